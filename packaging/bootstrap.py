@@ -1,0 +1,144 @@
+"""Set everything up with nothing but Python, then: install, test, demo or package."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 - before anything that an older Python cannot read
+    for minor in (11, 12, 13, 14):
+        newer = shutil.which(f"python3.{minor}")
+        if newer:
+            os.execv(newer, [newer, *sys.argv])
+    sys.exit(f"Vantage Workbench needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+
+import environment
+import machine
+from environment import BIN, PYTHON, ROOT, Failed
+
+USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
+
+  install             make the environment in .venv
+  test [PYTEST …]     every check: ruff, mypy, import contracts, tests
+  demo [DIR]          the main job on toy vehicles, then the window where there is a screen
+  package             build the double-click application into dist/ and try it out"""
+
+
+def install(arguments: Sequence[str]) -> int:
+    """Make the environment."""
+    environment.prepare()
+    print(f"Start with: {BIN / 'workbench'}")
+    return 0
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run every check, all of them even when one fails; 1 when any did."""
+    environment.prepare(["test"])
+    checks = {
+        "ruff check": ["ruff", "check", "."],
+        "ruff format": ["ruff", "format", "--check", "."],
+        "mypy": ["mypy"],
+        "import contracts": ["lint-imports"],
+        "pytest": ["pytest", "-q", "-n", "2", "--dist", "loadfile", *arguments],
+    }
+    summary = []
+    with tempfile.TemporaryDirectory() as home:
+        for name, command in checks.items():
+            print(f"── {name}", flush=True)
+            started = time.monotonic()
+            code = subprocess.run(_tool(command), cwd=ROOT, env=_test_environment(home)).returncode
+            summary.append((name, code, time.monotonic() - started))
+    print("──")
+    for name, code, seconds in summary:
+        print(f"{'passed' if code == 0 else 'FAILED'}  {name} ({seconds:.0f} s)")
+    return int(any(code for _, code, _ in summary))
+
+
+def _tool(command: Sequence[str]) -> list[str]:
+    return [str(BIN / command[0]), *command[1:]]
+
+
+def _test_environment(home: str) -> dict[str, str]:
+    """No screen, and a home of its own, so that no test reads or leaves anything in the user's."""
+    apart = {f"XDG_{kind}_HOME": f"{home}/{kind.lower()}" for kind in ("CONFIG", "DATA", "CACHE")}
+    quiet = {"QT_QPA_PLATFORM": "offscreen", "HOME": home, "LC_ALL": "C.UTF-8"}
+    return {**environment.clean_environment(), **apart, **quiet}
+
+
+def demo(arguments: Sequence[str]) -> int:
+    """Do the main job on toy vehicles; the window opens on it where there is a screen."""
+    environment.prepare()
+    given = list(arguments)
+    if not any(not argument.startswith("-") for argument in given):
+        given.append(str(_free(ROOT / "build" / "demo")))
+    command = [str(PYTHON), "-m", "workbench", "demo", *given]
+    return subprocess.run(command, env=environment.clean_environment()).returncode
+
+
+def _free(folder: Path) -> Path:
+    """`folder`, or with the first number behind it that no earlier demo has taken."""
+    numbers = (f"-{n}" if n > 1 else "" for n in itertools.count(1))
+    return next(p for n in numbers if not (p := folder.with_name(folder.name + n)).exists())
+
+
+def package(arguments: Sequence[str]) -> int:
+    """Build the one-folder application into dist/ and try it under a virtual screen."""
+    environment.prepare(["package"])
+    started = time.monotonic()
+    build = ["pyinstaller", "--noconfirm", "--log-level", "WARN"]
+    build += ["--distpath", str(ROOT / "dist"), "--workpath", str(ROOT / "build")]
+    build.append(str(ROOT / "packaging" / "workbench.spec"))
+    code = subprocess.run(_tool(build), cwd=ROOT, env=environment.clean_environment()).returncode
+    if code:
+        return code
+    print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
+    _write_desktop_file()
+    if sys.platform.startswith("linux"):
+        machine.install_packages([] if shutil.which("Xvfb") else ["xvfb"], "the try-out")
+    smoke = [str(PYTHON), str(ROOT / "packaging" / "smoke.py")]
+    return subprocess.run(smoke, cwd=ROOT, env=environment.clean_environment()).returncode
+
+
+def _write_desktop_file() -> None:
+    """The entry that a Linux desktop shows and starts, for this build where it lies."""
+    if not sys.platform.startswith("linux"):
+        return
+    name = "vantage-workbench"
+    template = (ROOT / "packaging" / f"{name}.desktop").read_text(encoding="utf-8")
+    entry = ROOT / "dist" / f"{name}.desktop"
+    entry.write_text(template.replace("@FOLDER@", str(ROOT / "dist" / name)), encoding="utf-8")
+    entry.chmod(0o755)
+    print(f"Desktop entry: {entry} (copy it to ~/.local/share/applications)")
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "install": install,
+    "test": test,
+    "demo": demo,
+    "package": package,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command; the exit code comes back."""
+    if not arguments or arguments[0] not in COMMANDS:
+        print(USAGE)
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    try:
+        return COMMANDS[arguments[0]](arguments[1:])
+    except Failed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
