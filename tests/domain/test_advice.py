@@ -1,0 +1,50 @@
+"""The advice for every backbone and kind of data is a recipe that can be trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.domain.advice import DataFacts, advise
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.recipes import complete
+
+FEW = DataFacts((50,) * 6, validation=60)
+MANY = DataFacts((900,) * 6, validation=900)
+MOUTHS = DataFacts((300, 40, 250, 200), validation=80, crops=True, shorter_side=60)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("facts", [FEW, MANY, MOUTHS])
+def test_advice_completes_a_recipe_for_every_backbone(name: str, facts: DataFacts) -> None:
+    advice = advise(facts, {"backbone": name})
+    recipe = complete({"target": "category", "backbone": name}, advice.values)
+    assert recipe.backbone == name
+    assert recipe.start == ("imagenet" if BACKBONES[name].weights else "none")
+    keys = {key for key, _ in advice.reasons}
+    assert keys <= set(advice.values)
+    assert all(sentence.endswith(".") for _, sentence in advice.reasons)
+
+
+def test_small_mouths_get_the_small_network_and_large_images_a_pretrained_one() -> None:
+    assert advise(MOUTHS, {}).values["backbone"] == "simpleconv3"
+    assert advise(FEW, {}).values["backbone"] == "squeezenet1_1"
+
+
+def test_unbalanced_classes_are_weighted() -> None:
+    assert advise(MOUTHS, {}).values["class_weights"] == "balanced"
+    assert "class_weights" not in advise(FEW, {}).values
+
+
+def test_many_images_unfreeze_the_early_stages() -> None:
+    assert advise(FEW, {}).values["frozen"] != "none"
+    assert advise(MANY, {}).values["frozen"] == "none"
+
+
+def test_without_start_weights_everything_is_learned() -> None:
+    values = advise(FEW, {"backbone": "resnet18", "start": "none"}).values
+    assert values["frozen"] == "none"
+    assert complete({"target": "view", "backbone": "resnet18", "start": "none"}, values)
+
+
+def test_no_facts_give_advice_too() -> None:
+    assert advise(DataFacts(()), {}).values["backbone"] == "squeezenet1_1"

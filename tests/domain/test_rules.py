@@ -1,0 +1,358 @@
+"""The rules of splits, crops, squares, labels, recipes and scores, over any input."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.changes import Changes
+from workbench.domain.crops import Crop, CropState, merge_detection
+from workbench.domain.errors import ValueRefused
+from workbench.domain.geometry import Rect, mouth_square
+from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet
+from workbench.domain.metrics import (
+    accuracy_by,
+    calibration_error,
+    class_scores,
+    confusion_matrix,
+    top_k_accuracy,
+)
+from workbench.domain.recipes import KEYS, allowed, complete, parse_setting, to_toml
+from workbench.domain.splits import PARTS, Part, SplitPlan, stratified_split
+
+fractions = st.tuples(*(st.integers(0, 20),) * 4).filter(lambda f: f[0] > 0)
+
+
+@st.composite
+def plans(draw, whole=False):
+    train, validation, test, out = draw(fractions)
+    total = train + validation + test + (0 if whole else out)
+    return SplitPlan(train / total, validation / total, test / total, draw(st.integers(0, 9)))
+
+
+strata = st.dictionaries(st.integers(1, 10_000), st.sampled_from(["", "a", "b", "c/left"]))
+
+
+@given(plans(), strata)
+def test_parts_are_close_to_the_wanted_fractions(plan, images):
+    members = stratified_split(plan, images)
+    assert set(members) <= set(images)
+    for part in PARTS:
+        given_part = sum(1 for found in members.values() if found is part)
+        assert abs(given_part - getattr(plan, part) * len(images)) < 2 + 1e-6
+    for stratum in set(images.values()):
+        inside = [image for image in images if images[image] == stratum]
+        for part in PARTS:
+            wanted = getattr(plan, part) * len(inside)
+            assert abs(sum(members.get(i) is part for i in inside) - wanted) < 3 + 1e-6
+
+
+@given(plans(whole=True), strata)
+def test_a_whole_plan_leaves_nobody_out(plan, images):
+    members = stratified_split(plan, images)
+    assert set(members) == set(images)
+    for part in PARTS:
+        if getattr(plan, part) == 0:
+            assert part not in members.values()
+
+
+@given(plans(), strata, st.randoms())
+def test_a_split_depends_on_nothing_but_its_input(plan, images, random):
+    shuffled = list(images.items())
+    random.shuffle(shuffled)
+    assert stratified_split(plan, dict(shuffled)) == stratified_split(plan, images)
+
+
+@given(plans(whole=True), strata, st.data())
+def test_a_group_is_never_torn(plan, images, data):
+    keys = st.sampled_from(["g1", "g2", "g3"])
+    groups = {i: data.draw(keys) for i in images if data.draw(st.booleans())}
+    members = stratified_split(plan, images, groups)
+    for key in set(groups.values()):
+        assert len({members[i] for i in groups if groups[i] == key}) == 1
+
+
+@pytest.mark.parametrize(
+    ("fractions", "key"),
+    [
+        ((0.8, 0.3, 0.1), r"train \+ validation \+ test"),
+        ((1.2, 0.0, 0.0), "train"),
+        ((0.5, -0.1, 0.1), "validation"),
+        ((0.0, 0.5, 0.5), "train"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(fractions, key):
+    with pytest.raises(ValueRefused, match=key):
+        SplitPlan(*fractions)
+
+
+sides = st.integers(1, 200)
+
+
+@st.composite
+def rects(draw):
+    left, top = draw(st.integers(-50, 150)), draw(st.integers(-50, 150))
+    return Rect(left, top, left + draw(sides), top + draw(sides))
+
+
+@st.composite
+def crops(draw, stored):
+    state = draw(st.sampled_from(CropState))
+    missed = state is CropState.MISSED
+    rect = None if missed else draw(rects())
+    reviewed = stored and draw(st.booleans())
+    return Crop(None, 1, draw(st.integers(0, 3)), state, rect, reviewed=reviewed)
+
+
+@given(st.lists(crops(stored=True), max_size=5), st.lists(crops(False), max_size=5), st.data())
+def test_a_new_detection_never_drops_what_a_person_did(existing, detected, data):
+    existing = [
+        Crop(i, c.image, c.face, c.state, c.rect, reviewed=c.reviewed)
+        for i, c in enumerate(existing, start=1)
+    ]
+    labelled = frozenset(c.id for c in existing if data.draw(st.booleans()))
+    update = merge_detection(existing, detected, labelled)
+    reviewed = {c.id for c in existing if c.reviewed}
+    assert not set(update.remove) & (labelled | reviewed)
+    written = [c.id for c in update.write if c.id is not None]
+    assert not set(written) & reviewed  # a reviewed square is not even moved
+    assert not set(written) & set(update.remove)
+    assert len(written) == len(set(written))
+    assert set(written) | set(update.remove) <= {c.id for c in existing}
+    assert all(c.image == 1 for c in update.write)
+
+
+@given(st.lists(crops(False), max_size=5))
+def test_the_same_detection_twice_adds_nothing(detected):
+    distinct = [c for c in detected if c.rect is not None]
+    assume(all(a.rect.iou(b.rect) < 0.3 for a in distinct for b in distinct if a is not b))
+    stored = [Crop(i, 1, c.face, c.state, c.rect) for i, c in enumerate(distinct, start=1)]
+    update = merge_detection(stored, distinct, frozenset())
+    assert sorted(c.id for c in update.write) == [c.id for c in stored]
+    assert update.remove == ()
+
+
+coordinates = st.floats(-500, 1500, allow_nan=False)
+
+
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=68, max_size=68), sides, sides)
+def test_a_mouths_square_lies_inside_its_image(landmarks, width, height):
+    rect, fits = mouth_square(landmarks, width, height)
+    assert 0 <= rect.left < rect.right <= width
+    assert 0 <= rect.top < rect.bottom <= height
+    if fits:
+        assert rect.width == rect.height
+        mouth = landmarks[48:68]
+        longest = max(max(v) - min(v) for v in zip(*mouth, strict=True))
+        assert rect.width == max(2, round(1.5 * longest))
+
+
+@given(rects(), rects())
+def test_overlap_is_symmetric_and_a_share(one, other):
+    assert one.iou(other) == other.iou(one)
+    assert 0 <= one.iou(other) <= 1
+    assert one.iou(one) == 1
+    cells = {(x, y) for x in range(one.left, one.right) for y in range(one.top, one.bottom)}
+    if len(cells) < 400:
+        others = {
+            (x, y) for x in range(other.left, other.right) for y in range(other.top, other.bottom)
+        }
+        assert one.iou(other) == pytest.approx(len(cells & others) / len(cells | others))
+
+
+@st.composite
+def mirrored_sets(draw):
+    names = draw(st.lists(st.text("abc", min_size=1), min_size=1, max_size=8, unique=True))
+    partner = {}
+    free = list(names)
+    while free:
+        one = free.pop()
+        other = free.pop() if free and draw(st.booleans()) else one
+        partner[one], partner[other] = other, one
+    return LabelSet(
+        "view", tuple(Label(n, "", partner[n] if partner[n] != n else "") for n in names)
+    )
+
+
+@given(mirrored_sets())
+def test_flipping_twice_changes_nothing(label_set):
+    flip = label_set.mirror_permutation()
+    assert [flip[flip[i]] for i in range(len(flip))] == list(range(len(flip)))
+
+
+@pytest.mark.parametrize("name", VIEW_PRESETS)
+def test_the_views_at_hand_swap_left_and_right_alone(name):
+    views = VIEW_PRESETS[name]
+    flip = views.mirror_permutation()
+    moved = {views.names[i]: views.names[at] for i, at in enumerate(flip) if at != i}
+    assert moved == {"left": "right", "right": "left"}
+    for label in views.labels:
+        assert views.label_for_key(label.key.lower()) == label
+    assert views.label_for_key("1") == views.labels[0]
+    assert views.label_for_key("9") is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        ((Label("a"), Label("a")), "names that differ"),
+        ((Label("a", "k"), Label("b", "K")), "one key per label"),
+        ((Label("a", mirror="c"), Label("b")), "mirror of a"),
+    ],
+)
+def test_a_set_that_contradicts_itself_is_refused(labels, what):
+    with pytest.raises(ValueRefused, match=what):
+        LabelSet("x", labels)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("epochs", 0, "a whole number ≥ 1"),
+        ("epochs", "ten", "a whole number ≥ 1"),
+        ("epochs", 1.5, "a whole number"),
+        ("learning_rate", -0.1, "a number > 0"),
+        ("momentum", 1.5, "≥ 0 and ≤ 1"),
+        ("backbone", "resnet19", "squeezenet1_1"),
+        ("start", "file:", "imagenet, none, file:PATH or run:ID"),
+        ("frozen", "fire99", "fire5"),
+        ("optimizer", "adam", "sgd, adamw"),
+        ("flip", "yes", "true or false"),
+        ("colour", 1, "learning_rate"),
+    ],
+)
+def test_a_recipe_error_names_key_value_and_what_is_allowed(key, value, told):
+    with pytest.raises(ValueRefused) as caught:
+        complete({"target": "view", key: value}, {})
+    assert caught.value.key == key
+    assert repr(value) in caught.value.sentence
+    assert key in caught.value.sentence
+    assert told in caught.value.remedy
+
+
+def test_every_key_says_what_it_takes():
+    for key in KEYS:
+        assert allowed(key)
+    with pytest.raises(ValueRefused, match="target"):
+        complete({}, {})
+    with pytest.raises(ValueRefused, match="has no ImageNet weights"):
+        complete({"target": "view", "backbone": "simpleconv3"}, {})
+
+
+@given(st.sampled_from(sorted(BACKBONES)), st.integers(1, 99), st.floats(1e-6, 10))
+def test_what_a_person_sets_wins_over_advice(name, epochs, rate):
+    asked = {"target": "category", "backbone": name, "start": "none", "epochs": epochs}
+    recipe = complete(asked, {"epochs": 1000, "learning_rate": rate})
+    assert (recipe.epochs, recipe.learning_rate, recipe.backbone) == (epochs, rate, name)
+    assert complete(parse_all(to_toml(recipe)), {}) == recipe
+
+
+def parse_all(text):
+    return dict(parse_setting(line) for line in text.splitlines() if line.strip())
+
+
+@pytest.mark.parametrize("text", ["epochs", "=3", " = 3"])
+def test_a_setting_without_key_or_sign_is_refused(text):
+    with pytest.raises(ValueRefused, match="key=value"):
+        parse_setting(text)
+
+
+def test_a_setting_is_toml_or_text():
+    assert parse_setting("epochs=3") == ("epochs", 3)
+    assert parse_setting("flip = false") == ("flip", False)
+    assert parse_setting("start=run:20260101") == ("start", "run:20260101")
+
+
+@st.composite
+def predictions(draw):
+    classes = draw(st.integers(2, 5))
+    count = draw(st.integers(1, 60))
+    random = np.random.default_rng(draw(st.integers(0, 999)))
+    scores = random.random((count, classes))
+    scores /= scores.sum(axis=1, keepdims=True)
+    return random.integers(-1, classes, count), scores
+
+
+@given(predictions())
+def test_scores_agree_with_counting_by_hand(case):
+    truth, scores = case
+    classes = scores.shape[1]
+    predicted = scores.argmax(axis=1)
+    pairs = [(t, p) for t, p in zip(truth.tolist(), predicted.tolist(), strict=True) if t >= 0]
+    assume(pairs)
+    counts = Counter(pairs)
+    matrix = confusion_matrix(truth, predicted, classes)
+    assert matrix.tolist() == [[counts[t, p] for p in range(classes)] for t in range(classes)]
+    for c, score in enumerate(class_scores(matrix)):
+        hits = counts[c, c]
+        said = [t for t, p in pairs if p == c]
+        meant = [p for t, p in pairs if t == c]
+        assert score.support == len(meant)
+        assert score.precision == pytest.approx(hits / len(said) if said else 0)
+        assert score.recall == pytest.approx(hits / len(meant) if meant else 0)
+        assert score.f1 == pytest.approx(2 * hits / max(1, len(said) + len(meant)))
+    known = truth >= 0
+    for k in range(1, classes + 1):
+        best = np.argsort(-scores[known], axis=1)[:, :k]
+        expected = np.mean([t in row for t, row in zip(truth[known], best, strict=True)])
+        assert top_k_accuracy(truth, scores, k) == pytest.approx(expected)
+    assert top_k_accuracy(truth, scores, classes) == 1
+
+
+@given(predictions(), st.integers(1, 15))
+def test_calibration_error_is_the_sum_over_its_bins(case, bins):
+    truth, scores = case
+    rows = [(max(s), int(np.argmax(s)) == t) for t, s in zip(truth, scores, strict=True) if t >= 0]
+    assume(rows)
+    error = 0.0
+    for b in range(bins):
+        inside = [row for row in rows if min(int(row[0] * bins), bins - 1) == b]
+        if inside:
+            sure = sum(c for c, _ in inside) / len(inside)
+            right = sum(r for _, r in inside) / len(inside)
+            error += len(inside) / len(rows) * abs(right - sure)
+    assert calibration_error(truth, scores, bins) == pytest.approx(error)
+
+
+def test_scores_of_nothing_are_no_numbers():
+    truth, scores = np.array([-1, -1]), np.ones((2, 3)) / 3
+    assert math.isnan(top_k_accuracy(truth, scores, 1))
+    assert math.isnan(calibration_error(truth, scores))
+
+
+@given(predictions(), st.data())
+def test_accuracy_by_view_counts_each_image_once(case, data):
+    truth, scores = case
+    groups = np.array([data.draw(st.sampled_from(["", "left", "right"])) for _ in truth])
+    predicted = scores.argmax(axis=1)
+    found = accuracy_by(groups, truth, predicted)
+    counts = Counter(g for g, t in zip(groups.tolist(), truth, strict=True) if g and t >= 0)
+    assert {name: count for name, (_, count) in found.items()} == dict(counts)
+    for name, (share, count) in found.items():
+        hits = sum(
+            1
+            for g, t, p in zip(groups, truth, predicted, strict=True)
+            if g == name and t >= 0 and t == p
+        )
+        assert share == pytest.approx(hits / count)
+
+
+sets_of_ids = st.frozensets(st.integers(1, 5))
+changes = st.builds(
+    Changes, sets_of_ids, sets_of_ids, sets_of_ids, sets_of_ids, sources=st.booleans()
+)
+
+
+@given(changes, changes)
+def test_changes_add_up(one, other):
+    both = one | other
+    assert both == other | one
+    assert both.added == one.added | other.added
+    assert both | one == both
+    assert bool(both) == (bool(one) or bool(other))
+    assert not Changes()
+    assert Part.TRAIN == "train"

@@ -1,0 +1,47 @@
+"""Where the program starts: as the window, as one command, or as its own learning program."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start what the arguments ask for; the exit code comes back."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["learning"]:
+        from workbench.learning.__main__ import main as learn
+
+        return learn(given[1:])
+    multiprocessing.freeze_support()
+    if opens_window(given):
+        from workbench.ui.application import run_window
+
+        return run_window(Path(given[0]) if given else None)
+    from workbench.cli import run
+
+    return run(given)
+
+
+def opens_window(given: Sequence[str]) -> bool:
+    """Whether the arguments are none, or one that is a project's place and no command's name."""
+    from workbench.cli import COMMANDS
+
+    if not given:
+        return True
+    if len(given) > 1 or given[0] in COMMANDS or given[0].startswith("-"):
+        return False
+    path = Path(given[0])
+    return (
+        path.suffix == ".workbench"
+        or path.is_dir()
+        or path.with_name(path.name + ".workbench").is_dir()
+        or os.sep in given[0]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

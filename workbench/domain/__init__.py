@@ -1,0 +1,1 @@
+"""The words of the workbench as plain frozen values and pure rules: no Qt, torch, SQL or files."""

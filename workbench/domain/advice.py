@@ -1,0 +1,107 @@
+"""What an expert would choose for this data, and why: the defaults of Train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SMALL = 40  # training images per class under which a data set is called small
+LARGE = 400  # and from which it is called large
+UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of the data before training: counts per class of the training part, how many
+    images validate, whether the inputs are mouth crops, and their median shorter side in pixels."""
+
+    class_counts: tuple[int, ...]
+    validation: int = 0
+    crops: bool = False
+    shorter_side: int = 224
+
+    @property
+    def train(self) -> int:
+        return sum(self.class_counts)
+
+    @property
+    def imbalance(self) -> float:
+        present = [count for count in self.class_counts if count]
+        return max(present) / min(present) if present else 1.0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Recipe keys with their advised values, and one sentence of reason for each that matters."""
+
+    values: Mapping[str, object]
+    reasons: tuple[tuple[str, str], ...]
+
+
+def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
+    """The recipe keys an expert would set for `facts`, given what is `chosen` already."""
+    values: dict[str, object] = {}
+    reasons: list[tuple[str, str]] = []
+    default = "simpleconv3" if facts.crops and facts.shorter_side <= 64 else "squeezenet1_1"
+    name = str(chosen.get("backbone", default))
+    values["backbone"] = name
+    from_scratch = chosen.get("start") == "none" or name == "simpleconv3"
+    if name == "simpleconv3":
+        _simpleconv3(values, reasons)
+    elif from_scratch:
+        _scratch(values, reasons)
+    else:
+        _transfer(facts, name, values, reasons)
+    if facts.imbalance >= UNBALANCED:
+        values["class_weights"] = "balanced"
+        reasons.append(
+            ("class_weights", f"The largest class has {facts.imbalance:.0f} × the smallest.")
+        )
+    return Advice(values, tuple(reasons))
+
+
+def _transfer(
+    facts: DataFacts, name: str, values: dict[str, object], reasons: list[tuple[str, str]]
+) -> None:
+    values.update(start="imagenet", learning_rate=0.005, epochs=20, batch=32)
+    frozen = {
+        "squeezenet1_0": "fire5",
+        "squeezenet1_1": "fire5",
+        "resnet18": "layer2",
+        "resnet50": "layer2",
+        "mobilenet_v2": "block6",
+        "alexnet": "conv3",
+    }.get(name, "block3")
+    per_class = facts.train / max(1, len(facts.class_counts))
+    if per_class >= LARGE:
+        frozen = "none"
+        reasons.append(("frozen", f"{per_class:.0f} images per class are enough to tune all."))
+    else:
+        reasons.append(
+            ("frozen", f"With {per_class:.0f} images per class the early stages stay as they are.")
+        )
+    values["frozen"] = frozen
+
+
+def _simpleconv3(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
+    values.update(
+        start="none",
+        image_size=48,
+        test_resize=60,
+        learning_rate=0.04,
+        head_factor=1.0,
+        schedule="constant",
+        averaging=0.2,
+        weight_decay=2e-3,
+        batch=32,
+        epochs=120,
+        rotation=20.0,
+        crop_scale=0.5,
+        brightness=0.0,
+    )
+    reasons.append(("epochs", "A small network from scratch needs many short epochs."))
+
+
+def _scratch(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
+    values.update(start="none", frozen="none", learning_rate=0.02, head_factor=1.0, epochs=60)
+    reasons.append(("epochs", "Without start weights every layer is learned: three times longer."))

@@ -1,0 +1,107 @@
+"""Label sets: named families of labels with keys and mirrors."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+
+from workbench.domain.errors import ValueRefused
+
+
+class Subject(StrEnum):
+    """What a label of a set describes: the whole image, or the mouth crop in it."""
+
+    IMAGE = "image"
+    CROP = "crop"
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label. `key` is the letter that gives it; `mirror` names the label that a horizontal flip
+    turns it into ("" when a flip leaves it as it is)."""
+
+    name: str
+    key: str = ""
+    mirror: str = ""
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """A named family of labels; exclusive means that a subject carries at most one of them."""
+
+    name: str
+    labels: tuple[Label, ...] = ()
+    subject: Subject = Subject.IMAGE
+    exclusive: bool = True
+
+    def __post_init__(self) -> None:
+        names = self.names
+        if len(set(names)) != len(names):
+            raise ValueRefused(f"labels of {self.name}", names, "names that differ")
+        keys = [label.key.upper() for label in self.labels if label.key]
+        if len(set(keys)) != len(keys):
+            raise ValueRefused(f"keys of {self.name}", keys, "one key per label")
+        for label in self.labels:
+            if label.mirror and label.mirror not in names:
+                raise ValueRefused(f"mirror of {label.name}", label.mirror, ", ".join(names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
+
+    def index(self, name: str) -> int:
+        """Position of the label called `name`; raises ValueRefused when the set has none."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise ValueRefused(self.name, name, ", ".join(self.names) or "no label yet") from None
+
+    def mirror_permutation(self) -> tuple[int, ...]:
+        """For each label's position, the position of the label a horizontal flip turns it into."""
+        return tuple(self.index(label.mirror or label.name) for label in self.labels)
+
+    def with_labels(self, names: tuple[str, ...]) -> LabelSet:
+        """This set with those of `names` added that it lacks, in their order, without keys."""
+        new = tuple(Label(name) for name in dict.fromkeys(names) if name not in self.names)
+        return dataclasses.replace(self, labels=self.labels + new)
+
+    def label_for_key(self, key: str) -> Label | None:
+        """The label given by `key`: its own letter, or its position 1–9."""
+        for label in self.labels:
+            if label.key and label.key.upper() == key.upper():
+                return label
+        if key.isdigit() and 1 <= int(key) <= min(9, len(self.labels)):
+            return self.labels[int(key) - 1]
+        return None
+
+
+CATEGORY = LabelSet("category")
+
+CAR_VIEWS = LabelSet(
+    "view",
+    (
+        Label("front", "F"),
+        Label("back", "B"),
+        Label("left", "L", mirror="right"),
+        Label("right", "R", mirror="left"),
+    ),
+)
+
+ANIMAL_VIEWS = LabelSet(
+    "view",
+    (
+        Label("front", "F"),
+        Label("left", "L", mirror="right"),
+        Label("right", "R", mirror="left"),
+        Label("others", "O"),
+    ),
+)
+
+EXPRESSIONS = LabelSet(
+    "expression",
+    (Label("none", "N"), Label("pouting", "P"), Label("smile", "S"), Label("open", "O")),
+    subject=Subject.CROP,
+)
+
+VIEW_PRESETS = {"cars": CAR_VIEWS, "animals": ANIMAL_VIEWS}

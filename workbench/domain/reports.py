@@ -1,0 +1,139 @@
+"""Reports: the events a running job emits, as tagged values that travel as JSON lines."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Report(msgspec.Struct, frozen=True, tag_field="report", kw_only=True):
+    """Base of all reports."""
+
+
+class Progress(Report, frozen=True, tag="progress", kw_only=True):
+    """How far a job is; `total` 0 while unknown. `eta` in seconds, None while unknown."""
+
+    done: int
+    total: int = 0
+    text: str = ""
+    eta: float | None = None
+
+
+class Note(Report, frozen=True, tag="note", kw_only=True):
+    """One sentence worth reading; `warning` where something is not as hoped."""
+
+    text: str
+    warning: bool = False
+
+
+class Started(Report, frozen=True, tag="started", kw_only=True):
+    """A training began (or went on, from `epoch` and `step`). `device` is in plain words."""
+
+    device: str
+    precision: str
+    batch: int
+    parameters: int
+    trained_parameters: int
+    images: dict[str, int]
+    epoch: int = 0
+    step: int = 0
+
+
+class Step(Report, frozen=True, tag="step", kw_only=True):
+    """One optimiser step, throttled to a few a second. `eta` in seconds to the end of the run."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    images_per_second: float
+    eta: float
+
+
+class Epoch(Report, frozen=True, tag="epoch", kw_only=True):
+    """One finished epoch (from 1). Accuracies in [0, 1]; None without a validation part."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    view_accuracy: float | None = None
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    eta: float
+    best: bool = False
+
+
+class PartScore(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of one part: top-1 and top-5 accuracy in [0, 1], mean loss, number of images."""
+
+    top1: float
+    top5: float
+    loss: float
+    images: int
+    view_top1: float | None = None
+
+
+class Trial(Report, frozen=True, tag="trial", kw_only=True):
+    """What a trial step says of a training before it starts; in bytes and seconds."""
+
+    device: str
+    precision: str
+    batch: int
+    largest_batch: int
+    step_seconds: float
+    total_seconds: float
+    memory: int
+    memory_free: int
+    disk: int
+    disk_free: int
+
+
+class Finished(Report, frozen=True, tag="finished", kw_only=True):
+    """A training ended whole; predictions and weights lie in the run folder."""
+
+    parts: dict[str, PartScore]
+    seconds: float
+    epochs: int
+    kept_epoch: int
+
+
+class Paused(Report, frozen=True, tag="paused", kw_only=True):
+    """A training stopped at a checkpoint it can go on from, exactly."""
+
+    epoch: int
+    step: int
+
+
+class Stopped(Report, frozen=True, tag="stopped", kw_only=True):
+    """A training was stopped on request; weights up to here are kept."""
+
+    epoch: int
+
+
+class Broken(Report, frozen=True, tag="broken", kw_only=True):
+    """A training failed: one sentence, what to do, and the traceback where the fault is ours."""
+
+    sentence: str
+    remedy: str = ""
+    traceback: str = ""
+
+
+AnyReport = Progress | Note | Started | Step | Epoch | Trial | Finished | Paused | Stopped | Broken
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyReport] = msgspec.json.Decoder(AnyReport)
+
+
+def encode_report(report: Report) -> bytes:
+    """One JSON object without a line break."""
+    return _encoder.encode(report)
+
+
+def decode_report(line: bytes | str) -> AnyReport:
+    """The report on one line; raises msgspec.DecodeError or ValidationError when it is none."""
+    return _decoder.decode(line)

@@ -1,0 +1,121 @@
+"""The run folder: the names of its files and the values they carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from workbench.domain.geometry import Rect
+
+RECIPE_FILE = "recipe.toml"
+SAMPLES_FILE = "samples.jsonl"
+LABELS_FILE = "labels.json"
+START_FILE = "start.safetensors"  # or start.pth: the start weights, so that the folder is whole
+REPORTS_FILE = "reports.jsonl"
+CHECKPOINT_FILE = "last.ckpt"
+WEIGHTS_FILE = "weights.safetensors"
+MODEL_FILE = "model.json"
+PREDICTIONS_FILE = "predictions.npz"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; `running` with no process behind it means interrupted: paused."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class LabelList(msgspec.Struct, frozen=True):
+    """Labels of one set in the order of the network's outputs; `mirror[i]` is i after a flip."""
+
+    name: str
+    labels: tuple[str, ...]
+    mirror: tuple[int, ...]
+
+
+class RunLabels(msgspec.Struct, frozen=True):
+    """What a run learns: the target's labels and, for the joint head, the views'."""
+
+    target: LabelList
+    view: LabelList | None = None
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One image of a run as frozen at its start.
+
+    `image` is the image's id and `hash` its identity, `crop` the crop's id; `box` is (left, top,
+    right, bottom) in displayed pixels or None for the whole image; `target` and `view` are label
+    indices, -1 unknown; `part` is "train", "validation", "test" or "" (predicted only). `true_view`
+    is the view's name whatever is learned, for accuracy per view.
+    """
+
+    image: int
+    hash: str
+    path: str
+    crop: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    target: int = -1
+    view: int = -1
+    part: str = ""
+    true_view: str = ""
+
+    @property
+    def rect(self) -> Rect | None:
+        return Rect(*self.box) if self.box is not None else None
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """How to rebuild a trained network: `head` is "class" or "joint"; mean and std are per channel
+    of RGB in [0, 1]; `layers` are the convolution layers that can be explained, shallow to deep."""
+
+    backbone: str
+    head: str
+    labels: RunLabels
+    image_size: int
+    test_resize: int
+    test_mirror: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    layers: tuple[str, ...] = ()
+    method: str = "fine-tune"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as the project remembers it; its folder is called like its `id`.
+
+    `created`, `started` and `finished` are seconds since the epoch; `metrics` maps a part's name to
+    its score, or any further name to a number; `message` says why a run failed.
+    """
+
+    id: str
+    name: str
+    status: RunStatus
+    target: str
+    recipe_toml: str
+    labels: RunLabels
+    created: float
+    started: float | None = None
+    finished: float | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+    epochs_done: int = 0
+
+
+def encode_samples(samples: list[Sample]) -> bytes:
+    """JSON lines, one sample each."""
+    encoder = msgspec.json.Encoder()
+    return b"".join(encoder.encode(sample) + b"\n" for sample in samples)
+
+
+def decode_samples(data: bytes) -> list[Sample]:
+    """Samples of a samples file; raises msgspec.DecodeError on a damaged line."""
+    decoder = msgspec.json.Decoder(Sample)
+    return [decoder.decode(line) for line in data.splitlines() if line]

@@ -1,0 +1,91 @@
+"""Train / validation / test membership: stratified, seeded, group-aware, fixed once made."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from workbench.domain.errors import ValueRefused
+
+
+class Part(StrEnum):
+    """Where an image stands in a split."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Wanted fractions, each in [0, 1], summing to 1 (a sum below 1 leaves images out)."""
+
+    train: float = 0.7
+    validation: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            value = getattr(self, part)
+            if not 0.0 <= value <= 1.0:
+                raise ValueRefused(part, value, "a fraction from 0 to 1")
+        total = self.train + self.validation + self.test
+        if total > 1.0 + 1e-9:
+            raise ValueRefused("train + validation + test", total, "at most 1")
+        if self.train <= 0:
+            raise ValueRefused("train", self.train, "a fraction above 0")
+
+
+def stratified_split(
+    plan: SplitPlan, strata: Mapping[int, str], groups: Mapping[int, str] | None = None
+) -> dict[int, Part]:
+    """Assign each image id in `strata` (id → label, "" for none) to a part.
+
+    Each stratum is shuffled with the plan's seed and cut by largest remainder, so that its parts
+    differ from the wanted fractions by less than one group. Images that share a group (id → key;
+    absent = alone) always land in one part. The same input gives the same split on every machine.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for image in sorted(strata):
+        key = (groups or {}).get(image)
+        members[f"g{key}" if key is not None else f"i{image}"].append(image)
+    by_stratum: dict[str, list[list[int]]] = defaultdict(list)
+    for group in members.values():
+        by_stratum[strata[group[0]]].append(group)
+    result: dict[int, Part] = {}
+    carry = dict.fromkeys(PARTS, 0.0)  # what earlier strata were rounded off by
+    for stratum in sorted(by_stratum):
+        bundles = by_stratum[stratum]
+        random.Random(f"{plan.seed}/{stratum}").shuffle(bundles)
+        _deal(plan, bundles, carry, result)
+    return result
+
+
+def _deal(
+    plan: SplitPlan,
+    bundles: Sequence[list[int]],
+    carry: dict[Part, float],
+    result: dict[int, Part],
+) -> None:
+    total = sum(len(bundle) for bundle in bundles)
+    wanted = {part: getattr(plan, part) * total + carry[part] for part in PARTS}
+    left_out = (1 - plan.train - plan.validation - plan.test) * total
+    given = dict.fromkeys(PARTS, 0)
+    dropped = 0
+    for bundle in bundles:
+        need = {part: wanted[part] - given[part] for part in PARTS}
+        part = max(PARTS, key=lambda p: (need[p], -PARTS.index(p)))
+        if left_out - dropped > need[part]:
+            dropped += len(bundle)
+            continue
+        given[part] += len(bundle)
+        result.update(dict.fromkeys(bundle, part))
+    for part in PARTS:
+        carry[part] = wanted[part] - given[part]
