@@ -1,0 +1,195 @@
+"""Crops, splits and runs come back as they were stored."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.storage.made import fill
+from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.reports import Epoch
+from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
+from workbench.domain.splits import Part, SplitPlan
+
+MARKS = tuple((i / 7, 300 - i / 3) for i in range(68))
+
+
+def test_a_crop_comes_back_whole(project):
+    fill(project, 2)
+    crop = Crop(None, 2, 0, CropState.FOUND, Rect(1, 2, 30, 31), MARKS, "hog", False, "why")
+    stored = project.crops.save(crop)
+    assert project.crops.get([stored.id]) == [stored]
+    assert dataclasses.replace(stored, id=None) == crop
+    moved = dataclasses.replace(stored, rect=Rect(3, 3, 9, 9), state=CropState.ADJUSTED)
+    project.crops.save(dataclasses.replace(moved, reviewed=True))
+    assert project.crops.of_image(2)[0].reviewed
+    assert project.crops.counts()[CropState.ADJUSTED] == 1
+    assert project.crops.ids(CropState.ADJUSTED, reviewed=True).tolist() == [stored.id]
+    assert project.crops.ids(CropState.FOUND).tolist() == []
+    assert project.crops.of_images([1]) == {}
+    assert project.crops.detected_sources() == {1}
+
+
+def test_a_new_detection_keeps_labels_and_what_a_person_did(project):
+    fill(project, 1)
+    face, other = Rect(0, 0, 20, 20), Rect(100, 100, 120, 120)
+    first = [Crop(None, 1, i, CropState.FOUND, r) for i, r in enumerate((face, other))]
+    project.crops.apply(1, CropUpdate(tuple(first), ()))
+    kept, dropped = project.crops.of_image(1)
+    project.labels.assign_crops([kept.id], "expression", "smile")
+    labelled = project.crops.labelled([1])
+    update = merge_detection(
+        project.crops.of_image(1),
+        [Crop(None, 1, 0, CropState.FOUND, Rect(1, 1, 21, 21), MARKS, "cascade")],
+        labelled,
+    )
+    project.crops.apply(1, update)
+    (now,) = project.crops.of_image(1)
+    assert (now.id, now.rect, now.detector) == (kept.id, Rect(1, 1, 21, 21), "cascade")
+    assert dropped.id not in [crop.id for crop in project.crops.of_image(1)]
+    assert project.labels.of_crops([now.id], "expression") == {now.id: "smile"}
+
+
+def test_a_crop_of_nothing_is_refused(project):
+    with pytest.raises(KnownError, match="no image 5"):
+        project.crops.save(Crop(None, 5, 0, CropState.MISSED))
+    with pytest.raises(KnownError, match="no crop 8"):
+        project.crops.save(Crop(8, 5, 0, CropState.MISSED))
+
+
+def test_the_newest_split_is_current_and_former_ones_stay(project):
+    fill(project, 4)
+    plan = SplitPlan(1 / 3, 1 / 3, 1 / 3, seed=11)
+    first = project.splits.make(plan, {1: Part.TRAIN, 2: Part.TEST})
+    assert project.splits.current() == (first, plan)
+    assert project.splits.parts() == {1: Part.TRAIN, 2: Part.TEST}
+    second = project.splits.make(SplitPlan(), {3: Part.VALIDATION}, "again")
+    assert project.splits.current()[0] == second
+    assert project.splits.counts() == {Part.TRAIN: 0, Part.VALIDATION: 1, Part.TEST: 0}
+    project.images.remove([3])
+    assert project.splits.parts() == {}
+    project.history.undo()
+    project.history.undo()
+    assert project.splits.parts() == {1: Part.TRAIN, 2: Part.TEST}
+
+
+LABELS = RunLabels(
+    LabelList("category", ("a", "b", "c"), (0, 1, 2)), LabelList("view", ("l", "r"), (1, 0))
+)
+
+
+def record(run_id: str, created: float = 1.0, target: str = "category+view") -> RunRecord:
+    return RunRecord(run_id, f"run {run_id}", RunStatus.QUEUED, target, "x = 1", LABELS, created)
+
+
+def epoch(number: int) -> Epoch:
+    return Epoch(
+        epoch=number,
+        epochs=9,
+        train_loss=1 / number,
+        train_accuracy=0.5,
+        learning_rate=0.1,
+        images_per_second=9.0,
+        seconds=1.0,
+        eta=2.0,
+    )
+
+
+def test_a_run_is_kept_updated_and_removed(project):
+    project.runs.create(record("r1"))
+    project.runs.create(record("r2", created=2.0))
+    with pytest.raises(KnownError, match="r1 already"):
+        project.runs.create(record("r1"))
+    assert project.runs.get("r1") == record("r1")
+    assert [run.id for run in project.runs.all()] == ["r2", "r1"]
+    metrics = {"test": {"top1": 0.5}}
+    project.runs.update("r1", status=RunStatus.FINISHED, metrics=metrics, finished=9.5)
+    run = project.runs.get("r1")
+    assert (run.status, run.metrics, run.finished) == (RunStatus.FINISHED, metrics, 9.5)
+    assert project.runs.newest("view").id == "r1"
+    assert project.runs.newest("category").id == "r1"
+    assert project.runs.newest("expression") is None
+    with pytest.raises(TypeError, match="colour"):
+        project.runs.update("r1", colour="red")
+    with pytest.raises(KnownError, match="no run r9"):
+        project.runs.get("r9")
+    project.runs.add_epoch("r1", epoch(1))
+    project.runs.remove("r1")
+    assert [run.id for run in project.runs.all()] == ["r2"]
+    assert project._db.value("SELECT count(*) FROM epoch") == 0
+    assert project.history.undo_text() is None
+
+
+def test_epochs_are_replaced_and_cut_back(project):
+    project.runs.create(record("r1"))
+    for number in (1, 2, 3, 3):
+        project.runs.add_epoch("r1", epoch(number))
+    assert project.runs.epochs("r1") == [epoch(1), epoch(2), epoch(3)]
+    assert project.runs.get("r1").epochs_done == 3
+    project.runs.truncate_epochs("r1", after=1)
+    assert project.runs.epochs("r1") == [epoch(1)]
+    assert project.runs.get("r1").epochs_done == 1
+
+
+def table(images: list[int], parts: int = 2, seed: int = 0) -> PredictionTable:
+    random = np.random.default_rng(seed)
+    count = len(images)
+    return PredictionTable(
+        np.array(images),
+        np.full(count, -1),
+        np.full(count, parts),
+        random.integers(0, 3, count),
+        random.random((count, 3), np.float32),
+        random.integers(0, 2, count),
+        random.random((count, 2), np.float32),
+        random.choice(["l", "r"], count),
+    )
+
+
+def same(one: PredictionTable, other: PredictionTable) -> bool:
+    return all(
+        np.array_equal(getattr(one, field.name), getattr(other, field.name))
+        for field in dataclasses.fields(one)
+    )
+
+
+def test_predictions_come_back_bit_by_bit(project):
+    project.runs.create(record("r1"))
+    tested, rest = table([2, 5, 9]), table([1, 3], parts=3, seed=1)
+    project.runs.save_predictions("r1", tested)
+    project.runs.save_predictions("r1", rest)
+    assert same(project.runs.predictions("r1", Part.TEST), tested)
+    assert len(project.runs.predictions("r1", Part.TRAIN)) == 0
+    assert project.runs.predictions("r1").images.tolist() == [1, 2, 3, 5, 9]
+    project.runs.save_predictions("r1", table([2, 5, 9], seed=2))
+    assert same(project.runs.predictions("r1", Part.TEST), table([2, 5, 9], seed=2))
+
+
+def test_a_cell_finds_its_images(project):
+    project.runs.create(record("r1"))
+    said = table(list(range(1, 200)))
+    project.runs.save_predictions("r1", said)
+    for truth in range(3):
+        for predicted in range(3):
+            inside = (said.truth == truth) & (said.predicted == predicted)
+            found = project.runs.cell("r1", Part.TEST, truth, predicted)
+            assert found.tolist() == said.images[inside].tolist()
+    assert project.runs.cell("r1", Part.TRAIN, 0, 0).tolist() == []
+
+
+def test_a_joint_run_suggests_views_and_categories(project):
+    fill(project, 3)
+    project.runs.create(record("r1"))
+    project.runs.update("r1", status=RunStatus.FINISHED)
+    said = table([1, 2])
+    project.runs.save_predictions("r1", said)
+    views = project.runs.suggestions("view", [1, 2, 3])
+    best = said.view_scores.argmax(axis=1)
+    assert {image: name for image, (name, _) in views.items()} == {
+        1: "lr"[best[0]],
+        2: "lr"[best[1]],
+    }
+    assert project.runs.suggestions("category", [1])[1][1] == pytest.approx(said.scores[0].max())

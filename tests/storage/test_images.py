@@ -1,0 +1,171 @@
+"""Images: where they are, what is known of their files, and the lists a grid shows."""
+
+import numpy as np
+import pytest
+
+from tests.storage.made import MTIME, fill, found
+from workbench.domain.errors import KnownError
+from workbench.domain.images import FoundImage, ImageFilter, SkippedFile, Sort
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
+from workbench.domain.splits import Part, SplitPlan
+
+
+def test_the_same_bytes_are_one_image_in_two_places(project, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    first = project.images.add_source(here)
+    second = project.images.add_source(there)
+    ids = project.images.add(first, [found(1), found(1, folder="copy"), found(2)])
+    assert ids == [1, 1, 2]
+    assert project.images.add(second, [found(2, folder="z")]) == [2]
+    assert project.images.count() == 2
+    assert project.images.places(1) == [(first, "a/image 1.jpg"), (first, "copy/image 1.jpg")]
+    assert project.images.by_hash("hash2") == 2
+    assert project.images.by_hash("hash3") is None
+    assert project.images.path(2) == here / "a/image 2.jpg"
+    (there / "z").mkdir(parents=True)
+    (there / "z/image 2.jpg").write_bytes(b"")
+    assert project.images.path(2) == there / "z/image 2.jpg"  # the place whose file is there
+
+
+def test_importing_again_adds_nothing_and_is_no_edit(project):
+    fill(project, 3)
+    with project.edit("again") as edit:
+        project.images.add(1, [found(i) for i in range(3)])
+    assert not edit.changes
+    assert project.images.known_files(1)["a/image 2.jpg"] == (1002, MTIME)
+    assert project.images.known_images(1)["a/image 2.jpg"] == found(2)
+
+
+def test_a_file_that_was_replaced_leaves_its_image_without_a_place(project):
+    fill(project, 2)
+    new = FoundImage("a/image 0.jpg", "other", 10, 20, 5, MTIME + 1)
+    assert project.images.add(1, [new]) == [3]
+    assert project.images.row(1).path == ""
+    with pytest.raises(KnownError, match="Image 1 has no file"):
+        project.images.path(1)
+    assert project.images.row(3).name == "image 0.jpg"
+
+
+def test_a_list_files_images_lie_beside_it_or_where_it_says(project):
+    listed = project.images.add_source("/data/list.txt", "list")
+    ids = project.images.add(listed, [found(1), FoundImage("/abs/x.jpg", "h", 1, 1, 1, 1.0)])
+    assert str(project.images.path(ids[0])) == "/data/a/image 1.jpg"
+    assert str(project.images.path(ids[1])) == "/abs/x.jpg"
+
+
+def test_sources_count_images_and_skipped_files(project):
+    fill(project, 3)
+    reasons = [SkippedFile("x.jpg", "it is empty"), SkippedFile("y.jpg", "it is no image")]
+    project.images.set_skipped(1, reasons)
+    assert project.images.skipped(1) == reasons
+    source = project.images.sources()[0]
+    assert (source.path, source.kind, source.images, source.skipped) == ("/photos", "folder", 3, 2)
+    project.images.relink(1, "/moved")
+    assert str(project.images.path(1)) == "/moved/a/image 0.jpg"
+    project.images.add_source("/other")
+    with pytest.raises(KnownError, match="already"):
+        project.images.relink(1, "/other")
+
+
+def test_an_image_there_is_none_of_is_said(project):
+    with pytest.raises(KnownError, match="no image 7"):
+        project.images.row(7)
+    assert project.images.rows([7]) == []
+    assert project.images.ids().tolist() == []
+
+
+def test_names_are_ordered_as_a_person_reads_them(project):
+    source = project.images.add_source("/p")
+    names = ["img10.jpg", "Img2.jpg", "img1.jpg", "b/1.jpg"]
+    project.images.add(source, [FoundImage(n, n, 1, 1, 1, 1.0) for n in names])
+    shown = [row.path[3:] for row in project.images.rows(project.images.ids())]
+    assert shown == ["b/1.jpg", "img1.jpg", "Img2.jpg", "img10.jpg"]
+    backwards = project.images.ids(descending=True).tolist()
+    assert backwards == project.images.ids().tolist()[::-1]
+    assert project.images.ids(sort=Sort.ADDED).tolist() == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def sorted_out(project):
+    source = project.images.add_source("/photos")
+    kinds = ["gull", "tern", "Auk"]
+    project.images.add(
+        source,
+        [
+            found(i, *([("category", kinds[i % 3])] if i < 9 else []), folder=f"day_{i % 2}")
+            for i in range(10)
+        ],
+    )
+    project.labels.assign([1, 2], "view", "left")
+    project.splits.make(SplitPlan(), {1: Part.TRAIN, 2: Part.TEST, 3: Part.VALIDATION})
+    return project
+
+
+CASES = {
+    "a label": (ImageFilter(labels=(("category", "gull"),)), {1, 4, 7}),
+    "two labels": (ImageFilter(labels=(("category", "gull"), ("view", "left"))), {1}),
+    "no label": (ImageFilter(labels=(("category", None),)), {10}),
+    "a part": (ImageFilter(part="test"), {2}),
+    "no part": (ImageFilter(part=""), {4, 5, 6, 7, 8, 9, 10}),
+    "text, whatever its case": (ImageFilter(text="DAY_1/image 3"), {4}),
+    "text with signs": (ImageFilter(text="day%"), set()),
+    "text across the source": (ImageFilter(text="photos/day_0"), {1, 3, 5, 7, 9}),
+    "ids": (ImageFilter(ids=(3, 99, 2)), {2, 3}),
+    "no ids": (ImageFilter(ids=()), set()),
+    "a source": (ImageFilter(source=1, labels=(("view", "left"),)), {1, 2}),
+    "another source": (ImageFilter(source=2), set()),
+    "disagreement without a run": (ImageFilter(disagreement="view"), set()),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_filter_finds_exactly_what_it_says(sorted_out, name):
+    wanted, ids = CASES[name]
+    assert set(sorted_out.images.ids(wanted).tolist()) == ids
+
+
+def test_categories_sort_by_name_and_those_without_come_last(sorted_out):
+    ids = sorted_out.images.ids(sort=Sort.CATEGORY)
+    shown = [row.labels.get("category", "") for row in sorted_out.images.rows(ids)]
+    assert shown == ["Auk"] * 3 + ["gull"] * 3 + ["tern"] * 3 + [""]
+    assert sorted_out.images.row(2).part == "test"
+
+
+def run_on(project, images, scores, run_id="r1", target="view"):
+    names = project.labels.get("view").names
+    labels = RunLabels(LabelList("view", names, tuple(range(4))))
+    project.runs.create(
+        RunRecord(run_id, run_id, RunStatus.FINISHED, target, "", labels, created=1.0)
+    )
+    count = len(images)
+    none = np.full(count, -1)
+    project.runs.save_predictions(
+        run_id,
+        PredictionTable(
+            np.array(images),
+            none,
+            np.full(count, 3),
+            none,
+            np.array(scores, np.float32),
+            none,
+            None,
+            np.full(count, ""),
+        ),
+    )
+
+
+def test_a_runs_predictions_order_and_filter_the_images(sorted_out):
+    sure, torn, wrong = [0, 0, 0.9, 0.1], [0, 0.4, 0.3, 0.3], [0.8, 0, 0.2, 0]
+    run_on(sorted_out, [1, 2, 3], [sure, wrong, torn])
+    doubtful = sorted_out.images.ids(sort=Sort.UNCERTAINTY).tolist()
+    assert doubtful[:3] == [3, 2, 1]
+    against = ImageFilter(disagreement="view")
+    assert sorted_out.images.ids(against).tolist() == [2]
+    assert sorted_out.images.ids(sort=Sort.DISAGREEMENT).tolist()[0] == 2
+    suggested = sorted_out.runs.suggestions("view", [1, 2, 4])
+    assert {k: (n, round(c, 4)) for k, (n, c) in suggested.items()} == {
+        1: ("left", 0.9),
+        2: ("front", 0.8),
+    }
+    assert sorted_out.runs.suggestions("category", [1]) == {}

@@ -1,0 +1,165 @@
+"""Labels: who wins, what is counted, what is remembered."""
+
+import numpy as np
+import pytest
+
+from tests.storage.made import fill, found
+from workbench.domain.annotations import Author
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.errors import ValueRefused
+from workbench.domain.geometry import Rect
+from workbench.domain.images import ImageFilter
+from workbench.domain.labels import ANIMAL_VIEWS, CAR_VIEWS, Label, LabelSet, Subject
+from workbench.storage.project import Project
+
+
+def test_a_new_project_has_its_label_sets(project, tmp_path):
+    assert list(project.labels.sets()) == ["category", "view", "expression"]
+    assert project.labels.get("view") == CAR_VIEWS
+    other = Project.create(tmp_path / "Birds", views="animals")
+    assert other.labels.get("view") == ANIMAL_VIEWS
+    other.close()
+    with pytest.raises(ValueRefused, match="cars, animals"):
+        Project.create(tmp_path / "Boats", views="boats")
+
+
+def test_a_persons_label_is_never_overridden_by_an_import(project):
+    fill(project, 3)
+    project.labels.assign([1], "category", None)
+    source = project.images.add_source("/photos")
+    project.images.add(source, [found(i, ("category", "A")) for i in range(3)])
+    project.labels.assign([2], "category", "A")  # confirmed by a person
+    project.images.add(source, [found(i, ("category", "B")) for i in range(3)])
+    assert project.labels.of_images([1, 2, 3], "category") == {1: "B", 2: "A", 3: "B"}
+    project.labels.assign([1, 2, 3], "category", "B", Author.MODEL, 0.9)
+    project.labels.assign([1, 2, 3], "category", None, Author.IMPORT)
+    assert project.labels.of_images([1, 2, 3], "category") == {2: "A"}
+
+
+def test_an_import_adds_labels_and_sets_there_were_none_of(project):
+    fill(project, 2, [("category", "gull"), ("weather", "rain")])
+    assert project.labels.get("category").names == ("gull",)
+    assert project.labels.get("weather").names == ("rain",)
+    assert project.images.row(1).labels == {"category": "gull", "weather": "rain"}
+
+
+def test_history_says_who_gave_which_label_when(project):
+    fill(project, 1)
+    project.labels.assign([1], "view", "left", Author.MODEL, 0.75)
+    project.labels.assign([1], "view", "left")
+    project.labels.assign([1], "view", "right")
+    project.labels.assign([1], "view", None)
+    past = project.labels.history(1)
+    assert [(a.label, a.author, a.confidence) for a in past] == [
+        ("left", Author.MODEL, 0.75),
+        ("left", Author.HUMAN, 1.0),
+        ("right", Author.HUMAN, 1.0),
+    ]
+    assert all(a.ended_at >= a.made_at for a in past)
+
+
+def test_a_label_or_set_there_is_none_of_is_refused(project):
+    fill(project, 1)
+    with pytest.raises(ValueRefused, match="front, back, left, right"):
+        project.labels.assign([1], "view", "above")
+    with pytest.raises(ValueRefused, match="category, view, expression"):
+        project.labels.assign([1], "mood", "good")
+    assert project.history.undo_text() == "Import"
+
+
+def test_ids_there_are_none_of_are_left_alone(project):
+    fill(project, 1)
+    assert project.labels.assign([1, 1, 99], "view", "left") == {1}
+    assert project.labels.counts("view")["left"] == 1
+    assert len(project.labels.history(1)) == 1
+
+
+def test_a_set_that_is_not_exclusive_toggles(project):
+    fill(project, 3)
+    project.labels.save_set(LabelSet("parts", (Label("wheel"), Label("door")), exclusive=False))
+    project.labels.assign([1, 2], "parts", "wheel")
+    project.labels.assign([1], "parts", "door")
+    assert project.labels.of_images([1, 2, 3], "parts") == {1: "wheel, door", 2: "wheel"}
+    project.labels.assign([1, 2, 3], "parts", "wheel")  # 3 lacked it: added
+    assert project.labels.counts("parts") == {"wheel": 3, "door": 1, "": 0}
+    project.labels.assign([1, 2, 3], "parts", "wheel")  # all carry it: taken
+    assert project.labels.counts("parts") == {"wheel": 0, "door": 1, "": 2}
+    without = ImageFilter(labels=(("parts", None),))
+    assert project.images.ids(without).tolist() == [2, 3]
+    project.labels.assign([1], "parts", None)
+    assert project.labels.of_images([1], "parts") == {}
+
+
+def test_a_set_made_exclusive_keeps_the_newest_label(project):
+    fill(project, 1)
+    both = (Label("wheel"), Label("door"))
+    project.labels.save_set(LabelSet("parts", both, exclusive=False))
+    project.labels.assign([1], "parts", "door")
+    project.labels.assign([1], "parts", "wheel")
+    project.labels.save_set(LabelSet("parts", both))
+    assert project.labels.of_images([1], "parts") == {1: "wheel"}
+
+
+def test_labels_of_crops_stand_apart_from_their_images(project):
+    fill(project, 2)
+    square = Rect(0, 0, 8, 8)
+    crops = [project.crops.save(Crop(None, 1, i, CropState.FOUND, square)) for i in range(2)]
+    assert project.labels.counts("expression")[""] == 2
+    project.labels.assign_crops([crops[1].id], "expression", "smile")
+    project.labels.assign([1], "expression", "open", Author.IMPORT)
+    assert project.labels.of_crops([c.id for c in crops], "expression") == {crops[1].id: "smile"}
+    assert project.labels.of_images([1, 2], "expression") == {1: "open"}
+    assert project.labels.get("expression").subject is Subject.CROP
+    assert project.crops.labelled([1]) == {crops[1].id}
+    assert project.crops.ids(label=("expression", None)).tolist() == [crops[0].id]
+    assert project.crops.ids(label=("expression", "smile")).tolist() == [crops[1].id]
+    smiling = ImageFilter(labels=(("expression", "smile"),))
+    assert project.images.ids(smiling).tolist() == [1]
+
+
+def test_a_renamed_label_keeps_its_images_and_a_removed_one_ends(project):
+    fill(project, 4)
+    for image, label in enumerate(("front", "back", "left", "right"), start=1):
+        project.labels.assign([image], "view", label)
+    view = LabelSet("view", (Label("nose", "N"), Label("left"), Label("top")))
+    project.labels.save_set(view, {"front": "nose"})
+    assert project.labels.get("view") == view
+    assert project.labels.of_images(range(1, 5), "view") == {1: "nose", 3: "left"}
+    assert project.labels.counts("view") == {"nose": 1, "left": 1, "top": 0, "": 2}
+    assert project.labels.history(2)[0].label == "back"
+    project.labels.save_set(CAR_VIEWS, {"nose": "front"})
+    assert project.labels.of_images(range(1, 5), "view") == {1: "front", 3: "left"}
+
+
+def test_two_labels_are_merged_or_change_places(project):
+    fill(project, 4)
+    for image, label in enumerate(("front", "back", "left", "right"), start=1):
+        project.labels.assign([image], "view", label)
+    names = tuple(Label(name) for name in ("end", "left", "right"))
+    project.labels.save_set(LabelSet("view", names), {"front": "end", "back": "end"})
+    assert project.labels.counts("view") == {"end": 2, "left": 1, "right": 1, "": 0}
+    swapped = {"left": "right", "right": "left"}
+    project.labels.save_set(LabelSet("view", names), swapped)
+    assert project.labels.of_images([3, 4], "view") == {3: "right", 4: "left"}
+
+
+def test_a_set_without_a_name_or_a_name_without_a_label_is_refused(project):
+    with pytest.raises(ValueRefused, match="label set"):
+        project.labels.save_set(LabelSet("  "))
+    with pytest.raises(ValueRefused, match="new name of front"):
+        project.labels.save_set(CAR_VIEWS, {"front": "nose"})
+
+
+def test_positions_counts_and_coverage_agree(project):
+    fill(project, 5, [("category", "gull")])
+    project.labels.assign([1, 2], "view", "left")
+    project.labels.assign([3], "view", "right")
+    assert project.labels.label_ids([5, 3, 1, 77], "view").tolist() == [-1, 3, 2, -1]
+    assert project.labels.label_ids([], "view").tolist() == []
+    rows, columns, counts = project.labels.coverage("category", "view")
+    assert rows == ("gull",)
+    assert columns == CAR_VIEWS.names
+    assert counts.tolist() == [[0, 0, 2, 1, 2], [0, 0, 0, 0, 0]]
+    fill(project, 200)
+    project.labels.assign(np.arange(150, 200), "view", "back")
+    assert project.labels.counts("view")["back"] == 50

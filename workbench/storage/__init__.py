@@ -1,0 +1,1 @@
+"""The project folder: the only home of SQL."""

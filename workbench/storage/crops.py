@@ -1,0 +1,199 @@
+"""Mouth crops as they are stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from workbench.domain.crops import Crop, CropState, CropUpdate
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
+from workbench.domain.mouth_queue import CropTable
+from workbench.storage.crop_table import crop_table
+from workbench.storage.database import Database, IntArray, listed
+from workbench.storage.recording import Recorder, now
+
+_COLUMNS = "image, face, state, left, top, right, bottom, landmarks, detector, reviewed, reason"
+_SELECT = f"SELECT c.id, {', '.join('c.' + n for n in _COLUMNS.split(', '))}"
+_LABELLED = (
+    "SELECT a.crop FROM annotation a JOIN label_set s ON s.id = a.label_set"
+    " JOIN label l ON l.id = a.label WHERE a.ended_at IS NULL AND a.crop IS NOT NULL AND s.name = ?"
+)
+
+
+class Crops:
+    """The crops of a project."""
+
+    def __init__(self, db: Database, recorder: Recorder) -> None:
+        self._db = db
+        self._recorder = recorder
+
+    def of_image(self, id: int) -> list[Crop]:
+        """The crops of one image, by face."""
+        return self.of_images([id]).get(id, [])
+
+    def of_images(self, ids: Iterable[int] | IntArray) -> dict[int, list[Crop]]:
+        """The crops of each of these images that has any."""
+        found: dict[int, list[Crop]] = {}
+        for row in self._db.rows(
+            f"{_SELECT} FROM json_each(?) wanted JOIN crop c ON c.image = wanted.value"
+            " ORDER BY wanted.key, c.face, c.id",
+            (listed(ids),),
+        ):
+            crop = _crop(row)
+            found.setdefault(crop.image, []).append(crop)
+        return found
+
+    def get(self, ids: Iterable[int] | IntArray) -> list[Crop]:
+        """The crops with these ids, in their order; ids there are none of are left out."""
+        rows = self._db.rows(
+            f"{_SELECT} FROM json_each(?) wanted JOIN crop c ON c.id = wanted.value"
+            " ORDER BY wanted.key",
+            (listed(ids),),
+        )
+        return [_crop(row) for row in rows]
+
+    def ids(
+        self,
+        state: CropState | None = None,
+        reviewed: bool | None = None,
+        label: tuple[str, str | None] | None = None,
+    ) -> IntArray:
+        """Ids of the crops that meet every given condition, in the order of their images' names.
+        `label` is a set and a label, or None for crops without one of that set."""
+        where, values = ["true"], []
+        if state is not None:
+            where.append("c.state = ?")
+            values.append(state.value)
+        if reviewed is not None:
+            where.append("c.reviewed = ?")
+            values.append(str(int(reviewed)))
+        if label is not None:
+            condition, more = _label_condition(*label)
+            where.append(condition)
+            values.extend(more)
+        return self._db.ids(
+            f"SELECT c.id FROM crop c JOIN image i ON i.id = c.image WHERE {' AND '.join(where)}"  # noqa: S608
+            " ORDER BY i.sort_key, i.id, c.face, c.id",
+            values,
+        )
+
+    def table(self, label_set: str, images: Iterable[int] | IntArray | None = None) -> CropTable:
+        """The crops of `images` (None: of all) as columns, with their labels of `label_set`."""
+        return crop_table(self._db, label_set, images)
+
+    def counts(self) -> dict[CropState, int]:
+        """How many crops are in each state."""
+        found = dict(self._db.rows("SELECT state, count(*) FROM crop GROUP BY state"))
+        return {state: found.get(state.value, 0) for state in CropState}
+
+    def labelled(self, image_ids: Iterable[int] | IntArray) -> frozenset[int]:
+        """Ids of the crops of these images that carry any label."""
+        return frozenset(
+            self._db.ids(
+                "SELECT DISTINCT a.crop FROM json_each(?) wanted"
+                " JOIN crop c ON c.image = wanted.value JOIN annotation a"
+                " ON a.crop = c.id AND a.ended_at IS NULL AND a.crop IS NOT NULL",
+                (listed(image_ids),),
+            ).tolist()
+        )
+
+    def detected_sources(self) -> frozenset[int]:
+        """Ids of the sources where detection was run on at least one image."""
+        return frozenset(
+            self._db.ids(
+                "SELECT id FROM source WHERE EXISTS (SELECT 1 FROM crop c"
+                " JOIN place p ON p.image = c.image WHERE p.source = source.id)"
+            ).tolist()
+        )
+
+    def save(self, crop: Crop) -> Crop:
+        """Write one crop (id None: new); the crop with its id. Raises KnownError when the image or
+        the crop is not there any more."""
+        with self._recorder.edit("Crop"):
+            if crop.id is None:
+                return self._insert(crop)
+            self._update([crop])
+        return crop
+
+    def apply(self, image_id: int, update: CropUpdate) -> None:
+        """Write what a new detection of one image changes."""
+        with self._recorder.edit("Crop"):
+            self._remove(update.remove)
+            self._update([crop for crop in update.write if crop.id is not None])
+            for crop in update.write:
+                if crop.id is None:
+                    self._insert(dataclasses.replace(crop, image=image_id))
+
+    def _insert(self, crop: Crop) -> Crop:
+        if self._db.value("SELECT 1 FROM image WHERE id = ?", (crop.image,)) is None:
+            raise KnownError(f"There is no image {crop.image} in this project.")
+        cursor = self._db.run(
+            f"INSERT INTO crop ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            _values(crop),
+        )
+        return dataclasses.replace(crop, id=int(cursor.lastrowid or 0))
+
+    def _update(self, crops: Sequence[Crop]) -> None:
+        for crop in crops:
+            values = _values(crop)
+            cursor = self._db.run(
+                f"UPDATE crop SET ({_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608
+                (*values, crop.id),
+            )
+            if not cursor.rowcount:
+                raise KnownError(f"There is no crop {crop.id} in this project any more.")
+
+    def _remove(self, ids: Sequence[int]) -> None:
+        if not ids:
+            return
+        wanted = listed(ids)
+        self._db.run(
+            "UPDATE annotation SET ended_at = ? WHERE ended_at IS NULL AND crop IS NOT NULL"
+            " AND crop IN (SELECT value FROM json_each(?))",
+            (now(), wanted),
+        )
+        self._db.run("DELETE FROM crop WHERE id IN (SELECT value FROM json_each(?))", (wanted,))
+
+
+def _label_condition(label_set: str, label: str | None) -> tuple[str, list[str]]:
+    if label is None:
+        return f"c.id NOT IN ({_LABELLED})", [label_set]
+    return f"c.id IN ({_LABELLED} AND l.name = ?)", [label_set, label]
+
+
+def _values(crop: Crop) -> tuple[Any, ...]:
+    rect = crop.rect.as_tuple() if crop.rect is not None else (None,) * 4
+    landmarks = msgspec.json.encode(crop.landmarks).decode()
+    state = crop.state.value
+    return (
+        crop.image,
+        crop.face,
+        state,
+        *rect,
+        landmarks,
+        crop.detector,
+        int(crop.reviewed),
+        crop.reason,
+    )
+
+
+_decode_landmarks = msgspec.json.Decoder(tuple[tuple[float, float], ...]).decode
+
+
+def _crop(row: Sequence[Any]) -> Crop:
+    id_, image, face, state, *rect, landmarks, detector, reviewed, reason = row
+    return Crop(
+        id_,
+        image,
+        face,
+        CropState(state),
+        Rect(*rect) if rect[0] is not None else None,
+        _decode_landmarks(landmarks),
+        detector,
+        bool(reviewed),
+        reason,
+    )

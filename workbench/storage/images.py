@@ -1,0 +1,232 @@
+"""Images and their sources: what is in the project, where the files are, what was skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from workbench.domain.annotations import Author
+from workbench.domain.errors import KnownError
+from workbench.domain.images import (
+    FoundImage,
+    ImageFilter,
+    ImageRow,
+    SkippedFile,
+    Sort,
+    Source,
+)
+from workbench.domain.splits import PARTS
+from workbench.storage.assigning import EVER_OF_IMAGES
+from workbench.storage.database import Database, IntArray, listed
+from workbench.storage.intake import Intake
+from workbench.storage.labels import Labels
+from workbench.storage.recording import Recorder
+from workbench.storage.searching import Search
+
+_ROWS = (
+    "SELECT i.id, i.hash, i.width, i.height, p.path, s.path, s.kind, m.part"
+    " FROM json_each(?) wanted JOIN image i ON i.id = wanted.value"
+    " LEFT JOIN place p ON p.image = i.id LEFT JOIN source s ON s.id = p.source"
+    " LEFT JOIN membership m ON m.image = i.id"
+    " AND m.split = (SELECT id FROM split WHERE standing)"
+    " ORDER BY wanted.key, p.id"
+)
+_LABELS = (
+    "SELECT a.image, s.name, l.name FROM json_each(?) wanted"
+    " CROSS JOIN label_set s CROSS JOIN annotation a INDEXED BY standing_of_images"
+    " ON a.label_set = s.id AND a.image = wanted.value"
+    " AND a.ended_at IS NULL AND a.crop IS NULL JOIN label l ON l.id = a.label ORDER BY l.position"
+)
+
+
+EVERYTHING = ImageFilter()
+
+
+class Images:
+    """The images of a project."""
+
+    def __init__(self, db: Database, recorder: Recorder, labels: Labels, search: Search) -> None:
+        self._db = db
+        self._recorder = recorder
+        self._search = search
+        self._labels = labels
+        self._intake = Intake(db, labels)
+
+    def ids(
+        self,
+        filter: ImageFilter = EVERYTHING,
+        sort: Sort = Sort.NAME,
+        descending: bool = False,
+    ) -> IntArray:
+        """Ids of the images that meet every condition of `filter`, in the order of `sort`."""
+        return self._search.ids(filter, sort, descending)
+
+    def rows(self, ids: Iterable[int] | IntArray) -> list[ImageRow]:
+        """The images with these ids, in their order; ids there are none of are left out. Of several
+        places the first whose file is there counts."""
+        wanted = listed(ids)
+        labels: dict[int, dict[str, str]] = {}
+        for image, name, label in self._db.rows(_LABELS, (wanted,)):
+            of_image = labels.setdefault(image, {})
+            of_image[name] = f"{of_image[name]}, {label}" if name in of_image else label
+        found: dict[int, list[tuple[object, ...]]] = {}
+        for row in self._db.rows(_ROWS, (wanted,)):
+            found.setdefault(row[0], []).append(row)
+        return [_row(places, labels.get(id_, {})) for id_, places in found.items()]
+
+    def row(self, id: int) -> ImageRow:
+        """One image; raises KnownError when there is none with this id."""
+        rows = self.rows([id])
+        if not rows:
+            raise KnownError(f"There is no image {id} in this project.")
+        return rows[0]
+
+    def count(self) -> int:
+        """How many images there are."""
+        return int(self._db.value("SELECT count(*) FROM image"))
+
+    def path(self, id: int) -> Path:
+        """Where the image's file is (or last was); raises KnownError without any place."""
+        path = self.row(id).path
+        if not path:
+            raise KnownError(
+                f"Image {id} has no file any more: its file was replaced by another.",
+                "Import the folder again, or remove the image.",
+            )
+        return Path(path)
+
+    def by_hash(self, hash: str) -> int | None:
+        """The image with this hash, or None."""
+        found = self._db.value("SELECT id FROM image WHERE hash = ?", (hash,))
+        return int(found) if found is not None else None
+
+    def sources(self) -> list[Source]:
+        """All sources with how many images and skipped files each has."""
+        return [
+            Source(*row)
+            for row in self._db.rows(
+                "SELECT s.id, s.path, s.kind,"
+                " (SELECT count(*) FROM place p WHERE p.source = s.id),"
+                " (SELECT count(*) FROM skipped k WHERE k.source = s.id) FROM source s ORDER BY id"
+            )
+        ]
+
+    def add_source(self, path: Path | str, kind: str = "folder") -> int:
+        """The id of the source at `path`, made when new."""
+        known = self._db.value("SELECT id FROM source WHERE path = ?", (str(path),))
+        if known is not None:
+            return int(known)
+        with self._recorder.edit(f"Add source {Path(path).name}"):
+            cursor = self._db.run(
+                "INSERT INTO source (path, kind) VALUES (?, ?)", (str(path), kind)
+            )
+        return int(cursor.lastrowid or 0)
+
+    def relink(self, source_id: int, new_path: Path | str) -> None:
+        """Say that a source's folder (or list file) is now at `new_path`."""
+        other = self._db.value("SELECT id FROM source WHERE path = ?", (str(new_path),))
+        if other is not None and other != source_id:
+            raise KnownError(f"{new_path} is a source of this project already.")
+        with self._recorder.edit(f"Re-link {Path(new_path).name}"):
+            self._db.run("UPDATE source SET path = ? WHERE id = ?", (str(new_path), source_id))
+
+    def known_files(self, source_id: int) -> dict[str, tuple[int, float]]:
+        """Size in bytes and modification time of each file of a source when it was read, by its
+        path in the source."""
+        rows = self._db.rows(
+            "SELECT path, size, mtime_bits FROM place WHERE source = ?", (source_id,)
+        )
+        times = np.array([row[2] for row in rows], np.int64).view(np.float64).tolist()
+        return {row[0]: (row[1], mtime) for row, mtime in zip(rows, times, strict=True)}
+
+    def known_images(self, source_id: int) -> dict[str, FoundImage]:
+        """The images of a source, as they were read last, by their path in the source."""
+        rows = self._db.rows(
+            "SELECT p.path, i.hash, i.width, i.height, p.size, p.mtime_bits FROM place p"
+            " JOIN image i ON i.id = p.image WHERE p.source = ?",
+            (source_id,),
+        )
+        times = np.array([row[5] for row in rows], np.int64).view(np.float64).tolist()
+        return {
+            path: FoundImage(path, hash_, width, height, size, mtime)
+            for (path, hash_, width, height, size, _), mtime in zip(rows, times, strict=True)
+        }
+
+    def add(
+        self, source_id: int, found: Sequence[FoundImage], author: Author = Author.IMPORT
+    ) -> list[int]:
+        """Take in images met at a source; their ids in the order of `found`.
+
+        A known hash becomes a further place of its image; labels not yet in their set are added to
+        it (a set there is none of is made); no label of a person is overridden.
+        """
+        with self._recorder.edit("Import"):
+            self._forget()
+            return self._intake.add(source_id, found, author)
+
+    def set_skipped(self, source_id: int, skipped: Sequence[SkippedFile]) -> None:
+        """Remember which files of a source were skipped, and why, in place of the former list."""
+        if list(skipped) == self.skipped(source_id):
+            return
+        with self._recorder.edit("Import"):
+            self._db.run("DELETE FROM skipped WHERE source = ?", (source_id,))
+            self._db.run_many(
+                "INSERT INTO skipped (source, path, reason) VALUES (?, ?, ?)",
+                ((source_id, file.path, file.reason) for file in skipped),
+            )
+
+    def skipped(self, source_id: int) -> list[SkippedFile]:
+        """The files of a source that could not be taken in."""
+        sql = "SELECT path, reason FROM skipped WHERE source = ? ORDER BY id"
+        return [SkippedFile(*row) for row in self._db.rows(sql, (source_id,))]
+
+    def places(self, id: int) -> list[tuple[int, str]]:
+        """Each place of an image: source id and path in the source."""
+        return self._db.rows("SELECT source, path FROM place WHERE image = ? ORDER BY id", (id,))
+
+    def remove(self, ids: Iterable[int] | IntArray) -> None:
+        """Take images out of the project with their labels and crops; no file is touched."""
+        ids = [int(id_) for id_ in ids]
+        wanted = listed(ids)
+        of_images = "IN (SELECT value FROM json_each(?))"
+        with self._recorder.edit("Remove images"):
+            self._db.run(
+                f"DELETE FROM annotation WHERE id IN ({EVER_OF_IMAGES})",  # noqa: S608
+                (wanted,) * 3,
+            )
+            for table in ("crop", "place"):
+                self._db.run(f"DELETE FROM {table} WHERE image {of_images}", (wanted,))  # noqa: S608
+            self._db.run(f"DELETE FROM image WHERE id {of_images}", (wanted,))  # noqa: S608
+            self._forget(ids)
+
+    def _forget(self, removed: Iterable[int] = ()) -> None:
+        self._search.forget()
+        self._labels.forget(removed)
+
+
+def _row(places: Sequence[tuple[object, ...]], labels: dict[str, str]) -> ImageRow:
+    paths = [_place(place) for place in places]
+    path = paths[0]
+    if len(paths) > 1:
+        path = next((p for p in paths if p is not None and p.exists()), path)
+    id_, hash_, width, height = places[0][:4]
+    part = places[0][7]
+    return ImageRow(
+        id_,  # type: ignore[arg-type]
+        str(hash_),
+        str(path) if path is not None else "",
+        path.name if path is not None else "",
+        width,  # type: ignore[arg-type]
+        height,  # type: ignore[arg-type]
+        labels,
+        PARTS[part].value if isinstance(part, int) else "",
+    )
+
+
+def _place(row: Sequence[object]) -> Path | None:
+    path, source, kind = row[4:7]
+    if source is None:
+        return None
+    return Path(Source(0, str(source), str(kind)).base) / str(path)

@@ -1,0 +1,164 @@
+"""Label sets as they are stored: labels keep their row when they are renamed or moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from workbench.domain.errors import ValueRefused
+from workbench.domain.labels import Label, LabelSet, Subject
+from workbench.storage.database import Database
+from workbench.storage.recording import Recorder, now
+
+
+class LabelSets:
+    """Reads and writes label sets; rows of labels are known by id, so a rename moves no image."""
+
+    def __init__(self, db: Database, recorder: Recorder) -> None:
+        self._db = db
+        self._recorder = recorder
+
+    def sets(self) -> dict[str, LabelSet]:
+        """All label sets by name, in the order they were made."""
+        labels: dict[int, list[Label]] = {}
+        for label_set, *label in self._db.rows(
+            "SELECT label_set, name, key, mirror FROM label WHERE NOT removed"
+            " ORDER BY label_set, position"
+        ):
+            labels.setdefault(label_set, []).append(Label(*label))
+        return {
+            name: LabelSet(name, tuple(labels.get(id_, ())), Subject(subject), bool(exclusive))
+            for id_, name, subject, exclusive in self._db.rows(
+                "SELECT id, name, subject, exclusive FROM label_set ORDER BY id"
+            )
+        }
+
+    def get(self, name: str) -> LabelSet:
+        """One label set; raises ValueRefused naming those there are."""
+        sets = self.sets()
+        if name not in sets:
+            raise ValueRefused("label set", name, ", ".join(sets))
+        return sets[name]
+
+    def id_of(self, name: str) -> int:
+        """The row id of a set; raises ValueRefused."""
+        found = self._db.value("SELECT id FROM label_set WHERE name = ?", (name,))
+        if found is None:
+            self.get(name)
+        return int(found)
+
+    def label_ids(self, name: str) -> dict[str, int]:
+        """Row ids of a set's labels by label, in the set's order; raises ValueRefused."""
+        rows = self._db.rows(
+            "SELECT name, id FROM label WHERE label_set = ? AND NOT removed ORDER BY position",
+            (self.id_of(name),),
+        )
+        return dict(rows)
+
+    def save(self, wanted: LabelSet, renamed: Mapping[str, str]) -> None:
+        """Store a set. `renamed` maps former names of labels to new ones; two names renamed to one
+        are merged. Labels that are no longer in the set end where they stand. One undoable edit."""
+        if not wanted.name.strip():
+            raise ValueRefused("label set", wanted.name, "a name")
+        for old, new in renamed.items():
+            if new not in wanted.names:
+                raise ValueRefused(f"new name of {old}", new, ", ".join(wanted.names))
+        with self._recorder.edit(f"Label set {wanted.name}"):
+            was_exclusive = self._db.value(
+                "SELECT exclusive FROM label_set WHERE name = ?", (wanted.name,)
+            )
+            set_id = self._save_row(wanted)
+            rows = self._placed(set_id, wanted, renamed)
+            self._write_labels(set_id, wanted, rows)
+            if wanted.exclusive and not was_exclusive:
+                self._leave_one(set_id)
+
+    def remove(self, name: str) -> None:
+        """Take a whole set away with its labels and where they stand; undo brings all back."""
+        set_id = self.id_of(name)
+        with self._recorder.edit(f"Remove label set {name}"):
+            for table in ("annotation", "label"):
+                self._db.run(f"DELETE FROM {table} WHERE label_set = ?", (set_id,))  # noqa: S608
+            self._db.run("DELETE FROM label_set WHERE id = ?", (set_id,))
+
+    def _save_row(self, wanted: LabelSet) -> int:
+        values = (wanted.subject.value, int(wanted.exclusive))
+        row = self._db.row(
+            "SELECT id, subject, exclusive FROM label_set WHERE name = ?", (wanted.name,)
+        )
+        if row is None:
+            cursor = self._db.run(
+                "INSERT INTO label_set (name, subject, exclusive) VALUES (?, ?, ?)",
+                (wanted.name, *values),
+            )
+            return int(cursor.lastrowid or 0)
+        if row[1:] != values:
+            self._db.run(
+                "UPDATE label_set SET subject = ?, exclusive = ? WHERE id = ?", (*values, row[0])
+            )
+        return int(row[0])
+
+    def _placed(self, set_id: int, wanted: LabelSet, renamed: Mapping[str, str]) -> dict[str, int]:
+        """Rows of the labels that stay, by their new names; the others are merged or ended."""
+        former = self.label_ids(wanted.name)
+        rows = {name: id_ for name, id_ in former.items() if name in wanted.names}
+        rows = {name: id_ for name, id_ in rows.items() if renamed.get(name, name) == name}
+        for old, new in renamed.items():
+            if old in former and old != new:
+                self._rename(former[old], new, rows)
+        kept = set(rows.values())
+        for id_ in former.values():
+            if id_ not in kept:
+                self._end_label(set_id, id_)
+        return rows
+
+    def _rename(self, row: int, new: str, rows: dict[str, int]) -> None:
+        if new not in rows:
+            rows[new] = row
+        elif rows[new] != row:  # two labels become one
+            self._db.run("UPDATE annotation SET label = ? WHERE label = ?", (rows[new], row))
+
+    def _end_label(self, set_id: int, label: int) -> None:
+        self._db.run(
+            "UPDATE annotation SET ended_at = ?"
+            " WHERE label_set = ? AND label = ? AND ended_at IS NULL",
+            (now(), set_id, label),
+        )
+        self._db.run("UPDATE label SET removed = 1 WHERE id = ?", (label,))
+
+    def _write_labels(self, set_id: int, wanted: LabelSet, rows: Mapping[str, int]) -> None:
+        for position, label in enumerate(wanted.labels):
+            values = (label.name, label.key, label.mirror, position)
+            if label.name not in rows:
+                self._add_label(set_id, values)
+                continue
+            self._db.run(
+                "UPDATE label SET name = ?, key = ?, mirror = ?, position = ? WHERE id = ?"
+                " AND (name, key, mirror, position) IS NOT (?, ?, ?, ?)",
+                (*values, rows[label.name], *values),
+            )
+
+    def _add_label(self, set_id: int, values: Sequence[object]) -> None:
+        """A new label, or one removed before: its history then belongs to it again."""
+        found = self._db.value(
+            "SELECT id FROM label WHERE label_set = ? AND name = ? AND removed ORDER BY id DESC",
+            (set_id, values[0]),
+        )
+        if found is None:
+            self._db.run(
+                "INSERT INTO label (name, key, mirror, position, label_set) VALUES (?, ?, ?, ?, ?)",
+                (*values, set_id),
+            )
+        else:
+            self._db.run(
+                "UPDATE label SET key = ?, mirror = ?, position = ?, removed = 0 WHERE id = ?",
+                (*values[1:], found),
+            )
+
+    def _leave_one(self, set_id: int) -> None:
+        """In an exclusive set the newest label of each subject stands alone."""
+        self._db.run(
+            "UPDATE annotation SET ended_at = ? WHERE id IN (SELECT id FROM (SELECT id,"
+            " row_number() OVER (PARTITION BY image, crop ORDER BY id DESC) AS rank"
+            " FROM annotation WHERE label_set = ? AND ended_at IS NULL) WHERE rank > 1)",
+            (now(), set_id),
+        )

@@ -1,0 +1,191 @@
+"""Predictions of runs: one compact row per image, found again by confusion cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.domain.predictions import PART_CODES, PredictionTable
+from workbench.domain.recipes import JOINT
+from workbench.domain.runs import RunLabels
+from workbench.domain.splits import Part
+from workbench.storage.database import Database, IntArray, listed
+
+Scores = NDArray[np.float32]
+
+_INSERT = (
+    "INSERT OR REPLACE INTO prediction (run, image, crop, part, truth, predicted, confidence,"
+    " view_truth, view_predicted, view_confidence, true_view, scores, view_scores)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_CHUNK = 50_000  # rows made into Python values at a time
+_SHOWABLE = "status IN ('finished', 'stopped', 'running', 'paused')"
+
+
+@dataclass(frozen=True)
+class NewestPredictions:
+    """What the newest run says of each image it saw: positions in `labels` and confidences."""
+
+    images: IntArray
+    predicted: IntArray
+    confidence: NDArray[np.float64]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Head:
+    """One output of one run: its number, its labels, and the columns that hold it."""
+
+    run: int
+    labels: tuple[str, ...]
+    predicted: str
+    confidence: str
+
+
+class Predictions:
+    """The predictions of all runs."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def save(self, run: int, table: PredictionTable) -> None:
+        """Store a run's predictions; those of images it predicted before are replaced."""
+        with self._db.transaction():
+            for start in range(0, len(table), _CHUNK):
+                inside = np.zeros(len(table), np.bool_)
+                inside[start : start + _CHUNK] = True
+                self._db.run_many(_INSERT, ((run, *row) for row in _rows(table.where(inside))))
+
+    def load(self, run: int, part: Part | None) -> PredictionTable:
+        """A run's predictions, of one part or all, in the order of image ids."""
+        which, values = "FROM prediction WHERE run = ?", [run]
+        if part is not None:
+            which, values = which + " AND part = ?", [run, PART_CODES[part]]
+        which += " ORDER BY run, image, crop"
+        read = self._db.columns
+        images, crops, parts, truth, view_truth = read(
+            f"SELECT image, crop, part, truth, view_truth {which}", values, 5
+        )
+        if not len(images):
+            return _empty()
+        scores = self._scores(f"SELECT scores {which}", values)
+        views = None
+        if self._db.value(f"SELECT view_scores IS NOT NULL {which}", values):
+            views = self._scores(f"SELECT view_scores {which}", values)
+        names = [row[0] for row in self._db.run(f"SELECT true_view {which}", values)]
+        true_view = np.array(names, np.str_)
+        return PredictionTable(images, crops, parts, truth, scores, view_truth, views, true_view)
+
+    def _scores(self, sql: str, values: list[int]) -> Scores:
+        blobs = [row[0] for row in self._db.run(sql, values)]
+        flat = np.frombuffer(b"".join(blobs), np.dtype("<f4"))
+        return flat.reshape(len(blobs), -1).astype(np.float32)
+
+    def cell(self, run: int, part: Part, truth: int, predicted: int) -> IntArray:
+        """Ids of a confusion cell's images; a truth of -1 means those without a label."""
+        return self._db.ids(
+            "SELECT DISTINCT image FROM prediction INDEXED BY prediction_cell"
+            " WHERE run = ? AND part = ? AND truth = ? AND predicted = ? ORDER BY image",
+            (run, PART_CODES[part], truth, predicted),
+        )
+
+    def newest_target(self) -> str | None:
+        """The label set the newest run with predictions scores, or None."""
+        found = self._db.value(
+            f"SELECT target FROM run WHERE {_SHOWABLE}"  # noqa: S608
+            " AND EXISTS (SELECT 1 FROM prediction p WHERE p.run = run.number)"
+            " ORDER BY created DESC, number DESC"
+        )
+        return "category" if found == JOINT else found
+
+    def newest_of_images(self, label_set: str | None) -> NewestPredictions | None:
+        """What the newest run that learned a set (None: any) says of all images it saw."""
+        head = self._head(label_set or self.newest_target() or "")
+        if head is None:
+            return None
+        images, predicted, confidence = self._db.columns(
+            f"SELECT image, {head.predicted}, {head.confidence} FROM prediction WHERE run = ?",  # noqa: S608
+            (head.run,),
+            3,
+            np.float64,
+        )
+        return NewestPredictions(
+            images.astype(np.int64), predicted.astype(np.int64), confidence, head.labels
+        )
+
+    def suggestions(
+        self, label_set: str, ids: Iterable[int] | IntArray
+    ) -> dict[int, tuple[str, float]]:
+        """Label and confidence the newest run of a set gives these images, where it saw them; of
+        several crops of one image the surest counts."""
+        head = self._head(label_set)
+        if head is None:
+            return {}
+        rows = self._db.rows(
+            f"SELECT p.image, p.{head.predicted}, p.{head.confidence} FROM json_each(?) wanted"  # noqa: S608
+            " JOIN prediction p ON p.run = ? AND p.image = wanted.value"
+            f" ORDER BY p.{head.confidence}",
+            (listed(ids), head.run),
+        )
+        return {image: (head.labels[at], float(sure)) for image, at, sure in rows if at >= 0}
+
+    def _head(self, label_set: str) -> _Head | None:
+        joint = label_set in ("category", "view")
+        row = self._db.row(
+            f"SELECT number, target, labels FROM run WHERE {_SHOWABLE} AND target IN (?, ?)"  # noqa: S608
+            " AND EXISTS (SELECT 1 FROM prediction p WHERE p.run = run.number)"
+            " ORDER BY created DESC, number DESC",
+            (label_set, JOINT if joint else label_set),
+        )
+        if row is None:
+            return None
+        number, target, encoded = row
+        labels = msgspec.json.decode(encoded, type=RunLabels)
+        if target == JOINT and label_set == "view" and labels.view is not None:
+            return _Head(number, labels.view.labels, "view_predicted", "view_confidence")
+        return _Head(number, labels.target.labels, "predicted", "confidence")
+
+
+def _best(scores: Scores) -> tuple[IntArray, NDArray[np.float64]]:
+    if not scores.size:
+        return np.full(len(scores), -1, np.int64), np.zeros(len(scores))
+    best = scores.argmax(axis=1).astype(np.int64)
+    return best, scores[np.arange(len(scores)), best].astype(np.float64)
+
+
+def _rows(table: PredictionTable) -> Iterator[tuple[object, ...]]:
+    """The rows of a table as they are stored, without the run's number."""
+    views = table.view_scores
+    nothing = (np.full(len(table), -1, np.int64), np.zeros(len(table)))
+    columns = (
+        table.images,
+        table.crops,
+        table.parts,
+        table.truth,
+        *_best(table.scores),
+        table.view_truth,
+        *(_best(views) if views is not None else nothing),
+        table.true_view,
+    )
+    return zip(
+        *(np.asarray(column).tolist() for column in columns),
+        _blobs(table.scores),
+        _blobs(views) if views is not None else [None] * len(table),
+        strict=True,
+    )
+
+
+def _blobs(scores: Scores) -> list[bytes]:
+    data = np.ascontiguousarray(scores, np.dtype("<f4")).tobytes()
+    width = 4 * scores.shape[1]
+    return [data[at : at + width] for at in range(0, len(data), width)] if width else []
+
+
+def _empty() -> PredictionTable:
+    none = np.zeros(0, np.int64)
+    names = np.zeros(0, np.str_)
+    return PredictionTable(none, none, none, none, np.zeros((0, 0), np.float32), none, None, names)

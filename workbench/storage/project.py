@@ -1,0 +1,197 @@
+"""A project: the folder, its database, and the parts through which it is read and edited."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Database as SqliteDatabase
+
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
+from workbench.storage.crops import Crops
+from workbench.storage.database import Database, world_error
+from workbench.storage.history import History
+from workbench.storage.images import Images
+from workbench.storage.labels import Labels
+from workbench.storage.lock import LOCK_FILE, read_lock, remove_lock, write_lock
+from workbench.storage.predictions import Predictions
+from workbench.storage.recording import Edit, Recorder
+from workbench.storage.runs import Runs
+from workbench.storage.schema import APPLICATION_ID, migrations
+from workbench.storage.searching import Search
+from workbench.storage.settings import Settings
+from workbench.storage.splits import Splits
+from workbench.storage.thumbnails import Thumbnails
+
+SUFFIX = ".workbench"
+DATABASE_FILE = "project.sqlite"
+
+
+class Project:
+    """An open project; used by the thread that opened it alone. Close it when done."""
+
+    def __init__(self, folder: Path, db: Database) -> None:
+        self.folder = folder
+        self._db: Database | None = db
+        self._recorder = Recorder(db)
+        self.labels = Labels(db, self._recorder)
+        predictions = Predictions(db)
+        search = Search(db, self.labels, predictions)
+        self._recorder.on_changes.append(search.take)
+        self.images = Images(db, self._recorder, self.labels, search)
+        self.crops = Crops(db, self._recorder)
+        self.splits = Splits(db, self._recorder)
+        self.runs = Runs(db, predictions)
+        self.history = History(db, self._recorder)
+        self.settings = Settings(db)
+        self.thumbnails = Thumbnails(folder)
+
+    @classmethod
+    def create(cls, folder: Path, views: str = "cars") -> Project:
+        """Make a project folder (its name gets the suffix) with the label sets category, view (a
+        preset: "cars" or "animals") and expression. Raises KnownError when it is there already."""
+        if views not in VIEW_PRESETS:
+            raise ValueRefused("views", views, ", ".join(VIEW_PRESETS))
+        folder = Path(folder).absolute()
+        if folder.suffix != SUFFIX:
+            folder = folder.with_name(folder.name + SUFFIX)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise KnownError(f"{folder} exists already.", "Open it, or choose another name.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KnownError(f"{folder} could not be made: {error.strerror}.") from error
+        project = cls._opened(folder)
+        with project.edit("New project"):
+            for label_set in (CATEGORY, VIEW_PRESETS[views], EXPRESSIONS):
+                project.labels.save_set(label_set)
+        project.history.forget()
+        return project
+
+    @classmethod
+    def open(cls, folder: Path) -> Project:
+        """Open a project. Raises KnownError when the folder is none, is damaged, was written by a
+        newer program, or is open elsewhere."""
+        folder = Path(folder).absolute()
+        path = folder / DATABASE_FILE
+        if not path.is_file() or not path.stat().st_size:
+            raise KnownError(
+                f"{folder} is not a project: it holds no {DATABASE_FILE}, or an empty one.",
+                f"A project is a folder whose name ends in {SUFFIX}.",
+            )
+        return cls._opened(folder)
+
+    @classmethod
+    def _opened(cls, folder: Path) -> Project:
+        path = folder / DATABASE_FILE
+        try:
+            with contextlib.ExitStack() as undo:
+                db = Database(path)
+                undo.callback(db.close)
+                _claim(db, folder)
+                undo.callback(remove_lock, folder)
+                _migrate(db, folder)
+                project = cls(folder, db)
+                undo.pop_all()
+                return project
+        except sqlite3.Error as error:
+            raise world_error(error, path) or error from error
+        except OSError as error:
+            raise KnownError(f"{folder} cannot be used: {error.strerror}.") from error
+
+    @property
+    def name(self) -> str:
+        """The folder's name without its suffix."""
+        return self.folder.stem
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where run folders lie."""
+        return self._made("runs")
+
+    @property
+    def crops_folder(self) -> Path:
+        """Where exported crops lie."""
+        return self._made("crops")
+
+    def edit(self, text: str, joined_to: int | None = None) -> AbstractContextManager[Edit]:
+        """One durable transaction, recorded as one undoable edit; `joined_to` continues an earlier
+        edit where that is still the newest. On an error nothing of it stays."""
+        return self._recorder.edit(text, joined_to)
+
+    def damage(self) -> list[str]:
+        """What SQLite's own check of the database finds wrong, in its words; empty when sound."""
+        assert self._db is not None
+        found = [row[0] for row in self._db.rows("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found
+
+    def close(self) -> None:
+        """Close the files and let the project go. Closing twice is harmless."""
+        if self._db is None:
+            return
+        self.thumbnails.close()
+        self._db.close()
+        self._db = None
+        remove_lock(self.folder)
+
+    def _made(self, name: str) -> Path:
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+def _claim(db: Database, folder: Path) -> None:
+    """Take the project's lock. The database's own write lock arbitrates between two programs that
+    find the same stale lock file at once; it is let go even when its holder is killed."""
+    with db.transaction():
+        application = db.value("PRAGMA application_id")
+        empty = not db.value("SELECT count(*) FROM sqlite_master")
+        if application != APPLICATION_ID and not empty:
+            raise KnownError(
+                f"{folder} is not a project: its {db.path.name} was made by another program."
+            )
+        holder = read_lock(folder)
+        if holder is not None:
+            raise KnownError(
+                f"{folder.name} is open in another window (process {holder.pid} on {holder.host}).",
+                f"Close it there first; if that computer is gone, delete {folder / LOCK_FILE}.",
+            )
+        write_lock(folder)
+
+
+def _migrate(db: Database, folder: Path) -> None:
+    """Bring the tables up to date, after a backup where there is anything to lose."""
+    store = SqliteDatabase(db.connection)
+    known = {migration.name for migration in migrations._migrations}
+    applied = {migration.name for migration in migrations.applied(store)}
+    if applied - known:
+        raise KnownError(
+            f"{folder.name} was written by a newer version of Vantage Workbench.",
+            "Update this program to open it.",
+        )
+    db.tune()
+    if applied == known:
+        return
+    if applied:
+        _back_up(db, folder)
+    migrations.apply(store)
+
+
+def _back_up(db: Database, folder: Path) -> None:
+    needed = db.path.stat().st_size
+    if shutil.disk_usage(folder).free < 2 * needed:
+        raise KnownError(
+            f"{folder.name} must be brought up to date, and the disk has no room for a backup.",
+            f"Free {2 * needed / 1e6:.0f} MB and open it again.",
+        )
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    backup = sqlite3.connect(folder / f"backup-{stamp}.sqlite")
+    try:
+        db.connection.backup(backup)
+    finally:
+        backup.close()

@@ -1,0 +1,165 @@
+"""Runs as the project remembers them: status, epochs, predictions. None of it is undoable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from workbench.domain.errors import KnownError
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.recipes import JOINT
+from workbench.domain.reports import Epoch, decode_report, encode_report
+from workbench.domain.runs import RunLabels, RunRecord, RunStatus
+from workbench.domain.splits import Part
+from workbench.storage.database import Database, IntArray
+from workbench.storage.predictions import Predictions
+
+_COLUMNS = (
+    "id",
+    "name",
+    "status",
+    "target",
+    "recipe_toml",
+    "labels",
+    "created",
+    "started",
+    "finished",
+    "metrics",
+    "message",
+    "epochs_done",
+)
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM run"  # noqa: S608
+
+
+class Runs:
+    """The runs of a project."""
+
+    def __init__(self, db: Database, predictions: Predictions) -> None:
+        self._db = db
+        self._predictions = predictions
+
+    def create(self, record: RunRecord) -> None:
+        """Remember a new run; raises KnownError when its id is taken."""
+        if self._db.value("SELECT 1 FROM run WHERE id = ?", (record.id,)):
+            raise KnownError(f"There is a run {record.id} already.")
+        values = [_stored(getattr(record, name)) for name in _COLUMNS]
+        marks = ", ".join("?" * len(_COLUMNS))
+        with self._db.transaction():
+            self._db.run(f"INSERT INTO run ({', '.join(_COLUMNS)}) VALUES ({marks})", values)  # noqa: S608
+
+    def get(self, id: str) -> RunRecord:
+        """One run; raises KnownError naming it when there is none."""
+        row = self._db.row(f"{_SELECT} WHERE id = ?", (id,))
+        if row is None:
+            raise KnownError(f"There is no run {id} in this project.", "`runs` lists them.")
+        return _record(row)
+
+    def all(self) -> list[RunRecord]:
+        """All runs, newest first."""
+        return [
+            _record(row) for row in self._db.rows(f"{_SELECT} ORDER BY created DESC, number DESC")
+        ]
+
+    def update(self, id: str, **fields: Any) -> None:
+        """Set fields of a run by their names in RunRecord; raises KnownError, TypeError."""
+        number = self._number(id)
+        unknown = set(fields) - set(_COLUMNS[1:])
+        if unknown:
+            raise TypeError(f"a run has no {', '.join(sorted(unknown))}")
+        if not fields:
+            return
+        settings = ", ".join(f"{name} = ?" for name in fields)
+        with self._db.transaction():
+            self._db.run(
+                f"UPDATE run SET {settings} WHERE number = ?",  # noqa: S608
+                [*map(_stored, fields.values()), number],
+            )
+
+    def remove(self, id: str) -> None:
+        """Forget a run, its epochs and predictions. Its folder is the caller's."""
+        with self._db.transaction():
+            self._db.run("DELETE FROM run WHERE number = ?", (self._number(id),))
+
+    def add_epoch(self, id: str, epoch: Epoch) -> None:
+        """Remember a finished epoch, in place of one with the same number."""
+        with self._db.transaction():
+            number = self._number(id)
+            self._db.run(
+                "INSERT OR REPLACE INTO epoch (run, epoch, report) VALUES (?, ?, ?)",
+                (number, epoch.epoch, encode_report(epoch).decode()),
+            )
+            self._db.run(
+                "UPDATE run SET epochs_done = max(epochs_done, ?) WHERE number = ?",
+                (epoch.epoch, number),
+            )
+
+    def epochs(self, id: str) -> list[Epoch]:
+        """The finished epochs of a run, in order."""
+        rows = self._db.rows(
+            "SELECT report FROM epoch WHERE run = ? ORDER BY epoch", (self._number(id),)
+        )
+        reports = [decode_report(row[0]) for row in rows]
+        return [report for report in reports if isinstance(report, Epoch)]
+
+    def truncate_epochs(self, id: str, after: int) -> None:
+        """Forget the epochs after number `after`: a resumed run makes them again."""
+        number = self._number(id)
+        with self._db.transaction():
+            self._db.run("DELETE FROM epoch WHERE run = ? AND epoch > ?", (number, after))
+            self._db.run(
+                "UPDATE run SET epochs_done = min(epochs_done, ?) WHERE number = ?",
+                (after, number),
+            )
+
+    def save_predictions(self, id: str, table: PredictionTable) -> None:
+        """Store predictions; those of images the run predicted before are replaced."""
+        self._predictions.save(self._number(id), table)
+
+    def predictions(self, id: str, part: Part | None = None) -> PredictionTable:
+        """A run's predictions of one part, or all."""
+        return self._predictions.load(self._number(id), part)
+
+    def cell(self, id: str, part: Part, truth: int, predicted: int) -> IntArray:
+        """Ids of the images of one confusion cell (label positions of the run)."""
+        return self._predictions.cell(self._number(id), part, truth, predicted)
+
+    def newest(self, target_set: str) -> RunRecord | None:
+        """The newest finished run that learned this label set, alone or jointly, or None."""
+        joint = JOINT if target_set in ("category", "view", JOINT) else target_set
+        row = self._db.row(
+            f"{_SELECT} WHERE status = 'finished' AND target IN (?, ?)"
+            " ORDER BY created DESC, number DESC",
+            (target_set, joint),
+        )
+        return _record(row) if row is not None else None
+
+    def suggestions(
+        self, label_set: str, ids: Iterable[int] | IntArray
+    ) -> dict[int, tuple[str, float]]:
+        """Label and confidence of the newest run of a set for these images, where it has any."""
+        return self._predictions.suggestions(label_set, ids)
+
+    def _number(self, id: str) -> int:
+        number = self._db.value("SELECT number FROM run WHERE id = ?", (id,))
+        if number is None:
+            raise KnownError(f"There is no run {id} in this project.", "`runs` lists them.")
+        return int(number)
+
+
+def _stored(value: Any) -> Any:
+    """A field as its column holds it: structs and dictionaries as JSON."""
+    if isinstance(value, RunStatus):
+        return value.value
+    if isinstance(value, RunLabels | dict):
+        return msgspec.json.encode(value).decode()
+    return value
+
+
+def _record(row: tuple[Any, ...]) -> RunRecord:
+    fields = dict(zip(_COLUMNS, row, strict=True))
+    fields["status"] = RunStatus(fields["status"])
+    fields["labels"] = msgspec.json.decode(fields["labels"], type=RunLabels)
+    fields["metrics"] = msgspec.json.decode(fields["metrics"])
+    return RunRecord(**fields)

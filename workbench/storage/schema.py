@@ -1,0 +1,180 @@
+"""The tables of a project, step by step: each migration runs once, in one transaction."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database as SqliteDatabase
+from sqlite_utils.migrations import Migrations
+
+APPLICATION_ID = 0x56575031  # "VWP1" in the file's header: this database is a project
+
+migrations = Migrations("project")
+
+# Watched tables take part in undo: their rows are kept as JSON, so they hold integers and text
+# only (JSON would round a REAL): times are whole microseconds, a file's mtime the bits of its
+# double, landmarks JSON text. Exception: confidence, which is rounded to six digits when written.
+# A bulk label touches images all over the project, so what it costs is pages: annotations hold no
+# reference that SQLite would check in the wide rows of image (image_ids is that check, narrow), and
+# the index of standing labels carries all that is asked before one is replaced.
+_TABLES = """
+CREATE TABLE source (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL
+);
+CREATE TABLE image (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash TEXT NOT NULL UNIQUE,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    sort_key TEXT NOT NULL,
+    added_at INTEGER NOT NULL
+);
+CREATE INDEX image_in_order ON image(sort_key, id);
+CREATE INDEX image_ids ON image(id);
+CREATE TABLE place (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source INTEGER NOT NULL REFERENCES source(id) DEFERRABLE INITIALLY DEFERRED,
+    image INTEGER NOT NULL REFERENCES image(id) DEFERRABLE INITIALLY DEFERRED,
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_bits INTEGER NOT NULL,
+    UNIQUE (source, path)
+);
+CREATE INDEX place_of_image ON place(image, source);
+CREATE TABLE skipped (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source INTEGER NOT NULL REFERENCES source(id) DEFERRABLE INITIALLY DEFERRED,
+    path TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE INDEX skipped_of_source ON skipped(source);
+CREATE TABLE label_set (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    subject TEXT NOT NULL,
+    exclusive INTEGER NOT NULL
+);
+CREATE TABLE label (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    label_set INTEGER NOT NULL REFERENCES label_set(id) DEFERRABLE INITIALLY DEFERRED,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL,
+    mirror TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    removed INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX label_of_set ON label(label_set, removed, position);
+CREATE TABLE crop (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    image INTEGER NOT NULL REFERENCES image(id) DEFERRABLE INITIALLY DEFERRED,
+    face INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    left INTEGER, top INTEGER, right INTEGER, bottom INTEGER,
+    landmarks TEXT NOT NULL,
+    detector TEXT NOT NULL,
+    reviewed INTEGER NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE INDEX crop_of_image ON crop(image, face);
+CREATE INDEX crop_in_state ON crop(state, reviewed);
+CREATE TABLE annotation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    image INTEGER NOT NULL,
+    crop INTEGER,
+    label_set INTEGER NOT NULL,
+    label INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    confidence REAL NOT NULL,
+    made_at INTEGER NOT NULL,
+    ended_at INTEGER
+);
+CREATE INDEX standing_of_images ON annotation(label_set, image, label, author, crop, ended_at)
+    WHERE ended_at IS NULL AND crop IS NULL;
+CREATE INDEX standing_of_crops ON annotation(crop, label_set, label)
+    WHERE ended_at IS NULL AND crop IS NOT NULL;
+CREATE INDEX ended_of_image ON annotation(image) WHERE ended_at IS NOT NULL;
+CREATE TABLE split (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    standing INTEGER NOT NULL
+);
+CREATE TABLE membership (
+    split INTEGER NOT NULL,
+    image INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    PRIMARY KEY (split, image)
+) WITHOUT ROWID;
+"""
+
+_RUNS = """
+CREATE TABLE run (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    target TEXT NOT NULL,
+    recipe_toml TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    created REAL NOT NULL,
+    started REAL,
+    finished REAL,
+    metrics TEXT NOT NULL,
+    message TEXT NOT NULL,
+    epochs_done INTEGER NOT NULL
+);
+CREATE TABLE epoch (
+    run INTEGER NOT NULL REFERENCES run(number) ON DELETE CASCADE,
+    epoch INTEGER NOT NULL,
+    report TEXT NOT NULL,
+    PRIMARY KEY (run, epoch)
+) WITHOUT ROWID;
+CREATE TABLE prediction (
+    run INTEGER NOT NULL REFERENCES run(number) ON DELETE CASCADE,
+    image INTEGER NOT NULL,
+    crop INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    truth INTEGER NOT NULL,
+    predicted INTEGER NOT NULL,
+    confidence REAL NOT NULL,
+    view_truth INTEGER NOT NULL,
+    view_predicted INTEGER NOT NULL,
+    view_confidence REAL NOT NULL,
+    true_view TEXT NOT NULL,
+    scores BLOB NOT NULL,
+    view_scores BLOB,
+    PRIMARY KEY (run, image, crop)
+) WITHOUT ROWID;
+CREATE INDEX prediction_cell ON prediction(run, part, truth, predicted, image);
+"""
+
+_RECORD = """
+CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE edit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    origin INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    undone INTEGER NOT NULL
+);
+CREATE TABLE change (
+    edit INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    image INTEGER NOT NULL,
+    state TEXT,
+    PRIMARY KEY (edit, kind, row)
+) WITHOUT ROWID;
+"""
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def first_tables(db: SqliteDatabase) -> None:
+    """The project as it first was."""
+    for script in (_TABLES, _RUNS, _RECORD):
+        for statement in script.split(";\n"):
+            if statement.strip():
+                db.conn.execute(statement)
+    db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -1,0 +1,66 @@
+"""Splits as they are stored: once made they never change; a new one takes the former's place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import msgspec
+
+from workbench.domain.splits import PARTS, Part, SplitPlan
+from workbench.storage.database import Database
+from workbench.storage.recording import Recorder, now
+
+_STANDING = "split = (SELECT id FROM split WHERE standing)"
+
+
+class Splits:
+    """The splits of a project, of which one is current."""
+
+    def __init__(self, db: Database, recorder: Recorder) -> None:
+        self._db = db
+        self._recorder = recorder
+
+    def make(self, plan: SplitPlan, members: Mapping[int, Part], name: str = "") -> int:
+        """Store a split and make it the current one; its id. Former ones stay."""
+        codes = {part: code for code, part in enumerate(PARTS)}
+        encoded = msgspec.json.encode(dataclasses.asdict(plan)).decode()
+        with self._recorder.edit("Split"):
+            self._db.run("UPDATE split SET standing = 0 WHERE standing")
+            cursor = self._db.run(
+                "INSERT INTO split (name, plan, made_at, standing) VALUES (?, ?, ?, 1)",
+                (name, encoded, now()),
+            )
+            split = int(cursor.lastrowid or 0)
+            self._db.run_many(
+                "INSERT INTO membership (split, image, part) VALUES (?, ?, ?)",
+                ((split, image, codes[members[image]]) for image in sorted(members)),
+            )
+        return split
+
+    def current(self) -> tuple[int, SplitPlan] | None:
+        """Id and plan of the current split, or None."""
+        row = self._db.row("SELECT id, plan FROM split WHERE standing")
+        return (row[0], msgspec.json.decode(row[1], type=SplitPlan)) if row is not None else None
+
+    def parts(self) -> dict[int, Part]:
+        """The part of each image in the current split."""
+        images, parts = self._db.columns(
+            f"SELECT m.image, m.part FROM membership m JOIN image i ON i.id = m.image"  # noqa: S608
+            f" WHERE m.{_STANDING}",
+            (),
+            2,
+        )
+        return {
+            image: PARTS[part] for image, part in zip(images.tolist(), parts.tolist(), strict=True)
+        }
+
+    def counts(self) -> dict[Part, int]:
+        """How many images of the project stand in each part of the current split."""
+        found = dict(
+            self._db.rows(
+                f"SELECT m.part, count(*) FROM membership m JOIN image i ON i.id = m.image"  # noqa: S608
+                f" WHERE m.{_STANDING} GROUP BY m.part"
+            )
+        )
+        return {part: found.get(code, 0) for code, part in enumerate(PARTS)}
