@@ -1,0 +1,1 @@
+"""Pixels in, boxes and crops out: the only home of OpenCV, dlib and Pillow."""

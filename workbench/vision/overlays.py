@@ -1,0 +1,79 @@
+"""Heat maps over photographs, in one perceptual colour map."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # H × W × 3, RGB
+Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+CLEAR_BELOW = 0.06  # amounts under which the photograph shows bare
+FULL_FROM = 0.5  # and from which the map covers it as the opacity says
+
+
+@lru_cache(maxsize=1)
+def heat_colours() -> Pixels:
+    """256 × 3 RGB colours from nothing to the most (inferno, of matplotlib's perceptual maps)."""
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    colours = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[0, :, ::-1]
+    return np.ascontiguousarray(colours, dtype=np.uint8)
+
+
+def heat_layer(
+    values: NDArray[np.float32], width: int, height: int, cells: Box = WHOLE
+) -> NDArray[np.uint8]:
+    """A coarse h × w map in [0, 1], enlarged smoothly to height × width × 4: its colours, and how
+    much of them covers the photograph at full opacity. `cells` is what the map covers of that, as
+    fractions; where it ends before the edge, its last values go on."""
+    rows, columns = values.shape
+    across = columns / (width * (cells[2] - cells[0]))  # cells per pixel
+    down = rows / (height * (cells[3] - cells[1]))
+    left = (0.5 - cells[0] * width) * across - 0.5  # cell under the middle of the first pixel
+    top = (0.5 - cells[1] * height) * down - 0.5
+    smooth = cv2.warpAffine(
+        values.astype(np.float32),
+        np.array([[across, 0, left], [0, down, top]]),
+        (width, height),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    amount = np.clip(smooth, 0.0, 1.0)
+    layer = np.empty((height, width, 4), np.uint8)
+    layer[..., :3] = heat_colours()[np.round(amount * 255).astype(np.uint8)]
+    rise = np.clip((amount - CLEAR_BELOW) / (FULL_FROM - CLEAR_BELOW), 0.0, 1.0)
+    layer[..., 3] = np.round(255 * rise * rise * (3 - 2 * rise))
+    return layer
+
+
+def overlaid(
+    photo: Pixels,
+    values: NDArray[np.float32],
+    opacity: float,
+    seen: Box = WHOLE,
+    cells: Box = WHOLE,
+) -> Pixels:
+    """`photo` with a map laid over the part of it that was `seen`, of which it covers `cells`;
+    `opacity` in [0, 1]."""
+    height, width = photo.shape[:2]
+    left, right = round(seen[0] * width), max(round(seen[0] * width) + 1, round(seen[2] * width))
+    top, bottom = round(seen[1] * height), max(round(seen[1] * height) + 1, round(seen[3] * height))
+    made = photo.copy()
+    part = made[top:bottom, left:right]
+    layer = heat_layer(values, part.shape[1], part.shape[0], cells)
+    cover = layer[..., 3:].astype(np.float32) / 255 * opacity
+    part[:] = np.round(part * (1 - cover) + layer[..., :3] * cover).astype(np.uint8)
+    return made
+
+
+def enlarged(photo: Pixels, least: int) -> Pixels:
+    """A small photograph or crop brought to `least` pixels on its longer side, smoothly."""
+    longest = max(photo.shape[:2])
+    if longest >= least:
+        return photo
+    size = round(photo.shape[1] * least / longest), round(photo.shape[0] * least / longest)
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)

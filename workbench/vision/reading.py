@@ -1,0 +1,158 @@
+"""Image files as RGB arrays: every supported kind, upright, whole or refused in a sentence."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
+from workbench.vision.formats import NAMES, Header, Unreadable, parse_header
+
+__all__ = ["Grey", "Header", "Pixels", "decode", "header_of", "load_bytes", "read_grey"]
+__all__ += ["read_header", "read_rgb"]
+
+Pixels = NDArray[np.uint8]  # H × W × 3, RGB
+Grey = NDArray[np.uint8]  # H × W
+REMEDY = "Replace the file by an intact copy, or leave it out."
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata is not the user's concern
+
+
+def load_bytes(path: Path) -> bytes:
+    """The bytes of a file; raises KnownError naming it when the system refuses."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        remedy = "Check that the file is where it was and that you may read it."
+        raise KnownError(f"{path} cannot be read: {why}.", remedy) from error
+
+
+def header_of(data: bytes, path: Path) -> Header:
+    """The header of `data`, the bytes of `path`; raises KnownError naming file and reason."""
+    try:
+        return parse_header(data)
+    except Unreadable as reason:
+        raise KnownError(f"{path} {reason}.", REMEDY) from reason
+
+
+def read_header(path: Path) -> Header:
+    """Displayed size and kind of an image file, without decoding it.
+
+    Raises KnownError naming the file and the reason when it is missing, empty, no image, truncated,
+    damaged or larger than 200 megapixels.
+    """
+    return header_of(load_bytes(path), path)
+
+
+def read_rgb(path: Path, longest: int | None = None, rect: Rect | None = None) -> Pixels:
+    """The pixels of an image file, H × W × 3 uint8 RGB, upright.
+
+    `rect` cuts a rectangle given in full-size displayed pixels (pushed back inside the image where
+    it sticks out); `longest` reduces the result so that its longer side is at most that many
+    pixels (it is never enlarged). Grey and 16-bit images become 8-bit RGB, CMYK is converted,
+    transparent pixels lie on white. Raises KnownError naming the file and the reason.
+    """
+    return decode(load_bytes(path), path, longest, rect)
+
+
+def decode(data: bytes, path: Path, longest: int | None = None, rect: Rect | None = None) -> Pixels:
+    """What `read_rgb` gives, from the bytes of the file at `path`."""
+    header = header_of(data, path)
+    cut = (rect or header.whole).inside(header.width, header.height)
+    scale = min(1.0, longest / max(cut.width, cut.height)) if longest else 1.0
+    try:
+        pixels = _upright_pixels(data, header, scale)
+    except (OSError, ValueError, SyntaxError, MemoryError, LookupError, TypeError) as error:
+        kind = NAMES[header.format]
+        raise KnownError(
+            f"{path} is damaged: its {kind} data cannot be decoded.", REMEDY
+        ) from error
+    if rect is not None:
+        pixels = _cut(pixels, cut, pixels.shape[1] / header.width)
+    size = max(1, round(cut.width * scale)), max(1, round(cut.height * scale))
+    if pixels.shape[1::-1] == size:
+        return pixels
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def read_grey(path: Path) -> Grey:
+    """The brightness of an image file, H × W uint8, upright; raises KnownError as `read_rgb`.
+
+    It is made from the colours, as OpenCV does: a JPEG's own brightness is up to 12 levels off
+    where colours are clipped, which moves landmarks.
+    """
+    return np.asarray(cv2.cvtColor(read_rgb(path), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Stored pixels turned as their EXIF orientation (1–8) says."""
+    if orientation in (3, 4, 7):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (5, 7):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (6, 8):
+        pixels = np.rot90(pixels, 1 if orientation == 8 else -1)
+    return np.ascontiguousarray(pixels)
+
+
+def _upright_pixels(data: bytes, header: Header, scale: float) -> Pixels:
+    if header.format == "jpeg":
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if space not in ("CMYK", "YCCK"):
+            least = (math.ceil(height * scale), math.ceil(width * scale)) if scale < 1 else (0, 0)
+            decoded: Pixels = simplejpeg.decode_jpeg(
+                data, "RGB", min_height=least[0], min_width=least[1], strict=False
+            )
+            return upright(decoded, header.orientation)
+    with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
+        pixels = _eight_bit_rgb(image)
+    # Pillow turns a TIFF while loading it, and nothing else.
+    return pixels if header.format == "tiff" else upright(pixels, header.orientation)
+
+
+def _eight_bit_rgb(image: Image.Image) -> Pixels:
+    """A Pillow image as 8-bit RGB: deeper values are scaled, transparency lies on white."""
+    image.load()
+    if image.mode.startswith("I") or image.mode == "F":
+        return np.repeat(_scaled(np.asarray(image))[:, :, None], 3, axis=2)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        over = image.convert("RGBA")
+        ground = Image.new("RGBA", over.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(ground, over)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _scaled(values: NDArray[np.generic]) -> Pixels:
+    """Grey values deeper than 8 bits as 0–255.
+
+    16-bit values are divided by 257. Wider integers and fractions do not say what white is: it is
+    the first of 1 (fractions only), 255 and 65535 that no value exceeds, else the largest value.
+    """
+    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    top = float(grey.max(initial=0.0))
+    usual = {"f": (1.0, 255.0, 65535.0), "i": (255.0, 65535.0)}.get(values.dtype.kind, (65535.0,))
+    white = next((limit for limit in usual if top <= limit), top)
+    return np.asarray(np.clip(grey * (255.0 / white) + 0.5, 0, 255), dtype=np.uint8)
+
+
+def _cut(pixels: Pixels, rect: Rect, scale: float) -> Pixels:
+    """The part of reduced pixels that shows `rect`, at least one pixel."""
+    height, width = pixels.shape[:2]
+    left, top = (
+        min(int(v * scale), limit - 1) for v, limit in ((rect.left, width), (rect.top, height))
+    )
+    right = max(left + 1, min(width, round(rect.right * scale)))
+    bottom = max(top + 1, min(height, round(rect.bottom * scale)))
+    return np.ascontiguousarray(pixels[top:bottom, left:right])
