@@ -1,0 +1,1 @@
+"""Transfer learning, a program of its own: the only home of torch; nobody imports it."""

@@ -1,0 +1,66 @@
+"""The learning program: `python -m workbench.learning RUN_FOLDER [--controlled] [--trial]`, or
+`--serve` to answer requests for explanations and predictions."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# read by OpenMP when torch is loaded: threads that wait for work sleep instead of spinning, which
+# would slow a training many times whenever anything else uses a core
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, try or serve; 0 when that ended well (also paused or stopped), 1 when it failed."""
+    parser = argparse.ArgumentParser(prog="workbench.learning", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN_FOLDER")
+    parser.add_argument(
+        "--controlled",
+        action="store_true",
+        help="obey lines on stdin: pause, stop; the end of stdin means pause",
+    )
+    parser.add_argument("--trial", action="store_true", help="take a few steps and report on them")
+    parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
+    options = parser.parse_args(arguments)
+    if options.serve:
+        from workbench.learning.serve import main as serve
+
+        return serve()
+    if options.folder is None:
+        parser.error("a run folder is needed")
+    return _train(options.folder, options.controlled, options.trial)
+
+
+def _train(folder: Path, controlled: bool, trial: bool) -> int:
+    from workbench.learning.failures import broken
+    from workbench.learning.reporting import Control, Reporter
+
+    control = Control()
+    control.obey_signals()
+    if controlled:
+        control.listen()
+    reporter = Reporter(folder if folder.is_dir() and not trial else None)
+    control.on_wait = reporter.say_waiting
+    try:
+        if trial:
+            from workbench.learning.trial import try_run
+
+            try_run(folder, reporter)
+        else:
+            from workbench.learning.training import Training
+
+            Training(folder, reporter, control).run()
+    except Exception as error:
+        reporter(broken(error))
+        return 1
+    finally:
+        reporter.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

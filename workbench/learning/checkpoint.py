@@ -1,0 +1,55 @@
+"""Checkpoints: everything a training needs to go on exactly, replaced only when whole."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.domain.errors import KnownError
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write `state` (tensors, numbers, text and collections of them) atomically and durably."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
+    """The state saved at `path`, None where there is none.
+
+    `identity` is the digest of the recipe and samples; raises KnownError when the checkpoint is
+    damaged or of another training. Nothing in the file is executed.
+    """
+    if not path.exists():
+        return None
+    remedy = "Delete the file to train this run from its beginning."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a damaged file is told of below, in one sentence
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise KnownError(f"{path} cannot be read: it is damaged.", remedy) from error
+    if not isinstance(state, dict) or state.get("identity") != identity:
+        raise KnownError(f"{path} belongs to another recipe or other samples.", remedy)
+    return state

@@ -1,0 +1,100 @@
+"""Where a training runs: CUDA, then MPS, then the CPU, in plain words, with its memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+
+import torch
+
+if sys.platform != "win32":
+    import resource
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Device:
+    """A torch device and how a person calls it ("NVIDIA H200, 139 GiB" or "CPU, 2 cores")."""
+
+    torch: torch.device
+    words: str
+
+    @property
+    def kind(self) -> str:
+        return self.torch.type
+
+
+def choose_device() -> Device:
+    """The best device of this machine; `WORKBENCH_DEVICE=cpu` asks for the CPU."""
+    wanted = os.environ.get("WORKBENCH_DEVICE", "")
+    if wanted != "cpu" and torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        words = f"{properties.name}, {properties.total_memory / GIB:.0f} GiB"
+        return Device(torch.device("cuda", 0), words)
+    if wanted != "cpu" and torch.backends.mps.is_available():
+        return Device(torch.device("mps"), "Apple GPU")
+    return Device(torch.device("cpu"), _cpu_words())
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_words() -> str:
+    count = cores()
+    return f"CPU, {count} core" + ("s" if count > 1 else "")
+
+
+def synchronise(device: Device) -> None:
+    """Wait until the device has done what it was given, so that clocks tell the truth."""
+    if device.kind == "cuda":
+        torch.cuda.synchronize()
+    elif device.kind == "mps":
+        torch.mps.synchronize()
+
+
+def free_memory(device: Device) -> int:
+    """Bytes a training may still take on the device; 0 where the system does not say."""
+    if device.kind == "cuda":
+        return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved()
+    if device.kind == "mps":
+        return max(0, torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+    return _free_ram()
+
+
+def _free_ram() -> int:
+    with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/meminfo") as lines:
+        line = next(line for line in lines if line.startswith("MemAvailable"))
+        return min(int(line.split()[1]) * 1024, _control_group_room())
+    names = getattr(os, "sysconf_names", {})
+    if "SC_AVPHYS_PAGES" in names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _control_group_room() -> int:
+    """What a container's limit leaves; a huge number where there is no limit."""
+    with contextlib.suppress(OSError, ValueError):
+        with open("/sys/fs/cgroup/memory.max") as file:
+            limit = int(file.read())
+        with open("/sys/fs/cgroup/memory.current") as file:
+            return max(0, limit - int(file.read()))
+    return sys.maxsize
+
+
+def peak_memory(device: Device) -> int:
+    """Highest number of bytes this process has held on the device so far."""
+    if device.kind == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if device.kind == "mps":
+        return torch.mps.driver_allocated_memory()
+    if sys.platform == "win32":
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,146 @@
+"""Scores of images by a network: probabilities, part by part, and the file they are kept in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.domain.metrics import top_k_accuracy
+from workbench.domain.reports import PartScore
+from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
+from workbench.learning.data import Images
+from workbench.learning.device import Device
+from workbench.learning.models import Network, blocks
+from workbench.learning.pixels import network_input, whole_input
+from workbench.learning.precision import autocast
+
+PART_NUMBERS = {"train": 0, "validation": 1, "test": 2, "": 3}
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores images with a network the way its card says."""
+
+    network: Network
+    card: ModelCard
+    device: Device
+    precision: str = "fp32"
+
+    @torch.inference_mode()
+    def __call__(self, squares: Tensor, mirror: bool | None = None) -> Tensor:
+        """N × side × side × 3 bytes -> N × C (or C + K) probabilities, float32 on the CPU.
+
+        Where the squares are larger than the network's input, their centre and the whole of them,
+        reduced, are averaged. So are the mirrored images, whose left is right and whose right is
+        left, if `mirror` says so; None takes what the card says.
+        """
+        squares = squares.to(self.device.torch)
+        seen = [network_input(squares, self.card)]
+        if squares.shape[1] > self.card.image_size:
+            seen.append(whole_input(squares, self.card))
+        mirrored = self.card.test_mirror if mirror is None else mirror
+        return torch.stack([self._scores(inputs, mirrored) for inputs in seen]).mean(dim=0).cpu()
+
+    def _scores(self, inputs: Tensor, mirrored: bool) -> Tensor:
+        scores = self._probabilities(inputs)
+        if mirrored:
+            flipped = self._probabilities(inputs.flip(3))
+            scores = (scores + flipped[:, mirrored_columns(self.card)]) / 2
+        return scores
+
+    def _probabilities(self, inputs: Tensor) -> Tensor:
+        with autocast(self.device, self.precision):
+            scores = self.network(inputs)
+        parts = [scores[:, block].float().softmax(dim=1) for block in blocks(self.card)]
+        return torch.cat(parts, dim=1)
+
+
+def mirrored_columns(card: ModelCard) -> list[int]:
+    """For each output, the one that means the same of the mirrored image."""
+    columns = list(card.labels.target.mirror)
+    if card.labels.view is not None:
+        columns += [len(columns) + at for at in card.labels.view.mirror]
+    return columns
+
+
+def score_rows(
+    scorer: Scorer,
+    images: Images,
+    rows: NDArray[np.int64],
+    batch: int,
+    interrupted: Callable[[], bool],
+    mirror: bool | None = None,
+) -> NDArray[np.float32] | None:
+    """Probabilities of the images `rows`, in that order; None when interrupted on the way."""
+    width = blocks(scorer.card)[-1].stop
+    scores = np.zeros((len(rows), width), dtype=np.float32)
+    mode = scorer.network.training
+    scorer.network.eval()
+    try:
+        for start in range(0, len(rows), batch):
+            if interrupted():
+                return None
+            chosen = torch.from_numpy(rows[start : start + batch])
+            scores[start : start + batch] = scorer(images.squares[chosen], mirror).numpy()
+    finally:
+        scorer.network.train(mode)
+    return scores
+
+
+def part_score(
+    scores: NDArray[np.float32], images: Images, rows: NDArray[np.int64], card: ModelCard
+) -> PartScore | None:
+    """How well `scores` of the images `rows` agree with their labels; None without labels."""
+    truth = images.targets.numpy()[rows]
+    known = truth >= 0
+    if not known.any():
+        return None
+    target = scores[:, blocks(card)[0]].astype(np.float64)
+    own = target[known, truth[known]]
+    view_top1 = None
+    if card.labels.view is not None:
+        views = images.views.numpy()[rows]
+        if (views >= 0).any():
+            view_top1 = top_k_accuracy(views, scores[:, blocks(card)[1]].astype(np.float64), 1)
+    return PartScore(
+        top1=top_k_accuracy(truth, target, 1),
+        top5=top_k_accuracy(truth, target, 5),
+        loss=float(-np.log(own.clip(min=1e-12)).mean()),
+        images=int(known.sum()),
+        view_top1=view_top1,
+    )
+
+
+def save_predictions(
+    folder: Path,
+    scores: NDArray[np.float32],
+    images: Images,
+    rows: NDArray[np.int64],
+    card: ModelCard,
+) -> None:
+    """Write predictions.npz: the arrays of a prediction table, one row per scored image."""
+    samples = [images.samples[row] for row in rows]
+    classes = len(card.labels.target.labels)
+    arrays: dict[str, NDArray[Any]] = {
+        "images": np.array([s.image for s in samples], dtype=np.int64),
+        "crops": np.array([-1 if s.crop is None else s.crop for s in samples], dtype=np.int64),
+        "parts": np.array([PART_NUMBERS[s.part] for s in samples], dtype=np.int8),
+        "truth": np.array([s.target for s in samples], dtype=np.int64),
+        "scores": scores[:, :classes],
+        "view_truth": np.array([s.view for s in samples], dtype=np.int64),
+        "true_view": np.array([s.true_view for s in samples], dtype=np.str_),
+    }
+    if card.labels.view is not None:
+        arrays["view_scores"] = scores[:, classes:]
+    part = folder / (PREDICTIONS_FILE + ".part")
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    os.replace(part, folder / PREDICTIONS_FILE)

@@ -1,0 +1,150 @@
+"""Answers where in images a run's network sees a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor
+
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.geometry import Rect
+from workbench.domain.requests import (
+    PREDICTED,
+    Check,
+    Describe,
+    Description,
+    Explain,
+    Explained,
+    Heat,
+    Picture,
+    Unread,
+)
+from workbench.domain.runs import LabelList, ModelCard
+from workbench.learning.grad_cam import grad_cam, randomised_correlations, shown
+from workbench.learning.loaded import Loaded
+from workbench.learning.models import blocks
+from workbench.learning.pixels import load_square, network_input, seen_part, working_side
+from workbench.vision.reading import read_header
+
+BATCH, CPU_BATCH = 32, 4  # images at a time; on a CPU larger batches leave its caches
+
+
+def describe(request: Describe, loaded: Loaded) -> Description:
+    """Labels and layers of a run. Loading captum here makes the first map as fast as the rest."""
+    card = loaded.card
+    return Description(
+        labels=card.labels,
+        layers=card.layers,
+        backbone=card.backbone,
+        image_size=card.image_size,
+        device=loaded.device.words,
+    )
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of each image: columns of the outputs, their labels, one of them or the
+    highest, at a layer; `check` for the randomised-weights check."""
+
+    loaded: Loaded
+    layer: str
+    block: slice
+    labels: LabelList
+    label: str
+    check: bool
+
+    def chosen(self, inside: Tensor) -> Tensor:
+        """The position of the label explained, for each row of scores."""
+        if self.label == PREDICTED:
+            return inside.argmax(dim=1)
+        return torch.full((len(inside),), self.labels.labels.index(self.label))
+
+    def heats(self, batch: Tensor) -> list[Heat]:
+        """Maps of one batch of squares, not yet placed in their pictures."""
+        loaded = self.loaded
+        scores = loaded.scorer(batch)
+        inside = scores[:, self.block]
+        chosen = self.chosen(inside)
+        inputs = network_input(batch.to(loaded.device.torch), loaded.card)
+        columns = (chosen + self.block.start).to(loaded.device.torch)
+        maps = grad_cam(loaded.network, self.layer, inputs, columns)
+        checks: list[Check | None] = [None] * len(batch)
+        if self.check:
+            found = randomised_correlations(loaded.network, self.layer, inputs, columns, maps)
+            checks = [Check(float(value)) for value in found]
+        cells = loaded.area(self.layer, inputs)
+        heads = [scores[:, columns].tolist() for columns in blocks(loaded.card)]
+        return [
+            Heat(
+                height=map_.shape[0],
+                width=map_.shape[1],
+                values=tuple(map_.ravel().astype(float).round(4).tolist()),
+                seen=(0.0, 0.0, 1.0, 1.0),
+                cells=cells,
+                label=self.labels.labels[int(chosen[row])],
+                score=float(inside[row, chosen[row]]),
+                scores=tuple(heads[0][row]),
+                view_scores=tuple(heads[1][row]) if len(heads) > 1 else (),
+                check=checks[row],
+            )
+            for row, map_ in enumerate(shown(maps))
+        ]
+
+
+def explain(request: Explain, loaded: Loaded) -> Explained:
+    """Maps for the pictures of a request, a few at a time. Raises ValueRefused naming a label
+    set, label or layer that the run does not have."""
+    block, labels = loaded.outputs(_label_set(request, loaded.card))
+    layer = loaded.layer(request.layer)
+    if request.label != PREDICTED and request.label not in labels.labels:
+        raise ValueRefused(labels.name, request.label, ", ".join(labels.labels))
+    question = _Question(loaded, layer, block, labels, request.label, request.check)
+    squares, unread = _squares(request.pictures, loaded)
+    readable = sorted(squares)
+    maps: list[Heat | None] = [None] * len(request.pictures)
+    batch = CPU_BATCH if loaded.device.kind == "cpu" else BATCH
+    for start in range(0, len(readable), batch):
+        rows = readable[start : start + batch]
+        heats = question.heats(torch.stack([squares[row] for row in rows]))
+        for row, heat in zip(rows, heats, strict=True):
+            maps[row] = _placed(heat, request.pictures[row], loaded.card)
+    return Explained(layer=layer, label_set=labels.name, maps=tuple(maps), unread=tuple(unread))
+
+
+def _label_set(request: Explain, card: ModelCard) -> str:
+    """The set asked for; without one, a label that only the views have means the views."""
+    view, label = card.labels.view, request.label
+    if request.label_set or view is None or label in card.labels.target.labels:
+        return request.label_set
+    return view.name if label in view.labels else ""
+
+
+def _squares(
+    pictures: tuple[Picture, ...], loaded: Loaded
+) -> tuple[dict[int, Tensor], list[Unread]]:
+    side = working_side(loaded.card.image_size, loaded.card.test_resize)
+    squares: dict[int, Tensor] = {}
+    unread: list[Unread] = []
+    for index, picture in enumerate(pictures):
+        try:
+            squares[index] = load_square(Path(picture.path), rect_of(picture), side)
+        except KnownError as error:
+            unread.append(Unread(index, error.sentence))
+    return squares, unread
+
+
+def rect_of(picture: Picture) -> Rect | None:
+    """The rectangle of a picture's box."""
+    return Rect(*picture.box) if picture.box is not None else None
+
+
+def _placed(heat: Heat, picture: Picture, card: ModelCard) -> Heat:
+    """The map with the part of the picture that it covers."""
+    box = rect_of(picture)
+    if box is None:
+        header = read_header(Path(picture.path))
+        box = Rect(0, 0, header.width, header.height)
+    return msgspec.structs.replace(heat, seen=seen_part(box.width, box.height, card))

@@ -1,0 +1,93 @@
+"""Grad-CAM maps of a network, and the check that they show what was learned."""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+import numpy as np
+import torch
+from captum.attr import LayerGradCam
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Maps = NDArray[np.float32]  # N × h × w
+
+NETWORKS = 4  # with random weights, that a map is compared with
+
+
+def grad_cam(network: nn.Module, layer: str, inputs: Tensor, columns: Tensor) -> Maps:
+    """N × h × w maps of how `inputs` (N × 3 × H × W) speak for (positive) or against (negative) the
+    outputs `columns`: the channels of the layer's output weighted by the mean of their gradient,
+    summed (Selvaraju et al. 2017, "Grad-CAM", before its ReLU). For a joint head the output is a
+    marginal log-probability, log Σ_g P(v=g|x) · P(y|v=g, x), or that of a view."""
+    watched = inputs.detach().requires_grad_()  # the weights are frozen: gradients begin here
+    explainer = LayerGradCam(network, network.get_submodule(layer))
+    with torch.enable_grad():
+        maps = explainer.attribute(watched, target=columns)
+    return cast(Maps, cast(Tensor, maps).detach()[:, 0].float().cpu().numpy())
+
+
+def shown(maps: Maps) -> Maps:
+    """Maps as they are shown, in [0, 1]: negative values cut off, each divided by its maximum; all
+    zero where nothing at that layer speaks for the output."""
+    positive = np.maximum(maps, 0)
+    highest = positive.max(axis=(1, 2), keepdims=True)
+    return cast(Maps, positive / np.where(highest > 0, highest, 1))
+
+
+def randomised_correlations(
+    network: nn.Module, layer: str, inputs: Tensor, columns: Tensor, maps: Maps
+) -> NDArray[np.float64]:
+    """For each of N maps, in [0, 1], its mean Spearman rank correlation with the maps of networks
+    whose weights from `layer` upwards are random (Adebayo et al. 2018, "Sanity Checks for Saliency
+    Maps"), the sign ignored: that of a random head is arbitrary. Near 1: the map would look the
+    same had nothing been learned. Always drawn alike."""
+    other = copy.deepcopy(network)
+    upper = _leaves_from(other, layer, inputs[:1])
+    correlations = np.zeros((NETWORKS, len(maps)))
+    devices = [inputs.device] if inputs.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        for seed in range(NETWORKS):
+            torch.manual_seed(seed)
+            for leaf in upper:
+                leaf.reset_parameters()  # type: ignore[operator]
+            random_maps = grad_cam(other, layer, inputs, columns)
+            correlations[seed] = [
+                abs(rank_correlation(one, two)) for one, two in zip(maps, random_maps, strict=True)
+            ]
+    return cast(NDArray[np.float64], correlations.mean(axis=0))
+
+
+def _leaves_from(network: nn.Module, layer: str, inputs: Tensor) -> list[nn.Module]:
+    """Modules with weights of their own that take part inside `layer` or after it."""
+    inside = set(network.get_submodule(layer).modules())
+    leaves = [module for module in network.modules() if hasattr(module, "reset_parameters")]
+    met: list[nn.Module] = []
+    hooks = [
+        leaf.register_forward_hook(lambda module, _inputs, _output: met.append(module))
+        for leaf in leaves
+    ]
+    with torch.no_grad():
+        network(inputs)
+    for hook in hooks:
+        hook.remove()
+    first = next((at for at, module in enumerate(met) if module in inside), 0)
+    return list(dict.fromkeys(met[first:]))
+
+
+def rank_correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
+    """Spearman's rank correlation of two arrays of one shape, in [-1, 1]; 0 where either is
+    constant."""
+    a, b = _ranks(one.ravel()), _ranks(two.ravel())
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 0 else 0.0
+
+
+def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Ranks from 0, equal values sharing the mean of theirs."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: NDArray[np.float64] = (last - (counts + 1) / 2.0)[which]
+    return ranks

@@ -1,0 +1,230 @@
+"""The training loop: epochs of steps that can be paused, stopped and gone on with, exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.domain.errors import KnownError
+from workbench.domain.recipes import Recipe
+from workbench.domain.runs import RunLabels
+from workbench.learning.augment import Augmenter, Views, draw_views
+from workbench.learning.averaging import Average
+from workbench.learning.data import Images
+from workbench.learning.device import Device, cores
+from workbench.learning.methods import Batch, Method
+from workbench.learning.models import Network
+from workbench.learning.optimisers import rate_factor, set_rate
+from workbench.learning.precision import autocast
+
+AHEAD = 2  # chunks of augmented images made before they are needed
+CHUNK = 450_000  # floats of augmented images made at once: small images share the overhead
+
+
+@dataclass
+class State:
+    """Where a training stands; with the network and the optimiser, all that a checkpoint holds.
+
+    `epoch` counts from 1 and is the one at work, `step` the steps of it that are done. `sums` are
+    the epoch's loss × images, right images and images so far.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    seconds: float = 0.0
+    precision: str = "fp32"
+    threads: int = 1
+
+
+class Loop:
+    """Runs optimiser steps in an order and with noise that follow from seed, epoch and step."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        labels: RunLabels,
+        images: Images,
+        network: Network,
+        method: Method,
+        optimizer: torch.optim.Optimizer,
+        augmenter: Augmenter,
+        device: Device,
+        frozen: list[torch.nn.Module],
+    ) -> None:
+        self.recipe = recipe
+        self.images = images
+        self.network = network
+        self.method = method
+        self.optimizer = optimizer
+        self.augmenter = augmenter
+        self.device = device
+        self.frozen = frozen
+        self.rows = images.of_part("train")
+        labelled = torch.maximum(images.targets, images.views).numpy() >= 0
+        self.rows = self.rows[labelled[self.rows]]
+        if not len(self.rows):
+            raise KnownError(
+                "No image of the train part can be read.", "Check the disk with the images."
+            )
+        self.steps = math.ceil(len(self.rows) / recipe.batch)
+        self.scaler = torch.amp.GradScaler("cuda", enabled=False)
+        self.classes = len(labels.target.labels)
+        self.average = Average(network, recipe.averaging, recipe.epochs * self.steps)
+        self._pending: list[tuple[Tensor, Tensor, int]] = []
+        self._mirrors = (
+            torch.tensor(labels.target.mirror),
+            torch.tensor(labels.view.mirror) if labels.view else None,
+        )
+
+    def use_precision(self, precision: str) -> None:
+        """Train in "fp32", "bf16" or "fp16"."""
+        self.precision = precision
+        self.scaler = torch.amp.GradScaler("cuda", enabled=precision == "fp16")
+
+    def rate(self, epoch: int, step: int) -> float:
+        """The body's learning rate in a step of an epoch."""
+        at = (epoch - 1) * self.steps + step
+        return self.recipe.learning_rate * rate_factor(self.recipe, at, self.steps)
+
+    def steps_of(self, state: State) -> Iterator[tuple[int, float]]:
+        """Take the remaining steps of the state's epoch; after each: its images, learning rate."""
+        self.network.train()
+        for module in self.frozen:
+            module.eval()
+        for batch in self._batches(state.epoch, state.step):
+            rate = self.rate(state.epoch, state.step)
+            self._step(batch, (state.epoch - 1) * self.steps + state.step, rate)
+            state.step += 1
+            yield len(batch.targets), rate
+
+    def _step(self, batch: Batch, at: int, rate: float) -> None:
+        seed_noise(self.device, self.recipe.seed * 1_000_003 + at)
+        set_rate(self.optimizer, rate)
+        with autocast(self.device, self.precision):
+            loss, scores = self.method.loss(self.network, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.look(at)
+        right = (scores.detach()[:, : self.classes].argmax(1) == batch.targets).sum()
+        self._pending.append((loss.detach(), right, len(batch.targets)))
+
+    def settle(self, state: State) -> None:
+        """Add what the steps since the last call gave to the state's sums (they are fetched from
+        the device together). Raises KnownError when the loss is no number any more."""
+        if not self._pending:
+            return
+        losses, rights, counts = zip(*self._pending, strict=True)
+        lost_of, right_of = torch.stack(losses).tolist(), torch.stack(rights).tolist()
+        for lost, right, count in zip(lost_of, right_of, counts, strict=True):
+            if not math.isfinite(lost):
+                raise KnownError(
+                    f"The loss is no longer a number in epoch {state.epoch}: training diverged.",
+                    f"Lower the learning rate (it is {self.recipe.learning_rate:g}), "
+                    "freeze more stages, or set precision to fp32.",
+                )
+            for at, value in enumerate((lost * count, right, count)):
+                state.sums[at] += value
+        self._pending.clear()
+
+    def _batches(self, epoch: int, done: int) -> Iterator[Batch]:
+        """The batches of an epoch after the first `done`, of sizes that differ by at most one."""
+        draw = np.random.Generator(
+            np.random.Philox(np.random.SeedSequence([self.recipe.seed, epoch, 0]))
+        )
+        order = np.array_split(self.rows[draw.permutation(len(self.rows))], self.steps)[done:]
+        views = draw_views(self.recipe, len(self.images.samples), epoch)
+        targets, seen = self._labels(views)
+        together = max(1, CHUNK // (3 * self.recipe.image_size**2 * self.recipe.batch))
+        chunks = [order[start : start + together] for start in range(0, len(order), together)]
+        for chunk, pixels in zip(chunks, self._augmented(chunks, views), strict=True):
+            ends = np.cumsum([len(part) for part in chunk]).tolist()
+            for part, end in zip(chunk, ends, strict=True):
+                chosen = torch.from_numpy(part)
+                yield Batch(
+                    pixels[end - len(part) : end],
+                    targets[chosen].to(self.device.torch),
+                    seen[chosen].to(self.device.torch),
+                )
+
+    def _augmented(self, chunks: list[list[NDArray[np.int64]]], views: Views) -> Iterator[Tensor]:
+        """The images of each chunk as `views` shows them; where the training leaves a core free,
+        the next chunk is made there meanwhile."""
+
+        def make(chunk: list[NDArray[np.int64]]) -> Tensor:
+            return self.augmenter(self.images.squares, np.concatenate(chunk), views)
+
+        if self.device.kind == "cpu" and torch.get_num_threads() >= cores():
+            yield from map(make, chunks)
+            return
+        with ThreadPoolExecutor(1) as pool:
+            coming = [pool.submit(make, chunk) for chunk in chunks[:AHEAD]]
+            for at in range(len(chunks)):
+                pixels = coming.pop(0).result()
+                coming += [
+                    pool.submit(make, chunk) for chunk in chunks[at + AHEAD : at + AHEAD + 1]
+                ]
+                yield pixels
+
+    def _labels(self, views: Views) -> tuple[Tensor, Tensor]:
+        """Target and view indices of all images, left and right swapped where they are mirrored."""
+        flipped = torch.from_numpy(views.flips)
+        swapped = []
+        for labels, mirror in zip(
+            (self.images.targets, self.images.views), self._mirrors, strict=True
+        ):
+            turn = flipped & (labels >= 0) if mirror is not None else torch.zeros_like(flipped)
+            other = mirror[labels.clamp(min=0)] if mirror is not None else labels
+            swapped.append(torch.where(turn, other, labels))
+        return swapped[0], swapped[1]
+
+    def saved(self) -> dict[str, Any]:
+        """Network, average, optimiser and scaler as a checkpoint keeps them."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.saved(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to what `saved` gave."""
+        self.network.load_state_dict(saved["network"])
+        self.average.restore(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scaler.load_state_dict(saved["scaler"])
+
+
+def seed_noise(device: Device, seed: int) -> None:
+    """Let what a step draws (dropout) follow from the step alone. `torch.manual_seed` would also
+    note down a traceback for every CUDA device that may come to be."""
+    torch.default_generator.manual_seed(seed)
+    if device.kind == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.kind == "mps":
+        torch.mps.manual_seed(seed)
+
+
+def class_weights(
+    images: Images, rows: NDArray[np.int64], recipe: Recipe, classes: int
+) -> Tensor | None:
+    """Weights that let every class present count the same, of mean 1 over the images; or None."""
+    if recipe.class_weights != "balanced":
+        return None
+    known = images.targets[torch.from_numpy(rows)]
+    counts = torch.bincount(known[known >= 0], minlength=classes).float()
+    present = counts > 0
+    weights = counts.sum() / (present.sum() * counts.clamp(min=1))
+    return torch.where(present, weights, torch.zeros(()))

@@ -1,0 +1,157 @@
+"""Trained networks: a backbone with a head, its card, and how both come back from a run folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from workbench.domain.backbones import backbone
+from workbench.domain.errors import KnownError
+from workbench.domain.recipes import Recipe
+from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
+from workbench.learning.backbones import build_body, normalisation
+from workbench.learning.heads import ClassHead, JointHead
+
+BODY = "body."
+
+
+class Network(nn.Module):
+    """A backbone and its head. N × 3 × H × W normalised images -> N × C logits of the target's
+    labels (class head), or N × (C + K): log-probabilities of target and view (joint head)."""
+
+    def __init__(self, body: nn.Module, head: ClassHead | JointHead) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.head(self.body(images)))
+
+
+def build_network(name: str, labels: RunLabels) -> Network:
+    """A network with fresh weights (drawn from torch's random state) for `labels`."""
+    body, features = build_body(name)
+    classes = len(labels.target.labels)
+    if labels.view is None:
+        return Network(body, ClassHead(features, classes))
+    return Network(body, JointHead(features, classes, len(labels.view.labels)))
+
+
+def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
+    """How to rebuild `network`, trained after `recipe` for `labels`."""
+    mean, std = normalisation(recipe.backbone)
+    return ModelCard(
+        backbone=recipe.backbone,
+        head="joint" if labels.view is not None else "class",
+        labels=labels,
+        image_size=recipe.image_size,
+        test_resize=recipe.test_resize,
+        test_mirror=recipe.test_mirror,
+        mean=mean,
+        std=std,
+        layers=explainable_layers(network, recipe.backbone, recipe.image_size),
+        method=recipe.method,
+    )
+
+
+def explainable_layers(network: Network, name: str, size: int) -> tuple[str, ...]:
+    """Names, for `get_submodule`, of the convolutions and the stages whose output is a map, in the
+    order in which an image meets them."""
+    stages = {BODY + module for stage in backbone(name).stages for module in stage.modules}
+    wanted = {
+        module: path
+        for path, module in network.named_modules()
+        if isinstance(module, nn.Conv2d) or (path in stages and not _is_norm(module))
+    }
+    met: list[str] = []
+
+    def note(module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4:
+            met.append(wanted[module])
+
+    hooks = [module.register_forward_hook(note) for module in wanted]
+    mode = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        network(torch.zeros(1, 3, size, size, device=device))
+    network.train(mode)
+    for hook in hooks:
+        hook.remove()
+    return tuple(met)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, nn.BatchNorm2d)
+
+
+def weights_of(network: Network) -> dict[str, Tensor]:
+    """The network's tensors on the CPU under torchvision's names; the head's begin with "head."."""
+    return {
+        key.removeprefix(BODY): value.detach().cpu().contiguous().clone()
+        for key, value in network.state_dict().items()
+    }
+
+
+def with_body_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`weights_of` undone: the keys that `Network.load_state_dict` takes."""
+    return {k if k.startswith("head.") else BODY + k: v for k, v in weights.items()}
+
+
+def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
+    """Write weights and card of a trained network to a run folder, each whole or not at all."""
+    labels = msgspec.json.encode(card.labels).decode()
+    part = folder / (WEIGHTS_FILE + ".part")
+    save_file(weights, part, metadata={"backbone": card.backbone, "labels": labels})
+    os.replace(part, folder / WEIGHTS_FILE)
+    part = folder / (MODEL_FILE + ".part")
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
+    os.replace(part, folder / MODEL_FILE)
+
+
+def read_card(run_folder: Path) -> ModelCard:
+    """The model card of a trained run; raises KnownError where there is none or it is damaged."""
+    path = run_folder / MODEL_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ModelCard)
+    except OSError as error:
+        raise KnownError(f"{path} is missing: this run has no trained network.") from error
+    except msgspec.DecodeError as error:
+        raise KnownError(f"{path} is damaged: {error}.", "Train the run again.") from error
+
+
+def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCard]:
+    """The trained network of a run, ready to score (evaluation mode, nothing is computed in place
+    so that its layers can be watched), and its card. Raises KnownError where the folder has none.
+    """
+    card = read_card(run_folder)
+    network = build_network(card.backbone, card.labels)
+    path = run_folder / WEIGHTS_FILE
+    try:
+        weights = load_file(path)
+        network.load_state_dict(with_body_names(weights))
+    except (OSError, SafetensorError) as error:
+        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
+    except RuntimeError as error:
+        raise KnownError(f"{path} does not fit {MODEL_FILE} beside it.", str(error)) from error
+    for module in network.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
+    network.requires_grad_(False)
+    return network.eval().to(device), card
+
+
+def blocks(card: ModelCard) -> Sequence[slice]:
+    """The columns of a network's output: the target's labels and, joint, the views'."""
+    classes = len(card.labels.target.labels)
+    if card.labels.view is None:
+        return (slice(0, classes),)
+    return (slice(0, classes), slice(classes, classes + len(card.labels.view.labels)))

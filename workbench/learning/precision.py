@@ -1,0 +1,82 @@
+"""Number format and threads of a training: what a timed step shows to be faster."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from workbench.domain.recipes import Recipe
+from workbench.learning.device import Device, synchronise
+from workbench.learning.methods import Batch, Method
+from workbench.learning.models import Network
+
+GAIN = 0.9  # bf16 must take less than this share of the time of fp32 to be chosen
+TRIED = 8  # images of a timed step on a CPU
+TINY = ("simpleconv3",)  # too small to gain from threads or from another number format
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: Device, precision: str) -> torch.autocast:
+    """The context in which forward passes of `precision` ("fp32", "bf16", "fp16") run."""
+    enabled = precision != "fp32"
+    return torch.autocast(device.kind, DTYPES[precision] if enabled else None, enabled=enabled)
+
+
+def choose_precision(
+    recipe: Recipe, device: Device, network: Network, method: Method, warn: Callable[[str], None]
+) -> str:
+    """The recipe's precision, or for "auto" the faster of fp32 and bf16 on this device."""
+    if recipe.precision == "fp16" and device.kind != "cuda":
+        warn("fp16 needs a CUDA device; this training runs in fp32.")
+        return "fp32"
+    if recipe.precision != "auto":
+        return recipe.precision
+    if device.kind == "mps" or recipe.backbone in TINY:
+        return "fp32"
+    if device.kind == "cuda" and not torch.cuda.is_bf16_supported():
+        return "fp32"
+    count = recipe.batch if device.kind == "cuda" else min(recipe.batch, TRIED)
+    batch = grey_batch(count, recipe.image_size, device)
+    tried = copy.deepcopy(network)
+    times: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    for _ in range(4):  # in turn, so that what else the machine does slows both
+        for each in times:
+            times[each].append(_step_seconds(tried, method, batch, device, each))
+    return "bf16" if min(times["bf16"][1:]) < GAIN * min(times["fp32"][1:]) else "fp32"
+
+
+def choose_threads(recipe: Recipe) -> int:
+    """How many CPU threads to train with: one for a network so small that sharing its work costs
+    more than it saves, else all. A rule, not a measurement: runs of one recipe stay the same."""
+    return 1 if recipe.backbone in TINY else torch.get_num_threads()
+
+
+def grey_batch(count: int, size: int, device: Device) -> Batch:
+    """A batch of grey images with labels 0: what a step costs does not depend on them."""
+    images = torch.full((count, 3, size, size), 0.1, device=device.torch)
+    labels = torch.zeros(count, dtype=torch.int64, device=device.torch)
+    return Batch(images.contiguous(memory_format=torch.channels_last), labels, labels)
+
+
+def _step_seconds(
+    network: Network, method: Method, batch: Batch, device: Device, precision: str
+) -> float:
+    start = time.perf_counter()
+    backward_of(network, method, batch, device, precision)
+    synchronise(device)
+    return time.perf_counter() - start
+
+
+def backward_of(
+    network: Network, method: Method, batch: Batch, device: Device, precision: str
+) -> Tensor:
+    """One forward and backward pass; the gradients stay in the network."""
+    network.zero_grad(set_to_none=True)
+    with autocast(device, precision):
+        loss, _ = method.loss(network, batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()

@@ -1,0 +1,155 @@
+"""What the program says and hears: reports as JSON lines, TensorBoard events, pause and stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from workbench.domain.reports import Epoch, Note, Report, Step, encode_report
+from workbench.domain.runs import REPORTS_FILE
+
+ANSWER_SECONDS = 0.8  # after which a request that waits for a long step is acknowledged
+
+
+class Wish(StrEnum):
+    """What the controlling side asked for."""
+
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class Control:
+    """The wishes of whoever started the program: lines on stdin, or a signal.
+
+    The end of stdin means that the parent is gone: pause, so that nothing is lost. A wish that is
+    not met at once, because a step takes long, is acknowledged through `on_wait`.
+    """
+
+    def __init__(self) -> None:
+        self.wish: Wish | None = None
+        self.met = threading.Event()
+        self.on_wait: Callable[[Wish], None] = lambda wish: None
+
+    def listen(self) -> None:
+        """Read wishes from stdin in a thread of its own."""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def obey_signals(self) -> None:
+        """Let an interrupt or a termination request pause the training."""
+        for name in ("SIGINT", "SIGTERM"):
+            signal.signal(getattr(signal, name), lambda *_: self.ask(Wish.PAUSE))
+
+    def ask(self, wish: Wish) -> None:
+        if self.wish is not Wish.STOP:
+            self.wish = wish
+
+    def _read(self) -> None:
+        waiting = b""
+        while True:
+            try:
+                data = os.read(0, 4096)  # sys.stdin's lock would trouble the interpreter's exit
+            except OSError:
+                data = b""
+            if not data:
+                self.ask(Wish.PAUSE)
+                return
+            *lines, waiting = (waiting + data).split(b"\n")
+            for line in lines:
+                self._hear(line.strip().decode(errors="replace"))
+
+    def _hear(self, word: str) -> None:
+        if word not in tuple(Wish):
+            return
+        self.ask(Wish(word))
+        if not self.met.wait(ANSWER_SECONDS):
+            self.on_wait(Wish(word))
+
+
+class Reporter:
+    """Emits reports: to stdout, to the run folder and, where they are figures, to TensorBoard."""
+
+    def __init__(self, folder: Path | None, stdout: bool = True) -> None:
+        self._file = (folder / REPORTS_FILE).open("ab") if folder else None
+        self._folder = folder
+        self._stdout = stdout
+        self._events: EventFileWriter | None = None
+        self._steps = 1
+        self._lock = threading.Lock()
+        self.parent_gone = False
+
+    def __call__(self, report: Report) -> None:
+        line = encode_report(report) + b"\n"
+        with self._lock:
+            if self._file is not None:
+                self._file.write(line)
+                self._file.flush()
+            self._say(line)
+        if isinstance(report, Step | Epoch):
+            self._scalars(report)
+
+    def warn(self, text: str) -> None:
+        self(Note(text=text, warning=True))
+
+    def say_waiting(self, wish: Wish) -> None:
+        """Acknowledge a wish that has to wait for the end of a long step."""
+        doing = "Stopping" if wish is Wish.STOP else "Pausing"
+        self(Note(text=f"{doing} as soon as this step is done."))
+
+    def _say(self, line: bytes) -> None:
+        if not self._stdout:
+            return
+        try:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+        except (BrokenPipeError, OSError):
+            self._stdout = False  # nobody reads any more; the file still tells the whole story
+            self.parent_gone = True
+
+    def start_events(self, step: int, steps_per_epoch: int) -> None:
+        """Open a TensorBoard file; what an earlier one says from `step` on is taken back."""
+        self._steps = steps_per_epoch
+        if self._folder is None:
+            return
+        self._events = EventFileWriter(str(self._folder))
+        start = SessionLog(status=SessionLog.START)
+        self._events.add_event(Event(wall_time=time.time(), step=step, session_log=start))
+
+    def _scalars(self, report: Step | Epoch) -> None:
+        if self._events is None:
+            return
+        figures: dict[str, float | None]
+        if isinstance(report, Step):
+            step = (report.epoch - 1) * report.steps + report.step
+            figures = {"step/loss": report.loss, "step/learning rate": report.learning_rate}
+        else:
+            step = report.epoch * self._steps
+            figures = {
+                "epoch/train loss": report.train_loss,
+                "epoch/train accuracy": report.train_accuracy,
+                "epoch/validation loss": report.validation_loss,
+                "epoch/validation accuracy": report.validation_accuracy,
+                "epoch/view accuracy": report.view_accuracy,
+            }
+        values = [
+            Summary.Value(tag=tag, simple_value=value)
+            for tag, value in figures.items()
+            if value is not None
+        ]
+        event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
+        self._events.add_event(event)
+
+    def close(self) -> None:
+        if self._events is not None:
+            self._events.close()
+        if self._file is not None:
+            self._file.close()
