@@ -1,0 +1,194 @@
+"""Cropping: real processes on drawn faces, detections folded in, and what a person decides."""
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.faces_drawn import photograph
+from workbench.app import cropping
+from workbench.app.crop_files import save_crops_task
+from workbench.app.cropping_pool import look_at
+from workbench.app.importing import import_task
+from workbench.app.jobs import Cancelled, Done, Failed, run_here
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
+from workbench.vision.landmarks import landmarks_path
+from workbench.vision.mouth_worker import Photo
+from workbench.vision.reading import read_rgb
+
+
+@pytest.fixture
+def faces(op, tmp_path):
+    """Ids of: one face, two faces, no face."""
+    root = tmp_path / "people"
+    root.mkdir()
+    two = photograph(640, 320, ((40, 40, 220), (360, 30, 240)))
+    pictures = {"1one": photograph(), "2two": two, "3none": photograph(320, 240, ())}
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(root / f"{name}.png")
+    run_here(import_task(op, [root]))
+    return op.store.images.ids().tolist()
+
+
+def detected(op, ids, **options):
+    outcome = run_here(cropping.detection_task(op, ids, **options))
+    assert isinstance(outcome, Done), outcome
+    return outcome.value
+
+
+def test_detection_review_and_detection_again(op, faces):
+    one, two, none = faces
+    result = detected(op, faces)
+    assert (result.images, result.found, result.several, result.missed) == (3, 2, 1, 1)
+    assert result.faces == 3
+    assert [crop.face for crop in op.store.crops.of_image(two)] == [0, 1]
+    assert op.store.crops.of_image(none)[0].state is CropState.MISSED
+
+    crop = op.store.crops.of_image(one)[0]
+    moved = cropping.adjust(op, crop, Rect(-5, 10, 75, 90))
+    assert (moved.state, moved.reviewed, moved.rect) == (
+        CropState.ADJUSTED, True, Rect(0, 10, 80, 90),
+    )  # fmt: skip
+    first, second = op.store.crops.of_image(two)
+    op.store.labels.assign_crops([second.id], "expression", "smile")
+    cropping.choose(op, first.id)
+    states = [crop.state for crop in op.store.crops.of_image(two)]
+    assert states == [CropState.FOUND, CropState.REJECTED]
+
+    assert detected(op, faces, again=False).left_out == 3
+    detected(op, faces)
+    assert op.store.crops.of_image(one) == [moved]
+    assert [crop.state for crop in op.store.crops.of_image(two)] == states
+    assert op.store.labels.of_crops([second.id], "expression") == {second.id: "smile"}
+    cropping.accept(op, [second.id])
+    assert all(crop.usable for crop in op.store.crops.of_image(two))
+
+    drawn = cropping.add_by_hand(op, none, Rect(100, 100, 180, 180))
+    assert op.store.crops.of_image(none) == [drawn]
+    cropping.reject(op, [drawn.id])
+    cropping.accept(op, [drawn.id])
+    assert op.store.crops.of_image(none)[0].state is CropState.ADJUSTED
+    detected(op, [none])
+    assert [crop.detector for crop in op.store.crops.of_image(none)] == ["hand"]
+
+
+def test_one_undo_takes_a_detection_back(op, faces, monkeypatch):
+    monkeypatch.setattr(cropping, "BATCH_SECONDS", 0.0)
+    detected(op, faces)
+    assert op.undo() == "Find mouths"
+    assert op.store.crops.of_images(faces) == {}
+    op.redo()
+    assert len(op.store.crops.of_images(faces)) == 3
+
+
+def test_files_out_of_reach_cost_no_crops(op, faces):
+    one, two, _ = faces
+    detected(op, [one])
+    before = op.store.crops.of_image(one)
+    for image in (one, two):
+        op.store.images.path(image).unlink()
+    result = detected(op, [one, two])
+    assert len(result.failed) == 2
+    assert op.store.crops.of_image(one) == before
+    (missed,) = op.store.crops.of_image(two)
+    assert missed.state is CropState.MISSED
+    assert "cannot be read" in missed.reason
+
+
+def test_images_removed_meanwhile_are_passed_over(op, faces):
+    task = cropping.detection_task(op, faces)
+    with op.edit("remove"):
+        op.store.images.remove(faces[:2])
+    assert isinstance(run_here(task), Done)
+    assert list(op.store.crops.of_images(faces)) == [faces[2]]
+
+
+def test_stopping_takes_less_than_a_second(op, faces):
+    stop = threading.Event()
+    task = cropping.detection_task(op, faces)
+    steps = task.work()
+    next(steps)  # the processes are being started
+    began = time.monotonic()
+    steps.close()
+    assert time.monotonic() - began < 1
+    stop.set()
+    assert isinstance(run_here(task, stop=stop), Cancelled)
+
+
+def test_a_wrong_landmark_file_is_said(op, faces, tmp_path):
+    wrong = tmp_path / "wrong.dat"
+    wrong.write_bytes(b"nothing")
+    cropping.choose_landmarks_file(op, wrong)
+    outcome = run_here(cropping.detection_task(op, faces))
+    assert isinstance(outcome, Failed)
+    assert str(wrong) in outcome.sentence
+    assert outcome.report == ""
+    wrong.unlink()
+    with pytest.raises(KnownError):
+        cropping.detection_task(op, faces)
+    cropping.choose_landmarks_file(op, None)
+    assert cropping.landmarks_file(op) == landmarks_path()
+
+
+def test_a_process_that_dies_costs_one_photograph(tmp_path):
+    Image.fromarray(photograph()).save(tmp_path / "x.png")
+    photos = [Photo(i, str(tmp_path / "x.png")) for i in range(12)]
+    steps = look_at(photos, landmarks_path(), workers=1)
+    came = []
+    killed = False
+    for looked in steps:
+        if looked is not None:
+            came.append(looked)
+        if came and not killed:
+            killed = True
+            os.kill(_child(), signal.SIGKILL)
+    assert sorted(looked.image for looked in came) == list(range(12))
+    assert sum(bool(looked.failure) for looked in came) <= 1
+    assert sum(bool(looked.crops) for looked in came) >= 11
+
+
+def _child() -> int:
+    for path in Path("/proc/self/task").glob("*/children"):
+        for pid in path.read_text().split():
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return int(pid)
+    raise AssertionError("no process")
+
+
+def test_crops_as_files(op, faces, tmp_path):
+    detected(op, faces)
+    (crop,) = op.store.crops.of_image(faces[0])
+    op.store.labels.assign_crops([crop.id], "expression", "smile")
+    out = tmp_path / "out"
+    assert cropping.write_crops(op, out) == 3
+    saved = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert saved[0] == f"smile/1one_{crop.id}.png"
+    assert [name.split("_")[0] for name in saved[1:]] == ["unlabelled/2two"] * 2
+    pixels = read_rgb(out / saved[0])
+    assert pixels.shape == (128, 128, 3)
+    whole = read_rgb(op.store.images.path(faces[0]), rect=crop.rect)
+    assert abs(pixels.mean() - whole.mean()) < 2
+    op.store.images.path(faces[0]).unlink()
+    notes: deque[object] = deque()
+    assert run_here(save_crops_task(op, out), notes.append) == Done(2)
+    (out / "blocked").write_text("")
+    with pytest.raises(KnownError, match="blocked"):
+        cropping.write_crops(op, out / "blocked")
+
+
+def test_choosing_what_is_gone(op, faces):
+    with pytest.raises(KnownError):
+        cropping.choose(op, 999)
+    missed = Crop(None, faces[2], 0, CropState.MISSED, reason="no face was found")
+    missed = op.store.crops.save(missed)
+    cropping.accept(op, [missed.id])
+    assert op.store.crops.of_image(faces[2]) == [missed]
+    assert np.array_equal(op.store.crops.ids(CropState.MISSED), [missed.id])

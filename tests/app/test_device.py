@@ -1,0 +1,44 @@
+"""The device in plain words."""
+
+import pytest
+
+from workbench.app import device
+from workbench.app.device import DeviceProbe, describe, processor_words
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("NVIDIA H200, 143771 MiB\n", "NVIDIA H200, 140 GiB"),
+        ("NVIDIA A100, 81920 MiB\nNVIDIA A100, 81920 MiB\n", "2 × NVIDIA A100, 80 GiB"),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the driver", ""),
+        ("", ""),
+    ],
+)
+def test_the_drivers_answer_becomes_words(answer, words):
+    assert describe(answer) == words
+
+
+def test_the_processor_is_said_at_once_and_the_driver_when_it_answers(qtbot, monkeypatch, tmp_path):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA T4, 15360 MiB'\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(device.shutil, "which", lambda name: str(tool))
+    probe = DeviceProbe()
+    said = []
+    probe.found.connect(said.append)
+    probe.start()
+    assert said == [processor_words()]
+    qtbot.waitUntil(lambda: len(said) == 2)
+    assert said[1] == "NVIDIA T4, 15 GiB"
+    probe.close()
+
+
+def test_a_driver_that_never_answers_does_not_hold_up_the_end(qtbot, monkeypatch, tmp_path):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\nexec sleep 60\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(device.shutil, "which", lambda name: str(tool))
+    probe = DeviceProbe()
+    probe.start()
+    probe.close()

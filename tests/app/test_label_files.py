@@ -1,0 +1,138 @@
+"""Labels leave and come back: same project, another one, by hash or by path, crops too."""
+
+import csv
+import json
+
+import pytest
+from PIL import Image
+
+from workbench.app.importing import import_task
+from workbench.app.jobs import run_here
+from workbench.app.label_files import export_labels, import_labels
+from workbench.app.open_project import OpenProject
+from workbench.domain.annotations import Author
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.geometry import Rect
+from workbench.domain.splits import Part, SplitPlan
+from workbench.storage.project import Project
+
+
+@pytest.fixture
+def labelled(op, tmp_path):
+    """Four images in two classes, one view by a person, one crop with an expression, a split."""
+    for i in range(4):
+        path = tmp_path / "src" / ["owl", "duck"][i % 2] / f"鸟 {i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (200, 100 + i), (i, 0, 0)).save(path)
+    run_here(import_task(op, [tmp_path / "src"], category_from="folder"))
+    op.store.labels.assign([1], "view", "left", Author.HUMAN)
+    op.store.labels.assign([2], "view", "front", Author.MODEL, 0.75)
+    crop = op.store.crops.save(
+        Crop(None, 3, 0, CropState.FOUND, Rect(10, 10, 60, 60), detector="cascade")
+    )
+    op.store.labels.assign_crops([crop.id], "expression", "smile")
+    op.store.splits.make(SplitPlan(), {1: Part.TRAIN, 2: Part.TEST})
+    return op
+
+
+@pytest.fixture
+def other(tmp_path, labelled):
+    """Another project with the same images and no label."""
+    store = Project.create(tmp_path / "Other")
+    opened = OpenProject(store)
+    run_here(import_task(opened, [tmp_path / "src"]))
+    yield opened
+    opened.close()
+
+
+def state(op):
+    ids = op.store.images.ids()
+    rows = {row.name: row.labels for row in op.store.images.rows(ids)}
+    crops = {crop.rect: crop.id for crop in op.store.crops.get(op.store.crops.ids())}
+    said = op.store.labels.of_crops(list(crops.values()), "expression")
+    return rows, {rect: said.get(crop) for rect, crop in crops.items()}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_another_project_takes_them_all(labelled, other, tmp_path, suffix):
+    file = tmp_path / f"labels.{suffix}"
+    assert export_labels(labelled, file) == 7
+    result = import_labels(other, file)
+    assert (result.rows, result.labelled, result.kept, result.unmatched) == (7, 7, 0, [])
+    assert state(other) == state(labelled)
+    authors = {(a.label, a.author) for i in (1, 2) for a in other.store.labels.history(i)}
+    assert ("left", Author.IMPORT) in authors
+    assert ("front", Author.MODEL) in authors
+    other.undo()
+    assert other.store.labels.standing() == []
+    assert len(other.store.crops.ids()) == 0
+
+
+def test_what_the_files_hold(labelled, tmp_path):
+    export_labels(labelled, tmp_path / "l.csv")
+    with (tmp_path / "l.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    view = next(row for row in rows if row["set"] == "view" and row["label"] == "left")
+    assert view["hash"] == labelled.store.images.row(1).hash
+    assert (view["part"], view["author"], view["left"]) == ("train", "human", "")
+    smile = next(row for row in rows if row["set"] == "expression")
+    assert [smile[side] for side in ("left", "top", "right", "bottom")] == ["10", "10", "60", "60"]
+    export_labels(labelled, tmp_path / "l.json")
+    assert json.loads((tmp_path / "l.json").read_text("utf-8"))["version"] == 1
+
+
+def test_again_into_the_same_project_changes_nothing(labelled, tmp_path):
+    before = labelled.store.labels.standing()
+    export_labels(labelled, tmp_path / "l.json")
+    import_labels(labelled, tmp_path / "l.json")
+    assert labelled.store.labels.standing() == before
+
+
+def test_by_hand_written_table_matches_by_path_and_says_what_does_not(other, tmp_path):
+    table = (
+        "path,set,label\nowl/鸟 0.png,view,back\n鸟 1.png,mood,calm\nsrc\\owl\\鸟 2.png,view,up\n"
+    )
+    (tmp_path / "l.csv").write_text(table + "gone.png,view,left\n", encoding="utf-8")
+    result = import_labels(other, tmp_path / "l.csv")
+    assert result.labelled == 3
+    assert [file.path for file in result.unmatched] == ["gone.png"]
+    rows, _ = state(other)
+    assert rows["鸟 0.png"] == {"view": "back"}
+    assert rows["鸟 1.png"] == {"mood": "calm"}
+    assert "up" in other.store.labels.get("view").names
+
+
+def test_a_person_stands_against_a_file(other, tmp_path):
+    other.store.labels.assign([1], "view", "right", Author.HUMAN)
+    name = other.store.images.row(1).path
+    (tmp_path / "l.csv").write_text(f"path,set,label\n{name},view,back\n", encoding="utf-8")
+    result = import_labels(other, tmp_path / "l.csv")
+    assert (result.labelled, result.kept) == (0, 1)
+    assert other.store.labels.of_images([1], "view") == {1: "right"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("l.csv", "path,label\na.png,x\n", "no column set"),
+        ("l.csv", "path,set,label,left\na.png,view,back,3\n", "line 2"),
+        ("l.csv", "path,set,label,confidence\na.png,view,back,much\n", "line 2"),
+        ("l.json", "{", "not a label file"),
+        ("l.json", '{"labels": [], "version": 9}', "newer"),
+        ("l.json", '{"labels": [{"path": 3}]}', "not a label file"),
+    ],
+)
+def test_files_that_are_none(op, tmp_path, name, content, words):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(KnownError, match=words):
+        import_labels(op, tmp_path / name)
+
+
+def test_places_that_are_none(op, tmp_path):
+    with pytest.raises(ValueRefused):
+        export_labels(op, tmp_path / "labels.txt")
+    with pytest.raises(KnownError, match="cannot be written"):
+        export_labels(op, tmp_path / "no" / "labels.csv")
+    with pytest.raises(KnownError, match="cannot be read"):
+        import_labels(op, tmp_path / "gone.json")

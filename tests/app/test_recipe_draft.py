@@ -1,0 +1,54 @@
+"""A draft shows advice until a person says otherwise, and says what is wrong with it."""
+
+from workbench.app.recipe_draft import Draft
+from workbench.domain.advice import DataFacts, advise
+
+FACTS = DataFacts(class_counts=(50,) * 6, validation=60)
+
+
+def draft(**chosen):
+    made = Draft({"target": "category", **chosen})
+    return made.advised_by(advise(FACTS, made.chosen))
+
+
+def test_advice_stands_until_it_is_overridden_and_comes_back_on_reset():
+    plain = draft()
+    assert plain.value("frozen") == "fire5"
+    assert not plain.overridden("frozen")
+    changed = plain.with_value("frozen", "fire2")
+    assert changed.value("frozen") == "fire2"
+    assert changed.overridden("frozen")
+    assert changed.without("frozen").value("frozen") == "fire5"
+    assert plain.value("frozen") == "fire5", "drafts are values"
+
+
+def test_choosing_what_is_advised_is_no_override():
+    assert not draft(epochs=20).overridden("epochs")
+
+
+def test_keys_without_advice_fall_back_to_the_recipe():
+    assert draft().value("momentum") == 0.9
+    assert draft().suggested("weight_decay") == 1e-4
+
+
+def test_every_wrong_key_is_named_with_what_is_allowed():
+    errors = draft(epochs="many", batch=0, backbone="squeezenet1_0", frozen="fire5").errors()
+    assert set(errors) == {"epochs", "batch"}
+    assert errors["batch"].allowed == "a whole number ≥ 1"
+    assert "many" in errors["epochs"].sentence
+    assert draft().errors() == {}
+
+
+def test_a_backbone_takes_away_a_stage_it_does_not_have():
+    assert draft(frozen="fire3").with_value("backbone", "resnet18").chosen.get("frozen") is None
+    assert draft(frozen="all").with_value("backbone", "resnet18").chosen["frozen"] == "all"
+    kept = draft(frozen="fire3").with_value("backbone", "squeezenet1_0")
+    assert kept.chosen["frozen"] == "fire3"
+
+
+def test_start_weights_a_backbone_does_not_have_are_refused():
+    assert "start" in draft(backbone="simpleconv3", start="imagenet").errors()
+
+
+def test_a_target_is_needed():
+    assert "target" in Draft({}).errors()

@@ -1,0 +1,99 @@
+"""Labels given from results go to what the run looked at: images, or the mouths in them."""
+
+import numpy as np
+import pytest
+
+from workbench.app.open_project import OpenProject
+from workbench.app.relabelling import CurrentLabels
+from workbench.app.results import RunResults, Scope
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.geometry import Rect
+from workbench.domain.images import FoundImage
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.recipes import Recipe, to_toml
+from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
+
+NAMES = ("none", "pouting", "smile", "open")
+
+
+@pytest.fixture
+def images(op: OpenProject) -> list[int]:
+    found = [FoundImage(f"{i}.png", f"hash{i}", 90, 90, 1, 1.0) for i in range(3)]
+    with op.edit("Import"):
+        return list(op.store.images.add(op.store.images.add_source("/faces", "folder"), found))
+
+
+@pytest.fixture
+def crops(op: OpenProject, images: list[int]) -> list[int]:
+    """Two faces in the first image, one in the second; the third was never looked at."""
+    with op.edit("Find mouths"):
+        made = [
+            op.store.crops.save(Crop(None, image, face, CropState.FOUND, Rect(0, 0, 30, 30)))
+            for image, face in ((images[0], 0), (images[0], 1), (images[1], 0))
+        ]
+        ids = [int(crop.id or 0) for crop in made]
+        op.store.labels.assign_crops(ids[:2], "expression", "smile")
+        op.store.labels.assign([images[1], images[2]], "expression", "open")
+    return ids
+
+
+@pytest.fixture
+def results(images: list[int], crops: list[int]) -> RunResults:
+    rows = [(images[0], crops[0], 2), (images[0], crops[1], 2), (images[1], crops[2], 3)]
+    rows.append((images[2], -1, 3))  # a ready-made mouth, taken whole
+    table = PredictionTable(
+        images=np.array([row[0] for row in rows]),
+        crops=np.array([row[1] for row in rows]),
+        parts=np.full(4, 2),
+        truth=np.array([row[2] for row in rows]),
+        scores=np.tile(np.array([[0.7, 0.1, 0.1, 0.1]], np.float32), (4, 1)),
+        view_truth=np.full(4, -1),
+        view_scores=None,
+        true_view=np.array([""] * 4),
+    )
+    recipe = to_toml(Recipe(target="expression"))
+    labels = RunLabels(LabelList("expression", NAMES, (0, 1, 2, 3)))
+    return RunResults(
+        RunRecord("r", "r", RunStatus.FINISHED, "expression", recipe, labels, 0.0), table
+    )
+
+
+def test_nothing_has_moved_at_first(op: OpenProject, results: RunResults) -> None:
+    assert not CurrentLabels(op, results, "target").moved().any()
+
+
+def test_crops_and_whole_images_are_labelled_in_one_edit(
+    op: OpenProject, results: RunResults, images: list[int], crops: list[int]
+) -> None:
+    now = CurrentLabels(op, results, "target")
+    now.assign(np.array([1, 3]), "none")
+    assert op.store.labels.of_crops(crops, "expression") == {crops[0]: "smile", crops[1]: "none"}
+    assert op.store.labels.of_images(images, "expression")[images[2]] == "none"
+    assert now.moved().tolist() == [False, True, False, True]
+    assert [now.name(row) for row in range(4)] == ["smile", "none", "open", "none"]
+    assert now.moved_matrix(Scope()).tolist()[2] == [1, 0, 0, 0]
+    assert op.undo() == "Label 2 images none"
+    assert not CurrentLabels(op, results, "target").moved().any()
+
+
+def test_a_label_that_the_run_does_not_know_counts_as_moved(
+    op: OpenProject, results: RunResults, images: list[int]
+) -> None:
+    with op.edit("Edit labels"):
+        faces = op.store.labels.get("expression")
+        op.store.labels.save_set(faces.with_labels(("tongue",)))
+    now = CurrentLabels(op, results, "target")
+    now.assign(np.array([3]), "tongue")
+    assert now.moved().tolist() == [False, False, False, True]
+    assert now.name(3) == ""
+
+
+def test_a_label_set_that_is_gone_leaves_the_results_readable(
+    op: OpenProject, results: RunResults
+) -> None:
+    with op.edit("Remove set"):
+        op.store.labels.remove_set("expression")
+    now = CurrentLabels(op, results, "target")
+    assert now.label_set is None
+    now.assign(np.array([0]), "smile")
+    assert results.matrix(Scope()).sum() == 4

@@ -1,0 +1,50 @@
+"""A person's settings survive a restart, damage and a home that cannot be written to."""
+
+import json
+
+from workbench.app.settings import Settings
+
+
+def test_everything_is_kept(tmp_path):
+    file = tmp_path / "config" / "settings.json"
+    settings = Settings(file)
+    settings.set_theme("dark")
+    settings.set_key("undo", "Ctrl+U")
+    project = tmp_path / "birds.workbench"
+    project.mkdir()
+    settings.remember(project)
+    again = Settings(file)
+    assert again.theme == "dark"
+    assert again.keys == {"undo": "Ctrl+U"}
+    assert again.recent == [project.resolve()]
+    again.set_key("undo", None)
+    assert Settings(file).keys == {}
+
+
+def test_the_latest_project_comes_first_and_lost_ones_are_left_out(tmp_path):
+    settings = Settings(tmp_path / "settings.json")
+    for name in "abca":
+        (tmp_path / name).mkdir(exist_ok=True)
+        settings.remember(tmp_path / name)
+    assert [path.name for path in settings.recent] == ["a", "c", "b"]
+    (tmp_path / "c").rmdir()
+    settings.forget(tmp_path / "b")
+    assert [path.name for path in settings.recent] == ["a"]
+
+
+def test_a_damaged_file_is_set_aside(tmp_path):
+    file = tmp_path / "settings.json"
+    file.write_text('{"theme": 12')
+    settings = Settings(file)
+    assert settings.theme == "system"
+    settings.set_theme("light")
+    assert json.loads(file.read_text())["theme"] == "light"
+    assert (tmp_path / "settings.damaged").read_text() == '{"theme": 12'
+
+
+def test_without_a_place_to_write_it_still_works(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    settings = Settings(tmp_path / "file" / "settings.json")
+    settings.set_theme("dark")
+    assert settings.theme == "dark"
+    assert Settings(None).recent == []

@@ -1,0 +1,101 @@
+"""Thumbnails come first for what is wanted now, once decoded from the cache ever after."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workbench.app.importing import import_task
+from workbench.app.jobs import run_here
+from workbench.app.thumbnails import ThumbnailLoader
+
+
+@pytest.fixture
+def images(op, tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    for i in range(12):
+        Image.new("RGB", (600, 300), (20 * i, 100, 50)).save(root / f"{i:02}.jpg")
+    run_here(import_task(op, [root]))
+    return op.store.images.ids().tolist()
+
+
+@pytest.fixture
+def loader(op):
+    made = ThumbnailLoader(op)
+    yield made
+    made.close()
+
+
+def test_wanted_thumbnails_come(op, images, loader, qtbot):
+    got: dict[int, np.ndarray] = {}
+    loader.ready.connect(got.__setitem__)
+    loader.want(np.array(images))
+    qtbot.waitUntil(lambda: len(got) == 12)
+    assert got[images[3]].shape == (128, 256, 3)
+    assert abs(int(got[images[3]][60, 100, 0]) - 60) < 8
+    assert (loader.get(images[3]) == got[images[3]]).all()
+
+
+def test_they_are_kept_in_the_project(op, images, loader, qtbot):
+    loader.want(images)
+    qtbot.waitUntil(lambda: all(loader.get(i) is not None for i in images))
+    loader.close()
+    for row in op.store.images.rows(images):
+        assert row.hash in op.store.thumbnails.get([row.hash])
+        Path(row.path).unlink()
+    again = ThumbnailLoader(op)
+    again.want(images)
+    qtbot.waitUntil(lambda: all(again.get(i) is not None for i in images))
+    again.close()
+
+
+def test_a_damaged_kept_thumbnail_is_made_again(op, images, loader, qtbot):
+    row = op.store.images.row(images[0])
+    op.store.thumbnails.put({row.hash: b"\xff\xd8 damaged"})
+    loader.want(images[:1])
+    qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
+    loader.close()
+    assert len(op.store.thumbnails.get([row.hash])[row.hash]) > 100
+
+
+def test_a_missing_file_fails_once_and_is_tried_again_after_relinking(op, images, loader, qtbot):
+    path = Path(op.store.images.row(images[0]).path)
+    away = path.rename(path.with_suffix(".away"))
+    with qtbot.waitSignal(loader.failed) as failed:
+        loader.want(images[:1])
+    assert failed.args[0] == images[0]
+    assert str(path) in loader.failure(images[0])
+    loader.want(images[:1])
+    away.rename(path)
+    with op.edit("moved"):
+        op.store.images.relink(1, path.parent.parent / "elsewhere")
+    path.parent.rename(path.parent.parent / "elsewhere")
+    loader.want(images[:1])
+    qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
+
+
+def test_the_latest_wish_drops_the_former(op, images, loader, qtbot):
+    loader.want(images[:6])
+    loader.want(images[6:])
+    qtbot.waitUntil(lambda: all(loader.get(i) is not None for i in images[6:]))
+    assert all(loader.get(i) is None for i in images[:6])
+
+
+def test_removed_images_are_forgotten_and_ids_of_none_ignored(op, images, loader, qtbot):
+    loader.want([images[0], 999])
+    qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
+    with op.edit("remove"):
+        op.store.images.remove([images[0]])
+    assert loader.get(images[0]) is None
+    assert loader.get(999) is None
+
+
+def test_memory_is_bounded(op, images, loader, qtbot, monkeypatch):
+    monkeypatch.setattr("workbench.app.thumbnails.MEMORY", 300_000)
+    done: list[int] = []
+    loader.ready.connect(lambda image, _: done.append(image))
+    loader.want(images)
+    qtbot.waitUntil(lambda: len(done) == 12)
+    assert sum(loader.get(i) is not None for i in images) == 3

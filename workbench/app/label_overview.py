@@ -1,0 +1,100 @@
+"""How far the labelling of one label set is, and where its holes are, kept in step with each edit.
+
+Everything is counted in arrays held in memory, so that a key press at a million images costs no
+query over all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.app.open_project import OpenProject
+from workbench.domain.changes import Changes
+
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Images by label of one set (rows) and of another (columns).
+
+    `counts` has a row more than `rows` and a column more than `columns`: images without a label.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+
+class LabelOverview:
+    """The labels of all images in `label_set`, and in `rows` to set them against."""
+
+    def __init__(self, op: OpenProject, label_set: str, rows: str = "category") -> None:
+        self._op = op
+        self.label_set = label_set
+        self.rows = rows
+        self._ids: NDArray[np.int64] = np.empty(0, np.int64)
+        self._labels: NDArray[np.int64] = np.empty(0, np.int64)
+        self._row_labels: NDArray[np.int64] = np.empty(0, np.int64)
+        self._counts: NDArray[np.int64] = np.zeros((1, 1), np.int64)
+        self.reload()
+
+    def reload(self) -> None:
+        """Read all labels anew."""
+        self._ids = np.sort(self._op.store.images.ids())
+        self._labels = self._read(self._ids, self.label_set)
+        self._row_labels = self._read(self._ids, self.rows)
+        sets = self._op.store.labels.sets()
+        shape = (len(sets[self.rows].names) + 1, len(sets[self.label_set].names) + 1)
+        self._counts = np.zeros(shape, np.int64)
+        self._count(np.arange(len(self._ids)), 1)
+
+    def _count(self, at: NDArray[np.int64], sign: int) -> None:
+        """Add these images to the counts, or (sign -1) take them out; -1 is the last row."""
+        height, width = self._counts.shape
+        cells = (self._row_labels[at] % height) * width + self._labels[at] % width
+        self._counts += sign * np.bincount(cells, minlength=height * width).reshape(height, width)
+
+    def _read(self, ids: NDArray[np.int64], label_set: str) -> NDArray[np.int64]:
+        found = self._op.store.labels.label_ids(ids, label_set)
+        return np.asarray(found, np.int64).copy()
+
+    def update(self, changes: Changes) -> None:
+        """Take an edit in; only changed images are asked about."""
+        if changes.added or changes.removed or changes.label_sets:
+            self.reload()
+        elif changes.labelled:
+            changed = np.array(sorted(changes.labelled), np.int64)
+            at = self._places(changed)
+            self._count(at, -1)
+            self._labels[at] = self._read(changed, self.label_set)
+            self._row_labels[at] = self._read(changed, self.rows)
+            self._count(at, 1)
+
+    def _places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self._ids, ids).astype(np.int64)
+
+    def progress(self) -> tuple[int, int]:
+        """How many images have a label, of how many."""
+        return len(self._ids) - int(self._counts[:, -1].sum()), len(self._ids)
+
+    def next_unlabelled(self, ids: NDArray[np.int64], after: int) -> int | None:
+        """Position in `ids` of the next image without a label behind position `after`, then from
+        the beginning; None where all have one."""
+        order = (range(after + 1, len(ids), _CHUNK), range(0, after + 1, _CHUNK))
+        for starts in order:
+            for start in starts:
+                chunk = ids[start : min(start + _CHUNK, starts.stop)]
+                open_ones = np.flatnonzero(self._labels[self._places(chunk)] < 0)
+                if len(open_ones):
+                    return int(start + open_ones[0])
+        return None
+
+    def coverage(self) -> Coverage:
+        """How many images each pair of labels has."""
+        sets = self._op.store.labels.sets()
+        rows, columns = sets[self.rows].names, sets[self.label_set].names
+        return Coverage(rows, columns, self._counts.copy())

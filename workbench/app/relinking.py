@@ -1,0 +1,108 @@
+"""Finding a source again after it moved: the new place is believed by the bytes of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.app.jobs import Task
+from workbench.app.open_project import OpenProject
+from workbench.domain.errors import KnownError
+from workbench.domain.images import FoundImage, Source
+from workbench.domain.reports import Progress
+from workbench.vision.files import identify
+
+SAMPLE = 200  # images that are checked unless all are asked for
+CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well a place fits a source: of `checked` images `same` have the same bytes, `other` have
+    changed and `absent` are not there. `images` is how many the source has."""
+
+    source: int
+    place: Path
+    images: int
+    checked: int
+    same: int
+    other: int
+    absent: int
+
+
+def moved_sources(op: OpenProject) -> list[Source]:
+    """The sources whose folder or list file is not where it was."""
+    return [source for source in op.store.images.sources() if not Path(source.path).exists()]
+
+
+def relink_task(op: OpenProject, source_id: int, place: Path, sample: int | None = SAMPLE) -> Task:
+    """The task that re-links a source to `place`, its new folder (or the one around it), or its
+    list file; ends Done(Match). Undoable.
+
+    Up to `sample` images spread over the source (None: all) are compared by hash; unless most of
+    them are the same, nothing is changed and a KnownError says how many are.
+    """
+    source = next((one for one in op.store.images.sources() if one.id == source_id), None)
+    if source is None:
+        raise KnownError(f"There is no source {source_id} in this project.")
+    known = op.store.images.known_images(source_id)
+    step = 1 if sample is None else max(1, len(known) // sample)
+    chosen = [known[name] for name in sorted(known)[::step]]
+
+    def work() -> Generator[object | None, None, Match]:
+        found = _new_place(source, place, chosen)
+        match = yield from _compare(source, found, known, chosen)
+        if match.same * 2 <= match.checked:
+            raise KnownError(
+                f"{found} is not this source: {match.same} of {match.checked} images are the same.",
+                "Choose the folder that holds the images now.",
+            )
+        yield match
+        return match
+
+    def take(value: object) -> None:
+        if isinstance(value, Match) and str(value.place) != source.path:
+            with op.edit(f"Find {Path(source.path).name} again"):
+                op.store.images.relink(source_id, value.place)
+
+    return Task(f"Find {Path(source.path).name} again", work, take, kind="relink")
+
+
+def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Path:
+    """`place`, or what has the source's name in it: whichever holds more of the images."""
+    name = Path(source.path).name
+    if source.kind != "folder":
+        path = place / name if place.is_dir() else place
+        if not path.is_file():
+            raise KnownError(f"{path} does not exist.", f"Choose the folder that holds {name}.")
+        return path
+    places = [path for path in (place, place / name) if path.is_dir()]
+    if not places:
+        raise KnownError(f"{place} is not a folder.", "Choose the folder that holds the images.")
+    return max(places, key=lambda path: sum((path / one.path).is_file() for one in chosen))
+
+
+def _compare(
+    source: Source, place: Path, known: Mapping[str, FoundImage], chosen: Sequence[FoundImage]
+) -> Generator[object | None, None, Match]:
+    base = place if source.kind == "folder" else place.parent
+    same = other = absent = 0
+    for hashes in _hashes(base, chosen):
+        for found, image in hashes:
+            same += found == image.hash
+            absent += found is None
+            other += found not in (None, image.hash)
+        yield Progress(done=same + other + absent, total=len(chosen))
+    return Match(source.id, place, len(known), len(chosen), same, other, absent)
+
+
+def _hashes(
+    base: Path, images: Sequence[FoundImage]
+) -> Iterator[list[tuple[str | None, FoundImage]]]:
+    with ThreadPoolExecutor() as pool:
+        for at in range(0, len(images), CHUNK):
+            chunk = images[at : at + CHUNK]
+            paths = [base / image.path for image in chunk]
+            yield list(zip(pool.map(identify, paths), chunk, strict=True))

@@ -1,0 +1,215 @@
+"""The images a run can be asked about: those it predicted, and any others of the project."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.app.open_project import OpenProject
+from workbench.domain.crops import Crop
+from workbench.domain.errors import KnownError
+from workbench.domain.images import ImageRow
+from workbench.domain.labels import Subject
+from workbench.domain.predictions import NO_PART, PART_CODES
+from workbench.domain.requests import Picture
+from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, RunRecord, RunStatus
+from workbench.domain.splits import PARTS, Part
+
+IntArray = NDArray[np.int64]
+
+
+class Shown(StrEnum):
+    """Which of a part's images are looked at."""
+
+    ALL = "all"
+    RIGHT = "right"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class RunImage:
+    """One image, or one crop of it, as a run takes it. `width` and `height` are of what it takes,
+    in displayed pixels; `truth` and `predicted` are "" and `score` is None where not known."""
+
+    row: int
+    image: int
+    crop: int | None
+    picture: Picture
+    name: str
+    width: int
+    height: int
+    truth: str = ""
+    predicted: str = ""
+    score: float | None = None
+
+    @property
+    def wrong(self) -> bool:
+        return "" not in (self.truth, self.predicted) and self.truth != self.predicted
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """Softmax scores of a row by label, of the target and the views (None unknown), and the labels
+    it truly has ("" unknown)."""
+
+    scores: tuple[float, ...] | None = None
+    view_scores: tuple[float, ...] | None = None
+    truth: str = ""
+    view_truth: str = ""
+
+
+def usable_runs(op: OpenProject) -> list[RunRecord]:
+    """Runs with a trained network, newest first."""
+    trained = (RunStatus.FINISHED, RunStatus.STOPPED)
+    return [run for run in op.store.runs.all() if run.status in trained and has_network(op, run)]
+
+
+def has_network(op: OpenProject, run: RunRecord) -> bool:
+    """Whether the run's folder holds weights and how to rebuild the network."""
+    folder = op.store.runs_folder / run.id
+    return (folder / WEIGHTS_FILE).is_file() and (folder / MODEL_FILE).is_file()
+
+
+def takes_crops(op: OpenProject, record: RunRecord) -> bool:
+    """Whether a run looks at mouth crops rather than at whole images."""
+    known = op.store.labels.sets().get(record.labels.target.name)
+    return known is not None and known.subject is Subject.CROP
+
+
+class RunImages:
+    """Rows of a run's predictions, and behind them rows for images that it never predicted."""
+
+    def __init__(self, op: OpenProject, run_id: str) -> None:
+        self._op = op
+        self.record = op.store.runs.get(run_id)
+        self.table = op.store.runs.predictions(run_id, None)
+        self.crops = takes_crops(op, self.record)
+        self._further: list[tuple[int, int]] = []  # (image, crop or -1)
+
+    def parts(self) -> list[Part]:
+        """Parts that hold predicted images, test first."""
+        held = set(np.unique(self.table.parts).tolist())
+        return [part for part in reversed(PARTS) if PART_CODES[part] in held]
+
+    def rows(self, part: Part | None, shown: Shown = Shown.ALL) -> IntArray:
+        """Rows of a part (None: of any); wrong ones the surest first, as they say the most."""
+        mask = np.ones(len(self.table), bool)
+        if part is not None:
+            mask &= self.table.parts == PART_CODES[part]
+        hit = self.table.truth == self.table.predicted
+        if shown is not Shown.ALL:
+            mask &= (self.table.truth >= 0) & (hit == (shown is Shown.RIGHT))
+        rows = np.flatnonzero(mask).astype(np.int64)
+        if shown is Shown.WRONG:
+            rows = rows[np.argsort(-self.table.scores[rows].max(axis=1), kind="stable")]
+        return rows
+
+    def rows_of(self, images: Sequence[int]) -> IntArray:
+        """Rows that show these images, in their order; images not predicted are taken up."""
+        known: dict[int, list[int]] = {}
+        wanted = np.array(images, dtype=np.int64)
+        for row in np.flatnonzero(np.isin(self.table.images, wanted)).tolist():
+            known.setdefault(int(self.table.images[row]), []).append(row)
+        new = [image for image in images if image not in known]
+        for image, crop in self._places(new):
+            known.setdefault(image, []).append(self._taken_up(image, crop))
+        rows = [row for image in dict.fromkeys(images) for row in known.get(image, ())]
+        return np.array(rows, dtype=np.int64)
+
+    def _places(self, images: Sequence[int]) -> list[tuple[int, int]]:
+        if not self.crops:
+            return [(image, -1) for image in images]
+        found = self._op.store.crops.of_images(images) if images else {}
+        places: list[tuple[int, int]] = []
+        for image in images:
+            usable = [c.id for c in found.get(image, ()) if c.usable and c.id is not None]
+            places += [(image, crop) for crop in usable] or [(image, -1)]
+        return places
+
+    def _taken_up(self, image: int, crop: int) -> int:
+        if (image, crop) not in self._further:
+            self._further.append((image, crop))
+        return len(self.table) + self._further.index((image, crop))
+
+    def new(self, row: int) -> bool:
+        """Whether the run was neither trained nor tested on what a row shows."""
+        return row >= len(self.table) or int(self.table.parts[row]) == NO_PART
+
+    def place(self, row: int) -> tuple[int, int]:
+        """The image of a row, and its crop or -1."""
+        if row >= len(self.table):
+            return self._further[row - len(self.table)]
+        return int(self.table.images[row]), int(self.table.crops[row])
+
+    def row_at(self, image: int, crop: int) -> int | None:
+        """The row of an image (and crop, or -1) that was predicted or taken up."""
+        hits = np.flatnonzero((self.table.images == image) & (self.table.crops == crop))
+        if len(hits):
+            return int(hits[0])
+        if (image, crop) in self._further:
+            return len(self.table) + self._further.index((image, crop))
+        return None
+
+    def images(self, rows: Sequence[int]) -> list[RunImage]:
+        """What the rows show, in their order; rows whose image left the project are left out."""
+        places = [self.place(row) for row in rows]
+        found = {r.id: r for r in self._op.store.images.rows([image for image, _ in places])}
+        wanted = [crop for _, crop in places if crop >= 0]
+        crops = {c.id: c for c in self._op.store.crops.get(wanted)} if wanted else {}
+        return [
+            self._image(row, found[image], crops.get(crop))
+            for row, (image, crop) in zip(rows, places, strict=True)
+            if image in found
+        ]
+
+    def _image(self, row: int, image: ImageRow, crop: Crop | None) -> RunImage:
+        rect = crop.rect if crop is not None else None
+        shown = RunImage(
+            row=row,
+            image=image.id,
+            crop=crop.id if crop is not None else None,
+            picture=Picture(image.path, rect.as_tuple() if rect is not None else None),
+            name=image.name,
+            width=rect.width if rect is not None else image.width,
+            height=rect.height if rect is not None else image.height,
+        )
+        return shown if row >= len(self.table) else self._with_prediction(shown)
+
+    def _with_prediction(self, shown: RunImage) -> RunImage:
+        labels = self.record.labels.target.labels
+        truth, scores = int(self.table.truth[shown.row]), self.table.scores[shown.row]
+        best = int(scores.argmax())
+        return dataclasses.replace(
+            shown,
+            truth=labels[truth] if truth >= 0 else "",
+            predicted=labels[best],
+            score=float(scores[best]),
+        )
+
+    def scores(self, row: int) -> RowScores:
+        """The scores a run left for a row, and what it truly is; nothing for further rows."""
+        if row >= len(self.table):
+            return RowScores()
+        views, labels = self.table.view_scores, self.record.labels
+        at, view_at = int(self.table.truth[row]), int(self.table.view_truth[row])
+        return RowScores(
+            tuple(self.table.scores[row].tolist()),
+            tuple(views[row].tolist()) if views is not None else None,
+            labels.target.labels[at] if at >= 0 else "",
+            labels.view.labels[view_at] if labels.view is not None and view_at >= 0 else "",
+        )
+
+
+def newest_usable(op: OpenProject) -> RunRecord:
+    """The newest run with a trained network; raises KnownError where there is none."""
+    runs = usable_runs(op)
+    if not runs:
+        raise KnownError(
+            "There is no trained run in this project yet.", "Train one on the Train page first."
+        )
+    return runs[0]

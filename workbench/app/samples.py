@@ -1,0 +1,211 @@
+"""What a run learns from: the project's labels and crops as samples and label lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from workbench.domain.advice import DataFacts
+from workbench.domain.crops import Crop
+from workbench.domain.errors import KnownError
+from workbench.domain.images import ImageFilter, ImageRow
+from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.recipes import JOINT
+from workbench.domain.runs import LabelList, RunLabels, Sample
+from workbench.domain.splits import Part
+from workbench.storage.project import Project
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Everything a run could learn of one target. `shorter_side` is the median in pixels."""
+
+    labels: RunLabels
+    samples: tuple[Sample, ...]
+    crops: bool
+    shorter_side: int
+
+    def facts(self) -> DataFacts:
+        """What advice needs to know; without a split, seven images in ten are taken to train."""
+        split = any(sample.part for sample in self.samples)
+        train = Part.TRAIN if split else ""
+        counts = [0] * len(self.labels.target.labels)
+        for sample in self.samples:
+            if sample.target >= 0 and sample.part == train:
+                counts[sample.target] += 1
+        share = 1.0 if split else 0.7
+        validation = sum(sample.part == Part.VALIDATION for sample in self.samples)
+        return DataFacts(
+            tuple(round(count * share) for count in counts),
+            validation if split else round(0.15 * len(self.samples)),
+            self.crops,
+            self.shorter_side,
+        )
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """One thing a network looks at: an image or a crop in it, with its label of the target."""
+
+    image: int
+    label: str
+    crop: Crop | None = None
+
+
+def collect(store: Project, target: str) -> SampleSet:
+    """The labelled images (or crops) of a project for `target`, with the parts of its split.
+
+    Raises ValueRefused for an unknown target, KnownError where nothing is labelled or fewer than
+    two labels are in use.
+    """
+    first = store.labels.get("category" if target == JOINT else target)
+    if not first.exclusive:
+        raise KnownError(
+            f"Labels of “{first.name}” can be given together, which a run cannot learn.",
+            "Choose a label set whose labels exclude each other.",
+        )
+    if first.subject is Subject.CROP:
+        return _of_subjects(store, first, _mouths(store, first), None)
+    views = store.labels.get("view") if target == JOINT else None
+    given = _labels_of_images(store, first)
+    if views is None:
+        subjects = [_Subject(image, label) for image, label in given.items()]
+        return _of_subjects(store, first, subjects, None)
+    seen = _labels_of_images(store, views)
+    both = sorted(given.keys() | seen.keys())
+    subjects = [_Subject(image, given.get(image, "")) for image in both]
+    return _of_subjects(store, first, subjects, views)
+
+
+def _labels_of_images(store: Project, label_set: LabelSet) -> dict[int, str]:
+    ids = store.images.ids()
+    at = store.labels.label_ids(ids, label_set.name)
+    known = np.flatnonzero(at >= 0)
+    names = label_set.names
+    return {int(ids[i]): names[int(at[i])] for i in known}
+
+
+def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
+    """Usable crops with their own label, or that of an image which shows a single mouth; images of
+    sources that no detection has met are ready-made crops, taken whole."""
+    own = _labels_of_images(store, label_set)
+    ids = [int(image) for image in store.images.ids()]
+    of_images = store.crops.of_images(ids)
+    usable = {image: [crop for crop in crops if crop.usable] for image, crops in of_images.items()}
+    crop_ids = [crop.id for crops in usable.values() for crop in crops if crop.id is not None]
+    given = store.labels.of_crops(crop_ids, label_set.name)
+    whole = _ready_made(store)
+    found: list[_Subject] = []
+    for image in ids:
+        crops = usable.get(image, [])
+        for crop in crops:
+            label = given.get(crop.id or -1) or (own.get(image) if len(crops) == 1 else None)
+            if label:
+                found.append(_Subject(image, label, crop))
+        if not of_images.get(image) and image in whole and image in own:
+            found.append(_Subject(image, own[image]))
+    return found
+
+
+def _ready_made(store: Project) -> set[int]:
+    detected = store.crops.detected_sources()
+    whole: set[int] = set()
+    for source in store.images.sources():
+        if source.id not in detected:
+            whole.update(store.images.ids(ImageFilter(source=source.id)).tolist())
+    return whole
+
+
+def _of_subjects(
+    store: Project, target: LabelSet, subjects: Sequence[_Subject], views: LabelSet | None
+) -> SampleSet:
+    target_list = _list_in_use(target, (subject.label for subject in subjects))
+    if len({subject.label for subject in subjects} - {""}) < 2:
+        raise _too_few(target, subjects)
+    images = list(dict.fromkeys(subject.image for subject in subjects))
+    rows = {row.id: row for row in store.images.rows(np.array(images, dtype=np.int64))}
+    true_views = store.labels.of_images(images, "view") if "view" in store.labels.sets() else {}
+    view_list = _list_in_use(views, true_views.values()) if views is not None else None
+    if view_list is not None and len(view_list.labels) < 2:
+        raise KnownError(
+            "Category + view needs images with at least two different views.",
+            "Label views on the Views page, or learn the category alone.",
+        )
+    parts = store.splits.parts()
+    samples = [
+        _sample(subject, rows[subject.image], target_list, view_list, true_views, parts)
+        for subject in subjects
+        if subject.image in rows
+    ]
+    return SampleSet(
+        RunLabels(target_list, view_list),
+        tuple(samples),
+        target.subject is Subject.CROP,
+        _median_side(subjects, rows),
+    )
+
+
+def _sample(
+    subject: _Subject,
+    row: ImageRow,
+    target: LabelList,
+    views: LabelList | None,
+    true_views: Mapping[int, str],
+    parts: Mapping[int, Part],
+) -> Sample:
+    view = true_views.get(subject.image, "")
+    rect = subject.crop.rect if subject.crop is not None else None
+    return Sample(
+        image=subject.image,
+        hash=row.hash,
+        path=row.path,
+        crop=subject.crop.id if subject.crop is not None else None,
+        box=rect.as_tuple() if rect is not None else None,
+        target=target.labels.index(subject.label) if subject.label else -1,
+        view=views.labels.index(view) if views is not None and view in views.labels else -1,
+        part=str(parts.get(subject.image, "")),
+        true_view=view,
+    )
+
+
+def _list_in_use(label_set: LabelSet, given: Iterable[str]) -> LabelList:
+    """The labels that occur, and those that a mirrored image turns them into, in the set's order.
+
+    A label that never occurs would only take its share of the scores.
+    """
+    used = set(given)
+    kept = [
+        label for label in label_set.labels if label.name in used or (label.mirror or "") in used
+    ]
+    names = tuple(label.name for label in kept)
+    mirror = tuple(names.index(label.mirror or label.name) for label in kept)
+    return LabelList(label_set.name, names, mirror)
+
+
+def _too_few(target: LabelSet, subjects: Sequence[_Subject]) -> KnownError:
+    thing = "mouth crop" if target.subject is Subject.CROP else "image"
+    labelled = sorted({subject.label for subject in subjects} - {""})
+    if not labelled:
+        return KnownError(
+            f"No {thing} has a {target.name} label yet.",
+            f"Label at least two {thing}s differently, or import labels with the images.",
+        )
+    return KnownError(
+        f"Every labelled {thing} has the same {target.name}: {labelled[0]}.",
+        "A training needs at least two different labels.",
+    )
+
+
+def _median_side(subjects: Sequence[_Subject], rows: Mapping[int, ImageRow]) -> int:
+    sides = []
+    for subject in subjects:
+        row = rows.get(subject.image)
+        rect = subject.crop.rect if subject.crop is not None else None
+        if rect is not None:
+            sides.append(min(rect.width, rect.height))
+        elif row is not None:
+            sides.append(min(row.width, row.height))
+    return int(median(sides)) if sides else 0

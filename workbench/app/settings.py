@@ -1,0 +1,97 @@
+"""What one person keeps across projects: theme, keys of their own, and the projects of late."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+from platformdirs import user_config_path
+
+RECENT = 12
+
+
+class _Kept(msgspec.Struct):
+    theme: str = "system"
+    keys: dict[str, str] = {}
+    recent: list[str] = []
+
+
+class Settings:
+    """The person's settings; every change is written at once, whole, to a JSON file.
+
+    A damaged file is set aside under another name and the defaults hold.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """`path` None keeps everything in memory only."""
+        self._path = path
+        self._kept = _Kept()
+        if path is not None and path.is_file():
+            try:
+                self._kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+            except (msgspec.DecodeError, OSError):
+                self._set_aside(path)
+
+    @staticmethod
+    def of_user() -> Settings:
+        """The settings in the user's configuration folder."""
+        return Settings(user_config_path("vantage-workbench") / "settings.json")
+
+    @property
+    def theme(self) -> str:
+        """ "system", "light" or "dark"."""
+        return self._kept.theme if self._kept.theme in ("light", "dark") else "system"
+
+    def set_theme(self, mode: str) -> None:
+        self._kept.theme = mode
+        self._write()
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Keys the person chose: action id → key in Qt's portable text."""
+        return dict(self._kept.keys)
+
+    def set_key(self, action: str, key: str | None) -> None:
+        """Give an action a key of the person's own; None gives it back the program's."""
+        self._kept.keys.pop(action, None)
+        if key is not None:
+            self._kept.keys[action] = key
+        self._write()
+
+    @property
+    def recent(self) -> list[Path]:
+        """Project folders that still exist, the latest first."""
+        return [path for path in map(Path, self._kept.recent) if path.is_dir()]
+
+    def remember(self, folder: Path) -> None:
+        """`folder` was opened now."""
+        name = str(folder.resolve())
+        others = [known for known in self._kept.recent if known != name]
+        self._kept.recent = [name, *others][:RECENT]
+        self._write()
+
+    def forget(self, folder: Path) -> None:
+        """Take `folder` off the list; the project itself is not touched."""
+        name = str(folder.resolve())
+        self._kept.recent = [known for known in self._kept.recent if known != name]
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        text = msgspec.json.format(msgspec.json.encode(self._kept))
+        part = self._path.with_suffix(".part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(text)
+            os.replace(part, self._path)
+        except OSError:
+            return  # a home that cannot be written to costs a preference, not the work
+
+    @staticmethod
+    def _set_aside(path: Path) -> None:
+        try:
+            os.replace(path, path.with_suffix(".damaged"))
+        except OSError:
+            return
