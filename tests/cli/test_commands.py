@@ -1,0 +1,245 @@
+"""The commands on real projects: import, label, crop, split, undo, and what the world refuses."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from workbench.cli import run
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.geometry import Rect
+from workbench.storage.project import Project
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two categories of three images in folders, and one file that is no image."""
+    rng = np.random.default_rng(0)
+    for name in ("owl", "swan"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(3):
+            pixels = rng.integers(0, 255, (60, 80, 3), np.uint8)
+            cv2.imwrite(str(tmp_path / "photos" / name / f"{name}{i}.png"), pixels)
+    (tmp_path / "photos" / "owl" / "broken.jpg").write_bytes(b"no image")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs a command in tmp_path; gives exit code and the JSON object it ended with."""
+    monkeypatch.chdir(tmp_path)
+
+    def carry_out(*arguments):
+        capsys.readouterr()
+        code = run([*map(str, arguments), "--json"])
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 1
+        return code, json.loads(lines[0])
+
+    return carry_out
+
+
+@pytest.fixture
+def birds(command, photos):
+    assert command("new", "birds", "--views", "animals")[0] == 0
+    assert command("import", "birds", photos, "--category-from", "folder")[0] == 0
+    return Path("birds")
+
+
+def test_new_makes_a_project_with_its_label_sets(command, tmp_path):
+    code, made = command("new", "birds", "--views", "animals")
+    assert code == 0
+    assert Path(made["project"]) == tmp_path / "birds.workbench"
+    assert made["label_sets"]["view"] == ["front", "left", "right", "others"]
+    code, refused = command("new", "birds")
+    assert code == 1
+    assert "birds.workbench" in refused["error"]
+
+
+def test_import_says_what_came_in_and_what_did_not(command, photos):
+    command("new", "birds")
+    code, done = command("import", "birds", photos, "--category-from", "folder")
+    assert code == 0
+    assert (done["added"], done["images"], done["labelled"]) == (6, 6, 6)
+    assert [Path(one["path"]).name for one in done["skipped"]] == ["broken.jpg"]
+    assert done["skipped"][0]["reason"]
+    assert command("import", "birds.workbench", photos)[1]["added"] == 0
+
+
+def test_import_for_people_is_a_short_table(birds, photos, capsys):
+    assert run(["import", "birds", str(photos)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["added", "0"]
+    assert len({len(line.rstrip()) for line in lines[1:6]}) == 1
+
+
+def test_label_by_glob_text_and_path_then_undo_and_redo(command, birds, photos):
+    code, done = command("label", birds, "--set", "view", "--label", "left", "owl/*.png")
+    assert (code, done["labelled"]) == (0, 3)
+    path = photos / "swan" / "swan1.png"
+    assert command("label", birds, "--set", "view", "--label", "right", path)[1]["labelled"] == 1
+    assert command("label", birds, "--set", "view", "--clear", "--images", "owl0")[0] == 0
+    assert views(birds) == {"left": 2, "right": 1, "": 3}
+    code, done = command("undo", birds)
+    assert done["done"]
+    assert views(birds)["left"] == 3
+    command("redo", birds)
+    assert views(birds)["left"] == 2
+    for _ in range(4):
+        command("undo", birds)
+    assert command("undo", birds)[1] == {"done": False, "text": None}
+
+
+def views(birds):
+    store = Project.open(birds.with_suffix(".workbench"))
+    try:
+        return {label: count for label, count in store.labels.counts("view").items() if count}
+    finally:
+        store.close()
+
+
+def test_a_label_the_set_lacks_is_refused_unless_it_is_new(command, birds):
+    code, refused = command("label", birds, "--set", "category", "--label", "gull", "owl0")
+    assert code == 2
+    assert "gull" in refused["error"]
+    assert "owl" in refused["remedy"]
+    assert command("label", birds, "--set", "category", "--label", "gull", "--new", "owl0")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--set", "view", "--label", "left", "no-such"), 1, "no-such"),
+        (("--set", "pose", "--label", "left", "owl0"), 2, "pose"),
+        (("--set", "view", "owl0"), 2, "--label or --clear"),
+        (("--set", "view", "--label", "left"), 2, "which images"),
+    ],
+)
+def test_labels_that_cannot_be_given(command, birds, arguments, code, said):
+    ended, refused = command("label", birds, *arguments)
+    assert ended == code
+    assert said in refused["error"]
+
+
+def test_split_deals_every_image(command, birds):
+    code, done = command(
+        "split", birds, "--train", "0.67", "--validation", "0", "--test", "0.33", "--seed", "3"
+    )
+    assert code == 0
+    assert done["parts"] == {"train": 4, "validation": 0, "test": 2}
+    code, refused = command("split", birds, "--train", "0.9", "--test", "0.3")
+    assert code == 2
+    assert "at most 1" in refused["remedy"]
+
+
+def test_a_missing_project_is_said_in_a_sentence(command):
+    code, refused = command("runs", "nowhere")
+    assert code == 1
+    assert "nowhere" in refused["error"]
+    assert "workbench new" in refused["remedy"]
+
+
+def test_crop_looks_at_each_image_once_and_again_on_request(command, birds):
+    code, done = command("crop", birds)
+    assert code == 0
+    assert (done["images"], done["found"], done["missed"], done["looked_at"]) == (6, 0, 6, 6)
+    assert command("crop", birds)[1]["looked_at"] == 0
+    assert command("crop", birds, "owl0", "--again")[1]["looked_at"] == 1
+
+
+def test_an_expression_goes_to_the_one_mouth_of_an_image(command, birds):
+    store = Project.open(birds.with_suffix(".workbench"))
+    first, second = store.images.ids()[:2].tolist()
+    with store.edit("Find mouths"):
+        for image, left in ((first, 5), (second, 5), (second, 40)):
+            rect = Rect(left, 10, left + 20, 30)
+            store.crops.save(Crop(None, image, left, CropState.FOUND, rect))
+    store.close()
+    code, done = command("label", birds, "--set", "expression", "--label", "smile", "owl")
+    assert code == 0
+    assert (done["labelled"], done["left_out"]) == (1, 2)
+
+
+def test_labels_go_out_and_come_back(command, birds, tmp_path):
+    command("label", birds, "--set", "view", "--label", "left", "owl")
+    assert command("labels", "export", birds, "labels.csv")[0] == 0
+    assert "left" in (tmp_path / "labels.csv").read_text(encoding="utf-8")
+    command("undo", birds)
+    code, _ = command("labels", "import", birds, "labels.csv")
+    assert code == 0
+    assert views(birds)["left"] == 3
+
+
+def test_doctor_knows_a_whole_project_from_one_that_lacks_files(command, birds, photos):
+    code, done = command("doctor", birds)
+    findings = {one["name"]: one for one in done["findings"]}
+    assert findings["database"]["value"] == "sound"
+    assert findings[f"source {photos}"]["ok"]
+    (photos / "owl" / "owl1.png").unlink()
+    code, done = command("doctor", birds)
+    assert code == 1
+    source = next(one for one in done["findings"] if one["name"] == f"source {photos}")
+    assert "owl/owl1.png" in source["value"]
+    assert source["remedy"]
+
+
+def test_a_damaged_project_is_no_crash(command, birds):
+    path = birds.with_suffix(".workbench") / "project.sqlite"
+    path.write_bytes(b"this was a project once" * 100)
+    code, refused = command("runs", birds)
+    assert code == 1
+    assert "project.sqlite" in refused["error"] or "birds" in refused["error"]
+
+
+def test_a_project_that_is_open_elsewhere_is_refused(command, birds):
+    store = Project.open(birds.with_suffix(".workbench"))
+    try:
+        code, refused = command("undo", birds)
+    finally:
+        store.close()
+    assert code == 1
+    assert "birds" in refused["error"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "allowed"),
+    [
+        ("learning_rate=fast", "learning_rate", "a number"),
+        ("colour=red", "colour", "target, backbone"),
+        ("backbone=squeezenet9", "backbone", "squeezenet1_1"),
+        ("epochs=0", "epochs", "≥ 1"),
+        ("rubbish", "--set", "key=value"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(command, birds, setting, key, allowed):
+    code, refused = command("train", birds, "--set", "target=category", "--set", setting)
+    assert code == 2
+    assert key in refused["error"]
+    assert allowed in refused["remedy"]
+
+
+def test_a_recipe_that_cannot_be_read_is_named(command, birds, tmp_path):
+    code, refused = command("train", birds, "missing.toml")
+    assert code == 1
+    assert "missing.toml" in refused["error"]
+    (tmp_path / "wrong.toml").write_text("target = \n")
+    code, refused = command("train", birds, "wrong.toml")
+    assert code == 2
+    assert "wrong.toml" in refused["error"]
+
+
+def test_an_unknown_run_is_answered_with_those_there_are(command, birds):
+    code, refused = command("evaluate", birds, "latest")
+    assert code == 1
+    assert "there is none yet" in refused["remedy"]
+
+
+def test_the_database_of_a_closed_command_is_whole(command, birds):
+    with sqlite3.connect(birds.with_suffix(".workbench") / "project.sqlite") as base:
+        assert base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    base.close()

@@ -1,0 +1,122 @@
+"""What commands say: aligned tables, strict JSON, one progress line."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+
+from workbench.app.jobs import Task
+from workbench.cli.output import Output, aligned
+from workbench.cli.progress import Interrupted, ProgressLine, carry_out, sentence
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Epoch, Note, Progress, Step
+
+
+def test_a_table_is_aligned_and_its_numbers_stand_flush_right():
+    lines = aligned(("part", "images", "top-1"), [("train", 7, 0.5), ("test", 1200, None)])
+    assert lines == [
+        "part   images   top-1",
+        "train       7  0.5000",
+        "test     1200       –",
+    ]
+
+
+def test_nothing_but_the_object_goes_to_stdout_with_json(capsys):
+    out = Output(as_json=True)
+    out.say("for people")
+    out.table(("a",), [(1,)])
+    out.finish({"top1": math.nan, "n": np.int64(3), "x": np.float32(0.5), "inner": {"b": [1, "é"]}})
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {"top1": None, "n": 3, "x": 0.5, "inner": {"b": [1, "é"]}}
+    assert printed.count("\n") == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_stays_on_one_line_of_a_terminal():
+    stream = Terminal()
+    line = ProgressLine(stream)
+    line.show(Progress(done=1, total=20, text="reading", eta=65.2))
+    line.show(Note(text="half of it", warning=True))
+    line.clear()
+    written = stream.getvalue()
+    assert written.startswith("\rreading · 1/20 · 1:05 left")
+    assert "warning: half of it\n" in written
+
+
+def test_a_file_gets_lines_now_and_then():
+    stream = io.StringIO()
+    line = ProgressLine(stream)
+    for done in range(50):
+        line.show(Progress(done=done, total=50))
+    assert stream.getvalue() == "0/50\n"
+
+
+def test_reports_of_a_training_in_words():
+    step = Step(
+        epoch=2,
+        epochs=9,
+        step=3,
+        steps=10,
+        loss=0.5,
+        learning_rate=0.1,
+        images_per_second=80.4,
+        eta=3700,
+    )
+    assert sentence(step) == "epoch 2/9 · step 3/10 · loss 0.500 · 80 images/s · 1:01:40 left"
+    epoch = Epoch(
+        epoch=2,
+        epochs=9,
+        train_loss=0.5,
+        train_accuracy=0.75,
+        validation_accuracy=0.5,
+        learning_rate=0.1,
+        images_per_second=80,
+        seconds=3,
+        eta=9,
+    )
+    assert sentence(epoch).startswith("epoch 2/9 · loss 0.500 · accuracy 75.0% · validation 50.0%")
+
+
+def test_a_job_is_carried_out_to_its_value():
+    def work():
+        yield Progress(done=1, total=1)
+        return 42
+
+    assert carry_out(Task("count", work)) == 42
+
+
+def test_what_the_world_refuses_comes_out_as_its_error():
+    def work():
+        yield None
+        raise KnownError("No room.", "Make some.")
+
+    with pytest.raises(KnownError, match="No room"):
+        carry_out(Task("fill", work))
+
+
+def test_ctrl_c_stops_a_job_in_order():
+    import os
+    import signal
+
+    ended = []
+
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            while True:
+                yield None
+        finally:
+            ended.append(True)
+
+    with pytest.raises(Interrupted):
+        carry_out(Task("wait", work))
+    assert ended == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,102 @@
+"""Where a command line leads: the window, a command, or the learning program."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from workbench.__main__ import main, opens_window
+from workbench.cli import COMMANDS
+
+
+def workbench(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "workbench", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["birds.workbench"], ["some/where/birds"]])
+def test_nothing_or_a_place_opens_the_window(arguments):
+    assert opens_window(arguments)
+
+
+def test_a_project_is_named_with_or_without_its_suffix(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not opens_window(["birds"])
+    (tmp_path / "birds.workbench").mkdir()
+    assert opens_window(["birds"])
+
+
+def test_a_command_is_one_even_beside_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert not opens_window(["demo"])
+    assert not opens_window(["--help"])
+    assert not opens_window(["import", "birds"])
+
+
+def test_the_learning_program_is_reached_through_the_same_door(capsys):
+    with pytest.raises(SystemExit):
+        main(["learning", "--help"])
+    assert "RUN_FOLDER" in capsys.readouterr().out
+
+
+def test_the_door_to_the_window_loads_neither_click_nor_torch():
+    code = (
+        "import sys, workbench.__main__ as m; m.opens_window(['x']); "
+        "print([n for n in ('click', 'torch', 'PySide6', 'numpy') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_names_every_command():
+    done = workbench("--help")
+    assert done.returncode == 0
+    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help_with_an_example_and_json(name, capsys):
+    assert main([name, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert f"workbench {name}" in said.split("Example:")[1]
+    assert "--json" in said
+
+
+def test_wrong_usage_ends_with_two_and_an_object():
+    done = workbench("train", "nowhere", "--json")
+    assert done.returncode == 2
+    assert "target=" in json.loads(done.stdout.splitlines()[-1])["error"]
+    assert workbench("frobnicate").returncode == 2
+
+
+def test_no_window_library_and_no_torch_in_a_command(tmp_path):
+    code = (
+        "import sys; from workbench.__main__ import main; "
+        f"assert main(['new', {str(tmp_path / 'birds')!r}]) == 0; "
+        "print([n for n in ('PySide6.QtGui', 'PySide6.QtWidgets', 'torch', 'pyqtgraph') "
+        "if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_reader_that_leaves_is_no_fault(tmp_path):
+    done = subprocess.Popen(
+        [sys.executable, "-m", "workbench", "doctor"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    done.stdout.close()
+    _, said = done.communicate(timeout=60)
+    assert b"Traceback" not in said

@@ -1,0 +1,103 @@
+"""Training from the command line, for real: paused by Ctrl+C, gone on with, scored, renamed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from workbench.cli import run
+
+RECIPE = """\
+target = "category"
+backbone = "simpleconv3"
+epochs = 60
+batch = 8
+seed = 1
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, capsys):
+    """Two categories of twelve small images each, told apart by the way their stripes run."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    for name in ("rows", "columns"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 90, (48, 48, 3), np.uint8)
+            stripes = (np.arange(48) // 6 % 2 * 150).astype(np.uint8)
+            pixels += (stripes[:, None] if name == "rows" else stripes[None, :])[..., None]
+            cv2.imwrite(str(tmp_path / "photos" / name / f"{name}{i}.png"), pixels)
+    assert run(["new", "stripes"]) == 0
+    assert run(["import", "stripes", "photos", "--category-from", "folder"]) == 0
+    assert (
+        run(["split", "stripes", "--train", "0.5", "--validation", "0.25", "--test", "0.25"]) == 0
+    )
+    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    capsys.readouterr()
+    return "stripes"
+
+
+def interrupted(project):
+    """Train, press Ctrl+C after the first epoch; exit code, object and what was said."""
+    command = [sys.executable, "-m", "workbench", "train", project, "recipe.toml", "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as training:
+        said = []
+        for line in training.stderr:
+            said.append(line)
+            if line.startswith("epoch 1/"):
+                training.send_signal(signal.SIGINT)
+        printed = training.stdout.read()
+    return training.returncode, json.loads(printed.splitlines()[-1]), "".join(said)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl+C is another signal there")
+def test_a_training_is_paused_resumed_and_scored(project, capsys):
+    code, paused, said = interrupted(project)
+    assert code == 130, said
+    assert paused["status"] == "paused"
+    assert 1 <= paused["epochs"] < 60
+    assert "--resume" in said
+
+    assert run(["train", project, "--resume", "latest", "--json"]) == 0
+    finished = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (finished["run"], finished["status"]) == (paused["run"], "finished")
+    assert finished["epochs"] == 60
+    assert finished["parts"]["test"]["images"] == 6
+    assert finished["parts"]["test"]["top1"] >= 0.8
+
+    assert run(["runs", project, "--rename", paused["run"][:-1], "first", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (listed["name"], listed["parts"]["test"]["top1"]) == (
+        "first",
+        pytest.approx(finished["parts"]["test"]["top1"]),
+    )
+
+    assert run(["evaluate", project, "first", "--part", "test", "--json"]) == 0
+    scored = json.loads(capsys.readouterr().out)
+    assert scored["parts"]["test"] == finished["parts"]["test"]
+    assert set(scored["classes"]) == {"rows", "columns"}
+
+    assert run(["train", project, "--resume", "first", "--json"]) == 1
+    assert "finished" in json.loads(capsys.readouterr().out)["error"]
+
+    assert run(["runs", project, "--remove", "first", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"runs": []}
+
+
+def test_too_little_to_learn_from_is_said_and_leaves_no_run(project, capsys):
+    assert run(["train", project, "--set", "target=view", "--json"]) == 1
+    refused = json.loads(capsys.readouterr().out)
+    assert "view" in refused["error"]
+    assert refused["remedy"]
+    assert run(["runs", project, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"runs": []}

@@ -1,0 +1,76 @@
+"""Finding mouths without the window."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from workbench.app.crop_files import save_crops_task
+from workbench.app.cropping import DetectionResult, choose_landmarks_file, detection_task
+from workbench.app.open_project import OpenProject
+from workbench.cli.frame import Result, command, opened, project_argument
+from workbench.cli.labelling import matching
+from workbench.cli.output import Output
+from workbench.cli.progress import carry_out
+from workbench.domain.crops import CropState
+
+
+@command("crop", "workbench crop Faces --out mouths")
+@project_argument
+@click.argument("words", nargs=-1, metavar="[IMAGE]...")
+@click.option("--again", is_flag=True, help="Look at images again that were looked at before.")
+@click.option("--out", "folder", type=click.Path(path_type=Path), help="Save the crops as PNG.")
+@click.option(
+    "--landmarks", type=click.Path(path_type=Path), help="Use another 68-point file from now on."
+)
+def crop_command(
+    out: Output,
+    project: Path,
+    words: tuple[str, ...],
+    again: bool,
+    folder: Path | None,
+    landmarks: Path | None,
+) -> Result:
+    """Find the mouths of all images, or of every IMAGE (a path, a glob or a text).
+
+    What a person adjusted, accepted, rejected or labelled stays as it is. The result counts the
+    mouths as they stand afterwards.
+    """
+    with opened(project) as op:
+        if landmarks is not None:
+            choose_landmarks_file(op, landmarks)
+        ids = matching(op, words) if words else [int(one) for one in op.store.images.ids()]
+        started = time.monotonic()
+        done = carry_out(detection_task(op, ids, again=again))
+        assert isinstance(done, DetectionResult)
+        result = summary(op, ids)
+        result["looked_at"] = done.images
+        result["seconds"] = round(time.monotonic() - started, 3)
+        out.table(("", ""), [(key.replace("_", " "), str(value)) for key, value in result.items()])
+        for lost in done.failed:
+            out.warn(f"{lost.path}: {lost.reason}")
+        result["failed"] = [{"path": lost.path, "reason": lost.reason} for lost in done.failed]
+        if folder is not None:
+            result["saved"] = carry_out(save_crops_task(op, folder))
+            out.say(f"{result['saved']} crops saved below {folder}")
+        return result
+
+
+def summary(op: OpenProject, ids: list[int]) -> dict[str, object]:
+    """Images with a mouth, without one and with several; and all mouths together."""
+    faces = found = missed = several = 0
+    for crops in op.store.crops.of_images(ids).values():
+        usable = sum(crop.usable for crop in crops)
+        faces += usable
+        found += usable > 0
+        several += usable > 1
+        missed += usable == 0 and any(crop.state is CropState.MISSED for crop in crops)
+    return {
+        "found": found,
+        "missed": missed,
+        "several": several,
+        "faces": faces,
+        "images": len(ids),
+    }

@@ -1,0 +1,167 @@
+"""A running job on one line of stderr, and Ctrl+C as the way to stop it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from workbench.app.jobs import Cancelled, Done, Outcome, Task, run_here
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+
+REDRAW = 0.1  # seconds between two states of the line on a screen
+REPEAT = 5.0  # and between two lines where stderr is a file
+
+
+class Interrupted(Exception):
+    """The user stopped the work with Ctrl+C; `result` is what is known of it."""
+
+    def __init__(self, result: dict[str, object] | None = None) -> None:
+        super().__init__("stopped")
+        self.result = result or {"status": "stopped"}
+
+
+class ProgressLine:
+    """Shows reports: over and over on the same line of a terminal, now and then in a file."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._shown = 0
+        self._next = 0.0
+
+    def show(self, report: object) -> None:
+        """Take one report; lasting ones (notes, epochs, the start) get a line of their own."""
+        text = sentence(report)
+        if not text:
+            return
+        if isinstance(report, Note | Epoch | Started):
+            self._lasting(text)
+        elif time.monotonic() >= self._next:
+            self._passing(text)
+
+    def clear(self) -> None:
+        """Leave the terminal's line empty."""
+        if self._shown:
+            self._stream.write("\r" + " " * self._shown + "\r")
+            self._stream.flush()
+            self._shown = 0
+
+    def say(self, text: str) -> None:
+        """A line of its own; nothing for ""."""
+        if text:
+            self._lasting(text)
+
+    def _lasting(self, text: str) -> None:
+        self.clear()
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def _passing(self, text: str) -> None:
+        self._next = time.monotonic() + (REDRAW if self._live else REPEAT)
+        if not self._live:
+            self._lasting(text)
+            return
+        self._stream.write("\r" + text.ljust(self._shown))
+        self._stream.flush()
+        self._shown = len(text)
+
+
+def sentence(report: object) -> str:
+    """A report in a few words for a person; "" for what needs none."""
+    if isinstance(report, Progress):
+        count = f"{report.done}/{report.total}" if report.total else str(report.done)
+        return " · ".join(part for part in (report.text, count, _left(report.eta)) if part)
+    if isinstance(report, Note):
+        return ("warning: " if report.warning else "") + report.text
+    if isinstance(report, Started):
+        images = ", ".join(f"{count} {part}" for part, count in report.images.items())
+        return f"{report.device} · {report.precision} · batch {report.batch} · {images}"
+    return _training(report)
+
+
+def _training(report: object) -> str:
+    if isinstance(report, Step):
+        return (
+            f"epoch {report.epoch}/{report.epochs} · step {report.step}/{report.steps} · loss "
+            f"{report.loss:.3f} · {report.images_per_second:.0f} images/s · {_left(report.eta)}"
+        )
+    if isinstance(report, Epoch):
+        parts = [
+            f"epoch {report.epoch}/{report.epochs}",
+            f"loss {report.train_loss:.3f}",
+            f"accuracy {report.train_accuracy:.1%}",
+        ]
+        if report.validation_accuracy is not None:
+            parts.append(f"validation {report.validation_accuracy:.1%}")
+        return " · ".join([*parts, _left(report.eta)])
+    return ""
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    clock = f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+    return f"{clock} left"
+
+
+@contextmanager
+def ctrl_c(pressed: Callable[[], object]) -> Iterator[None]:
+    """While inside, Ctrl+C (and a terminating signal) calls `pressed` instead of breaking in.
+
+    `pressed` may not write: the signal can come in the middle of another line being written.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {
+        number: signal.signal(number, lambda *_: pressed())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def watch(task: Task, pressed: Callable[[], str | None], stop: threading.Event) -> Outcome:
+    """Run a job to its end in this thread, its progress on stderr; Ctrl+C calls `pressed`, and what
+    it answers is said before the next report."""
+    line = ProgressLine()
+    answers: list[str] = []
+
+    def show(report: object) -> None:
+        while answers:
+            line.say(answers.pop(0))
+        line.show(report)
+
+    try:
+        with ctrl_c(lambda: answers.append(pressed() or "")):
+            return run_here(task, show, stop)
+    finally:
+        show(None)
+        line.clear()
+
+
+def carry_out(task: Task) -> Any:
+    """Run a job to its end in this thread, its progress on stderr; its value comes back.
+
+    Raises Interrupted after Ctrl+C, KnownError when the job failed in a way the world explains.
+    """
+    stop = threading.Event()
+    outcome = watch(task, stop.set, stop)
+    if isinstance(outcome, Done):
+        return outcome.value
+    if isinstance(outcome, Cancelled):
+        raise Interrupted
+    if outcome.report:
+        raise RuntimeError(outcome.report)
+    raise KnownError(outcome.sentence, outcome.remedy)

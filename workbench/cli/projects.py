@@ -1,0 +1,128 @@
+"""Making a project, bringing images in, and taking edits back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workbench.app.importing import ImportResult, import_task
+from workbench.cli.frame import Result, command, opened, project_argument
+from workbench.cli.output import Output
+from workbench.cli.progress import carry_out
+from workbench.domain.labels import VIEW_PRESETS
+from workbench.storage.project import Project
+
+ORIGINS = click.Choice(["folder", "list", "csv"])
+SHOWN_SKIPPED = 20  # skipped files listed for a person; --json has them all
+
+
+@command("new", "workbench new Birds --views animals")
+@project_argument
+@click.option(
+    "--views",
+    type=click.Choice(list(VIEW_PRESETS)),
+    default="cars",
+    show_default=True,
+    help="Which views there are: front, back, left, right or front, left, right, others.",
+)
+def new_command(out: Output, project: Path, views: str) -> Result:
+    """Make the project PROJECT.workbench."""
+    store = Project.create(project, views)
+    try:
+        sets = {name: list(known.names) for name, known in store.labels.sets().items()}
+        out.say(f"Made {store.folder}")
+        return {"project": str(store.folder), "name": store.name, "label_sets": sets}
+    finally:
+        store.close()
+
+
+@command(
+    "import",
+    "workbench import Birds photos/birds --category-from folder\n"
+    "workbench import Cars train.txt --category-from list",
+)
+@project_argument
+@click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--category-from", type=ORIGINS, help="Where categories are read.")
+@click.option("--view-from", type=ORIGINS, help="Where views are read.")
+@click.option("--expression-from", type=ORIGINS, help="Where expressions are read.")
+def import_command(
+    out: Output,
+    project: Path,
+    places: tuple[Path, ...],
+    category_from: str | None,
+    view_from: str | None,
+    expression_from: str | None,
+) -> Result:
+    """Bring in the images of PLACES: folders (searched whole) and list files.
+
+    A label comes from the name of an image's folder, from a list file's second word, or from the
+    column of a CSV file that bears the label set's name. Files are never moved, changed or copied;
+    importing again adds only what is new.
+    """
+    with opened(project) as op:
+        task = import_task(
+            op,
+            places,
+            category_from=category_from or "",
+            view_from=view_from or "",
+            expression_from=expression_from or "",
+        )
+        found = carry_out(task)
+        assert isinstance(found, ImportResult)
+        _say_import(out, found)
+        return {
+            "added": found.added,
+            "known": found.known,
+            "duplicates": found.duplicates,
+            "labelled": found.labelled,
+            "skipped": [{"path": one.path, "reason": one.reason} for one in found.skipped],
+            "images": op.store.images.count(),
+        }
+
+
+def _say_import(out: Output, found: ImportResult) -> None:
+    out.table(
+        ("", "images"),
+        [
+            ("added", found.added),
+            ("known already", found.known),
+            ("the same bytes twice", found.duplicates),
+            ("labelled", found.labelled),
+            ("skipped", len(found.skipped)),
+        ],
+    )
+    for one in found.skipped[:SHOWN_SKIPPED]:
+        out.say(f"  {one.path}: {one.reason}")
+    if len(found.skipped) > SHOWN_SKIPPED:
+        out.say(f"  … and {len(found.skipped) - SHOWN_SKIPPED} more")
+
+
+@command("undo", "workbench undo Birds")
+@project_argument
+def undo_command(out: Output, project: Path) -> Result:
+    """Take back the last edit of the project."""
+    return _walk(out, project, back=True)
+
+
+@command("redo", "workbench redo Birds")
+@project_argument
+def redo_command(out: Output, project: Path) -> Result:
+    """Make again the edit that was taken back last."""
+    return _walk(out, project, back=False)
+
+
+def _walk(out: Output, project: Path, back: bool) -> Result:
+    with opened(project) as op:
+        history = op.store.history
+        text = history.undo_text() if back else history.redo_text()
+        if text is None:
+            out.say("There is nothing to undo." if back else "There is nothing to redo.")
+            return {"done": False, "text": None}
+        if back:
+            op.undo()
+        else:
+            op.redo()
+        out.say(f"{'Undone' if back else 'Done again'}: {text}")
+        return {"done": True, "text": text}

@@ -1,0 +1,113 @@
+"""The runs of a project: listed, renamed, removed, and what their scores are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from workbench.app.evaluating import Evaluation, evaluate_task
+from workbench.app.results import RunResults, Scope, load_results
+from workbench.app.training_queue import TrainingQueue
+from workbench.cli.frame import Result, command, find_run, opened, project_argument, run_argument
+from workbench.cli.output import Output
+from workbench.cli.progress import carry_out
+from workbench.cli.scores import described, part_scores, say_run
+from workbench.domain.runs import RunRecord
+from workbench.domain.splits import PARTS, Part
+
+
+@command("runs", "workbench runs Birds\nworkbench runs Birds --rename latest baseline")
+@project_argument
+@click.option("--rename", "renamed", nargs=2, metavar="RUN NAME", help="Give a run a name.")
+@click.option("--remove", "removed", metavar="RUN", help="Delete a run and its files for good.")
+def runs_command(
+    out: Output, project: Path, renamed: tuple[str, str] | None, removed: str | None
+) -> Result:
+    """List the runs, the newest first."""
+    with opened(project) as op:
+        if renamed is not None:
+            op.store.runs.update(find_run(op, renamed[0]).id, name=renamed[1])
+        if removed is not None:
+            TrainingQueue(op).remove(find_run(op, removed).id)
+        runs = op.store.runs.all()
+        if not runs:
+            out.say("There is no run yet. Make one with: workbench train PROJECT --set target=…")
+        else:
+            head = ("run", "name", "target", "status", "made", "validation", "test")
+            out.table(head, [_row(run) for run in runs])
+        return {"runs": [described(run) | {"parts": run.metrics} for run in runs]}
+
+
+def _row(run: RunRecord) -> tuple[object, ...]:
+    made = datetime.fromtimestamp(run.created).strftime("%Y-%m-%d %H:%M")
+    best = [run.metrics.get(part, {}).get("top1") for part in (Part.VALIDATION, Part.TEST)]
+    return (run.id, run.name, run.target, run.status.value, made, *best)
+
+
+@command("evaluate", "workbench evaluate Birds latest --part test")
+@project_argument
+@run_argument
+@click.option(
+    "--part",
+    type=click.Choice([part.value for part in PARTS]),
+    help="The part whose classes are shown (test, or the nearest to it that there is).",
+)
+@click.option("--again", is_flag=True, help="Score that part again from the weights; compare.")
+def evaluate_command(out: Output, project: Path, run: str, part: str | None, again: bool) -> Result:
+    """Show how well RUN (an id, its beginning, a name, or "latest") predicts.
+
+    Truth is the label an image had when the run was made.
+    """
+    with opened(project) as op:
+        record = find_run(op, run)
+        results = load_results(op, record.id)
+        shown = Part(part) if part else results.best_part()
+        result = described(record) | {"parts": part_scores(results)}
+        say_run(out, result)
+        result |= {"part": shown.value, **_details(out, results, shown)}
+        if again:
+            result["again"] = _again(out, carry_out(evaluate_task(op, record.id, shown)))
+        return result
+
+
+def _again(out: Output, found: Evaluation) -> dict[str, object]:
+    out.say(
+        f"\nscored again: top-1 {found.top1:.4f} on {found.images} images, {found.changed} "
+        f"predicted otherwise, scores differ by at most {found.largest_difference:.1g}"
+    )
+    return {
+        "top1": found.top1,
+        "top5": found.top5,
+        "images": found.images,
+        "changed": found.changed,
+        "largest_difference": found.largest_difference,
+        "unread": [{"path": lost.path, "reason": lost.reason} for lost in found.unread],
+    }
+
+
+def _details(out: Output, results: RunResults, part: Part) -> dict[str, object]:
+    scope = Scope(part)
+    classes = results.classes(scope)
+    views = results.by_view(scope)
+    if classes:
+        out.say(f"\nclasses of {part.value}")
+        out.table(
+            ("label", "precision", "recall", "F1", "images"),
+            [(name, s.precision, s.recall, s.f1, s.support) for name, s in classes],
+        )
+    if views:
+        out.say(f"\nviews of {part.value}")
+        out.table(("view", "top-1", "images"), [(v.view, v.accuracy, v.images) for v in views])
+    return {
+        "classes": {
+            name: {"precision": s.precision, "recall": s.recall, "f1": s.f1, "images": s.support}
+            for name, s in classes
+        },
+        "views": {v.view: {"top1": v.accuracy, "images": v.images} for v in views},
+        "confusion": {
+            "labels": list(results.label_list().labels),
+            "counts": results.matrix(scope).tolist(),
+        },
+    }

@@ -1,0 +1,112 @@
+"""What a trained run is good for: explanations, predictions for a folder, an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workbench.app.explaining import ExplainedFiles, explanation_task
+from workbench.app.exporting import OnnxFile, agreement, export_task
+from workbench.app.predicting import PredictedFolder, predict_folder_task
+from workbench.cli.frame import Result, command, find_run, opened, project_argument, run_argument
+from workbench.cli.labelling import matching
+from workbench.cli.output import Output
+from workbench.cli.progress import carry_out
+from workbench.domain.images import SkippedFile
+from workbench.domain.requests import PREDICTED
+
+
+@command("explain", "workbench explain Birds latest owl01.jpg --label owl --out maps")
+@project_argument
+@run_argument
+@click.argument("words", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--label", default=PREDICTED, help="The label that is explained (the predicted one).")
+@click.option("--layer", default="", help="The convolution layer (the deepest one).")
+@click.option("--check", is_flag=True, help="Also compare with networks of random weights.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("explained"),
+    show_default=True,
+    help="The folder for the PNG files.",
+)
+def explain_command(
+    out: Output,
+    project: Path,
+    run: str,
+    words: tuple[str, ...],
+    label: str,
+    layer: str,
+    check: bool,
+    folder: Path,
+) -> Result:
+    """Draw Grad-CAM maps of RUN over every IMAGE (a path, a glob or a text found in the path)."""
+    with opened(project) as op:
+        record = find_run(op, run)
+        ids = matching(op, words)
+        task = explanation_task(op, record.id, ids, folder, label=label, layer=layer, check=check)
+        done = carry_out(task)
+        assert isinstance(done, ExplainedFiles)
+        for path in done.written:
+            out.say(str(path))
+        for lost in done.skipped:
+            out.warn(f"{lost.path}: {lost.reason}")
+        return {
+            "run": record.id,
+            "written": [str(path) for path in done.written],
+            "skipped": _listed(done.skipped),
+        }
+
+
+def _listed(skipped: tuple[SkippedFile, ...]) -> list[dict[str, str]]:
+    return [{"path": lost.path, "reason": lost.reason} for lost in skipped]
+
+
+@command("predict", "workbench predict Birds latest new-photos --out predictions.csv")
+@project_argument
+@run_argument
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--out", "table", type=click.Path(path_type=Path), required=True, help="The CSV file to write."
+)
+def predict_command(out: Output, project: Path, run: str, folder: Path, table: Path) -> Result:
+    """Predict every image below FOLDER with RUN, into a CSV file with a row for each."""
+    with opened(project) as op:
+        record = find_run(op, run)
+        done = carry_out(predict_folder_task(op, record.id, folder, table))
+        assert isinstance(done, PredictedFolder)
+        mouths = f", {done.mouths} mouths" if done.mouths is not None else ""
+        out.say(f"{done.images} images predicted{mouths}: {done.path}")
+        for lost in done.skipped:
+            out.warn(f"{lost.path}: {lost.reason}")
+        return {
+            "run": record.id,
+            "csv": str(done.path),
+            "images": done.images,
+            "mouths": done.mouths,
+            "skipped": _listed(done.skipped),
+        }
+
+
+@command("export", "workbench export Birds latest birds.onnx")
+@project_argument
+@run_argument
+@click.argument("path", metavar="OUT.onnx", type=click.Path(path_type=Path))
+def export_command(out: Output, project: Path, run: str, path: Path) -> Result:
+    """Write the network of RUN as ONNX, checked against itself on images of the run."""
+    with opened(project) as op:
+        record = find_run(op, run)
+        done = carry_out(export_task(op, record.id, path))
+        assert isinstance(done, OnnxFile)
+        out.say(f"{done.path}  {done.bytes / 1e6:.1f} MB")
+        out.say(agreement(done))
+        return {
+            "run": record.id,
+            "onnx": str(done.path),
+            "bytes": done.bytes,
+            "images": done.images,
+            "largest_difference": done.largest_difference,
+            "same_predictions": done.same_predictions,
+        }
