@@ -1,0 +1,59 @@
+"""A real project of small photographs, and the window on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workbench.app.importing import import_task
+from workbench.app.jobs import Done, run_here
+from workbench.app.settings import Settings
+from workbench.ui.theme import apply_theme
+
+BIRDS = ("egret", "owl", "puffin")
+
+
+def write_photo(path: Path, seed: int, size: tuple[int, int] = (96, 64)) -> Path:
+    """A small JPEG that differs from every other seed's."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 255, (4, 6, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR).save(path, quality=90)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three categories of eight photographs, as folders."""
+    folder = tmp_path / "birds"
+    for number in range(24):
+        bird = BIRDS[number // 8]
+        write_photo(folder / bird / f"{bird}{number % 8}.jpg", number)
+    return folder
+
+
+@pytest.fixture
+def birds(op, photos):
+    """The open project with these photographs and their categories."""
+    outcome = run_here(import_task(op, [photos], category_from="folder"))
+    assert isinstance(outcome, Done)
+    return op
+
+
+@pytest.fixture
+def window(birds, qtbot, qapp):
+    """The window on that project, shown and active."""
+    from workbench.ui.window import MainWindow
+
+    apply_theme(qapp, "light")
+    made = MainWindow(birds, Settings(None))
+    qtbot.addWidget(made)
+    made.resize(1280, 720)
+    with qtbot.waitActive(made):
+        made.show()
+        made.activateWindow()
+    yield made
+    made.close()

@@ -1,0 +1,101 @@
+"""The program around the window: welcome, opening, switching, and errors nobody caught."""
+
+import sys
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from workbench.app.settings import Settings
+from workbench.domain.errors import KnownError
+from workbench.storage.project import Project
+from workbench.ui import application
+from workbench.ui.application import Workbench, run_window
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(tmp_path / "settings.json")
+
+
+@pytest.fixture
+def workbench(qapp, settings, qtbot):
+    made = Workbench(settings)
+    yield made
+    for window in (made.window, made.welcome):
+        if window is not None:
+            window.close()
+            window.deleteLater()
+
+
+def make(folder):
+    project = Project.create(folder)
+    project.close()
+    return project.folder
+
+
+def test_the_welcome_window_lists_projects_and_opens_them(workbench, settings, tmp_path):
+    folder = make(tmp_path / "birds")
+    settings.remember(folder)
+    workbench.show_welcome()
+    lines = workbench.welcome.findChildren(type(workbench.welcome.new_button))
+    entry = next(line for line in lines if line.toolTip() == str(folder))
+    entry.click()
+    assert workbench.window is not None
+    assert workbench.welcome is None
+    assert workbench.window.windowTitle().startswith("birds")
+
+
+def test_another_project_takes_the_place_of_the_open_one(workbench, tmp_path, qtbot):
+    one, two = make(tmp_path / "one"), make(tmp_path / "two")
+    assert workbench.open(one)
+    workbench.window.deeds.open_recent(two)
+    qtbot.waitUntil(lambda: workbench.window.op.store.folder == two)
+    assert Project.open(one).close() is None
+    assert [path.name for path in workbench.settings.recent] == ["two.workbench", "one.workbench"]
+
+
+def test_a_new_project_is_made_and_opened(workbench, tmp_path):
+    assert workbench.switch(tmp_path / "fresh", True)
+    assert workbench.window.op.store.folder == tmp_path / "fresh.workbench"
+
+
+def test_what_cannot_be_opened_is_said_and_what_is_open_stays(workbench, tmp_path):
+    assert workbench.open(make(tmp_path / "one"))
+    before = workbench.window
+    assert not workbench.open(tmp_path / "nowhere.workbench")
+    assert workbench.window is before
+    assert "is not a project" in before.notes.texts()[0]
+
+
+def test_an_error_nobody_caught_becomes_a_report_and_a_known_one_a_sentence(
+    workbench, tmp_path, capsys
+):
+    workbench.open(make(tmp_path / "one"))
+    known = KnownError("The disk is full.", "Make room.")
+    workbench.report(KnownError, known, None)
+    assert workbench.window.notes.texts() == ["The disk is full. Make room."]
+    workbench.report(ValueError, ValueError("our own fault"), None)
+    reports = [c for c in workbench.window.children() if hasattr(c, "copy_button")]
+    assert "our own fault" in reports[0].text.toPlainText()
+    assert "our own fault" in capsys.readouterr().err
+    reports[0].close()
+
+
+def test_the_program_starts_on_a_project_and_ends_with_its_window(
+    tmp_path, qapp, monkeypatch, settings
+):
+    folder = make(tmp_path / "one")
+    monkeypatch.setattr(Settings, "of_user", staticmethod(lambda: settings))
+    seen = []
+
+    def run() -> int:
+        windows = [w for w in QApplication.topLevelWidgets() if hasattr(w, "op") and w.isVisible()]
+        seen.append((windows[0].op.store.folder, sys.excepthook.__name__))
+        windows[0].close()
+        return 0
+
+    monkeypatch.setattr(application.QApplication, "exec", staticmethod(run))
+    before = sys.excepthook
+    assert run_window(folder) == 0
+    assert seen == [(folder, "report")]
+    assert sys.excepthook is before

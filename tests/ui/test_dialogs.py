@@ -1,0 +1,233 @@
+"""Dialogs and parts of the window on a real project: imports, label files, keys, notes, holes."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QApplication, QKeySequenceEdit, QWidget
+
+from tests.ui.conftest import write_photo
+from workbench.app.importing import ImportResult
+from workbench.app.label_overview import Coverage
+from workbench.app.labelling import assign
+from workbench.domain.images import SkippedFile
+from workbench.domain.labels import CAR_VIEWS
+from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+from workbench.ui.coverage import CoverageMatrix
+from workbench.ui.doctor_dialog import DoctorDialog
+from workbench.ui.empty import EmptyState
+from workbench.ui.file_deeds import export_to, find_moved, import_from, relink, say_moved
+from workbench.ui.import_dialog import ImportDialog, folder_names, likely_set, origins_for, said
+from workbench.ui.job_words import JobState, clock, state_after
+from workbench.ui.keys_dialog import KeysDialog
+from workbench.ui.notifications import Notifications
+
+KNOWN = {"view": CAR_VIEWS.names, "expression": ("none", "smile"), "category": ()}
+
+
+def test_folder_names_are_recognised(tmp_path):
+    for name in ("Front", "left", ".hidden", "right"):
+        (tmp_path / "cars" / name).mkdir(parents=True)
+    names = folder_names([tmp_path / "cars"])
+    assert names == ["Front", "left", "right"]
+    assert likely_set(names, KNOWN) == "view"
+    assert likely_set(["none", "smile"], KNOWN) == "expression"
+    assert likely_set(["egret", "owl"], KNOWN) == "category"
+    assert likely_set([], KNOWN) == ""
+
+
+def test_only_what_the_places_can_say_is_offered(qtbot, tmp_path):
+    photo = write_photo(tmp_path / "egret" / "a.jpg", 1)
+    table, plain = tmp_path / "labels.csv", tmp_path / "train.txt"
+    table.write_text("path,view\negret/a.jpg,front\n")
+    plain.write_text("egret/a.jpg egret\n")
+    assert origins_for([photo]) == []
+    assert origins_for([tmp_path, table, plain]) == ["folder", "list", "csv"]
+    dialog = ImportDialog([tmp_path], KNOWN, None)
+    qtbot.addWidget(dialog)
+    assert dialog.chosen() == {"category_from": "folder", "view_from": "", "expression_from": ""}
+    listed = ImportDialog([plain], KNOWN, None)
+    qtbot.addWidget(listed)
+    assert listed.chosen()["category_from"] == "list"
+    tabled = ImportDialog([table], KNOWN, None)
+    qtbot.addWidget(tabled)
+    assert set(tabled.chosen().values()) == {"csv"}
+
+
+def test_an_import_is_told_in_one_sentence():
+    result = ImportResult(added=1, known=2, skipped=[SkippedFile("a.jpg", "truncated")])
+    text, kind = said(result)
+    assert text.startswith("1 image imported, 2 known already, 1 skipped")
+    assert kind == "warn"
+    assert said(ImportResult(added=1200)) == ("1,200 images imported.", "info")
+
+
+def test_labels_go_out_to_a_file_and_come_back(window, tmp_path):
+    ids = window.op.store.images.ids()
+    assign(window.op, ids[:5], "view", "left")
+    file = tmp_path / "labels.csv"
+    export_to(window.context, window, file)
+    assert window.notes.texts()[-1] == "29 labels written to labels.csv."
+    window.deeds.undo()
+    assert window.op.store.labels.counts("view")["left"] == 0
+    import_from(window.context, window, file)
+    assert window.op.store.labels.counts("view")["left"] == 5
+    import_from(window.context, window, tmp_path / "nothing.csv")
+    assert "nothing.csv" in window.notes.texts()[-1]
+
+
+def test_a_source_that_moved_is_said_and_found_again(window, qtbot, photos, tmp_path):
+    find_moved(window.context, window)
+    assert window.notes.texts()[-1] == "Every source is where it was."
+    moved = Path(shutil.move(photos, tmp_path / "elsewhere"))
+    say_moved(window.context, window)
+    assert window.notes.texts()[-1].startswith("Not found: birds.")
+    source = window.op.store.images.sources()[0]
+    with qtbot.waitSignal(window.op.jobs.ended):
+        relink(window.context, window, source, moved)
+    assert window.op.store.images.sources()[0].path == str(moved)
+    assert window.notes.texts()[-1] == f"birds is linked to {moved}."
+
+
+def test_keys_are_changed_in_the_keys_list_and_clashes_are_refused(window, qtbot):
+    dialog = KeysDialog(window.board, window.settings, window)
+    qtbot.addWidget(dialog)
+    rows = {dialog.table.item(r, 1).text(): r for r in range(dialog.table.rowCount())}
+
+    def give(title, key):
+        edit = dialog.table.cellWidget(rows[title], 2)
+        assert isinstance(edit, QKeySequenceEdit)
+        edit.setKeySequence(QKeySequence(key))
+        edit.editingFinished.emit()
+
+    give("Undo", "Ctrl+U")
+    assert window.settings.keys == {"undo": "Ctrl+U"}
+    give("Redo", "Ctrl+U")
+    assert "Ctrl+U is the key of “Undo” already." in dialog.problem.text()
+    assert window.settings.keys == {"undo": "Ctrl+U"}
+    give("Undo", "")
+    assert window.settings.keys == {}
+    image = int(window.op.store.images.ids()[0])
+    assign(window.op, [image], "view", "left")
+    qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert window.op.store.labels.of_images([image], "view") == {}
+    dialog.field.setText("undo")
+    shown = [r for r in range(dialog.table.rowCount()) if not dialog.table.isRowHidden(r)]
+    assert shown == [rows["Undo"]]
+
+
+def test_the_computer_is_looked_over_finding_by_finding(window, qtbot):
+    dialog = DoctorDialog(window.op, window)
+    qtbot.addWidget(dialog)
+    qtbot.waitUntil(lambda: not dialog._left, timeout=20000)
+    dialog.copy_button.click()
+    assert "Vantage Workbench" in QApplication.clipboard().text()
+
+
+@pytest.fixture
+def matrix(qtbot):
+    made = CoverageMatrix()
+    qtbot.addWidget(made)
+    made.resize(280, 200)
+    counts = np.array([[3, 0, 12345, 1, 2], [0, 0, 0, 0, 0], [1, 1, 1, 1, 7]], np.int64)
+    made.show_coverage(Coverage(("a", "b"), CAR_VIEWS.names, counts), CAR_VIEWS)
+    made.show()
+    return made
+
+
+def test_cells_rows_and_columns_of_the_coverage_can_be_clicked(matrix, qtbot):
+    told = []
+    matrix.chosen.connect(lambda *what: told.append(what))
+
+    def click(row, column):
+        at = matrix.cell(row, column).center()
+        qtbot.mouseClick(matrix.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+    for cell in ((0, 0), (1, 2), (0, -1), (-1, 3), (2, 4)):
+        click(*cell)
+    assert told == [
+        ("a", "front", 3),
+        ("b", "left", 0),
+        ("a", True, 1),
+        (True, "right", 1),
+        (None, None, 7),
+    ]
+    matrix.setFocus()
+    qtbot.keyClick(matrix, Qt.Key.Key_Down)
+    qtbot.keyClick(matrix, Qt.Key.Key_Return)
+    assert told[-1] == ("b", "front", 0)
+    qtbot.mouseMove(matrix.viewport(), matrix.cell(0, 2).center())
+    matrix.grab()
+
+
+def test_notes_come_and_go_and_bad_ones_stay(qtbot, monkeypatch):
+    from workbench.ui import notifications
+
+    monkeypatch.setitem(notifications._LASTS, "info", 30)
+    over = QWidget()
+    qtbot.addWidget(over)
+    over.resize(600, 400)
+    over.show()
+    notes = Notifications(over)
+    notes.say("imported", "info")
+    notes.say("the disk is full", "bad")
+    notes.say("the disk is full", "bad")
+    assert notes.texts() == ["imported", "the disk is full"]
+    assert over.rect().contains(notes.geometry())
+    qtbot.waitUntil(lambda: notes.texts() == ["the disk is full"])
+    over.resize(800, 300)
+    assert over.rect().contains(notes.geometry())
+    notes._cards[0].close_button.click()
+    assert notes.isHidden()
+
+
+def test_reports_become_words():
+    state = state_after(Progress(done=5, total=20, eta=61.0), JobState())
+    assert (state.fraction, state.text, state.eta) == (0.25, "5 of 20", 61.0)
+    step = Step(
+        epoch=3, epochs=4, step=5, steps=10, loss=1, learning_rate=1, images_per_second=1, eta=9
+    )
+    assert state_after(step, state).fraction == pytest.approx(0.625)
+    assert state_after(step, state).text == "epoch 3/4"
+    epoch = Epoch(
+        epoch=4,
+        epochs=4,
+        train_loss=1,
+        train_accuracy=1,
+        learning_rate=1,
+        images_per_second=1,
+        seconds=1,
+        eta=0,
+    )
+    assert state_after(epoch, state).fraction == 1.0
+    began = Started(
+        device="CPU, 2 cores",
+        precision="fp32",
+        batch=8,
+        parameters=1,
+        trained_parameters=1,
+        images={},
+    )
+    assert state_after(began, state).text == "CPU, 2 cores"
+    assert state_after(Note(text="x"), state) is state
+    assert [clock(s) for s in (0, 48.4, 3723)] == ["0:00", "0:48", "1:02:03"]
+
+
+def test_an_empty_page_shows_its_whole_sentence(qtbot):
+    done = []
+    page = EmptyState(
+        "image",
+        "A long sentence that says what to do next, and goes on for more than one line of text.",
+        "Do it",
+        lambda: done.append(1),
+    )
+    qtbot.addWidget(page)
+    page.resize(360, 300)
+    page.show()
+    sentence = page.sentence
+    assert sentence.height() >= sentence.heightForWidth(sentence.width())
+    qtbot.mouseClick(page.button, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    assert done == [1]

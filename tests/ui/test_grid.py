@@ -1,0 +1,159 @@
+"""The grid under a hand: pointer, keys, scrolling, and pictures that arrive late."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage
+
+from workbench.ui.grid import ImageGrid, Tiles
+
+
+class Colours(Tiles):
+    """Tiles that remember what was asked of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.wanted = []
+        self.prepared = set()
+        self.there = True
+
+    def prepare(self, ids):
+        self.prepared.update(ids.tolist())
+
+    def picture(self, image):
+        if not self.there:
+            return None
+        made = QImage(64, 48, QImage.Format.Format_RGB32)
+        made.fill(QColor.fromHsv(image * 13 % 360, 200, 200))
+        return made
+
+    def caption(self, image):
+        return f"image {image} 图片 with a name that is much too long.jpg"
+
+    def badges(self, image):
+        return [("F", QColor("orange"))] if image % 2 else []
+
+    def want(self, ids):
+        self.wanted.append(ids.tolist())
+
+
+@pytest.fixture
+def grid(qtbot):
+    made = ImageGrid(Colours())
+    qtbot.addWidget(made)
+    made.resize(720, 560)
+    made.set_ids(np.arange(100, 1100, dtype=np.int64))
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def click(qtbot, grid, image, modifier=Qt.KeyboardModifier.NoModifier):
+    at = grid.rect_of(image).center()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifier, at)
+
+
+def test_clicks_select_and_tell(qtbot, grid):
+    with qtbot.waitSignals([grid.current_changed, grid.selection_changed]):
+        click(qtbot, grid, 101)
+    click(qtbot, grid, 103, Qt.KeyboardModifier.ShiftModifier)
+    assert grid.selected().tolist() == [101, 102, 103]
+    click(qtbot, grid, 102, Qt.KeyboardModifier.ControlModifier)
+    assert grid.selected().tolist() == [101, 103]
+    assert grid.current() == 102
+
+
+def test_a_rubber_band_selects_what_it_touches(qtbot, grid):
+    first, last = grid.rect_of(100), grid.rect_of(101)
+    start = first.topLeft() - QPoint(4, 4)
+    qtbot.mousePress(grid.viewport(), Qt.MouseButton.LeftButton, pos=start)
+    qtbot.mouseMove(grid.viewport(), first.center())
+    qtbot.mouseMove(grid.viewport(), last.center())
+    qtbot.mouseRelease(grid.viewport(), Qt.MouseButton.LeftButton, pos=last.center())
+    assert grid.selected().tolist() == [100, 101]
+
+
+def test_arrows_move_shift_extends_and_ctrl_a_takes_all(qtbot, grid):
+    click(qtbot, grid, 100)
+    qtbot.keyClick(grid, Qt.Key.Key_Right)
+    assert grid.current() == 101
+    qtbot.keyClick(grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert grid.selected().tolist() == [101, 102]
+    qtbot.keyClick(grid, Qt.Key.Key_End)
+    assert grid.current() == 1099
+    assert grid.rect_of(1099).intersects(grid.viewport().rect())
+    qtbot.keyClick(grid, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert grid.selected_count() == 1000
+
+
+def test_enter_and_a_double_click_open(qtbot, grid):
+    click(qtbot, grid, 102)
+    with qtbot.waitSignal(grid.activated) as opened:
+        qtbot.keyClick(grid, Qt.Key.Key_Return)
+    assert opened.args == [102]
+    with qtbot.waitSignal(grid.activated) as opened:
+        qtbot.mouseDClick(
+            grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.rect_of(101).center()
+        )
+    assert opened.args == [101]
+
+
+def test_only_what_is_visible_is_asked_for(qtbot, grid):
+    qtbot.waitUntil(lambda: bool(grid.tiles.wanted))
+    assert len(grid.tiles.wanted[-1]) < 60
+    assert grid.tiles.wanted[-1][0] == 100
+    grid.tiles.wanted.clear()
+    grid.verticalScrollBar().setValue(grid.verticalScrollBar().maximum())
+    qtbot.waitUntil(lambda: bool(grid.tiles.wanted))
+    assert 1099 in grid.tiles.wanted[-1]
+    grid.grab()
+    assert len(grid.tiles.prepared) < 200
+
+
+def test_a_picture_that_arrives_late_is_drawn(qtbot, grid):
+    grid.tiles.there = False
+    grid.forget_picture()
+    spot = grid.rect_of(100).center() - QPoint(0, 10)
+    before = grid.viewport().grab().toImage().pixelColor(spot)
+    grid.tiles.there = True
+    grid.tiles.ready.emit(100)
+    after = grid.viewport().grab().toImage().pixelColor(spot)
+    assert before != after
+
+
+def test_the_current_tile_stays_put_when_others_go(qtbot, grid):
+    grid.set_current(600)
+    before = grid.rect_of(600).top()
+    grid.set_ids(np.setdiff1d(grid.ids(), np.arange(100, 400)), keep_position=True)
+    assert abs(grid.rect_of(600).top() - before) <= 2
+    assert grid.current() == 600
+
+
+def test_a_resize_keeps_what_is_looked_at(qtbot, grid):
+    grid.set_current(700)
+    grid.resize(1100, 560)
+    assert grid.rect_of(700).intersects(grid.viewport().rect())
+    grid.set_tile_size(240)
+    assert grid.rect_of(700).intersects(grid.viewport().rect())
+
+
+def test_letters_are_left_to_the_page(qtbot, grid):
+    from PySide6.QtCore import QEvent
+    from PySide6.QtGui import QKeyEvent
+
+    event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_F, Qt.KeyboardModifier.NoModifier, "f")
+    grid.keyPressEvent(event)
+    assert not event.isAccepted()
+
+
+def test_a_strip_is_one_row_that_centres_the_current_tile(qtbot):
+    strip = ImageGrid(Colours(), strip=True)
+    qtbot.addWidget(strip)
+    strip.resize(600, 112)
+    strip.set_ids(np.arange(1_000_000, dtype=np.int64))
+    strip.show()
+    strip.set_current(500_000)
+    rect = strip.rect_of(500_000)
+    assert abs(rect.center().x() - strip.viewport().width() / 2) < rect.width()
+    strip.move_to("right")
+    assert strip.current() == 500_001

@@ -1,0 +1,211 @@
+"""The Images page on real photographs: filter, sort, select, label, preview, skip."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+
+from tests.ui.conftest import write_photo
+from workbench.app.importing import import_task
+from workbench.app.jobs import run_here
+from workbench.domain.images import ImageFilter, Sort
+from workbench.ui.filter_words import chips, from_state, to_state, with_label
+from workbench.ui.image_menu import image_menu, remove_images
+from workbench.ui.skipped_dialog import SkippedDialog
+
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def page(window):
+    return window.page("images")
+
+
+def names(page, ids):
+    return [row.name for row in page.context.op.store.images.rows(ids)]
+
+
+def test_all_images_are_shown_and_counted(page):
+    assert len(page.grid.ids()) == 24
+    assert page.header.counts.text() == "24 of 24 images"
+    page.grid.select_all()
+    assert page.header.counts.text() == "24 of 24 images · 24 selected"
+
+
+def test_a_filter_is_a_chip_that_a_click_takes_away(page, qtbot):
+    page.bar.set_filter(ImageFilter(labels=(("category", "owl"),), text="owl1"))
+    assert names(page, page.grid.ids()) == ["owl1.jpg"]
+    assert page.bar.search.text() == "owl1"
+    assert [chip.toolTip().split(" –")[0] for chip in page.bar._chips] == ["category: owl"]
+    page.bar._chips[0].click()
+    assert page.list.filter == ImageFilter(text="owl1")
+    page.bar.clear_button.click()
+    assert len(page.grid.ids()) == 24
+
+
+def test_typing_searches_names_and_folders(page, qtbot):
+    page.bar.search.setFocus()
+    qtbot.keyClicks(page.bar.search, "puffin/")
+    qtbot.waitUntil(lambda: len(page.grid.ids()) == 8)
+    page.bar.search.clear()
+    qtbot.waitUntil(lambda: len(page.grid.ids()) == 24)
+
+
+def test_the_filter_menu_counts_labels(page):
+    page.bar.menu.aboutToShow.emit()
+    category = next(a.menu() for a in page.bar.menu.actions() if a.text() == "Category")
+    assert [a.text() for a in category.actions() if a.text()] == [
+        "without a label (0)",
+        "egret (8)",
+        "owl (8)",
+        "puffin (8)",
+    ]
+    category.actions()[-1].trigger()
+    assert page.list.filter.labels == (("category", "puffin"),)
+
+
+def test_nothing_found_says_so_and_offers_the_way_back(page):
+    page.bar.set_filter(ImageFilter(text="no such name"))
+    assert page.stack.currentWidget() is page.none_found
+    page.none_found.button.click()
+    assert page.stack.currentWidget() is page.grid
+
+
+def test_sorting_turns_round(page):
+    first = names(page, page.grid.ids()[:1])
+    page.header.way.setChecked(True)
+    assert names(page, page.grid.ids()[-1:]) == first
+    page.header.order.setCurrentIndex(page.header.order.findData(Sort.ADDED))
+    assert page.list.sort is Sort.ADDED
+
+
+def test_a_key_labels_all_selected_images_at_once_and_undo_takes_it_back(page, qtbot, window):
+    page.grid.setFocus()
+    page.grid.set_current(int(page.grid.ids()[2]))
+    for _ in range(4):
+        qtbot.keyClick(page.grid, Qt.Key.Key_Right, SHIFT)
+    chosen = page.grid.selected()
+    qtbot.keyClick(page.grid, "L")
+    labels = window.op.store.labels.of_images(chosen, "view")
+    assert set(labels.values()) == {"left"}
+    assert len(labels) == 5
+    page.tiles.prepare(chosen)
+    assert [page.tiles.badges(image)[0][0] for image in chosen.tolist()] == ["L"] * 5
+    window.deeds.undo()
+    assert window.op.store.labels.of_images(chosen, "view") == {}
+    page.tiles.prepare(chosen)
+    assert page.tiles.badges(int(chosen[0])) == []
+
+
+def test_digits_label_in_the_active_set_and_backspace_clears(page, qtbot, window):
+    page.header.sets.setCurrentText("category")
+    image = int(page.grid.ids()[0])
+    page.grid.setFocus()
+    page.grid.set_current(image)
+    qtbot.keyClick(page.grid, "3")
+    assert window.op.store.labels.of_images([image], "category") == {image: "puffin"}
+    qtbot.keyClick(page.grid, Qt.Key.Key_Backspace)
+    assert window.op.store.labels.of_images([image], "category") == {}
+
+
+def test_a_labelled_image_leaves_the_unlabelled_ones_and_its_neighbour_follows(page, window):
+    page.bar.set_filter(with_label(ImageFilter(), "view", None))
+    ids = page.grid.ids().copy()
+    page.grid.set_current(int(ids[5]))
+    page.give("front")
+    assert len(page.grid.ids()) == 23
+    assert page.grid.current() == ids[6]
+    window.deeds.undo()
+    assert page.grid.ids().tolist() == ids.tolist()
+
+
+def test_the_preview_shows_the_photograph_its_labels_and_their_history(page, qtbot):
+    image = int(page.grid.ids()[9])
+    page.grid.set_current(image)
+    page.give("front")
+    page.give("left")
+    qtbot.waitUntil(lambda: "view: left" in page.side.history.text())
+    assert page.side.name.whole() == "owl1.jpg"
+    lines = page.side.history.text().splitlines()
+    assert "view: front" in lines[1]
+    assert lines[1].endswith("(no longer)")
+    assert "category: owl, imported" in lines[2]
+    assert page.side.places.text().endswith("owl/owl1.jpg")
+    qtbot.waitUntil(lambda: page.side.photo.has_image)
+    assert page.side.photo.image_size == (96, 64)
+
+
+def test_the_menu_labels_finds_and_takes_out(page, window):
+    ids = page.grid.ids()[:3]
+    menu = image_menu(page.context, page, ids, "view")
+    titles = [action.text() for action in menu.actions()]
+    assert titles[0] == "Label view"
+    assert "Take 3 images out of the project" in titles
+    menu.actions()[0].menu().actions()[1].trigger()
+    assert set(window.op.store.labels.of_images(ids, "view").values()) == {"back"}
+    next(a for a in menu.actions() if a.text() == "Find in Views").trigger()
+    assert window.page("views").strip.ids().tolist() == ids.tolist()
+    menu.deleteLater()
+
+
+def test_taken_out_images_come_back_by_undo(page, window):
+    ids = page.grid.ids().copy()
+    remove_images(page.context, ids[:2])
+    assert page.header.counts.text() == "22 of 22 images"
+    window.deeds.undo()
+    assert page.grid.ids().tolist() == ids.tolist()
+
+
+def test_skipped_files_are_listed_with_their_reasons(page, window, tmp_path):
+    assert page.header.skipped.isHidden()
+    write_photo(tmp_path / "new" / "good.jpg", 77)
+    (tmp_path / "new" / "empty.jpg").write_bytes(b"")
+    run_here(import_task(window.op, [tmp_path / "new"]))
+    assert page.header.skipped.text() == "1 skipped files"
+    dialog = SkippedDialog(window.op)
+    item = dialog.list.topLevelItem(0)
+    assert item.text(0) == "empty.jpg"
+    assert item.text(1)
+    dialog.deleteLater()
+
+
+def test_an_image_opens_in_views_by_enter(page, qtbot, window):
+    image = int(page.grid.ids()[4])
+    page.grid.set_current(image)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Return)
+    assert window.current_page().name == "views"
+    assert window.page("views").strip.current() == image
+
+
+def test_an_empty_project_says_what_to_do(op, qtbot, qapp):
+    from workbench.app.settings import Settings
+    from workbench.ui.window import MainWindow
+
+    window = MainWindow(op, Settings(None))
+    qtbot.addWidget(window)
+    window.show()
+    page = window.page("images")
+    assert page.stack.currentWidget() is page.none_yet
+    assert page.bar.isHidden()
+    window.go("views")
+    assert window.page("views").stack.currentIndex() == 1
+    window.close()
+
+
+def test_filters_survive_as_plain_values():
+    wanted = ImageFilter(3, (("view", None), ("category", "owl")), "test", "a", (1, 2), "view")
+    assert from_state(to_state(wanted)) == wanted
+    assert from_state({"labels": 3}) == ImageFilter()
+    assert from_state(None) == ImageFilter()
+    assert len(chips(wanted, {3: "birds"})) == 6
+
+
+def test_a_band_over_tiles_selects_in_the_page(page, qtbot):
+    rect = page.grid.rect_of(int(page.grid.ids()[0]))
+    start = rect.topLeft() - QPoint(4, 4)
+    qtbot.mousePress(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=start)
+    qtbot.mouseMove(page.grid.viewport(), rect.center())
+    end = page.grid.rect_of(int(page.grid.ids()[1])).center()
+    qtbot.mouseMove(page.grid.viewport(), end)
+    qtbot.mouseRelease(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=end)
+    assert np.array_equal(page.chosen(), page.grid.ids()[:2])

@@ -1,0 +1,311 @@
+"""The Results page on a real project: every number leads to images, which are relabelled there."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QMessageBox
+
+from tests.ui.made_runs import fill, make_run
+from tests.ui.page_host import PageHost
+from workbench.app.open_project import OpenProject
+from workbench.app.run_comparison import Outcome
+from workbench.domain.changes import Changes
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.geometry import Rect
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.recipes import JOINT
+from workbench.domain.runs import LabelList, RunLabels, RunStatus
+from workbench.storage.project import Project
+from workbench.ui.results_page import ResultsPage
+
+
+@pytest.fixture
+def op(tmp_path, qapp):
+    opened = OpenProject(Project.create(tmp_path / "birds"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def images(op, tmp_path):
+    return fill(op.store, tmp_path / "photos")
+
+
+@pytest.fixture
+def window(op):
+    made = PageHost(op)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(qtbot, op, images, window):
+    make_run(op.store, images, "first", wrong=[4, 14, 15, 24])
+    make_run(op.store, images, "second", wrong=[4, 5])
+    made = ResultsPage(window.context)
+    qtbot.addWidget(made)
+    op.changed.connect(made.refresh)
+    made.resize(1216, 640)
+    made.opened()
+    made.show()
+    qtbot.waitExposed(made)
+    made.table.look_at("first")
+    yield made
+    made.closing()
+
+
+def click_cell(qtbot, page, truth, predicted):
+    view = page.matrix.view
+    at = view.cell_rect(truth, predicted).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def shown_images(page):
+    return page.shown().results.table.images[page.images.rows()].tolist()
+
+
+def test_the_newest_finished_run_is_shown_first(qtbot, op, images, window):
+    make_run(op.store, images, "old")
+    make_run(op.store, images, "new", wrong=[5])
+    make_run(op.store, images, "broken", status="failed")
+    made = ResultsPage(window.context)
+    qtbot.addWidget(made)
+    made.opened()
+    assert made.table.current_run() == "new"
+    assert made.figures.errors.text() == "1 wrong"
+    made.look_at("broken")
+    assert made.reason.text() == "Failed. The memory of the device is full."
+    made.closing()
+
+
+def test_a_cell_leads_to_its_images(qtbot, page, images):
+    click_cell(qtbot, page, 1, 2)
+    assert sorted(shown_images(page)) == [images[14], images[15]]
+    assert page.images.title.text() == "true puffin, predicted toucan: 2 images"
+
+
+def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, op, page, images):
+    click_cell(qtbot, page, 1, 2)
+    grid = page.images.grid
+    grid.setFocus()
+    first = int(page.shown().results.table.images[grid.current()])
+    qtbot.keyClick(grid, Qt.Key.Key_3)  # toucan
+    assert op.store.labels.of_images([first], "category") == {first: "toucan"}
+    assert op.store.labels.history(first)[-1].author == "human"
+    assert grid.current() != page.images.rows()[0], "on to the next image"
+    assert page.matrix.view.sentence(1, 2).endswith("1 labelled otherwise since")
+    assert "1 of these images are labelled otherwise" in page.matrix.note.text()
+    assert page.shown().results.matrix(page.shown().scope)[1, 2] == 2, "measured as at training"
+    badges = [page.images.tiles.badges(int(row)) for row in page.images.rows()]
+    assert sorted(len(each) for each in badges) == [0, 1]
+    page.images.undo_button.click()
+    assert op.store.labels.of_images([first], "category") == {first: "puffin"}
+    assert page.matrix.note.isHidden()
+
+
+def test_several_images_are_relabelled_at_once_and_undone_at_once(qtbot, op, page, images):
+    click_cell(qtbot, page, 1, 2)
+    page.images.grid.select_all()
+    page.images.label.activated.emit(1)  # the first label of the list: owl
+    both = [images[14], images[15]]
+    assert op.store.labels.of_images(both, "category") == dict.fromkeys(both, "owl")
+    op.undo()
+    assert op.store.labels.of_images(both, "category") == dict.fromkeys(both, "puffin")
+
+
+def test_images_of_a_cell_are_explained(qtbot, page, images, window):
+    click_cell(qtbot, page, 1, 2)
+    page.images.explain_button.click()
+    went, what = window.went[-1]
+    assert (went, what["run"]) == ("explain", "first")
+    assert sorted(what["ids"]) == [images[14], images[15]]
+
+
+def test_every_summary_leads_to_images(qtbot, page):
+    page.figures.errors.click()
+    assert len(page.images.rows()) == 4
+    page.figures.images.click()
+    assert len(page.images.rows()) == 18
+    page.classes.table.picked.emit(0)
+    assert len(page.images.rows()) == 6
+    page.views.table.picked.emit(0)
+    assert page.images.title.text().startswith("errors in view")
+    at = next(
+        i for i, b in enumerate(page.shown().results.reliability(page.shown().scope)) if b.images
+    )
+    page.calibration.view.chosen.emit(at)
+    assert len(page.images.rows()) == 18
+
+
+def test_the_part_and_the_view_narrow_everything(page):
+    bar = page.scope
+    bar.part.setCurrentIndex(bar.part.findData("train"))
+    bar.changed.emit()
+    assert page.matrix.shown.results.matrix(page.matrix.shown.scope).sum() == 12
+    bar.view.setCurrentIndex(bar.view.findData("left"))
+    bar.changed.emit()
+    assert page.figures.images.text() == "3 images"
+
+
+def test_two_runs_are_compared_image_by_image(page, images):
+    page.compare("first", "second")
+    buttons = page.comparison.buttons
+    assert {o: int(b.text()) for o, b in buttons.items()} == {
+        Outcome.BOTH_RIGHT: 13,
+        Outcome.ONLY_FIRST: 1,
+        Outcome.ONLY_SECOND: 3,
+        Outcome.BOTH_WRONG: 1,
+    }
+    assert "may be luck" in page.comparison.verdict.text()
+    buttons[Outcome.BOTH_WRONG].click()
+    assert shown_images(page) == [images[4]]
+    page.comparison.copies.copy_data()
+    assert "both wrong" in QGuiApplication.clipboard().text()
+
+
+def test_category_alone_is_set_beside_category_with_views(op, page, images):
+    make_run(op.store, images, "joint", wrong=[4], target=JOINT)
+    page.desk.forget(None)
+    page._take_up()
+    assert page.pairs.table.cells()[0][2:] == ["93.3 %", "96.7 %", "+3.3"]
+    page.pairs.table.picked.emit(0)
+    assert page.table.current_run() == "joint"
+    assert page.comparison.other.currentText() == "second"
+    assert page.scope.head.count() == 2
+    page.scope.head.setCurrentIndex(1)
+    page.scope.changed.emit()
+    assert page.shown().names == ("front", "back", "left", "right")
+
+
+def test_ticked_runs_lie_over_each_other(qtbot, page):
+    page.tabs.setCurrentWidget(page.curves)
+    for run in ("first", "second"):
+        page.table.runs.check(run, True)
+    assert set(page.curves.accuracy.values_at(None)) >= {"first", "second"}
+    assert page.table.checked() == ["second", "first"]
+
+
+def test_a_run_is_renamed_and_deleted(qtbot, op, page, monkeypatch):
+    row = page.table.view_row(1)
+    page.table.runs.setData(page.table.runs.index(1, 0), "better name")
+    assert row == 1
+    assert op.store.runs.get("first").name == "better name"
+    answers = [QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Discard]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
+    page.remove_run("first")
+    assert len(op.store.runs.all()) == 2
+    page.remove_run("first")
+    assert [record.id for record in op.store.runs.all()] == ["second"]
+    assert page.table.current_run() == "second"
+
+
+def test_sorting_keeps_each_run_with_its_figures(page):
+    page.table.sortByColumn(4, Qt.SortOrder.DescendingOrder)
+    assert [row[0] for row in page.table.cells()] == ["second", "first"]
+    page.table.sortByColumn(4, Qt.SortOrder.AscendingOrder)
+    assert [row[4] for row in page.table.cells()] == ["86.7 %", "93.3 %"]
+
+
+def test_everything_can_be_saved(page, tmp_path):
+    for number, section in enumerate((page.matrix, page.classes, page.calibration, page.views)):
+        section.copies.save_picture(tmp_path / f"{number}.png")
+        section.copies.save_data(tmp_path / f"{number}.csv")
+        assert (tmp_path / f"{number}.png").stat().st_size > 300
+        assert (tmp_path / f"{number}.csv").read_text().count("\n") >= 3
+
+
+def test_the_runs_and_all_curves_are_saved_as_tables(page, tmp_path):
+    page.copies.save_data(tmp_path / "runs.csv")
+    lines = (tmp_path / "runs.csv").read_text().splitlines()
+    assert lines[0] == "id,Run,Target,Backbone,Start,Test top-1,Epochs,When,Status"
+    assert lines[1].startswith("second,second,category,SqueezeNet 1.1,imagenet,93.3 %,3,")
+    for run in ("first", "second"):
+        page.table.runs.check(run, True)
+    page.curves.whole.save_data(tmp_path / "curves.csv")
+    lines = (tmp_path / "curves.csv").read_text().splitlines()
+    assert len(lines) == 7
+    assert lines[1].startswith("second,1,1.0,1.2,0.5,")
+
+
+def test_another_runs_progress_leaves_what_is_looked_at_alone(qtbot, op, page, images):
+    click_cell(qtbot, page, 1, 2)
+    before = page.shown().results
+    make_run(op.store, images, "third", status="running")
+    op.announce(Changes(runs=frozenset({"third"})))
+    assert [row[0] for row in page.table.cells()] == ["third", "second", "first"]
+    assert page.table.current_run() == "first"
+    assert page.shown().results is before
+    assert len(page.images.rows()) == 2
+
+
+def test_the_page_comes_back_as_it_was(qtbot, page, window):
+    page.tabs.setCurrentIndex(3)
+    page.matrix.amounts.setCurrentIndex(1)
+    page.scope.part.setCurrentIndex(page.scope.part.findData("train"))
+    page.scope.changed.emit()
+    state = page.save_state()
+    again = ResultsPage(window.context)
+    qtbot.addWidget(again)
+    again.restore_state(state)
+    again.opened()
+    assert again.table.current_run() == "first"
+    assert again.tabs.currentIndex() == 3
+    assert again.scope.scope().part == "train"
+    again.closing()
+
+
+def test_an_empty_project_says_what_to_do(qtbot, op, window):
+    made = ResultsPage(window.context)
+    qtbot.addWidget(made)
+    made.opened()
+    assert made._stack.currentWidget() is made.empty
+    made.empty.button.click()
+    assert window.went == [("train", {})]
+    made.closing()
+
+
+def test_images_that_left_the_project_do_not_break_their_cell(qtbot, op, page, images):
+    with op.edit("Remove"):
+        op.store.images.remove([images[14]])
+    click_cell(qtbot, page, 1, 2)
+    page.images.grid.viewport().repaint()
+    assert np.isin(images[15], shown_images(page))
+
+
+def test_a_run_on_mouths_shows_and_labels_the_mouths(qtbot, op, images, window):
+    with op.edit("Find mouths"):
+        crop = op.store.crops.save(Crop(None, images[0], 0, CropState.FOUND, Rect(4, 2, 16, 14)))
+        op.store.labels.assign_crops([crop.id], "expression", "smile")
+    record = make_run(op.store, images, "mouths", status="paused")
+    names = op.store.labels.get("expression").names
+    labels = RunLabels(LabelList("expression", names, tuple(range(4))))
+    op.store.runs.update(record.id, status=RunStatus.FINISHED, target="expression", labels=labels)
+    one = np.array([1], np.int64)
+    op.store.runs.save_predictions(
+        record.id,
+        PredictionTable(
+            images=np.array([images[0]]),
+            crops=np.array([crop.id]),
+            parts=2 * one,
+            truth=2 * one,
+            scores=np.array([[0.1, 0.1, 0.2, 0.6]], np.float32),
+            view_truth=-one,
+            view_scores=None,
+            true_view=np.array([""]),
+        ),
+    )
+    page = ResultsPage(window.context)
+    qtbot.addWidget(page)
+    page.resize(1216, 640)
+    page.opened()
+    page.show()
+    click_cell(qtbot, page, 2, 3)
+    tiles = page.images.tiles
+    qtbot.waitUntil(lambda: tiles.picture(0) is not None)
+    assert (tiles.picture(0).width(), tiles.picture(0).height()) == (12, 12)
+    assert tiles.caption(0) == "open 0.60"
+    page.images.grid.setFocus()
+    qtbot.keyClick(page.images.grid, "o")
+    assert op.store.labels.of_crops([crop.id], "expression") == {crop.id: "open"}
+    page.closing()

@@ -1,0 +1,270 @@
+"""The Train page: advice filled in, overridden and mended; a real training watched to its end."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+
+from tests.app.training_projects import FAST, small_project
+from tests.ui.made_runs import make_run
+from tests.ui.page_host import PageHost
+from workbench.app.open_project import OpenProject
+from workbench.app.weights import weights_path
+from workbench.domain.backbones import backbone
+from workbench.domain.recipes import JOINT, parse_toml
+from workbench.domain.runs import RunStatus
+from workbench.storage.project import Project
+from workbench.ui.preflight import DELAY_MS
+from workbench.ui.stage_row import StageRow
+from workbench.ui.train_page import TrainPage
+
+WAIT = 120_000
+
+
+@pytest.fixture
+def op(tmp_path, monkeypatch, qapp):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = small_project(tmp_path, label_sets=("category", "view"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def host(op):
+    made = PageHost(op)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(qtbot, op, host):
+    made = TrainPage(host.context)
+    qtbot.addWidget(made)
+    op.changed.connect(made.refresh)
+    made.resize(1216, 640)
+    made.preflight._timer.setInterval(10 * WAIT)  # trials are asked for in these tests
+    made.opened()
+    made.show()
+    qtbot.waitExposed(made)
+    yield made
+    made.closing()
+
+
+def small(page):
+    """Settings that train in seconds."""
+    for key, value in FAST.items():
+        page.desk.edit(key, value)
+
+
+def test_what_the_labels_allow_is_offered_and_the_first_is_chosen(page):
+    box = page.form.target
+    names = [box.itemData(at) for at in range(box.count())]
+    assert names == ["category", "view", JOINT, "expression"]
+    assert box.currentData() == "category"
+    assert "3 labels, 36 labelled" in box.currentText()
+    model = box.model()
+    assert [model.item(at).isEnabled() for at in range(4)] == [True, True, True, False]
+
+
+def test_advice_fills_the_fields_and_says_why(page):
+    assert page.desk.draft.value("frozen") == "fire5"
+    assert page.form.stages.frozen_stages() == 5
+    assert "images per class the early stages stay as they are" in page.form.sentence.text()
+    assert page.more.fields["learning_rate"].editor.text() == "0.005"
+    assert page.train.isEnabled()
+
+
+def test_an_overridden_value_is_marked_and_comes_back(qtbot, page):
+    field = page.more.fields["epochs"]
+    page.unfold.setChecked(True)
+    field.editor.selectAll()
+    qtbot.keyClicks(field.editor, "7")
+    assert page.desk.draft.value("epochs") == 7
+    assert not field.back.isHidden()
+    assert "advised 20" in field.back.toolTip()
+    qtbot.mouseClick(field.back, Qt.MouseButton.LeftButton)
+    assert field.editor.text() == "20"
+    assert field.back.isHidden()
+
+
+def test_a_wrong_value_is_named_beside_its_field_and_nothing_can_start(qtbot, page):
+    field = page.more.fields["batch"]
+    field.editor.clear()
+    qtbot.keyClicks(field.editor, "-3")
+    assert field.error.text() == "batch = -3 is not allowed. Allowed: a whole number ≥ 1."
+    assert not page.train.isEnabled()
+    assert page.unfold.isChecked(), "the field is brought to light"
+    assert "red" in page.preflight.text.text()
+    field.editor.clear()
+    qtbot.keyClicks(field.editor, "16")
+    assert field.error.isHidden()
+    assert page.train.isEnabled()
+
+
+def test_a_click_on_a_stage_freezes_up_to_it_and_again_thaws_it(qtbot):
+    row = StageRow()
+    qtbot.addWidget(row)
+    row.resize(1000, 52)
+    row.show_backbone(backbone("squeezenet1_1"), "none")
+    told = []
+    row.chosen.connect(told.append)
+    third = row._block(2).center().toPoint()
+    qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=third)
+    row.show_backbone(backbone("squeezenet1_1"), told[-1])
+    qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=third)
+    row.show_backbone(backbone("squeezenet1_1"), "fire8")
+    qtbot.keyClick(row, Qt.Key.Key_Right)
+    qtbot.keyClick(row, Qt.Key.Key_Left)
+    assert told == ["fire3", "fire2", "all", "fire7"]
+    qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=QPoint(999, 26))
+    assert len(told) == 4, "the head always learns"
+
+
+def test_another_backbone_brings_its_own_advice(page):
+    page.form.stages.chosen.emit("fire2")
+    page.form.backbone.activated.emit(page.form.backbone.findData("resnet18"))
+    assert page.desk.draft.value("frozen") == "layer2"
+    assert page.form.stages.frozen_stages() == 3
+    page.form.backbone.activated.emit(page.form.backbone.findData("simpleconv3"))
+    assert page.form.start.box.currentText() == "Nothing (from scratch)"
+    assert page.form.start.button.isHidden()
+
+
+def test_imagenet_weights_say_their_size_and_where_they_come_from(page):
+    assert page.form.start.state.text() == (
+        "fetched at the start: 4.8 MB from download.pytorch.org"
+    )
+    assert not page.form.start.button.isHidden()
+    assert page.form.start.state.toolTip() == backbone("squeezenet1_1").weights_address
+    assert weights_path("squeezenet1_1") is None
+
+
+def test_a_download_that_fails_says_so_and_can_be_tried_again(qtbot, page, host, monkeypatch):
+    monkeypatch.setattr("workbench.domain.backbones.WEIGHTS_ADDRESS", "http://127.0.0.1:9/")
+    with qtbot.waitSignal(page.desk.download_ended, timeout=WAIT):
+        page.form.start.button.click()
+        assert page.form.start.button.text() == "Stop"
+        assert not page.form.start.bar.isHidden()
+    assert host.said[-1][1] == "bad"
+    assert "could not be downloaded" in host.said[-1][0]
+    assert page.form.start.button.text() == "Download"
+    assert page.form.start.bar.isHidden()
+
+
+def test_runs_with_fitting_weights_can_be_started_from(op, page):
+    make_run(op.store, list(op.store.images.ids())[:30], "earlier", backbone="squeezenet1_1")
+    page._take_up()
+    box = page.form.start.box
+    assert [box.itemText(at) for at in range(box.count())] == [
+        "ImageNet",
+        "Nothing (from scratch)",
+        "Run earlier",
+        "A file…",
+    ]
+    box.activated.emit(2)
+    assert page.desk.draft.value("start") == "run:earlier"
+
+
+def test_a_trial_step_says_device_time_and_room(qtbot, page):
+    small(page)
+    page.preflight.button.click()
+    assert page.preflight.busy
+    qtbot.waitUntil(lambda: page.preflight.trial is not None, timeout=WAIT)
+    text = page.preflight.text.text()
+    assert "CPU" in text
+    assert "batch 8" in text
+    assert "disk" in text
+
+
+def test_a_trial_is_dropped_when_a_setting_changes(qtbot, page):
+    small(page)
+    page.preflight.button.click()
+    page.desk.edit("epochs", 3)
+    assert not page.preflight.busy
+    assert page.preflight.trial is None
+    assert page.preflight._timer.isActive(), "and planned anew"
+    assert DELAY_MS >= 1000
+
+
+def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, op, page, host):
+    small(page)
+    page.desk.edit("epochs", 3)
+    with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
+        page.train.click()
+        run = page.live.run_id
+        assert page.queue.row(run) is not None
+        assert not page.queue.row(run).buttons["pause"].isHidden()
+    record = op.store.runs.get(run)
+    assert record.status is RunStatus.FINISHED
+    assert parse_toml(record.recipe_toml, "")["epochs"] == 3
+    qtbot.waitUntil(lambda: len(page.live.curves.loss.table()[1]) >= 3)
+    assert set(page.live.curves.accuracy.values_at(2)) == {"train", "validation"}
+    assert "test top-1" in page.live.words.text()
+    assert page.form.parts.text().startswith('<a href="train">train')
+    page.live.results.click()
+    assert host.went[-1] == ("results", {"run": run})
+
+
+def test_a_run_is_paused_resumed_and_stopped_from_the_queue(qtbot, op, page, host):
+    small(page)
+    page.desk.edit("epochs", 100_000)
+    page.start_training()
+    run = page.live.run_id
+    qtbot.waitUntil(lambda: op.store.runs.get(run).epochs_done > 0, timeout=WAIT)
+    qtbot.waitUntil(lambda: "images/s" in page.live.words.text(), timeout=WAIT)
+    row = page.queue.row(run)
+    with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
+        row.buttons["pause"].click()
+    assert op.store.runs.get(run).status is RunStatus.PAUSED
+    assert not row.buttons["resume"].isHidden()
+    with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
+        row.buttons["resume"].click()
+        qtbot.waitUntil(lambda: op.store.runs.get(run).status is RunStatus.RUNNING, timeout=WAIT)
+        row.buttons["stop"].click()
+    assert op.store.runs.get(run).status is RunStatus.STOPPED
+    row.buttons["remove"].click()
+    assert op.store.runs.all() == []
+    assert page.queue.row(run) is None
+
+
+def test_a_failed_run_says_why(op, page):
+    make_run(op.store, list(op.store.images.ids())[:30], "broken", status="failed")
+    page._show_queue()
+    assert "The memory of the device is full." in page.live.words.text()
+    assert page.live.words.property("role") == "bad"
+    assert not page.queue.row("broken").buttons["resume"].isHidden()
+
+
+def test_what_cannot_be_prepared_is_told(page, host, tmp_path):
+    page.desk.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
+    page.start_training()
+    assert host.said[-1][1] == "bad"
+    assert "gone.safetensors are missing" in host.said[-1][0]
+
+
+def test_settings_come_back_after_a_restart(qtbot, page, host):
+    page.desk.edit("target", "view")
+    page.desk.edit("epochs", 9)
+    state = page.save_state()
+    again = TrainPage(host.context)
+    qtbot.addWidget(again)
+    again.restore_state({**state, "chosen": {**state["chosen"], "from_the_future": 1}})
+    again.opened()
+    assert again.form.target.currentData() == "view"
+    assert again.desk.draft.value("epochs") == 9
+    assert again.desk.errors() == {}
+    again.closing()
+
+
+def test_without_labels_the_page_says_what_to_do(qtbot, tmp_path, qapp):
+    op = OpenProject(Project.create(tmp_path / "empty"))
+    host = PageHost(op)
+    made = TrainPage(host.context)
+    qtbot.addWidget(made)
+    made.opened()
+    assert made._stack.currentWidget() is made.empty
+    assert made.empty.button.text() == "Add images"
+    made.empty.button.click()
+    assert host.went == [("images", {})]
+    made.closing()
+    host.close()
+    op.close()

@@ -1,0 +1,308 @@
+"""The Views page on real photographs: keys, flash and advance, holes, suggestions, sets."""
+
+import time
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from workbench.app.label_overview import LabelOverview
+from workbench.app.labelling import assign
+from workbench.domain.images import ImageFilter, Sort
+from workbench.domain.labels import CAR_VIEWS
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
+from workbench.ui.label_sets_dialog import LabelSetsDialog
+from workbench.ui.split_dialog import SplitDialog
+
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def page(window):
+    window.go("views")
+    return window.page("views")
+
+
+def labels(page, label_set="view"):
+    ids = page.strip.ids()
+    return page.context.op.store.labels.of_images(ids, label_set)
+
+
+def predict(op, ids, label, confidence):
+    """A finished run that says `label` of every image, as sure as `confidence` says."""
+    view = LabelList("view", CAR_VIEWS.names, CAR_VIEWS.mirror_permutation())
+    now = time.time()
+    op.store.runs.create(
+        RunRecord("r1", "run 1", RunStatus.FINISHED, "view", "", RunLabels(view), now, now, now)
+    )
+    scores = np.zeros((len(ids), 4), np.float32)
+    at = CAR_VIEWS.index(label)
+    scores[:] = ((1 - confidence) / 3)[:, None]
+    scores[:, at] = confidence
+    none = np.full(len(ids), -1, np.int64)
+    op.store.runs.save_predictions(
+        "r1",
+        PredictionTable(
+            images=np.asarray(ids, np.int64),
+            crops=none,
+            parts=np.full(len(ids), 3, np.int8),
+            truth=none,
+            scores=scores,
+            view_truth=none,
+            view_scores=None,
+            true_view=np.full(len(ids), ""),
+        ),
+    )
+
+
+def test_a_key_labels_flashes_and_goes_on_to_the_next_unlabelled(page, qtbot):
+    ids = page.strip.ids()
+    assign(page.context.op, [int(ids[1])], "view", "back")
+    page.strip.set_current(int(ids[0]))
+    with qtbot.waitSignal(page.stage.flashed):
+        qtbot.keyClick(page.strip, "F")
+        assert page.stage.flashing
+        assert labels(page)[int(ids[0])] == "front"
+        assert page.strip.current() == ids[0]
+    assert page.strip.current() == ids[2]
+    assert page.header.words.text() == "2 of 24 labelled"
+
+
+def test_fast_keys_wait_for_no_flash(page, qtbot):
+    ids = page.strip.ids().tolist()
+    for key in "FBLRF":
+        qtbot.keyClick(page.strip, key)
+    page.stage.end_flash()
+    given = labels(page)
+    assert [given[image] for image in ids[:5]] == ["front", "back", "left", "right", "front"]
+    assert page.strip.current() == ids[5]
+
+
+def test_the_way_on_can_be_plain_next_or_none(page, qtbot):
+    ids = page.strip.ids().tolist()
+    assign(page.context.op, ids[1:3], "view", "back")
+    page.strip.set_current(ids[0])
+    page.header.advance.setCurrentIndex(1)
+    qtbot.keyClick(page.strip, "1")
+    page.stage.end_flash()
+    assert page.strip.current() == ids[1]
+    page.header.advance.setCurrentIndex(2)
+    qtbot.keyClick(page.strip, "2")
+    page.stage.end_flash()
+    assert page.strip.current() == ids[1]
+
+
+def test_backspace_clears_and_undo_gives_back(page, qtbot, window):
+    image = page.strip.current()
+    assign(page.context.op, [image], "view", "left")
+    assert [b.label for b in page.keys.buttons if b.given] == ["left"]
+    qtbot.keyClick(page.strip, Qt.Key.Key_Backspace)
+    assert labels(page) == {}
+    window.deeds.undo()
+    assert labels(page) == {image: "left"}
+    window.deeds.undo()
+    assert labels(page) == {}
+    assert page.header.words.text() == "0 of 24 labelled"
+
+
+def test_arrows_move_and_n_finds_the_next_unlabelled(page, qtbot):
+    ids = page.strip.ids().tolist()
+    assign(page.context.op, ids[2:6], "view", "left")
+    page.strip.set_current(ids[0])
+    qtbot.keyClick(page.strip, Qt.Key.Key_Right)
+    assert page.strip.current() == ids[1]
+    qtbot.keyClick(page.strip, "N")
+    assert page.strip.current() == ids[6]
+    qtbot.keyClick(page.strip, Qt.Key.Key_Left)
+    assert page.strip.current() == ids[5]
+    qtbot.keyClick(page.strip, Qt.Key.Key_Tab)
+    assert page.strip.current() == ids[6]
+
+
+def test_several_selected_images_get_one_label_in_one_edit(page, qtbot, window):
+    ids = page.strip.ids().tolist()
+    page.strip.set_current(ids[3])
+    for _ in range(3):
+        qtbot.keyClick(page.strip, Qt.Key.Key_Right, SHIFT)
+    qtbot.keyClick(page.strip, "R")
+    assert set(labels(page)) == set(ids[3:7])
+    assert window.op.store.history.undo_text() == "Label 4 images right"
+    assert not page.stage.flashing
+
+
+def test_a_click_on_a_label_gives_it(page, qtbot):
+    image = page.strip.current()
+    qtbot.mouseClick(page.keys.buttons[2], Qt.MouseButton.LeftButton)
+    assert labels(page) == {image: "left"}
+
+
+def test_the_photograph_is_shown_with_its_letter(page, qtbot):
+    qtbot.waitUntil(lambda: page.stage.has_image)
+    assert page.stage.image_size == (96, 64)
+
+
+def test_a_cell_shows_its_images_and_a_hole_those_without_a_label(page, qtbot):
+    ids = page.strip.ids().tolist()
+    assign(page.context.op, ids[:3], "view", "front")
+    page.coverage.choose(0, 0)
+    assert page.strip.ids().tolist() == ids[:3]
+    assert page.strip.current() == ids[0]
+    page.coverage.choose(0, 3)
+    assert page.session.list.filter.labels == (("category", "egret"), ("view", None))
+    assert page.strip.ids().tolist() == ids[3:8]
+
+
+def test_images_stay_in_the_strip_while_a_hole_is_filled(page, qtbot):
+    page.coverage.choose(1, 0)
+    ids = page.strip.ids().tolist()
+    for _ in ids:
+        qtbot.keyClick(page.strip, "B")
+        page.stage.end_flash()
+    assert page.strip.ids().tolist() == ids
+    assert set(labels(page).values()) == {"back"}
+    assert len(labels(page)) == 8
+
+
+def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
+    ids = page.strip.ids()
+    predict(window.op, ids, "left", np.linspace(0.4, 0.93, len(ids)))
+    page.strip.set_current(int(ids[-1]))
+    assert page.stage.chip.text() == "suggestion: left  0.93   ⎵ accept"
+    qtbot.keyClick(page.strip, Qt.Key.Key_Space)
+    assert labels(page) == {int(ids[-1]): "left"}
+    assert page.stage.flashing
+    page.stage.end_flash()
+    page.stage.chip.click()
+    assert len(labels(page)) == 2
+    window.deeds.undo()
+    assert len(labels(page)) == 1
+
+
+def test_accepting_for_many_never_changes_what_a_person_said(page, qtbot, window):
+    ids = page.strip.ids()
+    predict(window.op, ids, "left", np.full(len(ids), 0.8))
+    assign(window.op, [int(ids[0])], "view", "front")
+    page.strip.select_all()
+    page.accept()
+    given = labels(page)
+    assert given[int(ids[0])] == "front"
+    assert sum(name == "left" for name in given.values()) == 23
+
+
+def test_the_most_uncertain_come_first_on_demand(page, window):
+    ids = page.strip.ids().copy()
+    predict(window.op, ids, "left", np.linspace(0.95, 0.4, len(ids)))
+    page.header.order.setCurrentIndex(page.header.order.findData(Sort.UNCERTAINTY))
+    assert page.strip.ids().tolist() == ids[::-1].tolist()
+    assert page.strip.current() == ids[-1]
+
+
+def test_another_label_set_brings_its_own_keys_and_progress(page, qtbot):
+    assert page.header.words.text() == "0 of 24 labelled"
+    page.header.sets.setCurrentText("category")
+    assert [button.label for button in page.keys.buttons] == ["egret", "owl", "puffin"]
+    image = page.strip.current()
+    qtbot.keyClick(page.strip, "3")
+    assert labels(page, "category")[image] == "puffin"
+
+
+def test_keys_can_be_bound_anew_in_the_editor(page, qtbot, window):
+    dialog = LabelSetsDialog(window.op, "view", window)
+    qtbot.addWidget(dialog)
+    dialog.table.item(0, 1).setText("x")
+    dialog.table.item(1, 0).setText("rear")
+    dialog.save()
+    saved = window.op.store.labels.get("view")
+    assert [(label.name, label.key) for label in saved.labels][:2] == [
+        ("front", "X"),
+        ("rear", "B"),
+    ]
+    image = page.strip.current()
+    qtbot.keyClick(page.strip, "X")
+    assert labels(page) == {image: "front"}
+    page.stage.end_flash()
+    qtbot.keyClick(page.strip, "F")
+    assert len(labels(page)) == 1
+
+
+def test_renaming_keeps_labels_and_undo_gives_the_old_name_back(page, qtbot, window):
+    image = page.strip.current()
+    assign(window.op, [image], "view", "front")
+    dialog = LabelSetsDialog(window.op, "view", window)
+    qtbot.addWidget(dialog)
+    dialog.table.item(0, 0).setText("nose")
+    dialog.table.setCurrentCell(0, 0)
+    dialog.table.shift(1)
+    dialog.table.setCurrentCell(3, 0)
+    dialog.save()
+    assert labels(page) == {image: "nose"}
+    assert window.op.store.labels.get("view").names == ("back", "nose", "left", "right")
+    assert page.keys.buttons[1].given
+    window.deeds.undo()
+    assert labels(page) == {image: "front"}
+
+
+def test_the_editor_refuses_one_key_for_two_labels(page, qtbot, window):
+    dialog = LabelSetsDialog(window.op, "view", window)
+    qtbot.addWidget(dialog)
+    dialog.table.item(1, 1).setText("F")
+    dialog.save()
+    assert "one key per label" in dialog.problem.text()
+    assert window.op.store.labels.get("view") == CAR_VIEWS
+
+
+def test_own_sets_presets_and_mirrors(page, qtbot, window):
+    dialog = LabelSetsDialog(window.op, "view", window)
+    qtbot.addWidget(dialog)
+    dialog.presets.setCurrentIndex(2)
+    dialog.presets.activated.emit(2)
+    dialog.add_set("sharpness")
+    for name in ("sharp", "blurred"):
+        dialog.table.add()
+        dialog.table.item(dialog.table.rowCount() - 1, 0).setText(name)
+    dialog.save()
+    sets = window.op.store.labels.sets()
+    assert sets["view"].names == ("front", "left", "right", "others")
+    assert sets["view"].mirror_permutation() == (0, 2, 1, 3)
+    assert sets["sharpness"].names == ("sharp", "blurred")
+    assert page.header.sets.findText("sharpness") >= 0
+
+
+def test_a_split_is_made_and_said(page, qtbot, window):
+    dialog = SplitDialog(window.context, window)
+    qtbot.addWidget(dialog)
+    for part, share in zip(dialog.shares, (50, 25, 25), strict=True):
+        dialog.shares[part].setValue(share)
+    dialog.make()
+    assert window.notes.texts() == ["Split made: 12 train, 6 validation, 6 test."]
+    assert len(window.op.store.splits.parts()) == 24
+    window.go("images")
+    window.page("images").bar.set_filter(ImageFilter(part="test"))
+    assert len(window.page("images").grid.ids()) == 6
+
+
+def test_parts_of_more_than_everything_are_refused(page, qtbot, window):
+    dialog = SplitDialog(window.context, window)
+    qtbot.addWidget(dialog)
+    next(iter(dialog.shares.values())).setValue(90)
+    assert "120 %" in dialog.problem.text()
+    assert not dialog.make_button.isEnabled()
+
+
+def test_the_overview_counts_as_the_store_does(birds):
+    ids = birds.store.images.ids()
+    overview = LabelOverview(birds, "view")
+    birds.changed.connect(overview.update)
+    for at, label in ((0, "front"), (1, "back"), (9, "left"), (0, "right"), (1, None)):
+        assign(birds, [int(ids[at])], "view", label)
+        rows, columns, counts = birds.store.labels.coverage("category", "view")
+        seen = overview.coverage()
+        assert seen.rows == tuple(rows)[: len(seen.rows)]
+        assert seen.columns == tuple(columns)[: len(seen.columns)]
+        assert seen.counts.tolist() == counts.tolist()
+    assert overview.progress() == (2, 24)
+    assert overview.next_unlabelled(ids, 0) == 1
+    assert overview.next_unlabelled(ids, 23) == 1
+    assign(birds, ids, "view", "front")
+    assert overview.next_unlabelled(ids, 5) is None

@@ -1,0 +1,226 @@
+"""The window: pages on demand, menus, keys, notes, jobs, and a restart that loses nothing."""
+
+import subprocess
+import sys
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from workbench.app.jobs import Task
+from workbench.app.open_project import OpenProject
+from workbench.app.settings import Settings
+from workbench.domain.errors import KnownError
+from workbench.domain.images import ImageFilter, Sort
+from workbench.domain.reports import Progress
+from workbench.storage.project import Project
+from workbench.ui.theme import DARK, Theme
+from workbench.ui.window import MainWindow
+
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+def test_pages_are_made_when_first_shown_and_ctrl_numbers_open_them(window, qtbot):
+    assert window.current_page().name == "images"
+    assert set(window._made) == {"images"}
+    qtbot.keyClick(window, Qt.Key.Key_2, CONTROL)
+    assert window.current_page().name == "views"
+    window.rail.chosen.emit("images")
+    assert window.current_page().name == "images"
+
+
+def test_every_page_opens(window, qtbot):
+    for entry in window.pages:
+        window.go(entry.name)
+        assert window.current_page().name == entry.name
+        assert window.current_page().title == entry.title
+        window.grab()
+
+
+def test_every_action_stands_in_the_palette_and_keys_do_not_clash(window):
+    window.make_all_pages()
+    for entry in window.pages:
+        page = window.page(entry.name)
+        shown = [action for action, _ in window.board.shown(page)]
+        keys = [action.shortcut for action in shown if action.shortcut]
+        assert sorted(keys) == sorted(set(keys)), entry.name
+        assert {"undo", "redo", "new", "open", "import_folder", "split"} <= {a.id for a in shown}
+
+
+def test_menus_hold_the_actions_of_the_page_that_is_shown(window):
+    def titles(name):
+        return [a.text() for a in window.menus[name].actions() if a.isVisible()]
+
+    assert any(text.startswith("Select all") for text in titles("Edit"))
+    window.go("views")
+    assert not any(text.startswith("Select all") for text in titles("Edit"))
+    assert any(text.startswith("Accept") for text in titles("Label"))
+
+
+def test_undo_says_what_it_takes_back(window, qtbot):
+    page = window.page("images")
+    page.grid.set_current(int(page.list.ids[0]))
+    page.give("front")
+    window.menus["Edit"].aboutToShow.emit()
+    undo = window.menus["Edit"].actions()[0]
+    assert undo.text() == "Undo Label 1 image front"
+    assert undo.isEnabled()
+    window.menus["Edit"].aboutToHide.emit()
+    qtbot.waitUntil(lambda: all(a.isEnabled() for a in window.menus["Edit"].actions()))
+    qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL)
+    image = int(page.list.ids[0])
+    assert window.op.store.labels.of_images([image], "view") == {}
+    assert window.notes.texts() == ["Undone: Label 1 image front"]
+    qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
+    assert window.op.store.labels.of_images([image], "view") == {image: "front"}
+
+
+def test_the_theme_changes_from_the_palette(window, qtbot, qapp):
+    qtbot.keyClick(window, Qt.Key.Key_K, CONTROL)
+    qtbot.keyClicks(window.palette_box.field, "theme dark")
+    qtbot.keyClick(window.palette_box.field, Qt.Key.Key_Return)
+    assert Theme.of(window) is DARK
+    assert window.settings.theme == "dark"
+    window.deeds.set_theme("light")
+
+
+def test_running_jobs_are_shown_with_their_progress_and_can_be_stopped(window, qtbot):
+    def work():
+        while True:
+            yield Progress(done=3, total=12, text="3 of 12 images", eta=48.0)
+
+    job = window.op.jobs.start(Task("Look at images", work))
+    line = window.status.lines[job]
+    qtbot.waitUntil(lambda: "0:48 left" in line.words.text())
+    assert line.name.text() == "Look at images"
+    assert line.bar.value() == 250
+    with qtbot.waitSignal(window.op.jobs.ended):
+        line.stop.click()
+    assert window.status.lines == {}
+    assert not window.status.idle.isHidden()
+
+
+def test_the_worlds_errors_are_sentences_and_ours_are_reports(window, qtbot):
+    def refused():
+        raise KnownError("photo.jpg cannot be read: it is truncated.", "Replace it.")
+        yield
+
+    def broken():
+        raise ZeroDivisionError("our mistake")
+        yield
+
+    with qtbot.waitSignal(window.op.jobs.ended):
+        window.op.jobs.start(Task("Read", refused))
+    assert window.notes.texts() == ["photo.jpg cannot be read: it is truncated. Replace it."]
+    with qtbot.waitSignal(window.op.jobs.ended):
+        window.op.jobs.start(Task("Compute", broken))
+    dialog = QApplication.activeWindow() or window
+    dialogs = [w for w in window.children() if w.objectName() == "" and hasattr(w, "copy_button")]
+    assert "ZeroDivisionError: our mistake" in dialogs[0].text.toPlainText()
+    dialogs[0].copy_button.click()
+    assert "our mistake" in QApplication.clipboard().text()
+    dialogs[0].close()
+    assert dialog is not None
+
+
+def test_everything_is_as_it_was_after_a_restart(window, qtbot):
+    folder = window.op.store.folder
+    page = window.page("images")
+    page.bar.set_filter(ImageFilter(labels=(("category", "owl"),)))
+    page.header.order.setCurrentIndex(page.header.order.findData(Sort.ADDED))
+    page.header.slider.setValue(96)
+    chosen = int(page.list.ids[3])
+    page.grid.set_current(chosen)
+    window.go("views")
+    views = window.page("views")
+    views.header.advance.setCurrentIndex(1)
+    views.strip.set_current(int(views.strip.ids()[10]))
+    looked_at = views.strip.current()
+    window.close()
+    again = MainWindow(OpenProject(Project.open(folder)), Settings(None))
+    qtbot.addWidget(again)
+    again.show()
+    try:
+        assert again.current_page().name == "views"
+        assert again.page("views").strip.current() == looked_at
+        assert again.page("views").header.then == "next"
+        images = again.page("images")
+        assert images.list.filter == ImageFilter(labels=(("category", "owl"),))
+        assert images.list.sort is Sort.ADDED
+        assert images.grid.tile_size() == 96
+        assert images.grid.current() == chosen
+    finally:
+        again.close()
+
+
+def test_closing_stops_what_runs(window, qtbot):
+    ended = []
+
+    def work():
+        try:
+            while True:
+                yield Progress(done=1)
+        finally:
+            ended.append(True)
+
+    with qtbot.waitSignal(window.op.jobs.reported):
+        window.op.jobs.start(Task("Endless", work))
+    window.close()
+    assert ended == [True]
+    assert window.op.jobs.jobs() == ()
+
+
+def test_a_dropped_folder_is_asked_about_and_imported(window, qtbot, tmp_path, monkeypatch):
+    from tests.ui.conftest import write_photo
+    from workbench.ui import import_dialog
+
+    write_photo(tmp_path / "more" / "front" / "x.jpg", 99)
+    write_photo(tmp_path / "more" / "left" / "y.jpg", 98)
+    asked = []
+
+    def answer(dialog):
+        asked.append(dialog.chosen())
+        return dialog.DialogCode.Accepted
+
+    monkeypatch.setattr(import_dialog.ImportDialog, "exec", answer)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "more"))])
+    event = QDropEvent(
+        QPointF(QPoint(400, 300)),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    with qtbot.waitSignal(window.op.jobs.ended):
+        window.dropEvent(event)
+    assert asked == [{"category_from": "", "view_from": "folder", "expression_from": ""}]
+    assert window.op.store.labels.counts("view")["front"] == 1
+    assert "2 images imported, 2 with labels." in window.notes.texts()
+    assert len(window.page("images").list.ids) == 26
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (960, 540)])
+def test_it_fits_small_screens(window, qtbot, size):
+    window.resize(*size)
+    for name in ("images", "views"):
+        window.go(name)
+        assert (window.width(), window.height()) == size
+        page = window.current_page()
+        assert page.minimumSizeHint().width() <= size[0] - 64
+
+
+def test_the_windows_process_is_free_of_torch(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from PySide6.QtWidgets import QApplication\n"
+        "from workbench.app.open_project import OpenProject\n"
+        "from workbench.storage.project import Project\n"
+        "from workbench.ui.window import MainWindow\n"
+        "application = QApplication([])\n"
+        f"window = MainWindow(OpenProject(Project.create(Path({str(tmp_path / 'p')!r}))))\n"
+        "window.show(); window.make_all_pages(); window.close()\n"
+        "print(sorted({'torch', 'torchvision', 'captum', 'onnx'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

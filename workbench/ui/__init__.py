@@ -1,0 +1,1 @@
+"""Widgets: they show values, call the app and decide nothing."""

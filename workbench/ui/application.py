@@ -1,0 +1,147 @@
+"""The program with a window: one application, one window at a time, and no error without a word."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication, QMessageBox
+
+from workbench.app.open_project import OpenProject
+from workbench.app.settings import Settings
+from workbench.domain.errors import KnownError
+from workbench.storage.project import Project
+from workbench.ui.report_dialog import ReportDialog, report_of
+from workbench.ui.theme import apply_theme
+from workbench.ui.welcome import WelcomeWindow
+from workbench.ui.window import MainWindow
+from workbench.ui.window_deeds import ask_new_project, ask_project
+
+ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "workbench.png"
+
+
+class Workbench(QObject):
+    """Holds the window that is open, and puts another in its place."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.window: MainWindow | None = None
+        self.welcome: WelcomeWindow | None = None
+
+    def show_welcome(self) -> None:
+        """The window without a project."""
+        self.welcome = WelcomeWindow(self.settings, self._ask_new, self._ask_open, self.open)
+        self.welcome.show()
+
+    def _ask_new(self) -> None:
+        folder = ask_new_project(self._front())
+        if folder is not None:
+            self.switch(folder, True)
+
+    def _ask_open(self) -> None:
+        folder = ask_project(self._front())
+        if folder is not None:
+            self.switch(folder, False)
+
+    def _front(self) -> MainWindow | WelcomeWindow:
+        front = self.window or self.welcome
+        assert front is not None
+        return front
+
+    def open(self, folder: Path) -> bool:
+        """Open an existing project; False when it could not be, which was then said."""
+        return self.switch(folder, False)
+
+    def switch(self, folder: Path, new: bool) -> bool:
+        """Open (or, with `new`, make) a project in place of what is open. What is open stays when
+        that fails."""
+        try:
+            if self.window is not None and _same(folder, self.window.op.store.folder):
+                return True
+            store = Project.create(folder) if new else Project.open(folder)
+        except KnownError as error:
+            self.say(error)
+            return False
+        former, welcome = self.window, self.welcome
+        self.window = MainWindow(OpenProject(store), self.settings, self._switch_later)
+        self.settings.remember(store.folder)
+        self.window.show()
+        self.welcome = None
+        if former is not None:
+            former.close()
+            former.deleteLater()
+        if welcome is not None:
+            welcome.close()
+            welcome.deleteLater()
+        return True
+
+    def _switch_later(self, folder: Path, new: bool) -> None:
+        """From a menu of the window that will go away: first let the menu's event end."""
+        QTimer.singleShot(0, self, lambda: self.switch(folder, new))
+
+    def say(self, error: KnownError) -> None:
+        """The world's error, in the window that is open or in a box of its own."""
+        if self.window is not None:
+            self.window.notify(str(error), "bad")
+        elif self.welcome is not None:
+            self.welcome.notes.say(str(error), "bad")
+        else:
+            QMessageBox.warning(None, "Vantage Workbench", str(error))
+
+    def report(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """Whatever nobody caught: the world's errors are said, ours are reported."""
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        sys.__excepthook__(kind, error, trace)
+        if isinstance(error, KnownError):
+            self.say(error)
+            return
+        text = report_of(kind, error, trace)
+        if self.window is not None:
+            self.window.show_report(text)
+        else:
+            ReportDialog(text, self.welcome).exec()
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+@contextlib.contextmanager
+def _reporting(workbench: Workbench) -> Iterator[None]:
+    """While the program runs, nothing fails in silence."""
+    former = sys.excepthook
+    sys.excepthook = workbench.report
+    try:
+        yield
+    finally:
+        sys.excepthook = former
+
+
+def run_window(path: Path | None) -> int:
+    """Show the window on the project at `path`, or the welcome window; the exit code comes back."""
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("vantage-workbench")
+    application.setApplicationDisplayName("Vantage Workbench")
+    application.setDesktopFileName("vantage-workbench")
+    application.setWindowIcon(QIcon(str(ICON)))
+    settings = Settings.of_user()
+    apply_theme(application, settings.theme)
+    workbench = Workbench(settings)
+    with _reporting(workbench):
+        if path is None or not workbench.open(path):
+            workbench.show_welcome()
+        code = application.exec()
+        if workbench.window is not None:
+            workbench.window.shut_down()
+    return int(code)

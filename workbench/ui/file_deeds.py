@@ -1,0 +1,95 @@
+"""Labels as files, and sources that moved: asked for in dialogs, done by the app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from workbench.app.jobs import Done, Outcome
+from workbench.app.label_files import export_labels, import_labels
+from workbench.app.relinking import moved_sources, relink_task
+from workbench.domain.errors import KnownError
+from workbench.domain.images import Source
+from workbench.ui.page import Context
+
+_KINDS = "CSV (*.csv);;JSON (*.json)"
+
+
+def ask_export(context: Context, parent: QWidget) -> None:
+    """Let the person name a file and write every label into it."""
+    start = str(Path.home() / f"{context.op.store.name} labels.csv")
+    chosen, kind = QFileDialog.getSaveFileName(parent, parent.tr("Export labels"), start, _KINDS)
+    if chosen:
+        file = Path(chosen)
+        suffix = ".json" if kind.startswith("JSON") else ".csv"
+        export_to(context, parent, file if file.suffix else file.with_suffix(suffix))
+
+
+def export_to(context: Context, parent: QWidget, file: Path) -> None:
+    """Write every label to `file` and say how many."""
+    try:
+        count = export_labels(context.op, file)
+    except KnownError as error:
+        context.notify(str(error), "bad")
+        return
+    context.notify(parent.tr("{0:,} labels written to {1}.").format(count, file.name), "info")
+
+
+def ask_import(context: Context, parent: QWidget) -> None:
+    """Let the person choose a label file and take its labels in."""
+    kinds = parent.tr("Label files") + " (*.csv *.json)"
+    title = parent.tr("Import labels")
+    chosen, _ = QFileDialog.getOpenFileName(parent, title, str(Path.home()), kinds)
+    if chosen:
+        import_from(context, parent, Path(chosen))
+
+
+def import_from(context: Context, parent: QWidget, file: Path) -> None:
+    """Take in the labels of `file` and say what became of them."""
+    try:
+        result = import_labels(context.op, file)
+    except KnownError as error:
+        context.notify(str(error), "bad")
+        return
+    said = [parent.tr("{0:,} of {1:,} labels taken in").format(result.labelled, result.rows)]
+    if result.kept:
+        said.append(parent.tr("{0:,} left as a person gave them").format(result.kept))
+    if result.unmatched:
+        said.append(parent.tr("{0:,} of images that are not here").format(len(result.unmatched)))
+    context.notify(", ".join(said) + ".", "warn" if result.unmatched else "info")
+
+
+def say_moved(context: Context, parent: QWidget) -> None:
+    """Tell of sources that are not where they were."""
+    moved = moved_sources(context.op)
+    if moved:
+        names = ", ".join(Path(source.path).name for source in moved[:3])
+        words = parent.tr("Not found: {0}. File, “Find moved sources…” looks for it.")
+        context.notify(words.format(names), "warn")
+
+
+def find_moved(context: Context, parent: QWidget) -> None:
+    """Ask for the new place of each source that moved, and link it there."""
+    moved = moved_sources(context.op)
+    if not moved:
+        context.notify(parent.tr("Every source is where it was."), "info")
+    for source in moved:
+        title = parent.tr("Where is {0} now?").format(Path(source.path).name)
+        place = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
+        if place:
+            relink(context, parent, source, Path(place))
+
+
+def relink(context: Context, parent: QWidget, source: Source, place: Path) -> None:
+    """Link `source` to `place` in a job that compares the images first."""
+    words = parent.tr("{0} is linked to {1}.").format(Path(source.path).name, place)
+
+    def say(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            context.notify(words, "info")
+
+    try:
+        context.op.jobs.start(relink_task(context.op, source.id, place)).ended.connect(say)
+    except KnownError as error:
+        context.notify(str(error), "bad")

@@ -1,0 +1,63 @@
+"""The panel at the side of a page: sections under headings, 280 pixels wide and resizable."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout
+from PySide6.QtWidgets import QWidget as Widget
+
+SIDE_WIDTH = 280
+
+
+class SidePanel(QScrollArea):
+    """Sections one under another; scrolls when there is less room than they need."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(200)
+        inner = Widget()
+        self._column = QVBoxLayout(inner)
+        self._column.setContentsMargins(8, 8, 16, 16)
+        self._column.setSpacing(16)
+        self._column.addStretch(1)
+        self.setWidget(inner)
+
+    def add(self, title: str, content: Widget, *beside: Widget, stretch: int = 0) -> Widget:
+        """A section: its heading ("" for none) with small controls beside it, and its content. With
+        `stretch` it takes the height that is left."""
+        section = Widget()
+        rows = QVBoxLayout(section)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(8)
+        if title:
+            rows.addLayout(_head(title, beside))
+        rows.addWidget(content, 1)
+        self._column.insertWidget(self._column.count() - 1, section, stretch)
+        return section
+
+
+def _head(title: str, beside: tuple[Widget, ...]) -> QHBoxLayout:
+    line = QHBoxLayout()
+    heading = QLabel(title)
+    heading.setProperty("role", "heading")
+    line.addWidget(heading)
+    line.addStretch(1)
+    for widget in beside:
+        line.addWidget(widget)
+    return line
+
+
+def with_side(main: Widget, side: Widget) -> QSplitter:
+    """A splitter with a page's main part and its side panel of 280 pixels at the right."""
+    splitter = QSplitter(Qt.Orientation.Horizontal)
+    splitter.setHandleWidth(4)
+    splitter.setChildrenCollapsible(False)
+    splitter.addWidget(main)
+    splitter.addWidget(side)
+    splitter.setStretchFactor(0, 1)
+    splitter.setStretchFactor(1, 0)
+    splitter.setSizes([1000, SIDE_WIDTH])
+    return splitter

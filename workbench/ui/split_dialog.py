@@ -1,0 +1,124 @@
+"""Making a split: how large each part is, from which seed, balanced over which labels."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.splitting import split
+from workbench.domain.errors import KnownError
+from workbench.domain.splits import PARTS, Part, SplitPlan
+from workbench.ui.page import Context
+
+_SETS = ("category", "view", "expression")
+
+
+class SplitDialog(QDialog):
+    """Fractions in percent, a seed, and the label sets whose shares every part keeps."""
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Split images"))
+        self.setMinimumWidth(420)
+        self._context = context
+        self._images = context.op.store.images.count()
+        current = context.op.store.splits.current()
+        plan = current[1] if current is not None else SplitPlan()
+        form = QFormLayout()
+        form.setHorizontalSpacing(16)
+        self.shares: dict[Part, QSpinBox] = {}
+        self.counts: dict[Part, QLabel] = {}
+        for part in PARTS:
+            form.addRow(part.value.capitalize(), self._share(part, getattr(plan, part)))
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 2**31 - 1)
+        self.seed.setValue(plan.seed)
+        self.seed.setToolTip(self.tr("The same seed gives the same split on every machine"))
+        form.addRow(self.tr("Seed"), self.seed)
+        self.stratify = {name: QCheckBox(name) for name in _SETS}
+        boxes = QHBoxLayout()
+        boxes.setSpacing(16)
+        for name, box in self.stratify.items():
+            box.setChecked(name != "expression")
+            boxes.addWidget(box)
+        boxes.addStretch(1)
+        form.addRow(self.tr("Same shares of"), boxes)
+        self.problem = QLabel()
+        self.problem.setProperty("role", "bad")
+        self.problem.setWordWrap(True)
+        self._arrange(form)
+        self._count()
+
+    def _share(self, part: Part, fraction: float) -> QWidget:
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        box = QSpinBox()
+        box.setRange(0, 100)
+        box.setSuffix(" %")
+        box.setValue(round(100 * fraction))
+        box.valueChanged.connect(self._count)
+        label = QLabel()
+        label.setProperty("role", "muted")
+        row.addWidget(box)
+        row.addWidget(label, 1)
+        self.shares[part], self.counts[part] = box, label
+        return line
+
+    def _arrange(self, form: QFormLayout) -> None:
+        note = QLabel(
+            self.tr(
+                "A split stays as it is until you make another one; runs keep the one they used."
+            )
+        )
+        note.setProperty("role", "caption")
+        note.setWordWrap(True)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.make_button = buttons.addButton(
+            self.tr("Split"), QDialogButtonBox.ButtonRole.AcceptRole
+        )
+        self.make_button.setProperty("primary", True)
+        buttons.accepted.connect(self.make)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(12)
+        column.addLayout(form)
+        for widget in (note, self.problem, buttons):
+            column.addWidget(widget)
+
+    def _count(self) -> None:
+        total = sum(box.value() for box in self.shares.values())
+        for part, box in self.shares.items():
+            about = round(self._images * box.value() / 100)
+            self.counts[part].setText(self.tr("about {0:,} images").format(about))
+        self.make_button.setEnabled(0 < total <= 100 and self._images > 0)
+        left = self.tr("{0} % of the images stay out of the split.").format(100 - total)
+        more = self.tr("The parts sum to {0} %: at most 100 % is possible.").format(total)
+        self.problem.setText(more if total > 100 else left if total < 100 else "")
+
+    def plan(self) -> SplitPlan:
+        """What the fields say; raises ValueRefused where that is not possible."""
+        share = {part.value: box.value() / 100 for part, box in self.shares.items()}
+        return SplitPlan(**share, seed=self.seed.value())
+
+    def make(self) -> None:
+        """Make the split, say its counts and close."""
+        sets = [name for name, box in self.stratify.items() if box.isChecked()]
+        try:
+            counts = split(self._context.op, self.plan(), sets)
+        except KnownError as error:
+            self.problem.setText(str(error))
+            return
+        said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
+        self._context.notify(self.tr("Split made: {0}.").format(said), "info")
+        self.accept()

@@ -1,0 +1,165 @@
+"""Where tiles lie, in constant time for any number of them: rows of a grid, or one filmstrip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, QRect, QSize
+
+GAP = 8
+CAPTION = 20  # pixels under the picture
+MOVES = ("left", "right", "up", "down", "page_up", "page_down", "home", "end")
+
+
+class Geometry(Protocol):
+    """Places of `count` tiles in pixels of the whole content."""
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+
+    def size(self) -> QSize:
+        """Of the whole content."""
+
+    def rect(self, index: int) -> QRect:
+        """Of one tile, its caption included."""
+
+    def shown(self, view: QRect) -> range:
+        """Positions of the tiles that touch `view`."""
+
+    def at(self, point: QPoint) -> int:
+        """Position of the tile under `point`, -1 between tiles."""
+
+    def inside(self, band: QRect) -> NDArray[np.int64]:
+        """Positions of the tiles that touch a rubber band."""
+
+    def moved(self, index: int, move: str, view: QSize) -> int:
+        """The position that one of MOVES leads to from `index`."""
+
+
+def _clamped(index: int, count: int) -> int:
+    return min(max(index, 0), count - 1)
+
+
+@dataclass(frozen=True)
+class GridGeometry:
+    """Rows of square pictures of `tile` pixels with a caption, spread over `width` pixels."""
+
+    count: int
+    width: int
+    tile: int
+
+    @property
+    def side(self) -> int:
+        """Of a picture, where the width holds one."""
+        return min(self.tile, max(16, self.width - 2 * GAP))
+
+    @property
+    def columns(self) -> int:
+        return max(1, (self.width - GAP) // (self.side + GAP))
+
+    @property
+    def step(self) -> QSize:
+        """From one tile to the next, across and down."""
+        return QSize(max(1, (self.width - GAP) // self.columns), self.side + CAPTION + GAP)
+
+    def size(self) -> QSize:
+        rows = -(-self.count // self.columns)
+        return QSize(self.width, rows * self.step.height() + GAP if rows else 0)
+
+    def rect(self, index: int) -> QRect:
+        row, column = divmod(index, self.columns)
+        step = self.step
+        left = GAP + column * step.width() + (step.width() - GAP - self.side) // 2
+        return QRect(left, GAP + row * step.height(), self.side, self.side + CAPTION)
+
+    def shown(self, view: QRect) -> range:
+        height = self.step.height()
+        first = max(0, (view.top() - GAP) // height)
+        last = max(0, (view.bottom() - GAP) // height)
+        return range(
+            min(self.count, first * self.columns), min(self.count, (last + 1) * self.columns)
+        )
+
+    def at(self, point: QPoint) -> int:
+        step = self.step
+        row, column = (point.y() - GAP) // step.height(), (point.x() - GAP) // step.width()
+        index = row * self.columns + column
+        if row < 0 or not 0 <= column < self.columns or index >= self.count:
+            return -1
+        return index if self.rect(index).contains(point) else -1
+
+    def inside(self, band: QRect) -> NDArray[np.int64]:
+        step = self.step
+        rows = np.arange(
+            max(0, (band.top() - GAP) // step.height()),
+            max(0, (band.bottom() - GAP) // step.height()) + 1,
+        )
+        columns = [c for c in range(self.columns) if self._spans(c, band)]
+        index = (rows[:, None] * self.columns + np.array(columns, np.int64)[None, :]).ravel()
+        return index[index < self.count].astype(np.int64)
+
+    def _spans(self, column: int, band: QRect) -> bool:
+        rect = self.rect(column)
+        return rect.left() <= band.right() and rect.right() >= band.left()
+
+    def moved(self, index: int, move: str, view: QSize) -> int:
+        page = max(1, view.height() // self.step.height()) * self.columns
+        steps = {
+            "left": index - 1,
+            "right": index + 1,
+            "up": index - self.columns if index >= self.columns else index,
+            "down": index + self.columns if index + self.columns < self.count else index,
+            "page_up": index - page,
+            "page_down": index + page,
+            "home": 0,
+            "end": self.count - 1,
+        }
+        return _clamped(steps[move], self.count)
+
+
+@dataclass(frozen=True)
+class StripGeometry:
+    """One row of square pictures as high as the strip is."""
+
+    count: int
+    height: int
+
+    @property
+    def tile(self) -> int:
+        return max(16, self.height - 2 * GAP)
+
+    @property
+    def _step(self) -> int:
+        return self.tile + GAP
+
+    def size(self) -> QSize:
+        return QSize(GAP + self.count * self._step, self.height)
+
+    def rect(self, index: int) -> QRect:
+        return QRect(GAP + index * self._step, GAP, self.tile, self.tile)
+
+    def shown(self, view: QRect) -> range:
+        first = max(0, (view.left() - GAP) // self._step)
+        last = max(0, (view.right() - GAP) // self._step)
+        return range(min(self.count, first), min(self.count, last + 1))
+
+    def at(self, point: QPoint) -> int:
+        index = (point.x() - GAP) // self._step
+        inside = 0 <= index < self.count and self.rect(index).contains(point)
+        return index if inside else -1
+
+    def inside(self, band: QRect) -> NDArray[np.int64]:
+        return np.array(
+            [i for i in self.shown(band) if self.rect(i).intersects(band)], dtype=np.int64
+        )
+
+    def moved(self, index: int, move: str, view: QSize) -> int:
+        page = max(1, view.width() // self._step)
+        steps = {"left": -1, "right": 1, "page_up": -page, "page_down": page}
+        if move in ("home", "end"):
+            return 0 if move == "home" else self.count - 1
+        return _clamped(index + steps.get(move, 0), self.count)
