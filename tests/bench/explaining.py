@@ -1,0 +1,128 @@
+"""How long one explanation takes: a file's name to the service, its map back, the model warm.
+
+Run `python tests/bench/explaining.py`; the bar is 150 ms on the CPU for SqueezeNet 1.1 at 224.
+Beside it stands captum's bare call on a tensor that is ready, under the same thread settings. With
+the images of `../shared/data/birds6` where they are, else one that is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("WORKBENCH_DEVICE", "cpu")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the learning program sets it
+
+BAR = 150.0  # milliseconds
+BIRDS = Path(__file__).parents[3] / "shared" / "data" / "birds6"
+ROUNDS = 30
+
+
+def make_run(folder: Path) -> Path:
+    """A run folder with a SqueezeNet 1.1 for six classes; what it costs does not depend on what it
+    has learned."""
+    from workbench.domain.recipes import Recipe
+    from workbench.domain.runs import LabelList, RunLabels
+    from workbench.learning.models import build_network, card_of, save_model, weights_of
+
+    labels = RunLabels(LabelList("category", tuple("abcdef"), tuple(range(6))))
+    recipe = Recipe(target="category", start="none")
+    network = build_network(recipe.backbone, labels)
+    folder.mkdir()
+    save_model(folder, weights_of(network), card_of(recipe, labels, network))
+    return folder
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Photographs to explain."""
+    found = sorted(BIRDS.glob("*/*.jpg"))[:: max(1, 600 // ROUNDS)][:ROUNDS]
+    if found:
+        return found
+    import numpy as np
+    from PIL import Image
+
+    path = folder / "drawn.jpg"
+    coarse = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((1200, 900)).save(path)
+    return [path] * ROUNDS
+
+
+def milliseconds(deed: Callable[[Path], object], paths: Sequence[Path]) -> tuple[float, float]:
+    """Median and 95th percentile of a deed done to each path, after three to warm up."""
+    for path in paths[:3]:
+        deed(path)
+    times = []
+    for path in paths:
+        began = time.perf_counter()
+        deed(path)
+        times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times), sorted(times)[int(0.95 * len(times))]
+
+
+def main() -> None:
+    """Print the figures, the thing beside them and the ratio."""
+    from PySide6.QtCore import QCoreApplication
+
+    from workbench.app.service import LearningService
+    from workbench.domain.requests import Describe, Explain, Picture
+
+    application = QCoreApplication([])
+    service = LearningService(application)
+    with tempfile.TemporaryDirectory() as temporary:
+        run = make_run(Path(temporary) / "run")
+        paths = pictures(Path(temporary))
+        began = time.perf_counter()
+        service.ask_and_wait(Describe(run=str(run)))
+        start = time.perf_counter() - began
+
+        def through_service(path: Path, check: bool = False) -> object:
+            request = Explain(run=str(run), pictures=(Picture(str(path)),), check=check)
+            return service.ask_and_wait(request)
+
+        ours = milliseconds(through_service, paths)
+        checked = milliseconds(lambda path: through_service(path, True), paths[:10])
+        wall = Explain(run=str(run), pictures=tuple(Picture(str(path)) for path in paths[:16]))
+        batched = milliseconds(lambda _: service.ask_and_wait(wall), paths[:5])
+        service.close()
+        bare = milliseconds(bare_captum(run), paths)
+    say(ours, bare, checked, batched, start)
+
+
+def say(
+    ours: tuple[float, float],
+    bare: tuple[float, float],
+    checked: tuple[float, float],
+    batched: tuple[float, float],
+    start: float,
+) -> None:
+    """Print them under each other."""
+    print(f"one image, end to end   {ours[0]:6.1f} ms, p95 {ours[1]:.1f} ms (bar {BAR:.0f} ms)")
+    print(f"a bare captum call      {bare[0]:6.1f} ms, p95 {bare[1]:.1f} ms")
+    print(f"ratio                   {ours[0] / bare[0]:6.2f}")
+    print(f"one of a wall of 16     {batched[0] / 16:6.1f} ms")
+    print(f"with the weights check  {checked[0]:6.1f} ms (four further networks)")
+    print(f"start of the service    {start:6.1f} s, once")
+
+
+def bare_captum(run: Path) -> Callable[[Path], object]:
+    """LayerGradCam of the deepest layer for a tensor that is there already."""
+    import torch
+    from captum.attr import LayerGradCam
+
+    from workbench.learning.models import load_model
+
+    network, card = load_model(run)
+    network.requires_grad_(True)
+    network.to(memory_format=torch.channels_last)
+    explainer = LayerGradCam(network, network.get_submodule(card.layers[-1]))
+    tensor = torch.randn(1, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+    return lambda _: explainer.attribute(tensor, target=0, relu_attributions=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Training steps of the program beside a bare PyTorch loop with its data in memory.
+
+Run `python tests/bench/training.py [BACKBONE …]`. Both train the same network, frozen to the same
+stage, in channels-last layout and the same precision, a few steps of one and a few of the other in
+turn. The bare loop's batches are finished float tensors; the program decodes nothing either, but
+augments every image. Bar: images per second ≥ 0.95 × the bare loop's.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from workbench.domain.advice import DataFacts, advise
+from workbench.domain.backbones import backbone
+from workbench.domain.recipes import complete
+from workbench.domain.runs import LabelList, RunLabels, Sample
+from workbench.learning.assembly import Assembled, assemble, fastest
+from workbench.learning.data import Images
+from workbench.learning.device import choose_device, synchronise
+from workbench.learning.loop import State
+from workbench.learning.models import build_network
+from workbench.learning.optimisers import freeze
+from workbench.learning.pixels import working_side
+from workbench.learning.precision import autocast
+from workbench.learning.run_folder import RunFolder
+
+BAR = 0.95
+IMAGES = 320
+ROUNDS = 12
+DEVICE = choose_device()
+
+
+def prepared(name: str, folder: Path) -> tuple[RunFolder, Images, Assembled, str]:
+    """The program's training of `name` by its own advice, on random pixels."""
+    crops = name == "simpleconv3"
+    facts = DataFacts((IMAGES // 4,) * 4, crops=crops, shorter_side=60 if crops else 224)
+    chosen = {"target": "category", "backbone": name, "start": "none"}
+    advised = {k: v for k, v in advise(facts, {"backbone": name}).values.items() if k != "start"}
+    recipe = complete(chosen, advised)
+    labels = RunLabels(LabelList("category", ("a", "b", "c", "d"), (0, 1, 2, 3)))
+    samples = tuple(
+        Sample(image=i, hash="", path="", target=i % 4, part="train") for i in range(IMAGES)
+    )
+    side = working_side(recipe.image_size, recipe.test_resize)
+    pixels = torch.randint(0, 256, (IMAGES, side, side, 3), dtype=torch.uint8)
+    targets = torch.arange(IMAGES) % 4
+    read = np.ones(IMAGES, bool)
+    images = Images(samples, pixels, targets, torch.full((IMAGES,), -1), read)
+    run = RunFolder(folder, recipe, labels, samples, "")
+    made = assemble(run, images, DEVICE, fresh=True)
+    _, precision = fastest(run, made, DEVICE, print)
+    made.loop.use_precision(precision)
+    return run, images, made, precision
+
+
+def ours(made: Assembled) -> Iterator[int]:
+    """Images of each step of the program's loop, epoch after epoch."""
+    state = State()
+    while True:
+        for count, _ in made.loop.steps_of(state):
+            yield count
+        made.loop.settle(state)
+        state = State(epoch=state.epoch + 1)
+
+
+def bare(run: RunFolder, precision: str) -> Iterator[int]:
+    """Images of each step of a loop as short as PyTorch lets it be."""
+    recipe = run.recipe
+    network = build_network(recipe.backbone, run.labels)
+    network.to(DEVICE.torch, memory_format=torch.channels_last)
+    frozen = freeze(network, backbone(recipe.backbone).frozen_modules(recipe.frozen))
+    network.train()
+    for module in frozen:
+        module.eval()
+    trained = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=1e-4, momentum=0.9, nesterov=True, fused=True)
+    size, batch = recipe.image_size, recipe.batch
+    pool = torch.randn(IMAGES, 3, size, size, device=DEVICE.torch)
+    pool = pool.contiguous(memory_format=torch.channels_last)
+    labels = torch.arange(IMAGES, device=DEVICE.torch) % 4
+    while True:
+        for start in range(0, IMAGES - batch + 1, batch):
+            with autocast(DEVICE, precision):
+                scores = network(pool[start : start + batch])
+                loss = functional.cross_entropy(scores, labels[start : start + batch])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            yield batch
+
+
+def speed(steps: Iterator[int], count: int) -> float:
+    """Images per second over `count` steps."""
+    began = time.perf_counter()
+    images = sum(next(steps) for _ in range(count))
+    synchronise(DEVICE)
+    return images / (time.perf_counter() - began)
+
+
+def measure(name: str) -> bool:
+    """Alternate the two loops and print both speeds and the median of their ratios."""
+    threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder:
+        run, _, made, precision = prepared(name, Path(folder))
+    loops = {"ours": ours(made), "bare": bare(run, precision)}
+    count = 40 if name == "simpleconv3" else 2 if run.recipe.batch >= 16 else 4
+    found: dict[str, list[float]] = {"ours": [], "bare": []}
+    for loop in loops.values():
+        speed(loop, 3)
+    for turn in range(ROUNDS):
+        for which in ("ours", "bare") if turn % 2 else ("bare", "ours"):
+            found[which].append(speed(loops[which], count))
+    ratio = statistics.median(a / b for a, b in zip(found["ours"], found["bare"], strict=True))
+    print(
+        f"{name} ({precision}, {torch.get_num_threads()} threads, batch {run.recipe.batch}, frozen "
+        f"{run.recipe.frozen}): {statistics.median(found['ours']):.1f} images/s, bare loop "
+        f"{statistics.median(found['bare']):.1f}, ratio {ratio:.3f}, bar {BAR}: "
+        f"{'reached' if ratio >= BAR else 'NOT REACHED'}",
+        flush=True,
+    )
+    torch.set_num_threads(threads)
+    return ratio >= BAR
+
+
+if __name__ == "__main__":
+    print(DEVICE.words)
+    wanted = sys.argv[1:] or ["squeezenet1_1", "resnet18", "simpleconv3"]
+    sys.exit(0 if all([measure(name) for name in wanted]) else 1)

@@ -1,0 +1,155 @@
+"""The main job in the real window: import, label by keys, undo, train, click, relabel, explain."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from workbench.domain.images import ImageFilter
+from workbench.domain.runs import RunStatus
+from workbench.ui.import_dialog import ImportDialog
+from workbench.vision.toys import BODIES
+
+TRAINING = 90_000  # milliseconds a short training may take on a busy machine
+
+
+def drop(qtbot, window, place) -> None:
+    """Drop a folder on the window and answer the dialog as a person would: with Enter."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(place))])
+    event = QDropEvent(
+        QPointF(400, 300),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+
+    def answer() -> None:
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, ImportDialog):
+            dialog.accept()
+        else:
+            QTimer.singleShot(20, answer)
+
+    QTimer.singleShot(20, answer)
+    with qtbot.waitSignal(window.op.jobs.ended, timeout=30_000):
+        window.dropEvent(event)
+
+
+def label_by_keys(qtbot, window) -> int:
+    """Give every image its view by the key the label set names; the number of keys pressed."""
+    page = window.page("views")
+    rows = {row.id: row for row in window.op.store.images.rows(window.op.store.images.ids())}
+    for pressed in range(len(rows)):
+        image = page.strip.current()
+        key = rows[image].name.rsplit("/", 1)[-1][0].upper()
+        with qtbot.waitSignal(page.stage.flashed, timeout=5_000):
+            qtbot.keyClick(page.strip, key)
+        if pressed + 1 < len(rows):
+            qtbot.waitUntil(lambda before=image: page.strip.current() != before)
+    return len(rows)
+
+
+def views_now(window) -> dict[int, str]:
+    store = window.op.store
+    return store.labels.of_images(store.images.ids(), "view")
+
+
+def names_of(window) -> dict[int, str]:
+    rows = window.op.store.images.rows(window.op.store.images.ids())
+    return {row.id: row.name.rsplit("/", 1)[-1].split()[0] for row in rows}
+
+
+def train(qtbot, window, target: str, epochs: int) -> str:
+    """Choose what to learn on the Train page, click Train, and wait for the end."""
+    window.go("train")
+    page = window.page("train")
+    for key, value in (
+        ("target", target),
+        ("backbone", "simpleconv3"),
+        ("epochs", epochs),
+        ("image_size", 32),
+        ("test_resize", 0),
+    ):
+        page.desk.edit(key, value)
+    qtbot.waitUntil(page.train.isEnabled)
+    with qtbot.waitSignal(window.context.queue.ended, timeout=TRAINING) as ended:
+        qtbot.mouseClick(page.train, Qt.MouseButton.LeftButton)
+    return str(ended.args[0])
+
+
+def click_cell(qtbot, window, run: str) -> tuple[int, int, int]:
+    """Click the fullest cell of the matrix: its truth, its prediction, its images."""
+    window.go("results", run=run)
+    page = window.page("results")
+    area = page.matrix.view
+    truth, predicted = divmod(int(area._counts.argmax()), area._counts.shape[1])
+    at = area.cell_rect(truth, predicted).center()
+    qtbot.mouseClick(area.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    return truth, predicted, int(area._counts[truth, predicted])
+
+
+def test_from_a_folder_to_an_explanation(qtbot, open_window, photos):
+    window = open_window()
+    drop(qtbot, window, photos)
+    assert window.op.store.images.count() == 32
+    assert window.op.store.labels.counts("category")[BODIES[0]] == 16
+
+    window.go("views")
+    assert label_by_keys(qtbot, window) == 32
+    assert views_now(window) == names_of(window)
+
+    window.board.trigger("undo")
+    assert len(views_now(window)) == 31
+    window.board.trigger("redo")
+    assert views_now(window) == names_of(window)
+
+    run = train(qtbot, window, "view", 3)
+    record = window.op.store.runs.get(run)
+    assert record.status is RunStatus.FINISHED, record.message
+    assert len(window.op.store.runs.epochs(run)) == 3
+
+    _, _, count = click_cell(qtbot, window, run)
+    page = window.page("results")
+    assert len(page.images.rows()) == count
+    image = int(page.images._results.table.images[page.images.grid.current()])
+    before = views_now(window)[image]
+    other = "L" if before != "left" else "R"
+    qtbot.keyClick(page.images.grid, other)
+    assert views_now(window)[image] != before
+    window.board.trigger("undo")
+    assert views_now(window)[image] == before
+
+    explain = window.page("explain")
+    with qtbot.waitSignal(explain.explanations.ready, timeout=60_000):
+        page.images.explain()
+    assert explain.run_id == run
+    row = explain.strip.current()
+    heat = explain.explanations.heat(row)
+    assert heat is not None
+    assert len(heat.values) == heat.height * heat.width
+    assert all(0.0 <= value <= 1.0 for value in heat.values)
+
+
+def test_a_restart_shows_what_was_left(qtbot, open_window, photos):
+    window = open_window()
+    drop(qtbot, window, photos)
+    window.go("views")
+    page = window.page("views")
+    with qtbot.waitSignal(page.stage.flashed):
+        qtbot.keyClick(page.strip, "B")
+    page.bar.set_filter(ImageFilter(text="left"))
+    chosen = page.strip.current()
+    labels = views_now(window)
+    window.close()
+
+    again = open_window()
+    page = again.page("views")
+    assert again.current_page() is page
+    assert views_now(again) == labels
+    assert page.bar.filter == ImageFilter(text="left")
+    assert page.strip.current() == chosen
+    again.board.trigger("undo")
+    assert len(views_now(again)) == len(labels) - 1
