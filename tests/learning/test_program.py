@@ -25,6 +25,7 @@ from workbench.domain.reports import (
     Trial,
 )
 from workbench.domain.runs import CHECKPOINT_FILE, WEIGHTS_FILE
+from workbench.learning import training
 
 LONG = (("train", 64), ("validation", 4))
 
@@ -107,7 +108,10 @@ def test_a_broken_folder_ends_with_the_reason(tmp_path: Path) -> None:
     assert not broken.traceback
 
 
-def test_steps_are_reported_while_an_epoch_runs(tmp_path: Path) -> None:
+def test_steps_are_reported_while_an_epoch_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "REPORT_SECONDS", 0.0)  # however fast the machine is
     folder = make_run(tmp_path / "run", (("train", 96),), epochs=2, batch=1, image_size=96)
     train(folder)
     steps = [report for report in reports_of(folder) if isinstance(report, Step)]

@@ -157,3 +157,15 @@ def test_a_strip_is_one_row_that_centres_the_current_tile(qtbot):
     assert abs(rect.center().x() - strip.viewport().width() / 2) < rect.width()
     strip.move_to("right")
     assert strip.current() == 500_001
+
+
+def test_nothing_is_asked_of_a_project_that_is_closed(qtbot, grid, op):
+    grid.tiles.end_with(op)
+    op.close()
+    grid.tiles.wanted.clear()
+    grid.tiles.prepared.clear()
+    grid.verticalScrollBar().setValue(grid.verticalScrollBar().maximum())
+    grid.viewport().repaint()
+    qtbot.wait_until(lambda: not grid._want.isActive())
+    assert grid.tiles.prepared == set()
+    assert grid.tiles.wanted == []

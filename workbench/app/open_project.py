@@ -17,6 +17,7 @@ class OpenProject(QObject):
     """An open project, its jobs, and the signal `changed` that carries what each edit changed."""
 
     changed = Signal(object)
+    closed = Signal()  # its store answers no longer
 
     def __init__(self, store: Project, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +54,7 @@ class OpenProject(QObject):
     def close(self) -> None:
         """Stop the jobs, wait for them, and close the project. Closing twice is harmless."""
         self.jobs.stop_all_and_wait()
+        self.closed.emit()
         self.store.close()
 
     def _told(self, done: tuple[str, Changes] | None) -> str | None:

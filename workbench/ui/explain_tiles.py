@@ -34,6 +34,7 @@ class RunTiles(Tiles):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
+        self.end_with(context.op)
         self._images: RunImages | None = None
         self._known: OrderedDict[int, RunImage] = OrderedDict()
         self._shown: dict[int, list[int]] = {}  # image → rows that wait for its thumbnail

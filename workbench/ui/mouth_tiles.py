@@ -31,6 +31,7 @@ class MouthTiles(Tiles):
     def __init__(self, context: Context, book: MouthBook) -> None:
         super().__init__()
         self._context, self._book = context, book
+        self.end_with(context.op)
         self._rows: dict[int, ImageRow] = {}
         self._crops: dict[int, list[Crop]] = {}
         self._labels: dict[int, str] = {}

@@ -28,6 +28,7 @@ class ResultTiles(Tiles):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
+        self.end_with(context.op)
         self._results: RunResults | None = None
         self._labels: CurrentLabels | None = None
         self._head = "target"

@@ -215,6 +215,8 @@ class TileView(QAbstractScrollArea):
 
     def _ask(self) -> None:
         """Visible tiles first, then a screen on either side."""
+        if self.tiles.ended:
+            return
         view = self._view()
         shown = self._geometry.shown(view)
         around = range(
@@ -256,6 +258,8 @@ class TileView(QAbstractScrollArea):
         self._want.start()
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        if self.tiles.ended:
+            return
         theme = Theme.of(self)
         painter = QPainter(self.viewport())
         painter.setFont(self.font())

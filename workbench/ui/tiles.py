@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen, QPixmap
 
+from workbench.app.open_project import OpenProject
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import LabelSet
 from workbench.ui.icons import draw_icon
@@ -31,6 +32,15 @@ class Tiles(QObject):
     ready = Signal(int)  # the picture of this id can be had now
     altered = Signal()  # captions or badges changed
     relabelled = Signal(object)  # captions or badges of these few ids changed
+
+    ended = False  # the project is closed, so nothing can be asked for any longer
+
+    def end_with(self, op: OpenProject) -> None:
+        """Have nothing asked for once this project is closed."""
+        op.closed.connect(self._end)
+
+    def _end(self) -> None:
+        self.ended = True
 
     def prepare(self, ids: NDArray[np.int64]) -> None:
         """Fetch in one query what captions and badges of `ids` need."""
@@ -61,6 +71,7 @@ class ImageTiles(Tiles):
     def __init__(self, context: Context, label_set: str = "view") -> None:
         super().__init__()
         self._context = context
+        self.end_with(context.op)
         self._rows: OrderedDict[int, ImageRow] = OrderedDict()
         self._set: LabelSet | None = None
         self.show_set(label_set)
