@@ -1,0 +1,89 @@
+"""What is known of a method, penalty or head without loading it: its parameters and its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from workbench.domain.errors import ValueRefused
+
+Value = bool | int | float | str
+Options = Mapping[str, Mapping[str, Value]]  # part of a recipe: spec name -> parameter -> value
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A number, switch or choice that a recipe may set as `options.SPEC.NAME`.
+
+    Its type is that of `default`; `low` and `high` are inclusive bounds of a number, `choices` the
+    only texts allowed.
+    """
+
+    name: str
+    default: Value
+    words: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, owner: str, value: object) -> Value:
+        """`value` in the parameter's type; raises ValueRefused naming `owner`.`name`."""
+        kind = type(self.default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        inside = type(value) is kind
+        if inside and isinstance(value, int | float) and not isinstance(value, bool):
+            inside = (self.low is None or value >= self.low) and (
+                self.high is None or value <= self.high
+            )
+        if not inside or (self.choices and value not in self.choices):
+            raise ValueRefused(f"options.{owner}.{self.name}", value, self.allowed())
+        return value  # type: ignore[return-value]
+
+    def allowed(self) -> str:
+        """What it takes, in words for a person."""
+        if self.choices:
+            return ", ".join(self.choices)
+        kinds: dict[type, str] = {
+            bool: "true or false",
+            int: "a whole number",
+            float: "a number",
+            str: "text",
+        }
+        pairs = (("≥", self.low), ("≤", self.high))
+        bounds = " and ".join(f"{sign} {bound:g}" for sign, bound in pairs if bound is not None)
+        return kinds[type(self.default)] + (f" {bounds}" if bounds else "")
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing a recipe can choose by name.
+
+    kind: "method", "penalty" or "head". words: one sentence for a person. source: the paper. needs:
+    what must be there, each of "start" (start weights), "source head" (start weights with their own
+    classifier), "views" (view labels), "unlabelled" (images without a label), "normalisation" (a
+    backbone with batch normalisation).
+    """
+
+    name: str
+    kind: str
+    title: str
+    words: str
+    source: str
+    parameters: tuple[Parameter, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def options(self, given: Options) -> dict[str, Value]:
+        """Every parameter's value, from `given[self.name]` or its default.
+
+        Raises ValueRefused for an unknown parameter or a value that is not allowed.
+        """
+        own = given.get(self.name, {})
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in own:
+            if name not in known:
+                allowed = ", ".join(known) or f"nothing: {self.name} has no parameters"
+                raise ValueRefused(f"options.{self.name}.{name}", own[name], allowed)
+        return {
+            name: parameter.check(self.name, own.get(name, parameter.default))
+            for name, parameter in known.items()
+        }
