@@ -114,7 +114,7 @@ def bare_captum(run: Path) -> Callable[[Path], object]:
     import torch
     from captum.attr import LayerGradCam
 
-    from workbench.learning.models import load_model
+    from workbench.learning.trained import load_model
 
     network, card = load_model(run)
     network.requires_grad_(True)

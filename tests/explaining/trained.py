@@ -32,11 +32,11 @@ from workbench.learning.models import (
     Network,
     build_network,
     card_of,
-    load_model,
     save_model,
     weights_of,
 )
 from workbench.learning.pixels import normalised
+from workbench.learning.trained import load_model
 
 COLOURS = {"blue": (230, 60, 40), "green": (40, 220, 70), "red": (40, 50, 235)}  # BGR
 SIZE = 60

@@ -16,7 +16,7 @@ from workbench.domain.runs import RunLabels
 from workbench.learning.averaging import Average
 from workbench.learning.device import choose_device, free_memory
 from workbench.learning.failures import broken
-from workbench.learning.methods import METHODS
+from workbench.learning.methods import METHODS, Setup
 from workbench.learning.models import build_network
 from workbench.learning.optimisers import make_optimizer, rate_factor, set_rate
 from workbench.learning.precision import choose_precision
@@ -65,7 +65,7 @@ def test_the_head_learns_faster_and_biases_do_not_decay() -> None:
 def test_precision_is_what_was_asked(asked: str, backbone: str, given: str) -> None:
     recipe = complete({**TINY, "backbone": backbone, "precision": asked}, {})
     network = build_network("simpleconv3", RunLabels(CATEGORY))
-    method = METHODS["fine-tune"](recipe, RunLabels(CATEGORY), None)
+    method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
     assert choose_precision(recipe, choose_device(), network, method, print) == given
 
 
@@ -73,7 +73,7 @@ def test_automatic_precision_is_one_that_runs_and_leaves_the_network_alone() -> 
     recipe = complete({**TINY, "backbone": "squeezenet1_1", "precision": "auto"}, {})
     network = build_network("squeezenet1_1", RunLabels(CATEGORY))
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    method = METHODS["fine-tune"](recipe, RunLabels(CATEGORY), None)
+    method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
     found = choose_precision(recipe, choose_device(), network, method, print)
     assert found in ("fp32", "bf16")
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
@@ -83,7 +83,7 @@ def test_automatic_precision_is_one_that_runs_and_leaves_the_network_alone() -> 
 def test_fp16_without_cuda_is_said_and_replaced() -> None:
     recipe = complete({**TINY, "precision": "fp16"}, {})
     network = build_network("simpleconv3", RunLabels(CATEGORY))
-    method = METHODS["fine-tune"](recipe, RunLabels(CATEGORY), None)
+    method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
     said: list[str] = []
     assert choose_precision(recipe, choose_device(), network, method, said.append) == "fp32"
     assert "fp16" in said[0]

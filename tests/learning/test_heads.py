@@ -8,7 +8,7 @@ from tests.learning.small_runs import CATEGORY, TINY, VIEW
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
 from workbench.learning.heads import ClassHead, JointHead
-from workbench.learning.methods import METHODS, Batch
+from workbench.learning.methods import METHODS, Batch, Setup
 
 
 def softmax(values: np.ndarray) -> np.ndarray:
@@ -56,10 +56,10 @@ def test_tie_is_half_the_squared_distance_of_each_class_from_its_view(head: Join
 
 def test_joint_loss_adds_both_terms_and_skips_missing_labels(head: JointHead) -> None:
     recipe = complete({**TINY, "target": "category+view", "label_smoothing": 0.0, "tie": 0.1}, {})
-    method = METHODS["fine-tune"](recipe, RunLabels(CATEGORY, VIEW), None)
     network = torch.nn.Sequential()
     network.head = head
     network.forward = lambda x: head(x)
+    method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY, VIEW), None, network))
     targets, views = torch.tensor([0, 2, -1, 1]), torch.tensor([1, -1, 2, -1])
     loss, scores = method.loss(network, Batch(FEATURES, targets, views))
     of_class, of_view = by_hand(head)
@@ -73,7 +73,7 @@ def test_no_label_at_all_gives_no_loss_and_no_nan() -> None:
     network = torch.nn.Sequential()
     network.head = head
     network.forward = lambda x: head(x)
-    method = METHODS["fine-tune"](complete(TINY, {}), RunLabels(CATEGORY), None)
+    method = METHODS["fine-tune"](Setup(complete(TINY, {}), RunLabels(CATEGORY), None, network))
     nothing = torch.full((4,), -1)
     assert method.loss(network, Batch(FEATURES, nothing, nothing))[0].item() == 0.0
 
@@ -86,7 +86,7 @@ def test_class_weights_multiply_each_image_s_loss() -> None:
     recipe = complete({**TINY, "label_smoothing": 0.0}, {})
     weights = torch.tensor([2.0, 0.5, 1.0])
     targets = torch.tensor([0, 1, 2, 0])
-    plain = METHODS["fine-tune"](recipe, RunLabels(CATEGORY), weights)
+    plain = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), weights, network))
     loss, scores = plain.loss(network, Batch(FEATURES, targets, targets))
     own = -np.log(softmax(scores.detach().numpy())[range(4), targets])
     assert loss.item() == pytest.approx((own * weights[targets].numpy()).mean(), rel=1e-5)

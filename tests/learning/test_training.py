@@ -22,7 +22,7 @@ from workbench.domain.runs import (
     decode_samples,
 )
 from workbench.learning.evaluate import Scorer
-from workbench.learning.models import load_model
+from workbench.learning.trained import load_model
 from workbench.learning.pixels import load_square, working_side
 from workbench.learning.reporting import Wish
 

@@ -16,7 +16,7 @@ from workbench.cli.output import Output
 from workbench.cli.progress import watch
 from workbench.cli.scores import run_with_scores, say_run
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import parse_setting, parse_toml
+from workbench.domain.recipes import parse_toml, put_setting
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import PARTS, SplitPlan
 
@@ -97,7 +97,8 @@ def _prepared(op: OpenProject, recipe: Path | None, settings: tuple[str, ...], n
     partial: dict[str, object] = {}
     if recipe is not None:
         partial.update(parse_toml(_text_of(recipe), str(recipe)))
-    partial.update(parse_setting(setting) for setting in settings)
+    for setting in settings:
+        put_setting(partial, setting)
     return prepare(op, partial, name=name).id
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -26,20 +26,27 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     target: the name of a label set ("category", "view", …), or "category+view" (joint head).
     start: "imagenet", "file:PATH", "run:ID" or "none". frozen: "none", a stage's name (it and all
-    below stay as they are) or "all" (only the head learns). learning_rate is that of the backbone,
-    the head's is head_factor times it. crop_scale is the smallest share of the area kept by the
-    random crop; rotation in degrees; brightness and contrast relative. test_mirror averages the
-    scores of an image and its mirror. test_resize: side of the square of which the centre and,
-    reduced, the whole are scored at test; 0 = the image size, scored once. averaging: the weights
-    kept are a running mean over about this share of all steps, 0 = the last ones. early_stopping:
-    epochs without better validation loss, 0 = off.
+    below stay as they are) or "all" (only the head learns). method: who owns the forward pass and
+    the loss. penalty: "none", or terms added to the loss, several joined by "+". options: the
+    parameters of both, as {name: {parameter: value}}. projection drops the part of the penalty's
+    gradient that opposes the loss's. learning_rate is that of the backbone, the head's is
+    head_factor times it. mix blends two images of a batch by a share drawn from Beta(mix_alpha,
+    mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle. crop_scale is the smallest share
+    of the area kept by the random crop; rotation in degrees; brightness and contrast relative.
+    test_mirror averages the scores of an image and its mirror. test_resize: side of the square of
+    which the centre and, reduced, the whole are scored at test; 0 = the image size, scored once.
+    averaging: the weights kept are a running mean over about this share of all steps, 0 = the last
+    ones. early_stopping: epochs without better validation loss, 0 = off.
     """
 
     target: str
     backbone: str = "squeezenet1_1"
     start: str = "imagenet"
     frozen: str = "none"
-    method: Literal["fine-tune"] = "fine-tune"
+    method: str = "fine-tune"
+    penalty: str = "none"
+    projection: bool = False
+    options: dict[str, dict[str, bool | int | float | str]] = {}
     epochs: Count = 20
     batch: Count = 32
     learning_rate: Positive = 0.005
@@ -51,6 +58,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     step_epochs: Count = 10
     step_factor: Fraction = 0.1
     class_weights: Literal["none", "balanced"] = "none"
+    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
+    focal_gamma: NotNegative = 2.0
+    mix: Literal["none", "mixup", "cutmix"] = "none"
+    mix_alpha: Positive = 0.4
     label_smoothing: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.1
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     averaging: Fraction = 0.0
@@ -99,6 +110,10 @@ def complete(partial: Mapping[str, object], advised: Mapping[str, object]) -> Re
     recipe = msgspec.convert(merged, Recipe)
     known = backbone(recipe.backbone)
     known.frozen_modules(recipe.frozen)
+    if recipe.image_size < known.least:
+        raise ValueRefused(
+            "image_size", recipe.image_size, f"a whole number ≥ {known.least} ({known.title})"
+        )
     if recipe.start == "imagenet" and not known.weights:
         raise ValueRefused(
             "start",
@@ -130,6 +145,8 @@ def allowed(key: str) -> str:
     args = get_args(annotation)
     meta = next((a for a in args if isinstance(a, Meta)), None)
     base = args[0] if meta is not None else annotation
+    if get_origin(annotation) is dict:
+        return "a table { NAME = { PARAMETER = value } }"
     if get_args(base):
         return ", ".join(str(choice) for choice in get_args(base))
     word = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[base]
@@ -163,11 +180,34 @@ def parse_setting(text: str) -> tuple[str, object]:
         return key.strip(), value.strip()
 
 
+def put_setting(partial: dict[str, object], text: str) -> None:
+    """Add one `key=value` of the command line to the keys a person set.
+
+    A dotted key, `options.NAME.PARAMETER` or short `NAME.PARAMETER`, sets a parameter of a method,
+    penalty or head. Raises ValueRefused where it is no setting.
+    """
+    key, value = parse_setting(text)
+    path = key.removeprefix("options.").split(".")
+    if len(path) == 1:
+        partial[key] = value
+        return
+    if len(path) != 2 or not all(path):
+        raise ValueRefused("--set", text, "key=value, or options.NAME.PARAMETER=value")
+    options = partial.get("options")
+    known = options if isinstance(options, dict) else {}
+    chosen = {name: dict(own) for name, own in known.items()}
+    chosen.setdefault(path[0], {})[path[1]] = value
+    partial["options"] = chosen
+
+
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML, every key written out."""
     return "".join(f"{key} = {_toml(getattr(recipe, key))}\n" for key in KEYS)
 
 
 def _toml(value: object) -> str:
-    """A scalar in TOML, whose strings, numbers and booleans are written as in JSON."""
+    """A value in TOML, whose strings, numbers and booleans are written as in JSON."""
+    if isinstance(value, dict):
+        inside = ", ".join(f"{_toml(str(key))} = {_toml(own)}" for key, own in value.items())
+        return "{" + (f" {inside} " if inside else "") + "}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -73,7 +73,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """How to rebuild a trained network: `head` is "class" or "joint"; mean and std are per channel
-    of RGB in [0, 1]; `layers` are the convolution layers that can be explained, shallow to deep."""
+    of RGB in [0, 1]; `layers` are the convolution layers that can be explained, shallow to deep;
+    `options` are the recipe's."""
 
     backbone: str
     head: str
@@ -85,6 +86,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     std: tuple[float, float, float]
     layers: tuple[str, ...] = ()
     method: str = "fine-tune"
+    options: dict[str, dict[str, bool | int | float | str]] = {}
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
 import torch
 
 from workbench.domain.backbones import backbone
+from workbench.domain.errors import ValueRefused
+from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
 from workbench.learning.augment import Augmenter
 from workbench.learning.backbones import normalisation
 from workbench.learning.data import Images
 from workbench.learning.device import Device
 from workbench.learning.loop import Loop, class_weights
-from workbench.learning.methods import METHODS, Method
+from workbench.learning.methods import Batch, Beginning, Method, Setup, find_method
 from workbench.learning.models import Network, build_network, card_of
-from workbench.learning.optimisers import freeze, make_optimizer
+from workbench.learning.optimisers import make_optimizer
+from workbench.learning.penalties import Penalties, find_penalties
+from workbench.learning.pixels import network_input
 from workbench.learning.precision import choose_precision, choose_threads
 from workbench.learning.run_folder import RunFolder
-from workbench.learning.weights import load_start
+from workbench.learning.weights import load_start, read_weights, start_file
 
 
 @dataclass(frozen=True)
@@ -33,34 +38,97 @@ class Assembled:
     head_taken: bool
 
 
+@dataclass(frozen=True)
+class Learner:
+    """What takes optimiser steps; `frozen` are the modules that stay in evaluation mode."""
+
+    network: Network
+    method: Method
+    penalties: Penalties
+    optimizer: torch.optim.Optimizer
+    frozen: list[torch.nn.Module]
+
+
 def assemble(run: RunFolder, images: Images, device: Device, fresh: bool) -> Assembled:
     """Everything but the state of a training; start weights are read where it is `fresh`.
 
-    Raises KnownError where start weights or images are not as they must be.
+    Raises KnownError where start weights or images are not as they must be, ValueRefused where the
+    recipe names a method, penalty or option that there is not.
     """
     recipe, labels = run.recipe, run.labels
     torch.manual_seed(recipe.seed)
-    network = build_network(recipe.backbone, labels)
-    head_taken = fresh and load_start(network, run.path, recipe.start, labels)
-    network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    frozen = freeze(network, backbone(recipe.backbone).frozen_modules(recipe.frozen))
-    classes = len(labels.target.labels)
-    weights = class_weights(images, images.of_part("train"), recipe, classes)
-    method = METHODS[recipe.method](
-        recipe, labels, None if weights is None else weights.to(device.torch)
-    )
+    plain = build_network(recipe.backbone, labels)
+    head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
+    learner = make_learner(run, plain, images, device)
+    augmenter = Augmenter(recipe, *normalisation(recipe.backbone), device.torch)
     loop = Loop(
         recipe,
         labels,
         images,
-        network,
-        method,
-        make_optimizer(network, recipe, device.torch),
-        Augmenter(recipe, *normalisation(recipe.backbone), device.torch),
+        learner.network,
+        learner.method,
+        learner.penalties,
+        learner.optimizer,
+        augmenter,
         device,
-        frozen,
+        learner.frozen,
     )
-    return Assembled(loop, network, method, card_of(recipe, labels, network), head_taken)
+    card = card_of(recipe, labels, learner.network)
+    if fresh:
+        begin(run, learner, loop, card)
+    return Assembled(loop, learner.network, learner.method, card, head_taken)
+
+
+def make_learner(run: RunFolder, plain: Network, images: Images | None, device: Device) -> Learner:
+    """What takes steps, from a plain network with its start weights."""
+    recipe, labels = run.recipe, run.labels
+    kind = find_method(recipe.method)
+    check_options(recipe)
+    network = kind.wrap(plain, kind.spec.options(recipe.options))
+    network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = kind.freeze(network, backbone(recipe.backbone).frozen_modules(recipe.frozen))
+    weights = None
+    if images is not None:
+        classes = len(labels.target.labels)
+        weights = class_weights(images, images.of_part("train"), recipe, classes)
+    setup = Setup(recipe, labels, None if weights is None else weights.to(device.torch), network)
+    method, penalties = kind(setup), Penalties(setup)
+    method.extra.to(device.torch)
+    penalties.extra.to(device.torch)
+    if penalties.replace_decay:
+        recipe = msgspec.structs.replace(recipe, weight_decay=0.0)
+    optimizer = make_optimizer(network, recipe, device.torch, method.extra)
+    return Learner(network, method, penalties, optimizer, frozen)
+
+
+def begin(run: RunFolder, learner: Learner, loop: Loop, card: ModelCard) -> None:
+    """Let method and penalties look at the network as it starts and at the train part."""
+
+    def batches() -> Iterator[Batch]:
+        rows, images = loop.rows, loop.images
+        for start in range(0, len(rows), run.recipe.batch):
+            chosen = torch.from_numpy(rows[start : start + run.recipe.batch])
+            yield Batch(
+                network_input(images.squares[chosen].to(loop.device.torch), card),
+                images.targets[chosen].to(loop.device.torch),
+                images.views[chosen].to(loop.device.torch),
+            )
+
+    path = start_file(run.path) if run.recipe.start != "none" else None
+    start = read_weights(path)[0] if path is not None else {}
+    beginning = Beginning(learner.network, start, batches, loop.device)
+    learner.network.eval()
+    learner.method.begin(beginning)
+    learner.penalties.begin(beginning)
+
+
+def check_options(recipe: Recipe) -> None:
+    """Raise ValueRefused for options of something that the recipe does not choose."""
+    chosen = [find_method(recipe.method).spec, *(p.spec for p in find_penalties(recipe.penalty))]
+    names = [spec.name for spec in chosen]
+    for name in recipe.options:
+        if name not in names:
+            raise ValueRefused(f"options.{name}", recipe.options[name], ", ".join(names))
 
 
 def fastest(

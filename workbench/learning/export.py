@@ -21,8 +21,9 @@ from workbench.domain.requests import Answer, Export, Exported, Going
 from workbench.domain.runs import ModelCard, Sample
 from workbench.learning.data import decoded
 from workbench.learning.loaded import Loaded
-from workbench.learning.models import Network, blocks, load_model
+from workbench.learning.models import Network, blocks
 from workbench.learning.pixels import network_input, working_side
+from workbench.learning.trained import load_model
 
 INPUT = "images"
 OPSET = 18

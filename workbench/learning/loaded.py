@@ -15,7 +15,8 @@ from workbench.domain.runs import WEIGHTS_FILE, LabelList, ModelCard
 from workbench.learning.cells import Area, cell_area
 from workbench.learning.device import GIB, Device
 from workbench.learning.evaluate import Scorer
-from workbench.learning.models import BODY, Network, blocks, load_model
+from workbench.learning.models import BODY, Network, blocks
+from workbench.learning.trained import load_model
 
 MOST_NETWORKS = 4
 MOST_BYTES = GIB  # of weights, all warm networks together; the newest one stays whatever its size

@@ -20,9 +20,12 @@ from workbench.learning.augment import Augmenter, Views, draw_views
 from workbench.learning.averaging import Average
 from workbench.learning.data import Images
 from workbench.learning.device import Device, cores
+from workbench.learning.gradients import backward
 from workbench.learning.methods import Batch, Method
+from workbench.learning.mixing import mixed
 from workbench.learning.models import Network
 from workbench.learning.optimisers import rate_factor, set_rate
+from workbench.learning.penalties import Penalties
 from workbench.learning.precision import autocast
 
 AHEAD = 2  # chunks of augmented images made before they are needed
@@ -57,6 +60,7 @@ class Loop:
         images: Images,
         network: Network,
         method: Method,
+        penalties: Penalties,
         optimizer: torch.optim.Optimizer,
         augmenter: Augmenter,
         device: Device,
@@ -66,10 +70,12 @@ class Loop:
         self.images = images
         self.network = network
         self.method = method
+        self.penalties = penalties
         self.optimizer = optimizer
         self.augmenter = augmenter
         self.device = device
         self.frozen = frozen
+        self.learned = [p for group in optimizer.param_groups for p in group["params"]]
         self.rows = images.of_part("train")
         labelled = torch.maximum(images.targets, images.views).numpy() >= 0
         self.rows = self.rows[labelled[self.rows]]
@@ -111,10 +117,15 @@ class Loop:
     def _step(self, batch: Batch, at: int, rate: float) -> None:
         seed_noise(self.device, self.recipe.seed * 1_000_003 + at)
         set_rate(self.optimizer, rate)
-        with autocast(self.device, self.precision):
+        batch = mixed(batch, self.recipe)
+        with (
+            self.penalties.watching(self.network) as watched,
+            autocast(self.device, self.precision),
+        ):
             loss, scores = self.method.loss(self.network, batch)
+        penalty = self.penalties.value(self.network, batch, watched)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        backward(loss, penalty, self.learned, self.scaler, self.recipe.projection)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.look(at)
@@ -195,6 +206,8 @@ class Loop:
         return {
             "network": self.network.state_dict(),
             "average": self.average.saved(),
+            "method": self.method.extra.state_dict(),
+            "penalties": self.penalties.extra.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
@@ -203,6 +216,8 @@ class Loop:
         """Go back to what `saved` gave."""
         self.network.load_state_dict(saved["network"])
         self.average.restore(saved["average"])
+        self.method.extra.load_state_dict(saved["method"])
+        self.penalties.extra.load_state_dict(saved["penalties"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
 

@@ -9,12 +9,10 @@ from typing import cast
 
 import msgspec
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
-from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
 from workbench.learning.backbones import build_body, normalisation
@@ -59,6 +57,7 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
         std=std,
         layers=explainable_layers(network, recipe.backbone, recipe.image_size),
         method=recipe.method,
+        options=recipe.options,
     )
 
 
@@ -115,38 +114,6 @@ def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> Non
     part = folder / (MODEL_FILE + ".part")
     part.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
     os.replace(part, folder / MODEL_FILE)
-
-
-def read_card(run_folder: Path) -> ModelCard:
-    """The model card of a trained run; raises KnownError where there is none or it is damaged."""
-    path = run_folder / MODEL_FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ModelCard)
-    except OSError as error:
-        raise KnownError(f"{path} is missing: this run has no trained network.") from error
-    except msgspec.DecodeError as error:
-        raise KnownError(f"{path} is damaged: {error}.", "Train the run again.") from error
-
-
-def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCard]:
-    """The trained network of a run, ready to score (evaluation mode, nothing is computed in place
-    so that its layers can be watched), and its card. Raises KnownError where the folder has none.
-    """
-    card = read_card(run_folder)
-    network = build_network(card.backbone, card.labels)
-    path = run_folder / WEIGHTS_FILE
-    try:
-        weights = load_file(path)
-        network.load_state_dict(with_body_names(weights))
-    except (OSError, SafetensorError) as error:
-        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
-    except RuntimeError as error:
-        raise KnownError(f"{path} does not fit {MODEL_FILE} beside it.", str(error)) from error
-    for module in network.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
-    network.requires_grad_(False)
-    return network.eval().to(device), card
 
 
 def blocks(card: ModelCard) -> Sequence[slice]:

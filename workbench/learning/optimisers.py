@@ -16,10 +16,15 @@ FIRST = 1 / 25  # and where it starts and ends, relative to its peak
 LAST = 1e-5
 
 
-def make_optimizer(network: Network, recipe: Recipe, device: torch.device) -> Optimizer:
-    """Body at the recipe's rate, head at `head_factor` times it; no decay of biases and norms."""
+def make_optimizer(
+    network: Network, recipe: Recipe, device: torch.device, extra: nn.Module | None = None
+) -> Optimizer:
+    """Body at the recipe's rate, head, and what a method learns beside the network (`extra`), at
+    `head_factor` times it; no decay of biases and norms."""
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for module, factor in ((network.body, 1.0), (network.head, recipe.head_factor)):
+    new = recipe.head_factor
+    modules = [(network.body, 1.0), (network.head, new), *([(extra, new)] if extra else [])]
+    for module, factor in modules:
         for parameter in module.parameters():
             if parameter.requires_grad:
                 decay = recipe.weight_decay if parameter.ndim > 1 else 0.0

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import torch
 
-from workbench.domain.backbones import backbone
 from workbench.domain.reports import Progress, Report, Trial
+from workbench.learning.assembly import make_learner
 from workbench.learning.device import Device, choose_device, free_memory, peak_memory, synchronise
 from workbench.learning.failures import is_out_of_memory
-from workbench.learning.methods import METHODS, Method
+from workbench.learning.methods import Method
 from workbench.learning.models import Network, build_network
-from workbench.learning.optimisers import freeze
 from workbench.learning.pixels import working_side
 from workbench.learning.precision import backward_of, choose_precision, grey_batch
 from workbench.learning.run_folder import RunFolder, read_run_folder
@@ -34,12 +33,11 @@ def try_run(folder: Path, report: Callable[[Report], None]) -> None:
     run = read_run_folder(folder)
     device = choose_device()
     torch.manual_seed(run.recipe.seed)
-    network = build_network(run.recipe.backbone, run.labels)
-    network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner = make_learner(run, build_network(run.recipe.backbone, run.labels), None, device)
+    network, method = learner.network, learner.method
     network.train()
-    for module in freeze(network, backbone(run.recipe.backbone).frozen_modules(run.recipe.frozen)):
+    for module in learner.frozen:
         module.eval()
-    method = METHODS[run.recipe.method](run.recipe, run.labels, None)
     report(Progress(done=0, text="Comparing number formats"))
     precision = choose_precision(run.recipe, device, network, method, lambda text: None)
     steps = Steps(run, network, method, device, precision)

@@ -1,6 +1,27 @@
 """Training methods by name: each owns its forward pass and its loss, so one loop serves all."""
 
-from workbench.learning.methods import fine_tune as fine_tune
-from workbench.learning.methods.base import METHODS, Batch, Method
+import importlib
+import pkgutil
 
-__all__ = ["METHODS", "Batch", "Method"]
+from workbench.learning.methods.base import (
+    METHODS,
+    Batch,
+    Beginning,
+    Method,
+    Setup,
+    find_method,
+    register,
+)
+
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Beginning",
+    "Method",
+    "Setup",
+    "find_method",
+    "register",
+]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

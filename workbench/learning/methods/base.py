@@ -2,42 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from workbench.domain.errors import ValueRefused
+from workbench.domain.methods import Spec, Value
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import RunLabels
+from workbench.learning.device import Device
 from workbench.learning.models import Network
+from workbench.learning.optimisers import freeze
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B × 3 × H × W normalised images with the B label indices of target and view, -1 unknown."""
+    """B × 3 × H × W normalised images with the B label indices of target and view, -1 unknown.
+
+    Where images were mixed, `partner` holds for each the row of the batch it was mixed with and
+    `share` (B) how much of it is its own, in [0, 1].
+    """
 
     images: Tensor
     targets: Tensor
     views: Tensor
+    partner: Tensor | None = None
+    share: Tensor | None = None
 
 
-class Method(Protocol):
-    """Owns its forward pass and its loss."""
+@dataclass(frozen=True)
+class Setup:
+    """What a method or penalty is made from. `network` is the one that will be trained, on its
+    device; its start weights are there only when `begin` is called."""
+
+    recipe: Recipe
+    labels: RunLabels
+    class_weights: Tensor | None
+    network: Network
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What `begin` may look at: the network as it starts, the weights file it started from under
+    its own names (empty for start "none"), and the train part as it lies, not augmented, in batches
+    that are made anew at each call."""
+
+    network: Network
+    start: dict[str, Tensor]
+    train: Callable[[], Iterable[Batch]]
+    device: Device
+
+
+class Method:
+    """Owns its forward pass and its loss. A subclass is one file with a `spec`, registered by
+    `@register`; its options are checked by the spec and lie in `self.options`."""
+
+    spec: ClassVar[Spec]
+
+    def __init__(self, setup: Setup) -> None:
+        self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
+        self.extra = nn.Module()  # what is learned or kept beside the network, in checkpoints only
+
+    @classmethod
+    def wrap(cls, network: Network, options: dict[str, Value]) -> Network:
+        """The network that is trained, from a plain one with its start weights; also called when
+        a trained one is rebuilt from its card."""
+        return network
+
+    @classmethod
+    def freeze(cls, network: Network, modules: tuple[str, ...]) -> list[nn.Module]:
+        """Stop the backbone's `modules` from learning; gives those that stay in evaluation mode."""
+        return freeze(network, modules)
+
+    def begin(self, beginning: Beginning) -> None:
+        """Called once before the first step of a training, never when it is gone on with: what is
+        found out here belongs in `extra`."""
 
     def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss to minimise (a scalar), and the B × C scores it was computed from."""
+        raise NotImplementedError
+
+    def number(self, name: str) -> float:
+        """The value of a numeric option."""
+        value = self.options[name]
+        assert isinstance(value, int | float)
+        return float(value)
 
 
-Factory = Callable[[Recipe, RunLabels, Tensor | None], Method]
-METHODS: dict[str, Factory] = {}
+METHODS: dict[str, type[Method]] = {}
 
 
-def register(name: str) -> Callable[[Factory], Factory]:
-    """Make a method known as `name`; it is given the recipe, labels and class weights (or None)."""
+def register(method: type[Method]) -> type[Method]:
+    """Make a method known under the name in its spec."""
+    METHODS[method.spec.name] = method
+    return method
 
-    def keep(factory: Factory) -> Factory:
-        METHODS[name] = factory
-        return factory
 
-    return keep
+def find_method(name: str) -> type[Method]:
+    """The method called `name`; raises ValueRefused naming those there are."""
+    if name not in METHODS:
+        raise ValueRefused("method", name, ", ".join(sorted(METHODS)))
+    return METHODS[name]
+
+
+@torch.no_grad()
+def remember(module: nn.Module, name: str, value: Tensor) -> None:
+    """Keep a tensor in a module's buffers; one of that name must have the same shape."""
+    known = getattr(module, name, None)
+    if known is None:
+        module.register_buffer(name, value.detach().clone())
+    else:
+        known.copy_(value)

@@ -1,0 +1,65 @@
+"""The loss of labels that methods share: cross-entropy or focal, weighted, smoothed, mixed, and
+with the joint head that of the views and the tie."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from workbench.learning.methods.base import Batch, Setup
+from workbench.learning.models import Network
+
+EPSILON = 1e-6  # keeps the gradient of a fractional power finite where P(y|x) is 1
+
+
+class LabelLoss:
+    """Mean of −log P(y|x), plus `view_weight` × mean of −log P(v|x) and `tie` × R with the joint
+    head (Wang, Yao, Yang and Xue 2019). An image without a label adds nothing to that term.
+
+    loss = "focal" weighs each image by (1 − P(y|x))^focal_gamma (Lin et al. 2017, "Focal loss for
+    dense object detection"). A mixed image counts for its own label by its share and for its
+    partner's by the rest (Zhang et al. 2018, "mixup").
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        recipe = setup.recipe
+        self._classes = len(setup.labels.target.labels)
+        self._joint = setup.labels.view is not None
+        self._weights = setup.class_weights
+        self._smoothing = recipe.label_smoothing
+        self._gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
+        self._view_weight = recipe.view_weight
+        self._tie = recipe.tie
+
+    def __call__(self, network: Network, scores: Tensor, batch: Batch) -> Tensor:
+        """The loss of B × C (or C + K) scores, a scalar."""
+        loss = self._mixed(scores[:, : self._classes], batch.targets, batch, self._weights)
+        if self._joint:
+            views = self._mixed(scores[:, self._classes :], batch.views, batch, None)
+            loss = loss + self._view_weight * views
+        tie = network.head.tie() if self._tie else None
+        return loss if tie is None else loss + self._tie * tie
+
+    def _mixed(
+        self, scores: Tensor, labels: Tensor, batch: Batch, weights: Tensor | None
+    ) -> Tensor:
+        if batch.partner is None or batch.share is None:
+            return self._each(scores, labels, weights).sum() / len(labels)
+        own = self._each(scores, labels, weights) * batch.share
+        other = self._each(scores, labels[batch.partner], weights) * (1 - batch.share)
+        return (own + other).sum() / len(labels)
+
+    def _each(self, scores: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+        losses = F.cross_entropy(
+            scores,
+            labels,
+            weight=weights,
+            ignore_index=-1,
+            reduction="none",
+            label_smoothing=self._smoothing,
+        )
+        if not self._gamma:
+            return losses
+        own = scores.softmax(dim=1).gather(1, labels.clamp(min=0)[:, None])[:, 0]
+        return torch.pow((1 - own).clamp(min=EPSILON), self._gamma) * losses

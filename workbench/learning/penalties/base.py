@@ -1,0 +1,102 @@
+"""What a penalty adds to any method's loss, and the registry that finds it by name."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from workbench.domain.errors import ValueRefused
+from workbench.domain.methods import Spec, Value
+from workbench.learning.methods.base import Batch, Beginning, Setup
+from workbench.learning.models import Network
+
+HEAD_INPUT = "features"  # what the head is given, in `Watched`
+Watched = dict[str, Tensor]
+
+
+class Penalty:
+    """A term that depends on the weights, or on what the network made of the batch on its way.
+
+    `watched` names the modules (for `Network.get_submodule`) whose outputs `value` is given, or
+    HEAD_INPUT; they are those of the method's last forward pass.
+    """
+
+    spec: ClassVar[Spec]
+    watched: tuple[str, ...] = ()
+    replaces_decay = False  # it takes the place of the optimiser's weight decay
+
+    def __init__(self, setup: Setup) -> None:
+        self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
+        self.extra = nn.Module()  # what is kept beside the network, in checkpoints only
+
+    def begin(self, beginning: Beginning) -> None:
+        """Called once before the first step of a training, never when it is gone on with."""
+
+    def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
+        """The term, a scalar."""
+        raise NotImplementedError
+
+    def number(self, name: str) -> float:
+        """The value of a numeric option."""
+        value = self.options[name]
+        assert isinstance(value, int | float)
+        return float(value)
+
+
+PENALTIES: dict[str, type[Penalty]] = {}
+NONE = "none"
+
+
+def register(penalty: type[Penalty]) -> type[Penalty]:
+    """Make a penalty known under the name in its spec."""
+    PENALTIES[penalty.spec.name] = penalty
+    return penalty
+
+
+def find_penalties(names: str) -> list[type[Penalty]]:
+    """The penalties of a recipe: "none", one, or several joined by "+".
+
+    Raises ValueRefused naming those there are.
+    """
+    if names == NONE:
+        return []
+    wanted = names.split("+")
+    if unknown := [name for name in wanted if name not in PENALTIES]:
+        allowed = ", ".join((NONE, *sorted(PENALTIES))) + ', or several joined by "+"'
+        raise ValueRefused("penalty", unknown[0], allowed)
+    return [PENALTIES[name] for name in dict.fromkeys(wanted)]
+
+
+@contextmanager
+def watching(network: Network, names: tuple[str, ...]) -> Generator[Watched, None, None]:
+    """Within the block, what the named modules give is found in the mapping."""
+    seen: Watched = {}
+
+    def keep(name: str) -> object:
+        def after(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            seen[name] = output
+
+        return after
+
+    def before(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen[HEAD_INPUT] = inputs[0]
+
+    hooks = []
+    for name in names:
+        if name == HEAD_INPUT:
+            hooks.append(network.head.register_forward_pre_hook(before))
+        else:
+            hooks.append(network.get_submodule(name).register_forward_hook(keep(name)))  # type: ignore[arg-type]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def pooled(features: Tensor) -> Tensor:
+    """B × D feature vectors of B × D vectors or B × D × H × W maps."""
+    return features.mean(dim=(2, 3)) if features.ndim == 4 else features

@@ -1,0 +1,42 @@
+"""BSS: batch spectral shrinkage, which suppresses the features that transfer least."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.domain.methods import Parameter, Spec
+from workbench.learning.methods.base import Batch
+from workbench.learning.models import Network
+from workbench.learning.penalties.base import HEAD_INPUT, Penalty, Watched, pooled, register
+
+
+@register
+class BatchSpectralShrinkage(Penalty):
+    """η · Σ_{i ≤ k} σ²_{−i}: the k smallest singular values of the batch's B × D feature matrix.
+
+    They are had from the eigenvalues of F Fᵀ (or Fᵀ F, the smaller one), whose gradient stays
+    finite where singular values are equal.
+    """
+
+    spec = Spec(
+        name="bss",
+        kind="penalty",
+        title="Batch spectral shrinkage",
+        words="Shrinks the weakest directions of the features, where negative transfer hides.",
+        source="Chen et al. 2019, Catastrophic forgetting meets negative transfer",
+        parameters=(
+            Parameter(name="k", default=1, low=1, words="how many singular values"),
+            Parameter(name="eta", default=1e-3, low=0.0, words="strength"),
+        ),
+    )
+    watched = (HEAD_INPUT,)
+
+    def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
+        features = pooled(watched[HEAD_INPUT]).float()
+        wide = len(features) <= features.shape[1]
+        gram = features @ features.T if wide else features.T @ features
+        # eigenvalues alone have a gradient that needs no division by their differences
+        smallest: Tensor = torch.linalg.eigvalsh(gram)[: int(self.number("k"))].clamp(min=0)
+        total: Tensor = smallest.sum()
+        return self.number("eta") * total

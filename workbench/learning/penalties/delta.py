@@ -1,0 +1,164 @@
+"""DELTA: what the unfrozen stages give should stay what they gave before, where that mattered."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from workbench.domain.methods import Parameter, Spec
+from workbench.learning.methods.base import Batch, Beginning, Setup, remember
+from workbench.learning.models import Network
+from workbench.learning.penalties.base import (
+    HEAD_INPUT,
+    Penalty,
+    Watched,
+    pooled,
+    register,
+    watching,
+)
+from workbench.learning.penalties.stages import switched_off, unfrozen_stages
+from workbench.learning.probe import linear_probe
+
+SOURCE = (
+    "Li et al. 2019, DELTA: deep learning transfer using feature map with attention for "
+    "convolutional networks"
+)
+
+
+@register
+class Delta(Penalty):
+    """α/2 · Σ_layers Σ_j C·W_j · ‖FM_j(w, x) − FM_j(w⁰, x)‖² / (H·W), mean over the batch.
+
+    FM_j is channel j of a stage's B × C × H × W output, w⁰ the start weights; stages that are
+    frozen cannot differ and are left out. W is a softmax over the C channels of the rise of the
+    loss when channel j of the source network is switched off, on `images` training images, with a
+    linear head fitted to the source features. "gradient" takes that rise to first order, −FM_j ·
+    ∂loss/∂FM_j summed over the map, in one backward pass; "ablation" switches every channel off in
+    turn, which takes as many forward passes as there are channels.
+    """
+
+    spec = Spec(
+        name="delta",
+        kind="penalty",
+        title="DELTA",
+        words="Keeps the feature maps that matter for these labels as they were at the start.",
+        source=SOURCE,
+        parameters=(
+            Parameter(name="alpha", default=0.01, low=0.0, words="strength"),
+            Parameter(name="images", default=64, low=1, words="images that weigh the channels"),
+            Parameter(
+                name="importance",
+                default="gradient",
+                choices=("gradient", "ablation", "equal"),
+                words="how a channel's importance is found",
+            ),
+        ),
+        needs=("start",),
+    )
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.watched = unfrozen_stages(setup.recipe)
+        self.source = copy.deepcopy(setup.network).requires_grad_(False).eval()
+        self.extra.source = self.source
+        for name, channels in self._channels(setup).items():
+            remember(self.extra, _buffer(name), torch.full((channels,), 1 / channels))
+
+    def begin(self, beginning: Beginning) -> None:
+        self.source.load_state_dict(beginning.network.state_dict())
+        if self.options["importance"] == "equal" or not self.watched:
+            return
+        batches, seen = [], 0
+        for batch in beginning.train():
+            batches.append(batch)
+            seen += len(batch.targets)
+            if seen >= self.number("images"):
+                break
+        self._fit_head(batches)
+        by_ablation = self.options["importance"] == "ablation"
+        rises = self._ablated(batches) if by_ablation else self._by_gradient(batches)
+        for name, rise in rises.items():
+            remember(self.extra, _buffer(name), (rise / rise.std().clamp(min=1e-12)).softmax(0))
+
+    def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
+        source = self.source
+        half = next(iter(watched.values())).dtype if watched else torch.float32
+        device = batch.images.device.type
+        with (
+            torch.no_grad(),
+            torch.autocast(device, half, enabled=half != torch.float32),
+            watching(source, self.watched) as before,
+        ):
+            source(batch.images)
+        total = batch.images.new_zeros(())
+        for name in self.watched:
+            change = (watched[name].float() - before[name].float()).square()
+            per_channel = change.flatten(2).mean(2) if change.ndim == 4 else change
+            weights = getattr(self.extra, _buffer(name))
+            total = total + len(weights) * (per_channel.mean(0) * weights).sum()
+        return self.number("alpha") / 2 * total
+
+    @torch.no_grad()
+    def _channels(self, setup: Setup) -> dict[str, int]:
+        """How many channels each watched stage gives."""
+        source = self.source
+        size, device = setup.recipe.image_size, next(source.parameters()).device
+        with watching(source, self.watched) as seen:
+            source(torch.zeros(1, 3, size, size, device=device))
+        return {name: seen[name].shape[1] for name in self.watched}
+
+    def _fit_head(self, batches: list[Batch]) -> None:
+        """A linear head on the source features, so that their loss means something."""
+        source = self.source
+        features = []
+        with torch.no_grad(), watching(source, (HEAD_INPUT,)) as seen:
+            for batch in batches:
+                source(batch.images)
+                features.append(pooled(seen[HEAD_INPUT]).float())
+        labels = torch.cat([batch.targets for batch in batches])
+        self._head = linear_probe(torch.cat(features), labels, int(labels.max().clamp(min=0)) + 1)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        source = self.source
+        known = batch.targets >= 0
+        with watching(source, (HEAD_INPUT,)) as seen:
+            source(batch.images)
+        features = pooled(seen[HEAD_INPUT]).float()[known]
+        return F.cross_entropy(self._head(features), batch.targets[known], reduction="sum")
+
+    def _by_gradient(self, batches: list[Batch]) -> dict[str, Tensor]:
+        source = self.source
+        rises: dict[str, Tensor] = {}
+        for batch in batches:
+            images = batch.images.detach().requires_grad_()
+            with watching(source, self.watched) as seen:
+                loss = self._loss(Batch(images, batch.targets, batch.views))
+            maps = [seen[name] for name in self.watched]
+            for name, fm, slope in zip(
+                self.watched, maps, torch.autograd.grad(loss, maps), strict=True
+            ):
+                gone = -(fm * slope).detach().float().sum(dim=[0, *range(2, fm.ndim)])
+                rises[name] = rises.get(name, torch.zeros_like(gone)) + gone
+        return rises
+
+    @torch.no_grad()
+    def _ablated(self, batches: list[Batch]) -> dict[str, Tensor]:
+        source = self.source
+        base = torch.stack([self._loss(batch) for batch in batches]).sum()
+        rises = {}
+        for name in self.watched:
+            weights = getattr(self.extra, _buffer(name))
+            rise = torch.zeros_like(weights)
+            for channel in range(len(weights)):
+                with switched_off(source.get_submodule(name), channel):
+                    rise[channel] = torch.stack([self._loss(b) for b in batches]).sum() - base
+            rises[name] = rise
+        return rises
+
+
+def _buffer(name: str) -> str:
+    """A name that a buffer may have: no dots."""
+    return name.replace(".", "/")

@@ -1,0 +1,119 @@
+"""L2 and L2-SP: how far the weights are from zero, or from where they started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from workbench.domain.backbones import backbone
+from workbench.domain.methods import Parameter, Spec
+from workbench.learning.methods.base import Batch, Beginning, Setup, remember
+from workbench.learning.models import BODY, Network
+from workbench.learning.penalties.base import Penalty, Watched, register
+
+SOURCE = (
+    "Li, Grandvalet and Davoine 2018, Explicit inductive bias for transfer learning with "
+    "convolutional networks"
+)
+
+
+@register
+class L2(Penalty):
+    """α/2 · Σ w² over all weights that learn; biases and normalisation stay free."""
+
+    spec = Spec(
+        name="l2",
+        kind="penalty",
+        title="L2",
+        words="Pulls every weight towards zero, like weight decay but as part of the loss.",
+        source="Krogh and Hertz 1991, A simple weight decay can improve generalization",
+        parameters=(Parameter(name="alpha", default=1e-3, low=0.0, words="strength"),),
+    )
+
+    replaces_decay = True
+
+    def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
+        return self.number("alpha") / 2 * squares(p for _, p in learned(network))
+
+
+@register
+class L2SP(Penalty):
+    """α/2 · ‖w_shared − w⁰‖² + β/2 · ‖w_new‖²: w_shared are the backbone's weights that learn, w⁰
+    their start weights, w_new the head's.
+
+    With `up_to` naming a stage, the backbone's weights above it are pulled towards zero with β
+    instead (L2-SP below, plain L2 above).
+    """
+
+    spec = Spec(
+        name="l2-sp",
+        kind="penalty",
+        title="L2-SP",
+        words="Pulls the backbone towards its start weights instead of towards zero.",
+        source=SOURCE,
+        parameters=(
+            Parameter(name="alpha", default=0.01, low=0.0, words="pull to the start weights"),
+            Parameter(name="beta", default=0.01, low=0.0, words="pull of new weights to zero"),
+            Parameter(name="up_to", default="all", words="last stage pulled to its start"),
+        ),
+        needs=("start",),
+    )
+    replaces_decay = True
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        shared = shared_modules(setup.recipe.backbone, str(self.options["up_to"]))
+        self._shared = {
+            name
+            for name, _ in learned(setup.network)
+            if name.startswith(BODY) and _inside(name.removeprefix(BODY), shared)
+        }
+        self._keep(setup.network)
+
+    def begin(self, beginning: Beginning) -> None:
+        self._keep(beginning.network)
+
+    def _keep(self, network: Network) -> None:
+        for name, parameter in learned(network):
+            if name in self._shared:
+                remember(self.extra, _buffer(name), parameter)
+
+    def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
+        kept = dict(self.extra.named_buffers())
+        shared, new = [], []
+        for name, parameter in learned(network):
+            if name in self._shared:
+                shared.append(parameter - kept[_buffer(name)])
+            else:
+                new.append(parameter)
+        alpha, beta = self.number("alpha"), self.number("beta")
+        return alpha / 2 * squares(shared) + beta / 2 * squares(new)
+
+
+def learned(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Weights that learn, by name, without biases and normalisation (which are vectors)."""
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad and parameter.ndim > 1:
+            yield name, parameter
+
+
+def squares(tensors: Iterable[Tensor]) -> Tensor:
+    """Σ of all squares; 0 for nothing."""
+    sums = [tensor.float().square().sum() for tensor in tensors]
+    return torch.stack(sums).sum() if sums else torch.zeros(())
+
+
+def shared_modules(name: str, up_to: str) -> tuple[str, ...] | None:
+    """Module prefixes up to a stage, None for "all"; raises ValueRefused for an unknown stage."""
+    return None if up_to == "all" else backbone(name).frozen_modules(up_to)
+
+
+def _inside(name: str, prefixes: tuple[str, ...] | None) -> bool:
+    return prefixes is None or any(name.startswith(prefix + ".") for prefix in prefixes)
+
+
+def _buffer(name: str) -> str:
+    """A name that a buffer may have: no dots."""
+    return name.replace(".", "/")

@@ -1,0 +1,41 @@
+"""All penalties of a recipe as one term."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+
+from workbench.learning.methods.base import Batch, Beginning, Setup
+from workbench.learning.models import Network
+from workbench.learning.penalties.base import Watched, find_penalties, watching
+
+
+class Penalties:
+    """The sum of a recipe's penalties; `extra` is what they keep beside the network."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.each = [penalty(setup) for penalty in find_penalties(setup.recipe.penalty)]
+        self.extra = nn.ModuleList([penalty.extra for penalty in self.each])
+        self._watched = tuple(dict.fromkeys(name for p in self.each for name in p.watched))
+
+    @property
+    def replace_decay(self) -> bool:
+        """Whether one of them takes the place of the optimiser's weight decay."""
+        return any(penalty.replaces_decay for penalty in self.each)
+
+    def begin(self, beginning: Beginning) -> None:
+        """Look at the network as it starts."""
+        for penalty in self.each:
+            penalty.begin(beginning)
+
+    def watching(self, network: Network) -> AbstractContextManager[Watched]:
+        """Within the block, what they need of the forward pass is kept."""
+        return watching(network, self._watched)
+
+    def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor | None:
+        """The sum, a scalar; None where there are none."""
+        if not self.each:
+            return None
+        return torch.stack([p.value(network, batch, watched).float() for p in self.each]).sum()
