@@ -115,9 +115,7 @@ def test_weights_are_torchvision_s_default_or_first(name: str) -> None:
         ("alexnet", "classifier"),
     ],
 )
-def test_features_are_those_of_torchvision_s_own_network(
-    name: str, classifier: str | None
-) -> None:
+def test_features_are_those_of_torchvision_s_own_network(name: str, classifier: str | None) -> None:
     inception = {"aux_logits": False, "init_weights": False, "transform_input": True}
     options = inception if name in ("googlenet", "inception_v3") else {}
     torch.manual_seed(1)
@@ -189,8 +187,14 @@ def test_a_state_dict_under_torchvision_s_names_is_taken(tmp_path: Path, name: s
     torch.manual_seed(4)
     options = {"init_weights": False} if name == "googlenet" else {}
     theirs = getattr(models, name)(**options).state_dict()  # auxiliary classifiers and all
-    given = {key.replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): value
-             for key, value in theirs.items()} if name == "densenet121" else theirs
+    given = (
+        {
+            key.replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): value
+            for key, value in theirs.items()
+        }
+        if name == "densenet121"
+        else theirs
+    )
     save_file(given, tmp_path / "start.safetensors")
     network = build_network(name, RunLabels(CATEGORY))
     assert not load_start(network, tmp_path, "file:x", RunLabels(CATEGORY))
@@ -222,7 +226,7 @@ def test_frozen_stages_do_not_learn_and_keep_their_statistics(
     name: str, frozen: str, below: str, above: str
 ) -> None:
     network = build_network(name, RunLabels(CATEGORY))
-    modules = freeze(network, BACKBONES[name].frozen_modules(frozen))
+    modules = freeze(network.body, BACKBONES[name].frozen_modules(frozen))
     body = network.body
     assert not any(p.requires_grad for p in body.get_submodule(below).parameters())
     assert all(p.requires_grad for p in body.get_submodule(above).parameters())

@@ -5,9 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from workbench.domain.backbones import BACKBONES
+
 SMALL = 40  # training images per class under which a data set is called small
 LARGE = 400  # and from which it is called large
 UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
+
+# the deepest stage that stays as it is where images are few; "block3" for those not named
+FROZEN = {
+    "squeezenet1_0": "fire5",
+    "squeezenet1_1": "fire5",
+    "resnet18": "layer2",
+    "resnet50": "layer2",
+    "resnext50_32x4d": "layer2",
+    "se_resnet50": "layer2",
+    "mobilenet_v2": "block6",
+    "densenet121": "block2",
+    "googlenet": "3b",
+    "inception_v3": "5d",
+    "alexnet": "conv3",
+    "simpleconv3": "none",
+    "lenet5": "none",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,11 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
     default = "simpleconv3" if facts.crops and facts.shorter_side <= 64 else "squeezenet1_1"
     name = str(chosen.get("backbone", default))
     values["backbone"] = name
-    from_scratch = chosen.get("start") == "none" or name == "simpleconv3"
+    known = BACKBONES.get(name)
+    without = known is not None and not known.weights
+    from_scratch = chosen.get("start") == "none" or (without and "start" not in chosen)
+    if known is not None and known.input_size != 224:
+        values["image_size"] = known.input_size
     if name == "simpleconv3":
         _simpleconv3(values, reasons)
     elif from_scratch:
@@ -64,14 +87,7 @@ def _transfer(
     facts: DataFacts, name: str, values: dict[str, object], reasons: list[tuple[str, str]]
 ) -> None:
     values.update(start="imagenet", learning_rate=0.005, epochs=20, batch=32)
-    frozen = {
-        "squeezenet1_0": "fire5",
-        "squeezenet1_1": "fire5",
-        "resnet18": "layer2",
-        "resnet50": "layer2",
-        "mobilenet_v2": "block6",
-        "alexnet": "conv3",
-    }.get(name, "block3")
+    frozen = FROZEN.get(name, "block3")
     per_class = facts.train / max(1, len(facts.class_counts))
     if per_class >= LARGE:
         frozen = "none"

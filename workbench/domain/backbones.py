@@ -20,7 +20,9 @@ class Stage:
 @dataclass(frozen=True)
 class Backbone:
     """A network family member. `weights` is a file name under torchvision's address whose part
-    between the last "-" and ".pth" is the start of its SHA-256; "" where there are no weights."""
+    between the last "-" and ".pth" is the start of its SHA-256; "" where there are no weights.
+    Stages lie in the order in which an image meets them and hold every parameter once. `least` is
+    the side of the smallest square, in pixels, that the network can take."""
 
     name: str
     title: str
@@ -28,6 +30,7 @@ class Backbone:
     input_size: int
     megabytes: float
     weights: str = ""
+    least: int = 32
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ class Backbone:
 def _squeezenet(name: str, title: str, fires: tuple[int, ...], weights: str) -> Backbone:
     conv1 = Stage("conv1", ("features.0",))
     stages = [Stage(f"fire{i + 2}", (f"features.{at}",)) for i, at in enumerate(fires)]
-    return Backbone(name, title, (conv1, *stages), 224, 4.8, weights)
+    return Backbone(name, title, (conv1, *stages), 224, 5.0, weights)
 
 
 def _resnet(name: str, title: str, megabytes: float, weights: str) -> Backbone:
@@ -81,16 +84,62 @@ def _vgg(
     return Backbone(name, title, (*convs, *full), 224, megabytes, weights)
 
 
-_MOBILENET = Backbone(
-    "mobilenet_v2",
-    "MobileNetV2",
-    tuple(
-        Stage(f"block{i}" if 0 < i < 18 else ("conv1" if i == 0 else "conv2"), (f"features.{i}",))
-        for i in range(19)
+def _mobile(name: str, title: str, last: int, megabytes: float, weights: str) -> Backbone:
+    """MobileNetV2 and EfficientNet: features.0 to features.`last`, the outer two convolutions."""
+    outer = {0: "conv1", last: "conv2"}
+    stages = tuple(
+        Stage(outer.get(i, f"block{i}"), _sequential("features", (i,))) for i in range(last + 1)
+    )
+    return Backbone(name, title, stages, 224, megabytes, weights)
+
+
+def _inception(
+    name: str,
+    title: str,
+    modules: str,
+    input_size: int,
+    megabytes: float,
+    weights: str,
+    least: int = 32,
+) -> Backbone:
+    """GoogLeNet and Inception-v3, each of whose modules is a stage: "stage:module …"."""
+    pairs = [named.split(":") for named in modules.split()]
+    stages = tuple(Stage(stage, (module,)) for stage, module in pairs)
+    return Backbone(name, title, stages, input_size, megabytes, weights, least)
+
+
+_GOOGLENET = (
+    "conv1:conv1 conv2:conv2 conv3:conv3 3a:inception3a 3b:inception3b 4a:inception4a "
+    "4b:inception4b 4c:inception4c 4d:inception4d 4e:inception4e 5a:inception5a 5b:inception5b"
+)
+_INCEPTION_V3 = (
+    "conv1:Conv2d_1a_3x3 conv2:Conv2d_2a_3x3 conv3:Conv2d_2b_3x3 conv4:Conv2d_3b_1x1 "
+    "conv5:Conv2d_4a_3x3 5b:Mixed_5b 5c:Mixed_5c 5d:Mixed_5d 6a:Mixed_6a 6b:Mixed_6b 6c:Mixed_6c "
+    "6d:Mixed_6d 6e:Mixed_6e 7a:Mixed_7a 7b:Mixed_7b 7c:Mixed_7c"
+)
+
+_DENSENET = Backbone(
+    "densenet121",
+    "DenseNet-121",
+    (
+        Stage("conv1", ("features.conv0", "features.norm0")),
+        *(
+            Stage(f"block{i}", (f"features.denseblock{i}", f"features.transition{i}"))
+            for i in (1, 2, 3)
+        ),
+        Stage("block4", ("features.denseblock4", "features.norm5")),
     ),
     224,
-    14.2,
-    "mobilenet_v2-b0353104.pth",
+    32.3,
+    "densenet121-a639ec97.pth",
+)
+
+_LENET5 = Backbone(
+    "lenet5",
+    "LeNet-5",
+    tuple(Stage(name, (name,)) for name in ("conv1", "conv2", "conv3", "fc1")),
+    32,
+    0.2,
 )
 
 _ALEXNET = Backbone(
@@ -104,6 +153,7 @@ _ALEXNET = Backbone(
     224,
     244.4,
     "alexnet-owt-7be5be79.pth",
+    least=63,
 )
 
 _SIMPLECONV3 = Backbone(
@@ -142,8 +192,29 @@ BACKBONES: dict[str, Backbone] = {
         _vgg("vgg11", "VGG-11", _VGG11, 531.4, "vgg11-8a719046.pth"),
         _vgg("vgg13", "VGG-13", _VGG13, 532.2, "vgg13-19584684.pth"),
         _vgg("vgg16", "VGG-16", _VGG16, 553.4, "vgg16-397923af.pth"),
-        _MOBILENET,
+        _mobile("mobilenet_v2", "MobileNetV2", 18, 14.2, "mobilenet_v2-b0353104.pth"),
         _ALEXNET,
+        _inception("googlenet", "GoogLeNet", _GOOGLENET, 224, 52.1, "googlenet-1378be20.pth"),
+        _inception(
+            "inception_v3",
+            "Inception-v3",
+            _INCEPTION_V3,
+            299,
+            108.9,
+            "inception_v3_google-0cc3c7bd.pth",
+            least=75,
+        ),
+        _resnet("resnext50_32x4d", "ResNeXt-50 32×4d", 100.4, "resnext50_32x4d-7cdf4587.pth"),
+        _DENSENET,
+        _resnet("se_resnet50", "SE-ResNet-50", 112.6, ""),
+        _mobile(
+            "efficientnet_b0",
+            "EfficientNet-B0",
+            8,
+            21.4,
+            "efficientnet_b0_rwightman-7f5810bc.pth",
+        ),
+        _LENET5,
         _SIMPLECONV3,
     )
 }

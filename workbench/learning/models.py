@@ -62,8 +62,8 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
 
 
 def explainable_layers(network: Network, name: str, size: int) -> tuple[str, ...]:
-    """Names, for `get_submodule`, of the convolutions and the stages whose output is a map, in the
-    order in which an image meets them."""
+    """Names, for `get_submodule`, of the convolutions and the stages whose output is a map of more
+    than one cell, in the order in which an image meets them."""
     stages = {BODY + module for stage in backbone(name).stages for module in stage.modules}
     wanted = {
         module: path
@@ -73,7 +73,7 @@ def explainable_layers(network: Network, name: str, size: int) -> tuple[str, ...
     met: list[str] = []
 
     def note(module: nn.Module, _inputs: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4:
+        if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
             met.append(wanted[module])
 
     hooks = [module.register_forward_hook(note) for module in wanted]

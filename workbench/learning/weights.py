@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from workbench.learning.models import BODY, Network
 REMEDY = "Choose weights of the same backbone, or another backbone."
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "model.", "_orig_mod.", "body.", "backbone.")
+# DenseNet's published weights are older than the rule that a module's name has no dot
+DOTTED = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
 def start_file(folder: Path) -> Path | None:
@@ -33,8 +36,8 @@ def start_file(folder: Path) -> Path | None:
 def load_start(network: Network, folder: Path, start: str, labels: RunLabels) -> bool:
     """Give `network` the run folder's start weights; True when its head was taken over too.
 
-    The head is taken from an earlier run that learned the same labels. Raises KnownError naming
-    the file where it is missing, unreadable or of another architecture.
+    The head is taken from an earlier run that learned the same labels with a head of the same kind.
+    Raises KnownError naming the file where it is missing, unreadable or of another architecture.
     """
     if start == "none":
         return False
@@ -48,11 +51,17 @@ def load_start(network: Network, folder: Path, start: str, labels: RunLabels) ->
     own = network.body.state_dict()
     _check(own, weights, path)
     body = {BODY + key: weights[key] for key in own if key in weights}
-    head = {}
-    if known == msgspec.json.encode(labels).decode():
-        head = {key: value for key, value in weights.items() if key.startswith("head.")}
+    head = {key: value for key, value in weights.items() if key.startswith("head.")}
+    if known != msgspec.json.encode(labels).decode() or not _same_head(network, head):
+        head = {}
     network.load_state_dict({**body, **head}, strict=False)
     return bool(head)
+
+
+def _same_head(network: Network, head: Mapping[str, Tensor]) -> bool:
+    """Whether weights of a head have the names and sizes of the network's own."""
+    own = {f"head.{key}": value.shape for key, value in network.head.state_dict().items()}
+    return own == {key: value.shape for key, value in head.items()}
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
@@ -90,7 +99,7 @@ def bare_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if tensors and all(key.startswith((prefix, "head.")) for key in tensors):
             return bare_names({key.removeprefix(prefix): value for key, value in tensors.items()})
-    return tensors
+    return {DOTTED.sub(r"\1", key): value for key, value in tensors.items()}
 
 
 def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path) -> None:
