@@ -130,9 +130,7 @@ def test_another_backbone_brings_its_own_advice(page):
 
 
 def test_imagenet_weights_say_their_size_and_where_they_come_from(page):
-    assert page.form.start.state.text() == (
-        "fetched at the start: 5 MB from download.pytorch.org"
-    )
+    assert page.form.start.state.text() == ("fetched at the start: 5 MB from download.pytorch.org")
     assert not page.form.start.button.isHidden()
     assert page.form.start.state.toolTip() == backbone("squeezenet1_1").weights_address
     assert weights_path("squeezenet1_1") is None
