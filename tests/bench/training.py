@@ -80,7 +80,7 @@ def bare(run: RunFolder, precision: str) -> Iterator[int]:
     recipe = run.recipe
     network = build_network(recipe.backbone, run.labels)
     network.to(DEVICE.torch, memory_format=torch.channels_last)
-    frozen = freeze(network, backbone(recipe.backbone).frozen_modules(recipe.frozen))
+    frozen = freeze(network.body, backbone(recipe.backbone).frozen_modules(recipe.frozen))
     network.train()
     for module in frozen:
         module.eval()

@@ -48,7 +48,9 @@ def test_schedules_have_their_shapes() -> None:
 def test_the_head_learns_faster_and_biases_do_not_decay() -> None:
     recipe = complete({**TINY, "head_factor": 10.0, "weight_decay": 0.01}, {})
     network = build_network("simpleconv3", RunLabels(CATEGORY))
-    optimizer = make_optimizer(network, recipe, torch.device("cpu"))
+    optimizer = make_optimizer(
+        [(network.body, 1.0), (network.head, 10.0)], recipe, torch.device("cpu")
+    )
     set_rate(optimizer, 0.1)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     assert of[id(network.body.conv1.weight)]["lr"] == pytest.approx(0.1)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 import torch
+from torch import Tensor
 
-from workbench.domain.backbones import backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
@@ -16,6 +16,7 @@ from workbench.learning.augment import Augmenter
 from workbench.learning.backbones import normalisation
 from workbench.learning.data import Images
 from workbench.learning.device import Device
+from workbench.learning.heads import find_head
 from workbench.learning.loop import Loop, class_weights
 from workbench.learning.methods import Batch, Beginning, Method, Setup, find_method
 from workbench.learning.models import Network, build_network, card_of
@@ -57,7 +58,7 @@ def assemble(run: RunFolder, images: Images, device: Device, fresh: bool) -> Ass
     """
     recipe, labels = run.recipe, run.labels
     torch.manual_seed(recipe.seed)
-    plain = build_network(recipe.backbone, labels)
+    plain = build_network(recipe.backbone, labels, recipe.head, recipe.options)
     head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
     learner = make_learner(run, plain, images, device)
     augmenter = Augmenter(recipe, *normalisation(recipe.backbone), device.torch)
@@ -84,20 +85,24 @@ def make_learner(run: RunFolder, plain: Network, images: Images | None, device: 
     recipe, labels = run.recipe, run.labels
     kind = find_method(recipe.method)
     check_options(recipe)
-    network = kind.wrap(plain, kind.spec.options(recipe.options))
+    options = kind.spec.options(recipe.options)
+    network = kind.wrap(plain, recipe.backbone, options)
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    frozen = kind.freeze(network, backbone(recipe.backbone).frozen_modules(recipe.frozen))
+    frozen = kind.freeze(network, recipe)
     weights = None
     if images is not None:
         classes = len(labels.target.labels)
         weights = class_weights(images, images.of_part("train"), recipe, classes)
-    setup = Setup(recipe, labels, None if weights is None else weights.to(device.torch), network)
+    if weights is not None:
+        weights = weights.to(device.torch)
+    setup = Setup(recipe, labels, weights, network, lambda: _start(run))
     method, penalties = kind(setup), Penalties(setup)
     method.extra.to(device.torch)
     penalties.extra.to(device.torch)
     if penalties.replace_decay:
         recipe = msgspec.structs.replace(recipe, weight_decay=0.0)
-    optimizer = make_optimizer(network, recipe, device.torch, method.extra)
+    new = [(network.head, recipe.head_factor), (method.extra, recipe.head_factor)]
+    optimizer = make_optimizer([*kind.rates(network, options), *new], recipe, device.torch)
     return Learner(network, method, penalties, optimizer, frozen)
 
 
@@ -114,17 +119,23 @@ def begin(run: RunFolder, learner: Learner, loop: Loop, card: ModelCard) -> None
                 images.views[chosen].to(loop.device.torch),
             )
 
-    path = start_file(run.path) if run.recipe.start != "none" else None
-    start = read_weights(path)[0] if path is not None else {}
-    beginning = Beginning(learner.network, start, batches, loop.device)
-    learner.network.eval()
+    beginning = Beginning(learner.network, batches, loop.device)
+    network = learner.network.eval()
+    with torch.no_grad():
+        network.head.begin(network.body(batch.images) for batch in batches())
     learner.method.begin(beginning)
     learner.penalties.begin(beginning)
 
 
+def _start(run: RunFolder) -> dict[str, Tensor]:
+    path = start_file(run.path) if run.recipe.start != "none" else None
+    return read_weights(path)[0] if path is not None else {}
+
+
 def check_options(recipe: Recipe) -> None:
     """Raise ValueRefused for options of something that the recipe does not choose."""
-    chosen = [find_method(recipe.method).spec, *(p.spec for p in find_penalties(recipe.penalty))]
+    chosen = [find_head(recipe.head).spec, find_method(recipe.method).spec]
+    chosen += [penalty.spec for penalty in find_penalties(recipe.penalty)]
     names = [spec.name for spec in chosen]
     for name in recipe.options:
         if name not in names:

@@ -9,22 +9,19 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from workbench.domain.recipes import Recipe
-from workbench.learning.models import Network
 
 WARM_UP = 0.3  # share of a one-cycle training that rises (Smith and Topin 2018)
 FIRST = 1 / 25  # and where it starts and ends, relative to its peak
 LAST = 1e-5
 
 
-def make_optimizer(
-    network: Network, recipe: Recipe, device: torch.device, extra: nn.Module | None = None
-) -> Optimizer:
-    """Body at the recipe's rate, head, and what a method learns beside the network (`extra`), at
-    `head_factor` times it; no decay of biases and norms."""
+Rates = list[tuple[nn.Module, float]]  # modules and what the learning rate is multiplied with
+
+
+def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimizer:
+    """Every module at its factor times the recipe's rate; no decay of biases and norms."""
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
-    new = recipe.head_factor
-    modules = [(network.body, 1.0), (network.head, new), *([(extra, new)] if extra else [])]
-    for module, factor in modules:
+    for module, factor in rates:
         for parameter in module.parameters():
             if parameter.requires_grad:
                 decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
@@ -68,12 +65,14 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate * group["factor"]
 
 
-def freeze(network: Network, modules: tuple[str, ...]) -> list[nn.Module]:
-    """Stop the parameters of the body's `modules` (name prefixes) from learning.
+def freeze(body: nn.Module, modules: tuple[str, ...]) -> list[nn.Module]:
+    """Stop the parameters of a body's `modules` (name prefixes) from learning; those are left out
+    that the body has not, since it ends in maps.
 
     Gives the modules, whose normalisation and dropout must stay in evaluation mode.
     """
-    frozen = [network.body.get_submodule(name) for name in modules]
+    known = dict(body.named_modules())
+    frozen = [known[name] for name in modules if name in known]
     for module in frozen:
         module.requires_grad_(False)
     return frozen

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from workbench.learning.models import Network
+
 ITERATIONS = 100
 
 
@@ -42,3 +44,19 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 
         layer.weight.div_(spread)
         layer.bias.sub_(layer.weight @ centre)
     return layer.requires_grad_(False)
+
+
+def pooled(features: Tensor) -> Tensor:
+    """B × D feature vectors of B × D vectors or B × D × H × W maps."""
+    return features.mean(dim=(2, 3)) if features.ndim == 4 else features
+
+
+@torch.no_grad()
+def feature_count(network: Network, size: int) -> int:
+    """How many pooled features the backbone gives for images of `size` × `size`."""
+    mode = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    count = pooled(network.body(torch.zeros(1, 3, size, size, device=device))).shape[1]
+    network.train(mode)
+    return count

@@ -31,8 +31,8 @@ def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCar
     """
     card = read_card(run_folder)
     method = find_method(card.method)
-    plain = build_network(card.backbone, card.labels)
-    network = method.wrap(plain, method.spec.options(card.options))
+    plain = build_network(card.backbone, card.labels, card.head, card.options)
+    network = method.wrap(plain, card.backbone, method.spec.options(card.options))
     path = run_folder / WEIGHTS_FILE
     try:
         weights = load_file(path)

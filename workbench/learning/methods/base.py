@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from workbench.domain.backbones import backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec, Value
 from workbench.domain.recipes import Recipe
@@ -16,6 +17,8 @@ from workbench.domain.runs import RunLabels
 from workbench.learning.device import Device
 from workbench.learning.models import Network
 from workbench.learning.optimisers import freeze
+
+Options = dict[str, Value]
 
 
 @dataclass(frozen=True)
@@ -36,22 +39,22 @@ class Batch:
 @dataclass(frozen=True)
 class Setup:
     """What a method or penalty is made from. `network` is the one that will be trained, on its
-    device; its start weights are there only when `begin` is called."""
+    device; its start weights are sure to be there only when `begin` is called. `start` reads the
+    weights file it started from, under the file's own names: empty where there is none."""
 
     recipe: Recipe
     labels: RunLabels
     class_weights: Tensor | None
     network: Network
+    start: Callable[[], dict[str, Tensor]] = dict
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What `begin` may look at: the network as it starts, the weights file it started from under
-    its own names (empty for start "none"), and the train part as it lies, not augmented, in batches
-    that are made anew at each call."""
+    """What `begin` may look at: the network as it starts, and the train part as it lies, not
+    augmented, in batches that are made anew at each call."""
 
     network: Network
-    start: dict[str, Tensor]
     train: Callable[[], Iterable[Batch]]
     device: Device
 
@@ -63,19 +66,24 @@ class Method:
     spec: ClassVar[Spec]
 
     def __init__(self, setup: Setup) -> None:
-        self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
+        self.options: Options = self.spec.options(setup.recipe.options)
         self.extra = nn.Module()  # what is learned or kept beside the network, in checkpoints only
 
     @classmethod
-    def wrap(cls, network: Network, options: dict[str, Value]) -> Network:
-        """The network that is trained, from a plain one with its start weights; also called when
-        a trained one is rebuilt from its card."""
+    def wrap(cls, network: Network, name: str, options: Options) -> Network:
+        """The network that is trained, from a plain one of the backbone `name` with its start
+        weights; also called when a trained one is rebuilt from its card."""
         return network
 
     @classmethod
-    def freeze(cls, network: Network, modules: tuple[str, ...]) -> list[nn.Module]:
-        """Stop the backbone's `modules` from learning; gives those that stay in evaluation mode."""
-        return freeze(network, modules)
+    def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
+        """Stop what the recipe freezes from learning; gives what stays in evaluation mode."""
+        return freeze(network.body, backbone(recipe.backbone).frozen_modules(recipe.frozen))
+
+    @classmethod
+    def rates(cls, network: Network, options: Options) -> list[tuple[nn.Module, float]]:
+        """Modules of the backbone with what the learning rate is multiplied with for each."""
+        return [(network.body, 1.0)]
 
     def begin(self, beginning: Beginning) -> None:
         """Called once before the first step of a training, never when it is gone on with: what is

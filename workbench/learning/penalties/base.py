@@ -95,8 +95,3 @@ def watching(network: Network, names: tuple[str, ...]) -> Generator[Watched, Non
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def pooled(features: Tensor) -> Tensor:
-    """B × D feature vectors of B × D vectors or B × D × H × W maps."""
-    return features.mean(dim=(2, 3)) if features.ndim == 4 else features

@@ -15,12 +15,11 @@ from workbench.learning.penalties.base import (
     HEAD_INPUT,
     Penalty,
     Watched,
-    pooled,
     register,
     watching,
 )
 from workbench.learning.penalties.stages import switched_off, unfrozen_stages
-from workbench.learning.probe import linear_probe
+from workbench.learning.probe import linear_probe, pooled
 
 SOURCE = (
     "Li et al. 2019, DELTA: deep learning transfer using feature map with attention for "

@@ -1,0 +1,161 @@
+"""The mathematics of the single methods, against closed forms and hand-worked cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.learning.small_runs import CATEGORY
+from workbench.domain.runs import RunLabels
+from workbench.learning.methods import METHODS
+from workbench.learning.methods.co_tuning import direct, reverse
+from workbench.learning.methods.multi_tune import TwoBodies
+from workbench.learning.methods.spot_tune import SpotBody
+from workbench.learning.methods.stochastic_norm import StochasticNorm2d
+from workbench.learning.models import build_network
+from workbench.learning.probe import linear_probe
+from workbench.learning.source_head import source_head
+
+IMAGES = torch.randn(7, 3, 48, 48, generator=torch.Generator().manual_seed(3))
+
+
+def norm_of(p: float) -> tuple[StochasticNorm2d, nn.BatchNorm2d]:
+    torch.manual_seed(0)
+    plain = nn.BatchNorm2d(6)
+    with torch.no_grad():
+        plain.running_mean.normal_()
+        plain.running_var.uniform_(0.5, 2.0)
+        plain.weight.normal_()
+        plain.bias.normal_()
+    return StochasticNorm2d(plain, p), plain
+
+
+def test_stochastic_norm_lies_between_its_two_statistics() -> None:
+    x = torch.randn(5, 6, 4, 3)
+    never, plain = norm_of(0.0)
+    torch.testing.assert_close(never(x), plain(x))
+    torch.testing.assert_close(never.running_mean, plain.running_mean)
+    always, plain = norm_of(1.0)
+    frozen = plain.eval()(x)
+    torch.testing.assert_close(always(x), frozen)
+    assert not torch.equal(always.running_mean, plain.running_mean)  # it goes on learning them
+    both, plain = norm_of(0.5)
+    torch.manual_seed(1)
+    mixed = both(x)
+    moving, own = norm_of(1.0)[0](x), norm_of(0.0)[0](x)
+    of_moving = (mixed - moving).abs().amax(dim=(0, 2, 3)) < 1e-5
+    of_batch = (mixed - own).abs().amax(dim=(0, 2, 3)) < 1e-5
+    assert (of_moving ^ of_batch).all()
+    assert of_moving.any()
+    assert of_batch.any()
+    torch.testing.assert_close(both.eval()(x), StochasticNorm2d(both, 0.0).eval()(x))
+
+
+def test_stochastic_norm_has_the_right_gradient() -> None:
+    norm = norm_of(0.5)[0].double()
+    x = torch.randn(3, 6, 2, 2, dtype=torch.float64, requires_grad=True)
+
+    def of(value: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(2)
+        fresh = norm_of(0.5)[0].double()
+        torch.manual_seed(2)
+        return fresh(value)
+
+    assert torch.autograd.gradcheck(of, x)
+    assert norm.training
+
+
+def test_direct_relations_are_mean_predictions() -> None:
+    predictions = torch.tensor([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.5, 0.5]])
+    found = direct(predictions, torch.tensor([0, 0, 1, -1]), 3)
+    np.testing.assert_allclose(found, [[0.7, 0.3], [0.1, 0.9], [0.5, 0.5]], rtol=1e-6)
+
+
+def test_reverse_relations_follow_bayes() -> None:
+    """Source classes 0 and 1 only show label 0, class 2 only label 1: P(s|y) is then P(s) shared
+    out among the classes of that label."""
+    rows = [0] * 30 + [1] * 10 + [2] * 40
+    predictions = torch.full((80, 3), 0.005)
+    predictions[range(80), rows] = 0.99
+    found = reverse(predictions, torch.tensor([0] * 40 + [1] * 40), 2)
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found, [[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]], atol=0.06)
+
+
+def test_a_probe_finds_the_classes_and_takes_features_as_they_are() -> None:
+    draw = torch.Generator().manual_seed(0)
+    centres = torch.tensor([[100.0, 0.0], [100.3, 0.002], [100.0, 0.004]])
+    labels = torch.arange(90) % 3
+    noise = torch.randn(90, 2, generator=draw) * torch.tensor([0.05, 0.0003])
+    features = centres[labels] + noise
+    hidden = torch.where(torch.arange(90) % 10 == 0, -1, labels)
+    layer = linear_probe(features, hidden, 3)
+    assert (layer(features).argmax(1) == labels).float().mean() > 0.97
+    assert linear_probe(features, torch.full((90,), -1), 3).weight.abs().sum() == 0
+
+
+@pytest.mark.parametrize("shape", [(9, 4), (9, 4, 1, 1)])
+def test_a_source_head_is_the_last_layer_that_fits(shape: tuple[int, ...]) -> None:
+    start = {
+        "features.0.weight": torch.zeros(4, 4),
+        "classifier.1.weight": torch.randn(shape),
+        "classifier.1.bias": torch.randn(9),
+    }
+    layer = source_head(start, ["features.0.weight"], 4)
+    assert layer is not None
+    x = torch.randn(2, 4)
+    expected = x @ start["classifier.1.weight"].flatten(1).T + start["classifier.1.bias"]
+    torch.testing.assert_close(layer(x), expected)
+    assert source_head(start, list(start), 4) is None
+    assert source_head(start, ["features.0.weight"], 5) is None
+
+
+def test_both_bodies_weigh_the_same_at_first() -> None:
+    torch.manual_seed(0)
+    body = build_network("simpleconv3", RunLabels(CATEGORY)).body.eval()
+    features = body(IMAGES).detach()
+    joined = TwoBodies(body).eval()(IMAGES)
+    unit = features / features.norm(dim=1, keepdim=True)
+    expected = torch.cat((unit, unit), dim=1) * (0.5 * features.shape[1]) ** 0.5
+    torch.testing.assert_close(joined, expected)
+
+
+def spots() -> SpotBody:
+    torch.manual_seed(0)
+    network = build_network("simpleconv3", RunLabels(CATEGORY))
+    wrapped = METHODS["spottune"].wrap(network, "simpleconv3", {"heat": 5.0, "policy_rate": 1.0})
+    body = wrapped.body
+    assert isinstance(body, SpotBody)
+    return body.eval()
+
+
+def test_a_spot_is_tuned_or_frozen_as_the_policy_says() -> None:
+    body = spots()
+    before = body(IMAGES)
+    with torch.no_grad():
+        for stage in body.stages:
+            for path in stage:
+                for parameter in body.spot(path).tuned.parameters():
+                    parameter.mul_(1.2)
+        body.policy.choice.bias.fill_(-9.0)
+        torch.testing.assert_close(body(IMAGES), before)  # all frozen: what it was
+        body.policy.choice.bias.fill_(9.0)
+        tuned = body(IMAGES)
+    assert not torch.allclose(tuned, before)
+    names = [path for stage in body.stages for path in stage]
+    assert all(body.spot(path).decision is None for path in names)
+
+
+def test_choices_are_drawn_as_likely_as_the_policy_says() -> None:
+    body = spots().train()
+    logits = torch.tensor([[0.0, 2.0, -3.0]]).expand(4000, 3).clone().requires_grad_()
+    torch.manual_seed(0)
+    chosen = body.decide(logits)
+    assert ((chosen - chosen.round()).abs() < 1e-6).all()
+    expected = torch.sigmoid(logits[0]).detach()
+    torch.testing.assert_close(chosen.detach().mean(0), expected, atol=0.03, rtol=0)
+    chosen.sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad > 0).any()

@@ -1,0 +1,126 @@
+"""Every method and penalty: it trains, goes on exactly where it was left, and comes back."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.learning.small_runs import CATEGORY, Chances, make_run, train
+from workbench.domain.errors import KnownError
+from workbench.domain.methods import Spec
+from workbench.domain.reports import Finished, Paused
+from workbench.domain.runs import PREDICTIONS_FILE, START_FILE, WEIGHTS_FILE, RunLabels
+from workbench.learning.device import choose_device
+from workbench.learning.evaluate import Scorer
+from workbench.learning.methods import METHODS
+from workbench.learning.models import build_network, weights_of
+from workbench.learning.penalties import PENALTIES
+from workbench.learning.pixels import load_square, working_side
+from workbench.learning.reporting import Wish
+from workbench.learning.run_folder import read_run_folder
+from workbench.learning.trained import load_model
+
+CHOICES = [
+    *({"method": name} for name in METHODS),
+    *({"penalty": name} for name in PENALTIES),
+    {"penalty": "l2-sp+bss", "projection": True},
+    {"mix": "mixup"},
+    {"mix": "cutmix", "loss": "focal"},
+]
+NAMES = ["-".join(str(value) for value in choice.values()) for choice in CHOICES]
+
+
+def started_run(folder: Path, **recipe: object) -> Path:
+    """A run that starts from weights of another one, which had a classifier of five classes."""
+    made = make_run(folder, epochs=2, start="file:other", **recipe)
+    torch.manual_seed(5)
+    other = build_network("simpleconv3", RunLabels(CATEGORY))
+    weights = weights_of(other)
+    weights["head.target.weight"] = torch.randn(5, 128) * 0.1
+    weights["head.target.bias"] = torch.zeros(5)
+    save_file(weights, made / START_FILE)
+    return made
+
+
+@pytest.mark.parametrize("recipe", CHOICES, ids=NAMES)
+def test_it_trains_goes_on_exactly_and_comes_back(
+    tmp_path: Path, recipe: dict[str, object]
+) -> None:
+    whole = started_run(tmp_path / "whole", **recipe)
+    finished = train(whole)[-1]
+    assert isinstance(finished, Finished)
+    parted = started_run(tmp_path / "parted", **recipe)
+    assert isinstance(train(parted, Chances(Wish.PAUSE, 4))[-1], Paused)
+    assert isinstance(train(parted)[-1], Finished)
+    first, second = load_file(whole / WEIGHTS_FILE), load_file(parted / WEIGHTS_FILE)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    network, card = load_model(whole)
+    samples = read_run_folder(whole).samples
+    side = working_side(card.image_size, card.test_resize)
+    squares = torch.stack([load_square(Path(sample.path), None, side) for sample in samples])
+    scores = Scorer(network, card, choose_device())(squares).numpy()
+    with np.load(whole / PREDICTIONS_FILE, allow_pickle=False) as arrays:
+        np.testing.assert_allclose(scores, arrays["scores"], atol=1e-4)
+
+
+@pytest.mark.parametrize("spec", [kind.spec for kind in (*METHODS.values(), *PENALTIES.values())])
+def test_what_is_said_of_each_is_whole(spec: Spec) -> None:
+    assert spec.title
+    assert spec.words.endswith(".")
+    assert any(part.isdigit() and len(part) == 4 for part in spec.source.replace(",", " ").split())
+    for parameter in spec.parameters:
+        assert parameter.check(spec.name, parameter.default) == parameter.default
+        assert parameter.words
+    assert spec.options({}) == {p.name: p.default for p in spec.parameters}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"method": "magic"}, "fine-tune"),
+        ({"penalty": "magic"}, "l2-sp"),
+        ({"penalty": "l2-sp", "options": {"l2-sp": {"alpa": 1.0}}}, "alpha"),
+        ({"penalty": "l2-sp", "options": {"l2-sp": {"alpha": -1.0}}}, "≥ 0"),
+        ({"options": {"delta": {"alpha": 1.0}}}, "fine-tune"),
+        ({"penalty": "l2-sp", "options": {"l2-sp": {"up_to": "fire99"}}}, "conv1"),
+    ],
+)
+def test_a_wrong_choice_names_what_is_allowed(
+    tmp_path: Path, recipe: dict[str, object], words: str
+) -> None:
+    folder = started_run(tmp_path / "run", **recipe)
+    with pytest.raises(KnownError, match=words):
+        train(folder)
+
+
+def test_co_tuning_needs_a_classifier_and_says_so(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", method="co-tuning")
+    with pytest.raises(KnownError, match="classifier"):
+        train(folder)
+
+
+def test_stochastic_norm_needs_normalisation(tmp_path: Path) -> None:
+    folder = make_run(
+        tmp_path / "run", method="stochastic-norm", backbone="squeezenet1_1", image_size=48
+    )
+    with pytest.raises(KnownError, match="normalisation"):
+        train(folder)
+
+
+def test_options_are_part_of_the_result(tmp_path: Path) -> None:
+    losses = []
+    for alpha in (0.0, 10.0):
+        folder = started_run(
+            tmp_path / f"{alpha}", penalty="l2-sp", options={"l2-sp": {"alpha": alpha}}
+        )
+        train(folder)
+        start, end = load_file(folder / START_FILE), load_file(folder / WEIGHTS_FILE)
+        losses.append(float((start["conv1.weight"] - end["conv1.weight"]).norm()))
+    assert math.isfinite(losses[1])
+    assert losses[1] < 0.5 * losses[0]

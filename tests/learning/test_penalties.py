@@ -1,0 +1,225 @@
+"""The mathematics of penalties and of what all methods share, against numpy and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.learning.small_runs import CATEGORY, TINY
+from workbench.domain.methods import Options
+from workbench.domain.recipes import complete
+from workbench.domain.runs import RunLabels
+from workbench.learning.device import choose_device
+from workbench.learning.gradients import backward
+from workbench.learning.methods import Batch, Beginning, Setup
+from workbench.learning.methods.terms import LabelLoss
+from workbench.learning.mixing import mixed
+from workbench.learning.models import Network, build_network
+from workbench.learning.penalties import PENALTIES, Penalty, watching
+from workbench.learning.penalties.base import HEAD_INPUT
+
+LABELS = RunLabels(CATEGORY)
+
+
+@pytest.fixture
+def network() -> Network:
+    torch.manual_seed(1)
+    return build_network("simpleconv3", LABELS)
+
+
+def batch_of(count: int = 6, size: int = 32) -> Batch:
+    draw = torch.Generator().manual_seed(2)
+    images = torch.randn(count, 3, size, size, generator=draw)
+    targets = torch.arange(count) % 3
+    return Batch(images, targets, torch.full((count,), -1))
+
+
+def made(name: str, network: Network, **options: object) -> Penalty:
+    given: Options = {name: options}  # type: ignore[dict-item]
+    recipe = complete({**TINY, "penalty": name, "options": given}, {})
+    return PENALTIES[name](Setup(recipe, LABELS, None, network))
+
+
+def value(penalty: Penalty, network: Network, batch: Batch) -> Tensor:
+    with watching(network, penalty.watched) as watched:
+        network(batch.images)
+    return penalty.value(network, batch, watched)
+
+
+def matrices(network: Network) -> dict[str, np.ndarray]:
+    """Weights without biases and normalisation, by name."""
+    named = network.named_parameters()
+    return {name: p.detach().numpy().copy() for name, p in named if p.ndim > 1}
+
+
+def test_l2_is_half_the_squared_length_of_all_weights(network: Network) -> None:
+    expected = 0.3 / 2 * sum((w**2).sum() for w in matrices(network).values())
+    assert value(made("l2", network, alpha=0.3), network, batch_of()).item() == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("up_to", "below"),
+    [("all", ("conv1", "conv2", "conv3", "fc")), ("conv2", ("conv1", "conv2"))],
+)
+def test_l2_sp_is_measured_from_the_start(
+    network: Network, up_to: str, below: tuple[str, ...]
+) -> None:
+    penalty = made("l2-sp", network, alpha=0.5, beta=0.2, up_to=up_to)
+    start = matrices(network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.01)
+    expected = 0.0
+    for name, now in matrices(network).items():
+        if name.startswith(tuple(f"body.{stage}" for stage in below)):
+            expected += 0.5 / 2 * ((now - start[name]) ** 2).sum()
+        else:
+            expected += 0.2 / 2 * (now**2).sum()
+    assert value(penalty, network, batch_of()).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [5, 200])
+def test_bss_sums_the_smallest_squared_singular_values(network: Network, count: int) -> None:
+    batch = batch_of(count)
+    with watching(network, (HEAD_INPUT,)) as watched:
+        network(batch.images)
+    singular = np.linalg.svd(watched[HEAD_INPUT].detach().double().numpy(), compute_uv=False)
+    found = made("bss", network, k=2, eta=0.5).value(network, batch, watched)
+    assert found.item() == pytest.approx(
+        0.5 * (singular[-2:] ** 2).sum(), rel=1e-3, abs=1e-6 * singular[0] ** 2
+    )
+
+
+def test_bss_has_the_right_gradient(network: Network) -> None:
+    penalty = made("bss", network, k=2, eta=1.0)
+    features = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
+
+    def of(x: Tensor) -> Tensor:
+        return torch.linalg.eigvalsh(x @ x.T)[:2].sum()
+
+    assert torch.autograd.gradcheck(of, features)
+    expected = torch.autograd.grad(of(features), features)[0]
+    got = torch.autograd.grad(
+        penalty.value(network, batch_of(4), {HEAD_INPUT: features}), features
+    )[0]
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_same_class_is_the_mean_over_pairs(network: Network) -> None:
+    features = torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 0.0], [5.0, 5.0]])
+    batch = Batch(torch.zeros(4, 3, 8, 8), torch.tensor([0, 0, 0, -1]), torch.full((4,), -1))
+    found = made("same-class", network, weight=0.5).value(network, batch, {HEAD_INPUT: features})
+    assert found.item() == pytest.approx(0.5 * (2 + 0 + 2) / 3)  # squared distances at length 1
+    alone = Batch(batch.images[:1], batch.targets[:1], batch.views[:1])
+    none = made("same-class", network).value(network, alone, {HEAD_INPUT: features[:1]})
+    assert none.item() == 0.0
+
+
+def test_delta_weighs_the_change_of_every_channel(network: Network) -> None:
+    network.eval()
+    penalty = made("delta", network, alpha=0.8, importance="equal")
+    batch = batch_of()
+    with torch.no_grad():
+        before = {n: maps_of(network, n, batch) for n in penalty.watched}
+        network.body.conv1.weight.mul_(1.1)
+        after = {n: maps_of(network, n, batch) for n in penalty.watched}
+    expected = 0.0
+    for name in penalty.watched:
+        change = (after[name] - before[name]).numpy() ** 2
+        change = change.reshape(*change.shape[:2], -1).mean(2)  # over positions
+        expected += 0.8 / 2 * change.mean(0).sum()
+    assert value(penalty, network, batch).item() == pytest.approx(expected, rel=1e-4)
+    assert len(penalty.watched) >= 4
+
+
+def maps_of(network: Network, name: str, batch: Batch) -> Tensor:
+    with watching(network, (name,)) as seen:
+        network(batch.images)
+    return seen[name]
+
+
+@pytest.mark.parametrize(("how", "left"), [("ablation", 0.0), ("gradient", 0.999)])
+def test_delta_weighs_channels_by_what_their_loss_costs(
+    network: Network, how: str, left: float
+) -> None:
+    """A channel behind a normalisation is scaled by scaling that one's weight and bias: to nothing
+    for the ablation, a little for the first order of it."""
+    network.eval()
+    batch = batch_of(24)
+    penalty = made("delta", network, importance=how)
+    penalty.begin(Beginning(network, lambda: [batch], choose_device()))
+    weights = penalty.extra.get_buffer("body/bn2").numpy()
+    assert weights.sum() == pytest.approx(1, abs=1e-5)
+    source, head = penalty.source, penalty._head
+    norm = source.body.bn2
+
+    def loss() -> float:
+        with torch.no_grad():
+            scores = head(source.body(batch.images))
+            return float(nn.functional.cross_entropy(scores.double(), batch.targets))
+
+    base, rises = loss(), []
+    for channel in range(24):
+        kept = norm.weight[channel].item(), norm.bias[channel].item()
+        with torch.no_grad():
+            norm.weight[channel] *= left
+            norm.bias[channel] *= left
+            rises.append((loss() - base) / (1 - left))
+            norm.weight[channel], norm.bias[channel] = kept
+    rises = np.array(rises) / np.std(rises, ddof=1)
+    expected = np.exp(rises) / np.exp(rises).sum()
+    np.testing.assert_allclose(weights, expected, rtol=0.08)
+
+
+def test_projection_drops_only_what_opposes_the_loss() -> None:
+    for towards, expected in (((-3.0, 1.0), (2.0, 1.0)), ((3.0, 1.0), (5.0, 1.0))):
+        w = nn.Parameter(torch.zeros(2))
+        loss = (w * torch.tensor([2.0, 0.0])).sum()
+        penalty = (w * torch.tensor(towards)).sum()
+        scaler = torch.amp.GradScaler("cuda", enabled=False)
+        backward(loss, penalty, [w], scaler, projection=True)
+        assert w.grad is not None
+        assert w.grad.tolist() == pytest.approx(expected)
+    w = nn.Parameter(torch.zeros(2))
+    backward((2 * w).sum(), (-3 * w).sum(), [w], scaler, projection=False)
+    assert w.grad is not None
+    assert w.grad.tolist() == pytest.approx((-1.0, -1.0))
+
+
+def test_the_focal_loss_weighs_what_is_still_wrong(network: Network) -> None:
+    recipe = complete({**TINY, "loss": "focal", "focal_gamma": 2.0, "label_smoothing": 0.0}, {})
+    scores = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.5, 0.2], [1.0, 1.0, 1.0]])
+    targets = torch.tensor([0, 2, -1])
+    batch = Batch(torch.zeros(3, 3, 8, 8), targets, targets)
+    found = LabelLoss(Setup(recipe, LABELS, None, network))(network, scores, batch)
+    p = np.exp(scores.numpy()) / np.exp(scores.numpy()).sum(1, keepdims=True)
+    own = p[[0, 1], [0, 2]]
+    assert found.item() == pytest.approx((-((1 - own) ** 2) * np.log(own)).sum() / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_mixed_images_and_labels_agree(network: Network, mix: str) -> None:
+    recipe = complete({**TINY, "mix": mix, "mix_alpha": 1.0, "label_smoothing": 0.0}, {})
+    count = 8
+    images = torch.arange(count).float().view(-1, 1, 1, 1).expand(count, 3, 20, 30).clone()
+    targets = torch.arange(count) % 3
+    torch.manual_seed(4)
+    batch = mixed(Batch(images, targets, targets), recipe)
+    assert batch.share is not None
+    assert batch.partner is not None
+    rows = torch.arange(count)
+    mean = batch.share * rows + (1 - batch.share) * batch.partner
+    torch.testing.assert_close(batch.images.mean(dim=(1, 2, 3)), mean.float())
+    assert (batch.share >= 0.49).all()
+    if mix == "cutmix":
+        assert all(len(image.unique()) <= 2 for image in batch.images)
+    scores = torch.randn(count, 3)
+    found = LabelLoss(Setup(recipe, LABELS, None, network))(network, scores, batch)
+    logs = scores.log_softmax(1).numpy()
+    own, other = logs[rows, targets], logs[rows, targets[batch.partner]]
+    share = batch.share.numpy()
+    assert found.item() == pytest.approx(-(share * own + (1 - share) * other).mean(), rel=1e-5)

@@ -1,0 +1,107 @@
+"""Co-Tuning: the start weights' own classifier goes on learning what it would call each label."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from workbench.domain.errors import KnownError
+from workbench.domain.methods import Parameter, Spec
+from workbench.learning.methods.base import Batch, Beginning, Method, Setup, register, remember
+from workbench.learning.methods.terms import LabelLoss
+from workbench.learning.models import Network
+from workbench.learning.probe import feature_count, linear_probe, pooled
+from workbench.learning.source_head import source_head
+
+
+@register
+class CoTuning(Method):
+    """Loss = −log P(y_t|x) + λ · −Σ_s P(s|y_t) log P_s(s|x), where P_s is the source head, which
+    learns on, and P(s|y_t) says what source classes a target label looks like.
+
+    "direct" takes P(s|y_t) as the mean source prediction of y_t's training images; "reverse" fits
+    P(y_t|s) by logistic regression on the source predictions and turns it round with Bayes' rule,
+    P(s) being the mean source prediction. Images without a label add nothing.
+    """
+
+    spec = Spec(
+        name="co-tuning",
+        kind="method",
+        title="Co-Tuning",
+        words="Keeps training the source classifier on what it would call each of these labels.",
+        source="You et al. 2020, Co-Tuning for transfer learning",
+        parameters=(
+            Parameter(name="strength", default=1.0, low=0.0, words="λ, of the source term"),
+            Parameter(
+                name="relation",
+                default="direct",
+                choices=("direct", "reverse"),
+                words="how labels are related to source classes",
+            ),
+        ),
+        needs=("start", "source head"),
+    )
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.label_loss = LabelLoss(setup)
+        self._classes = len(setup.labels.target.labels)
+        body = setup.network.body.state_dict()
+        features = feature_count(setup.network, setup.recipe.image_size)
+        self.source = source_head(setup.start(), body.keys(), features)
+        if self.source is not None:
+            self.extra.source = self.source
+            count = self.source.out_features
+            remember(self.extra, "relation", torch.full((self._classes, count), 1 / count))
+
+    def begin(self, beginning: Beginning) -> None:
+        if self.source is None:
+            raise KnownError(
+                "Co-Tuning needs start weights with their own classifier.",
+                "Start from ImageNet, or from a run that learned other labels.",
+            )
+        predictions, labels = [], []
+        with torch.no_grad():
+            for batch in beginning.train():
+                logits = self.source(pooled(beginning.network.body(batch.images)))
+                predictions.append(logits.float().softmax(1))
+                labels.append(batch.targets)
+        probabilities, targets = torch.cat(predictions), torch.cat(labels)
+        relate = direct if self.options["relation"] == "direct" else reverse
+        relation = relate(probabilities, targets, self._classes)
+        remember(self.extra, "relation", relation)
+
+    def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
+        features = network.body(batch.images)
+        scores = network.head(features)
+        loss = self.label_loss(network, scores, batch)
+        if self.source is None:
+            return loss, scores
+        known = (batch.targets >= 0).float()
+        wanted = self.extra.get_buffer("relation")[batch.targets.clamp(min=0)]
+        said = F.log_softmax(self.source(pooled(features)).float(), dim=1)
+        term = -(wanted * said).sum(1) * known
+        return loss + self.number("strength") * term.sum() / len(term), scores
+
+
+def direct(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """C × S: the mean of N × S source predictions over each label's images; even where none."""
+    known = labels >= 0
+    chosen = F.one_hot(labels[known], classes).float()
+    counts = chosen.sum(0)[:, None]
+    mean = chosen.T @ predictions[known] / counts.clamp(min=1)
+    even = torch.full_like(mean, 1 / predictions.shape[1])
+    return torch.where(counts > 0, mean, even)
+
+
+def reverse(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """C × S: P(s|y) ∝ P(y|s) · P(s), with P(y|s) of a logistic regression on log predictions."""
+    logs = predictions.clamp(min=1e-6).log()
+    probe = linear_probe(logs, labels, classes)
+    pure = torch.full((predictions.shape[1], predictions.shape[1]), 1e-6)
+    pure = pure.fill_diagonal_(1.0).to(predictions.device)
+    of_label: Tensor = probe((pure / pure.sum(1, keepdim=True)).log()).softmax(1)  # S × C
+    joint = of_label.T * predictions.mean(0)
+    turned: Tensor = joint / joint.sum(1, keepdim=True).clamp(min=1e-12)
+    return turned

@@ -1,0 +1,88 @@
+"""MultiTune: two copies of the backbone, tuned differently, see every image together."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.domain.backbones import backbone
+from workbench.domain.errors import KnownError
+from workbench.domain.methods import Parameter, Spec
+from workbench.domain.recipes import Recipe
+from workbench.learning.heads import ClassHead, JointHead
+from workbench.learning.methods.base import Options, register
+from workbench.learning.methods.fine_tune import FineTune
+from workbench.learning.models import Network
+from workbench.learning.optimisers import Rates, freeze
+
+
+class TwoBodies(nn.Module):
+    """N × 3 × H × W -> N × 2F: both copies' features at length 1, joined as √w · φ_1 and
+    √(1 − w) · φ_2, times √F so that a head meets values of the usual size; w is learned."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.first = body
+        self.second = copy.deepcopy(body)
+        self.balance = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        first, second = self.first(images), self.second(images)
+        weight = torch.sigmoid(self.balance)
+        size = first.shape[1] ** 0.5
+        one = F.normalize(first.float(), dim=1) * torch.sqrt(weight) * size
+        other = F.normalize(second.float(), dim=1) * torch.sqrt(1 - weight) * size
+        return torch.cat((one, other), dim=1)
+
+
+@register
+class MultiTune(FineTune):
+    """Fine-tuning of both copies under one head: the first freezes what the recipe freezes, the
+    second what `second_frozen` says and learns at `second_rate` times the rate."""
+
+    spec = Spec(
+        name="multitune",
+        kind="method",
+        title="MultiTune",
+        words="Tunes two copies of the backbone differently and classifies by both.",
+        source="Wang et al. 2020, MultiTune: adaptive integration of multiple fine-tuning models",
+        parameters=(
+            Parameter(name="second_frozen", default="all", words="what the second copy freezes"),
+            Parameter(name="second_rate", default=0.1, low=0.0, words="its learning-rate factor"),
+        ),
+        needs=("start",),
+    )
+
+    @classmethod
+    def wrap(cls, network: Network, name: str, options: Options) -> Network:
+        return Network(TwoBodies(network.body), _widened(network.head))
+
+    @classmethod
+    def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
+        known, options = backbone(recipe.backbone), cls.spec.options(recipe.options)
+        body = network.body
+        assert isinstance(body, TwoBodies)
+        second = known.frozen_modules(str(options["second_frozen"]))
+        return [
+            *freeze(body.first, known.frozen_modules(recipe.frozen)),
+            *freeze(body.second, second),
+        ]
+
+    @classmethod
+    def rates(cls, network: Network, options: Options) -> Rates:
+        body = network.body
+        assert isinstance(body, TwoBodies)
+        balance = nn.ParameterList([body.balance])
+        return [(body.first, 1.0), (body.second, float(options["second_rate"])), (balance, 10.0)]
+
+
+def _widened(head: nn.Module) -> ClassHead | JointHead:
+    """A fresh head of the same kind for twice the features."""
+    if isinstance(head, JointHead):
+        return JointHead(2 * head.view.in_features, head.classes, head.views)
+    if isinstance(head, ClassHead):
+        return ClassHead(2 * head.target.in_features, head.target.out_features)
+    raise KnownError("MultiTune joins feature vectors.", 'Choose the head "linear" with it.')

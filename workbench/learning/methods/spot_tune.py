@@ -1,0 +1,150 @@
+"""SpotTune: for every image and every stage, a policy chooses the start weights or tuned ones."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.domain.backbones import backbone
+from workbench.domain.methods import Parameter, Spec
+from workbench.domain.recipes import Recipe
+from workbench.learning.methods.base import Options, register
+from workbench.learning.methods.fine_tune import FineTune
+from workbench.learning.models import Network
+from workbench.learning.optimisers import Rates
+
+SIDE = 64  # of the image that the policy sees
+
+
+class Spot(nn.Module):
+    """One module in two copies: B outputs of the tuned one where `decision` (B) is 1, of the frozen
+    one where it is 0."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.tuned = module
+        self.frozen = copy.deepcopy(module)
+        self.decision: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        tuned: Tensor = self.tuned(x)
+        if self.decision is None:
+            return tuned
+        frozen: Tensor = self.frozen(x)
+        chosen = self.decision.to(tuned.dtype).view(-1, *[1] * (tuned.ndim - 1))
+        return chosen * tuned + (1 - chosen) * frozen
+
+
+class Policy(nn.Module):
+    """B × 3 × H × W -> B × L logits of "tuned" against "frozen", one per stage.
+
+    Four 3×3 convolutions of stride 2 on the image at 64 × 64 (the paper's ResNet policy would cost
+    more than the networks tuned here). The last layer starts at zero: every choice even.
+    """
+
+    def __init__(self, stages: int) -> None:
+        super().__init__()
+        sizes = (3, 16, 32, 64, 64)
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.ReLU()]
+        self.maps = nn.Sequential(*layers)
+        self.choice = nn.Linear(sizes[-1], stages)
+        nn.init.zeros_(self.choice.weight)
+        nn.init.zeros_(self.choice.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        small = F.interpolate(images, (SIDE, SIDE), mode="bilinear", align_corners=False)
+        logits: Tensor = self.choice(self.maps(small).mean(dim=(2, 3)))
+        return logits.float()
+
+
+class SpotBody(nn.Module):
+    """A backbone whose stages are spots, and the policy that decides them.
+
+    While training a decision is drawn with the Gumbel-softmax and passes its gradient straight
+    through; in evaluation it is the likelier choice.
+    """
+
+    def __init__(self, body: nn.Module, stages: tuple[tuple[str, ...], ...], heat: float) -> None:
+        super().__init__()
+        self.body = body
+        self.stages = stages
+        self.heat = heat
+        self.policy = Policy(len(stages))
+        for path in (path for stage in stages for path in stage):
+            parent, _, name = path.rpartition(".")
+            body.get_submodule(parent).add_module(name, Spot(body.get_submodule(path)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        decisions = self.decide(self.policy(images))
+        spots = [[self.spot(path) for path in stage] for stage in self.stages]
+        for at, stage in enumerate(spots):
+            for spot in stage:
+                spot.decision = decisions[:, at]
+        try:
+            features: Tensor = self.body(images)
+        finally:
+            for stage in spots:
+                for spot in stage:
+                    spot.decision = None
+        return features
+
+    def decide(self, logits: Tensor) -> Tensor:
+        """B × L decisions, 1 for the tuned stage, of as many logits."""
+        if not self.training:
+            return (logits > 0).float()
+        pairs = torch.stack((logits, torch.zeros_like(logits)), dim=-1)
+        noise = -torch.log(-torch.log(torch.rand(pairs.shape).clamp(1e-9, 1 - 1e-7)))
+        soft = ((pairs + noise.to(logits.device)) / self.heat).softmax(-1)[..., 0]
+        return (soft > 0.5).float() + soft - soft.detach()
+
+    def spot(self, path: str) -> Spot:
+        """The spot in the place of a stage's module."""
+        found = self.body.get_submodule(path)
+        assert isinstance(found, Spot)
+        return found
+
+
+@register
+class SpotTune(FineTune):
+    """The loss of fine-tuning; stages that the recipe freezes have no choice to make."""
+
+    spec = Spec(
+        name="spottune",
+        kind="method",
+        title="SpotTune",
+        words="Chooses for every image which stages are tuned and which stay as they were.",
+        source="Guo et al. 2019, SpotTune: transfer learning through adaptive fine-tuning",
+        parameters=(
+            Parameter(name="heat", default=5.0, low=0.1, words="temperature of the choice"),
+            Parameter(name="policy_rate", default=1.0, low=0.0, words="its learning-rate factor"),
+        ),
+        needs=("start",),
+    )
+
+    @classmethod
+    def wrap(cls, network: Network, name: str, options: Options) -> Network:
+        stages = tuple(stage.modules for stage in backbone(name).stages)
+        return Network(SpotBody(network.body, stages, float(options["heat"])), network.head)
+
+    @classmethod
+    def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
+        body = network.body
+        assert isinstance(body, SpotBody)
+        fixed = backbone(recipe.backbone).frozen_modules(recipe.frozen)
+        tuned = [body.spot(path).tuned for path in fixed]
+        frozen = [body.spot(path).frozen for stage in body.stages for path in stage]
+        for module in (*tuned, *frozen):
+            module.requires_grad_(False)
+        return [*tuned, *frozen]
+
+    @classmethod
+    def rates(cls, network: Network, options: Options) -> Rates:
+        body = network.body
+        assert isinstance(body, SpotBody)
+        return [(body.body, 1.0), (body.policy, float(options["policy_rate"]))]

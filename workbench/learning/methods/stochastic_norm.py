@@ -1,0 +1,78 @@
+"""StochNorm: batch normalisation that now and then trusts the start weights' own statistics."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.domain.errors import KnownError
+from workbench.domain.methods import Parameter, Spec
+from workbench.learning.methods.base import Options, register
+from workbench.learning.methods.fine_tune import FineTune
+from workbench.learning.models import Network
+
+
+class StochasticNorm2d(nn.BatchNorm2d):
+    """B × C × H × W -> the same. While training, each channel is normalised, with probability p by
+    the moving statistics, else by the batch's; the moving ones are updated as ever. In evaluation
+    it is batch normalisation, whose parameters it keeps under the same names."""
+
+    def __init__(self, like: nn.BatchNorm2d, p: float) -> None:
+        super().__init__(like.num_features, like.eps, like.momentum, like.affine)
+        self.load_state_dict(like.state_dict())
+        self.p = p
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or self.running_mean is None or self.running_var is None:
+            return super().forward(input)
+        mean, var = self.running_mean.clone(), self.running_var.clone()
+        moving = F.batch_norm(input, mean, var, eps=self.eps)
+        momentum = self.momentum if self.momentum is not None else 0.1
+        own = F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            training=True,
+            momentum=momentum,
+            eps=self.eps,
+        )
+        chosen = (torch.rand(self.num_features) < self.p).to(input.device)[:, None, None]
+        mixed = torch.where(chosen, moving, own)
+        return mixed * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+@register
+class StochNorm(FineTune):
+    """Fine-tuning with every batch normalisation made stochastic."""
+
+    spec = Spec(
+        name="stochastic-norm",
+        kind="method",
+        title="Stochastic normalisation",
+        words="Fine-tunes with batch normalisation that leans on the start weights' statistics.",
+        source="Kou et al. 2020, Stochastic normalization",
+        parameters=(
+            Parameter(name="p", default=0.5, low=0.0, high=1.0, words="share of moving statistics"),
+        ),
+        needs=("normalisation",),
+    )
+
+    @classmethod
+    def wrap(cls, network: Network, name: str, options: Options) -> Network:
+        norms = [
+            (path, module)
+            for path, module in network.named_modules()
+            if isinstance(module, nn.BatchNorm2d)
+        ]
+        if not norms:
+            raise KnownError(
+                "This backbone has no batch normalisation to make stochastic.",
+                "Choose a ResNet, MobileNetV2 or DenseNet, or another method.",
+            )
+        for path, module in norms:
+            parent, _, name = path.rpartition(".")
+            network.get_submodule(parent).add_module(
+                name, StochasticNorm2d(module, float(options["p"]))
+            )
+        return network
