@@ -153,7 +153,7 @@ def test_networks_stay_warm_within_bounds_and_follow_their_file(tmp_path: Path) 
     shutil.copytree(save_run(tmp_path / "other", joint=True), runs[-1], dirs_exist_ok=True)
     os.utime(Path(runs[-1]) / "weights.safetensors")
     assert networks.get(runs[-1]) is not warm
-    assert networks.get(runs[-1]).card.head == "joint"
+    assert networks.get(runs[-1]).card.labels.view is not None
 
 
 def test_the_map_covers_what_the_network_saw(tmp_path: Path) -> None:

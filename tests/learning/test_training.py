@@ -22,9 +22,9 @@ from workbench.domain.runs import (
     decode_samples,
 )
 from workbench.learning.evaluate import Scorer
-from workbench.learning.trained import load_model
 from workbench.learning.pixels import load_square, working_side
 from workbench.learning.reporting import Wish
+from workbench.learning.trained import load_model
 
 SQUEEZED = {"backbone": "squeezenet1_1", "learning_rate": 0.002, "rotation": 0.0, "epochs": 2}
 
@@ -67,7 +67,8 @@ def test_the_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", views=True, epochs=1, test_resize=40, **{"rotation": 0.0})
     train(folder)
     network, card = load_model(folder)
-    assert card.head == "joint"
+    assert card.head == "linear"
+    assert card.labels.view is not None
     samples = decode_samples((folder / SAMPLES_FILE).read_bytes())
     side = working_side(card.image_size, card.test_resize)
     squares = torch.stack([load_square(Path(sample.path), None, side) for sample in samples])

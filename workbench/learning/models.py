@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
+from workbench.domain.methods import Options
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
 from workbench.learning.backbones import build_body, normalisation
-from workbench.learning.heads import ClassHead, JointHead
+from workbench.learning.heads import LINEAR, ClassHead, JointHead, find_head
 
 BODY = "body."
 
@@ -34,13 +35,18 @@ class Network(nn.Module):
         return cast(Tensor, self.head(self.body(images)))
 
 
-def build_network(name: str, labels: RunLabels) -> Network:
-    """A network with fresh weights (drawn from torch's random state) for `labels`."""
-    body, features = build_body(name)
+def build_network(
+    name: str, labels: RunLabels, head: str = LINEAR, options: Options | None = None
+) -> Network:
+    """A network with fresh weights (drawn from torch's random state) for `labels`; `options` are a
+    recipe's. Raises ValueRefused for a head or a parameter of it that there is not."""
+    kind = find_head(head)
+    body, features = build_body(name, maps=kind.takes_maps)
+    transform = kind(features, (options or {}).get(kind.spec.name, {}))
     classes = len(labels.target.labels)
     if labels.view is None:
-        return Network(body, ClassHead(features, classes))
-    return Network(body, JointHead(features, classes, len(labels.view.labels)))
+        return Network(body, ClassHead(transform, classes))
+    return Network(body, JointHead(transform, classes, len(labels.view.labels)))
 
 
 def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
@@ -48,7 +54,7 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
     mean, std = normalisation(recipe.backbone)
     return ModelCard(
         backbone=recipe.backbone,
-        head="joint" if labels.view is not None else "class",
+        head=recipe.head,
         labels=labels,
         image_size=recipe.image_size,
         test_resize=recipe.test_resize,

@@ -33,7 +33,12 @@ def try_run(folder: Path, report: Callable[[Report], None]) -> None:
     run = read_run_folder(folder)
     device = choose_device()
     torch.manual_seed(run.recipe.seed)
-    learner = make_learner(run, build_network(run.recipe.backbone, run.labels), None, device)
+    learner = make_learner(
+        run,
+        build_network(run.recipe.backbone, run.labels, run.recipe.head, run.recipe.options),
+        None,
+        device,
+    )
     network, method = learner.network, learner.method
     network.train()
     for module in learner.frozen:

@@ -1,0 +1,46 @@
+"""Adaptation layers: a second, learned layer of features between old features and new labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from workbench.domain.methods import Parameter, Spec, Value
+from workbench.learning.heads.base import Features, register
+
+
+@register
+class Adaptation(Features):
+    """Y_a = ReLU(W_a Y_7 + b_a), 2048 numbers, with dropout; the classifier is the second
+    adaptation layer, Y_b = W_b Y_a + b_b (Oquab, Bottou, Laptev and Sivic 2014).
+
+    Y_7 are the backbone's pooled features, N × F: for AlexNet and VGG those of fc7, as in the
+    paper, whose earlier layers all stayed as they were (`frozen` = "all").
+    """
+
+    spec = Spec(
+        name="adaptation",
+        kind="head",
+        title="Two adaptation layers",
+        words="Learns a new layer of features on frozen ones; for labels unlike ImageNet's.",
+        source="Oquab, Bottou, Laptev and Sivic 2014, Learning and transferring mid-level image "
+        "representations using convolutional neural networks",
+        parameters=(
+            Parameter(name="hidden", default=2048, low=1, high=16384, words="numbers in between"),
+            Parameter(name="dropout", default=0.5, low=0.0, high=0.95, words="share left out"),
+        ),
+    )
+    takes_maps = False
+
+    def __init__(self, channels: int, options: Mapping[str, Value]) -> None:
+        super().__init__(channels, options)
+        self.width = self.number("hidden")
+        self.first = nn.Linear(channels, self.width)
+        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
+        nn.init.zeros_(self.first.bias)
+        self.dropout = nn.Dropout(float(self.options["dropout"]))
+
+    def forward(self, features: Tensor) -> Tensor:
+        adapted: Tensor = self.dropout(self.first(features).relu())
+        return adapted

@@ -1,0 +1,69 @@
+"""Compact bilinear pooling: the products of channels, hashed into far fewer numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from workbench.domain.methods import Parameter, Spec, Value
+from workbench.learning.heads.base import Features, register
+from workbench.learning.heads.bilinear import CHANNELS, SCALE
+from workbench.learning.heads.second_order import narrowed, products, signed_root, unit
+
+
+@register
+class CompactBilinear(Features):
+    """The tensor sketch of Σ x xᵀ over the cells of a map, N × F × h × w -> N × d (Gao, Beijbom,
+    Zhang and Darrell 2016), then signed square root and length 1, as with the bilinear head.
+
+    Two hashes h₁, h₂ send each channel to one of d places with a sign s₁, s₂; the sketch of x is
+    the circular convolution of its two count sketches, ψ_k(x)_j = Σ_{i: h_k(i) = j} s_k(i) x_i,
+    and E⟨sketch(x), sketch(y)⟩ = ⟨x, y⟩² over the hashes. The paper convolves by FFT in every
+    cell. Convolution being bilinear, the same sketch is the count sketch of the pooled products
+    G = Σ x xᵀ / (h · w) with h(a, b) = h₁(a) + h₂(b) mod d and s(a, b) = s₁(a) s₂(b), which is
+    what is computed: exact, and made of what every ONNX runtime has.
+
+    The hashes follow from `seed`, are never learned and are kept with the weights.
+    """
+
+    spec = Spec(
+        name="compact-bilinear",
+        kind="head",
+        title="Compact bilinear",
+        words="Bilinear pooling hashed into few numbers: its detail, a hundredth of its size.",
+        source="Gao, Beijbom, Zhang and Darrell 2016, Compact bilinear pooling",
+        parameters=(
+            Parameter(name="dimension", default=2048, low=16, high=65536, words="numbers kept"),
+            Parameter(name="seed", default=0, low=0, words="which hashes are drawn"),
+            CHANNELS,
+            SCALE,
+        ),
+    )
+    places: Tensor  # 2 × F, each in [0, d)
+    signs: Tensor  # 2 × F, each −1 or 1
+
+    def __init__(self, channels: int, options: Mapping[str, Value]) -> None:
+        super().__init__(channels, options)
+        self.narrow, kept = narrowed(channels, self.number("channels"))
+        self.width = self.number("dimension")
+        draw = torch.Generator(device="cpu").manual_seed(self.number("seed"))
+        places = torch.randint(self.width, (2, kept), generator=draw, device="cpu")
+        signs = torch.randint(2, (2, kept), generator=draw, device="cpu") * 2.0 - 1.0
+        self.register_buffer("places", places)
+        self.register_buffer("signs", signs)
+
+    def sketch(self, maps: Tensor) -> Tensor:
+        """N × d: the mean over the cells of their tensor sketches."""
+        pooled = products(maps, maps)
+        signs = self.signs.to(pooled.dtype)
+        signed = pooled * (signs[0][:, None] * signs[1][None, :])
+        at = (self.places[0][:, None] + self.places[1][None, :]) % self.width
+        at = at.flatten().expand(pooled.shape[0], -1)
+        empty = pooled.new_zeros(pooled.shape[0], self.width)
+        return empty.scatter_add(1, at, signed.flatten(1))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        vector = unit(signed_root(self.sketch(self.narrow(maps))))
+        return vector * float(self.options["scale"])

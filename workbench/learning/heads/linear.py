@@ -1,0 +1,31 @@
+"""The plain head: pooled features are scored as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from workbench.domain.methods import Spec, Value
+from workbench.learning.heads.base import Features, register
+
+
+@register
+class Linear(Features):
+    """N × F pooled features -> the same."""
+
+    spec = Spec(
+        name="linear",
+        kind="head",
+        title="Linear",
+        words="Scores the backbone's pooled features as they are; fast, and hard to beat.",
+        source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
+    )
+    takes_maps = False
+
+    def __init__(self, channels: int, options: Mapping[str, Value]) -> None:
+        super().__init__(channels, options)
+        self.width = channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features

@@ -1,0 +1,75 @@
+"""What ends every network: linear scores of one label set, or of category through the views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from workbench.learning.heads.base import Features
+from workbench.learning.heads.linear import Linear
+
+
+def _linear(features: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(features, outputs)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Head(nn.Module):
+    """`transform` makes N × D features of what the body gives; the scores follow from them."""
+
+    def __init__(self, transform: Features | int) -> None:
+        super().__init__()
+        self.transform = Linear(transform, {}) if isinstance(transform, int) else transform
+
+    def begin(self, given: Iterable[Tensor]) -> None:
+        """Called once before a training, with what the body gives for the train part."""
+        self.transform.begin(given)
+
+    def tie(self) -> Tensor | None:
+        """A penalty on the head's own weights; none here."""
+        return None
+
+
+class ClassHead(Head):
+    """One linear layer: N × D features -> N × classes logits."""
+
+    def __init__(self, transform: Features | int, classes: int) -> None:
+        super().__init__(transform)
+        self.target = _linear(self.transform.width, classes)
+
+    def forward(self, given: Tensor) -> Tensor:
+        logits: Tensor = self.target(self.transform(given))
+        return logits.float()
+
+
+class JointHead(Head):
+    """Category through the views: P(y|x) = Σ_g P(v=g|x) · P(y|v=g, x) (Wang, Yao, Yang and Xue
+    2019, "Deep transfer learning on micro datasets").
+
+    A softmax over K views with weights θ_g and, for each view, one over C classes with weights
+    θ'_{g,j}, all on the same N × D features. Gives N × (C + K): log P(y|x), then log P(v|x); the
+    softmax of either block is the probability itself.
+    """
+
+    def __init__(self, transform: Features | int, classes: int, views: int) -> None:
+        super().__init__(transform)
+        self.classes = classes
+        self.views = views
+        self.view = _linear(self.transform.width, views)
+        self.within = _linear(self.transform.width, views * classes)
+
+    def forward(self, given: Tensor) -> Tensor:
+        features = self.transform(given)
+        log_view = self.view(features).float().log_softmax(dim=1)
+        within = self.within(features).float().reshape(-1, self.views, self.classes)
+        log_class = torch.logsumexp(log_view[:, :, None] + within.log_softmax(dim=2), dim=1)
+        return torch.cat((log_class, log_view), dim=1)
+
+    def tie(self) -> Tensor | None:
+        """Σ_g Σ_j ‖θ'_{g,j} − θ_g‖² / 2, which the recipe's σ (`tie`) multiplies."""
+        within = self.within.weight.reshape(self.views, self.classes, -1)
+        return (within - self.view.weight[:, None, :]).square().sum() / 2
