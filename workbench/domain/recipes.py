@@ -28,9 +28,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     start: "imagenet", "file:PATH", "run:ID" or "none". frozen: "none", a stage's name (it and all
     below stay as they are) or "all" (only the head learns). head: what makes features of the
     backbone's maps or features before they are scored. method: who owns the forward pass and
-    the loss. penalty: "none", or terms added to the loss, several joined by "+". options: the
-    parameters of the three, as {name: {parameter: value}}. projection drops the part of the penalty's
-    gradient that opposes the loss's. learning_rate is that of the backbone, the head's is
+    the loss. penalty: "none", or terms added to the loss, several joined by "+". options: what
+    these three are set to, as {name: {parameter: value}}. projection drops the part of the
+    penalty's gradient that opposes the loss's. learning_rate is that of the backbone, the head's is
     head_factor times it. mix blends two images of a batch by a share drawn from Beta(mix_alpha,
     mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle. crop_scale is the smallest share
     of the area kept by the random crop; rotation in degrees; brightness and contrast relative.

@@ -72,10 +72,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
-    """How to rebuild a trained network: `head` is the recipe's (older cards say "class" or "joint" for
-    the linear one); mean and std are per channel
-    of RGB in [0, 1]; `layers` are the convolution layers that can be explained, shallow to deep;
-    `options` are the recipe's."""
+    """How to rebuild a trained network: `head` is the recipe's ("class" or "joint" in older cards:
+    the linear one); mean and std are per channel of RGB in [0, 1]; `layers` are the convolution
+    layers that can be explained, shallow to deep; `options` are the recipe's."""
 
     backbone: str
     head: str

@@ -58,7 +58,7 @@ def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
     module = Probabilities(network, card).eval()
     part = path.with_name(path.name + ".part")
     try:
-        _write(module, card, part)
+        write(module, card, part)
         yield Going(progress=Progress(done=1, total=3, text="Comparing it with torch"))
         inputs = _inputs(request, card)
         difference, same = _compare(module, part, inputs)
@@ -78,7 +78,8 @@ def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
     )
 
 
-def _write(module: nn.Module, card: ModelCard, path: Path) -> None:
+def write(module: nn.Module, card: ModelCard, path: Path) -> None:
+    """Write `module` (images to scores) as an ONNX file that carries what `card` says."""
     size = card.image_size
     names = ["scores", "view_scores"][: len(blocks(card))]
     torch.onnx.export(

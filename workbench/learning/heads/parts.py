@@ -80,7 +80,7 @@ class Parts(Features):
         weights = weights.reshape(-1, self.parts, self.channels)
         lit = single(weights @ maps.relu().flatten(2)) + EPSILON
         shares = lit / lit.sum(dim=2, keepdim=True)
-        return shares.reshape(len(maps), self.parts, *maps.shape[2:])
+        return shares.reshape(-1, self.parts, *maps.shape[2:])
 
     def forward(self, maps: Tensor) -> Tensor:
         where = self.attention(maps).flatten(2).to(maps.dtype)
