@@ -1,0 +1,101 @@
+"""How related sources are to a target: what is asked, what comes back, and how to read it."""
+
+from __future__ import annotations
+
+import msgspec
+
+CENTROIDS = 3
+_WITHIN = "{kind} features of the {domain}, cluster {at}: mean distance to its centre"
+_COSINE = "{kind} features: cosine of source centre {one} and target centre {two}"
+_MATCHED = "{kind} features: distance of the centres of matched pair {at}"
+
+
+class DomainOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One domain: its name, the file of its samples beside the order, and the names of its labels
+    (of classes, and of views, none where they are not known)."""
+
+    name: str
+    samples: str
+    classes: tuple[str, ...]
+
+
+class RelatednessOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison of the first domain, the target, with all the others.
+
+    per_class: images c of each target class; share: above 0, this share of the target and as many
+    of each source instead. side: of the squares, in pixels. `networks` are trained with different
+    draws, each in `steps` of `batch` pairs. threshold: of the cosine from which a pair of centres
+    agrees, after the mean of all domains is taken off.
+    """
+
+    domains: tuple[DomainOrder, ...]
+    per_class: int = 50
+    share: float = 0.0
+    side: int = 48
+    networks: int = 3
+    steps: int = 200
+    batch: int = 32
+    threshold: float = 0.5
+    seed: int = 0
+
+
+class SourceRelatedness(msgspec.Struct, frozen=True, kw_only=True):
+    """One source beside the target. `doa` is the degree of association, below 0, nearer 0 = more
+    related, the mean of what each network says (`doas`). The other figures are those of the network
+    in the middle: `similarity` S_sim of matched centres in [−1, 1]; `coverage` in (0, 1);
+    `agreeing` of `pairs` pairs of centres pass the threshold; `numbers`, 36 or, without views, 18.
+    """
+
+    name: str
+    doa: float
+    doas: tuple[float, ...]
+    similarity: float
+    coverage: float
+    agreeing: int
+    pairs: int
+    numbers: tuple[float, ...]
+    images: int
+
+
+class Relatedness(msgspec.Struct, frozen=True, kw_only=True):
+    """All sources, the most related first. `views` says whether views took part; the energies are
+    the mean distances of the last pairs of the same kind and of different kinds."""
+
+    sources: tuple[SourceRelatedness, ...]
+    target: str
+    target_images: int
+    views: bool
+    same_energy: float
+    different_energy: float
+    seconds: float
+
+
+def number_names(views: bool) -> tuple[str, ...]:
+    """What each of the 36 numbers (18 without views) says, in their order."""
+    kinds = ("fine-grained", "view") if views else ("fine-grained",)
+    three = range(1, CENTROIDS + 1)
+    within = [
+        _WITHIN.format(kind=kind, domain=domain, at=at)
+        for kind in kinds
+        for domain in ("source", "target")
+        for at in three
+    ]
+    between: list[str] = []
+    for kind in kinds:
+        between += [_COSINE.format(kind=kind, one=a, two=b) for a in three for b in three]
+        between += [_MATCHED.format(kind=kind, at=at) for at in three]
+    return (*within, *between)
+
+
+def in_words(source: SourceRelatedness, best: bool) -> tuple[str, ...]:
+    """A reading of each figure, a sentence each."""
+    lead = "the closest of the sources compared" if best else "further away than the first"
+    agree = f"{source.agreeing} of {source.pairs} pairs of cluster centres point the same way"
+    return (
+        f"Degree of association {source.doa:.2f}: {lead}; 0 would be the closest possible.",
+        f"Agreement: {agree}.",
+        f"Similarity {source.similarity:.2f}: cosine of matched centres, 1 the same, 0 unrelated, "
+        "below 0 opposed.",
+        f"Coverage {source.coverage:.2f}: how much the spread and distances of the clusters weigh; "
+        "it shifts the degree, agreement decides it.",
+    )
