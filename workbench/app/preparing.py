@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from workbench.app.choices import check_choices
 from workbench.app.open_project import OpenProject
 from workbench.app.samples import SampleSet, collect
 from workbench.app.splitting import split
@@ -59,6 +60,7 @@ def prepare(project: OpenProject, partial: Mapping[str, object], name: str = "")
     notes = []
     found = collect(project.store, target)
     recipe = _recipe(found, partial)
+    check_choices(recipe)
     start = start_of(project.store, recipe)
     if project.store.splits.current() is None:
         notes.append(_default_split(project, recipe))

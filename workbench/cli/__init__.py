@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "redo": "projects",
     "crop": "mouths",
     "split": "training",
+    "methods": "methods",
     "train": "training",
     "runs": "runs",
     "evaluate": "runs",

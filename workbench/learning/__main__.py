@@ -25,7 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--trial", action="store_true", help="take a few steps and report on them")
     parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
+    parser.add_argument("--specs", action="store_true", help="list methods, penalties and heads")
     options = parser.parse_args(arguments)
+    if options.specs:
+        from workbench.learning.specs import main as specs
+
+        return specs()
     if options.serve:
         from workbench.learning.serve import main as serve
 

@@ -43,6 +43,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         str(QT_TRANSLATE_NOOP("RecipeFields", "Loss and stopping")),
         (
+            "loss",
+            "focal_gamma",
             "class_weights",
             "label_smoothing",
             "view_weight",
@@ -62,6 +64,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "rotation",
             "brightness",
             "contrast",
+            "mix",
+            "mix_alpha",
             "test_mirror",
             "test_resize",
         ),
@@ -97,6 +101,13 @@ _TITLES = {
     "test_mirror": str(QT_TRANSLATE_NOOP("RecipeFields", "Average with mirror")),
     "test_resize": str(QT_TRANSLATE_NOOP("RecipeFields", "Test resize (px)")),
     "method": str(QT_TRANSLATE_NOOP("RecipeFields", "Method")),
+    "head": str(QT_TRANSLATE_NOOP("RecipeFields", "Head")),
+    "penalty": str(QT_TRANSLATE_NOOP("RecipeFields", "Penalties")),
+    "projection": str(QT_TRANSLATE_NOOP("RecipeFields", "Project penalty gradients")),
+    "loss": str(QT_TRANSLATE_NOOP("RecipeFields", "Loss")),
+    "focal_gamma": str(QT_TRANSLATE_NOOP("RecipeFields", "Focus on hard images (γ)")),
+    "mix": str(QT_TRANSLATE_NOOP("RecipeFields", "Mix images")),
+    "mix_alpha": str(QT_TRANSLATE_NOOP("RecipeFields", "Mixing strength (α)")),
 }
 
 Editor = QComboBox | QCheckBox | QLineEdit

@@ -14,7 +14,6 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.splits import Part
 from workbench.ui.icons import icon
-from workbench.ui.recipe_fields import FieldBox
 from workbench.ui.stage_row import StageRow
 from workbench.ui.start_choice import StartChoice
 
@@ -57,9 +56,6 @@ class RecipeForm(QWidget):
         )
         self.start = StartChoice()
         self.start.chosen.connect(lambda start: self.edited.emit("start", start))
-        self.method = FieldBox("method")
-        self.method.edited.connect(self.edited)
-        self.method.cleared.connect(self.cleared)
         self.stages = StageRow()
         self.stages.chosen.connect(lambda frozen: self.edited.emit("frozen", frozen))
         self.sentence = QLabel()
@@ -87,12 +83,10 @@ class RecipeForm(QWidget):
             grid.addWidget(widget, 1, column, 2 if key == "start" else 1, 1)
             grid.setColumnStretch(column, stretch)
         grid.addWidget(self.parts, 2, 0, 1, 2)
-        grid.addWidget(self.method, 0, 3, 2, 1)
-        grid.setColumnStretch(3, 2)
         grid.addLayout(self._caption("frozen", self.tr("Frozen stages"), self.stages), 3, 0)
-        grid.addWidget(self.sentence, 3, 1, 1, 3)
-        grid.addWidget(self.stages, 4, 0, 1, 4)
-        grid.addWidget(self.error, 5, 0, 1, 4)
+        grid.addWidget(self.sentence, 3, 1, 1, 2)
+        grid.addWidget(self.stages, 4, 0, 1, 3)
+        grid.addWidget(self.error, 5, 0, 1, 3)
 
     def _caption(self, key: str, title: str, widget: QWidget) -> QHBoxLayout:
         label = QLabel(title)
@@ -157,7 +151,6 @@ class RecipeForm(QWidget):
         known = BACKBONES[str(draft.value("backbone"))]
         self.backbone.setCurrentIndex(self.backbone.findData(known.name))
         self.start.show_start(known, str(draft.value("start")), runs, present)
-        self.method.show_draft(draft, errors.get("method"))
         self.stages.show_backbone(known, str(draft.value("frozen")))
         self._say_stages(draft)
         for key, back in self._back.items():

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLay
 
 from workbench.app.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
+from workbench.ui.method_section import MethodSection
 from workbench.ui.recipe_fields import GROUPS, FieldBox, group_title
 
 COLUMNS = 4
@@ -29,6 +30,10 @@ class MoreSettings(QScrollArea):
         column = QVBoxLayout(inside)
         column.setContentsMargins(12, 8, 12, 12)
         column.setSpacing(8)
+        self.methods = MethodSection()
+        self.methods.edited.connect(self.edited)
+        self.methods.cleared.connect(self.cleared)
+        column.addWidget(self.methods)
         for title, keys in GROUPS:
             heading = QLabel(group_title(title))
             heading.setProperty("role", "heading")
@@ -53,6 +58,7 @@ class MoreSettings(QScrollArea):
 
     def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
         """Fill every field; those that say nothing under this draft are disabled."""
+        self.methods.show_draft(draft, errors)
         for key, field in self.fields.items():
             field.show_draft(draft, errors.get(key))
             field.setEnabled(_matters(key, draft))
@@ -70,4 +76,8 @@ def _matters(key: str, draft: Draft) -> bool:
         return draft.value("schedule") == "step"
     if key in ("view_weight", "tie"):
         return draft.value("target") == "category+view"
+    if key == "focal_gamma":
+        return draft.value("loss") == "focal"
+    if key == "mix_alpha":
+        return draft.value("mix") != "none"
     return key != "momentum" or draft.value("optimizer") == "sgd"

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.app.choices import specs_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.reports import Report
@@ -46,6 +47,7 @@ class TrainPage(Page):
         self.live = LiveRun(context.notify)
         self.queue = QueuePanel()
         self._stale = True
+        self._asked = False  # for the methods there are
         self._lay_out()
         self._connect()
         self._later = QTimer(self, singleShot=True, interval=0)
@@ -58,9 +60,11 @@ class TrainPage(Page):
         self.train.setProperty("primary", True)
         self.train.setMinimumWidth(112)
         self.train.setToolTip(self.tr("Start this training, or put it in the queue (Ctrl+Enter)"))
-        self.unfold = QPushButton(self.tr("More"))
+        self.unfold = QPushButton(self.tr("Method and settings"))
         self.unfold.setCheckable(True)
-        self.unfold.setToolTip(self.tr("Every other setting; the defaults are good"))
+        self.unfold.setToolTip(
+            self.tr("Method, head, penalties and every other setting; the defaults are good")
+        )
         self.unfold.toggled.connect(self._choose_pane)
         line = QHBoxLayout()
         line.setSpacing(8)
@@ -206,6 +210,9 @@ class TrainPage(Page):
         """Settings where they are unfolded, else the curves of the run watched."""
         curves = 1 if self.live.run_id else 0
         self._watching.setCurrentIndex(2 if self.unfold.isChecked() else curves)
+        if self.unfold.isChecked() and not self._asked:
+            self._asked = True
+            self.context.op.jobs.start(specs_task(self.more.methods.set_specs))
 
     def _watched(self, records: Sequence[RunRecord]) -> str:
         """The run whose curves are shown: the one picked, else the first of the queue."""
