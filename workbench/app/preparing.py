@@ -15,7 +15,7 @@ import msgspec
 from workbench.app.choices import check_choices
 from workbench.app.open_project import OpenProject
 from workbench.app.samples import SampleSet, collect
-from workbench.app.splitting import split
+from workbench.app.splitting import draw, split
 from workbench.app.weights import weights_path
 from workbench.domain.advice import Advice
 from workbench.domain.advice import advise as advise_for
@@ -50,19 +50,27 @@ def advise(project: OpenProject, partial: Mapping[str, object]) -> Advice:
     return advise_for(collect(project.store, _target(partial)).facts(), partial)
 
 
-def prepare(project: OpenProject, partial: Mapping[str, object], name: str = "") -> RunRecord:
+def prepare(
+    project: OpenProject,
+    partial: Mapping[str, object],
+    name: str = "",
+    plan: SplitPlan | None = None,
+) -> RunRecord:
     """Make a queued run: the recipe is completed by advice and everything it needs is frozen.
 
-    Without a split yet, one of 70 / 15 / 15 is made, which a note in the run's reports says.
+    Without a split yet, one of 70 / 15 / 15 is made, which a note in the run's reports says. With
+    `plan` the run has a split of its own, drawn by it, and the project keeps the one it has.
     Raises KnownError and ValueRefused, in which case nothing was made.
     """
     target = _target(partial)
     notes = []
     found = collect(project.store, target)
+    if plan is not None:
+        found = _divided(found, draw(project, plan, _strata(target)))
     recipe = _recipe(found, partial)
     check_choices(recipe)
     start = start_of(project.store, recipe)
-    if project.store.splits.current() is None:
+    if plan is None and project.store.splits.current() is None:
         notes.append(_default_split(project, recipe))
         found = collect(project.store, target)
         recipe = _recipe(found, partial)
@@ -132,12 +140,21 @@ def _weights_of_run(store: Project, run_id: str, recipe: Recipe) -> Path:
 
 
 def _default_split(project: OpenProject, recipe: Recipe) -> str:
-    split(project, DEFAULT_SPLIT, stratify=_strata(recipe))
+    split(project, DEFAULT_SPLIT, stratify=_strata(recipe.target))
     return "There was no split: 70 % train, 15 % validation and 15 % test were drawn."
 
 
-def _strata(recipe: Recipe) -> tuple[str, ...]:
-    return ("category", "view") if recipe.target == JOINT else (recipe.target,)
+def _strata(target: str) -> tuple[str, ...]:
+    return ("category", "view") if target == JOINT else (target,)
+
+
+def _divided(found: SampleSet, parts: Mapping[int, Part]) -> SampleSet:
+    """`found` with each image in the part that `parts` gives it."""
+    samples: list[Sample] = [
+        msgspec.structs.replace(sample, part=str(parts.get(sample.image, "")))
+        for sample in found.samples
+    ]
+    return dataclasses.replace(found, samples=tuple(samples))
 
 
 def _notes(found: SampleSet) -> list[str]:
@@ -200,9 +217,5 @@ def as_if_split(found: SampleSet) -> SampleSet:
     """`found` with the parts that the default split would give, where there is none yet."""
     if any(sample.part for sample in found.samples):
         return found
-    parts = stratified_split(DEFAULT_SPLIT, {s.image: str(s.target) for s in found.samples})
-    samples: list[Sample] = [
-        msgspec.structs.replace(sample, part=str(parts.get(sample.image, "")))
-        for sample in found.samples
-    ]
-    return dataclasses.replace(found, samples=tuple(samples))
+    strata = {sample.image: str(sample.target) for sample in found.samples}
+    return _divided(found, stratified_split(DEFAULT_SPLIT, strata))

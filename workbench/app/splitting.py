@@ -22,6 +22,15 @@ def split(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) ->
     of the same bytes are one image, so they never stand in two parts. Raises KnownError without
     images, ValueRefused for an unknown set.
     """
+    members = draw(op, plan, stratify)
+    text = " / ".join(f"{100 * getattr(plan, part):.0f}" for part in Part)
+    with op.edit(f"Split {text}"):
+        op.store.splits.make(plan, members)
+    return op.store.splits.counts()
+
+
+def draw(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:
+    """The part of each image as `split` would make it; nothing is changed."""
     sets = op.store.labels.sets()
     names = [name for name in stratify if name in sets or name not in STRATA]
     ids = op.store.images.ids()
@@ -33,11 +42,7 @@ def split(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) ->
         image: "/".join(column[at] for column in columns)
         for at, image in enumerate(ordered.tolist())
     }
-    members = stratified_split(plan, strata)
-    text = " / ".join(f"{100 * getattr(plan, part):.0f}" for part in Part)
-    with op.edit(f"Split {text}"):
-        op.store.splits.make(plan, members)
-    return op.store.splits.counts()
+    return stratified_split(plan, strata)
 
 
 def _labels(op: OpenProject, images: list[int], label_set: str) -> list[str]:

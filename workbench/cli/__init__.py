@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "split": "training",
     "methods": "methods",
     "train": "training",
+    "study": "studying",
     "runs": "runs",
     "evaluate": "runs",
     "explain": "using",

@@ -87,7 +87,7 @@ def train_command(
         raise click.UsageError("Give a recipe file, or at least --set target=category.")
     with opened(project) as op:
         run_id = find_run(op, resume).id if resume else _prepared(op, recipe, settings, name)
-        problem = _train(op, run_id, out)
+        problem = train_run(op, run_id, out)
         result = run_with_scores(op, op.store.runs.get(run_id))
         say_run(out, result)
         return result | problem
@@ -96,13 +96,13 @@ def train_command(
 def _prepared(op: OpenProject, recipe: Path | None, settings: tuple[str, ...], name: str) -> str:
     partial: dict[str, object] = {}
     if recipe is not None:
-        partial.update(parse_toml(_text_of(recipe), str(recipe)))
+        partial.update(parse_toml(text_of(recipe), str(recipe)))
     for setting in settings:
         put_setting(partial, setting)
     return prepare(op, partial, name=name).id
 
 
-def _train(op: OpenProject, run_id: str, out: Output) -> dict[str, str]:
+def train_run(op: OpenProject, run_id: str, out: Output) -> dict[str, str]:
     """Train until the run ends or is paused; what went wrong comes back as "error", "remedy"."""
     control = RunControl()
 
@@ -123,10 +123,10 @@ def _train(op: OpenProject, run_id: str, out: Output) -> dict[str, str]:
     return {}
 
 
-def _text_of(recipe: Path) -> str:
+def text_of(recipe: Path) -> str:
     try:
         return recipe.read_text(encoding="utf-8")
     except OSError as error:
-        raise KnownError(f"The recipe {recipe} cannot be read: {error.strerror}.") from error
+        raise KnownError(f"{recipe} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise ValueRefused(str(recipe), "bytes that are no text", "TOML in UTF-8") from error

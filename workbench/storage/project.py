@@ -26,6 +26,7 @@ from workbench.storage.schema import APPLICATION_ID, migrations
 from workbench.storage.searching import Search
 from workbench.storage.settings import Settings
 from workbench.storage.splits import Splits
+from workbench.storage.studies import Studies
 from workbench.storage.thumbnails import Thumbnails
 
 SUFFIX = ".workbench"
@@ -47,6 +48,7 @@ class Project:
         self.crops = Crops(db, self._recorder)
         self.splits = Splits(db, self._recorder)
         self.runs = Runs(db, predictions)
+        self.studies = Studies(db)
         self.history = History(db, self._recorder)
         self.settings = Settings(db)
         self.thumbnails = Thumbnails(folder)

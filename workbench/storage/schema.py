@@ -178,3 +178,12 @@ def first_tables(db: SqliteDatabase) -> None:
             if statement.strip():
                 db.conn.execute(statement)
     db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def studies(db: SqliteDatabase) -> None:
+    """Several recipes compared on the same splits and seeds."""
+    db.conn.execute(
+        "CREATE TABLE study (id TEXT PRIMARY KEY, created REAL NOT NULL, body TEXT NOT NULL) "
+        "WITHOUT ROWID"
+    )

@@ -1,0 +1,81 @@
+"""Plans of studies, and what their tables say, against worked examples."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from workbench.domain.errors import ValueRefused
+from workbench.domain.studies import Study, compare, interval, paired_p, parse_plan
+
+PLAN = {
+    "seeds": [0, 1, 2, 3],
+    "base": {"target": "category", "epochs": 2},
+    "variants": {"plain": {}, "heavy": {"epochs": 4}},
+}
+
+
+def test_every_cell_has_its_recipe_and_the_seeds_go_together():
+    plan = parse_plan(PLAN, "methods")
+    assert plan.name == "methods"
+    assert plan.cells[:3] == [("plain", 0), ("heavy", 0), ("plain", 1)]
+    assert plan.keys("heavy", 3) == {"target": "category", "epochs": 4, "seed": 3}
+    assert plan.split is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"variants": {"one": {}}}, "two or more"),
+        ({"seeds": [1, 1]}, "different"),
+        ({"seeds": ["a"]}, "seeds"),
+        ({"sedes": [1]}, "sedes"),
+        ({"split": {"trian": 0.5}}, "trian"),
+    ],
+)
+def test_a_wrong_plan_is_refused_in_words(change, words):
+    with pytest.raises(ValueRefused, match=words):
+        parse_plan({**PLAN, **change}, "methods")
+
+
+def test_intervals_and_the_paired_test_are_student_s():
+    draw = np.random.default_rng(0)
+    first, second = draw.normal(0.9, 0.02, 7), draw.normal(0.91, 0.02, 7)
+    low, high = stats.t.interval(0.95, 6, loc=first.mean(), scale=stats.sem(first))
+    found = interval(first.tolist())
+    assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
+    assert paired_p((second - first).tolist()) == pytest.approx(stats.ttest_rel(second, first)[1])
+    assert math.isnan(interval([0.5]).half)
+    assert math.isnan(paired_p([0.1]))
+    assert paired_p([0.0, 0.0]) == 1.0
+    assert paired_p([0.1, 0.1]) == 0.0
+
+
+def test_only_the_same_seeds_are_compared():
+    plan = parse_plan(PLAN, "methods")
+    values = {
+        ("plain", 0): 0.5,
+        ("plain", 1): 0.6,
+        ("plain", 2): 0.7,
+        ("heavy", 1): 0.7,
+        ("heavy", 2): 0.9,
+        ("heavy", 3): 0.1,
+    }
+    plain, heavy = compare(plan, values, {("heavy", 1): 10.0, ("heavy", 2): 20.0})
+    assert plain.accuracy.mean == pytest.approx(0.6)
+    assert math.isnan(plain.difference.mean)
+    assert heavy.difference.mean == pytest.approx(0.15)
+    assert heavy.seconds == 15.0
+    assert heavy.p == pytest.approx(stats.ttest_rel([0.7, 0.9], [0.6, 0.7])[1])
+    empty = compare(plan, {})
+    assert math.isnan(empty[0].accuracy.mean)
+
+
+def test_a_cell_s_run_is_replaced_by_a_newer_one():
+    study = Study(id="s", created=0.0, plan=parse_plan(PLAN, "methods"))
+    study = study.with_run("plain", 0, "a").with_run("heavy", 0, "b").with_run("plain", 0, "c")
+    assert study.run_of("plain", 0) == "c"
+    assert study.run_of("heavy", 0) == "b"
+    assert study.run_of("heavy", 1) == ""
+    assert len(study.runs) == 2

@@ -1,0 +1,139 @@
+"""Studies in a project: made, gone on with run by run, and read as a table."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.app.open_project import OpenProject
+from workbench.app.preparing import prepare
+from workbench.domain.errors import KnownError
+from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.splits import SplitPlan
+from workbench.domain.studies import Plan, Row, Study, compare
+
+ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a study is: cells done, how many there are, and its table so far."""
+
+    done: int
+    cells: int
+    rows: list[Row]
+    failed: tuple[str, ...] = ()  # ids of runs that did not come to their end
+
+
+def new_study(op: OpenProject, plan: Plan) -> Study:
+    """Keep a study that has not begun. Raises KnownError and ValueRefused where a cell's recipe
+    cannot be trained; the first seed's runs are frozen at once to find that out."""
+    study = Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
+    try:
+        for variant in plan.variants:
+            study = _frozen(op, study, variant, plan.seeds[0])
+    except KnownError:
+        for _, _, run in study.runs:
+            op.store.runs.remove(run)
+            shutil.rmtree(op.store.runs_folder / run, ignore_errors=True)
+        raise
+    op.store.studies.put(study)
+    return study
+
+
+def next_runs(op: OpenProject, study: Study, most: int = 1) -> tuple[Study, list[str]]:
+    """The runs of the next cells that are not done, at most so many, made where there are none.
+
+    A run that was removed or failed is made anew; one that was paused is gone on with.
+    """
+    known = {record.id: record for record in op.store.runs.all()}
+    wanted: list[str] = []
+    for variant, seed in study.plan.cells:
+        if len(wanted) >= most:
+            break
+        record = known.get(study.run_of(variant, seed))
+        if record is None or record.status is RunStatus.FAILED:
+            study = _frozen(op, study, variant, seed)
+            op.store.studies.put(study)
+            wanted.append(study.run_of(variant, seed))
+        elif record.status not in ENDED:
+            wanted.append(record.id)
+    return study, wanted
+
+
+def _frozen(op: OpenProject, study: Study, variant: str, seed: int) -> Study:
+    plan = study.plan
+    split = None
+    if plan.split is not None:
+        drawn = plan.split
+        split = SplitPlan(drawn.train, drawn.validation, drawn.test, seed)
+    name = f"{plan.name}: {variant}, seed {seed}"
+    record = prepare(op, plan.keys(variant, seed), name, split)
+    return study.with_run(variant, seed, record.id)
+
+
+def standing(op: OpenProject, study: Study) -> Standing:
+    """What the finished runs of a study say; scored on the test part, or the validation part where
+    there is no test part."""
+    known = {record.id: record for record in op.store.runs.all()}
+    values: dict[tuple[str, int], float] = {}
+    seconds: dict[tuple[str, int], float] = {}
+    failed = []
+    for variant, seed, run in study.runs:
+        record = known.get(run)
+        if record is None:
+            continue
+        if record.status is RunStatus.FAILED:
+            failed.append(run)
+        score = _score(record)
+        if record.status is RunStatus.FINISHED and score is not None:
+            values[variant, seed] = score
+            if record.started is not None and record.finished is not None:
+                seconds[variant, seed] = record.finished - record.started
+    rows = compare(study.plan, values, seconds)
+    return Standing(len(values), len(study.plan.cells), rows, tuple(failed))
+
+
+def _score(record: RunRecord) -> float | None:
+    parts = record.metrics.get("parts", record.metrics)
+    for part in ("test", "validation"):
+        found = parts.get(part) if isinstance(parts, Mapping) else None
+        if isinstance(found, Mapping) and found.get("top1") is not None:
+            return float(found["top1"])
+    return None
+
+
+def find_study(op: OpenProject, name: str) -> Study:
+    """A study by its id or name, the newest of a name. Raises KnownError naming what there is."""
+    studies = op.store.studies.all()
+    for study in studies:
+        if name in (study.id, study.plan.name):
+            return study
+    known = ", ".join(f"{study.plan.name} ({study.id})" for study in studies) or "none yet"
+    raise KnownError(f"There is no study “{name}” in this project.", f"There are: {known}.")
+
+
+def as_builtins(standing: Standing) -> dict[str, Any]:
+    """A standing for JSON."""
+    return {
+        "done": standing.done,
+        "cells": standing.cells,
+        "failed": list(standing.failed),
+        "rows": [
+            {
+                "variant": row.variant,
+                "values": {str(seed): value for seed, value in row.values.items()},
+                "mean": row.accuracy.mean,
+                "interval": row.accuracy.half,
+                "difference": row.difference.mean,
+                "difference_interval": row.difference.half,
+                "p": row.p,
+                "seconds": row.seconds,
+            }
+            for row in standing.rows
+        ],
+    }

@@ -1,0 +1,156 @@
+"""Studies: several recipes trained on the same splits and seeds, and what their difference says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.domain.errors import ValueRefused
+
+CONFIDENCE = 0.95
+Keys = dict[str, Any]  # a partial recipe
+
+
+class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fractions of a split that is drawn anew with every seed of a study."""
+
+    train: float = 0.7
+    validation: float = 0.15
+    test: float = 0.15
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a study trains: every variant (recipe keys over `base`) with every seed.
+
+    The first variant is the baseline that the others are compared with. `split` None keeps the
+    project's current split; else each seed draws its own, the same for all variants.
+    """
+
+    name: str
+    base: Keys
+    variants: dict[str, Keys]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    split: Drawn | None = None
+
+    @property
+    def cells(self) -> list[tuple[str, int]]:
+        """Every (variant, seed), seed by seed, so that a study cut short still compares."""
+        return [(variant, seed) for seed in self.seeds for variant in self.variants]
+
+    def keys(self, variant: str, seed: int) -> Keys:
+        """The partial recipe of a cell."""
+        return {**self.base, **self.variants[variant], "seed": seed}
+
+
+class Study(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan under way: `runs` holds the run of each cell begun, as [variant, seed, run's id]."""
+
+    id: str
+    created: float
+    plan: Plan
+    runs: tuple[tuple[str, int, str], ...] = ()
+
+    def run_of(self, variant: str, seed: int) -> str:
+        """The id of a cell's run, "" where none was begun."""
+        return next((run for v, s, run in self.runs if (v, s) == (variant, seed)), "")
+
+    def with_run(self, variant: str, seed: int, run: str) -> Study:
+        """This study with a cell's run, in the place of an earlier one."""
+        others = [cell for cell in self.runs if cell[:2] != (variant, seed)]
+        return msgspec.structs.replace(self, runs=(*others, (variant, seed, run)))
+
+
+def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
+    """A plan from TOML; raises ValueRefused naming what is wrong."""
+    try:
+        plan = msgspec.convert({"name": name, **values}, Plan)
+    except msgspec.ValidationError as error:
+        raise ValueRefused(
+            "study", str(error), "name, seeds, split, [base], [variants.NAME]"
+        ) from (error)
+    if len(plan.variants) < 2:
+        raise ValueRefused("variants", list(plan.variants), "two or more, the baseline first")
+    if len(set(plan.seeds)) < len(plan.seeds) or not plan.seeds:
+        raise ValueRefused("seeds", list(plan.seeds), "one or more different whole numbers")
+    return plan
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the half-width of its 95 % confidence interval, Student's t; nan for one value."""
+
+    mean: float
+    half: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a study says of one variant: accuracies in [0, 1] by seed, their mean, and where the
+    baseline has the same seeds the paired difference and the p-value of a two-sided paired t-test
+    (nan where fewer than two pairs, or the baseline itself). `seconds` is the mean time."""
+
+    variant: str
+    values: Mapping[int, float]
+    accuracy: Interval
+    difference: Interval
+    p: float
+    seconds: float
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Mean and half-width t_{0.975, n−1} · s / √n of a sample; nan where it is empty."""
+    if not values:
+        return Interval(float("nan"), float("nan"))
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return Interval(float(array.mean()), float("nan"))
+    from scipy.special import stdtrit
+
+    t = float(stdtrit(len(array) - 1, (1 + CONFIDENCE) / 2))
+    return Interval(float(array.mean()), t * float(array.std(ddof=1)) / len(array) ** 0.5)
+
+
+def paired_p(differences: Sequence[float]) -> float:
+    """Two-sided p of Student's paired t-test; nan for fewer than two pairs, 1 where all are 0."""
+    array: NDArray[np.float64] = np.asarray(differences, dtype=np.float64)
+    if len(array) < 2:
+        return float("nan")
+    spread = float(array.std(ddof=1))
+    if spread == 0:
+        return 1.0 if array[0] == 0 else 0.0
+    from scipy.special import stdtr
+
+    t = float(array.mean()) / (spread / len(array) ** 0.5)
+    return float(2 * stdtr(len(array) - 1, -abs(t)))
+
+
+def compare(
+    plan: Plan,
+    values: Mapping[tuple[str, int], float],
+    seconds: Mapping[tuple[str, int], float] | None = None,
+) -> list[Row]:
+    """A row per variant from the accuracy (and time) of every cell that is done."""
+    first = next(iter(plan.variants))
+    took = seconds or {}
+    rows = []
+    for variant in plan.variants:
+        own = {seed: values[variant, seed] for seed in plan.seeds if (variant, seed) in values}
+        pairs = [own[seed] - values[first, seed] for seed in own if (first, seed) in values]
+        pairs = [] if variant == first else pairs
+        times = [took[variant, seed] for seed in own if (variant, seed) in took]
+        rows.append(
+            Row(
+                variant,
+                own,
+                interval(list(own.values())),
+                interval(pairs),
+                paired_p(pairs),
+                float(np.mean(times)) if times else float("nan"),
+            )
+        )
+    return rows
