@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from workbench.domain.assessments import Assessment
+from workbench.domain.relatedness import Relatedness
+
 
 class Report(msgspec.Struct, frozen=True, tag_field="report", kw_only=True):
     """Base of all reports."""
@@ -123,7 +126,32 @@ class Broken(Report, frozen=True, tag="broken", kw_only=True):
     traceback: str = ""
 
 
-AnyReport = Progress | Note | Started | Step | Epoch | Trial | Finished | Paused | Stopped | Broken
+class Assessed(Report, frozen=True, tag="assessed", kw_only=True):
+    """Starts were scored on a target."""
+
+    assessment: Assessment
+
+
+class Related(Report, frozen=True, tag="related", kw_only=True):
+    """Sources were compared with a target."""
+
+    relatedness: Relatedness
+
+
+AnyReport = (
+    Progress
+    | Note
+    | Started
+    | Step
+    | Epoch
+    | Trial
+    | Finished
+    | Paused
+    | Stopped
+    | Broken
+    | Assessed
+    | Related
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyReport] = msgspec.json.Decoder(AnyReport)

@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="obey lines on stdin: pause, stop; the end of stdin means pause",
     )
     parser.add_argument("--trial", action="store_true", help="take a few steps and report on them")
+    parser.add_argument("--assess", action="store_true", help="score starts: RUN_FOLDER has orders")
+    parser.add_argument("--relate", action="store_true", help="compare domains, likewise")
     parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
     parser.add_argument("--specs", action="store_true", help="list methods, penalties and heads")
     options = parser.parse_args(arguments)
@@ -37,10 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return serve()
     if options.folder is None:
         parser.error("a run folder is needed")
+    if options.assess or options.relate:
+        from workbench.learning.errands import run_errand
+
+        return run_errand("assess" if options.assess else "relate", options.folder)
     return _train(options.folder, options.controlled, options.trial)
 
 
 def _train(folder: Path, controlled: bool, trial: bool) -> int:
+    from workbench.learning.allocator import keep_memory
+
+    keep_memory()
     from workbench.learning.failures import broken
     from workbench.learning.reporting import Control, Reporter
 

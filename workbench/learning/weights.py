@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import START_FILE, RunLabels
@@ -56,6 +56,16 @@ def load_start(network: Network, folder: Path, start: str, labels: RunLabels) ->
         head = {}
     network.load_state_dict({**body, **head}, strict=False)
     return bool(head)
+
+
+def load_body(body: nn.Module, path: Path) -> dict[str, Tensor]:
+    """Give a backbone alone the tensors of a weights file; gives all that the file holds. Raises
+    KnownError naming the file where it is unreadable or of another architecture."""
+    weights, _ = read_weights(path)
+    own = body.state_dict()
+    _check(own, weights, path)
+    body.load_state_dict({key: weights[key] for key in own if key in weights}, strict=False)
+    return weights
 
 
 def _same_head(network: Network, head: Mapping[str, Tensor]) -> bool:

@@ -49,10 +49,15 @@ def earth_movers_distance(source: ClassMeans, target: ClassMeans) -> float:
     return float(solved.fun)
 
 
+def similarity_of(distance: float, gamma: float = GAMMA) -> float:
+    """exp(−γ · EMD) of an earth mover's distance."""
+    return float(np.exp(-gamma * distance))
+
+
 def domain_similarity(source: ClassMeans, target: ClassMeans, gamma: float = GAMMA) -> float:
     """exp(−γ · EMD) in (0, 1], 1 for domains whose class means coincide.
 
     Cui, Song, Sun, Howard and Belongie 2018, "Large scale fine-grained categorization and
     domain-specific transfer learning" (γ = 0.01).
     """
-    return float(np.exp(-gamma * earth_movers_distance(source, target)))
+    return similarity_of(earth_movers_distance(source, target), gamma)

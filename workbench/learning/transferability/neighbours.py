@@ -35,7 +35,7 @@ def neighbour_accuracy(
         right += sum(
             _commonest(own[near]) == own[row] for near, row in zip(nearest, rows, strict=True)
         )
-    return right / len(x)
+    return float(right / len(x))
 
 
 def _commonest(labels: NDArray[np.integer]) -> int:

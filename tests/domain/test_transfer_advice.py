@@ -1,0 +1,53 @@
+"""Each row of the advice: when it applies, and which way its values point."""
+
+import dataclasses
+
+import pytest
+
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.recipes import complete
+from workbench.domain.transfer_advice import TransferFacts, advise_transfer
+
+SMALL = TransferFacts("squeezenet1_1", 300, 6, frozen_top1=0.95, chance=0.2)
+LARGE = dataclasses.replace(SMALL, train_images=6000)
+
+
+def far(facts):
+    return dataclasses.replace(facts, frozen_top1=0.5)
+
+
+def test_the_rows_point_the_way_the_survey_says():
+    near_small, far_small = advise_transfer(SMALL).values, advise_transfer(far(SMALL)).values
+    near_large, far_large = advise_transfer(LARGE).values, advise_transfer(far(LARGE)).values
+    for near, away in ((near_small, far_small), (near_large, far_large)):
+        assert near["learning_rate"] < away["learning_rate"]
+        assert near["momentum"] < away["momentum"]
+    assert near_large["frozen"] == far_large["frozen"] == "none"
+    assert near_large["penalty"] == far_large["penalty"] == "none"
+    assert near_small["penalty"] == "l2-sp+bss"
+    assert far_small["options"] == {"l2-sp": {"up_to": "fire4"}}
+    assert far_small["step_epochs"] < far_large["step_epochs"]  # decays sooner
+
+
+def test_a_run_that_tuned_the_start_says_more_than_frozen_features_alone():
+    low = far(SMALL)
+    assert not low.similar
+    assert dataclasses.replace(low, fine_tuned_top1=0.54).similar
+    assert not dataclasses.replace(SMALL, fine_tuned_top1=1.0, frozen_top1=0.94).similar
+    assert SMALL.reached == pytest.approx(0.75 / 0.8)
+    (name, text), *_ = advise_transfer(dataclasses.replace(low, fine_tuned_top1=0.54)).reasons
+    assert name == "row"
+    assert "small target (50 images per class), similar" in text
+    assert "+4.0% to the 50.0%" in text
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("facts", [SMALL, LARGE, far(SMALL), far(LARGE)])
+def test_every_advice_is_a_recipe_and_has_its_reasons(name, facts):
+    advice = advise_transfer(dataclasses.replace(facts, backbone=name))
+    start = "imagenet" if BACKBONES[name].weights else "file:w.pth"
+    recipe = complete({"target": "category", "backbone": name, "start": start, **advice.values}, {})
+    assert recipe.learning_rate == advice.values["learning_rate"]
+    told = {key for key, _ in advice.reasons}
+    assert {"row", "learning_rate", "penalty"} <= told
+    assert told - {"row", "source"} <= set(advice.values)
