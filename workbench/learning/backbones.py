@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
+from workbench.learning.dropout import Dropout
 from workbench.learning.lenet5 import FEATURES as LENET_FEATURES
 from workbench.learning.lenet5 import MAPS as LENET_MAPS
 from workbench.learning.lenet5 import lenet5
@@ -89,7 +90,7 @@ def _squeezenet(name: str) -> Parts:
     before it, since both are linear.
     """
     features = _torchvision(name).features
-    return Parts({"features": features}, 512, {"dropout": nn.Dropout(0.5), **_pooled()}, 512)
+    return Parts({"features": features}, 512, {"dropout": Dropout(0.5), **_pooled()}, 512)
 
 
 def _resnet(name: str) -> Parts:
