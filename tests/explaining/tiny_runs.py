@@ -29,7 +29,7 @@ def save_run(folder: Path, backbone: str = "simpleconv3", joint: bool = False, *
         start="none",
         **{"image_size": size, **keys},
     )
-    network = build_network(backbone, labels)
+    network = build_network(backbone, labels, recipe.head, recipe.options)
     save_model(folder, weights_of(network), card_of(recipe, labels, network))
     return folder
 

@@ -31,7 +31,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     the loss. penalty: "none", or terms added to the loss, several joined by "+". options: what
     these three are set to, as {name: {parameter: value}}. projection drops the part of the
     penalty's gradient that opposes the loss's. learning_rate is that of the backbone, the head's is
-    head_factor times it. mix blends two images of a batch by a share drawn from Beta(mix_alpha,
+    head_factor times it. optimizer "adamw-then-sgd" goes on from the best weights with SGD when
+    accuracy stops rising. mix blends two images of a batch by a share drawn from Beta(mix_alpha,
     mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle. crop_scale is the smallest share
     of the area kept by the random crop; rotation in degrees; brightness and contrast relative.
     test_mirror averages the scores of an image and its mirror. test_resize: side of the square of
@@ -53,7 +54,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     batch: Count = 32
     learning_rate: Positive = 0.005
     head_factor: Positive = 10.0
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adamw", "adamw-then-sgd"] = "sgd"
     momentum: Fraction = 0.9
     weight_decay: NotNegative = 1e-4
     schedule: Literal["one-cycle", "cosine", "step", "constant"] = "one-cycle"

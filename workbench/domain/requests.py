@@ -7,6 +7,8 @@ import msgspec
 from workbench.domain.reports import Progress
 from workbench.domain.runs import RunLabels
 
+ATTENTION = "attention"  # as a layer: what the network attends to, AT-CNN's mask
+PART = "part "  # with a number from 1, as a layer: where a head of parts looks for that part
 PREDICTED = ""  # as a label: the one the network itself gives the highest score
 
 
@@ -37,8 +39,9 @@ class Score(Request, frozen=True, tag="score", kw_only=True):
 
 class Explain(Request, frozen=True, tag="explain", kw_only=True):
     """A Grad-CAM map for each image: where it speaks for `label` of the label set `label_set` ("":
-    the target's) at the convolution layer `layer` ("": the deepest). `check` adds the randomised-
-    weights check, which costs a few more passes."""
+    the target's) at the convolution layer `layer` ("": the deepest). A name among the run's `masks`
+    in the place of a layer asks for where the network looks, whatever the label. `check` adds the
+    randomised-weights check, which costs a few more passes."""
 
     pictures: tuple[Picture, ...]
     label: str = PREDICTED
@@ -55,13 +58,15 @@ class Export(Request, frozen=True, tag="export", kw_only=True):
 
 
 class Description(msgspec.Struct, frozen=True, tag="description", tag_field="answer", kw_only=True):
-    """Answer to Describe; `layers` run from shallow to deep. `device` is in plain words."""
+    """Answer to Describe; `layers` run from shallow to deep, `masks` are what else an Explain takes
+    for a layer. `device` is in plain words."""
 
     labels: RunLabels
     layers: tuple[str, ...]
     backbone: str
     image_size: int
     device: str
+    masks: tuple[str, ...] = ()
 
 
 class Unread(msgspec.Struct, frozen=True):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
+from workbench.domain.methods import Value
 from workbench.domain.requests import (
     PREDICTED,
     Check,
@@ -23,9 +27,10 @@ from workbench.domain.requests import (
     Unread,
 )
 from workbench.domain.runs import LabelList, ModelCard
-from workbench.learning.grad_cam import grad_cam, randomised_correlations, shown
+from workbench.learning.attention import map_layer, mask_maps
+from workbench.learning.grad_cam import Maps, grad_cam, randomised_correlations, shown
 from workbench.learning.loaded import Loaded
-from workbench.learning.models import blocks
+from workbench.learning.models import Network, blocks
 from workbench.learning.pixels import load_square, network_input, seen_part, working_side
 from workbench.vision.reading import read_header
 
@@ -41,6 +46,7 @@ def describe(request: Describe, loaded: Loaded) -> Description:
         backbone=card.backbone,
         image_size=card.image_size,
         device=loaded.device.words,
+        masks=loaded.masks,
     )
 
 
@@ -62,6 +68,22 @@ class _Question:
             return inside.argmax(dim=1)
         return torch.full((len(inside),), self.labels.labels.index(self.label))
 
+    def maps(self, inputs: Tensor, columns: Tensor) -> tuple[Maps, list[Check | None]]:
+        """Maps of network inputs for output columns, and their checks where they are asked for."""
+        loaded, layer = self.loaded, self.layer
+        again: Callable[[nn.Module], Maps] | None = None
+        if layer in loaded.masks:
+            layer = map_layer(loaded.network, loaded.card.layers)
+            options = loaded.card.options.get(loaded.card.method, {})
+            again = partial(_mask, self.layer, layer, inputs, options)
+            maps = again(loaded.network)
+        else:
+            maps = grad_cam(loaded.network, layer, inputs, columns)
+        if not self.check:
+            return maps, [None] * len(inputs)
+        found = randomised_correlations(loaded.network, layer, inputs, columns, maps, again)
+        return maps, [Check(float(value)) for value in found]
+
     def heats(self, batch: Tensor) -> list[Heat]:
         """Maps of one batch of squares, not yet placed in their pictures."""
         loaded = self.loaded
@@ -70,11 +92,7 @@ class _Question:
         chosen = self.chosen(inside)
         inputs = network_input(batch.to(loaded.device.torch), loaded.card)
         columns = (chosen + self.block.start).to(loaded.device.torch)
-        maps = grad_cam(loaded.network, self.layer, inputs, columns)
-        checks: list[Check | None] = [None] * len(batch)
-        if self.check:
-            found = randomised_correlations(loaded.network, self.layer, inputs, columns, maps)
-            checks = [Check(float(value)) for value in found]
+        maps, checks = self.maps(inputs, columns)
         cells = loaded.area(self.layer, inputs)
         heads = [scores[:, columns].tolist() for columns in blocks(loaded.card)]
         return [
@@ -92,6 +110,12 @@ class _Question:
             )
             for row, map_ in enumerate(shown(maps))
         ]
+
+
+def _mask(
+    name: str, layer: str, inputs: Tensor, options: Mapping[str, Value], network: nn.Module
+) -> Maps:
+    return mask_maps(cast(Network, network), name, layer, inputs, options)
 
 
 def explain(request: Explain, loaded: Loaded) -> Explained:

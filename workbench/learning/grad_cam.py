@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -37,12 +38,18 @@ def shown(maps: Maps) -> Maps:
 
 
 def randomised_correlations(
-    network: nn.Module, layer: str, inputs: Tensor, columns: Tensor, maps: Maps
+    network: nn.Module,
+    layer: str,
+    inputs: Tensor,
+    columns: Tensor,
+    maps: Maps,
+    again: Callable[[nn.Module], Maps] | None = None,
 ) -> NDArray[np.float64]:
     """For each of N maps, in [0, 1], its mean Spearman rank correlation with the maps of networks
     whose weights from `layer` upwards are random (Adebayo et al. 2018, "Sanity Checks for Saliency
     Maps"), the sign ignored: that of a random head is arbitrary. Near 1: the map would look the
-    same had nothing been learned. Always drawn alike."""
+    same had nothing been learned. Always drawn alike. `again` makes maps of another kind than
+    Grad-CAM's."""
     other = copy.deepcopy(network)
     upper = _leaves_from(other, layer, inputs[:1])
     correlations = np.zeros((NETWORKS, len(maps)))
@@ -52,7 +59,7 @@ def randomised_correlations(
             torch.manual_seed(seed)
             for leaf in upper:
                 leaf.reset_parameters()  # type: ignore[operator]
-            random_maps = grad_cam(other, layer, inputs, columns)
+            random_maps = again(other) if again else grad_cam(other, layer, inputs, columns)
             correlations[seed] = [
                 abs(rank_correlation(one, two)) for one, two in zip(maps, random_maps, strict=True)
             ]

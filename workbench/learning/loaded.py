@@ -12,6 +12,7 @@ from torch import Tensor
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import WEIGHTS_FILE, LabelList, ModelCard
+from workbench.learning.attention import map_layer, masks_of
 from workbench.learning.cells import Area, cell_area
 from workbench.learning.device import GIB, Device
 from workbench.learning.evaluate import Scorer
@@ -47,20 +48,34 @@ class Loaded:
                 return block, head
         raise ValueRefused("label set", label_set, ", ".join(head.name for head in heads))
 
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """What can be looked at beside Grad-CAM, whatever the label."""
+        return masks_of(self.network, self.card.layers)
+
     def layer(self, name: str) -> str:
-        """`name`, or the deepest layer for ""; a stage's name ("fire9") means its output. Raises
-        ValueRefused for one that is not there."""
+        """`name`, or the deepest layer for ""; a stage's name ("fire9") means its output, one of
+        `masks` is itself. Raises ValueRefused for one that is not there."""
+        if name in self.masks:
+            return name
         if not self.card.layers:
             raise KnownError(f"{self.card.backbone} has no convolution layer to explain.")
-        stages = {s.name: BODY + s.modules[-1] for s in backbone(self.card.backbone).stages}
+        stages = {
+            stage.name: BODY + module
+            for stage in backbone(self.card.backbone).stages
+            for module in stage.modules
+            if BODY + module in self.card.layers
+        }
         if name not in self.card.layers:
             name = stages.get(name, name)
         if name and name not in self.card.layers:
-            raise ValueRefused("layer", name, ", ".join(self.card.layers))
+            raise ValueRefused("layer", name, ", ".join((*self.card.layers, *self.masks)))
         return name or self.card.layers[-1]
 
     def area(self, layer: str, inputs: Tensor) -> Area:
-        """What the cells of a layer cover of the network's input."""
+        """What the cells of a layer, or of a mask, cover of the network's input."""
+        if layer in self.masks:
+            layer = map_layer(self.network, self.card.layers)
         if layer not in self.areas:
             self.areas[layer] = cell_area(self.network, layer, inputs)
         return self.areas[layer]

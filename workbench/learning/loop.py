@@ -27,6 +27,7 @@ from workbench.learning.models import Network
 from workbench.learning.optimisers import rate_factor, set_rate
 from workbench.learning.penalties import Penalties
 from workbench.learning.precision import autocast
+from workbench.learning.two_phases import AdamWThenSGD
 
 AHEAD = 2  # chunks of augmented images made before they are needed
 CHUNK = 450_000  # floats of augmented images made at once: small images share the overhead
@@ -200,6 +201,11 @@ class Loop:
             other = mirror[labels.clamp(min=0)] if mirror is not None else labels
             swapped.append(torch.where(turn, other, labels))
         return swapped[0], swapped[1]
+
+    def watch(self, accuracy: float) -> bool:
+        """Tell the optimiser the accuracy after an epoch; True where it goes another way now."""
+        optimizer = self.optimizer
+        return isinstance(optimizer, AdamWThenSGD) and optimizer.watch(accuracy, self.network)
 
     def saved(self) -> dict[str, Any]:
         """Network, average, optimiser and scaler as a checkpoint keeps them."""

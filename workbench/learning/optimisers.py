@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from workbench.domain.recipes import Recipe
+from workbench.learning.two_phases import AdamWThenSGD
 
 WARM_UP = 0.3  # share of a one-cycle training that rises (Smith and Topin 2018)
 FIRST = 1 / 25  # and where it starts and ends, relative to its peak
@@ -33,6 +34,8 @@ def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimi
     fused = device.type in ("cpu", "cuda")
     if recipe.optimizer == "adamw":
         return AdamW(groups, lr=recipe.learning_rate, fused=fused)
+    if recipe.optimizer == "adamw-then-sgd":
+        return AdamWThenSGD(groups, recipe.learning_rate, recipe.momentum, fused)
     nesterov = recipe.momentum > 0
     return SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=fused

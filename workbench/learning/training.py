@@ -29,11 +29,7 @@ from workbench.learning.data import load_images
 from workbench.learning.device import choose_device
 from workbench.learning.evaluate import Scorer, part_score, save_predictions, score_rows
 from workbench.learning.loop import State
-from workbench.learning.models import (
-    save_model,
-    weights_of,
-    with_body_names,
-)
+from workbench.learning.models import save_model, weights_of, with_body_names
 from workbench.learning.pace import Pace
 from workbench.learning.pixels import working_side
 from workbench.learning.reporting import Control, Reporter, Wish
@@ -190,6 +186,8 @@ class Training:
                     self.best = weights_of(self.loop.network)
         self.pace.scored()
         lost, right, count = state.sums
+        if self.loop.watch(score.top1 if score else right / max(1.0, count)):
+            self.report(Note(text="Accuracy rises no more: on from the best weights with SGD."))
         epoch, seconds = state.epoch, self._seconds() - self.epoch_began
         state.epoch, state.step, state.sums = epoch + 1, 0, [0.0, 0.0, 0.0]
         self.epoch_began += seconds

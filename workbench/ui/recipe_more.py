@@ -80,4 +80,4 @@ def _matters(key: str, draft: Draft) -> bool:
         return draft.value("loss") == "focal"
     if key == "mix_alpha":
         return draft.value("mix") != "none"
-    return key != "momentum" or draft.value("optimizer") == "sgd"
+    return key != "momentum" or draft.value("optimizer") != "adamw"

@@ -21,7 +21,7 @@ class Penalty:
     """A term that depends on the weights, or on what the network made of the batch on its way.
 
     `watched` names the modules (for `Network.get_submodule`) whose outputs `value` is given, or
-    HEAD_INPUT; they are those of the method's last forward pass.
+    HEAD_INPUT; they are those of the method's first forward pass: of the batch as it is.
     """
 
     spec: ClassVar[Spec]
@@ -71,18 +71,20 @@ def find_penalties(names: str) -> list[type[Penalty]]:
 
 
 @contextmanager
-def watching(network: Network, names: tuple[str, ...]) -> Generator[Watched, None, None]:
-    """Within the block, what the named modules give is found in the mapping."""
+def watching(
+    network: Network, names: tuple[str, ...], first: bool = False
+) -> Generator[Watched, None, None]:
+    """Within the block, what the named modules gave last (or `first`) is found in the mapping."""
     seen: Watched = {}
 
     def keep(name: str) -> object:
         def after(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            seen[name] = output
+            seen[name] = seen.get(name, output) if first else output
 
         return after
 
     def before(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen[HEAD_INPUT] = inputs[0]
+        seen[HEAD_INPUT] = seen.get(HEAD_INPUT, inputs[0]) if first else inputs[0]
 
     hooks = []
     for name in names:

@@ -31,8 +31,8 @@ class Penalties:
             penalty.begin(beginning)
 
     def watching(self, network: Network) -> AbstractContextManager[Watched]:
-        """Within the block, what they need of the forward pass is kept."""
-        return watching(network, self._watched)
+        """Within the block, what they need of the first forward pass is kept."""
+        return watching(network, self._watched, first=True)
 
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor | None:
         """The sum, a scalar; None where there are none."""
