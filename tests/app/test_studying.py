@@ -32,7 +32,6 @@ def op(tmp_path, monkeypatch, qapp):
 
 def test_a_study_is_trained_cell_by_cell_and_goes_on_after_a_restart(op):
     study = new_study(op, parse_plan(PLAN, "pull"))
-    assert len(study.runs) == 2
     assert op.store.splits.current() is None  # the project's own split is left alone
     study, runs = next_runs(op, study)
     assert isinstance(run_here(training_task(op, runs[0])), Done)
@@ -69,6 +68,7 @@ def _parts(op, run):
 
 def test_what_failed_or_was_removed_is_made_anew(op):
     study = new_study(op, parse_plan(PLAN, "pull"))
+    study, _ = next_runs(op, study, most=2)
     first, second = study.run_of("plain", 0), study.run_of("pulled", 0)
     op.store.runs.update(first, status=RunStatus.FAILED, message="The disk is full.")
     op.store.runs.remove(second)

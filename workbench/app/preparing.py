@@ -92,6 +92,13 @@ def prepare(
     return record
 
 
+def check(project: OpenProject, partial: Mapping[str, object]) -> None:
+    """Raise KnownError or ValueRefused where `prepare` would refuse these keys; nothing is made."""
+    recipe = _recipe(collect(project.store, _target(partial)), partial)
+    check_choices(recipe)
+    start_of(project.store, recipe)
+
+
 def _target(partial: Mapping[str, object]) -> str:
     target = partial.get("target")
     if not isinstance(target, str) or not target:

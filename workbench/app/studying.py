@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import prepare
+from workbench.app.preparing import check, prepare
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import SplitPlan
@@ -30,17 +29,11 @@ class Standing:
 
 
 def new_study(op: OpenProject, plan: Plan) -> Study:
-    """Keep a study that has not begun. Raises KnownError and ValueRefused where a cell's recipe
-    cannot be trained; the first seed's runs are frozen at once to find that out."""
+    """Keep a study that has not begun. Raises KnownError and ValueRefused where a variant's recipe
+    cannot be trained; then nothing is kept."""
+    for variant in plan.variants:
+        check(op, plan.keys(variant, plan.seeds[0]))
     study = Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
-    try:
-        for variant in plan.variants:
-            study = _frozen(op, study, variant, plan.seeds[0])
-    except KnownError:
-        for _, _, run in study.runs:
-            op.store.runs.remove(run)
-            shutil.rmtree(op.store.runs_folder / run, ignore_errors=True)
-        raise
     op.store.studies.put(study)
     return study
 

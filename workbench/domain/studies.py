@@ -82,7 +82,7 @@ def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the half-width of its 95 % confidence interval, Student's t; nan for one value."""
+    """A mean and the half-width of its 95 % interval (Student's t); nan for one value."""
 
     mean: float
     half: float

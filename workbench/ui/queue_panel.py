@@ -204,3 +204,17 @@ def queue_order(records: Sequence[RunRecord], rested: int = 6) -> list[RunRecord
     active = [record for test in order for record in oldest_first if test(record)]
     ended = [record for record in reversed(oldest_first) if record not in active]
     return active + ended[:rested]
+
+
+def queue_side(queue: QueuePanel) -> QWidget:
+    """The queue under its heading."""
+    side = QWidget()
+    side.setMinimumWidth(220)
+    heading = QLabel(queue.tr("Queue"))
+    heading.setProperty("role", "heading")
+    column = QVBoxLayout(side)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(8)
+    column.addWidget(heading)
+    column.addWidget(queue, 1)
+    return side

@@ -22,6 +22,7 @@ from workbench.ui.results_actions import results_actions
 from workbench.ui.results_desk import ResultsDesk
 from workbench.ui.runs_table import RunsTable
 from workbench.ui.scope_bar import ScopeBar
+from workbench.ui.study_section import StudySection
 from workbench.ui.table_sections import CalibrationSection, ClassesSection, ViewsSection
 
 
@@ -46,6 +47,7 @@ class ResultsPage(Page):
         self.views.below.addWidget(self.pairs)
         self.comparison = ComparisonSection(context.notify, self.desk.results, self.desk.paths)
         self.curves = CurveGroup(context.notify)
+        self.studies = StudySection(context)
         self.copies = Copies(
             self.table,
             lambda: self.tr("runs"),
@@ -74,6 +76,7 @@ class ResultsPage(Page):
         self.header.add(self.scope)
         self.header.stretch()
         self.header.add(self.figures)
+        self.header.add(self.studies.switch)
         self.empty = EmptyState(
             "chart-bar",
             self.tr("Train once, and everything about that run is here."),
@@ -83,6 +86,7 @@ class ResultsPage(Page):
         self._stack = QStackedLayout()
         self._stack.addWidget(work)
         self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.studies)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
@@ -144,6 +148,8 @@ class ResultsPage(Page):
         for section in self.sections:
             section.rows_wanted.connect(self.images.show_rows)
         self.pairs.picked.connect(self.compare)
+        self.studies.run_wanted.connect(lambda run: self.opened(run=run))
+        self.studies.switch.toggled.connect(lambda _: self._take_up())
 
     # What is shown
 
@@ -165,21 +171,27 @@ class ResultsPage(Page):
         if self._stale:
             self._take_up()
         if "run" in what:
+            self.studies.switch.setChecked(False)
             self.table.look_at(str(what["run"]))
             self.look_at(str(what["run"]))
+        if "study" in what:
+            self.studies.look_at(str(what["study"]), go_on=True)
         self.matrix.view.setFocus()
 
     def _take_up(self) -> None:
         """Show the runs there are; the one looked at stays, else the newest that can be."""
         self._stale = False
         records = self.desk.records()
-        self._stack.setCurrentIndex(0 if records else 1)
+        compared = self.studies.switch.isChecked()
+        self._stack.setCurrentIndex(2 if compared else 0 if records else 1)
         current = self.table.current_run()
         self.table.set_records(records)
+        self.studies.refresh()
         known = [record.id for record in records]
         run = current if current in known else self.desk.newest_scored(records)
         self.pairs.show_pairs(self.desk.pairs(records))
-        self.scope.setVisible(bool(records))
+        self.scope.setVisible(bool(records) and not compared)
+        self.figures.setVisible(not compared)
         if run:
             self.table.look_at(run)
         self.look_at(run)

@@ -25,9 +25,11 @@ from workbench.ui.empty import EmptyState
 from workbench.ui.live_run import LiveRun
 from workbench.ui.page import Action, Context, Page, PageHeader
 from workbench.ui.preflight import PreflightLine
-from workbench.ui.queue_panel import QueuePanel, queue_order
+from workbench.ui.queue_panel import QueuePanel, queue_order, queue_side
 from workbench.ui.recipe_form import RecipeForm
 from workbench.ui.recipe_more import MoreSettings
+from workbench.ui.study_starter import StudyStarter
+from workbench.ui.train_actions import train_actions
 from workbench.ui.training_desk import TrainingDesk
 
 
@@ -46,6 +48,7 @@ class TrainPage(Page):
         self.preflight = PreflightLine(context.op)
         self.live = LiveRun(context.notify)
         self.queue = QueuePanel()
+        self.studies = StudyStarter(context, self.desk.draft_keys, self)
         self._stale = True
         self._asked = False  # for the methods there are
         self._lay_out()
@@ -55,7 +58,7 @@ class TrainPage(Page):
 
     # Building
 
-    def _lay_out(self) -> None:
+    def _deeds(self) -> QHBoxLayout:
         self.train = QPushButton(self.tr("Train"))
         self.train.setProperty("primary", True)
         self.train.setMinimumWidth(112)
@@ -66,16 +69,24 @@ class TrainPage(Page):
             self.tr("Method, head, penalties and every other setting; the defaults are good")
         )
         self.unfold.toggled.connect(self._choose_pane)
+        self.study = QPushButton(self.tr("Study…"))
+        self.study.setToolTip(self.tr("Compare methods with these settings on the same splits"))
+        self.study.clicked.connect(self.studies.ask)
         line = QHBoxLayout()
         line.setSpacing(8)
         line.addWidget(self.unfold)
         line.addWidget(self.preflight, 1)
+        line.addWidget(self.study)
         line.addWidget(self.train)
+        return line
+
+    def _lay_out(self) -> None:
+        line = self._deeds()
         below = QSplitter(Qt.Orientation.Horizontal)
         below.setHandleWidth(8)
         below.setChildrenCollapsible(False)
         below.addWidget(self._watch())
-        below.addWidget(self._side())
+        below.addWidget(queue_side(self.queue))
         below.setStretchFactor(0, 1)
         below.setSizes([900, 264])
         self.splitter = below
@@ -108,18 +119,6 @@ class TrainPage(Page):
         self._watching.addWidget(self.more)
         return box
 
-    def _side(self) -> QWidget:
-        side = QWidget()
-        side.setMinimumWidth(220)
-        heading = QLabel(self.tr("Queue"))
-        heading.setProperty("role", "heading")
-        column = QVBoxLayout(side)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(heading)
-        column.addWidget(self.queue, 1)
-        return side
-
     def _connect(self) -> None:
         for part in (self.form, self.more):
             part.edited.connect(self.desk.edit)
@@ -130,7 +129,7 @@ class TrainPage(Page):
         self.desk.changed.connect(self._show_draft)
         self.desk.downloading.connect(self.form.start.show_download)
         self.desk.download_ended.connect(self._download_ended)
-        self.preflight.wanted.connect(self._try_step)
+        self.preflight.wanted.connect(self.try_step)
         self.train.clicked.connect(self.start_training)
         self.queue.picked.connect(self.watch)
         self.queue.deed.connect(self._do)
@@ -251,7 +250,8 @@ class TrainPage(Page):
             self.unfold.setChecked(False)
             self.watch(run)
 
-    def _try_step(self) -> None:
+    def try_step(self) -> None:
+        """Take real steps and say what a training will need."""
         if not self.isVisible():
             return  # nobody would read it
         if self.desk.running():
@@ -268,20 +268,7 @@ class TrainPage(Page):
         self._show_queue()
 
     def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
-        menu = "Run"
-        return [
-            Action(
-                "train.start",
-                self.tr("Train"),
-                self.start_training,
-                "Ctrl+Return",
-                self.train.isEnabled,
-                menu,
-            ),
-            Action("train.try", self.tr("Try a training step"), self._try_step, menu=menu),
-            Action("train.more", self.tr("More training settings"), self.unfold.toggle, menu=menu),
-            Action("train.advised", self.tr("Back to all advised settings"), self.desk.clear_all),
-        ]
+        return train_actions(self)
 
     # Life
 

@@ -165,6 +165,10 @@ class TrainingDesk(QObject):
             self._context.notify(str(error), "bad")
             return None
 
+    def draft_keys(self) -> dict[str, object]:
+        """The recipe keys a person chose."""
+        return self.draft.partial()
+
     def train(self) -> str:
         """Freeze the draft into a run and queue it; its id, or "" (and said why)."""
         try:

@@ -1,0 +1,88 @@
+"""A study from the Train page's button to its table on the Results page."""
+
+import csv
+import io
+
+import pytest
+
+from tests.app.training_projects import FAST, small_project
+from workbench.app.settings import Settings
+from workbench.domain.runs import RunStatus
+from workbench.ui.theme import apply_theme
+from workbench.ui.window import MainWindow
+
+WAIT = 180_000
+
+
+@pytest.fixture
+def window(qtbot, tmp_path, monkeypatch, qapp):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    apply_theme(qapp, "light")
+    made = MainWindow(small_project(tmp_path), Settings(None))
+    qtbot.addWidget(made)
+    made.resize(1280, 720)
+    with qtbot.waitActive(made):
+        made.show()
+        made.activateWindow()
+    yield made
+    made.close()
+
+
+def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
+    window.go("train")
+    train = window._made["train"]
+    for key, value in FAST.items():
+        train.desk.edit(key, value)
+    train.study.click()
+    qtbot.waitUntil(lambda: train.studies.dialog is not None, timeout=WAIT)
+    dialog = train.studies.dialog
+    assert not dialog.start.isEnabled()
+    dialog.name.setText("Pull")
+    dialog.seeds.setValue(2)
+    dialog.ticks["l2"][0].setChecked(True)
+    assert "4 trainings" in dialog.count.text()
+    dialog.make()
+    results = window._made["results"]
+    section = results.studies
+    assert results.isVisible()
+    assert section.isVisible()
+    store = window.op.store
+    qtbot.waitUntil(lambda: section.said.text().startswith("1 of 4"), timeout=WAIT)
+    section.go.click()  # stop: the run under way is paused, none follows
+    qtbot.waitUntil(lambda: window.context.queue.current == "", timeout=WAIT)
+    assert RunStatus.PAUSED in {run.status for run in store.runs.all()}
+    assert section.go.text() == "Go on"
+    section.go.click()
+    qtbot.waitUntil(lambda: section.said.text().startswith("4 of 4"), timeout=WAIT)
+    assert not section.go.isVisible()
+    lines = list(csv.DictReader(io.StringIO(section.csv())))
+    assert [line["variant"] for line in lines] == ["fine-tune", "l2"]
+    assert all(float(line["mean"]) >= 0 for line in lines)
+    assert lines[1]["difference"] != ""
+    section.table.picked.emit(1)
+    assert not section.isVisible()
+    assert "l2" in store.runs.get(results.table.current_run()).name
+    section.switch.setChecked(True)
+    assert section.isVisible()
+
+
+def test_without_a_study_the_section_says_where_one_begins(qtbot, window):
+    window.go("results")
+    section = window._made["results"].studies
+    section.switch.setChecked(True)
+    assert section.empty.isVisible()
+    assert "Train page" in section.empty.text()
+    assert not section.table.isVisible()
+
+
+def test_a_study_that_cannot_be_trained_is_said_and_not_kept(qtbot, window):
+    window.go("train")
+    train = window._made["train"]
+    train.desk.edit("start", "file:/no/such/weights.safetensors")
+    train.studies.ask()
+    qtbot.waitUntil(lambda: train.studies.dialog is not None, timeout=WAIT)
+    dialog = train.studies.dialog
+    dialog.ticks["l2"][0].setChecked(True)
+    dialog.make()
+    assert window.op.store.studies.all() == []
+    assert train.isVisible()
