@@ -1,0 +1,234 @@
+"""A transfer from the closest source, step by step, so that it can be gone on with at any of them.
+
+Wang, Yao, Yang and Xue 2019, "Deep transfer learning on micro datasets": the source is learned with
+the first layers kept from its start; candidates that keep 4, 5 and 6 layers of the source learn the
+target; the one that agrees most often with the majority of them is taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from workbench.app.open_project import OpenProject
+from workbench.app.preparing import DEFAULT_SPLIT, prepare
+from workbench.app.samples import collect
+from workbench.app.splitting import split
+from workbench.domain.backbones import backbone
+from workbench.domain.errors import KnownError
+from workbench.domain.recipes import JOINT
+from workbench.domain.relatedness import Relatedness
+from workbench.domain.runs import WEIGHTS_FILE, RunStatus
+from workbench.domain.splits import Part
+from workbench.domain.transfers import (
+    CANDIDATE_LAYERS,
+    SOURCE_LAYERS,
+    TIE,
+    Asked,
+    CandidateRun,
+    Transfer,
+    frozen_stage,
+)
+from workbench.domain.voting import elect
+from workbench.storage.project import Project
+
+KEY = "transfers"
+KEPT = 20  # transfers that a project remembers
+DEFAULT_BACKBONE = "squeezenet1_1"
+OURS = ("target", "frozen", "start")  # keys that a transfer sets itself
+
+
+def transfers(op: OpenProject) -> list[Transfer]:
+    """The transfers that a project remembers, newest first."""
+    return msgspec.convert(op.store.settings.get(KEY, []), list[Transfer])
+
+
+def begin(op: OpenProject, asked: Asked) -> Transfer:
+    """The unfinished transfer that was asked for likewise, to go on with, or a new one.
+
+    Images of the target that are to judge it are set aside first: a split is made where there is
+    none. Raises KnownError where nothing is labelled, where views are to be compared and there are
+    none, and for a backbone that is too short.
+    """
+    for known in transfers(op):
+        if known.asked == asked and not done(known):
+            return known
+    for layers in (SOURCE_LAYERS, *CANDIDATE_LAYERS):
+        frozen_stage(backbone_of(asked), layers)
+    joint = asked.views and has_views(op.store, asked.label_set)
+    if asked.compare_views and not joint:
+        raise KnownError(
+            "There are no views to compare with: images need a category and at least two views.",
+            "Label views on the Views page, or leave the comparison out.",
+        )
+    if op.store.splits.current() is None:
+        split(op, DEFAULT_SPLIT, ("category", "view") if joint else (asked.label_set,))
+    return _kept(op, Transfer(asked=asked, made=time.time(), joint=joint))
+
+
+def done(transfer: Transfer) -> bool:
+    """Whether nothing is left to do."""
+    return bool(transfer.winner) and bool(transfer.single or not transfer.asked.compare_views)
+
+
+def backbone_of(asked: Asked) -> str:
+    """The backbone that source and target share."""
+    return str(asked.settings.get("backbone", DEFAULT_BACKBONE))
+
+
+def has_views(store: Project, label_set: str) -> bool:
+    """Whether category and view can be learned together."""
+    if label_set != "category" or "view" not in store.labels.sets():
+        return False
+    try:
+        collect(store, JOINT)
+    except KnownError:
+        return False
+    return True
+
+
+def choose_source(op: OpenProject, transfer: Transfer, found: Relatedness) -> Transfer:
+    """Take the source that the comparison puts first; its name is one of those asked for."""
+    best = found.sources[0].name
+    return _kept(op, msgspec.structs.replace(transfer, ranked=found.sources, source=best))
+
+
+def prepare_source(
+    op: OpenProject, source: OpenProject, label_set: str, transfer: Transfer
+) -> Transfer:
+    """Make the run that learns the source, in the source's own project, unless there is one."""
+    if transfer.source_run and _is_there(source.store, transfer.source_run):
+        return transfer
+    asked = transfer.asked
+    name = backbone_of(asked)
+    recipe = {
+        "backbone": name,
+        "seed": asked.seed,
+        **asked.settings,
+        **asked.source_settings,
+        **_target(label_set, asked.views and has_views(source.store, label_set), asked),
+        "start": asked.start,
+        "frozen": frozen_stage(name, SOURCE_LAYERS) if asked.start != "none" else "none",
+    }
+    made = prepare(source, recipe, f"source for {op.store.folder.stem}")
+    return _kept(op, msgspec.structs.replace(transfer, source_run=made.id))
+
+
+def prepare_candidates(op: OpenProject, source: Path, transfer: Transfer) -> Transfer:
+    """Make the candidates' runs in the target's project, unless there are. `source` is the folder
+    of the source's project."""
+    asked = transfer.asked
+    known = {c.layers: c for c in transfer.candidates if _is_there(op.store, c.run)}
+    target = _target(asked.label_set, transfer.joint, asked)
+    for layers in CANDIDATE_LAYERS:
+        if layers not in known:
+            stage = frozen_stage(backbone_of(asked), layers)
+            run = _candidate(op, source, transfer, stage, target)
+            known[layers] = CandidateRun(layers=layers, frozen=stage, run=run)
+    made = tuple(known[layers] for layers in CANDIDATE_LAYERS)
+    return _kept(op, msgspec.structs.replace(transfer, candidates=made))
+
+
+def prepare_single(op: OpenProject, source: Path, transfer: Transfer) -> Transfer:
+    """Make the run that is as the winner's but for the views, unless there is one."""
+    if transfer.single and _is_there(op.store, transfer.single):
+        return transfer
+    target = {"target": transfer.asked.label_set}
+    run = _candidate(op, source, transfer, transfer.winner, target, " without views")
+    return _kept(op, msgspec.structs.replace(transfer, single=run))
+
+
+def vote(op: OpenProject, transfer: Transfer) -> Transfer:
+    """Let the candidates' predictions of the held-out images decide. Raises KnownError where there
+    is no such image."""
+    said = {c.frozen: _predicted(op, c.run) for c in transfer.candidates}
+    outcome = elect(said, transfer.asked.seed)
+    if not outcome.images:
+        raise KnownError(
+            "No image of the target is held out, so that nothing can be voted on.",
+            "Make a split with a test or validation part.",
+        )
+    votes = {candidate.name: candidate.votes for candidate in outcome.candidates}
+    return _kept(
+        op,
+        msgspec.structs.replace(
+            transfer,
+            candidates=tuple(
+                msgspec.structs.replace(c, votes=votes[c.frozen]) for c in transfer.candidates
+            ),
+            winner=outcome.winner,
+            drawn=outcome.drawn,
+            voted=outcome.images,
+            disputed=len(outcome.disputed),
+        ),
+    )
+
+
+def unfinished(op: OpenProject, run: str) -> bool:
+    """Whether a run has still to be trained. Raises KnownError where it was stopped for good."""
+    record = op.store.runs.get(run)
+    if record.status is RunStatus.STOPPED:
+        raise KnownError(
+            f"The run “{record.name}” was stopped, so that the transfer cannot go on.",
+            "Remove it (workbench runs PROJECT --remove RUN) and give the command again.",
+        )
+    return record.status is not RunStatus.FINISHED
+
+
+def _candidate(
+    op: OpenProject,
+    source: Path,
+    transfer: Transfer,
+    stage: str,
+    target: Mapping[str, object],
+    note: str = "",
+) -> str:
+    weights = source / "runs" / transfer.source_run / WEIGHTS_FILE
+    recipe = {
+        "backbone": backbone_of(transfer.asked),
+        "seed": transfer.asked.seed,
+        **transfer.asked.settings,
+        **target,
+        "start": f"file:{weights}",
+        "frozen": stage,
+    }
+    title = backbone(backbone_of(transfer.asked)).title
+    return prepare(op, recipe, f"{title} kept up to {stage}{note}").id
+
+
+def _target(label_set: str, joint: bool, asked: Asked) -> dict[str, object]:
+    """The recipe's target; where views help to learn it, their classifiers are tied."""
+    if not joint:
+        return {"target": label_set}
+    return {"target": JOINT, "tie": asked.settings.get("tie", TIE)}
+
+
+def _is_there(store: Project, run: str) -> bool:
+    return any(record.id == run for record in store.runs.all())
+
+
+def _predicted(op: OpenProject, run: str) -> dict[int, str]:
+    """What a run says of the test images, or of those that validate where there are none. A crop's
+    number is negative, so that it is none of an image."""
+    table = op.store.runs.predictions(run)
+    names = op.store.runs.get(run).labels.target.labels
+    for part in (Part.TEST, Part.VALIDATION):
+        held = table.of_part(part)
+        held = held.where(held.truth >= 0)
+        if len(held):
+            pairs = zip(held.images.tolist(), held.crops.tolist(), strict=True)
+            keys = [image if crop < 0 else -1 - crop for image, crop in pairs]
+            return dict(zip(keys, (names[at] for at in held.predicted.tolist()), strict=True))
+    return {}
+
+
+def _kept(op: OpenProject, transfer: Transfer) -> Transfer:
+    """Remember how far a transfer is, in place of what was known of it."""
+    rest: list[Any] = [one for one in transfers(op) if one.made != transfer.made]
+    stored = [msgspec.to_builtins(one) for one in (transfer, *rest)][:KEPT]
+    op.store.settings.put(KEY, stored)
+    return transfer
