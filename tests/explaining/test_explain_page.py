@@ -124,11 +124,19 @@ def test_a_map_is_shown_for_any_label_and_layer(
     qtbot.waitUntil(lambda: shown(page) is not None and shown(page).values == first.values)
     # another layer: a finer map
     assert "deepest" in page.side.layer.itemText(0)
-    page.side.step_layer(page.side.layer.count() - 1)
+    page.side.step_layer(page.side.layer.count() - 3)
     qtbot.waitUntil(
         lambda: shown(page) is not None and shown(page).width > first.width, timeout=LONG
     )
     assert "conv1" in page.stage.what.text()
+    # and below the layers what the network attends to
+    page.side.step_layer(1)
+    qtbot.waitUntil(
+        lambda: shown(page) is not None and "attention mask" in page.stage.what.text(), timeout=LONG
+    )
+    assert (min(shown(page).values), max(shown(page).values)) == (0, 1)
+    page.side.step_layer(-1)
+    assert "conv1" in page.side.layer.currentText()
 
 
 def test_keys_go_from_image_to_image_and_alt_lifts_the_map(

@@ -12,6 +12,7 @@ from torch import nn
 
 from tests.explaining.tiny_runs import draw_images, save_run
 from tests.learning.small_runs import CATEGORY, Chances, make_run, train
+from workbench.app.explaining import trust_sentence
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished, Note, Paused
@@ -190,7 +191,8 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
         assert answer.layer == mask
         found[mask] = [np.reshape(heat.values, (heat.height, heat.width)) for heat in answer.maps]
         assert all(heat.label and 0 < heat.score <= 1 for heat in answer.maps)
-        assert all(0 <= heat.check.correlation <= 1 for heat in answer.maps)
+        assert all(0 <= heat.check.correlation <= 1 and heat.mask for heat in answer.maps)
+        assert all("whatever the label" in trust_sentence(heat) for heat in answer.maps)
     assert found["attention"][0].min() == 0
     assert found["attention"][0].max() == 1
     network = loaded.network

@@ -21,7 +21,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Progress
-from workbench.domain.requests import PREDICTED, Explain, Explained, Heat, Picture
+from workbench.domain.requests import ATTENTION, PREDICTED, Explain, Explained, Heat, Picture
 from workbench.vision.overlays import enlarged, heat_colours, heat_layer, overlaid
 from workbench.vision.reading import read_rgb
 from workbench.vision.sheets import save_png, side_by_side, wall
@@ -81,6 +81,8 @@ def trust(heat: Heat) -> Trust:
 def trust_sentence(heat: Heat) -> str:
     """The randomised-weights check in one sentence; "" where it was not made."""
     value = heat.check.correlation if heat.check is not None else 0.0
+    if heat.mask:
+        return _mask_sentence(trust(heat)).format(value=value)
     said = {
         Trust.UNCHECKED: "",
         Trust.EMPTY: _tr("Nothing at this layer speaks for {label}: the map is empty."),
@@ -100,13 +102,32 @@ def trust_sentence(heat: Heat) -> str:
     return said.format(label=heat.label, value=value)
 
 
+def _mask_sentence(found: Trust) -> str:
+    if found is Trust.UNCHECKED:
+        return ""
+    if found is Trust.EMPTY:
+        return _tr("Nothing stands out: the network looks everywhere alike.")
+    if found is Trust.LEARNED:
+        return _tr(
+            "Where the network looks, whatever the label. It has learned to: with random weights"
+            " it looks elsewhere (rank correlation {value:.2f})."
+        )
+    return _tr(
+        "Where the network looks, whatever the label. With random weights it looks at much the same"
+        " (rank correlation {value:.2f})."
+    )
+
+
 def amounts(heat: Heat) -> NDArray[np.float32]:
     """A map as an array of height × width in [0, 1]."""
     return np.array(heat.values, np.float32).reshape(heat.height, heat.width)
 
 
 def layer_words(name: str, backbone_name: str) -> str:
-    """A layer by its stage: "body.features.12.expand3x3" of a SqueezeNet is "fire9 · expand3x3"."""
+    """A layer by its stage: "body.features.12.expand3x3" of a SqueezeNet is "fire9 · expand3x3"; a
+    mask by what it is."""
+    if name == ATTENTION:
+        return _tr("attention mask")
     path = name.removeprefix("body.")
     for stage in backbone(backbone_name).stages:
         for module in stage.modules:

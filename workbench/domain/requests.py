@@ -101,7 +101,8 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
     all 0: nothing at this layer speaks for the label). `seen` is the part of the picture's box that
     the network looked at, as (left, top, right, bottom) fractions of that box, and `cells` what the
     map covers, as fractions of the seen part (it may reach outside). `label` is the one explained,
-    `score` its softmax score; the others' are in `scores` and `view_scores`."""
+    `score` its softmax score; the others' are in `scores` and `view_scores`. A `mask` shows where
+    the network looks, whatever the label."""
 
     height: int
     width: int
@@ -113,6 +114,7 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[float, ...]
     view_scores: tuple[float, ...] = ()
     check: Check | None = None
+    mask: bool = False
 
 
 class Explained(msgspec.Struct, frozen=True, tag="explained", tag_field="answer", kw_only=True):

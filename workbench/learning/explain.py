@@ -107,6 +107,7 @@ class _Question:
                 scores=tuple(heads[0][row]),
                 view_scores=tuple(heads[1][row]) if len(heads) > 1 else (),
                 check=checks[row],
+                mask=self.layer in loaded.masks,
             )
             for row, map_ in enumerate(shown(maps))
         ]

@@ -123,7 +123,7 @@ class ExplainSide(SidePanel):
         self.layer.setEnabled(False)
 
     def show_layers(self, description: Description) -> None:
-        """The layers of the run, the deepest first."""
+        """The layers of the run, the deepest first, and below them where the network looks."""
         with QSignalBlocker(self.layer):
             self.layer.clear()
             for name in reversed(description.layers):
@@ -131,6 +131,10 @@ class ExplainSide(SidePanel):
             if description.layers:
                 words = self.tr("{layer}  (deepest)")
                 self.layer.setItemText(0, words.format(layer=self.layer.itemText(0)))
+            if description.masks:
+                self.layer.insertSeparator(self.layer.count())
+            for name in description.masks:
+                self.layer.addItem(layer_words(name, description.backbone), name)
         self.layer.setEnabled(bool(description.layers))
 
     def _heads(self) -> list[LabelList]:
@@ -211,8 +215,10 @@ class ExplainSide(SidePanel):
             self.choose_label(head.name, head.labels[key - 1])
 
     def step_layer(self, step: int) -> None:
-        """A layer deeper (−1) or shallower (1)."""
+        """A layer deeper (−1) or shallower (1), and on to the masks below."""
         to = self.layer.currentIndex() + step
+        if self.layer.itemData(to) is None:  # the line between them
+            to += step
         if 0 <= to < self.layer.count():
             self.layer.setCurrentIndex(to)
             self._layer_picked()
