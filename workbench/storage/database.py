@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.errors import KnownError
+from workbench.storage.checkpoints import Checkpoints
 
 IntArray = NDArray[np.int64]
 
@@ -59,6 +60,7 @@ class Database:
         self.path = path
         self._owner = threading.get_ident()
         self.connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        self._checkpoints = Checkpoints(path)
 
     def tune(self) -> None:
         """Set what a connection does not remember: journal, caches, foreign keys."""
@@ -67,13 +69,14 @@ class Database:
             "foreign_keys = ON",
             "temp_store = MEMORY",
             "cache_size = -65536",
-            "wal_autocheckpoint = 4000",
+            "wal_autocheckpoint = 65536",  # pages; checkpoints.py copies long before
             "journal_size_limit = 67108864",
         ):
             self.connection.execute(f"PRAGMA {pragma}")
 
     def close(self) -> None:
         """Close the connection; what was committed is on the disk."""
+        self._checkpoints.close()
         self.connection.close()
 
     def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
@@ -135,6 +138,7 @@ class Database:
             if known is None:
                 raise
             raise known from error
+        self._checkpoints.committed(self.connection.total_changes)
 
     def _check_thread(self) -> None:
         if threading.get_ident() != self._owner:
