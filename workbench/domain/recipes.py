@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import ValueRefused
+from workbench.domain.stages import StageRule, check_rules, frozen_stages, modules_of
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -26,12 +27,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     target: the name of a label set ("category", "view", …), or "category+view" (joint head).
     start: "imagenet", "file:PATH", "run:ID" or "none". frozen: "none", a stage's name (it and all
-    below stay as they are) or "all" (only the head learns). head: what makes features of the
-    backbone's maps or features before they are scored. method: who owns the forward pass and
-    the loss. penalty: "none", or terms added to the loss, several joined by "+". options: what
-    these three are set to, as {name: {parameter: value}}. projection drops the part of the
-    penalty's gradient that opposes the loss's. learning_rate is that of the backbone, the head's is
-    head_factor times it. optimizer "adamw-then-sgd" goes on from the best weights with SGD when
+    below stay as they are) or "all" (only the head learns). stages: what differs in single stages,
+    as {stage: {start, frozen, rate, penalty}}. head: what makes features of the backbone's maps or
+    features before they are scored. method: who owns the forward pass and the loss.
+    penalty: "none", or terms added to the loss, several joined by "+". options: what these three
+    are set to, as {name: {parameter: value}}. projection drops the part of the penalty's gradient
+    that opposes the loss's. learning_rate is that of the backbone, the head's is head_factor times
+    it. optimizer "adamw-then-sgd" goes on from the best weights with SGD when
     accuracy stops rising. mix blends two images of a batch by a share drawn from Beta(mix_alpha,
     mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle. crop_scale is the smallest share
     of the area kept by the random crop; rotation in degrees; brightness and contrast relative.
@@ -45,6 +47,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     backbone: str = "squeezenet1_1"
     start: str = "imagenet"
     frozen: str = "none"
+    stages: dict[str, StageRule] = {}
     head: str = "linear"
     method: str = "fine-tune"
     penalty: str = "none"
@@ -88,12 +91,19 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return self.target == JOINT
 
     @property
+    def frozen_modules(self) -> tuple[str, ...]:
+        """Parameter-name prefixes of the stages that stay as they are."""
+        known = backbone(self.backbone)
+        return modules_of(known, frozen_stages(known, self.frozen, self.stages))
+
+    @property
     def label_sets(self) -> tuple[str, ...]:
         """Names of the label sets whose labels are learned; the first one is what is scored."""
         return ("category", "view") if self.joint else (self.target,)
 
 
 KEYS: tuple[str, ...] = Recipe.__struct_fields__
+_TABLES = ("options", "stages")
 STARTS = "imagenet, none, file:PATH or run:ID"
 
 
@@ -113,6 +123,7 @@ def complete(partial: Mapping[str, object], advised: Mapping[str, object]) -> Re
     recipe = msgspec.convert(merged, Recipe)
     known = backbone(recipe.backbone)
     known.frozen_modules(recipe.frozen)
+    check_rules(known, recipe.frozen, recipe.stages)
     if recipe.image_size < known.least:
         raise ValueRefused(
             "image_size", recipe.image_size, f"a whole number ≥ {known.least} ({known.title})"
@@ -187,20 +198,22 @@ def put_setting(partial: dict[str, object], text: str) -> None:
     """Add one `key=value` of the command line to the keys a person set.
 
     A dotted key, `options.NAME.PARAMETER` or short `NAME.PARAMETER`, sets a parameter of a method,
-    penalty or head. Raises ValueRefused where it is no setting.
+    penalty or head, and `stages.STAGE.KEY` what differs in a stage. Raises ValueRefused where it is
+    no setting.
     """
     key, value = parse_setting(text)
-    path = key.removeprefix("options.").split(".")
+    path = key.split(".")
     if len(path) == 1:
         partial[key] = value
         return
-    if len(path) != 2 or not all(path):
+    table, *rest = path if path[0] in _TABLES else ("options", *path)
+    if len(rest) != 2 or not all(rest):
         raise ValueRefused("--set", text, "key=value, or options.NAME.PARAMETER=value")
-    options = partial.get("options")
-    known = options if isinstance(options, dict) else {}
+    given = partial.get(table)
+    known = given if isinstance(given, dict) else {}
     chosen = {name: dict(own) for name, own in known.items()}
-    chosen.setdefault(path[0], {})[path[1]] = value
-    partial["options"] = chosen
+    chosen.setdefault(rest[0], {})[rest[1]] = value
+    partial[table] = chosen
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -210,6 +223,8 @@ def to_toml(recipe: Recipe) -> str:
 
 def _toml(value: object) -> str:
     """A value in TOML, whose strings, numbers and booleans are written as in JSON."""
+    if isinstance(value, StageRule):
+        value = msgspec.to_builtins(value)
     if isinstance(value, dict):
         inside = ", ".join(f"{_toml(str(key))} = {_toml(own)}" for key, own in value.items())
         return "{" + (f" {inside} " if inside else "") + "}"

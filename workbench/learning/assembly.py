@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +23,8 @@ from workbench.learning.methods import Batch, Beginning, Method, Setup, find_met
 from workbench.learning.models import Network, build_network, card_of
 from workbench.learning.optimisers import make_optimizer
 from workbench.learning.penalties import Penalties, find_penalties
+from workbench.learning.penalties.distance import inside
+from workbench.learning.penalties.stages import new_modules
 from workbench.learning.pixels import network_input
 from workbench.learning.precision import choose_precision, choose_threads
 from workbench.learning.run_folder import RunFolder
@@ -59,7 +62,8 @@ def assemble(run: RunFolder, images: Images, device: Device, fresh: bool) -> Ass
     recipe, labels = run.recipe, run.labels
     torch.manual_seed(recipe.seed)
     plain = build_network(recipe.backbone, labels, recipe.head, recipe.options)
-    head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
+    with kept_fresh(plain, new_modules(recipe)):
+        head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
     learner = make_learner(run, plain, images, device)
     augmenter = Augmenter(recipe, *normalisation(recipe.backbone), device.torch)
     loop = Loop(
@@ -80,13 +84,25 @@ def assemble(run: RunFolder, images: Images, device: Device, fresh: bool) -> Ass
     return Assembled(loop, learner.network, learner.method, card, head_taken)
 
 
+@contextmanager
+def kept_fresh(network: Network, modules: tuple[str, ...]) -> Generator[None, None, None]:
+    """Within the block anything may be loaded; afterwards these modules of the body are as they
+    were."""
+    drawn = {
+        key: value.clone()
+        for key, value in network.body.state_dict().items()
+        if inside(key, modules)
+    }
+    yield
+    network.body.load_state_dict(drawn, strict=False)
+
+
 def make_learner(run: RunFolder, plain: Network, images: Images | None, device: Device) -> Learner:
     """What takes steps, from a plain network with its start weights."""
     recipe, labels = run.recipe, run.labels
     kind = find_method(recipe.method)
     check_options(recipe)
-    options = kind.spec.options(recipe.options)
-    network = kind.wrap(plain, recipe.backbone, options)
+    network = kind.wrap(plain, recipe.backbone, kind.spec.options(recipe.options))
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = kind.freeze(network, recipe)
     weights = None
@@ -102,7 +118,7 @@ def make_learner(run: RunFolder, plain: Network, images: Images | None, device: 
     if penalties.replace_decay:
         recipe = msgspec.structs.replace(recipe, weight_decay=0.0)
     new = [(network.head, recipe.head_factor), (method.extra, recipe.head_factor)]
-    optimizer = make_optimizer([*kind.rates(network, options), *new], recipe, device.torch)
+    optimizer = make_optimizer([*kind.rates(network, recipe), *new], recipe, device.torch)
     return Learner(network, method, penalties, optimizer, frozen)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from workbench.domain.backbones import backbone
 from workbench.domain.recipes import Recipe
 from workbench.learning.two_phases import AdamWThenSGD
 
@@ -20,11 +21,14 @@ Rates = list[tuple[nn.Module, float]]  # modules and what the learning rate is m
 
 
 def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimizer:
-    """Every module at its factor times the recipe's rate; no decay of biases and norms."""
+    """Every module at its factor times the recipe's rate, a parameter of two at that of the first;
+    no decay of biases and norms."""
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    taken: set[int] = set()
     for module, factor in rates:
         for parameter in module.parameters():
-            if parameter.requires_grad:
+            if parameter.requires_grad and id(parameter) not in taken:
+                taken.add(id(parameter))
                 decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
                 found.setdefault((factor, decay), []).append(parameter)
     groups = [
@@ -40,6 +44,18 @@ def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimi
     return SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=fused
     )
+
+
+def stage_rates(body: nn.Module, recipe: Recipe) -> Rates:
+    """A backbone's modules with the factors that the recipe's stages have, 1 for the rest."""
+    known = dict(body.named_modules())
+    rates: Rates = [
+        (known[name], recipe.stages[stage.name].rate)
+        for stage in backbone(recipe.backbone).stages
+        for name in stage.modules
+        if stage.name in recipe.stages and name in known
+    ]
+    return [*rates, (body, 1.0)]
 
 
 def rate_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:

@@ -9,14 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from workbench.domain.backbones import backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec, Value
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import RunLabels
 from workbench.learning.device import Device
 from workbench.learning.models import Network
-from workbench.learning.optimisers import freeze
+from workbench.learning.optimisers import Rates, freeze, stage_rates
 
 Options = dict[str, Value]
 
@@ -78,12 +77,12 @@ class Method:
     @classmethod
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
         """Stop what the recipe freezes from learning; gives what stays in evaluation mode."""
-        return freeze(network.body, backbone(recipe.backbone).frozen_modules(recipe.frozen))
+        return freeze(network.body, recipe.frozen_modules)
 
     @classmethod
-    def rates(cls, network: Network, options: Options) -> list[tuple[nn.Module, float]]:
+    def rates(cls, network: Network, recipe: Recipe) -> Rates:
         """Modules of the backbone with what the learning rate is multiplied with for each."""
-        return [(network.body, 1.0)]
+        return stage_rates(network.body, recipe)
 
     def begin(self, beginning: Beginning) -> None:
         """Called once before the first step of a training, never when it is gone on with: what is

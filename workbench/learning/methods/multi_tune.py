@@ -16,7 +16,7 @@ from workbench.learning.heads import ClassHead, JointHead
 from workbench.learning.methods.base import Options, register
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.models import Network
-from workbench.learning.optimisers import Rates, freeze
+from workbench.learning.optimisers import Rates, freeze, stage_rates
 
 
 class TwoBodies(nn.Module):
@@ -67,16 +67,17 @@ class MultiTune(FineTune):
         assert isinstance(body, TwoBodies)
         second = known.frozen_modules(str(options["second_frozen"]))
         return [
-            *freeze(body.first, known.frozen_modules(recipe.frozen)),
+            *freeze(body.first, recipe.frozen_modules),
             *freeze(body.second, second),
         ]
 
     @classmethod
-    def rates(cls, network: Network, options: Options) -> Rates:
+    def rates(cls, network: Network, recipe: Recipe) -> Rates:
         body = network.body
         assert isinstance(body, TwoBodies)
+        second = float(cls.spec.options(recipe.options)["second_rate"])
         balance = nn.ParameterList([body.balance])
-        return [(body.first, 1.0), (body.second, float(options["second_rate"])), (balance, 10.0)]
+        return [*stage_rates(body.first, recipe), (body.second, second), (balance, 10.0)]
 
 
 def _widened(head: nn.Module) -> ClassHead | JointHead:

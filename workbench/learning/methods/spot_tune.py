@@ -15,7 +15,7 @@ from workbench.domain.recipes import Recipe
 from workbench.learning.methods.base import Options, register
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.models import Network
-from workbench.learning.optimisers import Rates
+from workbench.learning.optimisers import Rates, stage_rates
 
 SIDE = 64  # of the image that the policy sees
 
@@ -136,7 +136,7 @@ class SpotTune(FineTune):
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
         body = network.body
         assert isinstance(body, SpotBody)
-        fixed = backbone(recipe.backbone).frozen_modules(recipe.frozen)
+        fixed = recipe.frozen_modules
         tuned = [body.spot(path).tuned for path in fixed]
         frozen = [body.spot(path).frozen for stage in body.stages for path in stage]
         for module in (*tuned, *frozen):
@@ -144,7 +144,8 @@ class SpotTune(FineTune):
         return [*tuned, *frozen]
 
     @classmethod
-    def rates(cls, network: Network, options: Options) -> Rates:
+    def rates(cls, network: Network, recipe: Recipe) -> Rates:
         body = network.body
         assert isinstance(body, SpotBody)
-        return [(body.body, 1.0), (body.policy, float(options["policy_rate"]))]
+        policy = float(cls.spec.options(recipe.options)["policy_rate"])
+        return [(body.policy, policy), *stage_rates(body.body, recipe)]

@@ -18,7 +18,7 @@ from workbench.learning.penalties.base import (
     register,
     watching,
 )
-from workbench.learning.penalties.stages import switched_off, unfrozen_stages
+from workbench.learning.penalties.stages import stage_strengths, switched_off, unfrozen_stages
 from workbench.learning.probe import linear_probe, pooled
 
 SOURCE = (
@@ -61,6 +61,7 @@ class Delta(Penalty):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.watched = unfrozen_stages(setup.recipe)
+        self._strengths = stage_strengths(setup.recipe)
         self.source = copy.deepcopy(setup.network).requires_grad_(False).eval()
         self.extra.source = self.source
         for name, channels in self._channels(setup).items():
@@ -97,7 +98,8 @@ class Delta(Penalty):
             change = (watched[name].float() - before[name].float()).square()
             per_channel = change.flatten(2).mean(2) if change.ndim == 4 else change
             weights = getattr(self.extra, _buffer(name))
-            total = total + len(weights) * (per_channel.mean(0) * weights).sum()
+            strength = len(weights) * self._strengths.get(name, 1.0)
+            total = total + strength * (per_channel.mean(0) * weights).sum()
         return self.number("alpha") / 2 * total
 
     @torch.no_grad()

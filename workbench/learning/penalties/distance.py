@@ -12,6 +12,7 @@ from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch, Beginning, Setup, remember
 from workbench.learning.models import BODY, Network
 from workbench.learning.penalties.base import Penalty, Watched, register
+from workbench.learning.penalties.stages import new_modules, stage_strengths
 
 SOURCE = (
     "Li, Grandvalet and Davoine 2018, Explicit inductive bias for transfer learning with "
@@ -34,8 +35,16 @@ class L2(Penalty):
 
     replaces_decay = True
 
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self._strengths = stage_strengths(setup.recipe)
+
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
-        return self.number("alpha") / 2 * squares(p for _, p in learned(network))
+        return (
+            self.number("alpha")
+            / 2
+            * squares((p, factor_of(name, self._strengths)) for name, p in learned(network))
+        )
 
 
 @register
@@ -44,7 +53,8 @@ class L2SP(Penalty):
     their start weights, w_new the head's.
 
     With `up_to` naming a stage, the backbone's weights above it are pulled towards zero with β
-    instead (L2-SP below, plain L2 above).
+    instead (L2-SP below, plain L2 above), as are stages that begin anew. The recipe's stages
+    multiply α and β.
     """
 
     spec = Spec(
@@ -65,11 +75,15 @@ class L2SP(Penalty):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         shared = shared_modules(setup.recipe.backbone, str(self.options["up_to"]))
+        fresh = new_modules(setup.recipe)
         self._shared = {
             name
             for name, _ in learned(setup.network)
-            if name.startswith(BODY) and _inside(name.removeprefix(BODY), shared)
+            if name.startswith(BODY)
+            and inside(name.removeprefix(BODY), shared)
+            and not inside(name.removeprefix(BODY), fresh)
         }
+        self._strengths = stage_strengths(setup.recipe)
         self._keep(setup.network)
 
     def begin(self, beginning: Beginning) -> None:
@@ -84,10 +98,11 @@ class L2SP(Penalty):
         kept = dict(self.extra.named_buffers())
         shared, new = [], []
         for name, parameter in learned(network):
+            factor = factor_of(name, self._strengths)
             if name in self._shared:
-                shared.append(parameter - kept[_buffer(name)])
+                shared.append((parameter - kept[_buffer(name)], factor))
             else:
-                new.append(parameter)
+                new.append((parameter, factor))
         alpha, beta = self.number("alpha"), self.number("beta")
         return alpha / 2 * squares(shared) + beta / 2 * squares(new)
 
@@ -99,9 +114,9 @@ def learned(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
             yield name, parameter
 
 
-def squares(tensors: Iterable[Tensor]) -> Tensor:
-    """Σ of all squares; 0 for nothing."""
-    sums = [tensor.float().square().sum() for tensor in tensors]
+def squares(tensors: Iterable[tuple[Tensor, float]]) -> Tensor:
+    """Σ of all squares, each tensor's times its factor; 0 for nothing."""
+    sums = [factor * tensor.float().square().sum() for tensor, factor in tensors]
     return torch.stack(sums).sum() if sums else torch.zeros(())
 
 
@@ -110,7 +125,13 @@ def shared_modules(name: str, up_to: str) -> tuple[str, ...] | None:
     return None if up_to == "all" else backbone(name).frozen_modules(up_to)
 
 
-def _inside(name: str, prefixes: tuple[str, ...] | None) -> bool:
+def factor_of(name: str, strengths: dict[str, float]) -> float:
+    """The factor of the stage that a parameter belongs to; 1 where none is singled out."""
+    found = [factor for prefix, factor in strengths.items() if name.startswith(prefix + ".")]
+    return found[0] if found else 1.0
+
+
+def inside(name: str, prefixes: tuple[str, ...] | None) -> bool:
     return prefixes is None or any(name.startswith(prefix + ".") for prefix in prefixes)
 
 
