@@ -14,7 +14,7 @@ SCALE = Parameter(
     name="scale",
     default=8.0,
     low=0.1,
-    words="length of the vector that is scored: how fast the head learns",
+    words="length of the features",
 )
 CHANNELS = Parameter(
     name="channels", default=512, low=1, high=1024, words="the most channels that are multiplied"
