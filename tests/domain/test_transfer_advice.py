@@ -26,6 +26,7 @@ def test_the_rows_point_the_way_the_survey_says():
     assert near_large["penalty"] == far_large["penalty"] == "none"
     assert near_small["penalty"] == "l2-sp+bss"
     assert far_small["options"] == {"l2-sp": {"up_to": "fire4"}}
+    assert far_large["stages"] == {"fire8": {"start": "new"}, "fire9": {"start": "new"}}
     assert far_small["step_epochs"] < far_large["step_epochs"]  # decays sooner
 
 

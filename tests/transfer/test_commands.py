@@ -11,6 +11,9 @@ import pytest
 
 from tests.transfer.test_relatedness import textures
 from workbench.cli import run
+from workbench.cli.assessing import setting_of
+from workbench.domain.recipes import put_setting
+from workbench.domain.transfer_advice import TransferFacts, advise_transfer
 from workbench.vision.toys import BODIES, VIEWS, save_toy
 
 FAST = [
@@ -102,10 +105,21 @@ def test_the_closest_source_is_carried_over_and_the_candidates_vote(tmp_path, ca
     assert 0 < own["domain_similarity"] < 1
     assert (random["leep"], random["domain_similarity"]) == (None, None)
     assert {"learning_rate", "momentum", "penalty"} <= set(own["advice"]["values"])
+    assert random["advice"]["values"] == {}
     assert run(["transferability", "Target", "--last"]) == 0
     said = capsys.readouterr().out
     assert "--set learning_rate=" in said
     assert str(weights) in said
+
+
+def test_advice_is_printed_as_settings_that_the_next_command_takes():
+    for images, top1 in ((100, 0.3), (100, 0.95), (9000, 0.3), (9000, 0.95)):
+        facts = TransferFacts("squeezenet1_1", images, 4, frozen_top1=top1, chance=0.25)
+        values = advise_transfer(facts).values
+        partial = {}
+        for key, value in values.items():
+            put_setting(partial, f"{key}={setting_of(value)}")
+        assert partial == values
 
 
 def test_sources_are_ranked_by_a_command(tmp_path, capsys):

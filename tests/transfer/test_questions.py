@@ -66,7 +66,8 @@ def test_starts_are_scored_and_the_answer_comes_back_after_a_restart(small):
     assert random.fine_tuned_run == own.scratch_run == run
     assert random.tuning_gap == pytest.approx(random.fine_tuned_top1 - random.scores.frozen_top1)
     assert random.negative_transfer_gap is None
-    assert random.values["learning_rate"] > 0
+    assert own.values["learning_rate"] > 0
+    assert random.values == {}
 
     folder = small.store.folder
     small.close()

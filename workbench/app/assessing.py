@@ -16,7 +16,7 @@ from workbench.app.open_project import OpenProject
 from workbench.app.preparing import as_if_split
 from workbench.app.samples import SampleSet, collect
 from workbench.app.weights import fetch, weights_path
-from workbench.domain.advice import advise
+from workbench.domain.advice import Advice, advise
 from workbench.domain.assessments import (
     Assessment,
     AssessmentOrder,
@@ -43,6 +43,7 @@ from workbench.domain.transfer_advice import TransferFacts, advise_transfer
 from workbench.domain.transfer_gaps import negative_transfer_gap, tuning_gap
 
 KEY = "assessments"
+NOTHING_TO_CARRY = "Random weights carry nothing over; they show what a start must surpass."
 KEPT = 20  # assessments that a project remembers
 
 
@@ -154,10 +155,12 @@ def _start_report(
     scratch_top1 = None if scratch is None else _top1(scratch, found.held_out)
     frozen = scores.frozen_top1
     both = tuned_top1 is not None and scratch_top1 is not None and scores.start != "none"
-    facts = TransferFacts(
-        scores.backbone, found.train_images, found.classes, frozen, found.chance, tuned_top1
-    )
-    advice = advise_transfer(facts)
+    advice = Advice({}, (("row", NOTHING_TO_CARRY),))
+    if scores.start != "none":
+        size = (found.train_images, found.classes)
+        advice = advise_transfer(
+            TransferFacts(scores.backbone, *size, frozen, found.chance, tuned_top1)
+        )
     return StartReport(
         scores=scores,
         fine_tuned_run=tuned.id if tuned else "",

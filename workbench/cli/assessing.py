@@ -120,7 +120,7 @@ def _say(out: Output, report: TransferReport) -> None:
         for _, reason in one.reasons:
             out.say(f"  {reason}")
         for key, value in one.values.items():
-            out.say(f"    --set {key}={_setting(value)}")
+            out.say(f"    --set {key}={setting_of(value)}")
 
 
 def _row(one: StartReport) -> tuple[object, ...]:
@@ -139,9 +139,10 @@ def _row(one: StartReport) -> tuple[object, ...]:
     )
 
 
-def _setting(value: object) -> str:
+def setting_of(value: object) -> str:
+    """A recipe value as `--set` takes it."""
     if isinstance(value, dict):
-        inside = ", ".join(f"{key} = {_setting(own)}" for key, own in value.items())
+        inside = ", ".join(f"{key} = {setting_of(own)}" for key, own in value.items())
         return "{ " + inside + " }"
     return f'"{value}"' if isinstance(value, str) else str(value)
 

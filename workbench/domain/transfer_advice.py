@@ -107,6 +107,7 @@ def _large_different(facts: TransferFacts) -> Row:
     return (
         {
             "frozen": "none",
+            "stages": {stage: {"start": "new"} for stage in upper},
             "learning_rate": 0.02,
             "momentum": 0.95,
             "penalty": "none",
@@ -116,14 +117,12 @@ def _large_different(facts: TransferFacts) -> Row:
             "epochs": 3 * EPOCHS // 2,
         },
         {
+            "stages": f"The upper stages ({', '.join(upper)}) are the most particular: anew.",
             "learning_rate": "The weights have far to go: large steps.",
             "momentum": "High momentum carries them out of the start's basin.",
             "schedule": "The rate falls late, so that there is time to go far.",
             "penalty": "Nothing should hold them at weights that suit another task.",
-            "source": (
-                f"Try also new random weights in the upper stages ({', '.join(upper)}), and "
-                "compare with a training from scratch: a transfer can do harm here."
-            ),
+            "source": "Compare with a training from scratch: a transfer can do harm here.",
         },
     )
 

@@ -1,0 +1,134 @@
+"""Whether birds pick birds, cars pick cars and toys pick toys as their source.
+
+Run `python -m tests.bench.relatedness [--seeds N]`: six birds are divided into two sources by
+species, crops of cars by viewing angle, toy vehicles by body; each half is asked for its source
+among the other half and everything else. Real images are those of `../shared/data`, toys are drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import msgspec
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.importing import import_task
+from workbench.app.jobs import Done, run_here
+from workbench.app.open_project import OpenProject
+from workbench.app.relatedness import domain_of, relatedness_task
+from workbench.domain.relatedness import Relatedness, RelatednessOrder
+from workbench.storage.project import Project
+from workbench.vision.toys import BODIES, VIEWS, save_toy
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+Sets = Mapping[str, Mapping[str, Sequence[Path]]]
+
+
+def real_sets(data: Path) -> dict[str, dict[str, list[Path]]]:
+    """Birds and cars in two halves each that share no class."""
+    birds = sorted(folder for folder in (data / "birds6").iterdir() if folder.is_dir())
+    angles = [data / "car-views" / f"{angle}_degrees" for angle in range(0, 360, 30)]
+    halves = {
+        "birds A": birds[::2],
+        "birds B": birds[1::2],
+        "cars A": angles[::2],
+        "cars B": angles[1::2],
+    }
+    return {
+        name: {folder.name: sorted(folder.glob("*.*")) for folder in folders}
+        for name, folders in halves.items()
+    }
+
+
+def toy_sets(folder: Path, each: int = 12) -> dict[str, dict[str, list[Path]]]:
+    """Toy vehicles in two halves by body, all four views of each."""
+    found: dict[str, dict[str, list[Path]]] = {}
+    for name, bodies in (("toys A", range(0, 6)), ("toys B", range(6, 12))):
+        for body in bodies:
+            for view in VIEWS:
+                for n in range(each):
+                    path = folder / f"{BODIES[body]}-{view}-{n}.jpg"
+                    save_toy(path, body, view, n)
+                    found.setdefault(name, {}).setdefault(BODIES[body], []).append(path)
+    return found
+
+
+def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> OpenProject:
+    """A project of images with their classes."""
+    op = OpenProject(Project.create(folder / name.replace(" ", "-")))
+    lines = [f"{path} {label}" for label, paths in classes.items() for path in paths]
+    listed = folder / f"{name}.txt"
+    listed.write_text("\n".join(lines))
+    outcome = run_here(import_task(op, [listed], category_from="list"))
+    assert isinstance(outcome, Done), outcome
+    return op
+
+
+def ask(projects: Mapping[str, OpenProject], target: str, order: RelatednessOrder) -> Relatedness:
+    sources = [
+        domain_of(op.store, "category", name) for name, op in projects.items() if name != target
+    ]
+    outcome = run_here(relatedness_task(projects[target], "category", sources, order))
+    assert isinstance(outcome, Done), outcome
+    return outcome.value
+
+
+def measure(sets: Sets, folder: Path, order: RelatednessOrder, seeds: int) -> int:
+    """Print who picks whom; how many picked something that is not of their own kind."""
+    wrong = 0
+    with ExitStack() as stack:
+        projects = {name: make(folder, name, classes) for name, classes in sets.items()}
+        for op in projects.values():
+            stack.callback(op.close)
+        for seed in range(seeds):
+            for target in projects:
+                began = time.monotonic()
+                found = ask(projects, target, msgspec.structs.replace(order, seed=seed))
+                first = found.sources[0]
+                right = first.name.split()[0] == target.split()[0]
+                wrong += not right
+                told = ", ".join(f"{s.name} {s.doa:.2f}" for s in found.sources)
+                print(
+                    f"seed {seed}: {target} -> {told}{'' if right else '  WRONG'} "
+                    f"({found.target_images} images, {time.monotonic() - began:.0f} s)",
+                    flush=True,
+                )
+    return wrong
+
+
+def main() -> int:
+    usual = RelatednessOrder(domains=())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--side", type=int, default=usual.side)
+    parser.add_argument("--steps", type=int, default=usual.steps)
+    parser.add_argument("--networks", type=int, default=usual.networks)
+    options = parser.parse_args()
+    QCoreApplication.instance() or QCoreApplication([])
+    order = RelatednessOrder(
+        domains=(), side=options.side, steps=options.steps, networks=options.networks
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "toys").mkdir()
+        sets = toy_sets(folder / "toys")
+        if options.data.is_dir():
+            sets = {**real_sets(options.data), **sets}
+        wrong = measure(sets, folder, order, options.seeds)
+        asked = options.seeds * len(sets)
+    print(f"{asked - wrong} of {asked} picked a source of their own kind")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
