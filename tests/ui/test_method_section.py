@@ -88,3 +88,30 @@ def test_a_training_runs_with_what_was_chosen(qtbot, page):
         timeout=WAIT,
     )
     assert store.runs.get(run.id).status is RunStatus.FINISHED, store.runs.get(run.id).message
+
+
+def test_single_stages_are_set_in_the_table_and_by_presets(qtbot, page):
+    table, desk = page.more.stages, page.desk
+    stages = list(table.new)
+    assert stages[0] == "conv1"
+    assert table.frozen["fire5"].isChecked()
+    table.frozen["fire5"].click()
+    assert desk.draft.value("stages") == {"fire5": {"frozen": False}}
+    table.new["fire9"].click()
+    assert desk.draft.value("stages")["fire9"] == {"start": "new", "frozen": False}
+    rate = table.numbers["fire8", "rate"]
+    rate.setFocus()
+    qtbot.keyClicks(rate, "0,5")
+    assert desk.draft.value("stages")["fire8"] == {"rate": 0.5}
+    rate.clear()
+    qtbot.keyClicks(rate, "-1")
+    assert "stages.fire8.rate" in table.error.text()
+    table.presets.activated.emit(table.presets.findData("slower-below"))
+    assert desk.draft.value("stages")["fire8"]["rate"] == 0.7
+    table.presets.activated.emit(table.presets.findData("plain"))
+    assert not desk.draft.overridden("stages")
+    desk.edit("stages", {"fire9": {"rate": 2.0}})
+    desk.edit("backbone", "resnet18")
+    assert desk.draft.value("stages") == {}
+    assert list(table.new) == ["conv1", "layer1", "layer2", "layer3", "layer4"]
+    assert not desk.errors()

@@ -40,10 +40,12 @@ class Draft:
         return key in self.chosen and self.chosen[key] != self.suggested(key)
 
     def with_value(self, key: str, value: object) -> Draft:
-        """This draft with `key` chosen; a stage of another backbone does not outlive it."""
+        """This draft with `key` chosen; stages of another backbone do not outlive it."""
         chosen = {**self.chosen, key: value}
         if key == "backbone" and not _has_stage(str(value), chosen.get("frozen")):
             chosen.pop("frozen")
+        if key == "backbone" and value != self.value("backbone"):
+            chosen.pop("stages", None)
         return dataclasses.replace(self, chosen=chosen)
 
     def without(self, key: str) -> Draft:

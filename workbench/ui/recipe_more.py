@@ -9,6 +9,7 @@ from workbench.app.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.ui.method_section import MethodSection
 from workbench.ui.recipe_fields import GROUPS, FieldBox, group_title
+from workbench.ui.stage_table import StageTable
 
 COLUMNS = 4
 
@@ -34,6 +35,10 @@ class MoreSettings(QScrollArea):
         self.methods.edited.connect(self.edited)
         self.methods.cleared.connect(self.cleared)
         column.addWidget(self.methods)
+        self.stages = StageTable()
+        self.stages.edited.connect(self.edited)
+        self.stages.cleared.connect(self.cleared)
+        column.addWidget(self.stages)
         for title, keys in GROUPS:
             heading = QLabel(group_title(title))
             heading.setProperty("role", "heading")
@@ -59,6 +64,7 @@ class MoreSettings(QScrollArea):
     def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
         """Fill every field; those that say nothing under this draft are disabled."""
         self.methods.show_draft(draft, errors)
+        self.stages.show_draft(draft, errors)
         for key, field in self.fields.items():
             field.show_draft(draft, errors.get(key))
             field.setEnabled(_matters(key, draft))
