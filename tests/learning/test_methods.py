@@ -69,6 +69,29 @@ def test_it_trains_goes_on_exactly_and_comes_back(
         np.testing.assert_allclose(scores, arrays["scores"], atol=1e-4)
 
 
+@pytest.mark.parametrize("choice", ["delta", "l2-sp", "spottune", "multitune", "at-cnn"])
+def test_methods_stand_on_a_body_of_maps_that_lacks_the_last_stages(
+    tmp_path: Path, choice: str
+) -> None:
+    part = {"penalty": choice} if choice in PENALTIES else {"method": choice}
+    recipe = {"backbone": "alexnet", "image_size": 64, "epochs": 1, "frozen": "conv3", **part}
+    options = {"fusion": {"n": 4, "m": 4}}
+    folder = make_run(
+        tmp_path / "run",
+        (("train", 6), ("test", 3)),
+        start="file:other",
+        head="fusion",
+        options=options,
+        **recipe,
+    )
+    torch.manual_seed(5)
+    network = build_network("alexnet", RunLabels(CATEGORY), "fusion", options)
+    save_file(weights_of(network), folder / START_FILE)
+    assert isinstance(train(folder)[-1], Finished)
+    again, _ = load_model(folder)
+    assert again(torch.zeros(2, 3, 64, 64)).shape == (2, 3)
+
+
 @pytest.mark.parametrize("spec", [kind.spec for kind in (*METHODS.values(), *PENALTIES.values())])
 def test_what_is_said_of_each_is_whole(spec: Spec) -> None:
     assert spec.title

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -29,6 +29,10 @@ class Features(nn.Module):
         super().__init__()
         self.channels = channels
         self.options = self.spec.options({self.spec.name: options})
+
+    def for_channels(self, channels: int) -> Self:
+        """A fresh one of the same kind and options for another number of channels."""
+        return type(self)(channels, self.options)
 
     def begin(self, given: Iterable[Tensor]) -> None:
         """Called once before the first step of a training, never when it is gone on with; `given`

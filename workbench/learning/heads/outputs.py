@@ -41,6 +41,10 @@ class ClassHead(Head):
         super().__init__(transform)
         self.target = _linear(self.transform.width, classes)
 
+    def for_channels(self, channels: int) -> ClassHead:
+        """A fresh head of the same kind for a body that gives another number of channels."""
+        return ClassHead(self.transform.for_channels(channels), self.target.out_features)
+
     def forward(self, given: Tensor) -> Tensor:
         logits: Tensor = self.target(self.transform(given))
         return logits.float()
@@ -61,6 +65,10 @@ class JointHead(Head):
         self.views = views
         self.view = _linear(self.transform.width, views)
         self.within = _linear(self.transform.width, views * classes)
+
+    def for_channels(self, channels: int) -> JointHead:
+        """A fresh head of the same kind for a body that gives another number of channels."""
+        return JointHead(self.transform.for_channels(channels), self.classes, self.views)
 
     def forward(self, given: Tensor) -> Tensor:
         features = self.transform(given)

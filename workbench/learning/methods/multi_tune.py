@@ -9,10 +9,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
-from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import Recipe
-from workbench.learning.heads import ClassHead, JointHead
 from workbench.learning.methods.base import Options, register
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.models import Network
@@ -20,8 +18,9 @@ from workbench.learning.optimisers import Rates, freeze, stage_rates
 
 
 class TwoBodies(nn.Module):
-    """N × 3 × H × W -> N × 2F: both copies' features at length 1, joined as √w · φ_1 and
-    √(1 − w) · φ_2, times √F so that a head meets values of the usual size; w is learned."""
+    """N × 3 × H × W -> N × 2F, or N × 2F × h × w under a head of maps: both copies' features at
+    length 1 (in every cell), joined as √w · φ_1 and √(1 − w) · φ_2, times √F so that a head meets
+    values of the usual size; w is learned."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -58,7 +57,8 @@ class MultiTune(FineTune):
 
     @classmethod
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
-        return Network(TwoBodies(network.body), _widened(network.head))
+        head = network.head
+        return Network(TwoBodies(network.body), head.for_channels(2 * head.transform.channels))
 
     @classmethod
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
@@ -78,12 +78,3 @@ class MultiTune(FineTune):
         second = float(cls.spec.options(recipe.options)["second_rate"])
         balance = nn.ParameterList([body.balance])
         return [*stage_rates(body.first, recipe), (body.second, second), (balance, 10.0)]
-
-
-def _widened(head: nn.Module) -> ClassHead | JointHead:
-    """A fresh head of the same kind for twice the features."""
-    if isinstance(head, JointHead):
-        return JointHead(2 * head.view.in_features, head.classes, head.views)
-    if isinstance(head, ClassHead):
-        return ClassHead(2 * head.target.in_features, head.target.out_features)
-    raise KnownError("MultiTune joins feature vectors.", 'Choose the head "linear" with it.')

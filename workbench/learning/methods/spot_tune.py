@@ -129,7 +129,8 @@ class SpotTune(FineTune):
 
     @classmethod
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
-        stages = tuple(stage.modules for stage in backbone(name).stages)
+        known = dict(network.body.named_modules())  # one that ends in maps lacks the last stages
+        stages = tuple(s.modules for s in backbone(name).stages if s.modules[0] in known)
         return Network(SpotBody(network.body, stages, float(options["heat"])), network.head)
 
     @classmethod
@@ -137,8 +138,9 @@ class SpotTune(FineTune):
         body = network.body
         assert isinstance(body, SpotBody)
         fixed = recipe.frozen_modules
-        tuned = [body.spot(path).tuned for path in fixed]
-        frozen = [body.spot(path).frozen for stage in body.stages for path in stage]
+        paths = [path for stage in body.stages for path in stage]
+        tuned = [body.spot(path).tuned for path in paths if path in fixed]
+        frozen = [body.spot(path).frozen for path in paths]
         for module in (*tuned, *frozen):
             module.requires_grad_(False)
         return [*tuned, *frozen]

@@ -60,7 +60,8 @@ class Delta(Penalty):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self.watched = unfrozen_stages(setup.recipe)
+        known = dict(setup.network.named_modules())  # without the last stages where it ends in maps
+        self.watched = tuple(name for name in unfrozen_stages(setup.recipe) if name in known)
         self._strengths = stage_strengths(setup.recipe)
         self.source = copy.deepcopy(setup.network).requires_grad_(False).eval()
         self.extra.source = self.source
