@@ -40,6 +40,16 @@ def test_many_images_unfreeze_the_early_stages() -> None:
     assert advise(MANY, {}).values["frozen"] == "none"
 
 
+def test_the_fewer_images_the_more_stages_stay_frozen() -> None:
+    stages = ("none", *BACKBONES["squeezenet1_0"].stage_names)
+    depths = [
+        stages.index(str(advise(facts, {"backbone": "squeezenet1_0"}).values["frozen"]))
+        for facts in (DataFacts((100, 30)), DataFacts((100, 50)), DataFacts((900, 900)))
+    ]
+    assert depths == sorted(depths, reverse=True)
+    assert len(set(depths)) == 3
+
+
 def test_without_start_weights_everything_is_learned() -> None:
     values = advise(FEW, {"backbone": "resnet18", "start": "none"}).values
     assert values["frozen"] == "none"

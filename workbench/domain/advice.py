@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from workbench.domain.backbones import BACKBONES
 
-SMALL = 40  # training images per class under which a data set is called small
-LARGE = 400  # and from which it is called large
+FEW = 40  # training images of the rarest class under which most stages stay frozen
+LARGE = 400  # training images per class from which none does
 UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
 
 # the deepest stage that stays as it is where images are few; "block3" for those not named
@@ -27,6 +27,7 @@ FROZEN = {
     "simpleconv3": "none",
     "lenet5": "none",
 }
+FROZEN_WITH_FEW = {"squeezenet1_0": "fire7", "squeezenet1_1": "fire7"}  # none other was measured
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,15 @@ def _transfer(
     values.update(start="imagenet", learning_rate=0.005, epochs=20, batch=32)
     frozen = FROZEN.get(name, "block3")
     per_class = facts.train / max(1, len(facts.class_counts))
+    rarest = min((count for count in facts.class_counts if count), default=0)
     if per_class >= LARGE:
         frozen = "none"
         reasons.append(("frozen", f"{per_class:.0f} images per class are enough to tune all."))
+    elif rarest < FEW and name in FROZEN_WITH_FEW:
+        frozen = FROZEN_WITH_FEW[name]
+        reasons.append(
+            ("frozen", f"With {rarest} images of the rarest class most stages stay as they are.")
+        )
     else:
         reasons.append(
             ("frozen", f"With {per_class:.0f} images per class the early stages stay as they are.")
@@ -116,6 +123,7 @@ def _simpleconv3(values: dict[str, object], reasons: list[tuple[str, str]]) -> N
         brightness=0.0,
     )
     reasons.append(("epochs", "A small network from scratch needs many short epochs."))
+    reasons.append(("backbone", "It takes light and colour off each crop and learns shapes."))
 
 
 def _scratch(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:

@@ -15,8 +15,9 @@ class Simpleconv3(nn.Module):
     layers of 512 and 128 (Long and You, "Deep learning image recognition", ch. 4).
 
     Takes N × 3 × H × W, H and W ≥ 32, and gives N × 128 features; inputs other than 48 × 48 are
-    averaged down to the same 6 × 6 map. Each image's channels are brought to mean 0 and variance 1
-    first, so that light and its colour matter little: crops are few and lit in every way.
+    averaged down to the same 6 × 6 map. Unlike the source's, it first brings each image's channels
+    to mean 0 and variance 1, so that light and its colour matter little: crops are few and lit in
+    every way. Labels that differ by colour alone need another backbone.
     """
 
     def __init__(self) -> None:
