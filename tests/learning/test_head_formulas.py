@@ -89,6 +89,17 @@ def test_bilinear_pools_the_products_of_every_two_channels() -> None:
     np.testing.assert_allclose(made("bilinear", scale=8)(maps()).numpy(), 8 * expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["bilinear", "compact-bilinear"])
+def test_products_keep_single_precision_where_a_training_runs_in_half(name: str) -> None:
+    head, x = made(name).float(), maps().float()
+    whole = head(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(head(x), whole)
+        half = head(x.bfloat16())
+    assert half.dtype == torch.float32
+    assert torch.equal(half, head(x.bfloat16().float()))
+
+
 def test_too_many_channels_are_brought_down_first() -> None:
     head = find_head("bilinear")(5, {"channels": 3, "scale": 1.0}).double()
     assert head.width == 9
