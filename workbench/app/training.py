@@ -95,6 +95,12 @@ def training_task(project: OpenProject, run_id: str, control: RunControl | None 
     )
 
 
+def start_task(project: OpenProject, run_id: str) -> Task:
+    """A job that puts the start weights into a run's folder, so that it can be trained anywhere."""
+    folder = project.store.runs_folder / run_id
+    return Task("Fetch start weights", lambda: _fetch_start(folder))
+
+
 def _train(folder: Path, control: RunControl) -> Generator[object | None, None, RunStatus]:
     yield Note(text="Starting the learning program.")
     yield from _notes_before(folder)

@@ -7,25 +7,47 @@ from pathlib import Path
 
 import click
 
+from workbench.app.adopting import adopt
 from workbench.app.evaluating import Evaluation, evaluate_task
 from workbench.app.results import RunResults, Scope, load_results
 from workbench.app.training_queue import TrainingQueue
 from workbench.cli.frame import Result, command, find_run, opened, project_argument, run_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out
-from workbench.cli.scores import described, part_scores, say_run
+from workbench.cli.scores import described, part_scores, run_with_scores, say_run
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import PARTS, Part
 
 
-@command("runs", "workbench runs Birds\nworkbench runs Birds --rename latest baseline")
-@project_argument
+@command(
+    "runs",
+    "workbench runs Birds\nworkbench runs Birds --rename latest baseline\n"
+    "workbench runs adopt /cluster/20260101-120000-ab12 --into Birds",
+)
+@click.argument("project", type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="The project that adopts a run folder (the folder you are in).",
+)
 @click.option("--rename", "renamed", nargs=2, metavar="RUN NAME", help="Give a run a name.")
 @click.option("--remove", "removed", metavar="RUN", help="Delete a run and its files for good.")
 def runs_command(
-    out: Output, project: Path, renamed: tuple[str, str] | None, removed: str | None
+    out: Output,
+    project: Path,
+    folder: Path | None,
+    into: Path,
+    renamed: tuple[str, str] | None,
+    removed: str | None,
 ) -> Result:
-    """List the runs, the newest first."""
+    """List the runs of PROJECT, the newest first; or, as `runs adopt FOLDER`, take in a run folder
+    that was trained elsewhere."""
+    if project == Path("adopt") and folder is not None:
+        return _adopt(out, folder, into)
+    if folder is not None:
+        raise click.UsageError(f"Unexpected: {folder}. To take in a run: runs adopt FOLDER.")
     with opened(project) as op:
         if renamed is not None:
             op.store.runs.update(find_run(op, renamed[0]).id, name=renamed[1])
@@ -38,6 +60,16 @@ def runs_command(
             head = ("run", "name", "target", "status", "made", "validation", "test")
             out.table(head, [_row(run) for run in runs])
         return {"runs": [described(run) | {"parts": run.metrics} for run in runs]}
+
+
+def _adopt(out: Output, folder: Path, into: Path) -> Result:
+    with opened(into) as op:
+        adopted = adopt(op, folder)
+        result = run_with_scores(op, adopted.record)
+        if adopted.unknown:
+            out.warn(f"{adopted.unknown} of its images are not in this project.")
+        say_run(out, result)
+        return result | {"unknown": adopted.unknown}
 
 
 def _row(run: RunRecord) -> tuple[object, ...]:

@@ -10,10 +10,10 @@ import click
 from workbench.app.jobs import Failed
 from workbench.app.open_project import OpenProject
 from workbench.app.splitting import split
-from workbench.app.training import RunControl, prepare, training_task
+from workbench.app.training import RunControl, prepare, start_task, training_task
 from workbench.cli.frame import STOPPED, Result, command, find_run, opened, project_argument
 from workbench.cli.output import Output
-from workbench.cli.progress import watch
+from workbench.cli.progress import carry_out, watch
 from workbench.cli.scores import run_with_scores, say_run
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import parse_toml, put_setting
@@ -68,6 +68,7 @@ def split_command(
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key.")
 @click.option("--name", default="", help="A name for the run.")
+@click.option("--prepare", "only", is_flag=True, help="Make the run's folder and do not train.")
 @click.option("--resume", metavar="RUN", help="Go on with a paused run instead.")
 def train_command(
     out: Output,
@@ -75,6 +76,7 @@ def train_command(
     recipe: Path | None,
     settings: tuple[str, ...],
     name: str,
+    only: bool,
     resume: str | None,
 ) -> Result:
     """Train by RECIPE.toml; keys that are not set take what the program advises for this data.
@@ -87,6 +89,8 @@ def train_command(
         raise click.UsageError("Give a recipe file, or at least --set target=category.")
     with opened(project) as op:
         run_id = find_run(op, resume).id if resume else _prepared(op, recipe, settings, name)
+        if only:
+            return _say_folder(op, run_id, out)
         problem = train_run(op, run_id, out)
         result = run_with_scores(op, op.store.runs.get(run_id))
         say_run(out, result)
@@ -100,6 +104,14 @@ def _prepared(op: OpenProject, recipe: Path | None, settings: tuple[str, ...], n
     for setting in settings:
         put_setting(partial, setting)
     return prepare(op, partial, name=name).id
+
+
+def _say_folder(op: OpenProject, run_id: str, out: Output) -> Result:
+    """Where a run lies that shall be trained elsewhere; its start weights are in it."""
+    carry_out(start_task(op, run_id))
+    folder = op.store.runs_folder / run_id
+    out.say(f"prepared: {folder}")
+    return {"run": run_id, "status": "prepared", "folder": str(folder)}
 
 
 def train_run(op: OpenProject, run_id: str, out: Output) -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""A run prepared here, trained elsewhere by the learning program alone, and adopted again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.test_training import project as project
+from workbench.cli import run
+from workbench.domain.runs import MODEL_FILE, PREDICTIONS_FILE, SAMPLES_FILE
+
+SET = ("--set", "target=category", "--set", "backbone=simpleconv3", "--set", "epochs=2")
+
+
+def said(capsys):
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.fixture
+def trained(project, tmp_path, capsys):
+    """A copy of a prepared run's folder, trained where the project is not."""
+    assert run(["train", project, *SET, "--prepare", "--json"]) == 0
+    result = said(capsys)
+    assert result["status"] == "prepared"
+    away = tmp_path / "cluster" / result["run"]
+    shutil.copytree(result["folder"], away)
+    command = [sys.executable, "-m", "workbench.learning", str(away)]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
+    return away
+
+
+def test_a_run_trained_elsewhere_comes_back_with_all_it_has(project, trained, capsys):
+    assert run(["runs", "adopt", str(trained), "--into", project, "--json"]) == 0
+    adopted = said(capsys)
+    assert adopted["status"] == "finished"
+    assert adopted["unknown"] == 0
+    assert 0 <= adopted["parts"]["test"]["top1"] <= 1
+    assert run(["evaluate", project, adopted["run"], "--again", "--json"]) == 0
+    assert said(capsys)["again"]["changed"] == 0
+    assert run(["runs", project, "--json"]) == 0
+    assert len(said(capsys)["runs"]) == 2
+
+
+def test_another_project_knows_its_images_by_their_content(trained, tmp_path, capsys):
+    moved = tmp_path / "other" / "names"
+    for number, path in enumerate(sorted((tmp_path / "photos").rglob("*.png"), reverse=True)):
+        if number < 20:
+            (moved / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, moved / path.parent.name / f"{number}.png")
+    assert run(["new", "second"]) == 0
+    assert run(["import", "second", str(moved), "--category-from", "folder"]) == 0
+    capsys.readouterr()
+    assert run(["runs", "adopt", str(trained), "--into", "second", "--json"]) == 0
+    adopted = said(capsys)
+    assert adopted["unknown"] == 4
+    assert run(["evaluate", "second", adopted["run"], "--again", "--json"]) == 0
+    result = said(capsys)
+    assert result["again"]["changed"] == 0
+    assert result["again"]["images"] == result["parts"][result["part"]]["images"]
+
+
+@pytest.mark.parametrize("lost", [SAMPLES_FILE, PREDICTIONS_FILE, MODEL_FILE])
+def test_a_folder_that_is_not_whole_is_refused_and_nothing_changes(project, trained, lost, capsys):
+    damaged = trained / lost
+    if lost == MODEL_FILE:
+        damaged.write_text("{}")
+    else:
+        damaged.unlink()
+    assert run(["runs", "adopt", str(trained), "--into", project]) == 1
+    assert str(trained) in capsys.readouterr().err
+    assert run(["runs", project, "--json"]) == 0
+    assert len(said(capsys)["runs"]) == 1
+
+
+def test_strange_images_are_refused(trained, tmp_path, capsys):
+    assert run(["new", "empty"]) == 0
+    assert run(["runs", "adopt", str(trained), "--into", "empty"]) == 1
+    assert "none of this project's images" in capsys.readouterr().err
