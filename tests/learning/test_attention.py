@@ -206,6 +206,8 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
 
 def test_the_last_map_is_the_body_s_or_the_deepest_layer_s() -> None:
     labels = RunLabels(CATEGORY)
-    for head, wanted in (("linear", "body.conv3"), ("bilinear", "body")):
+    for head, wanted in (("linear", "body.conv3"), ("bilinear", "body"), ("fusion", "body")):
         network = build_network("simpleconv3", labels, head)
-        assert map_layer(network, explainable_layers(network, "simpleconv3", 48)) == wanted
+        layers = explainable_layers(network, "simpleconv3", 48)
+        assert layers[-1] == "body.conv3"  # not a convolution of the head's own
+        assert map_layer(network, layers) == wanted

@@ -68,13 +68,14 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
 
 
 def explainable_layers(network: Network, name: str, size: int) -> tuple[str, ...]:
-    """Names, for `get_submodule`, of the convolutions and the stages whose output is a map of more
-    than one cell, in the order in which an image meets them."""
+    """Names, for `get_submodule`, of the body's convolutions and stages whose output is a map of
+    more than one cell, in the order in which an image meets them."""
     stages = {BODY + module for stage in backbone(name).stages for module in stage.modules}
     wanted = {
         module: path
         for path, module in network.named_modules()
-        if isinstance(module, nn.Conv2d) or (path in stages and not _is_norm(module))
+        if path.startswith(BODY)
+        and (isinstance(module, nn.Conv2d) or (path in stages and not _is_norm(module)))
     }
     met: list[str] = []
 
