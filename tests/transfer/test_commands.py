@@ -139,10 +139,15 @@ def test_what_a_transfer_cannot_do_is_said_at_once(tmp_path, capsys):
     waves(tmp_path / "d", "Other")
     capsys.readouterr()
     words = ["transfer", "Waves", "--from", "Other", "--json"]
-    assert run([*words, "--set", "backbone=simpleconv3"]) == 1
+    short = ["--set", "backbone=simpleconv3", "--start", "none"]
+    assert run([*words, *short]) == 1
     assert "stages" in answer(capsys)["error"]
     assert run([*words, "--set", "frozen=fire2"]) == 2
     assert "frozen" in answer(capsys)["error"]
+    assert run([*words, "--set", "epochs=0"]) == 2
+    assert "epochs" in answer(capsys)["error"]
+    assert run([*words, "--start", "file:gone.safetensors"]) == 1
+    assert "gone.safetensors are missing" in answer(capsys)["error"]
     assert run([*words, "--compare-views"]) == 1
     assert "no views" in answer(capsys)["error"]
     assert run(["transfer", "Waves", "--from", "Nowhere", "--json"]) == 1

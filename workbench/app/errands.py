@@ -14,7 +14,7 @@ from workbench.app.processes import LearningProcess
 from workbench.app.training import BEAT, LearningFault
 from workbench.domain.assessments import ORDER_FILE
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import AnyReport, Broken, Report
+from workbench.domain.reports import Broken, Report
 
 Answer = TypeVar("Answer", bound=Report)
 
@@ -44,16 +44,20 @@ def ask(
 
 def _asked(mode: str, folder: Path, wanted: type[Answer]) -> Generator[object | None, None, Answer]:
     process = LearningProcess([str(folder), f"--{mode}"])
-    said: AnyReport | None = None
+    answer: Answer | None = None
+    broken: Broken | None = None
     try:
         while not process.ended:
             report = process.report(BEAT)
-            said = report or said
+            if isinstance(report, wanted):
+                answer = report
+            elif isinstance(report, Broken):
+                broken = report
             yield report
     finally:
         process.end()
-    if isinstance(said, wanted):
-        return said
-    if isinstance(said, Broken) and not said.traceback:
-        raise KnownError(said.sentence, said.remedy)
-    raise LearningFault(said.traceback if isinstance(said, Broken) else process.errors)
+    if answer is not None:
+        return answer
+    if broken is not None and not broken.traceback:
+        raise KnownError(broken.sentence, broken.remedy)
+    raise LearningFault(process.errors if broken is None else broken.traceback)

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import DEFAULT_SPLIT, prepare
+from workbench.app.preparing import DEFAULT_SPLIT, prepare, start_of
 from workbench.app.samples import collect
 from workbench.app.splitting import split
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
-from workbench.domain.recipes import JOINT
+from workbench.domain.recipes import JOINT, complete
 from workbench.domain.relatedness import Relatedness
 from workbench.domain.runs import WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
@@ -52,13 +52,12 @@ def begin(op: OpenProject, asked: Asked) -> Transfer:
 
     Images of the target that are to judge it are set aside first: a split is made where there is
     none. Raises KnownError where nothing is labelled, where views are to be compared and there are
-    none, and for a backbone that is too short.
+    none, and for a backbone that is too short; ValueRefused for a setting.
     """
     for known in transfers(op):
         if known.asked == asked and not done(known):
             return known
-    for layers in (SOURCE_LAYERS, *CANDIDATE_LAYERS):
-        frozen_stage(backbone_of(asked), layers)
+    _check(op.store, asked)
     joint = asked.views and has_views(op.store, asked.label_set)
     if asked.compare_views and not joint:
         raise KnownError(
@@ -68,6 +67,17 @@ def begin(op: OpenProject, asked: Asked) -> Transfer:
     if op.store.splits.current() is None:
         split(op, DEFAULT_SPLIT, ("category", "view") if joint else (asked.label_set,))
     return _kept(op, Transfer(asked=asked, made=time.time(), joint=joint))
+
+
+def _check(store: Project, asked: Asked) -> None:
+    """Refuse settings now that would be refused when the sources have been compared."""
+    own = {"target": asked.label_set, "backbone": backbone_of(asked), "start": asked.start}
+    for settings in (asked.settings, {**asked.settings, **asked.source_settings}):
+        recipe = complete({**settings, **own}, {})
+    if asked.start.startswith("file:"):
+        start_of(store, recipe)
+    for layers in (SOURCE_LAYERS, *CANDIDATE_LAYERS):
+        frozen_stage(backbone_of(asked), layers)
 
 
 def done(transfer: Transfer) -> bool:
@@ -152,13 +162,16 @@ def vote(op: OpenProject, transfer: Transfer) -> Transfer:
             "No image of the target is held out, so that nothing can be voted on.",
             "Make a split with a test or validation part.",
         )
-    votes = {candidate.name: candidate.votes for candidate in outcome.candidates}
+    counted = {candidate.name: candidate for candidate in outcome.candidates}
     return _kept(
         op,
         msgspec.structs.replace(
             transfer,
             candidates=tuple(
-                msgspec.structs.replace(c, votes=votes[c.frozen]) for c in transfer.candidates
+                msgspec.structs.replace(
+                    c, votes=counted[c.frozen].votes, alone=counted[c.frozen].alone
+                )
+                for c in transfer.candidates
             ),
             winner=outcome.winner,
             drawn=outcome.drawn,

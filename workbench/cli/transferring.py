@@ -153,7 +153,8 @@ def _result(op: OpenProject, transfer: Transfer, learned: dict[str, object]) -> 
         "source": learned | {"project": transfer.source},
         "joint": transfer.joint,
         "candidates": [
-            {"layers": c.layers, "frozen": c.frozen, "votes": c.votes} | made[c.frozen]
+            {"layers": c.layers, "frozen": c.frozen, "votes": c.votes, "alone": c.alone}
+            | made[c.frozen]
             for c in transfer.candidates
         ],
         "winner": transfer.winner,

@@ -31,12 +31,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 class CandidateRun(msgspec.Struct, frozen=True, kw_only=True):
     """A candidate: how many layers it keeps from the source, the stage up to which that is, and its
-    run in the target's project. `votes` counts the images where it agreed with the majority."""
+    run in the target's project. `votes` counts the images whose elected label it gave, `alone`
+    those of them whose label was drawn because all differed."""
 
     layers: int
     frozen: str
     run: str
     votes: int | None = None
+    alone: int = 0
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):

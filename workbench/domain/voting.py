@@ -41,16 +41,6 @@ class Election:
     images: int
     disputed: tuple[Ballot, ...]
 
-    def as_json(self) -> dict[str, object]:
-        """The table for programs."""
-        return {
-            "images": self.images,
-            "disputed": len(self.disputed),
-            "votes": {candidate.name: candidate.votes for candidate in self.candidates},
-            "winner": self.winner,
-            "drawn": self.drawn,
-        }
-
 
 def elect(predicted: Mapping[str, Mapping[int, str]], seed: int) -> Election:
     """The candidate that agrees most often with the relative majority.
