@@ -40,7 +40,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     test_mirror averages the scores of an image and its mirror. test_resize: side of the square of
     which the centre and, reduced, the whole are scored at test; 0 = the image size, scored once.
     averaging: the weights kept are a running mean over about this share of all steps, 0 = the last
-    ones. early_stopping: epochs without better validation loss, 0 = off.
+    ones. cache: augmentations per image, shown in turn, of which the frozen stages' maps are kept
+    on the disk; 0 = a new one each epoch. early_stopping: epochs without better validation loss,
+    0 = off.
     """
 
     target: str
@@ -71,6 +73,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     label_smoothing: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.1
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     averaging: Fraction = 0.0
+    cache: Annotated[int, Meta(ge=0)] = 0
     early_stopping: Annotated[int, Meta(ge=0)] = 0
     keep: Literal["best", "last"] = "last"
     seed: Annotated[int, Meta(ge=0)] = 0

@@ -42,6 +42,10 @@ class Images:
         inside = np.array([sample.part == part for sample in self.samples], dtype=bool)
         return np.flatnonzero(inside & self.read)
 
+    def counts(self) -> dict[str, int]:
+        """Readable samples of each part."""
+        return {part: len(self.of_part(part)) for part in ("train", "validation", "test")}
+
 
 def load_images(
     samples: Sequence[Sample],

@@ -46,7 +46,11 @@ class Scorer:
         seen = [network_input(squares, self.card)]
         if squares.shape[1] > self.card.image_size:
             seen.append(whole_input(squares, self.card))
-        mirrored = self.card.test_mirror if mirror is None else mirror
+        return self.of_inputs(seen, self.card.test_mirror if mirror is None else mirror)
+
+    @torch.inference_mode()
+    def of_inputs(self, seen: list[Tensor], mirrored: bool) -> Tensor:
+        """The mean over looks at the same images, each as the network takes it."""
         return torch.stack([self._scores(inputs, mirrored) for inputs in seen]).mean(dim=0).cpu()
 
     def _scores(self, inputs: Tensor, mirrored: bool) -> Tensor:
@@ -117,6 +121,19 @@ def part_score(
         images=int(known.sum()),
         view_top1=view_top1,
     )
+
+
+def part_scores(
+    scores: NDArray[np.float32], images: Images, rows: NDArray[np.int64], card: ModelCard
+) -> dict[str, PartScore]:
+    """What `part_score` says of each part that has labels, by its name."""
+    found = {}
+    for part in ("train", "validation", "test"):
+        inside = np.isin(rows, images.of_part(part))
+        score = part_score(scores[inside], images, rows[inside], card)
+        if score is not None:
+            found[part] = score
+    return found
 
 
 def save_predictions(

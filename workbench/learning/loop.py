@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,8 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
-from workbench.domain.runs import RunLabels
+from workbench.domain.reports import Note, Report
+from workbench.domain.runs import ModelCard, RunLabels
 from workbench.learning.augment import Augmenter, Views, draw_views
 from workbench.learning.averaging import Average
 from workbench.learning.data import Images
@@ -27,6 +28,9 @@ from workbench.learning.models import Network
 from workbench.learning.optimisers import rate_factor, set_rate
 from workbench.learning.penalties import Penalties
 from workbench.learning.precision import autocast
+from workbench.learning.prefix import Split, split
+from workbench.learning.prefix_cache import KeptMaps, Order, keep_maps, shown_in
+from workbench.learning.prefix_store import Store
 from workbench.learning.two_phases import AdamWThenSGD
 
 AHEAD = 2  # chunks of augmented images made before they are needed
@@ -88,6 +92,7 @@ class Loop:
         self.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.classes = len(labels.target.labels)
         self.average = Average(network, recipe.averaging, recipe.epochs * self.steps)
+        self.kept: KeptMaps | None = None
         self._pending: list[tuple[Tensor, Tensor, int]] = []
         self._mirrors = (
             torch.tensor(labels.target.mirror),
@@ -98,6 +103,33 @@ class Loop:
         """Train in "fp32", "bf16" or "fp16"."""
         self.precision = precision
         self.scaler = torch.amp.GradScaler("cuda", enabled=precision == "fp16")
+
+    def keep_maps(
+        self,
+        card: ModelCard,
+        store: Store,
+        report: Callable[[Report], None],
+        interrupted: Callable[[], bool],
+    ) -> None:
+        """Find or make the maps of the frozen stages; the steps go on from them, where this method
+        and these penalties can."""
+        cut = split(self.network, self.frozen)
+        if cut is None or not self._goes_on_from_maps(cut):
+            text = "The frozen stages' maps cannot be kept: each step computes them anew."
+            report(Note(text=text, warning=True))
+            return
+        validation = self.images.of_part("validation")
+        order = Order(
+            *(self.recipe, self.images, self.augmenter, card, self.device, self.precision),
+            *(self.rows, validation),
+        )
+        self.kept = keep_maps(order, cut, store, report, interrupted)
+
+    def _goes_on_from_maps(self, cut: Split) -> bool:
+        """Whether nothing looks at the images, or at what lies before the cut."""
+        before = {module for _, unit in cut.steps for module in unit.modules()}
+        plain = type(self.network) is Network and self.recipe.mix == "none"
+        return plain and self.method.on_maps and not self.penalties.watch_any(self.network, before)
 
     def rate(self, epoch: int, step: int) -> float:
         """The body's learning rate in a step of an epoch."""
@@ -123,7 +155,8 @@ class Loop:
             self.penalties.watching(self.network) as watched,
             autocast(self.device, self.precision),
         ):
-            loss, scores = self.method.loss(self.network, batch)
+            network = self.kept.network if self.kept else self.network
+            loss, scores = self.method.loss(network, batch)
         penalty = self.penalties.value(self.network, batch, watched)
         self.optimizer.zero_grad(set_to_none=True)
         backward(loss, penalty, self.learned, self.scaler, self.recipe.projection)
@@ -157,11 +190,11 @@ class Loop:
             np.random.Philox(np.random.SeedSequence([self.recipe.seed, epoch, 0]))
         )
         order = np.array_split(self.rows[draw.permutation(len(self.rows))], self.steps)[done:]
-        views = draw_views(self.recipe, len(self.images.samples), epoch)
+        views = draw_views(self.recipe, len(self.images.samples), shown_in(self.recipe, epoch))
         targets, seen = self._labels(views)
         together = max(1, CHUNK // (3 * self.recipe.image_size**2 * self.recipe.batch))
         chunks = [order[start : start + together] for start in range(0, len(order), together)]
-        for chunk, pixels in zip(chunks, self._augmented(chunks, views), strict=True):
+        for chunk, pixels in zip(chunks, self._inputs(epoch, chunks, views), strict=True):
             ends = np.cumsum([len(part) for part in chunk]).tolist()
             for part, end in zip(chunk, ends, strict=True):
                 chosen = torch.from_numpy(part)
@@ -170,6 +203,15 @@ class Loop:
                     targets[chosen].to(self.device.torch),
                     seen[chosen].to(self.device.torch),
                 )
+
+    def _inputs(
+        self, epoch: int, chunks: list[list[NDArray[np.int64]]], views: Views
+    ) -> Iterator[Tensor]:
+        """What the network is given of each chunk: kept maps or augmented images."""
+        if self.kept is None:
+            return self._augmented(chunks, views)
+        kept = self.kept
+        return (kept.train(epoch, np.concatenate(chunk)) for chunk in chunks)
 
     def _augmented(self, chunks: list[list[NDArray[np.int64]]], views: Views) -> Iterator[Tensor]:
         """The images of each chunk as `views` shows them; where the training leaves a core free,

@@ -16,7 +16,6 @@ from workbench.domain.reports import (
     Epoch,
     Finished,
     Note,
-    PartScore,
     Paused,
     Started,
     Step,
@@ -26,12 +25,19 @@ from workbench.domain.runs import CHECKPOINT_FILE
 from workbench.learning.assembly import assemble, fastest
 from workbench.learning.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.data import load_images
-from workbench.learning.device import choose_device
-from workbench.learning.evaluate import Scorer, part_score, save_predictions, score_rows
+from workbench.learning.device import GIB, choose_device, peak_memory
+from workbench.learning.evaluate import (
+    Scorer,
+    part_score,
+    part_scores,
+    save_predictions,
+    score_rows,
+)
 from workbench.learning.loop import State
 from workbench.learning.models import save_model, weights_of, with_body_names
 from workbench.learning.pace import Pace
 from workbench.learning.pixels import working_side
+from workbench.learning.prefix_store import Store
 from workbench.learning.reporting import Control, Reporter, Wish
 from workbench.learning.run_folder import RunFolder, read_run_folder
 
@@ -78,6 +84,7 @@ class Training:
         self._say_started()
         self.epoch_began = self._seconds()
         try:
+            self._keep_maps()
             self._epochs()
             self._finish()
         except Interrupted:
@@ -104,8 +111,15 @@ class Training:
         if saved is not None:
             self.loop.restore(saved)
 
+    def _keep_maps(self) -> None:
+        """Let the epochs go on from kept maps of the frozen stages, if the recipe says so."""
+        if self.recipe.cache:
+            self.loop.keep_maps(self.card, Store.of_user(), self.report, self.interrupted)
+        if self.interrupted():
+            raise Interrupted
+
     def _say_started(self) -> None:
-        parameters = list(self.loop.network.parameters())
+        parameters = [*self.loop.network.parameters()]
         self.report.start_events(
             (self.state.epoch - 1) * self.loop.steps + self.state.step + 1, self.loop.steps
         )
@@ -116,9 +130,7 @@ class Training:
                 batch=self.recipe.batch,
                 parameters=sum(p.numel() for p in parameters),
                 trained_parameters=sum(p.numel() for p in parameters if p.requires_grad),
-                images={
-                    part: len(self.images.of_part(part)) for part in ("train", "validation", "test")
-                },
+                images=self.images.counts(),
                 epoch=self.state.epoch,
                 step=self.state.step,
             )
@@ -212,6 +224,8 @@ class Training:
     def _scores(self, rows: NDArray[np.int64], mirror: bool | None) -> NDArray[np.float32]:
         scorer = Scorer(self.loop.network, self.card, self.device, self.state.precision)
         batch = 2 * self.recipe.batch
+        if self.loop.kept is not None and mirror is False:
+            return self.loop.kept.scores(scorer, batch)
         scores = score_rows(scorer, self.images, rows, batch, self.interrupted, mirror)
         if scores is None:
             raise Interrupted
@@ -253,9 +267,10 @@ class Training:
         folder = self.run_folder.path
         save_predictions(folder, scores, self.images, rows, self.card)
         save_model(folder, weights, self.card)
+        self.report(Note(text=f"Peak memory: {peak_memory(self.device) / GIB:.2f} GiB."))
         self.report(
             Finished(
-                parts=self._part_scores(scores, rows),
+                parts=part_scores(scores, self.images, rows, self.card),
                 seconds=self._seconds(),
                 epochs=self.state.epoch - 1,
                 kept_epoch=min(kept, self.state.epoch - 1),
@@ -269,17 +284,6 @@ class Training:
         with self.loop.average.shown():
             return weights_of(self.loop.network)
 
-    def _part_scores(
-        self, scores: NDArray[np.float32], rows: NDArray[np.int64]
-    ) -> dict[str, PartScore]:
-        found = {}
-        for part in ("train", "validation", "test"):
-            inside = np.isin(rows, self.images.of_part(part))
-            score = part_score(scores[inside], self.images, rows[inside], self.card)
-            if score is not None:
-                found[part] = score
-        return found
-
     def _leave(self) -> None:
         self.control.met.set()
         if self.control.wish is Wish.STOP:
@@ -292,7 +296,5 @@ class Training:
 
     def _leave_before_start(self) -> None:
         self.control.met.set()
-        if self.control.wish is Wish.STOP:
-            self.report(Stopped(epoch=0))
-        else:
-            self.report(Paused(epoch=0, step=0))
+        stop = self.control.wish is Wish.STOP
+        self.report(Stopped(epoch=0) if stop else Paused(epoch=0, step=0))

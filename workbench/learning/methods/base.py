@@ -63,6 +63,7 @@ class Method:
     `@register`; its options are checked by the spec and lie in `self.options`."""
 
     spec: ClassVar[Spec]
+    on_maps: ClassVar[bool] = False  # the loss reads the images through `network` alone
 
     def __init__(self, setup: Setup) -> None:
         self.options: Options = self.spec.options(setup.recipe.options)

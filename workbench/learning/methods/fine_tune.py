@@ -22,6 +22,8 @@ class FineTune(Method):
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
 
+    on_maps = True
+
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.label_loss = LabelLoss(setup)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from workbench.learning.methods.base import Batch, Beginning, Setup
 from workbench.learning.models import Network
-from workbench.learning.penalties.base import Watched, find_penalties, watching
+from workbench.learning.penalties.base import HEAD_INPUT, Watched, find_penalties, watching
 
 
 class Penalties:
@@ -33,6 +33,11 @@ class Penalties:
     def watching(self, network: Network) -> AbstractContextManager[Watched]:
         """Within the block, what they need of the first forward pass is kept."""
         return watching(network, self._watched, first=True)
+
+    def watch_any(self, network: Network, modules: set[nn.Module]) -> bool:
+        """Whether what one of these modules gives is watched."""
+        names = [name for name in self._watched if name != HEAD_INPUT]
+        return any(network.get_submodule(name) in modules for name in names)
 
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor | None:
         """The sum, a scalar; None where there are none."""

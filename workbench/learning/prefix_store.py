@@ -1,0 +1,175 @@
+"""Maps of frozen prefixes on the disk: whole or not there, checked, and the oldest go first."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from platformdirs import user_cache_dir
+from torch import Tensor
+
+LIMIT = 20 * 1024**3  # bytes of all caches together
+SPARED = 0.5  # share of the free disk that a new cache must leave
+META_FILE, MAPS_FILE = "meta.json", "maps.bin"
+BLOCK = 1 << 24
+DAY = 86400.0  # seconds
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """Shape (rows first) and format of maps, and a digest of their bytes."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    digest: str
+
+
+class Store:
+    """Caches by key in one folder, each a folder of its own with a memory map."""
+
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        self.folder = folder
+        self.limit = limit
+
+    @staticmethod
+    def of_user() -> Store:
+        """The user's; `WORKBENCH_MAPS` names another folder, `WORKBENCH_MAPS_GIB` another size."""
+        folder = os.environ.get("WORKBENCH_MAPS") or user_cache_dir("vantage-workbench") + "/maps"
+        gib = os.environ.get("WORKBENCH_MAPS_GIB")
+        return Store(Path(folder), round(float(gib) * 1024**3) if gib else LIMIT)
+
+    def find(self, key: str) -> Maps | None:
+        """The maps under a key, now the most recently used; None where there are none. Damaged
+        ones are taken away."""
+        folder = self.folder / key
+        try:
+            meta = msgspec.json.decode((folder / META_FILE).read_bytes(), type=Meta)
+            maps = Maps.of(folder / MAPS_FILE, meta)
+            if _digest(maps.array) != meta.digest:
+                raise ValueError(f"{folder} is damaged")
+            os.utime(folder / META_FILE)
+        except (OSError, ValueError, msgspec.DecodeError):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        return maps
+
+    def room_for(self, size: int) -> bool:
+        """Whether `size` bytes are within the limit and what the disk has free, once older caches
+        have gone."""
+        if size > self.limit:
+            return False
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._drop_oldest(self.limit - size)
+            self._drop_unfinished()
+            return size <= SPARED * shutil.disk_usage(self.folder).free
+        except OSError:
+            return False
+
+    def write(self, key: str, shape: tuple[int, ...], parts: Iterable[Tensor]) -> Maps | None:
+        """Keep the rows that `parts` give one after the other; what is kept under the key already
+        stays. None when the parts end early or the disk refuses: then nothing is kept."""
+        folder = Path(tempfile.mkdtemp(prefix="part-", dir=self.folder))
+        try:
+            meta = _write(folder / MAPS_FILE, shape, parts)
+            if meta is None:
+                return None
+            (folder / META_FILE).write_bytes(msgspec.json.encode(meta))
+            with contextlib.suppress(OSError):  # another training was faster with the same
+                os.rename(folder, self.folder / key)
+            return self.find(key)
+        except OSError:
+            return None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def used(self) -> int:
+        """Bytes of all caches."""
+        return sum(size for _, size, _ in self._caches())
+
+    def _drop_oldest(self, most: int) -> None:
+        """Take away the least recently used caches until `most` bytes are left."""
+        caches = self._caches()
+        total = sum(size for _, size, _ in caches)
+        for _, size, folder in sorted(caches):
+            if total <= most:
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size
+
+    def _drop_unfinished(self) -> None:
+        """Take away what a killed training has left."""
+        for folder in self.folder.glob("part-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > DAY:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _caches(self) -> list[tuple[float, int, Path]]:
+        """When each was last used, its bytes and its folder."""
+        found = []
+        for meta in self.folder.glob(f"[!p]*/{META_FILE}"):
+            with contextlib.suppress(OSError):
+                size = (meta.parent / MAPS_FILE).stat().st_size
+                found.append((meta.stat().st_mtime, size, meta.parent))
+        return found
+
+
+class Maps:
+    """Rows of stored maps: `array` holds their bits as 16-bit integers, channels last."""
+
+    def __init__(self, array: NDArray[np.int16], dtype: torch.dtype) -> None:
+        self.array = array
+        self.dtype = dtype
+
+    @staticmethod
+    def of(path: Path, meta: Meta) -> Maps:
+        """The maps in a file; raises ValueError where it has not the size it must have."""
+        if path.stat().st_size != 2 * int(np.prod(meta.shape)):
+            raise ValueError(f"{path} is not whole")
+        array = np.memmap(path, dtype=np.int16, mode="r", shape=meta.shape)
+        return Maps(array, getattr(torch, meta.dtype))
+
+    @property
+    def nbytes(self) -> int:
+        return self.array.nbytes
+
+    def rows(self, rows: NDArray[np.int64]) -> Tensor:
+        """N × C × H × W in channels-last layout (or N × features), a copy."""
+        maps = torch.from_numpy(self.array[rows]).view(self.dtype)
+        return maps.permute(0, 3, 1, 2) if maps.ndim == 4 else maps
+
+
+def bits(maps: Tensor) -> NDArray[np.int16]:
+    """The bits of 16-bit maps, channels last."""
+    last = maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
+    return last.contiguous().cpu().view(torch.int16).numpy()
+
+
+def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> Meta | None:
+    """Write rows until `shape` says that there are enough; None where there are not."""
+    digest, rows, dtype = hashlib.sha256(), 0, torch.float16
+    with path.open("wb") as file:
+        for part in parts:
+            array = bits(part)
+            digest.update(array.data)
+            file.write(array.data)
+            rows, dtype = rows + len(array), part.dtype
+    if rows != shape[0]:
+        return None
+    return Meta(shape, str(dtype).removeprefix("torch."), digest.hexdigest())
+
+
+def _digest(array: NDArray[np.int16]) -> str:
+    digest, flat = hashlib.sha256(), array.reshape(-1)
+    for start in range(0, len(flat), BLOCK):
+        digest.update(flat[start : start + BLOCK].data)
+    return digest.hexdigest()
