@@ -31,7 +31,7 @@ class RelatednessOrder(msgspec.Struct, frozen=True, kw_only=True):
     domains: tuple[DomainOrder, ...]
     per_class: int = 50
     share: float = 0.0
-    side: int = 48
+    side: int = 32
     networks: int = 3
     steps: int = 200
     batch: int = 32
