@@ -22,8 +22,8 @@ LONGEST = 640  # pixels of a preview
 _HISTORY = 12
 
 
-class ElidedLabel(QLabel):
-    """A line that is cut in the middle where it is too long, whole in its tooltip."""
+class FactLine(QLabel):
+    """A line to select and copy, cut in the middle where it is too long, whole in its tooltip."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class ImageFacts(SidePanel):
         self._sources: dict[int, str] | None = None  # counting their images takes long: kept
         self.photo = PhotoView()
         self.photo.setFixedHeight(220)
-        self.name = ElidedLabel()
+        self.name = FactLine()
         self.name.setProperty("role", "heading")
         top = QWidget()
         column = QVBoxLayout(top)
@@ -190,12 +190,12 @@ class Pairs(QWidget):
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
-        self._rows: list[tuple[QLabel, ElidedLabel]] = []
+        self._rows: list[tuple[QLabel, FactLine]] = []
 
     def fill(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Show these pairs."""
         while len(self._rows) < len(pairs):
-            name, value = QLabel(), ElidedLabel()
+            name, value = QLabel(), FactLine()
             name.setProperty("role", "muted")
             self._grid.addWidget(name, len(self._rows), 0)
             self._grid.addWidget(value, len(self._rows), 1)
