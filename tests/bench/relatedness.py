@@ -1,8 +1,8 @@
 """Whether birds pick birds, cars pick cars and toys pick toys as their source.
 
-Run `python -m tests.bench.relatedness [--seeds N]`: six birds are divided into two sources by
-species, crops of cars by viewing angle, toy vehicles by body; each half is asked for its source
-among the other half and everything else. Real images are those of `../shared/data`, toys are drawn.
+Run `python -m tests.bench.relatedness [--seeds N] [--kinds birds cars]`. Birds are divided into two
+sources by species, crops of cars by viewing angle, toy vehicles by body; each is asked for its
+source among all the others. Real images are those of `../shared/data`, toys are drawn.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ def measure(sets: Sets, folder: Path, order: RelatednessOrder, seeds: int) -> in
 def main() -> int:
     usual = RelatednessOrder(domains=())
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kinds", nargs="+", default=["birds", "cars", "toys"])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--side", type=int, default=usual.side)
@@ -124,6 +125,7 @@ def main() -> int:
         sets = toy_sets(folder / "toys")
         if options.data.is_dir():
             sets = {**real_sets(options.data), **sets}
+        sets = {name: made for name, made in sets.items() if name.split()[0] in options.kinds}
         wrong = measure(sets, folder, order, options.seeds)
         asked = options.seeds * len(sets)
     print(f"{asked - wrong} of {asked} picked a source of their own kind")

@@ -26,6 +26,7 @@ from workbench.domain.runs import WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
 from workbench.domain.transfers import (
     CANDIDATE_LAYERS,
+    RATE,
     SOURCE_LAYERS,
     TIE,
     Asked,
@@ -116,8 +117,7 @@ def prepare_source(
     asked = transfer.asked
     name = backbone_of(asked)
     recipe = {
-        "backbone": name,
-        "seed": asked.seed,
+        **_usual(asked),
         **asked.settings,
         **asked.source_settings,
         **_target(label_set, asked.views and has_views(source.store, label_set), asked),
@@ -202,8 +202,7 @@ def _candidate(
 ) -> str:
     weights = source / "runs" / transfer.source_run / WEIGHTS_FILE
     recipe = {
-        "backbone": backbone_of(transfer.asked),
-        "seed": transfer.asked.seed,
+        **_usual(transfer.asked),
         **transfer.asked.settings,
         **target,
         "start": f"file:{weights}",
@@ -211,6 +210,12 @@ def _candidate(
     }
     title = backbone(backbone_of(transfer.asked)).title
     return prepare(op, recipe, f"{title} kept up to {stage}{note}").id
+
+
+def _usual(asked: Asked) -> dict[str, object]:
+    """What a transfer sets where nobody says otherwise; from scratch the rate is that advised."""
+    usual: dict[str, object] = {"backbone": backbone_of(asked), "seed": asked.seed}
+    return usual if asked.start == "none" else usual | {"learning_rate": RATE}
 
 
 def _target(label_set: str, joint: bool, asked: Asked) -> dict[str, object]:

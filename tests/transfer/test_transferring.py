@@ -1,0 +1,177 @@
+"""A transfer's steps: each is done once, is remembered, and can be gone on with."""
+
+import numpy as np
+import pytest
+
+from tests.app.training_projects import small_project
+from workbench.app import transferring
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.predictions import PART_CODES, PredictionTable
+from workbench.domain.recipes import parse_toml
+from workbench.domain.relatedness import Relatedness, SourceRelatedness
+from workbench.domain.runs import WEIGHTS_FILE, RunStatus
+from workbench.domain.splits import Part
+from workbench.domain.transfers import Asked
+
+ASKED = Asked(
+    label_set="category", sources=("there#category",), start="none", settings={"image_size": 64}
+)
+
+
+@pytest.fixture
+def target(tmp_path, qapp):
+    op = small_project(tmp_path, label_sets=("category", "view"))
+    yield op
+    op.close()
+
+
+@pytest.fixture
+def source(tmp_path, qapp):
+    (tmp_path / "source").mkdir()
+    op = small_project(tmp_path / "source")
+    yield op
+    op.close()
+
+
+def found(*names):
+    return Relatedness(
+        sources=tuple(
+            SourceRelatedness(
+                name=name,
+                doa=-5.0 - at,
+                doas=(),
+                similarity=0.5,
+                coverage=0.6,
+                agreeing=5,
+                pairs=9,
+                numbers=(),
+                images=10,
+            )
+            for at, name in enumerate(names)
+        ),
+        target="t",
+        target_images=10,
+        views=False,
+        same_energy=0.1,
+        different_energy=0.2,
+        seconds=1.0,
+    )
+
+
+def begun(target, source, asked=ASKED):
+    """A transfer whose source is learned and whose candidates are made."""
+    transfer = transferring.begin(target, asked)
+    transfer = transferring.choose_source(target, transfer, found("there", "elsewhere"))
+    transfer = transferring.prepare_source(target, source, "category", transfer)
+    weights = source.store.runs_folder / transfer.source_run / WEIGHTS_FILE
+    weights.write_bytes(b"weights")
+    return transferring.prepare_candidates(target, source.store.folder, transfer)
+
+
+def recipe_of(op, run):
+    return parse_toml(op.store.runs.get(run).recipe_toml, run)
+
+
+def test_a_step_that_is_done_is_not_done_again(target, source):
+    transfer = begun(target, source)
+    assert transfer.source == "there"
+    again = transferring.begin(target, ASKED)
+    assert again == transfer
+    assert transferring.prepare_source(target, source, "category", again) == transfer
+    assert transferring.prepare_candidates(target, source.store.folder, again) == transfer
+    assert len(target.store.runs.all()) == 3
+    assert len(source.store.runs.all()) == 1
+
+    target.store.runs.remove(transfer.candidates[1].run)
+    mended = transferring.prepare_candidates(target, source.store.folder, again)
+    assert [c.run for c in mended.candidates][::2] == [c.run for c in transfer.candidates][::2]
+    assert mended.candidates[1].run != transfer.candidates[1].run
+    assert transferring.transfers(target) == [mended]
+
+
+def test_recipes_keep_the_layers_that_the_paper_says(target, source):
+    transfer = begun(target, source)
+    learned = recipe_of(source, transfer.source_run)
+    assert (learned["frozen"], learned["start"], learned["target"]) == ("none", "none", "category")
+    kept = [recipe_of(target, c.run) for c in transfer.candidates]
+    assert [r["frozen"] for r in kept] == ["fire4", "fire5", "fire6"]
+    assert {r["target"] for r in kept} == {"category+view"}
+    assert {r["tie"] for r in kept} == {1e-3}
+    weights = source.store.runs_folder / transfer.source_run / WEIGHTS_FILE
+    assert {r["start"] for r in kept} == {f"file:{weights}"}
+    assert {r["image_size"] for r in kept} == {64}
+
+
+def test_from_start_weights_three_layers_are_kept_and_the_rate_is_low(target, source, tmp_path):
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"weights")
+    asked = Asked(label_set="category", sources=(), start=f"file:{path}", views=False)
+    transfer = begun(target, source, asked)
+    learned = recipe_of(source, transfer.source_run)
+    assert (learned["frozen"], learned["learning_rate"]) == ("fire3", 1e-3)
+    assert recipe_of(target, transfer.candidates[0].run)["target"] == "category"
+
+
+def predict(op, run, wrong):
+    """Store predictions of a run: right but for the rows `wrong`, in the parts of the split."""
+    parts = op.store.splits.parts()
+    images = np.array(sorted(parts), dtype=np.int64)
+    truth = np.arange(len(images)) % 3
+    said = truth.copy()
+    said[wrong] = (said[wrong] + 1) % 3
+    table = PredictionTable(
+        images=images,
+        crops=np.full(len(images), -1),
+        parts=np.array([PART_CODES[parts[int(image)]] for image in images]),
+        truth=truth,
+        scores=np.eye(3, dtype=np.float32)[said],
+        view_truth=np.full(len(images), -1),
+        view_scores=None,
+        true_view=np.full(len(images), ""),
+    )
+    op.store.runs.save_predictions(run, table)
+
+
+def test_held_out_images_alone_are_voted_on(target, source):
+    transfer = begun(target, source)
+    parts = target.store.splits.parts()
+    ids = sorted(parts)
+    test = [at for at, image in enumerate(ids) if parts[image] is Part.TEST]
+    train = [at for at, image in enumerate(ids) if parts[image] is Part.TRAIN]
+    for candidate, wrong in zip(
+        transfer.candidates, (test[:3], train, [test[0], test[4]]), strict=True
+    ):
+        predict(target, candidate.run, wrong)
+    voted = transferring.vote(target, transfer)
+    assert voted.voted == len(test)
+    # two of three are wrong on the first test image, in the same way: they are its majority
+    assert [c.votes for c in voted.candidates] == [len(test) - 2, len(test) - 1, len(test) - 1]
+    assert voted.winner in ("fire5", "fire6")
+    assert voted.drawn
+    assert voted.disputed == 4
+    assert transferring.vote(target, transfer) == voted
+    assert voted.winner_run in {c.run for c in voted.candidates[1:]}
+    assert transferring.done(voted)
+    assert transferring.begin(target, ASKED) != voted  # the next one is a new one
+
+    single = transferring.prepare_single(target, source.store.folder, voted)
+    recipe = recipe_of(target, single.single)
+    assert (recipe["target"], recipe["frozen"]) == ("category", voted.winner)
+
+
+def test_a_run_that_was_stopped_for_good_is_told(target, source):
+    transfer = begun(target, source)
+    run = transfer.candidates[0].run
+    assert transferring.unfinished(target, run)
+    target.store.runs.update(run, status=RunStatus.FINISHED)
+    assert not transferring.unfinished(target, run)
+    target.store.runs.update(run, status=RunStatus.STOPPED)
+    with pytest.raises(KnownError, match="stopped"):
+        transferring.unfinished(target, run)
+
+
+def test_a_setting_that_is_wrong_is_refused_before_anything_is_kept(target):
+    wrong = Asked(label_set="category", sources=(), start="none", settings={"epochs": 0})
+    with pytest.raises(ValueRefused, match="epochs"):
+        transferring.begin(target, wrong)
+    assert transferring.transfers(target) == []
