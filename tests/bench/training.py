@@ -82,13 +82,18 @@ def ours(made: Assembled) -> Iterator[int]:
         state = State(epoch=state.epoch + 1)
 
 
+def as_in_pytorch(network: nn.Module) -> None:
+    """Leave nothing of the program's own in a network."""
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.__class__ = nn.Dropout
+
+
 def bare(run: RunFolder, precision: str) -> Iterator[int]:
     """Images of each step of a loop as short as PyTorch lets it be."""
     recipe = run.recipe
     network = build_network(recipe.backbone, run.labels, recipe.head, recipe.options)
-    for module in network.modules():  # nothing of the program's own
-        if isinstance(module, Dropout):
-            module.__class__ = nn.Dropout
+    as_in_pytorch(network)
     network.to(DEVICE.torch, memory_format=torch.channels_last)
     frozen = freeze(network.body, backbone(recipe.backbone).frozen_modules(recipe.frozen))
     network.train()

@@ -161,3 +161,9 @@ def test_what_looks_at_the_images_keeps_no_maps_and_says_so(tmp_path: Path, fold
         assert "cannot be kept" in notes(reports)
         assert isinstance(reports[-1], Finished)
     assert not caches(folder)
+
+
+def test_without_a_validation_part_maps_are_kept_of_the_train_part(tmp_path: Path) -> None:
+    reports = train(make_run(tmp_path / "run", (("train", 12), ("test", 3)), **RECIPE))
+    assert "made from the images" in notes(reports)
+    assert isinstance(reports[-1], Finished)

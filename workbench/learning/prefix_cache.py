@@ -19,7 +19,7 @@ from workbench.learning.augment import Augmenter, Views, draw_views
 from workbench.learning.data import REPORT_SECONDS, Images
 from workbench.learning.device import GIB, Device
 from workbench.learning.evaluate import Scorer
-from workbench.learning.models import Network
+from workbench.learning.models import Network, blocks
 from workbench.learning.pixels import network_input, whole_input
 from workbench.learning.prefix import Split, digests, run_units, stored_dtype
 from workbench.learning.prefix_store import Maps, Store
@@ -107,15 +107,16 @@ class KeptMaps:
     def scores(self, scorer: Scorer, batch: int) -> NDArray[np.float32]:
         """Probabilities of the validation part, in its order, its mirror images left out."""
         scorer = replace(scorer, network=self.network)
-        order, found = self._order, []
+        order = self._order
+        found = np.zeros((len(order.validation), blocks(order.card)[-1].stop), dtype=np.float32)
         first = order.recipe.cache * len(order.train)
         scorer.network.eval()
         for start in range(0, len(order.validation), batch):
             rows = np.arange(start, min(start + batch, len(order.validation)))
             looks = [first + look * len(order.validation) for look in range(order.looks)]
             seen = [self._read(look + rows) for look in looks]
-            found.append(scorer.of_inputs(seen, mirrored=False).numpy())
-        return np.concatenate(found)
+            found[rows] = scorer.of_inputs(seen, mirrored=False).numpy()
+        return found
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
         maps = self._maps.rows(rows).to(self._order.device.torch)
