@@ -57,7 +57,9 @@ def _train(folder: Path, controlled: bool, trial: bool) -> int:
     control.obey_signals()
     if controlled:
         control.listen()
-    reporter = Reporter(folder if folder.is_dir() and not trial else None)
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+    known = folder.is_dir() and not trial and leads
+    reporter = Reporter(folder if known else None, stdout=leads)
     control.on_wait = reporter.say_waiting
     try:
         if trial:

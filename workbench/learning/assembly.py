@@ -17,9 +17,11 @@ from workbench.learning.augment import Augmenter
 from workbench.learning.backbones import normalisation
 from workbench.learning.data import Images
 from workbench.learning.device import Device
+from workbench.learning.distributed import ALONE, Team
 from workbench.learning.heads import find_head
-from workbench.learning.loop import Loop, class_weights
+from workbench.learning.loop import Learner, Loop
 from workbench.learning.methods import Batch, Beginning, Method, Setup, find_method
+from workbench.learning.methods.terms import class_weights
 from workbench.learning.models import Network, build_network, card_of
 from workbench.learning.optimisers import make_optimizer
 from workbench.learning.penalties import Penalties, find_penalties
@@ -42,18 +44,9 @@ class Assembled:
     head_taken: bool
 
 
-@dataclass(frozen=True)
-class Learner:
-    """What takes optimiser steps; `frozen` are the modules that stay in evaluation mode."""
-
-    network: Network
-    method: Method
-    penalties: Penalties
-    optimizer: torch.optim.Optimizer
-    frozen: list[torch.nn.Module]
-
-
-def assemble(run: RunFolder, images: Images, device: Device, fresh: bool) -> Assembled:
+def assemble(
+    run: RunFolder, images: Images, device: Device, fresh: bool, team: Team = ALONE
+) -> Assembled:
     """Everything but the state of a training; start weights are read where it is `fresh`.
 
     Raises KnownError where start weights or images are not as they must be, ValueRefused where the
@@ -66,18 +59,7 @@ def assemble(run: RunFolder, images: Images, device: Device, fresh: bool) -> Ass
         head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
     learner = make_learner(run, plain, images, device)
     augmenter = Augmenter(recipe, *normalisation(recipe.backbone), device.torch)
-    loop = Loop(
-        recipe,
-        labels,
-        images,
-        learner.network,
-        learner.method,
-        learner.penalties,
-        learner.optimizer,
-        augmenter,
-        device,
-        learner.frozen,
-    )
+    loop = Loop(recipe, labels, images, learner, augmenter, device, team)
     card = card_of(recipe, labels, learner.network)
     if fresh:
         begin(run, learner, loop, card)

@@ -31,9 +31,12 @@ def choose_device() -> Device:
     """The best device of this machine; `WORKBENCH_DEVICE=cpu` asks for the CPU."""
     wanted = os.environ.get("WORKBENCH_DEVICE", "")
     if wanted != "cpu" and torch.cuda.is_available():
-        properties = torch.cuda.get_device_properties(0)
+        # torchrun says which of the machine's accelerators is this process's own
+        own = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
+        torch.cuda.set_device(own)
+        properties = torch.cuda.get_device_properties(own)
         words = f"{properties.name}, {properties.total_memory / GIB:.0f} GiB"
-        return Device(torch.device("cuda", 0), words)
+        return Device(torch.device("cuda", own), words)
     if wanted != "cpu" and torch.backends.mps.is_available():
         return Device(torch.device("mps"), "Apple GPU")
     return Device(torch.device("cpu"), _cpu_words())

@@ -21,6 +21,7 @@ from workbench.learning.augment import Augmenter, Views, draw_views
 from workbench.learning.averaging import Average
 from workbench.learning.data import Images
 from workbench.learning.device import Device, cores
+from workbench.learning.distributed import ALONE, Team, shared_loss
 from workbench.learning.gradients import backward
 from workbench.learning.methods import Batch, Method
 from workbench.learning.mixing import mixed
@@ -55,6 +56,17 @@ class State:
     threads: int = 1
 
 
+@dataclass(frozen=True)
+class Learner:
+    """What takes optimiser steps; `frozen` are the modules that stay in evaluation mode."""
+
+    network: Network
+    method: Method
+    penalties: Penalties
+    optimizer: torch.optim.Optimizer
+    frozen: list[torch.nn.Module]
+
+
 class Loop:
     """Runs optimiser steps in an order and with noise that follow from seed, epoch and step."""
 
@@ -63,24 +75,22 @@ class Loop:
         recipe: Recipe,
         labels: RunLabels,
         images: Images,
-        network: Network,
-        method: Method,
-        penalties: Penalties,
-        optimizer: torch.optim.Optimizer,
+        learner: Learner,
         augmenter: Augmenter,
         device: Device,
-        frozen: list[torch.nn.Module],
+        team: Team = ALONE,
     ) -> None:
         self.recipe = recipe
         self.images = images
-        self.network = network
-        self.method = method
-        self.penalties = penalties
-        self.optimizer = optimizer
+        self.network, self.method = learner.network, learner.method
+        self.penalties = learner.penalties
+        self.optimizer = learner.optimizer
+        self.frozen = learner.frozen
         self.augmenter = augmenter
         self.device = device
-        self.frozen = frozen
-        self.learned = [p for group in optimizer.param_groups for p in group["params"]]
+        self.team = team
+        self.taught = shared_loss(team, self.method, self.network, device, own=recipe.projection)
+        self.learned = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.rows = images.of_part("train")
         labelled = torch.maximum(images.targets, images.views).numpy() >= 0
         self.rows = self.rows[labelled[self.rows]]
@@ -91,7 +101,7 @@ class Loop:
         self.steps = math.ceil(len(self.rows) / recipe.batch)
         self.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.classes = len(labels.target.labels)
-        self.average = Average(network, recipe.averaging, recipe.epochs * self.steps)
+        self.average = Average(self.network, recipe.averaging, recipe.epochs * self.steps)
         self.kept: KeptMaps | None = None
         self._pending: list[tuple[Tensor, Tensor, int]] = []
         self._mirrors = (
@@ -129,6 +139,7 @@ class Loop:
         """Whether nothing looks at the images, or at what lies before the cut."""
         before = {module for _, unit in cut.steps for module in unit.modules()}
         plain = type(self.network) is Network and self.recipe.mix == "none"
+        plain = plain and self.team.size == 1  # processes share out each batch anew
         return plain and self.method.on_maps and not self.penalties.watch_any(self.network, before)
 
     def rate(self, epoch: int, step: int) -> float:
@@ -148,18 +159,22 @@ class Loop:
             yield len(batch.targets), rate
 
     def _step(self, batch: Batch, at: int, rate: float) -> None:
-        seed_noise(self.device, self.recipe.seed * 1_000_003 + at)
+        seed_noise(self.device, self.recipe.seed * 1_000_003 + at + 7_368_787 * self.team.rank)
         set_rate(self.optimizer, rate)
         batch = mixed(batch, self.recipe)
         with (
             self.penalties.watching(self.network) as watched,
             autocast(self.device, self.precision),
         ):
-            network = self.kept.network if self.kept else self.network
-            loss, scores = self.method.loss(network, batch)
+            if self.kept:
+                loss, scores = self.method.loss(self.kept.network, batch)
+            else:
+                loss, scores = self.taught(batch)
         penalty = self.penalties.value(self.network, batch, watched)
         self.optimizer.zero_grad(set_to_none=True)
         backward(loss, penalty, self.learned, self.scaler, self.recipe.projection)
+        if self.recipe.projection:
+            self.team.average(self.learned)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.look(at)
@@ -189,7 +204,8 @@ class Loop:
         draw = np.random.Generator(
             np.random.Philox(np.random.SeedSequence([self.recipe.seed, epoch, 0]))
         )
-        order = np.array_split(self.rows[draw.permutation(len(self.rows))], self.steps)[done:]
+        whole = np.array_split(self.rows[draw.permutation(len(self.rows))], self.steps)[done:]
+        order = [self.team.share(rows) for rows in whole]
         views = draw_views(self.recipe, len(self.images.samples), shown_in(self.recipe, epoch))
         targets, seen = self._labels(views)
         together = max(1, CHUNK // (3 * self.recipe.image_size**2 * self.recipe.batch))
@@ -278,16 +294,3 @@ def seed_noise(device: Device, seed: int) -> None:
         torch.cuda.manual_seed(seed)
     elif device.kind == "mps":
         torch.mps.manual_seed(seed)
-
-
-def class_weights(
-    images: Images, rows: NDArray[np.int64], recipe: Recipe, classes: int
-) -> Tensor | None:
-    """Weights that let every class present count the same, of mean 1 over the images; or None."""
-    if recipe.class_weights != "balanced":
-        return None
-    known = images.targets[torch.from_numpy(rows)]
-    counts = torch.bincount(known[known >= 0], minlength=classes).float()
-    present = counts > 0
-    weights = counts.sum() / (present.sum() * counts.clamp(min=1))
-    return torch.where(present, weights, torch.zeros(()))

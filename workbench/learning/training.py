@@ -17,7 +17,6 @@ from workbench.domain.reports import (
     Finished,
     Note,
     Paused,
-    Started,
     Step,
     Stopped,
 )
@@ -26,6 +25,7 @@ from workbench.learning.assembly import assemble, fastest
 from workbench.learning.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.data import load_images
 from workbench.learning.device import GIB, choose_device, peak_memory
+from workbench.learning.distributed import join
 from workbench.learning.evaluate import (
     Scorer,
     part_score,
@@ -40,6 +40,7 @@ from workbench.learning.pixels import working_side
 from workbench.learning.prefix_store import Store
 from workbench.learning.reporting import Control, Reporter, Wish
 from workbench.learning.run_folder import RunFolder, read_run_folder
+from workbench.learning.saying import started
 
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = float(os.environ.get("WORKBENCH_CHECKPOINT_SECONDS", "20"))
@@ -60,6 +61,7 @@ class Training:
         self.run_folder: RunFolder = read_run_folder(folder)
         self.recipe = self.run_folder.recipe
         self.device = choose_device()
+        self.team = join(self.device)
         self.state = State()
         self.best: dict[str, torch.Tensor] | None = None
         self.pace = Pace()
@@ -86,9 +88,12 @@ class Training:
         try:
             self._keep_maps()
             self._epochs()
-            self._finish()
+            if self.team.leads:
+                self._finish()
         except Interrupted:
-            self._leave()
+            if self.team.leads:
+                self._leave()
+        self.team.wait()
 
     def interrupted(self) -> bool:
         """Whether to leave off now."""
@@ -97,12 +102,12 @@ class Training:
         return self.control.wish is not None
 
     def _build(self, saved: dict[str, Any] | None) -> None:
-        made = assemble(self.run_folder, self.images, self.device, fresh=saved is None)
+        made = assemble(self.run_folder, self.images, self.device, saved is None, self.team)
         self.loop, self.card = made.loop, made.card
         if made.head_taken:
             self.report(Note(text="The head of the earlier run is taken over: same labels."))
         if saved is None:
-            chosen = fastest(self.run_folder, made, self.device, self.report.warn)
+            chosen = self.team.chosen(fastest(self.run_folder, made, self.device, self.report.warn))
             self.state.threads, self.state.precision = chosen
         else:
             self.state = State(**saved["state"])
@@ -119,22 +124,10 @@ class Training:
             raise Interrupted
 
     def _say_started(self) -> None:
-        parameters = [*self.loop.network.parameters()]
         self.report.start_events(
             (self.state.epoch - 1) * self.loop.steps + self.state.step + 1, self.loop.steps
         )
-        self.report(
-            Started(
-                device=self.device.words,
-                precision=self.state.precision,
-                batch=self.recipe.batch,
-                parameters=sum(p.numel() for p in parameters),
-                trained_parameters=sum(p.numel() for p in parameters if p.requires_grad),
-                images=self.images.counts(),
-                epoch=self.state.epoch,
-                step=self.state.step,
-            )
-        )
+        self.report(started(self.loop, self.state))
 
     def _epochs(self) -> None:
         if self.recipe.early_stopping and not len(self.images.of_part("validation")):
@@ -153,8 +146,8 @@ class Training:
         self.pace.begin()
         last = time.monotonic()
         for count, rate in self.loop.steps_of(self.state):
-            now = self.pace.stepped(count)
-            if self.interrupted():
+            now = self.pace.stepped(count * self.team.size)
+            if self.team.agree(self.interrupted()):
                 raise Interrupted
             if now - last >= REPORT_SECONDS:
                 last = now
@@ -181,11 +174,13 @@ class Training:
 
     def _eta(self) -> float:
         epochs_left = self.recipe.epochs - self.state.epoch + 1
-        images_left = epochs_left * len(self.loop.rows) - self.state.sums[2]
+        images_left = epochs_left * len(self.loop.rows) - self.state.sums[2] * self.team.size
         return self.pace.eta(images_left, epochs_left)
 
     def _end_of_epoch(self, rate: float) -> None:
         self.loop.settle(self.state)
+        self.state.sums = self.team.total(self.state.sums)
+        self.team.same(self.loop.network, self.loop.average.saved())
         self.pace.begin()
         rows = self.images.of_part("validation")
         state = self.state
@@ -226,7 +221,9 @@ class Training:
         batch = 2 * self.recipe.batch
         if self.loop.kept is not None and mirror is False:
             return self.loop.kept.scores(scorer, batch)
-        scores = score_rows(scorer, self.images, rows, batch, self.interrupted, mirror)
+        # in a team nobody leaves alone: the next step agrees on it
+        leave = self.interrupted if self.team.size == 1 else lambda: False
+        scores = score_rows(scorer, self.images, rows, batch, leave, mirror)
         if scores is None:
             raise Interrupted
         return scores
@@ -240,6 +237,8 @@ class Training:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
+        if not self.team.leads:
+            return
         began = time.monotonic()
         self.loop.settle(self.state)
         state = dataclasses.asdict(self.state) | {"seconds": self._seconds()}

@@ -53,7 +53,15 @@ class StudySection(QWidget):
         )
         self.empty.setProperty("role", "muted")
         self.empty.setWordWrap(True)
-        self.table = FigureTable(
+        self.table = self._make_table()
+        self.table.picked.connect(self._picked)
+        self.copies = Copies(
+            self.table, self._name, lambda: picture_of(self.table), self.csv, context.notify
+        )
+        self._lay_out()
+
+    def _make_table(self) -> FigureTable:
+        table = FigureTable(
             (
                 Column(self.tr("Variant")),
                 Column(self.tr("Seeds"), "count"),
@@ -68,14 +76,10 @@ class StudySection(QWidget):
                 Column(self.tr("Seconds"), "count", self.tr("Mean time of a training")),
             )
         )
-        header = self.table.horizontalHeader()
+        header = table.horizontalHeader()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.table.picked.connect(self._picked)
-        self.copies = Copies(
-            self.table, self._name, lambda: picture_of(self.table), self.csv, context.notify
-        )
-        self._lay_out()
+        return table
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()

@@ -3,10 +3,14 @@ with the joint head that of the views and the tie."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.domain.recipes import Recipe
+from workbench.learning.data import Images
 from workbench.learning.methods.base import Batch, Setup
 from workbench.learning.models import Network
 
@@ -63,3 +67,16 @@ class LabelLoss:
             return losses
         own = scores.softmax(dim=1).gather(1, labels.clamp(min=0)[:, None])[:, 0]
         return torch.pow((1 - own).clamp(min=EPSILON), self._gamma) * losses
+
+
+def class_weights(
+    images: Images, rows: NDArray[np.int64], recipe: Recipe, classes: int
+) -> Tensor | None:
+    """Weights that let every class present count the same, of mean 1 over the images; or None."""
+    if recipe.class_weights != "balanced":
+        return None
+    known = images.targets[torch.from_numpy(rows)]
+    counts = torch.bincount(known[known >= 0], minlength=classes).float()
+    present = counts > 0
+    weights = counts.sum() / (present.sum() * counts.clamp(min=1))
+    return torch.where(present, weights, torch.zeros(()))
