@@ -6,12 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LEVELS = 1 << 16  # the noise is compared in 16 bits: p is kept to 1/65536
-
 
 class Dropout(nn.Dropout):
     """torch's dropout; on a CPU its noise comes from a faster generator (SFC64), seeded by one
-    draw from torch's, so that the same random state gives the same noise.
+    draw from torch's, so that the same random state gives the same noise. p is kept to 1/65536.
 
     torch draws each Bernoulli variable alone and on one core: an eighth of a training step of
     SqueezeNet, whose dropout covers whole feature maps.
@@ -22,8 +20,10 @@ class Dropout(nn.Dropout):
             return super().forward(input)
         seed = int(torch.randint(2**62, ()).item())
         count = input.numel()
-        noise = np.random.SFC64(seed).random_raw(-(-count // 4)).view(np.uint16)[:count]
-        kept = torch.from_numpy(noise >= round(self.p * LEVELS)).to(input.dtype)
-        kept = kept.mul_(1 / (1 - self.p) if self.p < 1 else 0.0)
+        bits = 8 if (self.p * 256).is_integer() else 16
+        words = np.random.SFC64(seed).random_raw(-(-count * bits // 64))
+        kept = (words.view(f"u{bits // 8}")[:count] >= round(self.p * 2**bits)).view(np.uint8)
+        mask = torch.from_numpy(kept).to(input.dtype)  # ten times as fast as from booleans
+        mask = mask.mul_(1 / (1 - self.p) if self.p < 1 else 0.0)
         dense = torch.empty_like(input)  # in the layout of the input, or multiplying is slow
-        return input * kept.as_strided(dense.size(), dense.stride())
+        return input * mask.as_strided(dense.size(), dense.stride())
