@@ -171,6 +171,13 @@ class FigureTable(QTableView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.clicked.connect(lambda index: self.picked.emit(self.source_row(index)))
 
+    def give_first_room(self, least: int = 84) -> None:
+        """Let the first column take what the others, as wide as what they show, leave."""
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(least)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
     def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
         """Show these rows, in the order the header says."""
         self.figures.set_rows(rows)

@@ -24,11 +24,13 @@ _FILE = "file:"
 
 class StartChoice(QWidget):
     """A list of starts and, below it, where ImageNet's weights are. `chosen(start)` carries the
-    recipe's value; `download_wanted` and `stop_wanted` are the two faces of one button."""
+    recipe's value; `download_wanted` and `stop_wanted` are the two faces of one button, and
+    `compare_wanted` asks which start suits."""
 
     chosen = Signal(str)
     download_wanted = Signal()
     stop_wanted = Signal()
+    compare_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,6 +45,9 @@ class StartChoice(QWidget):
         self.state.setProperty("role", "caption")
         self.button = QPushButton(self.tr("Download"))
         self.button.clicked.connect(self._press)
+        self.compare = QPushButton(self.tr("Compare…"))
+        self.compare.setToolTip(self.tr("Score starts on your labels before anything is trained"))
+        self.compare.clicked.connect(self.compare_wanted)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.hide()
@@ -51,6 +56,7 @@ class StartChoice(QWidget):
         below = QHBoxLayout()
         below.setContentsMargins(0, 0, 0, 0)
         below.addWidget(self.state, 1)
+        below.addWidget(self.compare)
         below.addWidget(self.button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

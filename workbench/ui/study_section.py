@@ -10,7 +10,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
     QVBoxLayout,
@@ -76,9 +75,7 @@ class StudySection(QWidget):
                 Column(self.tr("Seconds"), "count", self.tr("Mean time of a training")),
             )
         )
-        header = table.horizontalHeader()
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        table.give_first_room()
         return table
 
     def _lay_out(self) -> None:

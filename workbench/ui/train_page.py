@@ -28,6 +28,7 @@ from workbench.ui.preflight import PreflightLine
 from workbench.ui.queue_panel import QueuePanel, queue_order, queue_side
 from workbench.ui.recipe_form import RecipeForm
 from workbench.ui.recipe_more import MoreSettings
+from workbench.ui.starts_dialog import open_starts
 from workbench.ui.study_starter import StudyStarter
 from workbench.ui.train_actions import train_actions
 from workbench.ui.training_desk import TrainingDesk
@@ -125,6 +126,7 @@ class TrainPage(Page):
             part.cleared.connect(self.desk.clear)
         self.form.part_wanted.connect(self._show_part)
         self.form.start.download_wanted.connect(self.desk.download)
+        self.form.start.compare_wanted.connect(self.compare_starts)
         self.form.start.stop_wanted.connect(self.desk.stop_download)
         self.desk.changed.connect(self._show_draft)
         self.desk.downloading.connect(self.form.start.show_download)
@@ -249,6 +251,10 @@ class TrainPage(Page):
         if run:
             self.unfold.setChecked(False)
             self.watch(run)
+
+    def compare_starts(self) -> None:
+        """Ask which start suits, before anything is trained."""
+        self.starts = open_starts(self.context, self.desk, self)
 
     def try_step(self) -> None:
         """Take real steps and say what a training will need."""

@@ -64,6 +64,12 @@ class TrainingDesk(QObject):
         self.draft = self.draft.with_value(key, value)
         self._follow(key)
 
+    def take_keys(self, keys: Mapping[str, object]) -> None:
+        """Set several keys at once; those of an earlier advice that they do not name stay."""
+        for key, value in keys.items():
+            self.draft = self.draft.with_value(key, value)
+        self._follow("start")
+
     def clear(self, key: str) -> None:
         """`key` shall be as advised again."""
         self.draft = self.draft.without(key)
