@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "momentum",
             "weight_decay",
             "averaging",
+            "cache",
         ),
     ),
     (
@@ -84,6 +85,7 @@ _TITLES = {
     "momentum": str(QT_TRANSLATE_NOOP("RecipeFields", "Momentum")),
     "weight_decay": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight decay")),
     "averaging": str(QT_TRANSLATE_NOOP("RecipeFields", "Average weights over (share)")),
+    "cache": str(QT_TRANSLATE_NOOP("RecipeFields", "Kept views of frozen stages")),
     "class_weights": str(QT_TRANSLATE_NOOP("RecipeFields", "Class weights")),
     "label_smoothing": str(QT_TRANSLATE_NOOP("RecipeFields", "Label smoothing")),
     "view_weight": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight of the view")),
