@@ -122,6 +122,7 @@ def test_advice_is_printed_as_settings_that_the_next_command_takes():
         assert partial == values
 
 
+@pytest.mark.slow
 def test_sources_are_ranked_by_a_command(tmp_path, capsys):
     vehicles(tmp_path / "a", "Target", (8, 9), 3)
     vehicles(tmp_path / "b", "Toys", (0, 1), 3)
