@@ -34,10 +34,10 @@ RECIPE: dict[str, object] = {
     "image_size": 64,
     "crop_scale": 0.75,
     "frozen": "none",
-    "precision": "fp32",  # nothing to measure first, and quick enough for pictures this small
+    "precision": "auto",
 }
-SOURCE = {"start": "none", "epochs": 12, "batch": 32, "learning_rate": 0.05, "head_factor": 1.0}
-TARGET: dict[str, object] = {"epochs": 30, "batch": 16}
+SOURCE = {"start": "none", "epochs": 8, "batch": 32, "learning_rate": 0.05, "head_factor": 1.0}
+TARGET: dict[str, object] = {"epochs": 24, "batch": 16}
 TRANSFER = {"learning_rate": 0.005, "head_factor": 4.0}
 SCRATCH = {"start": "none", "learning_rate": 0.02, "head_factor": 1.0}
 
