@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -58,7 +59,7 @@ class Beginning:
     device: Device
 
 
-class Method:
+class Method(ABC):
     """Owns its forward pass and its loss. A subclass is one file with a `spec`, registered by
     `@register`; its options are checked by the spec and lie in `self.options`."""
 
@@ -85,13 +86,13 @@ class Method:
         """Modules of the backbone with what the learning rate is multiplied with for each."""
         return stage_rates(network.body, recipe)
 
-    def begin(self, beginning: Beginning) -> None:
+    def begin(self, beginning: Beginning) -> None:  # noqa: B027 - many have nothing to find out
         """Called once before the first step of a training, never when it is gone on with: what is
         found out here belongs in `extra`."""
 
+    @abstractmethod
     def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss to minimise (a scalar), and the B × C scores it was computed from."""
-        raise NotImplementedError
 
     def number(self, name: str) -> float:
         """The value of a numeric option."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -17,7 +18,7 @@ HEAD_INPUT = "features"  # what the head is given, in `Watched`
 Watched = dict[str, Tensor]
 
 
-class Penalty:
+class Penalty(ABC):
     """A term that depends on the weights, or on what the network made of the batch on its way.
 
     `watched` names the modules (for `Network.get_submodule`) whose outputs `value` is given, or
@@ -32,12 +33,12 @@ class Penalty:
         self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
         self.extra = nn.Module()  # what is kept beside the network, in checkpoints only
 
-    def begin(self, beginning: Beginning) -> None:
+    def begin(self, beginning: Beginning) -> None:  # noqa: B027 - many have nothing to find out
         """Called once before the first step of a training, never when it is gone on with."""
 
+    @abstractmethod
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
         """The term, a scalar."""
-        raise NotImplementedError
 
     def number(self, name: str) -> float:
         """The value of a numeric option."""
