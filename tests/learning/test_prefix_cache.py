@@ -55,10 +55,11 @@ def test_the_second_training_finds_the_maps_and_ends_with_the_very_same_weights(
     assert len(caches(folder)) == 1
 
 
+@pytest.mark.parametrize("crops", ["centre+whole", "five"])
 def test_in_bf16_kept_maps_change_nothing_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crops: str
 ) -> None:
-    recipe = {**RECIPE, "precision": "bf16", "test_resize": 56}
+    recipe = {**RECIPE, "precision": "bf16", "test_resize": 56, "test_crops": crops}
     kept = make_run(tmp_path / "kept", **recipe)
     with_maps = train(kept)
     monkeypatch.setenv("WORKBENCH_MAPS", str(tmp_path / "nothing here"))

@@ -10,6 +10,7 @@ from workbench.domain.backbones import BACKBONES
 FEW = 40  # training images of the rarest class under which most stages stay frozen
 LARGE = 400  # training images per class from which none does
 UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
+TEST_MARGIN = 8 / 7  # of the square crops are cut from at test, over their side: 256 over 224
 
 # the deepest stage that stays as it is where images are few; "block3" for those not named
 FROZEN = {
@@ -76,6 +77,8 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
         _scratch(values, reasons)
     else:
         _transfer(facts, name, values, reasons)
+    if "five" in str(chosen.get("test_crops")):
+        _room_for_crops(chosen, values, reasons)
     if facts.imbalance >= UNBALANCED:
         values["class_weights"] = "balanced"
         reasons.append(
@@ -104,6 +107,16 @@ def _transfer(
             ("frozen", f"With {per_class:.0f} images per class the early stages stay as they are.")
         )
     values["frozen"] = frozen
+
+
+def _room_for_crops(
+    chosen: Mapping[str, object], values: dict[str, object], reasons: list[tuple[str, str]]
+) -> None:
+    size = chosen.get("image_size", values.get("image_size", 224))
+    side = chosen.get("test_resize", values.get("test_resize", 0))
+    if isinstance(size, int) and isinstance(side, int) and side <= size:
+        values["test_resize"] = round(size * TEST_MARGIN)
+        reasons.append(("test_resize", "Five crops are cut from a square that is larger."))
 
 
 def _simpleconv3(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:

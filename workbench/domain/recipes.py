@@ -37,8 +37,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     accuracy stops rising. mix blends two images of a batch by a share drawn from Beta(mix_alpha,
     mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle. crop_scale is the smallest share
     of the area kept by the random crop; rotation in degrees; brightness and contrast relative.
-    test_mirror averages the scores of an image and its mirror. test_resize: side of the square of
-    which the centre and, reduced, the whole are scored at test; 0 = the image size, scored once.
+    test_mirror averages the scores of an image and its mirror. test_resize: side of the square that
+    is scored at test; 0 = the image size, and one look. test_crops: what is looked at of a larger
+    one, its "centre", the "five" of centre and corners, with "+whole" all of it, reduced, too.
     averaging: the weights kept are a running mean over about this share of all steps, 0 = the last
     ones. cache: augmentations per image, shown in turn, of which the frozen stages' maps are kept
     on the disk; 0 = a new one each epoch. early_stopping: epochs without better validation loss,
@@ -85,6 +86,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     contrast: Fraction = 0.0
     test_mirror: bool = True
     test_resize: Annotated[int, Meta(ge=0)] = 0
+    test_crops: Literal["centre", "centre+whole", "five", "five+whole"] = "centre+whole"
     view_weight: NotNegative = 1.0
     tie: NotNegative = 0.0
 
@@ -131,6 +133,7 @@ def complete(partial: Mapping[str, object], advised: Mapping[str, object]) -> Re
         raise ValueRefused(
             "image_size", recipe.image_size, f"a whole number ≥ {known.least} ({known.title})"
         )
+    _check_test_crops(recipe)
     if recipe.start == "imagenet" and not known.weights:
         raise ValueRefused(
             "start",
@@ -138,6 +141,14 @@ def complete(partial: Mapping[str, object], advised: Mapping[str, object]) -> Re
             f"none, file:PATH or run:ID ({known.title} has no ImageNet weights)",
         )
     return recipe
+
+
+def _check_test_crops(recipe: Recipe) -> None:
+    if "five" in recipe.test_crops and recipe.test_resize <= recipe.image_size:
+        least = recipe.image_size + 1
+        raise ValueRefused(
+            "test_crops", recipe.test_crops, f"centre, unless test_resize is {least} or more"
+        )
 
 
 def _check(key: str, value: object) -> None:

@@ -74,7 +74,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """How to rebuild a trained network: `head` is the recipe's ("class" or "joint" in older cards:
     the linear one); mean and std are per channel of RGB in [0, 1]; `layers` are the convolution
-    layers that can be explained, shallow to deep; `options` are the recipe's."""
+    layers that can be explained, shallow to deep; the rest is as in the recipe."""
 
     backbone: str
     head: str
@@ -87,6 +87,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[str, ...] = ()
     method: str = "fine-tune"
     options: dict[str, dict[str, bool | int | float | str]] = {}
+    test_crops: str = "centre+whole"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
 from workbench.learning.data import Images
 from workbench.learning.device import Device
 from workbench.learning.models import Network, blocks
-from workbench.learning.pixels import network_input, whole_input
+from workbench.learning.pixels import looks
 from workbench.learning.precision import autocast
 
 PART_NUMBERS = {"train": 0, "validation": 1, "test": 2, "": 3}
@@ -35,22 +35,23 @@ class Scorer:
     precision: str = "fp32"
 
     @torch.inference_mode()
-    def __call__(self, squares: Tensor, mirror: bool | None = None) -> Tensor:
+    def __call__(self, squares: Tensor, quick: bool = False) -> Tensor:
         """N × side × side × 3 bytes -> N × C (or C + K) probabilities, float32 on the CPU.
 
-        Where the squares are larger than the network's input, their centre and the whole of them,
-        reduced, are averaged. So are the mirrored images, whose left is right and whose right is
-        left, if `mirror` says so; None takes what the card says.
+        The mean over all `looks` at the squares and, if the card says so, at their mirror images,
+        whose left is right and whose right is left. `quick` leaves corners and mirror images out.
         """
         squares = squares.to(self.device.torch)
-        seen = [network_input(squares, self.card)]
-        if squares.shape[1] > self.card.image_size:
-            seen.append(whole_input(squares, self.card))
-        return self.of_inputs(seen, self.card.test_mirror if mirror is None else mirror)
+        seen = (look(squares, self.card) for look in looks(squares.shape[1], self.card, quick))
+        return self.of_inputs(seen, self.card.test_mirror and not quick)
 
     @torch.inference_mode()
-    def of_inputs(self, seen: list[Tensor], mirrored: bool) -> Tensor:
-        """The mean over looks at the same images, each as the network takes it."""
+    def of_inputs(self, seen: Iterable[Tensor], mirrored: bool) -> Tensor:
+        """The mean over looks at the same images, each as the network takes it.
+
+        Probabilities are averaged, not their logarithms: the mean sums to 1 again, and no single
+        look can veto a label by a score near 0, as a corner without the object would.
+        """
         return torch.stack([self._scores(inputs, mirrored) for inputs in seen]).mean(dim=0).cpu()
 
     def _scores(self, inputs: Tensor, mirrored: bool) -> Tensor:
@@ -81,7 +82,7 @@ def score_rows(
     rows: NDArray[np.int64],
     batch: int,
     interrupted: Callable[[], bool],
-    mirror: bool | None = None,
+    quick: bool = False,
 ) -> NDArray[np.float32] | None:
     """Probabilities of the images `rows`, in that order; None when interrupted on the way."""
     width = blocks(scorer.card)[-1].stop
@@ -93,7 +94,7 @@ def score_rows(
             if interrupted():
                 return None
             chosen = torch.from_numpy(rows[start : start + batch])
-            scores[start : start + batch] = scorer(images.squares[chosen], mirror).numpy()
+            scores[start : start + batch] = scorer(images.squares[chosen], quick).numpy()
     finally:
         scorer.network.train(mode)
     return scores

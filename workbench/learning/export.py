@@ -118,15 +118,28 @@ def properties(card: ModelCard) -> dict[str, str]:
             "divide by 255, subtract mean, divide by std; batch x 3 x height x width, float32."
         ),
         "outputs": "Each row of an output sums to 1; columns are in the order of the labels.",
-        "mirrored": (
-            "The workbench averages scores with those of the mirrored image."
-            if card.test_mirror
-            else "Scores are of the image as it is."
-        ),
+        "averaged": _averaged(card),
     }
     if view is not None:
         said["view_labels"] = json.dumps(view.labels, ensure_ascii=False)
     return said
+
+
+def _averaged(card: ModelCard) -> str:
+    """What the workbench does beyond the file, which scores the one crop that it is given."""
+    corners, _, whole = card.test_crops.partition("+")
+    said = ["the four corners"] if corners == "five" else []
+    said += ["the whole square reduced to image_size x image_size"] if whole else []
+    if working_side(card.image_size, card.test_resize) == card.image_size:
+        said = []
+    if card.test_mirror:
+        said.append("the mirror image of each, its mirrored labels swapped back")
+    if not said:
+        return "The file scores one crop, as the workbench does."
+    return (
+        "The file scores one crop, the centre. The workbench averages its probabilities with "
+        f"those of {' and '.join(said)}."
+    )
 
 
 def _inputs(request: Export, card: ModelCard) -> Tensor:

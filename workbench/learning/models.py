@@ -64,6 +64,7 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
         layers=explainable_layers(network, recipe.backbone, recipe.image_size),
         method=recipe.method,
         options=recipe.options,
+        test_crops=recipe.test_crops,
     )
 
 

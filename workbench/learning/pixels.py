@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,14 +11,19 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from workbench.domain.geometry import Rect
+from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
 from workbench.vision.reading import read_rgb
 
+SIDES = (False, True)
 ASPECT = 4 / 3  # of the part of a photograph that is kept; what is longer loses its far ends
 
 
+Look = Callable[[Tensor, ModelCard], Tensor]  # squares of bytes -> what the network is given
+
+
 def working_side(image_size: int, test_resize: int) -> int:
-    """Side of the squares kept in memory: the centre of one, or all of it, is scored."""
+    """Side of the squares kept in memory; `looks` says what of one is scored."""
     return max(image_size, test_resize)
 
 
@@ -84,6 +91,14 @@ def network_input(squares: Tensor, card: ModelCard) -> Tensor:
     return normalised(scored_centre(squares, card.image_size), card.mean, card.std)
 
 
+def corner_input(lower: bool, right: bool, squares: Tensor, card: ModelCard) -> Tensor:
+    """A corner of squares of bytes, as large as the network of `card` takes it."""
+    size, far = card.image_size, squares.shape[1] - card.image_size
+    top, left = far * lower, far * right
+    planes = squares[:, top : top + size, left : left + size].permute(0, 3, 1, 2)
+    return normalised(planes, card.mean, card.std)
+
+
 def whole_input(squares: Tensor, card: ModelCard) -> Tensor:
     """Squares of bytes, reduced to the size that the network of `card` takes."""
     size = (card.image_size, card.image_size)
@@ -93,3 +108,16 @@ def whole_input(squares: Tensor, card: ModelCard) -> Tensor:
     else:
         small = F.interpolate(planes.float(), size, mode="bilinear", antialias=True)
     return normalised(small, card.mean, card.std)
+
+
+def looks(side: int, card: ModelCard | Recipe, quick: bool = False) -> tuple[Look, ...]:
+    """What the network of `card` is shown of squares of a side: the centre and, where they are
+    larger than it takes, as the card says the four corners (Krizhevsky, Sutskever and Hinton 2012)
+    and the whole. `quick` leaves the corners out."""
+    found: list[Look] = [network_input]
+    if side > card.image_size:
+        if "five" in card.test_crops and not quick:
+            found += [partial(corner_input, low, right) for low in SIDES for right in SIDES]
+        if "whole" in card.test_crops:
+            found.append(whole_input)
+    return tuple(found)

@@ -20,7 +20,7 @@ from workbench.learning.data import REPORT_SECONDS, Images
 from workbench.learning.device import GIB, Device
 from workbench.learning.evaluate import Scorer
 from workbench.learning.models import Network, blocks
-from workbench.learning.pixels import network_input, whole_input
+from workbench.learning.pixels import looks
 from workbench.learning.prefix import Split, digests, run_units, stored_dtype
 from workbench.learning.prefix_store import Maps, Store
 
@@ -35,7 +35,7 @@ def shown_in(recipe: Recipe, epoch: int) -> int:
 @dataclass(frozen=True)
 class Order:
     """What is to be kept: the train part in each of `recipe.cache` augmentations, then the
-    validation part as it is scored, centre and, where the squares are larger, whole."""
+    validation part in the quick looks it is scored by."""
 
     recipe: Recipe
     images: Images
@@ -49,7 +49,7 @@ class Order:
     @property
     def looks(self) -> int:
         """How often an image of the validation part is looked at."""
-        return 1 + (self.images.squares.shape[1] > self.card.image_size)
+        return len(looks(self.images.squares.shape[1], self.card, quick=True))
 
     @property
     def count(self) -> int:
@@ -64,7 +64,7 @@ class Order:
         for views in self.views():
             for rows in _chunks(self.train):
                 yield self.augmenter(self.images.squares, rows, views)
-        for look in (network_input, whole_input)[: self.looks]:
+        for look in looks(self.images.squares.shape[1], self.card, quick=True):
             for rows in _chunks(self.validation):
                 yield look(self.images.squares[torch.from_numpy(rows)].to(self._at), self.card)
 
@@ -113,8 +113,8 @@ class KeptMaps:
         scorer.network.eval()
         for start in range(0, len(order.validation), batch):
             rows = np.arange(start, min(start + batch, len(order.validation)))
-            looks = [first + look * len(order.validation) for look in range(order.looks)]
-            seen = [self._read(look + rows) for look in looks]
+            ahead = [first + look * len(order.validation) for look in range(order.looks)]
+            seen = [self._read(before + rows) for before in ahead]
             found[rows] = scorer.of_inputs(seen, mirrored=False).numpy()
         return found
 

@@ -185,7 +185,7 @@ class Training:
         rows = self.images.of_part("validation")
         state = self.state
         with self.loop.average.shown():
-            score = part_score(self._scores(rows, False), self.images, rows, self.card)
+            score = part_score(self._scores(rows, True), self.images, rows, self.card)
             better = score is not None and score.loss < state.best_loss
             if score is not None and better:
                 state.best_epoch, state.best_loss = state.epoch, score.loss
@@ -216,14 +216,14 @@ class Training:
         )
         self._checkpoint_when_due(EPOCH_SECONDS)
 
-    def _scores(self, rows: NDArray[np.int64], mirror: bool | None) -> NDArray[np.float32]:
+    def _scores(self, rows: NDArray[np.int64], quick: bool) -> NDArray[np.float32]:
         scorer = Scorer(self.loop.network, self.card, self.device, self.state.precision)
         batch = 2 * self.recipe.batch
-        if self.loop.kept is not None and mirror is False:
+        if self.loop.kept is not None and quick:
             return self.loop.kept.scores(scorer, batch)
         # in a team nobody leaves alone: the next step agrees on it
         leave = self.interrupted if self.team.size == 1 else lambda: False
-        scores = score_rows(scorer, self.images, rows, batch, leave, mirror)
+        scores = score_rows(scorer, self.images, rows, batch, leave, quick)
         if scores is None:
             raise Interrupted
         return scores
@@ -262,7 +262,7 @@ class Training:
         self.loop.network.load_state_dict(with_body_names(weights))
         rows = np.flatnonzero(self.images.read)
         self.report(Note(text="Scoring every image."))
-        scores = self._scores(rows, None)
+        scores = self._scores(rows, False)
         folder = self.run_folder.path
         save_predictions(folder, scores, self.images, rows, self.card)
         save_model(folder, weights, self.card)

@@ -15,7 +15,7 @@ from workbench.learning.device import Device, choose_device, free_memory, peak_m
 from workbench.learning.failures import is_out_of_memory
 from workbench.learning.methods import Method
 from workbench.learning.models import Network, build_network
-from workbench.learning.pixels import working_side
+from workbench.learning.pixels import looks, working_side
 from workbench.learning.precision import backward_of, choose_precision, grey_batch
 from workbench.learning.run_folder import RunFolder, read_run_folder
 
@@ -124,10 +124,11 @@ class Steps:
         batch = min(recipe.batch, tried) or recipe.batch
         per_image = self.seconds.get(batch, self.seconds.get(tried, 0.0)) / max(1, batch)
         forward = per_image * FORWARD
-        scored = counts.get("validation", 0) * recipe.epochs
-        scored += len(self.run.samples) * (2 if recipe.test_mirror else 1)
-        taught = counts.get("train", 0) * recipe.epochs
         side = working_side(recipe.image_size, recipe.test_resize)
+        seen = len(looks(side, recipe)) * (2 if recipe.test_mirror else 1)
+        scored = len(self.run.samples) * seen
+        scored += counts.get("validation", 0) * recipe.epochs * len(looks(side, recipe, quick=True))
+        taught = counts.get("train", 0) * recipe.epochs
         pixels = len(self.run.samples) * side * side * 3
         weights = sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
         room = shutil.disk_usage(self.run.path)

@@ -69,6 +69,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "mix_alpha",
             "test_mirror",
             "test_resize",
+            "test_crops",
         ),
     ),
 )
@@ -102,6 +103,7 @@ _TITLES = {
     "contrast": str(QT_TRANSLATE_NOOP("RecipeFields", "Contrast ±")),
     "test_mirror": str(QT_TRANSLATE_NOOP("RecipeFields", "Average with mirror")),
     "test_resize": str(QT_TRANSLATE_NOOP("RecipeFields", "Test resize (px)")),
+    "test_crops": str(QT_TRANSLATE_NOOP("RecipeFields", "Test crops")),
     "method": str(QT_TRANSLATE_NOOP("RecipeFields", "Method")),
     "head": str(QT_TRANSLATE_NOOP("RecipeFields", "Head")),
     "penalty": str(QT_TRANSLATE_NOOP("RecipeFields", "Penalties")),
