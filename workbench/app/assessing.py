@@ -63,7 +63,7 @@ def assess_task(
     """
     found = as_if_split(collect(op.store, target))
     chosen = name or str(advise(found.facts(), {}).values["backbone"])
-    orders = [_start_order(op, start, chosen) for start in starts]
+    orders = [start_order(op, start, chosen) for start in starts]
     runs = op.store.runs.all()
     order = AssessmentOrder(starts=tuple(orders), held_out=_held_out(found), neighbours=neighbours)
     files = {SAMPLES_FILE: encode_samples(list(found.samples))}
@@ -100,7 +100,9 @@ def _held_out(found: SampleSet) -> str:
     return Part.TEST.value if Part.TEST in labelled else Part.VALIDATION.value
 
 
-def _start_order(op: OpenProject, start: str, name: str) -> StartOrder:
+def start_order(op: OpenProject, start: str, name: str) -> StartOrder:
+    """A start as the learning program takes it; `name` is the backbone of those that do not say
+    theirs. Raises KnownError and ValueRefused where there is no such start."""
     kind, _, rest = start.partition(":")
     if start == "none":
         return StartOrder(start=start, backbone=name)

@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "labels": "labelling",
     "undo": "projects",
     "redo": "projects",
+    "similar": "similarity",
     "crop": "mouths",
     "split": "training",
     "methods": "methods",

@@ -72,13 +72,18 @@ class Epoch(Report, frozen=True, tag="epoch", kw_only=True):
 
 
 class PartScore(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores of one part: top-1 and top-5 accuracy in [0, 1], mean loss, number of images."""
+    """Scores of one part: top-1 and top-5 accuracy in [0, 1], mean loss, number of images. Where
+    labels do not exclude each other, `exact` is the share of images with every label right and
+    `mean_ap` the mean average precision, and top-k counts an image of which one of the k highest is
+    a label."""
 
     top1: float
     top5: float
     loss: float
     images: int
     view_top1: float | None = None
+    exact: float | None = None
+    mean_ap: float | None = None
 
 
 class Trial(Report, frozen=True, tag="trial", kw_only=True):
@@ -138,6 +143,14 @@ class Related(Report, frozen=True, tag="related", kw_only=True):
     relatedness: Relatedness
 
 
+class Featured(Report, frozen=True, tag="featured", kw_only=True):
+    """`rows` of `dimensions` numbers were added to a feature index, `unread` images left out."""
+
+    rows: int
+    dimensions: int
+    unread: int = 0
+
+
 AnyReport = (
     Progress
     | Note
@@ -151,6 +164,7 @@ AnyReport = (
     | Broken
     | Assessed
     | Related
+    | Featured
 )
 
 _encoder = msgspec.json.Encoder()

@@ -13,6 +13,13 @@ from pathlib import Path
 # would slow a training many times whenever anything else uses a core
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# what RUN_FOLDER may order beside a training: the option, and what it does
+ERRANDS = {
+    "assess": "score starts",
+    "relate": "compare domains",
+    "features": "add to a feature index",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, try or serve; 0 when that ended well (also paused or stopped), 1 when it failed."""
@@ -24,8 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="obey lines on stdin: pause, stop; the end of stdin means pause",
     )
     parser.add_argument("--trial", action="store_true", help="take a few steps and report on them")
-    parser.add_argument("--assess", action="store_true", help="score starts: RUN_FOLDER has orders")
-    parser.add_argument("--relate", action="store_true", help="compare domains, likewise")
+    for name, words in ERRANDS.items():
+        parser.add_argument(
+            f"--{name}", action="store_true", help=f"{words}: RUN_FOLDER has orders"
+        )
     parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
     parser.add_argument("--specs", action="store_true", help="list methods, penalties and heads")
     options = parser.parse_args(arguments)
@@ -39,10 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return serve()
     if options.folder is None:
         parser.error("a run folder is needed")
-    if options.assess or options.relate:
-        from workbench.learning.errands import run_errand
+    for name in ERRANDS:
+        if getattr(options, name):
+            from workbench.learning.errands import run_errand
 
-        return run_errand("assess" if options.assess else "relate", options.folder)
+            return run_errand(name, options.folder)
     return _train(options.folder, options.controlled, options.trial)
 
 

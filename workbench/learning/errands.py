@@ -1,4 +1,4 @@
-"""The program's errands, as `python -m workbench.learning --assess FOLDER` or `--relate FOLDER`."""
+"""The program's errands, as `python -m workbench.learning --assess FOLDER`, `--relate FOLDER` …"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.learning.reporting import Control, Reporter
 
 
 def run_errand(name: str, folder: Path) -> int:
-    """Do what a folder orders, "assess" or "relate"; 0 when that ended well, 1 when it failed.
+    """Do what a folder orders, one of the program's ERRANDS; 0 when that went well, 1 when not.
 
     A request on stdin, its end or a signal stops the work, which then ends with Stopped.
     """
@@ -38,6 +38,10 @@ def _work(name: str) -> Callable[[Errand], None]:
         from workbench.learning.assess import assess
 
         return assess
+    if name == "features":
+        from workbench.learning.features import write_features
+
+        return write_features
     from workbench.learning.relate import relate
 
     return relate

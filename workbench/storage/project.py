@@ -15,6 +15,7 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, world_error
+from workbench.storage.features import FeatureIndexes
 from workbench.storage.history import History
 from workbench.storage.images import Images
 from workbench.storage.labels import Labels
@@ -52,6 +53,7 @@ class Project:
         self.history = History(db, self._recorder)
         self.settings = Settings(db)
         self.thumbnails = Thumbnails(folder)
+        self.features = FeatureIndexes(folder)
 
     @classmethod
     def create(cls, folder: Path, views: str = "cars") -> Project:

@@ -1,0 +1,149 @@
+"""Searches by similarity on a real project, through the learning program."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.app.training_projects import FAST, small_project
+from tests.learning.small_runs import draw
+from workbench.app.features import Indexer, feature_source, feature_sources
+from workbench.app.jobs import Done, Failed, run_here
+from workbench.app.labelling import assign
+from workbench.app.open_project import OpenProject
+from workbench.app.similarity import recognise_task, similar_task
+from workbench.app.training import prepare, training_task
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.storage.project import Project
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory, qapp):
+    """A small project with a run that tells discs, bars and crosses apart a little."""
+    folder = tmp_path_factory.mktemp("template")
+    op = small_project(folder)
+    record = prepare(op, {**FAST, "epochs": 8, "learning_rate": 0.05})
+    assert isinstance(run_here(training_task(op, record.id)), Done)
+    op.close()
+    return folder
+
+
+@pytest.fixture
+def trained(template, tmp_path):
+    """A copy of it, images included, to do anything with."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    op = OpenProject(Project.open(tmp_path / "Small.workbench"))
+    op.store.images.relink(op.store.images.sources()[0].id, tmp_path / "pictures")
+    yield op
+    op.close()
+
+
+def done(task):
+    outcome = run_here(task)
+    assert isinstance(outcome, Done), outcome
+    return outcome.value
+
+
+def test_the_most_similar_come_first_and_only_new_images_are_computed(trained, tmp_path):
+    op = trained
+    source = feature_source(op)
+    assert source.name.startswith("run:")
+    assert "simpleconv3" in source.words
+    ids = op.store.images.ids()
+    ranking = done(similar_task(op, source, ids[:1]))
+    assert (ranking.computed, ranking.left_out) == (36, 0)
+    assert sorted(ranking.images.tolist()) == sorted(ids.tolist())
+    assert ranking.images[0] == ids[0]
+    assert ranking.scores[0] == pytest.approx(1.0, abs=2e-3)
+    assert (np.diff(ranking.scores) <= 0).all()
+    assert done(similar_task(op, source, ids[:1])).computed == 0
+
+    stranger = tmp_path / "stranger.png"
+    draw(0, 500).save(stranger)
+    by_file = done(similar_task(op, source, (), [stranger]))
+    assert (by_file.computed, len(by_file.images)) == (1, 36)
+    op.store.images.remove([int(ids[0])])
+    assert ids[0] not in done(similar_task(op, source, ids[1:2])).images
+    assert op.store.features.sizes()
+
+
+def test_files_that_are_gone_are_left_out_and_counted(trained):
+    ids = trained.store.images.ids()
+    trained.store.images.path(int(ids[3])).unlink()
+    source = feature_source(trained)
+    ranking = done(similar_task(trained, source, ids[:1]))
+    assert (len(ranking.images), ranking.left_out) == (35, 1)
+    lost = run_here(similar_task(trained, source, ids[3:4]))
+    assert isinstance(lost, Failed)
+    assert "no features" in lost.sentence
+
+
+def test_a_few_labels_recognise_the_rest_without_training(trained):
+    op = trained
+    label_set = op.store.labels.get("view")
+    ids = op.store.images.ids()
+    kinds = np.arange(36) % 3  # disc, bar, cross
+    few = np.arange(12)
+    for kind in range(3):
+        assign(op, ids[few[kinds[few] == kind]], "view", label_set.names[kind])
+    found = done(recognise_task(op, feature_source(op), "view", k=3))
+    assert (found.labelled, found.judged) == (12, 12)
+    assert found.accuracy == sum(one.right for one in found.labels) / 12
+    assert len(found.found) == 24  # those without a view
+    by_path = {path: label for path, label, _ in found.found}
+    paths = {row.id: row.path for row in op.store.images.rows(ids)}
+    right = [
+        by_path[paths[int(image)]] == label_set.names[kind]
+        for image, kind in zip(ids[12:], kinds[12:], strict=True)
+    ]
+    assert np.mean(right) > 0.6  # chance is a third
+    assert all(0 < share <= 1 for _, _, share in found.found)
+
+
+def test_a_labelled_image_that_is_asked_about_has_no_vote_itself(trained):
+    op = trained
+    ids = op.store.images.ids()
+    assign(op, ids[:1], "view", "front")
+    assign(op, ids[1:3], "view", "back")
+    found = done(recognise_task(op, feature_source(op), "view", k=1, images=ids[:1]))
+    assert [label for _, label, _ in found.found] == ["back"]
+
+
+def test_what_cannot_be_compared_is_said_at_once(tmp_path, qapp):
+    op = small_project(tmp_path)
+    try:
+        assert feature_sources(op) == []
+        with pytest.raises(KnownError, match="no network yet"):
+            feature_source(op)
+        with pytest.raises(ValueRefused, match="resnet18"):
+            feature_source(op, "resnet18")
+        with pytest.raises(KnownError, match="missing"):
+            feature_source(op, f"resnet18={tmp_path / 'gone.pth'}")
+        with pytest.raises(ValueRefused, match="backbone"):
+            feature_source(op, "resnet")
+        with pytest.raises(KnownError, match="no run"):
+            feature_source(op, "run:123")
+    finally:
+        op.close()
+
+
+def test_a_search_that_is_stopped_ends_the_program_and_leaves_no_order(trained):
+    steps = Indexer(trained, feature_source(trained)).steps()
+    for _ in range(4):
+        next(steps)
+    assert len(list(trained.store.runs_folder.glob(".features-*"))) == 1
+    steps.close()
+    assert list(trained.store.runs_folder.glob(".*")) == []
+
+
+def test_a_set_without_two_labels_in_use_cannot_be_recognised(trained):
+    outcome = run_here(recognise_task(trained, feature_source(trained), "view"))
+    assert isinstance(outcome, Failed)
+    assert "two different labels" in outcome.sentence

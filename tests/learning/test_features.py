@@ -1,0 +1,120 @@
+"""The feature index as the learning program writes it: right, resumable, only what is new."""
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from tests.learning.small_runs import Chances, draw
+from workbench.domain.assessments import ORDER_FILE, StartOrder
+from workbench.domain.errors import KnownError
+from workbench.domain.features import (
+    KEYS_FILE,
+    ROWS_FILE,
+    FeatureCard,
+    FeatureOrder,
+    feature_key,
+)
+from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
+from workbench.learning.backbones import build_body, normalisation
+from workbench.learning.features import FeatureWriter, write_features
+from workbench.learning.orders import Errand, Interrupted
+from workbench.learning.pixels import load_square, normalised
+from workbench.learning.reporting import Control, Wish
+from workbench.storage.features import FeatureIndexes
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Five drawn images, the last with a box, and one file that is none."""
+    samples = []
+    for at in range(5):
+        path = tmp_path / f"{at}.png"
+        draw(at % 3, at).save(path)
+        box = (0, 0, 20, 20) if at == 4 else None
+        samples.append(Sample(image=at, hash=f"hash{at}", path=str(path), box=box))
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    samples.append(Sample(image=9, hash="broken", path=str(tmp_path / "broken.png")))
+    return samples
+
+
+def errand(tmp_path, samples, said, control=None, batch=2):
+    folder = tmp_path / "order"
+    folder.mkdir(exist_ok=True)
+    start = StartOrder(start="none", backbone="simpleconv3")
+    order = FeatureOrder(start=start, folder=str(tmp_path / "features" / "own"), batch=batch)
+    (folder / ORDER_FILE).write_bytes(msgspec.json.encode(order))
+    (folder / SAMPLES_FILE).write_bytes(encode_samples(list(samples)))
+
+    class Said:
+        parent_gone = False
+
+        def __call__(self, report):
+            said.append(report)
+
+    return Errand(folder, Said(), control or Control())
+
+
+def test_features_are_pooled_scaled_to_unit_length_and_known_by_their_images(tmp_path, pictures):
+    said = []
+    write_features(errand(tmp_path, pictures, said))
+    assert (said[-1].rows, said[-1].unread) == (5, 1)
+    assert "broken.png" in said[-2].text
+    index = FeatureIndexes(tmp_path).read("own")
+    assert index.keys.tolist() == [feature_key(s.hash, s.box) for s in pictures[:5]]
+
+    torch.manual_seed(0)  # the same fresh weights
+    body, _ = build_body("simpleconv3")
+    body.eval()
+    squares = torch.stack(
+        [load_square(tmp_path / f"{i}.png", s.rect, 48) for i, s in enumerate(pictures[:5])]
+    )
+    with torch.no_grad():
+        planes = normalised(squares.permute(0, 3, 1, 2), *normalisation("simpleconv3"))
+        features = body(planes).double().numpy()
+    expected = features / np.linalg.norm(features, axis=1, keepdims=True)
+    np.testing.assert_allclose(index.rows, expected, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(np.asarray(index.rows, float), axis=1), 1, atol=2e-3)
+
+
+def test_more_images_are_added_behind_what_a_crash_left_whole(tmp_path, pictures):
+    write_features(errand(tmp_path, pictures[:3], []))
+    indexes = FeatureIndexes(tmp_path)
+    before = np.array(indexes.read("own").rows)
+    place = indexes.place("own")
+    with (place / ROWS_FILE).open("ab") as file:
+        file.write(b"\x00" * 7)  # a row that was being written, without its key
+    write_features(errand(tmp_path, pictures[3:5], []))
+    after = indexes.read("own")
+    assert len(after.keys) == 5
+    np.testing.assert_array_equal(after.rows[:3], before)
+    with (place / KEYS_FILE).open("ab") as file:
+        file.write(b"\x01" * 8)  # a key without its row
+    FeatureWriter(place, FeatureCard(backbone="x", dimensions=128, image_size=48)).close()
+    assert (place / KEYS_FILE).stat().st_size == 5 * 8
+
+
+def test_what_was_computed_before_a_stop_stays(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr("workbench.learning.features.REPORT_SECONDS", 0.0)
+    with pytest.raises(Interrupted):
+        write_features(errand(tmp_path, pictures, [], Chances(Wish.STOP, 3), batch=1))
+    assert 1 <= len(FeatureIndexes(tmp_path).read("own").keys) < 5
+
+
+def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr("workbench.learning.features.REPORT_SECONDS", 0.0)
+    said = []
+    write_features(errand(tmp_path, pictures[:4], said))
+    steps = [report for report in said if hasattr(report, "eta")]
+    assert [report.done for report in steps] == [1, 2, 3, 4]
+    assert all(report.total == 4 and report.eta >= 0 for report in steps)
+    assert steps[-1].eta == 0
+
+
+def test_an_order_whose_weights_are_gone_is_refused_in_a_sentence(tmp_path, pictures):
+    made = errand(tmp_path, pictures, [])
+    start = StartOrder(start="file", backbone="resnet18", weights=str(tmp_path / "gone.pth"))
+    order = FeatureOrder(start=start, folder=str(tmp_path / "features" / "own"))
+    (made.folder / ORDER_FILE).write_bytes(msgspec.json.encode(order))
+    with pytest.raises(KnownError, match=r"gone\.pth"):
+        write_features(made)

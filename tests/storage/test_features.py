@@ -1,0 +1,74 @@
+"""Feature indexes on the disk: read whole, kept within their bound, never in the way."""
+
+import os
+
+import msgspec
+import numpy as np
+import pytest
+
+from tests.app.training_projects import small_project
+from workbench.domain.errors import KnownError
+from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard
+from workbench.storage.features import FeatureIndexes
+from workbench.storage.project import DATABASE_FILE
+from workbench.storage.subjects import read_subjects
+
+
+def write(indexes, name, rows, keys, when=0):
+    place = indexes.place(name)
+    place.mkdir(parents=True)
+    (place / ROWS_FILE).write_bytes(np.asarray(rows, np.float16).tobytes())
+    (place / KEYS_FILE).write_bytes(np.asarray(keys, np.uint64).tobytes())
+    card = FeatureCard(backbone="resnet18", dimensions=4, image_size=32)
+    (place / CARD_FILE).write_bytes(msgspec.json.encode(card))
+    os.utime(place / CARD_FILE, (when, when))
+    return place
+
+
+def test_an_index_comes_back_and_one_that_was_cut_off_gives_its_whole_rows(tmp_path):
+    indexes = FeatureIndexes(tmp_path)
+    rows = np.arange(12).reshape(3, 4)
+    place = write(indexes, "a", rows, [7, 8, 9])
+    found = indexes.read("a")
+    np.testing.assert_array_equal(found.rows, rows)
+    assert found.keys.tolist() == [7, 8, 9]
+    assert found.bytes == 3 * (8 + 8)
+    del found
+    data = (place / ROWS_FILE).read_bytes()
+    (place / ROWS_FILE).write_bytes(data[:-3])
+    assert indexes.read("a").keys.tolist() == [7, 8]
+    (place / CARD_FILE).write_bytes(b"{")
+    assert len(indexes.read("a").keys) == 0
+    assert len(indexes.read("none").keys) == 0
+
+
+def test_the_index_used_longest_ago_makes_room(tmp_path):
+    indexes = FeatureIndexes(tmp_path, kept_bytes=1000)
+    for when, name in enumerate(("old", "new", "own")):
+        write(indexes, name, np.zeros((10, 4)), range(10), when)
+    sizes = indexes.sizes()
+    assert list(sizes) == ["old", "new", "own"]
+    assert indexes.make_room("own", 1000 - sum(sizes.values())) == []
+    indexes.read("old")  # now it was used last
+    assert indexes.make_room("own", 1000 - sum(sizes.values()) + 1) == ["new"]
+    with pytest.raises(KnownError, match="more than"):
+        indexes.make_room("own", 2000)
+    assert list(indexes.sizes()) == ["own"]
+    assert indexes.forget() == sizes["own"]
+    assert indexes.sizes() == {}
+
+
+def test_a_full_disk_is_said_before_anything_is_computed(tmp_path):
+    with pytest.raises(KnownError, match="no room"):
+        FeatureIndexes(tmp_path, kept_bytes=1 << 62).make_room("a", 1 << 60)
+
+
+def test_images_and_crops_are_read_by_any_thread(tmp_path, qapp):
+    op = small_project(tmp_path, count=4)
+    try:
+        found = read_subjects(op.store.folder / DATABASE_FILE, crops=False)
+        rows = op.store.images.rows(op.store.images.ids())
+        assert [(s.image, s.hash, s.path) for s in found] == [(r.id, r.hash, r.path) for r in rows]
+        assert read_subjects(op.store.folder / DATABASE_FILE, crops=True) == []
+    finally:
+        op.close()

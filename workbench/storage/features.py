@@ -1,0 +1,106 @@
+"""Feature indexes of a project: files that can be deleted at any time, read as memory maps."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.domain.errors import KnownError
+from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
+
+KEPT_BYTES = 8 * 1024**3  # all indexes of a project together
+
+
+@dataclass(frozen=True)
+class FeatureIndex:
+    """N rows of D features of unit length, on the disk, and the key of each."""
+
+    rows: NDArray[np.float16]
+    keys: Keys
+    card: FeatureCard | None = None
+
+    @property
+    def bytes(self) -> int:
+        return int(self.rows.nbytes + self.keys.nbytes)
+
+
+NOTHING = FeatureIndex(np.empty((0, 0), np.float16), np.empty(0, np.uint64))
+
+
+class FeatureIndexes:
+    """The folder `features` of a project, one folder in it per network."""
+
+    def __init__(self, folder: Path, kept_bytes: int = KEPT_BYTES) -> None:
+        self.folder = folder / "features"
+        self._kept_bytes = kept_bytes
+
+    def place(self, name: str) -> Path:
+        """Where the index called `name` lies, or will."""
+        return self.folder / name
+
+    def read(self, name: str) -> FeatureIndex:
+        """The whole rows of an index, mapped; an empty one where there is none or it is damaged."""
+        place = self.place(name)
+        try:
+            card = msgspec.json.decode((place / CARD_FILE).read_bytes(), type=FeatureCard)
+            keys = np.fromfile(place / KEYS_FILE, np.uint64)
+            count = min(len(keys), (place / ROWS_FILE).stat().st_size // (2 * card.dimensions))
+            if not count:
+                return NOTHING
+            shape = (count, card.dimensions)
+            rows = np.memmap(place / ROWS_FILE, np.float16, "r", shape=shape)
+            os.utime(place / CARD_FILE)  # the index used longest ago goes first
+        except (OSError, ValueError, ZeroDivisionError, msgspec.DecodeError):
+            return NOTHING
+        return FeatureIndex(rows, keys[:count], card)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes that each index takes, that used longest ago first."""
+        found = []
+        for place in self.folder.iterdir() if self.folder.is_dir() else ():
+            with contextlib.suppress(OSError):
+                size = sum(file.stat().st_size for file in place.iterdir())
+                found.append(((place / CARD_FILE).stat().st_mtime, place.name, size))
+        return {name: size for _, name, size in sorted(found)}
+
+    def make_room(self, name: str, needed: int) -> list[str]:
+        """Delete indexes used long ago until `needed` more bytes fit beside the one called `name`;
+        the names of those deleted. Raises KnownError where even that is not enough."""
+        sizes = self.sizes()
+        over = sum(sizes.values()) + needed - self._kept_bytes
+        gone: list[str] = []
+        for other, size in sizes.items():
+            if over > 0 and other != name:
+                shutil.rmtree(self.place(other), ignore_errors=True)
+                gone.append(other)
+                over -= size
+        if over > 0:
+            raise KnownError(
+                f"The features would take {(over + self._kept_bytes) / 1e9:.1f} GB, more than the "
+                f"{self._kept_bytes / 1e9:.1f} GB that a project keeps of them.",
+                "Choose a network with fewer features, such as ResNet-18.",
+            )
+        self._check_disk(needed)
+        return gone
+
+    def _check_disk(self, needed: int) -> None:
+        if shutil.disk_usage(self.folder.parent).free < needed:
+            raise KnownError(
+                f"The disk has no room for {needed / 1e6:.0f} MB of features.",
+                f"Make room on the disk that holds {self.folder.parent}.",
+            )
+
+    def forget(self, name: str | None = None) -> int:
+        """Delete one index (None: all of them); the bytes that this sets free."""
+        sizes = self.sizes()
+        names = list(sizes) if name is None else [name]
+        for one in names:
+            shutil.rmtree(self.place(one), ignore_errors=True)
+        return sum(sizes.get(one, 0) for one in names)
