@@ -5,7 +5,7 @@ import pytest
 
 from tests.app.training_projects import small_project
 from workbench.app import transferring
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import ValueRefused
 from workbench.domain.predictions import PART_CODES, PredictionTable
 from workbench.domain.recipes import parse_toml
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
@@ -159,15 +159,31 @@ def test_held_out_images_alone_are_voted_on(target, source):
     assert (recipe["target"], recipe["frozen"]) == ("category", voted.winner)
 
 
-def test_a_run_that_was_stopped_for_good_is_told(target, source):
+def test_a_run_that_was_stopped_for_good_is_made_anew(target, source):
     transfer = begun(target, source)
     run = transfer.candidates[0].run
     assert transferring.unfinished(target, run)
     target.store.runs.update(run, status=RunStatus.FINISHED)
     assert not transferring.unfinished(target, run)
+    assert transferring.candidates_made(target, transfer)
     target.store.runs.update(run, status=RunStatus.STOPPED)
-    with pytest.raises(KnownError, match="stopped"):
-        transferring.unfinished(target, run)
+    assert not transferring.candidates_made(target, transfer)
+    mended = transferring.prepare_candidates(target, source.store.folder, transfer)
+    assert mended.candidates[0].run != run
+    assert mended.candidates[1:] == transfer.candidates[1:]
+    assert transferring.candidates_made(target, mended)
+
+
+def test_keys_chosen_for_a_training_become_a_transfer(target, tmp_path):
+    keys = {"target": "category+view", "frozen": "fire2", "epochs": 3, "seed": 4}
+    asked = transferring.asked_with(target, keys, ["there#category"])
+    assert (asked.label_set, asked.start, asked.seed) == ("category", "imagenet", 4)
+    assert asked.settings == {"epochs": 3}
+    scratch = transferring.asked_with(target, {"backbone": "simpleconv3"}, [])
+    assert scratch.start == "none"
+    own = transferring.asked_with(target, {"target": "view", "start": "run:one"}, [])
+    weights = target.store.runs_folder / "one" / WEIGHTS_FILE
+    assert (own.label_set, own.start) == ("view", f"file:{weights}")
 
 
 def test_a_setting_that_is_wrong_is_refused_before_anything_is_kept(target):

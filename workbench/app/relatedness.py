@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from workbench.app.errands import ask
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
 from workbench.app.samples import collect
+from workbench.app.sources import Place, opened_beside
 from workbench.domain.errors import ValueRefused
 from workbench.domain.relatedness import DomainOrder, Relatedness, RelatednessOrder
 from workbench.domain.reports import Related
@@ -82,6 +83,17 @@ def relatedness_task(
     title = QCoreApplication.translate("relatedness", "Compare {count} sources with {target}")
     named = title.format(count=len(sources), target=domains[0].name)
     return Task(named, work, finish=finish, kind="relatedness")
+
+
+def compare_task(
+    op: OpenProject, label_set: str, places: Mapping[str, Place], order: RelatednessOrder
+) -> Task:
+    """`relatedness_task` of named sources, each opened in turn and read."""
+    domains: list[Domain] = []
+    for name, (folder, labels) in places.items():
+        with opened_beside(op, folder) as source:
+            domains.append(domain_of(source.store, labels, name))
+    return relatedness_task(op, label_set, domains, order)
 
 
 def comparisons(op: OpenProject) -> list[Comparison]:

@@ -15,7 +15,8 @@ from workbench.domain.runs import RunStatus
 
 
 class TrainingQueue(QObject):
-    """Runs the queued trainings of a project. `reported` and `ended` carry the run's id."""
+    """Runs the queued trainings of a project, and of others that are open beside it. `reported` and
+    `ended` carry the run's id."""
 
     changed = Signal()
     reported = Signal(str, object)
@@ -25,6 +26,7 @@ class TrainingQueue(QObject):
         super().__init__(parent)
         self._project = project
         self._waiting: list[str] = []
+        self._elsewhere: dict[str, OpenProject] = {}  # by the ids of runs that are not its own
         self._current = ""
         self._control = RunControl()
         self._job: Job | None = None
@@ -43,18 +45,25 @@ class TrainingQueue(QObject):
 
     def state(self, run_id: str) -> RunStatus:
         """Where a run stands."""
-        return RunStatus(self._project.store.runs.get(run_id).status)
+        return RunStatus(self._of(run_id).store.runs.get(run_id).status)
 
-    def enqueue(self, run_id: str) -> None:
-        """Train a run when those before it are done. Raises KnownError for one that cannot be."""
-        if run_id == self._current or run_id in self._waiting:
+    def holds(self, run_id: str) -> bool:
+        """Whether a run is being trained or waits."""
+        return run_id == self._current or run_id in self._waiting
+
+    def enqueue(self, run_id: str, project: OpenProject | None = None) -> None:
+        """Train a run when those before it are done. `project`, where it is not the queue's own,
+        must stay open until the run has ended. Raises KnownError for one that cannot be trained."""
+        if self.holds(run_id):
             return
-        record = self._project.store.runs.get(run_id)
+        record = (project or self._project).store.runs.get(run_id)
         if record.status not in RESUMABLE:
             raise KnownError(
                 f"The run “{record.name}” is {record.status} and cannot go on.",
                 "Start a new run from its weights (start = run:…).",
             )
+        if project is not None:
+            self._elsewhere[run_id] = project
         self._waiting.append(run_id)
         self._set(run_id, RunStatus.QUEUED)
         self._next()
@@ -70,6 +79,7 @@ class TrainingQueue(QObject):
         elif run_id in self._waiting:
             self._waiting.remove(run_id)
             self._set(run_id, RunStatus.PAUSED)
+            self._elsewhere.pop(run_id, None)
 
     def stop(self, run_id: str) -> None:
         """End a run for good; what it has learned is kept where it has begun."""
@@ -95,7 +105,7 @@ class TrainingQueue(QObject):
         """Start nothing more and pause what is under way; the project's job board waits for it."""
         self._closed = True
         for run_id in self._waiting:
-            self._project.store.runs.update(run_id, status=RunStatus.PAUSED)
+            self._of(run_id).store.runs.update(run_id, status=RunStatus.PAUSED)
         self._waiting.clear()
         self._control.pause()
 
@@ -104,7 +114,7 @@ class TrainingQueue(QObject):
             return
         run_id = self._waiting.pop(0)
         self._control = RunControl()
-        task = training_task(self._project, run_id, self._control)
+        task = training_task(self._of(run_id), run_id, self._control)
         self._current = run_id
         self._job = self._project.jobs.start(task)
         self._job.reported.connect(self._heard)
@@ -116,12 +126,16 @@ class TrainingQueue(QObject):
 
     def _over(self, outcome: object) -> None:
         run_id, self._current, self._job = self._current, "", None
+        self._elsewhere.pop(run_id, None)
         self.ended.emit(run_id, outcome)
         self.changed.emit()
         self._next()
 
+    def _of(self, run_id: str) -> OpenProject:
+        return self._elsewhere.get(run_id, self._project)
+
     def _set(self, run_id: str, status: RunStatus) -> None:
-        self._project.store.runs.update(run_id, status=status)
+        self._of(run_id).store.runs.update(run_id, status=status)
         self._tell(run_id)
 
     def _tell(self, run_id: str) -> None:

@@ -8,7 +8,7 @@ target; the one that agrees most often with the majority of them is taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,35 @@ def transfers(op: OpenProject) -> list[Transfer]:
     return msgspec.convert(op.store.settings.get(KEY, []), list[Transfer])
 
 
+def asked_with(
+    op: OpenProject,
+    keys: Mapping[str, Any],
+    sources: Sequence[str],
+    views: bool = True,
+    compare_views: bool = False,
+) -> Asked:
+    """A transfer with the recipe keys that a person chose for a training.
+
+    A run of the project to start from is named by the file of its weights, which other projects
+    can read; without a start it is ImageNet, or nothing for a backbone that ImageNet did not train.
+    """
+    name = str(keys.get("backbone", DEFAULT_BACKBONE))
+    start = str(keys.get("start", "imagenet" if backbone(name).weights else "none"))
+    kind, _, run = start.partition(":")
+    if kind == "run":
+        start = f"file:{op.store.runs_folder / run / WEIGHTS_FILE}"
+    target = str(keys.get("target", "category"))
+    return Asked(
+        label_set="category" if target == JOINT else target,
+        sources=tuple(sources),
+        start=start,
+        settings={key: value for key, value in keys.items() if key not in (*OURS, "seed")},
+        views=views,
+        compare_views=compare_views,
+        seed=int(keys.get("seed", 0)),
+    )
+
+
 def begin(op: OpenProject, asked: Asked) -> Transfer:
     """The unfinished transfer that was asked for likewise, to go on with, or a new one.
 
@@ -55,9 +84,8 @@ def begin(op: OpenProject, asked: Asked) -> Transfer:
     none. Raises KnownError where nothing is labelled, where views are to be compared and there are
     none, and for a backbone that is too short; ValueRefused for a setting.
     """
-    for known in transfers(op):
-        if known.asked == asked and not done(known):
-            return known
+    if known := unfinished_like(op, asked):
+        return known
     _check(op.store, asked)
     joint = asked.views and has_views(op.store, asked.label_set)
     if asked.compare_views and not joint:
@@ -68,6 +96,17 @@ def begin(op: OpenProject, asked: Asked) -> Transfer:
     if op.store.splits.current() is None:
         split(op, DEFAULT_SPLIT, ("category", "view") if joint else (asked.label_set,))
     return _kept(op, Transfer(asked=asked, made=time.time(), joint=joint))
+
+
+def unfinished_like(op: OpenProject, asked: Asked) -> Transfer | None:
+    """The transfer that was asked for likewise and is not done, None where there is none."""
+    return next((t for t in transfers(op) if t.asked == asked and not done(t)), None)
+
+
+def newest_of(op: OpenProject, asked: Asked) -> Transfer | None:
+    """The newest transfer to the same labels from the same sources, whatever its settings."""
+    fits = (asked.label_set, asked.sources)
+    return next((t for t in transfers(op) if (t.asked.label_set, t.asked.sources) == fits), None)
 
 
 def _check(store: Project, asked: Asked) -> None:
@@ -100,6 +139,17 @@ def has_views(store: Project, label_set: str) -> bool:
     except KnownError:
         return False
     return True
+
+
+def latest(op: OpenProject, transfer: Transfer) -> Transfer:
+    """A transfer as the project remembers it now."""
+    return next((one for one in transfers(op) if one.made == transfer.made), transfer)
+
+
+def candidates_made(op: OpenProject, transfer: Transfer) -> bool:
+    """Whether every candidate has its run; the source is not needed any more then."""
+    known = {c.layers for c in transfer.candidates if _is_there(op.store, c.run)}
+    return known == set(CANDIDATE_LAYERS)
 
 
 def choose_source(op: OpenProject, transfer: Transfer, found: Relatedness) -> Transfer:
@@ -182,14 +232,8 @@ def vote(op: OpenProject, transfer: Transfer) -> Transfer:
 
 
 def unfinished(op: OpenProject, run: str) -> bool:
-    """Whether a run has still to be trained. Raises KnownError where it was stopped for good."""
-    record = op.store.runs.get(run)
-    if record.status is RunStatus.STOPPED:
-        raise KnownError(
-            f"The run “{record.name}” was stopped, so that the transfer cannot go on.",
-            "Remove it (workbench runs PROJECT --remove RUN) and give the command again.",
-        )
-    return record.status is not RunStatus.FINISHED
+    """Whether a run has still to be trained."""
+    return op.store.runs.get(run).status is not RunStatus.FINISHED
 
 
 def _candidate(
@@ -226,7 +270,8 @@ def _target(label_set: str, joint: bool, asked: Asked) -> dict[str, object]:
 
 
 def _is_there(store: Project, run: str) -> bool:
-    return any(record.id == run for record in store.runs.all())
+    """Whether a run can be used: one that was removed or stopped for good is made anew."""
+    return any(r.id == run and r.status is not RunStatus.STOPPED for r in store.runs.all())
 
 
 def _predicted(op: OpenProject, run: str) -> dict[int, str]:

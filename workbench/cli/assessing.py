@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,22 +10,19 @@ import msgspec
 
 from workbench.app.assessing import assess_task, assessments
 from workbench.app.open_project import OpenProject
-from workbench.app.relatedness import Domain, domain_of, relatedness_task
-from workbench.cli.frame import Result, command, opened, project_argument, project_folder
+from workbench.app.relatedness import compare_task
+from workbench.app.sources import named_sources
+from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out
 from workbench.domain.assessments import StartReport, TransferReport
 from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import (
-    Relatedness,
     RelatednessOrder,
     SourceRelatedness,
     in_words,
     number_names,
 )
-
-MARK = "#"  # between a project and its label set
-Place = tuple[Path, str]  # a project's folder and one of its label sets
 
 
 @command(
@@ -182,7 +178,7 @@ def relatedness_command(
     """
     with opened(project) as op:
         order = RelatednessOrder(domains=(), per_class=per_class, networks=networks, seed=seed)
-        found = compare(op, target, named_sources(sources, target), order)
+        found = carry_out(compare_task(op, target, named_sources(sources, target), order))
         say_ranking(out, found.sources)
         if numbers:
             best = found.sources[0]
@@ -190,43 +186,6 @@ def relatedness_command(
             names = number_names(found.views)
             out.table(("number", ""), list(zip(names, best.numbers, strict=True)))
         return {"ranked": ranked(found.sources)}
-
-
-def compare(
-    op: OpenProject, label_set: str, sources: Mapping[str, Place], order: RelatednessOrder
-) -> Relatedness:
-    """Compare named sources, each opened in turn, with the project's own images."""
-    domains: list[Domain] = []
-    for name, (folder, labels) in sources.items():
-        with opened_beside(op, folder) as source:
-            domains.append(domain_of(source.store, labels, name))
-    found = carry_out(relatedness_task(op, label_set, domains, order))
-    assert isinstance(found, Relatedness)
-    return found
-
-
-def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
-    """Sources typed as "PROJECT" or "PROJECT#LABELS" by a short name each, which is the same from
-    wherever it is typed. Raises KnownError for what is no project."""
-    found: dict[str, Place] = {}
-    for text in given:
-        path, mark, own = text.rpartition(MARK)
-        folder = project_folder(Path(path if mark else text)).resolve()
-        labels = own if mark else label_set
-        short = folder.stem + (f"{MARK}{labels}" if labels != label_set else "")
-        taken = short in found and found[short] != (folder, labels)
-        found[f"{folder}{MARK}{labels}" if taken else short] = (folder, labels)
-    return found
-
-
-@contextmanager
-def opened_beside(op: OpenProject, folder: Path) -> Iterator[OpenProject]:
-    """A project open beside another one, or that one itself where it is the same."""
-    if folder == op.store.folder.resolve():
-        yield op
-        return
-    with opened(folder) as other:
-        yield other
 
 
 def ranked(sources: Sequence[SourceRelatedness]) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench import __version__
 from workbench.app.open_project import OpenProject
+from workbench.app.sources import project_folder
 from workbench.app.training import recover
 from workbench.cli import COMMANDS
 from workbench.cli.output import Output
@@ -130,16 +131,6 @@ def _defect(as_json: bool) -> int:
     last = report.strip().splitlines()[-1]
     out.finish({"error": f"A fault of the program: {last}", "remedy": sentence})
     return 1
-
-
-def project_folder(given: Path) -> Path:
-    """The folder of a project named with or without its suffix; raises KnownError."""
-    for folder in (given, given.with_name(given.name + ".workbench")):
-        if (folder / "project.sqlite").is_file():
-            return folder
-    raise KnownError(
-        f"{given} is no project.", f"Make one with: workbench new {given.with_suffix('')}"
-    )
 
 
 @contextmanager

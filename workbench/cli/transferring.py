@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,16 @@ import click
 
 from workbench.app import transferring
 from workbench.app.open_project import OpenProject
-from workbench.cli.assessing import (
-    Place,
-    compare,
-    named_sources,
-    opened_beside,
-    ranked,
-    say_ranking,
-)
+from workbench.app.sources import named_sources, opened_beside, written_source
+from workbench.app.transfer_steps import steps
+from workbench.cli.assessing import ranked, say_ranking
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
+from workbench.cli.progress import carry_out
 from workbench.cli.scores import run_with_scores
 from workbench.cli.training import train_run
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import put_setting
-from workbench.domain.relatedness import RelatednessOrder
 from workbench.domain.splits import Part
 from workbench.domain.transfers import Asked, Transfer, Value
 
@@ -81,7 +77,7 @@ def transfer_command(
     places = named_sources(sources, target)
     asked = Asked(
         label_set=target,
-        sources=tuple(f"{folder}#{labels}" for folder, labels in places.values()),
+        sources=tuple(written_source(*place) for place in places.values()),
         start=_start(start),
         settings=_settings(settings),
         source_settings=_settings(own),
@@ -91,38 +87,33 @@ def transfer_command(
     )
     with opened(project) as op:
         transfer = transferring.begin(op, asked)
-        if not transfer.ranked:
-            found = compare(op, target, places, RelatednessOrder(domains=(), seed=seed))
-            transfer = transferring.choose_source(op, transfer, found)
-        say_ranking(out, transfer.ranked)
         try:
-            return _carried_over(op, out, transfer, places[transfer.source])
+            _carry_over(op, out, transfer)
         except _LeftOff as left:
-            return {"ranked": ranked(transfer.ranked)} | left.problem
+            ranking = transferring.latest(op, transfer).ranked
+            return {"ranked": ranked(ranking)} | left.problem
+        transfer = transferring.latest(op, transfer)
+        with opened_beside(op, places[transfer.source][0]) as source:
+            learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
+        result = _result(op, transfer, learned)
+        _say(out, transfer, result)
+        return result
 
 
-def _carried_over(op: OpenProject, out: Output, transfer: Transfer, place: Place) -> Result:
-    """Train the source, then the candidates, and let them vote."""
-    folder, labels = place
-    with opened_beside(op, folder) as source:
-        transfer = transferring.prepare_source(op, source, labels, transfer)
-        _train(source, transfer.source_run, out)
-        learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
-    transfer = transferring.prepare_candidates(op, folder, transfer)
-    for candidate in transfer.candidates:
-        _train(op, candidate.run, out)
-    transfer = transferring.vote(op, transfer)
-    if transfer.asked.compare_views:
-        transfer = transferring.prepare_single(op, folder, transfer)
-        _train(op, transfer.single, out)
-    result = _result(op, transfer, learned)
-    _say(out, transfer, result)
-    return result
+def _carry_over(op: OpenProject, out: Output, transfer: Transfer) -> None:
+    """Do what is left: compare, train the source and the candidates, let them vote."""
+    if transfer.ranked:
+        say_ranking(out, transfer.ranked)
+    with closing(steps(op, transfer)) as left:
+        for step in left:
+            if step.task is not None:
+                carry_out(step.task)
+                say_ranking(out, transferring.latest(op, transfer).ranked)
+            for run in step.runs:
+                _train(step.op, run, out)
 
 
 def _train(op: OpenProject, run: str, out: Output) -> None:
-    if not transferring.unfinished(op, run):
-        return
     out.warn(op.store.runs.get(run).name)
     problem = train_run(op, run, out)
     if problem or out.exit_code:

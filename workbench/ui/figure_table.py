@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -197,6 +199,13 @@ class FigureTable(QTableView):
             [str(model.index(r, c).data()) for c in range(model.columnCount())]
             for r in range(model.rowCount())
         ]
+
+    def csv(self) -> str:
+        """What is shown under its titles, as CSV."""
+        text = io.StringIO()
+        rows = [[column.title for column in self.figures.columns], *self.cells()]
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        return text.getvalue()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():

@@ -24,6 +24,9 @@ def train_actions(page: TrainPage) -> list[Action]:
         ),
         Action("train.try", tr("Try a training step"), page.try_step, menu=menu),
         Action("train.study", tr("Compare methods in a study…"), page.studies.ask, menu=menu),
+        Action(
+            "train.transfer", tr("Transfer from the closest source…"), page.transfers.ask, menu=menu
+        ),
         Action("train.starts", tr("Compare starts…"), page.compare_starts, menu=menu),
         Action("train.more", tr("Method and training settings"), page.unfold.toggle, menu=menu),
         Action("train.advised", tr("Back to all advised settings"), page.desk.clear_all),

@@ -7,9 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QSplitter,
     QStackedLayout,
     QVBoxLayout,
@@ -31,7 +29,9 @@ from workbench.ui.recipe_more import MoreSettings
 from workbench.ui.starts_dialog import open_starts
 from workbench.ui.study_starter import StudyStarter
 from workbench.ui.train_actions import train_actions
+from workbench.ui.train_line import TrainLine
 from workbench.ui.training_desk import TrainingDesk
+from workbench.ui.transfer_starter import TransferStarter
 
 
 class TrainPage(Page):
@@ -50,6 +50,9 @@ class TrainPage(Page):
         self.live = LiveRun(context.notify)
         self.queue = QueuePanel()
         self.studies = StudyStarter(context, self.desk.draft_keys, self)
+        self.transfers = TransferStarter(context, self.desk.draft_keys, self)
+        self.line = TrainLine(self.preflight)
+        self.train, self.unfold, self.study = self.line.train, self.line.unfold, self.line.study
         self._stale = True
         self._asked = False  # for the methods there are
         self._lay_out()
@@ -59,30 +62,7 @@ class TrainPage(Page):
 
     # Building
 
-    def _deeds(self) -> QHBoxLayout:
-        self.train = QPushButton(self.tr("Train"))
-        self.train.setProperty("primary", True)
-        self.train.setMinimumWidth(112)
-        self.train.setToolTip(self.tr("Start this training, or put it in the queue (Ctrl+Enter)"))
-        self.unfold = QPushButton(self.tr("Method and settings"))
-        self.unfold.setCheckable(True)
-        self.unfold.setToolTip(
-            self.tr("Method, head, penalties and every other setting; the defaults are good")
-        )
-        self.unfold.toggled.connect(self._choose_pane)
-        self.study = QPushButton(self.tr("Study…"))
-        self.study.setToolTip(self.tr("Compare methods with these settings on the same splits"))
-        self.study.clicked.connect(self.studies.ask)
-        line = QHBoxLayout()
-        line.setSpacing(8)
-        line.addWidget(self.unfold)
-        line.addWidget(self.preflight, 1)
-        line.addWidget(self.study)
-        line.addWidget(self.train)
-        return line
-
     def _lay_out(self) -> None:
-        line = self._deeds()
         below = QSplitter(Qt.Orientation.Horizontal)
         below.setHandleWidth(8)
         below.setChildrenCollapsible(False)
@@ -96,7 +76,7 @@ class TrainPage(Page):
         column.setContentsMargins(16, 0, 16, 12)
         column.setSpacing(8)
         column.addWidget(self.form)
-        column.addLayout(line)
+        column.addWidget(self.line)
         column.addWidget(below, 1)
         self._stack = QStackedLayout()
         self.empty = EmptyState("play", "", self.tr("Label images"), self._go_label)
@@ -133,6 +113,9 @@ class TrainPage(Page):
         self.desk.download_ended.connect(self._download_ended)
         self.preflight.wanted.connect(self.try_step)
         self.train.clicked.connect(self.start_training)
+        self.unfold.toggled.connect(self._choose_pane)
+        self.study.clicked.connect(self.studies.ask)
+        self.line.transfer.clicked.connect(self.transfers.ask)
         self.queue.picked.connect(self.watch)
         self.queue.deed.connect(self._do)
         self.live.results_wanted.connect(lambda run: self.context.go("results", run=run))

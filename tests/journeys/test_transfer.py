@@ -1,0 +1,153 @@
+"""A transfer from the closest source by one button: ranked, stopped, gone on with, voted on."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from workbench.app.importing import import_task
+from workbench.app.jobs import Done, run_here
+from workbench.app.open_project import OpenProject
+from workbench.app.settings import Settings
+from workbench.app.splitting import split
+from workbench.app.transferring import transfers
+from workbench.domain.runs import RunStatus
+from workbench.domain.splits import SplitPlan
+from workbench.storage.lock import read_lock
+from workbench.storage.project import Project
+from workbench.ui.theme import apply_theme
+from workbench.ui.window import MainWindow
+from workbench.vision.toys import BODIES, VIEWS, render_toy
+
+WAIT = 240_000
+QUICK = {
+    "target": "category",
+    "start": "none",
+    "image_size": 64,
+    "epochs": 1,
+    "batch": 8,
+    "precision": "fp32",
+}
+EACH = 3
+
+
+def vehicles(folder, name, bodies):
+    """A project of toys with their categories and views."""
+    import cv2
+
+    pictures = folder / f"{name} pictures"
+    pictures.mkdir()
+    rows = []
+    for body in bodies:
+        for view in VIEWS:
+            for seed in range(EACH):
+                path = pictures / f"{BODIES[body]}-{view}-{seed}.jpg"
+                cv2.imwrite(str(path), render_toy(body, view, seed, 64)[:, :, ::-1])
+                rows.append((path.name, BODIES[body], view))
+    with (pictures / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "category", "view"), *rows])
+    op = OpenProject(Project.create(folder / name))
+    labels = {"category_from": "csv", "view_from": "csv"}
+    outcome = run_here(import_task(op, [pictures / "labels.csv"], **labels))
+    assert isinstance(outcome, Done)
+    return op
+
+
+@pytest.fixture
+def window(qtbot, tmp_path, monkeypatch, qapp):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
+    monkeypatch.setenv("WORKBENCH_MAPS", str(tmp_path / "maps"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    apply_theme(qapp, "light")
+    vehicles(tmp_path, "Toys", (0, 1)).close()
+    target = vehicles(tmp_path, "Target", (8, 9, 10))
+    split(target, SplitPlan(0.5, 0.0, 0.5), ("category",))
+    made = MainWindow(target, Settings(None))
+    qtbot.addWidget(made)
+    made.resize(1280, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    made.go("train")
+    page = made.page("train")
+    page.preflight._timer.setInterval(10 * WAIT)  # no trial steps beside
+    for key, value in QUICK.items():
+        page.desk.edit(key, value)
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path):
+    page, store = window.page("train"), window.op.store
+    page.line.transfer.click()
+    dialog = page.transfers.dialog
+    assert not dialog.start.isEnabled()
+    assert not dialog.open_winner.isEnabled()
+    dialog.sources.add_folder(tmp_path / "nowhere")
+    assert "no project" in dialog.problem.text()
+    dialog.sources.add_folder(store.folder)
+    assert "target itself" in dialog.problem.text()
+    dialog.sources.add_folder(tmp_path / "Toys.workbench")
+    assert dialog.problem.text() == ""
+    dialog.sources.own.menu().actions()[0].trigger()
+    assert [row[0] for row in dialog.sources.table.cells()] == ["Toys", "Target#view"]
+    assert not dialog.sources.numbers.isEnabled()
+
+    dialog.start.click()
+    assert dialog.start.text() == "Stop"
+    queue = page.transfers.queue
+    qtbot.waitUntil(lambda: queue.training != "", timeout=WAIT)
+    ranked = transfers(window.op)[0].ranked
+    assert {one.name for one in ranked} == {"Toys", "Target#view"}
+    dialog.sources.show_numbers()
+    assert dialog.sources.opened.table.figures.rowCount() == 36
+    dialog.sources.opened.reject()
+
+    # stopped while a training is under way; what is done is kept
+    qtbot.waitUntil(lambda: queue.current.candidates != (), timeout=WAIT)
+    dialog.start.click()
+    qtbot.waitUntil(lambda: queue.current is None, timeout=WAIT)
+    assert dialog.start.text() == "Go on"
+    assert RunStatus.PAUSED in {run.status for run in store.runs.all()}
+    assert read_lock(tmp_path / "Toys.workbench") is None
+
+    dialog.start.click()
+    dialog.reject()  # it goes on without its dialog
+    with qtbot.waitSignal(queue.finished, timeout=WAIT) as heard:
+        pass
+    transfer = heard.args[0]
+    runs = {run.id: run for run in store.runs.all()}
+    assert [runs[c.run].status for c in transfer.candidates] == [RunStatus.FINISHED] * 3
+    assert [c.layers for c in transfer.candidates] == [4, 5, 6]
+    assert max(c.votes for c in transfer.candidates) * 3 >= transfer.voted == 18
+
+    page.line.transfer.click()
+    dialog = page.transfers.dialog
+    assert dialog.start.text() == "Transfer"
+    assert transfer.winner in dialog.vote.outcome.text()
+    cells = dialog.vote.table.cells()
+    winner = next(at for at, c in enumerate(transfer.candidates) if c.frozen == transfer.winner)
+    assert cells[winner][2] == "winner"
+    assert [int(row[4]) for row in cells] == [c.votes for c in transfer.candidates]
+    dialog.open_winner.click()
+    results = window.page("results")
+    assert results.isVisible()
+    assert results.table.current_run() == transfer.winner_run
+
+
+def test_a_source_that_is_open_elsewhere_is_said(qtbot, window, tmp_path):
+    page = window.page("train")
+    page.line.transfer.click()
+    dialog = page.transfers.dialog
+    dialog.sources.add_folder(tmp_path / "Toys.workbench")
+    held = Project.open(tmp_path / "Toys.workbench")
+    try:
+        dialog.start.click()
+        assert "open in another window" in dialog.problem.text()
+        assert page.transfers.queue.current is None
+        assert dialog.start.text() == "Go on"
+    finally:
+        held.close()
+    assert page.transfers.queue.stage is None
