@@ -48,10 +48,11 @@ class SampleSet:
 
 @dataclass(frozen=True)
 class _Subject:
-    """One thing a network looks at: an image or a crop in it, with its label of the target."""
+    """One thing a network looks at: an image or a crop in it, with its labels of the target: one
+    at most where they exclude each other."""
 
     image: int
-    label: str
+    labels: tuple[str, ...]
     crop: Crop | None = None
 
 
@@ -62,30 +63,27 @@ def collect(store: Project, target: str) -> SampleSet:
     two labels are in use.
     """
     first = store.labels.get("category" if target == JOINT else target)
-    if not first.exclusive:
-        raise KnownError(
-            f"Labels of “{first.name}” can be given together, which a run cannot learn.",
-            "Choose a label set whose labels exclude each other.",
-        )
     if first.subject is Subject.CROP:
         return _of_subjects(store, first, _mouths(store, first), None)
     views = store.labels.get("view") if target == JOINT else None
     given = _labels_of_images(store, first)
     if views is None:
-        subjects = [_Subject(image, label) for image, label in given.items()]
+        subjects = [_Subject(image, labels) for image, labels in given.items()]
         return _of_subjects(store, first, subjects, None)
     seen = _labels_of_images(store, views)
     both = sorted(given.keys() | seen.keys())
-    subjects = [_Subject(image, given.get(image, "")) for image in both]
+    subjects = [_Subject(image, given.get(image, ())) for image in both]
     return _of_subjects(store, first, subjects, views)
 
 
-def _labels_of_images(store: Project, label_set: LabelSet) -> dict[int, str]:
+def _labels_of_images(store: Project, label_set: LabelSet) -> dict[int, tuple[str, ...]]:
     ids = store.images.ids()
+    if not label_set.exclusive:
+        return dict(store.labels.all_of_images(ids, label_set.name))
     at = store.labels.label_ids(ids, label_set.name)
     known = np.flatnonzero(at >= 0)
     names = label_set.names
-    return {int(ids[i]): names[int(at[i])] for i in known}
+    return {int(ids[i]): (names[int(at[i])],) for i in known}
 
 
 def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
@@ -96,15 +94,15 @@ def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
     of_images = store.crops.of_images(ids)
     usable = {image: [crop for crop in crops if crop.usable] for image, crops in of_images.items()}
     crop_ids = [crop.id for crops in usable.values() for crop in crops if crop.id is not None]
-    given = store.labels.of_crops(crop_ids, label_set.name)
+    given = store.labels.all_of_crops(crop_ids, label_set.name)
     whole = _ready_made(store)
     found: list[_Subject] = []
     for image in ids:
         crops = usable.get(image, [])
         for crop in crops:
-            label = given.get(crop.id or -1) or (own.get(image) if len(crops) == 1 else None)
-            if label:
-                found.append(_Subject(image, label, crop))
+            labels = given.get(crop.id or -1) or (own.get(image) if len(crops) == 1 else None)
+            if labels:
+                found.append(_Subject(image, labels, crop))
         if not of_images.get(image) and image in whole and image in own:
             found.append(_Subject(image, own[image]))
     return found
@@ -122,8 +120,9 @@ def _ready_made(store: Project) -> set[int]:
 def _of_subjects(
     store: Project, target: LabelSet, subjects: Sequence[_Subject], views: LabelSet | None
 ) -> SampleSet:
-    target_list = _list_in_use(target, (subject.label for subject in subjects))
-    if len({subject.label for subject in subjects} - {""}) < 2:
+    used = {label for subject in subjects for label in subject.labels}
+    target_list = _list_in_use(target, used)
+    if len(used) < 2:
         raise _too_few(target, subjects)
     images = list(dict.fromkeys(subject.image for subject in subjects))
     rows = {row.id: row for row in store.images.rows(np.array(images, dtype=np.int64))}
@@ -158,13 +157,15 @@ def _sample(
 ) -> Sample:
     view = true_views.get(subject.image, "")
     rect = subject.crop.rect if subject.crop is not None else None
+    marks = tuple(target.labels.index(label) for label in subject.labels)
     return Sample(
         image=subject.image,
         hash=row.hash,
         path=row.path,
         crop=subject.crop.id if subject.crop is not None else None,
         box=rect.as_tuple() if rect is not None else None,
-        target=target.labels.index(subject.label) if subject.label else -1,
+        target=marks[0] if marks else -1,
+        marks=() if target.exclusive else marks,
         view=views.labels.index(view) if views is not None and view in views.labels else -1,
         part=str(parts.get(subject.image, "")),
         true_view=view,
@@ -182,12 +183,12 @@ def _list_in_use(label_set: LabelSet, given: Iterable[str]) -> LabelList:
     ]
     names = tuple(label.name for label in kept)
     mirror = tuple(names.index(label.mirror or label.name) for label in kept)
-    return LabelList(label_set.name, names, mirror)
+    return LabelList(label_set.name, names, mirror, label_set.exclusive)
 
 
 def _too_few(target: LabelSet, subjects: Sequence[_Subject]) -> KnownError:
     thing = "mouth crop" if target.subject is Subject.CROP else "image"
-    labelled = sorted({subject.label for subject in subjects} - {""})
+    labelled = sorted({label for subject in subjects for label in subject.labels})
     if not labelled:
         return KnownError(
             f"No {thing} has a {target.name} label yet.",

@@ -33,7 +33,7 @@ class Target:
 def targets(project: OpenProject) -> list[Target]:
     """Everything that can be learned, the usual ones first; the joint head needs both its sets."""
     store = project.store
-    sets = {name: each for name, each in store.labels.sets().items() if each.exclusive}
+    sets = store.labels.sets()
     found = {name: _target(sets[name], store.labels.counts(name)) for name in sets}
     if "category" in found and "view" in found:
         both = found["category"], found["view"]

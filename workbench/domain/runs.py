@@ -33,11 +33,13 @@ class RunStatus(StrEnum):
 
 
 class LabelList(msgspec.Struct, frozen=True):
-    """Labels of one set in the order of the network's outputs; `mirror[i]` is i after a flip."""
+    """Labels of one set in the order of the network's outputs; `mirror[i]` is i after a flip.
+    Where they are not `exclusive` an image may carry several, and each has a score of its own."""
 
     name: str
     labels: tuple[str, ...]
     mirror: tuple[int, ...]
+    exclusive: bool = True
 
 
 class RunLabels(msgspec.Struct, frozen=True):
@@ -52,8 +54,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `image` is the image's id and `hash` its identity, `crop` the crop's id; `box` is (left, top,
     right, bottom) in displayed pixels or None for the whole image; `target` and `view` are label
-    indices, -1 unknown; `part` is "train", "validation", "test" or "" (predicted only). `true_view`
-    is the view's name whatever is learned, for accuracy per view.
+    indices, -1 unknown; `marks` are all labels of the target where they do not exclude each other
+    (`target` is the first of them); `part` is "train", "validation", "test" or "" (predicted only).
+    `true_view` is the view's name whatever is learned, for accuracy per view.
     """
 
     image: int
@@ -62,6 +65,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     crop: int | None = None
     box: tuple[int, int, int, int] | None = None
     target: int = -1
+    marks: tuple[int, ...] = ()
     view: int = -1
     part: str = ""
     true_view: str = ""
@@ -74,7 +78,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """How to rebuild a trained network: `head` is the recipe's ("class" or "joint" in older cards:
     the linear one); mean and std are per channel of RGB in [0, 1]; `layers` are the convolution
-    layers that can be explained, shallow to deep; the rest is as in the recipe."""
+    layers that can be explained, shallow to deep; `thresholds` are the scores from which labels are
+    claimed that do not exclude each other; the rest is as in the recipe."""
 
     backbone: str
     head: str
@@ -88,6 +93,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "fine-tune"
     options: dict[str, dict[str, bool | int | float | str]] = {}
     test_crops: str = "centre+whole"
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

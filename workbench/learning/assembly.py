@@ -13,6 +13,7 @@ from torch import Tensor
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
+from workbench.learning.answers import answers_of
 from workbench.learning.augment import Augmenter
 from workbench.learning.backbones import normalisation
 from workbench.learning.data import Images
@@ -89,8 +90,7 @@ def make_learner(run: RunFolder, plain: Network, images: Images | None, device: 
     frozen = kind.freeze(network, recipe)
     weights = None
     if images is not None:
-        classes = len(labels.target.labels)
-        weights = class_weights(images, images.of_part("train"), recipe, classes)
+        weights = class_weights(images, images.of_part("train"), recipe, labels.target)
     if weights is not None:
         weights = weights.to(device.torch)
     setup = Setup(recipe, labels, weights, network, lambda: _start(run))
@@ -106,16 +106,15 @@ def make_learner(run: RunFolder, plain: Network, images: Images | None, device: 
 
 def begin(run: RunFolder, learner: Learner, loop: Loop, card: ModelCard) -> None:
     """Let method and penalties look at the network as it starts and at the train part."""
+    answers = answers_of(loop.images, run.labels)
 
     def batches() -> Iterator[Batch]:
         rows, images = loop.rows, loop.images
         for start in range(0, len(rows), run.recipe.batch):
             chosen = torch.from_numpy(rows[start : start + run.recipe.batch])
-            yield Batch(
-                network_input(images.squares[chosen].to(loop.device.torch), card),
-                images.targets[chosen].to(loop.device.torch),
-                images.views[chosen].to(loop.device.torch),
-            )
+            seen = network_input(images.squares[chosen].to(loop.device.torch), card)
+            own = answers.of(chosen, loop.device.torch)
+            yield Batch(seen, own.targets, own.views, marks=own.marks)
 
     beginning = Beginning(learner.network, batches, loop.device)
     network = learner.network.eval()

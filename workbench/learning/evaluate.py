@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.domain.metrics import top_k_accuracy
+from workbench.domain.multilabel import EVEN, best_thresholds, mark_scores
 from workbench.domain.reports import PartScore
 from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
+from workbench.learning.answers import marks_of
 from workbench.learning.data import Images
 from workbench.learning.device import Device
-from workbench.learning.models import Network, blocks
+from workbench.learning.models import Network, blocks, probabilities
 from workbench.learning.pixels import looks
 from workbench.learning.precision import autocast
 
@@ -64,8 +67,7 @@ class Scorer:
     def _probabilities(self, inputs: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
             scores = self.network(inputs)
-        parts = [scores[:, block].float().softmax(dim=1) for block in blocks(self.card)]
-        return torch.cat(parts, dim=1)
+        return torch.cat(probabilities(scores, self.card), dim=1)
 
 
 def mirrored_columns(card: ModelCard) -> list[int]:
@@ -109,6 +111,9 @@ def part_score(
     if not known.any():
         return None
     target = scores[:, blocks(card)[0]].astype(np.float64)
+    if not card.labels.target.exclusive:
+        marks = marks_of([images.samples[row] for row in rows], target.shape[1])
+        return _marked_score(marks[known], target[known], card)
     own = target[known, truth[known]]
     view_top1 = None
     if card.labels.view is not None:
@@ -122,6 +127,38 @@ def part_score(
         images=int(known.sum()),
         view_top1=view_top1,
     )
+
+
+def _marked_score(
+    marks: NDArray[np.bool_], scores: NDArray[np.float64], card: ModelCard
+) -> PartScore:
+    """The same where images carry any number of labels: n × C marks and scores."""
+    said = mark_scores(marks, scores, np.array(card.thresholds or EVEN))
+    highest = np.argsort(-scores, axis=1, kind="stable")[:, :5]
+    right = np.where(marks, scores, 1 - scores).clip(min=1e-12)
+    return PartScore(
+        top1=said.top1,
+        top5=float(np.take_along_axis(marks, highest, axis=1).any(axis=1).mean()),
+        loss=float(-np.log(right).mean()),
+        images=said.images,
+        exact=said.exact,
+        mean_ap=said.mean_ap,
+    )
+
+
+def with_thresholds(
+    card: ModelCard, scores: NDArray[np.float32], images: Images, rows: NDArray[np.int64]
+) -> ModelCard:
+    """`card` with each label's threshold as the validation part among the images `rows` wants it;
+    unchanged where labels exclude each other, 0.5 without a validation part."""
+    labels = card.labels.target
+    if labels.exclusive:
+        return card
+    inside = np.isin(rows, images.of_part("validation"))
+    marks = marks_of([images.samples[row] for row in rows[inside]], len(labels.labels))
+    known = marks.any(axis=1)
+    found = best_thresholds(marks[known], scores[inside][known].astype(np.float64))
+    return msgspec.structs.replace(card, thresholds=found)
 
 
 def part_scores(
@@ -156,6 +193,8 @@ def save_predictions(
         "view_truth": np.array([s.view for s in samples], dtype=np.int64),
         "true_view": np.array([s.true_view for s in samples], dtype=np.str_),
     }
+    if not card.labels.target.exclusive:
+        arrays["marks"] = marks_of(samples, classes)
     if card.labels.view is not None:
         arrays["view_scores"] = scores[:, classes:]
     part = folder / (PREDICTIONS_FILE + ".part")

@@ -21,7 +21,7 @@ from workbench.domain.requests import Answer, Export, Exported, Going
 from workbench.domain.runs import ModelCard, Sample
 from workbench.learning.data import decoded
 from workbench.learning.loaded import Loaded
-from workbench.learning.models import Network, blocks
+from workbench.learning.models import Network, blocks, probabilities
 from workbench.learning.pixels import network_input, working_side
 from workbench.learning.trained import load_model
 
@@ -33,16 +33,16 @@ TOLERANCE = 1e-3  # of a score; float32 rounding in another order stays far belo
 
 class Probabilities(nn.Module):
     """N × 3 × S × S normalised images -> N × C scores of the target's labels, and N × K of the
-    views where the head is joint; each row sums to 1."""
+    views where the head is joint; each row sums to 1, but of labels that do not exclude each
+    other."""
 
     def __init__(self, network: Network, card: ModelCard) -> None:
         super().__init__()
         self.network = network
-        self.columns = blocks(card)
+        self.card = card
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        outputs = self.network(images)
-        return tuple(outputs[:, block].softmax(dim=1) for block in self.columns)
+        return probabilities(self.network(images), self.card)
 
 
 def export(request: Export, loaded: Loaded) -> Iterator[Answer]:

@@ -130,3 +130,15 @@ def blocks(card: ModelCard) -> Sequence[slice]:
     if card.labels.view is None:
         return (slice(0, classes),)
     return (slice(0, classes), slice(classes, classes + len(card.labels.view.labels)))
+
+
+def probabilities(outputs: Tensor, card: ModelCard) -> tuple[Tensor, ...]:
+    """What a network's N × (C or C + K) outputs say, each of `blocks`, in [0, 1]: a row of labels
+    that exclude each other sums to 1; of others each label is scored alone."""
+    lists = (card.labels.target, card.labels.view)
+    return tuple(
+        outputs[:, block].float().softmax(dim=1)
+        if known is None or known.exclusive
+        else outputs[:, block].float().sigmoid()
+        for block, known in zip(blocks(card), lists, strict=False)
+    )

@@ -12,14 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.domain.reports import (
-    Epoch,
-    Finished,
-    Note,
-    Paused,
-    Step,
-    Stopped,
-)
+from workbench.domain.reports import Epoch, Finished, Note, Paused, Step, Stopped
 from workbench.domain.runs import CHECKPOINT_FILE
 from workbench.learning.assembly import assemble, fastest
 from workbench.learning.checkpoint import load_checkpoint, save_checkpoint
@@ -32,6 +25,7 @@ from workbench.learning.evaluate import (
     part_scores,
     save_predictions,
     score_rows,
+    with_thresholds,
 )
 from workbench.learning.loop import State
 from workbench.learning.models import save_model, weights_of, with_body_names
@@ -264,6 +258,7 @@ class Training:
         self.report(Note(text="Scoring every image."))
         scores = self._scores(rows, False)
         folder = self.run_folder.path
+        self.card = with_thresholds(self.card, scores, self.images, rows)
         save_predictions(folder, scores, self.images, rows, self.card)
         save_model(folder, weights, self.card)
         self.report(Note(text=f"Peak memory: {peak_memory(self.device) / GIB:.2f} GiB."))

@@ -91,16 +91,30 @@ class Labels:
 
     def of_images(self, ids: Iterable[int] | IntArray, label_set: str) -> dict[int, str]:
         """The label of each image that has one; several of one set are joined by ", "."""
-        return self._joined(
+        found = self.all_of_images(ids, label_set)
+        return {image: ", ".join(names) for image, names in found.items()}
+
+    def of_crops(self, crop_ids: Iterable[int] | IntArray, label_set: str) -> dict[int, str]:
+        """The label of each crop that has one; several are joined as in `of_images`."""
+        found = self.all_of_crops(crop_ids, label_set)
+        return {crop: ", ".join(names) for crop, names in found.items()}
+
+    def all_of_images(
+        self, ids: Iterable[int] | IntArray, label_set: str
+    ) -> dict[int, tuple[str, ...]]:
+        """All labels of each image that has any of the set, in the set's order."""
+        return self._all(
             "SELECT a.image, l.name FROM json_each(?) wanted"
             " JOIN annotation a ON a.image = wanted.value AND a.crop IS NULL",
             ids,
             label_set,
         )
 
-    def of_crops(self, crop_ids: Iterable[int] | IntArray, label_set: str) -> dict[int, str]:
-        """The label of each crop that has one."""
-        return self._joined(
+    def all_of_crops(
+        self, crop_ids: Iterable[int] | IntArray, label_set: str
+    ) -> dict[int, tuple[str, ...]]:
+        """All labels of each crop that has any of the set, in the set's order."""
+        return self._all(
             "SELECT a.crop, l.name FROM json_each(?) wanted"
             " JOIN annotation a ON a.crop = wanted.value AND a.crop IS NOT NULL",
             crop_ids,
@@ -173,14 +187,16 @@ class Labels:
         self._arrays.touch(images)
         return images
 
-    def _joined(self, select: str, ids: Iterable[int] | IntArray, label_set: str) -> dict[int, str]:
-        found: dict[int, str] = {}
+    def _all(
+        self, select: str, ids: Iterable[int] | IntArray, label_set: str
+    ) -> dict[int, tuple[str, ...]]:
+        found: dict[int, tuple[str, ...]] = {}
         for id_, name in self._db.rows(
             select + " AND a.ended_at IS NULL AND a.label_set = ?"
             " JOIN label l ON l.id = a.label ORDER BY l.position",
             (listed(ids), self._sets.id_of(label_set)),
         ):
-            found[id_] = f"{found[id_]}, {name}" if id_ in found else name
+            found[id_] = (*found.get(id_, ()), name)
         return found
 
     def _counts_by_query(self, wanted: LabelSet) -> dict[str, int]:

@@ -26,7 +26,8 @@ class Batch:
     """B × 3 × H × W normalised images with the B label indices of target and view, -1 unknown.
 
     Where images were mixed, `partner` holds for each the row of the batch it was mixed with and
-    `share` (B) how much of it is its own, in [0, 1].
+    `share` (B) how much of it is its own, in [0, 1]. `marks` (B × C, 0 or 1) are there where labels
+    do not exclude each other: which of them each image carries.
     """
 
     images: Tensor
@@ -34,6 +35,14 @@ class Batch:
     views: Tensor
     partner: Tensor | None = None
     share: Tensor | None = None
+    marks: Tensor | None = None
+
+    def right(self, scores: Tensor) -> Tensor:
+        """For each row of B × C scores, 1 where the highest is (one of) the image's, else 0."""
+        best = scores.argmax(dim=1)
+        if self.marks is None:
+            return best == self.targets
+        return self.marks.gather(1, best[:, None])[:, 0]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,9 @@ with the joint head that of the views and the tie."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.domain.recipes import Recipe
+from workbench.domain.runs import LabelList
+from workbench.learning.answers import marks_of
 from workbench.learning.data import Images
 from workbench.learning.methods.base import Batch, Setup
 from workbench.learning.models import Network
@@ -23,7 +28,9 @@ class LabelLoss:
 
     loss = "focal" weighs each image by (1 − P(y|x))^focal_gamma (Lin et al. 2017, "Focal loss for
     dense object detection"). A mixed image counts for its own label by its share and for its
-    partner's by the rest (Zhang et al. 2018, "mixup").
+    partner's by the rest (Zhang et al. 2018, "mixup"). Labels that do not exclude each other are
+    each a question of its own, P(y|x) a sigmoid: −[m log P + (1 − m) log(1 − P)], the mean over the
+    labels, m being 1 where the image carries the label.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -38,23 +45,38 @@ class LabelLoss:
 
     def __call__(self, network: Network, scores: Tensor, batch: Batch) -> Tensor:
         """The loss of B × C (or C + K) scores, a scalar."""
-        loss = self._mixed(scores[:, : self._classes], batch.targets, batch, self._weights)
+        own = scores[:, : self._classes]
+        if batch.marks is not None:
+            loss = self._mixed(self._marked, own, batch.marks, batch)
+        else:
+            weighed = partial(self._each, weights=self._weights)
+            loss = self._mixed(weighed, own, batch.targets, batch)
         if self._joint:
-            views = self._mixed(scores[:, self._classes :], batch.views, batch, None)
+            views = self._mixed(self._each, scores[:, self._classes :], batch.views, batch)
             loss = loss + self._view_weight * views
         tie = network.head.tie() if self._tie else None
         return loss if tie is None else loss + self._tie * tie
 
     def _mixed(
-        self, scores: Tensor, labels: Tensor, batch: Batch, weights: Tensor | None
+        self, each: Callable[[Tensor, Tensor], Tensor], scores: Tensor, labels: Tensor, batch: Batch
     ) -> Tensor:
         if batch.partner is None or batch.share is None:
-            return self._each(scores, labels, weights).sum() / len(labels)
-        own = self._each(scores, labels, weights) * batch.share
-        other = self._each(scores, labels[batch.partner], weights) * (1 - batch.share)
+            return each(scores, labels).sum() / len(labels)
+        own = each(scores, labels) * batch.share
+        other = each(scores, labels[batch.partner]) * (1 - batch.share)
         return (own + other).sum() / len(labels)
 
-    def _each(self, scores: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    def _marked(self, scores: Tensor, marks: Tensor) -> Tensor:
+        wanted = marks * (1 - self._smoothing) + self._smoothing / 2
+        losses = F.binary_cross_entropy_with_logits(
+            scores, wanted, pos_weight=self._weights, reduction="none"
+        )
+        if self._gamma:
+            right = torch.where(marks > 0, scores.sigmoid(), 1 - scores.sigmoid())
+            losses = torch.pow((1 - right).clamp(min=EPSILON), self._gamma) * losses
+        return losses.mean(dim=1)
+
+    def _each(self, scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
         losses = F.cross_entropy(
             scores,
             labels,
@@ -70,13 +92,19 @@ class LabelLoss:
 
 
 def class_weights(
-    images: Images, rows: NDArray[np.int64], recipe: Recipe, classes: int
+    images: Images, rows: NDArray[np.int64], recipe: Recipe, labels: LabelList
 ) -> Tensor | None:
-    """Weights that let every class present count the same, of mean 1 over the images; or None."""
+    """None, or where the recipe wants it: weights that let every class present count the same, of
+    mean 1 over the images; of labels that do not exclude each other, images without over images
+    with each."""
     if recipe.class_weights != "balanced":
         return None
+    if not labels.exclusive:
+        marks = marks_of([images.samples[row] for row in rows], len(labels.labels))
+        carried = torch.from_numpy(marks.sum(axis=0)).float()
+        return torch.where(carried > 0, (len(rows) - carried) / carried.clamp(min=1), 1.0)
     known = images.targets[torch.from_numpy(rows)]
-    counts = torch.bincount(known[known >= 0], minlength=classes).float()
+    counts = torch.bincount(known[known >= 0], minlength=len(labels.labels)).float()
     present = counts > 0
     weights = counts.sum() / (present.sum() * counts.clamp(min=1))
     return torch.where(present, weights, torch.zeros(()))

@@ -32,7 +32,10 @@ class SameClass(Penalty):
 
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
         features = torch.nn.functional.normalize(pooled(watched[HEAD_INPUT]).float(), dim=1)
-        same = (batch.targets[:, None] == batch.targets[None]) & (batch.targets >= 0)[:, None]
+        if batch.marks is not None:  # a label in common makes two images of one kind
+            same = batch.marks @ batch.marks.T > 0
+        else:
+            same = (batch.targets[:, None] == batch.targets[None]) & (batch.targets >= 0)[:, None]
         pairs = torch.triu(same, diagonal=1).float()
         distances = (2 - 2 * (features @ features.T)).clamp(min=0)
         return self.number("weight") * (pairs * distances).sum() / pairs.sum().clamp(min=1)
