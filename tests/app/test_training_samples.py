@@ -127,6 +127,13 @@ def test_prepare_makes_the_missing_split_and_says_so(op: OpenProject) -> None:
     assert not list(op.store.runs_folder.glob("*.part"))
 
 
+def test_prepare_says_where_rare_classes_count_twice(op: OpenProject) -> None:
+    for chosen, said in (({}, 0), ({"class_weights": "balanced"}, 1)):
+        record = prepare(op, {**FAST, "sampling": "balanced", **chosen})
+        text = (op.store.runs_folder / record.id / REPORTS_FILE).read_text()
+        assert text.count("count twice") == said
+
+
 def test_prepare_names_classes_without_training_images(op: OpenProject) -> None:
     ids = op.store.images.ids().tolist()
     split(op, SplitPlan(0.5, 0.0, 0.5), stratify=("category",))

@@ -146,7 +146,6 @@ def test_flips_swap_left_and_right(tmp_path: Path) -> None:
     from tests.learning.small_runs import VIEW
     from workbench.domain.runs import RunLabels
     from workbench.learning.assembly import assemble
-    from workbench.learning.augment import draw_views
     from workbench.learning.data import load_images
     from workbench.learning.device import choose_device
     from workbench.learning.run_folder import read_run_folder
@@ -156,13 +155,16 @@ def test_flips_swap_left_and_right(tmp_path: Path) -> None:
     assert run.labels == RunLabels(run.labels.target, VIEW)
     images = load_images(run.samples, 32, folder, lambda report: None, lambda: False)
     assert images is not None
-    loop = assemble(run, images, choose_device(), fresh=True).loop
-    views = draw_views(run.recipe, len(run.samples), 1)
-    targets, seen = loop._labels(views)
-    swap = torch.tensor([0, 2, 1])
-    expected = torch.where(torch.from_numpy(views.flips), swap[images.views], images.views)
-    assert torch.equal(seen, expected)
-    assert torch.equal(targets, images.targets)
+    made = assemble(run, images, choose_device(), fresh=True).loop.batches
+    shown = made.showing(1)
+    flips = torch.from_numpy(shown.views.flips[shown.looks])
+    known = images.views[torch.from_numpy(shown.rows)]
+    seen = list(made.of_epoch(1, 0, None))
+    expected = torch.where(flips, torch.tensor([0, 2, 1])[known], known)
+    assert torch.equal(torch.cat([batch.views for batch in seen]), expected)
+    targets = images.targets[torch.from_numpy(shown.rows)]
+    assert torch.equal(torch.cat([batch.targets for batch in seen]), targets)
+    assert flips.any()
 
 
 def test_an_unreadable_image_is_named_and_left_out(tmp_path: Path) -> None:

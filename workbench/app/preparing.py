@@ -17,7 +17,7 @@ from workbench.app.open_project import OpenProject
 from workbench.app.samples import SampleSet, collect
 from workbench.app.splitting import draw, split
 from workbench.app.weights import weights_path
-from workbench.domain.advice import Advice
+from workbench.domain.advice import TWICE, Advice
 from workbench.domain.advice import advise as advise_for
 from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
@@ -74,7 +74,7 @@ def prepare(
         notes.append(_default_split(project, recipe))
         found = collect(project.store, target)
         recipe = _recipe(found, partial)
-    notes += _notes(found)
+    notes += _notes(found) + _doubts(recipe)
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     final = project.store.runs_folder / run_id
     write_run(final, recipe, found, start, notes)
@@ -184,6 +184,11 @@ def _notes(found: SampleSet) -> list[str]:
     if outside:
         notes.append(f"{outside} labelled images belong to no part of the split.")
     return notes
+
+
+def _doubts(recipe: Recipe) -> list[str]:
+    twice = recipe.sampling != "plain" and recipe.class_weights != "none"
+    return [TWICE] if twice else []
 
 
 def _name(store: Project, recipe: Recipe) -> str:

@@ -11,6 +11,10 @@ FEW = 40  # training images of the rarest class under which most stages stay fro
 LARGE = 400  # training images per class from which none does
 UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
 TEST_MARGIN = 8 / 7  # of the square crops are cut from at test, over their side: 256 over 224
+TWICE = (
+    "Sampling shows rare classes more often already: with class weights they count twice, "
+    "which is seldom wanted."
+)
 
 # the deepest stage that stays as it is where images are few; "block3" for those not named
 FROZEN = {
@@ -79,12 +83,25 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
         _transfer(facts, name, values, reasons)
     if "five" in str(chosen.get("test_crops")):
         _room_for_crops(chosen, values, reasons)
-    if facts.imbalance >= UNBALANCED:
+    _balance(facts, chosen, values, reasons)
+    return Advice(values, tuple(reasons))
+
+
+def _balance(
+    facts: DataFacts,
+    chosen: Mapping[str, object],
+    values: dict[str, object],
+    reasons: list[tuple[str, str]],
+) -> None:
+    if chosen.get("sampling", "plain") != "plain":
+        values["class_weights"] = "none"
+        if chosen.get("class_weights") == "balanced":
+            reasons.append(("class_weights", TWICE))
+    elif facts.imbalance >= UNBALANCED:
         values["class_weights"] = "balanced"
         reasons.append(
             ("class_weights", f"The largest class has {facts.imbalance:.0f} × the smallest.")
         )
-    return Advice(values, tuple(reasons))
 
 
 def _transfer(

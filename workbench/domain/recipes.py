@@ -33,10 +33,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     penalty: "none", or terms added to the loss, several joined by "+". options: what these three
     are set to, as {name: {parameter: value}}. projection drops the part of the penalty's gradient
     that opposes the loss's. learning_rate is that of the backbone, the head's is head_factor times
-    it. optimizer "adamw-then-sgd" goes on from the best weights with SGD when
-    accuracy stops rising. mix blends two images of a batch by a share drawn from Beta(mix_alpha,
-    mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle. crop_scale is the smallest share
-    of the area kept by the random crop; rotation in degrees; brightness and contrast relative.
+    it. optimizer "adamw-then-sgd" goes on from the best weights with SGD when accuracy stops
+    rising. sampling "balanced" shows as many images of every class in an epoch of the same length,
+    "square-root" as many as the roots of their sizes say. mix blends two images of a batch by a
+    share drawn from Beta(mix_alpha, mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle.
+    crop_scale is the smallest share of the area kept by the random crop; rotation in degrees;
+    brightness and contrast relative.
     test_mirror averages the scores of an image and its mirror. test_resize: side of the square that
     is scored at test; 0 = the image size, and one look. test_crops: what is looked at of a larger
     one, its "centre", the "five" of centre and corners, with "+whole" all of it, reduced, too.
@@ -66,6 +68,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     schedule: Literal["one-cycle", "cosine", "step", "constant"] = "one-cycle"
     step_epochs: Count = 10
     step_factor: Fraction = 0.1
+    sampling: Literal["plain", "balanced", "square-root"] = "plain"
     class_weights: Literal["none", "balanced"] = "none"
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     focal_gamma: NotNegative = 2.0

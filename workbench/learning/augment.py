@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ LONGEST = 4 / 3  # of a crop's sides, longer over shorter
 
 @dataclass(frozen=True)
 class Views:
-    """How each image is shown in one epoch; one row per image.
+    """How images are shown; one row per image of an epoch, or per time that one is shown.
 
     `boxes` are centre x, centre y, width and height as fractions of the square; `flips` says which
     are mirrored; `angles` are radians; `gains` and `contrasts` multiply.
@@ -49,6 +50,12 @@ def draw_views(recipe: Recipe, count: int, epoch: int) -> Views:
     )
 
 
+def joined(drawn: Sequence[Views]) -> Views:
+    """The rows of several, one after another."""
+    names = [field.name for field in fields(Views)]
+    return Views(*(np.concatenate([getattr(each, name) for each in drawn]) for name in names))
+
+
 class Augmenter:
     """Turns rows of N × side × side × 3 bytes into N × 3 × size × size normalised floats."""
 
@@ -67,21 +74,29 @@ class Augmenter:
         self.shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device)
         self.base = _base_grid(recipe.image_size).to(device)
 
-    def __call__(self, squares: Tensor, rows: NDArray[np.int64], views: Views) -> Tensor:
-        """The images `rows` as `views` shows them, on the device, channels last.
+    def __call__(
+        self,
+        squares: Tensor,
+        rows: NDArray[np.int64],
+        views: Views,
+        looks: NDArray[np.int64] | None = None,
+    ) -> Tensor:
+        """The images `rows` as the rows `looks` of `views` say (None: the same), on the device,
+        channels last.
 
         On the CPU, crops that are not turned are resized as bytes, which is far faster than
         sampling a grid of floats; elsewhere one affine grid serves the whole batch.
         """
-        gains = torch.from_numpy(views.gains[rows]).to(self.device)
+        looks = rows if looks is None else looks
+        gains = torch.from_numpy(views.gains[looks]).to(self.device)
         if self.device.type == "cpu" and not self.turned:
-            images = self._resized(squares, rows, views)
+            images = self._resized(squares, rows, views, looks)
         else:
-            images = self._sampled(squares, rows, views).permute(0, 2, 3, 1)
+            images = self._sampled(squares, rows, views, looks).permute(0, 2, 3, 1)
         scale = self.scale * gains[:, None]
         shift = self.shift.expand_as(scale)
         if self.contrasted:
-            factors = torch.from_numpy(views.contrasts[rows]).to(self.device)
+            factors = torch.from_numpy(views.contrasts[looks]).to(self.device)
             grey = images.to(torch.float32).mean(dim=(1, 2, 3))
             shift = shift + scale * (grey * (1 - factors))[:, None]
             scale = scale * factors[:, None]
@@ -95,12 +110,14 @@ class Augmenter:
         floats = rows.to(torch.float32).mul_(scale.repeat(1, width)[:, None])
         return floats.add_(shift.repeat(1, width)[:, None]).view(images.shape)
 
-    def _resized(self, squares: Tensor, rows: NDArray[np.int64], views: Views) -> Tensor:
+    def _resized(
+        self, squares: Tensor, rows: NDArray[np.int64], views: Views, looks: NDArray[np.int64]
+    ) -> Tensor:
         side, size = squares.shape[1], self.size
-        boxes = views.boxes[rows] * side
+        boxes = views.boxes[looks] * side
         starts = np.rint(boxes[:, :2] - boxes[:, 2:] / 2).astype(int)
         ends = np.minimum(np.maximum(np.rint(boxes[:, :2] + boxes[:, 2:] / 2), starts + 1), side)
-        flips = views.flips[rows].tolist()
+        flips = views.flips[looks].tolist()
         pixels, images = squares.numpy(), np.empty((len(rows), size, size, 3), dtype=np.uint8)
         for at, (row, (x0, y0), (x1, y1)) in enumerate(
             zip(rows.tolist(), starts.tolist(), ends.astype(int).tolist(), strict=True)
@@ -108,10 +125,12 @@ class Augmenter:
             resize_into(images[at], pixels[row, y0:y1, x0:x1], flips[at])
         return torch.from_numpy(images)
 
-    def _sampled(self, squares: Tensor, rows: NDArray[np.int64], views: Views) -> Tensor:
+    def _sampled(
+        self, squares: Tensor, rows: NDArray[np.int64], views: Views, looks: NDArray[np.int64]
+    ) -> Tensor:
         picked = squares[torch.from_numpy(rows)].to(self.device, non_blocking=True)
         images = picked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
-        theta = torch.from_numpy(affine(views, rows)).to(self.device)
+        theta = torch.from_numpy(affine(views, looks)).to(self.device)
         grid = (self.base @ theta.transpose(1, 2)).view(len(rows), self.size, self.size, 2)
         # beyond the border lies mid-grey: with the mean taken off, the sampler's zeros are neutral
         sampled = F.grid_sample(images.sub_(127.5), grid, align_corners=False)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Report
 from workbench.domain.runs import ModelCard, RunLabels
-from workbench.learning.augment import Augmenter, Views, draw_views
+from workbench.learning.augment import Augmenter
 from workbench.learning.averaging import Average
+from workbench.learning.batches import Batches
 from workbench.learning.data import Images
-from workbench.learning.device import Device, cores
+from workbench.learning.device import Device
 from workbench.learning.distributed import ALONE, Team, shared_loss
 from workbench.learning.gradients import backward
 from workbench.learning.methods import Batch, Method
@@ -30,12 +28,9 @@ from workbench.learning.optimisers import rate_factor, set_rate
 from workbench.learning.penalties import Penalties
 from workbench.learning.precision import autocast
 from workbench.learning.prefix import Split, split
-from workbench.learning.prefix_cache import KeptMaps, Order, keep_maps, shown_in
+from workbench.learning.prefix_cache import KeptMaps, Order, keep_maps
 from workbench.learning.prefix_store import Store
 from workbench.learning.two_phases import AdamWThenSGD
-
-AHEAD = 2  # chunks of augmented images made before they are needed
-CHUNK = 450_000  # floats of augmented images made at once: small images share the overhead
 
 
 @dataclass
@@ -91,23 +86,13 @@ class Loop:
         self.team = team
         self.taught = shared_loss(team, self.method, self.network, device, own=recipe.projection)
         self.learned = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.rows = images.of_part("train")
-        labelled = torch.maximum(images.targets, images.views).numpy() >= 0
-        self.rows = self.rows[labelled[self.rows]]
-        if not len(self.rows):
-            raise KnownError(
-                "No image of the train part can be read.", "Check the disk with the images."
-            )
-        self.steps = math.ceil(len(self.rows) / recipe.batch)
+        self.batches = Batches(recipe, labels, images, augmenter, device, team)
+        self.rows, self.steps = self.batches.rows, self.batches.steps
         self.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.classes = len(labels.target.labels)
         self.average = Average(self.network, recipe.averaging, recipe.epochs * self.steps)
         self.kept: KeptMaps | None = None
         self._pending: list[tuple[Tensor, Tensor, int]] = []
-        self._mirrors = (
-            torch.tensor(labels.target.mirror),
-            torch.tensor(labels.view.mirror) if labels.view else None,
-        )
 
     def use_precision(self, precision: str) -> None:
         """Train in "fp32", "bf16" or "fp16"."""
@@ -152,7 +137,7 @@ class Loop:
         self.network.train()
         for module in self.frozen:
             module.eval()
-        for batch in self._batches(state.epoch, state.step):
+        for batch in self.batches.of_epoch(state.epoch, state.step, self.kept):
             rate = self.rate(state.epoch, state.step)
             self._step(batch, (state.epoch - 1) * self.steps + state.step, rate)
             state.step += 1
@@ -178,7 +163,7 @@ class Loop:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.look(at)
-        right = (scores.detach()[:, : self.classes].argmax(1) == batch.targets).sum()
+        right = batch.right(scores.detach()[:, : self.classes]).sum()
         self._pending.append((loss.detach(), right, len(batch.targets)))
 
     def settle(self, state: State) -> None:
@@ -198,67 +183,6 @@ class Loop:
             for at, value in enumerate((lost * count, right, count)):
                 state.sums[at] += value
         self._pending.clear()
-
-    def _batches(self, epoch: int, done: int) -> Iterator[Batch]:
-        """The batches of an epoch after the first `done`, of sizes that differ by at most one."""
-        draw = np.random.Generator(
-            np.random.Philox(np.random.SeedSequence([self.recipe.seed, epoch, 0]))
-        )
-        whole = np.array_split(self.rows[draw.permutation(len(self.rows))], self.steps)[done:]
-        order = [self.team.share(rows) for rows in whole]
-        views = draw_views(self.recipe, len(self.images.samples), shown_in(self.recipe, epoch))
-        targets, seen = self._labels(views)
-        together = max(1, CHUNK // (3 * self.recipe.image_size**2 * self.recipe.batch))
-        chunks = [order[start : start + together] for start in range(0, len(order), together)]
-        for chunk, pixels in zip(chunks, self._inputs(epoch, chunks, views), strict=True):
-            ends = np.cumsum([len(part) for part in chunk]).tolist()
-            for part, end in zip(chunk, ends, strict=True):
-                chosen = torch.from_numpy(part)
-                yield Batch(
-                    pixels[end - len(part) : end],
-                    targets[chosen].to(self.device.torch),
-                    seen[chosen].to(self.device.torch),
-                )
-
-    def _inputs(
-        self, epoch: int, chunks: list[list[NDArray[np.int64]]], views: Views
-    ) -> Iterator[Tensor]:
-        """What the network is given of each chunk: kept maps or augmented images."""
-        if self.kept is None:
-            return self._augmented(chunks, views)
-        kept = self.kept
-        return (kept.train(epoch, np.concatenate(chunk)) for chunk in chunks)
-
-    def _augmented(self, chunks: list[list[NDArray[np.int64]]], views: Views) -> Iterator[Tensor]:
-        """The images of each chunk as `views` shows them; where the training leaves a core free,
-        the next chunk is made there meanwhile."""
-
-        def make(chunk: list[NDArray[np.int64]]) -> Tensor:
-            return self.augmenter(self.images.squares, np.concatenate(chunk), views)
-
-        if self.device.kind == "cpu" and torch.get_num_threads() >= cores():
-            yield from map(make, chunks)
-            return
-        with ThreadPoolExecutor(1) as pool:
-            coming = [pool.submit(make, chunk) for chunk in chunks[:AHEAD]]
-            for at in range(len(chunks)):
-                pixels = coming.pop(0).result()
-                coming += [
-                    pool.submit(make, chunk) for chunk in chunks[at + AHEAD : at + AHEAD + 1]
-                ]
-                yield pixels
-
-    def _labels(self, views: Views) -> tuple[Tensor, Tensor]:
-        """Target and view indices of all images, left and right swapped where they are mirrored."""
-        flipped = torch.from_numpy(views.flips)
-        swapped = []
-        for labels, mirror in zip(
-            (self.images.targets, self.images.views), self._mirrors, strict=True
-        ):
-            turn = flipped & (labels >= 0) if mirror is not None else torch.zeros_like(flipped)
-            other = mirror[labels.clamp(min=0)] if mirror is not None else labels
-            swapped.append(torch.where(turn, other, labels))
-        return swapped[0], swapped[1]
 
     def watch(self, accuracy: float) -> bool:
         """Tell the optimiser the accuracy after an epoch; True where it goes another way now."""

@@ -99,10 +99,10 @@ class KeptMaps:
         self._of_row[order.train] = np.arange(len(order.train))
         self._of_row[order.validation] = np.arange(len(order.validation))
 
-    def train(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
-        """The maps of images of the train part as `epoch` shows them, on the device."""
-        start = (shown_in(self._order.recipe, epoch) - 1) * len(self._order.train)
-        return self._read(start + self._of_row[rows])
+    def train(self, turns: NDArray[np.int64], rows: NDArray[np.int64]) -> Tensor:
+        """The maps of images of the train part, each in one of its kept augmentations, counted
+        from 1, on the device."""
+        return self._read((turns - 1) * len(self._order.train) + self._of_row[rows])
 
     def scores(self, scorer: Scorer, batch: int) -> NDArray[np.float32]:
         """Probabilities of the validation part, in its order, its mirror images left out."""

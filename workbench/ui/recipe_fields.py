@@ -46,6 +46,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "loss",
             "focal_gamma",
+            "sampling",
             "class_weights",
             "label_smoothing",
             "view_weight",
@@ -87,6 +88,7 @@ _TITLES = {
     "weight_decay": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight decay")),
     "averaging": str(QT_TRANSLATE_NOOP("RecipeFields", "Average weights over (share)")),
     "cache": str(QT_TRANSLATE_NOOP("RecipeFields", "Kept views of frozen stages")),
+    "sampling": str(QT_TRANSLATE_NOOP("RecipeFields", "Sampling of classes")),
     "class_weights": str(QT_TRANSLATE_NOOP("RecipeFields", "Class weights")),
     "label_smoothing": str(QT_TRANSLATE_NOOP("RecipeFields", "Label smoothing")),
     "view_weight": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight of the view")),
