@@ -11,7 +11,7 @@ from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
 from workbench.app.settings import Settings
 from workbench.app.splitting import split
-from workbench.app.transferring import transfers
+from workbench.app.transfer_book import transfers
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import SplitPlan
 from workbench.storage.lock import read_lock

@@ -1,15 +1,17 @@
 """A transfer's steps: each is done once, is remembered, and can be gone on with."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from tests.app.training_projects import small_project
-from workbench.app import transferring
+from workbench.app import transfer_book, transferring
 from workbench.domain.errors import ValueRefused
 from workbench.domain.predictions import PART_CODES, PredictionTable
 from workbench.domain.recipes import parse_toml
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
-from workbench.domain.runs import WEIGHTS_FILE, RunStatus
+from workbench.domain.reports import Started, encode_report
+from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
 from workbench.domain.transfers import Asked
 
@@ -86,7 +88,7 @@ def test_a_step_that_is_done_is_not_done_again(target, source):
     mended = transferring.prepare_candidates(target, source.store.folder, again)
     assert [c.run for c in mended.candidates][::2] == [c.run for c in transfer.candidates][::2]
     assert mended.candidates[1].run != transfer.candidates[1].run
-    assert transferring.transfers(target) == [mended]
+    assert transfer_book.transfers(target) == [mended]
 
 
 def test_recipes_keep_the_layers_that_the_paper_says(target, source):
@@ -100,6 +102,33 @@ def test_recipes_keep_the_layers_that_the_paper_says(target, source):
     weights = source.store.runs_folder / transfer.source_run / WEIGHTS_FILE
     assert {r["start"] for r in kept} == {f"file:{weights}"}
     assert {r["image_size"] for r in kept} == {64}
+
+
+def test_candidates_share_views_and_the_precision_of_their_source(target, source):
+    kept = begun(target, source)
+    recipes = [recipe_of(target, c.run) for c in kept.candidates]
+    assert {r["cache"] for r in recipes} == {8}
+    assert {r["seed"] for r in recipes} == {0}
+    assert {r["precision"] for r in recipes} == {"auto"}  # the source was never trained
+
+    asked = msgspec.structs.replace(ASKED, settings={"image_size": 64, "epochs": 3})
+    transfer = transferring.choose_source(target, transferring.begin(target, asked), found("there"))
+    transfer = transferring.prepare_source(target, source, "category", transfer)
+    learned = source.store.runs_folder / transfer.source_run
+    (learned / WEIGHTS_FILE).write_bytes(b"weights")
+    began = Started(
+        device="a CPU", precision="bf16", batch=8, parameters=1, trained_parameters=1, images={}
+    )
+    (learned / REPORTS_FILE).write_bytes(encode_report(began) + b"\n")
+    transfer = transferring.prepare_candidates(target, source.store.folder, transfer)
+    recipes = [recipe_of(target, c.run) for c in transfer.candidates]
+    assert {r["cache"] for r in recipes} == {3}  # no view is made that no epoch shows
+    assert {r["precision"] for r in recipes} == {"bf16"}
+
+    own = {"image_size": 64, "cache": 0, "precision": "fp32"}
+    transfer = begun(target, source, msgspec.structs.replace(ASKED, settings=own))
+    recipe = recipe_of(target, transfer.candidates[0].run)
+    assert (recipe["cache"], recipe["precision"]) == (0, "fp32")
 
 
 def test_from_start_weights_three_layers_are_kept_and_the_rate_is_low(target, source, tmp_path):
@@ -151,7 +180,7 @@ def test_held_out_images_alone_are_voted_on(target, source):
     assert voted.disputed == 4
     assert transferring.vote(target, transfer) == voted
     assert voted.winner_run in {c.run for c in voted.candidates[1:]}
-    assert transferring.done(voted)
+    assert transfer_book.done(voted)
     assert transferring.begin(target, ASKED) != voted  # the next one is a new one
 
     single = transferring.prepare_single(target, source.store.folder, voted)
@@ -190,4 +219,4 @@ def test_a_setting_that_is_wrong_is_refused_before_anything_is_kept(target):
     wrong = Asked(label_set="category", sources=(), start="none", settings={"epochs": 0})
     with pytest.raises(ValueRefused, match="epochs"):
         transferring.begin(target, wrong)
-    assert transferring.transfers(target) == []
+    assert transfer_book.transfers(target) == []

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app import transferring
+from workbench.app import transfer_book, transferring
 from workbench.app.jobs import Done, Failed, Job
 from workbench.app.open_project import OpenProject
 from workbench.app.training_queue import TrainingQueue
@@ -44,7 +44,7 @@ class TransferQueue(QObject):
     @property
     def current(self) -> Transfer | None:
         """The transfer under way, as far as it is."""
-        return transferring.latest(self._op, self._transfer) if self._transfer else None
+        return transfer_book.latest(self._op, self._transfer) if self._transfer else None
 
     @property
     def stage(self) -> Stage | None:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from workbench.app import transferring
+from workbench.app import transfer_book, transferring
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
 from workbench.app.relatedness import compare_task
@@ -40,12 +40,12 @@ def steps(op: OpenProject, transfer: Transfer) -> Generator[Step, None, None]:
 
     Ask for the next step once the last one is done, and close the generator to leave off: a source
     of another project is open while its step is. The project remembers how far it is
-    (`transferring.latest`). Raises KnownError for the world's reasons.
+    (`transfer_book.latest`). Raises KnownError for the world's reasons.
     """
     places = named_sources(transfer.asked.sources, transfer.asked.label_set)
     if not transfer.ranked:
         yield Step(Stage.COMPARE, op, task=_comparison(op, transfer))
-        transfer = transferring.latest(op, transfer)
+        transfer = transfer_book.latest(op, transfer)
     folder, labels = places[transfer.source]
     if not transferring.candidates_made(op, transfer):
         with opened_beside(op, folder) as source:

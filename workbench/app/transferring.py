@@ -7,6 +7,7 @@ target; the one that agrees most often with the majority of them is taken.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,17 +19,20 @@ from workbench.app.open_project import OpenProject
 from workbench.app.preparing import DEFAULT_SPLIT, prepare, start_of
 from workbench.app.samples import collect
 from workbench.app.splitting import split
+from workbench.app.transfer_book import keep, unfinished_like
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT, complete
 from workbench.domain.relatedness import Relatedness
-from workbench.domain.runs import WEIGHTS_FILE, RunStatus
+from workbench.domain.reports import Started, decode_report
+from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
 from workbench.domain.transfers import (
     CANDIDATE_LAYERS,
     RATE,
     SOURCE_LAYERS,
     TIE,
+    VIEWS,
     Asked,
     CandidateRun,
     Transfer,
@@ -37,15 +41,8 @@ from workbench.domain.transfers import (
 from workbench.domain.voting import elect
 from workbench.storage.project import Project
 
-KEY = "transfers"
-KEPT = 20  # transfers that a project remembers
 DEFAULT_BACKBONE = "squeezenet1_1"
 OURS = ("target", "frozen", "start")  # keys that a transfer sets itself
-
-
-def transfers(op: OpenProject) -> list[Transfer]:
-    """The transfers that a project remembers, newest first."""
-    return msgspec.convert(op.store.settings.get(KEY, []), list[Transfer])
 
 
 def asked_with(
@@ -95,18 +92,7 @@ def begin(op: OpenProject, asked: Asked) -> Transfer:
         )
     if op.store.splits.current() is None:
         split(op, DEFAULT_SPLIT, ("category", "view") if joint else (asked.label_set,))
-    return _kept(op, Transfer(asked=asked, made=time.time(), joint=joint))
-
-
-def unfinished_like(op: OpenProject, asked: Asked) -> Transfer | None:
-    """The transfer that was asked for likewise and is not done, None where there is none."""
-    return next((t for t in transfers(op) if t.asked == asked and not done(t)), None)
-
-
-def newest_of(op: OpenProject, asked: Asked) -> Transfer | None:
-    """The newest transfer to the same labels from the same sources, whatever its settings."""
-    fits = (asked.label_set, asked.sources)
-    return next((t for t in transfers(op) if (t.asked.label_set, t.asked.sources) == fits), None)
+    return keep(op, Transfer(asked=asked, made=time.time(), joint=joint))
 
 
 def _check(store: Project, asked: Asked) -> None:
@@ -118,11 +104,6 @@ def _check(store: Project, asked: Asked) -> None:
         start_of(store, recipe)
     for layers in (SOURCE_LAYERS, *CANDIDATE_LAYERS):
         frozen_stage(backbone_of(asked), layers)
-
-
-def done(transfer: Transfer) -> bool:
-    """Whether nothing is left to do."""
-    return bool(transfer.winner) and bool(transfer.single or not transfer.asked.compare_views)
 
 
 def backbone_of(asked: Asked) -> str:
@@ -141,11 +122,6 @@ def has_views(store: Project, label_set: str) -> bool:
     return True
 
 
-def latest(op: OpenProject, transfer: Transfer) -> Transfer:
-    """A transfer as the project remembers it now."""
-    return next((one for one in transfers(op) if one.made == transfer.made), transfer)
-
-
 def candidates_made(op: OpenProject, transfer: Transfer) -> bool:
     """Whether every candidate has its run; the source is not needed any more then."""
     known = {c.layers for c in transfer.candidates if _is_there(op.store, c.run)}
@@ -155,7 +131,7 @@ def candidates_made(op: OpenProject, transfer: Transfer) -> bool:
 def choose_source(op: OpenProject, transfer: Transfer, found: Relatedness) -> Transfer:
     """Take the source that the comparison puts first; its name is one of those asked for."""
     best = found.sources[0].name
-    return _kept(op, msgspec.structs.replace(transfer, ranked=found.sources, source=best))
+    return keep(op, msgspec.structs.replace(transfer, ranked=found.sources, source=best))
 
 
 def prepare_source(
@@ -175,7 +151,7 @@ def prepare_source(
         "frozen": frozen_stage(name, SOURCE_LAYERS) if asked.start != "none" else "none",
     }
     made = prepare(source, recipe, f"source for {op.store.folder.stem}")
-    return _kept(op, msgspec.structs.replace(transfer, source_run=made.id))
+    return keep(op, msgspec.structs.replace(transfer, source_run=made.id))
 
 
 def prepare_candidates(op: OpenProject, source: Path, transfer: Transfer) -> Transfer:
@@ -190,7 +166,7 @@ def prepare_candidates(op: OpenProject, source: Path, transfer: Transfer) -> Tra
             run = _candidate(op, source, transfer, stage, target)
             known[layers] = CandidateRun(layers=layers, frozen=stage, run=run)
     made = tuple(known[layers] for layers in CANDIDATE_LAYERS)
-    return _kept(op, msgspec.structs.replace(transfer, candidates=made))
+    return keep(op, msgspec.structs.replace(transfer, candidates=made))
 
 
 def prepare_single(op: OpenProject, source: Path, transfer: Transfer) -> Transfer:
@@ -199,7 +175,7 @@ def prepare_single(op: OpenProject, source: Path, transfer: Transfer) -> Transfe
         return transfer
     target = {"target": transfer.asked.label_set}
     run = _candidate(op, source, transfer, transfer.winner, target, " without views")
-    return _kept(op, msgspec.structs.replace(transfer, single=run))
+    return keep(op, msgspec.structs.replace(transfer, single=run))
 
 
 def vote(op: OpenProject, transfer: Transfer) -> Transfer:
@@ -213,7 +189,7 @@ def vote(op: OpenProject, transfer: Transfer) -> Transfer:
             "Make a split with a test or validation part.",
         )
     counted = {candidate.name: candidate for candidate in outcome.candidates}
-    return _kept(
+    return keep(
         op,
         msgspec.structs.replace(
             transfer,
@@ -244,9 +220,11 @@ def _candidate(
     target: Mapping[str, object],
     note: str = "",
 ) -> str:
-    weights = source / "runs" / transfer.source_run / WEIGHTS_FILE
+    learned = source / "runs" / transfer.source_run
+    weights = learned / WEIGHTS_FILE
     recipe = {
         **_usual(transfer.asked),
+        **_shared(transfer.asked, learned),
         **transfer.asked.settings,
         **target,
         "start": f"file:{weights}",
@@ -260,6 +238,18 @@ def _usual(asked: Asked) -> dict[str, object]:
     """What a transfer sets where nobody says otherwise; from scratch the rate is that advised."""
     usual: dict[str, object] = {"backbone": backbone_of(asked), "seed": asked.seed}
     return usual if asked.start == "none" else usual | {"learning_rate": RATE}
+
+
+def _shared(asked: Asked, learned: Path) -> dict[str, object]:
+    """What lets candidates share the maps of the layers that all of them keep: so many views of
+    each image, the same in all, and the precision in which the source was `learned`, since maps of
+    another one are others."""
+    shared: dict[str, object] = {"cache": min(VIEWS, int(str(asked.settings.get("epochs", VIEWS))))}
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        lines = (learned / REPORTS_FILE).read_bytes().splitlines()
+        said = [report for report in map(decode_report, lines) if isinstance(report, Started)]
+        shared |= {"precision": said[-1].precision} if said else {}
+    return shared
 
 
 def _target(label_set: str, joint: bool, asked: Asked) -> dict[str, object]:
@@ -287,11 +277,3 @@ def _predicted(op: OpenProject, run: str) -> dict[int, str]:
             keys = [image if crop < 0 else -1 - crop for image, crop in pairs]
             return dict(zip(keys, (names[at] for at in held.predicted.tolist()), strict=True))
     return {}
-
-
-def _kept(op: OpenProject, transfer: Transfer) -> Transfer:
-    """Remember how far a transfer is, in place of what was known of it."""
-    rest: list[Any] = [one for one in transfers(op) if one.made != transfer.made]
-    stored = [msgspec.to_builtins(one) for one in (transfer, *rest)][:KEPT]
-    op.store.settings.put(KEY, stored)
-    return transfer

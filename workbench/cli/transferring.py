@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from workbench.app import transferring
+from workbench.app import transfer_book, transferring
 from workbench.app.open_project import OpenProject
 from workbench.app.sources import named_sources, opened_beside, written_source
 from workbench.app.transfer_steps import steps
@@ -90,9 +90,9 @@ def transfer_command(
         try:
             _carry_over(op, out, transfer)
         except _LeftOff as left:
-            ranking = transferring.latest(op, transfer).ranked
+            ranking = transfer_book.latest(op, transfer).ranked
             return {"ranked": ranked(ranking)} | left.problem
-        transfer = transferring.latest(op, transfer)
+        transfer = transfer_book.latest(op, transfer)
         with opened_beside(op, places[transfer.source][0]) as source:
             learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
         result = _result(op, transfer, learned)
@@ -108,7 +108,7 @@ def _carry_over(op: OpenProject, out: Output, transfer: Transfer) -> None:
         for step in left:
             if step.task is not None:
                 carry_out(step.task)
-                say_ranking(out, transferring.latest(op, transfer).ranked)
+                say_ranking(out, transfer_book.latest(op, transfer).ranked)
             for run in step.runs:
                 _train(step.op, run, out)
 

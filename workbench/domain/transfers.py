@@ -11,6 +11,7 @@ from workbench.domain.relatedness import SourceRelatedness
 SOURCE_LAYERS = 3  # kept from the start while the source is learned
 CANDIDATE_LAYERS = (4, 5, 6)  # kept from the source, one candidate each
 RATE = 1e-3  # with so many stages learning from a few hundred images, twice that diverged
+VIEWS = 8  # of each image that candidates are shown in turn: the layers they share see each once
 TIE = 1e-3  # of the classifiers of the views, unless the recipe says otherwise
 
 Value = bool | int | float | str | dict[str, dict[str, bool | int | float | str]]

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app import transferring
+from workbench.app import transfer_book, transferring
 from workbench.app.transfer_queue import TransferQueue
 from workbench.app.transfer_steps import Stage
 from workbench.domain.backbones import backbone
@@ -112,7 +112,11 @@ class TransferDialog(QDialog):
     def _take_up(self, label_set: str) -> None:
         """Begin with the transfer under way, else with the newest of this label set."""
         known = self._queue.current or next(
-            (t for t in transferring.transfers(self._context.op) if t.asked.label_set == label_set),
+            (
+                t
+                for t in transfer_book.transfers(self._context.op)
+                if t.asked.label_set == label_set
+            ),
             None,
         )
         if known is not None:
@@ -135,7 +139,7 @@ class TransferDialog(QDialog):
     def shown(self) -> Transfer | None:
         """The transfer whose figures are seen: the one under way, else the newest of these
         sources."""
-        return self._queue.current or transferring.newest_of(self._context.op, self.asked())
+        return self._queue.current or transfer_book.newest_of(self._context.op, self.asked())
 
     # What is shown
 
@@ -151,7 +155,7 @@ class TransferDialog(QDialog):
             tick.setEnabled(not running and (tick is self.views or self.views.isChecked()))
         runs = {run.id: run for run in self._context.op.store.runs.all()}
         self.vote.show_transfer(transfer, runs)
-        left = transferring.unfinished_like(self._context.op, asked)
+        left = transfer_book.unfinished_like(self._context.op, asked)
         ended = self._ended_words(transfer, left is not None)
         self.stages.show_transfer(transfer, self._queue.stage, self._now_words(transfer), ended)
         go_on = self.tr("Go on") if left is not None else self.tr("Transfer")

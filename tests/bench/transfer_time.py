@@ -1,0 +1,183 @@
+"""A transfer's three candidates on shared maps, beside three trainings that share nothing.
+
+Run `OMP_NUM_THREADS=1 python -m tests.bench.transfer_time [--epochs N] [--seeds N] [--each N]`.
+birds6 in two halves of three species, the target divided half and half, SqueezeNet 1.0 from
+ImageNet. Candidates are trained as a transfer trains them and, in turn with them, anew with what it
+shares switched off. Printed: seconds by the clock and of processor time, the ratios, and what both
+reach. Bar: on the mean of all candidates within 0.5 points.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from PySide6.QtCore import QCoreApplication
+
+from tests.bench.relatedness import DATA, make, real_sets
+from workbench.app import transferring
+from workbench.app.jobs import Done, run_here
+from workbench.app.open_project import OpenProject
+from workbench.app.preparing import prepare
+from workbench.app.sources import written_source
+from workbench.app.splitting import split
+from workbench.app.training import training_task
+from workbench.app.transfer_book import latest
+from workbench.app.transfer_steps import Stage, steps
+from workbench.domain.recipes import parse_toml
+from workbench.domain.reports import Note
+from workbench.domain.splits import SplitPlan
+from workbench.domain.transfers import Asked
+
+POINTS = 0.5
+Spent = dict[str, list[tuple[float, float]]]  # seconds by the clock and of processors, by what for
+Reached = dict[str, list[float]]  # top-1 in per cent
+
+
+@contextmanager
+def timed(spent: Spent, what: str) -> Iterator[None]:
+    """Add what passes inside to `spent`, work of child processes included."""
+    began, used = time.perf_counter(), _used()
+    yield
+    spent.setdefault(what, []).append((time.perf_counter() - began, _used() - used))
+
+
+def _used() -> float:
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in both)
+
+
+def train(op: OpenProject, run: str) -> float:
+    """Top-1 of the test part, in per cent."""
+
+    def say(report: object) -> None:
+        if isinstance(report, Note) and "maps" in report.text.lower():
+            print(f"    {report.text}", flush=True)
+
+    outcome = run_here(training_task(op, run), say)
+    assert isinstance(outcome, Done), outcome
+    return 100 * float(op.store.runs.get(run).metrics["test"]["top1"])
+
+
+def carry_over(
+    op: OpenProject, asked: Asked, spent: Spent, reached: dict[str, list[float]]
+) -> None:
+    """A transfer whole; each candidate's training is followed by one that shares nothing."""
+    transfer = transferring.begin(op, asked)
+    for step in steps(op, transfer):
+        if step.task is not None:
+            with timed(spent, "comparing"):
+                assert isinstance(run_here(step.task), Done)
+        elif step.stage is Stage.SOURCE:
+            with timed(spent, "source"):
+                print(f"  source: {train(step.op, step.runs[0]):.2f} %", flush=True)
+        else:
+            for run in step.runs:
+                _beside(op, run, spent, reached)
+    found = latest(op, transfer)
+    votes = ", ".join(f"{c.frozen} {c.votes}" for c in found.candidates)
+    print(f"  votes of {found.voted}: {votes}; winner {found.winner}", flush=True)
+
+
+def _beside(op: OpenProject, run: str, spent: Spent, reached: Reached) -> None:
+    recipe = parse_toml(op.store.runs.get(run).recipe_toml, run)
+    alone = prepare(op, {**recipe, "cache": 0}, "shares nothing")
+    for what, own in (("shared", run), ("alone", alone.id)):
+        with timed(spent, what):
+            reached[what].append(train(op, own))
+        clock, used = spent[what][-1]
+        print(
+            f"  {recipe['frozen']} {what}: {reached[what][-1]:.2f} %, {clock:.1f} s "
+            f"({used:.1f} s of processor), {recipe['precision']}",
+            flush=True,
+        )
+
+
+def say(spent: Spent, reached: Reached) -> bool:
+    """Print the sums and ratios; whether the accuracy holds."""
+    total = {what: [sum(pair[at] for pair in spent[what]) for at in (0, 1)] for what in spent}
+    first = [total["comparing"][at] + total["source"][at] for at in (0, 1)]
+    for what, words in (("shared", "on shared maps"), ("alone", "sharing nothing")):
+        clock, used = total[what]
+        print(
+            f"three candidates {words}: {clock:.1f} s (processor {used:.1f} s); whole transfer "
+            f"{first[0] + clock:.1f} s ({first[1] + used:.1f} s)"
+        )
+    of_candidates = [total["alone"][at] / total["shared"][at] for at in (0, 1)]
+    of_whole = [
+        (first[at] + total["alone"][at]) / (first[at] + total["shared"][at]) for at in (0, 1)
+    ]
+    print(f"ratio of the candidates {of_candidates[0]:.2f} × (processor {of_candidates[1]:.2f} ×)")
+    print(f"ratio of the whole {of_whole[0]:.2f} × (processor {of_whole[1]:.2f} ×)")
+    one = [first[at] + total["shared"][at] for at in (0, 1)]
+    print(
+        f"whole transfer beside the three trainings alone: {one[0] / total['alone'][0]:.2f} of "
+        f"their time (processor {one[1] / total['alone'][1]:.2f})"
+    )
+    mean = {what: statistics.mean(found) for what, found in reached.items()}
+    held = mean["shared"] >= mean["alone"] - POINTS
+    print(
+        f"accuracy {mean['shared']:.2f} % shared, {mean['alone']:.2f} % alone, difference "
+        f"{mean['shared'] - mean['alone']:+.2f} points: {'reached' if held else 'NOT REACHED'}"
+    )
+    return held
+
+
+def main() -> int:
+    """Measure; 0 where the accuracy holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--each", type=int, default=100, help="images of a class")
+    parser.add_argument("--data", type=Path, default=DATA)
+    options = parser.parse_args()
+    QCoreApplication.instance() or QCoreApplication([])
+    print(f"load {os.getloadavg()[0]:.1f}, threads {os.environ.get('OMP_NUM_THREADS', 'all')}")
+    sets = real_sets(options.data)
+    spent: Spent = {}
+    reached: Reached = {"shared": [], "alone": []}
+    weights = options.data / "weights" / "squeezenet1_0.safetensors"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for seed in range(options.seeds):
+            os.environ["WORKBENCH_MAPS"] = str(folder / f"maps {seed}")
+            (folder / str(seed)).mkdir()
+            made = [
+                make(
+                    folder / str(seed),
+                    half,
+                    {label: paths[: options.each] for label, paths in sets[half].items()},
+                )
+                for half in ("birds A", "birds B")
+            ]
+            target, source = made
+            where = source.store.folder
+            source.close()
+            split(target, SplitPlan(0.5, 0.0, 0.5, seed), ("category",))
+            asked = Asked(
+                label_set="category",
+                sources=(written_source(where.resolve(), "category"),),
+                start=f"file:{weights}",
+                settings={"backbone": "squeezenet1_0", "epochs": options.epochs},
+                seed=seed,
+            )
+            carry_over(target, asked, spent, reached)
+            target.close()
+    print(f"load {os.getloadavg()[0]:.1f} at the end")
+    held = say(spent, reached)
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
