@@ -172,6 +172,7 @@ def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
         view_truth=table.view_truth[rows],
         view_scores=None if table.view_scores is None else table.view_scores[rows],
         true_view=table.true_view[rows],
+        marks=None if table.marks is None else table.marks[rows],
     )
 
 

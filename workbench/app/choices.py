@@ -11,7 +11,7 @@ import msgspec
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.processes import child_environment, learning_command
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.methods import Spec, Value
+from workbench.domain.methods import ONE_LABEL, Spec, Value
 from workbench.domain.recipes import Recipe
 
 SECONDS = 120.0  # that the learning program may take to be loaded from a slow disk
@@ -91,9 +91,10 @@ def _silent(reason: str) -> KnownError:
     )
 
 
-def check_choices(recipe: Recipe) -> None:
+def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
     """Raise ValueRefused where the recipe names a method, penalty, head or parameter that there is
-    not. What every recipe says if nothing is chosen is known without asking."""
+    not, or one that wants labels which exclude each other where they do not. What every recipe says
+    if nothing is chosen is known without asking."""
     plain = Recipe(target=recipe.target)
     same = (recipe.method, recipe.penalty, recipe.head) == (plain.method, plain.penalty, plain.head)
     if same and not recipe.options:
@@ -104,6 +105,10 @@ def check_choices(recipe: Recipe) -> None:
         *penalties_of(specs(), recipe.penalty),
     ]
     _check_options(found, recipe.options)
+    for spec in found:
+        if not exclusive and ONE_LABEL in spec.needs:
+            allowed = f"others than {spec.title}: these labels do not exclude each other"
+            raise ValueRefused(spec.kind, spec.name, allowed)
 
 
 def chosen(known: list[Spec], kind: str, name: str) -> Spec:

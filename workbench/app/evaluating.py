@@ -49,6 +49,7 @@ def evaluate_task(op: OpenProject, run_id: str, part: Part = Part.TEST) -> Task:
         )
     rows = np.array([image.row for image in images])
     truth, stored = of_run.table.truth[rows], of_run.table.scores[rows]
+    marks = of_run.table.marks[rows] if of_run.table.marks is not None else None
     folder = op.store.runs_folder / run_id
 
     def work() -> Generator[object | None, None, Evaluation]:
@@ -58,7 +59,9 @@ def evaluate_task(op: OpenProject, run_id: str, part: Part = Part.TEST) -> Task:
                 f"None of the {len(images)} images can be read.",
                 "Check that the disk with the images is connected, or re-link their source.",
             )
-        return compare(part, truth[scored.read], stored[scored.read], scored.known, scored.unread)
+        read = scored.read
+        carried = marks[read] if marks is not None else None
+        return compare(part, truth[read], stored[read], scored.known, scored.unread, carried)
 
     title = QCoreApplication.translate("evaluating", "Evaluate {run}")
     return Task(title.format(run=of_run.record.name), work, kind="evaluate")
@@ -70,14 +73,23 @@ def compare(
     stored: NDArray[np.float32],
     scores: NDArray[np.float32],
     unread: tuple[SkippedFile, ...] = (),
+    marks: NDArray[np.bool_] | None = None,
 ) -> Evaluation:
-    """Scores of n images (n × C) beside those stored; truth −1 is left out of accuracies."""
+    """Scores of n images (n × C) beside those stored; truth −1 is left out of accuracies. With
+    `marks` (n × C) an image of which one of the k highest labels is its own counts as right."""
+
+    def top(k: int, of: NDArray[np.float32]) -> float:
+        if marks is None:
+            return top_k_accuracy(truth, of.astype(np.float64), k)
+        highest = np.argsort(-of, axis=1, kind="stable")[:, :k]
+        return float(np.take_along_axis(marks, highest, axis=1).any(axis=1).mean())
+
     return Evaluation(
         part=part,
         images=len(scores),
-        top1=top_k_accuracy(truth, scores.astype(np.float64), 1),
-        top5=top_k_accuracy(truth, scores.astype(np.float64), 5),
-        stored_top1=top_k_accuracy(truth, stored.astype(np.float64), 1),
+        top1=top(1, scores),
+        top5=top(5, scores),
+        stored_top1=top(1, stored),
         changed=int((scores.argmax(axis=1) != stored.argmax(axis=1)).sum()),
         largest_difference=float(np.abs(scores - stored).max(initial=0.0)),
         unread=unread,

@@ -16,7 +16,7 @@ from workbench.app.finding_mouths import with_mouths
 from workbench.app.jobs import Task
 from workbench.app.open_project import OpenProject
 from workbench.app.prediction_csv import CsvRow, PredictionCsv
-from workbench.app.run_images import RunImage, RunImages, takes_crops
+from workbench.app.run_images import RunImage, RunImages, takes_crops, thresholds_of
 from workbench.app.scoring import Piece, pieces
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
@@ -142,7 +142,8 @@ def predict_folder_task(op: OpenProject, run_id: str, folder: Path, csv_path: Pa
             yield Note(text=_tr("The run looks at mouths: they are found first."))
             named, missed = yield from with_mouths(named, landmarks)
             skipped += missed
-        with PredictionCsv(csv_path, record.labels, boxes=mouths) as sheet:
+        thresholds = thresholds_of(run_folder)
+        with PredictionCsv(csv_path, record.labels, mouths, thresholds) as sheet:
             sheet.write([CsvRow(lost.path, note=lost.reason) for lost in skipped])
             images = yield from _fill(sheet, run_folder, named, skipped)
         yield Progress(done=len(named), total=len(named), text=_tr("Predicting"))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.errors import KnownError
+from workbench.domain.multilabel import EVEN
 from workbench.domain.runs import RunLabels
 
 BOX = ("left", "top", "right", "bottom")
@@ -32,16 +33,21 @@ class CsvRow:
 
 class PredictionCsv:
     """A CSV file in the making: file, predicted, confidence, a column per label, the same of views
-    where the head is joint, the box where mouths are cut out, and a note.
+    where the head is joint, the box where mouths are cut out, and a note. Where labels do not
+    exclude each other, all that reach their threshold are predicted, joined by "|", and the
+    confidence is the highest score.
 
     What was written before an error or a stop is kept beside it, under `partial`.
     """
 
-    def __init__(self, path: Path, labels: RunLabels, boxes: bool) -> None:
+    def __init__(
+        self, path: Path, labels: RunLabels, boxes: bool, thresholds: tuple[float, ...] = ()
+    ) -> None:
         self.path = path
         self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
         self._labels = labels
         self._boxes = boxes
+        self._thresholds = thresholds
 
     def __enter__(self) -> PredictionCsv:
         try:
@@ -85,11 +91,19 @@ class PredictionCsv:
 
     def _cells(self, row: CsvRow) -> list[str]:
         cells = [row.file, *_scores(self._labels.target.labels, row.scores)]
+        if not self._labels.target.exclusive and row.scores is not None:
+            cells[1] = self._claimed(row.scores)
         if self._labels.view is not None:
             cells += _scores(self._labels.view.labels, row.view_scores)
         if self._boxes:
             cells += [str(side) for side in row.box] if row.box is not None else [""] * 4
         return [*cells, row.note]
+
+    def _claimed(self, scores: NDArray[np.float32]) -> str:
+        labels = self._labels.target.labels
+        least = self._thresholds or (EVEN,) * len(labels)
+        found = zip(labels, scores.tolist(), least, strict=True)
+        return "|".join(label for label, score, threshold in found if score >= threshold)
 
 
 def _scores(labels: Sequence[str], scores: NDArray[np.float32] | None) -> list[str]:

@@ -16,6 +16,7 @@ from workbench.app.choices import check_choices
 from workbench.app.open_project import OpenProject
 from workbench.app.samples import SampleSet, collect
 from workbench.app.splitting import draw, split
+from workbench.app.unlabelled import with_unlabelled
 from workbench.app.weights import weights_path
 from workbench.domain.advice import TWICE, Advice
 from workbench.domain.advice import advise as advise_for
@@ -65,19 +66,21 @@ def prepare(
     target = _target(partial)
     notes = []
     found = collect(project.store, target)
-    if plan is not None:
-        found = _divided(found, draw(project, plan, _strata(target)))
+    parts = None if plan is None else draw(project, plan, _strata(target))
+    found = found if parts is None else _divided(found, parts)
     recipe = _recipe(found, partial)
-    check_choices(recipe)
+    check_choices(recipe, found.labels.target.exclusive)
     start = start_of(project.store, recipe)
+    more = with_unlabelled(project.store, found, recipe, parts)
     if plan is None and project.store.splits.current() is None:
         notes.append(_default_split(project, recipe))
         found = collect(project.store, target)
         recipe = _recipe(found, partial)
+        more = with_unlabelled(project.store, found, recipe)
     notes += _notes(found) + _doubts(recipe)
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     final = project.store.runs_folder / run_id
-    write_run(final, recipe, found, start, notes)
+    write_run(final, recipe, more, start, notes)
     record = RunRecord(
         id=run_id,
         name=name or _name(project.store, recipe),
@@ -94,9 +97,11 @@ def prepare(
 
 def check(project: OpenProject, partial: Mapping[str, object]) -> None:
     """Raise KnownError or ValueRefused where `prepare` would refuse these keys; nothing is made."""
-    recipe = _recipe(collect(project.store, _target(partial)), partial)
-    check_choices(recipe)
+    found = collect(project.store, _target(partial))
+    recipe = _recipe(found, partial)
+    check_choices(recipe, found.labels.target.exclusive)
     start_of(project.store, recipe)
+    with_unlabelled(project.store, found, recipe)
 
 
 def _target(partial: Mapping[str, object]) -> str:

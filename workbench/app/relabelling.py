@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.results import RunResults
+from workbench.app.results import LABEL_HEAD, RunResults
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.metrics import confusion_matrix
 
@@ -32,11 +32,37 @@ class CurrentLabels:
         rows = len(self._results.table)
         if self.label_set is None:
             return np.full(rows, -1, np.int64)
+        if not self.label_set.exclusive:
+            return self._of_marks(self.label_set)
         position = self._positions(self.label_set)
         at = self._project.store.labels.label_ids(self._results.table.images, self.label_set.name)
         now: IntArray = position[at]
         if self.label_set.subject is Subject.CROP:
             now = self._of_crops(self.label_set, now)
+        return now
+
+    def _of_marks(self, label_set: LabelSet) -> IntArray:
+        """Where labels do not exclude each other: of one label's head 1 with and 0 without it; else
+        the run's truth while it is carried, and the first label where it is no more."""
+        table, labels = self._results.table, self._project.store.labels
+        of_images = labels.all_of_images(table.images, label_set.name)
+        of_crops = labels.all_of_crops(table.crops[table.crops >= 0], label_set.name)
+        known = self._results.record.labels.target.labels
+        truth = self._results.outputs(self._head)[0]
+        single = None
+        if self._head.startswith(LABEL_HEAD):
+            single = known[int(self._head.removeprefix(LABEL_HEAD))]
+        now = np.full(len(table), -1, np.int64)
+        for row, (image, crop) in enumerate(
+            zip(table.images.tolist(), table.crops.tolist(), strict=True)
+        ):
+            given = of_crops.get(crop) or of_images.get(image, ())
+            if single is not None:
+                now[row] = int(single in given) if given else -1
+            elif truth[row] >= 0 and known[truth[row]] in given:
+                now[row] = truth[row]
+            elif given:
+                now[row] = known.index(given[0]) if given[0] in known else -2
         return now
 
     def _positions(self, label_set: LabelSet) -> IntArray:

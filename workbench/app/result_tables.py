@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from workbench.app.results import RunResults, Scope
+from workbench.app.results import TARGET_HEAD, RunResults, Scope
 from workbench.app.run_comparison import Comparison
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
@@ -46,13 +46,18 @@ def matrix_csv(results: RunResults, scope: Scope) -> str:
 
 
 def classes_csv(results: RunResults, scope: Scope) -> str:
-    return to_csv(
-        ("class", "precision", "recall", "f1", "support"),
-        (
-            (label, score.precision, score.recall, score.f1, score.support)
-            for label, score in results.classes(scope)
-        ),
-    )
+    header = ["class", "precision", "recall", "f1", "support"]
+    rows: list[list[object]] = [
+        [label, score.precision, score.recall, score.f1, score.support]
+        for label, score in results.classes(scope)
+    ]
+    if results.marked is not None and scope.head == TARGET_HEAD:
+        header += ["ap", "threshold"]
+        precisions = results.marked.precisions(results.inside(scope))
+        thresholds = results.marked.thresholds.tolist()
+        for row, precision, threshold in zip(rows, precisions, thresholds, strict=True):
+            row += [precision, threshold]
+    return to_csv(header, rows)
 
 
 def reliability_csv(results: RunResults, scope: Scope) -> str:

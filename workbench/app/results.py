@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.app.marked import Marked, with_and_without
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.metrics import (
@@ -32,12 +33,13 @@ BINS = 10
 
 TARGET_HEAD = "target"
 VIEW_HEAD = "view"
+LABEL_HEAD = "label:"  # and a label's position: one label of a set that does not exclude any
 
 
 @dataclass(frozen=True)
 class Scope:
     """Which predictions are looked at: of one part (None: every part), of images of one view ("":
-    of any), and of which head ("view" only where a run learned category and view together)."""
+    of any), and of which of the run's `heads`."""
 
     part: Part | None = Part.TEST
     view: str = ""
@@ -73,6 +75,7 @@ class RunResults:
         self.record = record
         self.table = table
         self._heads: dict[str, tuple[IntArray, NDArray[np.float32], IntArray]] = {}
+        self.marked = Marked(table, table.marks) if table.marks is not None else None
         self._confidences: dict[str, FloatArray] = {}
 
     @cached_property
@@ -103,8 +106,22 @@ class RunResults:
                 return part
         return Part.TEST
 
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """What was predicted, as (what it is called, head): the target, the view where a run
+        learned both together, and single labels where they do not exclude each other."""
+        found = [(self.label_set(TARGET_HEAD), TARGET_HEAD)]
+        if self.has_view_head:
+            found.append((self.label_set(VIEW_HEAD), VIEW_HEAD))
+        if self.marked is not None:
+            names = self.record.labels.target.labels
+            found += [(name, f"{LABEL_HEAD}{at}") for at, name in enumerate(names)]
+        return found
+
     def label_list(self, head: str = TARGET_HEAD) -> LabelList:
         view = self.record.labels.view
+        if head.startswith(LABEL_HEAD):
+            return with_and_without(self.record.labels.target, int(head.removeprefix(LABEL_HEAD)))
         return view if head == VIEW_HEAD and view is not None else self.record.labels.target
 
     def label_set(self, head: str = TARGET_HEAD) -> str:
@@ -113,8 +130,11 @@ class RunResults:
 
     def outputs(self, head: str) -> tuple[IntArray, NDArray[np.float32], IntArray]:
         """(truth n, scores n×C, predicted n) of a head."""
+        if head not in self._heads and self.marked and head.startswith(LABEL_HEAD):
+            self._heads[head] = self.marked.outputs(int(head.removeprefix(LABEL_HEAD)))
         if head not in self._heads:
             truth, scores = self.table.truth, self.table.scores
+            truth = truth if self.marked is None else self.marked.truth
             if head == VIEW_HEAD and self.table.view_scores is not None:
                 truth, scores = self.table.view_truth, self.table.view_scores
             predicted = scores.argmax(axis=1).astype(np.int64)
@@ -149,6 +169,13 @@ class RunResults:
             mask = mask & ((true == claimed) == right)
         return self._surest_first(np.flatnonzero(mask), scope.head)
 
+    def rows_with(self, scope: Scope, label: int) -> IntArray:
+        """Rows of the scope that truly carry a label of its head, the surest first."""
+        if self.marked is None or scope.head != TARGET_HEAD:
+            return self.rows(scope, truth=label)
+        mask = self.inside(scope) & self.marked.marks[:, label]
+        return self._surest_first(np.flatnonzero(mask), scope.head)
+
     def rows_in_bin(self, scope: Scope, at: int) -> IntArray:
         """Rows of the scope whose confidence lies in one bin of the reliability diagram."""
         rows = np.flatnonzero(self.inside(scope))
@@ -176,6 +203,8 @@ class RunResults:
     def classes(self, scope: Scope) -> list[tuple[str, ClassScore]]:
         """Each label of the head with its scores."""
         labels = self.label_list(scope.head).labels
+        if self.marked is not None and scope.head == TARGET_HEAD:
+            return list(zip(labels, self.marked.classes(self.inside(scope)), strict=True))
         return list(zip(labels, class_scores(self.matrix(scope)), strict=True))
 
     def scores(self, scope: Scope) -> Scores:

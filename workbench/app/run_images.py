@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from workbench.domain.images import ImageRow
 from workbench.domain.labels import Subject
 from workbench.domain.predictions import NO_PART, PART_CODES
 from workbench.domain.requests import Picture
-from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, RunRecord, RunStatus
+from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import PARTS, Part
 
 IntArray = NDArray[np.int64]
@@ -73,6 +75,16 @@ def has_network(op: OpenProject, run: RunRecord) -> bool:
     """Whether the run's folder holds weights and how to rebuild the network."""
     folder = op.store.runs_folder / run.id
     return (folder / WEIGHTS_FILE).is_file() and (folder / MODEL_FILE).is_file()
+
+
+def thresholds_of(run_folder: Path) -> tuple[float, ...]:
+    """The scores from which a trained network's labels are claimed where they do not exclude each
+    other; none where they do. Raises KnownError where its card cannot be read."""
+    path = run_folder / MODEL_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ModelCard).thresholds
+    except (OSError, msgspec.DecodeError) as error:
+        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
 
 
 def takes_crops(op: OpenProject, record: RunRecord) -> bool:

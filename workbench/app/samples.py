@@ -63,6 +63,11 @@ def collect(store: Project, target: str) -> SampleSet:
     two labels are in use.
     """
     first = store.labels.get("category" if target == JOINT else target)
+    if target == JOINT and not (first.exclusive and store.labels.get("view").exclusive):
+        raise KnownError(
+            "Labels of category or view can be given together, which category + view cannot learn.",
+            "Learn one of them alone, or let their labels exclude each other.",
+        )
     if first.subject is Subject.CROP:
         return _of_subjects(store, first, _mouths(store, first), None)
     views = store.labels.get("view") if target == JOINT else None
@@ -95,7 +100,7 @@ def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
     usable = {image: [crop for crop in crops if crop.usable] for image, crops in of_images.items()}
     crop_ids = [crop.id for crops in usable.values() for crop in crops if crop.id is not None]
     given = store.labels.all_of_crops(crop_ids, label_set.name)
-    whole = _ready_made(store)
+    whole = ready_made(store)
     found: list[_Subject] = []
     for image in ids:
         crops = usable.get(image, [])
@@ -108,7 +113,8 @@ def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
     return found
 
 
-def _ready_made(store: Project) -> set[int]:
+def ready_made(store: Project) -> set[int]:
+    """Images of the sources that no detection has met."""
     detected = store.crops.detected_sources()
     whole: set[int] = set()
     for source in store.images.sources():

@@ -178,6 +178,7 @@ def load_predictions(path: Path) -> PredictionTable:
                 view_truth=arrays["view_truth"],
                 view_scores=arrays.get("view_scores"),
                 true_view=arrays["true_view"],
+                marks=arrays.get("marks"),
             )
     except (OSError, ValueError, KeyError) as error:
         raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error

@@ -23,7 +23,8 @@ def described(run: RunRecord) -> dict[str, object]:
 
 
 def part_scores(results: RunResults) -> dict[str, dict[str, object]]:
-    """For each part that has labelled images: top-1, top-5 and calibration error in [0, 1]."""
+    """For each part that has labelled images: top-1, top-5 and calibration error in [0, 1]; exact
+    match and mean average precision where labels do not exclude each other."""
     return {part.value: _scores(results, part) for part in results.parts}
 
 
@@ -37,6 +38,9 @@ def _scores(results: RunResults, part: Part) -> dict[str, object]:
     }
     if results.has_view_head:
         made["view_top1"] = results.scores(Scope(part, head="view")).top1
+    if results.marked is not None:
+        said = results.marked.scores(results.inside(Scope(part)))
+        made |= {"exact": said.exact, "mean_ap": said.mean_ap}
     return made
 
 
@@ -54,10 +58,9 @@ def say_run(out: Output, result: dict[str, object]) -> None:
     parts = result["parts"]
     assert isinstance(parts, dict)
     out.say(f"run {result['run']} “{result['name']}”: {result['status']}")
-    rows = [
-        (part.value, parts[part]["images"], parts[part]["top1"], parts[part]["top5"])
-        for part in PARTS
-        if part in parts
-    ]
+    shown = {"images": "images", "top1": "top-1", "top5": "top-5"}
+    if any("exact" in part for part in parts.values()):
+        shown |= {"exact": "exact", "mean_ap": "mAP"}
+    rows = [(part.value, *(parts[part][key] for key in shown)) for part in PARTS if part in parts]
     if rows:
-        out.table(("part", "images", "top-1", "top-5"), rows)
+        out.table(("part", *shown.values()), rows)

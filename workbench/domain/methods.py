@@ -8,6 +8,8 @@ import msgspec
 
 from workbench.domain.errors import ValueRefused
 
+ONE_LABEL = "one label"  # something that a method may need: labels that exclude each other
+
 Value = bool | int | float | str
 Options = Mapping[str, Mapping[str, Value]]  # part of a recipe: spec name -> parameter -> value
 
@@ -61,7 +63,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: "method", "penalty" or "head". words: one sentence for a person. source: the paper. needs:
     what must be there, each of "start" (start weights), "source head" (start weights with their own
     classifier), "views" (view labels), "unlabelled" (images without a label), "normalisation" (a
-    backbone with batch normalisation).
+    backbone with batch normalisation), "one label" (labels that exclude each other).
     """
 
     name: str

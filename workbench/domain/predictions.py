@@ -21,7 +21,8 @@ class PredictionTable:
     `images` and `crops` are ids (crop -1 where the whole image was used); `parts` is 0 train, 1
     validation, 2 test, 3 none; `truth` and `view_truth` are label positions, -1 unknown. `scores`
     is n × C float32 in [0, 1]; `view_scores` n × K or None without a view head. `true_view` holds
-    view names, "" unknown.
+    view names, "" unknown. `marks` (n × C) says which labels each image carries where they do not
+    exclude each other, and `truth` is then the first of them.
     """
 
     images: IntArray
@@ -32,6 +33,7 @@ class PredictionTable:
     view_truth: IntArray
     view_scores: NDArray[np.float32] | None
     true_view: NDArray[np.str_]
+    marks: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,4 +62,5 @@ class PredictionTable:
             self.view_truth[mask],
             views[mask] if views is not None else None,
             self.true_view[mask],
+            self.marks[mask] if self.marks is not None else None,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,8 +20,8 @@ Scores = NDArray[np.float32]
 
 _INSERT = (
     "INSERT OR REPLACE INTO prediction (run, image, crop, part, truth, predicted, confidence,"
-    " view_truth, view_predicted, view_confidence, true_view, scores, view_scores)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " view_truth, view_predicted, view_confidence, true_view, scores, view_scores, marks)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _CHUNK = 50_000  # rows made into Python values at a time
 _SHOWABLE = "status IN ('finished', 'stopped', 'running', 'paused')"
@@ -76,14 +77,25 @@ class Predictions:
         views = None
         if self._db.value(f"SELECT view_scores IS NOT NULL {which}", values):
             views = self._scores(f"SELECT view_scores {which}", values)
+        marks = self._marks(f"SELECT marks {which}", values)
         names = [row[0] for row in self._db.run(f"SELECT true_view {which}", values)]
-        true_view = np.array(names, np.str_)
-        return PredictionTable(images, crops, parts, truth, scores, view_truth, views, true_view)
+        return PredictionTable(
+            images, crops, parts, truth, scores, view_truth, views, np.array(names, np.str_), marks
+        )
 
     def _scores(self, sql: str, values: list[int]) -> Scores:
         blobs = [row[0] for row in self._db.run(sql, values)]
         flat = np.frombuffer(b"".join(blobs), np.dtype("<f4"))
         return flat.reshape(len(blobs), -1).astype(np.float32)
+
+    def _marks(self, sql: str, values: list[int]) -> NDArray[np.bool_] | None:
+        """One row of marks for each prediction, none set where it was made without a truth."""
+        blobs = [row[0] for row in self._db.run(sql, values)]
+        width = max(len(blob or b"") for blob in blobs)
+        if not width:
+            return None
+        flat = b"".join(blob or bytes(width) for blob in blobs)
+        return np.frombuffer(flat, np.uint8).reshape(len(blobs), width).astype(np.bool_)
 
     def cell(self, run: int, part: Part, truth: int, predicted: int) -> IntArray:
         """Ids of a confusion cell's images; a truth of -1 means those without a label."""
@@ -173,16 +185,17 @@ def _rows(table: PredictionTable) -> Iterator[tuple[object, ...]]:
     )
     return zip(
         *(np.asarray(column).tolist() for column in columns),
-        _blobs(table.scores),
-        _blobs(views) if views is not None else [None] * len(table),
+        _blobs(table.scores, "<f4"),
+        _blobs(views, "<f4") if views is not None else [None] * len(table),
+        _blobs(table.marks, "u1") if table.marks is not None else [None] * len(table),
         strict=True,
     )
 
 
-def _blobs(scores: Scores) -> list[bytes]:
-    data = np.ascontiguousarray(scores, np.dtype("<f4")).tobytes()
-    width = 4 * scores.shape[1]
-    return [data[at : at + width] for at in range(0, len(data), width)] if width else []
+def _blobs(numbers: NDArray[Any], kind: str) -> list[bytes]:
+    data = np.ascontiguousarray(numbers, np.dtype(kind))
+    width, flat = data.itemsize * data.shape[1], data.tobytes()
+    return [flat[at : at + width] for at in range(0, len(flat), width)] if width else []
 
 
 def _empty() -> PredictionTable:

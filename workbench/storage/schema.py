@@ -187,3 +187,9 @@ def studies(db: SqliteDatabase) -> None:
         "CREATE TABLE study (id TEXT PRIMARY KEY, created REAL NOT NULL, body TEXT NOT NULL) "
         "WITHOUT ROWID"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def marks(db: SqliteDatabase) -> None:
+    """Predictions of labels that do not exclude each other: one byte per label, 1 = carried."""
+    db.conn.execute("ALTER TABLE prediction ADD COLUMN marks BLOB")

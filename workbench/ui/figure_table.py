@@ -51,8 +51,15 @@ class FigureModel(QAbstractTableModel):
 
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__()
-        self.columns = tuple(columns)
+        self._all = self.columns = tuple(columns)
         self.rows: tuple[tuple[Any, ...], ...] = ()
+
+    def show_columns(self, count: int) -> None:
+        """Have the first `count` columns only, of which the next rows have values."""
+        if count != len(self.columns):
+            self.beginResetModel()
+            self.columns, self.rows = self._all[:count], ()
+            self.endResetModel()
 
     def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
         """Show these rows."""
@@ -179,6 +186,10 @@ class FigureTable(QTableView):
         header.setMinimumSectionSize(least)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    def show_columns(self, count: int) -> None:
+        """Show the first `count` columns only; the rows have to be given anew."""
+        self.figures.show_columns(count)
 
     def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
         """Show these rows, in the order the header says."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
+from workbench.app.results import TARGET_HEAD
 from workbench.ui.result_section import Shown
 from workbench.ui.run_words import percent
 
@@ -51,6 +52,14 @@ class KeyFigures(QWidget):
         self.top1.setText(percent(scores.top1))
         five = self.tr("top-1, top-5 {score}").format(score=percent(scores.top5))
         self.top5.setText(five if many else self.tr("top-1"))
+        marked = shown.results.marked if shown.scope.head == TARGET_HEAD else None
+        if marked is not None:
+            said = marked.scores(shown.results.inside(shown.scope))
+            self.top5.setText(
+                self.tr("top-1, every label right {exact}, mAP {mean}").format(
+                    exact=percent(said.exact), mean=percent(said.mean_ap)
+                )
+            )
         self.errors.setText(self.tr("{n} wrong").format(n=f"{wrong:,}"))
         self.errors.setEnabled(wrong > 0)
         self.images.setText(self.tr("{n} images").format(n=f"{scores.images:,}"))

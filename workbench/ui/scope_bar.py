@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from workbench.app.results import TARGET_HEAD, VIEW_HEAD, RunResults, Scope
+from workbench.app.results import TARGET_HEAD, RunResults, Scope
 from workbench.domain.splits import Part
 
 
@@ -43,9 +43,7 @@ class ScopeBar(QWidget):
         _fill(self.part, [(words[part], part) for part in parts], results.best_part())
         every = [(self.tr("Any view"), "")]
         _fill(self.view, every + [(view, view) for view in results.views], "")
-        heads = [(results.label_set(TARGET_HEAD), TARGET_HEAD)]
-        if results.has_view_head:
-            heads.append((results.label_set(VIEW_HEAD), VIEW_HEAD))
+        heads = results.heads
         _fill(self.head, heads, TARGET_HEAD)
         self.view.setVisible(bool(results.views))
         self.head.setVisible(len(heads) > 1)

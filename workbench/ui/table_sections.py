@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from workbench.app.result_tables import classes_csv, reliability_csv, views_csv
-from workbench.app.results import Scope
+from workbench.app.results import TARGET_HEAD, Scope
 from workbench.ui.copying import Copies, Notify, picture_of
 from workbench.ui.figure_table import Column, FigureTable
 from workbench.ui.reliability_view import ReliabilityView
@@ -28,6 +28,8 @@ class ClassesSection(ResultSection):
                 Column(self.tr("Recall"), "share", self.tr("Found among those that are so")),
                 Column(self.tr("F1"), "share", self.tr("Harmonic mean of precision and recall")),
                 Column(self.tr("Support"), "count", self.tr("Images that are so")),
+                Column(self.tr("AP"), "share", self.tr("Average precision over all thresholds")),
+                Column(self.tr("Threshold"), "share", self.tr("Claimed from this score on")),
             )
         )
         self.table.picked.connect(self._picked)
@@ -43,7 +45,18 @@ class ClassesSection(ResultSection):
 
     def fill(self, shown: Shown) -> None:
         scores = shown.results.classes(shown.scope)
-        self.table.set_rows([(n, s.precision, s.recall, s.f1, s.support) for n, s in scores])
+        further: list[tuple[float, ...]] = [()] * len(scores)
+        marked = shown.results.marked if shown.scope.head == TARGET_HEAD else None
+        if marked is not None:  # labels that do not exclude each other
+            precisions = marked.precisions(shown.results.inside(shown.scope))
+            further = list(zip(precisions, marked.thresholds.tolist(), strict=True))
+        self.table.show_columns(7 if marked is not None else 5)
+        self.table.set_rows(
+            [
+                (n, s.precision, s.recall, s.f1, s.support, *more)
+                for (n, s), more in zip(scores, further, strict=True)
+            ]
+        )
         supported = [score.f1 for _, score in scores if score.support]
         mean = sum(supported) / len(supported) if supported else None
         self.caption.setText(
@@ -53,7 +66,7 @@ class ClassesSection(ResultSection):
     def _picked(self, row: int) -> None:
         shown = self.shown
         if shown is not None:
-            rows = shown.results.rows(shown.scope, truth=row)
+            rows = shown.results.rows_with(shown.scope, row)
             title = self.tr("true {label}: {n} images").format(label=shown.names[row], n=len(rows))
             self.rows_wanted.emit(title, rows)
 

@@ -40,7 +40,7 @@ class CoTuning(Method):
                 words="how labels are related to source classes",
             ),
         ),
-        needs=("start", "source head"),
+        needs=("start", "source head", "one label"),
     )
 
     def __init__(self, setup: Setup) -> None:

@@ -55,7 +55,7 @@ class Delta(Penalty):
                 words="how a channel's importance is found",
             ),
         ),
-        needs=("start",),
+        needs=("start", "one label"),
     )
 
     def __init__(self, setup: Setup) -> None:

@@ -1,0 +1,183 @@
+"""Labels that do not exclude each other, from the annotations to a cell and back."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from blake3 import blake3
+
+from workbench.app.evaluating import evaluate_task
+from workbench.app.jobs import Done, run_here
+from workbench.app.open_project import OpenProject
+from workbench.app.predicting import predict_folder_task
+from workbench.app.preparing import prepare
+from workbench.app.relabelling import CurrentLabels
+from workbench.app.result_tables import classes_csv
+from workbench.app.results import LABEL_HEAD, RunResults, Scope, load_results
+from workbench.app.splitting import split
+from workbench.app.training import training_task
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.images import FoundImage
+from workbench.domain.labels import Label, LabelSet
+from workbench.domain.recipes import JOINT
+from workbench.domain.runs import RunStatus
+from workbench.domain.splits import Part, SplitPlan
+from workbench.storage.project import Project
+
+TAGS = LabelSet(
+    "tags",
+    (Label("left", "L", "right"), Label("right", "R", "left"), Label("dark", "D")),
+    exclusive=False,
+)
+RECIPE = {
+    "target": "tags",
+    "backbone": "simpleconv3",
+    "start": "none",
+    "image_size": 32,
+    "test_resize": 0,
+    "epochs": 16,
+    "batch": 8,
+    "crop_scale": 0.9,
+    "rotation": 0.0,
+    "precision": "fp32",
+}
+
+
+def draw(path: Path, tags: tuple[str, ...], seed: int) -> None:
+    """Bright discs in the halves that are named; a dark ring about the middle."""
+    pixels = np.random.default_rng(seed).integers(90, 120, (40, 40, 3), dtype=np.uint8)
+    for tag, x in (("left", 10), ("right", 30)):
+        if tag in tags:
+            cv2.circle(pixels, (x, 20), 7, (240, 240, 240), -1)
+    if "dark" in tags:
+        cv2.circle(pixels, (20, 20), 17, (10, 10, 10), 2)
+    cv2.imwrite(str(path), pixels)
+
+
+@pytest.fixture(scope="module")
+def op(tmp_path_factory: pytest.TempPathFactory) -> OpenProject:
+    tmp_path = tmp_path_factory.mktemp("tags")
+    made = OpenProject(Project.create(tmp_path / "Tags"))
+    made.store.labels.save_set(TAGS)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    each = [
+        ("left",),
+        ("right",),
+        ("dark",),
+        ("left", "right"),
+        ("left", "dark"),
+        ("right", "dark"),
+    ]
+    found, tags = [], []
+    for at in range(48):
+        tags.append(each[at % len(each)])
+        path = pictures / f"{at:02}.png"
+        draw(path, tags[-1], at)
+        digest = blake3(path.read_bytes()).hexdigest()
+        size, mtime = path.stat().st_size, path.stat().st_mtime
+        found.append(
+            FoundImage(path.name, hash=digest, width=40, height=40, size=size, mtime=mtime)
+        )
+    with made.edit("Import"):
+        source = made.store.images.add_source(str(pictures), "folder")
+        made.store.images.add(source, found)
+        for image, own in zip(sorted(made.store.images.ids().tolist()), tags, strict=True):
+            for tag in own:
+                made.store.labels.assign([image], "tags", tag)
+    split(made, SplitPlan(0.5, 0.25, 0.25), stratify=("tags",))
+    return made
+
+
+@pytest.fixture(scope="module")
+def results(op: OpenProject) -> RunResults:
+    record = prepare(op, RECIPE)
+    assert isinstance(run_here(training_task(op, record.id)), Done)
+    assert op.store.runs.get(record.id).status is RunStatus.FINISHED
+    return load_results(op, record.id)
+
+
+def test_a_run_learns_all_labels_of_an_image(op: OpenProject, results: RunResults) -> None:
+    assert results.marked is not None
+    given = op.store.labels.all_of_images(results.table.images, "tags")
+    names = results.record.labels.target.labels
+    for row, image in enumerate(results.table.images.tolist()):
+        assert [names[at] for at in np.flatnonzero(results.marked.marks[row])] == [*given[image]]
+    said = results.marked.scores(results.inside(Scope(Part.TEST)))
+    assert said.mean_ap > 0.9
+    assert said.top1 > 0.8
+    assert said.exact > 0.3  # chance: six combinations
+    assert results.table.scores.sum(axis=1).max() > 1.2  # scored each alone, not one against all
+    stored = results.record.metrics["test"]
+    assert stored["exact"] == pytest.approx(said.exact)
+    assert stored["mean_ap"] == pytest.approx(said.mean_ap)
+    assert stored["top1"] == pytest.approx(results.scores(Scope(Part.TEST)).top1)
+    assert "ap" in classes_csv(results, Scope(Part.TEST)).splitlines()[0]
+
+
+def test_each_label_has_a_matrix_whose_cells_lead_to_images(results: RunResults) -> None:
+    titles = [title for title, _ in results.heads]
+    assert titles == ["tags", "left", "right", "dark"]
+    scope = Scope(Part.TEST, head=f"{LABEL_HEAD}2")
+    matrix = results.matrix(scope)
+    assert results.label_list(scope.head).labels == ("not dark", "dark")
+    assert matrix.sum() == 12
+    rows = results.rows(scope, truth=1)
+    assert len(rows) == matrix[1].sum()
+    marked = results.marked
+    assert marked is not None
+    assert marked.marks[rows, 2].all()
+
+
+def test_relabelling_from_a_cell_toggles_and_can_be_undone(
+    op: OpenProject, results: RunResults
+) -> None:
+    head = f"{LABEL_HEAD}2"
+    labels = CurrentLabels(op, results, head)
+    assert not labels.moved().any()
+    rows = results.rows(Scope(Part.TEST, head=head), truth=1)[:1]
+    labels.assign(rows, "dark")  # the label it had is taken away
+    assert labels.moved()[rows].all()
+    assert labels.moved().sum() == 1
+    op.undo()
+    assert not CurrentLabels(op, results, head).moved().any()
+
+
+def test_a_folder_s_predictions_name_every_label_claimed(
+    op: OpenProject, results: RunResults, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    draw(tmp_path / "new" / "both.png", ("left", "right"), 900)
+    sheet = tmp_path / "said.csv"
+    outcome = run_here(predict_folder_task(op, results.record.id, tmp_path / "new", sheet))
+    assert isinstance(outcome, Done)
+    with sheet.open(encoding="utf-8-sig") as file:
+        row = next(csv.DictReader(file))
+    scores = np.array([float(row[name]) for name in ("left", "right", "dark")])
+    marked = results.marked
+    assert marked is not None
+    claimed = [TAGS.names[at] for at in np.flatnonzero(scores >= marked.thresholds)]
+    assert row["predicted"] == "|".join(claimed)
+    assert scores[:2].min() > scores[2]
+
+
+def test_scoring_again_gives_the_same(op: OpenProject, results: RunResults) -> None:
+    outcome = run_here(evaluate_task(op, results.record.id))
+    assert isinstance(outcome, Done)
+    assert outcome.value.top1 == pytest.approx(outcome.value.stored_top1)
+    assert outcome.value.top1 == pytest.approx(results.scores(Scope(Part.TEST)).top1)
+
+
+def test_what_needs_one_label_is_refused(op: OpenProject) -> None:
+    with pytest.raises(ValueRefused, match="do not exclude each other"):
+        prepare(op, RECIPE | {"penalty": "delta"})
+
+
+def test_the_joint_head_wants_labels_that_exclude_each_other(op: OpenProject) -> None:
+    labels = op.store.labels
+    category = labels.get("category").with_labels(("a", "b"))
+    labels.save_set(LabelSet("category", category.labels, exclusive=False))
+    with pytest.raises(KnownError, match="category"):
+        prepare(op, RECIPE | {"target": JOINT})
