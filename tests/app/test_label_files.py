@@ -136,3 +136,15 @@ def test_places_that_are_none(op, tmp_path):
         export_labels(op, tmp_path / "no" / "labels.csv")
     with pytest.raises(KnownError, match="cannot be read"):
         import_labels(op, tmp_path / "gone.json")
+
+
+def test_a_new_set_of_which_an_image_carries_two_labels_lets_them_be_together(labelled, tmp_path):
+    file = tmp_path / "traits.csv"
+    file.write_text("path,set,label\n鸟 0.png,traits,a\n鸟 0.png,traits,b\n鸟 1.png,traits,b\n")
+    result = import_labels(labelled, file)
+    assert (result.labelled, result.unmatched) == (3, [])
+    assert not labelled.store.labels.get("traits").exclusive
+    ids = labelled.store.images.ids()
+    rows = {row.name: row.id for row in labelled.store.images.rows(ids)}
+    found = labelled.store.labels.all_of_images(ids, "traits")
+    assert found == {rows["鸟 0.png"]: ("a", "b"), rows["鸟 1.png"]: ("b",)}

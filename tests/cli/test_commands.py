@@ -111,6 +111,17 @@ def test_a_label_the_set_lacks_is_refused_unless_it_is_new(command, birds):
     assert command("label", birds, "--set", "category", "--label", "gull", "--new", "owl0")[0] == 0
 
 
+def test_a_new_set_may_give_an_image_several_labels(command, birds):
+    for label in ("wet", "small"):
+        given = ("--set", "traits", "--label", label, "--new", "--several", "owl0")
+        assert command("label", birds, *given)[0] == 0
+    store = Project.open(birds.with_suffix(".workbench"))
+    try:
+        assert store.labels.counts("traits") | {"": 0} == {"wet": 1, "small": 1, "": 0}
+    finally:
+        store.close()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def import_labels(op: OpenProject, file: Path) -> LabelImport:
     result = LabelImport(rows=len(rows))
     matched = _Images(op).matched(rows, result)
     with op.edit(f"Import labels from {file.name}"):
-        _add_labels(op, [row for row, _ in matched])
+        _add_labels(op, matched)
         _give(op, matched, result)
     return result
 
@@ -215,16 +215,23 @@ class _Images:
         return ending[0] if len(ending) == 1 else None
 
 
-def _add_labels(op: OpenProject, rows: Sequence[LabelRow]) -> None:
-    """Add the sets and labels the project lacks."""
-    wanted: dict[str, list[LabelRow]] = {}
-    for row in rows:
-        wanted.setdefault(row.set, []).append(row)
+def _add_labels(op: OpenProject, rows: Sequence[tuple[LabelRow, int]]) -> None:
+    """Add the sets and labels the project lacks. The labels of a new set exclude each other, unless
+    the file gives an image, or a crop, two of them."""
+    wanted: dict[str, dict[str, None]] = {}
+    crops: set[str] = set()
+    given: dict[tuple[str, int, object], set[str]] = {}
+    for row, image in rows:
+        wanted.setdefault(row.set, {})[row.label] = None
+        given.setdefault((row.set, image, row.box), set()).add(row.label)
+        if row.box:
+            crops.add(row.set)
+    several = {name for (name, _, _), labels in given.items() if len(labels) > 1}
     known = op.store.labels.sets()
-    for name, of_set in wanted.items():
-        subject = Subject.CROP if any(row.box for row in of_set) else Subject.IMAGE
-        former = known.get(name, LabelSet(name, subject=subject))
-        new = former.with_labels(tuple(dict.fromkeys(row.label for row in of_set)))
+    for name, labels in wanted.items():
+        subject = Subject.CROP if name in crops else Subject.IMAGE
+        former = known.get(name, LabelSet(name, (), subject, name not in several))
+        new = former.with_labels(tuple(labels))
         if new != known.get(name):
             op.store.labels.save_set(new)
 
@@ -242,14 +249,16 @@ def _give(op: OpenProject, rows: Sequence[tuple[LabelRow, int]], result: LabelIm
     labels = op.store.labels
     for (name, label, author, confidence), ids in to_images.items():
         labels.assign(ids, name, label, author, confidence)
-        _tally(labels.of_images(ids, name), ids, label, result)
+        _tally(labels.all_of_images(ids, name), ids, label, result)
     for (name, label, author, confidence), ids in to_crops.items():
         labels.assign_crops(ids, name, label, author, confidence)
-        _tally(labels.of_crops(ids, name), ids, label, result)
+        _tally(labels.all_of_crops(ids, name), ids, label, result)
 
 
-def _tally(now: dict[int, str], ids: Sequence[int], label: str, result: LabelImport) -> None:
-    stands = sum(label in now.get(one, "").split(", ") for one in ids)
+def _tally(
+    now: Mapping[int, Sequence[str]], ids: Sequence[int], label: str, result: LabelImport
+) -> None:
+    stands = sum(label in now.get(one, ()) for one in ids)
     result.labelled += stands
     result.kept += len(ids) - stands
 

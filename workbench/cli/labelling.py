@@ -16,7 +16,7 @@ from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageRow
-from workbench.domain.labels import Subject
+from workbench.domain.labels import Label, LabelSet, Subject
 
 BATCH = 20_000  # rows looked at together
 
@@ -24,7 +24,8 @@ BATCH = 20_000  # rows looked at together
 @command(
     "label",
     "workbench label Cars --set view --label left 'side/*.jpg'\n"
-    "workbench label Faces --set expression --label smile IMG_0012.jpg",
+    "workbench label Faces --set expression --label smile IMG_0012.jpg\n"
+    "workbench label Birds --set traits --label crested --new --several 'owl*.jpg'",
 )
 @project_argument
 @click.argument("words", nargs=-1, metavar="[IMAGE]...")
@@ -32,7 +33,8 @@ BATCH = 20_000  # rows looked at together
 @click.option("--set", "label_set", required=True, help="The label set: view, category, …")
 @click.option("--label", help="The label to give.")
 @click.option("--clear", is_flag=True, help="Take the label away instead.")
-@click.option("--new", is_flag=True, help="Add the label to the set where it is not there yet.")
+@click.option("--new", is_flag=True, help="Add the set, or the label to it, where missing.")
+@click.option("--several", is_flag=True, help="With --new: an image may carry several of the set.")
 def label_command(
     out: Output,
     project: Path,
@@ -42,6 +44,7 @@ def label_command(
     label: str | None,
     clear: bool,
     new: bool,
+    several: bool,
 ) -> Result:
     """Give one label to every IMAGE: a path, a glob, or a text found in the path.
 
@@ -53,7 +56,7 @@ def label_command(
     if not wanted:
         raise click.UsageError("Say which images: a path, a glob such as '*.jpg', or a text.")
     with opened(project) as op:
-        _check_label(op, label_set, label, new)
+        _check_label(op, label_set, label, new, several)
         ids = matching(op, wanted)
         if op.store.labels.get(label_set).subject is Subject.CROP:
             given, left_out = _give_to_crops(op, ids, label_set, label)
@@ -67,7 +70,12 @@ def label_command(
         return {"set": label_set, "label": label, "labelled": given, "left_out": left_out}
 
 
-def _check_label(op: OpenProject, label_set: str, label: str | None, new: bool) -> None:
+def _check_label(
+    op: OpenProject, label_set: str, label: str | None, new: bool, several: bool
+) -> None:
+    if new and label is not None and label_set not in op.store.labels.sets():
+        made = LabelSet(label_set, (Label(label),), exclusive=not several)
+        labelling.edit_set(op, made, {})
     known = op.store.labels.get(label_set)
     if label is None:
         return
