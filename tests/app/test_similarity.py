@@ -11,7 +11,8 @@ from workbench.app.features import Indexer, feature_source, feature_sources
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.labelling import assign
 from workbench.app.open_project import OpenProject
-from workbench.app.similarity import recognise_task, similar_task
+from workbench.app.recognising import recognise_task
+from workbench.app.similarity import similar_task
 from workbench.app.training import prepare, training_task
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.storage.project import Project

@@ -1,17 +1,20 @@
 """Feature indexes on the disk: read whole, kept within their bound, never in the way."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
 import pytest
 
 from tests.app.training_projects import small_project
+from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError
-from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard
+from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard, feature_key
+from workbench.domain.geometry import Rect
 from workbench.storage.features import FeatureIndexes
 from workbench.storage.project import DATABASE_FILE
-from workbench.storage.subjects import read_subjects
+from workbench.storage.subjects import read_files, read_subjects
 
 
 def write(indexes, name, rows, keys, when=0):
@@ -63,12 +66,37 @@ def test_a_full_disk_is_said_before_anything_is_computed(tmp_path):
         FeatureIndexes(tmp_path, kept_bytes=1 << 62).make_room("a", 1 << 60)
 
 
+def whole(database, crops):
+    steps = read_subjects(database, crops)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def test_images_and_crops_are_read_by_any_thread(tmp_path, qapp):
     op = small_project(tmp_path, count=4)
     try:
-        found = read_subjects(op.store.folder / DATABASE_FILE, crops=False)
+        database = op.store.folder / DATABASE_FILE
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(whole, database, False).result()
+            files = pool.submit(read_files, database, found, False).result()
         rows = op.store.images.rows(op.store.images.ids())
-        assert [(s.image, s.hash, s.path) for s in found] == [(r.id, r.hash, r.path) for r in rows]
-        assert read_subjects(op.store.folder / DATABASE_FILE, crops=True) == []
+        assert [(f.image, f.hash, f.path) for f in files] == [(r.id, r.hash, r.path) for r in rows]
+        assert found.images.tolist() == [r.id for r in rows]
+        assert found.crops.tolist() == [-1] * 4
+        assert found.keys.tolist() == [feature_key(r.hash) for r in rows]
+        assert len(whole(database, True)) == 0
+
+        box = (1, 2, 21, 22)
+        crop = Crop(None, rows[1].id, 0, CropState.FOUND, Rect(*box))
+        missed = Crop(None, rows[2].id, 0, CropState.MISSED)
+        op.store.crops.apply(rows[1].id, CropUpdate((crop,), ()))
+        op.store.crops.apply(rows[2].id, CropUpdate((missed,), ()))
+        seen = whole(database, True)
+        (file,) = read_files(database, seen, True)
+        assert (file.image, file.box, file.path) == (rows[1].id, box, rows[1].path)
+        assert seen.keys.tolist() == [feature_key(rows[1].hash, box)]
     finally:
         op.close()

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.app.open_project import OpenProject
+from workbench.app.similarity import Ranking
 from workbench.app.suggesting import by_uncertainty
 from workbench.domain.changes import Changes
-from workbench.domain.images import ImageFilter, Sort
+from workbench.domain.images import ImageFilter, Similar, Sort
 
 _FEW = 20_000  # changed images up to which only these are asked about again
 
@@ -26,6 +27,17 @@ class ImageList:
         self.descending = False
         self.uncertain_in: str | None = None  # the label set UNCERTAINTY speaks of; None: any
         self.ids: NDArray[np.int64] = np.empty(0, np.int64)
+        self._ranked: tuple[Similar, Ranking] | None = None
+
+    def rank(self, similar: Similar, ranking: Ranking) -> None:
+        """What the filter's `similar` means is known from now on; it counts at the next `show`."""
+        self._ranked = (similar, ranking)
+
+    def ranking(self, wanted: ImageFilter) -> Ranking | None:
+        """The order that the filter's `similar` asks for; None where it asks for none, or where it
+        is not known yet."""
+        known = self._ranked
+        return known[1] if known is not None and known[0] == wanted.similar else None
 
     def reload(self) -> None:
         """Ask for all ids anew."""
@@ -33,6 +45,10 @@ class ImageList:
 
     def _found(self, wanted: ImageFilter, sort: Sort, descending: bool) -> NDArray[np.int64]:
         images = self._op.store.images
+        ranking = self.ranking(wanted)
+        if ranking is not None:
+            ids = ranking.ordered(images.ids(wanted, sort))
+            return ids[::-1].copy() if descending else ids
         if sort is not Sort.UNCERTAINTY or self.uncertain_in is None:
             return images.ids(wanted, sort, descending)
         ids = by_uncertainty(self._op, self.uncertain_in, images.ids(wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,10 @@ from workbench.domain.reports import Featured, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
 from workbench.storage.features import FeatureIndex
 from workbench.storage.project import DATABASE_FILE
-from workbench.storage.subjects import SeenSubject, read_subjects
+from workbench.storage.subjects import SubjectFile, Subjects, read_files, read_subjects
 from workbench.vision.files import identify
 
-KEYED = 20_000  # images whose keys are made between two chances to stop
+LOOKED_UP = 2000  # files that are looked for between two chances to stop
 GUESSED = 1024  # features of a network that no index was made of yet
 # ImageNet starts in the order in which they are taken where nothing was trained yet
 PREFERRED = ("resnet50", "resnet18", "mobilenet_v2", "efficientnet_b0", "squeezenet1_1")
@@ -48,20 +48,15 @@ class FeatureSource:
 
 @dataclass(frozen=True)
 class Indexed:
-    """Subjects of a project that have features: N of each, row i of `rows` being subject i's.
-    `computed` of them were new, `left_out` could not be read; `bytes` is the index's size."""
+    """Subjects of a project that have features, the row of each in the index (`places`), and those
+    of files asked for beside them (`extra`). `computed` were new, `left_out` cannot be read."""
 
-    subjects: tuple[SeenSubject, ...]
+    subjects: Subjects
     index: FeatureIndex
     places: NDArray[np.int64]
     extra: NDArray[np.int64]
     computed: int
     left_out: int
-
-    @property
-    def images(self) -> NDArray[np.int64]:
-        """The image of each subject."""
-        return np.fromiter((s.image for s in self.subjects), np.int64, len(self.subjects))
 
     def rows(self, places: NDArray[np.int64] | None = None) -> NDArray[np.float16]:
         """Features of all subjects, or of these places of the index."""
@@ -161,32 +156,46 @@ class Indexer:
         Raises KnownError where a file is no image, or nothing can be read."""
         yield Progress(done=0, text=_tr("Looking through the index"))
         name = index_name(self._source.order)
-        subjects = read_subjects(self._database, self._source.crops)
-        keys = yield from _keys(subjects)
-        further = [_sample(SeenSubject(0, _identity(path), str(path))) for path in files]
-        extra = [feature_key(sample.hash) for sample in further]
+        subjects = yield from read_subjects(self._database, self._source.crops)
+        further = {feature_key(file.hash): file for file in map(_file, files)}
         index = self._indexes.read(name)
-        at = places_of(index.keys, keys)
-        missing = [_sample(subjects[i]) for i in np.flatnonzero(at < 0).tolist()]
-        known = {*keys.tolist(), *index.keys.tolist()} if further else set()
-        new = {key: sample for key, sample in zip(extra, further, strict=True) if key not in known}
-        missing += new.values()
-        there = [sample for sample in missing if Path(sample.path).is_file()]
+        at = places_of(index.keys, subjects.keys)
+        there = yield from self._missing(subjects, at, index, further)
         computed = 0
         if there:
             computed = yield from self._compute(name, index, there)
             index = self._indexes.read(name)
-            at = places_of(index.keys, keys)
-        if not len(index.keys):
-            raise KnownError(
-                "No image can be read to compare it.",
-                "Import images, or re-link their source where their disk is connected elsewhere.",
-            )
-        places = places_of(index.keys, extra)
-        for path, place in zip(files, places.tolist(), strict=True):
-            if place < 0:
-                raise KnownError(f"{path} is no image that can be read.", "Give another file.")
-        return _indexed(subjects, index, at, places, computed)
+            at = places_of(index.keys, subjects.keys)
+        _check_found(index, further)
+        known = np.flatnonzero(at >= 0)
+        extra = places_of(index.keys, list(further))
+        left_out = len(at) - len(known)
+        return Indexed(subjects[known], index, at[known], extra, computed, left_out)
+
+    def _missing(
+        self,
+        subjects: Subjects,
+        at: NDArray[np.int64],
+        index: FeatureIndex,
+        further: Mapping[int, SubjectFile],
+    ) -> Generator[object | None, None, list[Sample]]:
+        """What has no features yet, as far as its file is there."""
+        found = {key: _sample(file) for key, file in further.items()}
+        for key, place in zip(found.copy(), places_of(index.keys, list(found)), strict=True):
+            if place >= 0:
+                del found[key]
+        new = subjects[np.flatnonzero(at < 0)]
+        for start in range(0, len(new), LOOKED_UP):
+            some = new[np.arange(start, min(len(new), start + LOOKED_UP))]
+            for file in self.files(some):
+                if Path(file.path).is_file():
+                    found[feature_key(file.hash, file.box)] = _sample(file)
+            yield None
+        return list(found.values())
+
+    def files(self, subjects: Subjects) -> list[SubjectFile]:
+        """Where the files of these subjects are."""
+        return read_files(self._database, subjects, self._source.crops)
 
     def _compute(
         self, name: str, index: FeatureIndex, missing: Sequence[Sample]
@@ -199,42 +208,24 @@ class Indexer:
         return answer.rows
 
 
-def _indexed(
-    subjects: Sequence[SeenSubject],
-    index: FeatureIndex,
-    at: NDArray[np.int64],
-    extra: NDArray[np.int64],
-    computed: int,
-) -> Indexed:
-    known = np.flatnonzero(at >= 0)
-    whole = len(known) == len(subjects)
-    kept = tuple(subjects) if whole else tuple(subjects[i] for i in known.tolist())
-    return Indexed(kept, index, at[known], extra, computed, len(subjects) - len(known))
+def _check_found(index: FeatureIndex, further: Mapping[int, SubjectFile]) -> None:
+    """Raise KnownError where a file that was asked for, or everything, has no features."""
+    for file, place in zip(further.values(), places_of(index.keys, list(further)), strict=True):
+        if place < 0:
+            raise KnownError(f"{file.path} is no image that can be read.", "Give another file.")
+    if not len(index.keys):
+        raise KnownError(
+            "No image can be read to compare it.",
+            "Import images, or re-link their source where their disk is connected elsewhere.",
+        )
 
 
-def _keys(
-    subjects: Sequence[SeenSubject],
-) -> Generator[object | None, None, NDArray[np.uint64]]:
-    keys = np.empty(len(subjects), np.uint64)
-    for start in range(0, len(subjects), KEYED):
-        for at in range(start, min(len(subjects), start + KEYED)):
-            keys[at] = feature_key(subjects[at].hash, subjects[at].box)
-        yield None
-    return keys
-
-
-def _identity(path: Path) -> str:
+def _file(path: Path) -> SubjectFile:
     found = identify(path)
     if found is None:
         raise KnownError(f"{path} cannot be read.", "Give the path of an image file.")
-    return found
+    return SubjectFile(0, found, str(path.absolute()))
 
 
-def _sample(subject: SeenSubject) -> Sample:
-    return Sample(
-        image=subject.image,
-        hash=subject.hash,
-        path=str(Path(subject.path).absolute()),
-        crop=subject.crop,
-        box=subject.box,
-    )
+def _sample(file: SubjectFile) -> Sample:
+    return Sample(image=file.image, hash=file.hash, path=file.path, crop=file.crop, box=file.box)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from workbench.app.features import FeatureSource, feature_source
+from workbench.app.features import feature_source
 from workbench.app.open_project import OpenProject
-from workbench.app.similarity import Ranking, Recognised, recognise_task, similar_task
+from workbench.app.recognising import Recognised, recognise_task
+from workbench.app.similarity import Ranking, similar_task
 from workbench.cli.frame import Result, command, find_run, opened, project_argument
 from workbench.cli.labelling import matching
 from workbench.cli.output import Output
@@ -64,15 +65,14 @@ def similar_command(
     if not words and not label_set:
         raise click.UsageError("Say which image to look for, or --classify a label set.")
     with opened(project) as op:
-        name = f"run:{find_run(op, run).id}" if run else start
-        source = feature_source(op, name, crops)
+        source = feature_source(op, f"run:{find_run(op, run).id}" if run else start, crops)
         images, files = _asked(op, words)
         if label_set:
             asked = images if words else None
             found = carry_out(recognise_task(op, source, label_set, k, asked, files))
             return _say_labels(out, found, k)
         ranking = carry_out(similar_task(op, source, images, files))
-        return _say_ranking(out, op, ranking, source, k, images)
+        return _say_ranking(out, op, ranking, k, images)
 
 
 def _asked(op: OpenProject, words: Sequence[str]) -> tuple[list[int], list[Path]]:
@@ -96,20 +96,19 @@ def _say_ranking(
     out: Output,
     op: OpenProject,
     ranking: Ranking,
-    source: FeatureSource,
     k: int,
     asked: Sequence[int],
 ) -> Result:
     others = [at for at, one in enumerate(ranking.images.tolist()) if one not in set(asked)][:k]
     rows = op.store.images.rows(ranking.images[others])
     scores = ranking.scores[others].tolist()
-    out.say(f"by {source.words}; {ranking.computed} images were new to the index")
+    out.say(f"by {ranking.source.words}; {ranking.computed} images were new to the index")
     out.table(
         ("similarity", "image"),
         [(score, row.path) for score, row in zip(scores, rows, strict=True)],
     )
     return {
-        "features": source.name,
+        "features": ranking.source.name,
         "images": len(ranking.images),
         "computed": ranking.computed,
         "left_out": ranking.left_out,

@@ -76,12 +76,23 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True)
+class Similar:
+    """Images to which others are to be similar, how a person calls them, and the network (by name)
+    whose features say what is similar."""
+
+    images: tuple[int, ...]
+    name: str
+    features: str
+
+
+@dataclass(frozen=True)
 class ImageFilter:
     """What a grid shows: every given condition must hold.
 
     `labels` maps a label set to the label wanted; None wants images without any label of that set.
     `ids` restricts to exactly these images (a confusion cell). `text` matches the file's path.
     `disagreement` names a label set: only images whose label differs from the newest prediction.
+    `similar` leaves none out: it puts the most similar first.
     """
 
     source: int | None = None
@@ -90,3 +101,4 @@ class ImageFilter:
     text: str = ""
     ids: tuple[int, ...] | None = None
     disagreement: str | None = None
+    similar: Similar | None = None

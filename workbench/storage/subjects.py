@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.domain.images import Source
-from workbench.storage.database import world_error
+import numpy as np
+from numpy.typing import NDArray
 
-_IMAGES = (
-    "SELECT i.id, i.hash, s.path, s.kind, p.path FROM image i"
-    " JOIN place p ON p.id = (SELECT min(id) FROM place WHERE image = i.id)"
-    " JOIN source s ON s.id = p.source"
+from workbench.domain.features import Keys, feature_key
+from workbench.domain.images import Source
+from workbench.storage.database import IntArray, listed, world_error
+
+_AT_ONCE = 2000  # rows between two chances to stop
+_SIDES = "c.left, c.top, c.right, c.bottom"
+_USABLE = "c.state IN ('found', 'adjusted') AND c.left IS NOT NULL"
+_IMAGES = "SELECT id, -1, hash FROM image ORDER BY id"
+_CROPS = (  # this and those below: from the texts above alone
+    f"SELECT i.id, c.id, i.hash, {_SIDES} FROM crop c JOIN image i ON i.id = c.image"  # noqa: S608
+    f" WHERE {_USABLE} ORDER BY c.id"
 )
-_BOX = "c.id, c.left, c.top, c.right, c.bottom"
-_CROPS = (  # from the texts above alone
-    f"SELECT v.*, {_BOX} FROM ({_IMAGES}) v JOIN crop c ON c.image = v.id"  # noqa: S608
-    " WHERE c.state IN ('found', 'adjusted') AND c.left IS NOT NULL ORDER BY c.id"
+_FILE = (
+    " JOIN place p ON p.id = (SELECT min(id) FROM place WHERE image = i.id)"
+    " JOIN source s ON s.id = p.source ORDER BY w.key"
+)
+_OF_IMAGES = (
+    "SELECT i.id, NULL, i.hash, s.path, s.kind, p.path FROM json_each(?) w"  # noqa: S608
+    " JOIN image i ON i.id = w.value" + _FILE
+)
+_OF_CROPS = (
+    f"SELECT i.id, c.id, i.hash, s.path, s.kind, p.path, {_SIDES} FROM json_each(?) w"  # noqa: S608
+    " JOIN crop c ON c.id = w.value JOIN image i ON i.id = c.image" + _FILE
 )
 
 
 @dataclass(frozen=True)
-class SeenSubject:
-    """An image, or a crop of it (`crop` its id, `box` in displayed pixels), and its file."""
+class Subjects:
+    """All images of a project, or all its usable crops: N ids each (crops -1 where images are
+    meant) and the key of each in a feature index."""
+
+    images: IntArray
+    crops: IntArray
+    keys: Keys
+
+    def __getitem__(self, rows: IntArray) -> Subjects:
+        return Subjects(self.images[rows], self.crops[rows], self.keys[rows])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class SubjectFile:
+    """An image, or a crop of it (`box` in displayed pixels), and where its file is."""
 
     image: int
     hash: str
@@ -33,25 +64,46 @@ class SeenSubject:
     box: tuple[int, int, int, int] | None = None
 
 
-def read_subjects(database: Path, crops: bool) -> list[SeenSubject]:
-    """Every image with a file, or every usable crop, as last committed; for any thread.
-
-    Raises KnownError where the project cannot be read.
-    """
+@contextmanager
+def _reading(database: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-            rows = connection.execute(_CROPS if crops else f"{_IMAGES} ORDER BY i.id").fetchall()
+            yield connection
     except sqlite3.Error as error:
         known = world_error(error, database)
         if known is None:
             raise
         raise known from error
+
+
+def read_subjects(database: Path, crops: bool) -> Generator[None, None, Subjects]:
+    """Every image, or every usable crop, as last committed; yields chances to stop. For any thread.
+    Raises KnownError where the project cannot be read."""
+    parts: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
+    keys: list[Keys] = [np.empty(0, np.uint64)]
+    with _reading(database) as connection:
+        cursor = connection.execute(_CROPS if crops else _IMAGES)
+        while rows := cursor.fetchmany(_AT_ONCE):
+            parts.append(np.array([row[:2] for row in rows], np.int64))
+            found = [feature_key(row[2], row[3:] or None) for row in rows]
+            keys.append(np.array(found, np.uint64))
+            yield None
+    ids = np.concatenate(parts)
+    return Subjects(ids[:, 0], ids[:, 1], np.concatenate(keys))
+
+
+def read_files(database: Path, subjects: Subjects, crops: bool) -> list[SubjectFile]:
+    """The files of these images (or crops), in their order, those without a place left out.
+    For any thread; raises KnownError where the project cannot be read."""
+    wanted: Sequence[int] = (subjects.crops if crops else subjects.images).tolist()
+    with _reading(database) as connection:
+        rows = connection.execute(_OF_CROPS if crops else _OF_IMAGES, (listed(wanted),)).fetchall()
     bases: dict[tuple[str, str], Path] = {}
     found = []
-    for image, hash_, source, kind, path, *crop in rows:
+    for image, crop, hash_, source, kind, path, *box in rows:
         base = bases.get((source, kind))
         if base is None:
             base = bases[source, kind] = Path(Source(0, source, kind).base)
-        box = (crop[1], crop[2], crop[3], crop[4]) if crop else None
-        found.append(SeenSubject(image, hash_, f"{base}/{path}", crop[0] if crop else None, box))
+        sides = (box[0], box[1], box[2], box[3]) if box else None
+        found.append(SubjectFile(image, hash_, str(base / path), crop, sides))
     return found

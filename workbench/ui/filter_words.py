@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.label_overview import LabelOverview
-from workbench.domain.images import ImageFilter
+from workbench.domain.images import ImageFilter, Similar
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,9 @@ def _tr(text: str) -> str:
 def chips(shown: ImageFilter, sources: Mapping[int, str]) -> list[Chip]:
     """A chip per condition, the search text apart (it has a field of its own)."""
     found = []
+    if shown.similar is not None:
+        words = _tr("Similar to {0}").format(shown.similar.name)
+        found.append(Chip(words, _without(shown, similar=None)))
     if shown.source is not None:
         name = sources.get(shown.source, "?")
         found.append(Chip(_tr("source: {0}").format(name), _without(shown, source=None)))
@@ -87,6 +90,13 @@ def from_state(state: object) -> ImageFilter:
         values["labels"] = tuple((str(s), label) for s, label in values.get("labels") or ())
         ids = values.get("ids")
         values["ids"] = None if ids is None else tuple(int(image) for image in ids)
+        like = values.get("similar")
+        values["similar"] = None if like is None else _similar(like)
         return ImageFilter(**values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, KeyError):
         return ImageFilter()
+
+
+def _similar(state: Mapping[str, Any]) -> Similar:
+    images = tuple(int(image) for image in state["images"])
+    return Similar(images, str(state["name"]), str(state["features"]))

@@ -89,6 +89,10 @@ class FilterBar(QWidget):
             self.search.blockSignals(False)
         self._draw()
 
+    def add_behind(self, widget: QWidget) -> None:
+        """Put a widget behind the chips."""
+        self._row.insertWidget(self._row.indexOf(self.clear_button), widget)
+
     def clear(self) -> None:
         """Ask for all images."""
         self.set_filter(ImageFilter())

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from workbench.app.labelling import assign
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet, Subject
-from workbench.ui.page import Context
+from workbench.ui.page import Context, Page
 from workbench.ui.theme import CAPTION_PIXELS, sized, text_on
 from workbench.ui.tiles import badge
 
@@ -56,6 +56,9 @@ def image_menu(context: Context, parent: QWidget, ids: NDArray[np.int64], first_
         _fill_labels(context, parent, menu.addMenu(title), label_set, ids)
     menu.addSeparator()
     images = tuple(ids.tolist())
+    if isinstance(parent, Page):
+        like = parent.tr("Find similar") if len(images) == 1 else parent.tr("Find similar to these")
+        menu.addAction(like, lambda: context.go(parent.name, similar=images))
     menu.addAction(parent.tr("Find in Views"), lambda: _in_views(context, images))
     menu.addAction(parent.tr("Explain"), lambda: context.go("explain", ids=images))
     menu.addAction(

@@ -21,11 +21,13 @@ from workbench.ui.facts import ImageFacts
 from workbench.ui.filter_words import from_state, to_state
 from workbench.ui.filterbar import FilterBar
 from workbench.ui.grid import ImageGrid, ImageTiles
-from workbench.ui.image_menu import pop_up, remove_images
+from workbench.ui.image_menu import pop_up
+from workbench.ui.images_actions import images_actions
 from workbench.ui.images_header import ImagesHeader
 from workbench.ui.import_dialog import ask_for_folder
 from workbench.ui.page import Action, Context, Page
 from workbench.ui.side import with_side
+from workbench.ui.similar_search import SimilarSearch
 from workbench.ui.skipped_dialog import SkippedDialog
 
 
@@ -45,6 +47,7 @@ class ImagesPage(Page):
         self.header = ImagesHeader(self.tr("Images"), context.op)
         self.bar = FilterBar(context.op)
         self.side = ImageFacts(context)
+        self.similar = SimilarSearch(context, self.bar, self.list, self.tiles, self.header.order)
         self._pending = Changes()
         self._arrange()
         self._connect()
@@ -85,7 +88,8 @@ class ImagesPage(Page):
         whole.addWidget(self.splitter)
 
     def _connect(self) -> None:
-        self.bar.changed.connect(lambda _: self.reload(keep=False))
+        self.bar.changed.connect(lambda _: self.reload(keep=self.similar.pending))
+        self.similar.ranked.connect(lambda: self.reload(keep=False))
         self.header.sort_changed.connect(lambda: self.reload(keep=True))
         self.header.slider.valueChanged.connect(self.grid.set_tile_size)
         self.header.set_changed.connect(self.tiles.show_set)
@@ -106,6 +110,7 @@ class ImagesPage(Page):
             self.header.set_sort(self.list.sort, self.list.descending)
             self.bar.show_filter(self.list.filter)
             return
+        self.similar.follow()
         self._show_ids(keep)
 
     def _show_ids(self, keep: bool = True) -> None:
@@ -152,12 +157,14 @@ class ImagesPage(Page):
             self.side.refresh(sources=changes.sources)
 
     def opened(self, **what: Any) -> None:
-        """`filter` shows these images; `image` also chooses one of them."""
+        """`filter` shows these images; `image` also chooses one of them; `similar` are images that
+        others are ordered by."""
         wanted = what.get("filter")
         if isinstance(wanted, ImageFilter):
             self.bar.set_filter(wanted)
         if isinstance(what.get("image"), int):
             self.grid.set_current(what["image"])
+        self.similar.find(what.get("similar") or ())
 
     # what is done
 
@@ -201,53 +208,9 @@ class ImagesPage(Page):
         dialog.exec()
         dialog.deleteLater()
 
-    def _resize_tiles(self, step: int) -> None:
-        self.header.slider.setValue(self.header.slider.value() + step)
-
     def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
         """What can be done on this page."""
-        tr, some = self.tr, lambda: len(self.chosen()) > 0
-        return [
-            Action(
-                "clear_label", tr("No label"), lambda: self.give(None), "Backspace", some, "Label"
-            ),
-            Action("select_all", tr("Select all"), self.grid.select_all, menu="Edit"),
-            Action("images_search", tr("Search"), self.bar.search.setFocus, "Ctrl+F", menu="Edit"),
-            Action(
-                "images_clear", tr("Clear filters"), self.bar.clear, "Ctrl+Shift+F", menu="View"
-            ),
-            Action(
-                "larger",
-                tr("Larger thumbnails"),
-                lambda: self._resize_tiles(32),
-                "Ctrl++",
-                menu="View",
-            ),
-            Action(
-                "smaller",
-                tr("Smaller thumbnails"),
-                lambda: self._resize_tiles(-32),
-                "Ctrl+-",
-                menu="View",
-            ),
-            Action("skipped", tr("Skipped files…"), self.show_skipped, menu="File"),
-            Action(
-                "take_out",
-                tr("Take out of the project"),
-                lambda: remove_images(self.context, self.chosen()),
-                "Delete",
-                some,
-                "Edit",
-            ),
-            Action(
-                "views_of", tr("Find in Views"), lambda: self._find_in_views(), "V", some, "View"
-            ),
-        ]
-
-    def _find_in_views(self) -> None:
-        image = self.grid.current()
-        if image is not None:
-            self.context.go("views", image=image)
+        return images_actions(self)
 
     # a restart
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -74,6 +75,7 @@ class ImageTiles(Tiles):
         self.end_with(context.op)
         self._rows: OrderedDict[int, ImageRow] = OrderedDict()
         self._set: LabelSet | None = None
+        self._scores: NDArray[np.float32] | None = None
         self.show_set(label_set)
         context.thumbnails.ready.connect(self._arrived)
         context.thumbnails.failed.connect(self._arrived)
@@ -82,6 +84,12 @@ class ImageTiles(Tiles):
         """The label set whose letters are shown."""
         self._set = self._context.op.store.labels.sets().get(name)
         self.altered.emit()
+
+    def show_scores(self, scores: NDArray[np.float32] | None) -> None:
+        """A number by image id to be written before the names (NaN: none); None for none at all."""
+        if scores is not self._scores:
+            self._scores = scores
+            self.altered.emit()
 
     def forget(self, ids: Iterable[int] | None = None) -> None:
         """Read these rows anew (None: all) when they are shown next."""
@@ -115,7 +123,11 @@ class ImageTiles(Tiles):
 
     def caption(self, image: int) -> str:
         row = self._rows.get(image)
-        return row.name if row is not None else ""
+        if row is None:
+            return ""
+        scored = self._scores is not None and image < len(self._scores)
+        score = float(self._scores[image]) if self._scores is not None and scored else math.nan
+        return row.name if math.isnan(score) else f"{score:.2f}  {row.name}"
 
     def badges(self, image: int) -> list[Badge]:
         row = self._rows.get(image)

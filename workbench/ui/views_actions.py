@@ -25,9 +25,15 @@ def views_actions(page: ViewsPage) -> list[Action]:
         Action("forward", tr("Next image"), lambda: page.step("right"), "", there, "View"),
         Action("back", tr("Previous image"), lambda: page.step("left"), "", there, "View"),
         Action("fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0", there, "View"),
+        Action("similar", tr("Find similar"), lambda: find_similar(page), "Ctrl+J", there, "View"),
         Action("suggest", tr("Suggest labels"), lambda: suggest_labels(page), "", there, "Label"),
         Action("view_labels", tr("Edit labels…"), page.edit_set, "Ctrl+Shift+L", menu="Label"),
     ]
+
+
+def find_similar(page: ViewsPage) -> None:
+    """Order the strip by how similar images are to the selected ones."""
+    page.similar.find(page.strip.selected().tolist())
 
 
 def suggest_labels(page: ViewsPage) -> None:

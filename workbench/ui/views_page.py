@@ -23,6 +23,7 @@ from workbench.ui.label_sets_dialog import LabelSetsDialog
 from workbench.ui.label_stage import LabelStage
 from workbench.ui.page import Action, Context, Page
 from workbench.ui.photo_feed import PhotoFeed
+from workbench.ui.similar_search import SimilarSearch
 from workbench.ui.tiles import badge
 from workbench.ui.views_actions import views_actions
 from workbench.ui.views_header import NEXT, NEXT_OPEN, ViewsHeader
@@ -43,6 +44,8 @@ class ViewsPage(Page):
         self.bar = FilterBar(context.op)
         self.tiles = ImageTiles(context, self.header.label_set)
         self.strip = ImageGrid(self.tiles, strip=True)
+        order = self.header.order
+        self.similar = SimilarSearch(context, self.bar, self.session.list, self.tiles, order)
         self.stage = LabelStage()
         self.feed = PhotoFeed(context, self.stage)
         self.keys = LabelKeys()
@@ -62,7 +65,8 @@ class ViewsPage(Page):
         self.history.refresh()
 
     def _connect(self) -> None:
-        self.bar.changed.connect(lambda _: self.reload(keep=False))
+        self.bar.changed.connect(lambda _: self.reload(keep=self.similar.pending))
+        self.similar.ranked.connect(lambda: self.reload(keep=False))
         self.header.order_changed.connect(lambda: self.reload(keep=False))
         self.header.set_changed.connect(self._other_set)
         self.strip.current_changed.connect(lambda _: self._show_current())
@@ -82,6 +86,7 @@ class ViewsPage(Page):
             self.context.notify(problem, "warn")
             self.header.show_sort(self.session.list.sort)
             self.bar.show_filter(self.session.list.filter)
+        self.similar.follow()
         self._show_ids(keep)
 
     def _show_ids(self, keep: bool = True) -> None:
@@ -170,7 +175,7 @@ class ViewsPage(Page):
         self._take_pending()
 
     def opened(self, **what: Any) -> None:
-        """`filter` shows these images; `image` goes to one of them."""
+        """`filter` shows these images; `image` goes to one; others are ordered by `similar`."""
         wanted = what.get("filter")
         if isinstance(wanted, ImageFilter):
             self.bar.set_filter(wanted)
@@ -179,6 +184,7 @@ class ViewsPage(Page):
             if image not in self.session.list.ids:
                 self.bar.set_filter(ImageFilter())
             self.strip.set_current(image)
+        self.similar.find(what.get("similar") or ())
 
     # what is done
 

@@ -1,0 +1,76 @@
+"""`workbench similar` on drawn images: in the project, from outside, recognised by neighbours."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from tests.app.training_projects import small_project
+from tests.learning.small_runs import draw
+from workbench.cli import run
+from workbench.learning.backbones import build_body
+
+
+@pytest.fixture
+def project(tmp_path, qapp, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    small_project(tmp_path, count=18).close()
+    torch.manual_seed(0)
+    torch.save(build_body("simpleconv3")[0].state_dict(), tmp_path / "weights.pth")
+    return "Small"
+
+
+def answer(capsys, *words):
+    code = run([*words, "--json"])
+    return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_similar_images_and_labels_are_found_without_training(project, tmp_path, capsys):
+    start = ["--start", "simpleconv3=weights.pth"]
+    code, found = answer(capsys, "similar", project, "003.png", "-k", "5", *start)
+    assert code == 0
+    assert (found["images"], found["computed"], found["left_out"]) == (18, 18, 0)
+    assert found["index_bytes"] == 18 * (2 * 128 + 8)
+    assert len(found["similar"]) == 5
+    scores = [one["similarity"] for one in found["similar"]]
+    assert scores == sorted(scores, reverse=True)
+    assert not any(one["path"].endswith("003.png") for one in found["similar"])
+
+    shutil.copy(tmp_path / "pictures" / "003.png", "copy.png")  # the same bytes elsewhere
+    _, same = answer(capsys, "similar", project, "copy.png", "-k", "5", *start)
+    assert same == {**found, "computed": 0}
+    draw(1, 99).save("stranger.png")
+    _, other = answer(capsys, "similar", project, "stranger.png", *start)
+    assert (other["computed"], len(other["similar"])) == (1, 18)
+
+    words = ["--classify", "category", "-k", "3", *start]
+    _, said = answer(capsys, "similar", project, "stranger.png", "copy.png", *words)
+    assert (said["labelled"], said["judged"]) == (18, 18)
+    assert 0 <= said["accuracy"] <= 1
+    assert {one["label"] for one in said["labels"]} == {"disc", "bar", "cross"}
+    paths = [one["path"] for one in said["found"]]
+    assert [path.rsplit("/", 1)[-1] for path in paths] == ["003.png", "stranger.png"]
+    assert run(["similar", project, "stranger.png", *words]) == 0
+    assert "each left out in turn" in capsys.readouterr().out
+
+
+def test_what_is_wrong_is_said_in_a_sentence(project, capsys):
+    start = ["--start", "simpleconv3=weights.pth"]
+    assert answer(capsys, "similar", project)[0] == 2
+    code, said = answer(capsys, "similar", project, "003.png")
+    assert (code, "no network yet" in said["error"]) == (1, True)
+    code, said = answer(capsys, "similar", project, "none such", *start)
+    assert (code, "none such" in said["error"]) == (1, True)
+    code, said = answer(capsys, "similar", project, "003.png", "--start", "vgg11=weights.pth")
+    assert (code, "does not fit" in said["error"]) == (1, True)
+    code, said = answer(capsys, "similar", project, "--classify", "view", *start)
+    assert (code, "two different labels" in said["error"]) == (1, True)
+    assert answer(capsys, "similar", project, "--classify", "mood", *start)[0] == 2
+    with open("text.png", "w") as file:
+        file.write("no image")
+    code, said = answer(capsys, "similar", project, "text.png", *start)
+    assert (code, "no image" in said["error"]) == (1, True)
