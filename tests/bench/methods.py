@@ -46,8 +46,11 @@ VARIANTS: dict[str, dict[str, object]] = {
     "mixup": {"mix": "mixup"},
     "cutmix": {"mix": "cutmix"},
     "focal": {"loss": "focal"},
+    "sampling": {"sampling": "balanced"},
+    "mixmatch": {"method": "mixmatch", "options": {"mixmatch": {"left_out": True}}},
 }
 SHOTS = {"birds6-10": 0.1, "birds6-5": 0.05, "birds6-3": 0.03}
+FEW_LABELS = ("mixmatch",)  # for sets of which the train part is not all that is left
 NOT_FROM_SCRATCH = ("l2-sp", "delta", "co-tuning", "multitune", "spottune", "delta+bss, projected")
 
 
@@ -92,6 +95,7 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
         base = {"target": case.target, **case.chosen}
         scratch = case.chosen.get("backbone") == "simpleconv3"
         usable = [v for v in chosen if not (scratch and v in NOT_FROM_SCRATCH)]
+        usable = [v for v in usable if name in SHOTS or v not in FEW_LABELS]
         plan = Plan(
             name=name,
             base=base,

@@ -19,6 +19,7 @@ from workbench.domain.runs import (
     LabelList,
     RunLabels,
     Sample,
+    decode_samples,
     encode_samples,
 )
 from workbench.learning.reporting import Control, Reporter, Wish
@@ -86,6 +87,16 @@ def make_run(
 
 def write_samples(folder: Path, samples: Sequence[Sample]) -> None:
     (folder / SAMPLES_FILE).write_bytes(encode_samples(list(samples)))
+
+
+def add_unlabelled(folder: Path, count: int) -> None:
+    """More images for a run, without labels and in no part."""
+    samples = decode_samples((folder / SAMPLES_FILE).read_bytes())
+    for at in range(len(samples), len(samples) + count):
+        path = folder.parent / f"{folder.name}-images" / f"{at:03}.png"
+        draw(at % 3, at).save(path)
+        samples.append(Sample(image=at + 1, hash="", path=str(path)))
+    write_samples(folder, samples)
 
 
 class Chances(Control):

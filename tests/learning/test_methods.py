@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.learning.small_runs import CATEGORY, Chances, make_run, train
+from tests.learning.small_runs import CATEGORY, Chances, add_unlabelled, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec
 from workbench.domain.reports import Finished, Paused
@@ -44,6 +44,8 @@ def started_run(folder: Path, **recipe: object) -> Path:
     weights["head.target.weight"] = torch.randn(5, 128) * 0.1
     weights["head.target.bias"] = torch.zeros(5)
     save_file(weights, made / START_FILE)
+    if "unlabelled" in METHODS.get(str(recipe.get("method")), METHODS["fine-tune"]).spec.needs:
+        add_unlabelled(made, 6)
     return made
 
 

@@ -32,6 +32,7 @@ from workbench.domain.runs import (
     SAMPLES_FILE,
     START_FILE,
     WEIGHTS_FILE,
+    RunLabels,
     RunRecord,
     RunStatus,
     Sample,
@@ -65,9 +66,7 @@ def prepare(
     """
     target = _target(partial)
     notes = []
-    found = collect(project.store, target)
-    parts = None if plan is None else draw(project, plan, _strata(target))
-    found = found if parts is None else _divided(found, parts)
+    found, parts = _found(project, target, plan)
     recipe = _recipe(found, partial)
     check_choices(recipe, found.labels.target.exclusive)
     start = start_of(project.store, recipe)
@@ -81,27 +80,44 @@ def prepare(
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     final = project.store.runs_folder / run_id
     write_run(final, recipe, more, start, notes)
-    record = RunRecord(
-        id=run_id,
-        name=name or _name(project.store, recipe),
-        status=RunStatus.QUEUED,
-        target=target,
-        recipe_toml=to_toml(recipe),
-        labels=found.labels,
-        created=time.time(),
-    )
+    record = _queued(run_id, name or _name(project.store, recipe), recipe, found.labels)
     project.store.runs.create(record)
     project.announce(Changes(runs=frozenset({run_id})))
     return record
 
 
-def check(project: OpenProject, partial: Mapping[str, object]) -> None:
+def _queued(run_id: str, name: str, recipe: Recipe, labels: RunLabels) -> RunRecord:
+    return RunRecord(
+        id=run_id,
+        name=name,
+        status=RunStatus.QUEUED,
+        target=recipe.target,
+        recipe_toml=to_toml(recipe),
+        labels=labels,
+        created=time.time(),
+    )
+
+
+def check(
+    project: OpenProject, partial: Mapping[str, object], plan: SplitPlan | None = None
+) -> None:
     """Raise KnownError or ValueRefused where `prepare` would refuse these keys; nothing is made."""
-    found = collect(project.store, _target(partial))
+    found, parts = _found(project, _target(partial), plan)
     recipe = _recipe(found, partial)
     check_choices(recipe, found.labels.target.exclusive)
     start_of(project.store, recipe)
-    with_unlabelled(project.store, found, recipe)
+    with_unlabelled(project.store, found, recipe, parts)
+
+
+def _found(
+    project: OpenProject, target: str, plan: SplitPlan | None
+) -> tuple[SampleSet, dict[int, Part] | None]:
+    """The labelled samples in their parts, and with `plan` the parts that it draws."""
+    found = collect(project.store, target)
+    if plan is None:
+        return found, None
+    parts = draw(project, plan, _strata(target))
+    return _divided(found, parts), parts
 
 
 def _target(partial: Mapping[str, object]) -> str:

@@ -32,7 +32,7 @@ def new_study(op: OpenProject, plan: Plan) -> Study:
     """Keep a study that has not begun. Raises KnownError and ValueRefused where a variant's recipe
     cannot be trained; then nothing is kept."""
     for variant in plan.variants:
-        check(op, plan.keys(variant, plan.seeds[0]))
+        check(op, plan.keys(variant, plan.seeds[0]), _split(plan, plan.seeds[0]))
     study = Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
     op.store.studies.put(study)
     return study
@@ -60,13 +60,15 @@ def next_runs(op: OpenProject, study: Study, most: int = 1) -> tuple[Study, list
 
 def _frozen(op: OpenProject, study: Study, variant: str, seed: int) -> Study:
     plan = study.plan
-    split = None
-    if plan.split is not None:
-        drawn = plan.split
-        split = SplitPlan(drawn.train, drawn.validation, drawn.test, seed)
     name = f"{plan.name}: {variant}, seed {seed}"
-    record = prepare(op, plan.keys(variant, seed), name, split)
+    record = prepare(op, plan.keys(variant, seed), name, _split(plan, seed))
     return study.with_run(variant, seed, record.id)
+
+
+def _split(plan: Plan, seed: int) -> SplitPlan | None:
+    """The split of a cell; None where the project's own is used."""
+    drawn = plan.split
+    return SplitPlan(drawn.train, drawn.validation, drawn.test, seed) if drawn else None
 
 
 def standing(op: OpenProject, study: Study) -> Standing:

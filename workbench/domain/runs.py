@@ -55,8 +55,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `image` is the image's id and `hash` its identity, `crop` the crop's id; `box` is (left, top,
     right, bottom) in displayed pixels or None for the whole image; `target` and `view` are label
     indices, -1 unknown; `marks` are all labels of the target where they do not exclude each other
-    (`target` is the first of them); `part` is "train", "validation", "test" or "" (predicted only).
-    `true_view` is the view's name whatever is learned, for accuracy per view.
+    (`target` is the first of them); `part` is "train", "validation", "test" or "" (predicted, and
+    shown unlabelled by methods that learn from such). `true_view` is the view's name whatever is
+    learned, for accuracy per view.
     """
 
     image: int

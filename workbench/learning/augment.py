@@ -15,6 +15,7 @@ from torch import Tensor
 from workbench.domain.recipes import Recipe
 from workbench.vision.resizing import resize_into
 
+LABELLED, UNLABELLED = 1, 3  # streams of random numbers, apart from that of an epoch's order
 LONGEST = 4 / 3  # of a crop's sides, longer over shorter
 
 
@@ -33,9 +34,10 @@ class Views:
     contrasts: NDArray[np.float32]
 
 
-def draw_views(recipe: Recipe, count: int, epoch: int) -> Views:
+def draw_views(recipe: Recipe, count: int, epoch: int, stream: int = LABELLED) -> Views:
     """The augmentation of `count` images in `epoch`: the same whenever and wherever it is drawn."""
-    draw = np.random.Generator(np.random.Philox(np.random.SeedSequence([recipe.seed, epoch, 1])))
+    seeds = np.random.SeedSequence([recipe.seed, epoch, stream])
+    draw = np.random.Generator(np.random.Philox(seeds))
     u = draw.random((count, 8), dtype=np.float32)
     area = recipe.crop_scale + (1 - recipe.crop_scale) * u[:, 0]
     shape = np.exp((2 * u[:, 1] - 1) * (math.log(LONGEST) if recipe.crop_scale < 1 else 0.0) / 2)

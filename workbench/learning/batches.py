@@ -16,13 +16,13 @@ from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import RunLabels
 from workbench.learning.answers import Answers, answers_of
-from workbench.learning.augment import Augmenter, Views, draw_views, joined
+from workbench.learning.augment import UNLABELLED, Augmenter, Views, draw_views, joined
 from workbench.learning.data import Images
 from workbench.learning.device import Device, cores
 from workbench.learning.distributed import Team
-from workbench.learning.methods import Batch
+from workbench.learning.methods import Batch, Method, Unlabelled
 from workbench.learning.prefix_cache import KeptMaps, shown_in
-from workbench.learning.sampling import epoch_rows, showings
+from workbench.learning.sampling import epoch_rows, showings, unlabelled_rows
 
 AHEAD = 2  # chunks of augmented images made before they are needed
 CHUNK = 450_000  # floats of augmented images made at once: small images share the overhead
@@ -52,8 +52,10 @@ class Batches:
         augmenter: Augmenter,
         device: Device,
         team: Team,
+        method: Method,
     ) -> None:
-        """Raises KnownError where the train part holds no image that can be learned from."""
+        """Raises KnownError where there are no images of the train part, or none without a label
+        where the method looks at such."""
         self.recipe, self.images, self.augmenter = recipe, images, augmenter
         self.device, self.team = device, team
         rows = images.of_part("train")
@@ -64,22 +66,57 @@ class Batches:
                 "No image of the train part can be read.", "Check the disk with the images."
             )
         self.steps = math.ceil(len(self.rows) / recipe.batch)
+        self.looks = method.looks
+        self.unlabelled = method.unlabelled(images)
         self._labels, self._answers = labels, answers_of(images, labels)
 
     def of_epoch(self, epoch: int, done: int, kept: KeptMaps | None) -> Iterator[Batch]:
         """The batches of an epoch after the first `done`, of sizes that differ by at most one; of
         maps instead of images where they are `kept`."""
         shown = self.showing(epoch)
-        whole = np.array_split(np.arange(len(shown.rows)), self.steps)[done:]
+        count = len(shown.rows)
+        whole = np.array_split(np.arange(count), self.steps)[done:]
         order = [self.team.share(places) for places in whole]
-        together = max(1, CHUNK // (3 * self.recipe.image_size**2 * self.recipe.batch))
+        if self.looks:
+            shown = self._with_unlabelled(shown, epoch)
+            order = [_repeated(places, count, self.looks) for places in order]
+        batch = self.recipe.batch * (1 + self.looks)
+        together = max(1, CHUNK // (3 * self.recipe.image_size**2 * batch))
         chunks = [order[start : start + together] for start in range(0, len(order), together)]
+        step = (epoch - 1) * self.steps + done
         for chunk, pixels in zip(chunks, self._inputs(chunks, shown, kept), strict=True):
             ends = np.cumsum([len(part) for part in chunk]).tolist()
             for part, end in zip(chunk, ends, strict=True):
-                own = self._answered(shown, part)
-                inputs = pixels[end - len(part) : end]
-                yield Batch(inputs, own.targets, own.views, marks=own.marks)
+                progress = step / (self.steps * self.recipe.epochs)
+                yield self._batch(shown, part, pixels[end - len(part) : end], progress)
+                step += 1
+
+    def _batch(self, shown: Showing, places: Rows, inputs: Tensor, progress: float) -> Batch:
+        count = len(places) // (1 + self.looks)
+        own = self._answered(shown, places[:count])
+        unlabelled = None
+        if self.looks:
+            flips = shown.views.flips[shown.looks[places[count:]]].reshape(self.looks, count)
+            flipped = torch.from_numpy(flips).to(self.device.torch)
+            unlabelled = Unlabelled(inputs[count:].view(*flips.shape, *inputs.shape[1:]), flipped)
+        return Batch(
+            *(inputs[:count], own.targets, own.views),
+            marks=own.marks,
+            unlabelled=unlabelled,
+            progress=progress,
+        )
+
+    def _with_unlabelled(self, shown: Showing, epoch: int) -> Showing:
+        """What is shown, then as many unlabelled images, once for each look at them."""
+        count, drawn = self.looks * len(shown.rows), len(shown.views.flips)
+        rows = unlabelled_rows(self.recipe, self.unlabelled, len(shown.rows), epoch)
+        views = draw_views(self.recipe, count, epoch, UNLABELLED)
+        return Showing(
+            np.concatenate([shown.rows, np.tile(rows, self.looks)]),
+            np.concatenate([shown.looks, drawn + np.arange(count)]),
+            shown.turns,
+            joined([shown.views, views]),
+        )
 
     def showing(self, epoch: int) -> Showing:
         """What an epoch shows. An image that is shown again in it looks different each time: with
@@ -132,3 +169,8 @@ class Batches:
         rows = torch.from_numpy(shown.rows[places])
         own = self._answers.of(rows, torch.device("cpu")).mirrored(flips, self._labels)
         return own.of(torch.arange(len(rows)), self.device.torch)
+
+
+def _repeated(places: Rows, count: int, looks: int) -> Rows:
+    """These of `count` places, and the same of each of the looks that follow them."""
+    return np.concatenate([places + at * count for at in range(1 + looks)])

@@ -42,6 +42,13 @@ class Images:
         inside = np.array([sample.part == part for sample in self.samples], dtype=bool)
         return np.flatnonzero(inside & self.read)
 
+    def unlabelled(self, left_out: bool) -> NDArray[np.int64]:
+        """Rows of the readable samples in no part that have no label; where `left_out` says so,
+        also of those that have."""
+        outside = np.array([not sample.part for sample in self.samples], dtype=bool)
+        known = torch.maximum(self.targets, self.views).numpy() >= 0
+        return np.flatnonzero(outside & self.read & (left_out | ~known))
+
     def counts(self) -> dict[str, int]:
         """Readable samples of each part."""
         return {part: len(self.of_part(part)) for part in ("train", "validation", "test")}

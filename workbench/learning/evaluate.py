@@ -21,7 +21,7 @@ from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
 from workbench.learning.answers import marks_of
 from workbench.learning.data import Images
 from workbench.learning.device import Device
-from workbench.learning.models import Network, blocks, probabilities
+from workbench.learning.models import Network, blocks, mirrored_columns, probabilities
 from workbench.learning.pixels import looks
 from workbench.learning.precision import autocast
 
@@ -61,21 +61,13 @@ class Scorer:
         scores = self._probabilities(inputs)
         if mirrored:
             flipped = self._probabilities(inputs.flip(3))
-            scores = (scores + flipped[:, mirrored_columns(self.card)]) / 2
+            scores = (scores + flipped[:, mirrored_columns(self.card.labels)]) / 2
         return scores
 
     def _probabilities(self, inputs: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
             scores = self.network(inputs)
         return torch.cat(probabilities(scores, self.card), dim=1)
-
-
-def mirrored_columns(card: ModelCard) -> list[int]:
-    """For each output, the one that means the same of the mirrored image."""
-    columns = list(card.labels.target.mirror)
-    if card.labels.view is not None:
-        columns += [len(columns) + at for at in card.labels.view.mirror]
-    return columns
 
 
 def score_rows(

@@ -86,7 +86,7 @@ class Loop:
         self.team = team
         self.taught = shared_loss(team, self.method, self.network, device, own=recipe.projection)
         self.learned = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.batches = Batches(recipe, labels, images, augmenter, device, team)
+        self.batches = Batches(recipe, labels, images, augmenter, device, team, self.method)
         self.rows, self.steps = self.batches.rows, self.batches.steps
         self.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.classes = len(labels.target.labels)

@@ -125,11 +125,24 @@ def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> Non
 
 
 def blocks(card: ModelCard) -> Sequence[slice]:
+    """`label_blocks` of a card's labels."""
+    return label_blocks(card.labels)
+
+
+def label_blocks(labels: RunLabels) -> Sequence[slice]:
     """The columns of a network's output: the target's labels and, joint, the views'."""
-    classes = len(card.labels.target.labels)
-    if card.labels.view is None:
+    classes = len(labels.target.labels)
+    if labels.view is None:
         return (slice(0, classes),)
-    return (slice(0, classes), slice(classes, classes + len(card.labels.view.labels)))
+    return (slice(0, classes), slice(classes, classes + len(labels.view.labels)))
+
+
+def mirrored_columns(labels: RunLabels) -> list[int]:
+    """For each output, the one that means the same of the mirrored image."""
+    columns = list(labels.target.mirror)
+    if labels.view is not None:
+        columns += [len(columns) + at for at in labels.view.mirror]
+    return columns
 
 
 def probabilities(outputs: Tensor, card: ModelCard) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.domain.recipes import Recipe
 from workbench.learning.device import Device, synchronise
-from workbench.learning.methods import Batch, Method
+from workbench.learning.methods import Batch, Method, Unlabelled
 from workbench.learning.models import Network
 
 GAIN = 0.9  # bf16 must take less than this share of the time of fp32 to be chosen
@@ -40,7 +40,7 @@ def choose_precision(
     if device.kind == "cuda" and not torch.cuda.is_bf16_supported():
         return "fp32"
     count = recipe.batch if device.kind == "cuda" else min(recipe.batch, TRIED)
-    batch = grey_batch(count, recipe.image_size, device)
+    batch = grey_batch(count, recipe.image_size, device, method.looks)
     tried = copy.deepcopy(network)
     times: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for _ in range(4):  # in turn, so that what else the machine does slows both
@@ -55,11 +55,17 @@ def choose_threads(recipe: Recipe) -> int:
     return 1 if recipe.backbone in TINY else torch.get_num_threads()
 
 
-def grey_batch(count: int, size: int, device: Device) -> Batch:
-    """A batch of grey images with labels 0: what a step costs does not depend on them."""
+def grey_batch(count: int, size: int, device: Device, looks: int) -> Batch:
+    """A batch of grey images with labels 0, and so many looks at as many unlabelled ones: what a
+    step costs does not depend on what they show."""
     images = torch.full((count, 3, size, size), 0.1, device=device.torch)
+    images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.zeros(count, dtype=torch.int64, device=device.torch)
-    return Batch(images.contiguous(memory_format=torch.channels_last), labels, labels)
+    unlabelled = None
+    if looks:
+        flipped = torch.zeros(looks, count, dtype=torch.bool, device=device.torch)
+        unlabelled = Unlabelled(torch.stack([images] * looks), flipped)
+    return Batch(images, labels, labels, unlabelled=unlabelled)
 
 
 def _step_seconds(

@@ -33,6 +33,13 @@ def epoch_rows(recipe: Recipe, rows: Rows, labels: Rows, epoch: int) -> Rows:
     return found[draw.permutation(len(found))]
 
 
+def unlabelled_rows(recipe: Recipe, rows: Rows, count: int, epoch: int) -> Rows:
+    """`count` of the unlabelled `rows` for an epoch: each as often as any other, give or take
+    one."""
+    draw = np.random.Generator(np.random.Philox(np.random.SeedSequence([recipe.seed, epoch, 2])))
+    return draw.permutation(dealt(rows, count, draw))
+
+
 def quotas(sizes: Rows, power: float, offset: float) -> Rows:
     """How many to draw of classes of these sizes: in proportion to size ** power, together as many
     as there are. What is rounded up and what down is decided by `offset`, in [0, 1), so that over

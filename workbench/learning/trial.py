@@ -101,7 +101,7 @@ class Steps:
     def _step(self, batch: int) -> bool:
         """Take two steps; False where the memory does not hold them."""
         recipe = self.run.recipe
-        images = grey_batch(batch, recipe.image_size, self.device)
+        images = grey_batch(batch, recipe.image_size, self.device, self.method.looks)
         best = float("inf")
         try:
             for _ in range(2):

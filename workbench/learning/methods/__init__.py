@@ -9,6 +9,7 @@ from workbench.learning.methods.base import (
     Beginning,
     Method,
     Setup,
+    Unlabelled,
     find_method,
     register,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "Beginning",
     "Method",
     "Setup",
+    "Unlabelled",
     "find_method",
     "register",
 ]

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec, Value
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import RunLabels
+from workbench.learning.data import Images
 from workbench.learning.device import Device
 from workbench.learning.models import Network
 from workbench.learning.optimisers import Rates, freeze, stage_rates
@@ -22,12 +25,22 @@ Options = dict[str, Value]
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """K × B × 3 × H × W normalised images without labels, each of the B in K augmentations;
+    `flipped` (K × B booleans) says which of them are shown mirrored."""
+
+    images: Tensor
+    flipped: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
     """B × 3 × H × W normalised images with the B label indices of target and view, -1 unknown.
 
     Where images were mixed, `partner` holds for each the row of the batch it was mixed with and
     `share` (B) how much of it is its own, in [0, 1]. `marks` (B × C, 0 or 1) are there where labels
-    do not exclude each other: which of them each image carries.
+    do not exclude each other: which of them each image carries. `unlabelled` is there where the
+    method looks at such images; `progress` is the share of the training that is done, in [0, 1).
     """
 
     images: Tensor
@@ -36,6 +49,8 @@ class Batch:
     partner: Tensor | None = None
     share: Tensor | None = None
     marks: Tensor | None = None
+    unlabelled: Unlabelled | None = None
+    progress: float = 0.0
 
     def right(self, scores: Tensor) -> Tensor:
         """For each row of B × C scores, 1 where the highest is (one of) the image's, else 0."""
@@ -74,6 +89,7 @@ class Method(ABC):
 
     spec: ClassVar[Spec]
     on_maps: ClassVar[bool] = False  # the loss reads the images through `network` alone
+    looks = 0  # augmentations in which a batch brings as many unlabelled images
 
     def __init__(self, setup: Setup) -> None:
         self.options: Options = self.spec.options(setup.recipe.options)
@@ -98,6 +114,11 @@ class Method(ABC):
     def begin(self, beginning: Beginning) -> None:  # noqa: B027 - many have nothing to find out
         """Called once before the first step of a training, never when it is gone on with: what is
         found out here belongs in `extra`."""
+
+    def unlabelled(self, images: Images) -> NDArray[np.int64]:
+        """The rows of the unlabelled images to learn from, where there are `looks` at them. Raises
+        KnownError where there are none."""
+        return np.zeros(0, dtype=np.int64)
 
     @abstractmethod
     def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from workbench.domain.errors import ValueRefused
@@ -75,17 +76,15 @@ def find_penalties(names: str) -> list[type[Penalty]]:
 def watching(
     network: Network, names: tuple[str, ...], first: bool = False
 ) -> Generator[Watched, None, None]:
-    """Within the block, what the named modules gave last (or `first`) is found in the mapping."""
+    """Within the block, what the named modules gave last is found in the mapping; or `first`, of
+    what can be learned from."""
     seen: Watched = {}
 
     def keep(name: str) -> object:
-        def after(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            seen[name] = seen.get(name, output) if first else output
-
-        return after
+        return lambda _module, _inputs, output: _put(seen, name, output, first)
 
     def before(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen[HEAD_INPUT] = seen.get(HEAD_INPUT, inputs[0]) if first else inputs[0]
+        _put(seen, HEAD_INPUT, inputs[0], first)
 
     hooks = []
     for name in names:
@@ -98,3 +97,10 @@ def watching(
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _put(seen: Watched, name: str, output: Tensor, first: bool) -> None:
+    if not first:
+        seen[name] = output
+    elif torch.is_grad_enabled():
+        seen.setdefault(name, output)

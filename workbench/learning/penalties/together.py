@@ -31,7 +31,8 @@ class Penalties:
             penalty.begin(beginning)
 
     def watching(self, network: Network) -> AbstractContextManager[Watched]:
-        """Within the block, what they need of the first forward pass is kept."""
+        """Within the block, what they need of the first forward pass that has a gradient is
+        kept."""
         return watching(network, self._watched, first=True)
 
     def watch_any(self, network: Network, modules: set[nn.Module]) -> bool:
