@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
-from workbench.app.results import TARGET_HEAD
+from workbench.app.results import LABEL_HEAD
 from workbench.ui.result_section import Shown
 from workbench.ui.run_words import percent
 
@@ -51,9 +51,11 @@ class KeyFigures(QWidget):
         many = len(shown.names) > 5
         self.top1.setText(percent(scores.top1))
         five = self.tr("top-1, top-5 {score}").format(score=percent(scores.top5))
-        self.top5.setText(five if many else self.tr("top-1"))
-        marked = shown.results.marked if shown.scope.head == TARGET_HEAD else None
-        if marked is not None:
+        single = shown.scope.head.startswith(LABEL_HEAD)
+        one = self.tr("accuracy") if single else self.tr("top-1")
+        self.top5.setText(five if many else one)
+        marked = shown.results.marked
+        if marked is not None and shown.several_labels:
             said = marked.scores(shown.results.inside(shown.scope))
             self.top5.setText(
                 self.tr("top-1, every label right {exact}, mAP {mean}").format(

@@ -76,7 +76,14 @@ class MatrixSection(ResultSection):
             self.note.setText(text)
 
     def _pointed(self, text: str) -> None:
-        self.caption.setText(text or self.tr("Click a cell to see its images."))
+        several = self.shown is not None and self.shown.several_labels
+        plain = self.tr("Click a cell to see its images.")
+        if several:
+            plain = self.tr(
+                "Click a cell to see its images. One with several labels stands in the row of the "
+                "predicted one if that is among them, else of its first. Single labels are above."
+            )
+        self.caption.setText(text or plain)
 
     def _chosen(self, truth: int, predicted: int) -> None:
         shown = self.shown

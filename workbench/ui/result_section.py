@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from workbench.app.relabelling import CurrentLabels
-from workbench.app.results import RunResults, Scope
+from workbench.app.results import TARGET_HEAD, RunResults, Scope
 from workbench.ui.copying import Notify
 
 
@@ -23,6 +23,11 @@ class Shown:
     @property
     def names(self) -> tuple[str, ...]:
         return self.results.label_list(self.scope.head).labels
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether the images may carry several of the labels that are looked at together."""
+        return self.results.marked is not None and self.scope.head == TARGET_HEAD
 
     def title(self, what: str) -> str:
         """A file's name for `what` of this run and scope."""

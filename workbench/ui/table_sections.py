@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from workbench.app.result_tables import classes_csv, reliability_csv, views_csv
-from workbench.app.results import TARGET_HEAD, Scope
+from workbench.app.results import Scope
 from workbench.ui.copying import Copies, Notify, picture_of
 from workbench.ui.figure_table import Column, FigureTable
 from workbench.ui.reliability_view import ReliabilityView
@@ -46,7 +46,7 @@ class ClassesSection(ResultSection):
     def fill(self, shown: Shown) -> None:
         scores = shown.results.classes(shown.scope)
         further: list[tuple[float, ...]] = [()] * len(scores)
-        marked = shown.results.marked if shown.scope.head == TARGET_HEAD else None
+        marked = shown.results.marked if shown.several_labels else None
         if marked is not None:  # labels that do not exclude each other
             precisions = marked.precisions(shown.results.inside(shown.scope))
             further = list(zip(precisions, marked.thresholds.tolist(), strict=True))
