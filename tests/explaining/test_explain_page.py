@@ -21,6 +21,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.recipes import JOINT
 from workbench.ui.explain_header import CHOSEN, WALL
 from workbench.ui.explain_page import ExplainPage
+from workbench.ui.explain_views import part_rect
 from workbench.ui.page import Context
 
 LONG = 60_000  # milliseconds: torch may take its time on a busy machine
@@ -124,7 +125,7 @@ def test_a_map_is_shown_for_any_label_and_layer(
     qtbot.waitUntil(lambda: shown(page) is not None and shown(page).values == first.values)
     # another layer: a finer map
     assert "deepest" in page.side.layer.itemText(0)
-    page.side.step_layer(page.side.layer.count() - 3)
+    page.side.step_layer(page.side.layer.count() - 4)
     qtbot.waitUntil(
         lambda: shown(page) is not None and shown(page).width > first.width, timeout=LONG
     )
@@ -135,6 +136,25 @@ def test_a_map_is_shown_for_any_label_and_layer(
         lambda: shown(page) is not None and "attention mask" in page.stage.what.text(), timeout=LONG
     )
     assert (min(shown(page).values), max(shown(page).values)) == (0, 1)
+    # and how windows of several scales are scored, the strongest in a frame
+    page.side.step_layer(1)
+    qtbot.waitUntil(
+        lambda: shown(page) is not None and "sliding windows" in page.stage.what.text(),
+        timeout=LONG,
+    )
+    heat = shown(page)
+    assert heat.windows > 30
+    assert heat.score == max(heat.scores)
+    qtbot.waitUntil(lambda: page.stage.overlay.has_image, timeout=LONG)
+    page.stage.overlay.set_opacity(0.0)
+    framed = page.stage.overlay.grab().toImage()
+    frame = part_rect(heat.window, page.stage.overlay.target())
+    ratio = framed.devicePixelRatio()
+    on_edge = framed.pixelColor(round(frame.center().x() * ratio), round(frame.top() * ratio))
+    assert min(on_edge.red(), on_edge.green(), on_edge.blue()) > 200
+    wait_for_map(qtbot, page, check=True)
+    assert f"strongest of {heat.windows} windows" in page.side.trust.text()
+    page.side.step_layer(-1)
     page.side.step_layer(-1)
     assert "conv1" in page.side.layer.currentText()
 

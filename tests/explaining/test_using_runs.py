@@ -15,7 +15,7 @@ from tests.explaining.trained import SIZE, Trained, draw_disc, import_discs, tra
 from tests.faces_drawn import photograph
 from workbench.app import serving
 from workbench.app.evaluating import Evaluation, evaluate_task
-from workbench.app.explaining import ExplainedFiles, explanation_task
+from workbench.app.explain_files import ExplainedFiles, explanation_task
 from workbench.app.exporting import OnnxFile, export_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.open_project import OpenProject

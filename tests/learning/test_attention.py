@@ -183,10 +183,10 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
     loaded = WarmNetworks(choose_device()).get(str(run))
     said = describe(Describe(run=str(run)), loaded)
     parts = ("part 1", "part 2") if head == "parts" else ()
-    assert said.masks == ("attention", *parts)
+    assert said.masks == ("attention", *parts, "windows")
     pictures = tuple(Picture(str(path)) for path in draw_images(tmp_path / "images", 3))
     found = {}
-    for mask in said.masks:
+    for mask in loaded.masks:
         answer = explain(Explain(run=str(run), pictures=pictures, layer=mask, check=True), loaded)
         assert answer.layer == mask
         found[mask] = [np.reshape(heat.values, (heat.height, heat.width)) for heat in answer.maps]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,29 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.jobs import Task
 from workbench.app.open_project import OpenProject
-from workbench.app.run_images import RunImage, RunImages
-from workbench.app.serving import ServingProcess
+from workbench.app.run_images import RunImage
 from workbench.domain.backbones import backbone
-from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.domain.images import SkippedFile
-from workbench.domain.recipes import parse_toml
-from workbench.domain.reports import Progress
-from workbench.domain.requests import ATTENTION, PREDICTED, Explain, Explained, Heat, Picture
-from workbench.vision.overlays import enlarged, heat_colours, heat_layer, overlaid
+from workbench.domain.requests import ATTENTION, PREDICTED, WINDOWS, Explain, Heat, Picture
+from workbench.vision.overlays import enlarged, framed, heat_colours, heat_layer, overlaid
 from workbench.vision.reading import read_rgb
 from workbench.vision.sheets import save_png, side_by_side, wall
 
 __all__ = [
     "OPACITY",
-    "ExplainedFiles",
     "Trust",
     "amounts",
     "caption",
     "explain_request",
-    "explanation_task",
     "heat_colours",
     "heat_layer",
     "layer_words",
@@ -83,6 +74,8 @@ def trust_sentence(heat: Heat) -> str:
     value = heat.check.correlation if heat.check is not None else 0.0
     if heat.mask:
         return _mask_sentence(trust(heat)).format(value=value)
+    if heat.window is not None:
+        return _window_sentence(heat, trust(heat)).format(value=value)
     said = {
         Trust.UNCHECKED: "",
         Trust.EMPTY: _tr("Nothing at this layer speaks for {label}: the map is empty."),
@@ -118,6 +111,28 @@ def _mask_sentence(found: Trust) -> str:
     )
 
 
+def _window_sentence(heat: Heat, found: Trust) -> str:
+    """Where the strongest window is said, also before the check."""
+    frame = _tr("The frame is the strongest of {n} windows.").format(n=heat.windows)
+    said = {
+        Trust.UNCHECKED: "",
+        Trust.EMPTY: _tr("All windows are scored alike: the map is empty."),
+        Trust.LEARNED: _tr(
+            "The map shows what was learned: with random weights it looks different"
+            " (rank correlation {value:.2f})."
+        ),
+        Trust.DOUBTFUL: _tr(
+            "Read this map with care: with random weights it looks partly the same"
+            " (rank correlation {value:.2f})."
+        ),
+        Trust.MEANINGLESS: _tr(
+            "This map means nothing: with random weights it looks the same"
+            " (rank correlation {value:.2f})."
+        ),
+    }[found]
+    return f"{frame} {said}".strip() if found is not Trust.UNCHECKED else ""
+
+
 def amounts(heat: Heat) -> NDArray[np.float32]:
     """A map as an array of height × width in [0, 1]."""
     return np.array(heat.values, np.float32).reshape(heat.height, heat.width)
@@ -128,6 +143,8 @@ def layer_words(name: str, backbone_name: str) -> str:
     mask by what it is."""
     if name == ATTENTION:
         return _tr("attention mask")
+    if name == WINDOWS:
+        return _tr("sliding windows")
     path = name.removeprefix("body.")
     for stage in backbone(backbone_name).stages:
         for module in stage.modules:
@@ -185,18 +202,18 @@ def save_explanation(
     photo = enlarged(photo_of(image.picture), LEAST)
     covered = _covered(photo, heat, opacity)
     lines = [f"{image.name}   {caption(image, heat)}"]
-    lines.append(
-        _tr("Grad-CAM for {label} ({score:.2f}) at {layer}").format(
-            label=heat.label, score=heat.score, layer=layer
-        )
-    )
+    kind = _tr("Grad-CAM for {label} ({score:.2f}) at {layer}")
+    if heat.window is not None:
+        kind = _tr("{layer} for {label}: the strongest of {n} scores {score:.2f}")
+    lines.append(kind.format(label=heat.label, score=heat.score, layer=layer, n=heat.windows))
     if said := trust_sentence(heat):
         lines.append(said)
     save_png(path, side_by_side((photo, covered), lines))
 
 
 def _covered(photo: Pixels, heat: Heat, opacity: float) -> Pixels:
-    return overlaid(photo, amounts(heat), opacity, heat.seen, heat.cells)
+    covered = overlaid(photo, amounts(heat), opacity, heat.seen, heat.cells)
+    return covered if heat.window is None else framed(covered, heat.window)
 
 
 def save_wall(
@@ -208,90 +225,3 @@ def save_wall(
         covered = _covered(photo_of(image.picture, 512), heat, opacity)
         tiles.append((covered, caption(image, heat)))
     save_png(path, wall(tiles, title))
-
-
-@dataclass(frozen=True)
-class ExplainedFiles:
-    """What an explain job wrote: files, and images it could not read with the reason."""
-
-    written: tuple[Path, ...]
-    skipped: tuple[SkippedFile, ...]
-
-
-def explanation_task(
-    op: OpenProject,
-    run_id: str,
-    image_ids: Sequence[int],
-    folder: Path,
-    label: str = PREDICTED,
-    label_set: str = "",
-    layer: str = "",
-    check: bool = False,
-    opacity: float = OPACITY,
-) -> Task:
-    """A job that writes an explanation of each image into `folder` as PNG; ends with
-    ExplainedFiles. Mouths of a run on crops are explained one by one."""
-    of_run = RunImages(op, run_id)
-    images = of_run.images(of_run.rows_of(list(image_ids)).tolist())
-    if not images:
-        raise KnownError("There is no image to explain.", "Choose images of this project.")
-    request = explain_request(op, run_id, images, label, label_set, layer, check)
-    network = str(parse_toml(of_run.record.recipe_toml, run_id).get("backbone", ""))
-
-    def work() -> Generator[object | None, None, ExplainedFiles]:
-        return (yield from _explain_files(request, images, folder, opacity, network))
-
-    return Task(_tr("Explain {n} images").format(n=len(images)), work, kind="explain")
-
-
-def _explain_files(
-    request: Explain, images: Sequence[RunImage], folder: Path, opacity: float, network: str
-) -> Generator[object | None, None, ExplainedFiles]:
-    written: list[Path] = []
-    skipped: list[SkippedFile] = []
-    _make_folder(folder)
-    yield Progress(done=0, total=len(images), text=_tr("Explaining"))
-    with ServingProcess() as program:
-        for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            asked = Explain(
-                run=request.run,
-                pictures=request.pictures[start : start + CHUNK],
-                label=request.label,
-                label_set=request.label_set,
-                layer=request.layer,
-                check=request.check,
-            )
-            for answer in program.ask(asked):
-                if not isinstance(answer, Explained):
-                    yield None
-                    continue
-                for lost in answer.unread:
-                    skipped.append(SkippedFile(chunk[lost.index].picture.path, lost.reason))
-                for image, heat in zip(chunk, answer.maps, strict=True):
-                    if heat is not None:
-                        path = _path_for(folder, image, written)
-                        words = layer_words(answer.layer, network)
-                        save_explanation(path, image, heat, words, opacity)
-                        written.append(path)
-                        yield None
-            yield Progress(
-                done=min(start + CHUNK, len(images)), total=len(images), text=_tr("Explaining")
-            )
-    return ExplainedFiles(tuple(written), tuple(skipped))
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KnownError(
-            f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder."
-        ) from error
-
-
-def _path_for(folder: Path, image: RunImage, written: Sequence[Path]) -> Path:
-    """A name that tells the image; two of one name are told apart by the image's number."""
-    stem = Path(image.name).stem + (f"-mouth{image.crop}" if image.crop is not None else "")
-    path = folder / f"{stem}.explained.png"
-    return path if path not in written else folder / f"{stem}-{image.image}.explained.png"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workbench.app.explaining import ExplainedFiles, explanation_task
+from workbench.app.explain_files import ExplainedFiles, explanation_task
 from workbench.app.exporting import OnnxFile, agreement, export_task
 from workbench.app.predicting import PredictedFolder, predict_folder_task
 from workbench.cli.frame import Result, command, find_run, opened, project_argument, run_argument
@@ -17,12 +17,21 @@ from workbench.domain.images import SkippedFile
 from workbench.domain.requests import PREDICTED
 
 
-@command("explain", "workbench explain Birds latest owl01.jpg --label owl --out maps")
+@command(
+    "explain",
+    "workbench explain Birds latest owl01.jpg --label owl --out maps\n"
+    "workbench explain Birds latest owl01.jpg --layer windows --check",
+)
 @project_argument
 @run_argument
 @click.argument("words", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--label", default=PREDICTED, help="The label that is explained (the predicted one).")
-@click.option("--layer", default="", help="The convolution layer (the deepest one).")
+@click.option(
+    "--layer",
+    default="",
+    help="The convolution layer (the deepest one); “attention” draws where the network looks, "
+    "“windows” how windows of several scales are scored.",
+)
 @click.option("--check", is_flag=True, help="Also compare with networks of random weights.")
 @click.option(
     "--out",
@@ -42,7 +51,8 @@ def explain_command(
     check: bool,
     folder: Path,
 ) -> Result:
-    """Draw Grad-CAM maps of RUN over every IMAGE (a path, a glob or a text found in the path)."""
+    """Draw Grad-CAM maps, or maps of another kind, of RUN over every IMAGE (a path, a glob or a
+    text found in the path)."""
     with opened(project) as op:
         record = find_run(op, run)
         ids = matching(op, words)

@@ -9,6 +9,7 @@ from workbench.domain.runs import RunLabels
 
 ATTENTION = "attention"  # as a layer: what the network attends to, AT-CNN's mask
 PART = "part "  # with a number from 1, as a layer: where a head of parts looks for that part
+WINDOWS = "windows"  # as a layer: windows of several scales, each scored by itself
 PREDICTED = ""  # as a label: the one the network itself gives the highest score
 
 
@@ -40,8 +41,9 @@ class Score(Request, frozen=True, tag="score", kw_only=True):
 class Explain(Request, frozen=True, tag="explain", kw_only=True):
     """A Grad-CAM map for each image: where it speaks for `label` of the label set `label_set` ("":
     the target's) at the convolution layer `layer` ("": the deepest). A name among the run's `masks`
-    in the place of a layer asks for where the network looks, whatever the label. `check` adds the
-    randomised-weights check, which costs a few more passes."""
+    in the place of a layer asks for where the network looks, whatever the label, or, WINDOWS, for
+    the scores of windows of several scales, of which the highest explains PREDICTED. `check` adds
+    the randomised-weights check, which costs a few more passes."""
 
     pictures: tuple[Picture, ...]
     label: str = PREDICTED
@@ -102,7 +104,9 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
     the network looked at, as (left, top, right, bottom) fractions of that box, and `cells` what the
     map covers, as fractions of the seen part (it may reach outside). `label` is the one explained,
     `score` its softmax score; the others' are in `scores` and `view_scores`. A `mask` shows where
-    the network looks, whatever the label."""
+    the network looks, whatever the label. Of `windows` windows `window` is the one of the highest
+    score, as fractions of the box; the scores are then the highest of all windows, and the map
+    says what the windows over each cell are scored, stretched from 0 to 1."""
 
     height: int
     width: int
@@ -115,6 +119,8 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
     view_scores: tuple[float, ...] = ()
     check: Check | None = None
     mask: bool = False
+    window: tuple[float, float, float, float] | None = None
+    windows: int = 0
 
 
 class Explained(msgspec.Struct, frozen=True, tag="explained", tag_field="answer", kw_only=True):

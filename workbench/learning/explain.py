@@ -17,6 +17,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.methods import Value
 from workbench.domain.requests import (
     PREDICTED,
+    WINDOWS,
     Check,
     Describe,
     Description,
@@ -32,6 +33,7 @@ from workbench.learning.grad_cam import Maps, grad_cam, randomised_correlations,
 from workbench.learning.loaded import Loaded
 from workbench.learning.models import Network, blocks
 from workbench.learning.pixels import load_square, network_input, seen_part, working_side
+from workbench.learning.windows import window_heat, windows_of
 from workbench.vision.reading import read_header
 
 BATCH, CPU_BATCH = 32, 4  # images at a time; on a CPU larger batches leave its caches
@@ -46,7 +48,7 @@ def describe(request: Describe, loaded: Loaded) -> Description:
         backbone=card.backbone,
         image_size=card.image_size,
         device=loaded.device.words,
-        masks=loaded.masks,
+        masks=loaded.others,
     )
 
 
@@ -126,6 +128,9 @@ def explain(request: Explain, loaded: Loaded) -> Explained:
     layer = loaded.layer(request.layer)
     if request.label != PREDICTED and request.label not in labels.labels:
         raise ValueRefused(labels.name, request.label, ", ".join(labels.labels))
+    if layer == WINDOWS:
+        through, lost = _through_windows(request, loaded, labels)
+        return Explained(layer=layer, label_set=labels.name, maps=through, unread=lost)
     question = _Question(loaded, layer, block, labels, request.label, request.check)
     squares, unread = _squares(request.pictures, loaded)
     readable = sorted(squares)
@@ -137,6 +142,25 @@ def explain(request: Explain, loaded: Loaded) -> Explained:
         for row, heat in zip(rows, heats, strict=True):
             maps[row] = _placed(heat, request.pictures[row], loaded.card)
     return Explained(layer=layer, label_set=labels.name, maps=tuple(maps), unread=tuple(unread))
+
+
+def _through_windows(
+    request: Explain, loaded: Loaded, labels: LabelList
+) -> tuple[tuple[Heat | None, ...], tuple[Unread, ...]]:
+    """Maps of the pictures' windows, each picture by itself."""
+    of = loaded.card.labels
+    block = 1 if of.view is not None and labels.name == of.view.name else 0
+    heats: list[Heat | None] = []
+    unread: list[Unread] = []
+    for index, picture in enumerate(request.pictures):
+        try:
+            found = windows_of(Path(picture.path), rect_of(picture), loaded.card.image_size)
+        except KnownError as error:
+            heats.append(None)
+            unread.append(Unread(index, error.sentence))
+            continue
+        heats.append(window_heat(found, loaded, block, labels, request.label, request.check))
+    return tuple(heats), tuple(unread)
 
 
 def _label_set(request: Explain, card: ModelCard) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.requests import WINDOWS
 from workbench.domain.runs import WEIGHTS_FILE, LabelList, ModelCard
 from workbench.learning.attention import map_layer, masks_of
 from workbench.learning.cells import Area, cell_area
@@ -53,10 +54,15 @@ class Loaded:
         """What can be looked at beside Grad-CAM, whatever the label."""
         return masks_of(self.network, self.card.layers)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """All kinds of maps beside Grad-CAM's: the masks, and windows."""
+        return (*self.masks, WINDOWS) if self.masks else ()
+
     def layer(self, name: str) -> str:
         """`name`, or the deepest layer for ""; a stage's name ("fire9") means its output, one of
-        `masks` is itself. Raises ValueRefused for one that is not there."""
-        if name in self.masks:
+        `others` is itself. Raises ValueRefused for one that is not there."""
+        if name in self.others:
             return name
         if not self.card.layers:
             raise KnownError(f"{self.card.backbone} has no convolution layer to explain.")
@@ -69,7 +75,7 @@ class Loaded:
         if name not in self.card.layers:
             name = stages.get(name, name)
         if name and name not in self.card.layers:
-            raise ValueRefused("layer", name, ", ".join((*self.card.layers, *self.masks)))
+            raise ValueRefused("layer", name, ", ".join((*self.card.layers, *self.others)))
         return name or self.card.layers[-1]
 
     def area(self, layer: str, inputs: Tensor) -> Area:

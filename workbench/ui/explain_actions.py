@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from workbench.domain.requests import WINDOWS
 from workbench.ui.page import Action
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def explain_actions(page: ExplainPage) -> list[Action]:
         action("explain_fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0"),
         action("deeper", tr("Deeper layer"), lambda: side.step_layer(-1), "["),
         action("shallower", tr("Shallower layer"), lambda: side.step_layer(1), "]"),
+        action("windows", tr("Sliding windows"), lambda: side.choose_layer(WINDOWS)),
         action("more_map", tr("More of the map"), lambda: side.step_opacity(1), "+"),
         action("less_map", tr("Less of the map"), lambda: side.step_opacity(-1), "-"),
         action("predicted", tr("Explain the predicted label"), lambda: side.choose_key(0), "0"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Signal
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QImage, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from workbench.app.explaining import OPACITY, amounts, heat_layer
@@ -33,7 +33,12 @@ def heat_image(heat: Heat, width: int, height: int) -> QImage:
 
 def seen_rect(heat: Heat, target: QRectF) -> QRectF:
     """The part of a drawn photograph that its map covers."""
-    left, top, right, bottom = heat.seen
+    return part_rect(heat.seen, target)
+
+
+def part_rect(part: tuple[float, float, float, float], target: QRectF) -> QRectF:
+    """A part of a drawn photograph, given as fractions of it: left, top, right, bottom."""
+    left, top, right, bottom = part
     return QRectF(
         target.left() + left * target.width(),
         target.top() + top * target.height(),
@@ -105,6 +110,11 @@ class HeatView(StepView):
         painter.setOpacity(self.opacity)
         painter.drawImage(seen_rect(self._heat, self.target()), self._layer)
         painter.setOpacity(1.0)
+        if self._heat.window is not None:
+            frame = part_rect(self._heat.window, self.target())
+            for wide, colour in ((3.0, Qt.GlobalColor.black), (1.5, Qt.GlobalColor.white)):
+                painter.setPen(QPen(colour, wide))
+                painter.drawRect(frame)
 
 
 class ExplainViews(QWidget):

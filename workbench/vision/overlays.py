@@ -70,6 +70,22 @@ def overlaid(
     return made
 
 
+def framed(photo: Pixels, box: Box) -> Pixels:
+    """`photo` with a frame around a part of it: white, with dark edges to be seen on anything."""
+    made = np.ascontiguousarray(photo)
+    made = made.copy() if made is photo else made
+    height, width = made.shape[:2]
+    wide = max(1, round(min(height, width) / 200))
+    far = width - 1 - wide, height - 1 - wide  # drawn lines stay inside
+    corners = [
+        (min(far[0], max(wide, round(x * width))), min(far[1], max(wide, round(y * height))))
+        for x, y in (box[:2], box[2:])
+    ]
+    for thick, colour in ((3 * wide, (0, 0, 0)), (wide, (255, 255, 255))):
+        cv2.rectangle(made, corners[0], corners[1], colour, thick)
+    return made
+
+
 def enlarged(photo: Pixels, least: int) -> Pixels:
     """A small photograph or crop brought to `least` pixels on its longer side, smoothly."""
     longest = max(photo.shape[:2])
