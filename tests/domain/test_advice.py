@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.domain.advice import DataFacts, advise
+from workbench.domain.advice import HEAD, DataFacts, advise
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import complete
 
@@ -58,3 +58,9 @@ def test_without_start_weights_everything_is_learned() -> None:
 
 def test_no_facts_give_advice_too() -> None:
     assert advise(DataFacts(()), {}).values["backbone"] == "squeezenet1_1"
+
+
+def test_small_pretrained_networks_get_a_second_order_head() -> None:
+    assert advise(FEW, {"backbone": "squeezenet1_0"}).values["head"] == HEAD
+    assert "head" not in advise(FEW, {"backbone": "resnet18"}).values
+    assert "head" not in advise(FEW, {"start": "none"}).values

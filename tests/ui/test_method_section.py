@@ -45,11 +45,21 @@ def test_all_there_are_can_be_chosen_and_say_what_they_do(page):
     methods = {section.boxes["method"].itemData(i) for i in range(section.boxes["method"].count())}
     assert {"fine-tune", "stochastic-norm", "co-tuning", "multitune", "spottune"} <= methods
     assert {"l2", "l2-sp", "delta", "bss", "same-class"} <= set(section.ticks)
-    assert not section.cards
+    assert set(section.cards) == {"compact-bilinear"}  # what is advised
     choose(page, "method", "spottune")
     card = section.cards["spottune"]
     assert "Guo et al. 2019" in card.spec.source
     assert card.editors["heat"].placeholderText() == "5"
+
+
+def test_the_plain_head_can_be_chosen_though_another_is_advised(page):
+    section = page.more.methods
+    choose(page, "head", "linear")
+    assert page.desk.draft.partial()["head"] == "linear"
+    assert not section.cards
+    choose(page, "head", "compact-bilinear")  # as advised: nothing is chosen any more
+    assert "head" not in page.desk.draft.partial()
+    assert set(section.cards) == {"compact-bilinear"}
 
 
 def test_parameters_are_kept_while_what_they_belong_to_is(qtbot, page):

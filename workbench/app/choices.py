@@ -10,6 +10,7 @@ import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.processes import child_environment, learning_command
+from workbench.domain.advice import HEAD
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import ONE_LABEL, Spec, Value
 from workbench.domain.recipes import Recipe
@@ -96,7 +97,8 @@ def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
     not, or one that wants labels which exclude each other where they do not. What every recipe says
     if nothing is chosen is known without asking."""
     plain = Recipe(target=recipe.target)
-    same = (recipe.method, recipe.penalty, recipe.head) == (plain.method, plain.penalty, plain.head)
+    heads = (plain.head, HEAD)  # what is advised is known too
+    same = (recipe.method, recipe.penalty) == (plain.method, plain.penalty) and recipe.head in heads
     if same and not recipe.options:
         return
     found = [

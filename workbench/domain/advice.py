@@ -33,6 +33,8 @@ FROZEN = {
     "lenet5": "none",
 }
 FROZEN_WITH_FEW = {"squeezenet1_0": "fire7", "squeezenet1_1": "fire7"}  # none other was measured
+SECOND_ORDER = ("squeezenet1_0", "squeezenet1_1")  # bodies for which the head below was measured
+HEAD = "compact-bilinear"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
         _scratch(values, reasons)
     else:
         _transfer(facts, name, values, reasons)
+        if name in SECOND_ORDER:
+            values["head"] = HEAD
+            reasons.append(("head", "Products of features tell kinds apart that look alike."))
     if "five" in str(chosen.get("test_crops")):
         _room_for_crops(chosen, values, reasons)
     _balance(facts, chosen, values, reasons)

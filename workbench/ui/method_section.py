@@ -155,7 +155,7 @@ class MethodSection(QWidget):
     # What a person does
 
     def _choose(self, key: str, name: str) -> None:
-        if name == PLAIN[key]:
+        if name == self._draft.suggested(key):
             self.cleared.emit(key)
         else:
             self.edited.emit(key, name)

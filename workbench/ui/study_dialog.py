@@ -55,7 +55,7 @@ class StudyDialog(QDialog):
         self.split.addItem(self.tr("the project's current split"), None)
         self.ticks: dict[str, tuple[QCheckBox, dict[str, Any]]] = {}
         for spec in specs:
-            if spec.name != PLAIN.get(spec.kind):
+            if spec.name not in str(base.get(spec.kind, PLAIN.get(spec.kind))).split("+"):
                 self._offer(spec.name, spec.title, {spec.kind: spec.name}, spec.words)
         for name, keys in FURTHER:
             self._offer(name, name, keys, "")

@@ -49,7 +49,7 @@ class TrainPage(Page):
         self.preflight = PreflightLine(context.op)
         self.live = LiveRun(context.notify)
         self.queue = QueuePanel()
-        self.studies = StudyStarter(context, self.desk.draft_keys, self)
+        self.studies = StudyStarter(context, self.desk.study_keys, self)
         self.transfers = TransferStarter(context, self.desk.draft_keys, self)
         self.line = TrainLine(self.preflight)
         self.train, self.unfold, self.study = self.line.train, self.line.unfold, self.line.study

@@ -175,6 +175,12 @@ class TrainingDesk(QObject):
         """The recipe keys a person chose."""
         return self.draft.partial()
 
+    def study_keys(self) -> dict[str, object]:
+        """The same, with what every variant of a study has in common even where it is advised: the
+        advice may differ with the variant."""
+        common = {key: self.draft.value(key) for key in ("method", "head", "penalty")}
+        return {**common, **self.draft.partial()}
+
     def train(self) -> str:
         """Freeze the draft into a run and queue it; its id, or "" (and said why)."""
         try:
