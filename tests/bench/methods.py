@@ -43,6 +43,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "at-cnn": {"method": "at-cnn", "head": "fusion"},
     "compact-bilinear": {"head": "compact-bilinear"},
     "fusion": {"head": "fusion"},
+    "parts": {"head": "parts"},
+    "parts, grouped": {"head": "parts", "penalty": "channel-grouping"},
     "mixup": {"mix": "mixup"},
     "cutmix": {"mix": "cutmix"},
     "focal": {"loss": "focal"},

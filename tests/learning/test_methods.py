@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.learning.small_runs import CATEGORY, Chances, add_unlabelled, make_run, train
 from workbench.domain.errors import KnownError
-from workbench.domain.methods import Spec
+from workbench.domain.methods import WITH_HEAD, Spec
 from workbench.domain.reports import Finished, Paused
 from workbench.domain.runs import PREDICTIONS_FILE, START_FILE, WEIGHTS_FILE, RunLabels
 from workbench.learning.device import choose_device
@@ -25,9 +25,16 @@ from workbench.learning.reporting import Wish
 from workbench.learning.run_folder import read_run_folder
 from workbench.learning.trained import load_model
 
+
+def head_for(spec: Spec) -> dict[str, str]:
+    """The head that something needs."""
+    names = [need.removeprefix(WITH_HEAD) for need in spec.needs if need.startswith(WITH_HEAD)]
+    return {"head": names[0]} if names else {}
+
+
 CHOICES = [
     *({"method": name} for name in METHODS),
-    *({"penalty": name} for name in PENALTIES),
+    *({"penalty": name, **head_for(kind.spec)} for name, kind in PENALTIES.items()),
     {"penalty": "l2-sp+bss", "projection": True},
     {"mix": "mixup"},
     {"mix": "cutmix", "loss": "focal"},

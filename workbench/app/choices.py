@@ -12,7 +12,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.processes import child_environment, learning_command
 from workbench.domain.advice import HEAD
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.methods import ONE_LABEL, Spec, Value
+from workbench.domain.methods import ONE_LABEL, WITH_HEAD, Spec, Value
 from workbench.domain.recipes import Recipe
 
 SECONDS = 120.0  # that the learning program may take to be loaded from a slow disk
@@ -110,6 +110,14 @@ def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
     for spec in found:
         if not exclusive and ONE_LABEL in spec.needs:
             allowed = f"others than {spec.title}: these labels do not exclude each other"
+            raise ValueRefused(spec.kind, spec.name, allowed)
+        _check_head(spec, recipe.head)
+
+
+def _check_head(spec: Spec, head: str) -> None:
+    for need in spec.needs:
+        if need.startswith(WITH_HEAD) and need != WITH_HEAD + head:
+            allowed = f"others than {spec.title}, unless head is {need.removeprefix(WITH_HEAD)}"
             raise ValueRefused(spec.kind, spec.name, allowed)
 
 

@@ -10,6 +10,8 @@ from workbench.domain.errors import ValueRefused
 
 ONE_LABEL = "one label"  # something that a method may need: labels that exclude each other
 
+WITH_HEAD = "head "  # before the name of a head that a method or penalty needs
+
 Value = bool | int | float | str
 Options = Mapping[str, Mapping[str, Value]]  # part of a recipe: spec name -> parameter -> value
 
@@ -63,7 +65,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: "method", "penalty" or "head". words: one sentence for a person. source: the paper. needs:
     what must be there, each of "start" (start weights), "source head" (start weights with their own
     classifier), "views" (view labels), "unlabelled" (images without a label), "normalisation" (a
-    backbone with batch normalisation), "one label" (labels that exclude each other).
+    backbone with batch normalisation), "one label" (labels that exclude each other), "head NAME"
+    (that head).
     """
 
     name: str

@@ -31,8 +31,8 @@ class Parts(Features):
     Before training, each channel is described by where it peaks in each of up to `images` training
     images (two coordinates in [0, 1] an image), these vectors are clustered by k-means into P
     parts, and U = 0, b = ±2 say which cluster a channel is in: the layer the paper pre-trains on
-    the clusters, in closed form. From there U and b are learned with everything else. The paper's
-    channel-grouping loss, which keeps parts compact and apart, is not added.
+    the clusters, in closed form. From there U and b are learned with everything else; the paper's
+    channel-grouping loss, which keeps parts compact and apart, is the penalty "channel-grouping".
     """
 
     spec = Spec(

@@ -1,0 +1,90 @@
+"""Channel grouping: parts that are compact and look at different places."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.domain.errors import KnownError
+from workbench.domain.methods import Parameter, Spec
+from workbench.learning.heads.parts import Parts, peaks
+from workbench.learning.methods.base import Batch, Setup
+from workbench.learning.models import Network
+from workbench.learning.penalties.base import HEAD_INPUT, Penalty, Watched, register
+
+
+@register
+class ChannelGrouping(Penalty):
+    """weight · Σ_p [Dis(A_p) + λ Div(A_p)], the mean over the batch (Zheng, Fu, Mei and Luo 2017).
+
+    A_p are the N × P × h × w part maps of the head "parts", each of the sum 1. Dis(A_p) = Σ_cells
+    A_p(x, y) · [(x − t_x)² + (y − t_y)²] with the place t where A_p is highest, no path of the
+    gradient, and coordinates in [0, 1]. Div(A_p) = Σ_cells A_p(x, y) · [max_{k ≠ p} A_k(x, y) −
+    margin]; 0 where there is one part.
+
+    "grouping" lets the term teach the layer that groups the channels alone, as the paper does,
+    "all" the body too. The paper takes turns between this loss, with all else fixed, and that of
+    the labels, with the grouping fixed; here each step follows the sum of both.
+    """
+
+    spec = Spec(
+        name="channel-grouping",
+        kind="penalty",
+        title="Channel grouping",
+        words="Makes each part compact, and different parts look at different places.",
+        source="Zheng, Fu, Mei and Luo 2017, Learning multi-attention convolutional neural network "
+        "for fine-grained image recognition",
+        parameters=(
+            Parameter(name="weight", default=1.0, low=0.0, words="strength"),
+            Parameter(name="diversity", default=2.0, low=0.0, words="of different places, λ"),
+            Parameter(name="margin", default=0.02, low=0.0, words="overlap that is let pass"),
+            Parameter(
+                name="teaches",
+                default="grouping",
+                choices=("grouping", "all"),
+                words="what learns from it",
+            ),
+        ),
+        needs=("head parts",),
+    )
+    watched = (HEAD_INPUT,)
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        transform = setup.network.head.transform
+        if not isinstance(transform, Parts):
+            raise KnownError(
+                "Channel grouping needs the parts of the head “parts”.",
+                "Set head to parts, or leave this penalty out.",
+            )
+
+    def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
+        parts = network.head.transform
+        assert isinstance(parts, Parts)
+        maps = watched[HEAD_INPUT].float()
+        maps = maps if self.options["teaches"] == "all" else maps.detach()
+        shares = parts.attention(maps)
+        apart = self.number("diversity") * diversity(shares, self.number("margin"))
+        total: Tensor = (distance(shares) + apart).sum(dim=1).mean()
+        return self.number("weight") * total
+
+
+def distance(shares: Tensor) -> Tensor:
+    """N × P: Dis of N × P × h × w part maps."""
+    rows, columns = shares.shape[2:]
+    down = torch.linspace(0, 1, rows, device=shares.device)
+    across = torch.linspace(0, 1, columns, device=shares.device)
+    highest = peaks(shares.detach())
+    from_row = (down - highest[:, :, :1]).square()[:, :, :, None]
+    from_column = (across - highest[:, :, 1:]).square()[:, :, None, :]
+    return (shares * (from_row + from_column)).sum(dim=(2, 3))
+
+
+def diversity(shares: Tensor, margin: float) -> Tensor:
+    """N × P: Div of N × P × h × w part maps."""
+    count = shares.shape[1]
+    if count < 2:
+        return shares.new_zeros(shares.shape[:2])
+    own = torch.eye(count, dtype=torch.bool, device=shares.device)[None, :, :, None, None]
+    others = shares[:, None].expand(-1, count, -1, -1, -1).masked_fill(own, float("-inf"))
+    return (shares * (others.amax(dim=2) - margin)).sum(dim=(2, 3))
