@@ -1,10 +1,11 @@
 """A transfer's three candidates on shared maps, beside three trainings that share nothing.
 
-Run `OMP_NUM_THREADS=1 python -m tests.bench.transfer_time [--epochs N] [--seeds N] [--each N]`.
-birds6 in two halves of three species, the target divided half and half, SqueezeNet 1.0 from
-ImageNet. Candidates are trained as a transfer trains them and, in turn with them, anew with what it
-shares switched off. Printed: seconds by the clock and of processor time, the ratios, and what both
-reach. Bar: on the mean of all candidates within 0.5 points.
+Run `OMP_NUM_THREADS=1 python -m tests.bench.transfer_time [birds|cars] [--epochs N] [--seeds N]
+[--each N]`. birds6 in two halves of three species, or car-views in two of six angles, the target
+divided half and half, SqueezeNet 1.0 from ImageNet. Candidates are trained as a transfer trains
+them and, in turn with them, anew with what it shares switched off. Printed: seconds by the clock
+and of processor time, the ratios, and what both reach. Bar: on the mean of all candidates within
+0.5 points.
 """
 
 from __future__ import annotations
@@ -137,6 +138,7 @@ def say(spent: Spent, reached: Reached) -> bool:
 def main() -> int:
     """Measure; 0 where the accuracy holds."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", nargs="?", default="birds", choices=("birds", "cars"))
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--each", type=int, default=100, help="images of a class")
@@ -159,7 +161,7 @@ def main() -> int:
                     half,
                     {label: paths[: options.each] for label, paths in sets[half].items()},
                 )
-                for half in ("birds A", "birds B")
+                for half in (f"{options.kind} A", f"{options.kind} B")
             ]
             target, source = made
             where = source.store.folder

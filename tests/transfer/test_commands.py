@@ -135,6 +135,24 @@ def test_sources_are_ranked_by_a_command(tmp_path, capsys):
     assert all("Degree of association" in one["words"][0] for one in found)
 
 
+@pytest.mark.slow
+def test_stages_are_judged_by_a_command(tmp_path, capsys):
+    vehicles(tmp_path / "a", "Target", (8, 9), 3)
+    capsys.readouterr()
+    words = ["layers", "Target", "--backbone", "simpleconv3", "--start", "none"]
+    assert run(["layers", "Target", "--last", "--json"]) == 1
+    assert "studied" in answer(capsys)["error"]
+    assert run([*words, "--json"]) == 0
+    found = answer(capsys)
+    stages = [one["stage"] for one in found["found"]["layers"]]
+    assert stages[0] == "conv1"
+    assert found["best"] in stages
+    assert run(["layers", "Target", "--last"]) == 0
+    said = capsys.readouterr().out
+    assert f"best: {found['best']}" in said
+    assert all(stage in said for stage in stages)
+
+
 def test_what_a_transfer_cannot_do_is_said_at_once(tmp_path, capsys):
     waves(tmp_path / "c", "Waves")
     waves(tmp_path / "d", "Other")

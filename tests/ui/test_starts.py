@@ -1,9 +1,15 @@
 """Starts compared from the Train page: scored for real, explained, and taken over."""
 
+import csv
+import io
+
 import pytest
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QImage
 
 from tests.app.training_projects import small_project
 from tests.ui.page_host import PageHost
+from workbench.domain.backbones import BACKBONES
 from workbench.ui.train_page import TrainPage
 
 WAIT = 180_000
@@ -63,3 +69,48 @@ def test_a_start_that_is_not_there_is_said(qtbot, page, tmp_path):
         tick.setChecked(False)
     assert not dialog.score.isEnabled()
     dialog.reject()
+
+
+def test_accuracy_by_depth_is_plotted_kept_and_exported(qtbot, page, tmp_path):
+    page.desk.edit("backbone", "simpleconv3")
+    page.compare_starts()
+    dialog = page.starts
+    assert not dialog.layers.isEnabled()
+    dialog.score.click()
+    qtbot.waitUntil(lambda: dialog.report is not None, timeout=WAIT)
+    dialog.layers.click()
+    depth = dialog.by_depth
+    assert depth.study.text() == "Study"
+    assert not depth.export.isEnabled()
+    depth.study.click()
+    assert depth.study.text() == "Stop"
+    qtbot.waitUntil(lambda: depth.studies != [], timeout=WAIT)
+    assert depth.study.text() == "Study again"
+    stages = BACKBONES["simpleconv3"].stage_names
+    assert depth.chart.stages == stages
+    layers = depth.studies[0].found.layers
+    assert depth.studies[0].found.best.stage in depth.said.text()
+    heights = [depth.chart.point(0, at).y() for at in range(len(stages))]
+    order = sorted(range(len(stages)), key=lambda at: layers[at].top1)
+    assert [heights[at] for at in order] == sorted(heights, reverse=True)  # higher is better
+    assert depth.chart.words_at(depth.chart.point(0, 1)).startswith(
+        f"{depth._words['none']}, {stages[1]}: "
+    )
+    assert depth.chart.words_at(QPointF(0, 0)) == ""
+    lines = list(csv.DictReader(io.StringIO(depth.csv())))
+    assert [line["stage"] for line in lines] == list(stages)
+    assert [float(line["top1"]) for line in lines] == [one.top1 for one in layers]
+    depth.copies.save_picture(tmp_path / "depth.png")
+    saved = QImage(str(tmp_path / "depth.png"))
+    assert saved.width() == 2 * depth._plot.width()
+    depth.reject()
+    dialog.reject()
+    page.compare_starts()
+    page.starts.show_layers()
+    assert page.starts.by_depth.chart.stages == stages  # what was studied is remembered
+    page.starts.by_depth.reject()
+    page.starts.reject()
+    page.desk.edit("start", "none")
+    page.study_depth()  # and without a comparison, of what the page says
+    assert page.by_depth.chart.stages == stages
+    page.by_depth.reject()

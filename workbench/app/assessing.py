@@ -65,13 +65,15 @@ def assess_task(
     chosen = name or str(advise(found.facts(), {}).values["backbone"])
     orders = [start_order(op, start, chosen) for start in starts]
     runs = op.store.runs.all()
-    order = AssessmentOrder(starts=tuple(orders), held_out=_held_out(found), neighbours=neighbours)
+    order = AssessmentOrder(
+        starts=tuple(orders), held_out=held_out_part(found), neighbours=neighbours
+    )
     files = {SAMPLES_FILE: encode_samples(list(found.samples))}
 
     def work() -> Generator[object | None, None, TransferReport]:
         ready = []
         for start in order.starts:
-            ready.append((yield from _with_weights(start)))
+            ready.append((yield from with_weights(start)))
         asked = msgspec.structs.replace(order, starts=tuple(ready))
         answer = yield from ask("assess", asked, files, op.store.runs_folder, Assessed)
         return report_of(target, answer.assessment, runs)
@@ -94,7 +96,7 @@ def _remember(op: OpenProject, report: TransferReport) -> None:
     op.store.settings.put(KEY, [msgspec.to_builtins(report), *kept][:KEPT])
 
 
-def _held_out(found: SampleSet) -> str:
+def held_out_part(found: SampleSet) -> str:
     """The part that says how good a head is: test, or validation where nothing is tested."""
     labelled = {sample.part for sample in found.samples if sample.target >= 0}
     return Part.TEST.value if Part.TEST in labelled else Part.VALIDATION.value
@@ -132,7 +134,7 @@ def _of_run(start: str, folder: Path) -> StartOrder:
     return StartOrder(start=start, backbone=card.backbone, run=str(folder))
 
 
-def _with_weights(start: StartOrder) -> Generator[object | None, None, StartOrder]:
+def with_weights(start: StartOrder) -> Generator[object | None, None, StartOrder]:
     """A start whose ImageNet weights are on this machine, downloaded where they were not."""
     if start.start != "imagenet":
         return start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from workbench.domain.assessments import Assessment
+from workbench.domain.layer_studies import LayerScores
 from workbench.domain.relatedness import Relatedness
 
 
@@ -143,12 +144,24 @@ class Related(Report, frozen=True, tag="related", kw_only=True):
     relatedness: Relatedness
 
 
+class Layered(Report, frozen=True, tag="layered", kw_only=True):
+    """A linear head on each stage of a network was judged."""
+
+    scores: LayerScores
+
+
 class Featured(Report, frozen=True, tag="featured", kw_only=True):
     """`rows` of `dimensions` numbers were added to a feature index, `unread` images left out."""
 
     rows: int
     dimensions: int
     unread: int = 0
+
+
+class Clustered(Report, frozen=True, tag="clustered", kw_only=True):
+    """Images were grouped; `sizes` are the clusters' images, the largest first."""
+
+    sizes: tuple[int, ...]
 
 
 AnyReport = (
@@ -164,7 +177,9 @@ AnyReport = (
     | Broken
     | Assessed
     | Related
+    | Layered
     | Featured
+    | Clustered
 )
 
 _encoder = msgspec.json.Encoder()

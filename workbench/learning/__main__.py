@@ -17,7 +17,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 ERRANDS = {
     "assess": "score starts",
     "relate": "compare domains",
+    "layers": "judge every stage",
     "features": "add to a feature index",
+    "cluster": "group images without labels",
 }
 
 

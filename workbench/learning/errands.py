@@ -38,10 +38,18 @@ def _work(name: str) -> Callable[[Errand], None]:
         from workbench.learning.assess import assess
 
         return assess
+    if name == "layers":
+        from workbench.learning.layers import study_layers
+
+        return study_layers
     if name == "features":
         from workbench.learning.features import write_features
 
         return write_features
+    if name == "cluster":
+        from workbench.learning.clustering.training import cluster
+
+        return cluster
     from workbench.learning.relate import relate
 
     return relate

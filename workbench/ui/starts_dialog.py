@@ -27,6 +27,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress
 from workbench.ui.figure_table import Column, FigureTable
+from workbench.ui.layers_dialog import LayersDialog
 from workbench.ui.page import Context
 from workbench.ui.training_desk import TrainingDesk
 
@@ -97,6 +98,11 @@ class StartsDialog(QDialog):
         self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.score = QPushButton(self.tr("Score"))
         self.score.clicked.connect(self._score_or_stop)
+        self.layers = QPushButton(self.tr("By depth…"))
+        self.layers.setToolTip(
+            self.tr("How far labels can be told at every stage of this start")
+        )
+        self.layers.clicked.connect(self.show_layers)
         self.take = QPushButton(self.tr("Use this start and its settings"))
         self.take.setProperty("primary", True)
         self.take.clicked.connect(self._take)
@@ -115,6 +121,7 @@ class StartsDialog(QDialog):
         below = QHBoxLayout()
         below.setSpacing(8)
         below.addStretch(1)
+        below.addWidget(self.layers)
         below.addWidget(self.take)
         below.addWidget(close)
         column = QVBoxLayout(self)
@@ -219,7 +226,8 @@ class StartsDialog(QDialog):
 
     def _explain(self) -> None:
         one = self.chosen()
-        self.take.setEnabled(one is not None and not one.scores.unread)
+        for button in (self.take, self.layers):
+            button.setEnabled(one is not None and not one.scores.unread)
         if one is None:
             self.why.clear()
             return
@@ -239,6 +247,15 @@ class StartsDialog(QDialog):
             start = {"backbone": one.scores.backbone, "start": one.scores.start}
             self.taken.emit({**start, **one.values})
             self.accept()
+
+    def show_layers(self) -> None:
+        """How accuracy grows with depth in the chosen start."""
+        one = self.chosen()
+        if one is not None:
+            scores = one.scores
+            place = (self._context, self._target, scores.start, scores.backbone)
+            self.by_depth = LayersDialog(*place, self._words, self)
+            self.by_depth.open()
 
     def done(self, result: int) -> None:
         if self._job is not None:

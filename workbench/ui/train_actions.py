@@ -28,6 +28,7 @@ def train_actions(page: TrainPage) -> list[Action]:
             "train.transfer", tr("Transfer from the closest source…"), page.transfers.ask, menu=menu
         ),
         Action("train.starts", tr("Compare starts…"), page.compare_starts, menu=menu),
+        Action("train.depth", tr("Accuracy by depth of the start…"), page.study_depth, menu=menu),
         Action("train.more", tr("Method and training settings"), page.unfold.toggle, menu=menu),
         Action("train.advised", tr("Back to all advised settings"), page.desk.clear_all),
     ]

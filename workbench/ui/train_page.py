@@ -20,6 +20,7 @@ from workbench.domain.images import ImageFilter
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord
 from workbench.ui.empty import EmptyState
+from workbench.ui.layers_dialog import open_layers
 from workbench.ui.live_run import LiveRun
 from workbench.ui.page import Action, Context, Page, PageHeader
 from workbench.ui.preflight import PreflightLine
@@ -238,6 +239,10 @@ class TrainPage(Page):
     def compare_starts(self) -> None:
         """Ask which start suits, before anything is trained."""
         self.starts = open_starts(self.context, self.desk, self)
+
+    def study_depth(self) -> None:
+        """How accuracy grows with depth in the start that is chosen."""
+        self.by_depth = open_layers(self.context, self.desk, self)
 
     def try_step(self) -> None:
         """Take real steps and say what a training will need."""
