@@ -1,0 +1,176 @@
+"""CNN-RNN: an image's labels are said one after the other, each in the light of those before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.domain.errors import KnownError
+from workbench.domain.methods import Parameter, Spec
+from workbench.learning.heads import ClassHead
+from workbench.learning.methods.base import (
+    Batch,
+    Beginning,
+    Method,
+    Options,
+    Setup,
+    register,
+    remember,
+)
+from workbench.learning.models import Network
+
+NEVER = -1e4  # the score of a label that was said already: finite, so that nothing becomes NaN
+SUREST = 1e-6  # of a score from 0 and 1, so that its logit is finite
+
+
+class Decoder(nn.Module):
+    """Features φ (B × D) and the image's own evidence for each label (B × C) -> what is said.
+
+    o_t = LSTM(U_l e_{t−1}), x_t = ReLU(U_o o_t + U_I φ), and the scores of step t are U_lᵀ x_t with
+    the label embedding U_l that the labels enter by. To the C labels comes the end. Unlike the
+    paper's, the scores of a step also have the image's own evidence, so that a linear or
+    second-order head counts for what it is; a label is never said twice.
+    """
+
+    rank: Tensor  # of each label, 0 the most frequent
+
+    def __init__(self, features: int, classes: int, width: int, state: int) -> None:
+        super().__init__()
+        self.labels = nn.Embedding(classes + 1, width)  # the last is what comes before the first
+        self.cell = nn.LSTMCell(width, state)
+        self.of_state = nn.Linear(state, width)
+        self.of_image = nn.Linear(features, width)
+        self.end = nn.Linear(width, 1)
+        self.register_buffer("rank", torch.arange(classes))
+
+    def steps(self, features: Tensor, evidence: Tensor, said: Tensor | None) -> Iterator[Tensor]:
+        """B × (C + 1) log-probabilities of each step, the last column the end. `said` (B × T) are
+        the labels that are taken to be said, C where there is none; None: the likeliest are."""
+        count, classes = evidence.shape
+        image = self.of_image(features)
+        word = torch.full((count,), classes, device=evidence.device)
+        state = None
+        gone = torch.zeros(count, classes + 1, device=evidence.device)
+        for at in range(classes if said is None else said.shape[1]):
+            state = self.cell(self.labels(word), state)
+            x = F.relu(self.of_state(state[0]) + image)
+            scores = x @ self.labels.weight[:classes].T + evidence
+            both = torch.cat((scores, self.end(x)), dim=1)
+            log = (both + gone * NEVER).log_softmax(dim=1)
+            yield log
+            word = log[:, :classes].argmax(dim=1) if said is None else said[:, at]
+            gone = gone.scatter(1, word[:, None], 1.0)
+            gone = torch.cat((gone[:, :classes], torch.zeros_like(gone[:, :1])), dim=1)
+
+    def forward(self, features: Tensor, evidence: Tensor) -> Tensor:
+        """B × C logits of the scores: how likely a label was, at the most, in the steps up to the
+        end; the likeliest label is said in each."""
+        classes = evidence.shape[1]
+        best = torch.zeros_like(evidence)
+        going = torch.ones_like(evidence[:, :1])
+        for log in self.steps(features, evidence, None):
+            best = torch.maximum(best, going * log[:, :classes].exp())
+            going = going * (log.argmax(dim=1, keepdim=True) != classes)
+        return best.clamp(SUREST, 1 - SUREST).logit()
+
+    def order(self, marks: Tensor) -> Tensor:
+        """B × C of 0 or 1 -> B × (n + 1): each image's labels, the most frequent first, then C; n
+        is the most that one has."""
+        classes = marks.shape[1]
+        keys = torch.where(marks > 0, self.rank, classes)
+        ranked = keys.sort(dim=1).values[:, : int(marks.sum(dim=1).max()) + 1]
+        by_rank = torch.argsort(self.rank)
+        ranked = F.pad(ranked, (0, 1), value=classes)[:, : int(marks.sum(dim=1).max()) + 1]
+        return torch.where(ranked < classes, by_rank[ranked.clamp(max=classes - 1)], classes)
+
+
+class SequenceNetwork(Network):
+    """A network whose head's features and logits a decoder goes on from."""
+
+    def __init__(self, network: Network, width: int, state: int) -> None:
+        if not isinstance(network.head, ClassHead):
+            raise KnownError("CNN-RNN learns one label set.", "Choose a target without the views.")
+        super().__init__(network.body, network.head)
+        features, classes = network.head.transform.width, network.head.target.out_features
+        self.head.decoder = Decoder(features, classes, width, state)
+
+    @property
+    def decoder(self) -> Decoder:
+        found = self.head.get_submodule("decoder")  # there it learns and is kept with the head
+        assert isinstance(found, Decoder)
+        return found
+
+    def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features B × D and evidence B × C of images."""
+        assert isinstance(self.head, ClassHead)
+        features = self.head.transform(self.body(images)).float()
+        return features, self.head.target(features).float()
+
+    def forward(self, images: Tensor) -> Tensor:
+        features, evidence = self.seen(images)
+        with torch.autocast(images.device.type, enabled=False):
+            logits: Tensor = self.decoder(features, evidence)
+        return logits
+
+
+@register
+class CnnRnn(Method):
+    """Loss: the mean over an image's steps of −log P(label said), its labels in the order of how
+    frequent they are among the training images, then the end."""
+
+    spec = Spec(
+        name="cnn-rnn",
+        kind="method",
+        title="CNN-RNN",
+        words="Says an image's labels one after the other, so that labels which go together help.",
+        source="Wang et al. 2016, CNN-RNN: a unified framework for multi-label classification",
+        parameters=(
+            Parameter(name="width", default=64, low=1, words="length of a label's embedding"),
+            Parameter(name="state", default=128, low=1, words="size of the recurrent state"),
+        ),
+    )
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        if setup.recipe.mix != "none":
+            raise KnownError(
+                "CNN-RNN says whole labels: images cannot be mixed.", 'Set mix="none".'
+            )
+
+    @classmethod
+    def wrap(cls, network: Network, name: str, options: Options) -> Network:
+        return SequenceNetwork(network, int(options["width"]), int(options["state"]))
+
+    def begin(self, beginning: Beginning) -> None:
+        network = beginning.network
+        assert isinstance(network, SequenceNetwork)
+        classes = len(network.decoder.rank)
+        counts = sum(marks_in(batch, classes).sum(dim=0) for batch in beginning.train())
+        assert isinstance(counts, Tensor)
+        rank = torch.argsort(torch.argsort(counts, descending=True, stable=True))
+        remember(network.decoder, "rank", rank)
+
+    def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert isinstance(network, SequenceNetwork)
+        features, evidence = network.seen(batch.images)
+        decoder, classes = network.decoder, evidence.shape[1]
+        with torch.autocast(batch.images.device.type, enabled=False):
+            wanted = decoder.order(marks_in(batch, classes))
+            logs = torch.stack(list(decoder.steps(features, evidence, wanted)), dim=1)
+        own = -logs.gather(2, wanted[:, :, None])[:, :, 0]
+        last = (wanted == classes).float().cumsum(dim=1) > 1  # beyond the first end
+        steps = (~last).float()
+        each = (own * steps).sum(dim=1) / steps.sum(dim=1)
+        best = logs[:, :, :classes].masked_fill(last[:, :, None], NEVER).amax(dim=1)
+        return each.mean(), best
+
+
+def marks_in(batch: Batch, classes: int) -> Tensor:
+    """B × C: the labels of a batch's images, one each where they exclude each other."""
+    if batch.marks is not None:
+        return batch.marks
+    known = (batch.targets >= 0)[:, None]
+    return F.one_hot(batch.targets.clamp(min=0), classes).float() * known
