@@ -94,7 +94,7 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
     case, drawn = case_of(name, data)
     op = opened(name, case, data, out)
     try:
-        base = {"target": case.target, **case.chosen}
+        base = {"target": case.target, "head": "linear", **case.chosen}
         scratch = case.chosen.get("backbone") == "simpleconv3"
         usable = [v for v in chosen if not (scratch and v in NOT_FROM_SCRATCH)]
         usable = [v for v in usable if name in SHOTS or v not in FEW_LABELS]
