@@ -182,3 +182,32 @@ def test_a_trial_needs_no_split_and_leaves_nothing(op: OpenProject) -> None:
     assert outcome.value.total_seconds > 0
     assert op.store.splits.current() is None
     assert not list(op.store.runs_folder.iterdir())
+
+
+def test_a_run_of_another_project_waits_its_turn_and_is_kept_there(
+    op: OpenProject, queue: TrainingQueue, tmp_path: Path, qtbot: QtBot
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = small_project(tmp_path / "other")
+    try:
+        own, strange = prepare(op, FAST), prepare(other, FAST)
+        waiting = prepare(other, FAST)
+        queue.enqueue(own.id)
+        queue.enqueue(strange.id, other)
+        queue.enqueue(waiting.id, other)
+        assert queue.current == own.id
+        assert queue.waiting == (strange.id, waiting.id)
+        assert queue.holds(strange.id)
+        assert queue.state(strange.id) is RunStatus.QUEUED
+        queue.pause(waiting.id)
+        assert other.store.runs.get(waiting.id).status is RunStatus.PAUSED
+        with qtbot.waitSignal(
+            queue.ended, timeout=WAIT, check_params_cb=lambda run, _: run == strange.id
+        ):
+            pass
+        assert not queue.holds(strange.id)
+        assert other.store.runs.get(strange.id).status is RunStatus.FINISHED
+        assert len(other.store.runs.predictions(strange.id)) > 0
+        assert strange.id not in {run.id for run in op.store.runs.all()}
+    finally:
+        other.close()

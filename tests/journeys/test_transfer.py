@@ -6,12 +6,15 @@ import csv
 
 import pytest
 
+from workbench.app import transferring
 from workbench.app.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
 from workbench.app.settings import Settings
 from workbench.app.splitting import split
 from workbench.app.transfer_book import transfers
+from workbench.app.transfer_steps import Stage
+from workbench.domain.relatedness import Relatedness, SourceRelatedness
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import SplitPlan
 from workbench.storage.lock import read_lock
@@ -76,6 +79,30 @@ def window(qtbot, tmp_path, monkeypatch, qapp):
         page.desk.edit(key, value)
     yield made
     made.close()
+
+
+def compared(name):
+    """A comparison with one source, as if it had been made."""
+    one = SourceRelatedness(
+        name=name,
+        doa=-5.0,
+        doas=(),
+        similarity=0.5,
+        coverage=0.6,
+        agreeing=5,
+        pairs=9,
+        numbers=(),
+        images=10,
+    )
+    return Relatedness(
+        sources=(one,),
+        target="Target",
+        target_images=10,
+        views=False,
+        same_energy=0.1,
+        different_energy=0.2,
+        seconds=1.0,
+    )
 
 
 @pytest.mark.slow
@@ -151,3 +178,30 @@ def test_a_source_that_is_open_elsewhere_is_said(qtbot, window, tmp_path):
     finally:
         held.close()
     assert page.transfers.queue.stage is None
+
+
+def test_closing_the_window_pauses_the_source_and_lets_its_project_go(qtbot, window, tmp_path):
+    page = window.page("train")
+    page.desk.edit("epochs", 100_000)
+    page.line.transfer.click()
+    dialog, queue = page.transfers.dialog, page.transfers.queue
+    dialog.sources.add_folder(tmp_path / "Toys.workbench")
+    begun = transferring.begin(window.op, dialog.asked())
+    transferring.choose_source(window.op, begun, compared("Toys"))
+    dialog.start.click()
+    qtbot.waitUntil(lambda: queue.training != "", timeout=WAIT)
+    assert queue.stage is Stage.SOURCE
+    assert read_lock(tmp_path / "Toys.workbench") is not None
+    with qtbot.waitSignal(queue.reported, timeout=WAIT):
+        pass
+    folder = window.op.store.folder
+    window.close()
+    assert read_lock(tmp_path / "Toys.workbench") is None
+    source = Project.open(tmp_path / "Toys.workbench")
+    assert [run.status for run in source.runs.all()] == [RunStatus.PAUSED]
+    learned = source.runs.all()[0].id
+    source.close()
+    target = Project.open(folder)
+    known = transfers(OpenProject(target))
+    assert [(one.source, one.source_run) for one in known] == [("Toys", learned)]
+    target.close()
