@@ -13,6 +13,7 @@ from sqlite_utils import Database as SqliteDatabase
 
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
+from workbench.storage.clusterings import Clusterings
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, world_error
 from workbench.storage.features import FeatureIndexes
@@ -54,6 +55,7 @@ class Project:
         self.settings = Settings(db)
         self.thumbnails = Thumbnails(folder)
         self.features = FeatureIndexes(folder)
+        self.clusterings = Clusterings(folder)
 
     @classmethod
     def create(cls, folder: Path, views: str = "cars") -> Project:

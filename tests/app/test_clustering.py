@@ -1,0 +1,150 @@
+"""Groups of a real project's images: learned by the program, labelled in one edit, undone."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.app.training_projects import small_project
+from workbench.app.clustering import (
+    agreement,
+    carried,
+    cluster_order,
+    cluster_task,
+    label_clusters,
+)
+from workbench.app.features import feature_source
+from workbench.app.jobs import Done, run_here
+from workbench.cli import run
+from workbench.domain.clusters import Clusters
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.learning.backbones import build_body
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(0)
+    torch.save(build_body("simpleconv3")[0].state_dict(), tmp_path / "weights.pth")
+    return f"simpleconv3={tmp_path / 'weights.pth'}"
+
+
+@pytest.fixture
+def small(tmp_path, qapp):
+    op = small_project(tmp_path, count=24)
+    yield op
+    op.close()
+
+
+def by_hand(op, sure=1.0):
+    """Clusters of the 24 images: twelve, eight and four of them."""
+    ids = op.store.images.ids()
+    confidence = np.full(24, sure, np.float32)
+    confidence[::2] = 0.25
+    return Clusters(ids, np.full(24, -1), np.repeat([0, 1, 2], [12, 8, 4]), confidence)
+
+
+def test_groups_are_learned_once_and_kept(small, weights):
+    source = feature_source(small, weights)
+    order = cluster_order(source, "deepcluster", 3, rounds=1)
+    task = cluster_task(small, source, order)
+    outcome = run_here(task)
+    assert isinstance(outcome, Done), outcome
+    made = outcome.value
+    assert sum(made.sizes) == 24
+    assert list(made.sizes) == sorted(made.sizes, reverse=True)
+    assert small.store.clusterings.all() == [made]
+    clusters = small.store.clusterings.read(made.id)
+    assert sorted(clusters.images.tolist()) == sorted(small.store.images.ids().tolist())
+    assert list(small.store.runs_folder.glob(".*")) == []
+    said = []
+    again = run_here(cluster_task(small, source, order), said.append)
+    assert again.value == made
+    assert len(said) == 1  # nothing was learned anew
+    small.store.clusterings.remove(made.id)
+    assert small.store.clusterings.all() == []
+
+
+def test_a_group_is_labelled_in_one_edit_and_one_undo_takes_it_back(small):
+    clusters = by_hand(small)
+    heard = []
+    small.changed.connect(heard.append)
+    assert label_clusters(small, clusters, "view", {1: "left"}) == 8
+    assert len(heard) == 1
+    assert set(small.store.labels.of_images(clusters.members(1), "view").values()) == {"left"}
+    counts = carried(small, clusters, "view")
+    assert [dict(one) for one in counts] == [{"": 12}, {"left": 8}, {"": 4}]
+    assert small.undo() == "Label group 2 left"
+    assert small.store.labels.of_images(clusters.images, "view") == {}
+
+    named = {0: "dark", 2: "light"}
+    assert label_clusters(small, clusters, "light", named, least=0.5) == 6 + 2
+    assert small.store.labels.get("light").names == ("dark", "light")
+    assert small.store.labels.history(int(clusters.members(0)[0]))[-1].confidence == 1.0
+    small.undo()
+    assert "light" not in small.store.labels.sets()
+    small.redo()
+    assert small.store.labels.counts("light") == {"dark": 6, "light": 2, "": 16}
+
+
+def test_what_cannot_be_labelled_changes_nothing(small):
+    clusters = by_hand(small)
+    with pytest.raises(KnownError, match="mouth crops"):
+        label_clusters(small, clusters, "expression", {0: "smile"})
+    with pytest.raises(ValueRefused, match="group"):
+        label_clusters(small, clusters, "new set", {3: "a"})
+    assert "new set" not in small.store.labels.sets()
+    small.store.images.remove([int(clusters.images[0])])
+    assert label_clusters(small, clusters, "view", {0: "left"}) == 11
+
+
+def test_agreement_with_labels_is_that_of_its_definition(small):
+    clusters = by_hand(small)
+    ids = clusters.images
+    assert agreement(small, clusters, "view") is None
+    for label, own in (("front", ids[:10]), ("back", ids[10:20]), ("left", ids[20:])):
+        small.store.labels.assign(own, "view", label)
+    nmi, purity, count = agreement(small, clusters, "view")
+    assert (count, purity) == (24, pytest.approx((10 + 8 + 4) / 24))
+    rows, columns = np.array([12, 8, 4]) / 24, np.array([10, 10, 4]) / 24
+    joint = np.array([[10, 2, 0], [0, 8, 0], [0, 0, 4]]) / 24
+    information = sum(
+        joint[i, j] * np.log(joint[i, j] / rows[i] / columns[j])
+        for i in range(3)
+        for j in range(3)
+        if joint[i, j]
+    )
+    entropies = sum(-(p * np.log(p)).sum() for p in (rows, columns))
+    assert nmi == pytest.approx(2 * information / entropies)
+
+
+def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
+    small_project(tmp_path, count=24).close()
+    words = ["cluster", "Small", "-k", "2", "--rounds", "1", "--start", weights]
+    assert run([*words, "--method", "iic", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [one["group"] for one in found["groups"]] == [1, 2]
+    assert sum(one["images"] for one in found["groups"]) == 24
+    assert 0 <= found["category_nmi"] <= 1
+    assert found["labelled"] is None
+
+    names = ["--label-set", "kind", "--label", "1=first"]
+    assert run([*words, "--method", "iic", *names, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert said["id"] == found["id"]
+    assert said["labelled"] == found["groups"][0]["images"]
+    assert run([*words, "--method", "iic", "--label-set", "group"]) == 0
+    assert "24 images labelled in group" in capsys.readouterr().out
+    assert run(["undo", "Small"]) == 0
+    assert "group" in capsys.readouterr().out
+    assert run([*words, "--label", "1=a"]) == 2
+    assert run([*words, "--method", "iic", "--label-set", "kind", "--label", "first"]) == 2
+    assert run([*words, "--method", "kmeans"]) == 2

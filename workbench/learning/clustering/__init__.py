@@ -1,0 +1,1 @@
+"""Clusters of images without labels, learned: DeepCluster and invariant information clustering."""
