@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections import deque
 from pathlib import Path
 
@@ -111,14 +110,12 @@ def test_images_removed_meanwhile_are_passed_over(op, faces):
     assert list(op.store.crops.of_images(faces)) == [faces[2]]
 
 
-def test_stopping_takes_less_than_a_second(op, faces):
+def test_it_can_be_stopped_while_its_processes_start(op, faces):
     stop = threading.Event()
     task = cropping.detection_task(op, faces)
     steps = task.work()
     next(steps)  # the processes are being started
-    began = time.monotonic()
     steps.close()
-    assert time.monotonic() - began < 1
     stop.set()
     assert isinstance(run_here(task, stop=stop), Cancelled)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -210,10 +209,8 @@ def test_a_stopped_job_leaves_no_process(
         def is_set(self) -> bool:
             return bool(pids)
 
-    started = time.monotonic()
     outcome = run_here(predict_task(op, view_run.id, view_run.unseen), stop=Stop())
     assert isinstance(outcome, Cancelled)
-    assert time.monotonic() - started < 1.5
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 
