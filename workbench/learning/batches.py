@@ -74,7 +74,7 @@ class Batches:
         """The batches of an epoch after the first `done`, of sizes that differ by at most one; of
         maps instead of images where they are `kept`."""
         shown = self.showing(epoch)
-        count = len(shown.rows)
+        count, answers = len(shown.rows), self._answered(shown)
         whole = np.array_split(np.arange(count), self.steps)[done:]
         order = [self.team.share(places) for places in whole]
         if self.looks:
@@ -87,24 +87,22 @@ class Batches:
         for chunk, pixels in zip(chunks, self._inputs(chunks, shown, kept), strict=True):
             ends = np.cumsum([len(part) for part in chunk]).tolist()
             for part, end in zip(chunk, ends, strict=True):
-                progress = step / (self.steps * self.recipe.epochs)
-                yield self._batch(shown, part, pixels[end - len(part) : end], progress)
+                inputs, labelled = pixels[end - len(part) : end], len(part) // (1 + self.looks)
+                own = answers.of(torch.from_numpy(part[:labelled]), self.device.torch)
+                yield Batch(
+                    *(inputs[:labelled], own.targets, own.views),
+                    marks=own.marks,
+                    unlabelled=self._unlabelled(shown, part[labelled:], inputs[labelled:]),
+                    progress=step / (self.steps * self.recipe.epochs),
+                )
                 step += 1
 
-    def _batch(self, shown: Showing, places: Rows, inputs: Tensor, progress: float) -> Batch:
-        count = len(places) // (1 + self.looks)
-        own = self._answered(shown, places[:count])
-        unlabelled = None
-        if self.looks:
-            flips = shown.views.flips[shown.looks[places[count:]]].reshape(self.looks, count)
-            flipped = torch.from_numpy(flips).to(self.device.torch)
-            unlabelled = Unlabelled(inputs[count:].view(*flips.shape, *inputs.shape[1:]), flipped)
-        return Batch(
-            *(inputs[:count], own.targets, own.views),
-            marks=own.marks,
-            unlabelled=unlabelled,
-            progress=progress,
-        )
+    def _unlabelled(self, shown: Showing, places: Rows, inputs: Tensor) -> Unlabelled | None:
+        if not self.looks:
+            return None
+        flips = shown.views.flips[shown.looks[places]].reshape(self.looks, -1)
+        flipped = torch.from_numpy(flips).to(self.device.torch)
+        return Unlabelled(inputs.view(*flips.shape, *inputs.shape[1:]), flipped)
 
     def _with_unlabelled(self, shown: Showing, epoch: int) -> Showing:
         """What is shown, then as many unlabelled images, once for each look at them."""
@@ -163,12 +161,11 @@ class Batches:
                 ]
                 yield pixels
 
-    def _answered(self, shown: Showing, places: Rows) -> Answers:
+    def _answered(self, shown: Showing) -> Answers:
         """The labels of what is shown, left and right swapped where it is mirrored."""
-        flips = torch.from_numpy(shown.views.flips[shown.looks[places]])
-        rows = torch.from_numpy(shown.rows[places])
-        own = self._answers.of(rows, torch.device("cpu")).mirrored(flips, self._labels)
-        return own.of(torch.arange(len(rows)), self.device.torch)
+        flips = torch.from_numpy(shown.views.flips[shown.looks])
+        own = self._answers.of(torch.from_numpy(shown.rows), torch.device("cpu"))
+        return own.mirrored(flips, self._labels)
 
 
 def _repeated(places: Rows, count: int, looks: int) -> Rows:

@@ -13,7 +13,7 @@ POWERS = {"balanced": 0.0, "square-root": 0.5}
 
 def epoch_rows(recipe: Recipe, rows: Rows, labels: Rows, epoch: int) -> Rows:
     """The rows to show in `epoch`, in that order, as many as there are; `labels` are those of
-    `rows`. The same whenever and wherever it is drawn.
+    `rows`, the first where there are several. The same whenever and wherever it is drawn.
 
     "plain" shows each once. "balanced" draws as many of every class (over-sampling: Buda, Maki and
     Mazurowski 2018, "A systematic study of the class imbalance problem"), "square-root" as many as
