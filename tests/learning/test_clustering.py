@@ -275,5 +275,7 @@ def test_clusters_are_numbered_by_size_and_list_the_surest_first():
         confidence=np.array([0.2, 0.9, 0.1, 0.5], np.float32),
     )
     assert clusters.members(0).tolist() == [6, 7, 5]
-    assert clusters.members(0, least=0.4).tolist() == [6, 7]
+    assert clusters.members(0, share=0.5).tolist() == [6, 7]
+    assert clusters.sureness(0) == pytest.approx(0.425)
+    assert clusters.sureness(3) == 0.0
     assert clusters.members(1).tolist() == []

@@ -11,6 +11,7 @@ from PIL import Image
 from workbench.app.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.settings import Settings
+from workbench.domain.backbones import backbone
 from workbench.ui.theme import apply_theme
 
 BIRDS = ("egret", "owl", "puffin")
@@ -41,6 +42,23 @@ def birds(op, photos):
     outcome = run_here(import_task(op, [photos], category_from="folder"))
     assert isinstance(outcome, Done)
     return op
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """Weights of one backbone lie in the user's cache, as if they had been downloaded."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    import torch
+
+    from workbench.learning.backbones import build_body
+
+    folder = tmp_path / "cache" / "vantage-workbench" / "weights"
+    folder.mkdir(parents=True)
+    torch.manual_seed(1)
+    body, _ = build_body("squeezenet1_1")
+    torch.save(body.state_dict(), folder / backbone("squeezenet1_1").weights)
 
 
 @pytest.fixture

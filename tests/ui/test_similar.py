@@ -2,34 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
 from PySide6.QtCore import Qt
 
 from workbench.app.features import feature_source
 from workbench.app.jobs import run_here
 from workbench.app.similarity import similar_task
-from workbench.domain.backbones import backbone
 from workbench.domain.images import ImageFilter, Similar, Sort
-from workbench.learning.backbones import build_body
 from workbench.ui.filter_words import chips, from_state, to_state, with_label
 from workbench.ui.image_menu import image_menu
 
 WAIT = 120_000
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
-
-
-@pytest.fixture
-def weights(tmp_path, monkeypatch):
-    """Weights of one backbone lie in the user's cache, as if they had been downloaded."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = tmp_path / "cache" / "vantage-workbench" / "weights"
-    folder.mkdir(parents=True)
-    torch.manual_seed(1)
-    body, _ = build_body("squeezenet1_1")
-    torch.save(body.state_dict(), folder / backbone("squeezenet1_1").weights)
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.errands import ask
@@ -107,24 +107,27 @@ def _sample(file: SubjectFile) -> Sample:
     )
 
 
-def carried(op: OpenProject, clusters: Clusters, label_set: str) -> list[Counter[str]]:
-    """For each cluster how many of its images carry each label of a set now, "" for none."""
+def carried(op: OpenProject, clusters: Clusters, label_set: str) -> NDArray[np.int64]:
+    """How many images of each cluster carry each label of a set now: a row for each cluster, a
+    column for each label and a last one for none."""
     names = op.store.labels.get(label_set).names
-    count = int(clusters.clusters.max(initial=-1)) + 1
-    found = []
-    for cluster in range(count):
-        labels = op.store.labels.label_ids(clusters.members(cluster), label_set)
-        found.append(Counter(names[at] if at >= 0 else "" for at in labels.tolist()))
-    return found
+    labels = op.store.labels.label_ids(clusters.images, label_set)
+    shape = (int(clusters.clusters.max(initial=-1)) + 1, len(names) + 1)
+    at = clusters.clusters * shape[1] + np.where(labels < 0, len(names), labels)
+    return np.bincount(at, minlength=shape[0] * shape[1]).reshape(shape).astype(np.int64)
 
 
 def label_clusters(
-    op: OpenProject, clusters: Clusters, label_set: str, named: Mapping[int, str], least: float = 0
+    op: OpenProject,
+    clusters: Clusters,
+    label_set: str,
+    named: Mapping[int, str],
+    share: float = 1.0,
 ) -> int:
-    """Give the images of clusters (numbers from 0) the labels they are `named`, as one edit that
-    can be undone, and what changed: how many images. The set is made where it is not there, and so
-    are its labels. A person names clusters: the labels are a person's, and confidence stays with
-    them.
+    """Give the images of clusters (numbers from 0), or the surest `share` of each, the labels they
+    are `named`, as one edit that can be undone; how many images changed. A set that is not there is
+    made, and so are labels. A person names clusters: the labels are a person's, with the clusters'
+    confidence.
 
     Raises KnownError where the set speaks of crops or a cluster has no image.
     """
@@ -143,15 +146,10 @@ def label_clusters(
         for cluster, label in named.items():
             if not 0 <= cluster < count:
                 raise ValueRefused("group", cluster + 1, f"1 to {count}")
-            images = [one for one in clusters.members(cluster, least).tolist() if one in there]
-            mean = _mean_confidence(clusters, cluster, least)
-            changed |= op.store.labels.assign(images, label_set, label, Author.HUMAN, mean)
+            images = [one for one in clusters.members(cluster, share).tolist() if one in there]
+            sure = clusters.sureness(cluster)
+            changed |= op.store.labels.assign(images, label_set, label, Author.HUMAN, sure)
     return len(changed)
-
-
-def _mean_confidence(clusters: Clusters, cluster: int, least: float) -> float:
-    own = clusters.confidence[(clusters.clusters == cluster) & (clusters.confidence >= least)]
-    return float(own.mean()) if len(own) else 0.0
 
 
 def _said(label_set: str, named: Mapping[int, str]) -> str:

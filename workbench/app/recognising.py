@@ -91,8 +91,7 @@ def recognise_task(
             tuple(zip(paths, (names[i] for i in said.labels), said.shares.tolist(), strict=True)),
         )
 
-    title = _tr("Recognise {name} by neighbours").format(name=label_set)
-    return Task(title, work, kind="similar")
+    return Task(_tr("Recognise {0} by neighbours").format(label_set), work, kind="similar")
 
 
 def _labelled(op: OpenProject, label_set: str) -> tuple[IntArray, bool]:

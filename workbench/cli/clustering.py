@@ -23,7 +23,7 @@ SHOWN = 5  # images of a cluster that are named
     "workbench cluster Birds --method deepcluster -k 6\n"
     "workbench cluster Birds --method iic -k 6 --run latest --json\n"
     "workbench cluster Birds -k 6 --label-set category --label 1=owl --label 3=puffin\n"
-    "workbench cluster Birds -k 6 --label-set group --sure 0.2",
+    "workbench cluster Birds -k 6 --label-set group --surest 0.5",
 )
 @project_argument
 @click.option(
@@ -42,7 +42,7 @@ SHOWN = 5  # images of a cluster that are named
 @click.option("--label-set", default="", help="Give each group's images a label of this set.")
 @click.option("--label", "names", multiple=True, metavar="N=LABEL", help="Only group N, LABEL.")
 @click.option(
-    "--sure", type=click.FloatRange(0, 1), default=0.0, help="Label images at least as sure."
+    "--surest", type=click.FloatRange(0, 1), default=1.0, help="Label this share of each group."
 )
 def cluster_command(
     out: Output,
@@ -55,7 +55,7 @@ def cluster_command(
     seed: int,
     label_set: str,
     names: tuple[str, ...],
-    sure: float,
+    surest: float,
 ) -> Result:
     """Group all images by what they look like, with a network that learns the groups.
 
@@ -75,7 +75,7 @@ def cluster_command(
         if label_set:
             every = {at: f"group {at + 1}" for at, size in enumerate(made.sizes) if size}
             named = _named(names) or every
-            labelled = label_clusters(op, clusters, label_set, named, sure)
+            labelled = label_clusters(op, clusters, label_set, named, surest)
             out.say(f"{labelled} images labelled in {label_set}\n")
         return _say(out, op, made, clusters, labelled)
 
@@ -97,8 +97,7 @@ def _say(
     groups: list[dict[str, object]] = []
     rows: list[tuple[object, ...]] = []
     for at, size in enumerate(made.sizes):
-        own = clusters.confidence[clusters.clusters == at]
-        sure = float(own.mean()) if len(own) else None
+        sure = clusters.sureness(at)
         surest = [row.path for row in op.store.images.rows(clusters.members(at)[:SHOWN])]
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))

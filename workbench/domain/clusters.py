@@ -61,12 +61,17 @@ class Clusters:
     clusters: NDArray[np.int64]
     confidence: NDArray[np.float32]
 
-    def members(self, cluster: int, least: float = 0.0) -> NDArray[np.int64]:
-        """The images of a cluster that are at least as sure as `least`, the surest first."""
-        at = np.flatnonzero((self.clusters == cluster) & (self.confidence >= least))
-        order = at[np.argsort(-self.confidence[at], kind="stable")]
-        found = self.images[order]
-        return found[np.sort(np.unique(found, return_index=True)[1])]
+    def members(self, cluster: int, share: float = 1.0) -> NDArray[np.int64]:
+        """The images of a cluster, the surest first; of them the first `share`, in [0, 1]."""
+        at = np.flatnonzero(self.clusters == cluster)
+        images = self.images[at[np.argsort(-self.confidence[at], kind="stable")]]
+        first = np.sort(np.unique(images, return_index=True)[1])
+        return images[first[: int(np.ceil(share * len(first)))]]
+
+    def sureness(self, cluster: int) -> float:
+        """The mean confidence of a cluster, 0 where it has no image."""
+        own = self.confidence[self.clusters == cluster]
+        return float(own.mean()) if len(own) else 0.0
 
 
 def by_size(clusters: NDArray[np.int64], count: int) -> NDArray[np.int64]:

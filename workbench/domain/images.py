@@ -92,7 +92,7 @@ class ImageFilter:
     `labels` maps a label set to the label wanted; None wants images without any label of that set.
     `ids` restricts to exactly these images (a confusion cell). `text` matches the file's path.
     `disagreement` names a label set: only images whose label differs from the newest prediction.
-    `similar` leaves none out: it puts the most similar first.
+    `similar` leaves none out: it puts the most similar first. `said` is how a person calls `ids`.
     """
 
     source: int | None = None
@@ -102,3 +102,4 @@ class ImageFilter:
     ids: tuple[int, ...] | None = None
     disagreement: str | None = None
     similar: Similar | None = None
+    said: str = ""

@@ -45,8 +45,8 @@ def chips(shown: ImageFilter, sources: Mapping[int, str]) -> list[Chip]:
         words = _tr("{0} differs from the model's").format(shown.disagreement)
         found.append(Chip(words, _without(shown, disagreement=None)))
     if shown.ids is not None:
-        words = _tr("{0:,} chosen images").format(len(shown.ids))
-        found.append(Chip(words, _without(shown, ids=None)))
+        words = shown.said or _tr("{0:,} chosen images").format(len(shown.ids))
+        found.append(Chip(words, _without(shown, ids=None, said="")))
     return found
 
 

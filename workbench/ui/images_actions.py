@@ -31,6 +31,7 @@ def images_actions(page: ImagesPage) -> list[Action]:
         Action("images_search", tr("Search"), bar.search.setFocus, "Ctrl+F", menu="Edit"),
         Action("images_clear", tr("Clear filters"), bar.clear, "Ctrl+Shift+F", menu="View"),
         Action("similar", tr("Find similar"), similar, "Ctrl+J", some, "View"),
+        Action("groups", tr("Groups…"), lambda: _groups(page), "Ctrl+G", menu="View"),
         Action("larger", tr("Larger thumbnails"), lambda: _resize(page, 32), "Ctrl++", menu="View"),
         Action(
             "smaller", tr("Smaller thumbnails"), lambda: _resize(page, -32), "Ctrl+-", menu="View"
@@ -39,6 +40,10 @@ def images_actions(page: ImagesPage) -> list[Action]:
         Action("take_out", tr("Take out of the project"), take_out, "Delete", some, "Edit"),
         Action("views_of", tr("Find in Views"), lambda: _in_views(page), "V", some, "View"),
     ]
+
+
+def _groups(page: ImagesPage) -> None:
+    page.groups.open() if page.groups.isHidden() else page.groups.close_panel()
 
 
 def _resize(page: ImagesPage, step: int) -> None:

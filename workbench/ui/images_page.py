@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from workbench.app.browsing import ImageList
@@ -21,6 +21,7 @@ from workbench.ui.facts import ImageFacts
 from workbench.ui.filter_words import from_state, to_state
 from workbench.ui.filterbar import FilterBar
 from workbench.ui.grid import ImageGrid, ImageTiles
+from workbench.ui.group_panel import GroupPanel
 from workbench.ui.image_menu import pop_up
 from workbench.ui.images_actions import images_actions
 from workbench.ui.images_header import ImagesHeader
@@ -29,6 +30,8 @@ from workbench.ui.page import Action, Context, Page
 from workbench.ui.side import with_side
 from workbench.ui.similar_search import SimilarSearch
 from workbench.ui.skipped_dialog import SkippedDialog
+
+CROWDED = 1100  # pixels of the page under which groups and facts do not stand side by side
 
 
 class ImagesPage(Page):
@@ -47,6 +50,7 @@ class ImagesPage(Page):
         self.header = ImagesHeader(self.tr("Images"), context.op)
         self.bar = FilterBar(context.op)
         self.side = ImageFacts(context)
+        self.groups = GroupPanel(context, self.bar, self.header.label_set)
         self.similar = SimilarSearch(context, self.bar, self.list, self.tiles, self.header.order)
         self._pending = Changes()
         self._arrange()
@@ -83,6 +87,7 @@ class ImagesPage(Page):
         column.addWidget(line)
         column.addWidget(self.stack, 1)
         self.splitter: QSplitter = with_side(main, self.side)
+        self.splitter.insertWidget(0, self.groups)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self.splitter)
@@ -93,6 +98,8 @@ class ImagesPage(Page):
         self.header.sort_changed.connect(lambda: self.reload(keep=True))
         self.header.slider.valueChanged.connect(self.grid.set_tile_size)
         self.header.set_changed.connect(self.tiles.show_set)
+        self.header.set_changed.connect(self.groups.show_set)
+        self.groups.toggled.connect(self._make_room)
         self.header.skipped.clicked.connect(self.show_skipped)
         self.grid.current_changed.connect(lambda image: self.side.show_image(_known(image)))
         self.grid.selection_changed.connect(self._count)
@@ -111,6 +118,7 @@ class ImagesPage(Page):
             self.bar.show_filter(self.list.filter)
             return
         self.similar.follow()
+        self.groups.follow()
         self._show_ids(keep)
 
     def _show_ids(self, keep: bool = True) -> None:
@@ -120,8 +128,17 @@ class ImagesPage(Page):
         self.stack.setCurrentWidget(self.grid if len(self.list.ids) else empty)
         self.header.setEnabled(bool(total))
         self.bar.setVisible(bool(total))
-        self.side.setVisible(bool(total))
+        self._make_room()
         self._count()
+
+    def _make_room(self) -> None:
+        """Where the groups leave too little room, the facts give way to the images."""
+        crowded = self.width() < CROWDED and not self.groups.isHidden()
+        self.side.setVisible(bool(self._total) and not crowded)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
 
     def _count(self) -> None:
         self.header.say_counts(len(self.list.ids), self._total, self.grid.selected_count())
@@ -147,6 +164,8 @@ class ImagesPage(Page):
         if changes.label_sets:
             self.header.fill_sets()
             self.tiles.show_set(self.header.label_set)
+            self.groups.show_set(self.header.label_set)
+        self.groups.refresh(changes)
         touched = changes.labelled | changes.added | changes.removed
         everything = changes.split or changes.label_sets or changes.sources
         if touched or everything:
@@ -239,12 +258,13 @@ class ImagesPage(Page):
             self.grid.set_current(state["current"])
         if len(state.get("selected") or ()) > 1:
             self.grid.select(np.array(state["selected"], np.int64))
-        if len(state.get("splitter") or ()) == 2:
+        if len(state.get("splitter") or ()) == self.splitter.count():
             self.splitter.setSizes(state["splitter"])
         self.grid.restore_scroll(int(state.get("scroll") or 0))
 
     def closing(self) -> None:
-        """End the reader of previews."""
+        """End the readers of previews and of samples."""
+        self.groups.closing()
         self.side.close_reader()
 
 

@@ -1,0 +1,157 @@
+"""Groups on the Images page with real photographs: found, looked through, labelled, undone."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from workbench.app.clustering import cluster_order
+from workbench.domain.clusters import CLUSTERS_FILE, ROUNDS, Clustering
+from workbench.domain.images import ImageFilter
+from workbench.ui.filter_words import chips, from_state, to_state
+
+WAIT = 180_000
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def page(weights, window, monkeypatch):
+    monkeypatch.setitem(ROUNDS, "deepcluster", 1)
+    return window.page("images")
+
+
+@pytest.fixture
+def grouped(page):
+    """The page with its 24 images in three groups that were made before, and the panel open."""
+    store = page.context.op.store
+    images = store.images.ids()
+    np.savez(
+        store.clusterings.place("made") / CLUSTERS_FILE,
+        images=images,
+        crops=np.full(24, -1),
+        clusters=np.repeat([0, 1, 2], [11, 7, 6]),
+        confidence=np.random.default_rng(0).random(24, np.float32),
+    )
+    made = Clustering(id="made", method="iic", words="a run", made=1e9, sizes=(11, 7, 6))
+    store.clusterings.keep(made)
+    page.groups.open()
+    assert page.groups.made == made
+    return page
+
+
+def members(panel, group, share=1.0):
+    return panel._clusters.members(group, share).tolist()
+
+
+def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
+    qtbot.keyClick(page.grid, Qt.Key.Key_G, CONTROL)
+    panel = page.groups
+    assert panel.isVisible()
+    assert panel.form.start.currentText() == "ImageNet · SqueezeNet 1.1"
+    panel.form.count.setValue(3)
+    panel.form.button.click()
+    assert panel.form.button.text() == "Stop"
+    qtbot.waitUntil(lambda: panel._job is None, timeout=WAIT)
+    assert panel.made is not None, panel.form.words.text()
+    assert sum(panel.made.sizes) == 24
+    assert panel.list.groups[0].title == f"1 · {panel.made.sizes[0]} images"
+    assert "DeepCluster from ImageNet" in panel.form.words.text()
+    assert not panel.labels.button.isEnabled()
+    assert len(page.grid.ids()) == 24
+
+    qtbot.keyClick(panel.list, Qt.Key.Key_Down)
+    first = members(panel, 0)
+    assert sorted(page.grid.ids().tolist()) == sorted(first)
+    assert [c.toolTip().split(" –")[0] for c in page.bar._chips] == ["group 1"]
+    panel.labels.label.setEditText("small bird")
+    assert panel.labels.button.text() == f"Label {len(first)}"
+    steps = len(window.op.store.history.entries(50))
+    panel.labels.button.click()
+    given = window.op.store.labels.of_images(first, "view")
+    assert given == dict.fromkeys(first, "small bird")
+    assert len(window.op.store.history.entries(50)) == steps + 1
+    assert panel.list.groups[0].words == "small bird 100%"
+    page.tiles.prepare(page.grid.ids())
+    assert page.tiles.badges(first[0])[0][0] == "5"  # the fifth label of the set
+    window.deeds.undo()
+    assert window.op.store.labels.of_images(first, "view") == {}
+    assert "small bird" not in window.op.store.labels.get("view").names
+    assert panel.list.groups[0].words == ""
+
+
+def test_the_surest_share_and_a_selection_are_labelled_too(grouped, qtbot, window):
+    page, panel = grouped, grouped.groups
+    page.header.sets.setCurrentText("category")
+    assert panel.list.groups[0].words.split()[0] in ("egret", "owl", "puffin")
+    row = panel.list.row_rect(1).center()
+    qtbot.mouseClick(panel.list.viewport(), Qt.MouseButton.LeftButton, pos=row)
+    panel.labels.slider.setValue(50)
+    half = members(panel, 1, 0.5)
+    qtbot.waitUntil(lambda: sorted(page.grid.ids().tolist()) == sorted(half))
+    assert len(half) == int(np.ceil(panel.made.sizes[1] / 2))
+    panel.labels.label.setEditText("owl")
+    qtbot.keyClick(panel.labels.label.lineEdit(), Qt.Key.Key_Return)
+    assert set(window.op.store.labels.of_images(half, "category").values()) == {"owl"}
+
+    page.header.sets.setCurrentText("view")
+    page.grid.setFocus()
+    page.grid.select_all()
+    qtbot.keyClick(page.grid, "B")
+    assert set(window.op.store.labels.of_images(half, "view").values()) == {"back"}
+
+    page.bar._chips[0].click()  # all images again: no group is chosen
+    assert len(page.grid.ids()) == 24
+    assert panel.list.current == -1
+    assert not panel.labels.button.isEnabled()
+
+
+def test_groups_are_kept_and_the_panel_closes(grouped, qtbot, window):
+    page, panel = grouped, grouped.groups
+    made = panel.made
+    panel.list._choose(2)
+    panel.close_panel()
+    assert panel.isHidden()
+    assert len(page.grid.ids()) == 24
+    panel.made = None  # as in a new window
+    panel.open()
+    assert panel.made == made
+    window.resize(900, 600)
+    assert page.side.isHidden()  # the images keep their room
+    window.resize(1600, 700)
+    assert not page.side.isHidden()
+
+
+def test_a_grouping_that_is_stopped_says_that_it_goes_on(page, qtbot, window):
+    panel = page.groups
+    panel.open()
+    panel.form.count.setValue(4)
+    panel.form.button.click()
+    panel.form.button.click()
+    qtbot.waitUntil(lambda: panel._job is None, timeout=WAIT)
+    assert "goes on" in panel.form.words.text()
+    assert panel.form.button.text() == "Group"
+    assert window.op.store.clusterings.all() == []
+    assert panel.labels.isHidden()
+
+
+def test_without_a_network_it_says_what_to_do(window, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    panel = window.page("images").groups
+    panel.open()
+    assert "Train a run" in panel.form.words.text()
+    assert not panel.form.button.isEnabled()
+
+
+def test_a_group_has_a_name_among_the_filters():
+    wanted = ImageFilter(ids=(3, 4), said="group 2")
+    assert from_state(to_state(wanted)) == wanted
+    (chip,) = chips(wanted, {})
+    assert (chip.text, chip.without) == ("group 2", ImageFilter())
+
+
+def test_information_is_measured_on_batches_that_hold_every_group(page):
+    from workbench.app.features import feature_source
+
+    source = feature_source(page.context.op)
+    assert cluster_order(source, "iic", 40).batch == 160
+    assert cluster_order(source, "iic", 2).batch == 64
+    assert cluster_order(source, "deepcluster", 40).batch == 32
