@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,7 @@ from workbench.ui.recipe_fields import field_title
 from workbench.ui.spec_card import SpecCard
 
 NOTHING = "none"
+TICKS = 4  # side by side
 PLAIN = {"method": "fine-tune", "head": "linear"}
 
 
@@ -65,9 +65,10 @@ class MethodSection(QWidget):
             top.addWidget(box, 1, at)
             top.setColumnStretch(at, 1)
         top.setColumnStretch(len(self.boxes), 2)
-        self._penalties = QHBoxLayout()
-        self._penalties.setSpacing(16)
-        self._penalties.addStretch(1)
+        self._penalties = QGridLayout()
+        self._penalties.setHorizontalSpacing(16)
+        self._penalties.setVerticalSpacing(4)
+        self._penalties.setColumnStretch(TICKS, 1)
         top.addWidget(self._caption("penalty"), 2, 0)
         top.addLayout(self._penalties, 3, 0, 1, len(self.boxes) + 1)
         self._said = QVBoxLayout()
@@ -100,8 +101,9 @@ class MethodSection(QWidget):
             tick.setToolTip(f"{spec.words}\n{spec.source}")
             tick.clicked.connect(self._tick_penalties)
             self.ticks[spec.name] = tick
-            self._penalties.insertWidget(len(self.ticks) - 1, tick)
-        self._penalties.insertWidget(len(self.ticks), self.projection)
+        for at, tick in enumerate((*self.ticks.values(), self.projection)):
+            left = Qt.AlignmentFlag.AlignLeft  # as wide as its name, not as its column
+            self._penalties.addWidget(tick, at // TICKS, at % TICKS, left)
         self.show_draft(self._draft, self._errors)
 
     def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:

@@ -42,20 +42,22 @@ class MixMatch(Method):
         words="Learns from unlabelled images too: guesses their labels and blends all images.",
         source="Berthelot et al. 2019, MixMatch: a holistic approach to semi-supervised learning",
         parameters=(
-            Parameter(name="looks", default=2, low=1, high=8, words="augmentations per guess, K"),
+            Parameter(name="looks", default=2, low=1, high=8, words="looks at each image, K"),
             Parameter(
-                name="temperature", default=0.5, low=0.05, high=1.0, words="of the guesses, T"
+                name="temperature",
+                default=0.5,
+                low=0.05,
+                high=1.0,
+                words="sharpening of guesses, T",
             ),
             Parameter(name="alpha", default=0.75, low=0.01, words="evenness of the blends, α"),
-            Parameter(name="weight", default=75.0, low=0.0, words="of the unlabelled term, λ_U"),
-            Parameter(
-                name="ramp", default=1.0, low=0.0, high=1.0, words="share in which λ_U grows"
-            ),
+            Parameter(name="weight", default=75.0, low=0.0, words="weight of guesses, λ_U"),
+            Parameter(name="ramp", default=1.0, low=0.0, high=1.0, words="share in which it grows"),
             Parameter(name="unlabelled", default=10_000, low=1, words="most unlabelled images"),
             Parameter(
                 name="left_out",
                 default=False,
-                words="also images in no part of the split, without their labels",
+                words="images outside the split",
             ),
         ),
         needs=("unlabelled", "one label"),

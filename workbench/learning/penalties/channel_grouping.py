@@ -36,7 +36,7 @@ class ChannelGrouping(Penalty):
         "for fine-grained image recognition",
         parameters=(
             Parameter(name="weight", default=1.0, low=0.0, words="strength"),
-            Parameter(name="diversity", default=2.0, low=0.0, words="of different places, λ"),
+            Parameter(name="diversity", default=2.0, low=0.0, words="of the overlap, λ"),
             Parameter(name="margin", default=0.02, low=0.0, words="overlap that is let pass"),
             Parameter(
                 name="teaches",
