@@ -14,6 +14,7 @@ import pytest
 from shiboken6 import isValid
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("WORKBENCH_SQUARES_GIB", "0")  # nothing is kept in a person's home
 
 from workbench.app.jobs import Job
 from workbench.app.open_project import OpenProject

@@ -20,6 +20,7 @@ from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import Sample
 from workbench.learning.device import Device, cores, free_memory
 from workbench.learning.pixels import load_square
+from workbench.learning.square_cache import SquareCache
 
 REPORT_SECONDS = 0.25
 MEMORY_SHARE = 0.6  # of the free memory that the images may fill; beyond it they lie in a file
@@ -60,8 +61,10 @@ def load_images(
     folder: Path,
     report: Callable[[Report], None],
     interrupted: Callable[[], bool],
+    cache: SquareCache | None = None,
 ) -> Images | None:
-    """Decode all samples with a few threads; None when `interrupted` says so on the way.
+    """Decode all samples with a few threads, but those in `cache`; None when `interrupted` says so
+    on the way.
 
     A file that cannot be read is named in a warning and left out. Raises KnownError when none can.
     """
@@ -69,7 +72,7 @@ def load_images(
     read = np.zeros(len(samples), dtype=bool)
     problems: list[KnownError] = []
     last = started = time.monotonic()
-    for at, result in decoded(samples, side):
+    for at, result in decoded(samples, side, cache):
         if isinstance(result, KnownError):
             problems.append(result)
         else:
@@ -83,6 +86,8 @@ def load_images(
             eta = (now - started) / (at + 1) * (len(samples) - at - 1)
             report(Progress(done=at + 1, total=len(samples), text="Reading images", eta=eta))
     _tell(problems, len(samples), report)
+    if cache is not None and cache.added:
+        cache.trim()
     return Images(
         samples,
         squares,
@@ -103,15 +108,23 @@ def _room(count: int, side: int, folder: Path) -> Tensor:
     return torch.from_numpy(mapped)
 
 
-def decoded(samples: Sequence[Sample], side: int) -> Iterator[tuple[int, Tensor | KnownError]]:
+def decoded(
+    samples: Sequence[Sample], side: int, cache: SquareCache | None = None
+) -> Iterator[tuple[int, Tensor | KnownError]]:
     """Each sample's square, or why there is none, in order, a bounded number of them ahead, with a
     few threads; torch's own threads are as before when this ends or is closed."""
 
     def decode(sample: Sample) -> Tensor | KnownError:
+        kept = cache.find(sample, side) if cache is not None else None
+        if kept is not None:
+            return kept
         try:
-            return load_square(Path(sample.path), sample.rect, side)
+            square = load_square(Path(sample.path), sample.rect, side)
         except KnownError as error:
             return error
+        if cache is not None:
+            cache.keep(sample, square)
+        return square
 
     threads = torch.get_num_threads()
     try:

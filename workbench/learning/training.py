@@ -35,6 +35,7 @@ from workbench.learning.prefix_store import Store
 from workbench.learning.reporting import Control, Reporter, Wish
 from workbench.learning.run_folder import RunFolder, read_run_folder
 from workbench.learning.saying import started
+from workbench.learning.square_cache import SquareCache
 
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = float(os.environ.get("WORKBENCH_CHECKPOINT_SECONDS", "20"))
@@ -69,9 +70,9 @@ class Training:
         if saved is not None:
             torch.set_num_threads(saved["state"]["threads"])
         side = working_side(self.recipe.image_size, self.recipe.test_resize)
-        images = load_images(
-            self.run_folder.samples, side, self.run_folder.path, self.report, self.interrupted
-        )
+        samples, folder = self.run_folder.samples, self.run_folder.path
+        cache = SquareCache.of_user()
+        images = load_images(samples, side, folder, self.report, self.interrupted, cache)
         if images is None:
             self._leave_before_start()
             return
