@@ -10,13 +10,12 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from workbench.app.jobs import Done, Failed, Job
+from workbench.app.jobs import Done, Task
 from workbench.app.layer_study import layer_studies, layers_task
 from workbench.domain.backbones import backbone
-from workbench.domain.errors import KnownError
 from workbench.domain.layer_studies import LayerStudy
-from workbench.domain.reports import Note, Progress
 from workbench.ui.copying import Copies, picture_of
+from workbench.ui.job_line import JobLine
 from workbench.ui.layer_chart import LayerChart
 from workbench.ui.page import Context
 from workbench.ui.run_words import percent
@@ -41,7 +40,6 @@ class LayersDialog(QDialog):
         self.resize(760, 480)
         self._context, self._target, self._start = context, target, start
         self._backbone, self._words = name, words
-        self._job: Job | None = None
         self.studies: list[LayerStudy] = []
         self.said = QLabel()
         self.said.setProperty("role", "muted")
@@ -50,7 +48,8 @@ class LayersDialog(QDialog):
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.chart = LayerChart()
         self.study = QPushButton()
-        self.study.clicked.connect(self._study_or_stop)
+        self.job = JobLine(context, self._task, self.study, self.said, self)
+        self.job.over.connect(self._over)
         self.copies = Copies(
             self.chart,
             lambda: f"{self._backbone} by depth",
@@ -130,33 +129,12 @@ class LayersDialog(QDialog):
         said = (self._name(own), best.stage, percent(best.top1), found.held_out_images)
         self.said.setText(text.format(*said, found.train_images, found.classes))
 
-    def _study_or_stop(self) -> None:
-        if self._job is not None:
-            self._job.stop()
-            return
-        try:
-            task = layers_task(self._context.op, self._target, self._start, self._backbone)
-        except KnownError as error:
-            self.said.setText(str(error))
-            return
-        self._job = self._context.op.jobs.start(task)
-        self._job.reported.connect(self._heard)
-        self._job.ended.connect(self._over)
-        self.study.setText(self.tr("Stop"))
-        self.said.setText(self.tr("Starting…"))
-
-    def _heard(self, report: object) -> None:
-        if isinstance(report, Progress):
-            self.said.setText(f"{report.text}: {report.done:,} / {report.total or 0:,}")
-        elif isinstance(report, Note):
-            self.said.setText(report.text)
+    def _task(self) -> Task:
+        return layers_task(self._context.op, self._target, self._start, self._backbone)
 
     def _over(self, outcome: object) -> None:
-        self._job = None
         self._show()
-        if isinstance(outcome, Failed):
-            self.said.setText(f"{outcome.sentence} {outcome.remedy}".strip())
-        elif not isinstance(outcome, Done):
+        if not isinstance(outcome, Done):
             self.said.setText(self.tr("Stopped."))
 
     def csv(self) -> str:
@@ -170,8 +148,7 @@ class LayersDialog(QDialog):
         return text.getvalue()
 
     def done(self, result: int) -> None:
-        if self._job is not None:
-            self._job.stop()
+        self.job.stop()
         super().done(result)
 
 

@@ -21,12 +21,11 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.assessing import assess_task, assessments
-from workbench.app.jobs import Done, Failed, Job
+from workbench.app.jobs import Done, Task
 from workbench.domain.assessments import StartReport, TransferReport
 from workbench.domain.backbones import BACKBONES
-from workbench.domain.errors import KnownError
-from workbench.domain.reports import Note, Progress
 from workbench.ui.figure_table import Column, FigureTable
+from workbench.ui.job_line import JobLine
 from workbench.ui.layers_dialog import LayersDialog
 from workbench.ui.page import Context
 from workbench.ui.training_desk import TrainingDesk
@@ -55,7 +54,6 @@ class StartsDialog(QDialog):
         self.resize(1080, 560)
         self._context, self._target, self._backbone = context, target, backbone
         self._words = dict(starts)
-        self._job: Job | None = None
         self.report: TransferReport | None = None
         self.ticks = {start: QCheckBox(words) for start, words in starts}
         for start, tick in self.ticks.items():
@@ -97,11 +95,10 @@ class StartsDialog(QDialog):
         self.why.setTextFormat(Qt.TextFormat.RichText)
         self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.score = QPushButton(self.tr("Score"))
-        self.score.clicked.connect(self._score_or_stop)
+        self.job = JobLine(self._context, self._task, self.score, self.said, self)
+        self.job.over.connect(self._over)
         self.layers = QPushButton(self.tr("By depth…"))
-        self.layers.setToolTip(
-            self.tr("How far labels can be told at every stage of this start")
-        )
+        self.layers.setToolTip(self.tr("How far labels can be told at every stage of this start"))
         self.layers.clicked.connect(self.show_layers)
         self.take = QPushButton(self.tr("Use this start and its settings"))
         self.take.setProperty("primary", True)
@@ -137,37 +134,16 @@ class StartsDialog(QDialog):
 
     def _can_score(self) -> None:
         chosen = any(tick.isChecked() for tick in self.ticks.values())
-        self.score.setEnabled(chosen or self._job is not None)
+        self.score.setEnabled(chosen or self.job.running)
 
-    def _score_or_stop(self) -> None:
-        if self._job is not None:
-            self._job.stop()
-            return
+    def _task(self) -> Task:
         chosen = [start for start, tick in self.ticks.items() if tick.isChecked()]
-        try:
-            task = assess_task(self._context.op, self._target, chosen, self._backbone)
-        except KnownError as error:
-            self.said.setText(str(error))
-            return
-        self._job = self._context.op.jobs.start(task)
-        self._job.reported.connect(self._heard)
-        self._job.ended.connect(self._over)
-        self.score.setText(self.tr("Stop"))
-        self.said.setText(self.tr("Starting…"))
-
-    def _heard(self, report: object) -> None:
-        if isinstance(report, Progress):
-            self.said.setText(f"{report.text}: {report.done:,} / {report.total or 0:,}")
-        elif isinstance(report, Note):
-            self.said.setText(report.text)
+        return assess_task(self._context.op, self._target, chosen, self._backbone)
 
     def _over(self, outcome: object) -> None:
-        self._job = None
         self.score.setText(self.tr("Score"))
         if isinstance(outcome, Done):
             self._show(outcome.value)
-        elif isinstance(outcome, Failed):
-            self.said.setText(f"{outcome.sentence} {outcome.remedy}".strip())
         else:
             self._say_report()
 
@@ -258,8 +234,7 @@ class StartsDialog(QDialog):
             self.by_depth.open()
 
     def done(self, result: int) -> None:
-        if self._job is not None:
-            self._job.stop()
+        self.job.stop()
         super().done(result)
 
 
