@@ -1,12 +1,15 @@
 """A transfer's steps: each is done once, is remembered, and can be gone on with."""
 
+import dataclasses
+
 import msgspec
 import numpy as np
 import pytest
 
 from tests.app.training_projects import small_project
 from workbench.app import transfer_book, transferring
-from workbench.domain.errors import ValueRefused
+from workbench.app.sources import checked_source, own_sources
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.predictions import PART_CODES, PredictionTable
 from workbench.domain.recipes import parse_toml
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
@@ -220,3 +223,16 @@ def test_a_setting_that_is_wrong_is_refused_before_anything_is_kept(target):
     with pytest.raises(ValueRefused, match="epochs"):
         transferring.begin(target, wrong)
     assert transfer_book.transfers(target) == []
+
+
+def test_labels_that_images_carry_several_of_are_refused_and_not_offered(target, source):
+    sets = target.store.labels.sets()
+    with target.edit("Several"):
+        target.store.labels.save_set(dataclasses.replace(sets["view"], exclusive=False))
+    with pytest.raises(KnownError, match="several labels of “view”"):
+        transferring.begin(target, Asked(label_set="view", sources=(), start="none"))
+    assert transfer_book.transfers(target) == []
+    assert own_sources(target, "category") == []
+    folder = source.store.folder
+    source.close()  # to be opened beside the target
+    assert checked_source(target, folder, "view") == f"{folder.resolve()}#category"

@@ -15,6 +15,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
 from workbench.app.preparing import as_if_split
 from workbench.app.samples import collect
+from workbench.app.sources import one_label
 from workbench.domain.advice import advise
 from workbench.domain.layer_studies import LayersOrder, LayerStudy
 from workbench.domain.reports import Layered
@@ -30,6 +31,7 @@ def layers_task(
     """A job that trains a linear head on every stage of a start and ends Done(LayerStudy), which
     the project then remembers. `name` is the backbone of a start that does not say its own; ""
     takes the one advised. Raises KnownError and ValueRefused as `assess_task` does."""
+    one_label(op.store, target, "a head on each stage")
     found = as_if_split(collect(op.store, target))
     chosen = name or str(advise(found.facts(), {}).values["backbone"])
     wanted = start_order(op, start, chosen)

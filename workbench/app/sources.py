@@ -85,13 +85,26 @@ def opened_beside(op: OpenProject, folder: Path) -> Iterator[OpenProject]:
         other.close()
 
 
+def one_label(store: Project, label_set: str, what: str) -> None:
+    """Raise KnownError where images may carry several labels of a set: `what` needs one."""
+    known = store.labels.sets().get(label_set)
+    if known is not None and not known.exclusive:
+        raise KnownError(
+            f"Images may carry several labels of “{label_set}”; {what} needs one of each image.",
+            "Choose a label set whose labels exclude each other.",
+        )
+
+
+def _ready(op: OpenProject) -> list[str]:
+    """The label sets of a project that can be a source: two labels in use that exclude others."""
+    sets = op.store.labels.sets()
+    ready = [target.name for target in targets(op) if target.ready and target.name != JOINT]
+    return [name for name in ready if sets[name].exclusive]
+
+
 def own_sources(op: OpenProject, label_set: str) -> list[str]:
     """The other label sets of a project that can be a source for `label_set`."""
-    return [
-        target.name
-        for target in targets(op)
-        if target.ready and target.name not in (label_set, JOINT)
-    ]
+    return [name for name in _ready(op) if name != label_set]
 
 
 def checked_source(op: OpenProject, folder: Path, label_set: str) -> str:
@@ -99,7 +112,7 @@ def checked_source(op: OpenProject, folder: Path, label_set: str) -> str:
     first that can be learned. Raises KnownError for what is no project, cannot be opened, or has
     nothing that can be learned."""
     with opened_beside(op, project_folder(folder).resolve()) as source:
-        ready = [t.name for t in targets(source) if t.ready and t.name != JOINT]
+        ready = _ready(source)
         chosen = label_set if label_set in ready else next(iter(ready), "")
         own = source is op and chosen == label_set
         name = source.store.name

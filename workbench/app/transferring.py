@@ -18,6 +18,7 @@ import msgspec
 from workbench.app.open_project import OpenProject
 from workbench.app.preparing import DEFAULT_SPLIT, prepare, start_of
 from workbench.app.samples import collect
+from workbench.app.sources import one_label
 from workbench.app.splitting import split
 from workbench.app.transfer_book import keep, unfinished_like
 from workbench.domain.backbones import backbone
@@ -96,7 +97,8 @@ def begin(op: OpenProject, asked: Asked) -> Transfer:
 
 
 def _check(store: Project, asked: Asked) -> None:
-    """Refuse settings now that would be refused when the sources have been compared."""
+    """Refuse now what would be refused, or be without meaning, when the sources are compared."""
+    one_label(store, asked.label_set, "a transfer")
     own = {"target": asked.label_set, "backbone": backbone_of(asked), "start": asked.start}
     for settings in (asked.settings, {**asked.settings, **asked.source_settings}):
         recipe = complete({**settings, **own}, {})

@@ -93,9 +93,7 @@ def transfer_command(
             ranking = transfer_book.latest(op, transfer).ranked
             return {"ranked": ranked(ranking)} | left.problem
         transfer = transfer_book.latest(op, transfer)
-        with opened_beside(op, places[transfer.source][0]) as source:
-            learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
-        result = _result(op, transfer, learned)
+        result = _result(op, transfer, places[transfer.source][0])
         _say(out, transfer, result)
         return result
 
@@ -136,8 +134,11 @@ def _settings(given: tuple[str, ...]) -> dict[str, Value]:
     return found
 
 
-def _result(op: OpenProject, transfer: Transfer, learned: dict[str, object]) -> dict[str, object]:
-    """The JSON object: the ranking, the candidates' table, the winner and its scores."""
+def _result(op: OpenProject, transfer: Transfer, folder: Path) -> dict[str, object]:
+    """The JSON object: the ranking, the source in `folder`, the candidates' table, the winner and
+    its scores."""
+    with opened_beside(op, folder) as source:
+        learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
     made = {c.frozen: run_with_scores(op, op.store.runs.get(c.run)) for c in transfer.candidates}
     result: dict[str, object] = {
         "ranked": ranked(transfer.ranked),

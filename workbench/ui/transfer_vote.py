@@ -24,18 +24,7 @@ class TransferVote(QWidget):
         super().__init__(parent)
         self._transfer: Transfer | None = None
         tr = self.tr
-        self.table = FigureTable(
-            (
-                Column(tr("Candidate")),
-                Column(tr("Kept up to")),
-                Column(tr("State")),
-                Column(tr("Top-1"), "share", tr("Of the images held out")),
-                Column(tr("Votes"), "count", tr("Images on which it agrees with the majority")),
-                Column(tr("Drawn"), "count", tr("…of which the draw gave it, all having differed")),
-            )
-        )
-        self.table.give_first_room()
-        self.table.setFixedHeight(self.table.verticalHeader().defaultSectionSize() * 3 + 34)
+        self.table = self._make_table()
         self.table.picked.connect(self._picked)
         heading = QLabel(tr("Candidates"))
         heading.setProperty("role", "heading")
@@ -66,6 +55,23 @@ class TransferVote(QWidget):
         column.addLayout(top)
         for widget in (self.table, self.outcome, self.rule):
             column.addWidget(widget)
+
+    def _make_table(self) -> FigureTable:
+        tr = self.tr
+        table = FigureTable(
+            (
+                Column(tr("Candidate")),
+                Column(tr("Kept up to")),
+                Column(tr("State")),
+                Column(tr("Top-1"), "share", tr("Of the images held out")),
+                Column(tr("Votes"), "count", tr("Images on which it agrees with the majority")),
+                Column(tr("Drawn"), "count", tr("…of which the draw gave it, all having differed")),
+            )
+        )
+        table.give_first_room()
+        row = table.verticalHeader().defaultSectionSize()
+        table.setFixedHeight(row * len(CANDIDATE_LAYERS) + 34)
+        return table
 
     def show_transfer(self, transfer: Transfer | None, runs: Mapping[str, RunRecord]) -> None:
         """A transfer's candidates with their runs by id; None shows what there will be."""
