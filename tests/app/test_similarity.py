@@ -1,6 +1,7 @@
 """Searches by similarity on a real project, through the learning program."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from workbench.app.open_project import OpenProject
 from workbench.app.recognising import recognise_task
 from workbench.app.similarity import similar_task
 from workbench.app.training import prepare, training_task
+from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.geometry import Rect
+from workbench.domain.runs import MODEL_FILE
 from workbench.storage.project import Project
 
 
@@ -135,6 +139,12 @@ def test_what_cannot_be_compared_is_said_at_once(tmp_path, qapp):
         op.close()
 
 
+def test_a_run_that_cannot_be_read_is_not_offered(trained):
+    (source,) = feature_sources(trained)
+    (Path(source.order.run) / MODEL_FILE).write_bytes(b"{")
+    assert feature_sources(trained) == []
+
+
 def test_a_search_that_is_stopped_ends_the_program_and_leaves_no_order(trained):
     steps = Indexer(trained, feature_source(trained)).steps()
     for _ in range(4):
@@ -148,3 +158,29 @@ def test_a_set_without_two_labels_in_use_cannot_be_recognised(trained):
     outcome = run_here(recognise_task(trained, feature_source(trained), "view"))
     assert isinstance(outcome, Failed)
     assert "two different labels" in outcome.sentence
+
+
+def test_mouths_are_compared_where_crops_are_asked_for(trained):
+    op = trained
+    ids = op.store.images.ids()
+    for at, label in ((0, "smile"), (3, "smile"), (1, "open"), (4, "open"), (6, "")):
+        box = Rect(2 * at, 0, 2 * at + 20, 20)
+        found = Crop(None, int(ids[at]), 0, CropState.FOUND, box)
+        second = Crop(None, int(ids[at]), 1, CropState.FOUND, Rect(15, 15, 39, 39))
+        op.store.crops.apply(int(ids[at]), CropUpdate((found, second), ()))
+        crops = [crop.id for crop in op.store.crops.of_image(int(ids[at]))]
+        if label:
+            op.store.labels.assign_crops(crops, "expression", label)
+    mouths = feature_source(op, crops=True)
+    ranking = done(similar_task(op, mouths, ids[:1]))
+    assert ranking.computed == 10
+    assert sorted(ranking.images.tolist()) == sorted(ids[[0, 1, 3, 4, 6]].tolist())
+    assert ranking.left_out == 0
+    assert done(similar_task(op, feature_source(op), ids[:1])).computed == 36  # whole images
+
+    found = done(recognise_task(op, feature_source(op), "expression", k=1))
+    assert (found.labelled, found.judged) == (8, 8)
+    assert len(found.found) == 2  # the two crops of the image without a label
+    lost = run_here(similar_task(op, mouths, ids[10:11]))
+    assert isinstance(lost, Failed)
+    assert "no mouth" in lost.sentence

@@ -12,7 +12,7 @@ from workbench.domain.clusters import CLUSTERS_FILE, ClusterOrder, Clusters, by_
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE, Sample, encode_samples
-from workbench.learning.clustering.deep_cluster import matched, uniform_rows
+from workbench.learning.clustering.deep_cluster import moved, uniform_rows
 from workbench.learning.clustering.information import joint_of, mutual_information
 from workbench.learning.clustering.k_means import (
     distances,
@@ -122,9 +122,9 @@ def test_every_cluster_is_shown_equally_often():
 def test_moved_images_are_counted_whatever_clusters_are_called():
     before = np.array([0, 0, 0, 1, 1, 2])
     renamed = np.array([2, 2, 2, 0, 0, 1])
-    assert matched(before, renamed, 3).sum() == 0
+    assert moved(before, renamed, 3).sum() == 0
     renamed[0] = 1
-    assert matched(before, renamed, 3).sum() == 1
+    assert moved(before, renamed, 3).sum() == 1
 
 
 # mutual information

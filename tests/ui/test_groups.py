@@ -54,7 +54,8 @@ def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
     assert panel.made is not None, panel.form.words.text()
     assert sum(panel.made.sizes) == 24
     assert panel.list.groups[0].title == f"1 · {panel.made.sizes[0]} images"
-    assert "DeepCluster from ImageNet" in panel.form.words.text()
+    assert panel.form.words.text().startswith("DeepCluster · 24 images · ")
+    assert panel.form.words.toolTip() == "DeepCluster from ImageNet · SqueezeNet 1.1"
     assert not panel.labels.button.isEnabled()
     assert len(page.grid.ids()) == 24
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +74,14 @@ def _tr(text: str) -> str:
 
 def feature_sources(op: OpenProject) -> list[FeatureSource]:
     """What images can be compared by at once: runs with a network, newest first, then ImageNet
-    weights that are on this machine."""
-    runs = [feature_source(op, f"run:{run.id}") for run in usable_runs(op)]
+    weights that are on this machine. A run whose network cannot be read is left out."""
     names = sorted(BACKBONES, key=lambda n: PREFERRED.index(n) if n in PREFERRED else 99)
-    return [*runs, *(feature_source(op, n) for n in names if weights_path(n) is not None)]
+    known = [f"run:{run.id}" for run in usable_runs(op)]
+    found = []
+    for name in (*known, *(n for n in names if weights_path(n) is not None)):
+        with contextlib.suppress(KnownError):
+            found.append(feature_source(op, name))
+    return found
 
 
 def feature_source(op: OpenProject, name: str = "", crops: bool | None = None) -> FeatureSource:

@@ -105,14 +105,14 @@ class GroupPanel(QWidget):
                 self._context.notify(str(error), "warn")
         if self.made is not None:
             self.form.count.setValue(len(self.made.sizes))
-            self.form.say(self._words(self.made))
+            self._say_made(self.made)
         self._fill()
 
-    def _words(self, made: Clustering) -> str:
-        words = self.tr("{0} from {1}: {2:,} images in {3} groups, {4}")
+    def _say_made(self, made: Clustering) -> None:
         at = time.strftime("%d %b %H:%M", time.localtime(made.made))
-        count = len(made.sizes)
-        return words.format(METHODS[made.method], made.words, sum(made.sizes), count, at)
+        method, images = METHODS[made.method], sum(made.sizes)
+        self.form.say(self.tr("{0} · {1:,} images · {2}").format(method, images, at))
+        self.form.words.setToolTip(self.tr("{0} from {1}").format(method, made.words))
 
     def _fill(self) -> None:
         self.labels.setVisible(self.made is not None)
@@ -223,7 +223,7 @@ class GroupPanel(QWidget):
             self.close_group()
             self._show(outcome.value)
         elif self.made is not None:
-            self.form.say(self._words(self.made))
+            self._say_made(self.made)
         else:
             self.form.say(self.tr("Stopped. The same again goes on from the last whole round."))
 

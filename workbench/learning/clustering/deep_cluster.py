@@ -48,7 +48,7 @@ class DeepCluster:
         """Labels from k-means, a new head, and as many rows as there are images."""
         _, found = self._clustered(round)
         if self._labels is not None:
-            self._moved = float((matched(self._labels, found.labels, self._k)).mean())
+            self._moved = float((moved(self._labels, found.labels, self._k)).mean())
         self._labels = found.labels
         device = self._setup.device.torch
         self._head = nn.Linear(self._width, self._k).to(device)
@@ -90,7 +90,7 @@ def uniform_rows(labels: Rows, k: int, draw: np.random.Generator) -> Rows:
     return drawn
 
 
-def matched(before: Rows, after: Rows, k: int) -> np.ndarray:
+def moved(before: Rows, after: Rows, k: int) -> np.ndarray:
     """Which images left the cluster that most of their former one is in now."""
     shared = np.zeros((k, k), np.int64)
     np.add.at(shared, (before, after), 1)
