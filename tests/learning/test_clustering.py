@@ -101,7 +101,7 @@ def test_whitened_features_have_unit_covariance_before_they_get_unit_length():
     flat = np.concatenate((points[:, :2], np.ones((180, 3))), axis=1)
     assert whitened(flat, components=5).shape == (180, 2)  # no more than there are
     assert whitened(points).shape == (180, 5)
-    assert whitened(points[:36]).shape == (36, 3)  # one for a dozen images
+    assert whitened(points[:80]).shape == (80, 3)  # one for 25 images
 
 
 def test_a_point_between_two_centroids_is_unsure():

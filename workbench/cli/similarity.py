@@ -102,7 +102,8 @@ def _say_ranking(
     others = [at for at, one in enumerate(ranking.images.tolist()) if one not in set(asked)][:k]
     rows = op.store.images.rows(ranking.images[others])
     scores = ranking.scores[others].tolist()
-    out.say(f"by {ranking.source.words}; {ranking.computed} images were new to the index")
+    size = f"{ranking.bytes / 1e6:.1f} MB"
+    out.say(f"by {ranking.source.words}; {ranking.computed} images were new to the index ({size})")
     out.table(
         ("similarity", "image"),
         [(score, row.path) for score, row in zip(scores, rows, strict=True)],

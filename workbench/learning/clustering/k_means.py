@@ -11,7 +11,7 @@ ITERATIONS = 60
 STARTS = 3  # of which the one with the smallest inertia counts
 BLOCK = 8192  # points whose distances are held at once
 PERTURBATION = 1e-3  # of a centroid that is split, relative to the spread of the points
-PER_COMPONENT = 12  # images for each whitened component: fewer would whiten noise
+PER_COMPONENT = 25  # images for each whitened component: with fewer it is noise that is whitened
 MOST_COMPONENTS = 256
 
 Points = NDArray[np.float64]

@@ -1,0 +1,80 @@
+"""Groups of real birds without labels: k-means on ImageNet features, by how many are whitened.
+
+Run `python -m tests.bench.clusters [DATA]`. No bar: it is what the number of components was chosen
+by. Beside it stands k-means on the centred features as they are. Nothing is trained here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from workbench.app.clustering import agreement
+from workbench.app.features import feature_source
+from workbench.app.importing import import_task
+from workbench.app.jobs import Done, run_here
+from workbench.app.open_project import OpenProject
+from workbench.app.similarity import similar_task
+from workbench.domain.clusters import Clusters
+from workbench.domain.features import feature_key, places_of
+from workbench.learning.clustering.k_means import PER_COMPONENT, k_means, whitened
+from workbench.storage.project import Project
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+STARTS = ("squeezenet1_0", "mobilenet_v2")
+COMPONENTS = (6, 12, 25, 50, 100, 200)
+SEEDS = 3
+
+
+def features(op: OpenProject, name: str) -> np.ndarray:
+    """Features of all images, in the order of their ids; those of `op`'s index."""
+    ids = op.store.images.ids()
+    outcome = run_here(similar_task(op, feature_source(op, name), ids[:1]))
+    assert isinstance(outcome, Done), outcome
+    index = op.store.features.read(list(op.store.features.sizes())[-1])
+    keys = [feature_key(row.hash) for row in op.store.images.rows(ids)]
+    return np.asarray(index.rows[places_of(index.keys, keys)], float)
+
+
+def scores(op: OpenProject, points: np.ndarray, k: int) -> tuple[float, float]:
+    """Mean normalised mutual information with the categories, and purity."""
+    ids = op.store.images.ids()
+    found = []
+    for seed in range(SEEDS):
+        labels = k_means(points, k, seed).labels
+        sure = np.ones(len(ids), np.float32)
+        agreed = agreement(op, Clusters(ids, np.full(len(ids), -1), labels, sure), "category")
+        assert agreed is not None
+        found.append(agreed[:2])
+    information, purity = np.mean(found, axis=0)
+    return float(information), float(purity)
+
+
+def main() -> None:
+    """Print a line per start and number of components."""
+    data = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data").resolve()
+    with tempfile.TemporaryDirectory() as name:
+        op = OpenProject(Project.create(Path(name) / "Birds"))
+        run_here(import_task(op, [data / "birds6"], category_from="folder"))
+        k = len(op.store.labels.get("category").names)
+        for start in STARTS:
+            x = features(op, f"{start}={data / 'weights' / start}.safetensors")
+            plain = x - x.mean(axis=0)
+            plain /= np.linalg.norm(plain, axis=1, keepdims=True)
+            print(f"{start}: {len(x)} images, {k} groups, of {x.shape[1]} features")
+            print("  as they are      NMI {:.3f}, purity {:.3f}".format(*scores(op, plain, k)))
+            for count in (len(x) // PER_COMPONENT, *COMPONENTS):
+                figures = scores(op, whitened(x, count), k)
+                print("  {:>3} whitened     NMI {:.3f}, purity {:.3f}".format(count, *figures))
+        op.close()
+
+
+if __name__ == "__main__":
+    from PySide6.QtCore import QCoreApplication
+
+    application = QCoreApplication([])
+    main()
