@@ -69,7 +69,7 @@ def test_groups_are_learned_once_and_kept(small, weights):
     again = run_here(cluster_task(small, source, order), said.append)
     assert again.value == made
     assert len(said) == 1  # nothing was learned anew
-    small.store.clusterings.remove(made.id)
+    assert small.store.clusterings.forget() == 1
     assert small.store.clusterings.all() == []
 
 
@@ -147,6 +147,8 @@ def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
     assert "24 images labelled in group" in capsys.readouterr().out
     assert run(["undo", "Small"]) == 0
     assert "group" in capsys.readouterr().out
+    assert run(["cluster", "Small", "--forget", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"deleted": 1}
     assert run([*words, "--label", "1=a"]) == 2
     assert run([*words, "--method", "iic", "--label-set", "kind", "--label", "first"]) == 2
     assert run([*words, "--method", "kmeans"]) == 2

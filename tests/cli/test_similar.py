@@ -56,6 +56,9 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
     assert [path.rsplit("/", 1)[-1] for path in paths] == ["003.png", "stranger.png"]
     assert run(["similar", project, "stranger.png", *words]) == 0
     assert "each left out in turn" in capsys.readouterr().out
+    _, forgotten = answer(capsys, "similar", project, "--forget")
+    assert forgotten["freed_bytes"] >= other["index_bytes"]
+    assert answer(capsys, "similar", project, "--forget")[1] == {"freed_bytes": 0}
 
 
 def test_what_is_wrong_is_said_in_a_sentence(project, capsys):

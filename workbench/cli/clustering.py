@@ -41,6 +41,7 @@ SHOWN = 5  # images of a cluster that are named
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--label-set", default="", help="Give each group's images a label of this set.")
 @click.option("--label", "names", multiple=True, metavar="N=LABEL", help="Only group N, LABEL.")
+@click.option("--forget", is_flag=True, help="Only delete the groupings the project keeps.")
 @click.option(
     "--surest", type=click.FloatRange(0, 1), default=1.0, help="Label this share of each group."
 )
@@ -56,6 +57,7 @@ def cluster_command(
     label_set: str,
     names: tuple[str, ...],
     surest: float,
+    forget: bool,
 ) -> Result:
     """Group all images by what they look like, with a network that learns the groups.
 
@@ -67,6 +69,10 @@ def cluster_command(
     if names and not label_set:
         raise click.UsageError("Say with --label-set which labels these are.")
     with opened(project) as op:
+        if forget:
+            gone = op.store.clusterings.forget()
+            out.say(f"{gone} groupings deleted; the labels made of them stay")
+            return {"deleted": gone}
         source = feature_source(op, f"run:{find_run(op, run).id}" if run else start)
         order = cluster_order(source, method, k, rounds, seed)
         made = carry_out(cluster_task(op, source, order))

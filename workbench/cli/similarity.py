@@ -42,6 +42,7 @@ from workbench.vision.files import identify
     metavar="LABELSET",
     help="Label by a vote of the k nearest labelled neighbours instead.",
 )
+@click.option("--forget", is_flag=True, help="Only delete the features the project keeps.")
 @click.option("--crops/--images", "crops", default=None, help="Mouth crops (as the run looks).")
 def similar_command(
     out: Output,
@@ -52,6 +53,7 @@ def similar_command(
     k: int,
     label_set: str,
     crops: bool | None,
+    forget: bool,
 ) -> Result:
     """Find the images most similar to every IMAGE together: files, also from outside the project,
     or paths, globs and texts that mean images in it.
@@ -62,9 +64,13 @@ def similar_command(
     """
     if run and start:
         raise click.UsageError("Give either --run or --start.")
-    if not words and not label_set:
+    if not words and not label_set and not forget:
         raise click.UsageError("Say which image to look for, or --classify a label set.")
     with opened(project) as op:
+        if forget:
+            freed = op.store.features.forget()
+            out.say(f"{freed / 1e6:.1f} MB of features deleted; they are made again when needed")
+            return {"freed_bytes": freed}
         source = feature_source(op, f"run:{find_run(op, run).id}" if run else start, crops)
         images, files = _asked(op, words)
         if label_set:

@@ -55,6 +55,10 @@ class Clusterings:
         part.write_bytes(msgspec.json.encode(made))
         os.replace(part, path)
 
-    def remove(self, id: str) -> None:
-        """Forget a clustering; labels that came of it stay."""
-        shutil.rmtree(self.folder / id, ignore_errors=True)
+    def forget(self) -> int:
+        """Delete all of them, also those that were not finished; how many. Labels that came of them
+        stay."""
+        places = list(self.folder.iterdir()) if self.folder.is_dir() else []
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+        return len(places)

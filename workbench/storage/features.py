@@ -97,10 +97,9 @@ class FeatureIndexes:
                 f"Make room on the disk that holds {self.folder.parent}.",
             )
 
-    def forget(self, name: str | None = None) -> int:
-        """Delete one index (None: all of them); the bytes that this sets free."""
+    def forget(self) -> int:
+        """Delete all indexes; the bytes that this sets free."""
         sizes = self.sizes()
-        names = list(sizes) if name is None else [name]
-        for one in names:
-            shutil.rmtree(self.place(one), ignore_errors=True)
-        return sum(sizes.get(one, 0) for one in names)
+        for name in sizes:
+            shutil.rmtree(self.place(name), ignore_errors=True)
+        return sum(sizes.values())
