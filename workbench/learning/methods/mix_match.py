@@ -27,7 +27,8 @@ class MixMatch(Method):
     with a shuffled copy of themselves: λ ~ Beta(α, α) for each, λ' = max(λ, 1 − λ), x' = λ' x₁ +
     (1 − λ') x₂, p' likewise. L_X is the mean cross-entropy of the B that began labelled, L_U the
     mean over the K · B others and the C labels of (q' − P)². λ_U rises from 0 to `weight` over the
-    first `ramp` of the training.
+    first `ramp` of the training. The paper's 75 and more are for a million steps: in the few hundred
+    of a fine-tuning they leave every guess even.
 
     With the joint head target and views are treated alike, the views' terms times `view_weight`; a
     blend that holds an image without the one label adds nothing to that label's term. The loss is
@@ -51,7 +52,7 @@ class MixMatch(Method):
                 words="sharpening of guesses, T",
             ),
             Parameter(name="alpha", default=0.75, low=0.01, words="evenness of the blends, α"),
-            Parameter(name="weight", default=75.0, low=0.0, words="weight of guesses, λ_U"),
+            Parameter(name="weight", default=10.0, low=0.0, words="weight of guesses, λ_U"),
             Parameter(name="ramp", default=1.0, low=0.0, high=1.0, words="share in which it grows"),
             Parameter(name="unlabelled", default=10_000, low=1, words="most unlabelled images"),
             Parameter(
