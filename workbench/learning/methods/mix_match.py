@@ -27,8 +27,8 @@ class MixMatch(Method):
     with a shuffled copy of themselves: λ ~ Beta(α, α) for each, λ' = max(λ, 1 − λ), x' = λ' x₁ +
     (1 − λ') x₂, p' likewise. L_X is the mean cross-entropy of the B that began labelled, L_U the
     mean over the K · B others and the C labels of (q' − P)². λ_U rises from 0 to `weight` over the
-    first `ramp` of the training. The paper's 75 and more are for a million steps: in the few hundred
-    of a fine-tuning they leave every guess even.
+    first `ramp` of the training. The paper's 75 and more are for a million steps: in the few
+    hundred of a fine-tuning they leave every guess even.
 
     With the joint head target and views are treated alike, the views' terms times `view_weight`; a
     blend that holds an image without the one label adds nothing to that label's term. The loss is
