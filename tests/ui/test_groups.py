@@ -109,12 +109,15 @@ def test_groups_are_kept_and_the_panel_closes(grouped, qtbot, window):
     page, panel = grouped, grouped.groups
     made = panel.made
     panel.list._choose(2)
+    state = page.save_state()
     panel.close_panel()
     assert panel.isHidden()
     assert len(page.grid.ids()) == 24
     panel.made = None  # as in a new window
-    panel.open()
+    page.restore_state(state)
+    assert not panel.isHidden()
     assert panel.made == made
+    assert sorted(page.grid.ids().tolist()) == sorted(members(panel, 2))
     window.resize(900, 600)
     assert page.side.isHidden()  # the images keep their room
     window.resize(1600, 700)

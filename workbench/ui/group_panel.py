@@ -45,7 +45,7 @@ class GroupPanel(QWidget):
         self.list.chosen.connect(self._choose)
         self.labels.share_changed.connect(self._share_again)
         self.labels.given.connect(self._label)
-        self.setMinimumWidth(240)
+        self.setMinimumWidth(280)
         self._arrange()
         self.hide()
 

@@ -234,7 +234,7 @@ class ImagesPage(Page):
     # a restart
 
     def save_state(self) -> dict[str, Any]:
-        """Filter, order, size, selection, scroll and splitter."""
+        """Filter, order, size, selection, scroll, groups and splitter."""
         return {
             "filter": to_state(self.list.filter),
             "sort": self.list.sort.value,
@@ -244,6 +244,7 @@ class ImagesPage(Page):
             "current": self.grid.current(),
             "selected": self.grid.selected()[:1000].tolist(),
             "scroll": self.grid.scroll_position(),
+            "groups": not self.groups.isHidden(),
             "splitter": self.splitter.sizes(),
         }
 
@@ -258,6 +259,8 @@ class ImagesPage(Page):
             self.grid.set_current(state["current"])
         if len(state.get("selected") or ()) > 1:
             self.grid.select(np.array(state["selected"], np.int64))
+        if state.get("groups"):
+            self.groups.open()
         if len(state.get("splitter") or ()) == self.splitter.count():
             self.splitter.setSizes(state["splitter"])
         self.grid.restore_scroll(int(state.get("scroll") or 0))
