@@ -15,7 +15,7 @@ from workbench.domain.assessments import StartOrder
 RECORD_FILE = "clustering.json"
 CLUSTERS_FILE = "clusters.npz"
 METHODS = {"deepcluster": "DeepCluster", "iic": "IIC"}
-ROUNDS = {"deepcluster": 8, "iic": 15}  # that a method learns for where nobody says otherwise
+ROUNDS = {"deepcluster": 3, "iic": 15}  # that a method learns for where nobody says otherwise
 FEWEST = 2  # clusters
 
 
@@ -32,7 +32,7 @@ class ClusterOrder(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     method: Literal["deepcluster", "iic"] = "deepcluster"
     clusters: Annotated[int, Meta(ge=FEWEST)] = 10
-    rounds: Annotated[int, Meta(ge=1)] = 8
+    rounds: Annotated[int, Meta(ge=1)] = 3
     batch: Annotated[int, Meta(ge=2)] = 32
     learning_rate: Annotated[float, Meta(ge=0.0)] = 0.0
     frozen: str = "none"
