@@ -15,7 +15,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.reports import Progress
 from workbench.storage.project import Project
-from workbench.ui.theme import DARK, Theme
+from workbench.ui.theme import DARK, Theme, apply_theme
 from workbench.ui.window import MainWindow
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -83,6 +83,15 @@ def test_the_theme_changes_from_the_palette(window, qtbot, qapp):
     assert Theme.of(window) is DARK
     assert window.settings.theme == "dark"
     window.deeds.set_theme("light")
+
+
+def test_a_closed_window_outlives_a_change_of_theme(window, qtbot, qapp):
+    """Pages of a project that was closed are there until they are collected."""
+    for page in ("images", "views", "mouths", "train", "results", "explain"):
+        window.go(page)
+    window.close()
+    apply_theme(qapp, "dark")
+    assert Theme.of(window) is DARK
 
 
 def test_running_jobs_are_shown_with_their_progress_and_can_be_stopped(window, qtbot):
