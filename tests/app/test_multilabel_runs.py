@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
+from workbench.app.assessing import assess_task
 from workbench.app.evaluating import evaluate_task
 from workbench.app.jobs import Done, run_here
+from workbench.app.layer_study import layers_task
 from workbench.app.open_project import OpenProject
 from workbench.app.predicting import predict_folder_task
 from workbench.app.preparing import prepare
@@ -168,6 +170,13 @@ def test_scoring_again_gives_the_same(op: OpenProject, results: RunResults) -> N
     assert isinstance(outcome, Done)
     assert outcome.value.top1 == pytest.approx(outcome.value.stored_top1)
     assert outcome.value.top1 == pytest.approx(results.scores(Scope(Part.TEST)).top1)
+
+
+def test_starts_and_depths_are_judged_by_one_label_an_image(op: OpenProject) -> None:
+    with pytest.raises(KnownError, match="several labels"):
+        assess_task(op, "tags", ["none"])
+    with pytest.raises(KnownError, match="several labels"):
+        layers_task(op, "tags", "none", "lenet5")
 
 
 def test_what_needs_one_label_is_refused(op: OpenProject) -> None:

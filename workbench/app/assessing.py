@@ -15,6 +15,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
 from workbench.app.preparing import as_if_split
 from workbench.app.samples import SampleSet, collect
+from workbench.app.sources import one_label
 from workbench.app.weights import fetch, weights_path
 from workbench.domain.advice import Advice, advise
 from workbench.domain.assessments import (
@@ -61,6 +62,7 @@ def assess_task(
     takes the one advised for the data. Raises KnownError and ValueRefused for a target without
     labels and a start that there is not.
     """
+    one_label(op.store, target, "a score of starts")
     found = as_if_split(collect(op.store, target))
     chosen = name or str(advise(found.facts(), {}).values["backbone"])
     orders = [start_order(op, start, chosen) for start in starts]
