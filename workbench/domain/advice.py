@@ -85,7 +85,7 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
         _transfer(facts, name, values, reasons)
         if name in SECOND_ORDER:
             values["head"] = HEAD
-            reasons.append(("head", "Products of features tell kinds apart that look alike."))
+            reasons.append(("head", "Products of features tell look-alikes apart."))
     if "five" in str(chosen.get("test_crops")):
         _room_for_crops(chosen, values, reasons)
     _balance(facts, chosen, values, reasons)

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from workbench.app.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.splits import Part
+from workbench.ui.elided import ElidedLabel
 from workbench.ui.icons import icon
 from workbench.ui.stage_row import StageRow
 from workbench.ui.start_choice import StartChoice
@@ -58,7 +67,8 @@ class RecipeForm(QWidget):
         self.start.chosen.connect(lambda start: self.edited.emit("start", start))
         self.stages = StageRow()
         self.stages.chosen.connect(lambda frozen: self.edited.emit("frozen", frozen))
-        self.sentence = QLabel()
+        self.sentence = ElidedLabel()
+        self.sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.error = QLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
@@ -83,8 +93,10 @@ class RecipeForm(QWidget):
             grid.addWidget(widget, 1, column, 2 if key == "start" else 1, 1)
             grid.setColumnStretch(column, stretch)
         grid.addWidget(self.parts, 2, 0, 1, 2)
-        grid.addLayout(self._caption("frozen", self.tr("Frozen stages"), self.stages), 3, 0)
-        grid.addWidget(self.sentence, 3, 1, 1, 2)
+        above = self._caption("frozen", self.tr("Frozen stages"), self.stages)
+        above.setSpacing(8)
+        above.addWidget(self.sentence, 100)  # the caption's own stretch hardly counts beside it
+        grid.addLayout(above, 3, 0, 1, 3)
         grid.addWidget(self.stages, 4, 0, 1, 3)
         grid.addWidget(self.error, 5, 0, 1, 3)
 
