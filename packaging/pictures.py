@@ -31,10 +31,10 @@ from workbench.app.run_images import RunImages, Shown
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.storage.project import Project
-from workbench.ui.explain_page import ExplainPage
-from workbench.ui.results_page import ResultsPage
-from workbench.ui.theme import apply_theme
-from workbench.ui.window import MainWindow
+from workbench.ui.explain.page import ExplainPage
+from workbench.ui.frame.window import MainWindow
+from workbench.ui.look.theme import apply_theme
+from workbench.ui.results.page import ResultsPage
 from workbench.vision.sheets import save_png
 
 TARGET = Path(__file__).resolve().parent.parent / "resources" / "pictures"

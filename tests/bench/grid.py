@@ -26,8 +26,8 @@ from workbench.app.open_project import OpenProject
 from workbench.app.settings import Settings
 from workbench.domain.images import FoundImage
 from workbench.storage.project import Project
-from workbench.ui.theme import apply_theme
-from workbench.ui.window import MainWindow
+from workbench.ui.frame.window import MainWindow
+from workbench.ui.look.theme import apply_theme
 
 
 def fill(folder: Path, count: int) -> None:

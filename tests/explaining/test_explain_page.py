@@ -19,9 +19,9 @@ from workbench.app.thumbnails import ThumbnailLoader
 from workbench.app.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
 from workbench.domain.recipes import JOINT
-from workbench.ui.explain_header import CHOSEN, WALL
-from workbench.ui.explain_page import ExplainPage
-from workbench.ui.explain_views import part_rect
+from workbench.ui.explain.header import CHOSEN, WALL
+from workbench.ui.explain.page import ExplainPage
+from workbench.ui.explain.views import part_rect
 from workbench.ui.page import Context
 
 LONG = 60_000  # milliseconds: torch may take its time on a busy machine

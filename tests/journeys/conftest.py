@@ -10,7 +10,7 @@ import pytest
 from workbench.app.open_project import OpenProject
 from workbench.app.settings import Settings
 from workbench.storage.project import Project
-from workbench.ui.window import MainWindow
+from workbench.ui.frame.window import MainWindow
 from workbench.vision.toys import BODIES, VIEWS, render_toy
 
 PER_VIEW = 4

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from workbench.domain.images import ImageFilter
 from workbench.domain.runs import RunStatus
-from workbench.ui.import_dialog import ImportDialog
+from workbench.ui.images.import_dialog import ImportDialog
 from workbench.vision.toys import BODIES
 
 TRAINING = 90_000  # milliseconds a short training may take on a busy machine

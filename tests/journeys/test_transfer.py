@@ -19,8 +19,8 @@ from workbench.domain.runs import RunStatus
 from workbench.domain.splits import SplitPlan
 from workbench.storage.lock import read_lock
 from workbench.storage.project import Project
-from workbench.ui.theme import apply_theme
-from workbench.ui.window import MainWindow
+from workbench.ui.frame.window import MainWindow
+from workbench.ui.look.theme import apply_theme
 from workbench.vision.toys import BODIES, VIEWS, render_toy
 
 WAIT = 240_000

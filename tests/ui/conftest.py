@@ -12,7 +12,7 @@ from workbench.app.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.settings import Settings
 from workbench.domain.backbones import backbone
-from workbench.ui.theme import apply_theme
+from workbench.ui.look.theme import apply_theme
 
 BIRDS = ("egret", "owl", "puffin")
 
@@ -64,7 +64,7 @@ def weights(tmp_path, monkeypatch):
 @pytest.fixture
 def window(birds, qtbot, qapp):
     """The window on that project, shown and active."""
-    from workbench.ui.window import MainWindow
+    from workbench.ui.frame.window import MainWindow
 
     apply_theme(qapp, "light")
     made = MainWindow(birds, Settings(None))

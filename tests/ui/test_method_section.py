@@ -7,7 +7,7 @@ from tests.app.training_projects import FAST, small_project
 from tests.ui.page_host import PageHost
 from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunStatus
-from workbench.ui.train_page import TrainPage
+from workbench.ui.train.page import TrainPage
 
 WAIT = 120_000
 

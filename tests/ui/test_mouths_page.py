@@ -16,7 +16,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
 from workbench.domain.mouth_queue import Queue
 from workbench.storage.project import Project
-from workbench.ui.mouths_page import MouthsPage
+from workbench.ui.mouths.page import MouthsPage
 from workbench.ui.page import Context
 
 WIDTH, HEIGHT = 160, 120

@@ -9,10 +9,10 @@ from PySide6.QtGui import QColor
 
 from workbench.domain.crops import CropState
 from workbench.domain.geometry import Rect
-from workbench.ui.mouth_faces import SIDE, FaceStrip
-from workbench.ui.mouth_marks import Face
-from workbench.ui.mouth_photo import MouthPhoto
-from workbench.ui.photo import to_qimage
+from workbench.ui.mouths.faces import SIDE, FaceStrip
+from workbench.ui.mouths.marks import Face
+from workbench.ui.mouths.photo import MouthPhoto
+from workbench.ui.tiles.photo import to_qimage
 
 LANDMARKS = tuple((100.0 + 3 * (i % 10), 90.0 + 2 * (i // 10)) for i in range(68))
 FIRST = Face(1, 1, CropState.FOUND, Rect(80, 80, 140, 140), LANDMARKS)

@@ -4,10 +4,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
-from workbench.ui.action_board import ActionBoard, is_bare
-from workbench.ui.fuzzy import ranked, score
+from workbench.ui.frame.action_board import ActionBoard, is_bare
+from workbench.ui.frame.fuzzy import ranked, score
+from workbench.ui.frame.palette import CommandPalette, PaletteEntry
 from workbench.ui.page import Action
-from workbench.ui.palette import CommandPalette, PaletteEntry
 
 TITLES = ["Import folder…", "Export labels…", "Split images…", "Undo", "Theme: dark", "Find"]
 

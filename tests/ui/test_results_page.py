@@ -17,7 +17,7 @@ from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, RunStatus
 from workbench.storage.project import Project
-from workbench.ui.results_page import ResultsPage
+from workbench.ui.results.page import ResultsPage
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from workbench.app.features import feature_source
 from workbench.app.jobs import run_here
 from workbench.app.similarity import similar_task
 from workbench.domain.images import ImageFilter, Similar, Sort
-from workbench.ui.filter_words import chips, from_state, to_state, with_label
-from workbench.ui.image_menu import image_menu
+from workbench.ui.tiles.filter_words import chips, from_state, to_state, with_label
+from workbench.ui.tiles.image_menu import image_menu
 
 WAIT = 120_000
 SHIFT = Qt.KeyboardModifier.ShiftModifier

@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 from tests.app.training_projects import small_project
 from tests.ui.page_host import PageHost
 from workbench.domain.backbones import BACKBONES
-from workbench.ui.train_page import TrainPage
+from workbench.ui.train.page import TrainPage
 
 WAIT = 180_000
 

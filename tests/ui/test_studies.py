@@ -8,8 +8,8 @@ import pytest
 from tests.app.training_projects import FAST, small_project
 from workbench.app.settings import Settings
 from workbench.domain.runs import RunStatus
-from workbench.ui.theme import apply_theme
-from workbench.ui.window import MainWindow
+from workbench.ui.frame.window import MainWindow
+from workbench.ui.look.theme import apply_theme
 
 WAIT = 180_000
 

@@ -6,8 +6,8 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 
-from workbench.ui.icons import icon
-from workbench.ui.theme import (
+from workbench.ui.look.icons import icon
+from workbench.ui.look.theme import (
     DARK,
     LIGHT,
     Theme,

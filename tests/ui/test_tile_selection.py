@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbench.ui.tile_selection import TileSelection
+from workbench.ui.tiles.selection import TileSelection
 
 
 def selection(*ids):

@@ -12,9 +12,9 @@ from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
-from workbench.ui.preflight import DELAY_MS
-from workbench.ui.stage_row import StageRow
-from workbench.ui.train_page import TrainPage
+from workbench.ui.recipe.stage_row import StageRow
+from workbench.ui.train.page import TrainPage
+from workbench.ui.train.preflight import DELAY_MS
 
 WAIT = 120_000
 

@@ -16,11 +16,11 @@ from workbench.app.open_project import OpenProject
 from workbench.app.settings import Settings
 from workbench.domain.errors import KnownError
 from workbench.storage.project import Project
-from workbench.ui.report_dialog import ReportDialog, report_of
-from workbench.ui.theme import apply_theme
-from workbench.ui.welcome import WelcomeWindow
-from workbench.ui.window import MainWindow
-from workbench.ui.window_deeds import ask_new_project, ask_project
+from workbench.ui.frame.report_dialog import ReportDialog, report_of
+from workbench.ui.frame.welcome import WelcomeWindow
+from workbench.ui.frame.window import MainWindow
+from workbench.ui.frame.window_deeds import ask_new_project, ask_project
+from workbench.ui.look.theme import apply_theme
 
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "workbench.png"
 

@@ -1,0 +1,1 @@
+"""The window around the pages: rail, status bar, palette, dialogs of the whole program."""

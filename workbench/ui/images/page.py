@@ -1,0 +1,275 @@
+"""The Images page: every image of the project as a grid to look through, filter and label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from workbench.app.browsing import ImageList
+from workbench.app.labelling import assign
+from workbench.domain.changes import Changes
+from workbench.domain.errors import KnownError
+from workbench.domain.images import ImageFilter
+from workbench.domain.labels import LabelSet
+from workbench.ui.images.actions import images_actions
+from workbench.ui.images.facts import ImageFacts
+from workbench.ui.images.group_panel import GroupPanel
+from workbench.ui.images.header import ImagesHeader
+from workbench.ui.images.import_dialog import ask_for_folder
+from workbench.ui.images.skipped_dialog import SkippedDialog
+from workbench.ui.page import Action, Context, Page
+from workbench.ui.tiles.filter_words import from_state, to_state
+from workbench.ui.tiles.filterbar import FilterBar
+from workbench.ui.tiles.grid import ImageGrid, ImageTiles
+from workbench.ui.tiles.image_menu import pop_up
+from workbench.ui.tiles.similar_search import SimilarSearch
+from workbench.ui.widgets.empty import EmptyState
+from workbench.ui.widgets.side import with_side
+
+CROWDED = 1100  # pixels of the page under which groups and facts do not stand side by side
+
+
+class ImagesPage(Page):
+    """Grid, filter bar and preview."""
+
+    name = "images"
+    title = "Images"
+    icon_name = "ph.squares-four"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.list = ImageList(context.op)
+        self._total = context.op.store.images.count()
+        self.tiles = ImageTiles(context)
+        self.grid = ImageGrid(self.tiles)
+        self.header = ImagesHeader(self.tr("Images"), context.op)
+        self.bar = FilterBar(context.op)
+        self.side = ImageFacts(context)
+        self.groups = GroupPanel(context, self.bar, self.header.label_set)
+        self.similar = SimilarSearch(context, self.bar, self.list, self.tiles, self.header.order)
+        self._pending = Changes()
+        self._arrange()
+        self._connect()
+        self.setFocusProxy(self.grid)
+        self.header.show_skipped()
+        self.reload()
+
+    def _arrange(self) -> None:
+        self.none_yet = EmptyState(
+            "image",
+            self.tr("Drop folders of photographs or list files here, or choose a folder."),
+            self.tr("Import folder…"),
+            lambda: ask_for_folder(self.context, self),
+        )
+        self.none_found = EmptyState(
+            "funnel",
+            self.tr("No image answers these filters."),
+            self.tr("Clear filters"),
+            self.bar.clear,
+        )
+        self.stack = QStackedWidget()
+        for widget in (self.grid, self.none_yet, self.none_found):
+            self.stack.addWidget(widget)
+        main = QWidget()
+        column = QVBoxLayout(main)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        line = QWidget()
+        filters = QVBoxLayout(line)
+        filters.setContentsMargins(16, 0, 16, 0)
+        filters.addWidget(self.bar)
+        column.addWidget(self.header)
+        column.addWidget(line)
+        column.addWidget(self.stack, 1)
+        self.splitter: QSplitter = with_side(main, self.side)
+        self.splitter.insertWidget(0, self.groups)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.splitter)
+
+    def _connect(self) -> None:
+        self.bar.changed.connect(lambda _: self.reload(keep=self.similar.pending))
+        self.similar.ranked.connect(lambda: self.reload(keep=False))
+        self.header.sort_changed.connect(lambda: self.reload(keep=True))
+        self.header.slider.valueChanged.connect(self.grid.set_tile_size)
+        self.header.set_changed.connect(self.tiles.show_set)
+        self.header.set_changed.connect(self.groups.show_set)
+        self.groups.toggled.connect(self._make_room)
+        self.header.skipped.clicked.connect(self.show_skipped)
+        self.grid.current_changed.connect(lambda image: self.side.show_image(_known(image)))
+        self.grid.selection_changed.connect(self._count)
+        self.grid.activated.connect(lambda image: self.context.go("views", image=image))
+        self.grid.menu_wanted.connect(self._menu)
+
+    # what is shown
+
+    def reload(self, keep: bool = True) -> None:
+        """Ask the project for what the filter bar and the header say."""
+        try:
+            self.list.show(self.bar.filter, self.header.sort, self.header.descending)
+        except KnownError as error:
+            self.context.notify(str(error), "warn")
+            self.header.set_sort(self.list.sort, self.list.descending)
+            self.bar.show_filter(self.list.filter)
+            return
+        self.similar.follow()
+        self.groups.follow()
+        self._show_ids(keep)
+
+    def _show_ids(self, keep: bool = True) -> None:
+        self.grid.set_ids(self.list.ids, keep_position=keep)
+        total = self._total
+        empty = self.none_found if total else self.none_yet
+        self.stack.setCurrentWidget(self.grid if len(self.list.ids) else empty)
+        self.header.setEnabled(bool(total))
+        self.bar.setVisible(bool(total))
+        self._make_room()
+        self._count()
+
+    def _make_room(self) -> None:
+        """Where the groups leave too little room, the facts give way to the images."""
+        crowded = self.width() < CROWDED and not self.groups.isHidden()
+        self.side.setVisible(bool(self._total) and not crowded)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _count(self) -> None:
+        self.header.say_counts(len(self.list.ids), self._total, self.grid.selected_count())
+
+    def refresh(self, changes: Changes) -> None:
+        """Draw anew what an edit touched; while the page is hidden, remember it for later."""
+        self._pending = self._pending | changes
+        if self.isVisible():
+            self._take_pending()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._take_pending()
+
+    def _take_pending(self) -> None:
+        changes, self._pending = self._pending, Changes()
+        if not changes:
+            return
+        if changes.added or changes.removed:
+            self._total = self.context.op.store.images.count()
+        if changes.sources:
+            self.header.show_skipped()
+        if changes.label_sets:
+            self.header.fill_sets()
+            self.tiles.show_set(self.header.label_set)
+            self.groups.show_set(self.header.label_set)
+        self.groups.refresh(changes)
+        touched = changes.labelled | changes.added | changes.removed
+        everything = changes.split or changes.label_sets or changes.sources
+        if touched or everything:
+            self.tiles.forget(None if everything else touched)
+        if self.list.update(changes):
+            self._show_ids()
+        if touched or everything:
+            self.side.refresh(sources=changes.sources)
+
+    def opened(self, **what: Any) -> None:
+        """`filter` shows these images; `image` also chooses one of them; `similar` are images that
+        others are ordered by."""
+        wanted = what.get("filter")
+        if isinstance(wanted, ImageFilter):
+            self.bar.set_filter(wanted)
+        if isinstance(what.get("image"), int):
+            self.grid.set_current(what["image"])
+        self.similar.find(what.get("similar") or ())
+
+    # what is done
+
+    def chosen(self) -> NDArray[np.int64]:
+        """The selected images, or the current one."""
+        selected = self.grid.selected()
+        current = self.grid.current()
+        if len(selected) or current is None:
+            return selected
+        return np.array([current], np.int64)
+
+    def active_set(self) -> LabelSet:
+        """The label set that keys give labels of."""
+        found: LabelSet = self.context.op.store.labels.get(self.header.label_set)
+        return found
+
+    def give(self, label: str | None) -> None:
+        """Give the chosen images a label of the active set (None: take it away)."""
+        ids = self.chosen()
+        if len(ids):
+            assign(self.context.op, ids.tolist(), self.header.label_set, label)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        plain = event.modifiers() in (
+            Qt.KeyboardModifier.NoModifier,
+            Qt.KeyboardModifier.ShiftModifier,
+            Qt.KeyboardModifier.KeypadModifier,
+        )
+        label = self.active_set().label_for_key(event.text()) if plain and event.text() else None
+        if label is not None and len(self.chosen()):
+            self.give(label.name)
+        else:
+            super().keyPressEvent(event)
+
+    def _menu(self, at: QPoint) -> None:
+        pop_up(self.context, self, at, self.chosen(), self.header.label_set)
+
+    def show_skipped(self) -> None:
+        """The files imports left out, with their reasons."""
+        dialog = SkippedDialog(self.context.op, self)
+        dialog.exec()
+        dialog.deleteLater()
+
+    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
+        """What can be done on this page."""
+        return images_actions(self)
+
+    # a restart
+
+    def save_state(self) -> dict[str, Any]:
+        """Filter, order, size, selection, scroll, groups and splitter."""
+        return {
+            "filter": to_state(self.list.filter),
+            "sort": self.list.sort.value,
+            "descending": self.list.descending,
+            "size": self.grid.tile_size(),
+            "set": self.header.label_set,
+            "current": self.grid.current(),
+            "selected": self.grid.selected()[:1000].tolist(),
+            "scroll": self.grid.scroll_position(),
+            "groups": not self.groups.isHidden(),
+            "splitter": self.splitter.sizes(),
+        }
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        """Take up what `save_state` gave."""
+        if not state:
+            return
+        self.header.restore(state)
+        self.bar.show_filter(from_state(state.get("filter")))
+        self.reload(keep=False)
+        if isinstance(state.get("current"), int):
+            self.grid.set_current(state["current"])
+        if len(state.get("selected") or ()) > 1:
+            self.grid.select(np.array(state["selected"], np.int64))
+        if state.get("groups"):
+            self.groups.open()
+        if len(state.get("splitter") or ()) == self.splitter.count():
+            self.splitter.setSizes(state["splitter"])
+        self.grid.restore_scroll(int(state.get("scroll") or 0))
+
+    def closing(self) -> None:
+        """End the readers of previews and of samples."""
+        self.groups.closing()
+        self.side.close_reader()
+
+
+def _known(image: int) -> int | None:
+    return image if image >= 0 else None

@@ -1,0 +1,1 @@
+"""Label sets: their keys, their table and the history of their edits."""

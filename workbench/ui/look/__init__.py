@@ -1,0 +1,1 @@
+"""Colours, type and icons: how everything looks, light and dark."""

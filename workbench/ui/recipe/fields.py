@@ -1,0 +1,236 @@
+"""One key of a recipe as a field: its name, an editor, what is wrong, and a way back."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args, get_origin, get_type_hints
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.recipe_draft import Draft
+from workbench.domain.errors import ValueRefused
+from workbench.domain.recipes import Recipe, allowed
+from workbench.ui.look.icons import icon
+
+_CONTEXT = "RecipeFields"
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        str(QT_TRANSLATE_NOOP("RecipeFields", "Learning")),
+        (
+            "epochs",
+            "batch",
+            "learning_rate",
+            "head_factor",
+            "schedule",
+            "step_epochs",
+            "step_factor",
+            "optimizer",
+            "momentum",
+            "weight_decay",
+            "averaging",
+            "cache",
+        ),
+    ),
+    (
+        str(QT_TRANSLATE_NOOP("RecipeFields", "Loss and stopping")),
+        (
+            "loss",
+            "focal_gamma",
+            "sampling",
+            "class_weights",
+            "label_smoothing",
+            "view_weight",
+            "tie",
+            "early_stopping",
+            "keep",
+            "precision",
+            "seed",
+        ),
+    ),
+    (
+        str(QT_TRANSLATE_NOOP("RecipeFields", "Images")),
+        (
+            "image_size",
+            "crop_scale",
+            "flip",
+            "rotation",
+            "brightness",
+            "contrast",
+            "mix",
+            "mix_alpha",
+            "test_mirror",
+            "test_resize",
+            "test_crops",
+        ),
+    ),
+)
+
+_TITLES = {
+    "epochs": str(QT_TRANSLATE_NOOP("RecipeFields", "Epochs")),
+    "batch": str(QT_TRANSLATE_NOOP("RecipeFields", "Batch")),
+    "learning_rate": str(QT_TRANSLATE_NOOP("RecipeFields", "Learning rate")),
+    "head_factor": str(QT_TRANSLATE_NOOP("RecipeFields", "Rate of the head ×")),
+    "schedule": str(QT_TRANSLATE_NOOP("RecipeFields", "Schedule")),
+    "step_epochs": str(QT_TRANSLATE_NOOP("RecipeFields", "Step every (epochs)")),
+    "step_factor": str(QT_TRANSLATE_NOOP("RecipeFields", "Step factor")),
+    "optimizer": str(QT_TRANSLATE_NOOP("RecipeFields", "Optimizer")),
+    "momentum": str(QT_TRANSLATE_NOOP("RecipeFields", "Momentum")),
+    "weight_decay": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight decay")),
+    "averaging": str(QT_TRANSLATE_NOOP("RecipeFields", "Average weights over (share)")),
+    "cache": str(QT_TRANSLATE_NOOP("RecipeFields", "Kept views of frozen stages")),
+    "sampling": str(QT_TRANSLATE_NOOP("RecipeFields", "Sampling of classes")),
+    "class_weights": str(QT_TRANSLATE_NOOP("RecipeFields", "Class weights")),
+    "label_smoothing": str(QT_TRANSLATE_NOOP("RecipeFields", "Label smoothing")),
+    "view_weight": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight of the view")),
+    "tie": str(QT_TRANSLATE_NOOP("RecipeFields", "Tie of view heads")),
+    "early_stopping": str(QT_TRANSLATE_NOOP("RecipeFields", "Early stopping (epochs)")),
+    "keep": str(QT_TRANSLATE_NOOP("RecipeFields", "Keep epoch")),
+    "precision": str(QT_TRANSLATE_NOOP("RecipeFields", "Precision")),
+    "seed": str(QT_TRANSLATE_NOOP("RecipeFields", "Seed")),
+    "image_size": str(QT_TRANSLATE_NOOP("RecipeFields", "Image size (px)")),
+    "crop_scale": str(QT_TRANSLATE_NOOP("RecipeFields", "Smallest random crop")),
+    "flip": str(QT_TRANSLATE_NOOP("RecipeFields", "Flip sideways")),
+    "rotation": str(QT_TRANSLATE_NOOP("RecipeFields", "Rotation (°)")),
+    "brightness": str(QT_TRANSLATE_NOOP("RecipeFields", "Brightness ±")),
+    "contrast": str(QT_TRANSLATE_NOOP("RecipeFields", "Contrast ±")),
+    "test_mirror": str(QT_TRANSLATE_NOOP("RecipeFields", "Average with mirror")),
+    "test_resize": str(QT_TRANSLATE_NOOP("RecipeFields", "Test resize (px)")),
+    "test_crops": str(QT_TRANSLATE_NOOP("RecipeFields", "Test crops")),
+    "method": str(QT_TRANSLATE_NOOP("RecipeFields", "Method")),
+    "head": str(QT_TRANSLATE_NOOP("RecipeFields", "Head")),
+    "penalty": str(QT_TRANSLATE_NOOP("RecipeFields", "Penalties")),
+    "projection": str(QT_TRANSLATE_NOOP("RecipeFields", "Project penalty gradients")),
+    "loss": str(QT_TRANSLATE_NOOP("RecipeFields", "Loss")),
+    "focal_gamma": str(QT_TRANSLATE_NOOP("RecipeFields", "Focus on hard images (γ)")),
+    "mix": str(QT_TRANSLATE_NOOP("RecipeFields", "Mix images")),
+    "mix_alpha": str(QT_TRANSLATE_NOOP("RecipeFields", "Mixing strength (α)")),
+}
+
+Editor = QComboBox | QCheckBox | QLineEdit
+
+
+def field_title(key: str) -> str:
+    """The name of a recipe key on the screen."""
+    return QCoreApplication.translate(_CONTEXT, _TITLES.get(key, key))
+
+
+def group_title(text: str) -> str:
+    return QCoreApplication.translate(_CONTEXT, text)
+
+
+def written(value: object) -> str:
+    """A value as it stands in a field."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def read(key: str, text: str) -> object:
+    """What a person typed, as a number where it is one; anything else is left to be refused."""
+    text = text.strip().replace(",", ".")
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        return float(value) if _is_float(key) else value
+    return text
+
+
+def _is_float(key: str) -> bool:
+    hint = get_type_hints(Recipe)[key]
+    return hint is float
+
+
+class FieldBox(QWidget):
+    """A field of one key. `edited(key, value)` tells what was typed or chosen, `cleared(key)` that
+    the advised value shall stand again."""
+
+    edited = Signal(str, object)
+    cleared = Signal(str)
+
+    def __init__(self, key: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.key = key
+        self.editor: Editor = self._make_editor()
+        self.editor.setAccessibleName(field_title(key))
+        self.editor.setToolTip(f"{key}: {allowed(key)}")
+        self._name = QLabel(field_title(key))
+        self._name.setProperty("role", "caption")
+        self._name.setBuddy(self.editor)
+        self.back = QToolButton()
+        self.back.setIcon(icon("arrow-counter-clockwise", self.back, "accent"))
+        self.back.setFixedSize(18, 18)
+        self.back.clicked.connect(lambda: self.cleared.emit(self.key))
+        self.error = QLabel()
+        self.error.setProperty("role", "bad")
+        self.error.setWordWrap(True)
+        self.error.hide()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.setSpacing(4)
+        top.addWidget(self._name)
+        top.addWidget(self.back)
+        top.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(top)
+        column.addWidget(self.editor)
+        column.addWidget(self.error)
+        policy = self.back.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # nothing jumps when a value is overridden
+        self.back.setSizePolicy(policy)
+
+    def _make_editor(self) -> Editor:
+        hint = get_type_hints(Recipe)[self.key]
+        if get_origin(hint) is Literal:
+            box = QComboBox()
+            box.addItems([str(choice) for choice in get_args(hint)])
+            box.textActivated.connect(lambda text: self.edited.emit(self.key, text))
+            return box
+        if hint is bool:
+            tick = QCheckBox()
+            tick.setFixedHeight(28)
+            tick.clicked.connect(lambda on: self.edited.emit(self.key, bool(on)))
+            return tick
+        line = QLineEdit()
+        line.textEdited.connect(lambda text: self.edited.emit(self.key, read(self.key, text)))
+        return line
+
+    def show_draft(self, draft: Draft, error: ValueRefused | None) -> None:
+        """The value the draft has, whether it was overridden, and what is wrong with it."""
+        self._write(draft.value(self.key))
+        overridden = draft.overridden(self.key)
+        self.back.setVisible(overridden)
+        self.back.setToolTip(
+            self.tr("Back to the advised {value}").format(value=written(draft.suggested(self.key)))
+        )
+        self.back.setAccessibleName(self.back.toolTip())
+        font = self._name.font()
+        font.setBold(overridden)
+        self._name.setFont(font)
+        self.error.setVisible(error is not None)
+        if error is not None:
+            self.error.setText(str(error))
+
+    def _write(self, value: object) -> None:
+        if isinstance(self.editor, QCheckBox):
+            self.editor.setChecked(bool(value))
+        elif isinstance(self.editor, QComboBox):
+            self.editor.setCurrentText(str(value))
+        elif read(self.key, self.editor.text()) != value or not self.editor.text():
+            self.editor.setText(written(value))

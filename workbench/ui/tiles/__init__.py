@@ -1,0 +1,1 @@
+"""Images as tiles and as one photograph: shown, selected, filtered and searched."""

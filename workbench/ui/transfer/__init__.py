@@ -1,0 +1,1 @@
+"""A transfer from the closest source, asked for and watched."""

@@ -1,0 +1,102 @@
+"""The photograph being labelled: its label, the flash of a key press, and the suggestion."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
+from PySide6.QtWidgets import QPushButton, QWidget
+
+from workbench.ui.look.icons import icon
+from workbench.ui.look.theme import sized, text_on
+from workbench.ui.tiles.photo import PhotoView
+from workbench.ui.tiles.tiles import Badge
+
+FLASH = 110  # milliseconds for which a given letter shines before the next image comes
+_BADGE = 32
+
+
+class LabelStage(PhotoView):
+    """A photo with the letters of its labels in the corner."""
+
+    accepted = Signal()
+    flashed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._badges: list[Badge] = []
+        self._flash: Badge | None = None
+        self._timer = QTimer(self, singleShot=True, interval=FLASH)
+        self._timer.timeout.connect(self.end_flash)
+        self.chip = QPushButton(self)
+        self.chip.setIcon(icon("sparkle", self))
+        self.chip.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.chip.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.chip.clicked.connect(self.accepted)
+        self.chip.hide()
+
+    def show_badges(self, badges: list[Badge]) -> None:
+        """The letters of the labels the image has now."""
+        self._badges = badges
+        self.update()
+
+    def suggest(self, text: str) -> None:
+        """What the model suggests, "" for nothing."""
+        self.chip.setText(text)
+        self.chip.setVisible(bool(text))
+        self._place_chip()
+
+    def flash(self, shown: Badge) -> None:
+        """Let a letter shine for a moment; `flashed` tells of its end."""
+        self._flash = shown
+        self._timer.start()
+        self.update()
+
+    @property
+    def flashing(self) -> bool:
+        """Whether a letter shines."""
+        return self._flash is not None
+
+    def end_flash(self) -> None:
+        """End it now: the next key was faster."""
+        if self._flash is not None:
+            self.drop_flash()
+            self.flashed.emit()
+
+    def drop_flash(self) -> None:
+        """End it without telling."""
+        self._timer.stop()
+        self._flash = None
+        self.update()
+
+    def paint_overlay(self, painter: QPainter) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        seen = self.target().intersected(QRectF(self.rect()))
+        left = seen.left() + 12
+        for shown in self._badges:
+            left += self._paint_badge(painter, QRectF(left, seen.top() + 12, _BADGE, _BADGE), shown)
+        if self._flash is not None:
+            side = min(160.0, seen.height() / 2)
+            box = QRectF(0, 0, side, side)
+            box.moveCenter(seen.center())
+            self._paint_badge(painter, box, self._flash)
+
+    def _paint_badge(self, painter: QPainter, box: QRectF, shown: Badge) -> float:
+        letter, colour = shown
+        painter.setPen(QPen(QColor(0, 0, 0, 150), 1))
+        painter.setBrush(colour)
+        painter.drawRoundedRect(box, box.width() / 6, box.width() / 6)
+        painter.setPen(text_on(colour))
+        painter.setFont(sized(self.font(), round(box.height() * 0.6), bold=True))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, letter)
+        return box.width() + 8
+
+    def _place_chip(self) -> None:
+        size = self.chip.sizeHint()
+        at = QRect(0, 0, size.width(), size.height())
+        at.moveCenter(self.rect().center())
+        at.moveBottom(self.height() - 16)
+        self.chip.setGeometry(at)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_chip()

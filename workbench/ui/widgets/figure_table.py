@@ -1,0 +1,225 @@
+"""A small table of figures: sortable, every row clickable, a bar behind every share."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRectF,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QBrush, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from workbench.ui.look.theme import Theme
+
+Index = QModelIndex | QPersistentModelIndex
+SORT_ROLE = Qt.ItemDataRole.UserRole
+SHARE_ROLE = Qt.ItemDataRole.UserRole + 1
+ROW_PIXELS = 30
+
+
+@dataclass(frozen=True)
+class Column:
+    """`kind` is "text", "count" or "share" (of 1, written in per cent over a bar)."""
+
+    title: str
+    kind: str = "text"
+    tip: str = ""
+
+
+class FigureModel(QAbstractTableModel):
+    """Rows of plain values; numbers sort as numbers."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__()
+        self._all = self.columns = tuple(columns)
+        self.rows: tuple[tuple[Any, ...], ...] = ()
+
+    def show_columns(self, count: int) -> None:
+        """Have the first `count` columns only, of which the next rows have values."""
+        if count != len(self.columns):
+            self.beginResetModel()
+            self.columns, self.rows = self._all[:count], ()
+            self.endResetModel()
+
+    def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Show these rows."""
+        self.beginResetModel()
+        self.rows = tuple(tuple(row) for row in rows)
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.columns)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        column, value = self.columns[index.column()], self.rows[index.row()][index.column()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return written(column, value)
+        if role == SORT_ROLE:
+            unknown = value is None or (isinstance(value, float) and math.isnan(value))
+            return -1.0 if unknown else value
+        if role == SHARE_ROLE and column.kind == "share":
+            return value
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignLeft
+            if column.kind != "text":
+                side = Qt.AlignmentFlag.AlignRight
+            return side | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.ToolTipRole and column.kind == "text":
+            return str(value)
+        return None
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation is Qt.Orientation.Vertical:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.columns[section].title
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self.columns[section].tip or None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignLeft
+            if self.columns[section].kind != "text":
+                side = Qt.AlignmentFlag.AlignRight
+            return side | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+
+def written(column: Column, value: Any) -> str:
+    """A cell as it is read."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if column.kind == "share":
+        return f"{value * 100:.1f} %"
+    return f"{value:,}" if column.kind == "count" else str(value)
+
+
+class ShareDelegate(QStyledItemDelegate):
+    """Draws a quiet bar under a share, so that a column is read at a glance."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """The chosen row is marked quietly, so that its bars and signs stay readable."""
+        super().initStyleOption(option, index)
+        option.state &= ~QStyle.StateFlag.State_HasFocus
+        view = self.parent()
+        if option.state & QStyle.StateFlag.State_Selected and isinstance(view, QWidget):
+            option.state &= ~QStyle.StateFlag.State_Selected
+            option.backgroundBrush = QBrush(Theme.of(view).hover)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        view = self.parent()
+        chosen = option.state & QStyle.StateFlag.State_Selected
+        if chosen and isinstance(view, QWidget):
+            painter.fillRect(option.rect, Theme.of(view).hover)  # over the row's highlight
+        super().paint(painter, option, index)
+        share = index.data(SHARE_ROLE)
+        if chosen and index.column() == 0 and isinstance(view, QWidget):
+            mark = QRectF(option.rect)
+            painter.fillRect(
+                QRectF(mark.left(), mark.top(), 3, mark.height()), Theme.of(view).accent
+            )
+        if not isinstance(share, float) or math.isnan(share) or not isinstance(view, QWidget):
+            return
+        rect = QRectF(option.rect)
+        wide = max(0.0, (rect.width() - 16) * min(1.0, share))
+        painter.fillRect(
+            QRectF(rect.left() + 8, rect.bottom() - 4, rect.width() - 16, 2), Theme.of(view).hover
+        )
+        painter.fillRect(QRectF(rect.left() + 8, rect.bottom() - 4, wide, 2), Theme.of(view).accent)
+
+
+class FigureTable(QTableView):
+    """`picked(row)` tells of a click or Enter on a row, by its place in what was given."""
+
+    picked = Signal(int)
+
+    def __init__(self, columns: Sequence[Column], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.figures = FigureModel(columns)
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(self.figures)
+        self._sorted.setSortRole(SORT_ROLE)
+        self.setModel(self._sorted)
+        self.setSortingEnabled(True)
+        self._sorted.sort(-1)
+        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.setItemDelegate(ShareDelegate(self))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setShowGrid(False)
+        self.setStyleSheet("QTableView::item { padding: 0 8px; }")  # as the header's
+        self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.clicked.connect(lambda index: self.picked.emit(self.source_row(index)))
+
+    def give_first_room(self, least: int = 84) -> None:
+        """Let the first column take what the others, as wide as what they show, leave."""
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(least)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    def show_columns(self, count: int) -> None:
+        """Show the first `count` columns only; the rows have to be given anew."""
+        self.figures.show_columns(count)
+
+    def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Show these rows, in the order the header says."""
+        self.figures.set_rows(rows)
+
+    def source_row(self, index: Index) -> int:
+        """The place of a shown row in what was given."""
+        return self._sorted.mapToSource(index).row()
+
+    def view_row(self, row: int) -> int:
+        """Where a given row is shown."""
+        return self._sorted.mapFromSource(self.figures.index(row, 0)).row()
+
+    def cells(self) -> list[list[str]]:
+        """What is shown, row by row in the order shown."""
+        model = self._sorted
+        return [
+            [str(model.index(r, c).data()) for c in range(model.columnCount())]
+            for r in range(model.rowCount())
+        ]
+
+    def csv(self) -> str:
+        """What is shown under its titles, as CSV."""
+        text = io.StringIO()
+        rows = [[column.title for column in self.figures.columns], *self.cells()]
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        return text.getvalue()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self.picked.emit(self.source_row(self.currentIndex()))
+        else:
+            super().keyPressEvent(event)
