@@ -318,6 +318,12 @@ def test_calibration_error_is_the_sum_over_its_bins(case, bins):
     assert calibration_error(truth, scores, bins) == pytest.approx(error)
 
 
+def test_a_score_that_is_no_number_is_never_right():
+    scores = np.array([[math.nan, math.nan, math.nan], [0.2, math.nan, 0.1], [0.1, 0.2, math.nan]])
+    assert top_k_accuracy(np.array([0, 0, 1]), scores, 1) == 0
+    assert top_k_accuracy(np.array([0, 0, 1]), scores, 2) == pytest.approx(2 / 3)
+
+
 def test_scores_of_nothing_are_no_numbers():
     truth, scores = np.array([-1, -1]), np.ones((2, 3)) / 3
     assert math.isnan(top_k_accuracy(truth, scores, 1))

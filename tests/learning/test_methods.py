@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tests.learning.small_runs import CATEGORY, Chances, add_unlabelled, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import WITH_HEAD, Spec
-from workbench.domain.reports import Finished, Paused
+from workbench.domain.reports import Epoch, Finished, Paused
 from workbench.domain.runs import PREDICTIONS_FILE, START_FILE, WEIGHTS_FILE, RunLabels
 from workbench.learning.device import choose_device
 from workbench.learning.evaluate import Scorer
@@ -135,6 +135,18 @@ def test_co_tuning_needs_a_classifier_and_says_so(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", method="co-tuning")
     with pytest.raises(KnownError, match="classifier"):
         train(folder)
+
+
+def test_co_tuning_bears_a_source_classifier_that_is_very_sure(tmp_path: Path) -> None:
+    folder = started_run(tmp_path / "run", method="co-tuning", precision="fp32")
+    weights = load_file(folder / START_FILE)
+    for name in ("head.target.weight", "head.target.bias"):
+        weights[name] *= 100
+    save_file(weights, folder / START_FILE)
+    reports = train(folder)
+    assert isinstance(reports[-1], Finished)
+    losses = [report.train_loss for report in reports if isinstance(report, Epoch)]
+    assert losses[-1] < 2 * losses[0]
 
 
 def test_stochastic_norm_needs_normalisation(tmp_path: Path) -> None:

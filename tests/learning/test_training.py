@@ -191,6 +191,15 @@ def test_no_training_part_is_the_world_s_error(tmp_path: Path) -> None:
         train(make_run(tmp_path / "run", (("test", 6),)))
 
 
+def test_a_training_that_diverges_in_its_last_step_has_no_scores(tmp_path: Path) -> None:
+    folder = make_run(
+        tmp_path / "run", epochs=1, batch=64, learning_rate=1e30, schedule="constant"
+    )
+    with pytest.raises(KnownError, match="its training diverged"):
+        train(folder)
+    assert not (folder / PREDICTIONS_FILE).exists()
+
+
 def test_a_diverging_training_says_what_to_do(tmp_path: Path) -> None:
     folder = make_run(
         tmp_path / "run", learning_rate=1e30, epochs=30, schedule="constant", label_smoothing=0.0

@@ -19,13 +19,16 @@ def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntA
 
 
 def top_k_accuracy(truth: IntArray, scores: FloatArray, k: int) -> float:
-    """Share of images (0–1) whose true class is among the k highest scores; NaN without images."""
+    """Share of images (0–1) whose true class is among the k highest scores; NaN without images.
+
+    A score that is no number is never among them.
+    """
     known = truth >= 0
     if not known.any():
         return float("nan")
     scores, truth = scores[known], truth[known]
     own = scores[np.arange(len(truth)), truth][:, None]
-    rank = (scores > own).sum(axis=1)
+    rank = (~(scores <= own)).sum(axis=1)
     return float((rank < k).mean())
 
 

@@ -99,7 +99,7 @@ def make_learner(run: RunFolder, plain: Network, images: Images | None, device: 
     penalties.extra.to(device.torch)
     if penalties.replace_decay:
         recipe = msgspec.structs.replace(recipe, weight_decay=0.0)
-    new = [(network.head, recipe.head_factor), (method.extra, recipe.head_factor)]
+    new = [(network.head, recipe.head_factor), (method.extra, 1.0)]
     optimizer = make_optimizer([*kind.rates(network, recipe), *new], recipe, device.torch)
     return Learner(network, method, penalties, optimizer, frozen)
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.domain.errors import KnownError
 from workbench.domain.metrics import top_k_accuracy
 from workbench.domain.multilabel import EVEN, best_thresholds, mark_scores
 from workbench.domain.reports import PartScore
@@ -78,7 +79,8 @@ def score_rows(
     interrupted: Callable[[], bool],
     quick: bool = False,
 ) -> NDArray[np.float32] | None:
-    """Probabilities of the images `rows`, in that order; None when interrupted on the way."""
+    """Probabilities of the images `rows`, in that order; None when interrupted on the way. Raises
+    KnownError where they are no numbers."""
     width = blocks(scorer.card)[-1].stop
     scores = np.zeros((len(rows), width), dtype=np.float32)
     mode = scorer.network.training
@@ -91,6 +93,12 @@ def score_rows(
             scores[start : start + batch] = scorer(images.squares[chosen], quick).numpy()
     finally:
         scorer.network.train(mode)
+    if not np.isfinite(scores).all():
+        raise KnownError(
+            "The network's scores are no numbers: its training diverged.",
+            "Train again with a lower learning rate or more frozen stages, or set precision to "
+            "fp32.",
+        )
     return scores
 
 

@@ -93,7 +93,9 @@ class Method(ABC):
 
     def __init__(self, setup: Setup) -> None:
         self.options: Options = self.spec.options(setup.recipe.options)
-        self.extra = nn.Module()  # what is learned or kept beside the network, in checkpoints only
+        # What is kept beside the network, in checkpoints only. What learns in it came with the
+        # start weights, and learns at their rate.
+        self.extra = nn.Module()
 
     @classmethod
     def wrap(cls, network: Network, name: str, options: Options) -> Network:

@@ -20,6 +20,11 @@ class CoTuning(Method):
     """Loss = −log P(y_t|x) + λ · −Σ_s P(s|y_t) log P_s(s|x), where P_s is the source head, which
     learns on, and P(s|y_t) says what source classes a target label looks like.
 
+    P_s is the softmax of the source logits over a temperature T, as in the paper, which calibrates
+    it on source images. There are none here: T is the standard deviation of the source logits of
+    the training images, at least 1. Without it a head with long rows, such as SqueezeNet's, drowns
+    the target's gradient, and training diverges.
+
     "direct" takes P(s|y_t) as the mean source prediction of y_t's training images; "reverse" fits
     P(y_t|s) by logistic regression on the source predictions and turns it round with Bayes' rule,
     P(s) being the mean source prediction. Images without a label add nothing.
@@ -54,6 +59,7 @@ class CoTuning(Method):
             self.extra.source = self.source
             count = self.source.out_features
             remember(self.extra, "relation", torch.full((self._classes, count), 1 / count))
+            remember(self.extra, "temperature", torch.ones(()))
 
     def begin(self, beginning: Beginning) -> None:
         if self.source is None:
@@ -61,16 +67,17 @@ class CoTuning(Method):
                 "Co-Tuning needs start weights with their own classifier.",
                 "Start from ImageNet, or from a run that learned other labels.",
             )
-        predictions, labels = [], []
+        found, labels = [], []
         with torch.no_grad():
             for batch in beginning.train():
-                logits = self.source(pooled(beginning.network.body(batch.images)))
-                predictions.append(logits.float().softmax(1))
+                found.append(self.source(pooled(beginning.network.body(batch.images))).float())
                 labels.append(batch.targets)
-        probabilities, targets = torch.cat(predictions), torch.cat(labels)
+        logits, targets = torch.cat(found), torch.cat(labels)
+        temperature = logits.std().clamp(min=1.0)
         relate = direct if self.options["relation"] == "direct" else reverse
-        relation = relate(probabilities, targets, self._classes)
+        relation = relate((logits / temperature).softmax(1), targets, self._classes)
         remember(self.extra, "relation", relation)
+        remember(self.extra, "temperature", temperature)
 
     def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
         features = network.body(batch.images)
@@ -80,7 +87,8 @@ class CoTuning(Method):
             return loss, scores
         known = (batch.targets >= 0).float()
         wanted = self.extra.get_buffer("relation")[batch.targets.clamp(min=0)]
-        said = F.log_softmax(self.source(pooled(features)).float(), dim=1)
+        logits = self.source(pooled(features)).float()
+        said = F.log_softmax(logits / self.extra.get_buffer("temperature"), dim=1)
         term = -(wanted * said).sum(1) * known
         return loss + self.number("strength") * term.sum() / len(term), scores
 
