@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from tests.learning.small_runs import Chances, make_run, train
 from tests.learning.test_training import assert_equal_weights
 from workbench.domain.reports import Epoch, Finished, Note, Paused, Report
+from workbench.domain.runs import PREDICTIONS_FILE
 from workbench.learning.prefix_store import MAPS_FILE, META_FILE, Store
 from workbench.learning.reporting import Wish
 
@@ -41,8 +43,20 @@ def losses(reports: list[Report]) -> list[tuple[float, float | None]]:
     return [(report.train_loss, report.validation_loss) for report in found]
 
 
-def caches(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*/{MAPS_FILE}"))
+def caches(folder: Path, rows: int = 2 * 24 + 6) -> list[Path]:
+    """The kept maps with so many rows: by default those that steps and epochs go on from."""
+    found = sorted(folder.glob(f"*/{MAPS_FILE}"))
+    return [path for path in found if rows_of(path) == rows]
+
+
+def rows_of(maps: Path) -> int:
+    return int(json.loads((maps.parent / META_FILE).read_text())["shape"][0])
+
+
+def scores(folder: Path) -> np.ndarray:
+    with np.load(folder / PREDICTIONS_FILE, allow_pickle=False) as arrays:
+        views = [arrays["view_scores"]] if "view_scores" in arrays else []
+        return np.hstack([arrays["scores"], *views])
 
 
 def test_the_second_training_finds_the_maps_and_ends_with_the_very_same_weights(
@@ -50,9 +64,12 @@ def test_the_second_training_finds_the_maps_and_ends_with_the_very_same_weights(
 ) -> None:
     first, second = make_run(tmp_path / "first", **RECIPE), make_run(tmp_path / "second", **RECIPE)
     assert "made from the images: 2 views of each of 24 images" in notes(train(first))
-    assert "found and used" in notes(train(second))
+    said = notes(train(second))
+    assert "found and used: 2 views of each of 24 images" in said
+    assert "found and used: 2 looks at each of 36 images" in said
     assert_equal_weights(first, second)
-    assert len(caches(folder)) == 1
+    np.testing.assert_array_equal(scores(first), scores(second))
+    assert len(caches(folder)) == len(caches(folder, rows=2 * 36)) == 1
 
 
 @pytest.mark.parametrize("crops", ["centre+whole", "five"])
@@ -60,15 +77,16 @@ def test_in_bf16_kept_maps_change_nothing_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crops: str
 ) -> None:
     recipe = {**RECIPE, "precision": "bf16", "test_resize": 56, "test_crops": crops}
-    kept = make_run(tmp_path / "kept", **recipe)
+    kept = make_run(tmp_path / "kept", views=True, **recipe)
     with_maps = train(kept)
     monkeypatch.setenv("WORKBENCH_MAPS", str(tmp_path / "nothing here"))
     monkeypatch.setenv("WORKBENCH_MAPS_GIB", "0")
-    computed = make_run(tmp_path / "computed", **recipe)
+    computed = make_run(tmp_path / "computed", views=True, **recipe)
     without = train(computed)
     assert "No room" in notes(without)
     assert_equal_weights(kept, computed)
     np.testing.assert_allclose(losses(with_maps), losses(without), rtol=1e-3)
+    np.testing.assert_allclose(scores(kept), scores(computed), atol=2e-3)
 
 
 def test_in_fp32_the_losses_are_those_of_the_whole_network(
@@ -118,10 +136,10 @@ def test_what_is_shown_and_with_which_weights_makes_the_key(tmp_path: Path, fold
         ({}, {"seed": 1}, {"crop_scale": 0.9}, {"image_size": 56}, {"cache": 1})
     ):
         train(make_run(tmp_path / f"run{at}", **{**RECIPE, "epochs": 1, **changed}))
-        assert len(caches(folder)) == at + 1
+        assert len(caches(folder)) + len(caches(folder, rows=24 + 6)) == at + 1
     same = make_run(tmp_path / "same", **{**RECIPE, "epochs": 1, "learning_rate": 0.01})
     train(same)
-    assert len(caches(folder)) == 5
+    assert len(caches(folder)) + len(caches(folder, rows=24 + 6)) == 5
 
 
 @pytest.mark.parametrize("damage", ["shortened", "changed", "no meta"])

@@ -56,12 +56,17 @@ class Scorer:
         Probabilities are averaged, not their logarithms: the mean sums to 1 again, and no single
         look can veto a label by a score near 0, as a corner without the object would.
         """
-        return torch.stack([self._scores(inputs, mirrored) for inputs in seen]).mean(dim=0).cpu()
+        return self.of_sides((inputs, inputs.flip(3) if mirrored else None) for inputs in seen)
 
-    def _scores(self, inputs: Tensor, mirrored: bool) -> Tensor:
+    @torch.inference_mode()
+    def of_sides(self, seen: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
+        """The same of looks that lie ready, each with its mirror image or None."""
+        return torch.stack([self._scores(*sides) for sides in seen]).mean(dim=0).cpu()
+
+    def _scores(self, inputs: Tensor, mirrored: Tensor | None) -> Tensor:
         scores = self._probabilities(inputs)
-        if mirrored:
-            flipped = self._probabilities(inputs.flip(3))
+        if mirrored is not None:
+            flipped = self._probabilities(mirrored)
             scores = (scores + flipped[:, mirrored_columns(self.card.labels)]) / 2
         return scores
 
@@ -93,6 +98,11 @@ def score_rows(
             scores[start : start + batch] = scorer(images.squares[chosen], quick).numpy()
     finally:
         scorer.network.train(mode)
+    return checked(scores)
+
+
+def checked(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same scores; raises KnownError where one is no number."""
     if not np.isfinite(scores).all():
         raise KnownError(
             "The network's scores are no numbers: its training diverged.",

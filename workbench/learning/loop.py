@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.domain.errors import KnownError
@@ -20,6 +22,7 @@ from workbench.learning.batches import Batches
 from workbench.learning.data import Images
 from workbench.learning.device import Device
 from workbench.learning.distributed import ALONE, Team, shared_loss
+from workbench.learning.evaluate import Scorer
 from workbench.learning.gradients import backward
 from workbench.learning.methods import Batch, Method
 from workbench.learning.mixing import mixed
@@ -28,7 +31,9 @@ from workbench.learning.optimisers import rate_factor, set_rate
 from workbench.learning.penalties import Penalties
 from workbench.learning.precision import autocast
 from workbench.learning.prefix import Split, split
-from workbench.learning.prefix_cache import KeptMaps, Order, keep_maps
+from workbench.learning.prefix_cache import KeptMaps, Order
+from workbench.learning.prefix_maps import find_or_make
+from workbench.learning.prefix_scores import Looked
 from workbench.learning.prefix_store import Store
 from workbench.learning.two_phases import AdamWThenSGD
 
@@ -118,7 +123,27 @@ class Loop:
             *(self.recipe, self.images, self.augmenter, card, self.device, self.precision),
             *(self.rows, validation),
         )
-        self.kept = keep_maps(order, cut, store, report, interrupted)
+        maps = find_or_make(order, cut, store, report, interrupted)
+        self.kept = None if maps is None else KeptMaps(order, maps, cut.tail)
+
+    def scores_of_maps(
+        self,
+        rows: NDArray[np.int64],
+        scorer: Scorer,
+        store: Store,
+        report: Callable[[Report], None],
+        interrupted: Callable[[], bool],
+    ) -> NDArray[np.float32] | None:
+        """Probabilities of the images `rows` as `scorer` gives them, from kept maps; None where
+        none are kept, when there is no room beside others, or when interrupted."""
+        cut = split(self.network, self.frozen)
+        if self.kept is None or cut is None:
+            return None
+        looked = Looked(self.images, rows, scorer.card, self.device, self.precision)
+        maps = find_or_make(looked, cut, store, report, interrupted, spare_others=True)
+        if maps is None:
+            return None
+        return looked.scores(scorer, cut.tail, maps, 2 * self.recipe.batch)
 
     def _goes_on_from_maps(self, cut: Split) -> bool:
         """Whether nothing looks at the images, or at what lies before the cut."""

@@ -75,6 +75,10 @@ class Store:
         except OSError:
             return False
 
+    def has_free(self, size: int) -> bool:
+        """Whether `size` bytes more are within the limit, all other caches staying."""
+        return self.used() + size <= self.limit
+
     def write(self, key: str, shape: tuple[int, ...], parts: Iterable[Tensor]) -> Maps | None:
         """Keep the rows that `parts` give one after the other; what is kept under the key already
         stays. None when the parts end early or the disk refuses: then nothing is kept."""

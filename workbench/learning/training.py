@@ -211,8 +211,11 @@ class Training:
         )
         self._checkpoint_when_due(EPOCH_SECONDS)
 
+    def _scorer(self) -> Scorer:
+        return Scorer(self.loop.network, self.card, self.device, self.state.precision)
+
     def _scores(self, rows: NDArray[np.int64], quick: bool) -> NDArray[np.float32]:
-        scorer = Scorer(self.loop.network, self.card, self.device, self.state.precision)
+        scorer = self._scorer()
         batch = 2 * self.recipe.batch
         if self.loop.kept is not None and quick:
             return self.loop.kept.scores(scorer, batch)
@@ -257,7 +260,9 @@ class Training:
         self.loop.network.load_state_dict(with_body_names(weights))
         rows = np.flatnonzero(self.images.read)
         self.report(Note(text="Scoring every image."))
-        scores = self._scores(rows, False)
+        told = (Store.of_user(), self.report, self.interrupted)
+        scores = self.loop.scores_of_maps(rows, self._scorer(), *told)
+        scores = self._scores(rows, False) if scores is None else scores
         folder = self.run_folder.path
         self.card = with_thresholds(self.card, scores, self.images, rows)
         save_predictions(folder, scores, self.images, rows, self.card)
