@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.app.folders import make_folder
 from workbench.app.jobs import Done, Failed, Task, run_here
 from workbench.app.open_project import OpenProject
 from workbench.domain.crops import Crop
@@ -57,10 +58,7 @@ def write_crops(op: OpenProject, folder: Path) -> int:
 def _saving(squares: list[_Square]) -> Generator[object | None, None, int]:
     saved = 0
     for target in {square.target.parent for square in squares}:
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise KnownError(f"{target} cannot be made: {error.strerror}.") from error
+        make_folder(target)
     with ThreadPoolExecutor() as pool:
         for at in range(0, len(squares), CHUNK):
             for failure in pool.map(_save, squares[at : at + CHUNK]):

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
-from workbench.domain.errors import KnownError
+from workbench.app.folders import make_folder
 from workbench.domain.reports import Progress
 from workbench.vision.toys import BODIES, VIEWS, save_toy
 
@@ -22,7 +22,7 @@ def draw_source(folder: Path, each: int) -> Generator[Progress, None, None]:
     for body in SOURCE_BODIES:
         for view in VIEWS:
             inside = folder / BODIES[body] / view
-            _make(inside)
+            make_folder(inside)
             places += [(inside / f"{n:03}.jpg", body, view, n) for n in range(each)]
     yield from _draw(places, "Drawing the source")
 
@@ -30,7 +30,7 @@ def draw_source(folder: Path, each: int) -> Generator[Progress, None, None]:
 def draw_target(folder: Path, each: int) -> Generator[Progress, None, None]:
     """Write `each` images of every target body and view into one folder, and beside them
     `labels.csv` with the columns path, category, view."""
-    _make(folder)
+    make_folder(folder)
     places = []
     rows = []
     for body in TARGET_BODIES:
@@ -42,15 +42,6 @@ def draw_target(folder: Path, each: int) -> Generator[Progress, None, None]:
     yield from _draw(places, "Drawing the target")
     with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path", "category", "view"), *rows])
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KnownError(
-            f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder."
-        ) from error
 
 
 def _draw(places: Sequence[tuple[Path, int, str, int]], text: str) -> Iterator[Progress]:

@@ -15,6 +15,7 @@ from workbench.app.explaining import (
     layer_words,
     save_explanation,
 )
+from workbench.app.folders import make_folder
 from workbench.app.jobs import Task
 from workbench.app.open_project import OpenProject
 from workbench.app.run_images import RunImage, RunImages
@@ -69,7 +70,7 @@ def _explain_files(
 ) -> Generator[object | None, None, ExplainedFiles]:
     written: list[Path] = []
     skipped: list[SkippedFile] = []
-    _make_folder(folder)
+    make_folder(folder)
     yield Progress(done=0, total=len(images), text=_tr("Explaining"))
     with ServingProcess() as program:
         for start in range(0, len(images), CHUNK):
@@ -99,15 +100,6 @@ def _explain_files(
                 done=min(start + CHUNK, len(images)), total=len(images), text=_tr("Explaining")
             )
     return ExplainedFiles(tuple(written), tuple(skipped))
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KnownError(
-            f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder."
-        ) from error
 
 
 def _path_for(folder: Path, image: RunImage, written: Sequence[Path]) -> Path:

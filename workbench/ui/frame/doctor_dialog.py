@@ -5,46 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QHeaderView,
-    QPushButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QTreeWidgetItem, QWidget
 
 from workbench.app.doctor import Finding, examine_program, examine_project
 from workbench.app.open_project import OpenProject
 from workbench.ui.look.icons import icon
+from workbench.ui.widgets.copy_dialog import CopyDialog, text_of, told_list
 
 
-class DoctorDialog(QDialog):
+class DoctorDialog(CopyDialog):
     """Findings appear one by one, so that a slow one does not hold up the window."""
 
     def __init__(self, op: OpenProject, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("This computer and this project"))
+        tr = self.tr
+        self.setWindowTitle(tr("This computer and this project"))
         self.resize(760, 520)
-        self.list = QTreeWidget()
-        self.list.setHeaderLabels([self.tr("What"), self.tr("How it is"), self.tr("What to do")])
-        self.list.setRootIsDecorated(False)
-        self.list.setColumnWidth(0, 200)
-        self.list.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.list.setColumnWidth(2, 220)
-        self.copy_button = QPushButton(self.tr("Copy"))
-        self.copy_button.clicked.connect(self._copy)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.addButton(self.copy_button, QDialogButtonBox.ButtonRole.ActionRole)
-        buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 16, 16, 16)
-        column.setSpacing(12)
-        column.addWidget(self.list)
-        column.addWidget(buttons)
+        self.list = told_list([tr("What"), tr("How it is"), tr("What to do")], 200, 220)
+        self._lay_out(self.list)
         self._left: list[Iterator[Finding]] = [examine_program(), examine_project(op)]
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._next)
@@ -66,11 +44,5 @@ class DoctorDialog(QDialog):
         item.setToolTip(2, remedy)
         self.list.addTopLevelItem(item)
 
-    def _copy(self) -> None:
-        lines = []
-        for row in range(self.list.topLevelItemCount()):
-            item = self.list.topLevelItem(row)
-            if item is not None:
-                lines.append("\t".join(item.text(column) for column in range(3)).rstrip())
-        QGuiApplication.clipboard().setText("\n".join(lines))
-        self.copy_button.setText(self.tr("Copied"))
+    def told(self) -> str:
+        return text_of(self.list)

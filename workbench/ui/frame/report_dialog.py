@@ -8,18 +8,11 @@ import traceback
 from types import TracebackType
 
 from PySide6.QtCore import qVersion
-from PySide6.QtGui import QFontDatabase, QGuiApplication
-from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QLabel,
-    QPlainTextEdit,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QWidget
 
 from workbench import __version__
+from workbench.ui.widgets.copy_dialog import CopyDialog
 
 
 def report_of(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> str:
@@ -36,7 +29,7 @@ def describe_system() -> str:
     )
 
 
-class ReportDialog(QDialog):
+class ReportDialog(CopyDialog):
     """Says that the fault is ours, that nothing is lost, and offers the report."""
 
     def __init__(self, report: str, parent: QWidget | None = None) -> None:
@@ -53,17 +46,8 @@ class ReportDialog(QDialog):
         self.text = QPlainTextEdit(report)
         self.text.setReadOnly(True)
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.copy_button = QPushButton(self.tr("Copy report"))
-        self.copy_button.clicked.connect(self._copy)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.addButton(self.copy_button, QDialogButtonBox.ButtonRole.ActionRole)
-        buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 16, 16, 16)
-        column.setSpacing(12)
-        for widget in (words, self.text, buttons):
-            column.addWidget(widget)
+        self.copy_button.setText(self.tr("Copy report"))
+        self._lay_out(words, self.text)
 
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.text.toPlainText())
-        self.copy_button.setText(self.tr("Copied"))
+    def told(self) -> str:
+        return self.text.toPlainText()
