@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.training_projects import FAST, small_project
+from workbench.app.data_facts import facts_of
 from workbench.app.open_project import OpenProject
 from workbench.app.preparing import advise, prepare
 from workbench.app.samples import collect
@@ -56,6 +57,33 @@ def test_joint_samples_keep_images_that_lack_one_label(op: OpenProject) -> None:
     assert found.labels.view.mirror == (0, 1, 3, 2)
     assert sum(sample.target < 0 for sample in found.samples) == 3
     assert sum(sample.view < 0 for sample in found.samples) == 2
+
+
+@pytest.mark.parametrize("target", ["category", "view", "category+view", "expression"])
+@pytest.mark.parametrize("divided", [False, True])
+def test_facts_from_columns_are_those_of_the_samples(
+    tmp_path: Path, target: str, divided: bool
+) -> None:
+    op = small_project(tmp_path, label_sets=("category", "view", "expression"))
+    ids = op.store.images.ids().tolist()
+    with op.edit("Leave holes"):
+        op.store.labels.assign(ids[::5], "category", None)
+        op.store.labels.assign(ids[1::4], "view", None)
+        back = [at for at in ids if op.store.images.row(at).labels.get("view") in ("back", "right")]
+        op.store.labels.assign(back, "view", "left")
+    if divided:
+        split(op, SplitPlan(0.5, 0.25, 0.25), stratify=("category",))
+    assert facts_of(op.store, target) == collect(op.store, target).facts()
+    op.close()
+
+
+def test_facts_say_what_is_missing_as_samples_do(op: OpenProject) -> None:
+    ids = op.store.images.ids().tolist()
+    with op.edit("All the same"):
+        op.store.labels.assign(ids, "view", "front")
+    for target, words in (("view", "same view: front"), ("category+view", "two different views")):
+        with pytest.raises(KnownError, match=words):
+            facts_of(op.store, target)
 
 
 def test_a_label_and_its_mirror_come_together(op: OpenProject) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from workbench.app.choices import check_choices
+from workbench.app.data_facts import facts_of
 from workbench.app.open_project import OpenProject
 from workbench.app.samples import SampleSet, collect
 from workbench.app.splitting import draw, split
@@ -49,7 +50,7 @@ def advise(project: OpenProject, partial: Mapping[str, object]) -> Advice:
 
     Raises KnownError where the labels allow no training, ValueRefused for an unknown target.
     """
-    return advise_for(collect(project.store, _target(partial)).facts(), partial)
+    return advise_for(facts_of(project.store, _target(partial)), partial)
 
 
 def prepare(

@@ -127,13 +127,13 @@ def _of_subjects(
     store: Project, target: LabelSet, subjects: Sequence[_Subject], views: LabelSet | None
 ) -> SampleSet:
     used = {label for subject in subjects for label in subject.labels}
-    target_list = _list_in_use(target, used)
+    target_list = list_in_use(target, used)
     if len(used) < 2:
         raise _too_few(target, subjects)
     images = list(dict.fromkeys(subject.image for subject in subjects))
     rows = {row.id: row for row in store.images.rows(np.array(images, dtype=np.int64))}
     true_views = store.labels.of_images(images, "view") if "view" in store.labels.sets() else {}
-    view_list = _list_in_use(views, true_views.values()) if views is not None else None
+    view_list = list_in_use(views, true_views.values()) if views is not None else None
     if view_list is not None and len(view_list.labels) < 2:
         raise KnownError(
             "Category + view needs images with at least two different views.",
@@ -178,7 +178,7 @@ def _sample(
     )
 
 
-def _list_in_use(label_set: LabelSet, given: Iterable[str]) -> LabelList:
+def list_in_use(label_set: LabelSet, given: Iterable[str]) -> LabelList:
     """The labels that occur, and those that a mirrored image turns them into, in the set's order.
 
     A label that never occurs would only take its share of the scores.

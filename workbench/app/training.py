@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from workbench.app.data_facts import facts_of
 from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task
 from workbench.app.open_project import OpenProject
 from workbench.app.preparing import (
@@ -71,7 +72,7 @@ class RunControl:
 
 def facts(project: OpenProject, target: str) -> DataFacts:
     """What is known of the data of `target`; raises KnownError where nothing can be learned."""
-    return collect(project.store, target).facts()
+    return facts_of(project.store, target)
 
 
 def training_task(project: OpenProject, run_id: str, control: RunControl | None = None) -> Task:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from workbench.domain.splits import PARTS, Part, SplitPlan
-from workbench.storage.database import Database
+from workbench.storage.database import Database, IntArray
 from workbench.storage.recording import Recorder, now
 
 _STANDING = "split = (SELECT id FROM split WHERE standing)"
@@ -45,15 +45,18 @@ class Splits:
 
     def parts(self) -> dict[int, Part]:
         """The part of each image in the current split."""
+        members = self.members()
+        return {image: part for part in PARTS for image in members[part].tolist()}
+
+    def members(self) -> dict[Part, IntArray]:
+        """The images in each part of the current split."""
         images, parts = self._db.columns(
             f"SELECT m.image, m.part FROM membership m JOIN image i ON i.id = m.image"  # noqa: S608
             f" WHERE m.{_STANDING}",
             (),
             2,
         )
-        return {
-            image: PARTS[part] for image, part in zip(images.tolist(), parts.tolist(), strict=True)
-        }
+        return {part: images[parts == code] for code, part in enumerate(PARTS)}
 
     def counts(self) -> dict[Part, int]:
         """How many images of the project stand in each part of the current split."""
