@@ -52,10 +52,9 @@ def stratified_split(
     differ from the wanted fractions by less than one group. Images that share a group (id → key;
     absent = alone) always land in one part. The same input gives the same split on every machine.
     """
-    members: dict[str, list[int]] = defaultdict(list)
+    members: dict[str | int, list[int]] = defaultdict(list)
     for image in sorted(strata):
-        key = (groups or {}).get(image)
-        members[f"g{key}" if key is not None else f"i{image}"].append(image)
+        members[groups.get(image, image) if groups else image].append(image)
     by_stratum: dict[str, list[list[int]]] = defaultdict(list)
     for group in members.values():
         by_stratum[strata[group[0]]].append(group)
@@ -75,17 +74,18 @@ def _deal(
     result: dict[int, Part],
 ) -> None:
     total = sum(len(bundle) for bundle in bundles)
-    wanted = {part: getattr(plan, part) * total + carry[part] for part in PARTS}
+    wanted = [getattr(plan, part) * total + carry[part] for part in PARTS]
     left_out = (1 - plan.train - plan.validation - plan.test) * total
-    given = dict.fromkeys(PARTS, 0)
+    need, given = list(wanted), [0, 0, 0]
     dropped = 0
     for bundle in bundles:
-        need = {part: wanted[part] - given[part] for part in PARTS}
-        part = max(PARTS, key=lambda p: (need[p], -PARTS.index(p)))
-        if left_out - dropped > need[part]:
+        most = max(need)
+        if left_out - dropped > most:
             dropped += len(bundle)
             continue
-        given[part] += len(bundle)
-        result.update(dict.fromkeys(bundle, part))
-    for part in PARTS:
-        carry[part] = wanted[part] - given[part]
+        at = need.index(most)
+        given[at] += len(bundle)
+        need[at] = wanted[at] - given[at]
+        for image in bundle:
+            result[image] = PARTS[at]
+    carry.update(zip(PARTS, need, strict=True))
