@@ -64,8 +64,10 @@ class CoTuning(Method):
     def begin(self, beginning: Beginning) -> None:
         if self.source is None:
             raise KnownError(
-                "Co-Tuning needs start weights with their own classifier.",
-                "Start from ImageNet, or from a run that learned other labels.",
+                "Co-Tuning needs start weights with their own classifier, on the same features as "
+                "the new head.",
+                "Start from ImageNet, or from a run that learned other labels; AlexNet and VGG "
+                "need the linear head for it.",
             )
         found, labels = [], []
         with torch.no_grad():
