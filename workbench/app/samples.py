@@ -11,7 +11,7 @@ import numpy as np
 from workbench.domain.advice import DataFacts
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
-from workbench.domain.images import ImageFilter, ImageRow
+from workbench.domain.images import ImageFile, ImageFilter
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, Sample
@@ -131,7 +131,7 @@ def _of_subjects(
     if len(used) < 2:
         raise _too_few(target, subjects)
     images = list(dict.fromkeys(subject.image for subject in subjects))
-    rows = {row.id: row for row in store.images.rows(np.array(images, dtype=np.int64))}
+    files = store.images.files(np.array(images, dtype=np.int64))
     true_views = store.labels.of_images(images, "view") if "view" in store.labels.sets() else {}
     view_list = list_in_use(views, true_views.values()) if views is not None else None
     if view_list is not None and len(view_list.labels) < 2:
@@ -141,21 +141,21 @@ def _of_subjects(
         )
     parts = store.splits.parts()
     samples = [
-        _sample(subject, rows[subject.image], target_list, view_list, true_views, parts)
+        _sample(subject, files[subject.image], target_list, view_list, true_views, parts)
         for subject in subjects
-        if subject.image in rows
+        if subject.image in files
     ]
     return SampleSet(
         RunLabels(target_list, view_list),
         tuple(samples),
         target.subject is Subject.CROP,
-        _median_side(subjects, rows),
+        _median_side(subjects, files),
     )
 
 
 def _sample(
     subject: _Subject,
-    row: ImageRow,
+    file: ImageFile,
     target: LabelList,
     views: LabelList | None,
     true_views: Mapping[int, str],
@@ -166,8 +166,8 @@ def _sample(
     marks = tuple(target.labels.index(label) for label in subject.labels)
     return Sample(
         image=subject.image,
-        hash=row.hash,
-        path=row.path,
+        hash=file.hash,
+        path=file.path,
         crop=subject.crop.id if subject.crop is not None else None,
         box=rect.as_tuple() if rect is not None else None,
         target=marks[0] if marks else -1,
@@ -206,13 +206,13 @@ def _too_few(target: LabelSet, subjects: Sequence[_Subject]) -> KnownError:
     )
 
 
-def _median_side(subjects: Sequence[_Subject], rows: Mapping[int, ImageRow]) -> int:
+def _median_side(subjects: Sequence[_Subject], files: Mapping[int, ImageFile]) -> int:
     sides = []
     for subject in subjects:
-        row = rows.get(subject.image)
+        file = files.get(subject.image)
         rect = subject.crop.rect if subject.crop is not None else None
         if rect is not None:
             sides.append(min(rect.width, rect.height))
-        elif row is not None:
-            sides.append(min(row.width, row.height))
+        elif file is not None:
+            sides.append(min(file.width, file.height))
     return int(median(sides)) if sides else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Source:
     def base(self) -> str:
         """The folder the images' paths start from: the source's own, or its list file's."""
         return self.path if self.kind == "folder" else str(PurePath(self.path).parent)
+
+
+class ImageFile(NamedTuple):
+    """An image's hash, absolute path ("" where it has no file any more), width and height."""
+
+    hash: str
+    path: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)

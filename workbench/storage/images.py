@@ -13,6 +13,7 @@ from workbench.domain.annotations import Author
 from workbench.domain.errors import KnownError
 from workbench.domain.images import (
     FoundImage,
+    ImageFile,
     ImageFilter,
     ImageRow,
     SkippedFile,
@@ -73,10 +74,20 @@ class Images:
         for image, name, label in self._db.rows(_LABELS, (wanted,)):
             of_image = labels.setdefault(image, {})
             of_image[name] = f"{of_image[name]}, {label}" if name in of_image else label
-        found: dict[int, list[tuple[object, ...]]] = {}
+        return [_row(places, labels.get(id_, {})) for id_, places in self._places(wanted).items()]
+
+    def files(self, ids: IntArray) -> dict[int, ImageFile]:
+        """Hash, file and size of each of these images, by id: what a training takes along."""
+        return {
+            id_: ImageFile(str(places[0][1]), _path(places), places[0][2], places[0][3])  # type: ignore[arg-type]
+            for id_, places in self._places(listed(ids)).items()
+        }
+
+    def _places(self, wanted: str) -> dict[int, list[Sequence[object]]]:
+        found: dict[int, list[Sequence[object]]] = {}
         for row in self._db.rows(_ROWS, (wanted,)):
             found.setdefault(row[0], []).append(row)
-        return [_row(places, labels.get(id_, {})) for id_, places in found.items()]
+        return found
 
     def row(self, id: int) -> ImageRow:
         """One image; raises KnownError when there is none with this id."""
@@ -218,11 +229,16 @@ class Images:
         self._labels.forget(removed)
 
 
-def _row(places: Sequence[tuple[object, ...]], labels: dict[str, str]) -> ImageRow:
+def _path(places: Sequence[Sequence[object]]) -> str:
+    """The first of an image's places whose file is there, else the first."""
+    if len(places) == 1:
+        return _place(places[0])
     paths = [_place(place) for place in places]
-    path = paths[0]
-    if len(paths) > 1:
-        path = next((p for p in paths if p and os.path.exists(p)), path)
+    return next((path for path in paths if path and os.path.exists(path)), paths[0])
+
+
+def _row(places: Sequence[Sequence[object]], labels: dict[str, str]) -> ImageRow:
+    path = _path(places)
     id_, hash_, width, height = places[0][:4]
     part = places[0][7]
     return ImageRow(
