@@ -64,3 +64,33 @@ def test_small_pretrained_networks_get_a_second_order_head() -> None:
     assert advise(FEW, {"backbone": "squeezenet1_0"}).values["head"] == HEAD
     assert "head" not in advise(FEW, {"backbone": "resnet18"}).values
     assert "head" not in advise(FEW, {"start": "none"}).values
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 40, 90])
+@pytest.mark.parametrize("chosen", [{}, {"batch": 32}, {"batch": 4}])
+def test_few_images_are_seen_in_as_many_steps_as_many(count: int, chosen: dict[str, int]) -> None:
+    values = {
+        **advise(DataFacts((count,) * 6), {"backbone": "resnet18", **chosen}).values,
+        **chosen,
+    }
+    batch, epochs = values["batch"], values["epochs"]
+    assert isinstance(batch, int)
+    assert isinstance(epochs, int)
+    assert epochs * -(-6 * count // batch) >= 180
+    assert epochs >= 20
+
+
+def test_many_images_and_unknown_ones_are_trained_for_the_usual_time() -> None:
+    for facts in (FEW, MANY, DataFacts(())):
+        advice = advise(facts, {"backbone": "resnet18"})
+        assert (advice.values["epochs"], advice.values["batch"]) == (20, 32)
+        assert "epochs" not in dict(advice.reasons)
+
+
+def test_a_head_of_the_second_order_needs_no_more_epochs() -> None:
+    few = DataFacts((3,) * 6)
+    assert advise(few, {"backbone": "squeezenet1_0"}).values["epochs"] == 20
+    assert advise(few, {"backbone": "resnet18", "head": "fusion"}).values["epochs"] == 20
+    linear = advise(few, {"backbone": "squeezenet1_0", "head": "linear"})
+    assert linear.values["epochs"] == 60
+    assert "epochs" in dict(linear.reasons)

@@ -122,6 +122,16 @@ def test_both_bodies_weigh_the_same_at_first() -> None:
     torch.testing.assert_close(joined, expected)
 
 
+def test_under_a_head_of_maps_cells_keep_their_differences() -> None:
+    torch.manual_seed(0)
+    body = nn.Conv2d(3, 4, 3, padding=1)
+    maps = body(IMAGES).detach()
+    joined = TwoBodies(body).eval()(IMAGES).detach()
+    length = maps.flatten(1).norm(dim=1)[:, None, None, None]
+    expected = maps / length * (0.5 * maps[0].numel()) ** 0.5
+    torch.testing.assert_close(joined, torch.cat((expected, expected), dim=1))
+
+
 def spots() -> SpotBody:
     torch.manual_seed(0)
     network = build_network("simpleconv3", RunLabels(CATEGORY))

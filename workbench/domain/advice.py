@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from workbench.domain.backbones import BACKBONES
 FEW = 40  # training images of the rarest class under which most stages stay frozen
 LARGE = 400  # training images per class from which none does
 UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
+EPOCHS = 20
+STEPS = 180  # that a training takes at least: 20 epochs of 288 images
+SMALL_BATCHES = ((8, 64), (16, 128), (32, math.inf))  # images at once, below so many to train on
 TEST_MARGIN = 8 / 7  # of the square crops are cut from at test, over their side: 256 over 224
 TWICE = (
     "Sampling shows rare classes more often already: with class weights they count twice, "
@@ -35,6 +39,7 @@ FROZEN = {
 FROZEN_WITH_FEW = {"squeezenet1_0": "fire7", "squeezenet1_1": "fire7"}  # none other was measured
 SECOND_ORDER = ("squeezenet1_0", "squeezenet1_1")  # bodies for which the head below was measured
 HEAD = "compact-bilinear"
+QUICK_HEADS = (HEAD, "bilinear", "fusion")
 
 
 @dataclass(frozen=True)
@@ -82,10 +87,10 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
     elif from_scratch:
         _scratch(values, reasons)
     else:
-        _transfer(facts, name, values, reasons)
         if name in SECOND_ORDER:
             values["head"] = HEAD
             reasons.append(("head", "Products of features tell look-alikes apart."))
+        _transfer(facts, name, chosen, values, reasons)
     if "five" in str(chosen.get("test_crops")):
         _room_for_crops(chosen, values, reasons)
     _balance(facts, chosen, values, reasons)
@@ -110,9 +115,14 @@ def _balance(
 
 
 def _transfer(
-    facts: DataFacts, name: str, values: dict[str, object], reasons: list[tuple[str, str]]
+    facts: DataFacts,
+    name: str,
+    chosen: Mapping[str, object],
+    values: dict[str, object],
+    reasons: list[tuple[str, str]],
 ) -> None:
-    values.update(start="imagenet", learning_rate=0.005, epochs=20, batch=32)
+    values.update(start="imagenet", learning_rate=0.005)
+    _length(facts, chosen, values, reasons)
     frozen = FROZEN.get(name, "block3")
     per_class = facts.train / max(1, len(facts.class_counts))
     rarest = min((count for count in facts.class_counts if count), default=0)
@@ -129,6 +139,27 @@ def _transfer(
             ("frozen", f"With {per_class:.0f} images per class the early stages stay as they are.")
         )
     values["frozen"] = frozen
+
+
+def _length(
+    facts: DataFacts,
+    chosen: Mapping[str, object],
+    values: dict[str, object],
+    reasons: list[tuple[str, str]],
+) -> None:
+    """Epochs and batch: few images make few steps an epoch, in which a new linear head learns
+    nothing. A head of the second order gains nothing by more of them."""
+    values.update(epochs=EPOCHS, batch=SMALL_BATCHES[-1][0])
+    if chosen.get("head", values.get("head")) in QUICK_HEADS:
+        return
+    few = facts.train or STEPS * SMALL_BATCHES[-1][0]  # as of many where nothing is known
+    batch = next(size for size, most in SMALL_BATCHES if few < most)
+    own = chosen.get("batch")
+    steps = math.ceil(few / (own if isinstance(own, int) and own > 0 else batch))
+    epochs = max(EPOCHS, math.ceil(STEPS / steps))
+    values.update(epochs=epochs, batch=batch)
+    if epochs > EPOCHS:
+        reasons.append(("epochs", f"{few} images make few steps an epoch, so there are more."))
 
 
 def _room_for_crops(

@@ -19,8 +19,10 @@ from workbench.learning.optimisers import Rates, freeze, stage_rates
 
 class TwoBodies(nn.Module):
     """N × 3 × H × W -> N × 2F, or N × 2F × h × w under a head of maps: both copies' features at
-    length 1 (in every cell), joined as √w · φ_1 and √(1 − w) · φ_2, times √F so that a head meets
-    values of the usual size; w is learned."""
+    length 1, joined as √w · φ_1 and √(1 − w) · φ_2, times the root of how many numbers φ has, so
+    that a head meets values of the usual size; w is learned. A map has length 1 as a whole: cells
+    keep their differences, by which a head of the second order knows the object from what is
+    around it."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -31,10 +33,15 @@ class TwoBodies(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         first, second = self.first(images), self.second(images)
         weight = torch.sigmoid(self.balance)
-        size = first.shape[1] ** 0.5
-        one = F.normalize(first.float(), dim=1) * torch.sqrt(weight) * size
-        other = F.normalize(second.float(), dim=1) * torch.sqrt(1 - weight) * size
-        return torch.cat((one, other), dim=1)
+        one, other = _unit(first) * torch.sqrt(weight), _unit(second) * torch.sqrt(1 - weight)
+        joined: Tensor = torch.cat((one, other), dim=1) * first[0].numel() ** 0.5
+        return joined
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Each image's features at length 1."""
+    flat = F.normalize(features.float().flatten(1), dim=1)
+    return flat.view_as(features)
 
 
 @register
