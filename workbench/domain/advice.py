@@ -159,7 +159,9 @@ def _length(
     epochs = max(EPOCHS, math.ceil(STEPS / steps))
     values.update(epochs=epochs, batch=batch)
     if epochs > EPOCHS:
-        reasons.append(("epochs", f"{few} images make few steps an epoch, so there are more."))
+        reasons.append(
+            ("epochs", f"{few} images make few steps an epoch: {epochs} epochs, not {EPOCHS}.")
+        )
 
 
 def _room_for_crops(
