@@ -94,3 +94,10 @@ def test_a_head_of_the_second_order_needs_no_more_epochs() -> None:
     linear = advise(few, {"backbone": "squeezenet1_0", "head": "linear"})
     assert linear.values["epochs"] == 60
     assert "epochs" in dict(linear.reasons)
+
+
+def test_a_sum_of_two_losses_gets_half_the_rate() -> None:
+    plain = advise(FEW, {"backbone": "inception_v3"})
+    twice = advise(FEW, {"backbone": "inception_v3", "method": "at-cnn"})
+    assert twice.values["learning_rate"] == float(str(plain.values["learning_rate"])) / 2
+    assert "learning_rate" in dict(twice.reasons)

@@ -39,6 +39,7 @@ FROZEN = {
 FROZEN_WITH_FEW = {"squeezenet1_0": "fire7", "squeezenet1_1": "fire7"}  # none other was measured
 SECOND_ORDER = ("squeezenet1_0", "squeezenet1_1")  # bodies for which the head below was measured
 HEAD = "compact-bilinear"
+TWO_LOSSES = ("at-cnn",)  # methods that add up two losses of a label
 QUICK_HEADS = (HEAD, "bilinear", "fusion")
 
 
@@ -122,6 +123,9 @@ def _transfer(
     reasons: list[tuple[str, str]],
 ) -> None:
     values.update(start="imagenet", learning_rate=0.005)
+    if chosen.get("method") in TWO_LOSSES:
+        values["learning_rate"] = 0.0025
+        reasons.append(("learning_rate", "Its loss is a sum of two, so half the rate is enough."))
     _length(facts, chosen, values, reasons)
     frozen = FROZEN.get(name, "block3")
     per_class = facts.train / max(1, len(facts.class_counts))
