@@ -111,7 +111,11 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
             split=drawn,
         )
         study = study_of(op, name, plan)
-        study, runs = next_runs(op, study, most=len(study.plan.cells))
+        whole = study.plan
+        study = msgspec.structs.replace(study, plan=plan)  # what is asked for now, and no more
+        study, runs = next_runs(op, study, most=len(plan.cells))
+        study = msgspec.structs.replace(study, plan=whole)
+        op.store.studies.put(study)
         for run in runs:
             record = op.store.runs.get(run)
             print(f"  {record.name}", file=sys.stderr, flush=True)
@@ -125,15 +129,17 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
 
 def say(op: OpenProject, name: str, study: Study) -> None:
     found = standing(op, study)
-    print(f"\n{name} (`python -m tests.bench.methods {name}`), {len(study.plan.seeds)} seeds\n")
-    print("| method | accuracy | difference | p | seconds | memory |")
-    print("|---|---|---|---|---|---|")
+    print(
+        f"\n{name} (`python -m tests.bench.methods {name}`), up to {len(study.plan.seeds)} seeds\n"
+    )
+    print("| method | seeds | accuracy | difference | p | seconds | memory |")
+    print("|---|---|---|---|---|---|---|")
     for row in found.rows:
         runs = [study.run_of(row.variant, seed) for seed in row.values]
         memory = max((peak(op, run) for run in runs), default="")
         p = "" if math.isnan(row.p) else f"{row.p:.3f}"
         print(
-            f"| {row.variant} | {points(row.accuracy)} | {points(row.difference, sign='+')} | {p} "
+            f"| {row.variant} | {len(runs)} | {points(row.accuracy)} | {points(row.difference, sign='+')} | {p} "
             f"| {row.seconds:.0f} | {memory} |"
         )
     sys.stdout.flush()
