@@ -139,8 +139,8 @@ def say(op: OpenProject, name: str, study: Study) -> None:
         memory = max((peak(op, run) for run in runs), default="")
         p = "" if math.isnan(row.p) else f"{row.p:.3f}"
         print(
-            f"| {row.variant} | {len(runs)} | {points(row.accuracy)} | {points(row.difference, sign='+')} | {p} "
-            f"| {row.seconds:.0f} | {memory} |"
+            f"| {row.variant} | {len(runs)} | {points(row.accuracy)} "
+            f"| {points(row.difference, sign='+')} | {p} | {row.seconds:.0f} | {memory} |"
         )
     sys.stdout.flush()
 
