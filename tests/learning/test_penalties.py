@@ -150,7 +150,7 @@ def test_delta_weighs_channels_by_what_their_loss_costs(
     for the ablation, a little for the first order of it."""
     network.eval()
     batch = batch_of(24)
-    penalty = made("delta", network, importance=how)
+    penalty = made("delta", network, importance=how, temperature=2.0)
     penalty.begin(Beginning(network, lambda: [batch], choose_device()))
     weights = penalty.extra.get_buffer("body/bn2").numpy()
     assert weights.sum() == pytest.approx(1, abs=1e-5)
@@ -170,7 +170,7 @@ def test_delta_weighs_channels_by_what_their_loss_costs(
             norm.bias[channel] *= left
             rises.append((loss() - base) / (1 - left))
             norm.weight[channel], norm.bias[channel] = kept
-    rises = np.array(rises) / np.std(rises, ddof=1)
+    rises = np.array(rises) / np.std(rises, ddof=1) / 2
     expected = np.exp(rises) / np.exp(rises).sum()
     np.testing.assert_allclose(weights, expected, rtol=0.08)
 

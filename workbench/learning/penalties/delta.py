@@ -34,7 +34,9 @@ class Delta(Penalty):
     FM_j is channel j of a stage's B × C × H × W output, w⁰ the start weights; stages that are
     frozen cannot differ and are left out. W is a softmax over the C channels of the rise of the
     loss when channel j of the source network is switched off, on `images` training images, with a
-    linear head fitted to the source features. "gradient" takes that rise to first order, −FM_j ·
+    linear head fitted to the source features. Rises are divided by their standard deviation and by
+    `temperature`: a few channels lie many deviations out, and at 1 a single one would get nearly
+    all of the weight, C times, by which training diverges. "gradient" takes that rise to first order, −FM_j ·
     ∂loss/∂FM_j summed over the map, in one backward pass; "ablation" switches every channel off in
     turn, which takes as many forward passes as there are channels.
     """
@@ -53,6 +55,12 @@ class Delta(Penalty):
                 default="gradient",
                 choices=("gradient", "ablation", "equal"),
                 words="how a channel's importance is found",
+            ),
+            Parameter(
+                name="temperature",
+                default=5.0,
+                low=0.01,
+                words="evens out the channels' importance, the more the higher",
             ),
         ),
         needs=("start", "one label"),
@@ -82,7 +90,8 @@ class Delta(Penalty):
         by_ablation = self.options["importance"] == "ablation"
         rises = self._ablated(batches) if by_ablation else self._by_gradient(batches)
         for name, rise in rises.items():
-            remember(self.extra, _buffer(name), (rise / rise.std().clamp(min=1e-12)).softmax(0))
+            scale = rise.std().clamp(min=1e-12) * self.number("temperature")
+            remember(self.extra, _buffer(name), (rise / scale).softmax(0))
 
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
         source = self.source
