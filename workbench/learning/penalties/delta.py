@@ -36,9 +36,9 @@ class Delta(Penalty):
     loss when channel j of the source network is switched off, on `images` training images, with a
     linear head fitted to the source features. Rises are divided by their standard deviation and by
     `temperature`: a few channels lie many deviations out, and at 1 a single one would get nearly
-    all of the weight, C times, by which training diverges. "gradient" takes that rise to first order, −FM_j ·
-    ∂loss/∂FM_j summed over the map, in one backward pass; "ablation" switches every channel off in
-    turn, which takes as many forward passes as there are channels.
+    all of the weight, C times, by which training diverges. "gradient" takes that rise to first
+    order, −FM_j · ∂loss/∂FM_j summed over the map, in one backward pass; "ablation" switches every
+    channel off in turn, which takes as many forward passes as there are channels.
     """
 
     spec = Spec(
