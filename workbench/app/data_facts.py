@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.samples import collect, list_in_use
+from workbench.app.samples import TRAIN, VALIDATION, collect, list_in_use
 from workbench.domain.advice import DataFacts
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT
 from workbench.domain.splits import Part
 from workbench.storage.project import Project
-
-TRAIN, VALIDATION = 0.7, 0.15  # shares that are taken where there is no split
 
 
 def facts_of(store: Project, target: str) -> DataFacts:

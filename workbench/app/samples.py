@@ -18,6 +18,8 @@ from workbench.domain.runs import LabelList, RunLabels, Sample
 from workbench.domain.splits import Part
 from workbench.storage.project import Project
 
+TRAIN, VALIDATION = 0.7, 0.15  # shares that are taken where there is no split
+
 
 @dataclass(frozen=True)
 class SampleSet:
@@ -36,11 +38,11 @@ class SampleSet:
         for sample in self.samples:
             if sample.target >= 0 and sample.part == train:
                 counts[sample.target] += 1
-        share = 1.0 if split else 0.7
+        share = 1.0 if split else TRAIN
         validation = sum(sample.part == Part.VALIDATION for sample in self.samples)
         return DataFacts(
             tuple(round(count * share) for count in counts),
-            validation if split else round(0.15 * len(self.samples)),
+            validation if split else round(VALIDATION * len(self.samples)),
             self.crops,
             self.shorter_side,
         )

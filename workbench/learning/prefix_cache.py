@@ -19,7 +19,7 @@ from workbench.learning.device import Device
 from workbench.learning.evaluate import Scorer
 from workbench.learning.models import Network, blocks
 from workbench.learning.pixels import looks
-from workbench.learning.prefix_maps import chunks, machine_words
+from workbench.learning.prefix_maps import chunks, machine_words, read_maps
 from workbench.learning.prefix_store import Maps
 
 
@@ -123,5 +123,4 @@ class KeptMaps:
         return found
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
-        maps = self._maps.rows(rows).to(self._order.device.torch)
-        return maps.float() if self._order.precision == "fp32" else maps
+        return read_maps(self._order, self._maps, rows)

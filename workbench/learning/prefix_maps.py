@@ -76,19 +76,24 @@ def find_or_make(
     size = 2 * int(np.prod(shape))
     if spare_others and not store.has_free(size):
         return None
-    if not store.room_for(size):
-        text = f"No room for {size / GIB:.1f} GiB of maps"
-        report(Note(text=f"{text}: each step computes the frozen stages anew.", warning=True))
-        return None
-    maps = store.write(keys[-1], shape, _parts(shown, split, done, known, report, interrupted))
+    maps, why = None, f"No room for {size / GIB:.1f} GiB of maps"
+    if store.room_for(size):
+        parts = _parts(shown, split, done, known, report, interrupted)
+        maps, why = store.write(keys[-1], shape, parts), "The maps could not be kept on the disk"
     if maps is None:
-        if not interrupted():
-            text = "The maps could not be kept on the disk: each step computes the frozen stages."
+        if not spare_others and not interrupted():
+            text = f"{why}: each step computes the frozen stages anew."
             report(Note(text=text, warning=True))
         return None
     how = "made from those of a shallower cut" if known else "made from the images"
     report(Note(text=_words(shown, maps, how)))
     return maps
+
+
+def read_maps(shown: Shown, maps: Maps, rows: NDArray[np.int64]) -> Tensor:
+    """Rows of the maps of `shown`, on its device and as its network takes them."""
+    read = maps.rows(rows).to(shown.device.torch)
+    return read.float() if shown.precision == "fp32" else read
 
 
 def _words(shown: Shown, maps: Maps, how: str) -> str:

@@ -17,7 +17,7 @@ from workbench.learning.device import Device
 from workbench.learning.evaluate import Scorer, checked
 from workbench.learning.models import Network, blocks
 from workbench.learning.pixels import Look, looks
-from workbench.learning.prefix_maps import chunks, machine_words
+from workbench.learning.prefix_maps import chunks, machine_words, read_maps
 from workbench.learning.prefix_store import Maps
 
 
@@ -74,7 +74,7 @@ class Looked:
         tail.eval()
         for start in range(0, count, batch):
             rows = np.arange(start, min(start + batch, count))
-            seen = [self._read(maps, at * count + rows) for at in range(len(self.passes))]
+            seen = [read_maps(self, maps, at * count + rows) for at in range(len(self.passes))]
             pairs = [(seen[at], seen[at + 1]) for at in range(0, len(seen), 2)]
             plain = [(each, None) for each in seen]
             found[rows] = scorer.of_sides(pairs if self.sides == 2 else plain).numpy()
@@ -82,7 +82,3 @@ class Looked:
 
     def _looks(self) -> tuple[Look, ...]:
         return looks(self.images.squares.shape[1], self.card)
-
-    def _read(self, maps: Maps, rows: NDArray[np.int64]) -> Tensor:
-        read = maps.rows(rows).to(self.device.torch)
-        return read.float() if self.precision == "fp32" else read

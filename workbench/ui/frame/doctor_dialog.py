@@ -22,7 +22,7 @@ class DoctorDialog(CopyDialog):
         self.setWindowTitle(tr("This computer and this project"))
         self.resize(760, 520)
         self.list = told_list([tr("What"), tr("How it is"), tr("What to do")], 200, 220)
-        self._lay_out(self.list)
+        self._lay_out(lambda: text_of(self.list), self.list)
         self._left: list[Iterator[Finding]] = [examine_program(), examine_project(op)]
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._next)
@@ -43,6 +43,3 @@ class DoctorDialog(CopyDialog):
         item.setToolTip(1, finding.value)
         item.setToolTip(2, remedy)
         self.list.addTopLevelItem(item)
-
-    def told(self) -> str:
-        return text_of(self.list)

@@ -47,7 +47,4 @@ class ReportDialog(CopyDialog):
         self.text.setReadOnly(True)
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.copy_button.setText(self.tr("Copy report"))
-        self._lay_out(words, self.text)
-
-    def told(self) -> str:
-        return self.text.toPlainText()
+        self._lay_out(self.text.toPlainText, words, self.text)

@@ -26,7 +26,4 @@ class SkippedDialog(CopyDialog):
                 self.list.addTopLevelItem(item)
         note = QLabel(tr("Mend or replace a file and import its source again to take it in."))
         note.setProperty("role", "caption")
-        self._lay_out(self.list, note)
-
-    def told(self) -> str:
-        return text_of(self.list)
+        self._lay_out(lambda: text_of(self.list), self.list, note)

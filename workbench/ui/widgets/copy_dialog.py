@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
@@ -20,13 +22,10 @@ class CopyDialog(QDialog):
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.copy_button = QPushButton(self.tr("Copy"))
-        self.copy_button.clicked.connect(self._copy)
 
-    def told(self) -> str:
-        """What is copied."""
-        raise NotImplementedError
-
-    def _lay_out(self, *told: QWidget) -> None:
+    def _lay_out(self, text: Callable[[], str], *told: QWidget) -> None:
+        """`text` gives what is copied."""
+        self.copy_button.clicked.connect(lambda: self._copy(text()))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(self.copy_button, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.rejected.connect(self.reject)
@@ -36,8 +35,8 @@ class CopyDialog(QDialog):
         for widget in (*told, buttons):
             column.addWidget(widget)
 
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.told())
+    def _copy(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
         self.copy_button.setText(self.tr("Copied"))
 
 
