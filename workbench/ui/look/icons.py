@@ -68,6 +68,8 @@ class _Engine(QIconEngine):
         return theme.accent if state is QIcon.State.On else theme.text
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        if size.isEmpty():  # a button that the layout has not given any room yet
+            return QPixmap()
         made = QPixmap(size)
         made.fill(Qt.GlobalColor.transparent)
         painter = QPainter(made)

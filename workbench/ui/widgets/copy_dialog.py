@@ -46,6 +46,7 @@ def told_list(headers: list[str], first: int, last: int) -> QTreeWidget:
     made.setHeaderLabels(headers)
     made.setRootIsDecorated(False)
     made.setColumnWidth(0, first)
+    made.header().setStretchLastSection(False)  # what is left over is the middle one's
     made.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
     made.setColumnWidth(2, last)
     return made
