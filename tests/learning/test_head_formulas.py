@@ -128,6 +128,17 @@ def test_compact_bilinear_is_the_convolution_of_two_count_sketches() -> None:
     np.testing.assert_allclose(head(maps()).numpy(), normalised(expected), atol=1e-3)
 
 
+def test_slopes_of_a_sketch_are_rounded_once_where_a_training_runs_in_half() -> None:
+    head, weights = made("compact-bilinear"), torch.randn(3, 32).double()
+    half = maps().bfloat16().requires_grad_()
+    whole = half.detach().double().requires_grad_()
+    (head.sketch(whole) * weights).sum().backward()
+    with torch.autocast("cpu", torch.bfloat16):
+        (head.float().sketch(half) * weights.float()).sum().backward()
+    assert half.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(half.grad.double(), whole.grad, rtol=2**-8, atol=1e-6)
+
+
 def test_products_of_sketches_are_squared_products_on_average() -> None:
     x, y = maps(1, 16, 3)[..., :1, :1], maps(1, 16, 4)[..., :1, :1] + 0.5
     wanted = float((x * y).sum() ** 2)

@@ -3,14 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from workbench.domain.methods import Parameter, Spec, Value
 from workbench.learning.heads.base import Features, register
 from workbench.learning.heads.bilinear import CHANNELS, SCALE
-from workbench.learning.heads.second_order import narrowed, products, signed_root, unit
+from workbench.learning.heads.second_order import (
+    narrowed,
+    products,
+    signed_root,
+    single,
+    unhalved,
+    unit,
+)
+
+
+def sums_at(pooled: Tensor, at: Tensor, width: int) -> Tensor:
+    """N × n × n numbers summed where `at` sends them, (n²,) in [0, 2d) -> N × d: added below d,
+    taken away from there on."""
+    sums = pooled.new_zeros(pooled.shape[0], 2 * width)
+    sums = sums.scatter_add(1, at.expand(pooled.shape[0], -1), pooled.flatten(1))
+    return sums[:, :width] - sums[:, width:]
+
+
+class PooledAt(torch.autograd.Function):
+    """`sums_at` of G = Σ x xᵀ / (h · w), with the slope that its symmetry allows: with g what
+    arrives at each product, ∂/∂x = (g + gᵀ) x / (h · w), one product of matrices where
+    differentiating G as a product of two needs two, and no other N × n × n numbers are kept."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, at: Tensor, width: int) -> Tensor:
+        ctx.save_for_backward(maps, at)
+        return sums_at(products(maps, maps), at, width)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        maps, at = ctx.saved_tensors
+        n, kept = maps.shape[:2]
+        cells = single(maps).flatten(2).transpose(1, 2)
+        slope = torch.cat((slope, -slope), dim=1) / cells.shape[1]
+        both = slope.index_select(1, at)
+        both += slope.index_select(1, at.view(kept, kept).t().flatten())
+        with unhalved(maps):  # cells first, as maps lie in memory where channels come last
+            found = cells @ both.view(n, kept, kept)
+        return found.transpose(1, 2).reshape(maps.shape).to(maps.dtype), None, None
 
 
 @register
@@ -56,13 +97,13 @@ class CompactBilinear(Features):
 
     def sketch(self, maps: Tensor) -> Tensor:
         """N × d: the mean over the cells of their tensor sketches."""
-        pooled = products(maps, maps)
-        signs = self.signs.to(pooled.dtype)
-        signed = pooled * (signs[0][:, None] * signs[1][None, :])
         at = (self.places[0][:, None] + self.places[1][None, :]) % self.width
-        at = at.flatten().expand(pooled.shape[0], -1)
-        empty = pooled.new_zeros(pooled.shape[0], self.width)
-        return empty.scatter_add(1, at, signed.flatten(1))
+        negative = self.signs[0][:, None] != self.signs[1][None, :]
+        at = (at + self.width * negative).flatten()
+        if torch.compiler.is_exporting():
+            return sums_at(products(maps, maps), at, self.width)
+        pooled: Tensor = PooledAt.apply(maps, at, self.width)  # type: ignore[no-untyped-call]
+        return pooled
 
     def forward(self, maps: Tensor) -> Tensor:
         vector = unit(signed_root(self.sketch(self.narrow(maps))))

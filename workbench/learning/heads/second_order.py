@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +15,21 @@ LENGTH_EPSILON = 1e-6
 def products(one: Tensor, other: Tensor) -> Tensor:
     """N × n × h × w and N × m × h × w maps -> N × n × m: A Bᵀ / (h · w), at least in single
     precision also where a training runs in half."""
-    kind = one.device.type
-    with contextlib.ExitStack() as stack:
-        if torch.is_autocast_enabled(kind):
-            stack.enter_context(torch.autocast(kind, enabled=False))
+    with unhalved(one):
         a, b = (single(x).flatten(2) for x in (one, other))
         product: Tensor = a @ b.transpose(1, 2) / a.shape[2]
         return product
+
+
+@contextlib.contextmanager
+def unhalved(x: Tensor) -> Iterator[None]:
+    """Here nothing is computed in half precision on the device of `x`, also where a training is."""
+    kind = x.device.type
+    if not torch.is_autocast_enabled(kind):
+        yield
+        return
+    with torch.autocast(kind, enabled=False):
+        yield
 
 
 def single(x: Tensor) -> Tensor:
