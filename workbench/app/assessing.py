@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from PySide6.QtCore import QCoreApplication
 
+from workbench.app.data_facts import facts_of
 from workbench.app.errands import ask
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
@@ -42,6 +43,7 @@ from workbench.domain.runs import (
 from workbench.domain.splits import Part
 from workbench.domain.transfer_advice import TransferFacts, advise_transfer
 from workbench.domain.transfer_gaps import negative_transfer_gap, tuning_gap
+from workbench.storage.project import Project
 
 KEY = "assessments"
 NOTHING_TO_CARRY = "Random weights carry nothing over; they show what a start must surpass."
@@ -63,21 +65,21 @@ def assess_task(
     labels and a start that there is not.
     """
     one_label(op.store, target, "a score of starts")
-    found = as_if_split(collect(op.store, target))
-    chosen = name or str(advise(found.facts(), {}).values["backbone"])
-    orders = [start_order(op, start, chosen) for start in starts]
-    runs = op.store.runs.all()
-    order = AssessmentOrder(
-        starts=tuple(orders), held_out=held_out_part(found), neighbours=neighbours
-    )
-    files = {SAMPLES_FILE: encode_samples(list(found.samples))}
+    advised = advise(facts_of(op.store, target), {}).values["backbone"]
+    orders = [start_order(op, start, name or str(advised)) for start in starts]
+    runs, folder, place = op.store.runs.all(), op.store.folder, op.store.runs_folder
 
     def work() -> Generator[object | None, None, TransferReport]:
+        with Project.reading(folder) as store:
+            found = as_if_split(collect(store, target))
         ready = []
-        for start in order.starts:
+        for start in orders:
             ready.append((yield from with_weights(start)))
-        asked = msgspec.structs.replace(order, starts=tuple(ready))
-        answer = yield from ask("assess", asked, files, op.store.runs_folder, Assessed)
+        order = AssessmentOrder(
+            starts=tuple(ready), held_out=held_out_part(found), neighbours=neighbours
+        )
+        files = {SAMPLES_FILE: encode_samples(list(found.samples))}
+        answer = yield from ask("assess", order, files, place, Assessed)
         return report_of(target, answer.assessment, runs)
 
     def finish(outcome: Outcome) -> None:

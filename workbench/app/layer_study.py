@@ -10,6 +10,7 @@ import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.assessing import held_out_part, start_order, with_weights
+from workbench.app.data_facts import facts_of
 from workbench.app.errands import ask
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
@@ -20,6 +21,7 @@ from workbench.domain.advice import advise
 from workbench.domain.layer_studies import LayersOrder, LayerStudy
 from workbench.domain.reports import Layered
 from workbench.domain.runs import SAMPLES_FILE, encode_samples
+from workbench.storage.project import Project
 
 KEY = "layer_studies"
 KEPT = 20  # studies that a project remembers
@@ -32,16 +34,17 @@ def layers_task(
     the project then remembers. `name` is the backbone of a start that does not say its own; ""
     takes the one advised. Raises KnownError and ValueRefused as `assess_task` does."""
     one_label(op.store, target, "a head on each stage")
-    found = as_if_split(collect(op.store, target))
-    chosen = name or str(advise(found.facts(), {}).values["backbone"])
-    wanted = start_order(op, start, chosen)
-    order = LayersOrder(start=wanted, held_out=held_out_part(found), seed=seed)
-    files = {SAMPLES_FILE: encode_samples(list(found.samples))}
+    advised = advise(facts_of(op.store, target), {}).values["backbone"]
+    wanted = start_order(op, start, name or str(advised))
+    folder, place = op.store.folder, op.store.runs_folder
 
     def work() -> Generator[object | None, None, LayerStudy]:
+        with Project.reading(folder) as store:
+            found = as_if_split(collect(store, target))
         ready = yield from with_weights(wanted)
-        asked = msgspec.structs.replace(order, start=ready)
-        answer = yield from ask("layers", asked, files, op.store.runs_folder, Layered)
+        order = LayersOrder(start=ready, held_out=held_out_part(found), seed=seed)
+        files = {SAMPLES_FILE: encode_samples(list(found.samples))}
+        answer = yield from ask("layers", order, files, place, Layered)
         return LayerStudy(
             target=target,
             start=wanted.start,

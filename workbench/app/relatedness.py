@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from PySide6.QtCore import QCoreApplication
 
+from workbench.app.data_facts import facts_of
 from workbench.app.errands import ask
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
 from workbench.app.samples import collect
-from workbench.app.sources import Place, opened_beside
+from workbench.app.sources import Place, project_folder
 from workbench.domain.errors import ValueRefused
 from workbench.domain.relatedness import DomainOrder, Relatedness, RelatednessOrder
 from workbench.domain.reports import Related
@@ -60,18 +63,63 @@ def relatedness_task(
 
     `order` says how it is done; its domains are filled in here.
     """
-    if not sources:
+    return _task(op, label_set, len(sources), lambda: iter(sources), order)
+
+
+def compare_task(
+    op: OpenProject, label_set: str, places: Mapping[str, Place], order: RelatednessOrder
+) -> Task:
+    """`relatedness_task` of named sources; the job opens each in turn and reads it, and fails where
+    one cannot be read."""
+    own = op.store.folder
+
+    def read() -> Iterator[Domain]:
+        for name, (folder, labels) in places.items():
+            with _read_beside(own, folder) as store:
+                yield domain_of(store, labels, name)
+
+    return _task(op, label_set, len(places), read, order)
+
+
+@contextmanager
+def _read_beside(own: Path, folder: Path) -> Iterator[Project]:
+    """A project to look at in this thread; one that is not the `own` is held meanwhile."""
+    if folder == own.resolve():
+        with Project.reading(folder) as store:
+            yield store
+        return
+    with closing(Project.open(project_folder(folder))) as store:
+        yield store
+
+
+def _task(
+    op: OpenProject,
+    label_set: str,
+    count: int,
+    read: Callable[[], Iterator[Domain]],
+    order: RelatednessOrder,
+) -> Task:
+    """The job; `read` gives the sources, in the job's thread."""
+    if not count:
         raise ValueRefused("sources", 0, "at least one")
-    domains = [domain_of(op.store, label_set), *sources]
-    files = {f"domain-{at}.jsonl": encode_samples(list(d.samples)) for at, d in enumerate(domains)}
-    orders = [
-        DomainOrder(name=domain.name, samples=file, classes=domain.classes)
-        for domain, file in zip(domains, files, strict=True)
-    ]
-    whole = msgspec.structs.replace(order, domains=tuple(orders))
+    facts_of(op.store, label_set)  # refuses what cannot be learned
+    folder, runs = op.store.folder, op.store.runs_folder
 
     def work() -> Generator[object | None, None, Relatedness]:
-        answer = yield from ask("relate", whole, files, op.store.runs_folder, Related)
+        with Project.reading(folder) as store:
+            domains = [domain_of(store, label_set)]
+        for source in read():
+            domains.append(source)
+            yield None
+        names = [f"domain-{at}.jsonl" for at in range(len(domains))]
+        asked = tuple(
+            DomainOrder(name=domain.name, samples=name, classes=domain.classes)
+            for domain, name in zip(domains, names, strict=True)
+        )
+        samples = (encode_samples(list(domain.samples)) for domain in domains)
+        files = dict(zip(names, samples, strict=True))
+        whole = msgspec.structs.replace(order, domains=asked)
+        answer = yield from ask("relate", whole, files, runs, Related)
         return answer.relatedness
 
     def finish(outcome: Outcome) -> None:
@@ -81,19 +129,8 @@ def relatedness_task(
             op.store.settings.put(KEY, [msgspec.to_builtins(made), *kept][:KEPT])
 
     title = QCoreApplication.translate("relatedness", "Compare {count} sources with {target}")
-    named = title.format(count=len(sources), target=domains[0].name)
+    named = title.format(count=count, target=op.store.name)
     return Task(named, work, finish=finish, kind="relatedness")
-
-
-def compare_task(
-    op: OpenProject, label_set: str, places: Mapping[str, Place], order: RelatednessOrder
-) -> Task:
-    """`relatedness_task` of named sources, each opened in turn and read."""
-    domains: list[Domain] = []
-    for name, (folder, labels) in places.items():
-        with opened_beside(op, folder) as source:
-            domains.append(domain_of(source.store, labels, name))
-    return relatedness_task(op, label_set, domains, order)
 
 
 def comparisons(op: OpenProject) -> list[Comparison]:

@@ -45,6 +45,7 @@ from workbench.domain.reports import (
     decode_report,
 )
 from workbench.domain.runs import PREDICTIONS_FILE, REPORTS_FILE, START_FILE, RunStatus
+from workbench.storage.project import Project
 
 __all__ = ["RunControl", "advise", "facts", "prepare", "recover", "training_task", "trial_task"]
 
@@ -237,12 +238,13 @@ def trial_task(project: OpenProject, partial: Mapping[str, object]) -> Task:
 
     Raises KnownError and ValueRefused as `prepare` does.
     """
-    found = collect(project.store, str(partial.get("target", "")))
-    recipe = complete(partial, advise_for(found.facts(), partial).values)
-    frozen = as_if_split(found)
-    runs = project.store.runs_folder
+    target = str(partial.get("target", ""))
+    recipe = complete(partial, advise_for(facts_of(project.store, target), partial).values)
+    folder, runs = project.store.folder, project.store.runs_folder
 
     def work() -> Generator[object | None, None, Trial]:
+        with Project.reading(folder) as store:
+            frozen = as_if_split(collect(store, target))
         runs.mkdir(parents=True, exist_ok=True)
         parent = Path(tempfile.mkdtemp(prefix=".trial-", dir=runs))
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,16 @@ def world_error(error: sqlite3.Error, path: Path) -> KnownError | None:
 
 
 class Database:
-    """A connection used by the thread that made it and by no other."""
+    """A connection used by the thread that made it and by no other; one that is not `writable`
+    changes nothing but tables of its own that go with it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writable: bool = True) -> None:
         self.path = path
         self._owner = threading.get_ident()
-        self.connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        mode = "rwc" if writable else "ro"
+        self.connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", isolation_level=None, timeout=5.0, uri=True
+        )
         self._checkpoints = Checkpoints(path)
 
     def tune(self) -> None:
@@ -143,3 +147,17 @@ class Database:
     def _check_thread(self) -> None:
         if threading.get_ident() != self._owner:
             raise RuntimeError("a project may be used only by the thread that opened it")
+
+
+@contextmanager
+def reading(path: Path) -> Generator[Database, None, None]:
+    """A connection of this thread's own to look at a project's database with. Raises KnownError
+    where it cannot be read."""
+    try:
+        with closing(Database(path, writable=False)) as db:
+            yield db
+    except sqlite3.Error as error:
+        known = world_error(error, path)
+        if known is None:
+            raise
+        raise known from error

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from sqlite_utils import Database as SqliteDatabase
@@ -15,7 +17,7 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
 from workbench.storage.clusterings import Clusterings
 from workbench.storage.crops import Crops
-from workbench.storage.database import Database, world_error
+from workbench.storage.database import Database, reading, world_error
 from workbench.storage.features import FeatureIndexes
 from workbench.storage.history import History
 from workbench.storage.images import Images
@@ -36,7 +38,8 @@ DATABASE_FILE = "project.sqlite"
 
 
 class Project:
-    """An open project; used by the thread that opened it alone. Close it when done."""
+    """An open project; used by the thread that opened it alone. Close it when done. Jobs look at it
+    through `reading`, in their own threads."""
 
     def __init__(self, folder: Path, db: Database) -> None:
         self.folder = folder
@@ -53,7 +56,6 @@ class Project:
         self.studies = Studies(db)
         self.history = History(db, self._recorder)
         self.settings = Settings(db)
-        self.thumbnails = Thumbnails(folder)
         self.features = FeatureIndexes(folder)
         self.clusterings = Clusterings(folder)
 
@@ -110,10 +112,26 @@ class Project:
         except OSError as error:
             raise KnownError(f"{folder} cannot be used: {error.strerror}.") from error
 
+    @classmethod
+    @contextmanager
+    def reading(cls, folder: Path) -> Iterator[Project]:
+        """An open project as it is now, for a thread other than its own: edits made meanwhile are
+        not seen, and none can be made. Raises KnownError where it cannot be read."""
+        path = Path(folder).absolute() / DATABASE_FILE
+        with reading(path) as db:
+            db.run("BEGIN")
+            db.value("SELECT count(*) FROM sqlite_master")  # what is committed until now
+            yield cls(path.parent, db)
+
     @property
     def name(self) -> str:
         """The folder's name without its suffix."""
         return self.folder.stem
+
+    @cached_property
+    def thumbnails(self) -> Thumbnails:
+        """Small pictures of its images, opened when first asked for."""
+        return Thumbnails(self.folder)
 
     @property
     def runs_folder(self) -> Path:
@@ -140,7 +158,8 @@ class Project:
         """Close the files and let the project go. Closing twice is harmless."""
         if self._db is None:
             return
-        self.thumbnails.close()
+        if "thumbnails" in self.__dict__:
+            self.thumbnails.close()
         self._db.close()
         self._db = None
         remove_lock(self.folder)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.features import Keys, feature_key
 from workbench.domain.images import Source
-from workbench.storage.database import IntArray, listed, world_error
+from workbench.storage.database import IntArray, listed, reading
 
 _AT_ONCE = 2000  # rows between two chances to stop
 _SIDES = "c.left, c.top, c.right, c.bottom"
@@ -64,25 +62,13 @@ class SubjectFile:
     box: tuple[int, int, int, int] | None = None
 
 
-@contextmanager
-def _reading(database: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-            yield connection
-    except sqlite3.Error as error:
-        known = world_error(error, database)
-        if known is None:
-            raise
-        raise known from error
-
-
 def read_subjects(database: Path, crops: bool) -> Generator[None, None, Subjects]:
     """Every image, or every usable crop, as last committed; yields chances to stop. For any thread.
     Raises KnownError where the project cannot be read."""
     parts: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
     keys: list[Keys] = [np.empty(0, np.uint64)]
-    with _reading(database) as connection:
-        cursor = connection.execute(_CROPS if crops else _IMAGES)
+    with reading(database) as db:
+        cursor = db.run(_CROPS if crops else _IMAGES)
         while rows := cursor.fetchmany(_AT_ONCE):
             parts.append(np.array([row[:2] for row in rows], np.int64))
             found = [feature_key(row[2], row[3:] or None) for row in rows]
@@ -96,8 +82,8 @@ def read_files(database: Path, subjects: Subjects, crops: bool) -> list[SubjectF
     """The files of these images (or crops), in their order, those without a place left out.
     For any thread; raises KnownError where the project cannot be read."""
     wanted: Sequence[int] = (subjects.crops if crops else subjects.images).tolist()
-    with _reading(database) as connection:
-        rows = connection.execute(_OF_CROPS if crops else _OF_IMAGES, (listed(wanted),)).fetchall()
+    with reading(database) as db:
+        rows = db.rows(_OF_CROPS if crops else _OF_IMAGES, (listed(wanted),))
     bases: dict[tuple[str, str], Path] = {}
     found = []
     for image, crop, hash_, source, kind, path, *box in rows:
