@@ -3,7 +3,7 @@
 import pytest
 
 from tests.storage.made import fill, found
-from workbench.app.jobs import Task
+from workbench.app.jobs import Done, Task, run_here
 from workbench.app.labelling import (
     assign,
     assign_crops,
@@ -12,7 +12,7 @@ from workbench.app.labelling import (
     next_unlabelled,
     remove_set,
 )
-from workbench.app.splitting import split
+from workbench.app.splitting import split, split_task
 from workbench.domain.annotations import Author
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused
@@ -134,7 +134,7 @@ def test_a_split_is_even_over_categories_and_views(labelled):
 def test_the_same_seed_gives_the_same_split(labelled):
     split(labelled, SplitPlan(seed=3))
     first = labelled.store.splits.parts()
-    split(labelled, SplitPlan(seed=4))
+    assert isinstance(run_here(split_task(labelled, SplitPlan(seed=4))), Done)
     assert labelled.store.splits.parts() != first
     split(labelled, SplitPlan(seed=3))
     assert labelled.store.splits.parts() == first

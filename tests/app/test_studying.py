@@ -5,10 +5,19 @@ import json
 import pytest
 
 from tests.app.training_projects import FAST, small_project
-from workbench.app.jobs import Done, run_here
+from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.studying import as_builtins, find_study, new_study, next_runs, standing
+from workbench.app.study_queue import StudyQueue
+from workbench.app.studying import (
+    as_builtins,
+    find_study,
+    new_study,
+    next_runs,
+    standing,
+    study_task,
+)
 from workbench.app.training import training_task
+from workbench.app.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import SAMPLES_FILE, RunStatus, decode_samples
 from workbench.domain.studies import parse_plan
@@ -20,6 +29,8 @@ PLAN = {
     "base": {**FAST, "target": "category"},
     "variants": {"plain": {}, "pulled": {"penalty": "l2", "options": {"l2": {"alpha": 0.1}}}},
 }
+
+WAIT = 60_000
 
 
 @pytest.fixture
@@ -83,7 +94,32 @@ def test_a_plan_that_cannot_be_trained_leaves_nothing(op):
     wrong = {**PLAN, "variants": {"plain": {}, "odd": {"penalty": "magic"}}}
     with pytest.raises(ValueRefused, match="l2-sp"):
         new_study(op, parse_plan(wrong, "odd"))
+    checked = run_here(study_task(op, parse_plan(wrong, "odd"), lambda _: None))
+    assert isinstance(checked, Failed)
+    assert "l2-sp" in checked.remedy
     assert op.store.studies.all() == []
     assert [record.status for record in op.store.runs.all()] == []
     with pytest.raises(KnownError, match="none yet"):
         find_study(op, "pull")
+
+
+def test_a_study_stopped_while_its_next_run_is_made_trains_it_when_it_goes_on(op, qtbot):
+    queue = TrainingQueue(op)
+    studies = StudyQueue(op, queue)
+    study = new_study(op, parse_plan({**PLAN, "seeds": [0]}, "pull"))
+    studies.go_on(study.id)
+    assert studies.running(study.id)
+    studies.stop(study.id)
+    assert not studies.running(study.id)
+    qtbot.waitUntil(lambda: not op.jobs.jobs(), timeout=WAIT)
+    assert queue.current == ""
+    assert {record.status for record in op.store.runs.all()} <= {RunStatus.PAUSED}
+    studies.go_on(study.id)
+    qtbot.waitUntil(lambda: standing(op, study_now(op)).done == 2, timeout=WAIT)
+    qtbot.waitUntil(lambda: not studies.running(study.id), timeout=WAIT)
+    assert len(op.store.runs.all()) == 2
+    queue.close()
+
+
+def study_now(op):
+    return op.store.studies.all()[0]

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 from tests.app.training_projects import FAST, small_project
 from workbench.app.data_facts import facts_of
+from workbench.app.jobs import Failed, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import advise, prepare
+from workbench.app.preparing import advise, prepare, prepare_task
 from workbench.app.samples import collect
 from workbench.app.splitting import split
 from workbench.domain.crops import Crop, CropState, CropUpdate
@@ -18,7 +20,15 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Note, decode_report
-from workbench.domain.runs import RECIPE_FILE, REPORTS_FILE, SAMPLES_FILE, RunStatus, decode_samples
+from workbench.domain.runs import (
+    LABELS_FILE,
+    RECIPE_FILE,
+    REPORTS_FILE,
+    SAMPLES_FILE,
+    RunRecord,
+    RunStatus,
+    decode_samples,
+)
 from workbench.domain.splits import SplitPlan
 
 
@@ -153,6 +163,40 @@ def test_prepare_makes_the_missing_split_and_says_so(op: OpenProject) -> None:
     assert recipe["epochs"] == 2
     assert recipe["learning_rate"] == advise(op, FAST).values["learning_rate"]
     assert not list(op.store.runs_folder.glob("*.part"))
+
+
+@pytest.mark.parametrize("plan", [None, SplitPlan(0.5, 0.0, 0.5, seed=3)])
+def test_a_job_freezes_the_same_run_in_a_thread_of_its_own(
+    op: OpenProject, qtbot: QtBot, plan: SplitPlan | None
+) -> None:
+    made: list[RunRecord] = []
+    job = op.jobs.start(prepare_task(op, FAST, "by a job", plan, made.append))
+    with qtbot.waitSignal(job.ended):
+        pass
+    assert made == op.store.runs.all()
+    assert made[0].status is RunStatus.PAUSED, "until it is queued"
+    assert (op.store.splits.current() is None) == (plan is not None)
+    op.store.runs.remove(made[0].id)
+    if plan is None:
+        op.undo()
+    here = prepare(op, FAST, "by a job", plan)
+    assert here.recipe_toml == made[0].recipe_toml
+    folders = [op.store.runs_folder / record.id for record in (made[0], here)]
+    for name in (RECIPE_FILE, LABELS_FILE, SAMPLES_FILE, REPORTS_FILE):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_a_job_that_finds_nothing_to_learn_fails_and_makes_nothing(op: OpenProject) -> None:
+    task = prepare_task(op, FAST)
+    with op.edit("Nothing to learn"):
+        op.store.labels.assign(op.store.images.ids(), "category", None)
+    outcome = run_here(task)
+    assert isinstance(outcome, Failed)
+    assert outcome.sentence == "No image has a category label yet."
+    assert not outcome.report
+    assert op.store.runs.all() == []
+    assert op.store.splits.current() is None
+    assert list(op.store.runs_folder.iterdir()) == []
 
 
 def test_prepare_says_where_rare_classes_count_twice(op: OpenProject) -> None:

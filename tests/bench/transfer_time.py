@@ -82,7 +82,7 @@ def carry_over(
     transfer = transferring.begin(op, asked)
     for step in steps(op, transfer):
         if step.task is not None:
-            with timed(spent, "comparing"):
+            with timed(spent, "comparing" if step.stage is Stage.COMPARE else "preparing"):
                 assert isinstance(run_here(step.task), Done)
         elif step.stage is Stage.SOURCE:
             with timed(spent, "source"):

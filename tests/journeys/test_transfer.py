@@ -172,7 +172,8 @@ def test_a_source_that_is_open_elsewhere_is_said(qtbot, window, tmp_path):
     held = Project.open(tmp_path / "Toys.workbench")
     try:
         dialog.start.click()
-        assert "open in another window" in dialog.problem.text()
+        said = dialog.problem.text
+        qtbot.waitUntil(lambda: "open in another window" in said(), timeout=WAIT)
         assert page.transfers.queue.current is None
         assert dialog.start.text() == "Go on"
     finally:

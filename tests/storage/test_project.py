@@ -228,6 +228,40 @@ def test_only_the_thread_that_opened_it_may_use_a_project(project):
     assert "only by the thread that opened it" in caught[0]
 
 
+def test_a_job_reads_the_project_as_it_was_when_it_began_and_changes_nothing(project):
+    ids = fill(project, 6)
+    told = []
+
+    def look():
+        with Project.reading(project.folder) as seen:
+            told.append(seen.labels.of_images(ids, "view"))
+            begun.set()
+            assert edited.wait(10)
+            told.append(seen.labels.of_images(ids, "view"))
+            with pytest.raises(sqlite3.OperationalError, match="readonly"), seen.edit("No"):
+                seen.labels.assign(ids, "view", "back")
+            told.append("refused")
+
+    begun, edited = threading.Event(), threading.Event()
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert begun.wait(10)
+    with project.edit("Views"):
+        project.labels.assign(ids, "view", "left")
+    edited.set()
+    thread.join()
+    assert told == [{}, {}, "refused"]
+    with Project.reading(project.folder) as seen:
+        assert set(seen.labels.of_images(ids, "view").values()) == {"left"}
+    assert (project.folder / LOCK_FILE).exists(), "whoever looks does not let go for its owner"
+    assert project.history.undo()[0] == "Views"
+
+
+def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path):
+    with pytest.raises(KnownError, match="cannot be opened"), Project.reading(tmp_path / "gone"):
+        pass
+
+
 def test_settings_and_thumbnails_are_kept(project):
     assert project.settings.get("sort", "name") == "name"
     project.settings.put("sort", {"by": "name", "down": True})

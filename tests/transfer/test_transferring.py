@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.app.training_projects import small_project
-from workbench.app import transfer_book, transferring
+from workbench.app import transfer_book, transfer_runs, transferring
+from workbench.app.jobs import Done, run_here
 from workbench.app.sources import checked_source, own_sources
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.predictions import PART_CODES, PredictionTable
@@ -63,14 +64,30 @@ def found(*names):
     )
 
 
+def carried_out(task):
+    return isinstance(run_here(task), Done)
+
+
+def source_prepared(target, source, transfer):
+    task = transfer_runs.source_task(target, source, "category", transfer)
+    assert task is None or carried_out(task)
+    return transfer_book.latest(target, transfer)
+
+
+def candidates_prepared(target, source, transfer):
+    for task in transfer_runs.candidate_tasks(target, source.store.folder, transfer):
+        assert carried_out(task)
+    return transfer_book.latest(target, transfer)
+
+
 def begun(target, source, asked=ASKED):
     """A transfer whose source is learned and whose candidates are made."""
     transfer = transferring.begin(target, asked)
     transfer = transferring.choose_source(target, transfer, found("there", "elsewhere"))
-    transfer = transferring.prepare_source(target, source, "category", transfer)
+    transfer = source_prepared(target, source, transfer)
     weights = source.store.runs_folder / transfer.source_run / WEIGHTS_FILE
     weights.write_bytes(b"weights")
-    return transferring.prepare_candidates(target, source.store.folder, transfer)
+    return candidates_prepared(target, source, transfer)
 
 
 def recipe_of(op, run):
@@ -82,13 +99,13 @@ def test_a_step_that_is_done_is_not_done_again(target, source):
     assert transfer.source == "there"
     again = transferring.begin(target, ASKED)
     assert again == transfer
-    assert transferring.prepare_source(target, source, "category", again) == transfer
-    assert transferring.prepare_candidates(target, source.store.folder, again) == transfer
+    assert source_prepared(target, source, again) == transfer
+    assert candidates_prepared(target, source, again) == transfer
     assert len(target.store.runs.all()) == 3
     assert len(source.store.runs.all()) == 1
 
     target.store.runs.remove(transfer.candidates[1].run)
-    mended = transferring.prepare_candidates(target, source.store.folder, again)
+    mended = candidates_prepared(target, source, again)
     assert [c.run for c in mended.candidates][::2] == [c.run for c in transfer.candidates][::2]
     assert mended.candidates[1].run != transfer.candidates[1].run
     assert transfer_book.transfers(target) == [mended]
@@ -116,14 +133,14 @@ def test_candidates_share_views_and_the_precision_of_their_source(target, source
 
     asked = msgspec.structs.replace(ASKED, settings={"image_size": 64, "epochs": 3})
     transfer = transferring.choose_source(target, transferring.begin(target, asked), found("there"))
-    transfer = transferring.prepare_source(target, source, "category", transfer)
+    transfer = source_prepared(target, source, transfer)
     learned = source.store.runs_folder / transfer.source_run
     (learned / WEIGHTS_FILE).write_bytes(b"weights")
     began = Started(
         device="a CPU", precision="bf16", batch=8, parameters=1, trained_parameters=1, images={}
     )
     (learned / REPORTS_FILE).write_bytes(encode_report(began) + b"\n")
-    transfer = transferring.prepare_candidates(target, source.store.folder, transfer)
+    transfer = candidates_prepared(target, source, transfer)
     recipes = [recipe_of(target, c.run) for c in transfer.candidates]
     assert {r["cache"] for r in recipes} == {3}  # no view is made that no epoch shows
     assert {r["precision"] for r in recipes} == {"bf16"}
@@ -186,7 +203,9 @@ def test_held_out_images_alone_are_voted_on(target, source):
     assert transfer_book.done(voted)
     assert transferring.begin(target, ASKED) != voted  # the next one is a new one
 
-    single = transferring.prepare_single(target, source.store.folder, voted)
+    assert carried_out(transfer_runs.single_task(target, source.store.folder, voted))
+    single = transfer_book.latest(target, voted)
+    assert transfer_runs.single_task(target, source.store.folder, single) is None
     recipe = recipe_of(target, single.single)
     assert (recipe["target"], recipe["frozen"]) == ("category", voted.winner)
 
@@ -197,13 +216,13 @@ def test_a_run_that_was_stopped_for_good_is_made_anew(target, source):
     assert transferring.unfinished(target, run)
     target.store.runs.update(run, status=RunStatus.FINISHED)
     assert not transferring.unfinished(target, run)
-    assert transferring.candidates_made(target, transfer)
+    assert transfer_runs.candidates_made(target, transfer)
     target.store.runs.update(run, status=RunStatus.STOPPED)
-    assert not transferring.candidates_made(target, transfer)
-    mended = transferring.prepare_candidates(target, source.store.folder, transfer)
+    assert not transfer_runs.candidates_made(target, transfer)
+    mended = candidates_prepared(target, source, transfer)
     assert mended.candidates[0].run != run
     assert mended.candidates[1:] == transfer.candidates[1:]
-    assert transferring.candidates_made(target, mended)
+    assert transfer_runs.candidates_made(target, mended)
 
 
 def test_keys_chosen_for_a_training_become_a_transfer(target, tmp_path):

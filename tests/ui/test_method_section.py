@@ -87,7 +87,8 @@ def test_a_training_runs_with_what_was_chosen(qtbot, page):
         page.desk.edit(key, value)
     choose(page, "method", "stochastic-norm")
     qtbot.mouseClick(page.more.methods.ticks["bss"], Qt.MouseButton.LeftButton)
-    page.start_training()
+    with qtbot.waitSignal(page.desk.prepared):
+        page.start_training()
     store = page.context.op.store
     run = store.runs.all()[0]
     recipe = parse_toml(run.recipe_toml, "run")

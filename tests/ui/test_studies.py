@@ -42,12 +42,14 @@ def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     dialog.ticks["l2"][0].setChecked(True)
     assert "4 trainings" in dialog.count.text()
     dialog.make()
+    qtbot.waitUntil(lambda: "results" in window._made, timeout=WAIT)
     results = window._made["results"]
     section = results.studies
     assert results.isVisible()
     assert section.isVisible()
     store = window.op.store
     qtbot.waitUntil(lambda: section.said.text().startswith("1 of 4"), timeout=WAIT)
+    qtbot.waitUntil(lambda: window.context.queue.current != "", timeout=WAIT)
     section.go.click()  # stop: the run under way is paused, none follows
     qtbot.waitUntil(lambda: window.context.queue.current == "", timeout=WAIT)
     assert RunStatus.PAUSED in {run.status for run in store.runs.all()}

@@ -187,7 +187,10 @@ def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, op, page, 
     small(page)
     page.desk.edit("epochs", 3)
     with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
-        page.train.click()
+        with qtbot.waitSignal(page.desk.prepared):
+            page.train.click()
+            assert not page.train.isEnabled(), "until the run is frozen"
+        assert page.train.isEnabled()
         run = page.live.run_id
         assert page.queue.row(run) is not None
         assert not page.queue.row(run).buttons["pause"].isHidden()
@@ -205,7 +208,8 @@ def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, op, page, 
 def test_a_run_is_paused_resumed_and_stopped_from_the_queue(qtbot, op, page, host):
     small(page)
     page.desk.edit("epochs", 100_000)
-    page.start_training()
+    with qtbot.waitSignal(page.desk.prepared):
+        page.start_training()
     run = page.live.run_id
     qtbot.waitUntil(lambda: op.store.runs.get(run).epochs_done > 0, timeout=WAIT)
     qtbot.waitUntil(lambda: "images/s" in page.live.words.text(), timeout=WAIT)

@@ -274,7 +274,9 @@ def test_a_split_is_made_and_said(page, qtbot, window):
     qtbot.addWidget(dialog)
     for part, share in zip(dialog.shares, (50, 25, 25), strict=True):
         dialog.shares[part].setValue(share)
-    dialog.make()
+    with qtbot.waitSignal(dialog.accepted):
+        dialog.make()
+        assert not dialog.make_button.isEnabled()
     assert window.notes.texts() == ["Split made: 12 train, 6 validation, 6 test."]
     assert len(window.op.store.splits.parts()) == 24
     window.go("images")

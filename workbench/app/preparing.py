@@ -7,32 +7,33 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from PySide6.QtCore import QCoreApplication
 
 from workbench.app.choices import check_choices
 from workbench.app.data_facts import facts_of
+from workbench.app.jobs import Done, Outcome, Task, nothing
 from workbench.app.open_project import OpenProject
 from workbench.app.samples import SampleSet, collect
-from workbench.app.splitting import draw, split
+from workbench.app.splitting import draw, put_split
+from workbench.app.starts import put_start, start_of
 from workbench.app.unlabelled import with_unlabelled
-from workbench.app.weights import weights_path
 from workbench.domain.advice import TWICE, Advice
 from workbench.domain.advice import advise as advise_for
 from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import JOINT, Recipe, complete, parse_toml, to_toml
+from workbench.domain.recipes import JOINT, Recipe, complete, to_toml
 from workbench.domain.reports import Note, encode_report
 from workbench.domain.runs import (
     LABELS_FILE,
     RECIPE_FILE,
     REPORTS_FILE,
     SAMPLES_FILE,
-    START_FILE,
-    WEIGHTS_FILE,
     RunLabels,
     RunRecord,
     RunStatus,
@@ -43,6 +44,7 @@ from workbench.domain.splits import Part, SplitPlan, stratified_split
 from workbench.storage.project import Project
 
 DEFAULT_SPLIT = SplitPlan()
+DEFAULT_SPLIT_NOTE = "There was no split: 70 % train, 15 % validation and 15 % test were drawn."
 
 
 def advise(project: OpenProject, partial: Mapping[str, object]) -> Advice:
@@ -51,6 +53,18 @@ def advise(project: OpenProject, partial: Mapping[str, object]) -> Advice:
     Raises KnownError where the labels allow no training, ValueRefused for an unknown target.
     """
     return advise_for(facts_of(project.store, _target(partial)), partial)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A run as it lies in its folder, which the project does not know of yet. `drawn` are the parts
+    of the split that was made for it where there was none."""
+
+    id: str
+    name: str
+    recipe: Recipe
+    labels: RunLabels
+    drawn: Mapping[int, Part] | None
 
 
 def prepare(
@@ -65,59 +79,106 @@ def prepare(
     `plan` the run has a split of its own, drawn by it, and the project keeps the one it has.
     Raises KnownError and ValueRefused, in which case nothing was made.
     """
+    return _keep(project, _freeze(project.store, partial, name, plan))
+
+
+def prepare_task(
+    project: OpenProject,
+    partial: Mapping[str, object],
+    name: str = "",
+    plan: SplitPlan | None = None,
+    then: Callable[[RunRecord], None] = nothing,
+) -> Task:
+    """A job that does what `prepare` does, for a window that must not wait; `then` takes the run,
+    which is paused until it is put into a queue. What is refused on sight is raised at once, the
+    rest is how the job fails."""
+    target = _target(partial)
+    recipe = complete(partial, advise_for(facts_of(project.store, target), partial).values)
+    check_choices(recipe, target == JOINT or project.store.labels.get(target).exclusive)
+    start_of(project.store, recipe)
+    folder = project.store.folder
+
+    def work() -> Generator[object | None, None, Frozen]:
+        yield None
+        with Project.reading(folder) as store:
+            return _freeze(store, partial, name, plan)
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            then(_keep(project, outcome.value, RunStatus.PAUSED))
+
+    title = QCoreApplication.translate("preparing", "Prepare a training of {target}")
+    return Task(title.format(target=target), work, finish=finish, kind="prepare")
+
+
+def _freeze(
+    store: Project, partial: Mapping[str, object], name: str, plan: SplitPlan | None
+) -> Frozen:
+    """Write a run's folder; `store` is only read."""
     target = _target(partial)
     notes = []
-    found, parts = _found(project, target, plan)
+    found, parts = _found(store, target, plan)
     recipe = _recipe(found, partial)
     check_choices(recipe, found.labels.target.exclusive)
-    start = start_of(project.store, recipe)
-    more = with_unlabelled(project.store, found, recipe, parts)
-    if plan is None and project.store.splits.current() is None:
-        notes.append(_default_split(project, recipe))
-        found = collect(project.store, target)
+    start = start_of(store, recipe)
+    drawn = None
+    if plan is None and store.splits.current() is None:
+        notes.append(DEFAULT_SPLIT_NOTE)
+        drawn = parts = draw(store, DEFAULT_SPLIT, _strata(target))
+        found = _divided(found, parts)
         recipe = _recipe(found, partial)
-        more = with_unlabelled(project.store, found, recipe)
+    more = with_unlabelled(store, found, recipe, parts)
     notes += _notes(found) + _doubts(recipe)
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
-    final = project.store.runs_folder / run_id
-    write_run(final, recipe, more, start, notes)
-    record = _queued(run_id, name or _name(project.store, recipe), recipe, found.labels)
-    project.store.runs.create(record)
-    project.announce(Changes(runs=frozenset({run_id})))
+    write_run(store.runs_folder / run_id, recipe, more, start, notes)
+    return Frozen(run_id, name, recipe, found.labels, drawn)
+
+
+def _keep(project: OpenProject, frozen: Frozen, status: RunStatus = RunStatus.QUEUED) -> RunRecord:
+    """Let the project know of a run, and of the split that was drawn for it."""
+    store, recipe = project.store, frozen.recipe
+    if frozen.drawn is not None and store.splits.current() is None:
+        put_split(project, DEFAULT_SPLIT, frozen.drawn)
+    record = RunRecord(
+        id=frozen.id,
+        name=frozen.name or _name(store, recipe),
+        status=status,
+        target=recipe.target,
+        recipe_toml=to_toml(recipe),
+        labels=frozen.labels,
+        created=time.time(),
+    )
+    store.runs.create(record)
+    project.announce(Changes(runs=frozenset({record.id})))
     return record
 
 
-def _queued(run_id: str, name: str, recipe: Recipe, labels: RunLabels) -> RunRecord:
-    return RunRecord(
-        id=run_id,
-        name=name,
-        status=RunStatus.QUEUED,
-        target=recipe.target,
-        recipe_toml=to_toml(recipe),
-        labels=labels,
-        created=time.time(),
-    )
-
-
 def check(
-    project: OpenProject, partial: Mapping[str, object], plan: SplitPlan | None = None
-) -> None:
-    """Raise KnownError or ValueRefused where `prepare` would refuse these keys; nothing is made."""
-    found, parts = _found(project, _target(partial), plan)
-    recipe = _recipe(found, partial)
-    check_choices(recipe, found.labels.target.exclusive)
-    start_of(project.store, recipe)
-    with_unlabelled(project.store, found, recipe, parts)
+    store: Project, partials: Iterable[Mapping[str, object]], plan: SplitPlan | None = None
+) -> Iterator[None]:
+    """Raise KnownError or ValueRefused where `prepare` would refuse one of these recipes' keys; a
+    step for each, and nothing is made."""
+    known: dict[str, tuple[SampleSet, dict[int, Part] | None]] = {}
+    for partial in partials:
+        target = _target(partial)
+        if target not in known:
+            known[target] = _found(store, target, plan)
+        found, parts = known[target]
+        recipe = _recipe(found, partial)
+        check_choices(recipe, found.labels.target.exclusive)
+        start_of(store, recipe)
+        with_unlabelled(store, found, recipe, parts)
+        yield
 
 
 def _found(
-    project: OpenProject, target: str, plan: SplitPlan | None
+    store: Project, target: str, plan: SplitPlan | None
 ) -> tuple[SampleSet, dict[int, Part] | None]:
     """The labelled samples in their parts, and with `plan` the parts that it draws."""
-    found = collect(project.store, target)
+    found = collect(store, target)
     if plan is None:
         return found, None
-    parts = draw(project, plan, _strata(target))
+    parts = draw(store, plan, _strata(target))
     return _divided(found, parts), parts
 
 
@@ -134,43 +195,6 @@ def _recipe(found: SampleSet, partial: Mapping[str, object]) -> Recipe:
         return recipe
     path = Path(recipe.start.removeprefix("file:")).expanduser().resolve()
     return msgspec.structs.replace(recipe, start=f"file:{path}")
-
-
-def start_of(store: Project, recipe: Recipe) -> Path | None:
-    """The file that a recipe starts from; None where it starts from nothing, or from ImageNet
-    weights that are not downloaded yet. Raises KnownError where the file or run is missing."""
-    kind, _, rest = recipe.start.partition(":")
-    if kind == "imagenet":
-        return weights_path(recipe.backbone)
-    if kind == "run":
-        return _weights_of_run(store, rest, recipe)
-    if kind != "file":
-        return None
-    path = Path(rest)
-    if not path.is_file():
-        raise KnownError(f"The start weights {path} are missing.", "Choose another file.")
-    return path
-
-
-def _weights_of_run(store: Project, run_id: str, recipe: Recipe) -> Path:
-    record = next((r for r in store.runs.all() if r.id == run_id), None)
-    if record is None:
-        raise ValueRefused("start", f"run:{run_id}", "the id of a run of this project")
-    trained = parse_toml(record.recipe_toml, record.name).get("backbone")
-    if trained != recipe.backbone:
-        raise KnownError(
-            f"The run “{record.name}” trained {trained}, not {recipe.backbone}.",
-            "Choose a run of the same backbone.",
-        )
-    path = store.runs_folder / run_id / WEIGHTS_FILE
-    if not path.is_file():
-        raise KnownError(f"The run “{record.name}” has no weights yet.", "Choose a finished run.")
-    return path
-
-
-def _default_split(project: OpenProject, recipe: Recipe) -> str:
-    split(project, DEFAULT_SPLIT, stratify=_strata(recipe.target))
-    return "There was no split: 70 % train, 15 % validation and 15 % test were drawn."
 
 
 def _strata(target: str) -> tuple[str, ...]:
@@ -236,15 +260,6 @@ def write_run(
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise KnownError(f"{folder} cannot be written: {error.strerror}.") from error
-
-
-def put_start(folder: Path, start: Path) -> None:
-    """Copy start weights into a run folder, so that it can be trained anywhere."""
-    safe = start.suffix == ".safetensors"
-    target = folder / (START_FILE if safe else Path(START_FILE).with_suffix(".pth").name)
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(start, part)
-    os.replace(part, target)
 
 
 def as_if_split(found: SampleSet) -> SampleSet:

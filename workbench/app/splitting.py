@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
+from PySide6.QtCore import QCoreApplication
 
+from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Subject
 from workbench.domain.splits import Part, SplitPlan, stratified_split
+from workbench.storage.project import Project
 
 STRATA = ("category", "view")
 
@@ -22,22 +25,43 @@ def split(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) ->
     of the same bytes are one image, so they never stand in two parts. Raises KnownError without
     images, ValueRefused for an unknown set.
     """
-    members = draw(op, plan, stratify)
-    text = " / ".join(f"{100 * getattr(plan, part):.0f}" for part in Part)
-    with op.edit(f"Split {text}"):
-        op.store.splits.make(plan, members)
+    put_split(op, plan, draw(op.store, plan, stratify))
     return op.store.splits.counts()
 
 
-def draw(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:
+def split_task(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> Task:
+    """A job that does what `split` does, for a window that must not wait."""
+    folder = op.store.folder
+
+    def work() -> Generator[object | None, None, dict[int, Part]]:
+        yield None
+        with Project.reading(folder) as store:
+            return draw(store, plan, stratify)
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            put_split(op, plan, outcome.value)
+
+    title = QCoreApplication.translate("splitting", "Split the images")
+    return Task(title, work, finish=finish, kind="split")
+
+
+def put_split(op: OpenProject, plan: SplitPlan, members: Mapping[int, Part]) -> None:
+    """Make a split that was drawn the current one, as one edit."""
+    text = " / ".join(f"{100 * getattr(plan, part):.0f}" for part in Part)
+    with op.edit(f"Split {text}"):
+        op.store.splits.make(plan, members)
+
+
+def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:
     """The part of each image as `split` would make it; nothing is changed."""
-    sets = op.store.labels.sets()
+    sets = store.labels.sets()
     names = [name for name in stratify if name in sets or name not in STRATA]
-    ids = op.store.images.ids()
+    ids = store.images.ids()
     if not len(ids):
         raise KnownError("There are no images to split yet.", "Import a folder first.")
     ordered = np.sort(ids)
-    columns = [_labels(op, ordered.tolist(), name) for name in names]
+    columns = [_labels(store, ordered.tolist(), name) for name in names]
     strata = {
         image: "/".join(column[at] for column in columns)
         for at, image in enumerate(ordered.tolist())
@@ -45,15 +69,15 @@ def draw(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> 
     return stratified_split(plan, strata)
 
 
-def _labels(op: OpenProject, images: list[int], label_set: str) -> list[str]:
+def _labels(store: Project, images: list[int], label_set: str) -> list[str]:
     """What each image is called in one set: its label, or the labels of its mouths."""
-    known = op.store.labels.get(label_set)
+    known = store.labels.get(label_set)
     if known.exclusive and known.subject is Subject.IMAGE:
         names = (*known.names, "")
-        return [names[at] for at in op.store.labels.label_ids(images, label_set).tolist()]
-    found = op.store.labels.of_images(images, label_set)
+        return [names[at] for at in store.labels.label_ids(images, label_set).tolist()]
+    found = store.labels.of_images(images, label_set)
     if known.subject is Subject.CROP:
-        table = op.store.crops.table(label_set)
+        table = store.crops.table(label_set)
         mouths: dict[int, set[str]] = {}
         for image, at in zip(table.images.tolist(), table.labels.tolist(), strict=True):
             if at >= 0:

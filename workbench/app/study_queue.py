@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import Failed
+from workbench.app.jobs import Done, Failed, Job
 from workbench.app.open_project import OpenProject
-from workbench.app.studying import next_runs
+from workbench.app.studying import cell_task, open_cells
 from workbench.app.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunStatus
@@ -25,11 +25,12 @@ class StudyQueue(QObject):
         super().__init__(parent)
         self._op, self._queue = op, queue
         self._under_way: dict[str, str] = {}  # run that is trained -> its study
+        self._preparing: dict[str, Job] = {}  # study -> the job that makes its next run
         queue.ended.connect(self._over)
 
     def running(self, study_id: str) -> bool:
         """Whether a study goes on by itself."""
-        return study_id in self._under_way.values()
+        return study_id in self._preparing or study_id in self._under_way.values()
 
     def go_on(self, study_id: str) -> None:
         """Train what a study lacks."""
@@ -38,6 +39,8 @@ class StudyQueue(QObject):
 
     def stop(self, study_id: str) -> None:
         """Pause the run under way and queue no other; `go_on` takes it up again."""
+        if job := self._preparing.pop(study_id, None):
+            job.stop()
         for run in [run for run, study in self._under_way.items() if study == study_id]:
             del self._under_way[run]
             self._queue.pause(run)
@@ -45,13 +48,30 @@ class StudyQueue(QObject):
 
     def _next(self, study_id: str) -> None:
         try:
-            _, runs = next_runs(self._op, self._op.store.studies.get(study_id))
-            if runs:
-                self._under_way[runs[0]] = study_id
-                self._queue.enqueue(runs[0])
+            study = self._op.store.studies.get(study_id)
+            cell = next(open_cells(self._op, study), None)
+            if cell is not None and cell.run:
+                self._train(cell.run, study_id)
+            elif cell is not None:
+                job = self._op.jobs.start(cell_task(self._op, study, cell))
+                self._preparing[study_id] = job
+                job.ended.connect(self._prepared)
         except KnownError as error:
             self.refused.emit(str(error))
         self.changed.emit()
+
+    def _train(self, run: str, study_id: str) -> None:
+        self._under_way[run] = study_id
+        self._queue.enqueue(run)
+
+    def _prepared(self, outcome: object) -> None:
+        """A run was made; one of a study that was stopped meanwhile is left for later."""
+        job = self.sender()
+        for study_id in [study for study, known in self._preparing.items() if known is job]:
+            del self._preparing[study_id]
+            if isinstance(outcome, Done):
+                self._train(outcome.value.id, study_id)
+            self.changed.emit()
 
     def _over(self, run: str, outcome: object) -> None:
         study_id = self._under_way.pop(run, "")

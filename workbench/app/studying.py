@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import check, prepare
+from workbench.app.preparing import check, prepare, prepare_task
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import SplitPlan
 from workbench.domain.studies import Plan, Row, Study, compare
+from workbench.storage.project import Project
 
 ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
 
@@ -31,38 +36,88 @@ class Standing:
 def new_study(op: OpenProject, plan: Plan) -> Study:
     """Keep a study that has not begun. Raises KnownError and ValueRefused where a variant's recipe
     cannot be trained; then nothing is kept."""
-    for variant in plan.variants:
-        check(op, plan.keys(variant, plan.seeds[0]), _split(plan, plan.seeds[0]))
+    for _ in _checked(op.store, plan):
+        pass
+    return _kept(op, plan)
+
+
+def study_task(op: OpenProject, plan: Plan, then: Callable[[Study], None]) -> Task:
+    """A job that does what `new_study` does, for a window that must not wait; `then` takes the
+    study."""
+    folder = op.store.folder
+
+    def work() -> Generator[object | None, None, None]:
+        with Project.reading(folder) as store:
+            yield from _checked(store, plan)
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            then(_kept(op, plan))
+
+    title = QCoreApplication.translate("studying", "Check the study {name}")
+    return Task(title.format(name=plan.name), work, finish=finish, kind="prepare")
+
+
+def _checked(store: Project, plan: Plan) -> Iterator[None]:
+    first = plan.seeds[0]
+    recipes = [plan.keys(variant, first) for variant in plan.variants]
+    return check(store, recipes, _split(plan, first))
+
+
+def _kept(op: OpenProject, plan: Plan) -> Study:
     study = Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
     op.store.studies.put(study)
     return study
 
 
-def next_runs(op: OpenProject, study: Study, most: int = 1) -> tuple[Study, list[str]]:
-    """The runs of the next cells that are not done, at most so many, made where there are none.
+@dataclass(frozen=True)
+class Cell:
+    """One training of a study; `run` is "" where it has not been made."""
 
-    A run that was removed or failed is made anew; one that was paused is gone on with.
-    """
+    variant: str
+    seed: int
+    run: str
+
+
+def open_cells(op: OpenProject, study: Study) -> Iterator[Cell]:
+    """The cells that are not done, in their order. A run that was removed or failed is to be made
+    anew; one that was paused is gone on with."""
     known = {record.id: record for record in op.store.runs.all()}
-    wanted: list[str] = []
     for variant, seed in study.plan.cells:
-        if len(wanted) >= most:
-            break
         record = known.get(study.run_of(variant, seed))
         if record is None or record.status is RunStatus.FAILED:
-            study = _frozen(op, study, variant, seed)
-            op.store.studies.put(study)
-            wanted.append(study.run_of(variant, seed))
+            yield Cell(variant, seed, "")
         elif record.status not in ENDED:
-            wanted.append(record.id)
+            yield Cell(variant, seed, record.id)
+
+
+def next_runs(op: OpenProject, study: Study, most: int = 1) -> tuple[Study, list[str]]:
+    """The runs of the next open cells, at most so many, made where there are none."""
+    wanted: list[str] = []
+    for cell in islice(open_cells(op, study), most):
+        run = cell.run or prepare(op, *_frozen(study, cell)).id
+        if not cell.run:
+            study = study.with_run(cell.variant, cell.seed, run)
+            op.store.studies.put(study)
+        wanted.append(run)
     return study, wanted
 
 
-def _frozen(op: OpenProject, study: Study, variant: str, seed: int) -> Study:
-    plan = study.plan
-    name = f"{plan.name}: {variant}, seed {seed}"
-    record = prepare(op, plan.keys(variant, seed), name, _split(plan, seed))
-    return study.with_run(variant, seed, record.id)
+def cell_task(op: OpenProject, study: Study, cell: Cell) -> Task:
+    """A job that makes the run of a cell, which the study then knows of."""
+
+    def then(record: RunRecord) -> None:
+        now = op.store.studies.get(study.id)
+        op.store.studies.put(now.with_run(cell.variant, cell.seed, record.id))
+
+    return prepare_task(op, *_frozen(study, cell), then)
+
+
+def _frozen(study: Study, cell: Cell) -> tuple[dict[str, Any], str, SplitPlan | None]:
+    """The recipe keys of a cell, the name of its run, and its split."""
+    plan, seed = study.plan, cell.seed
+    name = f"{plan.name}: {cell.variant}, seed {seed}"
+    return plan.keys(cell.variant, seed), name, _split(plan, seed)
 
 
 def _split(plan: Plan, seed: int) -> SplitPlan | None:

@@ -20,11 +20,11 @@ from workbench.app.preparing import (
     advise,
     as_if_split,
     prepare,
-    put_start,
     write_run,
 )
 from workbench.app.processes import LearningProcess
 from workbench.app.samples import collect
+from workbench.app.starts import put_start
 from workbench.app.weights import fetch
 from workbench.domain.advice import DataFacts
 from workbench.domain.advice import advise as advise_for

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app import transfer_book, transferring
-from workbench.app.jobs import Done, Failed, Job
+from workbench.app.jobs import Done, Failed, Job, Task
 from workbench.app.open_project import OpenProject
 from workbench.app.training_queue import TrainingQueue
 from workbench.app.transfer_steps import Stage, Step, steps
@@ -35,7 +35,7 @@ class TransferQueue(QObject):
         self._steps: Generator[Step, None, None] | None = None
         self._step: Step | None = None
         self._job: Job | None = None
-        self._stepping = False
+        self._stepping = self._stopping = False
         self.problem = ""
         queue.changed.connect(self._look)
         queue.reported.connect(self._heard_training)
@@ -73,12 +73,13 @@ class TransferQueue(QObject):
         """Do what a transfer lacks."""
         if self._transfer is not None:
             return
-        self._transfer, self.problem = transfer, ""
+        self._transfer, self.problem, self._stopping = transfer, "", False
         self._steps = steps(self._op, transfer)
         self._next()
 
     def stop(self) -> None:
         """Leave off: a training is paused, so that `go_on` takes it up again."""
+        self._stopping = True
         if self._job is not None:
             self._job.stop()
         for run in reversed(self._step.runs if self._step is not None else ()):
@@ -94,7 +95,7 @@ class TransferQueue(QObject):
                 self._end()
                 return
             if self._step.task is not None:
-                self._compare(self._step)
+                self._carry_out(self._step.task)
             other = None if self._step.op is self._op else self._step.op
             for run in self._step.runs:
                 self._queue.enqueue(run, other)
@@ -106,15 +107,14 @@ class TransferQueue(QObject):
             self._stepping = False
         self.changed.emit()
 
-    def _compare(self, step: Step) -> None:
-        assert step.task is not None
-        self._job = self._op.jobs.start(step.task)
+    def _carry_out(self, task: Task) -> None:
+        self._job = self._op.jobs.start(task)
         self._job.reported.connect(self.reported)
-        self._job.ended.connect(self._compared)
+        self._job.ended.connect(self._carried_out)
 
-    def _compared(self, outcome: object) -> None:
+    def _carried_out(self, outcome: object) -> None:
         self._job = None
-        if isinstance(outcome, Done) and self._steps is not None:
+        if isinstance(outcome, Done) and self._steps is not None and not self._stopping:
             self._next()
         else:
             self._give_up(outcome.sentence if isinstance(outcome, Failed) else "")

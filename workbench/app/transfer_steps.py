@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Generator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
-from workbench.app import transfer_book, transferring
+from workbench.app import transfer_book, transfer_runs, transferring
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.open_project import OpenProject
+from workbench.app.preparing import DEFAULT_SPLIT
 from workbench.app.relatedness import compare_task
 from workbench.app.sources import named_sources, opened_beside
+from workbench.app.splitting import split_task
 from workbench.domain.relatedness import RelatednessOrder
 from workbench.domain.transfers import Transfer
 
@@ -44,23 +47,47 @@ def steps(op: OpenProject, transfer: Transfer) -> Generator[Step, None, None]:
     """
     places = named_sources(transfer.asked.sources, transfer.asked.label_set)
     if not transfer.ranked:
+        if op.store.splits.current() is None:
+            yield Step(Stage.COMPARE, op, task=_held_out(op, transfer))
         yield Step(Stage.COMPARE, op, task=_comparison(op, transfer))
-        transfer = transfer_book.latest(op, transfer)
+    transfer = transfer_book.latest(op, transfer)
     folder, labels = places[transfer.source]
-    if not transferring.candidates_made(op, transfer):
-        with opened_beside(op, folder) as source:
-            transfer = transferring.prepare_source(op, source, labels, transfer)
-            if left := _left(source, transfer.source_run):
-                yield Step(Stage.SOURCE, source, runs=left)
-        transfer = transferring.prepare_candidates(op, folder, transfer)
+    if not transfer_runs.candidates_made(op, transfer):
+        yield from _source(op, folder, labels, transfer)
+        for task in transfer_runs.candidate_tasks(op, folder, transfer_book.latest(op, transfer)):
+            yield Step(Stage.CANDIDATES, op, task=task)
+    transfer = transfer_book.latest(op, transfer)
     if left := _left(op, *(candidate.run for candidate in transfer.candidates)):
         yield Step(Stage.CANDIDATES, op, runs=left)
     if not transfer.winner:
         transfer = transferring.vote(op, transfer)
     if transfer.asked.compare_views:
-        transfer = transferring.prepare_single(op, folder, transfer)
-        if left := _left(op, transfer.single):
-            yield Step(Stage.SINGLE, op, runs=left)
+        yield from _single(op, folder, transfer)
+
+
+def _source(
+    op: OpenProject, folder: Path, labels: str, transfer: Transfer
+) -> Generator[Step, None, None]:
+    """The source is learned, in its own project."""
+    with opened_beside(op, folder) as source:
+        if task := transfer_runs.source_task(op, source, labels, transfer):
+            yield Step(Stage.SOURCE, source, task=task)
+        if left := _left(source, transfer_book.latest(op, transfer).source_run):
+            yield Step(Stage.SOURCE, source, runs=left)
+
+
+def _single(op: OpenProject, folder: Path, transfer: Transfer) -> Generator[Step, None, None]:
+    """The winner without views."""
+    if task := transfer_runs.single_task(op, folder, transfer):
+        yield Step(Stage.SINGLE, op, task=task)
+    if left := _left(op, transfer_book.latest(op, transfer).single):
+        yield Step(Stage.SINGLE, op, runs=left)
+
+
+def _held_out(op: OpenProject, transfer: Transfer) -> Task:
+    """A job that sets images of the target aside, which are to judge it."""
+    own = (transfer.asked.label_set,)
+    return split_task(op, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
 
 
 def _left(op: OpenProject, *runs: str) -> tuple[str, ...]:

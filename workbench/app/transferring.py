@@ -7,35 +7,27 @@ target; the one that agrees most often with the majority of them is taken.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from workbench.app.data_facts import facts_of
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import DEFAULT_SPLIT, prepare, start_of
-from workbench.app.samples import collect
 from workbench.app.sources import one_label
-from workbench.app.splitting import split
+from workbench.app.starts import start_of
 from workbench.app.transfer_book import keep, unfinished_like
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT, complete
 from workbench.domain.relatedness import Relatedness
-from workbench.domain.reports import Started, decode_report
-from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunStatus
+from workbench.domain.runs import WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
 from workbench.domain.transfers import (
     CANDIDATE_LAYERS,
-    RATE,
     SOURCE_LAYERS,
-    TIE,
-    VIEWS,
     Asked,
-    CandidateRun,
     Transfer,
     frozen_stage,
 )
@@ -78,8 +70,7 @@ def asked_with(
 def begin(op: OpenProject, asked: Asked) -> Transfer:
     """The unfinished transfer that was asked for likewise, to go on with, or a new one.
 
-    Images of the target that are to judge it are set aside first: a split is made where there is
-    none. Raises KnownError where nothing is labelled, where views are to be compared and there are
+    Raises KnownError where nothing is labelled, where views are to be compared and there are
     none, and for a backbone that is too short; ValueRefused for a setting.
     """
     if known := unfinished_like(op, asked):
@@ -91,8 +82,6 @@ def begin(op: OpenProject, asked: Asked) -> Transfer:
             "There are no views to compare with: images need a category and at least two views.",
             "Label views on the Views page, or leave the comparison out.",
         )
-    if op.store.splits.current() is None:
-        split(op, DEFAULT_SPLIT, ("category", "view") if joint else (asked.label_set,))
     return keep(op, Transfer(asked=asked, made=time.time(), joint=joint))
 
 
@@ -118,66 +107,16 @@ def has_views(store: Project, label_set: str) -> bool:
     if label_set != "category" or "view" not in store.labels.sets():
         return False
     try:
-        collect(store, JOINT)
+        facts_of(store, JOINT)
     except KnownError:
         return False
     return True
-
-
-def candidates_made(op: OpenProject, transfer: Transfer) -> bool:
-    """Whether every candidate has its run; the source is not needed any more then."""
-    known = {c.layers for c in transfer.candidates if _is_there(op.store, c.run)}
-    return known == set(CANDIDATE_LAYERS)
 
 
 def choose_source(op: OpenProject, transfer: Transfer, found: Relatedness) -> Transfer:
     """Take the source that the comparison puts first; its name is one of those asked for."""
     best = found.sources[0].name
     return keep(op, msgspec.structs.replace(transfer, ranked=found.sources, source=best))
-
-
-def prepare_source(
-    op: OpenProject, source: OpenProject, label_set: str, transfer: Transfer
-) -> Transfer:
-    """Make the run that learns the source, in the source's own project, unless there is one."""
-    if transfer.source_run and _is_there(source.store, transfer.source_run):
-        return transfer
-    asked = transfer.asked
-    name = backbone_of(asked)
-    recipe = {
-        **_usual(asked),
-        **asked.settings,
-        **asked.source_settings,
-        **_target(label_set, asked.views and has_views(source.store, label_set), asked),
-        "start": asked.start,
-        "frozen": frozen_stage(name, SOURCE_LAYERS) if asked.start != "none" else "none",
-    }
-    made = prepare(source, recipe, f"source for {op.store.folder.stem}")
-    return keep(op, msgspec.structs.replace(transfer, source_run=made.id))
-
-
-def prepare_candidates(op: OpenProject, source: Path, transfer: Transfer) -> Transfer:
-    """Make the candidates' runs in the target's project, unless there are. `source` is the folder
-    of the source's project."""
-    asked = transfer.asked
-    known = {c.layers: c for c in transfer.candidates if _is_there(op.store, c.run)}
-    target = _target(asked.label_set, transfer.joint, asked)
-    for layers in CANDIDATE_LAYERS:
-        if layers not in known:
-            stage = frozen_stage(backbone_of(asked), layers)
-            run = _candidate(op, source, transfer, stage, target)
-            known[layers] = CandidateRun(layers=layers, frozen=stage, run=run)
-    made = tuple(known[layers] for layers in CANDIDATE_LAYERS)
-    return keep(op, msgspec.structs.replace(transfer, candidates=made))
-
-
-def prepare_single(op: OpenProject, source: Path, transfer: Transfer) -> Transfer:
-    """Make the run that is as the winner's but for the views, unless there is one."""
-    if transfer.single and _is_there(op.store, transfer.single):
-        return transfer
-    target = {"target": transfer.asked.label_set}
-    run = _candidate(op, source, transfer, transfer.winner, target, " without views")
-    return keep(op, msgspec.structs.replace(transfer, single=run))
 
 
 def vote(op: OpenProject, transfer: Transfer) -> Transfer:
@@ -212,58 +151,6 @@ def vote(op: OpenProject, transfer: Transfer) -> Transfer:
 def unfinished(op: OpenProject, run: str) -> bool:
     """Whether a run has still to be trained."""
     return op.store.runs.get(run).status is not RunStatus.FINISHED
-
-
-def _candidate(
-    op: OpenProject,
-    source: Path,
-    transfer: Transfer,
-    stage: str,
-    target: Mapping[str, object],
-    note: str = "",
-) -> str:
-    learned = source / "runs" / transfer.source_run
-    weights = learned / WEIGHTS_FILE
-    recipe = {
-        **_usual(transfer.asked),
-        **_shared(transfer.asked, learned),
-        **transfer.asked.settings,
-        **target,
-        "start": f"file:{weights}",
-        "frozen": stage,
-    }
-    title = backbone(backbone_of(transfer.asked)).title
-    return prepare(op, recipe, f"{title} kept up to {stage}{note}").id
-
-
-def _usual(asked: Asked) -> dict[str, object]:
-    """What a transfer sets where nobody says otherwise; from scratch the rate is that advised."""
-    usual: dict[str, object] = {"backbone": backbone_of(asked), "seed": asked.seed}
-    return usual if asked.start == "none" else usual | {"learning_rate": RATE}
-
-
-def _shared(asked: Asked, learned: Path) -> dict[str, object]:
-    """What lets candidates share the maps of the layers that all of them keep: so many views of
-    each image, the same in all, and the precision in which the source was `learned`, since maps of
-    another one are others."""
-    shared: dict[str, object] = {"cache": min(VIEWS, int(str(asked.settings.get("epochs", VIEWS))))}
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        lines = (learned / REPORTS_FILE).read_bytes().splitlines()
-        said = [report for report in map(decode_report, lines) if isinstance(report, Started)]
-        shared |= {"precision": said[-1].precision} if said else {}
-    return shared
-
-
-def _target(label_set: str, joint: bool, asked: Asked) -> dict[str, object]:
-    """The recipe's target; where views help to learn it, their classifiers are tied."""
-    if not joint:
-        return {"target": label_set}
-    return {"target": JOINT, "tie": asked.settings.get("tie", TIE)}
-
-
-def _is_there(store: Project, run: str) -> bool:
-    """Whether a run can be used: one that was removed or stopped for good is made anew."""
-    return any(r.id == run and r.status is not RunStatus.STOPPED for r in store.runs.all())
 
 
 def _predicted(op: OpenProject, run: str) -> dict[int, str]:

@@ -12,7 +12,7 @@ import click
 from workbench.app import transfer_book, transferring
 from workbench.app.open_project import OpenProject
 from workbench.app.sources import named_sources, opened_beside, written_source
-from workbench.app.transfer_steps import steps
+from workbench.app.transfer_steps import Stage, steps
 from workbench.cli.assessing import ranked, say_ranking
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
@@ -106,7 +106,8 @@ def _carry_over(op: OpenProject, out: Output, transfer: Transfer) -> None:
         for step in left:
             if step.task is not None:
                 carry_out(step.task)
-                say_ranking(out, transfer_book.latest(op, transfer).ranked)
+                if step.stage is Stage.COMPARE:
+                    say_ranking(out, transfer_book.latest(op, transfer).ranked)
             for run in step.runs:
                 _train(step.op, run, out)
 

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.splitting import split
-from workbench.domain.errors import KnownError
+from workbench.app.jobs import Done, Job, Outcome
+from workbench.app.splitting import split_task
 from workbench.domain.splits import PARTS, Part, SplitPlan
 from workbench.ui.page import Context
 
@@ -30,6 +30,7 @@ class SplitDialog(QDialog):
         self.setWindowTitle(self.tr("Split images"))
         self.setMinimumWidth(420)
         self._context = context
+        self._job: Job | None = None
         self._images = context.op.store.images.count()
         current = context.op.store.splits.current()
         plan = current[1] if current is not None else SplitPlan()
@@ -96,12 +97,19 @@ class SplitDialog(QDialog):
         for widget in (note, self.problem, buttons):
             column.addWidget(widget)
 
+    def reject(self) -> None:
+        """Close without a split, also while one is being drawn."""
+        if self._job is not None:
+            self._job.stop()
+        super().reject()
+
     def _count(self) -> None:
         total = sum(box.value() for box in self.shares.values())
         for part, box in self.shares.items():
             about = round(self._images * box.value() / 100)
             self.counts[part].setText(self.tr("about {0:,} images").format(about))
-        self.make_button.setEnabled(0 < total <= 100 and self._images > 0)
+        possible = 0 < total <= 100 and self._images > 0
+        self.make_button.setEnabled(possible and self._job is None)
         left = self.tr("{0} % of the images stay out of the split.").format(100 - total)
         more = self.tr("The parts sum to {0} %: at most 100 % is possible.").format(total)
         self.problem.setText(more if total > 100 else left if total < 100 else "")
@@ -112,13 +120,20 @@ class SplitDialog(QDialog):
         return SplitPlan(**share, seed=self.seed.value())
 
     def make(self) -> None:
-        """Make the split, say its counts and close."""
-        sets = [name for name, box in self.stratify.items() if box.isChecked()]
-        try:
-            counts = split(self._context.op, self.plan(), sets)
-        except KnownError as error:
-            self.problem.setText(str(error))
+        """Make the split; when it is made, say its counts and close."""
+        if self._job is not None:
             return
+        sets = [name for name, box in self.stratify.items() if box.isChecked()]
+        self._job = self._context.op.jobs.start(split_task(self._context.op, self.plan(), sets))
+        self._job.ended.connect(self._made)
+        self._count()
+
+    def _made(self, outcome: Outcome) -> None:
+        self._job = None
+        self._count()
+        if not isinstance(outcome, Done):
+            return  # the window says why
+        counts = self._context.op.store.splits.counts()
         said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
         self._context.notify(self.tr("Split made: {0}.").format(said), "info")
         self.accept()

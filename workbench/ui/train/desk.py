@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import Cancelled, Failed, Job, Task
+from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
+from workbench.app.preparing import prepare_task
 from workbench.app.recipe_draft import Draft
-from workbench.app.training import advise, prepare, trial_task
+from workbench.app.training import advise, trial_task
 from workbench.app.training_choices import Target as Choice
 from workbench.app.training_choices import first_target, start_runs, targets
 from workbench.app.weights import weights_path, weights_task
@@ -25,10 +26,12 @@ from workbench.ui.widgets.run_words import target_words
 
 
 class TrainingDesk(QObject):
-    """Holds the draft. `changed` follows every edit; `downloading(done, total)` and
-    `download_ended(sentence)` tell of ImageNet's weights, the sentence "" where all went well."""
+    """Holds the draft. `changed` follows every edit; `prepared(run)` what `train` began, "" where
+    nothing came of it; `downloading(done, total)` and `download_ended(sentence)` tell of ImageNet's
+    weights, the sentence "" where all went well."""
 
     changed = Signal()
+    prepared = Signal(str)
     downloading = Signal(int, int)
     download_ended = Signal(str)
 
@@ -38,6 +41,7 @@ class TrainingDesk(QObject):
         self.draft = Draft({})
         self.refusal = ""  # why nothing can be trained, whatever the settings
         self._download: Job | None = None
+        self._preparing: Job | None = None
 
     # The draft
 
@@ -181,15 +185,29 @@ class TrainingDesk(QObject):
         common = {key: self.draft.value(key) for key in ("method", "head", "penalty")}
         return {**common, **self.draft.partial()}
 
-    def train(self) -> str:
-        """Freeze the draft into a run and queue it; its id, or "" (and said why)."""
+    @property
+    def preparing(self) -> bool:
+        """Whether a run is being frozen, which takes seconds where there are many images."""
+        return self._preparing is not None
+
+    def train(self) -> None:
+        """Freeze the draft into a run and queue it, or say why it cannot be trained."""
+        if self.preparing:
+            return
         try:
-            record = prepare(self._context.op, self.draft.partial())
+            task = prepare_task(self._context.op, self.draft.partial())
         except KnownError as error:
             self._context.notify(str(error), "bad")
-            return ""
-        self._context.queue.enqueue(record.id)
-        return record.id
+            return
+        self._preparing = self._context.op.jobs.start(task)
+        self._preparing.ended.connect(self._prepared)
+
+    def _prepared(self, outcome: Outcome) -> None:
+        self._preparing = None
+        run = outcome.value.id if isinstance(outcome, Done) else ""
+        if run:
+            self._context.queue.enqueue(run)
+        self.prepared.emit(run)
 
     def do(self, deed: str, run_id: str) -> None:
         """Pause, resume, stop or remove a run."""

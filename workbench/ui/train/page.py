@@ -110,6 +110,7 @@ class TrainPage(Page):
         self.form.start.compare_wanted.connect(self.compare_starts)
         self.form.start.stop_wanted.connect(self.desk.stop_download)
         self.desk.changed.connect(self._show_draft)
+        self.desk.prepared.connect(self._prepared)
         self.desk.downloading.connect(self.form.start.show_download)
         self.desk.download_ended.connect(self._download_ended)
         self.preflight.wanted.connect(self.try_step)
@@ -174,7 +175,7 @@ class TrainPage(Page):
         folded = [key for key in errors if key in self.more.fields]
         if folded and not self.unfold.isChecked():
             self.unfold.setChecked(True)
-        self.train.setEnabled(not errors and not desk.refusal)
+        self._show_button()
         self.preflight.settings_changed(soon=self.isVisible() and desk.can_try())
         if desk.refusal or errors:
             self.preflight.hold(desk.refusal or self.tr("Mend the settings marked in red first."))
@@ -231,10 +232,18 @@ class TrainPage(Page):
     def start_training(self) -> None:
         """Start what the form says, or say why it cannot."""
         self.preflight.cancel()
-        run = self.desk.train()
+        self.desk.train()
+        self._show_button()
+
+    def _prepared(self, run: str) -> None:
+        self._show_button()
         if run:
             self.unfold.setChecked(False)
             self.watch(run)
+
+    def _show_button(self) -> None:
+        desk = self.desk
+        self.train.setEnabled(not (desk.errors() or desk.refusal or desk.preparing))
 
     def compare_starts(self) -> None:
         """Ask which start suits, before anything is trained."""

@@ -9,10 +9,9 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from workbench.app.choices import specs_task
-from workbench.app.studying import new_study
-from workbench.domain.errors import KnownError
+from workbench.app.studying import study_task
 from workbench.domain.methods import Spec
-from workbench.domain.studies import Plan
+from workbench.domain.studies import Plan, Study
 from workbench.ui.page import Context
 from workbench.ui.train.study_dialog import StudyDialog
 
@@ -42,10 +41,8 @@ class StudyStarter(QObject):
             self.start(plan)
 
     def start(self, plan: Plan) -> None:
-        """Keep the study and show it going on, or say why it cannot."""
-        try:
-            study = new_study(self._context.op, plan)
-        except KnownError as error:
-            self._context.notify(str(error), "bad")
-            return
+        """Keep the study and show it going on; why it cannot is how its check fails."""
+        self._context.op.jobs.start(study_task(self._context.op, plan, self._show))
+
+    def _show(self, study: Study) -> None:
         self._context.go("results", study=study.id)

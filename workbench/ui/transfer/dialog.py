@@ -191,6 +191,8 @@ class TransferDialog(QDialog):
             Stage.SINGLE: self.tr("The winner without views"),
         }
         stage = self._queue.stage
+        if stage is not None and stage is not Stage.COMPARE and not count:
+            return self.tr("Preparing the trainings")
         return words[stage] if stage is not None else ""
 
     def _ended_words(self, transfer: Transfer | None, unfinished: bool) -> str:
