@@ -37,7 +37,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "delta": {"penalty": "delta"},
     "bss": {"penalty": "bss"},
     "same-class": {"penalty": "same-class"},
-    "delta+bss, projected": {"penalty": "delta+bss", "projection": True},
+    "delta+bss projected": {"penalty": "delta+bss", "projection": True},
     "co-tuning": {"method": "co-tuning"},
     "multitune": {"method": "multitune"},
     "spottune": {"method": "spottune"},
@@ -46,7 +46,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "compact-bilinear": {"head": "compact-bilinear"},
     "fusion": {"head": "fusion"},
     "parts": {"head": "parts"},
-    "parts, grouped": {"head": "parts", "penalty": "channel-grouping"},
+    "parts grouped": {"head": "parts", "penalty": "channel-grouping"},
     "mixup": {"mix": "mixup"},
     "cutmix": {"mix": "cutmix"},
     "focal": {"loss": "focal"},
@@ -56,7 +56,7 @@ VARIANTS: dict[str, dict[str, object]] = {
 SHOTS = {"birds6-10": 0.1, "birds6-5": 0.05, "birds6-3": 0.03}
 FEW_LABELS = ("mixmatch",)  # for sets of which the train part is not all that is left
 ADVISED_HEAD = {"squeezenet1_0": "compact-bilinear", "simpleconv3": "linear"}
-NOT_FROM_SCRATCH = ("l2-sp", "delta", "co-tuning", "multitune", "spottune", "delta+bss, projected")
+NOT_FROM_SCRATCH = ("l2-sp", "delta", "co-tuning", "multitune", "spottune", "delta+bss projected")
 
 
 def case_of(name: str, data: Path) -> tuple[Case, Drawn]:
