@@ -23,11 +23,11 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
 from tests.faces_drawn import photograph
-from workbench.app.cropping import detection_task
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
+from workbench.app.mouths.cropping import detection_task
 from workbench.app.open_project import OpenProject
-from workbench.app.run_images import RunImages, Shown
+from workbench.app.results.run_images import RunImages, Shown
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.storage.project import Project

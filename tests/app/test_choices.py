@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from workbench.app import choices
+from workbench.app.training import choices
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import complete, parse_toml, put_setting, to_toml
@@ -34,7 +34,7 @@ def test_a_recipe_is_checked_against_what_the_learning_program_says():
 
 def test_asking_leaves_torch_where_it_was():
     code = (
-        "import sys; from workbench.app.choices import specs; assert len(specs()) > 8; "
+        "import sys; from workbench.app.training.choices import specs; assert len(specs()) > 8; "
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from tests.app.training_projects import small_project
-from workbench.app.clustering import (
+from workbench.app.jobs import Done, run_here
+from workbench.app.similar.clustering import (
     agreement,
     carried,
     cluster_order,
     cluster_task,
     label_clusters,
 )
-from workbench.app.features import feature_source
-from workbench.app.jobs import Done, run_here
+from workbench.app.similar.features import feature_source
 from workbench.cli import run
 from workbench.domain.clusters import Clusters
 from workbench.domain.errors import KnownError, ValueRefused

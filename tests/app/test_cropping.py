@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from tests.faces_drawn import photograph
-from workbench.app import cropping
-from workbench.app.crop_files import save_crops_task
-from workbench.app.cropping_pool import look_at
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
+from workbench.app.mouths import cropping
+from workbench.app.mouths.crop_files import save_crops_task
+from workbench.app.mouths.cropping_pool import look_at
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect

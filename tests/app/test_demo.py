@@ -6,7 +6,7 @@ import threading
 import pytest
 from PIL import Image
 
-from workbench.app.demo import DemoSize, demo_task, through
+from workbench.app.demo.demo import DemoSize, demo_task, through
 from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
 from workbench.app.open_project import OpenProject
 from workbench.domain.errors import KnownError

@@ -4,7 +4,7 @@ import pytest
 
 from tests.storage.made import fill, found
 from workbench.app.jobs import Done, Task, run_here
-from workbench.app.labelling import (
+from workbench.app.labels.labelling import (
     assign,
     assign_crops,
     edit_set,
@@ -12,7 +12,7 @@ from workbench.app.labelling import (
     next_unlabelled,
     remove_set,
 )
-from workbench.app.splitting import split, split_task
+from workbench.app.training.splitting import split, split_task
 from workbench.domain.annotations import Author
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused

@@ -6,9 +6,9 @@ import json
 import pytest
 from PIL import Image
 
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
-from workbench.app.label_files import export_labels, import_labels
+from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.app.open_project import OpenProject
 from workbench.domain.annotations import Author
 from workbench.domain.crops import Crop, CropState

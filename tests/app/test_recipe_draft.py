@@ -1,6 +1,6 @@
 """A draft shows advice until a person says otherwise, and says what is wrong with it."""
 
-from workbench.app.recipe_draft import Draft
+from workbench.app.training.recipe_draft import Draft
 from workbench.domain.advice import DataFacts, advise
 
 FACTS = DataFacts(class_counts=(50,) * 6, validation=60)

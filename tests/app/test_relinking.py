@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
+from workbench.app.images.relinking import moved_sources, relink_task
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.relinking import moved_sources, relink_task
 from workbench.domain.errors import KnownError
 
 

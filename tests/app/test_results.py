@@ -5,15 +5,15 @@ import time
 import numpy as np
 import pytest
 
-from workbench.app.result_tables import (
+from workbench.app.results.result_tables import (
     classes_csv,
     comparison_csv,
     matrix_csv,
     reliability_csv,
     views_csv,
 )
-from workbench.app.results import VIEW_HEAD, RunResults, Scope
-from workbench.app.run_comparison import Outcome, compare, single_pairs
+from workbench.app.results.results import VIEW_HEAD, RunResults, Scope
+from workbench.app.results.run_comparison import Outcome, compare, single_pairs
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import Recipe, to_toml
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus

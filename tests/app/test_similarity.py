@@ -8,13 +8,13 @@ import pytest
 
 from tests.app.training_projects import FAST, small_project
 from tests.learning.small_runs import draw
-from workbench.app.features import Indexer, feature_source, feature_sources
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.labelling import assign
+from workbench.app.labels.labelling import assign
 from workbench.app.open_project import OpenProject
-from workbench.app.recognising import recognise_task
-from workbench.app.similarity import similar_task
-from workbench.app.training import prepare, training_task
+from workbench.app.similar.features import Indexer, feature_source, feature_sources
+from workbench.app.similar.recognising import recognise_task
+from workbench.app.similar.similarity import similar_task
+from workbench.app.training.training import prepare, training_task
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect

@@ -7,8 +7,8 @@ import pytest
 from tests.app.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.study_queue import StudyQueue
-from workbench.app.studying import (
+from workbench.app.training.study_queue import StudyQueue
+from workbench.app.training.studying import (
     as_builtins,
     find_study,
     new_study,
@@ -16,8 +16,8 @@ from workbench.app.studying import (
     standing,
     study_task,
 )
-from workbench.app.training import training_task
-from workbench.app.training_queue import TrainingQueue
+from workbench.app.training.training import training_task
+from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import SAMPLES_FILE, RunStatus, decode_samples
 from workbench.domain.studies import parse_plan

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
+from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import run_here
-from workbench.app.thumbnails import ThumbnailLoader
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_removed_images_are_forgotten_and_ids_of_none_ignored(op, images, loader
 
 
 def test_memory_is_bounded(op, images, loader, qtbot, monkeypatch):
-    monkeypatch.setattr("workbench.app.thumbnails.MEMORY", 300_000)
+    monkeypatch.setattr("workbench.app.images.thumbnails.MEMORY", 300_000)
     done: list[int] = []
     loader.ready.connect(lambda image, _: done.append(image))
     loader.want(images)

@@ -14,9 +14,9 @@ from pytestqt.qtbot import QtBot
 from tests.app.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import prepare
-from workbench.app.training import RunControl, recover, training_task, trial_task
-from workbench.app.training_queue import TrainingQueue
+from workbench.app.training.preparing import prepare
+from workbench.app.training.training import RunControl, recover, training_task, trial_task
+from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Started, Step, Trial
 from workbench.domain.runs import CHECKPOINT_FILE, WEIGHTS_FILE, RunStatus

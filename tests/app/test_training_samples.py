@@ -9,12 +9,12 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from tests.app.training_projects import FAST, small_project
-from workbench.app.data_facts import facts_of
 from workbench.app.jobs import Failed, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import advise, prepare, prepare_task
-from workbench.app.samples import collect
-from workbench.app.splitting import split
+from workbench.app.training.data_facts import facts_of
+from workbench.app.training.preparing import advise, prepare, prepare_task
+from workbench.app.training.samples import collect
+from workbench.app.training.splitting import split
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect

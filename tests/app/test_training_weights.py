@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.app import weights
 from workbench.app.jobs import Done, Failed, run_here
+from workbench.app.programs import weights
 from workbench.domain import backbones
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Progress

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import cv2
 
-from workbench.app.cropping_pool import look_at
+from workbench.app.mouths.cropping_pool import look_at
 from workbench.domain.geometry import Rect, mouth_square
 from workbench.vision.landmarks import landmarks_path
 from workbench.vision.mouth_worker import Photo

@@ -68,7 +68,7 @@ def main() -> None:
     """Print the figures, the thing beside them and the ratio."""
     from PySide6.QtCore import QCoreApplication
 
-    from workbench.app.service import LearningService
+    from workbench.app.programs.service import LearningService
     from workbench.domain.requests import Describe, Explain, Picture
 
     application = QCoreApplication([])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.app.cropping_pool import look_at
+from workbench.app.mouths.cropping_pool import look_at
 from workbench.domain.crops import Crop
 from workbench.domain.geometry import Rect, mouth_square
 from workbench.vision.landmarks import landmarks_path

@@ -22,8 +22,8 @@ from PySide6.QtCore import QCoreApplication
 from tests.bench.real_input import DATA, Case, cases, import_case
 from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.studying import find_study, new_study, next_runs, standing
-from workbench.app.training import recover, training_task
+from workbench.app.training.studying import find_study, new_study, next_runs, standing
+from workbench.app.training.training import recover, training_task
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, decode_report
 from workbench.domain.runs import REPORTS_FILE

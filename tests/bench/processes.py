@@ -23,12 +23,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from PySide6.QtCore import QCoreApplication
 
 from tests.bench.real_input import DATA, Case, cases, import_case
-from workbench.app.adopting import adopt
 from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import prepare
-from workbench.app.splitting import split
-from workbench.app.training import training_task
+from workbench.app.training.adopting import adopt
+from workbench.app.training.preparing import prepare
+from workbench.app.training.splitting import split
+from workbench.app.training.training import training_task
 from workbench.domain.splits import SplitPlan
 from workbench.storage.project import Project
 

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import prepare
-from workbench.app.splitting import split
-from workbench.app.training import training_task
+from workbench.app.training.preparing import prepare
+from workbench.app.training.splitting import split
+from workbench.app.training.training import training_task
 from workbench.domain.metrics import confusion_matrix
 from workbench.domain.reports import Epoch
 from workbench.domain.splits import Part, SplitPlan

@@ -21,10 +21,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import msgspec
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.relatedness import domain_of, relatedness_task
+from workbench.app.transfer.relatedness import domain_of, relatedness_task
 from workbench.domain.relatedness import Relatedness, RelatednessOrder
 from workbench.storage.project import Project
 from workbench.vision.toys import BODIES, VIEWS, save_toy

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.learning.small_runs import make_run
-from workbench.app.processes import LearningProcess
+from workbench.app.programs.processes import LearningProcess
 from workbench.domain.reports import Epoch, Report, Stopped
 
 BOUND = 1.0  # seconds

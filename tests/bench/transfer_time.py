@@ -29,15 +29,15 @@ from PySide6.QtCore import QCoreApplication
 
 from tests.bench.real_input import cases, import_case
 from tests.bench.relatedness import DATA, make, real_sets
-from workbench.app import transferring
 from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.preparing import prepare
-from workbench.app.sources import written_source
-from workbench.app.splitting import split
-from workbench.app.training import training_task
-from workbench.app.transfer_book import latest
-from workbench.app.transfer_steps import Stage, steps
+from workbench.app.training.preparing import prepare
+from workbench.app.training.splitting import split
+from workbench.app.training.training import training_task
+from workbench.app.transfer import transferring
+from workbench.app.transfer.sources import written_source
+from workbench.app.transfer.transfer_book import latest
+from workbench.app.transfer.transfer_steps import Stage, steps
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Note
 from workbench.domain.splits import Part, SplitPlan

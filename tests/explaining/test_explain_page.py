@@ -12,11 +12,11 @@ from PySide6.QtCore import QObject, QPoint, QPointF, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from tests.explaining.trained import Trained, import_discs, train
-from workbench.app.explaining import Trust, trust
+from workbench.app.explain.explaining import Trust, trust
+from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.open_project import OpenProject
-from workbench.app.service import LearningService
-from workbench.app.thumbnails import ThumbnailLoader
-from workbench.app.training_queue import TrainingQueue
+from workbench.app.programs.service import LearningService
+from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
 from workbench.domain.recipes import JOINT
 from workbench.ui.explain.header import CHOSEN, WALL

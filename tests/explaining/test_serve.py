@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.explaining.tiny_runs import save_run
-from workbench.app.processes import child_environment, learning_command
+from workbench.app.programs.processes import child_environment, learning_command
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import (
     Answered,

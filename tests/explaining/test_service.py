@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.app.service import LearningService
+from workbench.app.programs.service import LearningService
 from workbench.domain.errors import KnownError
 from workbench.domain.requests import (
     Describe,
@@ -122,6 +122,9 @@ def test_a_program_that_cannot_start_is_said(
     qapp, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = LearningService()
-    monkeypatch.setattr("workbench.app.service.learning_command", lambda: ["/nonexistent/program"])
+    name = "workbench.app.programs.service.learning_command"
+    monkeypatch.setattr(name, lambda: ["/nonexistent/program"])
+        "workbench.app.programs.service.learning_command", lambda: ["/nonexistent/program"]
+    )
     with pytest.raises(KnownError, match="cannot be started"):
         service.ask_and_wait(Describe(run=str(run)), 10)

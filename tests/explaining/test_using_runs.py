@@ -12,15 +12,20 @@ from PIL import Image
 
 from tests.explaining.trained import SIZE, Trained, draw_disc, import_discs, train
 from tests.faces_drawn import photograph
-from workbench.app import serving
-from workbench.app.evaluating import Evaluation, evaluate_task
-from workbench.app.explain_files import ExplainedFiles, explanation_task
-from workbench.app.exporting import OnnxFile, export_task
+from workbench.app.explain.explain_files import ExplainedFiles, explanation_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.predicting import Predicted, PredictedFolder, predict_folder_task, predict_task
-from workbench.app.run_images import RunImages, Shown, newest_usable, usable_runs
-from workbench.app.suggesting import (
+from workbench.app.programs import serving
+from workbench.app.results.evaluating import Evaluation, evaluate_task
+from workbench.app.results.exporting import OnnxFile, export_task
+from workbench.app.results.predicting import (
+    Predicted,
+    PredictedFolder,
+    predict_folder_task,
+    predict_task,
+)
+from workbench.app.results.run_images import RunImages, Shown, newest_usable, usable_runs
+from workbench.app.similar.suggesting import (
     SuggestionKeeper,
     accept,
     by_uncertainty,

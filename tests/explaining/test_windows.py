@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from tests.explaining.tiny_runs import CATEGORY, draw_images, save_run
-from workbench.app.explaining import layer_words, save_explanation, trust_sentence
-from workbench.app.run_images import RunImage
+from workbench.app.explain.explaining import layer_words, save_explanation, trust_sentence
+from workbench.app.results.run_images import RunImage
 from workbench.domain.requests import WINDOWS, Describe, Explain, Picture
 from workbench.learning.device import choose_device
 from workbench.learning.explain import describe, explain

@@ -6,14 +6,14 @@ import csv
 
 import pytest
 
-from workbench.app import transferring
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.open_project import OpenProject
 from workbench.app.settings import Settings
-from workbench.app.splitting import split
-from workbench.app.transfer_book import transfers
-from workbench.app.transfer_steps import Stage
+from workbench.app.training.splitting import split
+from workbench.app.transfer import transferring
+from workbench.app.transfer.transfer_book import transfers
+from workbench.app.transfer.transfer_steps import Stage
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import SplitPlan

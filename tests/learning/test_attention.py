@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.explaining.tiny_runs import draw_images, save_run
 from tests.learning.small_runs import CATEGORY, Chances, make_run, train
-from workbench.app.explaining import trust_sentence
+from workbench.app.explain.explaining import trust_sentence
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished, Note, Paused

@@ -9,7 +9,7 @@ from torch import nn
 
 from tests.app.training_projects import small_project
 from workbench.app.jobs import Done, run_here
-from workbench.app.layer_study import layer_studies, layers_task
+from workbench.app.transfer.layer_study import layer_studies, layers_task
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.learning.backbones import build_body

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.learning.small_runs import make_run, reports_of, train
-from workbench.app.processes import LearningProcess
+from workbench.app.programs.processes import LearningProcess
 from workbench.domain.reports import (
     AnyReport,
     Broken,

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from tests.app.training_projects import FAST, small_project
-from workbench.app.assessing import assess_task, assessments, report_of
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.open_project import OpenProject
-from workbench.app.relatedness import comparisons, domain_of, relatedness_task
-from workbench.app.training import prepare, training_task
+from workbench.app.training.training import prepare, training_task
+from workbench.app.transfer.assessing import assess_task, assessments, report_of
+from workbench.app.transfer.relatedness import comparisons, domain_of, relatedness_task
 from workbench.domain.assessments import (
     ORDER_FILE,
     Assessment,

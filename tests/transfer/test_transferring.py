@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.app.training_projects import small_project
-from workbench.app import transfer_book, transfer_runs, transferring
 from workbench.app.jobs import Done, run_here
-from workbench.app.sources import checked_source, own_sources
+from workbench.app.transfer import transfer_book, transfer_runs, transferring
+from workbench.app.transfer.sources import checked_source, own_sources
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.predictions import PART_CODES, PredictionTable
 from workbench.domain.recipes import parse_toml

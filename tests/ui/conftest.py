@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.settings import Settings
 from workbench.domain.backbones import backbone

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.open_project import OpenProject
-from workbench.app.thumbnails import ThumbnailLoader
-from workbench.app.training_queue import TrainingQueue
+from workbench.app.training.training_queue import TrainingQueue
 from workbench.ui.page import Context
 
 

@@ -10,9 +10,9 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QApplication, QKeySequenceEdit, QWidget
 
 from tests.ui.conftest import write_photo
-from workbench.app.importing import ImportResult
-from workbench.app.label_overview import Coverage
-from workbench.app.labelling import assign
+from workbench.app.images.importing import ImportResult
+from workbench.app.labels.label_overview import Coverage
+from workbench.app.labels.labelling import assign
 from workbench.domain.images import SkippedFile
 from workbench.domain.labels import CAR_VIEWS
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from workbench.app.clustering import cluster_order
+from workbench.app.similar.clustering import cluster_order
 from workbench.domain.clusters import CLUSTERS_FILE, ROUNDS, Clustering
 from workbench.domain.images import ImageFilter
 from workbench.ui.tiles.filter_words import chips, from_state, to_state
@@ -153,7 +153,7 @@ def test_a_group_has_a_name_among_the_filters():
 
 
 def test_information_is_measured_on_batches_that_hold_every_group(page):
-    from workbench.app.features import feature_source
+    from workbench.app.similar.features import feature_source
 
     source = feature_source(page.context.op)
     assert cluster_order(source, "iic", 40).batch == 160

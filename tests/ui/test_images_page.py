@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from tests.ui.conftest import write_photo
-from workbench.app.importing import import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
 from workbench.domain.images import ImageFilter, Sort
 from workbench.ui.images.skipped_dialog import SkippedDialog

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
+from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.open_project import OpenProject
-from workbench.app.thumbnails import ThumbnailLoader
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
@@ -264,7 +264,7 @@ def test_a_photo_that_is_gone_is_said_in_its_place(desk, tmp_path):
 def test_an_edit_made_elsewhere_is_seen_when_the_page_is_shown_again(desk):
     desk.page.hide()
     crop = desk.op.store.crops.of_image(int(desk.page.book.ids(Queue.ALL)[0]))[0]
-    from workbench.app import labelling
+    from workbench.app.labels import labelling
 
     labelling.assign_crops(desk.op, [crop.id], "expression", "open")
     desk.page.show()
@@ -312,7 +312,7 @@ def test_real_faces_are_found_from_the_page(tmp_path, qtbot):
     group = Path(__file__).parents[3] / "shared" / "data" / "faces" / "group"
     if not group.is_dir():
         pytest.skip("the photographs of ../shared/data are not here")
-    from workbench.app.importing import import_task
+    from workbench.app.images.importing import import_task
     from workbench.app.jobs import run_here
 
     opened = OpenProject(Project.create(tmp_path / "group"))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMessageBox
 from tests.ui.made_runs import fill, make_run
 from tests.ui.page_host import PageHost
 from workbench.app.open_project import OpenProject
-from workbench.app.run_comparison import Outcome
+from workbench.app.results.run_comparison import Outcome
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from workbench.app.features import feature_source
 from workbench.app.jobs import run_here
-from workbench.app.similarity import similar_task
+from workbench.app.similar.features import feature_source
+from workbench.app.similar.similarity import similar_task
 from workbench.domain.images import ImageFilter, Similar, Sort
 from workbench.ui.tiles.filter_words import chips, from_state, to_state, with_label
 from workbench.ui.tiles.image_menu import image_menu

@@ -7,7 +7,7 @@ from tests.app.training_projects import FAST, small_project
 from tests.ui.made_runs import make_run
 from tests.ui.page_host import PageHost
 from workbench.app.open_project import OpenProject
-from workbench.app.weights import weights_path
+from workbench.app.programs.weights import weights_path
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunStatus

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from workbench.app.label_overview import LabelOverview
-from workbench.app.labelling import assign
+from workbench.app.labels.label_overview import LabelOverview
+from workbench.app.labels.labelling import assign
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.labels import CAR_VIEWS
 from workbench.domain.predictions import PredictionTable

@@ -1,1 +1,1 @@
-"""One module for each thing a user does; owns jobs and history."""
+"""What a user does, a package for each kind of deed; owns jobs and history."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from workbench.app.assessing import assess_task, assessments
 from workbench.app.open_project import OpenProject
-from workbench.app.relatedness import compare_task
-from workbench.app.sources import named_sources
+from workbench.app.transfer.assessing import assess_task, assessments
+from workbench.app.transfer.relatedness import compare_task
+from workbench.app.transfer.sources import named_sources
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from workbench.app.clustering import agreement, cluster_order, cluster_task, label_clusters
-from workbench.app.features import feature_source
 from workbench.app.open_project import OpenProject
+from workbench.app.similar.clustering import agreement, cluster_order, cluster_task, label_clusters
+from workbench.app.similar.features import feature_source
 from workbench.cli.frame import Result, command, find_run, opened, project_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from workbench.app.demo import DemoResult, demo_task
+from workbench.app.demo.demo import DemoResult, demo_task
 from workbench.cli.frame import Result, command, ensure_application
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out

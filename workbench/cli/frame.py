@@ -16,8 +16,8 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench import __version__
 from workbench.app.open_project import OpenProject
-from workbench.app.sources import project_folder
-from workbench.app.training import recover
+from workbench.app.training.training import recover
+from workbench.app.transfer.sources import project_folder
 from workbench.cli import COMMANDS
 from workbench.cli.output import Output
 from workbench.cli.progress import Interrupted

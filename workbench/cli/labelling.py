@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from workbench.app import labelling
-from workbench.app.label_files import export_labels, import_labels
+from workbench.app.labels import labelling
+from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.app.open_project import OpenProject
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from workbench.app.layer_study import layer_studies, layers_task
+from workbench.app.transfer.layer_study import layer_studies, layers_task
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out

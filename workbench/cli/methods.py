@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workbench.app.choices import specs
+from workbench.app.training.choices import specs
 from workbench.cli.frame import Result, command
 from workbench.cli.output import Output
 from workbench.domain.methods import Spec

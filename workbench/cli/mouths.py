@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from workbench.app.crop_files import save_crops_task
-from workbench.app.cropping import DetectionResult, choose_landmarks_file, detection_task
+from workbench.app.mouths.crop_files import save_crops_task
+from workbench.app.mouths.cropping import DetectionResult, choose_landmarks_file, detection_task
 from workbench.app.open_project import OpenProject
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.labelling import matching

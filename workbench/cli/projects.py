@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workbench.app.importing import ImportResult, import_task
+from workbench.app.images.importing import ImportResult, import_task
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from workbench.app.adopting import adopt
-from workbench.app.evaluating import Evaluation, evaluate_task
-from workbench.app.results import RunResults, Scope, load_results
-from workbench.app.training_queue import TrainingQueue
+from workbench.app.results.evaluating import Evaluation, evaluate_task
+from workbench.app.results.results import RunResults, Scope, load_results
+from workbench.app.training.adopting import adopt
+from workbench.app.training.training_queue import TrainingQueue
 from workbench.cli.frame import Result, command, find_run, opened, project_argument, run_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out

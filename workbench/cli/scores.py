@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.app.open_project import OpenProject
-from workbench.app.results import RunResults, Scope, load_results
+from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.cli.output import Output
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord

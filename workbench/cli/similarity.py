@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from workbench.app.features import feature_source
 from workbench.app.open_project import OpenProject
-from workbench.app.recognising import Recognised, recognise_task
-from workbench.app.similarity import Ranking, similar_task
+from workbench.app.similar.features import feature_source
+from workbench.app.similar.recognising import Recognised, recognise_task
+from workbench.app.similar.similarity import Ranking, similar_task
 from workbench.cli.frame import Result, command, find_run, opened, project_argument
 from workbench.cli.labelling import matching
 from workbench.cli.output import Output

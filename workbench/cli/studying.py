@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from workbench.app.open_project import OpenProject
-from workbench.app.studying import as_builtins, find_study, new_study, next_runs, standing
+from workbench.app.training.studying import as_builtins, find_study, new_study, next_runs, standing
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
 from workbench.cli.training import text_of, train_run

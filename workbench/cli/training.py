@@ -9,8 +9,8 @@ import click
 
 from workbench.app.jobs import Failed
 from workbench.app.open_project import OpenProject
-from workbench.app.splitting import split
-from workbench.app.training import RunControl, prepare, start_task, training_task
+from workbench.app.training.splitting import split
+from workbench.app.training.training import RunControl, prepare, start_task, training_task
 from workbench.cli.frame import STOPPED, Result, command, find_run, opened, project_argument
 from workbench.cli.output import Output
 from workbench.cli.progress import carry_out, watch

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from workbench.app import transfer_book, transferring
 from workbench.app.open_project import OpenProject
-from workbench.app.sources import named_sources, opened_beside, written_source
-from workbench.app.transfer_steps import Stage, steps
+from workbench.app.transfer import transfer_book, transferring
+from workbench.app.transfer.sources import named_sources, opened_beside, written_source
+from workbench.app.transfer.transfer_steps import Stage, steps
 from workbench.cli.assessing import ranked, say_ranking
 from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output

@@ -12,10 +12,10 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidg
 from workbench.domain.changes import Changes
 
 if TYPE_CHECKING:
+    from workbench.app.images.thumbnails import ThumbnailLoader
     from workbench.app.open_project import OpenProject
-    from workbench.app.service import LearningService
-    from workbench.app.thumbnails import ThumbnailLoader
-    from workbench.app.training_queue import TrainingQueue
+    from workbench.app.programs.service import LearningService
+    from workbench.app.training.training_queue import TrainingQueue
 
 
 @dataclass(frozen=True)

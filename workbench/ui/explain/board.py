@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from workbench.app.explanations import Explanations
-from workbench.app.run_images import RunImages
+from workbench.app.explain.explanations import Explanations
+from workbench.app.results.run_images import RunImages
 from workbench.ui.explain.side import ExplainSide
 from workbench.ui.explain.stage import ExplainStage
 from workbench.ui.explain.tiles import HeatTiles, RunTiles

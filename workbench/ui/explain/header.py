@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
-from workbench.app.run_images import Shown
+from workbench.app.results.run_images import Shown
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.ui.look.icons import icon

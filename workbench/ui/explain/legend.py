@@ -7,7 +7,7 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from workbench.app.explaining import OPACITY, heat_layer
+from workbench.app.explain.explaining import OPACITY, heat_layer
 from workbench.ui.explain.views import layer_image
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 

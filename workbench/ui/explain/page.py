@@ -10,8 +10,8 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QVBoxLayout
 
-from workbench.app.explanations import Explanations, Question
-from workbench.app.run_images import RunImages, usable_runs
+from workbench.app.explain.explanations import Explanations, Question
+from workbench.app.results.run_images import RunImages, usable_runs
 from workbench.domain.changes import Changes
 from workbench.domain.requests import Description
 from workbench.domain.runs import RunRecord

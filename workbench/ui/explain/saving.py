@@ -8,10 +8,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from workbench.app.explaining import save_explanation, save_wall
-from workbench.app.explanations import Explanations
+from workbench.app.explain.explaining import save_explanation, save_wall
+from workbench.app.explain.explanations import Explanations
 from workbench.app.jobs import Done, Outcome, Task, Work
-from workbench.app.run_images import RunImage
+from workbench.app.results.run_images import RunImage
 from workbench.domain.requests import Heat
 from workbench.ui.page import Context
 

@@ -15,9 +15,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.explaining import OPACITY, Trust, layer_words, trust, trust_sentence
-from workbench.app.explanations import Question
-from workbench.app.run_images import RowScores
+from workbench.app.explain.explaining import OPACITY, Trust, layer_words, trust, trust_sentence
+from workbench.app.explain.explanations import Question
+from workbench.app.results.run_images import RowScores
 from workbench.domain.requests import PREDICTED, Description, Heat
 from workbench.domain.runs import LabelList, RunLabels
 from workbench.ui.explain.bars import MOST, Bar, ScoreBars

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.app.photo_reader import PhotoReader, Pixels, Wish
-from workbench.app.run_images import RunImage, RunImages
+from workbench.app.images.photo_reader import PhotoReader, Pixels, Wish
+from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
 from workbench.ui.explain.views import ExplainViews

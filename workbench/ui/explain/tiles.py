@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QTimer
 from PySide6.QtGui import QImage, QPainter
 
-from workbench.app.explaining import OPACITY, caption
-from workbench.app.explanations import Explanations
-from workbench.app.photo_reader import PhotoReader, Wish
-from workbench.app.run_images import RunImage, RunImages
+from workbench.app.explain.explaining import OPACITY, caption
+from workbench.app.explain.explanations import Explanations
+from workbench.app.images.photo_reader import PhotoReader, Wish
+from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.ui.explain.views import heat_image, seen_rect
 from workbench.ui.look.theme import label_colour

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from workbench.app.explaining import OPACITY, amounts, heat_layer
+from workbench.app.explain.explaining import OPACITY, amounts, heat_layer
 from workbench.domain.requests import Heat
 from workbench.ui.tiles.photo import PhotoView
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from workbench.app.images.relinking import moved_sources, relink_task
 from workbench.app.jobs import Done, Outcome
-from workbench.app.label_files import export_labels, import_labels
-from workbench.app.relinking import moved_sources, relink_task
+from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.domain.errors import KnownError
 from workbench.domain.images import Source
 from workbench.ui.page import Context

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Job, JobBoard
-from workbench.app.training_queue import TrainingQueue
+from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.reports import Started
 from workbench.ui.look.icons import icon
 from workbench.ui.widgets.job_words import JobState, clock, state_after

@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.device import DeviceProbe
+from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import Failed
 from workbench.app.open_project import OpenProject
-from workbench.app.service import LearningService
+from workbench.app.programs.service import LearningService
 from workbench.app.settings import Settings
-from workbench.app.suggesting import SuggestionKeeper
-from workbench.app.thumbnails import ThumbnailLoader
-from workbench.app.training_queue import TrainingQueue
+from workbench.app.similar.suggesting import SuggestionKeeper
+from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
 from workbench.ui.frame.action_board import ActionBoard, is_bare
 from workbench.ui.frame.notifications import Notifications

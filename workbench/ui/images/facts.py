@@ -11,7 +11,7 @@ from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from workbench.app.photo_reader import PhotoReader, Pixels, Wish
+from workbench.app.images.photo_reader import PhotoReader, Pixels, Wish
 from workbench.domain.annotations import Annotation, Author
 from workbench.domain.images import ImageRow
 from workbench.ui.page import Context

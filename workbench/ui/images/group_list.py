@@ -18,8 +18,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame
 
+from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.open_project import OpenProject
-from workbench.app.thumbnails import ThumbnailLoader
 from workbench.ui.look.theme import RADIUS, Theme, sized
 from workbench.ui.tiles.photo import to_qimage
 from workbench.ui.tiles.tiles import TilePainter, Tiles

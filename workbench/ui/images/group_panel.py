@@ -8,9 +8,9 @@ import time
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from workbench.app.clustering import carried, cluster_order, cluster_task, label_clusters
-from workbench.app.features import feature_source, feature_sources
 from workbench.app.jobs import Done, Job
+from workbench.app.similar.clustering import carried, cluster_order, cluster_task, label_clusters
+from workbench.app.similar.features import feature_source, feature_sources
 from workbench.domain.changes import Changes
 from workbench.domain.clusters import METHODS, Clustering, Clusters
 from workbench.domain.errors import KnownError

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.importing import ImportResult, import_task
+from workbench.app.images.importing import ImportResult, import_task
 from workbench.app.jobs import Done, Outcome
 from workbench.domain.errors import KnownError
 from workbench.ui.page import Context

@@ -10,8 +10,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from workbench.app.browsing import ImageList
-from workbench.app.labelling import assign
+from workbench.app.labels.labelling import assign
+from workbench.app.similar.browsing import ImageList
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Done, Job, Outcome
-from workbench.app.splitting import split_task
+from workbench.app.training.splitting import split_task
 from workbench.domain.splits import PARTS, Part, SplitPlan
 from workbench.ui.page import Context
 

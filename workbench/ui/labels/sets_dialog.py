@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.labelling import edit_set, remove_set
+from workbench.app.labels.labelling import edit_set, remove_set
 from workbench.app.open_project import OpenProject
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import VIEW_PRESETS, LabelSet, Subject

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app import cropping, labelling
-from workbench.app.mouth_book import MouthBook, first_shown
+from workbench.app.labels import labelling
+from workbench.app.mouths import cropping
+from workbench.app.mouths.mouth_book import MouthBook, first_shown
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect

@@ -8,15 +8,15 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from workbench.app.cropping import (
+from workbench.app.jobs import Cancelled, Done, Job
+from workbench.app.mouths.cropping import (
     LANDMARKS_SETTING,
     DetectionResult,
     choose_landmarks_file,
     detection_task,
     landmarks_file,
 )
-from workbench.app.jobs import Cancelled, Done, Job
-from workbench.app.mouth_book import MouthBook
+from workbench.app.mouths.mouth_book import MouthBook
 from workbench.domain.errors import KnownError
 from workbench.domain.mouth_queue import Queue
 from workbench.ui.mouths.header import ALL, NEW, SELECTED

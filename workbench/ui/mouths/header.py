@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.mouth_book import MouthBook
+from workbench.app.mouths.mouth_book import MouthBook
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
 

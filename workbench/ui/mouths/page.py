@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout
 
-from workbench.app.mouth_book import MouthBook, first_to_do
+from workbench.app.mouths.mouth_book import MouthBook, first_to_do
 from workbench.domain.changes import Changes
 from workbench.domain.mouth_queue import Queue
 from workbench.ui.labels.history_list import HistoryList

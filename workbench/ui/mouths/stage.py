@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from workbench.app.photo_reader import PhotoReader, Wish
+from workbench.app.images.photo_reader import PhotoReader, Wish
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import LabelSet

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
-from workbench.app.mouth_book import MouthBook
-from workbench.app.photo_reader import PhotoReader, Wish
+from workbench.app.images.photo_reader import PhotoReader, Wish
+from workbench.app.mouths.mouth_book import MouthBook
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.images import ImageRow
 from workbench.ui.look.theme import LIGHT

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
-from workbench.app.mouth_book import MouthBook
+from workbench.app.mouths.mouth_book import MouthBook
 from workbench.domain.mouth_queue import Queue
 from workbench.ui.mouths.queue import QueueEntry
 from workbench.ui.mouths.side import Deed

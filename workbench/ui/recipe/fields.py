@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.recipe_draft import Draft
+from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe, allowed
 from workbench.ui.look.icons import icon

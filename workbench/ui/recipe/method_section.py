@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.recipe_draft import Draft
+from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec
 from workbench.ui.recipe.fields import field_title

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from workbench.app.recipe_draft import Draft
+from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.ui.recipe.fields import GROUPS, FieldBox, group_title
 from workbench.ui.recipe.method_section import MethodSection

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.relabelling import CurrentLabels
-from workbench.app.results import RunResults
+from workbench.app.labels.relabelling import CurrentLabels
+from workbench.app.results.results import RunResults
 from workbench.ui.page import Context
 from workbench.ui.results.tiles import ResultTiles
 from workbench.ui.tiles.grid import ImageGrid

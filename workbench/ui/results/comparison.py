@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QWidget
 
-from workbench.app.result_tables import comparison_csv
-from workbench.app.results import RunResults
-from workbench.app.run_comparison import Comparison, Outcome, compare
+from workbench.app.results.result_tables import comparison_csv
+from workbench.app.results.results import RunResults
+from workbench.app.results.run_comparison import Comparison, Outcome, compare
 from workbench.domain.runs import RunRecord
 from workbench.ui.look.theme import TITLE_PIXELS, sized
 from workbench.ui.results.section import ResultSection, Shown

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from workbench.app.relabelling import CurrentLabels
-from workbench.app.results import RunResults, Scope, load_results, rename_run
-from workbench.app.run_comparison import SinglePair, single_pairs
+from workbench.app.labels.relabelling import CurrentLabels
+from workbench.app.results.results import RunResults, Scope, load_results, rename_run
+from workbench.app.results.run_comparison import SinglePair, single_pairs
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord, RunStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
-from workbench.app.results import LABEL_HEAD
+from workbench.app.results.results import LABEL_HEAD
 from workbench.ui.results.section import Shown
 from workbench.ui.widgets.run_words import percent
 

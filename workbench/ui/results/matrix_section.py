@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QToolButton, QWidget
 
-from workbench.app.result_tables import matrix_csv
+from workbench.app.results.result_tables import matrix_csv
 from workbench.ui.look.icons import icon
 from workbench.ui.results.confusion import ConfusionView
 from workbench.ui.results.section import ResultSection, Shown

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from workbench.app.run_comparison import SinglePair
+from workbench.app.results.run_comparison import SinglePair
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import parse_toml
 from workbench.ui.widgets.figure_table import Column, FigureTable

@@ -9,7 +9,7 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QMenu, QWidget
 
-from workbench.app.result_tables import runs_csv
+from workbench.app.results.result_tables import runs_csv
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from workbench.app.results import TARGET_HEAD, RunResults, Scope
+from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
 from workbench.domain.splits import Part
 
 

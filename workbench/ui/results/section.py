@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from workbench.app.relabelling import CurrentLabels
-from workbench.app.results import TARGET_HEAD, RunResults, Scope
+from workbench.app.labels.relabelling import CurrentLabels
+from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
 from workbench.ui.widgets.copying import Notify
 
 

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.study_queue import StudyQueue
-from workbench.app.studying import Standing, standing
+from workbench.app.training.study_queue import StudyQueue
+from workbench.app.training.studying import Standing, standing
 from workbench.domain.studies import Interval, Row, Study
 from workbench.ui.page import Context
 from workbench.ui.widgets.copying import Copies, picture_of

@@ -7,8 +7,8 @@ from functools import partial
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from workbench.app.result_tables import classes_csv, reliability_csv, views_csv
-from workbench.app.results import Scope
+from workbench.app.results.result_tables import classes_csv, reliability_csv, views_csv
+from workbench.app.results.results import Scope
 from workbench.ui.results.reliability_view import ReliabilityView
 from workbench.ui.results.section import ResultSection, Shown
 from workbench.ui.widgets.copying import Copies, Notify, picture_of

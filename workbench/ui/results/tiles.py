@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
-from workbench.app.photo_reader import PhotoReader, Wish
-from workbench.app.relabelling import CurrentLabels
-from workbench.app.results import RunResults
+from workbench.app.images.photo_reader import PhotoReader, Wish
+from workbench.app.labels.relabelling import CurrentLabels
+from workbench.app.results.results import RunResults
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.ui.page import Context

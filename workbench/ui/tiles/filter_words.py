@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.label_overview import LabelOverview
+from workbench.app.labels.label_overview import LabelOverview
 from workbench.domain.images import ImageFilter, Similar
 
 

@@ -11,7 +11,7 @@ from PySide6.QtCore import QCoreApplication, QPoint, QRectF, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
-from workbench.app.labelling import assign
+from workbench.app.labels.labelling import assign
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet, Subject
 from workbench.ui.look.theme import CAPTION_PIXELS, sized, text_on

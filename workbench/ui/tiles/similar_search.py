@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
-from workbench.app.browsing import ImageList
-from workbench.app.features import feature_source, feature_sources
 from workbench.app.jobs import Done, Job
-from workbench.app.similarity import Ranking, similar_task
+from workbench.app.similar.browsing import ImageList
+from workbench.app.similar.features import feature_source, feature_sources
+from workbench.app.similar.similarity import Ranking, similar_task
 from workbench.domain.errors import KnownError
 from workbench.domain.images import Similar
 from workbench.domain.reports import Progress

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
-from workbench.app.preparing import prepare_task
-from workbench.app.recipe_draft import Draft
-from workbench.app.training import advise, trial_task
-from workbench.app.training_choices import Target as Choice
-from workbench.app.training_choices import first_target, start_runs, targets
-from workbench.app.weights import weights_path, weights_task
+from workbench.app.programs.weights import weights_path, weights_task
+from workbench.app.training.preparing import prepare_task
+from workbench.app.training.recipe_draft import Draft
+from workbench.app.training.training import advise, trial_task
+from workbench.app.training.training_choices import Target as Choice
+from workbench.app.training.training_choices import first_target, start_runs, targets
 from workbench.domain.advice import Advice
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from workbench.app.jobs import Done, Task
-from workbench.app.layer_study import layer_studies, layers_task
+from workbench.app.transfer.layer_study import layer_studies, layers_task
 from workbench.domain.backbones import backbone
 from workbench.domain.layer_studies import LayerStudy
 from workbench.ui.page import Context

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.choices import specs_task
+from workbench.app.training.choices import specs_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.reports import Report

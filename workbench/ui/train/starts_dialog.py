@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.assessing import assess_task, assessments
 from workbench.app.jobs import Done, Task
+from workbench.app.transfer.assessing import assess_task, assessments
 from workbench.domain.assessments import StartReport, TransferReport
 from workbench.domain.backbones import BACKBONES
 from workbench.ui.page import Context

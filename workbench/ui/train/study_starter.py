@@ -8,8 +8,8 @@ from typing import Any
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from workbench.app.choices import specs_task
-from workbench.app.studying import study_task
+from workbench.app.training.choices import specs_task
+from workbench.app.training.studying import study_task
 from workbench.domain.methods import Spec
 from workbench.domain.studies import Plan, Study
 from workbench.ui.page import Context

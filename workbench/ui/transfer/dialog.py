@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app import transfer_book, transferring
-from workbench.app.transfer_queue import TransferQueue
-from workbench.app.transfer_steps import Stage
+from workbench.app.transfer import transfer_book, transferring
+from workbench.app.transfer.transfer_queue import TransferQueue
+from workbench.app.transfer.transfer_steps import Stage
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.transfers import Asked, Transfer

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.sources import (
+from workbench.app.transfer.sources import (
     Source,
     checked_source,
     listed_sources,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from workbench.app.transfer_steps import Stage
+from workbench.app.transfer.transfer_steps import Stage
 from workbench.domain.transfers import Transfer
 from workbench.ui.look.icons import icon
 from workbench.ui.widgets.elided import ElidedLabel

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from workbench.app.transfer_queue import TransferQueue
+from workbench.app.transfer.transfer_queue import TransferQueue
 from workbench.domain.transfers import Transfer
 from workbench.ui.page import Context
 from workbench.ui.transfer.dialog import TransferDialog

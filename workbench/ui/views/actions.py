@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.app.suggesting import suggest_task
+from workbench.app.similar.suggesting import suggest_task
 from workbench.ui.page import Action
 
 if TYPE_CHECKING:

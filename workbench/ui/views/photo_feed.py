@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject
 
-from workbench.app.photo_reader import PhotoReader, Pixels, Wish
+from workbench.app.images.photo_reader import PhotoReader, Pixels, Wish
 from workbench.ui.page import Context
 from workbench.ui.tiles.photo import PhotoView
 

@@ -9,11 +9,11 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 
-from workbench.app.browsing import ImageList
-from workbench.app.label_overview import LabelOverview
-from workbench.app.labelling import assign
+from workbench.app.labels.label_overview import LabelOverview
+from workbench.app.labels.labelling import assign
 from workbench.app.open_project import OpenProject
-from workbench.app.suggesting import accept, suggestions
+from workbench.app.similar.browsing import ImageList
+from workbench.app.similar.suggesting import accept, suggestions
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.result_tables import epochs_csv, to_csv
+from workbench.app.results.result_tables import epochs_csv, to_csv
 from workbench.domain.reports import Epoch
 from workbench.ui.widgets.copying import Copies, Notify, picture_of
 from workbench.ui.widgets.curves import Curve, CurveChart, FloatArray

@@ -1,0 +1,1 @@
+"""The demonstration: small drawings, two trainings, and what came of them."""

@@ -1,0 +1,227 @@
+"""Explanations as the window and the command line show them: maps, words and pictures to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.open_project import OpenProject
+from workbench.app.results.run_images import RunImage
+from workbench.domain.backbones import backbone
+from workbench.domain.geometry import Rect
+from workbench.domain.requests import ATTENTION, PREDICTED, WINDOWS, Explain, Heat, Picture
+from workbench.vision.overlays import enlarged, framed, heat_colours, heat_layer, overlaid
+from workbench.vision.reading import read_rgb
+from workbench.vision.sheets import save_png, side_by_side, wall
+
+__all__ = [
+    "OPACITY",
+    "Trust",
+    "amounts",
+    "caption",
+    "explain_request",
+    "heat_colours",
+    "heat_layer",
+    "layer_words",
+    "save_explanation",
+    "save_wall",
+    "trust",
+    "trust_sentence",
+]
+
+Pixels = NDArray[np.uint8]
+
+OPACITY = 0.7
+LONGEST = 1024  # pixels of a saved photograph's longer side at most
+LEAST = 480  # and at least: captions stand under it
+CHUNK = 8  # images of one request of a longer row, so that the first are there soon
+CHANCE = 0.4  # mean rank correlation with random networks up to which a map is the training's own
+COPY = 0.7  # and from which it is the image's
+
+
+class Trust(StrEnum):
+    """What the randomised-weights check says of a map."""
+
+    LEARNED = "learned"
+    DOUBTFUL = "doubtful"
+    MEANINGLESS = "meaningless"
+    EMPTY = "empty"
+    UNCHECKED = "unchecked"
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("explaining", text)
+
+
+def trust(heat: Heat) -> Trust:
+    """How far a map depends on what was learned."""
+    if not any(heat.values):
+        return Trust.EMPTY
+    if heat.check is None:
+        return Trust.UNCHECKED
+    if heat.check.correlation >= COPY:
+        return Trust.MEANINGLESS
+    return Trust.DOUBTFUL if heat.check.correlation >= CHANCE else Trust.LEARNED
+
+
+def trust_sentence(heat: Heat) -> str:
+    """The randomised-weights check in one sentence; "" where it was not made."""
+    value = heat.check.correlation if heat.check is not None else 0.0
+    if heat.mask:
+        return _mask_sentence(trust(heat)).format(value=value)
+    if heat.window is not None:
+        return _window_sentence(heat, trust(heat)).format(value=value)
+    said = {
+        Trust.UNCHECKED: "",
+        Trust.EMPTY: _tr("Nothing at this layer speaks for {label}: the map is empty."),
+        Trust.LEARNED: _tr(
+            "This map shows what was learned: with random weights it looks different"
+            " (rank correlation {value:.2f})."
+        ),
+        Trust.DOUBTFUL: _tr(
+            "Read this map with care: with random weights it looks partly the same"
+            " (rank correlation {value:.2f})."
+        ),
+        Trust.MEANINGLESS: _tr(
+            "This map means nothing: with random weights it looks the same"
+            " (rank correlation {value:.2f}). Try a deeper layer."
+        ),
+    }[trust(heat)]
+    return said.format(label=heat.label, value=value)
+
+
+def _mask_sentence(found: Trust) -> str:
+    if found is Trust.UNCHECKED:
+        return ""
+    if found is Trust.EMPTY:
+        return _tr("Nothing stands out: the network looks everywhere alike.")
+    if found is Trust.LEARNED:
+        return _tr(
+            "Where the network looks, whatever the label. It has learned to: with random weights"
+            " it looks elsewhere (rank correlation {value:.2f})."
+        )
+    return _tr(
+        "Where the network looks, whatever the label. With random weights it looks at much the same"
+        " (rank correlation {value:.2f})."
+    )
+
+
+def _window_sentence(heat: Heat, found: Trust) -> str:
+    """Where the strongest window is said, also before the check."""
+    frame = _tr("The frame is the strongest of {n} windows.").format(n=heat.windows)
+    said = {
+        Trust.UNCHECKED: "",
+        Trust.EMPTY: _tr("All windows are scored alike: the map is empty."),
+        Trust.LEARNED: _tr(
+            "The map shows what was learned: with random weights it looks different"
+            " (rank correlation {value:.2f})."
+        ),
+        Trust.DOUBTFUL: _tr(
+            "Read this map with care: with random weights it looks partly the same"
+            " (rank correlation {value:.2f})."
+        ),
+        Trust.MEANINGLESS: _tr(
+            "This map means nothing: with random weights it looks the same"
+            " (rank correlation {value:.2f})."
+        ),
+    }[found]
+    return f"{frame} {said}".strip() if found is not Trust.UNCHECKED else ""
+
+
+def amounts(heat: Heat) -> NDArray[np.float32]:
+    """A map as an array of height × width in [0, 1]."""
+    return np.array(heat.values, np.float32).reshape(heat.height, heat.width)
+
+
+def layer_words(name: str, backbone_name: str) -> str:
+    """A layer by its stage: "body.features.12.expand3x3" of a SqueezeNet is "fire9 · expand3x3"; a
+    mask by what it is."""
+    if name == ATTENTION:
+        return _tr("attention mask")
+    if name == WINDOWS:
+        return _tr("sliding windows")
+    path = name.removeprefix("body.")
+    for stage in backbone(backbone_name).stages:
+        for module in stage.modules:
+            if path == module:
+                alone = len(stage.modules) == 1 or path == stage.name
+                return stage.name if alone else f"{stage.name} · {path}"
+            if path.startswith(module + "."):
+                return f"{stage.name} · {path.removeprefix(module + '.')}"
+    return path
+
+
+def caption(image: RunImage, heat: Heat | None = None) -> str:
+    """What an image was predicted as, behind what it truly is where that is something else:
+    "puffin 0.93", "owl → puffin 0.51"."""
+    if not image.predicted:
+        return f"{heat.label} {heat.score:.2f}" if heat is not None else image.name
+    said = f"{image.predicted} {image.score:.2f}"
+    return f"{image.truth} → {said}" if image.wrong else said
+
+
+def explain_request(
+    op: OpenProject,
+    run_id: str,
+    images: Sequence[RunImage],
+    label: str = PREDICTED,
+    label_set: str = "",
+    layer: str = "",
+    check: bool = False,
+) -> Explain:
+    """What to ask a learning service so that it explains `images` to the run."""
+    return Explain(
+        run=str(op.store.runs_folder / run_id),
+        pictures=tuple(image.picture for image in images),
+        label=label,
+        label_set=label_set,
+        layer=layer,
+        check=check,
+    )
+
+
+def photo_of(picture: Picture, longest: int = LONGEST) -> Pixels:
+    """What a run took of a file, H × W × 3, its longer side at most `longest`; raises KnownError
+    where the file cannot be read."""
+    rect = Rect(*picture.box) if picture.box is not None else None
+    return read_rgb(Path(picture.path), longest, rect)
+
+
+def save_explanation(
+    path: Path, image: RunImage, heat: Heat, layer: str, opacity: float = OPACITY
+) -> None:
+    """Write original and overlay side by side with their captions as PNG.
+
+    Raises KnownError where the image cannot be read or the file not be written.
+    """
+    photo = enlarged(photo_of(image.picture), LEAST)
+    covered = _covered(photo, heat, opacity)
+    lines = [f"{image.name}   {caption(image, heat)}"]
+    kind = _tr("Grad-CAM for {label} ({score:.2f}) at {layer}")
+    if heat.window is not None:
+        kind = _tr("{layer} for {label}: the strongest of {n} scores {score:.2f}")
+    lines.append(kind.format(label=heat.label, score=heat.score, layer=layer, n=heat.windows))
+    if said := trust_sentence(heat):
+        lines.append(said)
+    save_png(path, side_by_side((photo, covered), lines))
+
+
+def _covered(photo: Pixels, heat: Heat, opacity: float) -> Pixels:
+    covered = overlaid(photo, amounts(heat), opacity, heat.seen, heat.cells)
+    return covered if heat.window is None else framed(covered, heat.window)
+
+
+def save_wall(
+    path: Path, explained: Sequence[tuple[RunImage, Heat]], title: str, opacity: float = OPACITY
+) -> None:
+    """Write a wall of overlays as one PNG, a caption under each, `title` on top."""
+    tiles = []
+    for image, heat in explained:
+        covered = _covered(photo_of(image.picture, 512), heat, opacity)
+        tiles.append((covered, caption(image, heat)))
+    save_png(path, wall(tiles, title))

@@ -1,0 +1,1 @@
+"""Images come into a project, are found again, and are shown small."""

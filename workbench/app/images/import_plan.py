@@ -1,0 +1,159 @@
+"""What an import will read: for each place the named files, and the labels written beside them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from workbench.app.file_search import search
+from workbench.app.labels.label_lists import LabelList, locate, read_csv, read_list
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.images import SkippedFile
+
+FROM = ("", "folder", "list", "csv")
+LEVELS = ("category", "view", "expression")  # outer to inner, where several come from folders
+
+
+@dataclass(frozen=True)
+class LabelOrigins:
+    """Where the labels of each set come from: a map of category, view and expression to "folder",
+    "list" or "csv", and the label names each set has already (their spelling is kept)."""
+
+    origins: Mapping[str, str]
+    known: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, origin in self.origins.items():
+            if origin not in FROM:
+                raise ValueRefused(f"{name} from", origin, "folder, list or csv")
+        if len(self.having("list")) > 1:
+            raise ValueRefused("from list", ", ".join(self.having("list")), "one label set")
+
+    def having(self, origin: str) -> tuple[str, ...]:
+        """The label sets that come from `origin`, outer folder level first."""
+        return tuple(name for name in LEVELS if self.origins.get(name) == origin)
+
+    def spelt(self, label_set: str, label: str) -> str:
+        """`label` as the set spells it already, where it differs in case alone."""
+        clean = unicodedata.normalize("NFC", label).strip()
+        for name in self.known.get(label_set, ()):
+            if name.casefold() == clean.casefold():
+                return name
+        return clean
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """One file to read: path relative to the source's base, and its labels by label set."""
+
+    path: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Place:
+    """One source to be: its path and kind ("folder", "list", "csv"), the folder that paths start
+    from, the files it names, what it names in vain, and a remark for the user."""
+
+    path: Path
+    kind: str
+    base: Path
+    files: list[NamedFile] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+    remark: str = ""
+
+
+def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place]:
+    """What `path`, a folder, a list file or a CSV table, names; raises KnownError when it is
+    neither. Yields heartbeats."""
+    if path.is_dir():
+        return (yield from _plan_folder(path, origins))
+    if not path.is_file():
+        raise KnownError(f"{path} does not exist.", "Choose a folder, a list file or a CSV table.")
+    kind = "csv" if path.suffix.lower() in (".csv", ".tsv") else "list"
+    place = Place(path, kind, path.parent)
+    if kind == "csv":
+        listed = read_csv(path)
+        sets = _csv_sets(path, listed, origins)
+    else:
+        listed = read_list(path)
+        sets = dict(zip(("",), origins.having("list"), strict=False))
+        if not sets and any(entry.labels for entry in listed.entries):
+            place.remark = f"{path.name} holds labels; none was chosen to come from the list."
+    place.skipped.extend(listed.bad)
+    yield from _locate_all(place, listed, sets, origins)
+    return place
+
+
+def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, Place]:
+    found = yield from search(path)
+    place = Place(path, "folder", path, skipped=found.skipped)
+    sets = origins.having("folder")
+    # A folder chosen by itself names the class of all it holds; beside class folders it does not.
+    flat = not any("/" in name for name in found.images)
+    for name in found.images:
+        levels = PurePosixPath(name).parts[:-1] or ((path.resolve().name,) if flat else ())
+        place.files.append(NamedFile(name, _folder_labels(levels, sets, origins)))
+    return place
+
+
+def _folder_labels(
+    levels: Sequence[str], sets: tuple[str, ...], origins: LabelOrigins
+) -> tuple[tuple[str, str], ...]:
+    """The innermost folders as labels: `category/view` where both are asked for."""
+    last = levels[-len(sets) :] if sets else ()
+    pairs = ((name, origins.spelt(name, level)) for name, level in zip(sets, last, strict=False))
+    return tuple((name, label) for name, label in pairs if label)
+
+
+def _csv_sets(path: Path, listed: LabelList, origins: LabelOrigins) -> dict[str, str]:
+    """Columns that are labels; raises KnownError when none of those asked for is there."""
+    asked = origins.having("csv")
+    if asked and not set(asked) & set(listed.columns):
+        raise KnownError(
+            f"{path} has no column {' or '.join(asked)}.", "Name its column so, or read no labels."
+        )
+    return {name: name for name in listed.columns if origins.origins.get(name, "") in ("", "csv")}
+
+
+def _locate_all(
+    place: Place, listed: LabelList, sets: Mapping[str, str], origins: LabelOrigins
+) -> Generator[None, None, None]:
+    by_name: dict[str, list[str]] | None = None
+    taken: dict[str, tuple[tuple[str, str], ...]] = {}
+    for count, entry in enumerate(listed.entries):
+        if count % 512 == 0:
+            yield
+        labels = tuple((sets[c], origins.spelt(sets[c], v)) for c, v in entry.labels if c in sets)
+        at = locate(place.base, entry.path)
+        if at is None and place.kind == "csv" and by_name is None:
+            by_name = yield from _names_below(place.base)
+        found = (by_name or {}).get(PurePosixPath(entry.path).name, []) if at is None else []
+        name = _relative(at, place.base) if at is not None else "".join(found[:1])
+        line = f"{place.path.name}, line {entry.line}"
+        if at is None and len(found) != 1:
+            reason = f"{len(found)} files have this name" if found else "no such file"
+            place.skipped.append(SkippedFile(entry.path, f"{reason} ({line})"))
+        elif taken.setdefault(name, labels) != labels:
+            place.skipped.append(
+                SkippedFile(entry.path, f"named again with another label ({line})")
+            )
+    place.files.extend(NamedFile(name, labels) for name, labels in taken.items())
+
+
+def _names_below(base: Path) -> Generator[None, None, dict[str, list[str]]]:
+    names: dict[str, list[str]] = {}
+    for name in (yield from search(base)).images:
+        names.setdefault(PurePosixPath(name).name, []).append(name)
+    return names
+
+
+def _relative(path: Path, base: Path) -> str:
+    """`path` as seen from `base`, with forward slashes; absolute where no relative path exists."""
+    try:
+        return os.path.relpath(path, base).replace(os.sep, "/")
+    except ValueError:  # another drive
+        return path.as_posix()

@@ -1,0 +1,1 @@
+"""Labels given by hand or from files, and counted."""

@@ -1,0 +1,278 @@
+"""Labels as files: all of a project's written as CSV or JSON, and taken in again by image."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from workbench.app.labels.label_lists import read_table
+from workbench.app.mouths.cropping import add_by_hand
+from workbench.app.open_project import OpenProject
+from workbench.domain.annotations import Author
+from workbench.domain.crops import SAME_FACE_IOU
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.geometry import Rect
+from workbench.domain.images import SkippedFile
+from workbench.domain.labels import LabelSet, Subject
+
+VERSION = 1
+BATCH = 20_000  # images looked up together
+FROM_FILE = "file"  # the detector of a crop that a label file brought
+
+
+class LabelRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One label of one image or crop, as a file holds it.
+
+    `part` is where the image stands in the split when written; `box` is the crop's left, top,
+    right and bottom in displayed pixels, or None for a label of the whole image.
+    """
+
+    path: str
+    hash: str = ""
+    set: str
+    label: str
+    author: str = Author.IMPORT.value
+    confidence: float = 1.0
+    part: str = ""
+    box: tuple[int, int, int, int] | None = None
+
+
+class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON form."""
+
+    labels: list[LabelRow]
+    version: int = VERSION
+
+
+COLUMNS = ("path", "hash", "set", "label", "author", "confidence", "part")
+BOX_COLUMNS = ("left", "top", "right", "bottom")
+
+
+@dataclass
+class LabelImport:
+    """What came of a label file: rows read, rows that stand now, labels of a person that were kept
+    against the file, and rows that found no image, with the reason."""
+
+    rows: int = 0
+    labelled: int = 0
+    kept: int = 0
+    unmatched: list[SkippedFile] = field(default_factory=list)
+
+
+def export_labels(op: OpenProject, file: Path) -> int:
+    """Write every label to `file` (.csv or .json by its suffix), replacing it when whole; the
+    number of labels. Raises ValueRefused for another suffix, KnownError when it cannot be."""
+    suffix = _suffix(file)
+    rows = _rows_of(op)
+    part = file.with_name(file.name + ".part")
+    try:
+        if suffix == ".json":
+            part.write_bytes(msgspec.json.format(msgspec.json.encode(LabelFile(labels=rows))))
+        else:
+            _write_csv(part, rows)
+        os.replace(part, file)
+    except OSError as error:
+        raise KnownError(f"{file} cannot be written: {error.strerror}.") from error
+    return len(rows)
+
+
+def import_labels(op: OpenProject, file: Path) -> LabelImport:
+    """Take in the labels of a file that `export_labels` wrote, or one like it: one undoable edit.
+
+    An image is known by its hash, else by its path (or the end of it, where that is one image's
+    alone). Missing sets and labels are added; a label of a person stands against the file's; a crop
+    is known by its rectangle, and made where there is none. Raises KnownError or ValueRefused when
+    the file is no label file.
+    """
+    rows = _read_json(file) if _suffix(file) == ".json" else _read_csv(file)
+    result = LabelImport(rows=len(rows))
+    matched = _Images(op).matched(rows, result)
+    with op.edit(f"Import labels from {file.name}"):
+        _add_labels(op, matched)
+        _give(op, matched, result)
+    return result
+
+
+def _suffix(file: Path) -> str:
+    suffix = file.suffix.lower()
+    if suffix not in (".csv", ".json"):
+        raise ValueRefused("file", str(file), "a name that ends in .csv or .json")
+    return suffix
+
+
+def _rows_of(op: OpenProject) -> list[LabelRow]:
+    rows: list[LabelRow] = []
+    standing = op.store.labels.standing()
+    for at in range(0, len(standing), BATCH):
+        batch = standing[at : at + BATCH]
+        images = {row.id: row for row in op.store.images.rows({one.image for one in batch})}
+        wanted = [one.crop for one in batch if one.crop is not None]
+        crops = {crop.id: crop for crop in op.store.crops.get(wanted)}
+        for one in batch:
+            image, crop = images[one.image], crops.get(one.crop)
+            rows.append(
+                LabelRow(
+                    path=image.path,
+                    hash=image.hash,
+                    set=one.label_set,
+                    label=one.label,
+                    author=one.author.value,
+                    confidence=one.confidence,
+                    part=image.part,
+                    box=crop.rect.as_tuple() if crop is not None and crop.rect else None,
+                )
+            )
+    return rows
+
+
+def _write_csv(path: Path, rows: Sequence[LabelRow]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow((*COLUMNS, *BOX_COLUMNS))
+        for row in rows:
+            plain = [getattr(row, name) for name in COLUMNS]
+            writer.writerow([*plain, *(row.box or ("",) * len(BOX_COLUMNS))])
+
+
+def _read_json(file: Path) -> list[LabelRow]:
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=LabelFile)
+    except OSError as error:
+        raise KnownError(f"{file} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise KnownError(f"{file} is not a label file: {error}.") from error
+    if found.version > VERSION:
+        raise KnownError(f"{file} was written by a newer program.", "Use that program.")
+    return found.labels
+
+
+def _read_csv(file: Path) -> list[LabelRow]:
+    rows = read_table(file)
+    header = [cell.strip().lower() for cell in next(rows, (0, []))[1]]
+    for name in ("set", "label"):
+        if name not in header:
+            raise KnownError(f"{file} has no column {name}.", f"Wanted: {', '.join(COLUMNS)}.")
+    found = []
+    for number, cells in rows:
+        values = {k: v.strip() for k, v in zip(header, cells, strict=False) if v.strip()}
+        try:
+            found.append(_csv_row(values))
+        except (ValueError, msgspec.ValidationError) as error:
+            raise KnownError(f"{file}, line {number}: {error}.") from error
+    return found
+
+
+def _csv_row(values: dict[str, str]) -> LabelRow:
+    plain = {name: values[name] for name in COLUMNS if name in values}
+    box = tuple(int(values[name]) for name in BOX_COLUMNS if name in values)
+    if box and len(box) != len(BOX_COLUMNS):
+        raise ValueError(f"a crop needs {', '.join(BOX_COLUMNS)}")
+    return msgspec.convert(
+        {"path": "", **plain, "box": box or None}, LabelRow, strict=False
+    )  # fmt: skip
+
+
+class _Images:
+    """The project's images by hash, by path, and by the end of the path."""
+
+    def __init__(self, op: OpenProject) -> None:
+        self._by_hash: dict[str, int] = {}
+        self._by_path: dict[str, int] = {}
+        self._by_name: dict[str, list[tuple[str, int]]] = {}
+        ids = op.store.images.ids()
+        for at in range(0, len(ids), BATCH):
+            for row in op.store.images.rows(ids[at : at + BATCH]):
+                path = row.path.replace("\\", "/")
+                self._by_hash[row.hash] = row.id
+                self._by_path[path] = row.id
+                self._by_name.setdefault(row.name, []).append((path, row.id))
+
+    def matched(
+        self, rows: Sequence[LabelRow], result: LabelImport
+    ) -> list[tuple[LabelRow, int]]:  # fmt: skip
+        """Rows with the ids of their images; the others are listed in `result`."""
+        found = []
+        for number, row in enumerate(rows, start=1):
+            image = self._by_hash.get(row.hash) or self._by_its_path(row.path)
+            if image is not None:
+                found.append((row, image))
+            else:
+                what = row.path or row.hash or f"row {number}"
+                result.unmatched.append(SkippedFile(what, "no such image in this project"))
+        return found
+
+    def _by_its_path(self, path: str) -> int | None:
+        clean = path.replace("\\", "/").removeprefix("./")
+        if clean in self._by_path:
+            return self._by_path[clean]
+        alike = self._by_name.get(clean.rsplit("/", 1)[-1], [])
+        ending = [image for full, image in alike if full.endswith("/" + clean)]
+        return ending[0] if len(ending) == 1 else None
+
+
+def _add_labels(op: OpenProject, rows: Sequence[tuple[LabelRow, int]]) -> None:
+    """Add the sets and labels the project lacks. The labels of a new set exclude each other, unless
+    the file gives an image, or a crop, two of them."""
+    wanted: dict[str, dict[str, None]] = {}
+    crops: set[str] = set()
+    given: dict[tuple[str, int, object], set[str]] = {}
+    for row, image in rows:
+        wanted.setdefault(row.set, {})[row.label] = None
+        given.setdefault((row.set, image, row.box), set()).add(row.label)
+        if row.box:
+            crops.add(row.set)
+    several = {name for (name, _, _), labels in given.items() if len(labels) > 1}
+    known = op.store.labels.sets()
+    for name, labels in wanted.items():
+        subject = Subject.CROP if name in crops else Subject.IMAGE
+        former = known.get(name, LabelSet(name, (), subject, name not in several))
+        new = former.with_labels(tuple(labels))
+        if new != known.get(name):
+            op.store.labels.save_set(new)
+
+
+def _give(op: OpenProject, rows: Sequence[tuple[LabelRow, int]], result: LabelImport) -> None:
+    to_images: dict[tuple[str, str, Author, float], list[int]] = {}
+    to_crops: dict[tuple[str, str, Author, float], list[int]] = {}
+    for row, image in rows:
+        key = (row.set, row.label, _author(row), row.confidence)
+        if row.box is None:
+            to_images.setdefault(key, []).append(image)
+        else:
+            crop = _crop_at(op, image, Rect(*row.box))
+            to_crops.setdefault(key, []).append(crop)
+    labels = op.store.labels
+    for (name, label, author, confidence), ids in to_images.items():
+        labels.assign(ids, name, label, author, confidence)
+        _tally(labels.all_of_images(ids, name), ids, label, result)
+    for (name, label, author, confidence), ids in to_crops.items():
+        labels.assign_crops(ids, name, label, author, confidence)
+        _tally(labels.all_of_crops(ids, name), ids, label, result)
+
+
+def _tally(
+    now: Mapping[int, Sequence[str]], ids: Sequence[int], label: str, result: LabelImport
+) -> None:
+    stands = sum(label in now.get(one, ()) for one in ids)
+    result.labelled += stands
+    result.kept += len(ids) - stands
+
+
+def _author(row: LabelRow) -> Author:
+    """A model's label stays one; a person's comes from a file now, and yields to a person here."""
+    return Author.MODEL if row.author == Author.MODEL.value else Author.IMPORT
+
+
+def _crop_at(op: OpenProject, image: int, rect: Rect) -> int:
+    """The crop of `image` at `rect`, made when there is none."""
+    standing = op.store.crops.of_image(image)
+    here = [(crop.rect.iou(rect), crop.id or 0) for crop in standing if crop.rect is not None]
+    best = max(here, default=(0.0, 0))
+    if best[0] >= SAME_FACE_IOU:
+        return best[1]
+    return add_by_hand(op, image, rect, FROM_FILE).id or 0

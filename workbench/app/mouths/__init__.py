@@ -1,0 +1,1 @@
+"""Mouths found in photographs, adjusted, and cut out."""

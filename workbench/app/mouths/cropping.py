@@ -1,0 +1,219 @@
+"""Mouth crops: found by a pool of processes, folded into what is there, corrected by a person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from workbench.app.jobs import Task
+from workbench.app.mouths.crop_files import write_crops as write_crops  # the same page of deeds
+from workbench.app.mouths.cropping_pool import look_at
+from workbench.app.open_project import OpenProject
+from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
+from workbench.domain.images import SkippedFile
+from workbench.domain.reports import Progress
+from workbench.vision.landmarks import landmarks_path
+from workbench.vision.mouth_worker import Looked, Photo
+
+BATCH_SECONDS = 0.5  # how long crops are gathered before they are stored and shown
+LANDMARKS_SETTING = "landmarks_file"
+BY_HAND = "hand"
+
+
+@dataclass
+class DetectionResult:
+    """What a detection did, in images: looked at, with a mouth, with several, with none, left out
+    because they had crops, and those that could not be read. Whole when the job ends."""
+
+    images: int = 0
+    found: int = 0
+    several: int = 0
+    missed: int = 0
+    left_out: int = 0
+    faces: int = 0
+    failed: list[SkippedFile] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photographs looked at since the last batch, for the owner to store."""
+
+    looked: tuple[Looked, ...]
+
+
+def landmarks_file(op: OpenProject) -> Path:
+    """The 68-point file in use; raises KnownError with what to do when it is missing."""
+    return landmarks_path(op.store.settings.get(LANDMARKS_SETTING, "") or None)
+
+
+def choose_landmarks_file(op: OpenProject, path: Path | None) -> None:
+    """Use another 68-point file (None: the one that came with the program) in this project."""
+    if path is not None:
+        landmarks_path(path)
+    op.store.settings.put(LANDMARKS_SETTING, str(path) if path is not None else "")
+
+
+def detection_task(op: OpenProject, image_ids: Iterable[int], again: bool = True) -> Task:
+    """The task that finds the mouths of these images; ends Done(DetectionResult).
+
+    What a person reviewed or labelled stays. With `again` False, images that have crops (or were
+    missed) are left out. All of it is one undoable edit; stopping keeps what is stored so far.
+    Raises KnownError when the 68-point file is missing.
+    """
+    model = landmarks_file(op)
+    wanted = [int(image) for image in image_ids]
+    result = DetectionResult()
+    if not again:
+        having = op.store.crops.of_images(wanted)
+        result.left_out = sum(1 for image in wanted if having.get(image))
+        wanted = [image for image in wanted if not having.get(image)]
+    photos = [Photo(row.id, row.path) for row in op.store.images.rows(wanted)]
+    folding = _Folding(op, result)
+
+    def work() -> Generator[object | None, None, DetectionResult]:
+        yield from _looking(photos, model)
+        return result
+
+    return Task("Find mouths", work, folding.take, kind="crop")
+
+
+def _looking(photos: Sequence[Photo], model: Path) -> Generator[object | None, None, None]:
+    """Batches and progress, in the job's thread."""
+    began = last = time.monotonic()
+    gathered: list[Looked] = []
+    done = 0
+    steps = look_at(photos, model)
+    yield Progress(done=0, total=len(photos))
+    try:
+        for looked in steps:
+            if looked is not None:
+                gathered.append(looked)
+                done += 1
+            now = time.monotonic()
+            if now - last < BATCH_SECONDS or not gathered:
+                yield None
+                continue
+            yield Batch(tuple(gathered))
+            eta = (now - began) / done * (len(photos) - done)
+            yield Progress(done=done, total=len(photos), eta=eta)
+            gathered, last = [], now
+    finally:
+        steps.close()
+    yield Batch(tuple(gathered))
+    yield Progress(done=done, total=len(photos), eta=0.0)
+
+
+class _Folding:
+    """The owner thread's half: folds detections into the crops, all in one undoable edit."""
+
+    def __init__(self, op: OpenProject, result: DetectionResult) -> None:
+        self._op = op
+        self._result = result
+        self._edit: int | None = None
+
+    def take(self, value: object) -> None:
+        if not isinstance(value, Batch) or not value.looked:
+            return
+        store = self._op.store
+        images = [looked.image for looked in value.looked]
+        present = {row.id for row in store.images.rows(images)}
+        crops, labelled = store.crops.of_images(images), store.crops.labelled(images)
+        with self._op.edit("Find mouths", joined_to=self._edit) as edit:
+            for looked in value.looked:
+                if looked.image in present:
+                    self._fold(looked, crops.get(looked.image, []), labelled)
+        self._edit = edit.id
+
+    def _fold(self, looked: Looked, standing: list[Crop], labelled: frozenset[int]) -> None:
+        detected = looked.crops
+        self._count(looked)
+        if looked.failure:
+            if standing:
+                return  # a file out of reach says nothing against the crops there are
+            why = looked.failure
+            detected = (Crop(None, looked.image, 0, CropState.MISSED, reason=why),)
+        update = merge_detection(standing, detected, labelled)
+        if update.write or update.remove:
+            self._op.store.crops.apply(looked.image, update)
+
+    def _count(self, looked: Looked) -> None:
+        faces = sum(crop.usable for crop in looked.crops)
+        self._result.images += 1
+        self._result.faces += faces
+        self._result.found += faces > 0
+        self._result.several += faces > 1
+        self._result.missed += faces == 0
+        if looked.failure:
+            path = self._op.store.images.row(looked.image).path
+            self._result.failed.append(SkippedFile(path, looked.report or looked.failure))
+
+
+def adjust(op: OpenProject, crop: Crop, rect: Rect) -> Crop:
+    """Put a crop's square elsewhere; it is pushed back inside the image. The crop as it is now."""
+    row = op.store.images.row(crop.image)
+    placed = rect.inside(row.width, row.height)
+    standing = next(iter(op.store.crops.get([crop.id or 0])), crop)
+    moved = replace(standing, rect=placed, state=CropState.ADJUSTED, reviewed=True, reason="")
+    with op.edit("Adjust mouth"):
+        return op.store.crops.save(moved)
+
+
+def accept(op: OpenProject, crop_ids: Iterable[int]) -> None:
+    """Say that these crops are right; a rejected one is a mouth again."""
+    with op.edit("Accept mouths"):
+        _save(op, [_accepted(crop) for crop in op.store.crops.get(crop_ids) if crop.rect])
+
+
+def reject(op: OpenProject, crop_ids: Iterable[int]) -> None:
+    """Say that these crops are no mouths, or not wanted; their labels stay."""
+    with op.edit("Reject mouths"):
+        _save(op, [_rejected(crop) for crop in op.store.crops.get(crop_ids) if crop.rect])
+
+
+def choose(op: OpenProject, crop_id: int) -> None:
+    """Keep this face of its image and reject the others."""
+    chosen = next(iter(op.store.crops.get([crop_id])), None)
+    if chosen is None or chosen.rect is None:
+        raise KnownError("This mouth is not there any more.", "Find the mouths of its image again.")
+    others = [crop for crop in op.store.crops.of_image(chosen.image) if crop.id != crop_id]
+    with op.edit("Choose a face"):
+        _save(op, [_accepted(chosen), *(_rejected(crop) for crop in others if crop.rect)])
+
+
+def add_by_hand(
+    op: OpenProject, image_id: int, rect: Rect, detector: str = BY_HAND
+) -> Crop:  # fmt: skip
+    """Add a mouth where no detector saw one; a miss of its image is over. `detector` says whose
+    hand it was."""
+    row = op.store.images.row(image_id)
+    standing = op.store.crops.of_image(image_id)
+    face = 1 + max((crop.face for crop in standing if crop.rect), default=-1)
+    placed = rect.inside(row.width, row.height)
+    new = Crop(None, image_id, face, CropState.ADJUSTED, placed, (), detector, reviewed=True)
+    misses = [crop.id for crop in standing if crop.state is CropState.MISSED]
+    with op.edit("Draw a mouth"):
+        op.store.crops.apply(image_id, CropUpdate((), tuple(i for i in misses if i is not None)))
+        return op.store.crops.save(new)
+
+
+def _accepted(crop: Crop) -> Crop:
+    """A person's yes; a square that was drawn or moved stays known as such."""
+    again = CropState.FOUND if crop.landmarks else CropState.ADJUSTED
+    state = again if crop.state is CropState.REJECTED else crop.state
+    return replace(crop, state=state, reviewed=True)
+
+
+def _rejected(crop: Crop) -> Crop:
+    return replace(crop, state=CropState.REJECTED, reviewed=True)
+
+
+def _save(op: OpenProject, crops: Sequence[Crop]) -> None:
+    by_image: dict[int, list[Crop]] = {}
+    for crop in crops:
+        by_image.setdefault(crop.image, []).append(crop)
+    for image, changed in by_image.items():
+        op.store.crops.apply(image, CropUpdate(tuple(changed), ()))

@@ -1,0 +1,184 @@
+"""A run's predictions of further images: of the project, kept as suggestions, or of any folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.file_search import search
+from workbench.app.jobs import Task
+from workbench.app.mouths.cropping import landmarks_file
+from workbench.app.mouths.finding_mouths import with_mouths
+from workbench.app.open_project import OpenProject
+from workbench.app.results.prediction_csv import CsvRow, PredictionCsv
+from workbench.app.results.run_images import RunImage, RunImages, takes_crops, thresholds_of
+from workbench.app.results.scoring import Piece, pieces
+from workbench.domain.changes import Changes
+from workbench.domain.errors import KnownError
+from workbench.domain.images import SkippedFile
+from workbench.domain.predictions import NO_PART, PredictionTable
+from workbench.domain.reports import Note, Progress
+from workbench.domain.requests import Picture
+
+KEPT_TOGETHER = 1.0  # seconds of predictions that are stored and shown at once
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """How many images got a prediction, and the files that could not be read."""
+
+    images: int
+    skipped: tuple[SkippedFile, ...]
+
+
+@dataclass(frozen=True)
+class PredictedFolder:
+    """The CSV file written, how many files are in it with a prediction, the files without one with
+    the reason, and how many mouths were found where the run looks at mouths (None: it does not)."""
+
+    path: Path
+    images: int
+    skipped: tuple[SkippedFile, ...]
+    mouths: int | None = None
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("predicting", text)
+
+
+def predict_task(op: OpenProject, run_id: str, image_ids: Sequence[int]) -> Task:
+    """A job that predicts images of the project which a run has not seen, and stores it with the
+    run as predictions of no part: suggestions follow from them. Ends with Predicted.
+
+    A run on mouth crops predicts each usable crop. Images it was trained or tested on keep their
+    predictions; stopping keeps those made so far.
+    """
+    of_run = RunImages(op, run_id)
+    images = of_run.images([row for row in of_run.rows_of(image_ids).tolist() if of_run.new(row)])
+    folder = op.store.runs_folder / run_id
+
+    def keep(value: object) -> None:
+        if isinstance(value, _Kept):
+            for table in value.tables:
+                op.store.runs.save_predictions(run_id, table)
+            op.announce(Changes(runs=frozenset({run_id})))
+
+    title = _tr("Predict {n} images").format(n=len(images))
+    return Task(title, lambda: _predict_images(folder, images), apply=keep, kind="predict")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Predictions that are stored together."""
+
+    tables: tuple[PredictionTable, ...]
+
+
+def _predict_images(
+    folder: Path, images: Sequence[RunImage]
+) -> Generator[object | None, None, Predicted]:
+    pictures = [image.picture for image in images]
+    skipped: list[SkippedFile] = []
+    tables: list[PredictionTable] = []
+    count, last = 0, time.monotonic()
+    for piece in pieces(folder, pictures) if images else ():
+        if not isinstance(piece, Piece):
+            yield piece
+            continue
+        skipped += [SkippedFile(pictures[at].path, why) for at, why in piece.unread]
+        if piece.at:
+            tables.append(_table([images[at] for at in piece.at], piece))
+            count += len(piece.at)
+        if tables and time.monotonic() - last >= KEPT_TOGETHER:
+            yield _Kept(tuple(tables))
+            tables, last = [], time.monotonic()
+    if tables:
+        yield _Kept(tuple(tables))
+    return Predicted(count, tuple(skipped))
+
+
+def _table(images: Sequence[RunImage], piece: Piece) -> PredictionTable:
+    unknown = np.full(len(images), -1, np.int64)
+    return PredictionTable(
+        images=np.array([image.image for image in images], np.int64),
+        crops=np.array([-1 if i.crop is None else i.crop for i in images], np.int64),
+        parts=np.full(len(images), NO_PART, np.int64),
+        truth=unknown,
+        scores=piece.scores,
+        view_truth=unknown,
+        view_scores=piece.view_scores,
+        true_view=np.array([""] * len(images), np.str_),
+    )
+
+
+def predict_folder_task(op: OpenProject, run_id: str, folder: Path, csv_path: Path) -> Task:
+    """A job that predicts all image files below `folder` into a CSV file; ends with
+    PredictedFolder. Files that cannot be read, or show no mouth where one is needed, have a row
+    with the reason.
+
+    Where the run looks at mouth crops, a file that is itself a crop (nearly square and at most 128
+    pixels, the size in which crops are exported) is taken whole; in any other the mouths are found
+    first, and each has a row of its own.
+    """
+    record = op.store.runs.get(run_id)
+    run_folder = op.store.runs_folder / run_id
+    mouths = takes_crops(op, record)
+    landmarks = landmarks_file(op) if mouths else Path()
+    if not folder.is_dir():
+        raise KnownError(f"There is no folder {folder}.", "Choose a folder with images.")
+
+    def work() -> Generator[object | None, None, PredictedFolder]:
+        found = yield from search(folder)
+        if not found.images:
+            raise KnownError(f"There is no image in {folder}.", "Choose a folder with images.")
+        named = [(name, Picture(str(folder / name))) for name in found.images]
+        skipped = list(found.skipped)
+        if mouths:
+            yield Note(text=_tr("The run looks at mouths: they are found first."))
+            named, missed = yield from with_mouths(named, landmarks)
+            skipped += missed
+        thresholds = thresholds_of(run_folder)
+        with PredictionCsv(csv_path, record.labels, mouths, thresholds) as sheet:
+            sheet.write([CsvRow(lost.path, note=lost.reason) for lost in skipped])
+            images = yield from _fill(sheet, run_folder, named, skipped)
+        yield Progress(done=len(named), total=len(named), text=_tr("Predicting"))
+        return PredictedFolder(csv_path, images, tuple(skipped), len(named) if mouths else None)
+
+    title = _tr("Predict folder {name}").format(name=folder.name)
+    return Task(title, work, kind="predict")
+
+
+def _fill(
+    sheet: PredictionCsv,
+    run_folder: Path,
+    named: Sequence[tuple[str, Picture]],
+    skipped: list[SkippedFile],
+) -> Generator[object | None, None, int]:
+    """Write a row for each picture, in order; gives the number of files predicted."""
+    predicted: set[str] = set()
+    for piece in pieces(run_folder, [picture for _, picture in named]) if named else ():
+        if not isinstance(piece, Piece):
+            yield piece
+            continue
+        rows = dict(_rows(named, piece))
+        predicted.update(rows[at].file for at in piece.at)
+        sheet.write([rows[at] for at in sorted(rows)])
+        skipped += [SkippedFile(named[at][0], why) for at, why in piece.unread]
+        yield None
+    return len(predicted)
+
+
+def _rows(
+    named: Sequence[tuple[str, Picture]], piece: Piece
+) -> Generator[tuple[int, CsvRow], None, None]:
+    for row, at in enumerate(piece.at):
+        name, picture = named[at]
+        views = piece.view_scores[row] if piece.view_scores is not None else None
+        yield at, CsvRow(name, piece.scores[row], views, picture.box)
+    for at, why in piece.unread:
+        yield at, CsvRow(named[at][0], box=named[at][1].box, note=why)

@@ -1,0 +1,127 @@
+"""The Results page's tables as CSV text: the same numbers, to be worked on elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
+from workbench.app.results.run_comparison import Comparison
+from workbench.domain.reports import Epoch
+from workbench.domain.runs import RunRecord
+
+Row = Sequence[object]
+
+EPOCH_COLUMNS = (
+    "epoch",
+    "train_loss",
+    "validation_loss",
+    "train_accuracy",
+    "validation_accuracy",
+    "view_accuracy",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+)
+
+
+def to_csv(header: Row, rows: Iterable[Row]) -> str:
+    """CSV text (RFC 4180 quoting, line feeds) of a table; None becomes an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
+    return out.getvalue()
+
+
+def matrix_csv(results: RunResults, scope: Scope) -> str:
+    """The confusion matrix as counts: one row per truth, one column per prediction."""
+    labels = results.label_list(scope.head).labels
+    rows = results.matrix(scope).tolist()
+    return to_csv(
+        ("truth \\ predicted", *labels),
+        ((label, *row) for label, row in zip(labels, rows, strict=True)),
+    )
+
+
+def classes_csv(results: RunResults, scope: Scope) -> str:
+    header = ["class", "precision", "recall", "f1", "support"]
+    rows: list[list[object]] = [
+        [label, score.precision, score.recall, score.f1, score.support]
+        for label, score in results.classes(scope)
+    ]
+    if results.marked is not None and scope.head == TARGET_HEAD:
+        header += ["ap", "threshold"]
+        precisions = results.marked.precisions(results.inside(scope))
+        thresholds = results.marked.thresholds.tolist()
+        for row, precision, threshold in zip(rows, precisions, thresholds, strict=True):
+            row += [precision, threshold]
+    return to_csv(header, rows)
+
+
+def reliability_csv(results: RunResults, scope: Scope) -> str:
+    return to_csv(
+        ("confidence_from", "confidence_to", "mean_confidence", "accuracy", "images"),
+        (
+            (b.low, b.high, b.confidence, b.accuracy, b.images)
+            if b.images
+            else (b.low, b.high, None, None, 0)
+            for b in results.reliability(scope)
+        ),
+    )
+
+
+def views_csv(results: RunResults, scope: Scope) -> str:
+    return to_csv(
+        ("view", "accuracy", "images"),
+        ((score.view, score.accuracy, score.images) for score in results.by_view(scope)),
+    )
+
+
+def epochs_csv(epochs: Mapping[str, Sequence[Epoch]]) -> str:
+    """The curves of several runs, one row per run and epoch."""
+    return to_csv(
+        ("run", *EPOCH_COLUMNS),
+        (
+            (run, *(getattr(epoch, column) for column in EPOCH_COLUMNS))
+            for run, each in epochs.items()
+            for epoch in each
+        ),
+    )
+
+
+def comparison_csv(comparison: Comparison, paths: Mapping[int, str]) -> str:
+    """One row per image: its path, its label, what each run said, and the outcome."""
+    first, second = comparison.first, comparison.second
+    said = dict(
+        zip(
+            zip(second.table.images.tolist(), second.table.crops.tolist(), strict=True),
+            second.outputs("target")[2].tolist(),
+            strict=True,
+        )
+    )
+    truth, _, predicted = first.outputs("target")
+    mine, theirs = first.label_list().labels, second.label_list().labels
+    rows: list[Row] = []
+    for outcome, at in comparison.rows.items():
+        for row in at.tolist():
+            image, crop = int(first.table.images[row]), int(first.table.crops[row])
+            rows.append(
+                (
+                    paths.get(image, ""),
+                    mine[truth[row]],
+                    mine[predicted[row]],
+                    theirs[said[image, crop]],
+                    str(outcome),
+                )
+            )
+    return to_csv(("image", "truth", first.record.name, second.record.name, "outcome"), rows)
+
+
+def runs_csv(records: Sequence[RunRecord], columns: Sequence[str], cells: Iterable[Row]) -> str:
+    """The runs table as shown, with each run's id in front."""
+    return to_csv(
+        ("id", *columns),
+        ((record.id, *row) for record, row in zip(records, cells, strict=True)),
+    )

@@ -1,0 +1,122 @@
+"""Two runs image by image: what both, one or none of them got right, and whether that is luck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
+from workbench.domain.pairing import mcnemar
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.recipes import JOINT, parse_toml
+from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.splits import Part
+
+IntArray = NDArray[np.int64]
+
+
+class Outcome(StrEnum):
+    """How two runs judged the same image."""
+
+    BOTH_RIGHT = "both right"
+    ONLY_FIRST = "only first right"
+    ONLY_SECOND = "only second right"
+    BOTH_WRONG = "both wrong"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of the first run's table per outcome; `p` is McNemar's exact p in [0, 1].
+
+    `left_out` counts the first run's images that the second was not scored on, or that had another
+    label when it was trained.
+    """
+
+    first: RunResults
+    second: RunResults
+    rows: dict[Outcome, IntArray]
+    p: float
+    left_out: int
+
+    @property
+    def images(self) -> int:
+        return sum(len(rows) for rows in self.rows.values())
+
+
+def compare(first: RunResults, second: RunResults, part: Part | None) -> Comparison:
+    """Match the two runs' predictions of `part` by image and crop, and count the outcomes."""
+    scope = Scope(part)
+    mine, theirs = first.rows(scope), second.rows(scope)
+    at_mine, at_theirs = _matched(first.table, mine, second.table, theirs)
+    same = _truth(first, at_mine) == _truth(second, at_theirs)
+    at_mine, at_theirs = at_mine[same], at_theirs[same]
+    right = _truth(first, at_mine) == _prediction(first, at_mine)
+    also = _truth(second, at_theirs) == _prediction(second, at_theirs)
+    rows = {
+        Outcome.BOTH_RIGHT: at_mine[right & also],
+        Outcome.ONLY_FIRST: at_mine[right & ~also],
+        Outcome.ONLY_SECOND: at_mine[~right & also],
+        Outcome.BOTH_WRONG: at_mine[~right & ~also],
+    }
+    p = mcnemar(len(rows[Outcome.ONLY_FIRST]), len(rows[Outcome.ONLY_SECOND]))
+    return Comparison(first, second, rows, p, len(mine) - len(at_mine))
+
+
+def _matched(
+    first: PredictionTable, mine: IntArray, second: PredictionTable, theirs: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Rows of both tables that are the same image and crop, in the order of `mine`."""
+    span = int(max(first.crops.max(initial=0), second.crops.max(initial=0))) + 2
+
+    def keys(table: PredictionTable, rows: IntArray) -> IntArray:
+        return table.images[rows].astype(np.int64) * span + table.crops[rows] + 1
+
+    _, at_mine, at_theirs = np.intersect1d(
+        keys(first, mine), keys(second, theirs), assume_unique=True, return_indices=True
+    )
+    order = np.argsort(at_mine)
+    return mine[at_mine[order]], theirs[at_theirs[order]]
+
+
+def _truth(results: RunResults, rows: IntArray) -> NDArray[np.str_]:
+    return _label_names(results)[results.outputs(TARGET_HEAD)[0][rows]]
+
+
+def _prediction(results: RunResults, rows: IntArray) -> NDArray[np.str_]:
+    return _label_names(results)[results.outputs(TARGET_HEAD)[2][rows]]
+
+
+def _label_names(results: RunResults) -> NDArray[np.str_]:
+    return np.array(results.label_list().labels, dtype=np.str_)
+
+
+@dataclass(frozen=True)
+class SinglePair:
+    """A run that learned category and view together, beside one that learned category alone from
+    the same backbone, start and frozen stage."""
+
+    single: RunRecord
+    together: RunRecord
+
+
+def single_pairs(records: Sequence[RunRecord]) -> list[SinglePair]:
+    """The newest such pair of finished runs per backbone, start, frozen stage and seed; `records`
+    are newest first."""
+    newest: dict[tuple[str, tuple[object, ...]], RunRecord] = {}
+    for record in records:
+        if record.status is RunStatus.FINISHED and record.target in ("category", JOINT):
+            newest.setdefault((record.target, _same(record)), record)
+    return [
+        SinglePair(newest["category", key], record)
+        for (target, key), record in newest.items()
+        if target == JOINT and ("category", key) in newest
+    ]
+
+
+def _same(record: RunRecord) -> tuple[object, ...]:
+    recipe = parse_toml(record.recipe_toml, record.name)
+    return tuple(recipe.get(key) for key in ("backbone", "start", "frozen", "seed"))

@@ -1,0 +1,100 @@
+"""Images like others: a search in a feature index as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.jobs import Task
+from workbench.app.open_project import OpenProject
+from workbench.app.similar.features import FeatureSource, Indexed, Indexer
+from workbench.domain.errors import KnownError
+from workbench.domain.neighbours import similarity_to
+from workbench.domain.reports import Progress
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All images that have features, the most similar first, with their mean cosine similarity to
+    what was asked for, in [-1, 1]. `computed` were new to the index, `left_out` have no features,
+    `bytes` is its size."""
+
+    images: IntArray
+    scores: NDArray[np.float32]
+    source: FeatureSource
+    computed: int = 0
+    left_out: int = 0
+    bytes: int = 0
+
+    def ordered(self, ids: IntArray) -> IntArray:
+        """These images, the most similar first; those without features last, as they were."""
+        place = np.full(_room(ids, self.images), len(self.images), np.int64)
+        place[self.images] = np.arange(len(self.images))
+        return ids[np.argsort(place[ids], kind="stable")]
+
+    def by_id(self) -> NDArray[np.float32]:
+        """The similarity of the image with each id, NaN where there is none."""
+        found = np.full(_room(self.images), np.nan, np.float32)
+        found[self.images] = self.scores
+        return found
+
+
+def _room(*ids: IntArray) -> int:
+    return max((int(some.max(initial=0)) for some in ids), default=0) + 1
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("similarity", text)
+
+
+def similar_task(
+    op: OpenProject,
+    source: FeatureSource,
+    images: Sequence[int] | IntArray,
+    files: Sequence[Path] = (),
+    name: str = "",
+) -> Task:
+    """A job that orders all images by how similar they are to `images` and `files` together, and
+    ends Done(Ranking); features that are missing are computed first. `name` is said in its title.
+    """
+    asked = np.asarray(images, np.int64)
+    indexer = Indexer(op, source)
+
+    def work() -> Generator[object | None, None, Ranking]:
+        found = yield from indexer.steps(files)
+        yield Progress(done=0, text=_tr("Comparing {n:,} images").format(n=len(found.subjects)))
+        scores = similarity_to(found.rows(), _queries(found, asked))
+        best, order = _by_image(found, scores)
+        return Ranking(order, best, source, found.computed, found.left_out, found.index.bytes)
+
+    title = _tr("Find similar to {name}").format(
+        name=name or _tr("{n} images").format(n=len(asked))
+    )
+    return Task(title, work, kind="similar")
+
+
+def _queries(found: Indexed, asked: IntArray) -> NDArray[np.float16]:
+    at = found.places[np.isin(found.subjects.images, asked)]
+    places = np.concatenate((at, found.extra))
+    if not len(places):
+        raise KnownError(
+            "What is looked for has no features: its file cannot be read, or it shows no mouth.",
+            "Choose another image, or other features.",
+        )
+    return found.rows(places)
+
+
+def _by_image(found: Indexed, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], IntArray]:
+    """Scores and images, the best first; an image with several crops counts by its best one."""
+    images = found.subjects.images
+    order = np.argsort(-scores, kind="stable")
+    first = np.sort(np.unique(images[order], return_index=True)[1])
+    order = order[first]
+    return scores[order], images[order]

@@ -1,0 +1,215 @@
+"""Taking in a run folder that was trained elsewhere, after checking that it belongs here."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from workbench.app.open_project import OpenProject
+from workbench.app.training.training import load_predictions
+from workbench.domain.changes import Changes
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.recipes import Recipe, complete, parse_toml, to_toml
+from workbench.domain.reports import AnyReport, Epoch, Finished, Started, decode_report
+from workbench.domain.runs import (
+    CHECKPOINT_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    REPORTS_FILE,
+    SAMPLES_FILE,
+    WEIGHTS_FILE,
+    ModelCard,
+    RunLabels,
+    RunRecord,
+    RunStatus,
+    Sample,
+    decode_samples,
+    encode_samples,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Adopted:
+    """The run taken in, and how many of its samples are of images that this project lacks."""
+
+    record: RunRecord
+    unknown: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    recipe: Recipe
+    labels: RunLabels
+    samples: Sequence[Sample]
+    reports: Sequence[AnyReport]
+
+
+def adopt(op: OpenProject, folder: Path, name: str = "") -> Adopted:
+    """Copy a run folder into the project and list its run, with curves and predictions.
+
+    Images are known again by the hash of their content, mouths by their image and square. A run
+    that is not finished keeps its checkpoint, so that it can be resumed, if it was prepared in
+    this project. Raises KnownError naming the file that is missing or damaged, and where the
+    folder knows none of this project's images; then nothing was changed.
+    """
+    found = _read(folder)
+    ids = _ids(op, found.samples)
+    if not ids:
+        raise KnownError(
+            f"{folder} was trained on none of this project's images.",
+            "Adopt it in the project that it was prepared in, or import those images first.",
+        )
+    own = all(ids.get(_key(sample)) == _key(sample) for sample in found.samples)
+    ended = next((r for r in reversed(found.reports) if isinstance(r, Finished)), None)
+    table = _table(folder, ids) if ended is not None else None
+    if ended is None and not (own and (folder / CHECKPOINT_FILE).exists()):
+        raise KnownError(
+            f"The run in {folder} is not finished, and cannot be gone on with here.",
+            "Let it finish where it is trained, then adopt it.",
+        )
+    record = _record(op, folder, name, found, ended)
+    _copy(folder, op.store.runs_folder / record.id, None if own else _own(found.samples, ids))
+    op.store.runs.create(record)
+    for report in found.reports:
+        if isinstance(report, Started):
+            op.store.runs.truncate_epochs(record.id, report.epoch - 1)
+        elif isinstance(report, Epoch):
+            op.store.runs.add_epoch(record.id, report)
+    if table is not None:
+        op.store.runs.save_predictions(record.id, table)
+    op.announce(Changes(runs=frozenset({record.id})))
+    return Adopted(record, sum(_key(sample) not in ids for sample in found.samples))
+
+
+Key = tuple[int, int]  # image and crop (-1 where there is none), as the folder counts them
+
+
+def _key(sample: Sample) -> Key:
+    return sample.image, -1 if sample.crop is None else sample.crop
+
+
+def _read(folder: Path) -> _Found:
+    def of(name: str) -> bytes:
+        try:
+            return (folder / name).read_bytes()
+        except OSError as error:
+            raise KnownError(
+                f"{folder / name} cannot be read: {error.strerror}.", "Choose a run folder."
+            ) from error
+
+    try:
+        recipe = complete(parse_toml(of(RECIPE_FILE).decode(), RECIPE_FILE), {})
+        labels = msgspec.json.decode(of(LABELS_FILE), type=RunLabels)
+        samples = decode_samples(of(SAMPLES_FILE))
+        reports = [decode_report(line) for line in of(REPORTS_FILE).splitlines()]
+        if (folder / MODEL_FILE).exists():
+            _check_model(msgspec.json.decode(of(MODEL_FILE), type=ModelCard), recipe, labels)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueRefused) as error:
+        raise KnownError(f"The run folder {folder} is damaged: {error}.") from error
+    return _Found(recipe, labels, samples, reports)
+
+
+def _check_model(card: ModelCard, recipe: Recipe, labels: RunLabels) -> None:
+    if (card.backbone, card.method, card.labels) != (recipe.backbone, recipe.method, labels):
+        raise ValueRefused(MODEL_FILE, card.backbone, f"a network trained after {RECIPE_FILE}")
+
+
+def _ids(op: OpenProject, samples: Sequence[Sample]) -> dict[Key, Key]:
+    """What this project calls the images and crops of the samples that it has."""
+    images = {sample.hash: op.store.images.by_hash(sample.hash) for sample in samples}
+    here = [image for image in images.values() if image is not None]
+    crops = op.store.crops.of_images(here) if any(s.crop is not None for s in samples) else {}
+    found: dict[Key, Key] = {}
+    for sample in samples:
+        image = images[sample.hash]
+        if image is None:
+            continue
+        if sample.crop is None:
+            found[_key(sample)] = image, -1
+            continue
+        for crop in crops.get(image, []):
+            if crop.id is not None and crop.rect == sample.rect:
+                found[_key(sample)] = image, crop.id
+    return found
+
+
+def _own(samples: Sequence[Sample], ids: Mapping[Key, Key]) -> list[Sample]:
+    """The samples that this project has, as it counts them."""
+    kept = []
+    for sample in samples:
+        if _key(sample) in ids:
+            image, crop = ids[_key(sample)]
+            both = {"image": image, "crop": None if crop < 0 else crop}
+            kept.append(msgspec.structs.replace(sample, **both))
+    return kept
+
+
+def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
+    """The folder's predictions of what this project has, as it counts it."""
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise KnownError(f"{folder / WEIGHTS_FILE} is missing: this run has no trained network.")
+    table = load_predictions(folder / PREDICTIONS_FILE)
+    keys = list(zip(table.images.tolist(), table.crops.tolist(), strict=True))
+    rows = np.array([at for at, key in enumerate(keys) if key in ids], dtype=np.int64)
+    here = np.array([ids[keys[at]] for at in rows.tolist()], dtype=np.int64).reshape(-1, 2)
+    return PredictionTable(
+        images=here[:, 0],
+        crops=here[:, 1],
+        parts=table.parts[rows],
+        truth=table.truth[rows],
+        scores=table.scores[rows],
+        view_truth=table.view_truth[rows],
+        view_scores=None if table.view_scores is None else table.view_scores[rows],
+        true_view=table.true_view[rows],
+        marks=None if table.marks is None else table.marks[rows],
+    )
+
+
+def _record(
+    op: OpenProject, folder: Path, name: str, found: _Found, ended: Finished | None
+) -> RunRecord:
+    taken = {record.id for record in op.store.runs.all()}
+    run_id = folder.resolve().name
+    if run_id in taken or (op.store.runs_folder / run_id).exists():
+        run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+    now = time.time()
+    epochs = [report.epoch for report in found.reports if isinstance(report, Epoch)]
+    return RunRecord(
+        id=run_id,
+        name=name or f"{found.recipe.target}: adopted from {folder.resolve().name}",
+        status=RunStatus.FINISHED if ended is not None else RunStatus.PAUSED,
+        target=found.recipe.target,
+        recipe_toml=to_toml(found.recipe),
+        labels=found.labels,
+        created=now,
+        started=now - (ended.seconds if ended is not None else 0.0),
+        finished=now if ended is not None else None,
+        metrics=msgspec.to_builtins(ended.parts) if ended is not None else {},
+        epochs_done=max(epochs, default=0),
+    )
+
+
+def _copy(folder: Path, final: Path, samples: list[Sample] | None) -> None:
+    """Copy the folder; it appears whole or not at all. `samples` replace those in it."""
+    part = final.with_name(final.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, part)
+        if samples is not None:
+            (part / SAMPLES_FILE).write_bytes(encode_samples(samples))
+        os.replace(part, final)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise KnownError(f"{final} cannot be written: {error}.") from error

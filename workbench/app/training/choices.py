@@ -1,0 +1,149 @@
+"""The methods, penalties and heads that a recipe can name, asked of the learning program once."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Generator, Mapping
+
+import msgspec
+
+from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.programs.processes import child_environment, learning_command
+from workbench.domain.advice import HEAD
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.methods import ONE_LABEL, WITH_HEAD, Spec, Value
+from workbench.domain.recipes import Recipe
+
+SECONDS = 120.0  # that the learning program may take to be loaded from a slow disk
+HEARTBEAT = 0.1
+NOTHING = "none"
+_known: list[Spec] = []
+_asking = threading.Lock()
+
+
+def specs() -> list[Spec]:
+    """All of them. The first call starts the learning program, which takes a second or two; the
+    window runs `specs_task` instead. Raises KnownError where they cannot be had."""
+    with _asking:
+        if not _known:
+            asked = _ask()
+            while True:
+                try:
+                    next(asked)
+                except StopIteration as end:
+                    _known.extend(end.value)
+                    break
+    return list(_known)
+
+
+def specs_task(took: Callable[[list[Spec]], None]) -> Task:
+    """A job that finds them out and hands them to `took`."""
+
+    def work() -> Generator[None, None, list[Spec]]:
+        return list(_known) or (yield from _ask())
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            _known[:] = outcome.value
+            took(outcome.value)
+
+    return Task("List methods", work, finish=finish, kind="specs")
+
+
+def _ask() -> Generator[None, None, list[Spec]]:
+    try:
+        child = subprocess.Popen(
+            [*learning_command(), "--specs"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=child_environment(),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as error:
+        raise _silent(str(error)) from error
+    try:
+        for _ in range(int(SECONDS / HEARTBEAT)):
+            try:
+                said, errors = child.communicate(timeout=HEARTBEAT)
+            except subprocess.TimeoutExpired:
+                yield None
+                continue
+            return _decoded(said, errors)
+        raise _silent(f"no answer in {SECONDS:g} seconds")
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
+
+
+def _decoded(said: bytes, errors: bytes) -> list[Spec]:
+    try:
+        return msgspec.json.decode(said, type=list[Spec])
+    except msgspec.DecodeError as error:
+        lines = errors.decode(errors="replace").strip().splitlines()
+        raise _silent(lines[-1] if lines else str(error)) from error
+
+
+def _silent(reason: str) -> KnownError:
+    return KnownError(
+        f"The learning program does not say what it can do: {reason}.", "Install it again."
+    )
+
+
+def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
+    """Raise ValueRefused where the recipe names a method, penalty, head or parameter that there is
+    not, or one that wants labels which exclude each other where they do not. What every recipe says
+    if nothing is chosen is known without asking."""
+    plain = Recipe(target=recipe.target)
+    heads = (plain.head, HEAD)  # what is advised is known too
+    same = (recipe.method, recipe.penalty) == (plain.method, plain.penalty) and recipe.head in heads
+    if same and not recipe.options:
+        return
+    found = [
+        chosen(specs(), "method", recipe.method),
+        chosen(specs(), "head", recipe.head),
+        *penalties_of(specs(), recipe.penalty),
+    ]
+    _check_options(found, recipe.options)
+    for spec in found:
+        if not exclusive and ONE_LABEL in spec.needs:
+            allowed = f"others than {spec.title}: these labels do not exclude each other"
+            raise ValueRefused(spec.kind, spec.name, allowed)
+        _check_head(spec, recipe.head)
+
+
+def _check_head(spec: Spec, head: str) -> None:
+    for need in spec.needs:
+        if need.startswith(WITH_HEAD) and need != WITH_HEAD + head:
+            allowed = f"others than {spec.title}, unless head is {need.removeprefix(WITH_HEAD)}"
+            raise ValueRefused(spec.kind, spec.name, allowed)
+
+
+def chosen(known: list[Spec], kind: str, name: str) -> Spec:
+    """The spec of a kind by its name; raises ValueRefused naming those there are."""
+    named = {spec.name: spec for spec in known if spec.kind == kind}
+    if name not in named:
+        raise ValueRefused(kind, name, ", ".join(named))
+    return named[name]
+
+
+def penalties_of(known: list[Spec], names: str) -> list[Spec]:
+    """The penalties of a recipe: none, one, or several joined by "+"."""
+    if names == NOTHING:
+        return []
+    try:
+        return [chosen(known, "penalty", name) for name in names.split("+")]
+    except ValueRefused as error:
+        allowed = f'{NOTHING}, {error.allowed}, or several joined by "+"'
+        raise ValueRefused("penalty", names, allowed) from error
+
+
+def _check_options(found: list[Spec], options: Mapping[str, Mapping[str, Value]]) -> None:
+    names = [spec.name for spec in found]
+    for name in options:
+        if name not in names:
+            raise ValueRefused(f"options.{name}", dict(options[name]), ", ".join(names))
+    for spec in found:
+        spec.options(options)

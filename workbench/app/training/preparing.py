@@ -1,0 +1,270 @@
+"""Freezing a run: its recipe, samples, labels and start weights, whole in one folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.jobs import Done, Outcome, Task, nothing
+from workbench.app.open_project import OpenProject
+from workbench.app.training.choices import check_choices
+from workbench.app.training.data_facts import facts_of
+from workbench.app.training.samples import SampleSet, collect
+from workbench.app.training.splitting import draw, put_split
+from workbench.app.training.starts import put_start, start_of
+from workbench.app.training.unlabelled import with_unlabelled
+from workbench.domain.advice import TWICE, Advice
+from workbench.domain.advice import advise as advise_for
+from workbench.domain.backbones import backbone
+from workbench.domain.changes import Changes
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import JOINT, Recipe, complete, to_toml
+from workbench.domain.reports import Note, encode_report
+from workbench.domain.runs import (
+    LABELS_FILE,
+    RECIPE_FILE,
+    REPORTS_FILE,
+    SAMPLES_FILE,
+    RunLabels,
+    RunRecord,
+    RunStatus,
+    Sample,
+    encode_samples,
+)
+from workbench.domain.splits import Part, SplitPlan, stratified_split
+from workbench.storage.project import Project
+
+DEFAULT_SPLIT = SplitPlan()
+DEFAULT_SPLIT_NOTE = "There was no split: 70 % train, 15 % validation and 15 % test were drawn."
+
+
+def advise(project: OpenProject, partial: Mapping[str, object]) -> Advice:
+    """What an expert would choose for the project's labels of the target that `partial` names.
+
+    Raises KnownError where the labels allow no training, ValueRefused for an unknown target.
+    """
+    return advise_for(facts_of(project.store, _target(partial)), partial)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A run as it lies in its folder, which the project does not know of yet. `drawn` are the parts
+    of the split that was made for it where there was none."""
+
+    id: str
+    name: str
+    recipe: Recipe
+    labels: RunLabels
+    drawn: Mapping[int, Part] | None
+
+
+def prepare(
+    project: OpenProject,
+    partial: Mapping[str, object],
+    name: str = "",
+    plan: SplitPlan | None = None,
+) -> RunRecord:
+    """Make a queued run: the recipe is completed by advice and everything it needs is frozen.
+
+    Without a split yet, one of 70 / 15 / 15 is made, which a note in the run's reports says. With
+    `plan` the run has a split of its own, drawn by it, and the project keeps the one it has.
+    Raises KnownError and ValueRefused, in which case nothing was made.
+    """
+    return _keep(project, _freeze(project.store, partial, name, plan))
+
+
+def prepare_task(
+    project: OpenProject,
+    partial: Mapping[str, object],
+    name: str = "",
+    plan: SplitPlan | None = None,
+    then: Callable[[RunRecord], None] = nothing,
+) -> Task:
+    """A job that does what `prepare` does, for a window that must not wait; `then` takes the run,
+    which is paused until it is put into a queue. What is refused on sight is raised at once, the
+    rest is how the job fails."""
+    target = _target(partial)
+    recipe = complete(partial, advise_for(facts_of(project.store, target), partial).values)
+    check_choices(recipe, target == JOINT or project.store.labels.get(target).exclusive)
+    start_of(project.store, recipe)
+    folder = project.store.folder
+
+    def work() -> Generator[object | None, None, Frozen]:
+        yield None
+        with Project.reading(folder) as store:
+            return _freeze(store, partial, name, plan)
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            then(_keep(project, outcome.value, RunStatus.PAUSED))
+
+    title = QCoreApplication.translate("preparing", "Prepare a training of {target}")
+    return Task(title.format(target=target), work, finish=finish, kind="prepare")
+
+
+def _freeze(
+    store: Project, partial: Mapping[str, object], name: str, plan: SplitPlan | None
+) -> Frozen:
+    """Write a run's folder; `store` is only read."""
+    target = _target(partial)
+    notes = []
+    found, parts = _found(store, target, plan)
+    recipe = _recipe(found, partial)
+    check_choices(recipe, found.labels.target.exclusive)
+    start = start_of(store, recipe)
+    drawn = None
+    if plan is None and store.splits.current() is None:
+        notes.append(DEFAULT_SPLIT_NOTE)
+        drawn = parts = draw(store, DEFAULT_SPLIT, _strata(target))
+        found = _divided(found, parts)
+        recipe = _recipe(found, partial)
+    more = with_unlabelled(store, found, recipe, parts)
+    notes += _notes(found) + _doubts(recipe)
+    run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+    write_run(store.runs_folder / run_id, recipe, more, start, notes)
+    return Frozen(run_id, name, recipe, found.labels, drawn)
+
+
+def _keep(project: OpenProject, frozen: Frozen, status: RunStatus = RunStatus.QUEUED) -> RunRecord:
+    """Let the project know of a run, and of the split that was drawn for it."""
+    store, recipe = project.store, frozen.recipe
+    if frozen.drawn is not None and store.splits.current() is None:
+        put_split(project, DEFAULT_SPLIT, frozen.drawn)
+    record = RunRecord(
+        id=frozen.id,
+        name=frozen.name or _name(store, recipe),
+        status=status,
+        target=recipe.target,
+        recipe_toml=to_toml(recipe),
+        labels=frozen.labels,
+        created=time.time(),
+    )
+    store.runs.create(record)
+    project.announce(Changes(runs=frozenset({record.id})))
+    return record
+
+
+def check(
+    store: Project, partials: Iterable[Mapping[str, object]], plan: SplitPlan | None = None
+) -> Iterator[None]:
+    """Raise KnownError or ValueRefused where `prepare` would refuse one of these recipes' keys; a
+    step for each, and nothing is made."""
+    known: dict[str, tuple[SampleSet, dict[int, Part] | None]] = {}
+    for partial in partials:
+        target = _target(partial)
+        if target not in known:
+            known[target] = _found(store, target, plan)
+        found, parts = known[target]
+        recipe = _recipe(found, partial)
+        check_choices(recipe, found.labels.target.exclusive)
+        start_of(store, recipe)
+        with_unlabelled(store, found, recipe, parts)
+        yield
+
+
+def _found(
+    store: Project, target: str, plan: SplitPlan | None
+) -> tuple[SampleSet, dict[int, Part] | None]:
+    """The labelled samples in their parts, and with `plan` the parts that it draws."""
+    found = collect(store, target)
+    if plan is None:
+        return found, None
+    parts = draw(store, plan, _strata(target))
+    return _divided(found, parts), parts
+
+
+def _target(partial: Mapping[str, object]) -> str:
+    target = partial.get("target")
+    if not isinstance(target, str) or not target:
+        raise ValueRefused("target", target, 'a label set such as "category", or "category+view"')
+    return target
+
+
+def _recipe(found: SampleSet, partial: Mapping[str, object]) -> Recipe:
+    recipe = complete(partial, advise_for(found.facts(), partial).values)
+    if not recipe.start.startswith("file:"):
+        return recipe
+    path = Path(recipe.start.removeprefix("file:")).expanduser().resolve()
+    return msgspec.structs.replace(recipe, start=f"file:{path}")
+
+
+def _strata(target: str) -> tuple[str, ...]:
+    return ("category", "view") if target == JOINT else (target,)
+
+
+def _divided(found: SampleSet, parts: Mapping[int, Part]) -> SampleSet:
+    """`found` with each image in the part that `parts` gives it."""
+    samples: list[Sample] = [
+        msgspec.structs.replace(sample, part=str(parts.get(sample.image, "")))
+        for sample in found.samples
+    ]
+    return dataclasses.replace(found, samples=tuple(samples))
+
+
+def _notes(found: SampleSet) -> list[str]:
+    """What is worth saying of the frozen samples. Raises KnownError when there is no training."""
+    labelled = [sample for sample in found.samples if sample.target >= 0]
+    counts = [0] * len(found.labels.target.labels)
+    for sample in labelled:
+        if sample.part == Part.TRAIN:
+            counts[sample.target] += 1
+    if sum(1 for count in counts if count) < 2:
+        raise KnownError(
+            "The train part has labelled images of fewer than two classes.",
+            "Make a new split, or label more images.",
+        )
+    names = found.labels.target.labels
+    used = {sample.target for sample in labelled}
+    empty = [names[at] for at, count in enumerate(counts) if not count and at in used]
+    notes = [f"No training image of: {', '.join(empty)}."] if empty else []
+    outside = sum(not sample.part for sample in labelled)
+    if outside:
+        notes.append(f"{outside} labelled images belong to no part of the split.")
+    return notes
+
+
+def _doubts(recipe: Recipe) -> list[str]:
+    twice = recipe.sampling != "plain" and recipe.class_weights != "none"
+    return [TWICE] if twice else []
+
+
+def _name(store: Project, recipe: Recipe) -> str:
+    number = 1 + sum(record.target == recipe.target for record in store.runs.all())
+    return f"{recipe.target} {number}: {backbone(recipe.backbone).title}"
+
+
+def write_run(
+    folder: Path, recipe: Recipe, found: SampleSet, start: Path | None, notes: list[str]
+) -> None:
+    """Write a run folder; it appears whole or not at all."""
+    part = folder.with_name(folder.name + ".part")
+    try:
+        part.mkdir(parents=True)
+        (part / RECIPE_FILE).write_text(to_toml(recipe), encoding="utf-8")
+        (part / LABELS_FILE).write_bytes(msgspec.json.encode(found.labels))
+        (part / SAMPLES_FILE).write_bytes(encode_samples(list(found.samples)))
+        lines = [encode_report(Note(text=note, warning=True)) + b"\n" for note in notes]
+        (part / REPORTS_FILE).write_bytes(b"".join(lines))
+        if start is not None:
+            put_start(part, start)
+        os.replace(part, folder)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise KnownError(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def as_if_split(found: SampleSet) -> SampleSet:
+    """`found` with the parts that the default split would give, where there is none yet."""
+    if any(sample.part for sample in found.samples):
+        return found
+    strata = {sample.image: str(sample.target) for sample in found.samples}
+    return _divided(found, stratified_split(DEFAULT_SPLIT, strata))

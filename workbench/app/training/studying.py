@@ -1,0 +1,189 @@
+"""Studies in a project: made, gone on with run by run, and read as a table."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.open_project import OpenProject
+from workbench.app.training.preparing import check, prepare, prepare_task
+from workbench.domain.errors import KnownError
+from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.splits import SplitPlan
+from workbench.domain.studies import Plan, Row, Study, compare
+from workbench.storage.project import Project
+
+ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a study is: cells done, how many there are, and its table so far."""
+
+    done: int
+    cells: int
+    rows: list[Row]
+    failed: tuple[str, ...] = ()  # ids of runs that did not come to their end
+
+
+def new_study(op: OpenProject, plan: Plan) -> Study:
+    """Keep a study that has not begun. Raises KnownError and ValueRefused where a variant's recipe
+    cannot be trained; then nothing is kept."""
+    for _ in _checked(op.store, plan):
+        pass
+    return _kept(op, plan)
+
+
+def study_task(op: OpenProject, plan: Plan, then: Callable[[Study], None]) -> Task:
+    """A job that does what `new_study` does, for a window that must not wait; `then` takes the
+    study."""
+    folder = op.store.folder
+
+    def work() -> Generator[object | None, None, None]:
+        with Project.reading(folder) as store:
+            yield from _checked(store, plan)
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            then(_kept(op, plan))
+
+    title = QCoreApplication.translate("studying", "Check the study {name}")
+    return Task(title.format(name=plan.name), work, finish=finish, kind="prepare")
+
+
+def _checked(store: Project, plan: Plan) -> Iterator[None]:
+    first = plan.seeds[0]
+    recipes = [plan.keys(variant, first) for variant in plan.variants]
+    return check(store, recipes, _split(plan, first))
+
+
+def _kept(op: OpenProject, plan: Plan) -> Study:
+    study = Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
+    op.store.studies.put(study)
+    return study
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a study; `run` is "" where it has not been made."""
+
+    variant: str
+    seed: int
+    run: str
+
+
+def open_cells(op: OpenProject, study: Study) -> Iterator[Cell]:
+    """The cells that are not done, in their order. A run that was removed or failed is to be made
+    anew; one that was paused is gone on with."""
+    known = {record.id: record for record in op.store.runs.all()}
+    for variant, seed in study.plan.cells:
+        record = known.get(study.run_of(variant, seed))
+        if record is None or record.status is RunStatus.FAILED:
+            yield Cell(variant, seed, "")
+        elif record.status not in ENDED:
+            yield Cell(variant, seed, record.id)
+
+
+def next_runs(op: OpenProject, study: Study, most: int = 1) -> tuple[Study, list[str]]:
+    """The runs of the next open cells, at most so many, made where there are none."""
+    wanted: list[str] = []
+    for cell in islice(open_cells(op, study), most):
+        run = cell.run or prepare(op, *_frozen(study, cell)).id
+        if not cell.run:
+            study = study.with_run(cell.variant, cell.seed, run)
+            op.store.studies.put(study)
+        wanted.append(run)
+    return study, wanted
+
+
+def cell_task(op: OpenProject, study: Study, cell: Cell) -> Task:
+    """A job that makes the run of a cell, which the study then knows of."""
+
+    def then(record: RunRecord) -> None:
+        now = op.store.studies.get(study.id)
+        op.store.studies.put(now.with_run(cell.variant, cell.seed, record.id))
+
+    return prepare_task(op, *_frozen(study, cell), then)
+
+
+def _frozen(study: Study, cell: Cell) -> tuple[dict[str, Any], str, SplitPlan | None]:
+    """The recipe keys of a cell, the name of its run, and its split."""
+    plan, seed = study.plan, cell.seed
+    name = f"{plan.name}: {cell.variant}, seed {seed}"
+    return plan.keys(cell.variant, seed), name, _split(plan, seed)
+
+
+def _split(plan: Plan, seed: int) -> SplitPlan | None:
+    """The split of a cell; None where the project's own is used."""
+    drawn = plan.split
+    return SplitPlan(drawn.train, drawn.validation, drawn.test, seed) if drawn else None
+
+
+def standing(op: OpenProject, study: Study) -> Standing:
+    """What the finished runs of a study say; scored on the test part, or the validation part where
+    there is no test part."""
+    known = {record.id: record for record in op.store.runs.all()}
+    values: dict[tuple[str, int], float] = {}
+    seconds: dict[tuple[str, int], float] = {}
+    failed = []
+    for variant, seed, run in study.runs:
+        record = known.get(run)
+        if record is None:
+            continue
+        if record.status is RunStatus.FAILED:
+            failed.append(run)
+        score = _score(record)
+        if record.status is RunStatus.FINISHED and score is not None:
+            values[variant, seed] = score
+            if record.started is not None and record.finished is not None:
+                seconds[variant, seed] = record.finished - record.started
+    rows = compare(study.plan, values, seconds)
+    return Standing(len(values), len(study.plan.cells), rows, tuple(failed))
+
+
+def _score(record: RunRecord) -> float | None:
+    parts = record.metrics.get("parts", record.metrics)
+    for part in ("test", "validation"):
+        found = parts.get(part) if isinstance(parts, Mapping) else None
+        if isinstance(found, Mapping) and found.get("top1") is not None:
+            return float(found["top1"])
+    return None
+
+
+def find_study(op: OpenProject, name: str) -> Study:
+    """A study by its id or name, the newest of a name. Raises KnownError naming what there is."""
+    studies = op.store.studies.all()
+    for study in studies:
+        if name in (study.id, study.plan.name):
+            return study
+    known = ", ".join(f"{study.plan.name} ({study.id})" for study in studies) or "none yet"
+    raise KnownError(f"There is no study “{name}” in this project.", f"There are: {known}.")
+
+
+def as_builtins(standing: Standing) -> dict[str, Any]:
+    """A standing for JSON."""
+    return {
+        "done": standing.done,
+        "cells": standing.cells,
+        "failed": list(standing.failed),
+        "rows": [
+            {
+                "variant": row.variant,
+                "values": {str(seed): value for seed, value in row.values.items()},
+                "mean": row.accuracy.mean,
+                "interval": row.accuracy.half,
+                "difference": row.difference.mean,
+                "difference_interval": row.difference.half,
+                "p": row.p,
+                "seconds": row.seconds,
+            }
+            for row in standing.rows
+        ],
+    }

@@ -1,0 +1,273 @@
+"""Running a training: the learning program at work on a run folder, its reports taken in."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task
+from workbench.app.open_project import OpenProject
+from workbench.app.programs.processes import BEAT, LearningFault, LearningProcess
+from workbench.app.programs.weights import fetch
+from workbench.app.training.data_facts import facts_of
+from workbench.app.training.preparing import (
+    advise,
+    as_if_split,
+    prepare,
+    write_run,
+)
+from workbench.app.training.samples import collect
+from workbench.app.training.starts import put_start
+from workbench.domain.advice import DataFacts
+from workbench.domain.advice import advise as advise_for
+from workbench.domain.changes import Changes
+from workbench.domain.errors import KnownError
+from workbench.domain.predictions import PredictionTable
+from workbench.domain.recipes import Recipe, complete, parse_toml
+from workbench.domain.reports import (
+    AnyReport,
+    Broken,
+    Epoch,
+    Finished,
+    Note,
+    Paused,
+    Started,
+    Stopped,
+    Trial,
+    decode_report,
+)
+from workbench.domain.runs import PREDICTIONS_FILE, REPORTS_FILE, START_FILE, RunStatus
+from workbench.storage.project import Project
+
+__all__ = ["RunControl", "advise", "facts", "prepare", "recover", "training_task", "trial_task"]
+
+PATIENCE = 60.0  # seconds a pausing child may take to save what it has
+RESUMABLE = (RunStatus.QUEUED, RunStatus.PAUSED, RunStatus.FAILED)
+
+
+@dataclass
+class RunControl:
+    """What a person wants of a training under way: "pause" or "stop"; read by its job."""
+
+    wish: str = ""
+
+    def pause(self) -> None:
+        self.wish = self.wish or "pause"
+
+    def stop(self) -> None:
+        self.wish = "stop"
+
+
+def facts(project: OpenProject, target: str) -> DataFacts:
+    """What is known of the data of `target`; raises KnownError where nothing can be learned."""
+    return facts_of(project.store, target)
+
+
+def training_task(project: OpenProject, run_id: str, control: RunControl | None = None) -> Task:
+    """A job that starts or goes on with a run and keeps its record up to date.
+
+    It ends Done(RunStatus) with FINISHED, PAUSED or STOPPED; stopping the job itself pauses the
+    run, so that nothing is lost. Raises KnownError for a run that cannot go on.
+    """
+    record = project.store.runs.get(run_id)
+    if record.status not in RESUMABLE:
+        raise KnownError(f"The run “{record.name}” is {record.status} and cannot be trained.")
+    folder = project.store.runs_folder / run_id
+    keeper = _Keeper(project, run_id)
+    chosen = control or RunControl()
+    return Task(
+        title=f"Train {record.name}",
+        work=lambda: _train(folder, chosen),
+        apply=keeper.apply,
+        finish=keeper.finish,
+        kind="training",
+    )
+
+
+def start_task(project: OpenProject, run_id: str) -> Task:
+    """A job that puts the start weights into a run's folder, so that it can be trained anywhere."""
+    folder = project.store.runs_folder / run_id
+    return Task("Fetch start weights", lambda: _fetch_start(folder))
+
+
+def _train(folder: Path, control: RunControl) -> Generator[object | None, None, RunStatus]:
+    yield Note(text="Starting the learning program.")
+    yield from _notes_before(folder)
+    yield from _fetch_start(folder)
+    process = LearningProcess([str(folder), "--controlled"])
+    last: AnyReport | None = None
+    try:
+        told = ""
+        while not process.ended:
+            report = process.report(BEAT)
+            last = report or last
+            yield report
+            if control.wish != told:
+                told = control.wish
+                process.tell(told)
+        code = process.wait(PATIENCE)
+    finally:
+        process.tell("pause")
+        process.wait(PATIENCE)
+    return (yield from _ended(folder, last, code, process.errors))
+
+
+def _notes_before(folder: Path) -> Generator[Note, None, None]:
+    """What preparing the run had to say, once: before its first start."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        lines = (folder / REPORTS_FILE).read_bytes().splitlines()
+        reports = [decode_report(line) for line in lines]
+        if not any(isinstance(report, Started) for report in reports):
+            yield from (report for report in reports if isinstance(report, Note))
+
+
+def _fetch_start(folder: Path) -> Generator[object | None, None, None]:
+    """Download ImageNet weights that the recipe starts from and the folder lacks."""
+    recipe = complete(parse_toml((folder / "recipe.toml").read_text(), "recipe.toml"), {})
+    there = any(folder.glob(Path(START_FILE).stem + ".*"))
+    if recipe.start != "imagenet" or there:
+        return
+    path = yield from fetch(recipe.backbone)
+    put_start(folder, path)
+
+
+def _ended(
+    folder: Path, last: AnyReport | None, code: int, errors: str
+) -> Generator[object | None, None, RunStatus]:
+    if isinstance(last, Finished):
+        yield load_predictions(folder / PREDICTIONS_FILE)
+        return RunStatus.FINISHED
+    if isinstance(last, Paused):
+        return RunStatus.PAUSED
+    if isinstance(last, Stopped):
+        return RunStatus.STOPPED
+    if isinstance(last, Broken) and not last.traceback:
+        raise KnownError(last.sentence, last.remedy)
+    if isinstance(last, Broken):
+        raise LearningFault(f"{last.sentence}\n\n{last.traceback}")
+    if code < 0:
+        raise KnownError(
+            f"The learning program was ended by the system (signal {-code}).",
+            "Often that means too little memory: close other programs or make the batch smaller. "
+            "Resume goes on from the last checkpoint.",
+        )
+    raise LearningFault(f"The learning program ended with code {code}.\n\n{errors}")
+
+
+def load_predictions(path: Path) -> PredictionTable:
+    """The predictions a training left; raises KnownError where they are missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return PredictionTable(
+                images=arrays["images"],
+                crops=arrays["crops"],
+                parts=arrays["parts"].astype(np.int64),
+                truth=arrays["truth"],
+                scores=arrays["scores"],
+                view_truth=arrays["view_truth"],
+                view_scores=arrays.get("view_scores"),
+                true_view=arrays["true_view"],
+                marks=arrays.get("marks"),
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
+
+
+class _Keeper:
+    """Keeps a run's record in step with its reports; works in the owner's thread."""
+
+    def __init__(self, project: OpenProject, run_id: str) -> None:
+        self._project = project
+        self._id = run_id
+        self._running = False
+
+    def apply(self, value: object) -> None:
+        runs = self._project.store.runs
+        if not self._running:
+            self._running = True
+            self._set(status=RunStatus.RUNNING, message="")
+        if isinstance(value, Started):
+            runs.truncate_epochs(self._id, value.epoch - 1)
+            first = runs.get(self._id).started or time.time()
+            self._set(started=first, epochs_done=value.epoch - 1)
+        elif isinstance(value, Epoch):
+            runs.add_epoch(self._id, value)
+            self._set(epochs_done=value.epoch)
+        elif isinstance(value, Finished):
+            self._set(metrics=msgspec.to_builtins(value.parts))
+        elif isinstance(value, PredictionTable):
+            runs.save_predictions(self._id, value)
+
+    def finish(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            done = {"finished": time.time()} if outcome.value is not RunStatus.PAUSED else {}
+            self._set(status=outcome.value, **done)
+        elif isinstance(outcome, Failed):
+            message = f"{outcome.sentence} {outcome.remedy}".strip()
+            self._set(status=RunStatus.FAILED, message=message, finished=time.time())
+        elif isinstance(outcome, Cancelled):
+            self._set(status=RunStatus.PAUSED)
+
+    def _set(self, **fields: object) -> None:
+        self._project.store.runs.update(self._id, **fields)
+        self._project.announce(Changes(runs=frozenset({self._id})))
+
+
+def recover(project: OpenProject) -> None:
+    """Runs found running or queued when a project opens have no process behind them: paused."""
+    for record in project.store.runs.all():
+        if record.status in (RunStatus.RUNNING, RunStatus.QUEUED):
+            project.store.runs.update(record.id, status=RunStatus.PAUSED)
+
+
+def trial_task(project: OpenProject, partial: Mapping[str, object]) -> Task:
+    """A job that takes a few real steps after a recipe and ends Done(Trial); nothing is kept.
+
+    Raises KnownError and ValueRefused as `prepare` does.
+    """
+    target = str(partial.get("target", ""))
+    recipe = complete(partial, advise_for(facts_of(project.store, target), partial).values)
+    folder, runs = project.store.folder, project.store.runs_folder
+
+    def work() -> Generator[object | None, None, Trial]:
+        with Project.reading(folder) as store:
+            frozen = as_if_split(collect(store, target))
+        runs.mkdir(parents=True, exist_ok=True)
+        parent = Path(tempfile.mkdtemp(prefix=".trial-", dir=runs))
+        try:
+            # weights do not change what a step costs: none need to be there yet
+            write_run(parent / "run", _without_start(recipe), frozen, None, [])
+            return (yield from _try(parent / "run"))
+        finally:
+            shutil.rmtree(parent, ignore_errors=True)
+
+    return Task(title="Trial step", work=work, kind="trial")
+
+
+def _without_start(recipe: Recipe) -> Recipe:
+    return msgspec.structs.replace(recipe, start="none")
+
+
+def _try(folder: Path) -> Generator[object | None, None, Trial]:
+    process = LearningProcess([str(folder), "--trial"])
+    said: AnyReport | None = None
+    try:
+        while not process.ended:
+            report = process.report(BEAT)
+            said = report or said
+            yield report
+    finally:
+        process.end()
+    if isinstance(said, Trial):
+        return said
+    if isinstance(said, Broken) and not said.traceback:
+        raise KnownError(said.sentence, said.remedy)
+    raise LearningFault(said.traceback if isinstance(said, Broken) else process.errors)

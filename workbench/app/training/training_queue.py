@@ -1,0 +1,143 @@
+"""The queue of trainings: one at a time, in order, each paused, resumed or stopped by a person."""
+
+from __future__ import annotations
+
+import shutil
+
+from PySide6.QtCore import QObject, Signal
+
+from workbench.app.jobs import Job
+from workbench.app.open_project import OpenProject
+from workbench.app.training.training import RESUMABLE, RunControl, recover, training_task
+from workbench.domain.changes import Changes
+from workbench.domain.errors import KnownError
+from workbench.domain.runs import RunStatus
+
+
+class TrainingQueue(QObject):
+    """Runs the queued trainings of a project, and of others that are open beside it. `reported` and
+    `ended` carry the run's id."""
+
+    changed = Signal()
+    reported = Signal(str, object)
+    ended = Signal(str, object)
+
+    def __init__(self, project: OpenProject, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._project = project
+        self._waiting: list[str] = []
+        self._elsewhere: dict[str, OpenProject] = {}  # by the ids of runs that are not its own
+        self._current = ""
+        self._control = RunControl()
+        self._job: Job | None = None
+        self._closed = False
+        recover(project)
+
+    @property
+    def current(self) -> str:
+        """The id of the run that is being trained, "" when none is."""
+        return self._current
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Ids of the runs that wait, in the order in which they will be trained."""
+        return tuple(self._waiting)
+
+    def state(self, run_id: str) -> RunStatus:
+        """Where a run stands."""
+        return RunStatus(self._of(run_id).store.runs.get(run_id).status)
+
+    def holds(self, run_id: str) -> bool:
+        """Whether a run is being trained or waits."""
+        return run_id == self._current or run_id in self._waiting
+
+    def enqueue(self, run_id: str, project: OpenProject | None = None) -> None:
+        """Train a run when those before it are done. `project`, where it is not the queue's own,
+        must stay open until the run has ended. Raises KnownError for one that cannot be trained."""
+        if self.holds(run_id):
+            return
+        record = (project or self._project).store.runs.get(run_id)
+        if record.status not in RESUMABLE:
+            raise KnownError(
+                f"The run “{record.name}” is {record.status} and cannot go on.",
+                "Start a new run from its weights (start = run:…).",
+            )
+        if project is not None:
+            self._elsewhere[run_id] = project
+        self._waiting.append(run_id)
+        self._set(run_id, RunStatus.QUEUED)
+        self._next()
+
+    def resume(self, run_id: str) -> None:
+        """Go on with a paused or failed run, behind those that wait."""
+        self.enqueue(run_id)
+
+    def pause(self, run_id: str) -> None:
+        """Pause a run under way at its next step, or take a waiting one out of the queue."""
+        if run_id == self._current:
+            self._control.pause()
+        elif run_id in self._waiting:
+            self._waiting.remove(run_id)
+            self._set(run_id, RunStatus.PAUSED)
+            self._elsewhere.pop(run_id, None)
+
+    def stop(self, run_id: str) -> None:
+        """End a run for good; what it has learned is kept where it has begun."""
+        if run_id == self._current:
+            self._control.stop()
+            return
+        if run_id in self._waiting:
+            self._waiting.remove(run_id)
+        if self.state(run_id) in RESUMABLE:
+            self._set(run_id, RunStatus.STOPPED)
+
+    def remove(self, run_id: str) -> None:
+        """Delete a run with its folder. Raises KnownError while it is being trained."""
+        if run_id == self._current:
+            raise KnownError("A run cannot be removed while it is trained.", "Stop it first.")
+        if run_id in self._waiting:
+            self._waiting.remove(run_id)
+        self._project.store.runs.remove(run_id)
+        shutil.rmtree(self._project.store.runs_folder / run_id, ignore_errors=True)
+        self._tell(run_id)
+
+    def close(self) -> None:
+        """Start nothing more and pause what is under way; the project's job board waits for it."""
+        self._closed = True
+        for run_id in self._waiting:
+            self._of(run_id).store.runs.update(run_id, status=RunStatus.PAUSED)
+        self._waiting.clear()
+        self._control.pause()
+
+    def _next(self) -> None:
+        if self._current or not self._waiting or self._closed:
+            return
+        run_id = self._waiting.pop(0)
+        self._control = RunControl()
+        task = training_task(self._of(run_id), run_id, self._control)
+        self._current = run_id
+        self._job = self._project.jobs.start(task)
+        self._job.reported.connect(self._heard)
+        self._job.ended.connect(self._over)
+        self.changed.emit()
+
+    def _heard(self, report: object) -> None:
+        self.reported.emit(self._current, report)
+
+    def _over(self, outcome: object) -> None:
+        run_id, self._current, self._job = self._current, "", None
+        self._elsewhere.pop(run_id, None)
+        self.ended.emit(run_id, outcome)
+        self.changed.emit()
+        self._next()
+
+    def _of(self, run_id: str) -> OpenProject:
+        return self._elsewhere.get(run_id, self._project)
+
+    def _set(self, run_id: str, status: RunStatus) -> None:
+        self._of(run_id).store.runs.update(run_id, status=status)
+        self._tell(run_id)
+
+    def _tell(self, run_id: str) -> None:
+        self._project.announce(Changes(runs=frozenset({run_id})))
+        self.changed.emit()

@@ -1,0 +1,1 @@
+"""Which start suits a target, and carrying over from the closest source."""

@@ -1,0 +1,202 @@
+"""Which start suits a target: scored before a transfer, and put beside what trainings reached."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from PySide6.QtCore import QCoreApplication
+
+from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.open_project import OpenProject
+from workbench.app.programs.errands import ask
+from workbench.app.programs.weights import fetch, weights_path
+from workbench.app.training.data_facts import facts_of
+from workbench.app.training.preparing import as_if_split
+from workbench.app.training.samples import SampleSet, collect
+from workbench.app.transfer.sources import one_label
+from workbench.domain.advice import Advice, advise
+from workbench.domain.assessments import (
+    Assessment,
+    AssessmentOrder,
+    StartOrder,
+    StartReport,
+    StartScores,
+    TransferReport,
+)
+from workbench.domain.backbones import backbone
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import STARTS, parse_toml
+from workbench.domain.reports import Assessed
+from workbench.domain.runs import (
+    MODEL_FILE,
+    SAMPLES_FILE,
+    WEIGHTS_FILE,
+    ModelCard,
+    RunRecord,
+    RunStatus,
+    encode_samples,
+)
+from workbench.domain.splits import Part
+from workbench.domain.transfer_advice import TransferFacts, advise_transfer
+from workbench.domain.transfer_gaps import negative_transfer_gap, tuning_gap
+from workbench.storage.project import Project
+
+KEY = "assessments"
+NOTHING_TO_CARRY = "Random weights carry nothing over; they show what a start must surpass."
+KEPT = 20  # assessments that a project remembers
+
+
+def assess_task(
+    op: OpenProject,
+    target: str,
+    starts: Sequence[str] = ("imagenet",),
+    name: str = "",
+    neighbours: int = 1,
+) -> Task:
+    """A job that scores `starts` on the labels of `target` and ends Done(TransferReport), which the
+    project then remembers.
+
+    `name` is the backbone of starts that do not say their own: "imagenet", "none" and files; ""
+    takes the one advised for the data. Raises KnownError and ValueRefused for a target without
+    labels and a start that there is not.
+    """
+    one_label(op.store, target, "a score of starts")
+    advised = advise(facts_of(op.store, target), {}).values["backbone"]
+    orders = [start_order(op, start, name or str(advised)) for start in starts]
+    runs, folder, place = op.store.runs.all(), op.store.folder, op.store.runs_folder
+
+    def work() -> Generator[object | None, None, TransferReport]:
+        with Project.reading(folder) as store:
+            found = as_if_split(collect(store, target))
+        ready = []
+        for start in orders:
+            ready.append((yield from with_weights(start)))
+        order = AssessmentOrder(
+            starts=tuple(ready), held_out=held_out_part(found), neighbours=neighbours
+        )
+        files = {SAMPLES_FILE: encode_samples(list(found.samples))}
+        answer = yield from ask("assess", order, files, place, Assessed)
+        return report_of(target, answer.assessment, runs)
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            _remember(op, outcome.value)
+
+    title = QCoreApplication.translate("assessing", "Score starts for {target}")
+    return Task(title.format(target=target), work, finish=finish, kind="assess")
+
+
+def assessments(op: OpenProject) -> list[TransferReport]:
+    """The assessments that a project remembers, newest first."""
+    return msgspec.convert(op.store.settings.get(KEY, []), list[TransferReport])
+
+
+def _remember(op: OpenProject, report: TransferReport) -> None:
+    kept: list[Any] = op.store.settings.get(KEY, [])
+    op.store.settings.put(KEY, [msgspec.to_builtins(report), *kept][:KEPT])
+
+
+def held_out_part(found: SampleSet) -> str:
+    """The part that says how good a head is: test, or validation where nothing is tested."""
+    labelled = {sample.part for sample in found.samples if sample.target >= 0}
+    return Part.TEST.value if Part.TEST in labelled else Part.VALIDATION.value
+
+
+def start_order(op: OpenProject, start: str, name: str) -> StartOrder:
+    """A start as the learning program takes it; `name` is the backbone of those that do not say
+    theirs. Raises KnownError and ValueRefused where there is no such start."""
+    kind, _, rest = start.partition(":")
+    if start == "none":
+        return StartOrder(start=start, backbone=name)
+    if start == "imagenet":
+        if not backbone(name).weights:
+            raise ValueRefused("start", start, f"none, file:PATH or run:ID with {name}")
+        return StartOrder(start=start, backbone=name)
+    if kind == "run" and rest:
+        return _of_run(start, op.store.runs_folder / op.store.runs.get(rest).id)
+    if kind != "file" or not rest:
+        raise ValueRefused("start", start, STARTS)
+    path = Path(rest).expanduser().resolve()
+    if not path.is_file():
+        raise KnownError(f"The start weights {path} are missing.", "Choose another file.")
+    if path.name == WEIGHTS_FILE and (path.parent / MODEL_FILE).is_file():
+        return _of_run(f"file:{path}", path.parent)  # what a run of any project has left
+    return StartOrder(start=f"file:{path}", backbone=name, weights=str(path))
+
+
+def _of_run(start: str, folder: Path) -> StartOrder:
+    try:
+        card = msgspec.json.decode((folder / MODEL_FILE).read_bytes(), type=ModelCard)
+    except (OSError, msgspec.DecodeError) as error:
+        raise KnownError(
+            f"The run in {folder} has no trained network.", "Choose a finished run."
+        ) from error
+    return StartOrder(start=start, backbone=card.backbone, run=str(folder))
+
+
+def with_weights(start: StartOrder) -> Generator[object | None, None, StartOrder]:
+    """A start whose ImageNet weights are on this machine, downloaded where they were not."""
+    if start.start != "imagenet":
+        return start
+    path = weights_path(start.backbone) or (yield from fetch(start.backbone))
+    return msgspec.structs.replace(start, weights=str(path))
+
+
+def report_of(target: str, found: Assessment, runs: Sequence[RunRecord]) -> TransferReport:
+    """An assessment beside what finished runs of the target reached, with advice for each start."""
+    reports = tuple(_start_report(target, scores, found, runs) for scores in found.starts)
+    return TransferReport(target=target, made=time.time(), assessment=found, starts=reports)
+
+
+def _start_report(
+    target: str, scores: StartScores, found: Assessment, runs: Sequence[RunRecord]
+) -> StartReport:
+    if scores.frozen_top1 is None:
+        return StartReport(scores=scores)
+    tuned = _newest(runs, target, scores.backbone, scores.start, found.held_out)
+    scratch = _newest(runs, target, scores.backbone, "none", found.held_out)
+    tuned_top1 = None if tuned is None else _top1(tuned, found.held_out)
+    scratch_top1 = None if scratch is None else _top1(scratch, found.held_out)
+    frozen = scores.frozen_top1
+    both = tuned_top1 is not None and scratch_top1 is not None and scores.start != "none"
+    advice = Advice({}, (("row", NOTHING_TO_CARRY),))
+    if scores.start != "none":
+        size = (found.train_images, found.classes)
+        advice = advise_transfer(
+            TransferFacts(scores.backbone, *size, frozen, found.chance, tuned_top1)
+        )
+    return StartReport(
+        scores=scores,
+        fine_tuned_run=tuned.id if tuned else "",
+        fine_tuned_top1=tuned_top1,
+        tuning_gap=None if tuned_top1 is None else tuning_gap(frozen, tuned_top1),
+        scratch_run=scratch.id if scratch else "",
+        scratch_top1=scratch_top1,
+        negative_transfer_gap=(
+            negative_transfer_gap(tuned_top1, scratch_top1)
+            if both and tuned_top1 is not None and scratch_top1 is not None
+            else None
+        ),
+        values=dict(advice.values),  # type: ignore[arg-type]
+        reasons=advice.reasons,
+    )
+
+
+def _newest(
+    runs: Sequence[RunRecord], target: str, name: str, start: str, part: str
+) -> RunRecord | None:
+    """The newest finished run of a target with this backbone and start, scored on the part."""
+    for run in runs:
+        recipe = parse_toml(run.recipe_toml, run.name)
+        fits = (run.target, recipe.get("backbone"), recipe.get("start")) == (target, name, start)
+        if fits and run.status is RunStatus.FINISHED and part in run.metrics:
+            return run
+    return None
+
+
+def _top1(run: RunRecord, part: str) -> float:
+    return float(run.metrics[part]["top1"])

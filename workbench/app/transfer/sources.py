@@ -1,0 +1,127 @@
+"""The sources of a transfer: projects beside the one at work, each named, found and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.app.open_project import OpenProject
+from workbench.app.training.training import recover
+from workbench.app.training.training_choices import targets
+from workbench.domain.errors import KnownError
+from workbench.domain.recipes import JOINT
+from workbench.storage.project import DATABASE_FILE, SUFFIX, Project
+
+MARK = "#"  # between a project and its label set
+Place = tuple[Path, str]  # a project's folder and one of its label sets
+
+
+def project_folder(given: Path) -> Path:
+    """The folder of a project named with or without its suffix; raises KnownError."""
+    for folder in (given, given.with_name(given.name + SUFFIX)):
+        if (folder / DATABASE_FILE).is_file():
+            return folder
+    raise KnownError(
+        f"{given} is no project.", f"Make one with: workbench new {given.with_suffix('')}"
+    )
+
+
+def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
+    """Sources written as "PROJECT" or "PROJECT#LABELS" by a short name each, which is the same from
+    wherever it is said. Raises KnownError for what is no project."""
+    found: dict[str, Place] = {}
+    for text in given:
+        path, mark, own = text.rpartition(MARK)
+        folder = project_folder(Path(path if mark else text)).resolve()
+        labels = own if mark else label_set
+        short = folder.stem + (f"{MARK}{labels}" if labels != label_set else "")
+        taken = short in found and found[short] != (folder, labels)
+        found[f"{folder}{MARK}{labels}" if taken else short] = (folder, labels)
+    return found
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source as it is listed: how it is written, its short name, folder and label set."""
+
+    text: str
+    name: str
+    folder: Path
+    label_set: str
+
+
+def listed_sources(given: Sequence[str], label_set: str) -> list[Source]:
+    """Written sources in their order; one whose project is gone is named by its folder."""
+    found = []
+    for text in given:
+        path, _, own = text.rpartition(MARK)
+        try:
+            named = named_sources(given, label_set)
+            name = next(n for n, place in named.items() if written_source(*place) == text)
+        except (KnownError, StopIteration):
+            name = Path(path).stem + (f"{MARK}{own}" if own != label_set else "")
+        found.append(Source(text, name, Path(path), own))
+    return found
+
+
+def written_source(folder: Path, label_set: str) -> str:
+    """A source as `named_sources` reads it."""
+    return f"{folder}{MARK}{label_set}"
+
+
+@contextmanager
+def opened_beside(op: OpenProject, folder: Path) -> Iterator[OpenProject]:
+    """A project open beside another one, or that one itself where it is the same."""
+    if folder == op.store.folder.resolve():
+        yield op
+        return
+    other = OpenProject(Project.open(project_folder(folder)))
+    try:
+        recover(other)
+        yield other
+    finally:
+        other.close()
+
+
+def one_label(store: Project, label_set: str, what: str) -> None:
+    """Raise KnownError where images may carry several labels of a set: `what` needs one."""
+    known = store.labels.sets().get(label_set)
+    if known is not None and not known.exclusive:
+        raise KnownError(
+            f"Images may carry several labels of “{label_set}”; {what} needs one of each image.",
+            "Choose a label set whose labels exclude each other.",
+        )
+
+
+def _ready(op: OpenProject) -> list[str]:
+    """The label sets of a project that can be a source: two labels in use that exclude others."""
+    sets = op.store.labels.sets()
+    ready = [target.name for target in targets(op) if target.ready and target.name != JOINT]
+    return [name for name in ready if sets[name].exclusive]
+
+
+def own_sources(op: OpenProject, label_set: str) -> list[str]:
+    """The other label sets of a project that can be a source for `label_set`."""
+    return [name for name in _ready(op) if name != label_set]
+
+
+def checked_source(op: OpenProject, folder: Path, label_set: str) -> str:
+    """A project as a source for `label_set`, looked into: its label set of the same name, else the
+    first that can be learned. Raises KnownError for what is no project, cannot be opened, or has
+    nothing that can be learned."""
+    with opened_beside(op, project_folder(folder).resolve()) as source:
+        ready = _ready(source)
+        chosen = label_set if label_set in ready else next(iter(ready), "")
+        own = source is op and chosen == label_set
+        name = source.store.name
+    if own:
+        raise KnownError(
+            f"{name} is the target itself.", "Add one of its other label sets instead."
+        )
+    if not chosen:
+        raise KnownError(
+            f"{name} has no label set with two labels in use.", "Label some of its images first."
+        )
+    return written_source(project_folder(folder).resolve(), chosen)
