@@ -19,7 +19,7 @@ from workbench.app.similar.features import feature_source
 from workbench.cli import run
 from workbench.domain.clusters import Clusters
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.learning.backbones import build_body
+from workbench.learning.networks.backbones import build_body
 
 
 @pytest.fixture(autouse=True)

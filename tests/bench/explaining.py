@@ -28,7 +28,7 @@ def make_run(folder: Path) -> Path:
     has learned."""
     from workbench.domain.recipes import Recipe
     from workbench.domain.runs import LabelList, RunLabels
-    from workbench.learning.models import build_network, card_of, save_model, weights_of
+    from workbench.learning.networks.models import build_network, card_of, save_model, weights_of
 
     labels = RunLabels(LabelList("category", tuple("abcdef"), tuple(range(6))))
     recipe = Recipe(target="category", start="none")
@@ -114,7 +114,7 @@ def bare_captum(run: Path) -> Callable[[Path], object]:
     import torch
     from captum.attr import LayerGradCam
 
-    from workbench.learning.trained import load_model
+    from workbench.learning.serving.trained import load_model
 
     network, card = load_model(run)
     network.requires_grad_(True)

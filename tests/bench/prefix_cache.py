@@ -34,10 +34,10 @@ from tests.bench.training import DEVICE, IMAGES, as_in_pytorch, ours, prepared, 
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunLabels
 from workbench.learning.allocator import keep_memory
-from workbench.learning.assembly import Assembled, assemble
-from workbench.learning.models import build_network
+from workbench.learning.kept_maps.prefix_store import Store
+from workbench.learning.loop.assembly import Assembled, assemble
+from workbench.learning.networks.models import build_network
 from workbench.learning.precision import autocast
-from workbench.learning.prefix_store import Store
 
 BARS = {"tuned": 4.0, "plain": 8.0}
 POINTS = 0.5

@@ -30,14 +30,14 @@ from workbench.domain.backbones import backbone
 from workbench.domain.recipes import complete
 from workbench.domain.runs import LabelList, RunLabels, Sample
 from workbench.learning.allocator import keep_memory
-from workbench.learning.assembly import Assembled, assemble, fastest
-from workbench.learning.data import Images
 from workbench.learning.device import choose_device, synchronise
-from workbench.learning.dropout import Dropout
-from workbench.learning.loop import State
-from workbench.learning.models import build_network
+from workbench.learning.images.data import Images
+from workbench.learning.images.pixels import working_side
+from workbench.learning.loop.assembly import Assembled, assemble, fastest
+from workbench.learning.loop.loop import State
+from workbench.learning.networks.dropout import Dropout
+from workbench.learning.networks.models import build_network
 from workbench.learning.optimisers import freeze
-from workbench.learning.pixels import working_side
 from workbench.learning.precision import autocast
 from workbench.learning.run_folder import RunFolder
 

@@ -9,7 +9,7 @@ import torch
 from tests.app.training_projects import small_project
 from tests.learning.small_runs import draw
 from workbench.cli import run
-from workbench.learning.backbones import build_body
+from workbench.learning.networks.backbones import build_body
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from torch import nn
 
 from tests.explaining.tiny_runs import CATEGORY
 from workbench.domain.runs import RunLabels
-from workbench.learning.cells import cell_area
-from workbench.learning.models import build_network, explainable_layers
+from workbench.learning.networks.models import build_network, explainable_layers
+from workbench.learning.serving.cells import cell_area
 from workbench.vision.overlays import heat_layer
 
 

@@ -9,13 +9,13 @@ from torch import nn
 
 from tests.explaining.tiny_runs import CATEGORY, VIEW
 from workbench.domain.runs import RunLabels
-from workbench.learning.grad_cam import (
+from workbench.learning.networks.models import build_network, explainable_layers
+from workbench.learning.serving.grad_cam import (
     grad_cam,
     randomised_correlations,
     rank_correlation,
     shown,
 )
-from workbench.learning.models import build_network, explainable_layers
 
 
 def _by_hand(network: nn.Module, layer: str, inputs: torch.Tensor, column: int) -> np.ndarray:

@@ -32,10 +32,10 @@ from workbench.domain.requests import (
     decode_answered,
     encode_line,
 )
-from workbench.learning.data import load_images
 from workbench.learning.device import choose_device
-from workbench.learning.loaded import MOST_NETWORKS, WarmNetworks
-from workbench.learning.pixels import kept_part
+from workbench.learning.images.data import load_images
+from workbench.learning.images.pixels import kept_part
+from workbench.learning.serving.loaded import MOST_NETWORKS, WarmNetworks
 
 
 def ask_all(*lines: bytes) -> list[Answered]:
@@ -130,7 +130,7 @@ def test_scores_are_those_a_training_would_have_kept(
     run: Path, images: Sequence[Path], tmp_path: Path
 ) -> None:
     from workbench.domain.runs import Sample
-    from workbench.learning.predict import score
+    from workbench.learning.serving.predict import score
 
     loaded = WarmNetworks(choose_device()).get(str(run))
     request = Score(run=str(run), pictures=pictures(images), batch=2)
@@ -158,7 +158,7 @@ def test_networks_stay_warm_within_bounds_and_follow_their_file(tmp_path: Path) 
 
 def test_the_map_covers_what_the_network_saw(tmp_path: Path) -> None:
     from tests.explaining.tiny_runs import draw_images
-    from workbench.learning.explain import explain
+    from workbench.learning.serving.explain import explain
 
     run = save_run(tmp_path / "run", test_resize=60)
     (wide,) = draw_images(tmp_path, 1, size=(200, 90))
@@ -179,8 +179,8 @@ def test_an_onnx_file_says_how_to_feed_it(
 
     import onnxruntime
 
-    from workbench.learning.export import export
-    from workbench.learning.pixels import load_square
+    from workbench.learning.images.pixels import load_square
+    from workbench.learning.serving.export import export
 
     joint = save_run(tmp_path / "joint", joint=True, test_mirror=False)
     loaded = WarmNetworks(choose_device()).get(str(joint))

@@ -124,7 +124,5 @@ def test_a_program_that_cannot_start_is_said(
     service = LearningService()
     name = "workbench.app.programs.service.learning_command"
     monkeypatch.setattr(name, lambda: ["/nonexistent/program"])
-        "workbench.app.programs.service.learning_command", lambda: ["/nonexistent/program"]
-    )
     with pytest.raises(KnownError, match="cannot be started"):
         service.ask_and_wait(Describe(run=str(run)), 10)

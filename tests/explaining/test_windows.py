@@ -18,9 +18,9 @@ from workbench.app.explain.explaining import layer_words, save_explanation, trus
 from workbench.app.results.run_images import RunImage
 from workbench.domain.requests import WINDOWS, Describe, Explain, Picture
 from workbench.learning.device import choose_device
-from workbench.learning.explain import describe, explain
-from workbench.learning.loaded import WarmNetworks
-from workbench.learning.windows import (
+from workbench.learning.serving.explain import describe, explain
+from workbench.learning.serving.loaded import WarmNetworks
+from workbench.learning.serving.windows import (
     CELLS,
     SCALES,
     cut,

@@ -11,7 +11,7 @@ import torch
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList, RunLabels
-from workbench.learning.models import build_network, card_of, save_model, weights_of
+from workbench.learning.networks.models import build_network, card_of, save_model, weights_of
 
 CATEGORY = LabelList("category", ("boat", "car", "plane"), (0, 1, 2))
 VIEW = LabelList("view", ("left", "right"), (1, 0))

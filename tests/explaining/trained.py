@@ -25,18 +25,18 @@ from workbench.domain.runs import (
     Sample,
     encode_samples,
 )
-from workbench.learning.data import Images, load_images
 from workbench.learning.device import choose_device
 from workbench.learning.evaluate import Scorer
-from workbench.learning.models import (
+from workbench.learning.images.data import Images, load_images
+from workbench.learning.images.pixels import normalised
+from workbench.learning.networks.models import (
     Network,
     build_network,
     card_of,
     save_model,
     weights_of,
 )
-from workbench.learning.pixels import normalised
-from workbench.learning.trained import load_model
+from workbench.learning.serving.trained import load_model
 
 COLOURS = {"blue": (230, 60, 40), "green": (40, 220, 70), "red": (40, 50, 235)}  # BGR
 SIZE = 60

@@ -14,10 +14,13 @@ BIN = Path(sys.executable).parent
 BREAKS = {
     "a layer knows only those below": ("domain/geometry.py", "import workbench.vision.toys"),
     "Every part stands in its layer": ("leftovers.py", '"""A part that has no layer."""'),
-    "Nobody imports learning": ("ui/theme.py", "import workbench.learning.tv"),
-    "Learning knows vision and domain": ("learning/tv.py", "import workbench.storage.project"),
+    "Nobody imports learning": ("ui/theme.py", "import workbench.learning.networks.tv"),
+    "Learning knows vision and domain": (
+        "learning/networks/tv.py",
+        "import workbench.storage.project",
+    ),
     "SQL lives in storage": ("app/jobs.py", "import sqlite3"),
-    "Pixels live in vision": ("learning/tv.py", "import cv2"),
+    "Pixels live in vision": ("learning/networks/tv.py", "import cv2"),
     "Networks live in learning": ("vision/toys.py", "import torch"),
     "Qt lives in app and ui": ("storage/project.py", "import PySide6.QtCore"),
     "What is drawn lives in ui": ("app/jobs.py", "import pyqtgraph"),

@@ -22,8 +22,8 @@ from workbench.domain.runs import (
     decode_samples,
     encode_samples,
 )
+from workbench.learning.loop.training import Training
 from workbench.learning.reporting import Control, Reporter, Wish
-from workbench.learning.training import Training
 
 CATEGORY = LabelList("category", ("disc", "bar", "cross"), (0, 1, 2))
 VIEW = LabelList("view", ("front", "left", "right"), (0, 2, 1))

@@ -18,14 +18,14 @@ from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished, Note, Paused
 from workbench.domain.requests import Describe, Explain, Picture
 from workbench.domain.runs import WEIGHTS_FILE, RunLabels
-from workbench.learning.attention import Watch, attention, map_layer, masked
 from workbench.learning.device import choose_device
-from workbench.learning.explain import describe, explain
-from workbench.learning.loaded import WarmNetworks
 from workbench.learning.methods import Batch, Setup, find_method
-from workbench.learning.models import build_network, explainable_layers
+from workbench.learning.networks.attention import Watch, attention, map_layer, masked
+from workbench.learning.networks.models import build_network, explainable_layers
 from workbench.learning.penalties.base import watching
 from workbench.learning.reporting import Wish
+from workbench.learning.serving.explain import describe, explain
+from workbench.learning.serving.loaded import WarmNetworks
 from workbench.learning.two_phases import PATIENCE, AdamWThenSGD
 
 OPTIONS = {"at-cnn": {"channels": 3, "weight": 0.5}}

@@ -5,7 +5,7 @@ import torch
 
 from tests.learning.small_runs import TINY, draw
 from workbench.domain.recipes import complete
-from workbench.learning.augment import Augmenter, Views, draw_views
+from workbench.learning.images.augment import Augmenter, Views, draw_views
 
 HALF = (0.5, 0.5, 0.5)
 SQUARES = torch.stack([torch.from_numpy(np.array(draw(at % 3, at, 64))) for at in range(6)])

@@ -14,12 +14,12 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.backbones import build_body
-from workbench.learning.models import build_network, explainable_layers, weights_of
+from workbench.learning.networks.backbones import build_body
+from workbench.learning.networks.models import build_network, explainable_layers, weights_of
+from workbench.learning.networks.se_resnet import Squeeze
+from workbench.learning.networks.tv import models
+from workbench.learning.networks.weights import load_start
 from workbench.learning.optimisers import freeze
-from workbench.learning.se_resnet import Squeeze
-from workbench.learning.tv import models
-from workbench.learning.weights import load_start
 
 # Channels and side of the last feature map at the native input, and pooled features.
 SIZES = {

@@ -16,13 +16,13 @@ from workbench.domain.reports import Finished
 from workbench.domain.requests import Explain, Picture
 from workbench.domain.runs import RunLabels
 from workbench.learning.device import choose_device
-from workbench.learning.explain import explain
 from workbench.learning.heads.parts import Parts
-from workbench.learning.loaded import WarmNetworks
 from workbench.learning.methods import Batch, Setup
-from workbench.learning.models import Network, build_network
+from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties.base import HEAD_INPUT
 from workbench.learning.penalties.channel_grouping import ChannelGrouping, distance, diversity
+from workbench.learning.serving.explain import explain
+from workbench.learning.serving.loaded import WarmNetworks
 
 LABELS = RunLabels(CATEGORY)
 NOTHING = Batch(torch.zeros(3, 3, 32, 32), torch.zeros(3), torch.zeros(3))

@@ -13,11 +13,11 @@ from tests.learning.small_runs import CATEGORY, TINY, Chances, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.averaging import Average
 from workbench.learning.device import choose_device, free_memory
 from workbench.learning.failures import broken
 from workbench.learning.methods import METHODS, Setup
-from workbench.learning.models import build_network
+from workbench.learning.networks.averaging import Average
+from workbench.learning.networks.models import build_network
 from workbench.learning.optimisers import make_optimizer, rate_factor, set_rate
 from workbench.learning.precision import choose_precision
 from workbench.learning.reporting import Wish

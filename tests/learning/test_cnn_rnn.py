@@ -10,10 +10,10 @@ import torch
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList, RunLabels
 from workbench.learning.device import choose_device
-from workbench.learning.export import Probabilities, write
 from workbench.learning.methods import Batch, Beginning, Setup, find_method
 from workbench.learning.methods.cnn_rnn import Decoder, SequenceNetwork
-from workbench.learning.models import build_network, card_of
+from workbench.learning.networks.models import build_network, card_of
+from workbench.learning.serving.export import Probabilities, write
 
 LABELS = RunLabels(LabelList("tags", ("a", "b", "c"), (0, 1, 2), exclusive=False))
 MARKS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])

@@ -18,7 +18,7 @@ from tests.learning.small_runs import make_run, reports_of, train
 from workbench.app.programs.processes import child_environment
 from workbench.domain.reports import Epoch, Finished, Started
 from workbench.domain.runs import CHECKPOINT_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
-from workbench.learning.distributed import Team
+from workbench.learning.loop.distributed import Team
 
 PARTS = (("train", 90), ("validation", 30), ("test", 60))
 RECIPE = {"epochs": 12, "batch": 12, "learning_rate": 0.1}

@@ -16,10 +16,10 @@ from workbench.domain.features import (
     feature_key,
 )
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
-from workbench.learning.backbones import build_body, normalisation
-from workbench.learning.features import FeatureWriter, write_features
+from workbench.learning.images.pixels import load_square, normalised
+from workbench.learning.networks.backbones import build_body, normalisation
 from workbench.learning.orders import Errand, Interrupted
-from workbench.learning.pixels import load_square, normalised
+from workbench.learning.questions.features import FeatureWriter, write_features
 from workbench.learning.reporting import Control, Wish
 from workbench.storage.features import FeatureIndexes
 
@@ -95,14 +95,14 @@ def test_more_images_are_added_behind_what_a_crash_left_whole(tmp_path, pictures
 
 
 def test_what_was_computed_before_a_stop_stays(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr("workbench.learning.features.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("workbench.learning.questions.features.REPORT_SECONDS", 0.0)
     with pytest.raises(Interrupted):
         write_features(errand(tmp_path, pictures, [], Chances(Wish.STOP, 3), batch=1))
     assert 1 <= len(FeatureIndexes(tmp_path).read("own").keys) < 5
 
 
 def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr("workbench.learning.features.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("workbench.learning.questions.features.REPORT_SECONDS", 0.0)
     said = []
     write_features(errand(tmp_path, pictures[:4], said))
     steps = [report for report in said if hasattr(report, "eta")]

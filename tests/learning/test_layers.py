@@ -12,9 +12,9 @@ from workbench.app.jobs import Done, run_here
 from workbench.app.transfer.layer_study import layer_studies, layers_task
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.learning.backbones import build_body
-from workbench.learning.layers import StageWatch, _accuracies
-from workbench.learning.probe import pooled
+from workbench.learning.networks.backbones import build_body
+from workbench.learning.networks.probe import pooled
+from workbench.learning.questions.layers import StageWatch, _accuracies
 from workbench.learning.transferability.frozen_head import frozen_accuracy
 
 

@@ -17,10 +17,10 @@ from workbench.domain.reports import Epoch
 from workbench.domain.runs import ModelCard, RunLabels
 from workbench.learning.device import choose_device
 from workbench.learning.evaluate import Scorer
-from workbench.learning.export import properties
-from workbench.learning.models import build_network, card_of
-from workbench.learning.pixels import looks
-from workbench.learning.trained import read_card
+from workbench.learning.images.pixels import looks
+from workbench.learning.networks.models import build_network, card_of
+from workbench.learning.serving.export import properties
+from workbench.learning.serving.trained import read_card
 
 SQUARES = torch.from_numpy(
     np.random.default_rng(4).integers(0, 256, (3, 40, 40, 3), dtype=np.uint8)

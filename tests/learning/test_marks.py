@@ -5,10 +5,10 @@ import torch
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList, ModelCard, RunLabels
-from workbench.learning.answers import Answers
+from workbench.learning.images.answers import Answers
 from workbench.learning.methods import Batch, Setup
 from workbench.learning.methods.terms import LabelLoss
-from workbench.learning.models import Network, build_network, probabilities
+from workbench.learning.networks.models import Network, build_network, probabilities
 
 TAGS = RunLabels(LabelList("tags", ("left", "right", "dark"), (1, 0, 2), exclusive=False))
 SCORES = np.array([[2.0, -1.0, 0.5], [-0.3, 0.2, 1.5]])

@@ -14,9 +14,9 @@ from workbench.learning.methods.co_tuning import direct, reverse
 from workbench.learning.methods.multi_tune import TwoBodies
 from workbench.learning.methods.spot_tune import SpotBody
 from workbench.learning.methods.stochastic_norm import StochasticNorm2d
-from workbench.learning.models import build_network
-from workbench.learning.probe import linear_probe
-from workbench.learning.source_head import source_head
+from workbench.learning.networks.models import build_network
+from workbench.learning.networks.probe import linear_probe
+from workbench.learning.networks.source_head import source_head
 
 IMAGES = torch.randn(7, 3, 48, 48, generator=torch.Generator().manual_seed(3))
 

@@ -17,13 +17,13 @@ from workbench.domain.reports import Epoch, Finished, Paused
 from workbench.domain.runs import PREDICTIONS_FILE, START_FILE, WEIGHTS_FILE, RunLabels
 from workbench.learning.device import choose_device
 from workbench.learning.evaluate import Scorer
+from workbench.learning.images.pixels import load_square, working_side
 from workbench.learning.methods import METHODS
-from workbench.learning.models import build_network, weights_of
+from workbench.learning.networks.models import build_network, weights_of
 from workbench.learning.penalties import PENALTIES
-from workbench.learning.pixels import load_square, working_side
 from workbench.learning.reporting import Wish
 from workbench.learning.run_folder import read_run_folder
-from workbench.learning.trained import load_model
+from workbench.learning.serving.trained import load_model
 
 
 def head_for(spec: Spec) -> dict[str, str]:

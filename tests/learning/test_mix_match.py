@@ -13,15 +13,15 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished
 from workbench.domain.runs import PREDICTIONS_FILE, LabelList, RunLabels
-from workbench.learning.assembly import assemble
-from workbench.learning.batches import Batches
-from workbench.learning.data import load_images
 from workbench.learning.device import choose_device
-from workbench.learning.distributed import Team
 from workbench.learning.heads import ClassHead
+from workbench.learning.images.data import load_images
+from workbench.learning.loop.assembly import assemble
+from workbench.learning.loop.batches import Batches
+from workbench.learning.loop.distributed import Team
 from workbench.learning.methods import Batch, Setup, Unlabelled
 from workbench.learning.methods.mix_match import MixMatch, blended, shares, sharpened
-from workbench.learning.models import Network, build_network
+from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties import find_penalties
 from workbench.learning.penalties.base import watching
 from workbench.learning.run_folder import read_run_folder

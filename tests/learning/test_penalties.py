@@ -12,11 +12,11 @@ from workbench.domain.methods import Options
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
 from workbench.learning.device import choose_device
-from workbench.learning.gradients import backward
+from workbench.learning.loop.gradients import backward
+from workbench.learning.loop.mixing import mixed
 from workbench.learning.methods import Batch, Beginning, Setup
 from workbench.learning.methods.terms import LabelLoss
-from workbench.learning.mixing import mixed
-from workbench.learning.models import Network, build_network
+from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties import PENALTIES, Penalty, watching
 from workbench.learning.penalties.base import HEAD_INPUT
 

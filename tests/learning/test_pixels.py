@@ -13,7 +13,7 @@ from tests.learning.small_runs import CATEGORY
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.runs import ModelCard, RunLabels
-from workbench.learning.pixels import (
+from workbench.learning.images.pixels import (
     kept_part,
     load_square,
     network_input,

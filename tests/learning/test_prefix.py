@@ -9,9 +9,9 @@ from tests.learning.small_runs import CATEGORY
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.runs import RunLabels
 from workbench.learning.device import choose_device
-from workbench.learning.models import Network, build_network
+from workbench.learning.kept_maps.prefix import Split, digests, run_units, split
+from workbench.learning.networks.models import Network, build_network
 from workbench.learning.optimisers import freeze
-from workbench.learning.prefix import Split, digests, run_units, split
 
 ROWS = [name for name in BACKBONES if name != "simpleconv3"]
 

@@ -14,7 +14,7 @@ from tests.learning.small_runs import Chances, make_run, train
 from tests.learning.test_training import assert_equal_weights
 from workbench.domain.reports import Epoch, Finished, Note, Paused, Report
 from workbench.domain.runs import PREDICTIONS_FILE
-from workbench.learning.prefix_store import MAPS_FILE, META_FILE, Store
+from workbench.learning.kept_maps.prefix_store import MAPS_FILE, META_FILE, Store
 from workbench.learning.reporting import Wish
 
 RECIPE = {

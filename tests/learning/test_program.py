@@ -25,7 +25,7 @@ from workbench.domain.reports import (
     Trial,
 )
 from workbench.domain.runs import CHECKPOINT_FILE, WEIGHTS_FILE
-from workbench.learning import training
+from workbench.learning.loop import training
 
 LONG = (("train", 64), ("validation", 4))
 

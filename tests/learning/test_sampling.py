@@ -14,14 +14,14 @@ from workbench.domain.advice import DataFacts, advise
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Epoch, Finished, Note, Paused
 from workbench.domain.runs import SAMPLES_FILE, decode_samples
-from workbench.learning.assembly import assemble
-from workbench.learning.batches import Batches
-from workbench.learning.data import load_images
 from workbench.learning.device import choose_device
-from workbench.learning.distributed import Team
+from workbench.learning.images.data import load_images
+from workbench.learning.images.sampling import epoch_rows, quotas, showings
+from workbench.learning.loop.assembly import assemble
+from workbench.learning.loop.batches import Batches
+from workbench.learning.loop.distributed import Team
 from workbench.learning.reporting import Wish
 from workbench.learning.run_folder import read_run_folder
-from workbench.learning.sampling import epoch_rows, quotas, showings
 
 SIZES = (40, 9, 1)
 LABELS = np.repeat(np.arange(3), SIZES)

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from workbench.domain.runs import Sample
-from workbench.learning.data import load_images
-from workbench.learning.square_cache import SquareCache
+from workbench.learning.images.data import load_images
+from workbench.learning.images.square_cache import SquareCache
 
 SIDE = 32
 

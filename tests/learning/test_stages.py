@@ -16,7 +16,7 @@ from workbench.domain.recipes import complete, parse_toml, put_setting, to_toml
 from workbench.domain.runs import START_FILE, WEIGHTS_FILE, RunLabels
 from workbench.domain.stages import PRESETS, StageRule, frozen_stages, preset
 from workbench.learning.methods import METHODS, Setup
-from workbench.learning.models import build_network, weights_of
+from workbench.learning.networks.models import build_network, weights_of
 from workbench.learning.optimisers import make_optimizer, set_rate
 from workbench.learning.penalties import PENALTIES
 

@@ -22,9 +22,9 @@ from workbench.domain.runs import (
     decode_samples,
 )
 from workbench.learning.evaluate import Scorer
-from workbench.learning.pixels import load_square, working_side
+from workbench.learning.images.pixels import load_square, working_side
 from workbench.learning.reporting import Wish
-from workbench.learning.trained import load_model
+from workbench.learning.serving.trained import load_model
 
 SQUEEZED = {"backbone": "squeezenet1_1", "learning_rate": 0.002, "rotation": 0.0, "epochs": 2}
 
@@ -145,9 +145,9 @@ def test_stop_keeps_the_weights_so_far(tmp_path: Path) -> None:
 def test_flips_swap_left_and_right(tmp_path: Path) -> None:
     from tests.learning.small_runs import VIEW
     from workbench.domain.runs import RunLabels
-    from workbench.learning.assembly import assemble
-    from workbench.learning.data import load_images
     from workbench.learning.device import choose_device
+    from workbench.learning.images.data import load_images
+    from workbench.learning.loop.assembly import assemble
     from workbench.learning.run_folder import read_run_folder
 
     folder = make_run(tmp_path / "run", views=True)

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from tests.learning.small_runs import CATEGORY, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import WEIGHTS_FILE, LabelList, RunLabels
-from workbench.learning.models import build_network, weights_of
-from workbench.learning.tv import models
-from workbench.learning.weights import load_start, read_weights
+from workbench.learning.networks.models import build_network, weights_of
+from workbench.learning.networks.tv import models
+from workbench.learning.networks.weights import load_start, read_weights
 
 LABELS = RunLabels(CATEGORY)
 

@@ -7,8 +7,8 @@ from safetensors.torch import save_file
 from tests.learning.small_runs import make_run, train
 from workbench.domain.errors import KnownError
 from workbench.learning.device import choose_device
+from workbench.learning.networks.tv import models
 from workbench.learning.transferability.source_model import of_run, of_weights
-from workbench.learning.tv import models
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2", "resnet18"])

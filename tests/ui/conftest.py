@@ -52,7 +52,7 @@ def weights(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     import torch
 
-    from workbench.learning.backbones import build_body
+    from workbench.learning.networks.backbones import build_body
 
     folder = tmp_path / "cache" / "vantage-workbench" / "weights"
     folder.mkdir(parents=True)

@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return specs()
     if options.serve:
-        from workbench.learning.serve import main as serve
+        from workbench.learning.serving.serve import main as serve
 
         return serve()
     if options.folder is None:
         parser.error("a run folder is needed")
     for name in ERRANDS:
         if getattr(options, name):
-            from workbench.learning.errands import run_errand
+            from workbench.learning.questions.errands import run_errand
 
             return run_errand(name, options.folder)
     return _train(options.folder, options.controlled, options.trial)
@@ -75,11 +75,11 @@ def _train(folder: Path, controlled: bool, trial: bool) -> int:
     control.on_wait = reporter.say_waiting
     try:
         if trial:
-            from workbench.learning.trial import try_run
+            from workbench.learning.loop.trial import try_run
 
             try_run(folder, reporter)
         else:
-            from workbench.learning.training import Training
+            from workbench.learning.loop.training import Training
 
             Training(folder, reporter, control).run()
     except Exception as error:

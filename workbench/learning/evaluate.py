@@ -19,11 +19,11 @@ from workbench.domain.metrics import top_k_accuracy
 from workbench.domain.multilabel import EVEN, best_thresholds, mark_scores
 from workbench.domain.reports import PartScore
 from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
-from workbench.learning.answers import marks_of
-from workbench.learning.data import Images
 from workbench.learning.device import Device
-from workbench.learning.models import Network, blocks, mirrored_columns, probabilities
-from workbench.learning.pixels import looks
+from workbench.learning.images.answers import marks_of
+from workbench.learning.images.data import Images
+from workbench.learning.images.pixels import looks
+from workbench.learning.networks.models import Network, blocks, mirrored_columns, probabilities
 from workbench.learning.precision import autocast
 
 PART_NUMBERS = {"train": 0, "validation": 1, "test": 2, "": 3}

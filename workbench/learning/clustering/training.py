@@ -17,12 +17,12 @@ from workbench.domain.clusters import CLUSTERS_FILE, ClusterOrder, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
-from workbench.learning.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.clustering.base import Found, Method, Rows, Setup, load_learner, sight_of
 from workbench.learning.clustering.deep_cluster import DeepCluster
 from workbench.learning.clustering.iic import Iic
-from workbench.learning.data import Images, load_images
 from workbench.learning.device import choose_device
+from workbench.learning.images.data import Images, load_images
+from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.orders import Errand, Interrupted
 
 KINDS: tuple[type[DeepCluster] | type[Iic], ...] = (DeepCluster, Iic)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.attention import CHANNELS, Watch, attention, map_layer, masked
 from workbench.learning.methods.base import Batch, Method, Setup, register
 from workbench.learning.methods.terms import LabelLoss
-from workbench.learning.models import Network, explainable_layers
+from workbench.learning.networks.attention import CHANNELS, Watch, attention, map_layer, masked
+from workbench.learning.networks.models import Network, explainable_layers
 
 
 @register

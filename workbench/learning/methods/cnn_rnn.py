@@ -20,7 +20,7 @@ from workbench.learning.methods.base import (
     register,
     remember,
 )
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
 
 NEVER = -1e4  # the score of a label that was said already: finite, so that nothing becomes NaN
 SUREST = 1e-6  # of a score from 0 and 1, so that its logit is finite

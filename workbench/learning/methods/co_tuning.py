@@ -10,9 +10,9 @@ from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch, Beginning, Method, Setup, register, remember
 from workbench.learning.methods.terms import LabelLoss
-from workbench.learning.models import Network
-from workbench.learning.probe import feature_count, linear_probe, pooled
-from workbench.learning.source_head import source_head
+from workbench.learning.networks.models import Network
+from workbench.learning.networks.probe import feature_count, linear_probe, pooled
+from workbench.learning.networks.source_head import source_head
 
 
 @register

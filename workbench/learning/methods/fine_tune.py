@@ -7,7 +7,7 @@ from torch import Tensor
 from workbench.domain.methods import Spec
 from workbench.learning.methods.base import Batch, Method, Setup, register
 from workbench.learning.methods.terms import LabelLoss
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
 
 
 @register

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.data import Images
+from workbench.learning.images.data import Images
 from workbench.learning.methods.base import Batch, Method, Setup, Unlabelled, register
-from workbench.learning.models import Network, label_blocks, mirrored_columns
+from workbench.learning.networks.models import Network, label_blocks, mirrored_columns
 
 TITLE = "MixMatch"
 

@@ -10,7 +10,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Options, register
 from workbench.learning.methods.fine_tune import FineTune
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
 
 
 class StochasticNorm2d(nn.BatchNorm2d):

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList
-from workbench.learning.answers import marks_of
-from workbench.learning.data import Images
+from workbench.learning.images.answers import marks_of
+from workbench.learning.images.data import Images
 from workbench.learning.methods.base import Batch, Setup
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
 
 EPSILON = 1e-6  # keeps the gradient of a fractional power finite where P(y|x) is 1
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec, Value
 from workbench.learning.methods.base import Batch, Beginning, Setup
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
 
 HEAD_INPUT = "features"  # what the head is given, in `Watched`
 Watched = dict[str, Tensor]

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
+from workbench.learning.networks.probe import pooled
 from workbench.learning.penalties.base import HEAD_INPUT, Penalty, Watched, register
-from workbench.learning.probe import pooled
 
 
 @register

@@ -9,7 +9,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.heads.parts import Parts, peaks
 from workbench.learning.methods.base import Batch, Setup
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
 from workbench.learning.penalties.base import HEAD_INPUT, Penalty, Watched, register
 
 

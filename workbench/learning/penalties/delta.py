@@ -10,7 +10,8 @@ from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch, Beginning, Setup, remember
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
+from workbench.learning.networks.probe import linear_probe, pooled
 from workbench.learning.penalties.base import (
     HEAD_INPUT,
     Penalty,
@@ -19,7 +20,6 @@ from workbench.learning.penalties.base import (
     watching,
 )
 from workbench.learning.penalties.stages import stage_strengths, switched_off, unfrozen_stages
-from workbench.learning.probe import linear_probe, pooled
 
 SOURCE = (
     "Li et al. 2019, DELTA: deep learning transfer using feature map with attention for "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch, Beginning, Setup, remember
-from workbench.learning.models import BODY, Network
+from workbench.learning.networks.models import BODY, Network
 from workbench.learning.penalties.base import Penalty, Watched, register
 from workbench.learning.penalties.stages import new_modules, stage_strengths
 

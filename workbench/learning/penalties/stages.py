@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import Recipe
-from workbench.learning.models import BODY
+from workbench.learning.networks.models import BODY
 
 
 def unfrozen_stages(recipe: Recipe) -> tuple[str, ...]:

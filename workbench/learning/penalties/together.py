@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.learning.methods.base import Batch, Beginning, Setup
-from workbench.learning.models import Network
+from workbench.learning.networks.models import Network
 from workbench.learning.penalties.base import HEAD_INPUT, Watched, find_penalties, watching
 
 

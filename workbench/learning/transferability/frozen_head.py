@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.learning.probe import linear_probe
+from workbench.learning.networks.probe import linear_probe
 
 
 def frozen_accuracy(

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
-from workbench.learning.backbones import build_body, normalisation
 from workbench.learning.device import Device
-from workbench.learning.models import blocks
-from workbench.learning.probe import pooled
-from workbench.learning.source_head import OWN, source_head
-from workbench.learning.trained import load_model
-from workbench.learning.weights import load_body
+from workbench.learning.networks.backbones import build_body, normalisation
+from workbench.learning.networks.models import blocks
+from workbench.learning.networks.probe import pooled
+from workbench.learning.networks.source_head import OWN, source_head
+from workbench.learning.networks.weights import load_body
+from workbench.learning.serving.trained import load_model
 
 Probabilities = Callable[[Tensor], Tensor]
 

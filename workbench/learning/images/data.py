@@ -1,0 +1,152 @@
+"""A run's images in memory: each is decoded once, at the working size, to bytes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Note, Progress, Report
+from workbench.domain.runs import Sample
+from workbench.learning.device import Device, cores, free_memory
+from workbench.learning.images.pixels import load_square
+from workbench.learning.images.square_cache import SquareCache
+
+REPORT_SECONDS = 0.25
+MEMORY_SHARE = 0.6  # of the free memory that the images may fill; beyond it they lie in a file
+AHEAD = 64
+
+
+@dataclass(frozen=True)
+class Images:
+    """`squares` is N × side × side × 3 uint8, one row per sample (zeros where it is not `read`);
+    `targets` and `views` are label indices, -1 unknown."""
+
+    samples: Sequence[Sample]
+    squares: Tensor
+    targets: Tensor
+    views: Tensor
+    read: NDArray[np.bool_]
+
+    def of_part(self, part: str) -> NDArray[np.int64]:
+        """Rows of the readable samples of a part, in the order in which they were frozen."""
+        inside = np.array([sample.part == part for sample in self.samples], dtype=bool)
+        return np.flatnonzero(inside & self.read)
+
+    def unlabelled(self, left_out: bool) -> NDArray[np.int64]:
+        """Rows of the readable samples in no part that have no label; where `left_out` says so,
+        also of those that have."""
+        outside = np.array([not sample.part for sample in self.samples], dtype=bool)
+        known = torch.maximum(self.targets, self.views).numpy() >= 0
+        return np.flatnonzero(outside & self.read & (left_out | ~known))
+
+    def counts(self) -> dict[str, int]:
+        """Readable samples of each part."""
+        return {part: len(self.of_part(part)) for part in ("train", "validation", "test")}
+
+
+def load_images(
+    samples: Sequence[Sample],
+    side: int,
+    folder: Path,
+    report: Callable[[Report], None],
+    interrupted: Callable[[], bool],
+    cache: SquareCache | None = None,
+) -> Images | None:
+    """Decode all samples with a few threads, but those in `cache`; None when `interrupted` says so
+    on the way.
+
+    A file that cannot be read is named in a warning and left out. Raises KnownError when none can.
+    """
+    squares = _room(len(samples), side, folder)
+    read = np.zeros(len(samples), dtype=bool)
+    problems: list[KnownError] = []
+    last = started = time.monotonic()
+    for at, result in decoded(samples, side, cache):
+        if isinstance(result, KnownError):
+            problems.append(result)
+        else:
+            squares[at] = result
+            read[at] = True
+        now = time.monotonic()
+        if now - last >= REPORT_SECONDS:
+            last = now
+            if interrupted():
+                return None
+            eta = (now - started) / (at + 1) * (len(samples) - at - 1)
+            report(Progress(done=at + 1, total=len(samples), text="Reading images", eta=eta))
+    _tell(problems, len(samples), report)
+    if cache is not None and cache.added:
+        cache.trim()
+    return Images(
+        samples,
+        squares,
+        torch.tensor([sample.target for sample in samples]),
+        torch.tensor([sample.view for sample in samples]),
+        read,
+    )
+
+
+def _room(count: int, side: int, folder: Path) -> Tensor:
+    """Memory for the squares; a nameless file in the run folder where they would not fit."""
+    size = count * side * side * 3
+    free = free_memory(Device(torch.device("cpu"), ""))
+    if not free or size <= MEMORY_SHARE * free:
+        return torch.zeros((count, side, side, 3), dtype=torch.uint8)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        mapped = np.memmap(file, dtype=np.uint8, mode="w+", shape=(count, side, side, 3))
+    return torch.from_numpy(mapped)
+
+
+def decoded(
+    samples: Sequence[Sample], side: int, cache: SquareCache | None = None
+) -> Iterator[tuple[int, Tensor | KnownError]]:
+    """Each sample's square, or why there is none, in order, a bounded number of them ahead, with a
+    few threads; torch's own threads are as before when this ends or is closed."""
+
+    def decode(sample: Sample) -> Tensor | KnownError:
+        kept = cache.find(sample, side) if cache is not None else None
+        if kept is not None:
+            return kept
+        try:
+            square = load_square(Path(sample.path), sample.rect, side)
+        except KnownError as error:
+            return error
+        if cache is not None:
+            cache.keep(sample, square)
+        return square
+
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            waiting = iter(samples)
+            ahead: list[Future[Tensor | KnownError]] = []
+            ahead.extend(pool.submit(decode, sample) for sample in islice(waiting, AHEAD))
+            for at in range(len(samples)):
+                yield at, ahead[at % AHEAD].result()
+                for sample in islice(waiting, 1):
+                    ahead[at % AHEAD] = pool.submit(decode, sample)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _tell(problems: Sequence[KnownError], total: int, report: Callable[[Report], None]) -> None:
+    if problems and len(problems) == total:
+        raise KnownError(
+            f"None of the {total} images can be read. The first: {problems[0].sentence}",
+            "Check that the disk with the images is connected, or re-link their source.",
+        )
+    for problem in problems[:20]:
+        report(Note(text=f"Left out: {problem.sentence}", warning=True))
+    if len(problems) > 20:
+        report(Note(text=f"{len(problems) - 20} more images could not be read.", warning=True))

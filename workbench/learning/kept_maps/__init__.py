@@ -1,0 +1,1 @@
+"""What the frozen stages say of the images, made once and kept."""

@@ -1,0 +1,148 @@
+"""Puts a training together: network, start weights, frozen stages, method, optimiser, loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+import torch
+from torch import Tensor
+
+from workbench.domain.errors import ValueRefused
+from workbench.domain.recipes import Recipe
+from workbench.domain.runs import ModelCard
+from workbench.learning.device import Device
+from workbench.learning.heads import find_head
+from workbench.learning.images.answers import answers_of
+from workbench.learning.images.augment import Augmenter
+from workbench.learning.images.data import Images
+from workbench.learning.images.pixels import network_input
+from workbench.learning.loop.distributed import ALONE, Team
+from workbench.learning.loop.loop import Learner, Loop
+from workbench.learning.methods import Batch, Beginning, Method, Setup, find_method
+from workbench.learning.methods.terms import class_weights
+from workbench.learning.networks.backbones import normalisation
+from workbench.learning.networks.models import Network, build_network, card_of
+from workbench.learning.networks.weights import load_start, read_weights, start_file
+from workbench.learning.optimisers import make_optimizer
+from workbench.learning.penalties import Penalties, find_penalties
+from workbench.learning.penalties.distance import inside
+from workbench.learning.penalties.stages import new_modules
+from workbench.learning.precision import choose_precision, choose_threads
+from workbench.learning.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A training ready to run. `head_taken` says that an earlier run's head was taken over."""
+
+    loop: Loop
+    network: Network
+    method: Method
+    card: ModelCard
+    head_taken: bool
+
+
+def assemble(
+    run: RunFolder, images: Images, device: Device, fresh: bool, team: Team = ALONE
+) -> Assembled:
+    """Everything but the state of a training; start weights are read where it is `fresh`.
+
+    Raises KnownError where start weights or images are not as they must be, ValueRefused where the
+    recipe names a method, penalty or option that there is not.
+    """
+    recipe, labels = run.recipe, run.labels
+    torch.manual_seed(recipe.seed)
+    plain = build_network(recipe.backbone, labels, recipe.head, recipe.options)
+    with kept_fresh(plain, new_modules(recipe)):
+        head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
+    learner = make_learner(run, plain, images, device)
+    augmenter = Augmenter(recipe, *normalisation(recipe.backbone), device.torch)
+    loop = Loop(recipe, labels, images, learner, augmenter, device, team)
+    card = card_of(recipe, labels, learner.network)
+    if fresh:
+        begin(run, learner, loop, card)
+    return Assembled(loop, learner.network, learner.method, card, head_taken)
+
+
+@contextmanager
+def kept_fresh(network: Network, modules: tuple[str, ...]) -> Generator[None, None, None]:
+    """Within the block anything may be loaded; afterwards these modules of the body are as they
+    were."""
+    drawn = {
+        key: value.clone()
+        for key, value in network.body.state_dict().items()
+        if inside(key, modules)
+    }
+    yield
+    network.body.load_state_dict(drawn, strict=False)
+
+
+def make_learner(run: RunFolder, plain: Network, images: Images | None, device: Device) -> Learner:
+    """What takes steps, from a plain network with its start weights."""
+    recipe, labels = run.recipe, run.labels
+    kind = find_method(recipe.method)
+    check_options(recipe)
+    network = kind.wrap(plain, recipe.backbone, kind.spec.options(recipe.options))
+    network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = kind.freeze(network, recipe)
+    weights = None
+    if images is not None:
+        weights = class_weights(images, images.of_part("train"), recipe, labels.target)
+    if weights is not None:
+        weights = weights.to(device.torch)
+    setup = Setup(recipe, labels, weights, network, lambda: _start(run))
+    method, penalties = kind(setup), Penalties(setup)
+    method.extra.to(device.torch)
+    penalties.extra.to(device.torch)
+    if penalties.replace_decay:
+        recipe = msgspec.structs.replace(recipe, weight_decay=0.0)
+    new = [(network.head, recipe.head_factor), (method.extra, 1.0)]
+    optimizer = make_optimizer([*kind.rates(network, recipe), *new], recipe, device.torch)
+    return Learner(network, method, penalties, optimizer, frozen)
+
+
+def begin(run: RunFolder, learner: Learner, loop: Loop, card: ModelCard) -> None:
+    """Let method and penalties look at the network as it starts and at the train part."""
+    answers = answers_of(loop.images, run.labels)
+
+    def batches() -> Iterator[Batch]:
+        rows, images = loop.rows, loop.images
+        for start in range(0, len(rows), run.recipe.batch):
+            chosen = torch.from_numpy(rows[start : start + run.recipe.batch])
+            seen = network_input(images.squares[chosen].to(loop.device.torch), card)
+            own = answers.of(chosen, loop.device.torch)
+            yield Batch(seen, own.targets, own.views, marks=own.marks)
+
+    beginning = Beginning(learner.network, batches, loop.device)
+    network = learner.network.eval()
+    with torch.no_grad():
+        network.head.begin(network.body(batch.images) for batch in batches())
+    learner.method.begin(beginning)
+    learner.penalties.begin(beginning)
+
+
+def _start(run: RunFolder) -> dict[str, Tensor]:
+    path = start_file(run.path) if run.recipe.start != "none" else None
+    return read_weights(path)[0] if path is not None else {}
+
+
+def check_options(recipe: Recipe) -> None:
+    """Raise ValueRefused for options of something that the recipe does not choose."""
+    chosen = [find_head(recipe.head).spec, find_method(recipe.method).spec]
+    chosen += [penalty.spec for penalty in find_penalties(recipe.penalty)]
+    names = [spec.name for spec in chosen]
+    for name in recipe.options:
+        if name not in names:
+            raise ValueRefused(f"options.{name}", recipe.options[name], ", ".join(names))
+
+
+def fastest(
+    run: RunFolder, made: Assembled, device: Device, warn: Callable[[str], None]
+) -> tuple[int, str]:
+    """The number of CPU threads (set at once) and the precision a step is fastest with."""
+    threads = choose_threads(run.recipe)
+    torch.set_num_threads(threads)
+    return threads, choose_precision(run.recipe, device, made.network, made.method, warn)

@@ -1,0 +1,245 @@
+"""The training loop: epochs of steps that can be paused, stopped and gone on with, exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.domain.errors import KnownError
+from workbench.domain.recipes import Recipe
+from workbench.domain.reports import Note, Report
+from workbench.domain.runs import ModelCard, RunLabels
+from workbench.learning.device import Device
+from workbench.learning.evaluate import Scorer
+from workbench.learning.images.augment import Augmenter
+from workbench.learning.images.data import Images
+from workbench.learning.kept_maps.prefix import Split, split
+from workbench.learning.kept_maps.prefix_cache import KeptMaps, Order
+from workbench.learning.kept_maps.prefix_maps import find_or_make
+from workbench.learning.kept_maps.prefix_scores import Looked
+from workbench.learning.kept_maps.prefix_store import Store
+from workbench.learning.loop.batches import Batches
+from workbench.learning.loop.distributed import ALONE, Team, shared_loss
+from workbench.learning.loop.gradients import backward
+from workbench.learning.loop.mixing import mixed
+from workbench.learning.methods import Batch, Method
+from workbench.learning.networks.averaging import Average
+from workbench.learning.networks.models import Network
+from workbench.learning.optimisers import rate_factor, set_rate
+from workbench.learning.penalties import Penalties
+from workbench.learning.precision import autocast
+from workbench.learning.two_phases import AdamWThenSGD
+
+
+@dataclass
+class State:
+    """Where a training stands; with the network and the optimiser, all that a checkpoint holds.
+
+    `epoch` counts from 1 and is the one at work, `step` the steps of it that are done. `sums` are
+    the epoch's loss × images, right images and images so far.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    seconds: float = 0.0
+    precision: str = "fp32"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What takes optimiser steps; `frozen` are the modules that stay in evaluation mode."""
+
+    network: Network
+    method: Method
+    penalties: Penalties
+    optimizer: torch.optim.Optimizer
+    frozen: list[torch.nn.Module]
+
+
+class Loop:
+    """Runs optimiser steps in an order and with noise that follow from seed, epoch and step."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        labels: RunLabels,
+        images: Images,
+        learner: Learner,
+        augmenter: Augmenter,
+        device: Device,
+        team: Team = ALONE,
+    ) -> None:
+        self.recipe = recipe
+        self.images = images
+        self.network, self.method = learner.network, learner.method
+        self.penalties = learner.penalties
+        self.optimizer = learner.optimizer
+        self.frozen = learner.frozen
+        self.augmenter = augmenter
+        self.device = device
+        self.team = team
+        self.taught = shared_loss(team, self.method, self.network, device, own=recipe.projection)
+        self.learned = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.batches = Batches(recipe, labels, images, augmenter, device, team, self.method)
+        self.rows, self.steps = self.batches.rows, self.batches.steps
+        self.scaler = torch.amp.GradScaler("cuda", enabled=False)
+        self.classes = len(labels.target.labels)
+        self.average = Average(self.network, recipe.averaging, recipe.epochs * self.steps)
+        self.kept: KeptMaps | None = None
+        self._pending: list[tuple[Tensor, Tensor, int]] = []
+
+    def use_precision(self, precision: str) -> None:
+        """Train in "fp32", "bf16" or "fp16"."""
+        self.precision = precision
+        self.scaler = torch.amp.GradScaler("cuda", enabled=precision == "fp16")
+
+    def keep_maps(
+        self,
+        card: ModelCard,
+        store: Store,
+        report: Callable[[Report], None],
+        interrupted: Callable[[], bool],
+    ) -> None:
+        """Find or make the maps of the frozen stages; the steps go on from them, where this method
+        and these penalties can."""
+        cut = split(self.network, self.frozen)
+        if cut is None or not self._goes_on_from_maps(cut):
+            text = "The frozen stages' maps cannot be kept: each step computes them anew."
+            report(Note(text=text, warning=True))
+            return
+        validation = self.images.of_part("validation")
+        order = Order(
+            *(self.recipe, self.images, self.augmenter, card, self.device, self.precision),
+            *(self.rows, validation),
+        )
+        maps = find_or_make(order, cut, store, report, interrupted)
+        self.kept = None if maps is None else KeptMaps(order, maps, cut.tail)
+
+    def scores_of_maps(
+        self,
+        rows: NDArray[np.int64],
+        scorer: Scorer,
+        store: Store,
+        report: Callable[[Report], None],
+        interrupted: Callable[[], bool],
+    ) -> NDArray[np.float32] | None:
+        """Probabilities of the images `rows` as `scorer` gives them, from kept maps; None where
+        none are kept, when there is no room beside others, or when interrupted."""
+        cut = split(self.network, self.frozen)
+        if self.kept is None or cut is None:
+            return None
+        looked = Looked(self.images, rows, scorer.card, self.device, self.precision)
+        maps = find_or_make(looked, cut, store, report, interrupted, spare_others=True)
+        if maps is None:
+            return None
+        return looked.scores(scorer, cut.tail, maps, 2 * self.recipe.batch)
+
+    def _goes_on_from_maps(self, cut: Split) -> bool:
+        """Whether nothing looks at the images, or at what lies before the cut."""
+        before = {module for _, unit in cut.steps for module in unit.modules()}
+        plain = type(self.network) is Network and self.recipe.mix == "none"
+        plain = plain and self.team.size == 1  # processes share out each batch anew
+        return plain and self.method.on_maps and not self.penalties.watch_any(self.network, before)
+
+    def rate(self, epoch: int, step: int) -> float:
+        """The body's learning rate in a step of an epoch."""
+        at = (epoch - 1) * self.steps + step
+        return self.recipe.learning_rate * rate_factor(self.recipe, at, self.steps)
+
+    def steps_of(self, state: State) -> Iterator[tuple[int, float]]:
+        """Take the remaining steps of the state's epoch; after each: its images, learning rate."""
+        self.network.train()
+        for module in self.frozen:
+            module.eval()
+        for batch in self.batches.of_epoch(state.epoch, state.step, self.kept):
+            rate = self.rate(state.epoch, state.step)
+            self._step(batch, (state.epoch - 1) * self.steps + state.step, rate)
+            state.step += 1
+            yield len(batch.targets), rate
+
+    def _step(self, batch: Batch, at: int, rate: float) -> None:
+        seed_noise(self.device, self.recipe.seed * 1_000_003 + at + 7_368_787 * self.team.rank)
+        set_rate(self.optimizer, rate)
+        batch = mixed(batch, self.recipe)
+        with (
+            self.penalties.watching(self.network) as watched,
+            autocast(self.device, self.precision),
+        ):
+            if self.kept:
+                loss, scores = self.method.loss(self.kept.network, batch)
+            else:
+                loss, scores = self.taught(batch)
+        penalty = self.penalties.value(self.network, batch, watched)
+        self.optimizer.zero_grad(set_to_none=True)
+        backward(loss, penalty, self.learned, self.scaler, self.recipe.projection)
+        if self.recipe.projection:
+            self.team.average(self.learned)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.look(at)
+        right = batch.right(scores.detach()[:, : self.classes]).sum()
+        self._pending.append((loss.detach(), right, len(batch.targets)))
+
+    def settle(self, state: State) -> None:
+        """Add what the steps since the last call gave to the state's sums (they are fetched from
+        the device together). Raises KnownError when the loss is no number any more."""
+        if not self._pending:
+            return
+        losses, rights, counts = zip(*self._pending, strict=True)
+        lost_of, right_of = torch.stack(losses).tolist(), torch.stack(rights).tolist()
+        for lost, right, count in zip(lost_of, right_of, counts, strict=True):
+            if not math.isfinite(lost):
+                raise KnownError(
+                    f"The loss is no longer a number in epoch {state.epoch}: training diverged.",
+                    f"Lower the learning rate (it is {self.recipe.learning_rate:g}), "
+                    "freeze more stages, or set precision to fp32.",
+                )
+            for at, value in enumerate((lost * count, right, count)):
+                state.sums[at] += value
+        self._pending.clear()
+
+    def watch(self, accuracy: float) -> bool:
+        """Tell the optimiser the accuracy after an epoch; True where it goes another way now."""
+        optimizer = self.optimizer
+        return isinstance(optimizer, AdamWThenSGD) and optimizer.watch(accuracy, self.network)
+
+    def saved(self) -> dict[str, Any]:
+        """Network, average, optimiser and scaler as a checkpoint keeps them."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.saved(),
+            "method": self.method.extra.state_dict(),
+            "penalties": self.penalties.extra.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to what `saved` gave."""
+        self.network.load_state_dict(saved["network"])
+        self.average.restore(saved["average"])
+        self.method.extra.load_state_dict(saved["method"])
+        self.penalties.extra.load_state_dict(saved["penalties"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scaler.load_state_dict(saved["scaler"])
+
+
+def seed_noise(device: Device, seed: int) -> None:
+    """Let what a step draws (dropout) follow from the step alone. `torch.manual_seed` would also
+    note down a traceback for every CUDA device that may come to be."""
+    torch.default_generator.manual_seed(seed)
+    if device.kind == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.kind == "mps":
+        torch.mps.manual_seed(seed)

@@ -1,0 +1,300 @@
+"""One training from its run folder to its weights and predictions, or to a pause in between."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.domain.reports import Epoch, Finished, Note, Paused, Step, Stopped
+from workbench.domain.runs import CHECKPOINT_FILE
+from workbench.learning.device import GIB, choose_device, peak_memory
+from workbench.learning.evaluate import (
+    Scorer,
+    part_score,
+    part_scores,
+    save_predictions,
+    score_rows,
+    with_thresholds,
+)
+from workbench.learning.images.data import load_images
+from workbench.learning.images.pixels import working_side
+from workbench.learning.images.square_cache import SquareCache
+from workbench.learning.kept_maps.prefix_store import Store
+from workbench.learning.loop.assembly import assemble, fastest
+from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
+from workbench.learning.loop.distributed import join
+from workbench.learning.loop.loop import State
+from workbench.learning.loop.pace import Pace
+from workbench.learning.loop.saying import started
+from workbench.learning.networks.models import save_model, weights_of, with_body_names
+from workbench.learning.reporting import Control, Reporter, Wish
+from workbench.learning.run_folder import RunFolder, read_run_folder
+
+REPORT_SECONDS = 0.25
+CHECKPOINT_SECONDS = float(os.environ.get("WORKBENCH_CHECKPOINT_SECONDS", "20"))
+EPOCH_SECONDS = CHECKPOINT_SECONDS / 4  # and at the ends of epochs that are shorter
+COST = 20  # a checkpoint waits for this many times what the last one took
+
+
+class Interrupted(Exception):
+    """Pause or stop was asked for."""
+
+
+class Training:
+    """A training in a run folder; `run` returns when it is finished, paused or stopped."""
+
+    def __init__(self, folder: Path, report: Reporter, control: Control) -> None:
+        self.report = report
+        self.control = control
+        self.run_folder: RunFolder = read_run_folder(folder)
+        self.recipe = self.run_folder.recipe
+        self.device = choose_device()
+        self.team = join(self.device)
+        self.state = State()
+        self.best: dict[str, torch.Tensor] | None = None
+        self.pace = Pace()
+        self.started = self.saved_at = time.monotonic()
+        self.save_cost = self.epoch_began = 0.0
+
+    def run(self) -> None:
+        """Train, or go on from the folder's checkpoint. Raises KnownError."""
+        path = self.run_folder.path / CHECKPOINT_FILE
+        saved = load_checkpoint(path, self.run_folder.identity)
+        if saved is not None:
+            torch.set_num_threads(saved["state"]["threads"])
+        side = working_side(self.recipe.image_size, self.recipe.test_resize)
+        samples, folder = self.run_folder.samples, self.run_folder.path
+        cache = SquareCache.of_user()
+        images = load_images(samples, side, folder, self.report, self.interrupted, cache)
+        if images is None:
+            self._leave_before_start()
+            return
+        self.images = images
+        self._build(saved)
+        self._say_started()
+        self.epoch_began = self._seconds()
+        try:
+            self._keep_maps()
+            self._epochs()
+            if self.team.leads:
+                self._finish()
+        except Interrupted:
+            if self.team.leads:
+                self._leave()
+        self.team.wait()
+
+    def interrupted(self) -> bool:
+        """Whether to leave off now."""
+        if self.report.parent_gone:
+            self.control.ask(Wish.PAUSE)
+        return self.control.wish is not None
+
+    def _build(self, saved: dict[str, Any] | None) -> None:
+        made = assemble(self.run_folder, self.images, self.device, saved is None, self.team)
+        self.loop, self.card = made.loop, made.card
+        if made.head_taken:
+            self.report(Note(text="The head of the earlier run is taken over: same labels."))
+        if saved is None:
+            chosen = self.team.chosen(fastest(self.run_folder, made, self.device, self.report.warn))
+            self.state.threads, self.state.precision = chosen
+        else:
+            self.state = State(**saved["state"])
+            self.best = saved["best"]
+        self.loop.use_precision(self.state.precision)
+        if saved is not None:
+            self.loop.restore(saved)
+
+    def _keep_maps(self) -> None:
+        """Let the epochs go on from kept maps of the frozen stages, if the recipe says so."""
+        if self.recipe.cache:
+            self.loop.keep_maps(self.card, Store.of_user(), self.report, self.interrupted)
+        if self.interrupted():
+            raise Interrupted
+
+    def _say_started(self) -> None:
+        self.report.start_events(
+            (self.state.epoch - 1) * self.loop.steps + self.state.step + 1, self.loop.steps
+        )
+        self.report(started(self.loop, self.state))
+
+    def _epochs(self) -> None:
+        if self.recipe.early_stopping and not len(self.images.of_part("validation")):
+            self.report.warn("Without a validation part the training cannot stop early.")
+        while self.state.epoch <= self.recipe.epochs and not self._out_of_patience():
+            rate = self._one_epoch()
+            self._end_of_epoch(rate)
+
+    def _out_of_patience(self) -> bool:
+        patience, state = self.recipe.early_stopping, self.state
+        return bool(patience and state.best_epoch and state.epoch - state.best_epoch > patience)
+
+    def _one_epoch(self) -> float:
+        """Take the remaining steps of the epoch; gives the last learning rate."""
+        rate = self.loop.rate(self.state.epoch, max(0, self.state.step - 1))
+        self.pace.begin()
+        last = time.monotonic()
+        for count, rate in self.loop.steps_of(self.state):
+            now = self.pace.stepped(count * self.team.size)
+            if self.team.agree(self.interrupted()):
+                raise Interrupted
+            if now - last >= REPORT_SECONDS:
+                last = now
+                self._say_step(rate)
+                self._checkpoint_when_due(CHECKPOINT_SECONDS)
+                self.pace.begin()
+        return rate
+
+    def _say_step(self, rate: float) -> None:
+        self.loop.settle(self.state)
+        lost, _, count = self.state.sums
+        self.report(
+            Step(
+                epoch=self.state.epoch,
+                epochs=self.recipe.epochs,
+                step=self.state.step,
+                steps=self.loop.steps,
+                loss=lost / max(1.0, count),
+                learning_rate=rate,
+                images_per_second=self.pace.images_per_second,
+                eta=self._eta(),
+            )
+        )
+
+    def _eta(self) -> float:
+        epochs_left = self.recipe.epochs - self.state.epoch + 1
+        images_left = epochs_left * len(self.loop.rows) - self.state.sums[2] * self.team.size
+        return self.pace.eta(images_left, epochs_left)
+
+    def _end_of_epoch(self, rate: float) -> None:
+        self.loop.settle(self.state)
+        self.state.sums = self.team.total(self.state.sums)
+        self.team.same(self.loop.network, self.loop.average.saved())
+        self.pace.begin()
+        rows = self.images.of_part("validation")
+        state = self.state
+        with self.loop.average.shown():
+            score = part_score(self._scores(rows, True), self.images, rows, self.card)
+            better = score is not None and score.loss < state.best_loss
+            if score is not None and better:
+                state.best_epoch, state.best_loss = state.epoch, score.loss
+                if self.recipe.keep == "best":
+                    self.best = weights_of(self.loop.network)
+        self.pace.scored()
+        lost, right, count = state.sums
+        if self.loop.watch(score.top1 if score else right / max(1.0, count)):
+            self.report(Note(text="Accuracy rises no more: on from the best weights with SGD."))
+        epoch, seconds = state.epoch, self._seconds() - self.epoch_began
+        state.epoch, state.step, state.sums = epoch + 1, 0, [0.0, 0.0, 0.0]
+        self.epoch_began += seconds
+        self.report(
+            Epoch(
+                epoch=epoch,
+                epochs=self.recipe.epochs,
+                train_loss=lost / max(1.0, count),
+                train_accuracy=right / max(1.0, count),
+                validation_loss=score.loss if score else None,
+                validation_accuracy=score.top1 if score else None,
+                view_accuracy=score.view_top1 if score else None,
+                learning_rate=rate,
+                images_per_second=self.pace.images_per_second,
+                seconds=seconds,
+                eta=self._eta(),
+                best=better,
+            )
+        )
+        self._checkpoint_when_due(EPOCH_SECONDS)
+
+    def _scorer(self) -> Scorer:
+        return Scorer(self.loop.network, self.card, self.device, self.state.precision)
+
+    def _scores(self, rows: NDArray[np.int64], quick: bool) -> NDArray[np.float32]:
+        scorer = self._scorer()
+        batch = 2 * self.recipe.batch
+        if self.loop.kept is not None and quick:
+            return self.loop.kept.scores(scorer, batch)
+        # in a team nobody leaves alone: the next step agrees on it
+        leave = self.interrupted if self.team.size == 1 else lambda: False
+        scores = score_rows(scorer, self.images, rows, batch, leave, quick)
+        if scores is None:
+            raise Interrupted
+        return scores
+
+    def _seconds(self) -> float:
+        """How long this training has run, pauses left out."""
+        return self.state.seconds + time.monotonic() - self.started
+
+    def _checkpoint_when_due(self, least: float) -> None:
+        if time.monotonic() - self.saved_at >= max(least, COST * self.save_cost):
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        if not self.team.leads:
+            return
+        began = time.monotonic()
+        self.loop.settle(self.state)
+        state = dataclasses.asdict(self.state) | {"seconds": self._seconds()}
+        save_checkpoint(
+            self.run_folder.path / CHECKPOINT_FILE,
+            {
+                "identity": self.run_folder.identity,
+                "state": state,
+                "best": self.best,
+                **self.loop.saved(),
+            },
+        )
+        self.saved_at = time.monotonic()
+        self.save_cost = self.saved_at - began
+
+    def _finish(self) -> None:
+        """Score every image with the weights that are kept, and leave everything in the folder."""
+        self._checkpoint()
+        kept = self.recipe.epochs if self.best is None else self.state.best_epoch
+        weights = self._kept_weights()
+        self.loop.network.load_state_dict(with_body_names(weights))
+        rows = np.flatnonzero(self.images.read)
+        self.report(Note(text="Scoring every image."))
+        told = (Store.of_user(), self.report, self.interrupted)
+        scores = self.loop.scores_of_maps(rows, self._scorer(), *told)
+        scores = self._scores(rows, False) if scores is None else scores
+        folder = self.run_folder.path
+        self.card = with_thresholds(self.card, scores, self.images, rows)
+        save_predictions(folder, scores, self.images, rows, self.card)
+        save_model(folder, weights, self.card)
+        self.report(Note(text=f"Peak memory: {peak_memory(self.device) / GIB:.2f} GiB."))
+        self.report(
+            Finished(
+                parts=part_scores(scores, self.images, rows, self.card),
+                seconds=self._seconds(),
+                epochs=self.state.epoch - 1,
+                kept_epoch=min(kept, self.state.epoch - 1),
+            )
+        )
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+    def _kept_weights(self) -> dict[str, torch.Tensor]:
+        if self.best is not None:
+            return self.best
+        with self.loop.average.shown():
+            return weights_of(self.loop.network)
+
+    def _leave(self) -> None:
+        self.control.met.set()
+        if self.control.wish is Wish.STOP:
+            save_model(self.run_folder.path, self._kept_weights(), self.card)
+            self.report(Stopped(epoch=self.state.epoch - (self.state.step == 0)))
+            (self.run_folder.path / CHECKPOINT_FILE).unlink(missing_ok=True)
+        else:
+            self._checkpoint()
+            self.report(Paused(epoch=self.state.epoch, step=self.state.step))
+
+    def _leave_before_start(self) -> None:
+        self.control.met.set()
+        stop = self.control.wish is Wish.STOP
+        self.report(Stopped(epoch=0) if stop else Paused(epoch=0, step=0))

@@ -1,0 +1,155 @@
+"""A trial: real steps of growing batches say what a training will need before it is started."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from workbench.domain.reports import Progress, Report, Trial
+from workbench.learning.device import Device, choose_device, free_memory, peak_memory, synchronise
+from workbench.learning.failures import is_out_of_memory
+from workbench.learning.images.pixels import looks, working_side
+from workbench.learning.loop.assembly import make_learner
+from workbench.learning.methods import Method
+from workbench.learning.networks.models import Network, build_network
+from workbench.learning.precision import backward_of, choose_precision, grey_batch
+from workbench.learning.run_folder import RunFolder, read_run_folder
+
+LARGEST = 512
+PATIENCE = 20.0  # seconds of trying after which larger batches are reckoned, not tried
+SHARE = 0.9  # of the free memory that a training may take
+FORWARD = 1 / 3  # of a step's time that scoring an image takes
+
+
+def try_run(folder: Path, report: Callable[[Report], None]) -> None:
+    """Take steps of 1, 2, 4 … images as the recipe of a run folder has them, and report a Trial.
+
+    Nothing in the folder is changed. Raises KnownError where the folder is damaged.
+    """
+    run = read_run_folder(folder)
+    device = choose_device()
+    torch.manual_seed(run.recipe.seed)
+    learner = make_learner(
+        run,
+        build_network(run.recipe.backbone, run.labels, run.recipe.head, run.recipe.options),
+        None,
+        device,
+    )
+    network, method = learner.network, learner.method
+    network.train()
+    for module in learner.frozen:
+        module.eval()
+    report(Progress(done=0, text="Comparing number formats"))
+    precision = choose_precision(run.recipe, device, network, method, lambda text: None)
+    steps = Steps(run, network, method, device, precision)
+    steps.grow(report)
+    report(steps.trial())
+
+
+class Steps:
+    """Steps of growing batches on one network, each timed and its memory taken down."""
+
+    def __init__(
+        self, run: RunFolder, network: Network, method: Method, device: Device, precision: str
+    ) -> None:
+        self.run = run
+        self.network = network
+        self.method = method
+        self.device = device
+        self.precision = precision
+        self.free = free_memory(device)
+        self.at_start = peak_memory(device)
+        self.seconds: dict[int, float] = {}
+        self.memory: dict[int, int] = {}
+
+    def grow(self, report: Callable[[Report], None]) -> None:
+        """Double the batch until the memory or the patience is at its end."""
+        began = time.monotonic()
+        batch, wanted = 1, self.run.recipe.batch
+        while batch <= LARGEST:
+            report(Progress(done=batch, total=wanted, text=f"Trying a batch of {batch}"))
+            if not self._fits(batch) or not self._step(batch):
+                return
+            if batch >= wanted and time.monotonic() - began > PATIENCE:
+                return
+            if time.monotonic() - began > 3 * PATIENCE:
+                return
+            if batch < wanted < 2 * batch:
+                batch = wanted
+            else:
+                batch *= 2
+
+    def _fits(self, batch: int) -> bool:
+        """Whether the memory taken so far lets a larger batch be tried without danger."""
+        if self.device.kind == "cuda" or not self.memory or not self.free:
+            return True
+        return self._reckoned(batch) <= SHARE * self.free
+
+    def _reckoned(self, batch: int) -> float:
+        """Memory of a batch by the line through the smallest and the largest one tried."""
+        tried = sorted(self.memory)
+        if len(tried) < 2:
+            return self.memory[tried[0]] * batch / tried[0]
+        first, last = tried[0], tried[-1]
+        slope = max(0.0, (self.memory[last] - self.memory[first]) / (last - first))
+        return self.memory[last] + slope * (batch - last)
+
+    def _step(self, batch: int) -> bool:
+        """Take two steps; False where the memory does not hold them."""
+        recipe = self.run.recipe
+        images = grey_batch(batch, recipe.image_size, self.device, self.method.looks)
+        best = float("inf")
+        try:
+            for _ in range(2):
+                start = time.perf_counter()
+                backward_of(self.network, self.method, images, self.device, self.precision)
+                synchronise(self.device)
+                best = min(best, time.perf_counter() - start)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        self.seconds[batch] = best
+        self.memory[batch] = max(1, peak_memory(self.device) - self.at_start)
+        return True
+
+    def trial(self) -> Trial:
+        """What the steps say about the whole training."""
+        recipe, counts = self.run.recipe, self.run.counts
+        tried = max(self.seconds, default=0)
+        batch = min(recipe.batch, tried) or recipe.batch
+        per_image = self.seconds.get(batch, self.seconds.get(tried, 0.0)) / max(1, batch)
+        forward = per_image * FORWARD
+        side = working_side(recipe.image_size, recipe.test_resize)
+        seen = len(looks(side, recipe)) * (2 if recipe.test_mirror else 1)
+        scored = len(self.run.samples) * seen
+        scored += counts.get("validation", 0) * recipe.epochs * len(looks(side, recipe, quick=True))
+        taught = counts.get("train", 0) * recipe.epochs
+        pixels = len(self.run.samples) * side * side * 3
+        weights = sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
+        room = shutil.disk_usage(self.run.path)
+        return Trial(
+            device=self.device.words,
+            precision=self.precision,
+            batch=recipe.batch,
+            largest_batch=self._largest(),
+            step_seconds=per_image * recipe.batch,
+            total_seconds=taught * per_image + scored * forward,
+            memory=int(self._reckoned(recipe.batch)) + pixels if self.memory else pixels,
+            memory_free=self.free,
+            disk=4 * weights,
+            disk_free=room.free,
+        )
+
+    def _largest(self) -> int:
+        """The largest batch that was tried or, where time was short, that the memory would hold."""
+        largest = max(self.seconds, default=0)
+        while largest and self.device.kind != "cuda" and 2 * largest <= LARGEST:
+            if not self._fits(2 * largest):
+                break
+            largest *= 2
+        return largest

@@ -1,0 +1,1 @@
+"""Networks: how they are built, what their layers are called, and the weights they take up."""

@@ -1,0 +1,157 @@
+"""Trained networks: a backbone with a head, its card, and how both come back from a run folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from workbench.domain.backbones import backbone
+from workbench.domain.methods import Options
+from workbench.domain.recipes import Recipe
+from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
+from workbench.learning.heads import LINEAR, ClassHead, JointHead, find_head
+from workbench.learning.networks.backbones import build_body, normalisation
+
+BODY = "body."
+
+
+class Network(nn.Module):
+    """A backbone and its head. N × 3 × H × W normalised images -> N × C logits of the target's
+    labels (class head), or N × (C + K): log-probabilities of target and view (joint head)."""
+
+    def __init__(self, body: nn.Module, head: ClassHead | JointHead) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.head(self.body(images)))
+
+
+def build_network(
+    name: str, labels: RunLabels, head: str = LINEAR, options: Options | None = None
+) -> Network:
+    """A network with fresh weights (drawn from torch's random state) for `labels`; `options` are a
+    recipe's. Raises ValueRefused for a head or a parameter of it that there is not."""
+    kind = find_head(head)
+    body, features = build_body(name, maps=kind.takes_maps)
+    transform = kind(features, (options or {}).get(kind.spec.name, {}))
+    classes = len(labels.target.labels)
+    if labels.view is None:
+        return Network(body, ClassHead(transform, classes))
+    return Network(body, JointHead(transform, classes, len(labels.view.labels)))
+
+
+def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
+    """How to rebuild `network`, trained after `recipe` for `labels`."""
+    mean, std = normalisation(recipe.backbone)
+    return ModelCard(
+        backbone=recipe.backbone,
+        head=recipe.head,
+        labels=labels,
+        image_size=recipe.image_size,
+        test_resize=recipe.test_resize,
+        test_mirror=recipe.test_mirror,
+        mean=mean,
+        std=std,
+        layers=explainable_layers(network, recipe.backbone, recipe.image_size),
+        method=recipe.method,
+        options=recipe.options,
+        test_crops=recipe.test_crops,
+    )
+
+
+def explainable_layers(network: Network, name: str, size: int) -> tuple[str, ...]:
+    """Names, for `get_submodule`, of the body's convolutions and stages whose output is a map of
+    more than one cell, in the order in which an image meets them."""
+    stages = {BODY + module for stage in backbone(name).stages for module in stage.modules}
+    wanted = {
+        module: path
+        for path, module in network.named_modules()
+        if path.startswith(BODY)
+        and (isinstance(module, nn.Conv2d) or (path in stages and not _is_norm(module)))
+    }
+    met: list[str] = []
+
+    def note(module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
+            met.append(wanted[module])
+
+    hooks = [module.register_forward_hook(note) for module in wanted]
+    mode = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        network(torch.zeros(1, 3, size, size, device=device))
+    network.train(mode)
+    for hook in hooks:
+        hook.remove()
+    return tuple(met)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, nn.BatchNorm2d)
+
+
+def weights_of(network: Network) -> dict[str, Tensor]:
+    """The network's tensors on the CPU under torchvision's names; the head's begin with "head."."""
+    return {
+        key.removeprefix(BODY): value.detach().cpu().contiguous().clone()
+        for key, value in network.state_dict().items()
+    }
+
+
+def with_body_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`weights_of` undone: the keys that `Network.load_state_dict` takes."""
+    return {k if k.startswith("head.") else BODY + k: v for k, v in weights.items()}
+
+
+def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
+    """Write weights and card of a trained network to a run folder, each whole or not at all."""
+    labels = msgspec.json.encode(card.labels).decode()
+    part = folder / (WEIGHTS_FILE + ".part")
+    save_file(weights, part, metadata={"backbone": card.backbone, "labels": labels})
+    os.replace(part, folder / WEIGHTS_FILE)
+    part = folder / (MODEL_FILE + ".part")
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
+    os.replace(part, folder / MODEL_FILE)
+
+
+def blocks(card: ModelCard) -> Sequence[slice]:
+    """`label_blocks` of a card's labels."""
+    return label_blocks(card.labels)
+
+
+def label_blocks(labels: RunLabels) -> Sequence[slice]:
+    """The columns of a network's output: the target's labels and, joint, the views'."""
+    classes = len(labels.target.labels)
+    if labels.view is None:
+        return (slice(0, classes),)
+    return (slice(0, classes), slice(classes, classes + len(labels.view.labels)))
+
+
+def mirrored_columns(labels: RunLabels) -> list[int]:
+    """For each output, the one that means the same of the mirrored image."""
+    columns = list(labels.target.mirror)
+    if labels.view is not None:
+        columns += [len(columns) + at for at in labels.view.mirror]
+    return columns
+
+
+def probabilities(outputs: Tensor, card: ModelCard) -> tuple[Tensor, ...]:
+    """What a network's N × (C or C + K) outputs say, each of `blocks`, in [0, 1]: a row of labels
+    that exclude each other sums to 1; of others each label is scored alone."""
+    lists = (card.labels.target, card.labels.view)
+    return tuple(
+        outputs[:, block].float().softmax(dim=1)
+        if known is None or known.exclusive
+        else outputs[:, block].float().sigmoid()
+        for block, known in zip(blocks(card), lists, strict=False)
+    )

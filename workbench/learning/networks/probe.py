@@ -1,0 +1,62 @@
+"""A linear probe: how well labels follow from fixed features, and the layer that says so."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.learning.networks.models import Network
+
+ITERATIONS = 100
+
+
+def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 1e-3) -> nn.Linear:
+    """Multinomial logistic regression of N labels (-1 unknown, left out) on N × D features.
+
+    Features are scaled to unit deviation for the fit, with `decay` × ‖W‖² on the scaled weights;
+    the layer returned takes them as they are. It starts at zero and L-BFGS is deterministic, so
+    the same features give the same layer.
+    """
+    known = labels >= 0
+    x, y = features[known].float(), labels[known]
+    layer = nn.Linear(features.shape[1], classes, device=features.device)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    if not len(y):
+        return layer.requires_grad_(False)
+    centre = x.mean(0)
+    spread = x.std(0, unbiased=False).clamp(min=1e-6)
+    scaled = (x - centre) / spread
+    optimizer = torch.optim.LBFGS(
+        layer.parameters(), max_iter=ITERATIONS, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(layer(scaled), y) + decay * layer.weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    with torch.enable_grad():
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        layer.weight.div_(spread)
+        layer.bias.sub_(layer.weight @ centre)
+    return layer.requires_grad_(False)
+
+
+def pooled(features: Tensor) -> Tensor:
+    """B × D feature vectors of B × D vectors or B × D × H × W maps."""
+    return features.mean(dim=(2, 3)) if features.ndim == 4 else features
+
+
+@torch.no_grad()
+def feature_count(network: Network, size: int) -> int:
+    """How many pooled features the backbone gives for images of `size` × `size`."""
+    mode = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    count = pooled(network.body(torch.zeros(1, 3, size, size, device=device))).shape[1]
+    network.train(mode)
+    return count

@@ -1,0 +1,134 @@
+"""Start weights: the state-dict in the run folder, read without executing anything, and fitted."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from workbench.domain.errors import KnownError
+from workbench.domain.runs import START_FILE, RunLabels
+from workbench.learning.networks.models import BODY, Network
+
+REMEDY = "Choose weights of the same backbone, or another backbone."
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+PREFIXES = ("module.", "model.", "_orig_mod.", "body.", "backbone.")
+# DenseNet's published weights are older than the rule that a module's name has no dot
+DOTTED = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
+
+
+def start_file(folder: Path) -> Path | None:
+    """The start weights of a run folder: start.safetensors or start.pth."""
+    for path in (folder / START_FILE, folder / Path(START_FILE).with_suffix(".pth")):
+        if path.exists():
+            return path
+    return None
+
+
+def load_start(network: Network, folder: Path, start: str, labels: RunLabels) -> bool:
+    """Give `network` the run folder's start weights; True when its head was taken over too.
+
+    The head is taken from an earlier run that learned the same labels with a head of the same kind.
+    Raises KnownError naming the file where it is missing, unreadable or of another architecture.
+    """
+    if start == "none":
+        return False
+    path = start_file(folder)
+    if path is None:
+        raise KnownError(
+            f"{folder / START_FILE} is missing, but the recipe starts from {start}.",
+            'Prepare the run again, or set start to "none".',
+        )
+    weights, known = read_weights(path)
+    own = network.body.state_dict()
+    _check(own, weights, path)
+    body = {BODY + key: weights[key] for key in own if key in weights}
+    head = {key: value for key, value in weights.items() if key.startswith("head.")}
+    if known != msgspec.json.encode(labels).decode() or not _same_head(network, head):
+        head = {}
+    network.load_state_dict({**body, **head}, strict=False)
+    return bool(head)
+
+
+def load_body(body: nn.Module, path: Path) -> dict[str, Tensor]:
+    """Give a backbone alone the tensors of a weights file; gives all that the file holds. Raises
+    KnownError naming the file where it is unreadable or of another architecture."""
+    weights, _ = read_weights(path)
+    own = body.state_dict()
+    _check(own, weights, path)
+    body.load_state_dict({key: weights[key] for key in own if key in weights}, strict=False)
+    return weights
+
+
+def _same_head(network: Network, head: Mapping[str, Tensor]) -> bool:
+    """Whether weights of a head have the names and sizes of the network's own."""
+    own = {f"head.{key}": value.shape for key, value in network.head.state_dict().items()}
+    return own == {key: value.shape for key, value in head.items()}
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a weights file under bare names, and the labels it says it was trained for."""
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                said = (file.metadata() or {}).get("labels", "")
+                return bare_names({key: file.get_tensor(key) for key in file.keys()}), said  # noqa: SIM118
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd pickles are refused below, in one sentence
+            return bare_names(torch.load(path, map_location="cpu", weights_only=True)), ""
+    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
+        raise KnownError(f"{path} cannot be read as weights: {_first_line(error)}.") from error
+    except pickle.UnpicklingError as error:
+        raise KnownError(
+            f"{path} holds more than tensors and was not opened.",
+            "Save it again as a plain state-dict or as safetensors.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def bare_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a state-dict, unwrapped, without the prefixes that wrappers leave."""
+    for wrapper in WRAPPERS:
+        inner = state.get(wrapper) if isinstance(state, Mapping) else None
+        if isinstance(inner, Mapping):
+            return bare_names(inner)
+    if not isinstance(state, Mapping):
+        raise ValueError("it holds no state-dict")
+    tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+    for prefix in PREFIXES:
+        if tensors and all(key.startswith((prefix, "head.")) for key in tensors):
+            return bare_names({key.removeprefix(prefix): value for key, value in tensors.items()})
+    return {DOTTED.sub(r"\1", key): value for key, value in tensors.items()}
+
+
+def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path) -> None:
+    counted = {key for key in own if not key.endswith("num_batches_tracked")}
+    missing = sorted(counted - weights.keys())
+    if missing:
+        raise KnownError(
+            f"{path} does not fit the backbone: {len(missing)} of {len(counted)} tensors are "
+            f"missing, the first is {missing[0]}.",
+            REMEDY,
+        )
+    for key in sorted(counted):
+        if own[key].shape != weights[key].shape:
+            raise KnownError(
+                f"{path} does not fit the backbone: {key} is {_size(weights[key])}, "
+                f"not {_size(own[key])}.",
+                REMEDY,
+            )
+
+
+def _size(tensor: Tensor) -> str:
+    return " × ".join(str(side) for side in tensor.shape) or "a single number"

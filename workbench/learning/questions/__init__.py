@@ -1,0 +1,1 @@
+"""Questions about domains, starts and stages that leave nothing behind."""

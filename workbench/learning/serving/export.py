@@ -1,0 +1,176 @@
+"""A run's network as an ONNX file that says how to feed it, checked against torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Progress
+from workbench.domain.requests import Answer, Export, Exported, Going
+from workbench.domain.runs import ModelCard, Sample
+from workbench.learning.images.data import decoded
+from workbench.learning.images.pixels import network_input, working_side
+from workbench.learning.networks.models import Network, blocks, probabilities
+from workbench.learning.serving.loaded import Loaded
+from workbench.learning.serving.trained import load_model
+
+INPUT = "images"
+OPSET = 18
+BATCH = 8
+TOLERANCE = 1e-3  # of a score; float32 rounding in another order stays far below
+
+
+class Probabilities(nn.Module):
+    """N × 3 × S × S normalised images -> N × C scores of the target's labels, and N × K of the
+    views where the head is joint; each row sums to 1, but of labels that do not exclude each
+    other."""
+
+    def __init__(self, network: Network, card: ModelCard) -> None:
+        super().__init__()
+        self.network = network
+        self.card = card
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return probabilities(self.network(images), self.card)
+
+
+def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
+    """Write the ONNX file, then compare it with torch on the request's pictures.
+
+    The file appears whole or not at all. Raises KnownError when it cannot be written or does not
+    agree with torch.
+    """
+    path = Path(request.path)
+    yield Going(progress=Progress(done=0, total=3, text="Writing the network"))
+    card = loaded.card
+    network, _ = load_model(Path(request.run))  # its own, on the CPU
+    module = Probabilities(network, card).eval()
+    part = path.with_name(path.name + ".part")
+    try:
+        write(module, card, part)
+        yield Going(progress=Progress(done=1, total=3, text="Comparing it with torch"))
+        inputs = _inputs(request, card)
+        difference, same = _compare(module, part, inputs)
+        os.replace(part, path)
+    except OSError as error:
+        raise KnownError(
+            f"{path} cannot be written: {error.strerror}.", "Choose another folder."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    yield Exported(
+        path=str(path),
+        bytes=path.stat().st_size,
+        images=len(inputs),
+        largest_difference=difference,
+        same_predictions=same,
+    )
+
+
+def write(module: nn.Module, card: ModelCard, path: Path) -> None:
+    """Write `module` (images to scores) as an ONNX file that carries what `card` says."""
+    size = card.image_size
+    names = ["scores", "view_scores"][: len(blocks(card))]
+    torch.onnx.export(
+        module,
+        (torch.zeros(2, 3, size, size),),
+        str(path),
+        dynamo=True,
+        verbose=False,
+        opset_version=OPSET,
+        external_data=False,
+        input_names=[INPUT],
+        output_names=names,
+        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+    )
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, properties(card))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def properties(card: ModelCard) -> dict[str, str]:
+    """What a program that feeds the file has to know, as the file's metadata."""
+    view = card.labels.view
+    said = {
+        "producer": "Vantage Workbench",
+        "backbone": card.backbone,
+        "target": card.labels.target.name,
+        "labels": json.dumps(card.labels.target.labels, ensure_ascii=False),
+        "image_size": str(card.image_size),
+        "resize": str(working_side(card.image_size, card.test_resize)),
+        "mean": json.dumps(card.mean),
+        "std": json.dumps(card.std),
+        "preprocessing": (
+            "Upright RGB; cut centred so that the sides differ by at most 4:3; squeeze to "
+            "resize x resize (bilinear, antialiased); keep the centre image_size x image_size; "
+            "divide by 255, subtract mean, divide by std; batch x 3 x height x width, float32."
+        ),
+        "outputs": "Each row of an output sums to 1; columns are in the order of the labels.",
+        "averaged": _averaged(card),
+    }
+    if view is not None:
+        said["view_labels"] = json.dumps(view.labels, ensure_ascii=False)
+    return said
+
+
+def _averaged(card: ModelCard) -> str:
+    """What the workbench does beyond the file, which scores the one crop that it is given."""
+    corners, _, whole = card.test_crops.partition("+")
+    said = ["the four corners"] if corners == "five" else []
+    said += ["the whole square reduced to image_size x image_size"] if whole else []
+    if working_side(card.image_size, card.test_resize) == card.image_size:
+        said = []
+    if card.test_mirror:
+        said.append("the mirror image of each, its mirrored labels swapped back")
+    if not said:
+        return "The file scores one crop, as the workbench does."
+    return (
+        "The file scores one crop, the centre. The workbench averages its probabilities with "
+        f"those of {' and '.join(said)}."
+    )
+
+
+def _inputs(request: Export, card: ModelCard) -> Tensor:
+    """The readable pictures as the network takes them; raises KnownError where there is none."""
+    side = working_side(card.image_size, card.test_resize)
+    samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.pictures]
+    squares = [s for _, s in decoded(samples, side) if not isinstance(s, KnownError)]
+    if not squares:
+        raise KnownError(
+            "None of the run's images can be read, so the export cannot be checked.",
+            "Re-link the source of the images, then export again.",
+        )
+    return network_input(torch.stack(squares), card)
+
+
+def _compare(module: nn.Module, path: Path, inputs: Tensor) -> tuple[float, bool]:
+    """Largest absolute difference of the scores, and whether every prediction is the same. Raises
+    KnownError where the file does not do what the network does."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    largest, same = 0.0, True
+    for start in range(0, len(inputs), BATCH):
+        batch = inputs[start : start + BATCH].contiguous()
+        with torch.inference_mode():
+            ours = [cast(NDArray[np.float32], o.numpy()) for o in module(batch)]
+        theirs = session.run(None, {INPUT: batch.numpy()})
+        for one, two in zip(ours, theirs, strict=True):
+            largest = max(largest, float(np.abs(one - two).max()))
+            same = same and bool((one.argmax(axis=1) == two.argmax(axis=1)).all())
+    if largest > TOLERANCE:
+        raise KnownError(
+            f"The exported file differs from the network by up to {largest:.2g} and was not kept.",
+            "Please report it with the backbone's name.",
+        )
+    return largest, same

@@ -1,0 +1,132 @@
+"""Trained networks kept warm: the few that were asked for last, dropped when their run changes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from workbench.domain.backbones import backbone
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.requests import WINDOWS
+from workbench.domain.runs import WEIGHTS_FILE, LabelList, ModelCard
+from workbench.learning.device import GIB, Device
+from workbench.learning.evaluate import Scorer
+from workbench.learning.networks.attention import map_layer, masks_of
+from workbench.learning.networks.models import BODY, Network, blocks
+from workbench.learning.serving.cells import Area, cell_area
+from workbench.learning.serving.trained import load_model
+
+MOST_NETWORKS = 4
+MOST_BYTES = GIB  # of weights, all warm networks together; the newest one stays whatever its size
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network ready to score and to be explained; `bytes` is the size of its weights."""
+
+    network: Network
+    card: ModelCard
+    device: Device
+    bytes: int
+    areas: dict[str, Area] = field(default_factory=dict)  # of layers that were asked for
+
+    @property
+    def scorer(self) -> Scorer:
+        """Scores images as the run's own predictions were made, in full precision."""
+        return Scorer(self.network, self.card, self.device)
+
+    def outputs(self, label_set: str) -> tuple[slice, LabelList]:
+        """The columns and labels of a label set ("": the target's). Raises ValueRefused naming the
+        sets that the run has learned."""
+        labels = self.card.labels
+        heads = [labels.target, *([labels.view] if labels.view is not None else [])]
+        for block, head in zip(blocks(self.card), heads, strict=True):
+            if label_set in ("", head.name):
+                return block, head
+        raise ValueRefused("label set", label_set, ", ".join(head.name for head in heads))
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """What can be looked at beside Grad-CAM, whatever the label."""
+        return masks_of(self.network, self.card.layers)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """All kinds of maps beside Grad-CAM's: the masks, and windows."""
+        return (*self.masks, WINDOWS) if self.masks else ()
+
+    def layer(self, name: str) -> str:
+        """`name`, or the deepest layer for ""; a stage's name ("fire9") means its output, one of
+        `others` is itself. Raises ValueRefused for one that is not there."""
+        if name in self.others:
+            return name
+        if not self.card.layers:
+            raise KnownError(f"{self.card.backbone} has no convolution layer to explain.")
+        stages = {
+            stage.name: BODY + module
+            for stage in backbone(self.card.backbone).stages
+            for module in stage.modules
+            if BODY + module in self.card.layers
+        }
+        if name not in self.card.layers:
+            name = stages.get(name, name)
+        if name and name not in self.card.layers:
+            raise ValueRefused("layer", name, ", ".join((*self.card.layers, *self.others)))
+        return name or self.card.layers[-1]
+
+    def area(self, layer: str, inputs: Tensor) -> Area:
+        """What the cells of a layer, or of a mask, cover of the network's input."""
+        if layer in self.masks:
+            layer = map_layer(self.network, self.card.layers)
+        if layer not in self.areas:
+            self.areas[layer] = cell_area(self.network, layer, inputs)
+        return self.areas[layer]
+
+
+class WarmNetworks:
+    """Loads networks of runs and keeps the last used ones within a bound of memory."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._kept: OrderedDict[tuple[str, int, int], Loaded] = OrderedDict()
+
+    def get(self, run: str) -> Loaded:
+        """The network of a run folder, loaded anew when its weights file was written again.
+
+        Raises KnownError naming the file where the run has no whole trained network.
+        """
+        key = _key(run)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        for old in [kept for kept in self._kept if kept[0] == run]:
+            del self._kept[old]
+        network, card = load_model(Path(run), str(self._device.torch))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        size = sum(p.numel() * p.element_size() for p in network.parameters())
+        self._make_room(size)
+        self._kept[key] = Loaded(network, card, self._device, size)
+        return self._kept[key]
+
+    def _make_room(self, size: int) -> None:
+        while self._kept and (
+            len(self._kept) >= MOST_NETWORKS
+            or size + sum(loaded.bytes for loaded in self._kept.values()) > MOST_BYTES
+        ):
+            self._kept.popitem(last=False)
+
+
+def _key(run: str) -> tuple[str, int, int]:
+    path = Path(run) / WEIGHTS_FILE
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise KnownError(
+            f"{path} is missing: this run has no trained network.",
+            "Choose a run that has finished, or train this one.",
+        ) from error
+    return run, found.st_mtime_ns, found.st_size

@@ -1,0 +1,48 @@
+"""Trained networks as they come back from a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from workbench.domain.errors import KnownError
+from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard
+from workbench.learning.methods import find_method
+from workbench.learning.networks.models import Network, build_network, with_body_names
+
+
+def read_card(run_folder: Path) -> ModelCard:
+    """The model card of a trained run; raises KnownError where there is none or it is damaged."""
+    path = run_folder / MODEL_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ModelCard)
+    except OSError as error:
+        raise KnownError(f"{path} is missing: this run has no trained network.") from error
+    except msgspec.DecodeError as error:
+        raise KnownError(f"{path} is damaged: {error}.", "Train the run again.") from error
+
+
+def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCard]:
+    """The trained network of a run, ready to score (evaluation mode, nothing is computed in place
+    so that its layers can be watched), and its card. Raises KnownError where the folder has none.
+    """
+    card = read_card(run_folder)
+    method = find_method(card.method)
+    plain = build_network(card.backbone, card.labels, card.head, card.options)
+    network = method.wrap(plain, card.backbone, method.spec.options(card.options))
+    path = run_folder / WEIGHTS_FILE
+    try:
+        weights = load_file(path)
+        network.load_state_dict(with_body_names(weights))
+    except (OSError, SafetensorError) as error:
+        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
+    except RuntimeError as error:
+        raise KnownError(f"{path} does not fit {MODEL_FILE} beside it.", str(error)) from error
+    for module in network.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
+    network.requires_grad_(False)
+    return network.eval().to(device), card
