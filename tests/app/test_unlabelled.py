@@ -85,12 +85,13 @@ def test_without_any_there_is_no_run(tmp_path: Path) -> None:
     made = small_project(tmp_path / "all")
     try:
         split(made, THIRDS)
-        for refused in (check, prepare):
-            with pytest.raises(KnownError, match="learns from unlabelled images too"):
-                refused(made, MIX)
+        with pytest.raises(KnownError, match="learns from unlabelled images too"):
+            prepare(made, MIX)
+        with pytest.raises(KnownError, match="learns from unlabelled images too"):
+            list(check(made.store, [MIX]))
         assert made.store.runs.all() == []
         left_out = {**MIX, "options": {"mixmatch": {"left_out": True}}}
-        check(made, left_out, SplitPlan(0.4, 0.0, 0.3))
+        assert len(list(check(made.store, [left_out], SplitPlan(0.4, 0.0, 0.3)))) == 1
     finally:
         made.close()
 
