@@ -42,6 +42,11 @@ VARIANTS: dict[str, dict[str, object]] = {
     "multitune": {"method": "multitune"},
     "spottune": {"method": "spottune"},
     "at-cnn": {"method": "at-cnn", "head": "fusion"},
+    "at-cnn adamw-then-sgd": {
+        "method": "at-cnn",
+        "head": "fusion",
+        "optimizer": "adamw-then-sgd",
+    },
     "linear head": {"head": "linear"},
     "compact-bilinear": {"head": "compact-bilinear"},
     "fusion": {"head": "fusion"},
@@ -51,6 +56,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "cutmix": {"mix": "cutmix"},
     "focal": {"loss": "focal"},
     "sampling": {"sampling": "balanced"},
+    "ten crops": {"test_crops": "five"},
     "mixmatch": {"method": "mixmatch", "options": {"mixmatch": {"left_out": True}}},
 }
 SHOTS = {"birds6-10": 0.1, "birds6-5": 0.05, "birds6-3": 0.03}

@@ -96,6 +96,18 @@ def test_a_head_of_the_second_order_needs_no_more_epochs() -> None:
     assert "epochs" in dict(linear.reasons)
 
 
+def test_adamw_gets_a_tenth_of_the_rate_whatever_the_network() -> None:
+    for name in BACKBONES:
+        sgd, adamw = (
+            advise(FEW, {"backbone": name, "optimizer": which}) for which in ("sgd", "adamw")
+        )
+        tenth = float(str(sgd.values["learning_rate"])) / 10
+        assert adamw.values["learning_rate"] == pytest.approx(tenth)
+        assert "AdamW" in dict(adamw.reasons)["learning_rate"]
+    both = advise(FEW, {"optimizer": "adamw-then-sgd"})  # whose AdamW takes its share itself
+    assert both.values["learning_rate"] == advise(FEW, {}).values["learning_rate"]
+
+
 def test_a_sum_of_two_losses_gets_half_the_rate() -> None:
     plain = advise(FEW, {"backbone": "inception_v3"})
     twice = advise(FEW, {"backbone": "inception_v3", "method": "at-cnn"})

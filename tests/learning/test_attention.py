@@ -116,10 +116,12 @@ def test_penalties_see_the_first_look() -> None:
     torch.testing.assert_close(seen["body"], network.body(images))
 
 
-def steps(optimizer: torch.optim.Optimizer, weights: nn.Parameter, count: int) -> None:
+def steps(
+    optimizer: torch.optim.Optimizer, weights: nn.Parameter, count: int, share: float = 1.0
+) -> None:
     for step in range(count):
         for group in optimizer.param_groups:
-            group["lr"] = 0.1 / (step + 1) * group["factor"]
+            group["lr"] = share * (0.1 / (step + 1) * group["factor"])
         optimizer.zero_grad()
         (weights**4).sum().backward()
         optimizer.step()
@@ -135,7 +137,7 @@ def test_adamw_steps_first_and_sgd_steps_from_the_best_weights() -> None:
     alone = nn.Parameter(start.clone())
     adamw = torch.optim.AdamW([{**groups[0], "params": [alone]}], lr=0.1, fused=True)
     steps(both, network.weight, 3)
-    steps(adamw, alone, 3)
+    steps(adamw, alone, 3, share=0.1)
     assert torch.equal(network.weight, alone)
     assert not both.watch(0.5, network)
     best = network.weight.detach().clone()
@@ -162,7 +164,7 @@ def test_two_phases_go_on_bit_for_bit(tmp_path: Path, chances: int) -> None:
         "head": "fusion",
         "options": {"fusion": {"n": 4, "m": 4}},
         "optimizer": "adamw-then-sgd",
-        "learning_rate": 0.02,
+        "learning_rate": 0.1,
         "epochs": 6,
         "schedule": "constant",
     }

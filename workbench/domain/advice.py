@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workbench.domain.backbones import BACKBONES
+from workbench.domain.recipes import ADAMW_SHARE
 
 FEW = 40  # training images of the rarest class under which most stages stay frozen
 LARGE = 400  # training images per class from which none does
@@ -92,10 +93,19 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
             values["head"] = HEAD
             reasons.append(("head", "Products of features tell look-alikes apart."))
         _transfer(facts, name, chosen, values, reasons)
+    if chosen.get("optimizer") == "adamw":
+        _calmer(values, reasons)
     if "five" in str(chosen.get("test_crops")):
         _room_for_crops(chosen, values, reasons)
     _balance(facts, chosen, values, reasons)
     return Advice(values, tuple(reasons))
+
+
+def _calmer(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
+    values["learning_rate"] = float(str(values["learning_rate"])) * ADAMW_SHARE
+    words = "AdamW's steps do not shrink with the gradient: a tenth of SGD's rate is enough."
+    reasons[:] = [reason for reason in reasons if reason[0] != "learning_rate"]
+    reasons.append(("learning_rate", words))
 
 
 def _balance(

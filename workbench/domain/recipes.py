@@ -22,6 +22,9 @@ Count = Annotated[int, Meta(ge=1)]
 JOINT = "category+view"
 
 
+ADAMW_SHARE = 0.1  # of SGD's learning rate: AdamW's steps do not shrink with the gradient
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One training, fully determined; `domain.advice` says where defaults come from.
 
@@ -34,9 +37,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     are set to, as {name: {parameter: value}}. projection drops the part of the penalty's gradient
     that opposes the loss's. learning_rate is that of the backbone, the head's is head_factor times
     it. optimizer "adamw-then-sgd" goes on from the best weights with SGD when accuracy stops
-    rising. sampling "balanced" shows as many images of every class in an epoch of the same length,
-    "square-root" as many as the roots of their sizes say. mix blends two images of a batch by a
-    share drawn from Beta(mix_alpha, mix_alpha): "mixup" all over, "cutmix" as a pasted rectangle.
+    rising; its AdamW takes ADAMW_SHARE of the rate. sampling "balanced" shows as many images of
+    every class in an epoch of the same length, "square-root" as many as the roots of their sizes
+    say. mix blends two images of a batch by a share drawn from Beta(mix_alpha, mix_alpha): "mixup"
+    all over, "cutmix" as a pasted rectangle.
     crop_scale is the smallest share of the area kept by the random crop; rotation in degrees;
     brightness and contrast relative.
     test_mirror averages the scores of an image and its mirror. test_resize: side of the square that

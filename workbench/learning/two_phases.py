@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from workbench.domain.recipes import ADAMW_SHARE
+
 PATIENCE = 2  # epochs without a rise after which accuracy has stopped rising
 
 
 class AdamWThenSGD(Optimizer):
     """Steps of AdamW until `watch` has seen the accuracy stop rising; then the network goes back to
-    its best weights and SGD goes on, for good (AT-CNN, with Adam). Both take the same learning
-    rates, which are those of `param_groups`."""
+    its best weights and SGD goes on, for good (AT-CNN, with Adam). `param_groups` have
+    the rates of SGD, of which AdamW takes a share."""
 
     def __init__(
         self, groups: list[dict[str, Any]], lr: float, momentum: float, fused: bool
@@ -40,8 +42,9 @@ class AdamWThenSGD(Optimizer):
         return self._sgd if self.switched else self._adamw
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        share = 1.0 if self.switched else ADAMW_SHARE
         for mine, its in zip(self.param_groups, self.active.param_groups, strict=True):
-            its["lr"] = mine["lr"]
+            its["lr"] = share * mine["lr"]
         self.active.step(closure)
 
     @torch.no_grad()
