@@ -6,12 +6,13 @@ import threading
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
 from workbench.domain.errors import KnownError
 
+Result = TypeVar("Result")
 Work = Callable[[], Generator[object | None, None, Any]]
 
 
@@ -55,6 +56,16 @@ class Task:
     apply: Callable[[Any], None] = nothing
     finish: Callable[[Outcome], None] = nothing
     kind: str = ""
+
+
+def ended(steps: Generator[object | None, None, Result]) -> Result:
+    """What a job's work returns, done here without a stop; what it yields is let go."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: Result = end.value
+            return value
 
 
 def failure(title: str, error: BaseException) -> Failed:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 
 import msgspec
 
-from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.jobs import Done, Outcome, Task, ended
 from workbench.app.programs.processes import child_environment, learning_command
 from workbench.domain.advice import HEAD
 from workbench.domain.errors import KnownError, ValueRefused
@@ -27,13 +27,7 @@ def specs() -> list[Spec]:
     window runs `specs_task` instead. Raises KnownError where they cannot be had."""
     with _asking:
         if not _known:
-            asked = _ask()
-            while True:
-                try:
-                    next(asked)
-                except StopIteration as end:
-                    _known.extend(end.value)
-                    break
+            _known.extend(ended(_ask()))
     return list(_known)
 
 

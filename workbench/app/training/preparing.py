@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.jobs import Done, Outcome, Task, nothing
+from workbench.app.jobs import Done, Outcome, Task, ended, nothing
 from workbench.app.open_project import OpenProject
 from workbench.app.training.choices import check_choices
 from workbench.app.training.data_facts import facts_of
@@ -79,7 +79,7 @@ def prepare(
     `plan` the run has a split of its own, drawn by it, and the project keeps the one it has.
     Raises KnownError and ValueRefused, in which case nothing was made.
     """
-    return _keep(project, _freeze(project.store, partial, name, plan))
+    return _keep(project, ended(_freeze(project.store, partial, name, plan)))
 
 
 def prepare_task(
@@ -94,14 +94,12 @@ def prepare_task(
     rest is how the job fails."""
     target = _target(partial)
     recipe = complete(partial, advise_for(facts_of(project.store, target), partial).values)
-    check_choices(recipe, target == JOINT or project.store.labels.get(target).exclusive)
     start_of(project.store, recipe)
     folder = project.store.folder
 
     def work() -> Generator[object | None, None, Frozen]:
-        yield None
         with Project.reading(folder) as store:
-            return _freeze(store, partial, name, plan)
+            return (yield from _freeze(store, partial, name, plan))
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
@@ -113,11 +111,12 @@ def prepare_task(
 
 def _freeze(
     store: Project, partial: Mapping[str, object], name: str, plan: SplitPlan | None
-) -> Frozen:
-    """Write a run's folder; `store` is only read."""
+) -> Generator[None, None, Frozen]:
+    """Write a run's folder; `store` is only read. Yields chances to stop."""
     target = _target(partial)
     notes = []
     found, parts = _found(store, target, plan)
+    yield
     recipe = _recipe(found, partial)
     check_choices(recipe, found.labels.target.exclusive)
     start = start_of(store, recipe)
@@ -127,7 +126,9 @@ def _freeze(
         drawn = parts = draw(store, DEFAULT_SPLIT, _strata(target))
         found = _divided(found, parts)
         recipe = _recipe(found, partial)
+        yield
     more = with_unlabelled(store, found, recipe, parts)
+    yield
     notes += _notes(found) + _doubts(recipe)
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     write_run(store.runs_folder / run_id, recipe, more, start, notes)
