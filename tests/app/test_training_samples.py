@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -84,6 +85,30 @@ def test_facts_from_columns_are_those_of_the_samples(
     if divided:
         split(op, SplitPlan(0.5, 0.25, 0.25), stratify=("category",))
     assert facts_of(op.store, target) == collect(op.store, target).facts()
+    op.close()
+
+
+@pytest.mark.parametrize("divided", [False, True])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_facts_of_mouths_are_those_of_the_samples(tmp_path: Path, divided: bool, seed: int) -> None:
+    op = small_project(tmp_path, 36, ("expression",))
+    random = np.random.default_rng(seed)
+    states, names = list(CropState), ("smile", "open", "none")
+    ids = op.store.images.ids().tolist()
+    with op.edit("Detection"):
+        for image in ids[::2] if seed else ids:
+            if random.random() < 0.2:
+                op.store.labels.assign([image], "expression", None)
+            for face in range(int(random.integers(0, 3))):
+                rect = Rect(face, 0, face + int(random.integers(10, 30)), 25)
+                state = states[int(random.integers(len(states)))]
+                made = op.store.crops.save(Crop(None, image, face, state, rect))
+                if random.random() < 0.5:
+                    name = names[int(random.integers(3))]
+                    op.store.labels.assign_crops([made.id], "expression", name)
+    if divided:
+        split(op, SplitPlan(0.5, 0.25, 0.25), stratify=("expression",))
+    assert facts_of(op.store, "expression") == collect(op.store, "expression").facts()
     op.close()
 
 
