@@ -257,6 +257,13 @@ def test_a_job_reads_the_project_as_it_was_when_it_began_and_changes_nothing(pro
     assert project.history.undo()[0] == "Views"
 
 
+def test_a_project_of_any_name_can_be_looked_at(tmp_path):
+    made = Project.create(tmp_path / "50 % #1? 数据")
+    with Project.reading(made.folder) as seen:
+        assert seen.labels.sets() == made.labels.sets()
+    made.close()
+
+
 def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path):
     with pytest.raises(KnownError, match="cannot be opened"), Project.reading(tmp_path / "gone"):
         pass

@@ -53,6 +53,13 @@ def world_error(error: sqlite3.Error, path: Path) -> KnownError | None:
     )
 
 
+def _only_to_read(path: Path) -> str:
+    """A file as SQLite's URI; the server of a network share belongs to the path there."""
+    uri = path.absolute().as_uri()
+    on_share = not uri.startswith("file:///")
+    return ("file:////" + uri.removeprefix("file://") if on_share else uri) + "?mode=ro"
+
+
 class Database:
     """A connection used by the thread that made it and by no other; one that is not `writable`
     changes nothing but tables of its own that go with it."""
@@ -60,9 +67,9 @@ class Database:
     def __init__(self, path: Path, writable: bool = True) -> None:
         self.path = path
         self._owner = threading.get_ident()
-        mode = "rwc" if writable else "ro"
+        place = str(path) if writable else _only_to_read(path)
         self.connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", isolation_level=None, timeout=5.0, uri=True
+            place, isolation_level=None, timeout=5.0, uri=not writable
         )
         self._checkpoints = Checkpoints(path)
 
