@@ -46,7 +46,8 @@ def facts_of(store: Project, target: str) -> DataFacts:
         used_views = _used(views, of_view)
     if len(used) < 2 or (views is not None and len(list_in_use(views, used_views).labels) < 2):
         return collect(store, target).facts()  # says what is missing
-    kept = [first.index(name) for name in list_in_use(first, used).labels]
+    names = first.names
+    kept = [names.index(name) for name in list_in_use(first, used).labels]
     return _counted(store, things.where(seen), kept, crops)
 
 
@@ -91,7 +92,8 @@ def _mouths(store: Project, label_set: LabelSet) -> _Things:
 
 
 def _used(given: LabelSet, labels: NDArray[np.int64]) -> set[str]:
-    return {given.names[at] for at in np.unique(labels[labels >= 0]).tolist()}
+    names = given.names
+    return {names[at] for at in np.unique(labels[labels >= 0]).tolist()}
 
 
 def _parts(store: Project, ids: NDArray[np.int64]) -> dict[Part, NDArray[np.bool_]]:

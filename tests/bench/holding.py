@@ -1,0 +1,74 @@
+"""How long the window's thread is held while a run of very many images is made.
+
+Run `python -m tests.bench.holding [--images N]`. A job freezes the run, split included, while an
+event loop counts how long it has to wait for its turn; beside it the same in the loop's own thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
+
+from tests.bench.labelling import fill, milliseconds, say
+from workbench.app.open_project import OpenProject
+from workbench.app.training.data_facts import facts_of
+from workbench.app.training.preparing import prepare, prepare_task
+from workbench.storage.project import Project
+
+RECIPE = {"target": "category", "start": "none"}
+BOUND = 200.0  # ms
+
+
+def held(op: OpenProject) -> tuple[float, float]:
+    """Milliseconds of the longest wait of the event loop, and until the run is there."""
+    loop, waits = QEventLoop(), [0.0]
+    last = began = time.perf_counter()
+
+    def turn() -> None:
+        nonlocal last
+        now = time.perf_counter()
+        waits.append(now - last)
+        last = now
+
+    timer = QTimer(interval=1)
+    timer.timeout.connect(turn)
+    timer.start()
+    job = op.jobs.start(prepare_task(op, RECIPE))
+    turn()  # what was done before the job began was waited for as well
+    job.ended.connect(loop.quit)
+    loop.exec()
+    timer.stop()
+    turn()
+    return 1000 * max(waits), 1000 * (time.perf_counter() - began)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=200_000)
+    options = parser.parse_args()
+    QCoreApplication.instance() or QCoreApplication([])
+    with tempfile.TemporaryDirectory() as folder:
+        op = OpenProject(Project.create(Path(folder) / "many"))
+        try:
+            fill(op.store, options.images)
+            say("advice", milliseconds(lambda: facts_of(op.store, "category")), BOUND)
+            for what in ("first run, its split drawn", "the next"):
+                longest, whole = held(op)
+                say(f"{what}: longest wait", longest, BOUND)
+                say(
+                    f"{what}: until it is there",
+                    whole,
+                    beside=milliseconds(lambda: prepare(op, RECIPE)),
+                )
+        finally:
+            op.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
