@@ -191,10 +191,11 @@ class ResultsPage(Page):
         run = current if current in known else self.desk.newest_scored(records)
         self.pairs.show_pairs(self.desk.pairs(records))
         self.scope.setVisible(bool(records) and not compared)
-        self.figures.setVisible(not compared)
         if run:
             self.table.look_at(run)
         self.look_at(run)
+        if compared:
+            self.figures.hide()  # they are those of a single run
 
     def look_at(self, run_id: str) -> None:
         """Show everything about a run."""

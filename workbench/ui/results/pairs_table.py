@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from workbench.app.results.run_comparison import SinglePair
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import parse_toml
-from workbench.ui.widgets.figure_table import Column, FigureTable
+from workbench.ui.widgets.figure_table import Column, FigureTable, figure
 from workbench.ui.widgets.run_words import top1
 
 
@@ -30,7 +30,7 @@ class PairsTable(QWidget):
                 Column(self.tr("Frozen")),
                 Column(self.tr("Alone"), "share", self.tr("Test top-1 of category alone")),
                 Column(self.tr("With views"), "share", self.tr("Test top-1 with views")),
-                Column(self.tr("Gain (points)"), "text"),
+                Column(self.tr("Gain (points)"), "figure"),
             )
         )
         self.table.picked.connect(self._picked)
@@ -54,7 +54,6 @@ class PairsTable(QWidget):
 def _cells(pair: SinglePair) -> tuple[object, ...]:
     recipe = parse_toml(pair.together.recipe_toml, pair.together.name)
     alone, together = top1(pair.single), top1(pair.together)
-    known = alone is not None and together is not None
-    gain = f"{(together - alone) * 100:+.1f}".replace("-", "−") if known else "–"  # type: ignore[operator]
+    gain = None if alone is None or together is None else 100 * (together - alone)
     title = BACKBONES[str(recipe["backbone"])].title
-    return (title, str(recipe.get("frozen", "")), alone, together, gain)
+    return (title, str(recipe.get("frozen", "")), alone, together, figure(gain, 1, signed=True))

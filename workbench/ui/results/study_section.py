@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
@@ -18,10 +19,10 @@ from PySide6.QtWidgets import (
 
 from workbench.app.training.study_queue import StudyQueue
 from workbench.app.training.studying import Standing, standing
-from workbench.domain.studies import Interval, Row, Study
+from workbench.domain.studies import Row, Study
 from workbench.ui.page import Context
 from workbench.ui.widgets.copying import Copies, picture_of
-from workbench.ui.widgets.figure_table import Column, FigureTable
+from workbench.ui.widgets.figure_table import Column, FigureTable, figure
 
 
 class StudySection(QWidget):
@@ -65,13 +66,13 @@ class StudySection(QWidget):
                 Column(self.tr("Variant")),
                 Column(self.tr("Seeds"), "count"),
                 Column(self.tr("Accuracy"), "share", self.tr("Mean top-1 over the seeds")),
-                Column(self.tr("95 % interval"), "text", self.tr("Student's t over the seeds")),
+                Column(self.tr("95 % interval"), "figure", self.tr("Student's t over the seeds")),
                 Column(
                     self.tr("Difference (points)"),
-                    "text",
+                    "figure",
                     self.tr("To the first variant, seed by seed, with its 95 % interval"),
                 ),
-                Column(self.tr("p"), "text", self.tr("Two-sided paired t-test")),
+                Column(self.tr("p"), "figure", self.tr("Two-sided paired t-test")),
                 Column(self.tr("Seconds"), "count", self.tr("Mean time of a training")),
             )
         )
@@ -172,16 +173,11 @@ class StudySection(QWidget):
 def _cells(row: Row) -> tuple[object, ...]:
     mean = None if math.isnan(row.accuracy.mean) else row.accuracy.mean
     seconds = None if math.isnan(row.seconds) else round(row.seconds)
-    p = "" if math.isnan(row.p) else f"{row.p:.3f}"
-    around = "" if math.isnan(row.accuracy.half) else f"± {100 * row.accuracy.half:.2f}"
-    return (row.variant, len(row.values), mean, around, _points(row.difference), p, seconds)
-
-
-def _points(value: Interval) -> str:
-    if math.isnan(value.mean):
-        return ""
-    mean = f"{100 * value.mean:+.2f}".replace("-", "−")
-    return mean if math.isnan(value.half) else f"{mean} ± {100 * value.half:.2f}"
+    wide = figure(100 * row.accuracy.half)
+    around = replace(wide, text=f"± {wide.text}") if wide.text else wide
+    apart = row.difference
+    difference = figure(100 * apart.mean, signed=True, half=100 * apart.half)
+    return (row.variant, len(row.values), mean, around, difference, figure(row.p, 3), seconds)
 
 
 def _plain(value: float) -> str:

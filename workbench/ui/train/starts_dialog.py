@@ -27,7 +27,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.ui.page import Context
 from workbench.ui.train.desk import TrainingDesk
 from workbench.ui.train.layers_dialog import LayersDialog
-from workbench.ui.widgets.figure_table import Column, FigureTable
+from workbench.ui.widgets.figure_table import Column, FigureTable, figure
 from workbench.ui.widgets.job_line import JobLine
 
 COLUMNS = 2
@@ -73,13 +73,13 @@ class StartsDialog(QDialog):
                 Column(tr("Start")),
                 Column(tr("Frozen head"), "share", tr("A linear head on features as they are")),
                 Column(tr("Neighbours"), "share", tr("Label of the nearest other image")),
-                Column(tr("H-score"), "text", tr("0 to classes − 1; higher suits better")),
-                Column(tr("LEEP"), "text", tr("At most 0; nearer 0 suits better")),
-                Column(tr("NCE"), "text", tr("At most 0; nearer 0 suits better")),
-                Column(tr("Similarity"), "text", tr("Of the images, to those it was trained on")),
+                Column(tr("H-score"), "figure", tr("0 to classes − 1; higher suits better")),
+                Column(tr("LEEP"), "figure", tr("At most 0; nearer 0 suits better")),
+                Column(tr("NCE"), "figure", tr("At most 0; nearer 0 suits better")),
+                Column(tr("Similarity"), "figure", tr("Of the images, to those it was trained on")),
                 Column(tr("Fine-tuned"), "share", tr("What a finished run from it reached")),
                 Column(
-                    tr("Harm"), "text", tr("Negative transfer: error with it minus error without")
+                    tr("Harm"), "figure", tr("Negative transfer: error with it minus error without")
                 ),
             )
         )
@@ -181,17 +181,17 @@ class StartsDialog(QDialog):
         )
 
     def _cells(self, one: StartReport) -> tuple[object, ...]:
-        scores = one.scores
+        scores, gap = one.scores, one.negative_transfer_gap
         return (
             f"{self._words.get(scores.start, scores.start)} · {scores.backbone}",
             scores.frozen_top1,
             scores.neighbours,
-            _number(scores.h_score),
-            _number(scores.leep),
-            _number(scores.nce),
-            _number(scores.domain_similarity),
+            figure(scores.h_score, 3),
+            figure(scores.leep, 3),
+            figure(scores.nce, 3),
+            figure(scores.domain_similarity, 3),
             one.fine_tuned_top1,
-            _points(one.negative_transfer_gap),
+            figure(None if gap is None else 100 * gap, 1, signed=True),
         )
 
     def chosen(self) -> StartReport | None:
@@ -251,14 +251,6 @@ def open_starts(context: Context, desk: TrainingDesk, page: QWidget) -> StartsDi
     dialog.taken.connect(desk.take_keys)
     dialog.open()
     return dialog
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}".replace("-", "−")
-
-
-def _points(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:+.1f}".replace("-", "−")
 
 
 def _written(value: Any) -> str:

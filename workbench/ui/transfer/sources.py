@@ -29,7 +29,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import SourceRelatedness, in_words, number_names
 from workbench.ui.page import Context
 from workbench.ui.widgets.copying import Copies, picture_of
-from workbench.ui.widgets.figure_table import Column, FigureTable
+from workbench.ui.widgets.figure_table import Column, Figure, FigureTable, figure
 
 FULL = 36  # numbers where views took part
 
@@ -77,10 +77,10 @@ class TransferSources(QWidget):
         table = FigureTable(
             (
                 Column(tr("Source")),
-                Column(tr("Association"), "text", tr("Below 0; nearer 0 = more related")),
-                Column(tr("Agreement"), "text", tr("Pairs of cluster centres alike")),
-                Column(tr("Similarity"), "text", tr("Cosine of matched centres, −1 to 1")),
-                Column(tr("Coverage"), "text", tr("Weight of the clusters' spread, 0 to 1")),
+                Column(tr("Association"), "figure", tr("Below 0; nearer 0 = more related")),
+                Column(tr("Agreement"), "figure", tr("Pairs of cluster centres alike")),
+                Column(tr("Similarity"), "figure", tr("Cosine of matched centres, −1 to 1")),
+                Column(tr("Coverage"), "figure", tr("Weight of the clusters' spread, 0 to 1")),
                 Column(tr("Images"), "count", tr("Images of it that were compared")),
                 Column(tr("Where")),
             )
@@ -123,13 +123,14 @@ class TransferSources(QWidget):
         where = str(source.folder)
         if one is None:
             return (source.name, None, None, None, None, None, where)
-        agreeing = self.tr("{0} of {1}").format(one.agreeing, one.pairs)
+        words = self.tr("{0} of {1}").format(one.agreeing, one.pairs)
+        agreeing = Figure(one.agreeing / max(1, one.pairs), words)
         return (
             source.name,
-            _figure(one.doa),
+            figure(one.doa),
             agreeing,
-            _figure(one.similarity),
-            _figure(one.coverage),
+            figure(one.similarity),
+            figure(one.coverage),
             one.images,
             where,
         )
@@ -211,10 +212,12 @@ class NumbersDialog(QDialog):
         self.setWindowTitle(self.tr("Numbers of {0}").format(name))
         self.resize(680, 560)
         words = number_names(len(one.numbers) == FULL)
-        self.table = FigureTable((Column(self.tr("What it says")), Column(self.tr("Value"))))
+        self.table = FigureTable(
+            (Column(self.tr("What it says")), Column(self.tr("Value"), "figure"))
+        )
         self.table.give_first_room()
         pairs = zip(words, one.numbers, strict=True)
-        self.table.set_rows([(word, _figure(value, 3)) for word, value in pairs])
+        self.table.set_rows([(word, figure(value, 3)) for word, value in pairs])
         said = QLabel(
             self.tr(
                 "Distances within a cluster: small = its images are alike. Cosines: 1 = the "
@@ -238,7 +241,3 @@ class NumbersDialog(QDialog):
         column.addWidget(said)
         column.addWidget(self.table, 1)
         column.addLayout(below)
-
-
-def _figure(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")

@@ -39,11 +39,30 @@ ROW_PIXELS = 30
 
 @dataclass(frozen=True)
 class Column:
-    """`kind` is "text", "count" or "share" (of 1, written in per cent over a bar)."""
+    """`kind` is "text", "count", "share" (of 1, written in per cent over a bar) or "figure"."""
 
     title: str
     kind: str = "text"
     tip: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A cell of kind "figure": sorted by its number, read as its text."""
+
+    number: float
+    text: str
+
+
+def figure(
+    value: float | None, digits: int = 2, signed: bool = False, half: float = math.nan
+) -> Figure:
+    """A number with so many digits, and its interval's half-width where it is known; nothing for
+    None and nan."""
+    if value is None or math.isnan(value):
+        return Figure(-math.inf, "")
+    text = f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    return Figure(value, text if math.isnan(half) else f"{text} ± {half:.{digits}f}")
 
 
 class FigureModel(QAbstractTableModel):
@@ -78,8 +97,7 @@ class FigureModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return written(column, value)
         if role == SORT_ROLE:
-            unknown = value is None or (isinstance(value, float) and math.isnan(value))
-            return -1.0 if unknown else value
+            return sorting(value)
         if role == SHARE_ROLE and column.kind == "share":
             return value
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -108,10 +126,20 @@ class FigureModel(QAbstractTableModel):
         return None
 
 
+def sorting(value: Any) -> Any:
+    """What a cell is sorted by: a text, or a number, of one type, which Qt needs to compare two."""
+    if isinstance(value, str):
+        return value
+    number = value.number if isinstance(value, Figure) else value
+    return -math.inf if number is None or math.isnan(number) else float(number)
+
+
 def written(column: Column, value: Any) -> str:
     """A cell as it is read."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
+    if isinstance(value, Figure):
+        return value.text
     if column.kind == "share":
         return f"{value * 100:.1f} %"
     return f"{value:,}" if column.kind == "count" else str(value)
