@@ -128,7 +128,7 @@ def _split(plan: Plan, seed: int) -> SplitPlan | None:
 
 def standing(op: OpenProject, study: Study) -> Standing:
     """What the finished runs of a study say; scored on the test part, or the validation part where
-    there is no test part."""
+    there is no test part. Seconds are those of the epochs: a training may have lain paused."""
     known = {record.id: record for record in op.store.runs.all()}
     values: dict[tuple[str, int], float] = {}
     seconds: dict[tuple[str, int], float] = {}
@@ -142,8 +142,7 @@ def standing(op: OpenProject, study: Study) -> Standing:
         score = _score(record)
         if record.status is RunStatus.FINISHED and score is not None:
             values[variant, seed] = score
-            if record.started is not None and record.finished is not None:
-                seconds[variant, seed] = record.finished - record.started
+            seconds[variant, seed] = sum(epoch.seconds for epoch in op.store.runs.epochs(run))
     rows = compare(study.plan, values, seconds)
     return Standing(len(values), len(study.plan.cells), rows, tuple(failed))
 
