@@ -10,7 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from tests.app.training_projects import FAST, small_project
-from workbench.app.jobs import Failed, run_here
+from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.open_project import OpenProject
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import advise, prepare, prepare_task
@@ -209,6 +209,20 @@ def test_a_job_freezes_the_same_run_in_a_thread_of_its_own(
     folders = [op.store.runs_folder / record.id for record in (made[0], here)]
     for name in (RECIPE_FILE, LABELS_FILE, SAMPLES_FILE, REPORTS_FILE):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_a_job_starts_from_a_file_named_from_where_one_stands(
+    op: OpenProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"weights")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for given in ("~/mine.safetensors", "mine.safetensors"):
+        made: list[RunRecord] = []
+        outcome = run_here(prepare_task(op, {**FAST, "start": f"file:{given}"}, then=made.append))
+        assert isinstance(outcome, Done), outcome
+        recipe = parse_toml(made[0].recipe_toml, "recipe")
+        assert recipe["start"] == f"file:{tmp_path / 'mine.safetensors'}"
 
 
 def test_a_job_that_finds_nothing_to_learn_fails_and_makes_nothing(op: OpenProject) -> None:

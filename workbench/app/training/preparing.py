@@ -22,7 +22,7 @@ from workbench.app.training.samples import SampleSet, collect
 from workbench.app.training.splitting import draw, put_split
 from workbench.app.training.starts import put_start, start_of
 from workbench.app.training.unlabelled import with_unlabelled
-from workbench.domain.advice import TWICE, Advice
+from workbench.domain.advice import TWICE, Advice, DataFacts
 from workbench.domain.advice import advise as advise_for
 from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
@@ -93,8 +93,7 @@ def prepare_task(
     which is paused until it is put into a queue. What is refused on sight is raised at once, the
     rest is how the job fails."""
     target = _target(partial)
-    recipe = complete(partial, advise_for(facts_of(project.store, target), partial).values)
-    start_of(project.store, recipe)
+    start_of(project.store, _recipe(facts_of(project.store, target), partial))
     folder = project.store.folder
 
     def work() -> Generator[object | None, None, Frozen]:
@@ -117,7 +116,7 @@ def _freeze(
     notes = []
     found, parts = _found(store, target, plan)
     yield
-    recipe = _recipe(found, partial)
+    recipe = _recipe(found.facts(), partial)
     check_choices(recipe, found.labels.target.exclusive)
     start = start_of(store, recipe)
     drawn = None
@@ -125,7 +124,7 @@ def _freeze(
         notes.append(DEFAULT_SPLIT_NOTE)
         drawn = parts = draw(store, DEFAULT_SPLIT, _strata(target))
         found = _divided(found, parts)
-        recipe = _recipe(found, partial)
+        recipe = _recipe(found.facts(), partial)
         yield
     more = with_unlabelled(store, found, recipe, parts)
     yield
@@ -165,7 +164,7 @@ def check(
         if target not in known:
             known[target] = _found(store, target, plan)
         found, parts = known[target]
-        recipe = _recipe(found, partial)
+        recipe = _recipe(found.facts(), partial)
         check_choices(recipe, found.labels.target.exclusive)
         start_of(store, recipe)
         with_unlabelled(store, found, recipe, parts)
@@ -190,8 +189,8 @@ def _target(partial: Mapping[str, object]) -> str:
     return target
 
 
-def _recipe(found: SampleSet, partial: Mapping[str, object]) -> Recipe:
-    recipe = complete(partial, advise_for(found.facts(), partial).values)
+def _recipe(facts: DataFacts, partial: Mapping[str, object]) -> Recipe:
+    recipe = complete(partial, advise_for(facts, partial).values)
     if not recipe.start.startswith("file:"):
         return recipe
     path = Path(recipe.start.removeprefix("file:")).expanduser().resolve()
