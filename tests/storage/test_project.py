@@ -271,6 +271,9 @@ def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path):
 
 def test_settings_and_thumbnails_are_kept(project):
     assert project.settings.get("sort", "name") == "name"
+    for number in range(4):
+        project.settings.push("newest", number, 3)
+    assert project.settings.get("newest") == [3, 2, 1]
     project.settings.put("sort", {"by": "name", "down": True})
     project.thumbnails.put({"a": b"1", "b": b"2"})
     project.close()

@@ -284,6 +284,17 @@ def test_a_split_is_made_and_said(page, qtbot, window):
     assert len(window.page("images").grid.ids()) == 6
 
 
+def test_why_a_split_cannot_be_made_is_said_in_its_dialog(page, qtbot, window):
+    dialog = SplitDialog(window.context, window)
+    qtbot.addWidget(dialog)
+    with window.op.edit("Nothing left"):
+        window.op.store.images.remove(window.op.store.images.ids())
+    with qtbot.waitSignal(window.op.jobs.ended):
+        dialog.make()
+    assert dialog.problem.text().startswith("There are no images to split yet.")
+    assert not window.op.store.splits.parts()
+
+
 def test_parts_of_more_than_everything_are_refused(page, qtbot, window):
     dialog = SplitDialog(window.context, window)
     qtbot.addWidget(dialog)

@@ -27,3 +27,7 @@ class Settings:
                 "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)",
                 (key, msgspec.json.encode(value).decode()),
             )
+
+    def push(self, key: str, value: Any, most: int) -> None:
+        """Keep a value before the others in the list under `key`, the newest `most` of them."""
+        self.put(key, [value, *self.get(key, [])][:most])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from PySide6.QtCore import QCoreApplication
@@ -96,8 +95,7 @@ def assessments(op: OpenProject) -> list[TransferReport]:
 
 
 def _remember(op: OpenProject, report: TransferReport) -> None:
-    kept: list[Any] = op.store.settings.get(KEY, [])
-    op.store.settings.put(KEY, [msgspec.to_builtins(report), *kept][:KEPT])
+    op.store.settings.push(KEY, msgspec.to_builtins(report), KEPT)
 
 
 def held_out_part(found: SampleSet) -> str:

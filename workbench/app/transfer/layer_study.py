@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from typing import Any
 
 import msgspec
 from PySide6.QtCore import QCoreApplication
@@ -55,9 +54,7 @@ def layers_task(
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
-            kept: list[Any] = op.store.settings.get(KEY, [])
-            stored = [msgspec.to_builtins(outcome.value), *kept][:KEPT]
-            op.store.settings.put(KEY, stored)
+            op.store.settings.push(KEY, msgspec.to_builtins(outcome.value), KEPT)
 
     title = QCoreApplication.translate("layers", "Study the stages of {backbone}")
     named = title.format(backbone=wanted.backbone)

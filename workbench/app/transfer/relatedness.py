@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from PySide6.QtCore import QCoreApplication
@@ -125,8 +124,7 @@ def _task(
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
             made = Comparison(label_set=label_set, made=time.time(), found=outcome.value)
-            kept: list[Any] = op.store.settings.get(KEY, [])
-            op.store.settings.put(KEY, [msgspec.to_builtins(made), *kept][:KEPT])
+            op.store.settings.push(KEY, msgspec.to_builtins(made), KEPT)
 
     title = QCoreApplication.translate("relatedness", "Compare {count} sources with {target}")
     named = title.format(count=count, target=op.store.name)

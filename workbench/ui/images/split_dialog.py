@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Done, Job, Outcome
+from workbench.app.jobs import Done, Failed, Job, Outcome
 from workbench.app.training.splitting import split_task
 from workbench.domain.splits import PARTS, Part, SplitPlan
 from workbench.ui.page import Context
@@ -131,8 +131,10 @@ class SplitDialog(QDialog):
     def _made(self, outcome: Outcome) -> None:
         self._job = None
         self._count()
+        if isinstance(outcome, Failed):
+            self.problem.setText(f"{outcome.sentence} {outcome.remedy}".strip())
         if not isinstance(outcome, Done):
-            return  # the window says why
+            return
         counts = self._context.op.store.splits.counts()
         said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
         self._context.notify(self.tr("Split made: {0}.").format(said), "info")
