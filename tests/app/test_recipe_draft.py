@@ -22,6 +22,13 @@ def test_advice_stands_until_it_is_overridden_and_comes_back_on_reset():
     assert plain.value("frozen") == "fire5", "drafts are values"
 
 
+def test_reasons_are_of_the_values_that_hold_and_of_what_speaks_against_a_chosen_one():
+    assert {"frozen", "head"} <= set(draft().reasons())
+    assert not {"frozen", "head"} & set(draft(frozen="fire2", head="linear").reasons())
+    twice = draft(sampling="balanced", class_weights="balanced").reasons()
+    assert "twice" in twice["class_weights"]
+
+
 def test_choosing_what_is_advised_is_no_override():
     assert not draft(epochs=20).overridden("epochs")
 

@@ -25,6 +25,9 @@ def test_figures_sort_by_what_they_are_and_not_by_how_they_are_written(qtbot) ->
         ["a", "−15.4 ± 2.0"],
         ["c", ""],
     ]
+    titles = [table.model().headerData(at, Qt.Orientation.Horizontal) for at in (0, 1)]
+    assert titles == ["Variant", "▼ Difference"]
+    assert table.csv().splitlines()[0] == "Variant,Difference"
     side = table.figures.data(table.figures.index(0, 1), Qt.ItemDataRole.TextAlignmentRole)
     assert side & Qt.AlignmentFlag.AlignRight
     assert table.source_row(table.model().index(0, 0)) == 5

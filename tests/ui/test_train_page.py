@@ -69,7 +69,10 @@ def test_advice_fills_the_fields_and_says_why(page):
     assert page.desk.draft.value("frozen") == "fire7"
     assert page.form.stages.frozen_stages() == 7
     assert "images of the rarest class most stages stay as they are" in page.form.sentence.text()
-    assert page.more.fields["learning_rate"].editor.text() == "0.005"
+    rate = page.more.fields["learning_rate"].editor
+    assert rate.text() == "0.005"
+    page.desk.edit("optimizer", "adamw")
+    assert rate.toolTip().startswith("AdamW's steps do not shrink")
     assert page.train.isEnabled()
 
 

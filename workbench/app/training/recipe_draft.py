@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from workbench.domain.advice import Advice
+from workbench.domain.advice import TWICE, Advice
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import KEYS, Recipe, complete
@@ -38,6 +38,15 @@ class Draft:
     def overridden(self, key: str) -> bool:
         """Whether a person chose another value than the advised one."""
         return key in self.chosen and self.chosen[key] != self.suggested(key)
+
+    def reasons(self) -> dict[str, str]:
+        """Why the advised values that hold are advised, by key, and what speaks against a chosen
+        one."""
+        return {
+            key: text
+            for key, text in self.advice.reasons
+            if text == TWICE or not self.overridden(key)
+        }
 
     def with_value(self, key: str, value: object) -> Draft:
         """This draft with `key` chosen; stages of another backbone do not outlive it."""

@@ -90,6 +90,7 @@ QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {{ background
 QHeaderView::section {{
     background: {surface}; color: {muted}; border: 0; padding: 4px 8px; font-size: 11px;
 }}
+QHeaderView::up-arrow, QHeaderView::down-arrow {{ image: none; width: 0; height: 0; }}
 QLabel[role="title"] {{ font-size: 20px; font-weight: 600; }}
 QLabel[role="heading"] {{ font-weight: 600; }}
 QLabel[role="caption"] {{ font-size: 11px; color: {muted}; }}

@@ -164,7 +164,6 @@ class FieldBox(QWidget):
         self.key = key
         self.editor: Editor = self._make_editor()
         self.editor.setAccessibleName(field_title(key))
-        self.editor.setToolTip(f"{key}: {allowed(key)}")
         self._name = QLabel(field_title(key))
         self._name.setProperty("role", "caption")
         self._name.setBuddy(self.editor)
@@ -215,6 +214,8 @@ class FieldBox(QWidget):
         """The value the draft has, whether it was overridden, and what is wrong with it."""
         self._write(draft.value(self.key))
         overridden = draft.overridden(self.key)
+        said = (draft.reasons().get(self.key, ""), f"{self.key}: {allowed(self.key)}")
+        self.editor.setToolTip("\n".join(filter(None, said)))
         self.back.setVisible(overridden)
         self.back.setToolTip(
             self.tr("Back to the advised {value}").format(value=written(draft.suggested(self.key)))

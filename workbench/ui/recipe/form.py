@@ -67,7 +67,7 @@ class RecipeForm(QWidget):
         self.start.chosen.connect(lambda start: self.edited.emit("start", start))
         self.stages = StageRow()
         self.stages.chosen.connect(lambda frozen: self.edited.emit("frozen", frozen))
-        self.sentence = ElidedLabel()
+        self.sentence = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.error = QLabel()
         self.error.setProperty("role", "bad")
@@ -172,12 +172,9 @@ class RecipeForm(QWidget):
         self.error.setVisible(bool(here))
 
     def _say_stages(self, draft: Draft) -> None:
-        reasons = dict(draft.advice.reasons)
-        said = [self.stages.sentence()]
-        if "frozen" in reasons and not draft.overridden("frozen"):
-            said.append(reasons.pop("frozen"))
-        said += [text for key, text in reasons.items() if key != "frozen"]
-        self.sentence.setText(" ".join(said))
+        reasons = draft.reasons()
+        own = [reasons.pop("frozen")] if "frozen" in reasons else []
+        self.sentence.setText(" ".join([self.stages.sentence(), *own, *reasons.values()]))
         self.sentence.setProperty("role", "muted")
 
     def _target_picked(self, at: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from workbench.app.transfer.transfer_steps import Stage
@@ -44,7 +44,7 @@ class TransferStages(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedWidth(220)
-        self.said = ElidedLabel()
+        self.said = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         below = QHBoxLayout()
         below.setSpacing(12)
         below.addWidget(self.bar)

@@ -1,4 +1,4 @@
-"""A line of text that gives way: what does not fit is left out in the middle."""
+"""A line of text that gives way: what does not fit is left out."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from PySide6.QtWidgets import QLabel, QSizePolicy
 
 
 class ElidedLabel(QLabel):
-    """A label that can be narrower than its text, which then stands whole in its tooltip."""
+    """A label that can be narrower than its text, which then stands whole in its tooltip. Names
+    lose their middle, sentences (`mode`) their end."""
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(
+        self, text: str = "", mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
+    ) -> None:
         super().__init__(text)
+        self._mode = mode
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(24, super().minimumSizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        text = self.fontMetrics().elidedText(
-            self.text(), Qt.TextElideMode.ElideMiddle, self.width()
-        )
+        text = self.fontMetrics().elidedText(self.text(), self._mode, self.width())
         self.setToolTip(self.text() if text != self.text() else "")
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())

@@ -126,6 +126,19 @@ class FigureModel(QAbstractTableModel):
         return None
 
 
+class _Sorted(QSortFilterProxyModel):
+    """Rows in the order of a column, whose title says so beside its text, over which Qt would draw
+    its arrow where titles stand at the right."""
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        told = super().headerData(section, orientation, role)
+        if role != Qt.ItemDataRole.DisplayRole or told is None or section != self.sortColumn():
+            return told
+        return f"▲ {told}" if self.sortOrder() is Qt.SortOrder.AscendingOrder else f"▼ {told}"
+
+
 def sorting(value: Any) -> Any:
     """What a cell is sorted by: a text, or a number, of one type, which Qt needs to compare two."""
     if isinstance(value, str):
@@ -187,7 +200,7 @@ class FigureTable(QTableView):
     def __init__(self, columns: Sequence[Column], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.figures = FigureModel(columns)
-        self._sorted = QSortFilterProxyModel(self)
+        self._sorted = _Sorted(self)
         self._sorted.setSourceModel(self.figures)
         self._sorted.setSortRole(SORT_ROLE)
         self.setModel(self._sorted)
@@ -206,6 +219,11 @@ class FigureTable(QTableView):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.sortIndicatorChanged.connect(
+            lambda: self._sorted.headerDataChanged.emit(
+                Qt.Orientation.Horizontal, 0, max(0, self._sorted.columnCount() - 1)
+            )
+        )
         self.clicked.connect(lambda index: self.picked.emit(self.source_row(index)))
 
     def give_first_room(self, least: int = 84) -> None:
