@@ -47,7 +47,9 @@ def test_a_run_that_tuned_the_start_says_more_than_frozen_features_alone():
 def test_every_advice_is_a_recipe_and_has_its_reasons(name, facts):
     advice = advise_transfer(dataclasses.replace(facts, backbone=name))
     start = "imagenet" if BACKBONES[name].weights else "file:w.pth"
-    recipe = complete({"target": "category", "backbone": name, "start": start, **advice.values}, {})
+    given = {"target": "category", "backbone": name, "start": start, "optimizer": "adamw"}
+    recipe = complete({**given, **advice.values}, {})
+    assert recipe.optimizer == "sgd", "its rates and momenta are of SGD, whatever was chosen"
     assert recipe.learning_rate == advice.values["learning_rate"]
     told = {key for key, _ in advice.reasons}
     assert {"row", "learning_rate", "penalty"} <= told

@@ -62,7 +62,8 @@ def advise_transfer(facts: TransferFacts) -> Advice:
         (False, False): _small_different,
     }
     values, reasons = rows[facts.large, facts.similar](facts)
-    return Advice(values, (("row", _row(facts)), *reasons.items()))
+    of_sgd = {"optimizer": "sgd"}  # the rows' rates and momenta are
+    return Advice({**of_sgd, **values}, (("row", _row(facts)), *reasons.items()))
 
 
 def _row(facts: TransferFacts) -> str:
