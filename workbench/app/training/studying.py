@@ -148,11 +148,14 @@ def standing(op: OpenProject, study: Study) -> Standing:
 
 
 def _score(record: RunRecord) -> float | None:
+    """Top-1 on the test part, else on the validation part; every label right where an image may
+    have several."""
     parts = record.metrics.get("parts", record.metrics)
     for part in ("test", "validation"):
         found = parts.get(part) if isinstance(parts, Mapping) else None
         if isinstance(found, Mapping) and found.get("top1") is not None:
-            return float(found["top1"])
+            exact = found.get("exact")
+            return float(found["top1"] if exact is None else exact)
     return None
 
 

@@ -1,0 +1,135 @@
+"""The sets of real photographs that methods are compared on, and what each can be asked."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from tests.bench.real_input import Case, cases, import_case
+from workbench.app.images.importing import import_task
+from workbench.app.jobs import Done, run_here
+from workbench.app.labels.label_files import import_labels
+from workbench.app.open_project import OpenProject
+from workbench.app.training.training import recover
+from workbench.domain.studies import Drawn
+from workbench.storage.project import Project
+
+BASE = "fine-tune"
+VARIANTS: dict[str, dict[str, object]] = {
+    BASE: {},
+    "l2": {"penalty": "l2"},
+    "l2-sp": {"penalty": "l2-sp"},
+    "delta": {"penalty": "delta"},
+    "bss": {"penalty": "bss"},
+    "same-class": {"penalty": "same-class"},
+    "delta+bss projected": {"penalty": "delta+bss", "projection": True},
+    "co-tuning": {"method": "co-tuning"},
+    "multitune": {"method": "multitune"},
+    "spottune": {"method": "spottune"},
+    "stochastic-norm": {"method": "stochastic-norm"},
+    "cnn-rnn": {"method": "cnn-rnn"},
+    "at-cnn": {"method": "at-cnn", "head": "fusion"},
+    "at-cnn adamw-then-sgd": {
+        "method": "at-cnn",
+        "head": "fusion",
+        "optimizer": "adamw-then-sgd",
+    },
+    "linear head": {"head": "linear"},
+    "adaptation": {"head": "adaptation"},
+    "bilinear": {"head": "bilinear"},
+    "compact-bilinear": {"head": "compact-bilinear"},
+    "fusion": {"head": "fusion"},
+    "parts": {"head": "parts"},
+    "parts grouped": {"head": "parts", "penalty": "channel-grouping"},
+    "mixup": {"mix": "mixup"},
+    "cutmix": {"mix": "cutmix"},
+    "focal": {"loss": "focal"},
+    "sampling": {"sampling": "balanced"},
+    "ten crops": {"test_crops": "five"},
+    "mixmatch": {"method": "mixmatch", "options": {"mixmatch": {"left_out": True}}},
+}
+SHOTS = {"birds6-10": 0.1, "birds6-5": 0.05, "birds6-3": 0.03}
+MOBILENET, FACES = "birds6-5-mobilenet", "faces"
+ONLY = {MOBILENET: (BASE, "stochastic-norm"), FACES: (BASE, "cnn-rnn")}  # nowhere else either
+FEW_LABELS = ("mixmatch",)  # for sets of which the train part is not all that is left
+ADVISED_HEAD = {
+    "squeezenet1_0": "compact-bilinear",
+    "mobilenet_v2": "linear",
+    "simpleconv3": "linear",
+}
+NOT_FROM_SCRATCH = ("l2-sp", "delta", "co-tuning", "multitune", "spottune", "delta+bss projected")
+TRAITS = {"smile": "smiling", "mouth_open": "mouth open"}
+
+
+def case_of(name: str, data: Path) -> tuple[Case, Drawn]:
+    """A set with the fractions of its splits."""
+    known = cases(data)
+    few = Drawn(train=SHOTS.get(name, SHOTS["birds6-5"]), validation=0.0, test=0.5)
+    if name in SHOTS:
+        return known["birds6"], few
+    if name == MOBILENET:
+        weights = data / "weights" / "mobilenet_v2.safetensors"
+        start = {"backbone": "mobilenet_v2", "start": f"file:{weights}"}
+        return replace(known["birds6"], chosen=start), few
+    if name == FACES:
+        case = replace(known["birds6"], target="traits", folders={}, bar=math.nan, plain=math.nan)
+        return case, Drawn(**case.plan)
+    case = known[name]
+    return case, Drawn(**case.plan)
+
+
+def base_of(case: Case) -> dict[str, object]:
+    """The recipe keys of the baseline: what the program advises, the head said outright."""
+    head = ADVISED_HEAD[str(case.chosen["backbone"])]
+    return {"target": case.target, "head": head, **case.chosen}
+
+
+def usable(name: str, case: Case, wanted: list[str]) -> dict[str, Mapping[str, object]]:
+    """Those of the variants that the set can be asked about, with their keys."""
+    base = base_of(case)
+    elsewhere = {v for only in ONLY.values() for v in only} - {BASE}
+    left_out = set() if name in ONLY else elsewhere
+    if case.chosen["backbone"] == "simpleconv3":
+        left_out |= set(NOT_FROM_SCRATCH)
+    if name not in SHOTS:
+        left_out |= set(FEW_LABELS)
+    left_out |= {v for v in VARIANTS if VARIANTS[v] == {"head": base["head"]}}
+    return {
+        variant: dict(VARIANTS[variant])
+        for variant in wanted
+        if variant not in left_out and variant in ONLY.get(name, VARIANTS)
+    }
+
+
+def opened(name: str, case: Case, data: Path, out: Path) -> OpenProject:
+    """The set's project, imported where it is not there yet."""
+    folder = out / f"{name}.workbench"
+    if folder.exists():
+        op = OpenProject(Project.open(folder))
+        recover(op)
+        return op
+    op = OpenProject(Project.create(out / name))
+    if name == FACES:
+        _import_faces(op, data, out)
+    else:
+        import_case(op, case, data, out)
+    return op
+
+
+def _import_faces(op: OpenProject, data: Path, out: Path) -> None:
+    """Photographs of one face with each trait that was seen, "neither" where none was: labels that
+    do not exclude each other."""
+    outcome = run_here(import_task(op, [data / "faces" / "images"]))
+    assert isinstance(outcome, Done), outcome
+    listed = out / "traits.csv"
+    with (data / "faces" / "annotations.csv").open() as file, listed.open("w") as made:
+        rows = csv.writer(made)
+        rows.writerow(("path", "set", "label"))
+        for face in csv.DictReader(file):
+            seen = [label for column, label in TRAITS.items() if face[column] == "1"]
+            rows.writerows((face["filename"], "traits", label) for label in seen or ["neither"])
+    taken = import_labels(op, listed)
+    print(f"  imported {outcome.value.added} images, {taken.labelled} labels", flush=True)
