@@ -91,6 +91,14 @@ def test_what_failed_or_was_removed_is_made_anew(op):
     assert find_study(op, study.id) == study
 
 
+@pytest.mark.parametrize(("exact", "compared"), [(0.6, 0.6), (None, 0.9)])
+def test_where_images_have_several_labels_every_one_has_to_be_right(op, exact, compared):
+    study, (run,) = next_runs(op, new_study(op, parse_plan(PLAN, "traits")))
+    said = {"test": {"top1": 0.9, "exact": exact}, "validation": {"top1": 0.1}}
+    op.store.runs.update(run, status=RunStatus.FINISHED, metrics=said)
+    assert standing(op, study).rows[0].values == {0: compared}
+
+
 def test_a_plan_that_cannot_be_trained_leaves_nothing(op):
     wrong = {**PLAN, "variants": {"plain": {}, "odd": {"penalty": "magic"}}}
     with pytest.raises(ValueRefused, match="l2-sp"):
