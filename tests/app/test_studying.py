@@ -124,6 +124,9 @@ def test_a_study_stopped_while_its_next_run_is_made_trains_it_when_it_goes_on(op
     assert queue.current == ""
     assert {record.status for record in op.store.runs.all()} <= {RunStatus.PAUSED}
     studies.go_on(study.id)
+    studies.stop(study.id)
+    studies.go_on(study.id)  # at once: the run that is being made is not made twice
+    assert studies.running(study.id)
     qtbot.waitUntil(lambda: standing(op, study_now(op)).done == 2, timeout=WAIT)
     qtbot.waitUntil(lambda: not studies.running(study.id), timeout=WAIT)
     assert len(op.store.runs.all()) == 2

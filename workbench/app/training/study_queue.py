@@ -26,20 +26,29 @@ class StudyQueue(QObject):
         self._op, self._queue = op, queue
         self._under_way: dict[str, str] = {}  # run that is trained -> its study
         self._preparing: dict[str, Job] = {}  # study -> the job that makes its next run
+        self._again: set[str] = set()  # those that go on once a job that was stopped has ended
         queue.ended.connect(self._over)
 
     def running(self, study_id: str) -> bool:
         """Whether a study goes on by itself."""
-        return study_id in self._preparing or study_id in self._under_way.values()
+        if job := self._preparing.get(study_id):
+            return study_id in self._again or not job.stopping
+        return study_id in self._under_way.values()
 
     def go_on(self, study_id: str) -> None:
         """Train what a study lacks."""
-        if not self.running(study_id):
+        if self.running(study_id):
+            return
+        if study_id in self._preparing:
+            self._again.add(study_id)
+            self.changed.emit()
+        else:
             self._next(study_id)
 
     def stop(self, study_id: str) -> None:
         """Pause the run under way and queue no other; `go_on` takes it up again."""
-        if job := self._preparing.pop(study_id, None):
+        if job := self._preparing.get(study_id):
+            self._again.discard(study_id)
             job.stop()
         for run in [run for run, study in self._under_way.items() if study == study_id]:
             del self._under_way[run]
@@ -65,12 +74,15 @@ class StudyQueue(QObject):
         self._queue.enqueue(run)
 
     def _prepared(self, outcome: object) -> None:
-        """A run was made; one of a study that was stopped meanwhile is left for later."""
+        """A run was made; one of a study that was stopped meanwhile is left for later, and one that
+        shall go on after all is not made twice."""
         job = self.sender()
         for study_id in [study for study, known in self._preparing.items() if known is job]:
             del self._preparing[study_id]
-            if isinstance(outcome, Done):
-                self._train(outcome.value.id, study_id)
+            made = isinstance(outcome, Done) and not (isinstance(job, Job) and job.stopping)
+            if made or study_id in self._again:
+                self._again.discard(study_id)
+                self._next(study_id)
             self.changed.emit()
 
     def _over(self, run: str, outcome: object) -> None:
