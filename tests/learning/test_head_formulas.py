@@ -210,7 +210,7 @@ def test_parts_weigh_the_cells_by_the_channels_of_the_part() -> None:
     lit = np.einsum("npc,ncij->npij", weights.reshape(3, 2, 5), np.maximum(x, 0))
     where = lit / lit.sum(axis=(2, 3), keepdims=True)
     np.testing.assert_allclose(head.attention(maps()).detach().numpy(), where, atol=1e-5)
-    expected = np.einsum("npij,ncij->npc", where, x).reshape(3, 10)
+    expected = np.einsum("npij,ncij->npc", where, x).reshape(3, 10) / np.sqrt(2)
     np.testing.assert_allclose(head(maps()).detach().numpy(), expected, atol=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -25,8 +26,10 @@ class Parts(Features):
     """Multi-attention pooling, N × F × h × w -> N × (P · F) (Zheng, Fu, Mei and Luo 2017).
 
     d_p = σ(U_p φ + b_p), the F weights of the channels in part p, φ the mean of the map X over its
-    cells. A_p = Σ_c d_pc ReLU(X_c), divided by its sum over the cells. f_p = Σ_cells A_p X. The
-    scores of the parts, W_p f_p, are summed by the linear classifier on all f_p side by side.
+    cells. A_p = Σ_c d_pc ReLU(X_c), divided by its sum over the cells. f_p = Σ_cells A_p X / √P:
+    side by side they are about as long as the mean of the map, so that the rate which suits a
+    linear head suits any number of parts. The scores of the parts, W_p f_p, are summed by the
+    linear classifier on all f_p.
 
     Before training, each channel is described by where it peaks in each of up to `images` training
     images (two coordinates in [0, 1] an image), these vectors are clustered by k-means into P
@@ -84,7 +87,8 @@ class Parts(Features):
 
     def forward(self, maps: Tensor) -> Tensor:
         where = self.attention(maps).flatten(2).to(maps.dtype)
-        return (where @ maps.flatten(2).transpose(1, 2)).flatten(1)
+        found = (where @ maps.flatten(2).transpose(1, 2)).flatten(1)
+        return found / math.sqrt(self.parts)
 
 
 def peaks(maps: Tensor) -> Tensor:
