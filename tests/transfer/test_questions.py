@@ -88,7 +88,7 @@ def record(id, start, top1, part="test", **fields):
         recipe_toml=f'backbone = "resnet18"\nstart = "{start}"\n',
         labels=RunLabels(LabelList("category", ("a", "b"), (0, 1))),
         created=0.0,
-        metrics={part: {"top1": top1}},
+        metrics={part: {"top1": top1}, "train": {"images": fields.get("images", 100)}},
     )
 
 
@@ -96,7 +96,8 @@ def test_scores_are_put_beside_the_newest_runs_that_fit():
     runs = [
         record("unfinished", "imagenet", 0.1, status=RunStatus.STOPPED),
         record("other part", "imagenet", 0.2, part="validation"),
-        record("tuned", "imagenet", 0.9),
+        record("of a few images", "imagenet", 0.4, images=18),
+        record("tuned", "imagenet", 0.9, images=90),
         record("older", "imagenet", 0.3),
         record("scratch", "none", 0.95),
     ]

@@ -46,6 +46,7 @@ from workbench.storage.project import Project
 
 KEY = "assessments"
 NOTHING_TO_CARRY = "Random weights carry nothing over; they show what a start must surpass."
+ALIKE = 0.8  # fewer over more training images, from which two trainings can be compared
 KEPT = 20  # assessments that a project remembers
 
 
@@ -155,8 +156,8 @@ def _start_report(
 ) -> StartReport:
     if scores.frozen_top1 is None:
         return StartReport(scores=scores)
-    tuned = _newest(runs, target, scores.backbone, scores.start, found.held_out)
-    scratch = _newest(runs, target, scores.backbone, "none", found.held_out)
+    tuned = _newest(runs, target, scores.backbone, scores.start, found)
+    scratch = _newest(runs, target, scores.backbone, "none", found)
     tuned_top1 = None if tuned is None else _top1(tuned, found.held_out)
     scratch_top1 = None if scratch is None else _top1(scratch, found.held_out)
     frozen = scores.frozen_top1
@@ -185,15 +186,23 @@ def _start_report(
 
 
 def _newest(
-    runs: Sequence[RunRecord], target: str, name: str, start: str, part: str
+    runs: Sequence[RunRecord], target: str, name: str, start: str, found: Assessment
 ) -> RunRecord | None:
-    """The newest finished run of a target with this backbone and start, scored on the part."""
+    """The newest finished run of a target with this backbone and start, scored on the part that the
+    assessment held out, and trained on about as many images: one of a study with a few images of
+    each class says nothing about this many."""
     for run in runs:
         recipe = parse_toml(run.recipe_toml, run.name)
         fits = (run.target, recipe.get("backbone"), recipe.get("start")) == (target, name, start)
-        if fits and run.status is RunStatus.FINISHED and part in run.metrics:
+        there = run.status is RunStatus.FINISHED and found.held_out in run.metrics
+        if fits and there and _as_many(run, found.train_images):
             return run
     return None
+
+
+def _as_many(run: RunRecord, images: int) -> bool:
+    own = int(run.metrics.get("train", {}).get("images", images))
+    return min(own, images) >= ALIKE * max(own, images)
 
 
 def _top1(run: RunRecord, part: str) -> float:
