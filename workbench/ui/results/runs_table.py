@@ -15,7 +15,14 @@ from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunRecord
 from workbench.ui.look.icons import icon
 from workbench.ui.widgets.figure_table import SORT_ROLE, Column, FigureModel, FigureTable, Index
-from workbench.ui.widgets.run_words import STATUS_ICONS, status_words, target_words, top1, when
+from workbench.ui.widgets.run_words import (
+    STATUS_ICONS,
+    start_words,
+    status_words,
+    target_words,
+    top1,
+    when,
+)
 
 NAME, TARGET, BACKBONE, START, TOP1, EPOCHS, WHEN, STATUS = range(8)
 _WIDTHS = {TARGET: 136, BACKBONE: 128, START: 120, TOP1: 92, EPOCHS: 64, WHEN: 120, STATUS: 96}
@@ -83,12 +90,11 @@ def _sign(record: RunRecord) -> tuple[str, None, str]:
 def _cells(record: RunRecord) -> tuple[Any, ...]:
     recipe = parse_toml(record.recipe_toml, record.name)
     known = BACKBONES.get(str(recipe.get("backbone")))
-    start = str(recipe.get("start", ""))
     return (
         record.name,
         target_words(record.target),
         known.title if known is not None else str(recipe.get("backbone", "")),
-        start.rsplit("/", 1)[-1] if start.startswith("file:") else start,
+        start_words(str(recipe.get("start", ""))),
         top1(record),
         record.epochs_done,
         when(record.finished or record.created),

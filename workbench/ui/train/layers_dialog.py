@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import html
 import io
-from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -19,7 +18,7 @@ from workbench.ui.train.desk import TrainingDesk
 from workbench.ui.train.layer_chart import LayerChart
 from workbench.ui.widgets.copying import Copies, picture_of
 from workbench.ui.widgets.job_line import JobLine
-from workbench.ui.widgets.run_words import percent
+from workbench.ui.widgets.run_words import percent, start_words
 
 
 class LayersDialog(QDialog):
@@ -110,7 +109,7 @@ class LayersDialog(QDialog):
             self._write_legend()
 
     def _name(self, study: LayerStudy) -> str:
-        return self._words.get(study.start, study.start)
+        return self._words.get(study.start, start_words(study.start))
 
     def _say(self, own: LayerStudy | None) -> None:
         if own is None:
@@ -158,7 +157,7 @@ def open_layers(context: Context, desk: TrainingDesk, page: QWidget) -> LayersDi
     start, name = str(draft.value("start")), str(draft.value("backbone"))
     words = {"imagenet": page.tr("ImageNet"), "none": page.tr("Nothing: random weights")}
     words |= {f"run:{run}": named for run, named in desk.start_runs()}
-    words.setdefault(start, Path(start.partition(":")[2]).name)
+    words.setdefault(start, start_words(start))
     dialog = LayersDialog(context, str(draft.value("target")), start, name, words, page)
     dialog.open()
     return dialog

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -29,6 +28,7 @@ from workbench.ui.train.desk import TrainingDesk
 from workbench.ui.train.layers_dialog import LayersDialog
 from workbench.ui.widgets.figure_table import Column, FigureTable, figure
 from workbench.ui.widgets.job_line import JobLine
+from workbench.ui.widgets.run_words import start_words
 
 COLUMNS = 2
 
@@ -182,8 +182,10 @@ class StartsDialog(QDialog):
 
     def _cells(self, one: StartReport) -> tuple[object, ...]:
         scores, gap = one.scores, one.negative_transfer_gap
+        name = self._words.get(scores.start, start_words(scores.start))
+        known = BACKBONES.get(scores.backbone)
         return (
-            f"{self._words.get(scores.start, scores.start)} · {scores.backbone}",
+            f"{name} · {known.title if known is not None else scores.backbone}",
             scores.frozen_top1,
             scores.neighbours,
             figure(scores.h_score, 3),
@@ -245,7 +247,7 @@ def open_starts(context: Context, desk: TrainingDesk, page: QWidget) -> StartsDi
     starts = [("imagenet", page.tr("ImageNet"))] if BACKBONES[backbone].weights else []
     starts.append(("none", page.tr("Nothing: random weights")))
     if current.startswith("file:"):
-        starts.append((current, Path(current.removeprefix("file:")).name))
+        starts.append((current, start_words(current)))
     starts += [(f"run:{run}", name) for run, name in desk.start_runs()]
     dialog = StartsDialog(context, str(draft.value("target")), backbone, starts, page)
     dialog.taken.connect(desk.take_keys)

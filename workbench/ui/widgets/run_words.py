@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
@@ -50,6 +51,11 @@ def status_words(record: RunRecord) -> str:
 def target_words(target: str) -> str:
     """A recipe's target as it is said."""
     return "category + view" if target == JOINT else target
+
+
+def start_words(start: str) -> str:
+    """A recipe's start weights as a table has room for: of a file its name."""
+    return Path(start).name if start.startswith("file:") else start
 
 
 def part_score(record: RunRecord, part: Part) -> dict[str, Any] | None:
