@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, QSize
 
 GAP = 8
+EDGE = 16  # before the first picture of a strip, as a page has before its title
 CAPTION = 20  # pixels under the picture
 MOVES = ("left", "right", "up", "down", "page_up", "page_down", "home", "end")
 
@@ -137,18 +138,18 @@ class StripGeometry:
         return self.tile + GAP
 
     def size(self) -> QSize:
-        return QSize(GAP + self.count * self._step, self.height)
+        return QSize(2 * EDGE - GAP + self.count * self._step, self.height)
 
     def rect(self, index: int) -> QRect:
-        return QRect(GAP + index * self._step, GAP, self.tile, self.tile)
+        return QRect(EDGE + index * self._step, GAP, self.tile, self.tile)
 
     def shown(self, view: QRect) -> range:
-        first = max(0, (view.left() - GAP) // self._step)
-        last = max(0, (view.right() - GAP) // self._step)
+        first = max(0, (view.left() - EDGE) // self._step)
+        last = max(0, (view.right() - EDGE) // self._step)
         return range(min(self.count, first), min(self.count, last + 1))
 
     def at(self, point: QPoint) -> int:
-        index = (point.x() - GAP) // self._step
+        index = (point.x() - EDGE) // self._step
         inside = 0 <= index < self.count and self.rect(index).contains(point)
         return index if inside else -1
 
