@@ -39,7 +39,9 @@ def test_a_run_that_tuned_the_start_says_more_than_frozen_features_alone():
     (name, text), *_ = advise_transfer(dataclasses.replace(low, fine_tuned_top1=0.54)).reasons
     assert name == "row"
     assert "small target (50 images per class), similar" in text
-    assert "+4.0% to the 50.0%" in text
+    assert "adds 4.0% to the 50.0%" in text
+    (_, text), *_ = advise_transfer(dataclasses.replace(SMALL, fine_tuned_top1=0.94)).reasons
+    assert "takes 1.0% from the 95.0%" in text
 
 
 @pytest.mark.parametrize("name", BACKBONES)

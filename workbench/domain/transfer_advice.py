@@ -72,10 +72,9 @@ def _row(facts: TransferFacts) -> str:
     if facts.fine_tuned_top1 is None:
         seen = f"frozen features go {facts.reached:.0%} of the way from chance to perfect"
     else:
-        seen = (
-            f"fine-tuning adds {facts.fine_tuned_top1 - facts.frozen_top1:+.1%} to the "
-            f"{facts.frozen_top1:.1%} of frozen features"
-        )
+        gap = facts.fine_tuned_top1 - facts.frozen_top1
+        did = f"adds {gap:.1%} to" if gap >= 0 else f"takes {-gap:.1%} from"
+        seen = f"fine-tuning {did} the {facts.frozen_top1:.1%} of frozen features"
     return (
         f"A {size} target ({facts.per_class:.0f} images per class), {like} to what the start "
         f"has learned: {seen}."
