@@ -169,13 +169,23 @@ def _length(
     few = facts.train or STEPS * SMALL_BATCHES[-1][0]  # as of many where nothing is known
     batch = next(size for size, most in SMALL_BATCHES if few < most)
     own = chosen.get("batch")
-    steps = math.ceil(few / (own if isinstance(own, int) and own > 0 else batch))
-    epochs = max(EPOCHS, math.ceil(STEPS / steps))
+    size = own if isinstance(own, int) and own > 0 else batch
+    epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(few / size)))
     values.update(epochs=epochs, batch=batch)
+    _slower(min(1.0, size / SMALL_BATCHES[-1][0]), values, reasons)
     if epochs > EPOCHS:
         reasons.append(
             ("epochs", f"{few} images make few steps an epoch: {epochs} epochs, not {EPOCHS}.")
         )
+
+
+def _slower(share: float, values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
+    """The rate in proportion to the batch (Goyal et al. 2017, Accurate, large minibatch SGD): the
+    steps of few images point less surely, and there are more of them."""
+    if share < 1:
+        values["learning_rate"] = float(str(values["learning_rate"])) * share
+        words = "Steps of few images point less surely: the rate falls with the batch."
+        reasons.append(("learning_rate", words))
 
 
 def _room_for_crops(
