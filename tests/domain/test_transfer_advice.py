@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from workbench.domain.advice import DataFacts, advise
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import complete
 from workbench.domain.transfer_advice import TransferFacts, advise_transfer
@@ -42,6 +43,17 @@ def test_a_run_that_tuned_the_start_says_more_than_frozen_features_alone():
     assert "adds 4.0% to the 50.0%" in text
     (_, text), *_ = advise_transfer(dataclasses.replace(SMALL, fine_tuned_top1=0.94)).reasons
     assert "takes 1.0% from the 95.0%" in text
+
+
+def test_few_images_get_the_epochs_and_the_rate_of_their_small_batches():
+    few = TransferFacts("resnet18", 30, 6, frozen_top1=0.95, chance=0.2)
+    usual = dataclasses.replace(few, train_images=300)
+    for one, many in ((few, usual), (far(few), far(usual))):
+        rate = advise_transfer(many).values["learning_rate"]
+        assert advise_transfer(one).values["learning_rate"] == pytest.approx(rate / 4)
+    plain = advise(DataFacts((5,) * 6), {"backbone": "resnet18"}).values
+    assert advise_transfer(far(few)).values["epochs"] == plain["epochs"] == 45
+    assert advise_transfer(far(usual)).values["epochs"] == 20
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -166,26 +166,28 @@ def _length(
     values.update(epochs=EPOCHS, batch=SMALL_BATCHES[-1][0])
     if chosen.get("head", values.get("head")) in QUICK_HEADS:
         return
-    few = facts.train or STEPS * SMALL_BATCHES[-1][0]  # as of many where nothing is known
-    batch = next(size for size, most in SMALL_BATCHES if few < most)
     own = chosen.get("batch")
-    size = own if isinstance(own, int) and own > 0 else batch
-    epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(few / size)))
+    size = own if isinstance(own, int) and own > 0 else None
+    epochs, batch, share = length_of(facts.train, size)
     values.update(epochs=epochs, batch=batch)
-    _slower(min(1.0, size / SMALL_BATCHES[-1][0]), values, reasons)
-    if epochs > EPOCHS:
-        reasons.append(
-            ("epochs", f"{few} images make few steps an epoch: {epochs} epochs, not {EPOCHS}.")
-        )
-
-
-def _slower(share: float, values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
-    """The rate in proportion to the batch (Goyal et al. 2017, Accurate, large minibatch SGD): the
-    steps of few images point less surely, and there are more of them."""
     if share < 1:
         values["learning_rate"] = float(str(values["learning_rate"])) * share
         words = "Steps of few images point less surely: the rate falls with the batch."
         reasons.append(("learning_rate", words))
+    if epochs > EPOCHS and facts.train:
+        said = f"{facts.train} images make few steps an epoch: {epochs} epochs, not {EPOCHS}."
+        reasons.append(("epochs", said))
+
+
+def length_of(images: int, own: int | None = None) -> tuple[int, int, float]:
+    """Epochs and batch for so many training images (0: unknown, as of many), where a person has not
+    set her `own` batch, and the share of the usual rate: it falls with the batch (Goyal et al.
+    2017, Accurate, large minibatch SGD)."""
+    usual = SMALL_BATCHES[-1][0]
+    few = images or STEPS * usual
+    batch = next(size for size, most in SMALL_BATCHES if few < most)
+    epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(few / (own or batch))))
+    return epochs, batch, min(1.0, (own or batch) / usual)
 
 
 def _room_for_crops(

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workbench.domain.advice import LARGE, Advice
+from workbench.domain.advice import EPOCHS, LARGE, SECOND_ORDER, Advice, length_of
 from workbench.domain.backbones import backbone
 
 CLOSE_GAP = 0.05  # accuracy that fine-tuning may add to a frozen start which counts as similar
 CLOSE_SHARE = 0.75  # of the way from chance to 1 that its frozen features reach, without a run
-EPOCHS = 20
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,14 @@ class TransferFacts:
     def large(self) -> bool:
         """Whether there are enough images to trust what is learned from them alone."""
         return self.per_class >= LARGE
+
+    @property
+    def length(self) -> tuple[int, float]:
+        """Epochs, and the share of the usual rate, of the head that is advised."""
+        if self.backbone in SECOND_ORDER:
+            return EPOCHS, 1.0
+        epochs, _, share = length_of(self.train_images)
+        return epochs, share
 
     @property
     def similar(self) -> bool:
@@ -128,9 +135,10 @@ def _large_different(facts: TransferFacts) -> Row:
 
 
 def _small_similar(facts: TransferFacts) -> Row:
+    _, share = facts.length
     return (
         {
-            "learning_rate": 0.002,
+            "learning_rate": 0.002 * share,
             "momentum": 0.8,
             "penalty": "l2-sp+bss",
             "schedule": "one-cycle",
@@ -149,15 +157,16 @@ def _small_similar(facts: TransferFacts) -> Row:
 def _small_different(facts: TransferFacts) -> Row:
     stages = backbone(facts.backbone).stage_names
     lower = stages[max(1, len(stages) // 2 - 1)]
+    epochs, share = facts.length
     return (
         {
             "frozen": stages[0],
-            "learning_rate": 0.01,
+            "learning_rate": 0.01 * share,
             "momentum": 0.9,
             "schedule": "step",
-            "step_epochs": EPOCHS // 4,
+            "step_epochs": epochs // 4,
             "step_factor": 0.3,
-            "epochs": EPOCHS,
+            "epochs": epochs,
             "penalty": "l2-sp",
             "options": {"l2-sp": {"up_to": lower}},
         },
