@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.domain.advice import HEAD, DataFacts, advise
+from workbench.domain.advice import HEAD, STEADY, DataFacts, advise
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import complete
 
@@ -84,11 +84,17 @@ def test_few_images_are_seen_in_as_many_steps_as_many(count: int, chosen: dict[s
     ("count", "chosen", "share"),
     [(5, {}, 1 / 4), (15, {}, 1 / 2), (50, {}, 1), (5, {"batch": 4}, 1 / 8), (5, {"batch": 64}, 1)],
 )
-def test_the_rate_falls_with_the_batch(count: int, chosen: dict[str, int], share: float) -> None:
+def test_the_rate_falls_with_the_batch_where_there_is_batch_normalisation(
+    count: int, chosen: dict[str, int], share: float
+) -> None:
     usual = advise(FEW, {"backbone": "mobilenet_v2"}).values["learning_rate"]
     advice = advise(DataFacts((count,) * 6), {"backbone": "mobilenet_v2", **chosen})
     assert advice.values["learning_rate"] == pytest.approx(float(str(usual)) * share)
     assert ("learning_rate" in dict(advice.reasons)) == (share < 1)
+    for name in STEADY:
+        own = {"backbone": name, "head": "linear"}
+        steady = advise(DataFacts((count,) * 6), {**own, **chosen}).values
+        assert steady["learning_rate"] == advise(FEW, own).values["learning_rate"]
 
 
 def test_many_images_and_unknown_ones_are_trained_for_the_usual_time() -> None:

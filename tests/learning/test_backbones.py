@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.learning.small_runs import CATEGORY, VIEW
+from workbench.domain.advice import STEADY
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
@@ -48,6 +49,14 @@ NEW = ["googlenet", "inception_v3", "densenet121", "efficientnet_b0", "se_resnet
 def side_of(name: str) -> int:
     """A small input that the network takes."""
     return max(64, BACKBONES[name].least)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_advice_knows_which_networks_have_batch_normalisation(name: str) -> None:
+    with torch.device("meta"):
+        body, _ = build_body(name)
+    has = any(isinstance(one, torch.nn.BatchNorm2d) for one in body.modules())
+    assert has == (name not in STEADY)
 
 
 @pytest.mark.parametrize("name", BACKBONES)

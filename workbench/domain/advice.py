@@ -39,6 +39,8 @@ FROZEN = {
 }
 FROZEN_WITH_FEW = {"squeezenet1_0": "fire7", "squeezenet1_1": "fire7"}  # none other was measured
 SECOND_ORDER = ("squeezenet1_0", "squeezenet1_1")  # bodies for which the head below was measured
+# without batch normalisation, which small batches upset: they keep the rate at any batch
+STEADY = ("squeezenet1_0", "squeezenet1_1", "alexnet", "vgg11", "vgg13", "vgg16", "lenet5")
 HEAD = "compact-bilinear"
 TWO_LOSSES = ("at-cnn",)  # methods that add up two losses of a label
 QUICK_HEADS = (HEAD, "bilinear", "fusion")
@@ -136,7 +138,7 @@ def _transfer(
     if chosen.get("method") in TWO_LOSSES:
         values["learning_rate"] = 0.0025
         reasons.append(("learning_rate", "Its loss is a sum of two, so half the rate is enough."))
-    _length(facts, chosen, values, reasons)
+    _length(facts, name, chosen, values, reasons)
     frozen = FROZEN.get(name, "block3")
     per_class = facts.train / max(1, len(facts.class_counts))
     rarest = min((count for count in facts.class_counts if count), default=0)
@@ -157,6 +159,7 @@ def _transfer(
 
 def _length(
     facts: DataFacts,
+    name: str,
     chosen: Mapping[str, object],
     values: dict[str, object],
     reasons: list[tuple[str, str]],
@@ -168,26 +171,27 @@ def _length(
         return
     own = chosen.get("batch")
     size = own if isinstance(own, int) and own > 0 else None
-    epochs, batch, share = length_of(facts.train, size)
+    epochs, batch, share = length_of(name, facts.train, size)
     values.update(epochs=epochs, batch=batch)
     if share < 1:
         values["learning_rate"] = float(str(values["learning_rate"])) * share
-        words = "Steps of few images point less surely: the rate falls with the batch."
+        words = "Small batches upset batch normalisation: the rate falls with the batch."
         reasons.append(("learning_rate", words))
     if epochs > EPOCHS and facts.train:
         said = f"{facts.train} images make few steps an epoch: {epochs} epochs, not {EPOCHS}."
         reasons.append(("epochs", said))
 
 
-def length_of(images: int, own: int | None = None) -> tuple[int, int, float]:
-    """Epochs and batch for so many training images (0: unknown, as of many), where a person has not
-    set her `own` batch, and the share of the usual rate: it falls with the batch (Goyal et al.
-    2017, Accurate, large minibatch SGD)."""
+def length_of(name: str, images: int, own: int | None = None) -> tuple[int, int, float]:
+    """Epochs and batch of a backbone for so many training images (0: unknown, as of many), where a
+    person has not set her `own` batch, and the share of the usual rate: with batch normalisation it
+    falls with the batch (Goyal et al. 2017, Accurate, large minibatch SGD)."""
     usual = SMALL_BATCHES[-1][0]
     few = images or STEPS * usual
     batch = next(size for size, most in SMALL_BATCHES if few < most)
     epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(few / (own or batch))))
-    return epochs, batch, min(1.0, (own or batch) / usual)
+    share = 1.0 if name in STEADY else min(1.0, (own or batch) / usual)
+    return epochs, batch, share
 
 
 def _room_for_crops(

@@ -43,7 +43,7 @@ class TransferFacts:
         """Epochs, and the share of the usual rate, of the head that is advised."""
         if self.backbone in SECOND_ORDER:
             return EPOCHS, 1.0
-        epochs, _, share = length_of(self.train_images)
+        epochs, _, share = length_of(self.backbone, self.train_images)
         return epochs, share
 
     @property
