@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from workbench.domain.images import (
 )
 from workbench.domain.splits import PARTS
 from workbench.storage.assigning import EVER_OF_IMAGES
-from workbench.storage.database import Database, IntArray, listed
+from workbench.storage.database import Database, IntArray, listed, listed_texts
 from workbench.storage.intake import Intake
 from workbench.storage.labels import Labels
 from workbench.storage.recording import Recorder
@@ -176,6 +176,22 @@ class Images:
             path: FoundImage(path, hash_, width, height, size, mtime)
             for (path, hash_, width, height, size, _), mtime in zip(rows, times, strict=True)
         }
+
+    def carrying(
+        self, source_id: int, label_set: str, labels: Collection[str]
+    ) -> list[tuple[str, str]]:
+        """Path in the source and label of each image of a source that carries one of `labels`."""
+        if not labels:
+            return []
+        return self._db.rows(
+            "SELECT p.path, l.name FROM label_set s JOIN label l ON l.label_set = s.id"
+            " JOIN annotation a INDEXED BY standing_of_images ON a.label_set = s.id"
+            " AND a.label = l.id AND a.ended_at IS NULL AND a.crop IS NULL"
+            " JOIN place p ON p.image = a.image AND p.source = ?"
+            " WHERE s.name = ? AND NOT l.removed"
+            " AND l.name IN (SELECT value FROM json_each(?)) ORDER BY a.id",
+            (source_id, label_set, listed_texts(labels)),
+        )
 
     def add(
         self, source_id: int, found: Sequence[FoundImage], author: Author = Author.IMPORT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,18 +11,21 @@ from workbench.app.file_search import search
 from workbench.app.labels.label_lists import LabelList, locate, read_csv, read_list
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.images import SkippedFile
+from workbench.domain.label_names import LabelNames, tidied
 
 FROM = ("", "folder", "list", "csv")
 LEVELS = ("category", "view", "expression")  # outer to inner, where several come from folders
+
+Labels = tuple[tuple[str, str], ...]  # label set and label
 
 
 @dataclass(frozen=True)
 class LabelOrigins:
     """Where the labels of each set come from: a map of category, view and expression to "folder",
-    "list" or "csv", and the label names each set has already (their spelling is kept)."""
+    "list" or "csv", and the label names each set had before the import."""
 
     origins: Mapping[str, str]
-    known: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    known: Mapping[str, LabelNames] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, origin in self.origins.items():
@@ -36,13 +38,10 @@ class LabelOrigins:
         """The label sets that come from `origin`, outer folder level first."""
         return tuple(name for name in LEVELS if self.origins.get(name) == origin)
 
-    def spelt(self, label_set: str, label: str) -> str:
-        """`label` as the set spells it already, where it differs in case alone."""
-        clean = unicodedata.normalize("NFC", label).strip()
-        for name in self.known.get(label_set, ()):
-            if name.casefold() == clean.casefold():
-                return name
-        return clean
+    def meant(self, label_set: str, written: str) -> str:
+        """The label of the set that `written` means, or the new one it makes."""
+        known = self.known.get(label_set)
+        return known.found_or_new(written) if known is not None else tidied(written)
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class NamedFile:
     """One file to read: path relative to the source's base, and its labels by label set."""
 
     path: str
-    labels: tuple[tuple[str, str], ...] = ()
+    labels: Labels = ()
 
 
 @dataclass
@@ -100,12 +99,10 @@ def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, Pla
     return place
 
 
-def _folder_labels(
-    levels: Sequence[str], sets: tuple[str, ...], origins: LabelOrigins
-) -> tuple[tuple[str, str], ...]:
+def _folder_labels(levels: Sequence[str], sets: tuple[str, ...], origins: LabelOrigins) -> Labels:
     """The innermost folders as labels: `category/view` where both are asked for."""
     last = levels[-len(sets) :] if sets else ()
-    pairs = ((name, origins.spelt(name, level)) for name, level in zip(sets, last, strict=False))
+    pairs = ((name, origins.meant(name, level)) for name, level in zip(sets, last, strict=False))
     return tuple((name, label) for name, label in pairs if label)
 
 
@@ -123,11 +120,11 @@ def _locate_all(
     place: Place, listed: LabelList, sets: Mapping[str, str], origins: LabelOrigins
 ) -> Generator[None, None, None]:
     by_name: dict[str, list[str]] | None = None
-    taken: dict[str, tuple[tuple[str, str], ...]] = {}
+    taken: dict[str, Labels] = {}
     for count, entry in enumerate(listed.entries):
         if count % 512 == 0:
             yield
-        labels = tuple((sets[c], origins.spelt(sets[c], v)) for c, v in entry.labels if c in sets)
+        labels = tuple((sets[c], origins.meant(sets[c], v)) for c, v in entry.labels if c in sets)
         at = locate(place.base, entry.path)
         if at is None and place.kind == "csv" and by_name is None:
             by_name = yield from _names_below(place.base)

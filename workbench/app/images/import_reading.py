@@ -16,6 +16,7 @@ from workbench.app.file_search import is_image
 from workbench.app.images.import_plan import LabelOrigins, NamedFile, Place, plan_place
 from workbench.domain.errors import KnownError
 from workbench.domain.images import FoundImage, SkippedFile
+from workbench.domain.label_names import carried_spelling
 from workbench.domain.reports import Note, Progress
 from workbench.vision.files import FileFacts, examine
 from workbench.vision.formats import Unreadable
@@ -25,7 +26,9 @@ HEARTBEAT = 0.1  # seconds between chances to stop
 BATCH_IMAGES = 400  # or this many: storing them takes some 20 ms of the window's time
 CHUNK = 16  # files a thread takes at once
 
-KnownImages = Mapping[str, FoundImage]  # by path relative to the source
+# By path relative to the source. Labels are those that stay: of a folder's images, the ones that
+# differ from another label of their set in case alone.
+KnownImages = Mapping[str, FoundImage]
 
 
 @dataclass(frozen=True)
@@ -188,13 +191,23 @@ def _read_chunk(
         if former is not None and _unchanged(base / file.path, former):
             read.known += 1
             if file.labels:
-                read.relabelled.append(_found(file, former))
+                read.relabelled.append(_found(_as_carried(file, former), former))
             continue
         try:
             read.new.append(_found(file, examine(base / file.path)))
         except Unreadable as reason:
             read.skipped.append(SkippedFile(file.path, str(reason).removeprefix("is ")))
     return read
+
+
+def _as_carried(file: NamedFile, former: FoundImage) -> NamedFile:
+    """`file` with the labels its image carries in place of those that differ in case alone: its
+    folder has the same name as ever, even if the set has a label of just that name now."""
+    labels = tuple(
+        (name, carried_spelling(label, [given for at, given in former.labels if at == name]))
+        for name, label in file.labels
+    )
+    return NamedFile(file.path, labels)
 
 
 def _unchanged(path: Path, former: FoundImage) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from workbench.app.images.import_plan import LabelOrigins
 from workbench.app.images.import_reading import Batch, Unread, read_places
 from workbench.app.jobs import Task
 from workbench.app.open_project import OpenProject
-from workbench.domain.images import SkippedFile
+from workbench.domain.images import FoundImage, SkippedFile, Source
+from workbench.domain.label_names import LabelNames
 
 
 @dataclass
@@ -44,12 +46,12 @@ def import_task(
     """
     origins = LabelOrigins(
         {"category": category_from, "view": view_from, "expression": expression_from},
-        {name: label_set.names for name, label_set in op.store.labels.sets().items()},
+        {name: LabelNames(found.names) for name, found in op.store.labels.sets().items()},
     )
     whole = list(dict.fromkeys(Path(os.path.abspath(place)) for place in places))
     bases = {place if place.is_dir() or not is_image(place) else place.parent for place in whole}
     known = {
-        Path(source.path): op.store.images.known_images(source.id)
+        Path(source.path): _known_images(op, source, origins.known)
         for source in op.store.images.sources()
         if Path(source.path) in bases
     }
@@ -60,6 +62,20 @@ def import_task(
         return taking.result
 
     return Task(taking.title, work, taking.take, kind="import")
+
+
+def _known_images(
+    op: OpenProject, source: Source, sets: Mapping[str, LabelNames]
+) -> dict[str, FoundImage]:
+    """The images of a source as they were read last, and those of their labels that stay."""
+    images = op.store.images.known_images(source.id)
+    if source.kind != "folder":  # a list or table may have been corrected since
+        return images
+    for name, known in sets.items():
+        for path, label in op.store.images.carrying(source.id, name, known.twins()):
+            labels = (*images[path].labels, (name, label))
+            images[path] = dataclasses.replace(images[path], labels=labels)
+    return images
 
 
 class _Taking:

@@ -18,6 +18,7 @@ from workbench.domain.crops import SAME_FACE_IOU
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
+from workbench.domain.label_names import sets_and_labels
 from workbench.domain.labels import LabelSet, Subject
 
 VERSION = 1
@@ -51,6 +52,7 @@ class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 COLUMNS = ("path", "hash", "set", "label", "author", "confidence", "part")
 BOX_COLUMNS = ("left", "top", "right", "bottom")
+AS_WRITTEN = ("set", "label")  # spaces around them may be part of the name
 
 
 @dataclass
@@ -91,7 +93,7 @@ def import_labels(op: OpenProject, file: Path) -> LabelImport:
     """
     rows = _read_json(file) if _suffix(file) == ".json" else _read_csv(file)
     result = LabelImport(rows=len(rows))
-    matched = _Images(op).matched(rows, result)
+    matched = _Images(op).matched(_meant(op, rows), result)
     with op.edit(f"Import labels from {file.name}"):
         _add_labels(op, matched)
         _give(op, matched, result)
@@ -159,7 +161,7 @@ def _read_csv(file: Path) -> list[LabelRow]:
             raise KnownError(f"{file} has no column {name}.", f"Wanted: {', '.join(COLUMNS)}.")
     found = []
     for number, cells in rows:
-        values = {k: v.strip() for k, v in zip(header, cells, strict=False) if v.strip()}
+        values = {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
         try:
             found.append(_csv_row(values))
         except (ValueError, msgspec.ValidationError) as error:
@@ -168,13 +170,22 @@ def _read_csv(file: Path) -> list[LabelRow]:
 
 
 def _csv_row(values: dict[str, str]) -> LabelRow:
-    plain = {name: values[name] for name in COLUMNS if name in values}
+    plain = {name: values[name].strip() for name in COLUMNS if name in values}
+    plain |= {name: values[name] for name in AS_WRITTEN if name in values}
     box = tuple(int(values[name]) for name in BOX_COLUMNS if name in values)
     if box and len(box) != len(BOX_COLUMNS):
         raise ValueError(f"a crop needs {', '.join(BOX_COLUMNS)}")
-    return msgspec.convert(
-        {"path": "", **plain, "box": box or None}, LabelRow, strict=False
-    )  # fmt: skip
+    return msgspec.convert({"path": "", **plain, "box": box or None}, LabelRow, strict=False)
+
+
+def _meant(op: OpenProject, rows: Sequence[LabelRow]) -> list[LabelRow]:
+    """The rows with the sets and labels of the project that they mean, or new ones."""
+    known = {name: label_set.names for name, label_set in op.store.labels.sets().items()}
+    meant = sets_and_labels(known, [(row.set, row.label) for row in rows])
+    return [
+        msgspec.structs.replace(row, set=label_set, label=label)
+        for row, (label_set, label) in zip(rows, meant, strict=True)
+    ]
 
 
 class _Images:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from workbench.app.images.importing import ImportResult, import_task
 from workbench.app.jobs import Done, Outcome
 from workbench.domain.errors import KnownError
+from workbench.domain.label_names import LabelNames
 from workbench.ui.page import Context
 
 _LISTS = (".txt", ".lst", ".list", ".tsv")
@@ -52,9 +53,9 @@ def likely_set(names: Sequence[str], known: Mapping[str, Sequence[str]]) -> str:
     "" where there are no folders."""
     if not names:
         return ""
-    wanted = {name.casefold() for name in names}
     for label_set in ("view", "expression"):
-        if len(wanted & {label.casefold() for label in known.get(label_set, ())}) >= 2:
+        labels = LabelNames(known.get(label_set, ()))
+        if len({labels.found(name) for name in names} - {None}) >= 2:
             return label_set
     return "category"
 
