@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import unicodedata
 from pathlib import Path
 
 import cv2
@@ -120,6 +121,60 @@ def test_a_new_set_may_give_an_image_several_labels(command, birds):
         assert store.labels.counts("traits") | {"": 0} == {"wet": 1, "small": 1, "": 0}
     finally:
         store.close()
+
+
+def test_a_label_in_the_other_unicode_form_is_no_new_one(command, birds):
+    composed, decomposed = (unicodedata.normalize(form, "épervier") for form in ("NFC", "NFD"))
+    given = ("--set", "category", "--label", composed, "--new")
+    assert command("label", birds, *given, "owl0")[1]["label"] == composed
+    code, done = command("label", birds, "--set", "category", "--label", decomposed, "owl1")
+    assert (code, done["label"]) == (0, composed)
+    given = ("--set", "category", "--label", decomposed, "--new")
+    assert command("label", birds, *given, "owl2")[1]["label"] == composed
+    store = Project.open(birds.with_suffix(".workbench"))
+    try:
+        assert store.labels.counts("category") == {"owl": 0, "swan": 3, composed: 3, "": 0}
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def twins(command, tmp_path):
+    """A project of images in folders whose names differ in case alone."""
+    for i, name in enumerate(("owl/a.png", "Owl/a.png", "Owl/A.png", "gull/snowy owl.png")):
+        (tmp_path / "twins" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "twins" / name), np.full((20, 20, 3), 40 * i, np.uint8))
+    if len(list((tmp_path / "twins").glob("*/*.png"))) < 4:
+        pytest.skip("this file system ignores case")
+    command("new", "twins")
+    command("import", "twins", tmp_path / "twins")
+    return Path("twins")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("owl/", ["owl/a.png"]),
+        ("owl/a.png", ["owl/a.png"]),
+        ("Owl/a.png", ["Owl/a.png"]),
+        ("twins/Owl", ["Owl/A.png", "Owl/a.png"]),
+        ("A.png", ["Owl/A.png"]),
+        ("OWL/a", ["Owl/A.png", "Owl/a.png", "owl/a.png"]),
+        ("owl", ["gull/snowy owl.png", "owl/a.png"]),
+        ("SNOWY", ["gull/snowy owl.png"]),
+        ("GULL", ["gull/snowy owl.png"]),
+    ],
+)
+def test_a_folder_named_in_its_own_case_comes_before_the_other(command, twins, word, meant):
+    code, done = command("label", twins, "--set", "category", "--label", "x", "--new", word)
+    assert (code, done["labelled"]) == (0, len(meant))
+    store = Project.open(twins.with_suffix(".workbench"))
+    try:
+        rows = store.images.rows(store.images.ids())
+        given = [row.path for row in rows if row.labels.get("category") == "x"]
+    finally:
+        store.close()
+    assert sorted("/".join(Path(path).parts[-2:]) for path in given) == meant
 
 
 @pytest.mark.parametrize(

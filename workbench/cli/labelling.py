@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from enum import Enum, auto
 from pathlib import Path
 
 import click
-import numpy as np
 
 from workbench.app.labels import labelling
 from workbench.app.labels.label_files import export_labels, import_labels
@@ -16,6 +16,7 @@ from workbench.cli.frame import Result, command, opened, project_argument
 from workbench.cli.output import Output
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageRow
+from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.labels import Label, LabelSet, Subject
 
 BATCH = 20_000  # rows looked at together
@@ -56,7 +57,7 @@ def label_command(
     if not wanted:
         raise click.UsageError("Say which images: a path, a glob such as '*.jpg', or a text.")
     with opened(project) as op:
-        _check_label(op, label_set, label, new, several)
+        label_set, label = _meant(op, label_set, label, new, several)
         ids = matching(op, wanted)
         if op.store.labels.get(label_set).subject is Subject.CROP:
             given, left_out = _give_to_crops(op, ids, label_set, label)
@@ -70,19 +71,25 @@ def label_command(
         return {"set": label_set, "label": label, "labelled": given, "left_out": left_out}
 
 
-def _check_label(
+def _meant(
     op: OpenProject, label_set: str, label: str | None, new: bool, several: bool
-) -> None:
-    if new and label is not None and label_set not in op.store.labels.sets():
-        made = LabelSet(label_set, (Label(label),), exclusive=not several)
+) -> tuple[str, str | None]:
+    """The set and label that are meant, case included; with `new` they are added where missing.
+    Raises ValueRefused where they are missing otherwise."""
+    sets = op.store.labels.sets()
+    label_set = LabelNames(sets).equal_or_new(label_set)
+    if new and label is not None and label_set not in sets:
+        made = LabelSet(label_set, (Label(tidied(label)),), exclusive=not several)
         labelling.edit_set(op, made, {})
     known = op.store.labels.get(label_set)
     if label is None:
-        return
+        return label_set, None
+    label = LabelNames(known.names).equal_or_new(label)
     if new and label not in known.names:
         labelling.edit_set(op, known.with_labels((label,)), {})
     else:
         known.index(label)
+    return label_set, label
 
 
 def _give_to_crops(
@@ -98,34 +105,52 @@ def _give_to_crops(
 def matching(op: OpenProject, words: Sequence[str]) -> list[int]:
     """Ids of the images that any of `words` means; each word must mean at least one.
 
-    A word is the path of a file, a glob over the end of an image's path, or a part of the path.
-    Raises KnownError naming the word that means no image.
+    A word is the path of a file, a glob over the end of an image's path, or a part of the path in
+    any case; but where it names whole folders or files of some images in its own case, those named
+    so in another case are not meant. Raises KnownError naming the word that means no image.
     """
     ids = op.store.images.ids()
-    found: dict[int, None] = {}
-    left = set(words)
+    fits: dict[str, dict[Fit, list[int]]] = {word: {} for word in words}
     for start in range(0, len(ids), BATCH):
         for row in op.store.images.rows(ids[start : start + BATCH]):
-            met = [word for word in words if _means(word, row)]
-            if met:
-                found[row.id] = None
-                left.difference_update(met)
-    if left:
-        word = next(word for word in words if word in left)
-        raise KnownError(
-            f"No image of the project fits “{word}”.",
-            "Give a path, a glob such as 'left/*.jpg', or a part of the path.",
-        )
-    return [int(one) for one in np.fromiter(found, dtype=np.int64)]
+            for word, found in fits.items():
+                fit = _fit(word, row)
+                if fit is not None:
+                    found.setdefault(fit, []).append(row.id)
+    meant: set[int] = set()
+    for word, found in fits.items():
+        if not found:
+            raise KnownError(
+                f"No image of the project fits “{word}”.",
+                "Give a path, a glob such as 'left/*.jpg', or a part of the path.",
+            )
+        if Fit.NAMED in found:
+            found.pop(Fit.NAMED_IN_ANOTHER_CASE, None)
+        meant.update(*found.values())
+    return [one for one in ids.tolist() if one in meant]
 
 
-def _means(word: str, row: ImageRow) -> bool:
+class Fit(Enum):
+    """How a word fits an image's path: it names whole parts of it, or stands somewhere in it."""
+
+    NAMED = auto()
+    NAMED_IN_ANOTHER_CASE = auto()
+    TEXT = auto()
+
+
+def _fit(word: str, row: ImageRow) -> Fit | None:
     path = row.path.replace("\\", "/")
     if any(sign in word for sign in "*?["):
-        return fnmatch.fnmatchcase(path, word) or fnmatch.fnmatchcase(path, f"*/{word}")
+        fits = fnmatch.fnmatchcase(path, word) or fnmatch.fnmatchcase(path, f"*/{word}")
+        return Fit.NAMED if fits else None
     if Path(word).is_file():
-        return Path(word).resolve() == Path(row.path).resolve()
-    return word.lower() in path.lower()
+        return Fit.NAMED if Path(word).resolve() == Path(row.path).resolve() else None
+    whole, parts = f"/{path}/", f"/{word.strip('/')}/"
+    if parts in whole:
+        return Fit.NAMED
+    if parts.lower() in whole.lower() and word not in path:
+        return Fit.NAMED_IN_ANOTHER_CASE
+    return Fit.TEXT if word.lower() in path.lower() else None
 
 
 @click.group("labels")
