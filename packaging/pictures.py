@@ -22,19 +22,19 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
-from tests.faces_drawn import photograph
+from tests.fixtures.drawn_faces import photograph
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
 from workbench.app.mouths.cropping import detection_task
-from workbench.app.open_project import OpenProject
 from workbench.app.results.run_images import RunImages, Shown
+from workbench.app.session import OpenProject
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.storage.project import Project
-from workbench.ui.explain.page import ExplainPage
-from workbench.ui.frame.window import MainWindow
 from workbench.ui.look.theme import apply_theme
-from workbench.ui.results.page import ResultsPage
+from workbench.ui.pages.explain.page import ExplainPage
+from workbench.ui.pages.results.page import ResultsPage
+from workbench.ui.window.window import MainWindow
 from workbench.vision.sheets import save_png
 
 TARGET = Path(__file__).resolve().parent.parent / "resources" / "pictures"

@@ -91,7 +91,7 @@ def _environment(place: Path) -> dict[str, str]:
 
 def make_project(place: Path) -> str:
     """Import toy vehicles whose categories and views are their folders."""
-    from workbench.vision.toys import BODIES, VIEWS, save_toy
+    from workbench.demo.toys import BODIES, VIEWS, save_toy
 
     for body in (0, 3):
         for view in VIEWS:
@@ -116,7 +116,7 @@ def crop_mouth(place: Path) -> str:
     for photograph in photographs:
         shutil.copy(photograph, folder)
     if not photographs:
-        from tests.faces_drawn import photograph as drawn
+        from tests.fixtures.drawn_faces import photograph as drawn
         from workbench.vision.sheets import save_png
 
         save_png(folder / "drawn.png", drawn())

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from shiboken6 import isValid
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the learning program sets it
 os.environ.setdefault("WORKBENCH_SQUARES_GIB", "0")  # nothing is kept in a person's home
 
 from workbench.app.jobs import Job
-from workbench.app.open_project import OpenProject
-from workbench.storage.lock import process_started
-from workbench.storage.project import Project
+from workbench.app.session import OpenProject
+from workbench.storage.project import Project, process_started
 
 GRACE = 2.0  # seconds that a thread or process has to end after its test
 
@@ -88,3 +89,35 @@ def nothing_left_running() -> Iterator[None]:
     while _left(threads, children) and time.monotonic() < end:
         time.sleep(0.01)
     assert _left(threads, children) == []
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Train on one thread of the CPU: compared trainings add their numbers in one order, and small
+    networks gain nothing by more threads."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The folder of a small trained run."""
+    from tests.fixtures.tiny_runs import save_run
+
+    return save_run(tmp_path / "run")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Sequence[Path]:
+    """Five small image files."""
+    from tests.fixtures.tiny_runs import draw_images
+
+    return draw_images(tmp_path / "images", 5)

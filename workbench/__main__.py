@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from workbench.ui.application import run_window
 
         return run_window(Path(given[0]) if given else None)
-    from workbench.cli import run
+    from workbench.cli.command import run
 
     return run(given)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.app.training_projects import small_project
+from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.similar.clustering import (
     agreement,
@@ -16,7 +16,7 @@ from workbench.app.similar.clustering import (
     label_clusters,
 )
 from workbench.app.similar.features import feature_source
-from workbench.cli import run
+from workbench.cli.command import run
 from workbench.domain.clusters import Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.learning.networks.backbones import build_body

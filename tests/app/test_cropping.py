@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.faces_drawn import photograph
+from tests.fixtures.drawn_faces import photograph
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.mouths import cropping
 from workbench.app.mouths.crop_files import save_crops_task
-from workbench.app.mouths.cropping_pool import look_at
+from workbench.app.mouths.cropping import look_at
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.vision.landmarks import landmarks_path
-from workbench.vision.mouth_worker import Photo
+from workbench.vision.mouths import Photo, landmarks_path
 from workbench.vision.reading import read_rgb
 
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.app.images.import_reading import Batch
-from workbench.app.images.importing import import_task
+from workbench.app.images.importing import Batch, import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
-from workbench.domain.annotations import Author
 from workbench.domain.errors import ValueRefused
+from workbench.domain.labels import Author
 from workbench.domain.reports import Note, Progress
 
 
@@ -214,7 +213,7 @@ def test_a_persons_label_is_not_overridden(op, tmp_path):
 
 
 def test_stop_keeps_what_is_in(op, tmp_path, monkeypatch):
-    monkeypatch.setattr("workbench.app.images.import_reading.BATCH_SECONDS", 0.0)
+    monkeypatch.setattr("workbench.app.images.importing.BATCH_SECONDS", 0.0)
     for i in range(200):
         draw(tmp_path / "a" / f"{i}.png", i)
     stop = threading.Event()

@@ -10,7 +10,7 @@ from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.app.labels.labelling import edit_set
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.labels import Label, LabelSet
 from workbench.storage.project import Project
 

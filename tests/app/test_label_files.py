@@ -9,11 +9,11 @@ from PIL import Image
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
 from workbench.app.labels.label_files import export_labels, import_labels
-from workbench.app.open_project import OpenProject
-from workbench.domain.annotations import Author
+from workbench.app.session import OpenProject
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
+from workbench.domain.labels import Author
 from workbench.domain.splits import Part, SplitPlan
 from workbench.storage.project import Project
 

@@ -9,17 +9,16 @@ import pytest
 from blake3 import blake3
 
 from workbench.app.jobs import Done, run_here
-from workbench.app.labels.relabelling import CurrentLabels
-from workbench.app.open_project import OpenProject
 from workbench.app.results.evaluating import evaluate_task
 from workbench.app.results.predicting import predict_folder_task
+from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.result_tables import classes_csv
 from workbench.app.results.results import LABEL_HEAD, RunResults, Scope, load_results
+from workbench.app.session import OpenProject
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
-from workbench.app.transfer.assessing import assess_task
-from workbench.app.transfer.layer_study import layers_task
+from workbench.app.transfer.assessing import assess_task, layers_task
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.images import FoundImage
 from workbench.domain.labels import Label, LabelSet

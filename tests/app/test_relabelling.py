@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from workbench.app.labels.relabelling import CurrentLabels
-from workbench.app.open_project import OpenProject
+from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults, Scope
+from workbench.app.session import OpenProject
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.app.training_projects import FAST, small_project
-from tests.learning.small_runs import draw
+from tests.fixtures.run_folders import draw
+from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.labels.labelling import assign
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.similar.features import Indexer, feature_source, feature_sources
 from workbench.app.similar.recognising import recognise_task
 from workbench.app.similar.similarity import similar_task

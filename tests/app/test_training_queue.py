@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from tests.app.training_projects import FAST, small_project
+from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.preparing import prepare
 from workbench.app.training.training import RunControl, recover, training_task, trial_task
 from workbench.app.training.training_queue import TrainingQueue

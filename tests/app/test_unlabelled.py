@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.training_projects import FAST, small_project
+from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
 from workbench.app.results.results import load_results
-from workbench.app.training.preparing import check, prepare
+from workbench.app.session import OpenProject
+from workbench.app.training.preparing import check, prepare, with_unlabelled
 from workbench.app.training.samples import collect
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
-from workbench.app.training.unlabelled import with_unlabelled
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect

@@ -15,13 +15,13 @@ import numpy as np
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.similar.clustering import agreement
 from workbench.app.similar.features import feature_source
 from workbench.app.similar.similarity import similar_task
 from workbench.domain.clusters import Clusters
 from workbench.domain.features import feature_key, places_of
-from workbench.learning.clustering.k_means import PER_COMPONENT, k_means, whitened
+from workbench.learning.clustering.deep_cluster import PER_COMPONENT, k_means, whitened
 from workbench.storage.project import Project
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

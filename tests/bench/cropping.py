@@ -21,10 +21,9 @@ from pathlib import Path
 
 import cv2
 
-from workbench.app.mouths.cropping_pool import look_at
+from workbench.app.mouths.cropping import look_at
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.vision.landmarks import landmarks_path
-from workbench.vision.mouth_worker import Photo
+from workbench.vision.mouths import Photo, landmarks_path
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 ROUNDS = 3

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from tests.bench.real_input import DATA
 from workbench.domain.runs import Sample
-from workbench.learning.images.data import load_images
-from workbench.learning.images.square_cache import SquareCache
+from workbench.learning.images.data import SquareCache, load_images
 
 
 def seconds(samples: list[Sample], side: int, folder: Path, cache: SquareCache | None) -> float:

@@ -68,7 +68,7 @@ def main() -> None:
     """Print the figures, the thing beside them and the ratio."""
     from PySide6.QtCore import QCoreApplication
 
-    from workbench.app.programs.service import LearningService
+    from workbench.app.service import LearningService
     from workbench.domain.requests import Describe, Explain, Picture
 
     application = QCoreApplication([])
@@ -114,7 +114,7 @@ def bare_captum(run: Path) -> Callable[[Path], object]:
     import torch
     from captum.attr import LayerGradCam
 
-    from workbench.learning.serving.trained import load_model
+    from workbench.learning.evaluation.trained import load_model
 
     network, card = load_model(run)
     network.requires_grad_(True)

@@ -17,11 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.app.mouths.cropping_pool import look_at
+from workbench.app.mouths.cropping import look_at
 from workbench.domain.crops import Crop
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.vision.landmarks import landmarks_path
-from workbench.vision.mouth_worker import Looked, Photo
+from workbench.vision.mouths import Looked, Photo, landmarks_path
 from workbench.vision.reading import read_header
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -22,12 +22,12 @@ from PySide6.QtCore import QStringListModel, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.settings import Settings
 from workbench.domain.images import FoundImage
 from workbench.storage.project import Project
-from workbench.ui.frame.window import MainWindow
 from workbench.ui.look.theme import apply_theme
+from workbench.ui.window.window import MainWindow
 
 
 def fill(folder: Path, count: int) -> None:

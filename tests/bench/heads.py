@@ -16,7 +16,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from real_input import DATA, cases, import_case, train_case
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.recipes import put_setting
 from workbench.storage.project import Project
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
 
 from tests.bench.labelling import fill, milliseconds, say
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import prepare, prepare_task
 from workbench.storage.project import Project

@@ -22,7 +22,7 @@ from PySide6.QtCore import QCoreApplication, QEventLoop
 from workbench.app.images.importing import import_task
 from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.storage.project import Project
 
 ROUNDS = 3

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.domain.annotations import Author
 from workbench.domain.images import FoundImage, ImageFilter, Sort
+from workbench.domain.labels import Author
 from workbench.domain.splits import SplitPlan, stratified_split
 from workbench.storage.project import Project
 

@@ -12,7 +12,7 @@ from tests.bench.real_input import Case, cases, import_case
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.labels.label_files import import_labels
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.training import recover
 from workbench.domain.studies import Drawn
 from workbench.storage.project import Project

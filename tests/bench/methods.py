@@ -24,8 +24,8 @@ from PySide6.QtCore import QCoreApplication
 from tests.bench.method_sets import BASE, VARIANTS, base_of, case_of, opened, usable
 from tests.bench.real_input import DATA
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
-from workbench.app.training.studying import find_study, new_study, next_runs, standing
+from workbench.app.session import OpenProject
+from workbench.app.training.studies import find_study, new_study, next_runs, standing
 from workbench.app.training.training import training_task
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, decode_report

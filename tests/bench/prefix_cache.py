@@ -33,8 +33,8 @@ from tests.bench.real_input import DATA, cases, import_case, train_case
 from tests.bench.training import DEVICE, IMAGES, as_in_pytorch, ours, prepared, speed
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunLabels
-from workbench.learning.allocator import keep_memory
-from workbench.learning.kept_maps.prefix_store import Store
+from workbench.learning.frozen_cache.store import Store
+from workbench.learning.loop.allocator import keep_memory
 from workbench.learning.loop.assembly import Assembled, assemble
 from workbench.learning.networks.models import build_network
 from workbench.learning.precision import autocast
@@ -146,7 +146,7 @@ def measure_share(folder: Path, views: int) -> bool:
 
 def measure_accuracy(folder: Path, views: int, seeds: int) -> bool:
     """Paired trainings on birds6: kept views, and new ones each epoch."""
-    from workbench.app.open_project import OpenProject
+    from workbench.app.session import OpenProject
     from workbench.storage.project import Project
 
     case = cases(DATA)["birds6"]

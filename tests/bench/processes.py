@@ -24,7 +24,7 @@ from PySide6.QtCore import QCoreApplication
 
 from tests.bench.real_input import DATA, Case, cases, import_case
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.adopting import adopt
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split

@@ -21,7 +21,7 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task

@@ -23,11 +23,11 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.transfer.relatedness import domain_of, relatedness_task
+from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.relatedness import Relatedness, RelatednessOrder
 from workbench.storage.project import Project
-from workbench.vision.toys import BODIES, VIEWS, save_toy
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 Sets = Mapping[str, Mapping[str, Sequence[Path]]]

@@ -16,8 +16,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard, places_of
-from workbench.domain.neighbours import cosines, nearest, similarity_to, unit
+from workbench.domain.features import (
+    CARD_FILE,
+    KEYS_FILE,
+    ROWS_FILE,
+    FeatureCard,
+    cosines,
+    nearest,
+    places_of,
+    similarity_to,
+    unit,
+)
 from workbench.storage.features import FeatureIndexes
 
 ROUNDS = 15

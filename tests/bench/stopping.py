@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from tests.learning.small_runs import make_run
-from workbench.app.programs.processes import LearningProcess
+from tests.fixtures.run_folders import make_run
+from workbench.app.learner import LearningProcess
 from workbench.domain.reports import Epoch, Report, Stopped
 
 BOUND = 1.0  # seconds

@@ -29,17 +29,17 @@ from workbench.domain.advice import DataFacts, advise
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import complete
 from workbench.domain.runs import LabelList, RunLabels, Sample
-from workbench.learning.allocator import keep_memory
-from workbench.learning.device import choose_device, synchronise
 from workbench.learning.images.data import Images
 from workbench.learning.images.pixels import working_side
+from workbench.learning.loop.allocator import keep_memory
 from workbench.learning.loop.assembly import Assembled, assemble, fastest
 from workbench.learning.loop.loop import State
-from workbench.learning.networks.dropout import Dropout
+from workbench.learning.networks.backbones import Dropout
+from workbench.learning.networks.device import choose_device, synchronise
 from workbench.learning.networks.models import build_network
-from workbench.learning.optimisers import freeze
+from workbench.learning.optimizers import freeze
 from workbench.learning.precision import autocast
-from workbench.learning.run_folder import RunFolder
+from workbench.learning.protocol.folders import RunFolder
 
 BAR = 0.95
 IMAGES = 320

@@ -30,19 +30,18 @@ from PySide6.QtCore import QCoreApplication
 from tests.bench.real_input import cases, import_case
 from tests.bench.relatedness import DATA, make, real_sets
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
 from workbench.app.transfer import transferring
 from workbench.app.transfer.sources import written_source
-from workbench.app.transfer.transfer_book import latest
-from workbench.app.transfer.transfer_steps import Stage, steps
+from workbench.app.transfer.transfer_runs import Stage, steps
+from workbench.app.transfer.transferring import latest
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Note
 from workbench.domain.splits import Part, SplitPlan
-from workbench.domain.transfers import CANDIDATE_LAYERS, VIEWS, Asked, frozen_stage
-from workbench.domain.voting import elect
+from workbench.domain.transfers import CANDIDATE_LAYERS, VIEWS, Asked, elect, frozen_stage
 from workbench.storage.project import Project
 
 POINTS = 0.5

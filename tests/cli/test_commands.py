@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench.cli import run
+from workbench.cli.command import run
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.storage.project import Project

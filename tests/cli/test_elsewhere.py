@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.cli.test_training import project as project
-from workbench.cli import run
+from workbench.cli.command import run
 from workbench.domain.runs import MODEL_FILE, PREDICTIONS_FILE, SAMPLES_FILE
 
 SET = ("--set", "target=category", "--set", "backbone=simpleconv3", "--set", "epochs=2")

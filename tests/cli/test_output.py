@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from workbench.app.jobs import Task
-from workbench.cli.output import Output, aligned
+from workbench.cli.command import Output, aligned
 from workbench.cli.progress import Interrupted, ProgressLine, carry_out, sentence
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Progress, Step

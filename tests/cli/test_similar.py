@@ -6,9 +6,9 @@ import shutil
 import pytest
 import torch
 
-from tests.app.training_projects import small_project
-from tests.learning.small_runs import draw
-from workbench.cli import run
+from tests.fixtures.run_folders import draw
+from tests.fixtures.training_projects import small_project
+from workbench.cli.command import run
 from workbench.learning.networks.backbones import build_body
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench.cli import run
+from workbench.cli.command import run
 
 RECIPE = """\
 target = "category"

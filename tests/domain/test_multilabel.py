@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from workbench.domain.multilabel import (
+from workbench.domain.metrics import (
     average_precision,
     best_threshold,
     best_thresholds,

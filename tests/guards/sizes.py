@@ -3,7 +3,8 @@
 import ast
 from pathlib import Path
 
-FILE_LINES = 300
+FILE_LINES = 500  # more needs a reason in the first comment: then name the file here
+REASONED = {"ui/window/window.py"}
 FUNCTION_LINES = 40
 NAMELESS = {"utils", "common", "helpers", "core", "misc"}  # names that say nothing
 
@@ -20,7 +21,7 @@ def _of_file(path: Path, name: str) -> list[str]:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     found = []
-    if (lines := len(text.splitlines())) > FILE_LINES:
+    if (lines := len(text.splitlines())) > FILE_LINES and name not in REASONED:
         found.append(f"{name}: {lines} lines, allowed {FILE_LINES}")
     if text and not ast.get_docstring(tree):
         found.append(f"{name}: opens without saying why it exists")

@@ -12,16 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
 BREAKS = {
-    "a layer knows only those below": ("domain/geometry.py", "import workbench.vision.toys"),
+    "a layer knows only those below": ("domain/geometry.py", "import workbench.vision.charts"),
     "Every part stands in its layer": ("leftovers.py", '"""A part that has no layer."""'),
-    "Nobody imports learning": ("ui/theme.py", "import workbench.learning.networks.tv"),
+    "Nobody imports learning": ("ui/look/theme.py", "import workbench.learning.networks.tv"),
     "Learning knows vision and domain": (
         "learning/networks/tv.py",
         "import workbench.storage.project",
     ),
     "SQL lives in storage": ("app/jobs.py", "import sqlite3"),
     "Pixels live in vision": ("learning/networks/tv.py", "import cv2"),
-    "Networks live in learning": ("vision/toys.py", "import torch"),
+    "Networks live in learning": ("vision/charts.py", "import torch"),
     "Qt lives in app and ui": ("storage/project.py", "import PySide6.QtCore"),
     "What is drawn lives in ui": ("app/jobs.py", "import pyqtgraph"),
     "Commands live in cli": ("app/jobs.py", "import click"),
@@ -31,7 +31,7 @@ BREAKS = {
 BANNED = [
     ("app/jobs.py", "from PySide6 import QtWidgets", "PySide6.QtWidgets"),
     ("app/jobs.py", "from PySide6.QtGui import QImage", "PySide6.QtGui"),
-    ("cli/output.py", "from PySide6.QtWidgets import QLabel", "PySide6.QtWidgets"),
+    ("cli/command.py", "from PySide6.QtWidgets import QLabel", "PySide6.QtWidgets"),
     ("domain/geometry.py", "import cv2", "cv2"),
     ("domain/geometry.py", "from PIL import Image", "PIL"),
     ("app/jobs.py", "import sqlite3", "sqlite3"),

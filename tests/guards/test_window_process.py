@@ -32,13 +32,13 @@ def modules_after(code: str) -> set[str]:
 
 def test_no_module_of_the_window_or_the_commands_loads_torch():
     loaded = modules_after(IMPORT_ALL)
-    assert "workbench.ui.frame.window" in loaded
+    assert "workbench.ui.window.window" in loaded
     assert loaded.isdisjoint(FOREIGN)
 
 
 def test_what_opens_first_does_not_load_the_charts():
     loaded = modules_after(
-        "import sys, workbench.ui.application, workbench.ui.frame.window\n"
+        "import sys, workbench.ui.application, workbench.ui.window.window\n"
         'print("\\n".join(sorted(sys.modules)))'
     )
     assert loaded.isdisjoint((*FOREIGN, "pyqtgraph", "scipy", "matplotlib"))

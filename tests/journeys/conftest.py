@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import pytest
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.settings import Settings
+from workbench.demo.toys import BODIES, VIEWS, render_toy
 from workbench.storage.project import Project
-from workbench.ui.frame.window import MainWindow
-from workbench.vision.toys import BODIES, VIEWS, render_toy
+from workbench.ui.window.window import MainWindow
 
 PER_VIEW = 4
 TRUTH = {view[0].upper(): view for view in VIEWS}

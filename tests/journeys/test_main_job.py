@@ -6,10 +6,10 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
+from workbench.demo.toys import BODIES
 from workbench.domain.images import ImageFilter
 from workbench.domain.runs import RunStatus
-from workbench.ui.images.import_dialog import ImportDialog
-from workbench.vision.toys import BODIES
+from workbench.ui.dialogs.importing import ImportDialog
 
 TRAINING = 90_000  # milliseconds a short training may take on a busy machine
 

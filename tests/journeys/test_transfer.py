@@ -8,20 +8,19 @@ import pytest
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.settings import Settings
 from workbench.app.training.splitting import split
 from workbench.app.transfer import transferring
-from workbench.app.transfer.transfer_book import transfers
-from workbench.app.transfer.transfer_steps import Stage
+from workbench.app.transfer.transfer_runs import Stage
+from workbench.app.transfer.transferring import transfers
+from workbench.demo.toys import BODIES, VIEWS, render_toy
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import SplitPlan
-from workbench.storage.lock import read_lock
-from workbench.storage.project import Project
-from workbench.ui.frame.window import MainWindow
+from workbench.storage.project import Project, read_lock
 from workbench.ui.look.theme import apply_theme
-from workbench.vision.toys import BODIES, VIEWS, render_toy
+from workbench.ui.window.window import MainWindow
 
 WAIT = 240_000
 QUICK = {

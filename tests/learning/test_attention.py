@@ -10,23 +10,23 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from tests.explaining.tiny_runs import draw_images, save_run
-from tests.learning.small_runs import CATEGORY, Chances, make_run, train
+from tests.fixtures.run_folders import CATEGORY, Chances, make_run, train
+from tests.fixtures.tiny_runs import draw_images, save_run
 from workbench.app.explain.explaining import trust_sentence
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished, Note, Paused
 from workbench.domain.requests import Describe, Explain, Picture
 from workbench.domain.runs import WEIGHTS_FILE, RunLabels
-from workbench.learning.device import choose_device
 from workbench.learning.methods import Batch, Setup, find_method
 from workbench.learning.networks.attention import Watch, attention, map_layer, masked
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, explainable_layers
+from workbench.learning.optimizers import PATIENCE, AdamWThenSGD
 from workbench.learning.penalties.base import watching
-from workbench.learning.reporting import Wish
+from workbench.learning.protocol.reporting import Wish
 from workbench.learning.serving.explain import describe, explain
 from workbench.learning.serving.loaded import WarmNetworks
-from workbench.learning.two_phases import PATIENCE, AdamWThenSGD
 
 OPTIONS = {"at-cnn": {"channels": 3, "weight": 0.5}}
 

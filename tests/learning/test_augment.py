@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.learning.small_runs import TINY, draw
+from tests.fixtures.run_folders import TINY, draw
 from workbench.domain.recipes import complete
 from workbench.learning.images.augment import Augmenter, Views, draw_views
 

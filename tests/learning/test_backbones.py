@@ -9,18 +9,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.learning.small_runs import CATEGORY, VIEW
+from tests.fixtures.run_folders import CATEGORY, VIEW
 from workbench.domain.advice import STEADY
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.networks.backbones import build_body
+from workbench.learning.networks.backbones import Squeeze, build_body
 from workbench.learning.networks.models import build_network, explainable_layers, weights_of
-from workbench.learning.networks.se_resnet import Squeeze
 from workbench.learning.networks.tv import models
 from workbench.learning.networks.weights import load_start
-from workbench.learning.optimisers import freeze
+from workbench.learning.optimizers import freeze
 
 # Channels and side of the last feature map at the native input, and pooled features.
 SIZES = {

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.learning.small_runs import CATEGORY, TINY, make_run, train
+from tests.fixtures.run_folders import CATEGORY, TINY, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished
 from workbench.domain.requests import Explain, Picture
 from workbench.domain.runs import RunLabels
-from workbench.learning.device import choose_device
 from workbench.learning.heads.parts import Parts
 from workbench.learning.methods import Batch, Setup
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties.base import HEAD_INPUT
 from workbench.learning.penalties.channel_grouping import ChannelGrouping, distance, diversity

@@ -6,26 +6,27 @@ import pytest
 import torch
 from scipy.cluster.vq import kmeans2
 
-from tests.learning.small_runs import draw
+from tests.fixtures.run_folders import draw
 from workbench.domain.assessments import ORDER_FILE, StartOrder
 from workbench.domain.clusters import CLUSTERS_FILE, ClusterOrder, Clusters, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE, Sample, encode_samples
-from workbench.learning.clustering.deep_cluster import moved, uniform_rows
-from workbench.learning.clustering.information import joint_of, mutual_information
-from workbench.learning.clustering.k_means import (
+from workbench.learning.clustering.deep_cluster import (
     distances,
     k_means,
     lloyd,
     means,
+    moved,
     repaired,
     sureness,
+    uniform_rows,
     whitened,
 )
+from workbench.learning.clustering.iic import joint_of, mutual_information
 from workbench.learning.clustering.training import ClusterTraining, cluster
-from workbench.learning.orders import Errand, Interrupted
-from workbench.learning.reporting import Control, Wish
+from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.reporting import Control, Wish
 
 
 def blobs(per=20, seed=0):
@@ -63,7 +64,7 @@ def test_the_best_of_several_starts_finds_the_groups_and_is_the_same_each_time()
 
 
 def test_distances_and_means_are_the_plain_ones(monkeypatch):
-    monkeypatch.setattr("workbench.learning.clustering.k_means.BLOCK", 7)
+    monkeypatch.setattr("workbench.learning.clustering.deep_cluster.BLOCK", 7)
     points, truth = blobs()
     centroids = means(points, truth, 3)
     np.testing.assert_allclose(centroids, [points[truth == i].mean(axis=0) for i in range(3)])

@@ -9,9 +9,9 @@ import torch
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList, RunLabels
-from workbench.learning.device import choose_device
 from workbench.learning.methods import Batch, Beginning, Setup, find_method
 from workbench.learning.methods.cnn_rnn import Decoder, SequenceNetwork
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, card_of
 from workbench.learning.serving.export import Probabilities, write
 

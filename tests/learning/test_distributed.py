@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.learning.small_runs import make_run, reports_of, train
-from workbench.app.programs.processes import child_environment
+from tests.fixtures.run_folders import make_run, reports_of, train
+from workbench.app.learner import child_environment
 from workbench.domain.reports import Epoch, Finished, Started
 from workbench.domain.runs import CHECKPOINT_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
 from workbench.learning.loop.distributed import Team

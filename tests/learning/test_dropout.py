@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from workbench.learning.networks.dropout import Dropout
+from workbench.learning.networks.backbones import Dropout
 
 
 @pytest.mark.parametrize("p", [0.2, 0.5])

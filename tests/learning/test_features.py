@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.learning.small_runs import Chances, draw
+from tests.fixtures.run_folders import Chances, draw
 from workbench.domain.assessments import ORDER_FILE, StartOrder
 from workbench.domain.errors import KnownError
 from workbench.domain.features import (
@@ -18,9 +18,9 @@ from workbench.domain.features import (
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
 from workbench.learning.images.pixels import load_square, normalised
 from workbench.learning.networks.backbones import build_body, normalisation
-from workbench.learning.orders import Errand, Interrupted
+from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.reporting import Control, Wish
 from workbench.learning.questions.features import FeatureWriter, write_features
-from workbench.learning.reporting import Control, Wish
 from workbench.storage.features import FeatureIndexes
 
 

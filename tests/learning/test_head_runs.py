@@ -11,19 +11,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.learning.small_runs import CATEGORY, VIEW, Chances, make_run, train
+from tests.fixtures.run_folders import CATEGORY, VIEW, Chances, make_run, train
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Finished, Note, Paused
 from workbench.domain.runs import MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE, RunLabels
+from workbench.learning.evaluation.trained import load_model
 from workbench.learning.heads import HEADS, find_head
 from workbench.learning.loop.assembly import check_options
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.models import build_network, card_of, save_model, weights_of
-from workbench.learning.optimisers import freeze
-from workbench.learning.reporting import Wish
+from workbench.learning.optimizers import freeze
+from workbench.learning.protocol.reporting import Wish
 from workbench.learning.serving.export import Probabilities, write
-from workbench.learning.serving.trained import load_model
 
 OPTIONS = {
     "linear": {},

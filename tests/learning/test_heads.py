@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.learning.small_runs import CATEGORY, TINY, VIEW
+from tests.fixtures.run_folders import CATEGORY, TINY, VIEW
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
 from workbench.learning.heads import ClassHead, JointHead

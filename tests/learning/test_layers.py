@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from tests.app.training_projects import small_project
+from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
-from workbench.app.transfer.layer_study import layer_studies, layers_task
+from workbench.app.transfer.assessing import layer_studies, layers_task
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.learning.evaluation.transferability import frozen_accuracy
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.probe import pooled
 from workbench.learning.questions.layers import StageWatch, _accuracies
-from workbench.learning.transferability.frozen_head import frozen_accuracy
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.learning.small_runs import CATEGORY
+from tests.fixtures.run_folders import CATEGORY
 from workbench.domain.runs import RunLabels
 from workbench.learning.methods import METHODS
 from workbench.learning.methods.co_tuning import direct, reverse
@@ -16,7 +16,7 @@ from workbench.learning.methods.spot_tune import SpotBody
 from workbench.learning.methods.stochastic_norm import StochasticNorm2d
 from workbench.learning.networks.models import build_network
 from workbench.learning.networks.probe import linear_probe
-from workbench.learning.networks.source_head import source_head
+from workbench.learning.networks.weights import source_head
 
 IMAGES = torch.randn(7, 3, 48, 48, generator=torch.Generator().manual_seed(3))
 

@@ -10,20 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.learning.small_runs import CATEGORY, Chances, add_unlabelled, make_run, train
+from tests.fixtures.run_folders import CATEGORY, Chances, add_unlabelled, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import WITH_HEAD, Spec
 from workbench.domain.reports import Epoch, Finished, Paused
 from workbench.domain.runs import PREDICTIONS_FILE, START_FILE, WEIGHTS_FILE, RunLabels
-from workbench.learning.device import choose_device
-from workbench.learning.evaluate import Scorer
+from workbench.learning.evaluation.scores import Scorer
+from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.pixels import load_square, working_side
 from workbench.learning.methods import METHODS
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, weights_of
 from workbench.learning.penalties import PENALTIES
-from workbench.learning.reporting import Wish
-from workbench.learning.run_folder import read_run_folder
-from workbench.learning.serving.trained import load_model
+from workbench.learning.protocol.folders import read_run_folder
+from workbench.learning.protocol.reporting import Wish
 
 
 def head_for(spec: Spec) -> dict[str, str]:

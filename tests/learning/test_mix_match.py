@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.learning.small_runs import CATEGORY, TINY, VIEW, add_unlabelled, make_run, train
+from tests.fixtures.run_folders import CATEGORY, TINY, VIEW, add_unlabelled, make_run, train
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished
 from workbench.domain.runs import PREDICTIONS_FILE, LabelList, RunLabels
-from workbench.learning.device import choose_device
 from workbench.learning.heads import ClassHead
 from workbench.learning.images.data import load_images
 from workbench.learning.loop.assembly import assemble
@@ -21,10 +20,11 @@ from workbench.learning.loop.batches import Batches
 from workbench.learning.loop.distributed import Team
 from workbench.learning.methods import Batch, Setup, Unlabelled
 from workbench.learning.methods.mix_match import MixMatch, blended, shares, sharpened
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties import find_penalties
 from workbench.learning.penalties.base import watching
-from workbench.learning.run_folder import read_run_folder
+from workbench.learning.protocol.folders import read_run_folder
 
 SIZES = (3, 3)  # labels of target and view
 

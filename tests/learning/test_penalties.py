@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.learning.small_runs import CATEGORY, TINY
+from tests.fixtures.run_folders import CATEGORY, TINY
 from workbench.domain.methods import Options
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.device import choose_device
-from workbench.learning.loop.gradients import backward
-from workbench.learning.loop.mixing import mixed
+from workbench.learning.loop.batches import mixed
+from workbench.learning.loop.loop import backward
 from workbench.learning.methods import Batch, Beginning, Setup
 from workbench.learning.methods.terms import LabelLoss
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties import PENALTIES, Penalty, watching
 from workbench.learning.penalties.base import HEAD_INPUT

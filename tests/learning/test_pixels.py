@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.learning.small_runs import CATEGORY
+from tests.fixtures.run_folders import CATEGORY
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.runs import ModelCard, RunLabels

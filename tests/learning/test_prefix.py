@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.learning.small_runs import CATEGORY
+from tests.fixtures.run_folders import CATEGORY
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.runs import RunLabels
-from workbench.learning.device import choose_device
-from workbench.learning.kept_maps.prefix import Split, digests, run_units, split
+from workbench.learning.frozen_cache.prefix import Split, digests, run_units, split
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import Network, build_network
-from workbench.learning.optimisers import freeze
+from workbench.learning.optimizers import freeze
 
 ROWS = [name for name in BACKBONES if name != "simpleconv3"]
 

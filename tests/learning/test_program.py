@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.learning.small_runs import make_run, reports_of, train
-from workbench.app.programs.processes import LearningProcess
+from tests.fixtures.run_folders import make_run, reports_of, train
+from workbench.app.learner import LearningProcess
 from workbench.domain.reports import (
     AnyReport,
     Broken,

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from tests.learning.small_runs import TINY, Chances, make_run, train, write_samples
+from tests.fixtures.run_folders import TINY, Chances, make_run, train, write_samples
 from tests.learning.test_training import assert_equal_weights
 from workbench.domain.advice import DataFacts, advise
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Epoch, Finished, Note, Paused
 from workbench.domain.runs import SAMPLES_FILE, decode_samples
-from workbench.learning.device import choose_device
 from workbench.learning.images.data import load_images
 from workbench.learning.images.sampling import epoch_rows, quotas, showings
 from workbench.learning.loop.assembly import assemble
 from workbench.learning.loop.batches import Batches
 from workbench.learning.loop.distributed import Team
-from workbench.learning.reporting import Wish
-from workbench.learning.run_folder import read_run_folder
+from workbench.learning.networks.device import choose_device
+from workbench.learning.protocol.folders import read_run_folder
+from workbench.learning.protocol.reporting import Wish
 
 SIZES = (40, 9, 1)
 LABELS = np.repeat(np.arange(3), SIZES)

@@ -8,16 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.learning.small_runs import CATEGORY, TINY, make_run, train
+from tests.fixtures.run_folders import CATEGORY, TINY, make_run, train
 from tests.learning.test_penalties import batch_of, value
-from workbench.domain.backbones import backbone
+from workbench.domain.backbones import PRESETS, StageRule, backbone, frozen_stages, preset
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete, parse_toml, put_setting, to_toml
 from workbench.domain.runs import START_FILE, WEIGHTS_FILE, RunLabels
-from workbench.domain.stages import PRESETS, StageRule, frozen_stages, preset
 from workbench.learning.methods import METHODS, Setup
 from workbench.learning.networks.models import build_network, weights_of
-from workbench.learning.optimisers import make_optimizer, set_rate
+from workbench.learning.optimizers import make_optimizer, set_rate
 from workbench.learning.penalties import PENALTIES
 
 LABELS = RunLabels(CATEGORY)

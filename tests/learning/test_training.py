@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.learning.small_runs import Chances, make_run, reports_of, train
+from tests.fixtures.run_folders import Chances, make_run, reports_of, train
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Finished, Note, Paused, Started, Stopped
 from workbench.domain.runs import (
@@ -21,10 +21,10 @@ from workbench.domain.runs import (
     WEIGHTS_FILE,
     decode_samples,
 )
-from workbench.learning.evaluate import Scorer
+from workbench.learning.evaluation.scores import Scorer
+from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.pixels import load_square, working_side
-from workbench.learning.reporting import Wish
-from workbench.learning.serving.trained import load_model
+from workbench.learning.protocol.reporting import Wish
 
 SQUEEZED = {"backbone": "squeezenet1_1", "learning_rate": 0.002, "rotation": 0.0, "epochs": 2}
 
@@ -72,7 +72,7 @@ def test_the_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
     samples = decode_samples((folder / SAMPLES_FILE).read_bytes())
     side = working_side(card.image_size, card.test_resize)
     squares = torch.stack([load_square(Path(sample.path), None, side) for sample in samples])
-    from workbench.learning.device import choose_device
+    from workbench.learning.networks.device import choose_device
 
     scores = Scorer(network, card, choose_device())(squares).numpy()
     with np.load(folder / PREDICTIONS_FILE, allow_pickle=False) as arrays:
@@ -143,12 +143,12 @@ def test_stop_keeps_the_weights_so_far(tmp_path: Path) -> None:
 
 
 def test_flips_swap_left_and_right(tmp_path: Path) -> None:
-    from tests.learning.small_runs import VIEW
+    from tests.fixtures.run_folders import VIEW
     from workbench.domain.runs import RunLabels
-    from workbench.learning.device import choose_device
     from workbench.learning.images.data import load_images
     from workbench.learning.loop.assembly import assemble
-    from workbench.learning.run_folder import read_run_folder
+    from workbench.learning.networks.device import choose_device
+    from workbench.learning.protocol.folders import read_run_folder
 
     folder = make_run(tmp_path / "run", views=True)
     run = read_run_folder(folder)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.learning.small_runs import CATEGORY, make_run, train
+from tests.fixtures.run_folders import CATEGORY, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import WEIGHTS_FILE, LabelList, RunLabels
 from workbench.learning.networks.models import build_network, weights_of

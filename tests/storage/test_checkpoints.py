@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.storage import checkpoints
+from workbench.storage import database as checkpoints
 from workbench.storage.database import Database
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.storage.made import fill
+from tests.fixtures.stored_images import fill
 from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect

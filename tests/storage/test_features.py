@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.app.training_projects import small_project
+from tests.fixtures.training_projects import small_project
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError
 from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard, feature_key

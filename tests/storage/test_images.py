@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.storage.made import MTIME, fill, found
+from tests.fixtures.stored_images import MTIME, fill, found
 from workbench.domain.errors import KnownError
 from workbench.domain.images import FoundImage, ImageFilter, SkippedFile, Sort
 from workbench.domain.predictions import PredictionTable

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.storage.made import fill, found
-from workbench.domain.annotations import Author
+from tests.fixtures.stored_images import fill, found
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import ValueRefused
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageFilter
-from workbench.domain.labels import ANIMAL_VIEWS, CAR_VIEWS, Label, LabelSet, Subject
+from workbench.domain.labels import ANIMAL_VIEWS, CAR_VIEWS, Author, Label, LabelSet, Subject
 from workbench.storage.project import Project
 
 

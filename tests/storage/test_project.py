@@ -12,11 +12,17 @@ import msgspec
 import pytest
 from sqlite_utils.migrations import Migrations
 
-from tests.storage.made import fill
+from tests.fixtures.stored_images import fill
 from workbench.domain.errors import KnownError
 from workbench.storage import project as project_module
-from workbench.storage.lock import LOCK_FILE, Holder, process_started, this_process
-from workbench.storage.project import DATABASE_FILE, Project
+from workbench.storage.project import (
+    DATABASE_FILE,
+    LOCK_FILE,
+    Holder,
+    Project,
+    process_started,
+    this_process,
+)
 from workbench.storage.schema import migrations
 
 

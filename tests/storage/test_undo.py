@@ -4,13 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.storage.made import MTIME, fill, found, state
-from workbench.domain.annotations import Author
+from tests.fixtures.stored_images import MTIME, fill, found, state
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
-from workbench.domain.labels import Label, LabelSet
+from workbench.domain.labels import Author, Label, LabelSet
 from workbench.domain.splits import SplitPlan, stratified_split
 from workbench.storage.project import Project
 

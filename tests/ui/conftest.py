@@ -64,7 +64,7 @@ def weights(tmp_path, monkeypatch):
 @pytest.fixture
 def window(birds, qtbot, qapp):
     """The window on that project, shown and active."""
-    from workbench.ui.frame.window import MainWindow
+    from workbench.ui.window.window import MainWindow
 
     apply_theme(qapp, "light")
     made = MainWindow(birds, Settings(None))

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from workbench.ui.look.theme import LIGHT, label_colour
-from workbench.ui.results.confusion import ConfusionView
+from workbench.ui.pages.results.confusion import ConfusionView
 
 NAMES = ("egret", "mandarin", "owl", "puffin", "toucan", "wood duck")
 COUNTS = np.diag([40, 41, 42, 43, 44, 45]).astype(np.int64)

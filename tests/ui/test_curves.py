@@ -6,7 +6,7 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QGuiApplication
 
 from workbench.domain.reports import Epoch
-from workbench.ui.widgets.curve_group import CurveGroup, StepLosses
+from workbench.ui.parts.curve_group import CurveGroup, StepLosses
 
 
 def epochs(count=12, best=9, validation=True):

@@ -16,20 +16,14 @@ from workbench.app.labels.labelling import assign
 from workbench.domain.images import SkippedFile
 from workbench.domain.labels import CAR_VIEWS
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step
-from workbench.ui.frame.doctor_dialog import DoctorDialog
-from workbench.ui.frame.file_deeds import export_to, find_moved, import_from, relink, say_moved
-from workbench.ui.frame.keys_dialog import KeysDialog
-from workbench.ui.frame.notifications import Notifications
-from workbench.ui.images.import_dialog import (
-    ImportDialog,
-    folder_names,
-    likely_set,
-    origins_for,
-    said,
-)
-from workbench.ui.views.coverage import CoverageMatrix
-from workbench.ui.widgets.empty import EmptyState
-from workbench.ui.widgets.job_words import JobState, clock, state_after
+from workbench.ui.dialogs.doctor import DoctorDialog
+from workbench.ui.dialogs.files import export_to, find_moved, import_from, relink, say_moved
+from workbench.ui.dialogs.importing import ImportDialog, folder_names, likely_set, origins_for, said
+from workbench.ui.dialogs.keys import KeysDialog
+from workbench.ui.pages.views.coverage import CoverageMatrix
+from workbench.ui.parts.empty import EmptyState
+from workbench.ui.parts.job_line import JobState, clock, state_after
+from workbench.ui.window.notifications import Notifications
 
 KNOWN = {"view": CAR_VIEWS.names, "expression": ("none", "smile"), "category": ()}
 
@@ -170,7 +164,7 @@ def test_cells_rows_and_columns_of_the_coverage_can_be_clicked(matrix, qtbot):
 
 
 def test_notes_come_and_go_and_bad_ones_stay(qtbot, monkeypatch):
-    from workbench.ui.frame import notifications
+    from workbench.ui.window import notifications
 
     monkeypatch.setitem(notifications._LASTS, "info", 30)
     over = QWidget()

@@ -6,7 +6,7 @@ import math
 
 from PySide6.QtCore import Qt
 
-from workbench.ui.widgets.figure_table import Column, FigureTable, figure
+from workbench.ui.parts.figure_table import Column, FigureTable, figure
 
 
 def test_figures_sort_by_what_they_are_and_not_by_how_they_are_written(qtbot) -> None:

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 
-from workbench.ui.tiles.grid import ImageGrid, Tiles
+from workbench.ui.parts.image_grid import ImageGrid, Tiles
 
 
 class Colours(Tiles):

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from workbench.app.similar.clustering import cluster_order
 from workbench.domain.clusters import CLUSTERS_FILE, ROUNDS, Clustering
 from workbench.domain.images import ImageFilter
-from workbench.ui.tiles.filter_words import chips, from_state, to_state
+from workbench.ui.parts.filter_bar import chips, from_state, to_state
 
 WAIT = 180_000
 CONTROL = Qt.KeyboardModifier.ControlModifier

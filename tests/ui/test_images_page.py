@@ -8,9 +8,9 @@ from tests.ui.conftest import write_photo
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
 from workbench.domain.images import ImageFilter, Sort
-from workbench.ui.images.skipped_dialog import SkippedDialog
-from workbench.ui.tiles.filter_words import chips, from_state, to_state, with_label
-from workbench.ui.tiles.image_menu import image_menu, remove_images
+from workbench.ui.dialogs.importing import SkippedDialog
+from workbench.ui.parts.filter_bar import chips, from_state, to_state, with_label
+from workbench.ui.parts.image_menu import image_menu, remove_images
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -179,7 +179,7 @@ def test_an_image_opens_in_views_by_enter(page, qtbot, window):
 
 def test_an_empty_project_says_what_to_do(op, qtbot, qapp):
     from workbench.app.settings import Settings
-    from workbench.ui.frame.window import MainWindow
+    from workbench.ui.window.window import MainWindow
 
     window = MainWindow(op, Settings(None))
     qtbot.addWidget(window)

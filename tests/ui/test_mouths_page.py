@@ -10,14 +10,13 @@ import pytest
 from PySide6.QtCore import Qt
 
 from workbench.app.images.thumbnails import ThumbnailLoader
-from workbench.app.open_project import OpenProject
-from workbench.domain.crops import Crop, CropState
+from workbench.app.session import OpenProject
+from workbench.domain.crops import Crop, CropState, Queue
 from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
-from workbench.domain.mouth_queue import Queue
 from workbench.storage.project import Project
-from workbench.ui.mouths.page import MouthsPage
 from workbench.ui.page import Context
+from workbench.ui.pages.mouths.page import MouthsPage
 
 WIDTH, HEIGHT = 160, 120
 LANDMARKS = tuple((40.0 + i % 12, 60.0 + i // 12) for i in range(68))

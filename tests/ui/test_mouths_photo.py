@@ -9,10 +9,9 @@ from PySide6.QtGui import QColor
 
 from workbench.domain.crops import CropState
 from workbench.domain.geometry import Rect
-from workbench.ui.mouths.faces import SIDE, FaceStrip
-from workbench.ui.mouths.marks import Face
-from workbench.ui.mouths.photo import MouthPhoto
-from workbench.ui.tiles.photo import to_qimage
+from workbench.ui.pages.mouths.photo import Face, MouthPhoto
+from workbench.ui.pages.mouths.stage import SIDE, FaceStrip
+from workbench.ui.parts.photo import to_qimage
 
 LANDMARKS = tuple((100.0 + 3 * (i % 10), 90.0 + 2 * (i // 10)) for i in range(68))
 FIRST = Face(1, 1, CropState.FOUND, Rect(80, 80, 140, 140), LANDMARKS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 
-from workbench.ui.tiles.photo import PhotoView, to_qimage
+from workbench.ui.parts.photo import PhotoView, to_qimage
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 
-from tests.ui.made_runs import fill, make_run
-from tests.ui.page_host import PageHost
-from workbench.app.open_project import OpenProject
+from tests.fixtures.finished_runs import fill, make_run
+from tests.fixtures.page_host import PageHost
 from workbench.app.results.run_comparison import Outcome
+from workbench.app.session import OpenProject
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
@@ -17,7 +17,7 @@ from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, RunStatus
 from workbench.storage.project import Project
-from workbench.ui.results.page import ResultsPage
+from workbench.ui.pages.results.page import ResultsPage
 
 
 @pytest.fixture

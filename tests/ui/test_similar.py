@@ -8,8 +8,8 @@ from workbench.app.jobs import run_here
 from workbench.app.similar.features import feature_source
 from workbench.app.similar.similarity import similar_task
 from workbench.domain.images import ImageFilter, Similar, Sort
-from workbench.ui.tiles.filter_words import chips, from_state, to_state, with_label
-from workbench.ui.tiles.image_menu import image_menu
+from workbench.ui.parts.filter_bar import chips, from_state, to_state, with_label
+from workbench.ui.parts.image_menu import image_menu
 
 WAIT = 120_000
 SHIFT = Qt.KeyboardModifier.ShiftModifier

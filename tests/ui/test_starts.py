@@ -7,10 +7,10 @@ import pytest
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage
 
-from tests.app.training_projects import small_project
-from tests.ui.page_host import PageHost
+from tests.fixtures.page_host import PageHost
+from tests.fixtures.training_projects import small_project
 from workbench.domain.backbones import BACKBONES
-from workbench.ui.train.page import TrainPage
+from workbench.ui.pages.train.page import TrainPage
 
 WAIT = 180_000
 

@@ -5,11 +5,11 @@ import io
 
 import pytest
 
-from tests.app.training_projects import FAST, small_project
+from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.settings import Settings
 from workbench.domain.runs import RunStatus
-from workbench.ui.frame.window import MainWindow
 from workbench.ui.look.theme import apply_theme
+from workbench.ui.window.window import MainWindow
 
 WAIT = 180_000
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QRect, QSize
 
-from workbench.ui.tiles.geometry import GridGeometry, StripGeometry
+from workbench.ui.parts.tile_geometry import GridGeometry, StripGeometry
 
 grids = st.builds(
     GridGeometry, st.integers(0, 400), st.integers(70, 1500), st.sampled_from([64, 96, 160, 320])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbench.ui.tiles.selection import TileSelection
+from workbench.ui.parts.tile_view import TileSelection
 
 
 def selection(*ids):

@@ -3,18 +3,17 @@
 import pytest
 from PySide6.QtCore import QPoint, Qt
 
-from tests.app.training_projects import FAST, small_project
-from tests.ui.made_runs import make_run
-from tests.ui.page_host import PageHost
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.weights import weights_path
+from tests.fixtures.finished_runs import make_run
+from tests.fixtures.page_host import PageHost
+from tests.fixtures.training_projects import FAST, small_project
+from workbench.app.session import OpenProject
+from workbench.app.weights import weights_path
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
-from workbench.ui.recipe.stage_row import StageRow
-from workbench.ui.train.page import TrainPage
-from workbench.ui.train.preflight import DELAY_MS
+from workbench.ui.pages.train.page import DELAY_MS, TrainPage
+from workbench.ui.parts.recipe.form import StageRow
 
 WAIT = 120_000
 

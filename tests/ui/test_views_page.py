@@ -12,8 +12,8 @@ from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.labels import CAR_VIEWS
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
-from workbench.ui.images.split_dialog import SplitDialog
-from workbench.ui.labels.sets_dialog import LabelSetsDialog
+from workbench.ui.dialogs.label_sets import LabelSetsDialog
+from workbench.ui.dialogs.split import SplitDialog
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 

@@ -9,14 +9,14 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
 from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.settings import Settings
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.reports import Progress
 from workbench.storage.project import Project
-from workbench.ui.frame.window import MainWindow
 from workbench.ui.look.theme import DARK, Theme, apply_theme
+from workbench.ui.window.window import MainWindow
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -182,7 +182,7 @@ def test_closing_stops_what_runs(window, qtbot):
 
 def test_a_dropped_folder_is_asked_about_and_imported(window, qtbot, tmp_path, monkeypatch):
     from tests.ui.conftest import write_photo
-    from workbench.ui.images import import_dialog
+    from workbench.ui.dialogs import importing as import_dialog
 
     write_photo(tmp_path / "more" / "front" / "x.jpg", 99)
     write_photo(tmp_path / "more" / "left" / "y.jpg", 98)
@@ -223,9 +223,9 @@ def test_it_fits_small_screens(window, qtbot, size):
 def test_the_windows_process_is_free_of_torch(tmp_path):
     script = (
         "import sys; from pathlib import Path; from PySide6.QtWidgets import QApplication\n"
-        "from workbench.app.open_project import OpenProject\n"
+        "from workbench.app.session import OpenProject\n"
         "from workbench.storage.project import Project\n"
-        "from workbench.ui.frame.window import MainWindow\n"
+        "from workbench.ui.window.window import MainWindow\n"
         "application = QApplication([])\n"
         f"window = MainWindow(OpenProject(Project.create(Path({str(tmp_path / 'p')!r}))))\n"
         "window.show(); window.make_all_pages(); window.close()\n"

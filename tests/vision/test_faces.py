@@ -4,13 +4,23 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.faces_drawn import draw_face, photograph
+from tests.fixtures.drawn_faces import draw_face, photograph
 from workbench.domain.crops import CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.vision.faces import Detectors, find_faces, load_detectors, smallest_face
-from workbench.vision.landmarks import landmarks_path, load_landmarks
-from workbench.vision.mouths import NO_FACE, NOT_SURE, OUTSIDE, TOO_LARGE, MouthFinder
+from workbench.vision.mouths import (
+    NO_FACE,
+    NOT_SURE,
+    OUTSIDE,
+    TOO_LARGE,
+    Detectors,
+    MouthFinder,
+    find_faces,
+    landmarks_path,
+    load_detectors,
+    load_landmarks,
+    smallest_face,
+)
 
 BLANK = np.full((400, 600), 128, np.uint8)
 
@@ -203,6 +213,6 @@ def test_the_landmark_file_is_named_when_it_is_missing_or_wrong(tmp_path, monkey
 
 
 def test_a_missing_cascade_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr("workbench.vision.faces.cv2.__file__", str(tmp_path / "cv2.py"))
+    monkeypatch.setattr("workbench.vision.mouths.cv2.__file__", str(tmp_path / "cv2.py"))
     with pytest.raises(KnownError, match="haarcascade"):
         load_detectors()

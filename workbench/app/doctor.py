@@ -15,11 +15,11 @@ from pathlib import Path
 
 from workbench import __version__
 from workbench.app.device import describe, processor_words
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.weights import weights_path
+from workbench.app.session import OpenProject
+from workbench.app.weights import weights_path
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError
-from workbench.vision.landmarks import LICENCE_NOTE, landmarks_path
+from workbench.vision.mouths import LICENCE_NOTE, landmarks_path
 
 PACKAGES = (
     "PySide6-Essentials",

@@ -1,43 +1,31 @@
-"""The workbench's deeds as commands: named here without cost, loaded when one is asked for."""
+"""The commands: named here without cost, each loaded when it is called."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 # command → the module of this package that holds it, in the order of the work
 COMMANDS: dict[str, str] = {
     "new": "projects",
     "import": "projects",
-    "label": "labelling",
-    "labels": "labelling",
+    "label": "labels",
+    "labels": "labels",
     "undo": "projects",
     "redo": "projects",
-    "similar": "similarity",
-    "cluster": "clustering",
+    "similar": "similar",
+    "cluster": "groups",
     "crop": "mouths",
-    "split": "training",
+    "split": "train",
     "methods": "methods",
-    "transferability": "assessing",
-    "layers": "layers",
-    "relatedness": "assessing",
-    "train": "training",
-    "transfer": "transferring",
-    "study": "studying",
+    "transferability": "transfer",
+    "layers": "transfer",
+    "relatedness": "transfer",
+    "train": "train",
+    "transfer": "transfer",
+    "study": "studies",
     "runs": "runs",
     "evaluate": "runs",
     "explain": "using",
     "predict": "using",
     "export": "using",
-    "doctor": "checking",
-    "demo": "demonstration",
+    "doctor": "doctor",
+    "demo": "demo",
 }
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line (without the program's name); the exit code comes back.
-
-    0 done, 1 an error of the world, 2 wrong usage, 130 stopped by the user.
-    """
-    from workbench.cli.frame import dispatch
-
-    return dispatch(list(arguments))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from workbench.app.training.choices import specs
-from workbench.cli.frame import Result, command
-from workbench.cli.output import Output
+from workbench.cli.command import Output, Result, command
 from workbench.domain.methods import Spec
 
 KINDS = (("method", "Methods"), ("head", "Heads"), ("penalty", "Penalties"))

@@ -9,10 +9,9 @@ import click
 
 from workbench.app.mouths.crop_files import save_crops_task
 from workbench.app.mouths.cropping import DetectionResult, choose_landmarks_file, detection_task
-from workbench.app.open_project import OpenProject
-from workbench.cli.frame import Result, command, opened, project_argument
-from workbench.cli.labelling import matching
-from workbench.cli.output import Output
+from workbench.app.session import OpenProject
+from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
 from workbench.domain.crops import CropState
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from workbench.app.images.importing import ImportResult, import_task
-from workbench.cli.frame import Result, command, opened, project_argument
-from workbench.cli.output import Output
+from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.cli.progress import carry_out
 from workbench.domain.labels import VIEW_PRESETS
 from workbench.storage.project import Project

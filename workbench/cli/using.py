@@ -6,12 +6,19 @@ from pathlib import Path
 
 import click
 
-from workbench.app.explain.explain_files import ExplainedFiles, explanation_task
+from workbench.app.explain.explaining import ExplainedFiles, explanation_task
 from workbench.app.results.exporting import OnnxFile, agreement, export_task
 from workbench.app.results.predicting import PredictedFolder, predict_folder_task
-from workbench.cli.frame import Result, command, find_run, opened, project_argument, run_argument
-from workbench.cli.labelling import matching
-from workbench.cli.output import Output
+from workbench.cli.command import (
+    Output,
+    Result,
+    command,
+    find_run,
+    opened,
+    project_argument,
+    run_argument,
+)
+from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
 from workbench.domain.images import SkippedFile
 from workbench.domain.requests import PREDICTED

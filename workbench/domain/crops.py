@@ -1,11 +1,14 @@
-"""Mouth crops, and how a new detection meets the crops that are already there."""
+"""Mouth crops: how a new detection meets existing ones, and which images wait for review."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.domain.geometry import Rect
 
@@ -105,3 +108,121 @@ def _overlap(one: Crop, other: Crop) -> float:
 def _around(points: Sequence[tuple[float, float]]) -> Rect:
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return Rect(round(min(xs)), round(min(ys)), round(max(xs)) + 1, round(max(ys)) + 1)
+
+
+IntArray = NDArray[np.int64]
+STATES = tuple(CropState)
+
+
+class Queue(StrEnum):
+    """The lists of images one goes through. UNSEEN: no mouth was looked for yet; REVIEW: a mouth
+    that nobody has accepted, adjusted or labelled; MISSED: no mouth although one was looked for;
+    SEVERAL: more than one mouth; UNLABELLED: a mouth without an expression; LABELLED: one with the
+    expression named beside it."""
+
+    ALL = "all"
+    UNSEEN = "unseen"
+    REVIEW = "review"
+    MISSED = "missed"
+    SEVERAL = "several"
+    REJECTED = "rejected"
+    UNLABELLED = "unlabelled"
+    LABELLED = "labelled"
+
+
+@dataclass(frozen=True)
+class CropTable:
+    """All crops, one row each in no special order: ids of crop and image, position of the state in
+    STATES, whether a person reviewed it, and the position of its expression (-1: none)."""
+
+    crops: IntArray
+    images: IntArray
+    states: IntArray
+    reviewed: NDArray[np.bool_]
+    labels: IntArray
+
+    @staticmethod
+    def of(rows: Iterable[tuple[int, int, CropState, bool, int]]) -> CropTable:
+        """A table of (crop id, image id, state, reviewed, label position) rows."""
+        listed = [(c, i, STATES.index(s), r, at) for c, i, s, r, at in rows]
+        columns = np.array(listed, dtype=np.int64).reshape(-1, 5).T
+        crops, images, states, reviewed, labels = columns
+        return CropTable(crops, images, states, reviewed.astype(bool), labels)
+
+    def exchange(self, images: Iterable[int], fresh: CropTable) -> tuple[CropTable, CropTable]:
+        """This table with the rows of `images` replaced by `fresh`, and the rows that were."""
+        gone = np.isin(self.images, np.fromiter(images, dtype=np.int64))
+        return self.where(~gone).with_rows(fresh), self.where(gone)
+
+    def where(self, mask: NDArray[np.bool_]) -> CropTable:
+        """The rows where `mask` holds."""
+        return CropTable(
+            self.crops[mask],
+            self.images[mask],
+            self.states[mask],
+            self.reviewed[mask],
+            self.labels[mask],
+        )
+
+    def with_rows(self, more: CropTable) -> CropTable:
+        """These rows and `more`."""
+        return CropTable(
+            np.concatenate([self.crops, more.crops]),
+            np.concatenate([self.images, more.images]),
+            np.concatenate([self.states, more.states]),
+            np.concatenate([self.reviewed, more.reviewed]),
+            np.concatenate([self.labels, more.labels]),
+        )
+
+    def tally(self, keys: Sequence[tuple[Queue, int]]) -> IntArray:
+        """Images in each of these (queue, label position), then mouths carrying each label of the
+        LABELLED among them, then mouths without a label. As an image is counted by its own rows
+        alone, the tallies of tables of different images can be added and subtracted."""
+        mouths = self.labels[self.usable]
+        labels = [label for queue, label in keys if queue is Queue.LABELLED]
+        return np.array(
+            [
+                *(len(self.images_of(queue, label)) for queue, label in keys),
+                *(np.count_nonzero(mouths == label) for label in labels),
+                np.count_nonzero(mouths < 0),
+            ],
+            dtype=np.int64,
+        )
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Rows that are mouths: found or adjusted."""
+        return self._in(CropState.FOUND) | self._in(CropState.ADJUSTED)
+
+    def _in(self, state: CropState) -> NDArray[np.bool_]:
+        return np.asarray(self.states == STATES.index(state))
+
+    def images_of(self, queue: Queue, label: int = -1) -> IntArray:
+        """Ids (ascending, each once) of the images in `queue`; ALL gives those with any crop,
+        and UNSEEN, which no crop can tell, none."""
+        if queue is Queue.SEVERAL:
+            return np.flatnonzero(np.bincount(self.images[self.usable]) > 1)
+        found = self._flags(self._rows(queue, label))
+        if queue is Queue.MISSED:
+            found &= ~self._flags(self.usable)
+        return np.flatnonzero(found)
+
+    def _flags(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """For each image id from 0, whether one of `rows` is of it: no sorting, so that a million
+        crops are counted in milliseconds."""
+        flags = np.zeros(int(self.images.max(initial=-1)) + 1, dtype=bool)
+        flags[self.images[rows]] = True
+        return flags
+
+    def _rows(self, queue: Queue, label: int) -> NDArray[np.bool_]:
+        if queue is Queue.UNSEEN:
+            return np.zeros(len(self.images), dtype=bool)
+        if queue is Queue.REVIEW:
+            return np.asarray(self.usable & ~self.reviewed & (self.labels < 0))
+        if queue in (Queue.REJECTED, Queue.MISSED):
+            return self._in(CropState(queue.value))
+        if queue is Queue.UNLABELLED:
+            return np.asarray(self.usable & (self.labels < 0))
+        if queue is Queue.LABELLED:
+            return np.asarray(self.usable & (self.labels == label))
+        return np.ones(len(self.images), dtype=bool)

@@ -1,8 +1,9 @@
-"""Scores of a classifier from its predictions: accuracy, confusion, recall, calibration."""
+"""Scores of a classifier from its predictions: exclusive and multi-label, paired, calibrated."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp, lgamma, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +83,165 @@ def accuracy_by(
         if inside.any():
             result[name] = (float((truth[inside] == predicted[inside]).mean()), int(inside.sum()))
     return result
+
+
+BoolArray = NDArray[np.bool_]
+
+
+EVEN = 0.5  # the threshold of a label for which no better one could be found
+
+
+@dataclass(frozen=True)
+class MarkScores:
+    """How well n images' labels were found: `exact` is the share of images with every label right,
+    `mean_ap` the mean average precision over the labels that occur (NaN where none does), `top1`
+    the share of the images whose highest score is a label of theirs. All in [0, 1]."""
+
+    exact: float
+    mean_ap: float
+    top1: float
+    images: int
+
+
+def exact_match(marks: BoolArray, claimed: BoolArray) -> float:
+    """Share of n images (rows of n × C) whose labels are all right; NaN without images."""
+    return float((marks == claimed).all(axis=1).mean()) if len(marks) else float("nan")
+
+
+def average_precision(marks: BoolArray, scores: FloatArray) -> float:
+    """Area under the precision–recall curve of one label, in [0, 1]: Σ (R_k − R_{k−1}) · P_k over
+    the distinct scores, highest first; equal scores are taken together. NaN where no image of the n
+    carries the label.
+    """
+    positives = int(marks.sum())
+    if not positives:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    hits = np.cumsum(marks[order])
+    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # of each distinct score
+    precision = hits[last] / (last + 1)
+    recall = hits[last] / positives
+    return float((np.diff(recall, prepend=0.0) * precision).sum())
+
+
+def average_precisions(marks: BoolArray, scores: FloatArray) -> tuple[float, ...]:
+    """`average_precision` of each of the C labels of n × C marks and scores."""
+    return tuple(average_precision(marks[:, c], scores[:, c]) for c in range(marks.shape[1]))
+
+
+def mark_scores(marks: BoolArray, scores: FloatArray, thresholds: FloatArray) -> MarkScores:
+    """Everything said of n × C scores in [0, 1] with the labels the images carry; a label is
+    claimed where its score reaches its threshold."""
+    images = len(marks)
+    if not images:
+        return MarkScores(float("nan"), float("nan"), float("nan"), 0)
+    each = np.array(average_precisions(marks, scores))
+    found = each[~np.isnan(each)]
+    best = marks[np.arange(images), scores.argmax(axis=1)]
+    return MarkScores(
+        exact_match(marks, scores >= thresholds),
+        float(found.mean()) if len(found) else float("nan"),
+        float(best.mean()),
+        images,
+    )
+
+
+def best_threshold(marks: BoolArray, scores: FloatArray) -> float:
+    """The threshold of one label that gives n images the highest F1 (Lipton et al. 2014), midway to
+    the next lower score; 0.5 where the label occurs on none or on all of them."""
+    positives = int(marks.sum())
+    if positives in (0, len(marks)):
+        return EVEN
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    hits = np.cumsum(marks[order])
+    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    f1 = 2 * hits[last] / (last + 1 + positives)
+    at = int(last[int(f1.argmax())])
+    below = float(ranked[at + 1]) if at + 1 < len(ranked) else 0.0
+    return (float(ranked[at]) + below) / 2
+
+
+def best_thresholds(marks: BoolArray, scores: FloatArray) -> tuple[float, ...]:
+    """`best_threshold` of each of the C labels of n × C marks and scores."""
+    return tuple(best_threshold(marks[:, c], scores[:, c]) for c in range(marks.shape[1]))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided exact p of McNemar's test (McNemar 1947) in [0, 1].
+
+    `only_first` and `only_second` count the images that just one of the two got right. Under the
+    hypothesis that they are equally good each such image is a fair coin, so p is twice the binomial
+    tail of the smaller count, at most 1; without any such image it is 1.
+    """
+    n, least = only_first + only_second, min(only_first, only_second)
+    if n == 0:
+        return 1.0
+    tail = sum(exp(_log_choose(n, k) - n * log(2.0)) for k in range(least + 1))
+    return min(1.0, 2.0 * tail)
+
+
+def _log_choose(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The images whose confidence lies in [low, high): their mean confidence and accuracy, both in
+    [0, 1] and NaN for a bin without images."""
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: float
+    images: int
+
+
+def bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """The equal-width bin, 0 … bins − 1, of each confidence in [0, 1]."""
+    return np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
+
+
+def reliability(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 10
+) -> tuple[ReliabilityBin, ...]:
+    """Equal-width bins of `confidence` with the share of `right` in each (Guo et al. 2017)."""
+    at = bin_of(confidence, bins)
+    count = np.bincount(at, minlength=bins)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(at, weights=confidence, minlength=bins) / count
+        accuracy = np.bincount(at, weights=right.astype(np.float64), minlength=bins) / count
+    return tuple(
+        ReliabilityBin(i / bins, (i + 1) / bins, float(mean[i]), float(accuracy[i]), int(count[i]))
+        for i in range(bins)
+    )
+
+
+def smoothed(values: FloatArray, weight: float) -> FloatArray:
+    """Exponential moving average of `values` with `weight` in [0, 1) for the past; 0 changes
+    nothing. The start is corrected for its bias (Kingma and Ba 2015, sect. 3), so that the first
+    value stays itself; NaN values are passed over and stay NaN."""
+    if weight <= 0.0:
+        return values.astype(np.float64)
+    result = np.full(len(values), np.nan)
+    mean, mass = 0.0, 0.0
+    for i, value in enumerate(values):
+        if np.isnan(value):
+            continue
+        mean = weight * mean + (1.0 - weight) * value
+        mass = weight * mass + (1.0 - weight)
+        result[i] = mean / mass
+    return result
+
+
+def nearest(xs: FloatArray, x: float) -> int | None:
+    """Index of the value of the rising `xs` closest to `x`; None when there are none."""
+    if not len(xs):
+        return None
+    at = int(np.searchsorted(xs, x))
+    if at == 0:
+        return 0
+    if at == len(xs):
+        return at - 1
+    return at if xs[at] - x < x - xs[at - 1] else at - 1

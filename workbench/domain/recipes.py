@@ -10,9 +10,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from workbench.domain.backbones import BACKBONES, backbone
+from workbench.domain.backbones import (
+    BACKBONES,
+    StageRule,
+    backbone,
+    check_rules,
+    frozen_stages,
+    modules_of,
+)
 from workbench.domain.errors import ValueRefused
-from workbench.domain.stages import StageRule, check_rules, frozen_stages, modules_of
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workbench.domain.assessments import Assessment
-from workbench.domain.layer_studies import LayerScores
+from workbench.domain.assessments import Assessment, LayerScores
 from workbench.domain.relatedness import Relatedness
 
 

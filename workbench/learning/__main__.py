@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--specs", action="store_true", help="list methods, penalties and heads")
     options = parser.parse_args(arguments)
     if options.specs:
-        from workbench.learning.specs import main as specs
+        from workbench.learning.questions.specs import main as specs
 
         return specs()
     if options.serve:
@@ -52,18 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a run folder is needed")
     for name in ERRANDS:
         if getattr(options, name):
-            from workbench.learning.questions.errands import run_errand
+            from workbench.learning.requests import run_errand
 
             return run_errand(name, options.folder)
     return _train(options.folder, options.controlled, options.trial)
 
 
 def _train(folder: Path, controlled: bool, trial: bool) -> int:
-    from workbench.learning.allocator import keep_memory
+    from workbench.learning.loop.allocator import keep_memory
 
     keep_memory()
-    from workbench.learning.failures import broken
-    from workbench.learning.reporting import Control, Reporter
+    from workbench.learning.protocol.failures import broken
+    from workbench.learning.protocol.reporting import Control, Reporter
 
     control = Control()
     control.obey_signals()

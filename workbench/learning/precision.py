@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from workbench.domain.recipes import Recipe
-from workbench.learning.device import Device, synchronise
 from workbench.learning.methods import Batch, Method, Unlabelled
+from workbench.learning.networks.device import Device, synchronise
 from workbench.learning.networks.models import Network
 
 GAIN = 0.9  # bf16 must take less than this share of the time of fp32 to be chosen

@@ -1,4 +1,4 @@
-"""Mouth crops as they are stored."""
+"""Mouth crops as they are stored, one by one and as columns of numbers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,38 @@ from typing import Any
 
 import msgspec
 
-from workbench.domain.crops import Crop, CropState, CropUpdate
+from workbench.domain.crops import STATES, Crop, CropState, CropTable, CropUpdate
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.domain.mouth_queue import CropTable
-from workbench.storage.crop_table import crop_table
 from workbench.storage.database import Database, IntArray, listed
-from workbench.storage.recording import Recorder, now
+from workbench.storage.history import Recorder, now
+
+_STATE = (
+    "CASE c.state " + " ".join(f"WHEN '{s.value}' THEN {i}" for i, s in enumerate(STATES)) + " END"
+)
+_QUERY = (
+    "WITH place(id, at) AS (SELECT l.id, row_number() OVER (ORDER BY l.position, l.id) - 1"  # noqa: S608
+    " FROM label l JOIN label_set s ON s.id = l.label_set WHERE s.name = ? AND NOT l.removed)"
+    f" SELECT c.id, c.image, {_STATE}, c.reviewed, coalesce((SELECT max(p.at) FROM annotation a"
+    " JOIN place p ON p.id = a.label WHERE a.crop = c.id AND a.ended_at IS NULL), -1)"
+)
+
+
+def crop_table(
+    db: Database, label_set: str, images: Iterable[int] | IntArray | None = None
+) -> CropTable:
+    """The crops of `images` (None: all) with their labels of `label_set`, in no special order."""
+    if images is None:
+        columns = db.columns(f"{_QUERY} FROM crop c", (label_set,), 5)
+    else:
+        columns = db.columns(
+            f"{_QUERY} FROM json_each(?) wanted JOIN crop c ON c.image = wanted.value",
+            (label_set, listed(images)),
+            5,
+        )
+    crops, of_images, states, reviewed, labels = columns
+    return CropTable(crops, of_images, states, reviewed.astype(bool), labels)
+
 
 _COLUMNS = "image, face, state, left, top, right, bottom, landmarks, detector, reviewed, reason"
 _SELECT = f"SELECT c.id, {', '.join('c.' + n for n in _COLUMNS.split(', '))}"

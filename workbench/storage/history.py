@@ -1,10 +1,180 @@
-"""Undo and redo: an edit's record and its rows change places, any number of times."""
+"""The record of edits: triggers keep each touched row's former state for undo and redo."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
 from workbench.domain.changes import Changes, HistoryEntry
 from workbench.storage.database import Database
-from workbench.storage.recording import KINDS, Recorder
+
+# Kinds of watched rows as the change table stores them, in an order that satisfies references.
+KINDS = {
+    "source": 1,
+    "image": 2,
+    "place": 3,
+    "skipped": 4,
+    "label_set": 5,
+    "label": 6,
+    "crop": 7,
+    "annotation": 8,
+    "split": 9,
+}
+_IMAGE_OF = {"image": "id", "place": "image", "crop": "image", "annotation": "image"}
+
+
+@dataclass
+class Edit:
+    """One edit under way; `changes` says what it changed once its block has ended."""
+
+    id: int
+    text: str
+    changes: Changes = field(default_factory=Changes)
+
+
+def now() -> int:
+    """The time in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class Recorder:
+    """Opens edits and watches the tables while one is open."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._open: Edit | None = None
+        self.on_changes: list[Callable[[Changes | None], None]] = []
+        self.columns = {table: self._columns_of(table) for table in KINDS}
+        db.run("CREATE TEMP TABLE recording (edit INTEGER, step INTEGER)")
+        for table in KINDS:
+            self._watch(table)
+
+    @contextmanager
+    def edit(self, text: str, joined_to: int | None = None) -> Generator[Edit, None, None]:
+        """One durable transaction recorded as one edit; inside an open edit, a part of that one.
+        An edit that changed nothing leaves no trace."""
+        if self._open is not None:
+            yield self._open
+            return
+        try:
+            with self._db.transaction(durable=True):
+                self._open = edit = self._begin(text, joined_to)
+                yield edit
+                edit.changes = self._end(edit)
+        except BaseException:
+            self.tell(None)
+            raise
+        finally:
+            self._open = None
+        self.tell(edit.changes)
+
+    def tell(self, changes: Changes | None) -> None:
+        """Tell whoever remembers rows what changed; None: a transaction was rolled back."""
+        for listener in self.on_changes:
+            listener(changes)
+
+    def changes(self, edit: int, step: int | None = None) -> Changes:
+        """What the record says an edit (or only its last step) changed."""
+        told = Changes(history=True)
+        for table, kind in KINDS.items():
+            told |= self._changes_of(table, kind, edit, step)
+        return told
+
+    def _columns_of(self, table: str) -> list[str]:
+        return [row[1] for row in self._db.rows(f"PRAGMA table_info({table})")]
+
+    def state_of(self, table: str, row: str) -> str:
+        """The SQL of a row's state as a JSON array; `row` is NEW, OLD or the table's name."""
+        return "json_array(" + ", ".join(f'{row}."{c}"' for c in self.columns[table]) + ")"
+
+    def _watch(self, table: str) -> None:
+        image = _IMAGE_OF.get(table)
+        for event, row, state in (
+            ("INSERT", "NEW", "NULL"),
+            ("UPDATE", "OLD", self.state_of(table, "OLD")),
+            ("DELETE", "OLD", self.state_of(table, "OLD")),
+        ):
+            of_image = f"{row}.{image}" if image else "0"
+            self._db.run(
+                f"CREATE TEMP TRIGGER watch_{table}_{event} AFTER {event} ON main.{table}"  # noqa: S608
+                f" WHEN EXISTS (SELECT 1 FROM recording) BEGIN"
+                f" INSERT INTO change (edit, kind, row, step, image, state)"
+                f" SELECT edit, {KINDS[table]}, {row}.id, step, {of_image}, {state}"
+                f" FROM recording WHERE true"
+                f" ON CONFLICT (edit, kind, row) DO UPDATE SET step = excluded.step; END"
+            )
+
+    def _begin(self, text: str, joined_to: int | None) -> Edit:
+        origin = self._origin(joined_to)
+        newest = self._db.row("SELECT id, origin, text FROM edit WHERE NOT undone ORDER BY id DESC")
+        if newest and newest[1] == origin and not self._db.value("SELECT 1 FROM edit WHERE undone"):
+            self._record(newest[0])
+            return Edit(newest[0], newest[2])
+        cursor = self._db.run(
+            "INSERT INTO edit (origin, text, made_at, undone) VALUES (?, ?, ?, 0)",
+            (origin or 0, text, now()),
+        )
+        edit = Edit(int(cursor.lastrowid or 0), text)
+        if origin is None:
+            self._db.run("UPDATE edit SET origin = id WHERE id = ?", (edit.id,))
+        self._record(edit.id)
+        return edit
+
+    def _origin(self, joined_to: int | None) -> int | None:
+        """The first edit of those that belong together; it may have changed nothing and be gone."""
+        if joined_to is None:
+            return None
+        found = self._db.value("SELECT origin FROM edit WHERE id = ?", (joined_to,))
+        return int(found) if found is not None else joined_to
+
+    def _record(self, edit: int) -> None:
+        step = self._db.value("SELECT max(step) FROM change WHERE edit = ?", (edit,)) or 0
+        self._db.run("INSERT INTO recording VALUES (?, ?)", (edit, step + 1))
+
+    def _end(self, edit: Edit) -> Changes:
+        step = self._db.value("SELECT step FROM recording")
+        self._db.run("DELETE FROM recording")
+        if not self._db.value("SELECT 1 FROM change WHERE edit = ? AND step = ?", (edit.id, step)):
+            if step == 1:
+                self._db.run("DELETE FROM edit WHERE id = ?", (edit.id,))
+            return Changes()
+        self._discard_undone()
+        return self.changes(edit.id, step)
+
+    def _discard_undone(self) -> None:
+        """A new edit ends what could have been made again."""
+        if not self._db.value("SELECT 1 FROM edit WHERE undone"):
+            return
+        self._db.run("DELETE FROM change WHERE edit IN (SELECT id FROM edit WHERE undone)")
+        self._db.run("DELETE FROM edit WHERE undone")
+        self._db.run("DELETE FROM membership WHERE split NOT IN (SELECT id FROM split)")
+
+    def _changes_of(self, table: str, kind: int, edit: int, step: int | None) -> Changes:
+        where, which = "edit = ? AND kind = ?", [edit, kind]
+        if step is not None:
+            where, which = where + " AND step = ?", [*which, step]
+        if not self._db.value(f"SELECT 1 FROM change WHERE {where}", which):  # noqa: S608
+            return Changes()
+        if table in ("source", "place", "skipped"):
+            return Changes(sources=True)
+        if table in ("label_set", "label"):
+            return Changes(label_sets=True)
+        if table == "split":
+            return Changes(split=True)
+        if table == "image":
+            exists = "EXISTS (SELECT 1 FROM image WHERE image.id = change.row)"
+            return Changes(
+                added=self._images(f"{where} AND state IS NULL AND {exists}", which),
+                removed=self._images(f"{where} AND state IS NOT NULL AND NOT {exists}", which),
+            )
+        images = self._images(where, which)
+        return Changes(cropped=images) if table == "crop" else Changes(labelled=images)
+
+    def _images(self, where: str, which: list[int]) -> frozenset[int]:
+        sql = f"SELECT DISTINCT image FROM change WHERE {where}"  # noqa: S608
+        return frozenset(self._db.ids(sql, which).tolist())
 
 
 class History:

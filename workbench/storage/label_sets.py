@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from workbench.domain.errors import ValueRefused
 from workbench.domain.labels import Label, LabelSet, Subject
 from workbench.storage.database import Database
-from workbench.storage.recording import Recorder, now
+from workbench.storage.history import Recorder, now
 
 
 class LabelSets:

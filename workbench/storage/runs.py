@@ -1,4 +1,4 @@
-"""Runs as the project remembers them: status, epochs, predictions. None of it is undoable."""
+"""Runs and studies as the project remembers them; none of it is undoable."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from workbench.domain.recipes import JOINT
 from workbench.domain.reports import Epoch, decode_report, encode_report
 from workbench.domain.runs import RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part
+from workbench.domain.studies import Study
 from workbench.storage.database import Database, IntArray
 from workbench.storage.predictions import Predictions
 
@@ -163,3 +164,36 @@ def _record(row: tuple[Any, ...]) -> RunRecord:
     fields["labels"] = msgspec.json.decode(fields["labels"], type=RunLabels)
     fields["metrics"] = msgspec.json.decode(fields["metrics"])
     return RunRecord(**fields)
+
+
+class Studies:
+    """Studies with the runs of their cells."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def put(self, study: Study) -> None:
+        """Keep a new study, or one that has gone on."""
+        with self._db.transaction():
+            self._db.run(
+                "INSERT INTO study (id, created, body) VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                (study.id, study.created, msgspec.json.encode(study).decode()),
+            )
+
+    def get(self, id: str) -> Study:
+        """One study by its id; raises KnownError when there is none."""
+        body = self._db.value("SELECT body FROM study WHERE id = ?", (id,))
+        if body is None:
+            raise KnownError(f"There is no study {id} in this project.", "`study` lists them.")
+        return msgspec.json.decode(body, type=Study)
+
+    def all(self) -> list[Study]:
+        """All studies, newest first."""
+        rows = self._db.rows("SELECT body FROM study ORDER BY created DESC")
+        return [msgspec.json.decode(row[0], type=Study) for row in rows]
+
+    def remove(self, id: str) -> None:
+        """Forget a study; its runs stay."""
+        with self._db.transaction():
+            self._db.run("DELETE FROM study WHERE id = ?", (id,))

@@ -9,7 +9,7 @@ import msgspec
 
 from workbench.domain.splits import PARTS, Part, SplitPlan
 from workbench.storage.database import Database, IntArray, listed
-from workbench.storage.recording import Recorder, now
+from workbench.storage.history import Recorder, now
 
 _STANDING = "split = (SELECT id FROM split WHERE standing)"
 

@@ -12,15 +12,14 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.settings import Settings
 from workbench.domain.errors import KnownError
 from workbench.storage.project import Project
-from workbench.ui.frame.report_dialog import ReportDialog, report_of
-from workbench.ui.frame.welcome import WelcomeWindow
-from workbench.ui.frame.window import MainWindow
-from workbench.ui.frame.window_deeds import ask_new_project, ask_project
+from workbench.ui.dialogs.report import ReportDialog, report_of
 from workbench.ui.look.theme import apply_theme
+from workbench.ui.window.welcome import WelcomeWindow
+from workbench.ui.window.window import MainWindow, ask_new_project, ask_project
 
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "workbench.png"
 

@@ -10,11 +10,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from workbench.domain.changes import Changes
+from workbench.ui.commands import Action
 
 if TYPE_CHECKING:
     from workbench.app.images.thumbnails import ThumbnailLoader
-    from workbench.app.open_project import OpenProject
-    from workbench.app.programs.service import LearningService
+    from workbench.app.service import LearningService
+    from workbench.app.session import OpenProject
     from workbench.app.training.training_queue import TrainingQueue
 
 
@@ -32,27 +33,6 @@ class Context:
     thumbnails: ThumbnailLoader
     go: Callable[..., None]
     notify: Callable[[str, str], None]
-
-
-def always() -> bool:
-    """The state of an action that can be done at any time."""
-    return True
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing a person can do, as data: menus, the palette and the keys page are made of these.
-
-    `shortcut` is in Qt's portable text ("Ctrl+K", "Space"); `menu` names the menu it stands in, ""
-    for the palette alone.
-    """
-
-    id: str
-    title: str
-    callback: Callable[[], object]
-    shortcut: str = ""
-    enabled: Callable[[], bool] = always
-    menu: str = ""
 
 
 class Page(QWidget):

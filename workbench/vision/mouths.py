@@ -1,18 +1,234 @@
-"""Mouth crops of a photograph: faces, their landmarks, and the square around each mouth."""
+"""Faces, landmarks and mouth squares of photographs, and the process that finds them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib.util
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+import cv2
+import dlib
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
-from workbench.domain.geometry import mouth_square
-from workbench.vision.faces import Detectors, Face, find_faces, load_detectors
-from workbench.vision.landmarks import Landmarks, load_landmarks
-from workbench.vision.reading import read_grey
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect, mouth_square
+from workbench.vision.reading import Pixels, read_grey, read_rgb
+
+Grey = NDArray[np.uint8]  # H × W
+
+SCALE_STEP, NEIGHBOURS = 1.3, 5  # of the cascade, as You and Long (ch. 4) set them
+SURE_VOTES = 20  # windows that agree, from which the cascade alone is believed
+INSIDE = 0.8  # share of a face's box inside another's from which they are one face
+HOG_SIDE = 960  # longer side of the copy that HOG looks at: it finds faces from 80 pixels
+BORDER_SIDE = 560  # longer side of the copy that gets a border, which brings it to 952
+SEVERAL = 2  # faces from which a photograph is a group, which HOG looks at too, enlarged
+ENLARGED = 2.0  # at most so much
+FILLING = 6  # a face that fills the frame is no less than this part of the bordered copy
+BORDER = 0.35  # of width and height on each side, of replicated pixels
+CHECK_SIDE = 120  # pixels a doubtful face is brought to before HOG looks at it alone
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face's box in image pixels (it may reach outside where a border was added), who found it,
+    and whether that is sure: False where the cascade alone sees a face."""
+
+    rect: Rect
+    detector: str
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """The two detectors: `cascade(grey, smallest side)` gives boxes with the number of windows that
+    agree on each, `hog(grey)` gives boxes; both in pixels of what they are given."""
+
+    cascade: Callable[[Grey, int], list[tuple[Rect, int]]]
+    hog: Callable[[Grey], list[Rect]]
+
+
+def load_detectors() -> Detectors:
+    """OpenCV's frontal face cascade (scale 1.3, 5 neighbours) and dlib's HOG detector."""
+    path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+    if not path.is_file():
+        raise KnownError(f"{path} is missing.", "Install opencv-python-headless again.")
+    classifier = cv2.CascadeClassifier(str(path))
+    detector = dlib.get_frontal_face_detector()
+
+    def cascade(grey: Grey, smallest: int) -> list[tuple[Rect, int]]:
+        boxes, votes = classifier.detectMultiScale2(
+            grey, SCALE_STEP, NEIGHBOURS, minSize=(smallest, smallest)
+        )
+        return [
+            (Rect(int(x), int(y), int(x + w), int(y + h)), int(n))
+            for (x, y, w, h), n in zip(boxes, votes, strict=True)
+        ]
+
+    def hog(grey: Grey) -> list[Rect]:
+        return [Rect(r.left(), r.top(), r.right(), r.bottom()) for r in detector(grey, 0)]
+
+    return Detectors(cascade, hog)
+
+
+def smallest_face(width: int, height: int) -> int:
+    """Side in pixels of the smallest face looked for: a thirtieth of the longer side, but no more
+    than 64, whose mouth fills 38 pixels, and no fewer than the cascade's own 24."""
+    return max(24, min(64, max(width, height) // 30))
+
+
+def find_faces(grey: Grey, detectors: Detectors) -> list[Face]:
+    """The faces of an H × W photograph, each once, sure ones first, then largest first.
+
+    The cascade looks first; where it is sure of nothing, HOG; where neither is, both look at a copy
+    with a border of 35 %, for faces that fill the frame. Where the cascade finds several, HOG looks
+    for those it missed. A find of the cascade on which few windows agree is checked by HOG, and
+    counts as not sure where HOG sees nothing there.
+    """
+    height, width = grey.shape
+    sure, doubtful = _look(grey, detectors, smallest_face(width, height))
+    if not sure:
+        copy, scale = _resized(grey, BORDER_SIDE)
+        down, across = round(copy.shape[0] * BORDER), round(copy.shape[1] * BORDER)
+        framed = cv2.copyMakeBorder(copy, down, down, across, across, cv2.BORDER_REPLICATE)
+        least = max(framed.shape) // FILLING
+        found, unsure = _look(np.asarray(framed, dtype=np.uint8), detectors, least)
+        whole = Rect(0, 0, width, height)
+        for faces, into in ((found, sure), (unsure, doubtful)):
+            moved = (_moved_back(face, across, down, scale) for face in faces)
+            into.extend(face for face in moved if _share(face.rect, whole) > 0.5)
+    return one_each([*_largest_first(sure), *_largest_first(doubtful)])
+
+
+def one_each(faces: Sequence[Face]) -> list[Face]:
+    """Without those that show a face already in the list: boxes that overlap by IoU ≥ 0.3, or lie
+    four fifths in one another (the cascade finds small faces in the folds of large ones)."""
+    kept: list[Face] = []
+    for face in faces:
+        if not any(_same(face.rect, other.rect) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _look(grey: Grey, detectors: Detectors, smallest: int) -> tuple[list[Face], list[Face]]:
+    """Sure and doubtful faces of one picture: the cascade's, else HOG's."""
+    sure: list[Face] = []
+    doubtful: list[Face] = []
+    for rect, votes in detectors.cascade(grey, smallest):
+        believed = votes >= SURE_VOTES or _confirmed(grey, rect, detectors)
+        (sure if believed else doubtful).append(Face(rect, "cascade", believed))
+    if not sure:
+        sure = _hog(grey, detectors, 1.0)
+    elif len(sure) + len(doubtful) >= SEVERAL:
+        sure = one_each([*sure, *_hog(grey, detectors, ENLARGED)])
+    return sure, doubtful
+
+
+def _hog(grey: Grey, detectors: Detectors, enlarged: float) -> list[Face]:
+    """What HOG sees in a copy of its size, enlarged at most so much."""
+    copy, scale = _resized(grey, HOG_SIDE, enlarged)
+    return [Face(_scaled(rect, 1 / scale), "hog") for rect in detectors.hog(copy)]
+
+
+def _confirmed(grey: Grey, rect: Rect, detectors: Detectors) -> bool:
+    """Whether HOG sees a face where the cascade does, in twice its box brought to a fair size."""
+    margin = rect.width // 2
+    top, left = max(0, rect.top - margin), max(0, rect.left - margin)
+    part = grey[top : rect.bottom + margin, left : rect.right + margin]
+    scale = CHECK_SIDE / rect.width
+    mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=mode), np.uint8)
+    here = Rect(rect.left - left, rect.top - top, rect.right - left, rect.bottom - top)
+    return any(_scaled(box, 1 / scale).iou(here) >= SAME_FACE_IOU for box in detectors.hog(part))
+
+
+def _largest_first(faces: Sequence[Face]) -> list[Face]:
+    return sorted(faces, key=lambda face: -face.rect.area)
+
+
+def _same(one: Rect, other: Rect) -> bool:
+    smaller, larger = sorted((one, other), key=lambda rect: rect.area)
+    return one.iou(other) >= SAME_FACE_IOU or _share(smaller, larger) >= INSIDE
+
+
+def _share(inner: Rect, outer: Rect) -> float:
+    """Share of `inner`'s area that lies inside `outer`, in [0, 1]."""
+    width = min(inner.right, outer.right) - max(inner.left, outer.left)
+    height = min(inner.bottom, outer.bottom) - max(inner.top, outer.top)
+    return max(0, width) * max(0, height) / inner.area if inner.area else 0.0
+
+
+def _resized(grey: Grey, longest: int, enlarged: float = 1.0) -> tuple[Grey, float]:
+    """A copy whose longer side is at most `longest`, with its scale, at most `enlarged`."""
+    scale = min(enlarged, longest / max(grey.shape))
+    if scale == 1:
+        return grey, 1.0
+    mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    copy = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=mode)
+    return np.asarray(copy, dtype=np.uint8), scale
+
+
+def _scaled(rect: Rect, factor: float) -> Rect:
+    return Rect(*(round(value * factor) for value in rect.as_tuple()))
+
+
+def _moved_back(face: Face, across: int, down: int, scale: float) -> Face:
+    """A face of the bordered copy in pixels of the image."""
+    box = face.rect
+    moved = Rect(box.left - across, box.top - down, box.right - across, box.bottom - down)
+    return replace(face, rect=_scaled(moved, 1 / scale), detector=f"{face.detector}, border")
+
+
+FILE_NAME = "shape_predictor_68_face_landmarks.dat"
+LICENCE_NOTE = "its training photographs (iBUG 300-W) are for non-commercial use"
+POINTS = 68
+
+Points = tuple[tuple[float, float], ...]
+Landmarks = Callable[[NDArray[np.uint8], Rect], Points]
+
+
+def landmarks_path(chosen: str | Path | None = None) -> Path:
+    """The 68-point file: `chosen`, else the one that face_recognition_models brings (the package is
+    located, not imported). Raises KnownError with what to do when it is missing."""
+    if chosen:
+        path = Path(chosen)
+        if path.is_file():
+            return path
+        raise KnownError(f"{path}, the 68-point file, does not exist.", "Choose another file.")
+    spec = importlib.util.find_spec("face_recognition_models")
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        path = Path(folder) / "models" / FILE_NAME
+        if path.is_file():
+            return path
+    raise KnownError(
+        f"The 68-point file {FILE_NAME} is missing.",
+        "Install face_recognition_models, or choose the file on the Mouths page.",
+    )
+
+
+def load_landmarks(path: Path) -> Landmarks:
+    """The predictor in `path`: H × W grey pixels and a face's box to 68 (x, y) points, which may
+    lie outside the image. Raises KnownError naming the file when it holds no such predictor."""
+    try:
+        predictor = dlib.shape_predictor(str(path))
+        blank = np.zeros((64, 64), np.uint8)
+        count = predictor(blank, dlib.rectangle(8, 8, 55, 55)).num_parts
+    except RuntimeError as error:
+        raise KnownError(f"{path} is not a landmark file.", "Choose another file.") from error
+    if count != POINTS:
+        raise KnownError(f"{path} knows {count} landmarks, not 68.", "Choose another file.")
+
+    def points(grey: NDArray[np.uint8], face: Rect) -> Points:
+        box = dlib.rectangle(face.left, face.top, face.right, face.bottom)  # as scripts pass it
+        return tuple((float(p.x), float(p.y)) for p in predictor(grey, box).parts())
+
+    return points
+
 
 NO_FACE = "no face was found"
 NOT_SURE = "only the cascade sees a face here"
@@ -67,3 +283,74 @@ def _same_mouth(one: Crop, other: Crop) -> bool:
     assert one.rect is not None
     assert other.rect is not None
     return one.rect.iou(other.rect) >= SAME_FACE_IOU
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photograph to look at: the image's id and its file."""
+
+    image: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What came of one photograph: its crops, or why it could not be read; `report` is the
+    traceback of a defect."""
+
+    image: int
+    crops: tuple[Crop, ...] = ()
+    failure: str = ""
+    report: str = ""
+
+
+def serve(pipe: Connection, landmarks_file: str) -> None:
+    """Answer each `Photo` with a `Looked` until the other end closes. The first answer is None when
+    all is loaded, or the KnownError's words when it cannot be."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's, which then ends us
+    cv2.setNumThreads(1)
+    try:
+        finder = MouthFinder.load(Path(landmarks_file))
+    except KnownError as error:
+        pipe.send((error.sentence, error.remedy))
+        return
+    pipe.send(None)
+    try:
+        while True:
+            pipe.send(look(finder, pipe.recv()))
+    except (EOFError, BrokenPipeError):
+        return  # the parent has gone or has enough
+
+
+def look(finder: MouthFinder, photo: Photo) -> Looked:
+    """Find the mouths of one photograph; nothing is raised."""
+    try:
+        return Looked(photo.image, finder.find(photo.image, Path(photo.path)))
+    except KnownError as error:
+        return Looked(photo.image, failure=error.sentence)
+    except Exception as error:
+        report = "".join(traceback.format_exception(error))
+        return Looked(photo.image, failure="it could not be looked at", report=report)
+
+
+SIDE = 128  # pixels, as the mouth-expression set of You and Long (ch. 4) is kept
+
+
+def square(path: Path, rect: Rect) -> Pixels:
+    """The part `rect` (full-size displayed pixels) of an image as 128 × 128 × 3 RGB pixels; raises
+    KnownError as `read_rgb`."""
+    part = read_rgb(path, rect=rect)
+    mode = cv2.INTER_AREA if min(part.shape[:2]) >= SIDE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=mode), dtype=np.uint8)
+
+
+def save_square(path: Path, rect: Rect, target: Path) -> None:
+    """Write `square` to the PNG file `target`, whole or not at all; raises KnownError naming it."""
+    pixels = cv2.cvtColor(square(path, rect), cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".png", pixels)
+    part = target.with_name(target.name + ".part")
+    try:
+        part.write_bytes(data.tobytes())
+        part.replace(target)
+    except OSError as error:
+        raise KnownError(f"{target} cannot be written: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""Image files as RGB arrays: every supported kind, upright, whole or refused in a sentence."""
+"""Image files as RGB arrays: every supported kind, upright, whole or refused; thumbnails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.vision.formats import NAMES, Header, Unreadable, parse_header
+from workbench.vision.headers import NAMES, Header, Unreadable, parse_header
 
 __all__ = ["Grey", "Header", "Pixels", "decode", "header_of", "load_bytes", "read_grey"]
 __all__ += ["read_header", "read_rgb"]
@@ -156,3 +156,40 @@ def _cut(pixels: Pixels, rect: Rect, scale: float) -> Pixels:
     right = max(left + 1, min(width, round(rect.right * scale)))
     bottom = max(top + 1, min(height, round(rect.bottom * scale)))
     return np.ascontiguousarray(pixels[top:bottom, left:right])
+
+
+def resize_into(out: NDArray[np.uint8], part: NDArray[np.uint8], mirrored: bool) -> None:
+    """Fill `out` (h × w × 3) with `part` (H × W × 3), left and right exchanged if `mirrored`.
+
+    Where both sides shrink each pixel is the mean of the area it covers, else of its neighbours.
+    """
+    size = (out.shape[1], out.shape[0])
+    if part.shape == out.shape:
+        np.copyto(out, part)
+    else:
+        cv2.resize(part, size, dst=out, interpolation=cv2.INTER_AREA)
+    if mirrored:
+        cv2.flip(out, 1, dst=out)
+
+
+LONGEST = 256  # pixels of the longer side
+QUALITY = 80
+
+
+def make_thumbnail(path: Path) -> Pixels:
+    """The image at `path`, upright, longer side at most 256; raises KnownError as `read_rgb`."""
+    return read_rgb(path, LONGEST)
+
+
+def encode_thumbnail(pixels: Pixels) -> bytes:
+    """JPEG bytes of an H × W × 3 RGB array, quality 80."""
+    return bytes(simplejpeg.encode_jpeg(pixels, QUALITY, "RGB", "420"))
+
+
+def decode_thumbnail(data: bytes) -> Pixels | None:
+    """The pixels of kept JPEG bytes; None when they are damaged, and are to be made again."""
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB")
+    except ValueError:
+        return None
+    return pixels

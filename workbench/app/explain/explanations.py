@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from workbench.app.explain.explaining import CHUNK, explain_request, layer_words
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.service import LearningService
 from workbench.app.results.run_images import RunImages
+from workbench.app.service import LearningService
+from workbench.app.session import OpenProject
 from workbench.domain.requests import (
     PREDICTED,
     Describe,

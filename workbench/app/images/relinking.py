@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.errors import KnownError
 from workbench.domain.images import FoundImage, Source
 from workbench.domain.reports import Progress
-from workbench.vision.files import identify
+from workbench.vision.headers import identify
 
 SAMPLE = 200  # images that are checked unless all are asked for
 CHUNK = 32

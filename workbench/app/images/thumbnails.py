@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
-from workbench.vision.thumbnails import decode_thumbnail, encode_thumbnail, make_thumbnail
+from workbench.vision.reading import decode_thumbnail, encode_thumbnail, make_thumbnail
 
 Pixels = NDArray[np.uint8]
 

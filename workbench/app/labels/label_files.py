@@ -12,14 +12,13 @@ import msgspec
 
 from workbench.app.labels.label_lists import read_table
 from workbench.app.mouths.cropping import add_by_hand
-from workbench.app.open_project import OpenProject
-from workbench.domain.annotations import Author
+from workbench.app.session import OpenProject
 from workbench.domain.crops import SAME_FACE_IOU
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import sets_and_labels
-from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.labels import Author, LabelSet, Subject
 
 VERSION = 1
 BATCH = 20_000  # images looked up together

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.changes import Changes
 
 _CHUNK = 4096

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.labels import LabelSet
 
 Ids = Sequence[int] | NDArray[np.int64]

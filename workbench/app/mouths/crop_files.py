@@ -10,13 +10,13 @@ from pathlib import Path
 
 from workbench.app.folders import make_folder
 from workbench.app.jobs import Done, Failed, Task, run_here
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Note, Progress
-from workbench.vision.saving import save_square
+from workbench.vision.mouths import save_square
 
 UNLABELLED = "unlabelled"
 CHUNK = 16  # crops between two chances to stop

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.mouths.cropping_pool import look_at
+from workbench.app.mouths.cropping import look_at
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Picture
-from workbench.vision.mouth_worker import Looked, Photo
+from workbench.vision.mouths import Looked, Photo
 from workbench.vision.reading import read_header
 
 CROP_SIDE = 128  # pixels at most, the size in which crops are exported

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
 from workbench.app.results.run_images import RunImages
 from workbench.app.results.scoring import score_pictures
+from workbench.app.session import OpenProject
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.metrics import top_k_accuracy

@@ -9,8 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.serving import ServingProcess
+from workbench.app.learner import ServingProcess
+from workbench.app.session import OpenProject
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Export, Exported, Going, Picture

@@ -9,26 +9,93 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.results.marked import Marked, with_and_without
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.metrics import (
     ClassScore,
+    MarkScores,
+    ReliabilityBin,
+    average_precision,
+    best_thresholds,
+    bin_of,
     class_scores,
     confusion_matrix,
+    mark_scores,
+    reliability,
     top_k_accuracy,
 )
 from workbench.domain.predictions import PART_CODES, PredictionTable
-from workbench.domain.reliability import ReliabilityBin, bin_of, reliability
 from workbench.domain.runs import LabelList, RunRecord
 from workbench.domain.splits import PARTS, Part
 
 if TYPE_CHECKING:
-    from workbench.app.open_project import OpenProject
+    from workbench.app.session import OpenProject
+
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+
+class Marked:
+    """The n rows of a table whose `marks` are n × C."""
+
+    def __init__(self, table: PredictionTable, marks: BoolArray) -> None:
+        self._table, self.marks = table, marks
+        self._scores = table.scores.astype(np.float64)
+        self._known = marks.any(axis=1)
+
+    @cached_property
+    def thresholds(self) -> FloatArray:
+        """The scores from which each label is claimed: what the run's validation part wants, as the
+        training found it."""
+        inside = self._known & (self._table.parts == PART_CODES[Part.VALIDATION])
+        return np.array(best_thresholds(self.marks[inside], self._scores[inside]))
+
+    @cached_property
+    def truth(self) -> IntArray:
+        """Of each row the label with the highest score where it carries it, else its first; −1
+        without any. So the share of rows that are right is the top-1 accuracy."""
+        best = self._scores.argmax(axis=1)
+        hit = self.marks[np.arange(len(best)), best]
+        return np.where(hit, best, self._table.truth).astype(np.int64)
+
+    def outputs(self, label: int) -> tuple[IntArray, NDArray[np.float32], IntArray]:
+        """(truth n, scores n × 2, predicted n) of one label: 1 with it, 0 without, −1 unknown."""
+        score = self._table.scores[:, label]
+        truth = np.where(self._known, self.marks[:, label], -1).astype(np.int64)
+        both = np.stack((1 - score, score), axis=1)
+        return truth, both, (score >= self.thresholds[label]).astype(np.int64)
+
+    def scores(self, rows: BoolArray) -> MarkScores:
+        """What is said of the rows in a mask."""
+        rows = rows & self._known
+        return mark_scores(self.marks[rows], self._scores[rows], self.thresholds)
+
+    def classes(self, rows: BoolArray) -> list[ClassScore]:
+        """Each label's scores over the rows in a mask; its support is the images that carry it."""
+        found = []
+        for at in range(self.marks.shape[1]):
+            truth, _, predicted = self.outputs(at)
+            found.append(class_scores(confusion_matrix(truth[rows], predicted[rows], 2))[1])
+        return found
+
+    def precisions(self, rows: BoolArray) -> list[float]:
+        """Each label's average precision over the rows in a mask, in [0, 1]; NaN where it is on
+        none of them."""
+        rows = rows & self._known
+        return [
+            average_precision(self.marks[rows, at], self._scores[rows, at])
+            for at in range(self.marks.shape[1])
+        ]
+
+
+def with_and_without(labels: LabelList, at: int) -> LabelList:
+    """The two outcomes of one label of a set."""
+    name = labels.labels[at]
+    return LabelList(labels.name, (f"not {name}", name), (0, 1))
+
+
 BINS = 10
 
 TARGET_HEAD = "target"

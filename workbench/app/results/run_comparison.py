@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
-from workbench.domain.pairing import mcnemar
+from workbench.domain.metrics import mcnemar
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunRecord, RunStatus

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageRow

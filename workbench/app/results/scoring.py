@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.programs.serving import ServingProcess
+from workbench.app.learner import ServingProcess
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Picture, Score, Scored

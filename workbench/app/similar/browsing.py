@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.similar.similarity import Ranking
 from workbench.app.similar.suggesting import by_uncertainty
 from workbench.domain.changes import Changes

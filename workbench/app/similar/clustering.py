@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.errands import ask
+from workbench.app.learner import ask
+from workbench.app.session import OpenProject
 from workbench.app.similar.features import FeatureSource
 from workbench.domain.advice import FROZEN
-from workbench.domain.annotations import Author
 from workbench.domain.clusters import FEWEST, METHODS, ROUNDS, Clustering, ClusterOrder, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.labels import Author, LabelSet, Subject
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
 from workbench.storage.project import DATABASE_FILE

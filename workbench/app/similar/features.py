@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.errands import ask
-from workbench.app.programs.weights import weights_path
+from workbench.app.learner import ask
 from workbench.app.results.run_images import takes_crops, usable_runs
+from workbench.app.session import OpenProject
 from workbench.app.transfer.assessing import start_order
+from workbench.app.weights import weights_path
 from workbench.domain.assessments import StartOrder
 from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
@@ -26,7 +26,7 @@ from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample
 from workbench.storage.features import FeatureIndex
 from workbench.storage.project import DATABASE_FILE
 from workbench.storage.subjects import SubjectFile, Subjects, read_files, read_subjects
-from workbench.vision.files import identify
+from workbench.vision.headers import identify
 
 LOOKED_UP = 2000  # files that are looked for between two chances to stop
 GUESSED = 1024  # features of a network that no index was made of yet

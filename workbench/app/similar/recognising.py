@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
-from workbench.domain.features import Keys, places_of
+from workbench.domain.features import Keys, Votes, places_of, vote
 from workbench.domain.labels import Subject
-from workbench.domain.neighbours import Votes, vote
 from workbench.domain.reports import Progress
 
 JUDGED = 5000  # labelled images that the accuracy is measured on at most, drawn with a seed

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
-from workbench.domain.neighbours import similarity_to
+from workbench.domain.features import similarity_to
 from workbench.domain.reports import Progress
 
 IntArray = NDArray[np.int64]

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject
 
 from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
 from workbench.app.results.predicting import predict_task
 from workbench.app.results.run_images import has_network
-from workbench.domain.annotations import Author
+from workbench.app.session import OpenProject
 from workbench.domain.changes import Changes
-from workbench.domain.labels import Subject
+from workbench.domain.labels import Author, Subject
 from workbench.domain.runs import RunStatus
 
 IntArray = NDArray[np.int64]

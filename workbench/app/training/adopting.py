@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.training import load_predictions
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused

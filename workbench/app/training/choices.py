@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task, ended
-from workbench.app.programs.processes import child_environment, learning_command
+from workbench.app.learner import child_environment, learning_command
 from workbench.domain.advice import HEAD
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import ONE_LABEL, WITH_HEAD, Spec, Value

@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Subject
 from workbench.domain.splits import Part, SplitPlan, stratified_split

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from workbench.app.programs.weights import weights_path
+from workbench.app.weights import weights_path
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import Recipe, parse_toml
 from workbench.domain.runs import START_FILE, WEIGHTS_FILE

@@ -14,9 +14,8 @@ import msgspec
 import numpy as np
 
 from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.processes import BEAT, LearningFault, LearningProcess
-from workbench.app.programs.weights import fetch
+from workbench.app.learner import BEAT, LearningFault, LearningProcess
+from workbench.app.session import OpenProject
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import (
     advise,
@@ -26,6 +25,7 @@ from workbench.app.training.preparing import (
 )
 from workbench.app.training.samples import collect
 from workbench.app.training.starts import put_start
+from workbench.app.weights import fetch
 from workbench.domain.advice import DataFacts
 from workbench.domain.advice import advise as advise_for
 from workbench.domain.changes import Changes

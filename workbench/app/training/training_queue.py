@@ -7,7 +7,7 @@ import shutil
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Job
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.training import RESUMABLE, RunControl, recover, training_task
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError

@@ -1,4 +1,4 @@
-"""Which start suits a target: scored before a transfer, and put beside what trainings reached."""
+"""Which start suits a target, scored before a transfer; and how accuracy grows with depth."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.errands import ask
-from workbench.app.programs.weights import fetch, weights_path
+from workbench.app.learner import ask
+from workbench.app.session import OpenProject
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import as_if_split
 from workbench.app.training.samples import SampleSet, collect
 from workbench.app.transfer.sources import one_label
-from workbench.domain.advice import Advice, advise
+from workbench.app.weights import fetch, weights_path
+from workbench.domain.advice import Advice, TransferFacts, advise, advise_transfer
 from workbench.domain.assessments import (
     Assessment,
     AssessmentOrder,
+    LayersOrder,
+    LayerStudy,
     StartOrder,
     StartReport,
     StartScores,
@@ -29,7 +31,7 @@ from workbench.domain.assessments import (
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import STARTS, parse_toml
-from workbench.domain.reports import Assessed
+from workbench.domain.reports import Assessed, Layered
 from workbench.domain.runs import (
     MODEL_FILE,
     SAMPLES_FILE,
@@ -40,8 +42,7 @@ from workbench.domain.runs import (
     encode_samples,
 )
 from workbench.domain.splits import Part
-from workbench.domain.transfer_advice import TransferFacts, advise_transfer
-from workbench.domain.transfer_gaps import negative_transfer_gap, tuning_gap
+from workbench.domain.transfers import negative_transfer_gap, tuning_gap
 from workbench.storage.project import Project
 
 KEY = "assessments"
@@ -207,3 +208,52 @@ def _as_many(run: RunRecord, images: int) -> bool:
 
 def _top1(run: RunRecord, part: str) -> float:
     return float(run.metrics[part]["top1"])
+
+
+STUDIES_KEY = "layer_studies"
+STUDIES_KEPT = 20  # studies that a project remembers
+
+
+def layers_task(
+    op: OpenProject, target: str, start: str = "imagenet", name: str = "", seed: int = 0
+) -> Task:
+    """A job that trains a linear head on every stage of a start and ends Done(LayerStudy), which
+    the project then remembers. `name` is the backbone of a start that does not say its own; ""
+    takes the one advised. Raises KnownError and ValueRefused as `assess_task` does."""
+    one_label(op.store, target, "a head on each stage")
+    advised = advise(facts_of(op.store, target), {}).values["backbone"]
+    wanted = start_order(op, start, name or str(advised))
+    folder, place = op.store.folder, op.store.runs_folder
+
+    def work() -> Generator[object | None, None, LayerStudy]:
+        with Project.reading(folder) as store:
+            found = as_if_split(collect(store, target))
+        ready = yield from with_weights(wanted)
+        order = LayersOrder(start=ready, held_out=held_out_part(found), seed=seed)
+        files = {SAMPLES_FILE: encode_samples(list(found.samples))}
+        answer = yield from ask("layers", order, files, place, Layered)
+        return LayerStudy(
+            target=target,
+            start=wanted.start,
+            backbone=wanted.backbone,
+            made=time.time(),
+            found=answer.scores,
+        )
+
+    def finish(outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            op.store.settings.push(STUDIES_KEY, msgspec.to_builtins(outcome.value), STUDIES_KEPT)
+
+    title = QCoreApplication.translate("layers", "Study the stages of {backbone}")
+    named = title.format(backbone=wanted.backbone)
+    return Task(named, work, finish=finish, kind="layers")
+
+
+def layer_studies(op: OpenProject, target: str, name: str = "") -> list[LayerStudy]:
+    """The studies of a target that a project remembers, the newest of each start, newest first;
+    those of one backbone where `name` says which."""
+    found: dict[tuple[str, str], LayerStudy] = {}
+    for study in msgspec.convert(op.store.settings.get(STUDIES_KEY, []), list[LayerStudy]):
+        if study.target == target and name in ("", study.backbone):
+            found.setdefault((study.backbone, study.start), study)
+    return list(found.values())

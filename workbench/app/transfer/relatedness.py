@@ -12,8 +12,8 @@ import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.open_project import OpenProject
-from workbench.app.programs.errands import ask
+from workbench.app.learner import ask
+from workbench.app.session import OpenProject
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import collect
 from workbench.app.transfer.sources import Place, project_folder

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
+from workbench.app.training.targets import targets
 from workbench.app.training.training import recover
-from workbench.app.training.training_choices import targets
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT
 from workbench.storage.project import DATABASE_FILE, SUFFIX, Project

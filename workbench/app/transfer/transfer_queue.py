@@ -7,10 +7,11 @@ from collections.abc import Generator
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Done, Failed, Job, Task
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.training_queue import TrainingQueue
-from workbench.app.transfer import transfer_book, transferring
-from workbench.app.transfer.transfer_steps import Stage, Step, steps
+from workbench.app.transfer import transferring
+from workbench.app.transfer import transferring as transfer_book
+from workbench.app.transfer.transfer_runs import Stage, Step, steps
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunStatus
 from workbench.domain.transfers import Asked, Transfer

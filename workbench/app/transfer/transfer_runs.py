@@ -1,20 +1,28 @@
-"""The runs of a transfer: the recipe of each, and the job that makes it where it is not there."""
+"""The steps and runs of a transfer: the recipe of each, and the job that makes it."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
-from workbench.app.jobs import Task
-from workbench.app.open_project import OpenProject
-from workbench.app.training.preparing import prepare_task
-from workbench.app.transfer.transfer_book import keep, latest
-from workbench.app.transfer.transferring import backbone_of, has_views
+from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.session import OpenProject
+from workbench.app.training.preparing import DEFAULT_SPLIT, prepare_task
+from workbench.app.training.splitting import split_task
+from workbench.app.transfer import transfer_runs, transferring
+from workbench.app.transfer import transferring as transfer_book
+from workbench.app.transfer.relatedness import compare_task
+from workbench.app.transfer.sources import named_sources, opened_beside
+from workbench.app.transfer.transferring import backbone_of, has_views, keep, latest
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT
+from workbench.domain.relatedness import RelatednessOrder
 from workbench.domain.reports import Started, decode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunRecord, RunStatus
 from workbench.domain.transfers import (
@@ -155,3 +163,93 @@ def _target(label_set: str, joint: bool, asked: Asked) -> dict[str, object]:
 def _is_there(store: Project, run: str) -> bool:
     """Whether a run can be used: one that was removed or stopped for good is made anew."""
     return any(r.id == run and r.status is not RunStatus.STOPPED for r in store.runs.all())
+
+
+class Stage(StrEnum):
+    """What a transfer is at."""
+
+    COMPARE = "compare"
+    SOURCE = "source"
+    CANDIDATES = "candidates"
+    SINGLE = "single"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to be done before the next is known: a task to the end, or runs of `op` trained."""
+
+    stage: Stage
+    op: OpenProject
+    task: Task | None = None
+    runs: tuple[str, ...] = ()
+
+
+def steps(op: OpenProject, transfer: Transfer) -> Generator[Step, None, None]:
+    """What is left of a transfer; what was done before is not done again.
+
+    Ask for the next step once the last one is done, and close the generator to leave off: a source
+    of another project is open while its step is. The project remembers how far it is
+    (`transfer_book.latest`). Raises KnownError for the world's reasons.
+    """
+    places = named_sources(transfer.asked.sources, transfer.asked.label_set)
+    if not transfer.ranked:
+        if op.store.splits.current() is None:
+            yield Step(Stage.COMPARE, op, task=_held_out(op, transfer))
+        yield Step(Stage.COMPARE, op, task=_comparison(op, transfer))
+    transfer = transfer_book.latest(op, transfer)
+    folder, labels = places[transfer.source]
+    if not transfer_runs.candidates_made(op, transfer):
+        yield from _source(op, folder, labels, transfer)
+        for task in transfer_runs.candidate_tasks(op, folder, transfer_book.latest(op, transfer)):
+            yield Step(Stage.CANDIDATES, op, task=task)
+    transfer = transfer_book.latest(op, transfer)
+    if left := _left(op, *(candidate.run for candidate in transfer.candidates)):
+        yield Step(Stage.CANDIDATES, op, runs=left)
+    if not transfer.winner:
+        transfer = transferring.vote(op, transfer)
+    if transfer.asked.compare_views:
+        yield from _single(op, folder, transfer)
+
+
+def _source(
+    op: OpenProject, folder: Path, labels: str, transfer: Transfer
+) -> Generator[Step, None, None]:
+    """The source is learned, in its own project."""
+    with opened_beside(op, folder) as source:
+        if task := transfer_runs.source_task(op, source, labels, transfer):
+            yield Step(Stage.SOURCE, source, task=task)
+        if left := _left(source, transfer_book.latest(op, transfer).source_run):
+            yield Step(Stage.SOURCE, source, runs=left)
+
+
+def _single(op: OpenProject, folder: Path, transfer: Transfer) -> Generator[Step, None, None]:
+    """The winner without views."""
+    if task := transfer_runs.single_task(op, folder, transfer):
+        yield Step(Stage.SINGLE, op, task=task)
+    if left := _left(op, transfer_book.latest(op, transfer).single):
+        yield Step(Stage.SINGLE, op, runs=left)
+
+
+def _held_out(op: OpenProject, transfer: Transfer) -> Task:
+    """A job that sets images of the target aside, which are to judge it."""
+    own = (transfer.asked.label_set,)
+    return split_task(op, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
+
+
+def _left(op: OpenProject, *runs: str) -> tuple[str, ...]:
+    return tuple(run for run in runs if transferring.unfinished(op, run))
+
+
+def _comparison(op: OpenProject, transfer: Transfer) -> Task:
+    """A job that ranks the sources and takes the closest."""
+    asked = transfer.asked
+    places = named_sources(asked.sources, asked.label_set)
+    order = RelatednessOrder(domains=(), seed=asked.seed)
+    task = compare_task(op, asked.label_set, places, order)
+
+    def finish(outcome: Outcome) -> None:
+        task.finish(outcome)
+        if isinstance(outcome, Done):
+            transferring.choose_source(op, transfer, outcome.value)
+
+    return dataclasses.replace(task, finish=finish)

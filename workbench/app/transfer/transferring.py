@@ -1,9 +1,4 @@
-"""A transfer from the closest source, step by step, so that it can be gone on with at any of them.
-
-Wang, Yao, Yang and Xue 2019, "Deep transfer learning on micro datasets": the source is learned with
-the first layers kept from its start; candidates that keep 4, 5 and 6 layers of the source learn the
-target; the one that agrees most often with the majority of them is taken.
-"""
+"""A transfer from the closest source, step by step, remembered so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -13,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from workbench.app.open_project import OpenProject
+from workbench.app.session import OpenProject
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.starts import start_of
 from workbench.app.transfer.sources import one_label
-from workbench.app.transfer.transfer_book import keep, unfinished_like
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT, complete
@@ -29,10 +23,48 @@ from workbench.domain.transfers import (
     SOURCE_LAYERS,
     Asked,
     Transfer,
+    elect,
     frozen_stage,
 )
-from workbench.domain.voting import elect
 from workbench.storage.project import Project
+
+KEY = "transfers"
+KEPT = 20  # transfers that a project remembers
+
+
+def transfers(op: OpenProject) -> list[Transfer]:
+    """The transfers that a project remembers, newest first."""
+    return msgspec.convert(op.store.settings.get(KEY, []), list[Transfer])
+
+
+def unfinished_like(op: OpenProject, asked: Asked) -> Transfer | None:
+    """The transfer that was asked for likewise and is not done, None where there is none."""
+    return next((t for t in transfers(op) if t.asked == asked and not done(t)), None)
+
+
+def newest_of(op: OpenProject, asked: Asked) -> Transfer | None:
+    """The newest transfer to the same labels from the same sources, whatever its settings."""
+    fits = (asked.label_set, asked.sources)
+    return next((t for t in transfers(op) if (t.asked.label_set, t.asked.sources) == fits), None)
+
+
+def latest(op: OpenProject, transfer: Transfer) -> Transfer:
+    """A transfer as the project remembers it now."""
+    return next((one for one in transfers(op) if one.made == transfer.made), transfer)
+
+
+def done(transfer: Transfer) -> bool:
+    """Whether nothing is left to do."""
+    return bool(transfer.winner) and bool(transfer.single or not transfer.asked.compare_views)
+
+
+def keep(op: OpenProject, transfer: Transfer) -> Transfer:
+    """Remember how far a transfer is, in place of what was known of it."""
+    rest: list[Any] = [one for one in transfers(op) if one.made != transfer.made]
+    stored = [msgspec.to_builtins(one) for one in (transfer, *rest)][:KEPT]
+    op.store.settings.put(KEY, stored)
+    return transfer
+
 
 DEFAULT_BACKBONE = "squeezenet1_1"
 OURS = ("target", "frozen", "start")  # keys that a transfer sets itself

@@ -16,14 +16,14 @@ from workbench.domain.assessments import StartOrder
 from workbench.domain.backbones import backbone
 from workbench.domain.clusters import ClusterOrder
 from workbench.domain.recipes import Recipe
-from workbench.learning.device import Device
+from workbench.learning.evaluation.trained import load_model, read_card
 from workbench.learning.images.augment import Augmenter, Views, draw_views
 from workbench.learning.images.data import Images
 from workbench.learning.images.pixels import normalised
 from workbench.learning.networks.backbones import build_body, normalisation
+from workbench.learning.networks.device import Device
 from workbench.learning.networks.probe import pooled
 from workbench.learning.networks.weights import load_body
-from workbench.learning.serving.trained import load_model, read_card
 
 AHEAD = 64  # images whose features are computed together
 

@@ -1,16 +1,149 @@
-"""DeepCluster: k-means on the network's features gives labels, which the network then learns."""
+"""DeepCluster: k-means on the network's whitened features gives labels, which it then learns."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.learning.clustering.base import Found, Rows, Setup
-from workbench.learning.clustering.k_means import KMeans, Points, k_means, sureness, whitened
+
+ITERATIONS = 60
+STARTS = 3  # of which the one with the smallest inertia counts
+BLOCK = 8192  # points whose distances are held at once
+PERTURBATION = 1e-3  # of a centroid that is split, relative to the spread of the points
+PER_COMPONENT = 25  # images for each whitened component: with fewer it is noise that is whitened
+MOST_COMPONENTS = 256
+
+Points = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class KMeans:
+    """k × d centroids, the cluster of each of n points, and the sum of squared distances."""
+
+    centroids: Points
+    labels: Labels
+    inertia: float
+
+
+def whitened(features: NDArray[np.floating], components: int = 0) -> Points:
+    """n × d features -> n × c: principal components of unit variance, then rows of unit length.
+
+    As DeepCluster prepares them (Caron, Bojanowski, Joulin, Douze 2018, "Deep Clustering for
+    Unsupervised Learning of Visual Features", section 4: 256 components). With few images as many
+    components as their number can tell from noise; `components` asks for another number.
+    """
+    x = np.asarray(features, np.float64)
+    x = x - x.mean(axis=0)
+    wanted = components or min(MOST_COMPONENTS, max(2, len(x) // PER_COMPONENT))
+    left, singular, _ = np.linalg.svd(x, full_matrices=False)
+    rank = int((singular > 1e-7 * max(singular[0], 1e-30)).sum())
+    scores = left[:, : max(1, min(wanted, rank))] * np.sqrt(len(x))
+    lengths = np.linalg.norm(scores, axis=1, keepdims=True)
+    return np.asarray(scores / np.maximum(lengths, 1e-12), np.float64)
+
+
+def k_means(points: Points, k: int, seed: int, starts: int = STARTS) -> KMeans:
+    """The best of several k-means from k-means++ starts (Arthur and Vassilvitskii 2007). Raises
+    ValueError for fewer points than clusters."""
+    if len(points) < k:
+        raise ValueError(f"{len(points)} points and {k} clusters")
+    found = [lloyd(points, _plus_plus(points, k, draw), draw) for draw in _draws(seed, starts)]
+    return min(found, key=lambda one: one.inertia)
+
+
+def _draws(seed: int, count: int) -> list[np.random.Generator]:
+    return [np.random.default_rng([seed, at]) for at in range(count)]
+
+
+def lloyd(points: Points, centroids: Points, draw: np.random.Generator) -> KMeans:
+    """Lloyd's iterations from given centroids, empty clusters repaired after every assignment."""
+    labels = np.full(len(points), -1)
+    for _ in range(ITERATIONS):
+        new = repaired(points, centroids, _nearest(points, centroids), draw)
+        if np.array_equal(new, labels):
+            break
+        labels = new
+        centroids = means(points, labels, len(centroids))
+    inertia = float(np.square(points - centroids[labels]).sum())
+    return KMeans(centroids, labels, inertia)
+
+
+def means(points: Points, labels: Labels, k: int) -> Points:
+    """k × d means of the points of each cluster; no cluster may be empty."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(k))
+    sums = np.add.reduceat(points[order], starts, axis=0)
+    sized: Points = sums / np.bincount(labels, minlength=k)[:, None]
+    return sized
+
+
+def repaired(
+    points: Points, centroids: Points, labels: Labels, draw: np.random.Generator
+) -> Labels:
+    """Labels of which every cluster has some: where one is empty, the centroid of another, drawn at
+    random, is taken over with a small random perturbation, and the points of that one go to the
+    nearer of the two (Caron et al. 2018, section 3, "Avoiding trivial solutions")."""
+    labels, centroids = labels.copy(), centroids.copy()
+    k = len(centroids)
+    scale = PERTURBATION * float(points.std() + 1e-12)
+    while (empty := np.flatnonzero(np.bincount(labels, minlength=k) == 0)).size:
+        full = np.flatnonzero(np.bincount(labels, minlength=k) > 1)
+        other = int(draw.choice(full))
+        own = np.flatnonzero(labels == other)
+        centre = points[own].mean(axis=0)
+        moved = centre + draw.normal(size=centre.shape) * scale
+        nearer = np.square(points[own] - moved).sum(1) < np.square(points[own] - centre).sum(1)
+        if nearer.all() or not nearer.any():  # points that lie on each other: one of them goes
+            nearer = np.arange(len(own)) == int(draw.integers(len(own)))
+        labels[own[nearer]] = empty[0]
+    return labels
+
+
+def _nearest(points: Points, centroids: Points) -> Labels:
+    return np.asarray(distances(points, centroids).argmin(axis=1), np.int64)
+
+
+def distances(points: Points, centroids: Points) -> Points:
+    """n × k squared distances."""
+    squares = np.square(centroids).sum(axis=1)
+    found = np.empty((len(points), len(centroids)))
+    for start in range(0, len(points), BLOCK):
+        block = points[start : start + BLOCK]
+        near = np.square(block).sum(axis=1)[:, None] - 2 * block @ centroids.T + squares
+        found[start : start + BLOCK] = np.maximum(near, 0.0)
+    return found
+
+
+def _plus_plus(points: Points, k: int, draw: np.random.Generator) -> Points:
+    """k points, each drawn with a chance that grows with the squared distance to those before."""
+    chosen = [int(draw.integers(len(points)))]
+    near = np.square(points - points[chosen[0]]).sum(axis=1)
+    for _ in range(1, k):
+        total = near.sum()
+        chances = near / total if total > 0 else None
+        chosen.append(int(draw.choice(len(points), p=chances)))
+        near = np.minimum(near, np.square(points - points[chosen[-1]]).sum(axis=1))
+    return points[chosen].copy()
+
+
+def sureness(points: Points, centroids: Points, labels: Labels) -> NDArray[np.float32]:
+    """How much nearer each point is to its own centroid than to the next one, in [0, 1]: one minus
+    the ratio of the two distances (the simplified silhouette of Hruschka et al. 2004)."""
+    far = np.sqrt(distances(points, centroids))
+    own = far[np.arange(len(far)), labels]
+    far[np.arange(len(far)), labels] = np.inf
+    other = far.min(axis=1)
+    both = np.maximum(np.maximum(own, other), 1e-12)
+    return np.asarray(np.clip((other - own) / both, 0.0, 1.0), np.float32)
+
 
 RATE = 0.001  # of the body: at 0.005 groups of a few hundred images decay; the head learns faster
 HEAD_FACTOR = 10.0

@@ -1,4 +1,4 @@
-"""IIC: clusters that an image and its augmentation agree on, and that tell images apart."""
+"""IIC: clusters with high mutual information between an image and its augmentation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,26 @@ import torch
 from torch import Tensor, nn
 
 from workbench.learning.clustering.base import Found, Rows, Setup
-from workbench.learning.clustering.information import joint_of, mutual_information
+
+
+def joint_of(given: Tensor, changed: Tensor) -> Tensor:
+    """k × k joint probabilities of the clusters of n images and of their augmentations, from n × k
+    softmax outputs of each: the mean of the outer products, symmetrised.
+
+    Ji, Henriques, Vedaldi 2019, "Invariant Information Clustering for Unsupervised Image
+    Classification and Segmentation", equation 3.
+    """
+    joint = given.T @ changed / len(given)
+    return (joint + joint.T) / 2
+
+
+def mutual_information(joint: Tensor, entropy_weight: float = 1.0) -> Tensor:
+    """Σ P_cd (ln P_cd − w ln P_c − w ln P_d) of a k × k joint, in nats; w = 1 is the mutual
+    information itself (Ji et al. 2019, equation 3 with the weight of their supplement)."""
+    p = joint.clamp(min=torch.finfo(joint.dtype).eps)
+    rows, columns = p.sum(dim=1, keepdim=True), p.sum(dim=0, keepdim=True)
+    return (p * (p.log() - entropy_weight * (rows.log() + columns.log()))).sum()
+
 
 RATE = 1e-4
 HEAD_FACTOR = 10.0

@@ -20,10 +20,10 @@ from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
 from workbench.learning.clustering.base import Found, Method, Rows, Setup, load_learner, sight_of
 from workbench.learning.clustering.deep_cluster import DeepCluster
 from workbench.learning.clustering.iic import Iic
-from workbench.learning.device import choose_device
 from workbench.learning.images.data import Images, load_images
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
-from workbench.learning.orders import Errand, Interrupted
+from workbench.learning.networks.device import choose_device
+from workbench.learning.protocol.folders import Errand, Interrupted
 
 KINDS: tuple[type[DeepCluster] | type[Iic], ...] = (DeepCluster, Iic)
 REPORT_SECONDS = 0.25

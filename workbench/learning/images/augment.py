@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.domain.recipes import Recipe
-from workbench.vision.resizing import resize_into
+from workbench.vision.reading import resize_into
 
 LABELLED, UNLABELLED = 1, 3  # streams of random numbers, apart from that of an epoch's order
 LONGEST = 4 / 3  # of a crop's sides, longer over shorter

@@ -13,7 +13,6 @@ from torch import Tensor
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
-from workbench.learning.device import Device
 from workbench.learning.heads import find_head
 from workbench.learning.images.answers import answers_of
 from workbench.learning.images.augment import Augmenter
@@ -24,14 +23,15 @@ from workbench.learning.loop.loop import Learner, Loop
 from workbench.learning.methods import Batch, Beginning, Method, Setup, find_method
 from workbench.learning.methods.terms import class_weights
 from workbench.learning.networks.backbones import normalisation
+from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network, build_network, card_of
 from workbench.learning.networks.weights import load_start, read_weights, start_file
-from workbench.learning.optimisers import make_optimizer
+from workbench.learning.optimizers import make_optimizer
 from workbench.learning.penalties import Penalties, find_penalties
 from workbench.learning.penalties.distance import inside
 from workbench.learning.penalties.stages import new_modules
 from workbench.learning.precision import choose_precision, choose_threads
-from workbench.learning.run_folder import RunFolder
+from workbench.learning.protocol.folders import RunFolder
 
 
 @dataclass(frozen=True)

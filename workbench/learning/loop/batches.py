@@ -1,11 +1,11 @@
-"""The batches of an epoch: its images in their order, each as the epoch shows it."""
+"""The batches of an epoch: which images, how each is shown, and how pairs are mixed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from torch import Tensor
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import RunLabels
-from workbench.learning.device import Device, cores
+from workbench.learning.frozen_cache.cache import KeptMaps, shown_in
 from workbench.learning.images.answers import Answers, answers_of
 from workbench.learning.images.augment import UNLABELLED, Augmenter, Views, draw_views, joined
 from workbench.learning.images.data import Images
 from workbench.learning.images.sampling import epoch_rows, showings, unlabelled_rows
-from workbench.learning.kept_maps.prefix_cache import KeptMaps, shown_in
 from workbench.learning.loop.distributed import Team
 from workbench.learning.methods import Batch, Method, Unlabelled
+from workbench.learning.networks.device import Device, cores
 
 AHEAD = 2  # chunks of augmented images made before they are needed
 CHUNK = 450_000  # floats of augmented images made at once: small images share the overhead
@@ -171,3 +171,44 @@ class Batches:
 def _repeated(places: Rows, count: int, looks: int) -> Rows:
     """These of `count` places, and the same of each of the looks that follow them."""
     return np.concatenate([places + at * count for at in range(1 + looks)])
+
+
+def mixed(batch: Batch, recipe: Recipe) -> Batch:
+    """`batch` blended as the recipe says; what is drawn follows from torch's random state alone.
+
+    "mixup": x = λ·x_i + (1 − λ)·x_j, one λ ~ Beta(α, α) per image (Zhang et al. 2018, "mixup:
+    beyond empirical risk minimization"). "cutmix": a rectangle of the area 1 − λ, of the image's
+    own proportions and cut off at its border, is taken from x_j; the share is what is left of x_i
+    (Yun et al. 2019, "CutMix"). λ ≥ 1/2, since j and i are drawn alike.
+    """
+    count = len(batch.targets)
+    if recipe.mix == "none" or count < 2:
+        return batch
+    alpha = torch.tensor(recipe.mix_alpha)
+    drawn = torch.distributions.Beta(alpha, alpha).sample((count,))
+    share = torch.maximum(drawn, 1 - drawn)
+    partner = torch.randperm(count)
+    if recipe.mix == "mixup":
+        keep = share.view(-1, 1, 1, 1).to(batch.images.device)
+    else:
+        keep = _kept(share, batch.images.shape[2], batch.images.shape[3])
+        share = keep.mean(dim=(1, 2, 3))
+        keep = keep.to(batch.images.device)
+    partner, share = partner.to(batch.images.device), share.to(batch.images.device)
+    images = batch.images * keep + batch.images[partner] * (1 - keep)
+    return replace(batch, images=images, partner=partner, share=share)
+
+
+def _kept(share: Tensor, height: int, width: int) -> Tensor:
+    """B × 1 × H × W: 1 where the image keeps its own pixels, 0 inside the pasted rectangle."""
+    side = torch.sqrt(1 - share)
+    middle = torch.rand(len(share), 2)
+    inside = torch.ones(len(share), height, width, dtype=torch.bool)
+    for axis, length in ((1, height), (2, width)):
+        half = side * length / 2
+        centre = middle[:, axis - 1] * length
+        low, high = (centre - half).round(), (centre + half).round()
+        at = torch.arange(length)
+        within = (at >= low[:, None]) & (at < high[:, None])
+        inside &= within[:, :, None] if axis == 1 else within[:, None, :]
+    return 1 - inside[:, None].float()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from workbench.learning.device import Device
 from workbench.learning.methods import Batch, Method
+from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network
 
 T = TypeVar("T")

@@ -1,41 +1,68 @@
-"""The training loop: epochs of steps that can be paused, stopped and gone on with, exactly."""
+"""The training loop: epochs of steps that can be paused, stopped and resumed exactly."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Report
 from workbench.domain.runs import ModelCard, RunLabels
-from workbench.learning.device import Device
-from workbench.learning.evaluate import Scorer
+from workbench.learning.evaluation.scores import Scorer
+from workbench.learning.frozen_cache.cache import KeptMaps, Looked, Order, find_or_make
+from workbench.learning.frozen_cache.prefix import Split, split
+from workbench.learning.frozen_cache.store import Store
 from workbench.learning.images.augment import Augmenter
 from workbench.learning.images.data import Images
-from workbench.learning.kept_maps.prefix import Split, split
-from workbench.learning.kept_maps.prefix_cache import KeptMaps, Order
-from workbench.learning.kept_maps.prefix_maps import find_or_make
-from workbench.learning.kept_maps.prefix_scores import Looked
-from workbench.learning.kept_maps.prefix_store import Store
-from workbench.learning.loop.batches import Batches
+from workbench.learning.loop.batches import Batches, mixed
 from workbench.learning.loop.distributed import ALONE, Team, shared_loss
-from workbench.learning.loop.gradients import backward
-from workbench.learning.loop.mixing import mixed
 from workbench.learning.methods import Batch, Method
-from workbench.learning.networks.averaging import Average
+from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network
-from workbench.learning.optimisers import rate_factor, set_rate
+from workbench.learning.optimizers import AdamWThenSGD, Average, rate_factor, set_rate
 from workbench.learning.penalties import Penalties
 from workbench.learning.precision import autocast
-from workbench.learning.two_phases import AdamWThenSGD
+
+
+def backward(
+    loss: Tensor,
+    penalty: Tensor | None,
+    parameters: Sequence[nn.Parameter],
+    scaler: torch.amp.GradScaler,
+    projection: bool,
+) -> None:
+    """Leave the gradient of loss + penalty, scaled, in the parameters.
+
+    With `projection`, where the penalty's gradient h opposes the loss's g over all parameters
+    together (h·g < 0), only its part at right angles to g is kept, h − (h·g / g·g) · g (Wan et al.
+    2019, "Towards making deep transfer learning never hurt").
+    """
+    if penalty is None or not projection:
+        total = loss if penalty is None else loss + penalty
+        scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        return
+    own = _gradients(scaler.scale(loss), parameters, keep=True)
+    other = _gradients(scaler.scale(penalty), parameters, keep=False)
+    against = torch.stack([(g * h).sum() for g, h in zip(own, other, strict=True)]).sum()
+    length = torch.stack([g.square().sum() for g in own]).sum()
+    part = (against.clamp(max=0) / length.clamp(min=torch.finfo(length.dtype).tiny)).detach()
+    for parameter, g, h in zip(parameters, own, other, strict=True):
+        parameter.grad = g + h - part * g
+
+
+def _gradients(total: Tensor, parameters: Sequence[nn.Parameter], keep: bool) -> list[Tensor]:
+    if not total.requires_grad:
+        return [torch.zeros_like(p) for p in parameters]
+    found = torch.autograd.grad(total, parameters, retain_graph=keep, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 
 
 @dataclass

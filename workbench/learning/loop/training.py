@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.domain.reports import Epoch, Finished, Note, Paused, Step, Stopped
+from workbench.domain.reports import Epoch, Finished, Note, Paused, Started, Step, Stopped
 from workbench.domain.runs import CHECKPOINT_FILE
-from workbench.learning.device import GIB, choose_device, peak_memory
-from workbench.learning.evaluate import (
+from workbench.learning.evaluation.scores import (
     Scorer,
     part_score,
     part_scores,
@@ -23,19 +22,74 @@ from workbench.learning.evaluate import (
     score_rows,
     with_thresholds,
 )
-from workbench.learning.images.data import load_images
+from workbench.learning.frozen_cache.store import Store
+from workbench.learning.images.data import SquareCache, load_images
 from workbench.learning.images.pixels import working_side
-from workbench.learning.images.square_cache import SquareCache
-from workbench.learning.kept_maps.prefix_store import Store
 from workbench.learning.loop.assembly import assemble, fastest
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.loop.distributed import join
-from workbench.learning.loop.loop import State
-from workbench.learning.loop.pace import Pace
-from workbench.learning.loop.saying import started
+from workbench.learning.loop.loop import Loop, State
+from workbench.learning.networks.device import GIB, choose_device, peak_memory
 from workbench.learning.networks.models import save_model, weights_of, with_body_names
-from workbench.learning.reporting import Control, Reporter, Wish
-from workbench.learning.run_folder import RunFolder, read_run_folder
+from workbench.learning.protocol.folders import RunFolder, read_run_folder
+from workbench.learning.protocol.reporting import Control, Reporter, Wish
+
+WARM_UP = 2  # first steps that say nothing of the speed to come
+
+
+class Pace:
+    """Measures training steps and scoring apart, so that the time left is right from the start."""
+
+    def __init__(self) -> None:
+        self._images = 0
+        self._seconds = 0.0
+        self._steps = 0
+        self._mark = time.monotonic()
+        self.scoring = 0.0
+
+    def begin(self) -> None:
+        """A step begins now; what went before was something else."""
+        self._mark = time.monotonic()
+
+    def stepped(self, images: int) -> float:
+        """A step of so many images ended and the next begins; gives the time."""
+        now = time.monotonic()
+        self._steps += 1
+        if self._steps == WARM_UP + 1:
+            self._images, self._seconds = 0, 0.0
+        self._images += images
+        self._seconds += now - self._mark
+        self._mark = now
+        return now
+
+    def scored(self) -> None:
+        """The scoring that began at the last step, or at `begin`, ended."""
+        self.scoring = time.monotonic() - self._mark
+
+    @property
+    def images_per_second(self) -> float:
+        return self._images / self._seconds if self._seconds else 0.0
+
+    def eta(self, images: float, scorings: int) -> float:
+        """Seconds until so many images are trained and so many scorings are done."""
+        per_image = self._seconds / self._images if self._images else 0.0
+        return max(0.0, images * per_image) + scorings * self.scoring
+
+
+def started(loop: Loop, state: State) -> Started:
+    """Where it runs, how large it is, and at which epoch and step it takes up its work."""
+    parameters = list(loop.network.parameters())
+    return Started(
+        device=loop.device.words,
+        precision=state.precision,
+        batch=loop.recipe.batch,
+        parameters=sum(p.numel() for p in parameters),
+        trained_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+        images=loop.images.counts(),
+        epoch=state.epoch,
+        step=state.step,
+    )
+
 
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = float(os.environ.get("WORKBENCH_CHECKPOINT_SECONDS", "20"))

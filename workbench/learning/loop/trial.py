@@ -10,14 +10,20 @@ from pathlib import Path
 import torch
 
 from workbench.domain.reports import Progress, Report, Trial
-from workbench.learning.device import Device, choose_device, free_memory, peak_memory, synchronise
-from workbench.learning.failures import is_out_of_memory
 from workbench.learning.images.pixels import looks, working_side
 from workbench.learning.loop.assembly import make_learner
 from workbench.learning.methods import Method
+from workbench.learning.networks.device import (
+    Device,
+    choose_device,
+    free_memory,
+    peak_memory,
+    synchronise,
+)
 from workbench.learning.networks.models import Network, build_network
 from workbench.learning.precision import backward_of, choose_precision, grey_batch
-from workbench.learning.run_folder import RunFolder, read_run_folder
+from workbench.learning.protocol.failures import is_out_of_memory
+from workbench.learning.protocol.folders import RunFolder, read_run_folder
 
 LARGEST = 512
 PATIENCE = 20.0  # seconds of trying after which larger batches are reckoned, not tried

@@ -16,10 +16,10 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec, Value
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import RunLabels
-from workbench.learning.device import Device
 from workbench.learning.images.data import Images
+from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network
-from workbench.learning.optimisers import Rates, freeze, stage_rates
+from workbench.learning.optimizers import Rates, freeze, stage_rates
 
 Options = dict[str, Value]
 

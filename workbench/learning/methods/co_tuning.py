@@ -12,7 +12,7 @@ from workbench.learning.methods.base import Batch, Beginning, Method, Setup, reg
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import feature_count, linear_probe, pooled
-from workbench.learning.networks.source_head import source_head
+from workbench.learning.networks.weights import source_head
 
 
 @register

@@ -14,7 +14,7 @@ from workbench.domain.recipes import Recipe
 from workbench.learning.methods.base import Options, register
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
-from workbench.learning.optimisers import Rates, freeze, stage_rates
+from workbench.learning.optimizers import Rates, freeze, stage_rates
 
 
 class TwoBodies(nn.Module):

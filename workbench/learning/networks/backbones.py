@@ -6,15 +6,113 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
-from workbench.learning.networks.dropout import Dropout
-from workbench.learning.networks.lenet5 import FEATURES as LENET_FEATURES
-from workbench.learning.networks.lenet5 import MAPS as LENET_MAPS
-from workbench.learning.networks.lenet5 import lenet5
-from workbench.learning.networks.simpleconv3 import FEATURES, Simpleconv3
+from workbench.learning.networks.tv import models
+
+
+class Dropout(nn.Dropout):
+    """torch's dropout; on a CPU its noise comes from a faster generator (SFC64), seeded by one
+    draw from torch's, so that the same random state gives the same noise. p is kept to 1/65536.
+
+    torch draws each Bernoulli variable alone and on one core: an eighth of a training step of
+    SqueezeNet, whose dropout covers whole feature maps.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or self.p == 0 or input.device.type != "cpu":
+            return super().forward(input)
+        seed = int(torch.randint(2**62, ()).item())
+        count = input.numel()
+        bits = 8 if (self.p * 256).is_integer() else 16
+        words = np.random.SFC64(seed).random_raw(-(-count * bits // 64))
+        kept = (words.view(f"u{bits // 8}")[:count] >= round(self.p * 2**bits)).view(np.uint8)
+        mask = torch.from_numpy(kept).to(input.dtype)  # ten times as fast as from booleans
+        mask = mask.mul_(1 / (1 - self.p) if self.p < 1 else 0.0)
+        dense = torch.empty_like(input)  # in the layout of the input, or multiplying is slow
+        return input * mask.as_strided(dense.size(), dense.stride())
+
+
+CELLS = 5  # side of the map that the third convolution takes, at the native input of 32
+LENET_MAPS = 16
+LENET_FEATURES = 84
+
+
+class ScaledTanh(nn.Module):
+    """1.7159 tanh(2/3 x), element by element."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1.7159 * (x * (2 / 3)).tanh()
+
+
+def lenet5() -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
+    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document
+    recognition") in two parts, by name, in order.
+
+    The first gives N × 16 × H/2 − 6 × W/2 − 6 from N × 3 × H × W, H and W ≥ 32; the second
+    N × 84 features from that. Convolutions of 5 × 5 with 6, 16 and 120 channels, mean pooling, a
+    full layer of 84. Three colours are taken instead of grey, every channel of the second
+    convolution sees every one of the first (the paper's table of connections saved memory), the
+    pooling has no weights, and inputs larger than 32 are averaged down to the same 5 × 5 map.
+    """
+    maps: dict[str, nn.Module] = {
+        "conv1": nn.Conv2d(3, 6, 5),
+        "squash1": ScaledTanh(),
+        "pool1": nn.AvgPool2d(2),
+        "conv2": nn.Conv2d(6, LENET_MAPS, 5),
+        "squash2": ScaledTanh(),
+    }
+    tail: dict[str, nn.Module] = {
+        "pool2": nn.AdaptiveAvgPool2d(CELLS),
+        "conv3": nn.Conv2d(LENET_MAPS, 120, CELLS),
+        "squash3": ScaledTanh(),
+        "flatten": nn.Flatten(),
+        "fc1": nn.Linear(120, LENET_FEATURES),
+        "squash4": ScaledTanh(),
+    }
+    return maps, tail
+
+
+SIDE = 6  # of the last feature map at the native input of 48
+SIMPLECONV3_FEATURES = 128
+LEAST_VARIANCE = 0.01  # of a channel in [-1, 1]: flat images stay flat
+
+
+class Simpleconv3(nn.Module):
+    """Three 3×3 convolutions of stride 2 (12, 24, 48 channels, batch norm, ReLU) and two full
+    layers of 512 and 128 (Long and You, "Deep learning image recognition", ch. 4).
+
+    Takes N × 3 × H × W, H and W ≥ 32, and gives N × 128 features; inputs other than 48 × 48 are
+    averaged down to the same 6 × 6 map. Unlike the source's, it first brings each image's channels
+    to mean 0 and variance 1, so that light and its colour matter little: crops are few and lit in
+    every way. Labels that differ by colour alone need another backbone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.light = nn.InstanceNorm2d(3, eps=LEAST_VARIANCE)
+        self.conv1 = nn.Conv2d(3, 12, 3, stride=2, padding=1)
+        self.bn1 = nn.BatchNorm2d(12)
+        self.conv2 = nn.Conv2d(12, 24, 3, stride=2, padding=1)
+        self.bn2 = nn.BatchNorm2d(24)
+        self.conv3 = nn.Conv2d(24, 48, 3, stride=2, padding=1)
+        self.bn3 = nn.BatchNorm2d(48)
+        self.fc1 = nn.Linear(48 * SIDE * SIDE, 512)
+        self.fc2 = nn.Linear(512, SIMPLECONV3_FEATURES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(self.light(images))))
+        x = F.relu(self.bn2(self.conv2(x)))
+        x = F.relu(self.bn3(self.conv3(x)))
+        if x.shape[-2:] != (SIDE, SIDE):
+            x = F.adaptive_avg_pool2d(x, SIDE)
+        x = F.relu(self.fc1(x.flatten(1)))
+        return F.relu(self.fc2(x))
+
 
 Body = tuple[nn.Module, int]  # and how many features or channels it gives
 
@@ -98,7 +196,7 @@ def _resnet(name: str) -> Parts:
 
 
 def _se_resnet(name: str) -> Parts:
-    from workbench.learning.networks.se_resnet import se_resnet50
+    from workbench.learning.networks.backbones import se_resnet50
 
     return _of_resnet(se_resnet50())
 
@@ -169,7 +267,7 @@ def _simpleconv3(name: str) -> Parts:
         maps[child] = module
         if isinstance(module, nn.BatchNorm2d):
             maps[child.replace("bn", "relu")] = nn.ReLU()
-    return Parts(maps, whole.conv3.out_channels, {}, FEATURES, whole)
+    return Parts(maps, whole.conv3.out_channels, {}, SIMPLECONV3_FEATURES, whole)
 
 
 def _lenet5(name: str) -> Parts:
@@ -196,3 +294,42 @@ _BUILDERS: dict[str, Callable[[str], Parts]] = {
     "lenet5": _lenet5,
     "simpleconv3": _simpleconv3,
 }
+
+
+REDUCTION = 16
+
+
+class Squeeze(nn.Module):
+    """N × F × H × W -> the same, each channel times s = σ(W₂ ReLU(W₁ z)), z its mean over H × W
+    (Hu, Shen and Sun 2018, "Squeeze-and-excitation networks"); W₁ gives F / 16 numbers."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, channels // REDUCTION, 1)
+        self.fc2 = nn.Conv2d(channels // REDUCTION, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights: Tensor = self.fc2(self.fc1(x.mean((2, 3), keepdim=True)).relu())
+        return x * weights.sigmoid()
+
+
+class SqueezedBottleneck(models.resnet.Bottleneck):  # type: ignore[misc]
+    """A bottleneck of ResNet-50 whose residual passes through a Squeeze before it is added."""
+
+    def __init__(self, inplanes: int, planes: int, *others: Any, **more: Any) -> None:
+        super().__init__(inplanes, planes, *others, **more)
+        self.se = Squeeze(planes * self.expansion)
+
+    def forward(self, x: Tensor) -> Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.se(self.bn3(self.conv3(out)))
+        total: Tensor = self.relu(out + identity)
+        return total
+
+
+def se_resnet50() -> Any:
+    """SE-ResNet-50 with fresh weights, laid out and named like torchvision's ResNet-50; the blocks'
+    further weights are called se.fc1 and se.fc2, as other libraries call them."""
+    return models.resnet.ResNet(SqueezedBottleneck, [3, 4, 6, 3])

@@ -21,21 +21,21 @@ from workbench.domain.assessments import (
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Assessed
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
-from workbench.learning.device import Device, choose_device
-from workbench.learning.images.data import Images, load_images
-from workbench.learning.images.pixels import normalised
-from workbench.learning.orders import Errand, Interrupted
-from workbench.learning.transferability.domain_similarity import (
+from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
+from workbench.learning.evaluation.transferability import (
     class_means,
     earth_movers_distance,
+    frozen_accuracy,
+    h_score,
+    leep,
+    nce,
+    neighbour_accuracy,
     similarity_of,
 )
-from workbench.learning.transferability.frozen_head import frozen_accuracy
-from workbench.learning.transferability.h_score import h_score
-from workbench.learning.transferability.leep import leep
-from workbench.learning.transferability.nce import nce
-from workbench.learning.transferability.neighbours import neighbour_accuracy
-from workbench.learning.transferability.source_model import SourceModel, of_run, of_weights
+from workbench.learning.images.data import Images, load_images
+from workbench.learning.images.pixels import normalised
+from workbench.learning.networks.device import Device, choose_device
+from workbench.learning.protocol.folders import Errand, Interrupted
 
 BATCH = 32
 

@@ -25,11 +25,11 @@ from workbench.domain.features import (
 )
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample
-from workbench.learning.device import Device, choose_device
+from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import normalised
-from workbench.learning.orders import Errand
-from workbench.learning.transferability.source_model import SourceModel, of_run, of_weights
+from workbench.learning.networks.device import Device, choose_device
+from workbench.learning.protocol.folders import Errand
 
 REPORT_SECONDS = 0.25
 KEY_BYTES = 8

@@ -16,18 +16,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workbench.domain.assessments import ORDER_FILE, StartOrder
+from workbench.domain.assessments import (
+    ORDER_FILE,
+    LayerScore,
+    LayerScores,
+    LayersOrder,
+    StartOrder,
+)
 from workbench.domain.backbones import Backbone, backbone
 from workbench.domain.errors import KnownError
-from workbench.domain.layer_studies import LayerScore, LayerScores, LayersOrder
 from workbench.domain.reports import Layered
 from workbench.domain.runs import SAMPLES_FILE, Sample
-from workbench.learning.device import Device, choose_device
+from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import Images, load_images
 from workbench.learning.images.pixels import normalised
+from workbench.learning.networks.device import Device, choose_device
 from workbench.learning.networks.probe import linear_probe, pooled
-from workbench.learning.orders import Errand, Interrupted
-from workbench.learning.transferability.source_model import SourceModel, of_run, of_weights
+from workbench.learning.protocol.folders import Errand, Interrupted
 
 BATCH = 32
 Features = NDArray[np.float32]  # images × features

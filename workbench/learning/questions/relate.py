@@ -11,15 +11,15 @@ from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import DomainOrder, RelatednessOrder
 from workbench.domain.reports import Related
 from workbench.domain.runs import Sample
-from workbench.learning.images.data import load_images
-from workbench.learning.orders import Errand, Interrupted
-from workbench.learning.relatedness.cohesion import DomainImages, compare
-from workbench.learning.relatedness.sampling import (
+from workbench.learning.evaluation.cohesion import DomainImages, compare
+from workbench.learning.evaluation.domain_samples import (
     draw_per_class,
     share_count,
     source_counts,
     target_counts,
 )
+from workbench.learning.images.data import load_images
+from workbench.learning.protocol.folders import Errand, Interrupted
 
 LEAST = 3  # images of a domain: three centres need them
 

@@ -19,11 +19,11 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Answer, Export, Exported, Going
 from workbench.domain.runs import ModelCard, Sample
+from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import network_input, working_side
 from workbench.learning.networks.models import Network, blocks, probabilities
 from workbench.learning.serving.loaded import Loaded
-from workbench.learning.serving.trained import load_model
 
 INPUT = "images"
 OPSET = 18

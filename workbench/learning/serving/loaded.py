@@ -13,12 +13,12 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.requests import WINDOWS
 from workbench.domain.runs import WEIGHTS_FILE, LabelList, ModelCard
-from workbench.learning.device import GIB, Device
-from workbench.learning.evaluate import Scorer
+from workbench.learning.evaluation.scores import Scorer
+from workbench.learning.evaluation.trained import load_model
 from workbench.learning.networks.attention import map_layer, masks_of
+from workbench.learning.networks.device import GIB, Device
 from workbench.learning.networks.models import BODY, Network, blocks
-from workbench.learning.serving.cells import Area, cell_area
-from workbench.learning.serving.trained import load_model
+from workbench.learning.serving.grad_cam import Area, cell_area
 
 MOST_NETWORKS = 4
 MOST_BYTES = GIB  # of weights, all warm networks together; the newest one stays whatever its size

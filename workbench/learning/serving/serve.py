@@ -1,4 +1,4 @@
-"""The learning program as a servant: requests on stdin, answers on stdout, networks kept warm."""
+"""The learning program as a server of requests: stdin in, stdout out, networks kept warm."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
+import torch
+from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.requests import (
@@ -20,12 +22,18 @@ from workbench.domain.requests import (
     Export,
     Refused,
     Score,
+    Scored,
+    Unread,
     decode_asked,
     encode_line,
 )
-from workbench.learning.device import choose_device
-from workbench.learning.failures import is_out_of_memory
-from workbench.learning.serving.loaded import WarmNetworks
+from workbench.domain.runs import Sample
+from workbench.learning.images.data import decoded
+from workbench.learning.images.pixels import working_side
+from workbench.learning.networks.device import choose_device
+from workbench.learning.networks.models import blocks
+from workbench.learning.protocol.failures import is_out_of_memory
+from workbench.learning.serving.loaded import Loaded, WarmNetworks
 
 UNKNOWN = -1  # id of an answer to a line that holds none
 
@@ -87,7 +95,7 @@ class Server:
 
                 yield explain(request, loaded)
             case Score():
-                from workbench.learning.serving.predict import score
+                from workbench.learning.serving.serve import score
 
                 yield from score(request, loaded)
             case Export():
@@ -126,4 +134,48 @@ def refusal(error: Exception) -> Refused:
         sentence=f"The learning program met a fault of its own: {type(error).__name__}: {error}",
         remedy="Please report it with the text below.",
         traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def score(request: Score, loaded: Loaded) -> Iterator[Scored]:
+    """The scores of a request's pictures in order, one answer for each of its batches."""
+    side = working_side(loaded.card.image_size, loaded.card.test_resize)
+    total = len(request.pictures)
+    samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.pictures]
+    rows: list[int] = []
+    squares: list[Tensor] = []
+    unread: list[Unread] = []
+    for at, result in decoded(samples, side):
+        if isinstance(result, KnownError):
+            unread.append(Unread(at, result.sentence))
+        else:
+            rows.append(at)
+            squares.append(result)
+        if len(rows) + len(unread) == request.batch or at == total - 1:
+            yield _scored(loaded, rows, squares, unread, at + 1, total)
+            rows, squares, unread = [], [], []
+    if not total:
+        yield Scored(indices=(), scores=())
+
+
+def _scored(
+    loaded: Loaded,
+    rows: list[int],
+    squares: list[Tensor],
+    unread: list[Unread],
+    done: int,
+    total: int,
+) -> Scored:
+    columns = blocks(loaded.card)
+    heads: list[tuple[tuple[float, ...], ...]] = [() for _ in columns]
+    if rows:
+        scores = loaded.scorer(torch.stack(squares))
+        heads = [tuple(map(tuple, scores[:, block].tolist())) for block in columns]
+    return Scored(
+        indices=tuple(rows),
+        scores=heads[0],
+        view_scores=heads[1] if len(heads) > 1 else (),
+        unread=tuple(unread),
+        done=done,
+        total=total,
     )

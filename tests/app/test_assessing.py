@@ -1,0 +1,216 @@
+"""Questions about starts and sources, asked of real projects through the learning program."""
+
+import json
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from tests.fixtures.training_projects import FAST, small_project
+from workbench.app.jobs import Cancelled, Done, Failed, run_here
+from workbench.app.session import OpenProject
+from workbench.app.training.training import prepare, training_task
+from workbench.app.transfer.assessing import assess_task, assessments, report_of
+from workbench.app.transfer.relatedness import comparisons, domain_of, relatedness_task
+from workbench.domain.assessments import (
+    ORDER_FILE,
+    Assessment,
+    AssessmentOrder,
+    StartOrder,
+    StartScores,
+)
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.relatedness import RelatednessOrder
+from workbench.domain.runs import (
+    SAMPLES_FILE,
+    LabelList,
+    RunLabels,
+    RunRecord,
+    RunStatus,
+    encode_samples,
+)
+from workbench.storage.project import Project
+
+QUICK = RelatednessOrder(domains=(), side=32, networks=1, steps=6, batch=4)
+
+
+@pytest.fixture
+def small(tmp_path, qapp):
+    op = small_project(tmp_path)
+    yield op
+    op.close()
+
+
+def trained(op, **chosen):
+    record = prepare(op, {**FAST, **chosen})
+    assert isinstance(run_here(training_task(op, record.id)), Done)
+    return record.id
+
+
+def test_starts_are_scored_and_the_answer_comes_back_after_a_restart(small):
+    run = trained(small)
+    outcome = run_here(assess_task(small, "category", ("none", f"run:{run}"), "simpleconv3"))
+    assert isinstance(outcome, Done), outcome
+    random, own = outcome.value.starts
+    assert (random.scores.start, own.scores.start) == ("none", f"run:{run}")
+    assert (random.scores.leep, random.scores.domain_similarity) == (None, None)
+    assert own.scores.source_classes == 3
+    assert own.scores.leep <= 0
+    assert own.scores.nce <= 0
+    # the run's own training images are the target's: nothing has to be moved
+    assert own.scores.domain_similarity == pytest.approx(1.0)
+    assert 0 < own.scores.h_score < 2
+    assert outcome.value.assessment.held_out == "test"
+    # what a training from scratch reached is known, and its advice has values to set
+    assert random.fine_tuned_run == own.scratch_run == run
+    assert random.tuning_gap == pytest.approx(random.fine_tuned_top1 - random.scores.frozen_top1)
+    assert random.negative_transfer_gap is None
+    assert own.values["learning_rate"] > 0
+    assert random.values == {}
+
+    folder = small.store.folder
+    small.close()
+    again = OpenProject(Project.open(folder))
+    try:
+        assert assessments(again) == [outcome.value]
+        assert list(again.store.runs_folder.glob(".*")) == []
+    finally:
+        again.close()
+
+
+def record(id, start, top1, part="test", **fields):
+    return RunRecord(
+        id=id,
+        name=id,
+        status=fields.get("status", RunStatus.FINISHED),
+        target="category",
+        recipe_toml=f'backbone = "resnet18"\nstart = "{start}"\n',
+        labels=RunLabels(LabelList("category", ("a", "b"), (0, 1))),
+        created=0.0,
+        metrics={part: {"top1": top1}, "train": {"images": fields.get("images", 100)}},
+    )
+
+
+def test_scores_are_put_beside_the_newest_runs_that_fit():
+    runs = [
+        record("unfinished", "imagenet", 0.1, status=RunStatus.STOPPED),
+        record("other part", "imagenet", 0.2, part="validation"),
+        record("of a few images", "imagenet", 0.4, images=18),
+        record("tuned", "imagenet", 0.9, images=90),
+        record("older", "imagenet", 0.3),
+        record("scratch", "none", 0.95),
+    ]
+    scores = StartScores(start="imagenet", backbone="resnet18", frozen_top1=0.6)
+    found = Assessment(
+        starts=(scores, StartScores(start="file:x", backbone="resnet18", unread="it is gone")),
+        train_images=100,
+        held_out_images=40,
+        held_out="test",
+        classes=2,
+        chance=0.5,
+    )
+    one, unread = report_of("category", found, runs).starts
+    assert (one.fine_tuned_run, one.scratch_run) == ("tuned", "scratch")
+    assert one.tuning_gap == pytest.approx(0.3)
+    assert one.negative_transfer_gap == pytest.approx(0.05)  # the transfer did harm
+    assert one.reasons[0][0] == "row"
+    assert (unread.tuning_gap, unread.values) == (None, {})
+    nothing = report_of("category", found, []).starts[0]
+    assert (nothing.tuning_gap, nothing.negative_transfer_gap) == (None, None)
+
+
+def test_an_assessment_that_is_stopped_leaves_nothing(small):
+    task = assess_task(small, "category", ("none",), "simpleconv3")
+    steps = task.work()
+    next(steps)  # the program is under way
+    assert len(list(small.store.runs_folder.glob(".assess-*"))) == 1
+    steps.close()
+    task.finish(Cancelled())
+    assert assessments(small) == []
+    assert list(small.store.runs_folder.glob(".*")) == []
+
+
+def test_a_start_that_is_not_there_is_refused_before_anything_runs(small, tmp_path):
+    with pytest.raises(KnownError, match="missing"):
+        assess_task(small, "category", (f"file:{tmp_path / 'none.pth'}",))
+    with pytest.raises(ValueRefused, match="start"):
+        assess_task(small, "category", ("somewhere",))
+    with pytest.raises(KnownError, match="no run"):
+        assess_task(small, "category", ("run:123",))
+    with pytest.raises(ValueRefused, match="start"):
+        assess_task(small, "category", ("imagenet",), "simpleconv3")
+    with pytest.raises(KnownError, match="view"):
+        assess_task(small, "view")
+
+
+def test_sources_are_ranked_and_the_comparison_comes_back_after_a_restart(small, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = small_project(tmp_path / "other")
+    try:
+        source = domain_of(other.store, "category", "the same again")
+    finally:
+        other.close()
+    assert len(source.samples) == 36
+    outcome = run_here(relatedness_task(small, "category", [source], QUICK))
+    assert isinstance(outcome, Done), outcome
+    (found,) = outcome.value.sources
+    assert found.name == "the same again"
+    assert (outcome.value.target_images, found.images) == (36, 36)
+    assert found.doa < 0
+    assert len(found.numbers) == 18
+
+    folder = small.store.folder
+    small.close()
+    again = OpenProject(Project.open(folder))
+    try:
+        (kept,) = comparisons(again)
+        assert (kept.label_set, kept.found) == ("category", outcome.value)
+    finally:
+        again.close()
+
+
+def test_images_of_the_test_part_stay_unseen(small):
+    trained(small)  # makes the split
+    parts = {sample.part for sample in domain_of(small.store, "category").samples}
+    assert parts == {"train", "validation"}
+    with pytest.raises(ValueRefused, match="sources"):
+        relatedness_task(small, "category", [], QUICK)
+
+
+def test_images_that_are_gone_are_told_in_a_sentence(small):
+    for path in (small.store.folder.parent / "pictures").iterdir():
+        path.unlink()
+    outcome = run_here(assess_task(small, "category", ("none",), "simpleconv3"))
+    assert isinstance(outcome, Failed)
+    assert "None of the" in outcome.sentence
+    assert outcome.report == ""
+
+
+def program(folder, mode, said=b""):
+    command = [sys.executable, "-m", "workbench.learning", str(folder), mode]
+    done = subprocess.run(command, input=said, capture_output=True, check=False)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("mode", ["--assess", "--relate"])
+def test_the_program_says_what_is_wrong_with_its_order(tmp_path, mode):
+    code, said = program(tmp_path, mode)
+    assert code == 1
+    assert said[-1]["report"] == "broken"
+    assert "order.json cannot be read" in said[-1]["sentence"]
+    (tmp_path / ORDER_FILE).write_bytes(msgspec.json.encode(StartOrder(start="x", backbone="y")))
+    assert "is damaged" in program(tmp_path, mode)[1][-1]["sentence"]
+
+
+def test_the_program_leaves_off_when_asked_to(small, tmp_path):
+    folder = tmp_path / "asked"
+    folder.mkdir()
+    samples = list(domain_of(small.store, "category").samples)
+    every = [msgspec.structs.replace(s, part=("train", "test")[s.image % 2]) for s in samples]
+    (folder / SAMPLES_FILE).write_bytes(encode_samples(every))
+    starts = (StartOrder(start="none", backbone="simpleconv3"),)
+    order = AssessmentOrder(starts=starts, held_out="test")
+    (folder / ORDER_FILE).write_bytes(msgspec.json.encode(order))
+    code, said = program(folder, "--assess", b"stop\n")
+    assert (code, said[-1]["report"]) == (0, "stopped")

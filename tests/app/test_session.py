@@ -1,0 +1,163 @@
+"""Edits through the open project: told once, undone, and split or labelled as single steps."""
+
+import pytest
+
+from tests.fixtures.stored_images import fill, found
+from workbench.app.jobs import Done, Task, run_here
+from workbench.app.labels.labelling import (
+    assign,
+    assign_crops,
+    edit_set,
+    labelled_of,
+    next_unlabelled,
+    remove_set,
+)
+from workbench.app.training.splitting import split, split_task
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.geometry import Rect
+from workbench.domain.labels import Author, Label, LabelSet
+from workbench.domain.splits import Part, SplitPlan
+
+
+@pytest.fixture
+def told(op):
+    heard = []
+    op.changed.connect(heard.append)
+    return heard
+
+
+def test_an_edit_is_told_once_after_it_is_on_the_disk(op, told):
+    with op.edit("Import") as edit:
+        fill(op.store, 3)
+        with op.edit("inside"):
+            op.store.labels.assign([1], "view", "left")
+        assert told == []
+    assert told == [edit.changes]
+    assert told[0].added == {1, 2, 3}
+    assert op.store.history.undo_text() == "Import"
+
+
+def test_an_edit_of_nothing_and_one_that_fails_are_not_told(op, told):
+    with op.edit("nothing"):
+        pass
+
+    def fail():
+        with op.edit("half"):
+            fill(op.store, 3)
+            raise KnownError("no")
+
+    with pytest.raises(KnownError):
+        fail()
+    assert told == []
+    assert op.store.images.count() == 0
+    assert assign(op, [1], "view", "left") == frozenset()
+
+
+def test_undo_and_redo_are_told(op, told):
+    fill(op.store, 2)
+    assert assign(op, [1, 2], "view", "left") == {1, 2}
+    assert op.undo() == "Label 2 images left"
+    assert op.redo() == "Label 2 images left"
+    assert [changes.labelled for changes in told] == [{1, 2}] * 3
+    op.undo()
+    op.undo()
+    assert op.undo() is None
+    assert len(told) == 5
+
+
+def test_closing_stops_the_jobs(op):
+    ends = []
+
+    def work():
+        while True:
+            yield
+
+    op.jobs.start(Task("long", work, finish=ends.append))
+    op.close()
+    op.close()
+    assert len(ends) == 1
+
+
+def test_the_next_unlabelled_image_goes_round(op):
+    fill(op.store, 4)
+    ids = [4, 2, 1, 3]
+    assert next_unlabelled(op, ids, "view", None) == 4
+    assign(op, [4, 1], "view", "left")
+    assert next_unlabelled(op, ids, "view", 4) == 2
+    assert next_unlabelled(op, ids, "view", 2) == 3
+    assert next_unlabelled(op, ids, "view", 3) == 2
+    assert next_unlabelled(op, ids, "view", 99) == 2
+    assert labelled_of(op, "view", ids) == (2, 4)
+    assign(op, [2, 3], "view", "right")
+    assert next_unlabelled(op, ids, "view", 2) is None
+
+
+def test_texts_of_edits_say_what_was_done(op):
+    fill(op.store, 2)
+    crop = op.store.crops.save(Crop(None, 1, 0, CropState.FOUND, Rect(0, 0, 5, 5)))
+    assign_crops(op, [crop.id], "expression", "smile")
+    assert op.store.history.undo_text() == "Label 1 mouth smile"
+    assign(op, [1, 2], "view", "left")
+    assign(op, [1, 2], "view", None)
+    assert op.store.history.undo_text() == "Clear view of 2 images"
+    edit_set(op, LabelSet("weather", (Label("rain"),)), {})
+    assert op.store.history.undo_text() == "Change label set weather"
+    remove_set(op, "weather")
+    assert "weather" not in op.store.labels.sets()
+    op.undo()
+    assert op.store.labels.get("weather").names == ("rain",)
+
+
+@pytest.fixture
+def labelled(op):
+    source = op.store.images.add_source("/p")
+    kinds = ("gull", "tern")
+    op.store.images.add(source, [found(i, ("category", kinds[i % 2])) for i in range(80)])
+    op.store.labels.assign(range(1, 41), "view", "left", Author.IMPORT)
+    return op
+
+
+def test_a_split_is_even_over_categories_and_views(labelled):
+    counts = split(labelled, SplitPlan(0.5, 0.25, 0.25))
+    assert counts == {Part.TRAIN: 40, Part.VALIDATION: 20, Part.TEST: 20}
+    parts = labelled.store.splits.parts()
+    for at in range(4):  # two categories, with and without a view
+        inside = [i for i in range(1, 81) if (i % 2, i <= 40) == (at % 2, at < 2)]
+        assert sum(parts[i] is Part.TRAIN for i in inside) == 10
+    assert labelled.store.history.undo_text() == "Split 50 / 25 / 25"
+    labelled.undo()
+    assert labelled.store.splits.current() is None
+
+
+def test_the_same_seed_gives_the_same_split(labelled):
+    split(labelled, SplitPlan(seed=3))
+    first = labelled.store.splits.parts()
+    assert isinstance(run_here(split_task(labelled, SplitPlan(seed=4))), Done)
+    assert labelled.store.splits.parts() != first
+    split(labelled, SplitPlan(seed=3))
+    assert labelled.store.splits.parts() == first
+
+
+def test_expressions_of_mouths_are_divided_evenly_as_well(labelled):
+    square = Rect(0, 0, 5, 5)
+    crops = {
+        i: labelled.store.crops.save(Crop(None, i, 0, CropState.FOUND, square)).id
+        for i in range(1, 41)
+    }
+    labelled.store.labels.assign_crops([crops[i] for i in range(1, 21)], "expression", "smile")
+    labelled.store.labels.assign(range(41, 61), "expression", "open", Author.IMPORT)
+    split(labelled, SplitPlan(0.5, 0.0, 0.5), ("expression",))
+    parts = labelled.store.splits.parts()
+    for group in (range(1, 21), range(41, 61)):
+        assert sum(parts[i] is Part.TRAIN for i in group) == 10
+
+
+def test_what_cannot_be_split_is_said(op):
+    with pytest.raises(KnownError, match="no images to split"):
+        split(op, SplitPlan())
+    fill(op.store, 2)
+    with pytest.raises(ValueRefused, match="mood"):
+        split(op, SplitPlan(), ("mood",))
+    remove_set(op, "view")
+    assert sum(split(op, SplitPlan()).values()) == 2

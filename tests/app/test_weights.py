@@ -1,0 +1,158 @@
+"""Downloads of start weights from a local server: whole, cut off, stopped, wrong and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from workbench.app import weights
+from workbench.app.jobs import Done, Failed, run_here
+from workbench.domain import backbones
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Progress
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT; `cut` ends answers after so many bytes, `ranges` are those asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = CONTENT
+        self.cut: int | None = None
+        self.status = 200
+        self.with_ranges = True
+        self.ranges: list[str] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/weights.pth"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range", "")
+        self.server.ranges.append(asked)
+        if self.server.status != 200:
+            self.send_error(self.server.status)
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if not self.server.with_ranges:
+            start = 0
+        if start >= len(self.server.content):
+            self.send_error(416)
+            return
+        body = self.server.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: self.server.cut])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    known = backbones.BACKBONES["resnet18"]
+    fake = backbones.Backbone(
+        known.name, known.title, known.stages, 224, 1.0, f"resnet18-{DIGEST}.pth"
+    )
+    monkeypatch.setitem(backbones.BACKBONES, "resnet18", fake)
+    made = Server()
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+def download(server: Server, folder: Path, heard: list[object] | None = None) -> object:
+    task = weights.weights_task("resnet18", server.address, folder)
+    return run_here(task, heard.append if heard is not None else None)
+
+
+def test_weights_come_whole_and_are_kept(server: Server, tmp_path: Path) -> None:
+    assert weights.weights_path("resnet18", tmp_path) is None
+    heard: list[object] = []
+    outcome = download(server, tmp_path, heard)
+    path = tmp_path / f"resnet18-{DIGEST}.pth"
+    assert outcome == Done(path)
+    assert path.read_bytes() == CONTENT
+    assert weights.weights_path("resnet18", tmp_path) == path
+    assert all(isinstance(report, Progress) for report in heard)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    download(server, tmp_path)
+    assert len(server.ranges) == 1
+
+
+def test_an_interrupted_download_goes_on_where_it_was(server: Server, tmp_path: Path) -> None:
+    server.cut = 400_000
+    outcome = download(server, tmp_path)
+    assert isinstance(outcome, Failed)
+    assert "could not be downloaded" in outcome.sentence
+    assert "choose a weights file" in outcome.remedy
+    server.cut = None
+    assert isinstance(download(server, tmp_path), Done)
+    assert server.ranges == ["", "bytes=400000-"]
+    assert (tmp_path / f"resnet18-{DIGEST}.pth").read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_begins_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / f"resnet18-{DIGEST}.pth.part").write_bytes(b"xyz")
+    server.with_ranges = False
+    assert isinstance(download(server, tmp_path), Done)
+    assert (tmp_path / f"resnet18-{DIGEST}.pth").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_too_long_is_thrown_away(server: Server, tmp_path: Path) -> None:
+    (tmp_path / f"resnet18-{DIGEST}.pth.part").write_bytes(CONTENT + b"more")
+    assert isinstance(download(server, tmp_path), Done)
+
+
+def test_a_wrong_hash_is_thrown_away_and_said(server: Server, tmp_path: Path) -> None:
+    server.content = CONTENT[:-1] + b"?"
+    outcome = download(server, tmp_path)
+    assert isinstance(outcome, Failed)
+    assert "SHA-256" in outcome.sentence
+    assert DIGEST in outcome.sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_of_the_server_is_told(server: Server, tmp_path: Path) -> None:
+    server.status = 404
+    outcome = download(server, tmp_path)
+    assert isinstance(outcome, Failed)
+    assert "404" in outcome.sentence
+
+
+def test_no_network_is_told_with_what_to_do(tmp_path: Path) -> None:
+    task = weights.weights_task("resnet18", "http://127.0.0.1:9/weights.pth", tmp_path)
+    outcome = run_here(task)
+    assert isinstance(outcome, Failed)
+    assert "127.0.0.1:9" in outcome.sentence
+    assert "file:PATH" in outcome.remedy
+
+
+def test_stopping_keeps_what_has_come(server: Server, tmp_path: Path) -> None:
+    fetching = weights.fetch("resnet18", server.address, tmp_path)
+    next(fetching)
+    fetching.close()
+    assert weights.weights_path("resnet18", tmp_path) is None
+
+
+def test_a_backbone_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KnownError, match="no ImageNet weights of Simpleconv3"):
+        next(weights.fetch("simpleconv3", folder=tmp_path))

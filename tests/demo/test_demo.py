@@ -1,0 +1,95 @@
+"""The demo, small: everything it leaves is there and says the same."""
+
+import csv
+import threading
+
+import pytest
+from PIL import Image
+
+from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
+from workbench.app.session import OpenProject
+from workbench.demo.demo import DemoSize, demo_task, through
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Note
+from workbench.domain.runs import RunStatus
+from workbench.storage.project import Project
+
+SMALL = DemoSize(
+    source_each=3,
+    target_each=4,
+    recipe=(("backbone", "simpleconv3"), ("image_size", 48), ("epochs", 1), ("precision", "fp32")),
+)
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_two_projects_with_runs_pictures_and_a_table(tmp_path, qapp):
+    seen = []
+    outcome = run_here(demo_task(tmp_path, seeds=1, size=SMALL), seen.append)
+    assert isinstance(outcome, Done), outcome
+    result = outcome.value
+    assert result.as_json()["transfer"] == {"top1": result.transfer_top1}
+    assert result.as_json()["project"] == str(tmp_path / "target.workbench")
+    assert next(n.text for n in seen if isinstance(n, Note)).startswith("Drawing")
+    with (tmp_path / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["0", "mean"]
+    assert float(rows[1]["transfer_top1"]) == pytest.approx(result.transfer_top1)
+    assert float(rows[1]["scratch_top1"]) == pytest.approx(result.scratch_top1)
+    assert f"{100 * result.transfer_top1:.1f} %" in (tmp_path / "table.md").read_text()
+    for name in ("curves", "confusion-transfer", "confusion-scratch", "grad-cam"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert picture.width > 200
+    _check_project(result.project)
+
+
+def _check_project(folder):
+    store = Project.open(folder)
+    try:
+        assert store.images.count() == 64
+        assert store.labels.counts("view") == {
+            "": 0,
+            "front": 16,
+            "back": 16,
+            "left": 16,
+            "right": 16,
+        }
+        runs = store.runs.all()
+        assert {run.status for run in runs} == {RunStatus.FINISHED}
+        assert [run.name for run in runs] == ["from scratch, seed 0", "transfer, seed 0"]
+    finally:
+        store.close()
+
+
+def test_a_folder_that_holds_a_demo_is_refused(tmp_path):
+    (tmp_path / "target.workbench").mkdir()
+    with pytest.raises(KnownError, match="exists already"):
+        demo_task(tmp_path)
+
+
+def test_a_stopped_demo_leaves_projects_that_open(tmp_path, qapp):
+    stop = threading.Event()
+
+    def until_training(value):
+        if isinstance(value, Note) and value.text.startswith("Learning the source"):
+            stop.set()
+
+    outcome = run_here(demo_task(tmp_path, seeds=1, size=SMALL), until_training, stop)
+    assert isinstance(outcome, Cancelled)
+    store = Project.open(tmp_path / "source.workbench")
+    assert store.images.count() == 8 * 4 * 3
+    store.close()
+
+
+def test_a_part_of_a_task_hands_its_values_its_end_and_its_failure_on(op: OpenProject):
+    told = []
+
+    def work():
+        yield "first"
+        raise KnownError("The disk is full.", "Make room.")
+
+    part = Task("part", work, apply=told.append, finish=told.append)
+    outcome = run_here(Task("whole", lambda: through(part)))
+    assert isinstance(outcome, Failed)
+    assert (outcome.sentence, outcome.remedy) == ("The disk is full.", "Make room.")
+    assert told[0] == "first"
+    assert isinstance(told[1], Failed)

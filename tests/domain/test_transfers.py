@@ -1,0 +1,67 @@
+"""Relative majority over images: who wins, and what happens where nobody does."""
+
+import pytest
+
+from workbench.domain.errors import ValueRefused
+from workbench.domain.transfers import elect
+
+
+def said(**labels):
+    """Candidates' labels of images 0, 1, 2, …, a letter each."""
+    return {name: dict(enumerate(text)) for name, text in labels.items()}
+
+
+def test_the_candidate_that_agrees_most_often_with_the_majority_wins():
+    # image:    0 1 2 3   elected a b c d
+    found = elect(said(fire4="abcx", fire5="abcd", fire6="yzcd"), seed=0)
+    assert [(c.name, c.votes) for c in found.candidates] == [
+        ("fire4", 3),
+        ("fire5", 4),
+        ("fire6", 2),
+    ]
+    assert (found.winner, found.drawn, found.images) == ("fire5", False, 4)
+    assert [(b.image, b.elected, b.drawn) for b in found.disputed] == [
+        (0, "a", False),
+        (1, "b", False),
+        (3, "d", False),
+    ]
+
+
+def test_an_image_on_which_all_differ_is_drawn_and_counts_for_one():
+    found = elect(said(one="a", two="b", three="c"), seed=5)
+    (ballot,) = found.disputed
+    assert ballot.drawn
+    (kept,) = [c for c in found.candidates if c.votes]
+    assert (kept.alone, kept.name, found.drawn) == (1, found.winner, False)
+    winners = {elect(said(one="a", two="b", three="c"), seed).winner for seed in range(30)}
+    assert winners == {"one", "two", "three"}
+
+
+def test_equal_candidates_are_drawn_among_and_the_seed_decides():
+    equal = said(one="aab", two="aab", three="abb")
+    found = {seed: elect(equal, seed) for seed in range(30)}
+    assert {election.winner for election in found.values()} == {"one", "two"}
+    assert all(election.drawn for election in found.values())
+    assert all(elect(equal, seed) == election for seed, election in found.items())
+
+
+def test_a_vote_that_one_candidate_alone_has_is_counted_apart():
+    found = elect(said(one="abc", two="abd", three="aed"), seed=0)
+    assert {c.name: (c.votes, c.alone) for c in found.candidates} == {
+        "one": (2, 0),
+        "two": (3, 0),
+        "three": (2, 0),
+    }
+    drawn = elect(said(one="ab", two="ac", three="ad"), seed=1)
+    assert sorted(c.alone for c in drawn.candidates) == [0, 0, 1]
+
+
+def test_images_that_one_candidate_lacks_are_left_out():
+    found = elect({"one": {1: "a", 2: "b"}, "two": {2: "b", 3: "c"}}, seed=0)
+    assert (found.images, found.disputed) == (1, ())
+    assert [c.votes for c in found.candidates] == [1, 1]
+
+
+def test_without_a_candidate_there_is_no_election():
+    with pytest.raises(ValueRefused, match="candidates"):
+        elect({}, seed=0)

@@ -1,0 +1,145 @@
+"""Rates, precision, failures and TensorBoard events."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.fixtures.run_folders import CATEGORY, TINY, Chances, make_run, train
+from workbench.domain.errors import KnownError
+from workbench.domain.recipes import complete
+from workbench.domain.runs import RunLabels
+from workbench.learning.methods import METHODS, Setup
+from workbench.learning.networks.device import choose_device, free_memory
+from workbench.learning.networks.models import build_network
+from workbench.learning.optimizers import Average, make_optimizer, rate_factor, set_rate
+from workbench.learning.precision import choose_precision
+from workbench.learning.protocol.failures import broken
+from workbench.learning.protocol.reporting import Wish
+
+
+def rates(**settings: object) -> list[float]:
+    recipe = complete({**TINY, "epochs": 10, **settings}, {})
+    return [rate_factor(recipe, step, 4) for step in range(40)]
+
+
+def test_schedules_have_their_shapes() -> None:
+    assert set(rates(schedule="constant")) == {1.0}
+    steps = rates(schedule="step", step_epochs=4, step_factor=0.1)
+    assert steps[15] == 1.0
+    assert steps[16] == pytest.approx(0.1)
+    assert steps[32] == pytest.approx(0.01)
+    cosine = rates(schedule="cosine")
+    assert cosine[0] == 1.0
+    assert cosine[20] == pytest.approx(0.5)
+    assert cosine == sorted(cosine, reverse=True)
+    cycle = rates(schedule="one-cycle")
+    assert cycle[0] == pytest.approx(1 / 25)
+    assert cycle.index(max(cycle)) == 12
+    assert max(cycle) == 1.0
+    assert cycle[-1] < 1e-3
+
+
+def test_the_head_learns_faster_and_biases_do_not_decay() -> None:
+    recipe = complete({**TINY, "head_factor": 10.0, "weight_decay": 0.01}, {})
+    network = build_network("simpleconv3", RunLabels(CATEGORY))
+    optimizer = make_optimizer(
+        [(network.body, 1.0), (network.head, 10.0)], recipe, torch.device("cpu")
+    )
+    set_rate(optimizer, 0.1)
+    of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    assert of[id(network.body.conv1.weight)]["lr"] == pytest.approx(0.1)
+    assert of[id(network.head.target.weight)]["lr"] == pytest.approx(1.0)
+    assert of[id(network.head.target.weight)]["weight_decay"] == 0.01
+    assert of[id(network.body.bn1.weight)]["weight_decay"] == 0.0
+    assert of[id(network.body.fc1.bias)]["weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "backbone", "given"),
+    [("fp32", "resnet18", "fp32"), ("bf16", "resnet18", "bf16"), ("auto", "simpleconv3", "fp32")],
+)
+def test_precision_is_what_was_asked(asked: str, backbone: str, given: str) -> None:
+    recipe = complete({**TINY, "backbone": backbone, "precision": asked}, {})
+    network = build_network("simpleconv3", RunLabels(CATEGORY))
+    method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
+    assert choose_precision(recipe, choose_device(), network, method, print) == given
+
+
+def test_automatic_precision_is_one_that_runs_and_leaves_the_network_alone() -> None:
+    recipe = complete({**TINY, "backbone": "squeezenet1_1", "precision": "auto"}, {})
+    network = build_network("squeezenet1_1", RunLabels(CATEGORY))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
+    found = choose_precision(recipe, choose_device(), network, method, print)
+    assert found in ("fp32", "bf16")
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device can do fp16")
+def test_fp16_without_cuda_is_said_and_replaced() -> None:
+    recipe = complete({**TINY, "precision": "fp16"}, {})
+    network = build_network("simpleconv3", RunLabels(CATEGORY))
+    method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
+    said: list[str] = []
+    assert choose_precision(recipe, choose_device(), network, method, said.append) == "fp32"
+    assert "fp16" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "ours"),
+    [
+        (KnownError("It is so.", "Do that."), "Do that", False),
+        (torch.OutOfMemoryError("CUDA out of memory"), "batch", False),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "batch", False),
+        (OSError(errno.ENOSPC, "No space left on device", "/disk/last.ckpt"), "Make room", False),
+        (RuntimeError("Output size is too small"), "image_size", False),
+        (ZeroDivisionError("division by zero"), "report", True),
+    ],
+)
+def test_failures_say_what_to_do(error: Exception, words: str, ours: bool) -> None:
+    report = broken(error)
+    assert words in report.remedy
+    assert bool(report.traceback) == ours
+
+
+def test_the_device_is_said_in_plain_words() -> None:
+    device = choose_device()
+    assert "core" in device.words or "GiB" in device.words or "GPU" in device.words
+    assert free_memory(device) > 0
+
+
+def test_tensorboard_reads_the_figures_of_a_resumed_training_once(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    train(folder, Chances(Wish.PAUSE, 6))
+    train(folder)
+    events = EventAccumulator(str(folder)).Reload()
+    losses = events.Scalars("epoch/train loss")
+    assert [event.step for event in losses] == [3, 6, 9]
+    assert "epoch/validation accuracy" in events.Tags()["scalars"]
+
+
+def test_the_average_follows_the_weights_and_is_shown_only_within_its_block() -> None:
+    network = build_network("simpleconv3", RunLabels(CATEGORY))
+    weight = network.head.target.weight
+    average = Average(network, 0.5, 40)
+    expected = weight.detach().clone()
+    for step in range(16):
+        with torch.no_grad():
+            weight += step
+        average.look(step)
+        if step % 4 == 0:
+            keep = min(1 - 1 / 20, (1 + step) / (10 + step)) ** 4
+            expected = keep * expected + (1 - keep) * weight.detach()
+    last = weight.detach().clone()
+    with average.shown():
+        torch.testing.assert_close(weight.detach(), expected)
+    assert torch.equal(weight, last)
+    nothing = Average(network, 0.0, 40)
+    nothing.look(0)
+    with nothing.shown():
+        assert torch.equal(weight, last)

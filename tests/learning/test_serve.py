@@ -1,0 +1,204 @@
+"""The serving program answers every line, stays alive over errors and keeps stdout clean."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.fixtures.tiny_runs import save_run
+from workbench.app.learner import child_environment, learning_command
+from workbench.domain.geometry import Rect
+from workbench.domain.requests import (
+    Answered,
+    Asked,
+    Describe,
+    Description,
+    Explain,
+    Explained,
+    Export,
+    Exported,
+    Going,
+    Picture,
+    Refused,
+    Score,
+    Scored,
+    decode_answered,
+    encode_line,
+)
+from workbench.learning.images.data import load_images
+from workbench.learning.images.pixels import kept_part
+from workbench.learning.networks.device import choose_device
+from workbench.learning.serving.loaded import MOST_NETWORKS, WarmNetworks
+
+
+def ask_all(*lines: bytes) -> list[Answered]:
+    """What the program says to these lines, and that it ends well with its stdin."""
+    done = subprocess.run(
+        [*learning_command(), "--serve"],
+        input=b"".join(lines),
+        capture_output=True,
+        env=child_environment(),
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return [decode_answered(line) for line in done.stdout.splitlines()]
+
+
+def asked(number: int, request) -> bytes:
+    return encode_line(Asked(number, request))
+
+
+def pictures(paths: Sequence[Path]) -> tuple[Picture, ...]:
+    return tuple(Picture(str(path)) for path in paths)
+
+
+def test_one_program_answers_every_kind_and_survives_every_error(
+    run: Path, images: Sequence[Path], tmp_path: Path
+) -> None:
+    joint = save_run(tmp_path / "joint", joint=True)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    all_five = pictures(images)
+    some = (all_five[0], Picture(str(broken)), Picture(str(images[1]), (10, 5, 70, 50)))
+    answers = ask_all(
+        asked(1, Describe(run=str(joint))),
+        b"not even JSON\n",
+        b'{"id": 3, "request": {"request": "sing"}}\n',
+        asked(4, Explain(run=str(joint), pictures=some, check=True)),
+        asked(5, Explain(run=str(joint), pictures=all_five, label="right", label_set="view")),
+        asked(6, Explain(run=str(run), pictures=all_five, label="tram")),
+        asked(7, Explain(run=str(run), pictures=all_five, layer="conv9")),
+        asked(8, Describe(run=str(tmp_path / "nowhere"))),
+        asked(9, Score(run=str(joint), pictures=some, batch=2)),
+        asked(10, Export(run=str(run), path=str(tmp_path / "net.onnx"), pictures=all_five)),
+    )
+    by_id: dict[int, list] = {}
+    for answer in answers:
+        by_id.setdefault(answer.id, []).append(answer.answer)
+    _check_description(by_id[1][0])
+    assert isinstance(by_id[-1][0], Refused)
+    assert isinstance(by_id[3][0], Refused)
+    _check_maps(by_id[4][0], by_id[9])
+    assert {heat.label for heat in by_id[5][0].maps} == {"right"}
+    for number, word in ((6, "tram"), (7, "conv9"), (8, "nowhere")):
+        assert isinstance(by_id[number][0], Refused)
+        assert word in by_id[number][0].sentence
+        assert not by_id[number][0].traceback
+    assert isinstance(by_id[10][0], Going)
+    assert isinstance(by_id[10][-1], Exported)
+    assert by_id[10][-1].same_predictions
+    assert by_id[10][-1].largest_difference < 1e-4
+    assert not list(tmp_path.glob("*.part"))
+
+
+def _check_description(said: Description) -> None:
+    assert said.labels.target.labels == ("boat", "car", "plane")
+    assert said.layers[-1].endswith("conv3")
+    assert said.image_size == 48
+    assert said.device
+
+
+def _check_maps(said: Explained, scored: list[Scored]) -> None:
+    first, missing, boxed = said.maps
+    assert missing is None
+    assert said.unread[0].index == 1
+    assert "broken.jpg" in said.unread[0].reason
+    for heat in (first, boxed):
+        assert len(heat.values) == heat.height * heat.width
+        assert max(heat.values) in (0.0, 1.0)
+        assert min(heat.values) >= 0.0
+        assert heat.score == max(heat.scores)
+        assert heat.check is not None
+        assert 0 <= heat.check.correlation <= 1
+        assert heat.seen == (0.0, 0.0, 1.0, 1.0)  # 80 × 60 is 4 : 3, all of it is seen
+    # scores asked for by themselves are the same, unreadable ones are named
+    assert [answer.done for answer in scored] == [2, 3]
+    assert scored[0].unread[0].index == 1
+    np.testing.assert_allclose(scored[0].scores[0], first.scores, atol=1e-6)
+    np.testing.assert_allclose(scored[1].view_scores[0], boxed.view_scores, atol=1e-6)
+
+
+def test_scores_are_those_a_training_would_have_kept(
+    run: Path, images: Sequence[Path], tmp_path: Path
+) -> None:
+    from workbench.domain.runs import Sample
+    from workbench.learning.serving.serve import score
+
+    loaded = WarmNetworks(choose_device()).get(str(run))
+    request = Score(run=str(run), pictures=pictures(images), batch=2)
+    rows = [row for answer in score(request, loaded) for row in answer.scores]
+    samples = [Sample(image=0, hash="", path=str(path)) for path in images]
+    kept = load_images(samples, 48, tmp_path, lambda _: None, lambda: False)
+    assert kept is not None
+    np.testing.assert_allclose(rows, loaded.scorer(kept.squares).numpy(), atol=1e-6)
+
+
+def test_networks_stay_warm_within_bounds_and_follow_their_file(tmp_path: Path) -> None:
+    networks = WarmNetworks(choose_device())
+    runs = [str(save_run(tmp_path / f"run{i}")) for i in range(MOST_NETWORKS + 1)]
+    first = networks.get(runs[0])
+    assert networks.get(runs[0]) is first
+    for run in runs[1:]:
+        networks.get(run)
+    assert networks.get(runs[0]) is not first  # the one not asked for longest had to go
+    warm = networks.get(runs[-1])
+    shutil.copytree(save_run(tmp_path / "other", joint=True), runs[-1], dirs_exist_ok=True)
+    os.utime(Path(runs[-1]) / "weights.safetensors")
+    assert networks.get(runs[-1]) is not warm
+    assert networks.get(runs[-1]).card.labels.view is not None
+
+
+def test_the_map_covers_what_the_network_saw(tmp_path: Path) -> None:
+    from tests.fixtures.tiny_runs import draw_images
+    from workbench.learning.serving.explain import explain
+
+    run = save_run(tmp_path / "run", test_resize=60)
+    (wide,) = draw_images(tmp_path, 1, size=(200, 90))
+    loaded = WarmNetworks(choose_device()).get(str(run))
+    heat = explain(Explain(run=str(run), pictures=(Picture(str(wide)),)), loaded).maps[0]
+    assert heat is not None
+    kept = kept_part(200, 90)
+    assert kept == Rect(40, 0, 160, 90)
+    margin = (1 - 48 / 60) / 2  # the centre 48 of 60 is scored
+    wanted = ((40 + 120 * margin) / 200, margin, (160 - 120 * margin) / 200, 1 - margin)
+    assert heat.seen == pytest.approx(wanted)
+
+
+def test_an_onnx_file_says_how_to_feed_it(
+    run: Path, images: Sequence[Path], tmp_path: Path
+) -> None:
+    import json
+
+    import onnxruntime
+
+    from workbench.learning.images.pixels import load_square
+    from workbench.learning.serving.export import export
+
+    joint = save_run(tmp_path / "joint", joint=True, test_mirror=False)
+    loaded = WarmNetworks(choose_device()).get(str(joint))
+    path = tmp_path / "net.onnx"
+    request = Export(run=str(joint), path=str(path), pictures=pictures(images[:3]))
+    with pytest.warns(FutureWarning, match="LeafSpec"):  # the exporter's own
+        said = list(export(request, loaded))[-1]
+    assert isinstance(said, Exported)
+    assert said.images == 3
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    known = session.get_modelmeta().custom_metadata_map
+    assert json.loads(known["labels"]) == ["boat", "car", "plane"]
+    assert json.loads(known["view_labels"]) == ["left", "right"]
+    size, mean, std = int(known["image_size"]), *(json.loads(known[k]) for k in ("mean", "std"))
+    square = load_square(images[0], None, int(known["resize"])).numpy()
+    fed = ((square / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
+    assert fed.shape == (1, 3, size, size)
+    scores, views = session.run(None, {"images": fed})
+    with torch.inference_mode():
+        wanted = loaded.scorer(torch.from_numpy(square)[None]).numpy()
+    np.testing.assert_allclose(np.hstack([scores, views]), wanted, atol=1e-5)

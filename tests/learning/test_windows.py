@@ -1,0 +1,205 @@
+"""Windows of several scales: where they lie, which is strongest, and the map that they make."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.fixtures.tiny_runs import CATEGORY, draw_images, save_run
+from workbench.app.explain.explaining import layer_words, save_explanation, trust_sentence
+from workbench.app.results.run_images import RunImage
+from workbench.domain.requests import WINDOWS, Describe, Explain, Picture
+from workbench.learning.networks.device import choose_device
+from workbench.learning.serving.explain import (
+    CELLS,
+    SCALES,
+    cut,
+    describe,
+    explain,
+    localised,
+    positions,
+    scaled_size,
+    window_heat,
+    windows_of,
+)
+from workbench.learning.serving.loaded import WarmNetworks
+from workbench.vision.overlays import framed
+from workbench.vision.reading import read_rgb
+
+SIDE = 48
+
+
+@pytest.mark.parametrize(("length", "side"), [(48, 48), (49, 48), (72, 48), (144, 48), (333, 31)])
+def test_windows_reach_every_pixel_and_overlap_by_half(length: int, side: int) -> None:
+    starts = positions(length, side)
+    assert starts[0] == 0
+    assert starts[-1] == length - side
+    assert all(0 < b - a <= side / 2 for a, b in pairwise(starts))
+    least = 1 + int(np.ceil((length - side) / (side // 2)))
+    assert len(starts) == least  # and no window more than that takes
+
+
+def test_windows_are_the_pixels_of_the_resized_picture() -> None:
+    picture = torch.randint(0, 256, (60, 80, 3), dtype=torch.uint8)
+    windows = cut(picture, SIDE)
+    counts = []
+    at = 0
+    for number, scale in enumerate(SCALES):
+        w, h = scaled_size(80, 60, round(SIDE * scale))
+        assert (h, w) == (round(SIDE * scale), round(round(SIDE * scale) * 4 / 3))
+        planes = picture.permute(2, 0, 1)[None]
+        sized = torch.nn.functional.interpolate(planes, (h, w), mode="bilinear", antialias=True)
+        tops = np.linspace(0, h - SIDE, 1 + -(-(h - SIDE) // (SIDE // 2))).round().astype(int)
+        lefts = np.linspace(0, w - SIDE, 1 + -(-(w - SIDE) // (SIDE // 2))).round().astype(int)
+        for top in tops:
+            for left in lefts:
+                wanted = sized[0, :, top : top + SIDE, left : left + SIDE]
+                assert torch.equal(windows.pixels[at], wanted)
+                box = (left / w, top / h, (left + SIDE) / w, (top + SIDE) / h)
+                np.testing.assert_allclose(windows.boxes[at], box)
+                assert windows.scales[at] == number
+                at += 1
+        counts.append(len(tops) * len(lefts))
+    assert at == len(windows.pixels) == sum(counts)
+    assert counts[0] == 2  # as high as the picture, two beside each other
+    assert windows.shape == (CELLS, round(CELLS * 4 / 3))
+
+
+def by_hand(boxes, scales, values, rows, columns) -> np.ndarray:
+    """Cell by cell: the mean of the windows of each scale over its middle, then of the scales."""
+    found = np.zeros((rows, columns))
+    for row in range(rows):
+        for column in range(columns):
+            y, x = (row + 0.5) / rows, (column + 0.5) / columns
+            means = []
+            for number in sorted(set(scales.tolist())):
+                over = [
+                    value
+                    for (left, top, right, bottom), scale, value in zip(
+                        boxes.tolist(), scales.tolist(), values.tolist(), strict=True
+                    )
+                    if scale == number and left <= x <= right and top <= y <= bottom
+                ]
+                means.append(sum(over) / len(over))
+            found[row, column] = sum(means) / len(means)
+    return found
+
+
+def test_the_map_is_the_mean_over_windows_then_over_scales() -> None:
+    windows = cut(torch.zeros(90, 70, 3, dtype=torch.uint8), 32)
+    values = np.random.default_rng(0).random(len(windows.pixels))
+    wanted = by_hand(windows.boxes, windows.scales, values, *windows.shape)
+    np.testing.assert_allclose(localised(values, windows), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_an_answer_holds_the_highest_scores_and_the_strongest_window(
+    tmp_path: Path, joint: bool
+) -> None:
+    run = save_run(tmp_path / "run", joint=joint)
+    loaded = WarmNetworks(choose_device()).get(str(run))
+    assert describe(Describe(run=str(run)), loaded).masks[-1] == WINDOWS
+    paths = draw_images(tmp_path / "images", 2)
+    gone = tmp_path / "gone.jpg"
+    box = (10, 5, 70, 50)
+    asked = (Picture(str(paths[0])), Picture(str(gone)), Picture(str(paths[1]), box))
+    answer = explain(Explain(run=str(run), pictures=asked, layer=WINDOWS), loaded)
+    assert [unread.index for unread in answer.unread] == [1]
+    assert answer.maps[1] is None
+    heat = answer.maps[0]
+
+    windows = windows_of(paths[0], None, SIDE)
+    card, network = loaded.card, loaded.network
+    mean, std = (np.array(v, np.float32).reshape(1, 3, 1, 1) for v in (card.mean, card.std))
+    inputs = (windows.pixels.numpy().astype(np.float32) / 255 - mean) / std
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(inputs)).numpy().astype(np.float64)
+    logits = outputs[:, : len(CATEGORY.labels)]
+    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores /= scores.sum(axis=1, keepdims=True)
+    highest = scores.max(axis=0)
+    label = int(highest.argmax())
+    np.testing.assert_allclose(heat.scores, highest, rtol=1e-4)
+    assert heat.label == CATEGORY.labels[label]
+    assert heat.score == pytest.approx(highest[label], rel=1e-4)
+    assert heat.windows == len(scores)
+    np.testing.assert_allclose(heat.window, windows.boxes[scores[:, label].argmax()])
+    found = by_hand(windows.boxes, windows.scales, scores[:, label], *windows.shape)
+    wanted = (found - found.min()) / (found.max() - found.min())
+    np.testing.assert_allclose(np.reshape(heat.values, wanted.shape), wanted, atol=2e-3)
+    assert len(heat.view_scores) == (2 if joint else 0)
+
+    one = Explain(run=str(run), pictures=asked[:1], layer=WINDOWS, label="boat", check=True)
+    other = explain(one, loaded).maps[0]
+    assert other.label == "boat"
+    assert other.score == pytest.approx(scores[:, 0].max(), rel=1e-4)
+    assert 0 <= other.check.correlation <= 1
+    assert f"strongest of {len(scores)} windows" in trust_sentence(other)
+    if joint:
+        view = Explain(run=str(run), pictures=asked[:1], layer=WINDOWS, label="right")
+        assert explain(view, loaded).label_set == "view"
+
+
+class _Bright(torch.nn.Module):
+    """Says that a window shows label 1 the more, the brighter it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(1.0), requires_grad=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        bright = images.mean(dim=(1, 2, 3)) * self.scale
+        return torch.stack([torch.zeros_like(bright), bright, -10 - bright], dim=1)
+
+
+def test_the_map_is_highest_where_the_object_is(tmp_path: Path) -> None:
+    run = save_run(tmp_path / "run")
+    loaded = WarmNetworks(choose_device()).get(str(run))
+    loaded = type(loaded)(_Bright(), loaded.card, loaded.device, 0)  # the card's labels stay
+    pixels = np.zeros((120, 160, 3), np.uint8)
+    pixels[70:110, 110:150] = 255
+    path = tmp_path / "corner.png"
+    cv2.imwrite(str(path), pixels)
+    windows = windows_of(path, None, SIDE)
+    heat = window_heat(windows, loaded, 0, CATEGORY, "car", check=False)
+    values = np.reshape(heat.values, (heat.height, heat.width))
+    y, x = np.unravel_index(values.argmax(), values.shape)
+    assert 70 / 120 <= (y + 0.5) / heat.height <= 110 / 120
+    assert 110 / 160 <= (x + 0.5) / heat.width <= 150 / 160
+    left, top, right, bottom = heat.window
+    assert left <= 130 / 160 <= right
+    assert top <= 90 / 120 <= bottom
+    assert bottom - top == pytest.approx(1 / max(SCALES))  # the smallest window fits it best
+    even = windows_of(path, None, SIDE)
+    even = type(even)(torch.zeros_like(even.pixels), even.boxes, even.scales, even.shape)
+    flat = window_heat(even, loaded, 0, CATEGORY, "car", check=False)
+    assert not any(flat.values)
+
+
+def test_the_strongest_window_is_framed_in_a_saved_picture(
+    run: Path, images: Sequence[Path], tmp_path: Path
+) -> None:
+    loaded = WarmNetworks(choose_device()).get(str(run))
+    asked = Explain(run=str(run), pictures=(Picture(str(images[0])),), layer=WINDOWS)
+    heat = explain(asked, loaded).maps[0]
+    photo = read_rgb(images[0])
+    _, top, right, _ = heat.window
+    made = framed(photo, heat.window)
+    height, width = photo.shape[:2]
+    changed = np.argwhere((made != photo).any(axis=2))
+    assert abs(changed[:, 0].min() - top * height) <= 3
+    assert abs(changed[:, 1].max() - right * width) <= 4
+    assert json.dumps(heat.window)  # plain numbers
+
+    image = RunImage(0, 1, None, asked.pictures[0], "one.jpg", width, height)
+    save_explanation(tmp_path / "one.png", image, heat, layer_words(WINDOWS, "simpleconv3"))
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.size[0] > width

@@ -1,0 +1,101 @@
+"""Actions as data: found by a few letters, in menus, under their keys or a person's own."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
+
+from workbench.ui.commands import Action, ActionBoard, is_bare
+from workbench.ui.window.palette import CommandPalette, PaletteEntry, ranked, score
+
+TITLES = ["Import folder…", "Export labels…", "Split images…", "Undo", "Theme: dark", "Find"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("impf", "Import folder…"),
+        ("dark", "Theme: dark"),
+        ("sp im", "Split images…"),
+        ("und", "Undo"),
+    ],
+)
+def test_a_few_letters_find_it(typed, found):
+    assert ranked(typed, TITLES, str)[0] == found
+
+
+def test_letters_that_are_not_there_find_nothing():
+    assert score("xyz", "Import folder") is None
+    assert ranked("xyz", TITLES, str) == []
+    assert ranked("", TITLES, str) == TITLES
+
+
+def test_words_beat_scattered_letters():
+    assert score("find", "Find") > score("find", "Filter in detail")
+
+
+@pytest.mark.parametrize(
+    ("key", "bare"),
+    [("F", True), ("Space", True), ("Ctrl+F", False), ("F5", False), ("", False), ("1", True)],
+)
+def test_bare_keys_are_those_a_control_may_want(key, bare):
+    assert is_bare(key) is bare
+
+
+@pytest.fixture
+def window(qtbot):
+    made = QMainWindow()
+    qtbot.addWidget(made)
+    made.resize(800, 600)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def test_an_action_is_done_by_its_key_only_when_it_can_be(qtbot, window):
+    done, can = [], [False]
+    board = ActionBoard({})
+    menu = QMenu("Edit", window)
+    action = Action("x", "Do it", lambda: done.append(1), "Ctrl+J", lambda: can[0], "Edit")
+    board.add(window, [action], {"Edit": menu})
+    qtbot.keyClick(window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
+    assert done == []
+    can[0] = True
+    qtbot.keyClick(window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
+    assert done == [1]
+    assert menu.actions()[0].text() == "Do it"
+
+
+def test_a_person_can_choose_another_key(qtbot, window):
+    done = []
+    board = ActionBoard({"x": "Ctrl+G"})
+    board.add(window, [Action("x", "Do it", lambda: done.append(1), "Ctrl+J")], {})
+    qtbot.keyClick(window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(window, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier)
+    assert done == [1]
+
+
+def test_bare_keys_belong_to_the_page_that_is_shown(window):
+    done = []
+    board = ActionBoard({})
+    one, other = QWidget(), QWidget()
+    board.add(one, [Action("a", "A", lambda: done.append("a"), "Space")], {})
+    board.add(other, [Action("b", "B", lambda: done.append("b"), "Space")], {})
+    assert board.press(other, "Space")
+    assert not board.press(one, "N")
+    assert done == ["b"]
+    assert [action.id for action, _ in board.shown(one)] == ["a"]
+
+
+def test_the_palette_finds_chooses_and_leaves(qtbot, window):
+    palette = CommandPalette(window)
+    entries = [PaletteEntry(t, t, "File", "Ctrl+X", i % 2 == 0) for i, t in enumerate(TITLES)]
+    palette.open_with(entries)
+    qtbot.waitExposed(palette)
+    qtbot.keyClicks(palette.field, "impf")
+    with qtbot.waitSignal(palette.chosen) as chosen:
+        qtbot.keyClick(palette.field, Qt.Key.Key_Return)
+    assert chosen.args == ["Import folder…"]
+    assert palette.isHidden()
+    palette.open_with(entries)
+    qtbot.keyClick(palette.field, Qt.Key.Key_Escape)
+    assert palette.isHidden()

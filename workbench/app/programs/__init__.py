@@ -1,1 +1,0 @@
-"""The learning program and the weights it starts from: started, heard, asked and told to stop."""

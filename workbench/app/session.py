@@ -1,0 +1,65 @@
+"""The project that is open: every edit goes through here and is told to whoever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from PySide6.QtCore import QObject, Signal
+
+from workbench.app.jobs import JobBoard
+from workbench.domain.changes import Changes
+from workbench.storage.history import Edit
+from workbench.storage.project import Project
+
+
+class OpenProject(QObject):
+    """An open project, its jobs, and the signal `changed` that carries what each edit changed."""
+
+    changed = Signal(object)
+    closed = Signal()  # its store answers no longer
+
+    def __init__(self, store: Project, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.store = store
+        self.jobs = JobBoard(self)
+        self._depth = 0
+
+    @contextmanager
+    def edit(self, text: str, joined_to: int | None = None) -> Generator[Edit, None, None]:
+        """One undoable edit: committed when the block ends, then told. An edit inside an edit is
+        part of the outer one. `joined_to` continues an earlier edit, if it is still the newest."""
+        self._depth += 1
+        try:
+            with self.store.edit(text, joined_to) as edit:
+                yield edit
+        finally:
+            self._depth -= 1
+        if self._depth == 0:
+            self.announce(edit.changes)
+
+    def announce(self, changes: Changes) -> None:
+        """Tell of a change that is no edit (a run's progress)."""
+        if changes:
+            self.changed.emit(changes)
+
+    def undo(self) -> str | None:
+        """Take the newest edit back; its text, or None when there is none."""
+        return self._told(self.store.history.undo())
+
+    def redo(self) -> str | None:
+        """Make the edit last taken back again; its text, or None when there is none."""
+        return self._told(self.store.history.redo())
+
+    def close(self) -> None:
+        """Stop the jobs, wait for them, and close the project. Closing twice is harmless."""
+        self.jobs.stop_all_and_wait()
+        self.closed.emit()
+        self.store.close()
+
+    def _told(self, done: tuple[str, Changes] | None) -> str | None:
+        if done is None:
+            return None
+        text, changes = done
+        self.announce(changes)
+        return text

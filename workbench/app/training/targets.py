@@ -1,0 +1,64 @@
+"""What a project's labels and runs allow to be trained, before anything is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.domain.labels import LabelSet
+from workbench.domain.recipes import JOINT, parse_toml
+from workbench.domain.runs import RunStatus
+
+if TYPE_CHECKING:
+    from workbench.app.session import OpenProject
+
+
+_FIRST = ("category", "view", JOINT, "expression")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something a run can learn: `name` as in the recipe, how many labels of it are in use, on how
+    many images or crops. `ready` says that a run can learn it: two labels in use at least."""
+
+    name: str
+    labels: int
+    labelled: int
+
+    @property
+    def ready(self) -> bool:
+        return self.labels >= 2
+
+
+def targets(project: OpenProject) -> list[Target]:
+    """Everything that can be learned, the usual ones first; the joint head needs both its sets."""
+    store = project.store
+    sets = store.labels.sets()
+    found = {name: _target(sets[name], store.labels.counts(name)) for name in sets}
+    if "category" in found and "view" in found:
+        both = found["category"], found["view"]
+        found[JOINT] = Target(JOINT, min(t.labels for t in both), min(t.labelled for t in both))
+    order = [name for name in _FIRST if name in found]
+    return [found[name] for name in (*order, *(n for n in found if n not in order))]
+
+
+def _target(label_set: LabelSet, counts: Mapping[str, int]) -> Target:
+    used = {label: n for label, n in counts.items() if label in label_set.names and n}
+    return Target(label_set.name, len(used), sum(used.values()))
+
+
+def first_target(choices: list[Target]) -> str:
+    """What a person most likely wants to learn: the first that is ready."""
+    ready = [choice.name for choice in choices if choice.ready]
+    return ready[0] if ready else ""
+
+
+def start_runs(project: OpenProject, backbone: str) -> list[tuple[str, str]]:
+    """(id, name) of the finished runs whose weights fit `backbone`, newest first."""
+    return [
+        (record.id, record.name)
+        for record in project.store.runs.all()
+        if record.status in (RunStatus.FINISHED, RunStatus.STOPPED)
+        and parse_toml(record.recipe_toml, record.name).get("backbone") == backbone
+    ]

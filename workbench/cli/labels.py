@@ -1,0 +1,200 @@
+"""Giving labels to images by path, and labels as files."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from enum import Enum, auto
+from pathlib import Path
+
+import click
+
+from workbench.app.labels import labelling
+from workbench.app.labels.label_files import export_labels, import_labels
+from workbench.app.session import OpenProject
+from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.domain.errors import KnownError
+from workbench.domain.images import ImageRow
+from workbench.domain.label_names import LabelNames, tidied
+from workbench.domain.labels import Label, LabelSet, Subject
+
+BATCH = 20_000  # rows looked at together
+
+
+@command(
+    "label",
+    "workbench label Cars --set view --label left 'side/*.jpg'\n"
+    "workbench label Faces --set expression --label smile IMG_0012.jpg\n"
+    "workbench label Birds --set traits --label crested --new --several 'owl*.jpg'",
+)
+@project_argument
+@click.argument("words", nargs=-1, metavar="[IMAGE]...")
+@click.option("--images", multiple=True, help="The same as IMAGE; may be given several times.")
+@click.option("--set", "label_set", required=True, help="The label set: view, category, …")
+@click.option("--label", help="The label to give.")
+@click.option("--clear", is_flag=True, help="Take the label away instead.")
+@click.option("--new", is_flag=True, help="Add the set, or the label to it, where missing.")
+@click.option("--several", is_flag=True, help="With --new: an image may carry several of the set.")
+def label_command(
+    out: Output,
+    project: Path,
+    words: tuple[str, ...],
+    images: tuple[str, ...],
+    label_set: str,
+    label: str | None,
+    clear: bool,
+    new: bool,
+    several: bool,
+) -> Result:
+    """Give one label to every IMAGE: a path, a glob, or a text found in the path.
+
+    Labels of mouths go to the crop of an image that has exactly one; other images are counted.
+    """
+    if clear == (label is not None):
+        raise click.UsageError("Give either --label or --clear.")
+    wanted = (*words, *images)
+    if not wanted:
+        raise click.UsageError("Say which images: a path, a glob such as '*.jpg', or a text.")
+    with opened(project) as op:
+        label_set, label = _meant(op, label_set, label, new, several)
+        ids = matching(op, wanted)
+        if op.store.labels.get(label_set).subject is Subject.CROP:
+            given, left_out = _give_to_crops(op, ids, label_set, label)
+        else:
+            labelling.assign(op, ids, label_set, label)
+            given, left_out = len(ids), 0
+        said = f"{label_set} {label}" if label is not None else f"no {label_set}"
+        out.say(f"{given} labelled: {said}")
+        if left_out:
+            out.say(f"{left_out} left out: they have no crop, or several")
+        return {"set": label_set, "label": label, "labelled": given, "left_out": left_out}
+
+
+def _meant(
+    op: OpenProject, label_set: str, label: str | None, new: bool, several: bool
+) -> tuple[str, str | None]:
+    """The set and label that are meant, case included; with `new` they are added where missing.
+    Raises ValueRefused where they are missing otherwise."""
+    sets = op.store.labels.sets()
+    label_set = LabelNames(sets).equal_or_new(label_set)
+    if new and label is not None and label_set not in sets:
+        made = LabelSet(label_set, (Label(tidied(label)),), exclusive=not several)
+        labelling.edit_set(op, made, {})
+    known = op.store.labels.get(label_set)
+    if label is None:
+        return label_set, None
+    label = LabelNames(known.names).equal_or_new(label)
+    if new and label not in known.names:
+        labelling.edit_set(op, known.with_labels((label,)), {})
+    else:
+        known.index(label)
+    return label_set, label
+
+
+def _give_to_crops(
+    op: OpenProject, ids: Sequence[int], label_set: str, label: str | None
+) -> tuple[int, int]:
+    crops = op.store.crops.of_images(ids)
+    usable = [[crop for crop in crops.get(one, []) if crop.usable] for one in ids]
+    chosen = [found[0].id for found in usable if len(found) == 1]
+    labelling.assign_crops(op, [one for one in chosen if one is not None], label_set, label)
+    return len(chosen), len(ids) - len(chosen)
+
+
+def matching(op: OpenProject, words: Sequence[str]) -> list[int]:
+    """Ids of the images that any of `words` means; each word must mean at least one.
+
+    A word is the path of a file, a glob over the end of an image's path, or a part of the path in
+    any case; but where it names whole folders or files of some images in its own case, those named
+    so in another case are not meant. Raises KnownError naming the word that means no image.
+    """
+    ids = op.store.images.ids()
+    fits: dict[str, dict[Fit, list[int]]] = {word: {} for word in words}
+    for start in range(0, len(ids), BATCH):
+        for row in op.store.images.rows(ids[start : start + BATCH]):
+            for word, found in fits.items():
+                fit = _fit(word, row)
+                if fit is not None:
+                    found.setdefault(fit, []).append(row.id)
+    meant: set[int] = set()
+    for word, found in fits.items():
+        if not found:
+            raise KnownError(
+                f"No image of the project fits “{word}”.",
+                "Give a path, a glob such as 'left/*.jpg', or a part of the path.",
+            )
+        if Fit.NAMED in found:
+            found.pop(Fit.NAMED_IN_ANOTHER_CASE, None)
+        meant.update(*found.values())
+    return [one for one in ids.tolist() if one in meant]
+
+
+class Fit(Enum):
+    """How a word fits an image's path: it names whole parts of it, or stands somewhere in it."""
+
+    NAMED = auto()
+    NAMED_IN_ANOTHER_CASE = auto()
+    TEXT = auto()
+
+
+def _fit(word: str, row: ImageRow) -> Fit | None:
+    path = row.path.replace("\\", "/")
+    if any(sign in word for sign in "*?["):
+        fits = fnmatch.fnmatchcase(path, word) or fnmatch.fnmatchcase(path, f"*/{word}")
+        return Fit.NAMED if fits else None
+    if Path(word).is_file():
+        return Fit.NAMED if Path(word).resolve() == Path(row.path).resolve() else None
+    whole, parts = f"/{path}/", f"/{word.strip('/')}/"
+    if parts in whole:
+        return Fit.NAMED
+    if parts.lower() in whole.lower() and word not in path:
+        return Fit.NAMED_IN_ANOTHER_CASE
+    return Fit.TEXT if word.lower() in path.lower() else None
+
+
+@click.group("labels")
+def labels_command() -> None:
+    """Labels as files: written out, and taken in again. Both commands take --json.
+
+    \b
+    Example:
+      workbench labels export Birds labels.csv
+    """
+
+
+@command("export", "workbench labels export Birds labels.csv")
+@project_argument
+@click.argument("file", type=click.Path(path_type=Path))
+def export_labels_command(out: Output, project: Path, file: Path) -> Result:
+    """Write every label of the project to FILE (.csv or .json)."""
+    with opened(project) as op:
+        written = export_labels(op, file)
+        out.say(f"{written} labels written: {file}")
+        return {"file": str(file), "labels": written}
+
+
+@command("import", "workbench labels import Birds labels.csv")
+@project_argument
+@click.argument("file", type=click.Path(path_type=Path))
+def import_labels_command(out: Output, project: Path, file: Path) -> Result:
+    """Take the labels in FILE (.csv or .json) for images of the project; one edit."""
+    with opened(project) as op:
+        found = import_labels(op, file)
+        rows = [
+            ("rows", found.rows),
+            ("labelled", found.labelled),
+            ("kept as they are", found.kept),
+        ]
+        out.table(("", ""), [*rows, ("without an image", len(found.unmatched))])
+        for lost in found.unmatched:
+            out.warn(f"{lost.path}: {lost.reason}")
+        return {
+            "rows": found.rows,
+            "labelled": found.labelled,
+            "kept": found.kept,
+            "unmatched": [{"path": lost.path, "reason": lost.reason} for lost in found.unmatched],
+        }
+
+
+labels_command.add_command(export_labels_command)
+labels_command.add_command(import_labels_command)

@@ -1,0 +1,103 @@
+"""The command that trains several recipes on the same splits and seeds and compares them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+
+from workbench.app.session import OpenProject
+from workbench.app.training.studies import as_builtins, find_study, new_study, next_runs, standing
+from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.cli.train import text_of, train_run
+from workbench.domain.recipes import parse_toml
+from workbench.domain.studies import Interval, Row, Study, parse_plan
+
+EXAMPLE = """workbench study Birds methods.toml
+workbench study Birds methods --json
+workbench study Birds
+
+    # methods.toml
+    seeds = [0, 1, 2, 3, 4]
+    split = { train = 0.5, validation = 0.0, test = 0.5 }
+    base = { target = "category", backbone = "squeezenet1_1" }
+    [variants.fine-tune]
+    [variants.l2-sp]
+    penalty = "l2-sp\""""
+
+
+@command("study", EXAMPLE)
+@project_argument
+@click.argument("plan", required=False)
+@click.option("--table", is_flag=True, help="Show the table as it stands and train nothing.")
+def study_command(out: Output, project: Path, plan: str | None, table: bool) -> Result:
+    """Train every variant of PLAN (a TOML file, or the name of a study begun before) with every
+    seed, and compare them with the first variant, seed by seed.
+
+    Stop it with Ctrl+C and go on with the same command. Without PLAN the studies are listed.
+    """
+    with opened(project) as op:
+        if plan is None:
+            return _list(op, out)
+        study = _found(op, plan)
+        while not table:
+            study, waiting = next_runs(op, study)
+            if not waiting:
+                break
+            record = op.store.runs.get(waiting[0])
+            out.warn(f"{record.name}")
+            problem = train_run(op, record.id, out)
+            if problem or out.exit_code:
+                break
+        found = standing(op, study)
+        _say(out, found.rows)
+        return {"study": study.id, "name": study.plan.name} | as_builtins(found)
+
+
+def _list(op: OpenProject, out: Output) -> Result:
+    rows, listed = [], []
+    for study in op.store.studies.all():
+        found = standing(op, study)
+        rows.append((study.id, study.plan.name, found.done, found.cells))
+        listed.append(
+            {"study": study.id, "name": study.plan.name, "done": found.done, "cells": found.cells}
+        )
+    out.table(("study", "name", "done", "of"), rows)
+    return {"studies": listed}
+
+
+def _found(op: OpenProject, plan: str) -> Study:
+    """The study a person means: by its file's content where there is one, else by its name."""
+    path = Path(plan)
+    if path.suffix != ".toml" and not path.is_file():
+        return find_study(op, plan)
+    made = parse_plan(parse_toml(text_of(path), plan), path.stem)
+    for study in op.store.studies.all():
+        if study.plan == made:
+            return study
+    return new_study(op, made)
+
+
+def _say(out: Output, rows: list[Row]) -> None:
+    out.table(
+        ("variant", "seeds", "accuracy %", "difference", "p", "seconds"),
+        [
+            (
+                row.variant,
+                len(row.values),
+                _points(row.accuracy),
+                _points(row.difference, signed=True),
+                "" if math.isnan(row.p) else f"{row.p:.3f}",
+                "" if math.isnan(row.seconds) else f"{row.seconds:.0f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _points(value: Interval, signed: bool = False) -> str:
+    if math.isnan(value.mean):
+        return ""
+    mean = f"{100 * value.mean:{'+' if signed else ''}.2f}"
+    return mean if math.isnan(value.half) else f"{mean} ± {100 * value.half:.2f}"

@@ -1,0 +1,151 @@
+"""Splitting and training without the window."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from workbench.app.jobs import Failed
+from workbench.app.session import OpenProject
+from workbench.app.training.splitting import split
+from workbench.app.training.training import RunControl, prepare, start_task, training_task
+from workbench.cli.command import (
+    STOPPED,
+    Output,
+    Result,
+    command,
+    find_run,
+    opened,
+    project_argument,
+)
+from workbench.cli.progress import carry_out, watch
+from workbench.cli.runs import run_with_scores, say_run
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import parse_toml, put_setting
+from workbench.domain.runs import RunStatus
+from workbench.domain.splits import PARTS, SplitPlan
+
+FRACTION = click.FloatRange(0.0, 1.0)
+
+
+@command("split", "workbench split Birds --train 0.5 --validation 0 --test 0.5 --seed 1")
+@project_argument
+@click.option("--train", type=FRACTION, default=0.7, show_default=True)
+@click.option("--validation", type=FRACTION, default=0.15, show_default=True)
+@click.option("--test", type=FRACTION, default=0.15, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--stratify",
+    default="category,view",
+    show_default=True,
+    help="Label sets whose labels are spread evenly over the parts.",
+)
+def split_command(
+    out: Output,
+    project: Path,
+    train: float,
+    validation: float,
+    test: float,
+    seed: int,
+    stratify: str,
+) -> Result:
+    """Deal all images into train, validation and test.
+
+    Fractions that sum to less than 1 leave images out. The same seed gives the same split.
+    """
+    with opened(project) as op:
+        plan = SplitPlan(train, validation, test, seed)
+        names = [name.strip() for name in stratify.split(",") if name.strip()]
+        for name in names:
+            op.store.labels.get(name)
+        counts = split(op, plan, names)
+        out.table(("part", "images"), [(part, counts.get(part, 0)) for part in PARTS])
+        return {"parts": {part.value: counts.get(part, 0) for part in PARTS}, "seed": seed}
+
+
+@command(
+    "train",
+    "workbench train Birds recipe.toml --set epochs=30\n"
+    "workbench train Birds --set target=category --name first\n"
+    "workbench train Birds --resume latest",
+)
+@project_argument
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key.")
+@click.option("--name", default="", help="A name for the run.")
+@click.option("--prepare", "only", is_flag=True, help="Make the run's folder and do not train.")
+@click.option("--resume", metavar="RUN", help="Go on with a paused run instead.")
+def train_command(
+    out: Output,
+    project: Path,
+    recipe: Path | None,
+    settings: tuple[str, ...],
+    name: str,
+    only: bool,
+    resume: str | None,
+) -> Result:
+    """Train by RECIPE.toml; keys that are not set take what the program advises for this data.
+
+    Ctrl+C pauses the run so that --resume can go on with it exactly; a second Ctrl+C stops it.
+    """
+    if resume is not None and (recipe is not None or settings):
+        raise click.UsageError("A resumed run keeps its recipe: give --resume alone.")
+    if resume is None and recipe is None and not settings:
+        raise click.UsageError("Give a recipe file, or at least --set target=category.")
+    with opened(project) as op:
+        run_id = find_run(op, resume).id if resume else _prepared(op, recipe, settings, name)
+        if only:
+            return _say_folder(op, run_id, out)
+        problem = train_run(op, run_id, out)
+        result = run_with_scores(op, op.store.runs.get(run_id))
+        say_run(out, result)
+        return result | problem
+
+
+def _prepared(op: OpenProject, recipe: Path | None, settings: tuple[str, ...], name: str) -> str:
+    partial: dict[str, object] = {}
+    if recipe is not None:
+        partial.update(parse_toml(text_of(recipe), str(recipe)))
+    for setting in settings:
+        put_setting(partial, setting)
+    return prepare(op, partial, name=name).id
+
+
+def _say_folder(op: OpenProject, run_id: str, out: Output) -> Result:
+    """Where a run lies that shall be trained elsewhere; its start weights are in it."""
+    carry_out(start_task(op, run_id))
+    folder = op.store.runs_folder / run_id
+    out.say(f"prepared: {folder}")
+    return {"run": run_id, "status": "prepared", "folder": str(folder)}
+
+
+def train_run(op: OpenProject, run_id: str, out: Output) -> dict[str, str]:
+    """Train until the run ends or is paused; what went wrong comes back as "error", "remedy"."""
+    control = RunControl()
+
+    def pressed() -> str:
+        if control.wish:
+            control.stop()
+            return "Stopping."
+        control.pause()
+        return "Pausing, so that --resume can go on. Ctrl+C again stops the run for good."
+
+    outcome = watch(training_task(op, run_id, control), pressed, threading.Event())
+    if isinstance(outcome, Failed):
+        out.exit_code = 1
+        out.warn(outcome.report or f"error: {outcome.sentence} {outcome.remedy}".strip())
+        return {"error": outcome.sentence, "remedy": outcome.remedy}
+    if op.store.runs.get(run_id).status is not RunStatus.FINISHED:
+        out.exit_code = STOPPED
+    return {}
+
+
+def text_of(recipe: Path) -> str:
+    try:
+        return recipe.read_text(encoding="utf-8")
+    except OSError as error:
+        raise KnownError(f"{recipe} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ValueRefused(str(recipe), "bytes that are no text", "TOML in UTF-8") from error

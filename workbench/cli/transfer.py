@@ -1,0 +1,421 @@
+"""Transfers: which start suits, which source is related, how depth counts, and the transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from workbench.app.session import OpenProject
+from workbench.app.transfer import transferring
+from workbench.app.transfer import transferring as transfer_book
+from workbench.app.transfer.assessing import assess_task, assessments, layer_studies, layers_task
+from workbench.app.transfer.relatedness import compare_task
+from workbench.app.transfer.sources import named_sources, opened_beside, written_source
+from workbench.app.transfer.transfer_runs import Stage, steps
+from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.cli.progress import carry_out
+from workbench.cli.runs import run_with_scores
+from workbench.cli.train import train_run
+from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import put_setting
+from workbench.domain.relatedness import RelatednessOrder, SourceRelatedness, in_words, number_names
+from workbench.domain.splits import Part
+from workbench.domain.transfers import Asked, Transfer, Value
+
+
+@command(
+    "transferability",
+    "workbench transferability Birds --target category --start imagenet --start none\n"
+    "workbench transferability Birds --start run:20260101-120000-ab12 --json\n"
+    "workbench transferability Birds --last",
+)
+@project_argument
+@click.option("--target", default="category", show_default=True, help="The label set to learn.")
+@click.option(
+    "--start",
+    "starts",
+    multiple=True,
+    metavar="START",
+    help="imagenet, none, file:PATH or run:ID; several are compared.  [default: imagenet]",
+)
+@click.option("--backbone", default="", help="Of starts that do not say it (the one advised).")
+@click.option("--neighbours", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--last", is_flag=True, help="Show the last answer again and compute nothing.")
+def transferability_command(
+    out: Output,
+    project: Path,
+    target: str,
+    starts: tuple[str, ...],
+    backbone: str,
+    neighbours: int,
+    last: bool,
+) -> Result:
+    """Score how well starts suit a target before anything is trained, and advise what to set.
+
+    Where finished runs of the same start, or from scratch, are there, the gaps to them are shown.
+    """
+    with opened(project) as op:
+        if last:
+            report = _last(op, target)
+        else:
+            chosen = starts or ("imagenet",)
+            report = carry_out(assess_task(op, target, chosen, backbone, neighbours))
+        _say_scores(out, report)
+        return _as_json(report)
+
+
+def _last(op: OpenProject, target: str) -> TransferReport:
+    for report in assessments(op):
+        if report.target == target:
+            return report
+    raise KnownError(
+        f"No start has been scored for {target} yet.", "Leave --last out to score some now."
+    )
+
+
+def _as_json(report: TransferReport) -> dict[str, object]:
+    found = report.assessment
+    return {
+        "target": report.target,
+        "held_out": found.held_out,
+        "train_images": found.train_images,
+        "held_out_images": found.held_out_images,
+        "classes": found.classes,
+        "chance": found.chance,
+        "starts": [
+            msgspec.to_builtins(one.scores)
+            | {
+                "fine_tuned_run": one.fine_tuned_run,
+                "fine_tuned_top1": one.fine_tuned_top1,
+                "tuning_gap": one.tuning_gap,
+                "scratch_run": one.scratch_run,
+                "scratch_top1": one.scratch_top1,
+                "negative_transfer_gap": one.negative_transfer_gap,
+                "advice": {"values": one.values, "reasons": dict(one.reasons)},
+            }
+            for one in report.starts
+        ],
+    }
+
+
+def _say_scores(out: Output, report: TransferReport) -> None:
+    found = report.assessment
+    out.say(
+        f"{found.train_images} training images of {found.classes} classes; heads are judged on "
+        f"{found.held_out_images} images of the {found.held_out} part (chance {found.chance:.4f})\n"
+    )
+    head = ("start", "backbone", "H-score", "LEEP", "NCE", "neighbours", "frozen", "domain", "gap")
+    out.table((*head, "harm"), [_row(one) for one in report.starts if not one.scores.unread])
+    for one in report.starts:
+        if one.scores.unread:
+            out.warn(f"{one.scores.start}: {one.scores.unread}")
+            continue
+        out.say(f"\n{one.scores.start}")
+        for _, reason in one.reasons:
+            out.say(f"  {reason}")
+        for key, value in one.values.items():
+            out.say(f"    --set {key}={setting_of(value)}")
+
+
+def _row(one: StartReport) -> tuple[object, ...]:
+    scores = one.scores
+    return (
+        scores.start,
+        scores.backbone,
+        scores.h_score,
+        scores.leep,
+        scores.nce,
+        scores.neighbours,
+        scores.frozen_top1,
+        scores.domain_similarity,
+        one.tuning_gap,
+        one.negative_transfer_gap,
+    )
+
+
+def setting_of(value: object) -> str:
+    """A recipe value as `--set` takes it."""
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key} = {setting_of(own)}" for key, own in value.items())
+        return "{ " + inside + " }"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+@command(
+    "relatedness",
+    "workbench relatedness Sparrows --from Finches --from Cars\n"
+    "workbench relatedness Sparrows --from Finches#view --json",
+)
+@project_argument
+@click.option("--target", default="category", show_default=True, help="The target's label set.")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    required=True,
+    metavar="PROJECT[#LABELS]",
+    help="A source; its label set is that of the target unless it is said.",
+)
+@click.option("--per-class", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--networks", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--numbers", is_flag=True, help="Show every number of the first source in words.")
+def relatedness_command(
+    out: Output,
+    project: Path,
+    target: str,
+    sources: tuple[str, ...],
+    per_class: int,
+    networks: int,
+    seed: int,
+    numbers: bool,
+) -> Result:
+    """Rank sources by how related their images are to the project's own.
+
+    A small network learns from a few images of all of them which are of the same kind.
+    """
+    with opened(project) as op:
+        order = RelatednessOrder(domains=(), per_class=per_class, networks=networks, seed=seed)
+        found = carry_out(compare_task(op, target, named_sources(sources, target), order))
+        say_ranking(out, found.sources)
+        if numbers:
+            best = found.sources[0]
+            out.say("")
+            names = number_names(found.views)
+            out.table(("number", ""), list(zip(names, best.numbers, strict=True)))
+        return {"ranked": ranked(found.sources)}
+
+
+def ranked(sources: Sequence[SourceRelatedness]) -> list[dict[str, object]]:
+    """The sources for programs, the most related first."""
+    return [
+        msgspec.to_builtins(one) | {"words": list(in_words(one, at == 0))}
+        for at, one in enumerate(sources)
+    ]
+
+
+def say_ranking(out: Output, sources: Sequence[SourceRelatedness]) -> None:
+    """The sources as a table, and what the figures of each mean."""
+    out.table(
+        ("source", "association", "agreeing", "of", "similarity", "coverage", "images"),
+        [(s.name, s.doa, s.agreeing, s.pairs, s.similarity, s.coverage, s.images) for s in sources],
+    )
+    for at, one in enumerate(sources):
+        out.say(f"\n{one.name}")
+        for sentence in in_words(one, at == 0):
+            out.say(f"  {sentence}")
+
+
+class _LeftOff(Exception):
+    """A training failed or was paused; `problem` is what to tell of it."""
+
+    def __init__(self, problem: dict[str, str]) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+@command(
+    "transfer",
+    "workbench transfer Sparrows --from Finches --from Cars\n"
+    "workbench transfer Sparrows --from Finches --set epochs=30 --compare-views --json",
+)
+@project_argument
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    required=True,
+    metavar="PROJECT[#LABELS]",
+    help="A source to choose from; its label set is that of the target unless it is said.",
+)
+@click.option("--target", default="category", show_default=True, help="The label set to learn.")
+@click.option("--start", default="imagenet", show_default=True, help="Of the source's training.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key.")
+@click.option(
+    "--source-set", "own", multiple=True, metavar="KEY=VALUE", help="For the source only."
+)
+@click.option("--no-views", is_flag=True, help="Learn the category alone, also where views are.")
+@click.option("--compare-views", is_flag=True, help="Train the winner also without views.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def transfer_command(
+    out: Output,
+    project: Path,
+    sources: tuple[str, ...],
+    target: str,
+    start: str,
+    settings: tuple[str, ...],
+    own: tuple[str, ...],
+    no_views: bool,
+    compare_views: bool,
+    seed: int,
+) -> Result:
+    """Learn the closest source, carry it over to PROJECT with 4, 5 and 6 layers kept, and take the
+    candidate that agrees most often with the majority of them.
+
+    Views are learned along where images have them. Stop it with Ctrl+C and go on with the same
+    command.
+    """
+    places = named_sources(sources, target)
+    asked = Asked(
+        label_set=target,
+        sources=tuple(written_source(*place) for place in places.values()),
+        start=_start(start),
+        settings=_settings(settings),
+        source_settings=_settings(own),
+        views=not no_views,
+        compare_views=compare_views,
+        seed=seed,
+    )
+    with opened(project) as op:
+        transfer = transferring.begin(op, asked)
+        try:
+            _carry_over(op, out, transfer)
+        except _LeftOff as left:
+            ranking = transfer_book.latest(op, transfer).ranked
+            return {"ranked": ranked(ranking)} | left.problem
+        transfer = transfer_book.latest(op, transfer)
+        result = _result(op, transfer, places[transfer.source][0])
+        _say_votes(out, transfer, result)
+        return result
+
+
+def _carry_over(op: OpenProject, out: Output, transfer: Transfer) -> None:
+    """Do what is left: compare, train the source and the candidates, let them vote."""
+    if transfer.ranked:
+        say_ranking(out, transfer.ranked)
+    with closing(steps(op, transfer)) as left:
+        for step in left:
+            if step.task is not None:
+                carry_out(step.task)
+                if step.stage is Stage.COMPARE:
+                    say_ranking(out, transfer_book.latest(op, transfer).ranked)
+            for run in step.runs:
+                _train(step.op, run, out)
+
+
+def _train(op: OpenProject, run: str, out: Output) -> None:
+    out.warn(op.store.runs.get(run).name)
+    problem = train_run(op, run, out)
+    if problem or out.exit_code:
+        out.warn("Give the same command again to go on from here.")
+        raise _LeftOff(problem or {"status": op.store.runs.get(run).status.value, "run": run})
+
+
+def _start(start: str) -> str:
+    kind, _, rest = start.partition(":")
+    return f"file:{Path(rest).expanduser().resolve()}" if kind == "file" else start
+
+
+def _settings(given: tuple[str, ...]) -> dict[str, Value]:
+    found: dict[str, Any] = {}
+    for setting in given:
+        put_setting(found, setting)
+    for key in transferring.OURS:
+        if key in found:
+            raise ValueRefused("--set", f"{key}={found[key]}", f"all keys but {key}, set here")
+    return found
+
+
+def _result(op: OpenProject, transfer: Transfer, folder: Path) -> dict[str, object]:
+    """The JSON object: the ranking, the source in `folder`, the candidates' table, the winner and
+    its scores."""
+    with opened_beside(op, folder) as source:
+        learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
+    made = {c.frozen: run_with_scores(op, op.store.runs.get(c.run)) for c in transfer.candidates}
+    result: dict[str, object] = {
+        "ranked": ranked(transfer.ranked),
+        "source": learned | {"project": transfer.source},
+        "joint": transfer.joint,
+        "candidates": [
+            {"layers": c.layers, "frozen": c.frozen, "votes": c.votes, "alone": c.alone}
+            | made[c.frozen]
+            for c in transfer.candidates
+        ],
+        "winner": transfer.winner,
+        "drawn": transfer.drawn,
+        "voted": transfer.voted,
+        "disputed": transfer.disputed,
+        "run": transfer.winner_run,
+        "parts": made[transfer.winner]["parts"],
+    }
+    if transfer.single:
+        single = run_with_scores(op, op.store.runs.get(transfer.single))
+        result["views"] = {"without": single, "with": made[transfer.winner]}
+    return result
+
+
+def _say_votes(out: Output, transfer: Transfer, result: Mapping[str, Any]) -> None:
+    out.say(f"\ncandidates from {transfer.source} (run {transfer.source_run})")
+    rows = [
+        (f"1–{one['layers']}", one["frozen"], one["run"], _top1(one), one["votes"])
+        for one in result["candidates"]
+    ]
+    out.table(("layers kept", "up to", "run", "top-1", "votes"), rows)
+    drawn = ", drawn among equals" if transfer.drawn else ""
+    out.say(
+        f"\nwinner: kept up to {transfer.winner}{drawn}; they disagreed on {transfer.disputed} "
+        f"of {transfer.voted} images"
+    )
+    if "views" in result:
+        alone, along = (_top1(result["views"][key]) for key in ("without", "with"))
+        out.say("")
+        out.table(("learned", "top-1"), [("category alone", alone), ("with views", along)])
+
+
+def _top1(one: Mapping[str, Any]) -> float | None:
+    for part in (Part.TEST.value, Part.VALIDATION.value):
+        if part in one["parts"]:
+            return float(one["parts"][part]["top1"])
+    return None
+
+
+@command(
+    "layers",
+    "workbench layers Birds --backbone alexnet --target category\n"
+    "workbench layers Birds --start run:20260101-120000-ab12 --json",
+)
+@project_argument
+@click.option("--target", default="category", show_default=True, help="The label set to learn.")
+@click.option("--backbone", default="", help="Of a start that does not say it (the one advised).")
+@click.option(
+    "--start", default="imagenet", show_default=True, help="imagenet, none, file:PATH or run:ID."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--last", is_flag=True, help="Show the last answer again and compute nothing.")
+def layers_command(
+    out: Output, project: Path, target: str, backbone: str, start: str, seed: int, last: bool
+) -> Result:
+    """Train a linear head on what every stage of a network makes of the images, and say how its
+    accuracy grows with depth."""
+    with opened(project) as op:
+        if last:
+            known = layer_studies(op, target, backbone)
+            if not known:
+                raise KnownError(
+                    f"No stages have been studied for {target} yet.",
+                    "Leave --last out to study some now.",
+                )
+            study = known[0]
+        else:
+            study = carry_out(layers_task(op, target, start, backbone, seed))
+        _say_layers(out, study)
+        result: dict[str, object] = msgspec.to_builtins(study)
+        return result | {"best": study.found.best.stage}
+
+
+def _say_layers(out: Output, study: LayerStudy) -> None:
+    found = study.found
+    out.say(
+        f"{study.backbone} from {study.start}: {found.train_images} training images of "
+        f"{found.classes} classes; heads are judged on {found.held_out_images} images of the "
+        f"{found.held_out} part (chance {found.chance:.4f})\n"
+    )
+    rows = [(one.stage, one.features, one.train_top1, one.top1) for one in found.layers]
+    out.table(("stage", "features", "train top-1", "top-1"), rows)
+    out.say(f"\nbest: {found.best.stage}")

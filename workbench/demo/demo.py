@@ -1,0 +1,345 @@
+"""The whole job on toy vehicles, offline: draw, label, train a source, transfer, and compare."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from workbench.app.explain.explaining import explain_request, save_wall
+from workbench.app.folders import make_folder
+from workbench.app.images.importing import import_task
+from workbench.app.jobs import Cancelled, Done, Task, failure
+from workbench.app.learner import ServingProcess
+from workbench.app.results.result_tables import to_csv
+from workbench.app.results.results import Scope, load_results
+from workbench.app.results.run_images import RunImages, Shown
+from workbench.app.session import OpenProject
+from workbench.app.training.preparing import prepare
+from workbench.app.training.splitting import split
+from workbench.app.training.training import training_task
+from workbench.demo.toys import BODIES, VIEWS, save_toy
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Note, Progress
+from workbench.domain.requests import Explained
+from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
+from workbench.domain.splits import Part, SplitPlan
+from workbench.storage.project import Project
+from workbench.vision.charts import BLUE, ORANGE, Curve, Pixels, curves_picture, matrix_picture
+from workbench.vision.sheets import save_png
+
+SOURCE_BODIES = tuple(range(8))
+TARGET_BODIES = tuple(range(8, 12))
+SIDE = 96  # pixels
+EVERY = 16  # images between reports
+
+
+def draw_source(folder: Path, each: int) -> Generator[Progress, None, None]:
+    """Write `each` images of every source body and view as `folder/body/view/*.jpg`."""
+    places = []
+    for body in SOURCE_BODIES:
+        for view in VIEWS:
+            inside = folder / BODIES[body] / view
+            make_folder(inside)
+            places += [(inside / f"{n:03}.jpg", body, view, n) for n in range(each)]
+    yield from _draw(places, "Drawing the source")
+
+
+def draw_target(folder: Path, each: int) -> Generator[Progress, None, None]:
+    """Write `each` images of every target body and view into one folder, and beside them
+    `labels.csv` with the columns path, category, view."""
+    make_folder(folder)
+    places = []
+    rows = []
+    for body in TARGET_BODIES:
+        for view in VIEWS:
+            for n in range(each):
+                name = f"{BODIES[body]}-{view}-{n:03}.jpg"
+                places.append((folder / name, body, view, n))
+                rows.append((name, BODIES[body], view))
+    yield from _draw(places, "Drawing the target")
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("path", "category", "view"), *rows])
+
+
+def _draw(places: Sequence[tuple[Path, int, str, int]], text: str) -> Iterator[Progress]:
+    for at, (path, body, view, seed) in enumerate(places):
+        if at % EVERY == 0:
+            yield Progress(done=at, total=len(places), text=text)
+        save_toy(path, body, view, seed, SIDE)
+    yield Progress(done=len(places), total=len(places), text=text)
+
+
+WALL = 12  # images on the wall
+WALL_STAGE = "layer2"  # 8 × 8 at 64 pixels; the last stage has 2 × 2
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two finished runs on one split: from the source's weights, and from scratch."""
+
+    seed: int
+    transfer: RunRecord
+    scratch: RunRecord
+
+    def top1s(self) -> tuple[float, float]:
+        """Test accuracies in [0, 1] of the transfer and of the run from scratch."""
+        return _top1(self.transfer), _top1(self.scratch)
+
+
+def _top1(record: RunRecord) -> float:
+    return float(record.metrics["test"]["top1"])
+
+
+def write_results(
+    op: OpenProject, pairs: Sequence[Pair], folder: Path
+) -> Generator[object | None, None, Path]:
+    """Write `curves.png`, `confusion-*.png`, `grad-cam.png`, `table.csv` and `table.md`; gives the
+    path of the last."""
+    save_png(folder / "curves.png", _curves(op, pairs))
+    yield None
+    for name, run in (("transfer", pairs[0].transfer), ("scratch", pairs[0].scratch)):
+        results = load_results(op, run.id)
+        matrix = results.matrix(Scope(Part.TEST))
+        labels = results.label_list().labels
+        title = f"{run.name}: test images"
+        save_png(folder / f"confusion-{name}.png", matrix_picture(matrix, labels, title))
+        yield None
+    yield from _wall(op, pairs[0].transfer, folder / "grad-cam.png")
+    (folder / "table.csv").write_text(_csv(pairs), encoding="utf-8")
+    table = folder / "table.md"
+    table.write_text(_markdown(op, pairs), encoding="utf-8")
+    return table
+
+
+def _curves(op: OpenProject, pairs: Sequence[Pair]) -> Pixels:
+    curves = []
+    for at, pair in enumerate(pairs):
+        for run, colour, name in (
+            (pair.scratch, ORANGE, "from scratch"),
+            (pair.transfer, BLUE, "transfer"),
+        ):
+            values = [epoch.validation_accuracy or 0.0 for epoch in op.store.runs.epochs(run.id)]
+            curves.append(Curve(tuple(values), colour, name if at == 0 else ""))
+    return curves_picture(curves, "Validation accuracy of the target", "epoch")
+
+
+def _wall(op: OpenProject, run: RunRecord, path: Path) -> Generator[object | None, None, None]:
+    """Grad-CAM of test images, the surest errors first."""
+    of_run = RunImages(op, run.id)
+    wrong = of_run.rows(Part.TEST, Shown.WRONG)[: WALL // 3].tolist()
+    right = of_run.rows(Part.TEST, Shown.RIGHT)
+    step = max(1, len(right) // (WALL - len(wrong)))
+    images = of_run.images([*wrong, *right[::step].tolist()][:WALL])
+    request = explain_request(op, run.id, images, layer=_layer(op, run))
+    explained: Explained | None = None
+    with ServingProcess() as program:
+        for answer in program.ask(request):
+            explained = answer if isinstance(answer, Explained) else explained
+            yield None
+    if explained is not None:
+        maps = zip(images, explained.maps, strict=True)
+        shown = [(image, heat) for image, heat in maps if heat is not None]
+        save_wall(path, shown, f"{run.name}: Grad-CAM of test images at {explained.layer}")
+
+
+def _layer(op: OpenProject, run: RunRecord) -> str:
+    """The deepest convolution of the wall's stage; "" (the deepest of all) where it has none."""
+    data = (op.store.runs_folder / run.id / MODEL_FILE).read_bytes()
+    layers = msgspec.json.decode(data, type=ModelCard).layers
+    return next((layer for layer in reversed(layers) if WALL_STAGE in layer), "")
+
+
+def _csv(pairs: Sequence[Pair]) -> str:
+    rows: list[tuple[object, ...]] = [(pair.seed, *pair.top1s()) for pair in pairs]
+    return to_csv(("seed", "transfer_top1", "scratch_top1"), [*rows, ("mean", *means(pairs))])
+
+
+def means(pairs: Sequence[Pair]) -> tuple[float, float]:
+    """Mean test accuracies over the seeds, of the transfers and of the runs from scratch."""
+    both = [pair.top1s() for pair in pairs]
+    return sum(b[0] for b in both) / len(both), sum(b[1] for b in both) / len(both)
+
+
+def _markdown(op: OpenProject, pairs: Sequence[Pair]) -> str:
+    rows = [(str(pair.seed), *pair.top1s()) for pair in pairs] + [("mean", *means(pairs))]
+    body = "\n".join(f"| {name} | {100 * a:.1f} % | {100 * b:.1f} % |" for name, a, b in rows)
+    parts = op.store.splits.counts()
+    counts = ", ".join(f"{count} {part}" for part, count in parts.items())
+    return (
+        "# Four bodies, few images: transfer or scratch\n\n"
+        "Top-1 accuracy on the test part; each seed is a split of its own.\n\n"
+        f"| seed | transfer | from scratch |\n|---|---|---|\n{body}\n\n"
+        f"Images of the target: {counts}.\n\n"
+        "Both learn category and view together, for the same number of epochs, on the same images, "
+        "with the same network. The transfer starts from the weights of the source run; from "
+        "scratch, all layers are learned at the higher rate that a transferred network's new head "
+        "has.\n\n"
+        f"Recipe of the first transfer:\n\n```toml\n{pairs[0].transfer.recipe_toml}```\n\n"
+        f"Recipe of the first run from scratch:\n\n```toml\n{pairs[0].scratch.recipe_toml}```\n"
+    )
+
+
+SOURCE_EACH = 60  # images of each source body and view
+TARGET_EACH = 15
+
+# One recipe for all runs; transfer and scratch differ in their start alone, and in what belongs to
+# it: fresh weights are learned at the rate that the new head of a transferred network has anyway.
+RECIPE: dict[str, object] = {
+    "target": "category+view",
+    "backbone": "resnet18",
+    "image_size": 64,
+    "crop_scale": 0.75,
+    "frozen": "none",
+    "precision": "auto",
+}
+SOURCE = {"start": "none", "epochs": 8, "batch": 32, "learning_rate": 0.05, "head_factor": 1.0}
+TARGET: dict[str, object] = {"epochs": 24, "batch": 16}
+TRANSFER = {"learning_rate": 0.005, "head_factor": 4.0}
+SCRATCH = {"start": "none", "learning_rate": 0.02, "head_factor": 1.0}
+
+Steps = Generator[object | None, None, Any]
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How much the demo draws and how long it learns; smaller ones are for tests."""
+
+    source_each: int = SOURCE_EACH
+    target_each: int = TARGET_EACH
+    recipe: tuple[tuple[str, object], ...] = ()  # keys that override every run's
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Mean test accuracies in [0, 1] over the seeds, and where everything lies."""
+
+    transfer_top1: float
+    scratch_top1: float
+    seeds: int
+    project: Path
+    source: Path
+    table: Path
+    seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "transfer": {"top1": self.transfer_top1},
+            "scratch": {"top1": self.scratch_top1},
+            "seeds": self.seeds,
+            "project": str(self.project),
+            "source": str(self.source),
+            "table": str(self.table),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def demo_task(folder: Path, seeds: int = 3, size: DemoSize | None = None) -> Task:
+    """A job that makes `source.workbench` and `target.workbench` in `folder`, trains the source,
+    and per seed the target from the source's weights and from none; ends with DemoResult.
+
+    Pictures and tables of the result are left in `folder` too. Raises KnownError where the folder
+    holds a demo already.
+    """
+    folder = folder.absolute()
+    for name in ("source.workbench", "target.workbench"):
+        if (folder / name).exists():
+            raise KnownError(f"{folder / name} exists already.", "Choose another folder.")
+    chosen = size or DemoSize()
+    return Task("Demo", lambda: _demo(folder, seeds, chosen), kind="demo")
+
+
+def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, None, DemoResult]:
+    started = time.monotonic()
+    yield Note(text="Drawing toy vehicles: eight bodies as the source, four others as the target.")
+    yield from draw_source(folder / "source", size.source_each)
+    yield from draw_target(folder / "target", size.target_each)
+    weights = yield from _learn_source(folder, size)
+    with _project(folder / "target.workbench") as op:
+        labels = folder / "target" / "labels.csv"
+        yield from through(import_task(op, [labels], category_from="csv", view_from="csv"))
+        pairs = []
+        for seed in range(seeds):
+            pairs.append((yield from _one_seed(op, weights, seed, size)))
+        yield Note(text="Writing curves, confusion matrix, Grad-CAM wall and table.")
+        table = yield from write_results(op, pairs, folder)
+        project = op.store.folder
+    seconds = time.monotonic() - started
+    source = folder / "source.workbench"
+    return DemoResult(*means(pairs), seeds, project, source, table, seconds)
+
+
+def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None, Path]:
+    """Train the source; gives the file of its weights."""
+    with _project(folder / "source.workbench") as op:
+        places = [folder / "source"]
+        yield from through(import_task(op, places, category_from="folder", view_from="folder"))
+        split(op, SplitPlan(0.8, 0.1, 0.1, seed=0))
+        yield Note(text="Learning the source: eight bodies in four views.")
+        run = yield from _train(op, {**RECIPE, **SOURCE, **dict(size.recipe)}, "source")
+        return op.store.runs_folder / run.id / WEIGHTS_FILE
+
+
+def _one_seed(
+    op: OpenProject, weights: Path, seed: int, size: DemoSize
+) -> Generator[object | None, None, Pair]:
+    """Split the target by `seed`, then train it twice: from the source's weights and from none."""
+    split(op, SplitPlan(0.4, 0.1, 0.5, seed=seed))
+    common = {**RECIPE, **TARGET, "seed": seed, **dict(size.recipe)}
+    yield Note(text=f"Seed {seed}: the target from the source's weights.")
+    start = {"start": f"file:{weights}"}
+    transfer = yield from _train(op, {**common, **TRANSFER, **start}, f"transfer, seed {seed}")
+    yield Note(text=f"Seed {seed}: the target from scratch.")
+    scratch = yield from _train(op, {**common, **SCRATCH}, f"from scratch, seed {seed}")
+    return Pair(seed, transfer, scratch)
+
+
+def _train(
+    op: OpenProject, recipe: Mapping[str, object], name: str
+) -> Generator[object | None, None, RunRecord]:
+    run = prepare(op, recipe, name=name)
+    yield from through(training_task(op, run.id))
+    record = op.store.runs.get(run.id)
+    if record.status is not RunStatus.FINISHED:
+        raise KnownError(f"The run “{name}” is {record.status}.", record.message)
+    return record
+
+
+def through(task: Task) -> Steps:
+    """A task as a part of a longer one: its values are applied here, in the longer job's thread,
+    which is the one that opened the project; its reports go on up, and so does its failure."""
+    steps = task.work()
+    try:
+        while True:
+            try:
+                value = next(steps)
+            except StopIteration as end:
+                task.finish(Done(end.value))
+                return end.value
+            if value is not None:
+                task.apply(value)
+            yield value
+    except GeneratorExit:
+        steps.close()
+        task.finish(Cancelled())
+        raise
+    except Exception as error:
+        steps.close()
+        task.finish(failure(task.title, error))
+        raise
+
+
+@contextlib.contextmanager
+def _project(folder: Path) -> Generator[OpenProject, None, None]:
+    """A new project that belongs to this thread, and is closed when the block ends."""
+    op = OpenProject(Project.create(folder))
+    try:
+        yield op
+    finally:
+        op.close()

@@ -1,0 +1,85 @@
+"""A start as it is before a transfer: its features, and what its own classifier says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from workbench.domain.backbones import backbone
+from workbench.learning.evaluation.trained import load_model
+from workbench.learning.networks.backbones import build_body, normalisation
+from workbench.learning.networks.device import Device
+from workbench.learning.networks.models import blocks
+from workbench.learning.networks.probe import pooled
+from workbench.learning.networks.weights import OWN, load_body, source_head
+
+Probabilities = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """Features of images by a start, N × D, and N × Z probabilities of its own classes, or None.
+
+    `image_size` is the side of the squares it takes, normalised by `mean` and `std`.
+    """
+
+    body: nn.Module
+    classify: Probabilities | None
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """N × 3 × size × size normalised images -> features and probabilities, float32."""
+        given = self.body(inputs)
+        probabilities = None if self.classify is None else self.classify(given).float()
+        return pooled(given).float(), probabilities
+
+
+def of_run(folder: Path, device: Device) -> SourceModel:
+    """The network of a trained run. Raises KnownError where it has none."""
+    network, card = load_model(folder, str(device.torch))
+    target = blocks(card)[0]
+
+    def classify(given: Tensor) -> Tensor:
+        scores: Tensor = network.head(given)
+        return scores[:, target].softmax(dim=1)
+
+    return SourceModel(network.body, classify, card.image_size, card.mean, card.std)
+
+
+def of_weights(name: str, path: Path | None, seed: int, device: Device) -> SourceModel:
+    """The backbone `name` with the weights of a file, or with random ones, and the classifier that
+    the file has for it. Raises KnownError where the file is unreadable or does not fit.
+
+    SqueezeNet's own classifier looks at each place of the map by itself, so its maps are taken.
+    """
+    torch.manual_seed(seed)
+    maps = name.startswith("squeezenet")
+    body, features = build_body(name, maps=maps)
+    head: nn.Linear | None = None
+    if path is not None:
+        weights = load_body(body, path)
+        head = source_head(weights, body.state_dict().keys(), features)
+        maps = maps and f"{OWN}.weight" not in weights
+    for module in (body, head):
+        if module is not None:
+            module.eval().requires_grad_(False).to(device.torch)
+    classify = None if head is None else _classifier(head, maps)
+    return SourceModel(body, classify, backbone(name).input_size, *normalisation(name))
+
+
+def _classifier(head: nn.Linear, maps: bool) -> Probabilities:
+    def classify(given: Tensor) -> Tensor:
+        if not maps:
+            return cast(Tensor, head(pooled(given)).softmax(dim=1))
+        by_place = head(given.flatten(2).transpose(1, 2)).relu()
+        return cast(Tensor, by_place.mean(dim=1).softmax(dim=1))
+
+    return classify

@@ -1,0 +1,1 @@
+"""Outputs of the frozen stages, computed once and kept."""

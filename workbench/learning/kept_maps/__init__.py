@@ -1,1 +1,0 @@
-"""What the frozen stages say of the images, made once and kept."""

@@ -1,0 +1,1 @@
+"""How the learning program is started, what it reports, and how it fails."""

@@ -1,0 +1,129 @@
+"""The folder of a run or a request, checked before anything heavy starts."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import Recipe, complete, parse_toml
+from workbench.domain.reports import Progress
+from workbench.domain.runs import (
+    LABELS_FILE,
+    RECIPE_FILE,
+    SAMPLES_FILE,
+    RunLabels,
+    Sample,
+    decode_samples,
+)
+from workbench.learning.protocol.reporting import Control, Reporter
+
+REMEDY = "Prepare the run again from its project."
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run as it was frozen: `identity` is a digest of everything that determines it."""
+
+    path: Path
+    recipe: Recipe
+    labels: RunLabels
+    samples: tuple[Sample, ...]
+    identity: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images of each part."""
+        return dict(Counter(sample.part for sample in self.samples if sample.part))
+
+
+def read_run_folder(path: Path) -> RunFolder:
+    """The run frozen in a folder. Raises KnownError naming the file that is missing or damaged, and
+    where there is nothing to learn from."""
+    recipe_bytes = _bytes(path / RECIPE_FILE)
+    labels_bytes = _bytes(path / LABELS_FILE)
+    samples_bytes = _bytes(path / SAMPLES_FILE)
+    try:
+        text = recipe_bytes.decode()
+        recipe = complete(parse_toml(text, str(path / RECIPE_FILE)), {})
+        labels = msgspec.json.decode(labels_bytes, type=RunLabels)
+        samples = tuple(decode_samples(samples_bytes))
+    except ValueRefused as error:
+        raise KnownError(f"{path / RECIPE_FILE}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise KnownError(f"The run folder {path} is damaged: {error}.", REMEDY) from error
+    if not any(s.part == "train" and max(s.target, s.view) >= 0 for s in samples):
+        raise KnownError(
+            "The train part holds no labelled images.",
+            "Label more images, or make a split with a larger train part.",
+        )
+    digest = hashlib.sha256(recipe_bytes + b"\0" + labels_bytes + b"\0" + samples_bytes)
+    return RunFolder(path, recipe, labels, samples, digest.hexdigest())
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KnownError(f"{path} cannot be read: {error.strerror}.", REMEDY) from error
+
+
+REPORT_SECONDS = 0.25
+Order = TypeVar("Order", bound=msgspec.Struct)
+
+
+class Interrupted(Exception):
+    """Whoever asked wants no answer any more."""
+
+
+class Errand:
+    """A folder with an order, and the way back to whoever gave it."""
+
+    def __init__(self, folder: Path, report: Reporter, control: Control) -> None:
+        self.folder = folder
+        self.report = report
+        self._control = control
+        self._said = 0.0
+
+    def interrupted(self) -> bool:
+        """Whether to leave off now."""
+        return self._control.wish is not None or self.report.parent_gone
+
+    def stop_if_asked(self) -> None:
+        """Raise Interrupted where somebody asked for it."""
+        if self.interrupted():
+            raise Interrupted
+
+    def progress(self, done: int, total: int, text: str) -> None:
+        """Say how far the work is, now and then."""
+        now = time.monotonic()
+        if now - self._said >= REPORT_SECONDS:
+            self._said = now
+            self.report(Progress(done=done, total=total, text=text))
+
+    def read(self, name: str, kind: type[Order]) -> Order:
+        """The order in the folder. Raises KnownError where it is missing or damaged."""
+        try:
+            return msgspec.json.decode(self._bytes(name), type=kind)
+        except msgspec.DecodeError as error:
+            raise KnownError(f"{self.folder / name} is damaged: {error}.") from error
+
+    def samples(self, name: str) -> Sequence[Sample]:
+        """The samples of a file in the folder. Raises KnownError likewise."""
+        try:
+            return decode_samples(self._bytes(name))
+        except msgspec.DecodeError as error:
+            raise KnownError(f"{self.folder / name} is damaged: {error}.") from error
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise KnownError(f"{self.folder / name} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,55 @@
+"""The program's errands, as `python -m workbench.learning --assess FOLDER`, `--relate FOLDER` …"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from workbench.domain.reports import Stopped
+from workbench.learning.protocol.failures import broken
+from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.reporting import Control, Reporter
+
+
+def run_errand(name: str, folder: Path) -> int:
+    """Do what a folder orders, one of the program's ERRANDS; 0 when that went well, 1 when not.
+
+    A request on stdin, its end or a signal stops the work, which then ends with Stopped.
+    """
+    control = Control()
+    control.obey_signals()
+    control.listen()
+    reporter = Reporter(None)
+    try:
+        _work(name)(Errand(folder, reporter, control))
+    except Interrupted:
+        control.met.set()
+        reporter(Stopped(epoch=0))
+    except Exception as error:
+        reporter(broken(error))
+        return 1
+    finally:
+        reporter.close()
+    return 0
+
+
+def _work(name: str) -> Callable[[Errand], None]:
+    if name == "assess":
+        from workbench.learning.questions.assess import assess
+
+        return assess
+    if name == "layers":
+        from workbench.learning.questions.layers import study_layers
+
+        return study_layers
+    if name == "features":
+        from workbench.learning.questions.features import write_features
+
+        return write_features
+    if name == "cluster":
+        from workbench.learning.clustering.training import cluster
+
+        return cluster
+    from workbench.learning.questions.relate import relate
+
+    return relate

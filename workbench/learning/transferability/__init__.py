@@ -1,1 +1,0 @@
-"""How well a start suits a target before anything is trained: one score per file."""

@@ -1,0 +1,226 @@
+"""Importing: which labels the folders and tables hold, and which files were skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.images.importing import ImportResult, import_task
+from workbench.app.jobs import Done, Outcome
+from workbench.app.session import OpenProject
+from workbench.domain.errors import KnownError
+from workbench.domain.label_names import LabelNames
+from workbench.ui.page import Context
+from workbench.ui.parts.copying import CopyDialog, text_of, told_list
+
+_LISTS = (".txt", ".lst", ".list", ".tsv")
+_SETS = ("category", "view", "expression")
+_PREVIEW = 5
+
+
+def folder_names(places: Sequence[Path]) -> list[str]:
+    """Names of the folders right below the given ones, in order, hidden ones left out."""
+    found: list[str] = []
+    for place in places:
+        if place.is_dir():
+            inside = (entry for entry in place.iterdir() if entry.is_dir())
+            found += [entry.name for entry in inside if not entry.name.startswith(".")]
+    return sorted(dict.fromkeys(found), key=str.casefold)
+
+
+def origins_for(places: Sequence[Path]) -> list[str]:
+    """Where labels can come from in these places: "folder", "list", "csv"."""
+    suffixes = {place.suffix.lower() for place in places if place.is_file()}
+    found = ["folder"] if any(place.is_dir() for place in places) else []
+    found += ["list"] if suffixes & set(_LISTS) else []
+    return found + (["csv"] if ".csv" in suffixes else [])
+
+
+def likely_set(names: Sequence[str], known: Mapping[str, Sequence[str]]) -> str:
+    """The label set that folder names probably speak of: one whose labels they are, else category;
+    "" where there are no folders."""
+    if not names:
+        return ""
+    for label_set in ("view", "expression"):
+        labels = LabelNames(known.get(label_set, ()))
+        if len({labels.found(name) for name in names} - {None}) >= 2:
+            return label_set
+    return "category"
+
+
+class ImportDialog(QDialog):
+    """For each label set, where its labels come from; sensible answers are given already."""
+
+    def __init__(
+        self, places: Sequence[Path], known: Mapping[str, Sequence[str]], parent: QWidget | None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Import images"))
+        self.setMinimumWidth(440)
+        names = folder_names(places)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(12)
+        column.addWidget(self._said_of(places, names))
+        question = QLabel(self.tr("Where do labels come from?"))
+        question.setProperty("role", "heading")
+        column.addWidget(question)
+        self.origins: dict[str, QComboBox] = {}
+        form = QFormLayout()
+        form.setHorizontalSpacing(16)
+        for name in _SETS:
+            self.origins[name] = self._choice(origins_for(places))
+            form.addRow(name.capitalize(), self.origins[name])
+        column.addLayout(form)
+        note = QLabel(self.tr("Files stay where they are. Labels you gave by hand are kept."))
+        note.setProperty("role", "caption")
+        column.addWidget(note)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        start = buttons.addButton(self.tr("Import"), QDialogButtonBox.ButtonRole.AcceptRole)
+        start.setProperty("primary", True)
+        start.setDefault(True)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        column.addWidget(buttons)
+        self._suppose(names, known, origins_for(places))
+
+    def _said_of(self, places: Sequence[Path], names: Sequence[str]) -> QLabel:
+        metrics = QFontMetrics(self.font())
+        lines = [
+            metrics.elidedText(str(place), Qt.TextElideMode.ElideMiddle, 400)
+            for place in islice(places, _PREVIEW)
+        ]
+        if len(places) > _PREVIEW:
+            lines.append(self.tr("and {0} more").format(len(places) - _PREVIEW))
+        if names:
+            shown = ", ".join(names[:_PREVIEW]) + (" …" if len(names) > _PREVIEW else "")
+            lines.append(self.tr("{0} folders: {1}").format(len(names), shown))
+        label = QLabel("\n".join(lines))
+        label.setProperty("role", "muted")
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        return label
+
+    def _choice(self, possible: Sequence[str]) -> QComboBox:
+        words = {
+            "folder": self.tr("the folders' names"),
+            "list": self.tr("the list file's second column"),
+            "csv": self.tr("the table's column"),
+        }
+        box = QComboBox()
+        box.addItem(self.tr("no labels"), "")
+        for origin in possible:
+            box.addItem(words[origin], origin)
+        return box
+
+    def _suppose(
+        self, names: Sequence[str], known: Mapping[str, Sequence[str]], possible: Sequence[str]
+    ) -> None:
+        supposed = likely_set(names, known)
+        for name, box in self.origins.items():
+            if "csv" in possible:
+                box.setCurrentIndex(box.findData("csv"))
+            elif "folder" in possible and name == supposed:
+                box.setCurrentIndex(box.findData("folder"))
+            elif "list" in possible and "folder" not in possible and name == "category":
+                box.setCurrentIndex(box.findData("list"))
+
+    def chosen(self) -> dict[str, str]:
+        """The answers, as `import_task` takes them."""
+        return {f"{name}_from": str(box.currentData()) for name, box in self.origins.items()}
+
+
+def ask_for_folder(context: Context, parent: QWidget) -> None:
+    """Let the person choose a folder, then import it."""
+    title = parent.tr("Import a folder of images")
+    chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
+    if chosen:
+        ask_and_import(context, parent, [Path(chosen)])
+
+
+def ask_for_list(context: Context, parent: QWidget) -> None:
+    """Let the person choose list files or tables, then import them."""
+    kinds = parent.tr("Lists and tables") + " (*.txt *.lst *.list *.tsv *.csv)"
+    title = parent.tr("Import list files")
+    chosen, _ = QFileDialog.getOpenFileNames(parent, title, str(Path.home()), kinds)
+    if chosen:
+        ask_and_import(context, parent, [Path(name) for name in chosen])
+
+
+def ask_and_import(context: Context, parent: QWidget, places: Sequence[Path]) -> None:
+    """Ask what the places say, then import them in a job that says what it did."""
+    known = {name: s.names for name, s in context.op.store.labels.sets().items()}
+    dialog = ImportDialog(places, known, parent)
+    if dialog.exec() == QDialog.DialogCode.Accepted:
+        start_import(context, places, **dialog.chosen())
+    dialog.deleteLater()
+
+
+def start_import(context: Context, places: Sequence[Path], **origins: str) -> None:
+    """Import without asking; the outcome is said when it is there."""
+    try:
+        task = import_task(context.op, places, **origins)
+    except KnownError as error:
+        context.notify(str(error), "bad")
+        return
+    job = context.op.jobs.start(task)
+    job.ended.connect(lambda outcome: _say(context, outcome))
+
+
+def _say(context: Context, outcome: Outcome) -> None:
+    if isinstance(outcome, Done) and isinstance(outcome.value, ImportResult):
+        text, kind = said(outcome.value)
+        context.notify(text, kind)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("ImportDialog", text)
+
+
+def said(result: ImportResult) -> tuple[str, str]:
+    """One sentence on an import, and how serious it is."""
+    counts = (
+        (result.labelled, _tr("{0:,} with labels")),
+        (result.duplicates, _tr("{0:,} the same as another")),
+        (result.known, _tr("{0:,} known already")),
+        (len(result.skipped), _tr("{0:,} skipped (Images, “Skipped files”, says why)")),
+    )
+    first = _tr("1 image imported") if result.added == 1 else _tr("{0:,} images imported")
+    parts = [first.format(result.added)]
+    parts += [words.format(count) for count, words in counts if count]
+    return ", ".join(parts) + ".", "warn" if result.skipped else "info"
+
+
+class SkippedDialog(CopyDialog):
+    """A list that can be copied; importing a mended file again takes it in."""
+
+    def __init__(self, op: OpenProject, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        tr = self.tr
+        self.setWindowTitle(tr("Skipped files"))
+        self.resize(760, 440)
+        self.list = told_list([tr("File"), tr("Reason"), tr("Source")], 240, 180)
+        self.list.setUniformRowHeights(True)
+        for source in op.store.images.sources():
+            for file in op.store.images.skipped(source.id):
+                item = QTreeWidgetItem([file.path, file.reason, source.path])
+                for column in range(3):
+                    item.setToolTip(column, item.text(column))
+                self.list.addTopLevelItem(item)
+        note = QLabel(tr("Mend or replace a file and import its source again to take it in."))
+        note.setProperty("role", "caption")
+        self._lay_out(lambda: text_of(self.list), self.list, note)

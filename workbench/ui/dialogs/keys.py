@@ -1,0 +1,123 @@
+"""Every action with its key, in one list, where keys can be changed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QDialogButtonBox,
+    QHeaderView,
+    QKeySequenceEdit,
+    QLabel,
+    QLineEdit,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.settings import Settings
+from workbench.ui.commands import Action, ActionBoard
+from workbench.ui.page import Page
+
+_ACTION = Qt.ItemDataRole.UserRole
+
+
+class KeysDialog(QDialog):
+    """Actions by page; a key is changed in its cell, and an emptied cell gives back the first."""
+
+    def __init__(
+        self, board: ActionBoard, settings: Settings, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Keys"))
+        self.resize(620, 560)
+        self._board, self._settings = board, settings
+        self.field = QLineEdit()
+        self.field.setPlaceholderText(self.tr("Search actions"))
+        self.field.setClearButtonEnabled(True)
+        self.field.textChanged.connect(self._search)
+        self.table = self._table()
+        self.problem = QLabel()
+        self.problem.setProperty("role", "bad")
+        self.problem.setWordWrap(True)
+        note = QLabel(
+            self.tr(
+                "Labels are given by the keys of their label set (Label, “Label sets…”) or by "
+                "1 to 9."
+            )
+        )
+        note.setProperty("role", "caption")
+        note.setWordWrap(True)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(12)
+        for widget in (self.field, self.table, self.problem, note, buttons):
+            column.addWidget(widget)
+        for owner, action in board.everything():
+            self._add(owner, action)
+
+    def _table(self) -> QTableWidget:
+        table = QTableWidget(0, 3)
+        table.setHorizontalHeaderLabels([self.tr("Where"), self.tr("Action"), self.tr("Key")])
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        table.setColumnWidth(0, 100)
+        table.setColumnWidth(2, 180)
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(34)
+        table.setShowGrid(False)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        return table
+
+    def _add(self, owner: QWidget, action: Action) -> None:
+        row = self.table.rowCount()
+        self.table.insertRow(row)
+        where = owner.title if isinstance(owner, Page) else self.tr("everywhere")
+        place = QTableWidgetItem(where)
+        place.setData(_ACTION, action)
+        self.table.setItem(row, 0, place)
+        self.table.setItem(row, 1, QTableWidgetItem(action.title))
+        edit = QKeySequenceEdit(QKeySequence(self._board.key(action)))
+        edit.setClearButtonEnabled(True)
+        edit.setMaximumSequenceLength(1)
+        edit.editingFinished.connect(lambda: self._take(owner, action, edit))
+        self.table.setCellWidget(row, 2, edit)
+
+    def _search(self, text: str) -> None:
+        for row in range(self.table.rowCount()):
+            cells = [self.table.item(row, column) for column in (0, 1)]
+            words = " ".join(cell.text() for cell in cells if cell is not None)
+            self.table.setRowHidden(row, text.lower() not in words.lower())
+
+    def _take(self, owner: QWidget, action: Action, edit: QKeySequenceEdit) -> None:
+        key = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
+        if key == self._board.key(action):
+            return
+        taken = self._taken(owner, action, key)
+        if taken is not None:
+            self.problem.setText(
+                self.tr("{0} is the key of “{1}” already.").format(key, taken.title)
+            )
+            edit.setKeySequence(QKeySequence(self._board.key(action)))
+            return
+        self.problem.clear()
+        own = None if key in ("", action.shortcut) else key
+        self._settings.set_key(action.id, own)
+        self._board.set_keys(self._settings.keys)
+        edit.setKeySequence(QKeySequence(self._board.key(action)))
+
+    def _taken(self, owner: QWidget, action: Action, key: str) -> Action | None:
+        """Another action that the key would do at the same time."""
+        for other_owner, other in self._board.everything():
+            meets = other_owner is owner or not (
+                isinstance(other_owner, Page) and isinstance(owner, Page)
+            )
+            if key and meets and other.id != action.id and self._board.key(other) == key:
+                return other
+        return None

@@ -1,0 +1,334 @@
+"""Label sets edited as a whole: names, keys, mirrors and order; nothing applies until Save."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QHeaderView,
+    QInputDialog,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.labels.labelling import edit_set, remove_set
+from workbench.app.session import OpenProject
+from workbench.domain.errors import KnownError
+from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
+from workbench.ui.look.icons import icon
+
+_NAME, _KEY, _MIRROR = range(3)
+_FORMER = Qt.ItemDataRole.UserRole  # the name a row had when the dialog opened, "" for a new one
+
+
+class LabelTable(QTableWidget):
+    """Rows of name, key and mirror. A changed name is a renaming: labels given stay given."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 3)
+        self.setHorizontalHeaderLabels([self.tr("Label"), self.tr("Key"), self.tr("Mirror")])
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(_KEY, QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(_MIRROR, QHeaderView.ResizeMode.Fixed)
+        self.setColumnWidth(_KEY, 64)
+        self.setColumnWidth(_MIRROR, 150)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(34)
+        self.setShowGrid(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.itemChanged.connect(self._changed)
+
+    def show_labels(self, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
+        """Fill the table; `renamed` maps former names to those in `label_set`."""
+        former = {new: old for old, new in renamed.items()}
+        self.blockSignals(True)
+        self.setRowCount(0)
+        for label in label_set.labels:
+            self._insert(self.rowCount(), label, former.get(label.name, label.name))
+        self.blockSignals(False)
+        self._fill_mirrors({label.name: label.mirror for label in label_set.labels})
+
+    def _insert(self, row: int, label: Label, former: str) -> None:
+        self.insertRow(row)
+        name = QTableWidgetItem(label.name)
+        name.setData(_FORMER, former)
+        key = QTableWidgetItem(label.key)
+        key.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setItem(row, _NAME, name)
+        self.setItem(row, _KEY, key)
+        self.setCellWidget(row, _MIRROR, QComboBox())
+
+    def _text(self, row: int, column: int) -> str:
+        item = self.item(row, column)
+        return item.text().strip() if item is not None else ""
+
+    def _names(self) -> list[str]:
+        return [self._text(row, _NAME) for row in range(self.rowCount())]
+
+    def _mirror_box(self, row: int) -> QComboBox:
+        box = self.cellWidget(row, _MIRROR)
+        assert isinstance(box, QComboBox)
+        return box
+
+    def _fill_mirrors(self, mirrors: Mapping[str, str]) -> None:
+        names = self._names()
+        for row, name in enumerate(names):
+            box = self._mirror_box(row)
+            box.clear()
+            box.addItem(self.tr("stays itself"), "")
+            for other in names:
+                if other and other != name:
+                    box.addItem(other, other)
+            box.setCurrentIndex(max(0, box.findData(mirrors.get(name, ""))))
+
+    def _mirrors(self) -> dict[str, str]:
+        rows = range(self.rowCount())
+        return {self._text(row, _NAME): self._mirror_box(row).currentData() or "" for row in rows}
+
+    def _changed(self, item: QTableWidgetItem) -> None:
+        self.blockSignals(True)
+        if item.column() == _KEY:
+            item.setText(item.text().strip()[:1].upper())
+        self.blockSignals(False)
+        if item.column() == _NAME:
+            self._fill_mirrors(self._mirrors())
+
+    def labels(self) -> tuple[Label, ...]:
+        """The labels as the table says; rows without a name are left out."""
+        made = []
+        for row, name in enumerate(self._names()):
+            if name:
+                mirror = self._mirror_box(row).currentData() or ""
+                made.append(Label(name, self._text(row, _KEY), mirror))
+        return tuple(made)
+
+    def renamed(self) -> dict[str, str]:
+        """Former name → new name, of the rows whose name changed."""
+        found = {}
+        for row, name in enumerate(self._names()):
+            item = self.item(row, _NAME)
+            former = item.data(_FORMER) if item is not None else ""
+            if former and name and former != name:
+                found[str(former)] = name
+        return found
+
+    def buttons(self) -> QWidget:
+        """The buttons that add, remove and move rows."""
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        deeds: tuple[tuple[str, str, Callable[[], None]], ...] = (
+            ("plus", self.tr("Add a label"), self.add),
+            ("minus", self.tr("Remove the label"), self.remove),
+            ("arrow-up", self.tr("Move up"), lambda: self.shift(-1)),
+            ("arrow-down", self.tr("Move down"), lambda: self.shift(1)),
+        )
+        for name, tip, deed in deeds:
+            button = QToolButton()
+            button.setIcon(icon(name, line))
+            button.setIconSize(QSize(16, 16))
+            button.setToolTip(tip)
+            button.setProperty("framed", True)
+            button.clicked.connect(lambda _=False, deed=deed: deed())
+            row.addWidget(button)
+        row.addStretch(1)
+        return line
+
+    def add(self) -> None:
+        """A new row at the end, its name being typed."""
+        self.blockSignals(True)
+        self._insert(self.rowCount(), Label(""), "")
+        self.blockSignals(False)
+        self.setCurrentCell(self.rowCount() - 1, _NAME)
+        item = self.item(self.rowCount() - 1, _NAME)
+        if item is not None and self.isVisible():
+            self.editItem(item)
+
+    def remove(self) -> None:
+        """Take the current row out."""
+        mirrors = self._mirrors()
+        self.removeRow(self.currentRow())
+        self._fill_mirrors(mirrors)
+
+    def shift(self, by: int) -> None:
+        """Move the current row up (-1) or down (1)."""
+        row, to = self.currentRow(), self.currentRow() + by
+        if row < 0 or not 0 <= to < self.rowCount():
+            return
+        mirrors = self._mirrors()
+        item = self.item(row, _NAME)
+        former = str(item.data(_FORMER)) if item is not None else ""
+        label = Label(self._text(row, _NAME), self._text(row, _KEY))
+        self.blockSignals(True)
+        self.removeRow(row)
+        self._insert(to, label, former)
+        self.blockSignals(False)
+        self._fill_mirrors(mirrors)
+        self.setCurrentCell(to, _NAME)
+
+
+class LabelSetsDialog(QDialog):
+    """The sets at the left, the labels of the chosen one at the right."""
+
+    def __init__(
+        self, op: OpenProject, chosen: str = "view", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Label sets"))
+        self.resize(720, 460)
+        self._op = op
+        self._before: Mapping[str, LabelSet] = dict(op.store.labels.sets())
+        self._drafts: dict[str, LabelSet] = dict(self._before)
+        self._renamed: dict[str, dict[str, str]] = {}
+        self._shown = ""
+        self.sets = QListWidget()
+        self.sets.setFixedWidth(160)
+        self.table = LabelTable()
+        self.exclusive = QCheckBox(self.tr("One label of this set per image"))
+        self.subject = QComboBox()
+        self.subject.addItem(self.tr("describes the image"), Subject.IMAGE)
+        self.subject.addItem(self.tr("describes the mouth crop"), Subject.CROP)
+        self.problem = QLabel()
+        self.problem.setProperty("role", "bad")
+        self.problem.setWordWrap(True)
+        self._arrange()
+        self.sets.addItems(list(self._drafts))
+        self.sets.currentTextChanged.connect(self._show)
+        start = list(self._drafts).index(chosen) if chosen in self._drafts else 0
+        self.sets.setCurrentRow(start)
+
+    def _arrange(self) -> None:
+        left = QVBoxLayout()
+        left.addWidget(self.sets, 1)
+        self.new_button = QPushButton(icon("plus", self), self.tr("New set…"))
+        self.new_button.clicked.connect(self._ask_new)
+        left.addWidget(self.new_button)
+        self.remove_button = QPushButton(icon("trash", self), self.tr("Remove set"))
+        self.remove_button.clicked.connect(self._remove_shown)
+        left.addWidget(self.remove_button)
+        right = QVBoxLayout()
+        right.setSpacing(8)
+        line = QHBoxLayout()
+        self.presets = QComboBox()
+        self.presets.addItem(self.tr("Take a preset…"), None)
+        for name in VIEW_PRESETS:
+            self.presets.addItem(name.capitalize(), name)
+        self.presets.activated.connect(self._take_preset)
+        for widget in (self.subject, self.exclusive):
+            line.addWidget(widget)
+        line.addStretch(1)
+        line.addWidget(self.presets)
+        right.addLayout(line)
+        right.addWidget(self.table, 1)
+        right.addWidget(self.table.buttons())
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addLayout(left)
+        row.addLayout(right, 1)
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
+        )
+        buttons.button(QDialogButtonBox.StandardButton.Save).setProperty("primary", True)
+        buttons.accepted.connect(self.save)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(12)
+        column.addLayout(row, 1)
+        column.addWidget(self.problem)
+        column.addWidget(buttons)
+
+    def _show(self, name: str) -> None:
+        self._keep()
+        self._shown = name
+        if not name:
+            return
+        draft = self._drafts[name]
+        own = name not in ("category", "view", "expression")
+        self.table.show_labels(draft, self._renamed.get(name, {}))
+        self.exclusive.setChecked(draft.exclusive)
+        self.subject.setCurrentIndex(self.subject.findData(draft.subject))
+        self.exclusive.setEnabled(own)
+        self.subject.setEnabled(own and name not in self._before)
+        self.presets.setVisible(name == "view")
+        self.remove_button.setVisible(own)
+
+    def _keep(self) -> bool:
+        """Take what the table says into the drafts; False where it says something impossible."""
+        self.problem.clear()
+        if not self._shown:
+            return True
+        draft = self._drafts[self._shown]
+        try:
+            labels = self.table.labels()
+            self._drafts[self._shown] = dataclasses.replace(
+                draft,
+                labels=labels,
+                exclusive=self.exclusive.isChecked(),
+                subject=Subject(self.subject.currentData()),
+            )
+        except KnownError as error:
+            self.problem.setText(str(error))
+            return False
+        self._renamed[self._shown] = self.table.renamed()
+        return True
+
+    def _ask_new(self) -> None:
+        title = self.tr("New label set")
+        name, said = QInputDialog.getText(self, title, self.tr("Name of the set"))
+        if said and name.strip():
+            self.add_set(name.strip())
+
+    def add_set(self, name: str) -> None:
+        """Begin a new, empty set; one that there is already is shown."""
+        if name not in self._drafts:
+            self._drafts[name] = LabelSet(name)
+            self.sets.addItem(name)
+        self.sets.setCurrentItem(self.sets.findItems(name, Qt.MatchFlag.MatchExactly)[0])
+
+    def _remove_shown(self) -> None:
+        """Take the shown set off the list; it goes when the dialog is saved."""
+        name, self._shown = self._shown, ""
+        self._drafts.pop(name, None)
+        self.sets.takeItem(self.sets.currentRow())
+
+    def _take_preset(self) -> None:
+        name = self.presets.currentData()
+        if name is not None:
+            self.table.show_labels(VIEW_PRESETS[name], {})
+        self.presets.setCurrentIndex(0)
+
+    def save(self) -> None:
+        """Apply every set that changed, each as one undoable edit, and close."""
+        if not self._keep():
+            return
+        try:
+            self._apply()
+        except KnownError as error:
+            self.problem.setText(str(error))
+            return
+        self.accept()
+
+    def _apply(self) -> None:
+        for name in self._before.keys() - self._drafts.keys():
+            remove_set(self._op, name)
+        for name, draft in self._drafts.items():
+            renamed = self._renamed.get(name, {})
+            if draft != self._before.get(name) or renamed:
+                edit_set(self._op, draft, renamed)

@@ -1,1 +1,0 @@
-"""The window around the pages: rail, status bar, palette, dialogs of the whole program."""

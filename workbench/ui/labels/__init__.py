@@ -1,1 +1,0 @@
-"""Label sets: their keys, their table and the history of their edits."""

@@ -1,0 +1,362 @@
+"""The photo with its mouths: choose one, move it, resize it, or draw one by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QPolygonF,
+)
+from PySide6.QtWidgets import QWidget
+
+from workbench.domain.crops import CropState
+from workbench.domain.geometry import CORNERS, SMALLEST, Rect, drawn, moved, pulled
+from workbench.ui.look.theme import Theme, sized, text_on
+from workbench.ui.parts.photo import PhotoView
+
+HANDLE = 9.0  # pixels of the screen
+SMALL = 90.0  # side of a square on the screen below which the lips have no dark edge
+_HALO = QColor(0, 0, 0, 150)  # under every line, so that it shows on any photograph
+_PAPER = QColor(255, 255, 255)
+_OUTER, _INNER = slice(48, 60), slice(60, 68)  # of the 68 landmarks
+
+
+@dataclass(frozen=True)
+class Face:
+    """One crop as it is drawn: `number` from 1, the letter and colour of its expression if any."""
+
+    id: int
+    number: int
+    state: CropState
+    rect: Rect
+    landmarks: tuple[tuple[float, float], ...] = ()
+    letter: str = ""
+    colour: QColor | None = None
+    reviewed: bool = False
+
+
+class Marks:
+    """Draws faces with one painter; `place` maps a point of the photo to the widget."""
+
+    def __init__(
+        self, painter: QPainter, theme: Theme, place: Callable[[QPointF], QPointF]
+    ) -> None:
+        self._painter, self._theme, self._place = painter, theme, place
+
+    def face(self, face: Face, chosen: bool, numbered: bool) -> None:
+        """One face: the chosen one with handles and landmarks, the others quieter."""
+        rejected = face.state is CropState.REJECTED
+        box = self.box(face.rect)
+        if face.landmarks and not rejected:
+            self.landmarks(face.landmarks, box.width(), strong=chosen)
+        colour = self._theme.accent if chosen else _PAPER
+        self._outline(box, colour, 2.0 if chosen else 1.5, dashed=rejected)
+        if rejected:
+            self._cross(box)
+        if chosen and not rejected:
+            self._handles(box, colour)
+        self._chip(box, face, colour, numbered)
+
+    def box(self, rect: Rect) -> QRectF:
+        """Where a rectangle of the photo lies in the widget."""
+        return QRectF(
+            self._place(QPointF(rect.left, rect.top)),
+            self._place(QPointF(rect.right, rect.bottom)),
+        )
+
+    def square(self, rect: Rect) -> None:
+        """A square that is being drawn."""
+        self._outline(self.box(rect), self._theme.accent, 2.0, dashed=False)
+
+    def landmarks(self, points: Sequence[tuple[float, float]], side: float, strong: bool) -> None:
+        """The 68 points as dots, the lips as lines; `side` is that of the square on the screen, so
+        that the marks of a small face do not cover it."""
+        painter = self._painter
+        placed = [self._place(QPointF(x, y)) for x, y in points]
+        line = QColor(_PAPER)
+        line.setAlpha(230 if strong else 130)
+        for part in (_OUTER, _INNER):
+            lips = QPolygonF(placed[part])
+            for pen in (QPen(_HALO, 2.0), QPen(line, 1.0))[side < SMALL :]:
+                painter.setPen(pen)
+                painter.drawPolygon(lips)
+        painter.setPen(Qt.PenStyle.NoPen)
+        radius = min(1.7, max(0.6, side / 90))
+        for colour, size in ((_HALO, radius + 0.6), (line, radius)):
+            painter.setBrush(colour)
+            for point in placed:
+                painter.drawEllipse(point, size, size)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _outline(self, box: QRectF, colour: QColor, width: float, dashed: bool) -> None:
+        self._painter.setBrush(Qt.BrushStyle.NoBrush)
+        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+        for pen_colour, extra in ((_HALO, 2.0), (colour, 0.0)):
+            pen = QPen(pen_colour, width + extra, style)
+            pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+            self._painter.setPen(pen)
+            self._painter.drawRect(box)
+
+    def _cross(self, box: QRectF) -> None:
+        inner = box.adjusted(*(box.width() * share for share in (0.3, 0.3, -0.3, -0.3)))
+        for pen in (QPen(_HALO, 3.5), QPen(_PAPER, 1.5)):
+            self._painter.setPen(pen)
+            self._painter.drawLine(inner.topLeft(), inner.bottomRight())
+            self._painter.drawLine(inner.topRight(), inner.bottomLeft())
+
+    def _handles(self, box: QRectF, colour: QColor) -> None:
+        self._painter.setPen(QPen(colour, 2.0))
+        self._painter.setBrush(_PAPER)
+        for corner in (box.topLeft(), box.topRight(), box.bottomLeft(), box.bottomRight()):
+            half = HANDLE / 2
+            self._painter.drawRect(QRectF(corner.x() - half, corner.y() - half, HANDLE, HANDLE))
+        self._painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _chip(self, box: QRectF, face: Face, colour: QColor, numbered: bool) -> None:
+        """The number of the face and the letter of its label, on a plate above the square."""
+        plates = [(str(face.number), colour)] if numbered else []
+        if face.letter and face.colour is not None:
+            plates.append((face.letter, face.colour))
+        font = sized(self._painter.font(), 12, bold=True)
+        metrics = QFontMetricsF(font)
+        left, height = box.left() - 1, 18.0
+        top = box.top() - height - 6
+        if top < 0:
+            top = box.bottom() + 6
+        for text, ground in plates:
+            width = max(18.0, metrics.horizontalAdvance(text) + 8)
+            self._plate(QRectF(left, top, width, height), text, ground, font)
+            left += width + 2
+
+    def _plate(self, rect: QRectF, text: str, ground: QColor, font: QFont) -> None:
+        self._painter.setPen(Qt.PenStyle.NoPen)
+        self._painter.setBrush(_HALO)
+        self._painter.drawRoundedRect(rect.adjusted(-1, -1, 1, 1), 4, 4)
+        self._painter.setBrush(ground)
+        self._painter.drawRoundedRect(rect, 3, 3)
+        self._painter.setBrush(Qt.BrushStyle.NoBrush)
+        self._painter.setFont(font)
+        self._painter.setPen(text_on(ground))
+        self._painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+
+
+INSIDE = (-1, -1)  # the grip that moves the whole square
+_REACH = HANDLE  # pixels of the screen within which a corner is taken
+
+
+@dataclass(frozen=True)
+class _Drag:
+    """A hand on a square: which grip, where it began (in the photo), and the square then."""
+
+    grip: tuple[int, int]
+    start: QPointF
+    rect: Rect
+
+
+class MouthPhoto(PhotoView):
+    """A PhotoView that shows faces over the photo and lets one be changed.
+
+    `chosen(crop id)` on a click, `adjusted(crop id, Rect)` when a drag ends, `drawn(Rect)` when a
+    new square was drawn, `previewed(Rect)` while a square moves; `drawing_changed(bool)` as drawing
+    by hand begins and ends.
+    """
+
+    chosen = Signal(int)
+    adjusted = Signal(int, object)
+    drawn = Signal(object)
+    previewed = Signal(object)
+    drawing_changed = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._faces: tuple[Face, ...] = ()
+        self._current: int | None = None
+        self._drag: _Drag | None = None
+        self._moving: Rect | None = None
+        self._origin: QPointF | None = None  # where a square by hand began
+        self._drawing = False
+        self._marks_shown = True
+        self.setMouseTracking(True)
+
+    # what is shown
+
+    def set_faces(self, faces: Sequence[Face], current: int | None) -> None:
+        """The faces of the photo; `current` is the id of the chosen one."""
+        self._faces, self._current = tuple(faces), current
+        self._drag = self._moving = None
+        self.update()
+
+    def set_marks_shown(self, shown: bool) -> None:
+        """Show landmarks and squares, or the bare photo."""
+        self._marks_shown = shown
+        self.update()
+
+    @property
+    def drawing(self) -> bool:
+        """Whether the next press of the mouse begins a new square."""
+        return self._drawing
+
+    def set_drawing(self, drawing: bool) -> None:
+        """Begin or end drawing a square by hand."""
+        if drawing == self._drawing:
+            return
+        self._drawing, self._origin, self._moving = drawing, None, None
+        if drawing:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self.unsetCursor()
+        self.drawing_changed.emit(drawing)
+        self.update()
+
+    def paint_overlay(self, painter: QPainter) -> None:
+        if not self._marks_shown and self._moving is None and not self._drawing:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        marks = Marks(painter, Theme.of(self), self.to_widget)
+        numbered = len(self._faces) > 1
+        for face in sorted(self._faces, key=lambda face: face.id == self._current):
+            chosen = face.id == self._current and not self._drawing
+            if chosen and self._moving is not None:
+                face = replace(face, rect=self._moving, landmarks=())
+            marks.face(face, chosen, numbered)
+        if self._drawing and self._moving is not None:
+            marks.square(self._moving)
+
+    # the hand
+
+    def _face(self, crop_id: int | None) -> Face | None:
+        return next((face for face in self._faces if face.id == crop_id), None)
+
+    def _grip_at(self, place: QPointF) -> tuple[int, int] | None:
+        """The corner of the chosen square at a point of the widget, INSIDE, or None."""
+        face = self._face(self._current)
+        if face is None or face.state is CropState.REJECTED or not self._marks_shown:
+            return None
+        rect = face.rect
+        for corner in CORNERS:
+            x = rect.right if corner[0] else rect.left
+            y = rect.bottom if corner[1] else rect.top
+            apart = self.to_widget(QPointF(x, y)) - place
+            if max(abs(apart.x()), abs(apart.y())) <= _REACH:
+                return corner
+        return INSIDE if _holds(rect, self.to_image(place)) else None
+
+    def _face_at(self, place: QPointF) -> Face | None:
+        at = self.to_image(place)
+        held = [face for face in self._faces if _holds(face.rect, at)]
+        return min(held, key=lambda face: face.rect.area, default=None)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        place = event.position()
+        if event.button() is not Qt.MouseButton.LeftButton or not self.has_image:
+            super().mousePressEvent(event)
+            return
+        if self._drawing:
+            self._origin = self.to_image(place)
+            return
+        grip = self._grip_at(place)
+        face = self._face(self._current)
+        if grip is not None and face is not None:
+            self._drag = _Drag(grip, self.to_image(place), face.rect)
+            return
+        other = self._face_at(place) if self._marks_shown else None
+        if other is not None:
+            self.chosen.emit(other.id)
+            return
+        super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at = self.to_image(event.position())
+        width, height = self.image_size
+        if self._origin is not None:
+            start = (self._origin.x(), self._origin.y())
+            self._move_to(drawn(start, (at.x(), at.y()), width, height))
+        elif self._drag is not None:
+            self._move_to(self._dragged(self._drag, at))
+        else:
+            super().mouseMoveEvent(event)
+            if not event.buttons() and not self._drawing:
+                self._point(event.position())
+
+    def _dragged(self, drag: _Drag, at: QPointF) -> Rect:
+        width, height = self.image_size
+        if drag.grip == INSIDE:
+            shift = at - drag.start
+            return moved(drag.rect, shift.x(), shift.y(), width, height)
+        return pulled(drag.rect, drag.grip, at.x(), at.y(), width, height)
+
+    def _move_to(self, rect: Rect) -> None:
+        self._moving = rect
+        self.previewed.emit(rect)
+        self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        drag, moving, origin = self._drag, self._moving, self._origin
+        self._drag = self._origin = None
+        if origin is not None:
+            large = moving is not None and moving.width > SMALLEST
+            self.set_drawing(False)
+            if large:
+                self.drawn.emit(moving)
+        elif drag is not None:
+            self._moving = None
+            if moving is not None and moving != drag.rect and self._current is not None:
+                self._show_at(self._current, moving)
+                self.adjusted.emit(self._current, moving)
+        else:
+            super().mouseReleaseEvent(event)
+        self.update()
+
+    def _show_at(self, crop_id: int, rect: Rect) -> None:
+        """The square at once where the hand left it; the project's answer follows."""
+        self._faces = tuple(
+            replace(face, rect=rect) if face.id == crop_id else face for face in self._faces
+        )
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._grip_at(event.position()) is None and not self._drawing:
+            super().mouseDoubleClickEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.cancel():
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+    def cancel(self) -> bool:
+        """Let go of a drag or of drawing, changing nothing; False where there was neither."""
+        if self._drag is not None:
+            self._drag = self._moving = None
+            self.update()
+            return True
+        if self._drawing:
+            self.set_drawing(False)
+            return True
+        return False
+
+    def _point(self, place: QPointF) -> None:
+        """The cursor says what a press would do."""
+        grip = self._grip_at(place)
+        if grip == INSIDE:
+            self.setCursor(Qt.CursorShape.SizeAllCursor)
+        elif grip is not None:
+            straight = grip[0] == grip[1]
+            shape = Qt.CursorShape.SizeFDiagCursor if straight else Qt.CursorShape.SizeBDiagCursor
+            self.setCursor(shape)
+        elif self._marks_shown and self._face_at(place) is not None:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+        else:
+            self.unsetCursor()
+
+
+def _holds(rect: Rect, at: QPointF) -> bool:
+    return rect.left <= at.x() < rect.right and rect.top <= at.y() < rect.bottom

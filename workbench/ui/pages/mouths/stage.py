@@ -1,0 +1,403 @@
+"""The middle of the Mouths page: the photo with its mouths, and the crops to choose among."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QStackedLayout,
+    QToolTip,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.images.photo_reader import PhotoReader, Wish
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.geometry import Rect
+from workbench.domain.images import ImageRow
+from workbench.domain.labels import LabelSet
+from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
+from workbench.ui.pages.mouths.photo import Face, MouthPhoto
+from workbench.ui.parts.empty import EmptyState
+from workbench.ui.parts.photo import to_qimage
+from workbench.ui.parts.tiles import badge
+
+SIDE = 128  # pixels of a crop as the networks take it
+_EDGE = 4
+_CAPTION = 20
+
+
+class FaceTile(QAbstractButton):
+    """One crop, its number, state and label; checked when it is the chosen face."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setFixedSize(SIDE + 2 * _EDGE, SIDE + 2 * _EDGE + _CAPTION)
+        self._picture: QImage | None = None
+        self._face: Face | None = None
+        self._words = ""
+
+    def show_face(self, face: Face, picture: QImage | None, words: str) -> None:
+        """Show a face; `picture` None where the photo is still being read."""
+        self._face, self._picture, self._words = face, picture, words
+        self.setAccessibleName(words)
+        self.update()
+
+    def show_picture(self, picture: QImage | None) -> None:
+        """Another picture of the same face, as its square moves."""
+        self._picture = picture
+        self.update()
+
+    @property
+    def picture(self) -> QImage | None:
+        """What is shown: 128 × 128 pixels."""
+        return self._picture
+
+    @property
+    def face(self) -> Face | None:
+        return self._face
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.ToolTip:
+            QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), self._words, self)
+            return True
+        return super().event(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        theme = Theme.of(self)
+        box = QRectF(_EDGE, _EDGE, SIDE, SIDE)
+        shape = QPainterPath()
+        shape.addRoundedRect(box, RADIUS, RADIUS)
+        painter.fillPath(shape, theme.hover)
+        if self._picture is not None:
+            painter.save()
+            painter.setClipPath(shape)
+            dim = self._face is not None and self._face.state is CropState.REJECTED
+            painter.setOpacity(0.35 if dim else 1.0)
+            painter.drawImage(box, self._picture)
+            painter.restore()
+        self._frame(painter, theme, box)
+        self._caption(painter, theme)
+        painter.end()
+
+    def _frame(self, painter: QPainter, theme: Theme, box: QRectF) -> None:
+        if self.isChecked() or self.hasFocus():
+            painter.setPen(QPen(theme.accent if self.isChecked() else theme.text, 2))
+            painter.drawRoundedRect(box.adjusted(-2, -2, 2, 2), RADIUS + 1, RADIUS + 1)
+        elif self.underMouse():
+            painter.setPen(QPen(theme.line, 1))
+            painter.drawRoundedRect(box.adjusted(-1, -1, 1, 1), RADIUS, RADIUS)
+        face = self._face
+        if face is not None and face.letter and face.colour is not None:
+            plate = QRectF(box.right() - 26, box.bottom() - 26, 20, 20)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(face.colour)
+            painter.drawRoundedRect(plate, 4, 4)
+            painter.setFont(sized(self.font(), 12, bold=True))
+            painter.setPen(text_on(face.colour))
+            painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, face.letter)
+
+    def _caption(self, painter: QPainter, theme: Theme) -> None:
+        painter.setFont(sized(self.font(), CAPTION_PIXELS))
+        painter.setPen(theme.text if self.isChecked() else theme.muted)
+        place = QRect(_EDGE, SIDE + 2 * _EDGE, SIDE, _CAPTION)
+        text = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, SIDE + 24)
+        painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+
+
+class FaceStrip(QScrollArea):
+    """All faces of the photo in a row; `chosen(crop id)` when another one is clicked."""
+
+    chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        inner = QWidget()
+        self._row = QHBoxLayout(inner)
+        self._row.setContentsMargins(4, 0, 4, 0)
+        self._row.setSpacing(4)
+        self.note = QLabel()
+        self.note.setProperty("role", "muted")
+        self.note.setWordWrap(True)
+        self._row.addWidget(self.note, 1)
+        self._row.addStretch(0)
+        self.setWidget(inner)
+        self.setFixedHeight(SIDE + 2 * _EDGE + _CAPTION + 12)
+        self._tiles: list[FaceTile] = []
+        self._photo: QImage | None = None
+        self._size = (0, 0)
+
+    def sizeHint(self) -> QSize:
+        return QSize(3 * SIDE, self.height())
+
+    def set_photo(self, photo: QImage | None, size: tuple[int, int]) -> None:
+        """The photo the crops are cut from, perhaps reduced; `size` is its full width and height.
+        The crops follow with the next `set_faces`."""
+        self._photo, self._size = photo, size
+
+    def set_faces(self, faces: Sequence[Face], current: int | None, words: Sequence[str]) -> None:
+        """Show `faces`, each with its `words`; the one with the id `current` is chosen."""
+        while len(self._tiles) < len(faces):
+            tile = FaceTile(self)
+            tile.clicked.connect(lambda _=False, tile=tile: self._clicked(tile))
+            self._tiles.append(tile)
+            self._row.insertWidget(len(self._tiles) - 1, tile)
+        for i, tile in enumerate(self._tiles):
+            tile.setVisible(i < len(faces))
+            if i < len(faces):
+                tile.show_face(faces[i], self.cut(faces[i].rect), words[i])
+                tile.setChecked(faces[i].id == current)
+                if tile.isChecked():
+                    self.ensureWidgetVisible(tile, 8, 0)
+
+    def preview(self, rect: Rect) -> None:
+        """The chosen face's crop as its square moves to `rect`."""
+        for tile in self.tiles():
+            if tile.isChecked():
+                tile.show_picture(self.cut(rect))
+
+    def tiles(self) -> list[FaceTile]:
+        """The tiles in use."""
+        return [tile for tile in self._tiles if not tile.isHidden()]
+
+    def cut(self, rect: Rect) -> QImage | None:
+        """The photo inside `rect` as 128 × 128 pixels."""
+        if self._photo is None or not self._size[0]:
+            return None
+        scale = self._photo.width() / self._size[0]
+        left, top = round(rect.left * scale), round(rect.top * scale)
+        side = max(1, round(rect.width * scale))
+        part = self._photo.copy(left, top, side, max(1, round(rect.height * scale)))
+        return part.scaled(
+            SIDE,
+            SIDE,
+            Qt.AspectRatioMode.IgnoreAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+
+    def _clicked(self, tile: FaceTile) -> None:
+        if tile.face is not None:
+            tile.setChecked(True)
+            self.chosen.emit(tile.face.id)
+
+
+LONGEST = 2048  # pixels of the copy on the screen; squares are in the photo's own pixels
+KEPT = 6
+
+
+class MouthStage(QWidget):
+    """Shows one image; the signals are those of its photo and its strip of faces."""
+
+    chosen = Signal(int)
+    adjusted = Signal(int, object)
+    drawn = Signal(object)
+    drawing_changed = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._row: ImageRow | None = None
+        self._reader = PhotoReader(KEPT, self)
+        self._reader.ready.connect(self._arrived)
+        self._reader.failed.connect(self._refused)
+        self.photo = MouthPhoto()
+        self.strip = FaceStrip()
+        self.empty = EmptyState("smiley", "")
+        self._name, self._state = QLabel(), QLabel()
+        self._faces: list[Face] = []
+        self._words: list[str] = []
+        self._current: int | None = None
+        self._looked_at = False
+        self._lay_out()
+        self.photo.chosen.connect(self.chosen)
+        self.photo.adjusted.connect(self.adjusted)
+        self.photo.drawn.connect(self.drawn)
+        self.photo.previewed.connect(self._preview)
+        self.photo.drawing_changed.connect(self.drawing_changed)
+        self.strip.chosen.connect(self.chosen)
+
+    def _lay_out(self) -> None:
+        self._name.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._state.setProperty("role", "muted")
+        line = QHBoxLayout()
+        line.setContentsMargins(4, 0, 4, 0)
+        line.addWidget(self._name)
+        line.addStretch(1)
+        line.addWidget(self._state)
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.photo, 1)
+        column.addLayout(line)
+        column.addWidget(self.strip)
+        self._stack = QStackedLayout(self)
+        self._stack.setContentsMargins(0, 0, 0, 0)
+        self._stack.addWidget(whole)
+        self._stack.addWidget(self.empty)
+
+    def close_reader(self) -> None:
+        """End the thread that decodes."""
+        self._reader.close()
+
+    def show_nothing(self, sentence: str, button: str = "") -> None:
+        """No image: a sentence instead."""
+        self._row = None
+        self.empty.say(sentence, button)
+        self._stack.setCurrentIndex(1)
+
+    def show_image(self, row: ImageRow, ahead: Sequence[ImageRow]) -> None:
+        """Show an image; those `ahead` are read while it is looked at."""
+        self._stack.setCurrentIndex(0)
+        self.photo.set_drawing(False)
+        self._row = row
+        self._name.setText(
+            self.photo.fontMetrics().elidedText(row.name, Qt.TextElideMode.ElideMiddle, 320)
+        )
+        self._name.setToolTip(row.path)
+        array = self._reader.get(row.id)
+        if array is None:
+            self.photo.show_placeholder(row.width, row.height)
+            self.strip.set_photo(None, (0, 0))
+        else:
+            self._take(array)
+        self._reader.want([Wish(r.id, Path(r.path), LONGEST) for r in (row, *ahead)])
+
+    def show_faces(
+        self,
+        crops: Sequence[Crop],
+        labels: dict[int, str],
+        label_set: LabelSet | None,
+        current: int | None,
+    ) -> None:
+        """The faces of the image; `current` is the chosen crop's id."""
+        self._faces = faces_of(crops, labels, label_set)
+        self._words = [self._describe(face, labels.get(face.id)) for face in self._faces]
+        self._current = current
+        self._looked_at = bool(crops)
+        self._state.setText(self._sentence(crops))
+        self._show_faces()
+
+    def toggle_drawing(self) -> None:
+        """Begin or give up drawing a square by hand."""
+        self.photo.set_drawing(self._row is not None and not self.photo.drawing)
+        self.drawing_changed.emit(self.photo.drawing)
+
+    def _show_faces(self) -> None:
+        self.strip.note.setText("" if self._faces else self._advice())
+        self.strip.note.setVisible(not self._faces)
+        self.photo.set_faces(self._faces, self._current)
+        self.strip.set_faces(self._faces, self._current, self._words)
+
+    def _advice(self) -> str:
+        if self._looked_at:
+            return self.tr("No mouth was found. Press D and drag a square over it.")
+        return self.tr("No mouth was looked for here yet: find mouths, or press D and draw one.")
+
+    def state_words(self) -> str:
+        """The line about the chosen mouth."""
+        return self._state.text()
+
+    def _sentence(self, crops: Sequence[Crop]) -> str:
+        chosen = next((crop for crop in crops if crop.id == self._current), None)
+        if chosen is not None and chosen.rect is not None:
+            words = [state_word(self, chosen.state)]
+            if chosen.detector and chosen.state is CropState.FOUND:
+                words[0] = self._found_by(chosen.detector)
+            if chosen.reviewed and chosen.state is CropState.FOUND:
+                words.append(self.tr("accepted"))
+            words.append(f"{chosen.rect.width} × {chosen.rect.height} px")
+            if chosen.reason:
+                words.append(chosen.reason)
+            return " · ".join(words)
+        missed = next((crop for crop in crops if crop.state is CropState.MISSED), None)
+        if missed is not None:
+            return self.tr("missed: {reason}").format(reason=missed.reason or self.tr("no face"))
+        return self.tr("not looked at yet")
+
+    def _found_by(self, detector: str) -> str:
+        """In words, for "cascade" or "hog", each perhaps with "border" behind a comma."""
+        name, _, border = detector.partition(", ")
+        said = self.tr("found by {detector}").format(detector={"hog": "HOG"}.get(name, name))
+        return said + (self.tr(" with a border around") if border else "")
+
+    def _describe(self, face: Face, label: str | None) -> str:
+        state = state_word(self, face.state)
+        if face.reviewed and face.state is CropState.FOUND:
+            state = self.tr("accepted")
+        parts = [str(face.number)] if len(self._faces) > 1 else []
+        return " · ".join([*parts, label or state])
+
+    def _preview(self, rect: Any) -> None:
+        if not self.photo.drawing:
+            self.strip.preview(rect)
+
+    def _arrived(self, key: int, array: Any) -> None:
+        if self._row is not None and key == self._row.id:
+            self._take(array)
+            self._show_faces()
+
+    def _take(self, array: Any) -> None:
+        assert self._row is not None
+        size = (self._row.width, self._row.height)
+        self.photo.show_array(array, size)
+        self.strip.set_photo(to_qimage(array), size)
+
+    def _refused(self, key: int, sentence: str) -> None:
+        if self._row is not None and key == self._row.id:
+            self._state.setText(sentence)
+
+
+def faces_of(
+    crops: Sequence[Crop], labels: dict[int, str], label_set: LabelSet | None
+) -> list[Face]:
+    """Those crops that have a square, numbered from 1 in their order."""
+    made: list[Face] = []
+    for crop in crops:
+        if crop.rect is None or crop.id is None:
+            continue
+        name = labels.get(crop.id, "")
+        known = label_set is not None and name in label_set.names
+        letter, colour = badge(label_set, name) if label_set is not None and known else ("", None)
+        made.append(
+            Face(
+                crop.id,
+                len(made) + 1,
+                crop.state,
+                crop.rect,
+                crop.landmarks,
+                letter,
+                colour,
+                crop.reviewed,
+            )
+        )
+    return made
+
+
+def state_word(widget: QWidget, state: CropState) -> str:
+    """The state in the words of the screen."""
+    return {
+        CropState.FOUND: widget.tr("found"),
+        CropState.ADJUSTED: widget.tr("adjusted"),
+        CropState.REJECTED: widget.tr("rejected"),
+        CropState.MISSED: widget.tr("missed"),
+    }[state]

@@ -1,0 +1,217 @@
+"""Two runs image by image, and categories alone beside categories with views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from workbench.app.results.result_tables import comparison_csv
+from workbench.app.results.results import RunResults
+from workbench.app.results.run_comparison import Comparison, Outcome, SinglePair, compare
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.recipes import parse_toml
+from workbench.domain.runs import RunRecord
+from workbench.ui.look.theme import TITLE_PIXELS, sized
+from workbench.ui.pages.results.section import ResultSection, Shown
+from workbench.ui.parts.copying import Copies, Notify, picture_of
+from workbench.ui.parts.figure_table import Column, FigureTable, figure
+from workbench.ui.parts.run_words import top1
+
+Load = Callable[[str], RunResults]
+Paths = Callable[[Sequence[int]], dict[int, str]]
+SURE = 0.05  # p below which a difference is called one
+
+
+class ComparisonSection(ResultSection):
+    """`load` gives a run's results, `paths` the files of images, both from the page."""
+
+    other_chosen = Signal(str)
+
+    def __init__(
+        self, notify: Notify, load: Load, paths: Paths, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(notify, parent)
+        self._load, self._paths = load, paths
+        self._comparison: Comparison | None = None
+        self.other = QComboBox()
+        self.other.setMinimumContentsLength(18)
+        self.other.setAccessibleName(self.tr("The other run"))
+        self.other.activated.connect(self._other_picked)
+        self.bar.insertWidget(0, QLabel(self.tr("Compare with")))
+        self.bar.insertWidget(1, self.other)
+        self.table = QWidget()
+        self.buttons: dict[Outcome, QPushButton] = {}
+        self.verdict = QLabel()
+        self.verdict.setWordWrap(True)
+        self._build_table()
+        self.copies = Copies(
+            self.table, self._name, lambda: picture_of(self.table), self._csv, notify
+        )
+        self.bar.addWidget(self.copies.button(self))
+        self.column.addWidget(self.table)
+        self.column.addWidget(self.verdict)
+        self.column.addStretch(1)
+
+    def _build_table(self) -> None:
+        grid = QGridLayout(self.table)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(8)
+        self._heads = [QLabel() for _ in range(4)]
+        for label in self._heads:
+            label.setProperty("role", "caption")
+        grid.addWidget(self._heads[0], 0, 1)
+        grid.addWidget(self._heads[1], 0, 2)
+        grid.addWidget(self._heads[2], 1, 0)
+        grid.addWidget(self._heads[3], 2, 0)
+        for at, outcome in enumerate(
+            (Outcome.BOTH_RIGHT, Outcome.ONLY_FIRST, Outcome.ONLY_SECOND, Outcome.BOTH_WRONG)
+        ):
+            button = QPushButton()
+            button.setFixedHeight(64)
+            button.setFont(sized(button.font(), TITLE_PIXELS))
+            button.clicked.connect(lambda _=False, outcome=outcome: self._show(outcome))
+            self.buttons[outcome] = button
+            grid.addWidget(button, 1 + at // 2, 1 + at % 2)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(2, 1)
+
+    # What is shown
+
+    def set_runs(self, records: Sequence[RunRecord], wanted: str = "") -> None:
+        """The runs that can be compared with; `wanted` is looked at first."""
+        current = wanted or self.other.currentData() or ""
+        self.other.clear()
+        for record in records:
+            self.other.addItem(record.name, record.id)
+        self.other.setCurrentIndex(max(0, self.other.findData(current)) if records else -1)
+
+    def fill(self, shown: Shown) -> None:
+        run = self.other.currentData()
+        usable = bool(run) and run != shown.results.record.id
+        self.table.setVisible(usable)
+        self.verdict.setVisible(usable)
+        self._comparison = None
+        if not usable:
+            self.caption.setText(self.tr("A second finished run of the same target is needed."))
+            return
+        made = compare(shown.results, self._load(str(run)), shown.scope.part)
+        self._comparison = made
+        self.caption.setText(self.tr("Click a number to see its images."))
+        for outcome, button in self.buttons.items():
+            n = len(made.rows[outcome])
+            button.setText(f"{n:,}")
+            button.setEnabled(n > 0)
+            button.setAccessibleName(f"{self._words(outcome)}: {n}")
+            button.setToolTip(self._words(outcome))
+        self._write_heads(made)
+        self.verdict.setText(self._verdict(made))
+
+    def _write_heads(self, made: Comparison) -> None:
+        first, second = made.first.record.name, made.second.record.name
+        texts = (
+            self.tr("{run} right").format(run=second),
+            self.tr("{run} wrong").format(run=second),
+            self.tr("{run} right").format(run=first),
+            self.tr("{run} wrong").format(run=first),
+        )
+        for label, text in zip(self._heads, texts, strict=True):
+            label.setText(text)
+
+    def _verdict(self, made: Comparison) -> str:
+        only = [len(made.rows[o]) for o in (Outcome.ONLY_FIRST, Outcome.ONLY_SECOND)]
+        better = made.first if only[0] > only[1] else made.second
+        if not made.images:
+            text = self.tr("The two runs share no image of this part.")
+        elif made.p < SURE:
+            text = self.tr("{run} is better, and hardly by luck (McNemar's exact p = {p}).")
+        else:
+            text = self.tr("The difference may be luck (McNemar's exact p = {p}).")
+        parts = [text.format(run=better.record.name, p=f"{made.p:.3g}")]
+        if made.left_out:
+            parts.append(
+                self.tr("{n} images were left out: not in both, or labelled otherwise.").format(
+                    n=made.left_out
+                )
+            )
+        return " ".join(parts)
+
+    def _words(self, outcome: Outcome) -> str:
+        made = self._comparison
+        if made is None:
+            return str(outcome)
+        first, second = made.first.record.name, made.second.record.name
+        return {
+            Outcome.BOTH_RIGHT: self.tr("both right"),
+            Outcome.ONLY_FIRST: self.tr("only {run} right").format(run=first),
+            Outcome.ONLY_SECOND: self.tr("only {run} right").format(run=second),
+            Outcome.BOTH_WRONG: self.tr("both wrong"),
+        }[outcome]
+
+    def _show(self, outcome: Outcome) -> None:
+        if self._comparison is not None:
+            rows = self._comparison.rows[outcome]
+            self.rows_wanted.emit(f"{self._words(outcome)}: {len(rows)}", rows)
+
+    def _other_picked(self) -> None:
+        self.other_chosen.emit(str(self.other.currentData()))
+        if self.shown is not None:
+            self.fill(self.shown)
+
+    def _name(self) -> str:
+        made = self._comparison
+        return f"{made.first.record.name} and {made.second.record.name}" if made else "comparison"
+
+    def _csv(self) -> str:
+        made = self._comparison
+        if made is None:
+            return ""
+        rows = [row for each in made.rows.values() for row in each.tolist()]
+        images = made.first.table.images[rows].tolist()
+        return comparison_csv(made, self._paths(images))
+
+
+class PairsTable(QWidget):
+    """`picked(single, together)` tells which two runs shall be compared; hidden without pairs."""
+
+    picked = Signal(str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pairs: tuple[SinglePair, ...] = ()
+        heading = QLabel(self.tr("Category alone, and together with the view"))
+        heading.setProperty("role", "heading")
+        self.table = FigureTable(
+            (
+                Column(self.tr("Backbone")),
+                Column(self.tr("Frozen")),
+                Column(self.tr("Alone"), "share", self.tr("Test top-1 of category alone")),
+                Column(self.tr("With views"), "share", self.tr("Test top-1 with views")),
+                Column(self.tr("Gain (points)"), "figure"),
+            )
+        )
+        self.table.picked.connect(self._picked)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(heading)
+        column.addWidget(self.table, 1)
+        self.hide()
+
+    def show_pairs(self, pairs: Sequence[SinglePair]) -> None:
+        """Show these pairs."""
+        self._pairs = tuple(pairs)
+        self.table.set_rows([_cells(pair) for pair in pairs])
+        self.setVisible(bool(pairs))
+
+    def _picked(self, row: int) -> None:
+        pair = self._pairs[row]
+        self.picked.emit(pair.together.id, pair.single.id)
+
+
+def _cells(pair: SinglePair) -> tuple[object, ...]:
+    recipe = parse_toml(pair.together.recipe_toml, pair.together.name)
+    alone, together = top1(pair.single), top1(pair.together)
+    gain = None if alone is None or together is None else 100 * (together - alone)
+    title = BACKBONES[str(recipe["backbone"])].title
+    return (title, str(recipe.get("frozen", "")), alone, together, figure(gain, 1, signed=True))

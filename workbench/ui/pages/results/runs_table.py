@@ -1,0 +1,206 @@
+"""The table of runs: one is looked at, several can be checked and laid over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHeaderView, QMenu, QWidget
+
+from workbench.app.results.result_tables import runs_csv
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.recipes import parse_toml
+from workbench.domain.runs import RunRecord
+from workbench.ui.look.icons import icon
+from workbench.ui.parts.figure_table import SORT_ROLE, Column, FigureModel, FigureTable, Index
+from workbench.ui.parts.run_words import (
+    STATUS_ICONS,
+    start_words,
+    status_words,
+    target_words,
+    top1,
+    when,
+)
+
+NAME, TARGET, BACKBONE, START, TOP1, EPOCHS, WHEN, STATUS = range(8)
+_WIDTHS = {TARGET: 136, BACKBONE: 128, START: 120, TOP1: 92, EPOCHS: 64, WHEN: 120, STATUS: 96}
+
+
+class _RunsModel(FigureModel):
+    """Adds a tick and a sign per run to the figures, and lets its name be edited."""
+
+    checked_changed = Signal()
+    renamed = Signal(str, str)
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__(columns)
+        self.records: tuple[RunRecord, ...] = ()
+        self.checked: set[str] = set()
+
+    def set_records(self, records: Sequence[RunRecord]) -> None:
+        self.records = tuple(records)
+        self.checked &= {record.id for record in records}
+        self.set_rows([_cells(record) for record in records])
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        if index.column() == NAME:
+            flags |= Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEditable
+        return flags
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        record = self.records[index.row()]
+        if index.column() == NAME and role == Qt.ItemDataRole.CheckStateRole:
+            on = record.id in self.checked
+            return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
+        if index.column() == NAME and role == Qt.ItemDataRole.EditRole:
+            return record.name
+        if index.column() == STATUS and role == Qt.ItemDataRole.DecorationRole:
+            return icon(*_sign(record))
+        if index.column() == STATUS and role == Qt.ItemDataRole.ToolTipRole:
+            return record.message or status_words(record)
+        if index.column() == WHEN and role == SORT_ROLE:
+            return record.finished or record.created
+        return super().data(index, role)
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        record = self.records[index.row()]
+        if role == Qt.ItemDataRole.CheckStateRole:
+            self.check(record.id, Qt.CheckState(value) is Qt.CheckState.Checked)
+            return True
+        if role == Qt.ItemDataRole.EditRole and str(value).strip():
+            self.renamed.emit(record.id, str(value).strip())
+            return True
+        return False
+
+    def check(self, run_id: str, on: bool) -> None:
+        """Lay a run's curves over the others', or take them away."""
+        (self.checked.add if on else self.checked.discard)(run_id)
+        self.dataChanged.emit(self.index(0, NAME), self.index(self.rowCount() - 1, NAME))
+        self.checked_changed.emit()
+
+
+def _sign(record: RunRecord) -> tuple[str, None, str]:
+    name, role = STATUS_ICONS[record.status]
+    return name, None, role
+
+
+def _cells(record: RunRecord) -> tuple[Any, ...]:
+    recipe = parse_toml(record.recipe_toml, record.name)
+    known = BACKBONES.get(str(recipe.get("backbone")))
+    return (
+        record.name,
+        target_words(record.target),
+        known.title if known is not None else str(recipe.get("backbone", "")),
+        start_words(str(recipe.get("start", ""))),
+        top1(record),
+        record.epochs_done,
+        when(record.finished or record.created),
+        status_words(record),
+    )
+
+
+class RunsTable(FigureTable):
+    """`opened(run)` tells which run is looked at, `checked_changed()` that the ticks changed,
+    `renamed(run, name)` and `removed(run)` what a person wants of a run."""
+
+    opened = Signal(str)
+    checked_changed = Signal()
+    renamed = Signal(str, str)
+    removed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__((), parent)
+        tick = self.tr("Tick several runs to lay their curves over each other")
+        self.runs = _RunsModel(
+            (
+                Column(self.tr("Run"), tip=tick),
+                Column(self.tr("Target")),
+                Column(self.tr("Backbone")),
+                Column(self.tr("Start")),
+                Column(self.tr("Test top-1"), "share"),
+                Column(self.tr("Epochs"), "count"),
+                Column(self.tr("When")),
+                Column(self.tr("Status")),
+            )
+        )
+        self.figures = self.runs
+        self._sorted.setSourceModel(self.runs)
+        self.runs.checked_changed.connect(self.checked_changed)
+        self.runs.renamed.connect(self.renamed)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._open_menu)
+        self.setEditTriggers(FigureTable.EditTrigger.EditKeyPressed)
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        for column, width in _WIDTHS.items():
+            self.setColumnWidth(column, width)
+        self.selectionModel().currentRowChanged.connect(self._row_changed)
+        self._telling = True
+
+    def set_records(self, records: Sequence[RunRecord]) -> None:
+        """Show these runs; the one looked at stays."""
+        current = self.current_run()
+        self._telling = False
+        self.runs.set_records(records)
+        self.look_at(current)
+        self._telling = True
+
+    def current_run(self) -> str:
+        """The run that is looked at, "" for none."""
+        index = self.currentIndex()
+        return self.runs.records[self.source_row(index)].id if index.isValid() else ""
+
+    def look_at(self, run_id: str) -> None:
+        """Look at a run, if it is there."""
+        for at, record in enumerate(self.runs.records):
+            if record.id == run_id:
+                self.setCurrentIndex(self._sorted.mapFromSource(self.runs.index(at, NAME)))
+
+    def checked(self) -> list[str]:
+        """The runs that are ticked, in the order shown."""
+        order = [
+            self.runs.records[self.source_row(self._sorted.index(row, 0))].id
+            for row in range(self._sorted.rowCount())
+        ]
+        return [run_id for run_id in order if run_id in self.runs.checked]
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is little room, a run's name needs it most."""
+        super().resizeEvent(event)
+        for column, width in ((START, 1000), (EPOCHS, 880)):
+            self.setColumnHidden(column, self.width() < width)
+
+    def csv(self) -> str:
+        """The table as shown, with each run's id in front."""
+        rows = range(self._sorted.rowCount())
+        order = [self.source_row(self._sorted.index(row, 0)) for row in rows]
+        titles = [column.title for column in self.runs.columns]
+        return runs_csv([self.runs.records[at] for at in order], titles, self.cells())
+
+    def rename_current(self) -> None:
+        """Let the name of the run that is looked at be typed."""
+        index = self.currentIndex()
+        if index.isValid():
+            self.edit(index.siblingAtColumn(NAME))
+
+    def _row_changed(self, current: QModelIndex, _: QModelIndex) -> None:
+        if self._telling and current.isValid():
+            self.opened.emit(self.runs.records[self.source_row(current)].id)
+
+    def _open_menu(self, at: QPoint) -> None:
+        index = self.indexAt(at)
+        if not index.isValid():
+            return
+        self.setCurrentIndex(index)
+        run_id = self.current_run()
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(self.tr("Rename"), self.rename_current)
+        menu.addAction(self.tr("Delete run…"), lambda: self.removed.emit(run_id))
+        menu.addSeparator()
+        menu.addActions(self.actions())
+        menu.popup(self.viewport().mapToGlobal(at))

@@ -1,0 +1,473 @@
+"""The Train page: choose a training, see what it will take, start it, and watch it learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSplitter,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
+from workbench.app.session import OpenProject
+from workbench.app.training.choices import specs_task
+from workbench.domain.changes import Changes
+from workbench.domain.images import ImageFilter
+from workbench.domain.reports import Report, Trial
+from workbench.domain.runs import RunRecord
+from workbench.ui.commands import Action
+from workbench.ui.dialogs.layers import open_layers
+from workbench.ui.dialogs.starts import open_starts
+from workbench.ui.dialogs.study import StudyStarter
+from workbench.ui.dialogs.transfer import TransferStarter
+from workbench.ui.page import Context, Page, PageHeader
+from workbench.ui.pages.train.live_run import LiveRun
+from workbench.ui.pages.train.queue_panel import QueuePanel, queue_order, queue_side
+from workbench.ui.parts.empty import EmptyState
+from workbench.ui.parts.job_line import clock
+from workbench.ui.parts.recipe.form import RecipeForm
+from workbench.ui.parts.recipe.more import MoreSettings
+from workbench.ui.parts.training_draft import TrainingDesk
+
+DELAY_MS = 1500  # quiet after the last change before a trial starts by itself
+
+
+class PreflightLine(QWidget):
+    """Asks for a trial when settings have rested; never blocks, and a change makes it start anew.
+
+    `wanted` asks the page for the task; the page answers with `check`.
+    """
+
+    wanted = Signal()
+
+    def __init__(self, project: OpenProject, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._project = project
+        self._job: Job | None = None
+        self.trial: Trial | None = None
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setProperty("role", "muted")
+        self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.button = QPushButton(self.tr("Try a step"))
+        self.button.setToolTip(
+            self.tr("Run one real training step and say device, batch that fits, time and disk")
+        )
+        self.button.clicked.connect(self._press)
+        self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
+        self._timer.timeout.connect(self.wanted)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.text, 1)
+        row.addWidget(self.button)
+
+    def settings_changed(self, *, soon: bool) -> None:
+        """What was said no longer holds; `soon` lets a trial start by itself."""
+        self.trial = None
+        self.cancel()
+        self._say(self.tr("A trial step says device, time and room."))
+        if soon:
+            self._timer.start()
+
+    def hold(self, text: str) -> None:
+        """Say why no trial can run now."""
+        self.cancel()
+        self._say(text, "warn")
+
+    def check(self, task: Task) -> None:
+        """Run the trial; a former one is stopped."""
+        self.cancel()
+        job = self._project.jobs.start(task)
+        self._job = job
+        job.ended.connect(lambda outcome: self._ended(job, outcome))
+        self._say(self.tr("Trying one step…"))
+        self.button.setText(self.tr("Stop"))
+
+    def cancel(self) -> None:
+        """Stop a trial under way or planned."""
+        self._timer.stop()
+        if self._job is not None:
+            self._job.stop()
+            self._job = None
+        self.button.setText(self.tr("Try a step"))
+
+    @property
+    def busy(self) -> bool:
+        return self._job is not None
+
+    def _press(self) -> None:
+        if self._job is not None:
+            self.cancel()
+            self._say(self.tr("A trial step says device, time and room."))
+        else:
+            self.wanted.emit()
+
+    def _ended(self, job: Job, outcome: Outcome) -> None:
+        if job is not self._job:
+            return
+        self._job = None
+        self.button.setText(self.tr("Try a step"))
+        if isinstance(outcome, Done) and isinstance(outcome.value, Trial):
+            self.trial = outcome.value
+            self._say(*self._words(outcome.value))
+        elif isinstance(outcome, Failed):
+            self._say(f"{outcome.sentence} {outcome.remedy}".strip(), "bad")
+        elif isinstance(outcome, Cancelled):
+            self._say(self.tr("A trial step says device, time and room."))
+
+    def _words(self, trial: Trial) -> tuple[str, str]:
+        parts = [
+            f"{trial.device}, {trial.precision}",
+            self.tr("batch {batch} (up to {largest} fits)").format(
+                batch=trial.batch, largest=trial.largest_batch
+            ),
+            self.tr("about {time}").format(time=clock(trial.total_seconds)),
+            self.tr("memory {used} of {free}").format(
+                used=amount(trial.memory), free=amount(trial.memory_free)
+            ),
+            self.tr("disk {used} of {free} free").format(
+                used=amount(trial.disk), free=amount(trial.disk_free)
+            ),
+        ]
+        tight = trial.batch > trial.largest_batch or trial.disk > trial.disk_free
+        return "  ·  ".join(parts), "warn" if tight else "text"
+
+    def _say(self, text: str, role: str = "muted") -> None:
+        self.text.setText(text)
+        self.text.setProperty("role", role)
+        self.text.style().unpolish(self.text)
+        self.text.style().polish(self.text)
+
+
+def amount(value: float) -> str:
+    """Bytes in the unit that leaves one to three digits before the point."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+class TrainLine(QWidget):
+    """Buttons and the preflight between them; the page connects them."""
+
+    def __init__(self, preflight: PreflightLine, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.train = QPushButton(self.tr("Train"))
+        self.train.setProperty("primary", True)
+        self.train.setMinimumWidth(112)
+        self.train.setToolTip(self.tr("Start this training, or put it in the queue (Ctrl+Enter)"))
+        self.unfold = QPushButton(self.tr("Method and settings"))
+        self.unfold.setCheckable(True)
+        self.unfold.setToolTip(
+            self.tr("Method, head, penalties and every other setting; the defaults are good")
+        )
+        self.transfer = QPushButton(self.tr("Transfer from…"))
+        self.transfer.setToolTip(
+            self.tr("Learn the closest of several sources first, then carry it over")
+        )
+        self.study = QPushButton(self.tr("Study…"))
+        self.study.setToolTip(self.tr("Compare methods with these settings on the same splits"))
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(8)
+        line.addWidget(self.unfold)
+        line.addWidget(preflight, 1)
+        for button in (self.transfer, self.study, self.train):
+            line.addWidget(button)
+
+
+def train_actions(page: TrainPage) -> list[Action]:
+    """The page's actions."""
+    tr, menu = page.tr, "Run"
+    return [
+        Action(
+            "train.start",
+            tr("Train"),
+            page.start_training,
+            "Ctrl+Return",
+            page.train.isEnabled,
+            menu,
+        ),
+        Action("train.try", tr("Try a training step"), page.try_step, menu=menu),
+        Action("train.study", tr("Compare methods in a study…"), page.studies.ask, menu=menu),
+        Action(
+            "train.transfer", tr("Transfer from the closest source…"), page.transfers.ask, menu=menu
+        ),
+        Action("train.starts", tr("Compare starts…"), page.compare_starts, menu=menu),
+        Action("train.depth", tr("Accuracy by depth of the start…"), page.study_depth, menu=menu),
+        Action("train.more", tr("Method and training settings"), page.unfold.toggle, menu=menu),
+        Action("train.advised", tr("Back to all advised settings"), page.desk.clear_all),
+    ]
+
+
+class TrainPage(Page):
+    """Shows the desk's draft and the queue; every decision is the desk's or the app's."""
+
+    name = "train"
+    title = "Train"
+    icon_name = "play"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.desk = TrainingDesk(context, self)
+        self.form = RecipeForm()
+        self.more = MoreSettings()
+        self.preflight = PreflightLine(context.op)
+        self.live = LiveRun(context.notify)
+        self.queue = QueuePanel()
+        self.studies = StudyStarter(context, self.desk.study_keys, self)
+        self.transfers = TransferStarter(context, self.desk.draft_keys, self)
+        self.line = TrainLine(self.preflight)
+        self.train, self.unfold, self.study = self.line.train, self.line.unfold, self.line.study
+        self._stale = True
+        self._asked = False  # for the methods there are
+        self._lay_out()
+        self._connect()
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._take_up)
+
+    # Building
+
+    def _lay_out(self) -> None:
+        below = QSplitter(Qt.Orientation.Horizontal)
+        below.setHandleWidth(8)
+        below.setChildrenCollapsible(False)
+        below.addWidget(self._watch())
+        below.addWidget(queue_side(self.queue))
+        below.setStretchFactor(0, 1)
+        below.setSizes([900, 264])
+        self.splitter = below
+        work = QWidget()
+        column = QVBoxLayout(work)
+        column.setContentsMargins(16, 0, 16, 12)
+        column.setSpacing(8)
+        column.addWidget(self.form)
+        column.addWidget(self.line)
+        column.addWidget(below, 1)
+        self._stack = QStackedLayout()
+        self.empty = EmptyState("play", "", self.tr("Label images"), self._go_label)
+        self._stack.addWidget(work)
+        self._stack.addWidget(self.empty)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(PageHeader(self.tr("Train")))
+        whole.addLayout(self._stack, 1)
+
+    def _watch(self) -> QWidget:
+        self._watching = QStackedLayout()
+        box = QWidget()
+        box.setLayout(self._watching)
+        hint = QLabel(self.tr("The curves of the training appear here."))
+        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        hint.setProperty("role", "muted")
+        self._watching.addWidget(hint)
+        self._watching.addWidget(self.live)
+        self._watching.addWidget(self.more)
+        return box
+
+    def _connect(self) -> None:
+        for part in (self.form, self.more):
+            part.edited.connect(self.desk.edit)
+            part.cleared.connect(self.desk.clear)
+        self.form.part_wanted.connect(self._show_part)
+        self.form.start.download_wanted.connect(self.desk.download)
+        self.form.start.compare_wanted.connect(self.compare_starts)
+        self.form.start.stop_wanted.connect(self.desk.stop_download)
+        self.desk.changed.connect(self._show_draft)
+        self.desk.prepared.connect(self._prepared)
+        self.desk.downloading.connect(self.form.start.show_download)
+        self.desk.download_ended.connect(self._download_ended)
+        self.preflight.wanted.connect(self.try_step)
+        self.train.clicked.connect(self.start_training)
+        self.unfold.toggled.connect(self._choose_pane)
+        self.study.clicked.connect(self.studies.ask)
+        self.line.transfer.clicked.connect(self.transfers.ask)
+        self.queue.picked.connect(self.watch)
+        self.queue.deed.connect(self._do)
+        self.live.results_wanted.connect(lambda run: self.context.go("results", run=run))
+        self.context.queue.changed.connect(self._show_queue)
+        self.context.queue.reported.connect(self._take_report)
+
+    # What is shown
+
+    def refresh(self, changes: Changes) -> None:
+        touched = changes.labelled or changes.added or changes.removed or changes.cropped
+        if touched or changes.label_sets or changes.split:
+            self._stale = True
+        if changes.runs:
+            self._show_queue()
+        if self.isVisible() and self._stale:
+            self._later.start()
+
+    def opened(self, **what: Any) -> None:
+        for key in what.keys() & {"target", "start"}:
+            self.desk.edit(key, what[key])
+        if self._stale:
+            self._take_up()
+        self._show_queue()
+        if "run" in what:
+            self.watch(str(what["run"]))
+
+    def _take_up(self) -> None:
+        """Look anew at what the labels allow to learn."""
+        self._stale = False
+        choices = self.desk.take_up()
+        self.form.set_targets(choices)
+        self.form.set_parts(self.desk.parts())
+        ready = any(not choice.reason for choice in choices) or bool(self.desk.records())
+        self._stack.setCurrentIndex(0 if ready else 1)
+        if not ready:
+            self._say_empty()
+        self._show_draft()
+
+    def _say_empty(self) -> None:
+        if self.context.op.store.images.count():
+            text = self.tr("Give at least two different labels, then a training can start here.")
+            self.empty.say(text, self.tr("Label images"))
+        else:
+            text = self.tr("Add images and label them, then a training can start here.")
+            self.empty.say(text, self.tr("Add images"))
+
+    def _go_label(self) -> None:
+        self.context.go("views" if self.context.op.store.images.count() else "images")
+
+    def _show_draft(self) -> None:
+        desk = self.desk
+        errors = desk.errors()
+        self.form.show_draft(desk.draft, errors, desk.start_runs(), desk.weights_present())
+        self.more.show_draft(desk.draft, errors)
+        folded = [key for key in errors if key in self.more.fields]
+        if folded and not self.unfold.isChecked():
+            self.unfold.setChecked(True)
+        self._show_button()
+        self.preflight.settings_changed(soon=self.isVisible() and desk.can_try())
+        if desk.refusal or errors:
+            self.preflight.hold(desk.refusal or self.tr("Mend the settings marked in red first."))
+
+    def _show_queue(self) -> None:
+        records = self.desk.records()
+        shown = self._watched(records)
+        self.queue.show_runs(queue_order(records), shown)
+        record = next((r for r in records if r.id == shown), None)
+        before = self.live.record
+        if record is not None and before is not None and before.id == record.id:
+            self.live.show_record(record)  # its epochs come as reports
+        elif record is not None:
+            self.live.show_run(record, self.context.op.store.runs.epochs(shown))
+        self._choose_pane()
+
+    def _choose_pane(self) -> None:
+        """Settings where they are unfolded, else the curves of the run watched."""
+        curves = 1 if self.live.run_id else 0
+        self._watching.setCurrentIndex(2 if self.unfold.isChecked() else curves)
+        if self.unfold.isChecked() and not self._asked:
+            self._asked = True
+            self.context.op.jobs.start(specs_task(self.more.methods.set_specs))
+
+    def _watched(self, records: Sequence[RunRecord]) -> str:
+        """The run whose curves are shown: the one picked, else the first of the queue."""
+        if self.live.run_id in [record.id for record in records]:
+            return self.live.run_id
+        order = queue_order(records)
+        return order[0].id if order else ""
+
+    def watch(self, run_id: str) -> None:
+        """Show the curves of a run."""
+        record = next((r for r in self.desk.records() if r.id == run_id), None)
+        if record is not None:
+            self.live.show_run(record, self.context.op.store.runs.epochs(run_id))
+            self._show_queue()
+
+    def _take_report(self, run_id: str, report: Report) -> None:
+        self.live.take(run_id, report)
+        self.queue.take(run_id, report)
+
+    def _show_part(self, part: str) -> None:
+        self.context.go("images", filter=ImageFilter(part=part))
+
+    def _download_ended(self, sentence: str) -> None:
+        self.form.start.end_download()
+        if sentence:
+            self.context.notify(sentence, "bad")
+        self._show_draft()
+
+    # Deeds
+
+    def start_training(self) -> None:
+        """Start what the form says, or say why it cannot."""
+        self.preflight.cancel()
+        self.desk.train()
+        self._show_button()
+
+    def _prepared(self, run: str) -> None:
+        self._show_button()
+        if run:
+            self.unfold.setChecked(False)
+            self.watch(run)
+
+    def _show_button(self) -> None:
+        desk = self.desk
+        self.train.setEnabled(not (desk.errors() or desk.refusal or desk.preparing))
+
+    def compare_starts(self) -> None:
+        """Ask which start suits, before anything is trained."""
+        self.starts = open_starts(self.context, self.desk, self)
+
+    def study_depth(self) -> None:
+        """How accuracy grows with depth in the start that is chosen."""
+        self.by_depth = open_layers(self.context, self.desk, self)
+
+    def try_step(self) -> None:
+        """Take real steps and say what a training will need."""
+        if not self.isVisible():
+            return  # nobody would read it
+        if self.desk.running():
+            self.preflight.hold(self.tr("A training is running: a trial beside it would mislead."))
+            return
+        task = self.desk.trial()
+        if task is not None:
+            self.preflight.check(task)
+
+    def _do(self, deed: str, run_id: str) -> None:
+        if deed == "remove":
+            self.live.forget(run_id)
+        self.desk.do(deed, run_id)
+        self._show_queue()
+
+    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
+        return train_actions(self)
+
+    # Life
+
+    def save_state(self) -> dict[str, Any]:
+        return {
+            "chosen": self.desk.draft.partial(),
+            "more": self.unfold.isChecked(),
+            "splitter": self.splitter.sizes(),
+            "smoothing": self.live.curves.smoothing.value(),
+            "log": self.live.curves.log.isChecked(),
+        }
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        self.desk.restore(state.get("chosen", {}))
+        self.unfold.setChecked(bool(state.get("more", False)))
+        if state.get("splitter"):
+            self.splitter.setSizes([int(size) for size in state["splitter"]])
+        self.live.curves.smoothing.setValue(int(state.get("smoothing", 0)))
+        self.live.curves.log.setChecked(bool(state.get("log", False)))
+
+    def closing(self) -> None:
+        self.preflight.cancel()
+        self.desk.stop_download()

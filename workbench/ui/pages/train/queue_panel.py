@@ -1,0 +1,220 @@
+"""The queue of trainings: what runs, what waits, what rests, each with its few buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.domain.reports import Report
+from workbench.domain.runs import RunRecord, RunStatus
+from workbench.ui.look.icons import icon
+from workbench.ui.parts.elided import ElidedLabel
+from workbench.ui.parts.job_line import JobState, clock, state_after
+from workbench.ui.parts.run_words import STATUS_ICONS, score_words, status_words, target_words
+
+DEEDS: dict[RunStatus, tuple[str, ...]] = {
+    RunStatus.QUEUED: ("pause", "remove"),
+    RunStatus.RUNNING: ("pause", "stop"),
+    RunStatus.PAUSED: ("resume", "stop", "remove"),
+    RunStatus.FAILED: ("resume", "remove"),
+    RunStatus.STOPPED: ("remove",),
+    RunStatus.FINISHED: (),
+}
+_ICONS = {"pause": "pause", "resume": "play", "stop": "stop", "remove": "trash"}
+
+
+class QueueRow(QFrame):
+    """One run. `picked` tells of a click, `deed(name)` of a button."""
+
+    picked = Signal(str)
+    deed = Signal(str, str)
+
+    def __init__(self, record: RunRecord) -> None:
+        super().__init__()
+        self.run_id = record.id
+        self._state = JobState()
+        self.setProperty("role", "card")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._sign = QLabel()
+        self._name = ElidedLabel()
+        self._name.setProperty("role", "heading")
+        self._words = QLabel()
+        self._words.setProperty("role", "caption")
+        self._words.setWordWrap(True)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setRange(0, 1000)
+        self.buttons = {name: self._make_button(name) for name in _ICONS}
+        top = QHBoxLayout()
+        top.setSpacing(6)
+        top.addWidget(self._sign)
+        top.addWidget(self._name, 1)
+        for button in self.buttons.values():
+            top.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 6, 6, 8)
+        column.setSpacing(4)
+        column.addLayout(top)
+        column.addWidget(self._words)
+        column.addWidget(self._bar)
+        self.show_record(record, shown=False)
+
+    def _make_button(self, name: str) -> QToolButton:
+        button = QToolButton()
+        button.setIcon(icon(_ICONS[name], button))
+        titles = {
+            "pause": self.tr("Pause"),
+            "resume": self.tr("Resume"),
+            "stop": self.tr("Stop for good"),
+            "remove": self.tr("Remove this run"),
+        }
+        button.setToolTip(titles[name])
+        button.setAccessibleName(titles[name])
+        button.clicked.connect(lambda: self.deed.emit(name, self.run_id))
+        return button
+
+    def show_record(self, record: RunRecord, *, shown: bool) -> None:
+        """The run as it stands; `shown` marks it as the one whose curves are seen."""
+        self._record = record
+        self._draw_sign()
+        self._name.setText(record.name)
+        for name, button in self.buttons.items():
+            button.setVisible(name in DEEDS[record.status])
+        self.setFrameShape(QFrame.Shape.StyledPanel if shown else QFrame.Shape.NoFrame)
+        self.setAccessibleName(f"{record.name}, {status_words(record)}")
+        self._say()
+
+    def _draw_sign(self) -> None:
+        sign, role = STATUS_ICONS[self._record.status]
+        self._sign.setPixmap(icon(sign, self, role).pixmap(16, 16))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_record"):
+            self._draw_sign()
+
+    def take(self, report: Report) -> None:
+        """A report of this run."""
+        self._state = state_after(report, self._state)
+        self._say()
+
+    def _say(self) -> None:
+        record, state = self._record, self._state
+        running = record.status is RunStatus.RUNNING
+        parts = [status_words(record)]
+        if running and state.text:
+            parts = [state.text]
+            if state.eta is not None:
+                parts.append(self.tr("{time} left").format(time=clock(state.eta)))
+        elif record.status is RunStatus.FAILED:
+            parts.append(record.message)
+        else:
+            parts += [target_words(record.target), score_words(record)]
+        self._words.setText("  ·  ".join(part for part in parts if part))
+        self._bar.setVisible(running)
+        self._bar.setValue(round(1000 * (state.fraction or 0.0)))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.picked.emit(self.run_id)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()  # what was pressed here is not for the widgets below
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.picked.emit(self.run_id)
+        else:
+            super().keyPressEvent(event)
+
+
+class QueuePanel(QScrollArea):
+    """Rows of runs; `picked(run)` and `deed(name, run)` are those of the rows."""
+
+    picked = Signal(str)
+    deed = Signal(str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows: dict[str, QueueRow] = {}
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inside = QWidget()
+        self._column = QVBoxLayout(inside)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(6)
+        self._none = QLabel(self.tr("No training is waiting."))
+        self._none.setProperty("role", "muted")
+        self._column.addWidget(self._none)
+        self._column.addStretch(1)
+        self.setWidget(inside)
+
+    def show_runs(self, records: Sequence[RunRecord], shown: str) -> None:
+        """These runs in this order, `shown` marked; rows that stay are kept."""
+        for run_id in set(self._rows) - {record.id for record in records}:
+            row = self._rows.pop(run_id)
+            self._column.removeWidget(row)
+            row.deleteLater()
+        for at, record in enumerate(records):
+            row = self._rows.get(record.id) or self._make_row(record)
+            if self._column.indexOf(row) != at:
+                self._column.insertWidget(at, row)
+            row.show_record(record, shown=record.id == shown)
+        self._none.setVisible(not records)
+
+    def row(self, run_id: str) -> QueueRow | None:
+        """The row of a run."""
+        return self._rows.get(run_id)
+
+    def take(self, run_id: str, report: Report) -> None:
+        """Hand a report to its row."""
+        row = self._rows.get(run_id)
+        if row is not None:
+            row.take(report)
+
+    def _make_row(self, record: RunRecord) -> QueueRow:
+        row = QueueRow(record)
+        row.picked.connect(self.picked)
+        row.deed.connect(self.deed)
+        self._rows[record.id] = row
+        return row
+
+
+def queue_order(records: Sequence[RunRecord], rested: int = 6) -> list[RunRecord]:
+    """Running first, then waiting in their order, paused, and the last few that ended."""
+    order: list[Callable[[RunRecord], bool]] = [
+        lambda r: r.status is RunStatus.RUNNING,
+        lambda r: r.status is RunStatus.QUEUED,
+        lambda r: r.status is RunStatus.PAUSED,
+    ]
+    oldest_first = sorted(records, key=lambda record: record.created)
+    active = [record for test in order for record in oldest_first if test(record)]
+    ended = [record for record in reversed(oldest_first) if record not in active]
+    return active + ended[:rested]
+
+
+def queue_side(queue: QueuePanel) -> QWidget:
+    """The queue under its heading."""
+    side = QWidget()
+    side.setMinimumWidth(220)
+    heading = QLabel(queue.tr("Queue"))
+    heading.setProperty("role", "heading")
+    column = QVBoxLayout(side)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(8)
+    column.addWidget(heading)
+    column.addWidget(queue, 1)
+    return side

@@ -1,0 +1,369 @@
+"""The Views page: labelling at speed, one large photograph and one key at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from workbench.app.similar.suggesting import suggest_task
+from workbench.domain.changes import Changes
+from workbench.domain.images import ImageFilter
+from workbench.ui.commands import Action
+from workbench.ui.dialogs.importing import ask_for_folder
+from workbench.ui.dialogs.label_sets import LabelSetsDialog
+from workbench.ui.page import Context, Page
+from workbench.ui.pages.views.coverage import CoverageMatrix
+from workbench.ui.pages.views.header import NEXT, NEXT_OPEN, LabelSession, ViewsHeader
+from workbench.ui.pages.views.stage import LabelStage, PhotoFeed
+from workbench.ui.parts.empty import EmptyState
+from workbench.ui.parts.filter_bar import FilterBar, cell_filter, from_state, to_state
+from workbench.ui.parts.history_list import HistoryList
+from workbench.ui.parts.image_grid import ImageGrid, ImageTiles
+from workbench.ui.parts.image_menu import pop_up
+from workbench.ui.parts.label_keys import LabelKeys
+from workbench.ui.parts.side import SidePanel, with_side
+from workbench.ui.parts.similar_search import SimilarSearch
+from workbench.ui.parts.tiles import badge
+
+
+def views_actions(page: ViewsPage) -> list[Action]:
+    """The page's actions, in the order of the menus."""
+    tr = page.tr
+
+    def there() -> bool:
+        return page.strip.current() is not None
+
+    return [
+        Action("accept", tr("Accept the suggestion"), page.accept, "Space", there, "Label"),
+        Action("no_label", tr("No label"), lambda: page.give(None), "Backspace", there, "Label"),
+        Action("next_open", tr("Next unlabelled"), page.next_unlabelled, "N", there, "Label"),
+        Action("forward", tr("Next image"), lambda: page.step("right"), "", there, "View"),
+        Action("back", tr("Previous image"), lambda: page.step("left"), "", there, "View"),
+        Action("fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0", there, "View"),
+        Action("similar", tr("Find similar"), lambda: find_similar(page), "Ctrl+J", there, "View"),
+        Action("suggest", tr("Suggest labels"), lambda: suggest_labels(page), "", there, "Label"),
+        Action("view_labels", tr("Edit labels…"), page.edit_set, "Ctrl+Shift+L", menu="Label"),
+    ]
+
+
+def find_similar(page: ViewsPage) -> None:
+    """Order the strip by how similar images are to the selected ones."""
+    page.similar.find(page.strip.selected().tolist())
+
+
+def suggest_labels(page: ViewsPage) -> None:
+    """Have the newest run look at every image without a label of the active set."""
+    context, label_set = page.context, page.session.active
+    task = suggest_task(context.op, label_set)
+    if task is None:
+        said = page.tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
+        context.notify(said.format(label_set), "info")
+    else:
+        context.op.jobs.start(task)
+
+
+_STRIP = 112
+
+
+def arrange(page: ViewsPage) -> tuple[QStackedWidget, QSplitter]:
+    """Put the parts in their places; the stack of stage and empty state, and the splitter."""
+    stage = QWidget()
+    beside = QHBoxLayout(stage)
+    beside.setContentsMargins(16, 0, 12, 0)
+    beside.setSpacing(12)
+    beside.addWidget(page.stage, 1)
+    beside.addWidget(page.keys)
+    stack = QStackedWidget()
+    stack.addWidget(stage)
+    stack.addWidget(page.none)
+    page.strip.setFixedHeight(_STRIP)
+    line = QWidget()
+    filters = QVBoxLayout(line)
+    filters.setContentsMargins(16, 0, 12, 0)
+    filters.addWidget(page.bar)
+    main = QWidget()
+    column = QVBoxLayout(main)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(8)
+    column.addWidget(page.header)
+    column.addWidget(line)
+    column.addWidget(stack, 1)
+    column.addWidget(page.strip)
+    side = SidePanel()
+    side.add(page.tr("Coverage"), page.coverage, stretch=3)
+    side.add(page.tr("History"), page.history)
+    splitter = with_side(main, side)
+    whole = QVBoxLayout(page)
+    whole.setContentsMargins(0, 0, 0, 0)
+    whole.addWidget(splitter)
+    return stack, splitter
+
+
+class ViewsPage(Page):
+    """Stage, keys, filmstrip (or grid), coverage and history."""
+
+    name = "views"
+    title = "Views"
+    icon_name = "ph.cube"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.header = ViewsHeader(self.tr("Views"), context.op)
+        self.session = LabelSession(context.op, self.header.label_set)
+        self.bar = FilterBar(context.op)
+        self.tiles = ImageTiles(context, self.header.label_set)
+        self.strip = ImageGrid(self.tiles, strip=True)
+        order = self.header.order
+        self.similar = SimilarSearch(context, self.bar, self.session.list, self.tiles, order)
+        self.stage = LabelStage()
+        self.feed = PhotoFeed(context, self.stage)
+        self.keys = LabelKeys()
+        self.coverage = CoverageMatrix()
+        self.history = HistoryList(context.op)
+        self._pending = Changes()
+        self._tell_history = QTimer(self, singleShot=True, interval=60)  # after the key's frame
+        self._tell_history.timeout.connect(self.history.refresh)
+        self.none = EmptyState("image", "")
+        self.none.button.clicked.connect(self._leave_empty)
+        self.stack, self.splitter = arrange(self)
+        self._connect()
+        self.setFocusProxy(self.strip)
+        self.strip.installEventFilter(self)
+        self._show_set()
+        self.reload()
+        self.history.refresh()
+
+    def _connect(self) -> None:
+        self.bar.changed.connect(lambda _: self.reload(keep=self.similar.pending))
+        self.similar.ranked.connect(lambda: self.reload(keep=False))
+        self.header.order_changed.connect(lambda: self.reload(keep=False))
+        self.header.set_changed.connect(self._other_set)
+        self.strip.current_changed.connect(lambda _: self._show_current())
+        self.strip.menu_wanted.connect(self._menu)
+        self.keys.chosen.connect(self.give)
+        self.keys.edit_wanted.connect(self.edit_set)
+        self.stage.accepted.connect(self.accept)
+        self.stage.flashed.connect(self._advance)
+        self.coverage.chosen.connect(self._cell_chosen)
+
+    # what is shown
+
+    def reload(self, keep: bool = True) -> None:
+        """Ask for the images of the filter bar in the order of the header."""
+        problem = self.session.show(self.bar.filter, self.header.sort)
+        if problem:
+            self.context.notify(problem, "warn")
+            self.header.show_sort(self.session.list.sort)
+            self.bar.show_filter(self.session.list.filter)
+        self.similar.follow()
+        self._show_ids(keep)
+
+    def _show_ids(self, keep: bool = True) -> None:
+        ids = self.session.list.ids
+        self.strip.set_ids(ids, keep_position=keep)
+        if len(ids) and (self.strip.current() is None or not keep):
+            self.strip.set_current(int(ids[0]))
+        total = self.session.overview.progress()[1]
+        if not len(ids):
+            sentence = (
+                self.tr("No image answers these filters.")
+                if total
+                else self.tr("Import images first: then give each its view with one key.")
+            )
+            button = self.tr("Clear filters") if total else self.tr("Import folder…")
+            self.none.say(sentence, button)
+        self.stack.setCurrentIndex(0 if len(ids) else 1)
+        for widget in (self.bar, self.header, self.strip):
+            widget.setVisible(bool(total))
+        self._show_current()
+        self._show_progress()
+
+    def _leave_empty(self) -> None:
+        if self.session.overview.progress()[1]:
+            self.bar.clear()
+        else:
+            ask_for_folder(self.context, self)
+
+    def _show_set(self) -> None:
+        self.tiles.show_set(self.header.label_set)
+        self.keys.show_set(self.session.label_set)
+
+    def _other_set(self, name: str) -> None:
+        self.session.use(name)
+        self._show_set()
+        self._show_current()
+        self._show_progress()
+
+    def _show_current(self) -> None:
+        image = self.strip.current()
+        self.feed.show(self.strip.ids(), image)
+        if image is None:
+            self.stage.show_badges([])
+            self.stage.suggest("")
+            return
+        given = self.session.labels_of(image)
+        self.keys.show_given(frozenset(given))
+        self.stage.show_badges([badge(self.session.label_set, name) for name in given])
+        found = None if given else self.session.suggestion(image)
+        words = self.tr("suggestion: {0}  {1:.2f}   ⎵ accept")
+        self.stage.suggest(words.format(*found) if found else "")
+
+    def _show_progress(self) -> None:
+        self.header.say_progress(*self.session.overview.progress())
+        overview = self.session.overview
+        sets = self.context.op.store.labels.sets()
+        self.coverage.show_coverage(overview.coverage(), sets[overview.label_set])
+
+    def refresh(self, changes: Changes) -> None:
+        """Draw anew what an edit touched; while the page is hidden, remember it for later."""
+        self._pending = self._pending | changes
+        if self.isVisible():
+            self._take_pending()
+
+    def _take_pending(self) -> None:
+        changes, self._pending = self._pending, Changes()
+        if not changes:
+            return
+        listed = self.session.update(changes)
+        if changes.label_sets:
+            self.header.fill_sets()
+            self.session.use(self.header.label_set)
+            self._show_set()
+        touched = changes.labelled | changes.added | changes.removed
+        if touched or changes.label_sets or changes.sources:
+            self.tiles.forget(touched if touched and not changes.label_sets else None)
+        if listed:
+            self._show_ids()
+        else:
+            self._show_current()
+            self._show_progress()
+        self._tell_history.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._take_pending()
+
+    def opened(self, **what: Any) -> None:
+        """`filter` shows these images; `image` goes to one; others are ordered by `similar`."""
+        wanted = what.get("filter")
+        if isinstance(wanted, ImageFilter):
+            self.bar.set_filter(wanted)
+        image = what.get("image")
+        if isinstance(image, int):
+            if image not in self.session.list.ids:
+                self.bar.set_filter(ImageFilter())
+            self.strip.set_current(image)
+        self.similar.find(what.get("similar") or ())
+
+    # what is done
+
+    def give(self, label: str | None) -> None:
+        """Label the current image (or all selected ones), then go on as the header says."""
+        self.stage.end_flash()
+        chosen = self.strip.selected()
+        image = self.strip.current()
+        if image is None:
+            return
+        several = len(chosen) > 1
+        self.session.give(chosen.tolist() if several else [image], label)
+        if label is not None and not several:
+            self.stage.flash(badge(self.session.label_set, label))
+
+    def accept(self) -> None:
+        """Take the suggestion of the current image, or of all selected ones."""
+        self.stage.end_flash()
+        image = self.strip.current()
+        if image is None:
+            return
+        chosen = self.strip.selected()
+        several = len(chosen) > 1
+        found = self.session.suggestion(image)
+        taken = self.session.accept(chosen.tolist() if several else [image])
+        if taken and found and not several:
+            self.stage.flash(badge(self.session.label_set, found[0]))
+
+    def _advance(self) -> None:
+        if self.header.then == NEXT_OPEN:
+            self.next_unlabelled()
+        elif self.header.then == NEXT:
+            self.strip.move_to("right")
+
+    def next_unlabelled(self) -> None:
+        """Go to the next image without a label."""
+        image = self.strip.current()
+        found = self.session.next_unlabelled(image)
+        if found is not None:
+            self.strip.set_current(found)
+        elif len(self.session.list.ids):
+            self.context.notify(self.tr("Every image here has a label."), "info")
+
+    def step(self, move: str) -> None:
+        """One image on or back."""
+        self.stage.end_flash()
+        self.strip.move_to(move)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """On the filmstrip Tab goes to the next unlabelled image; Shift+Tab leaves the strip."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+            if event.key() == Qt.Key.Key_Tab and plain:
+                self.next_unlabelled()
+                return True
+        return super().eventFilter(watched, event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        label = self.session.label_for(event)
+        if label is not None:
+            self.give(label)
+        else:
+            super().keyPressEvent(event)
+
+    def _cell_chosen(self, row: object, column: object, count: int) -> None:
+        self.bar.set_filter(cell_filter(self.session.overview, row, column, count))
+
+    def edit_set(self) -> None:
+        """The label-set editor, on the active set."""
+        dialog = LabelSetsDialog(self.context.op, self.header.label_set, self)
+        dialog.exec()
+        dialog.deleteLater()
+
+    def _menu(self, at: QPoint) -> None:
+        pop_up(self.context, self, at, self.strip.selected(), self.header.label_set)
+
+    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
+        """What can be done on this page."""
+        return views_actions(self)
+
+    # a restart
+
+    def save_state(self) -> dict[str, Any]:
+        """Filter, order, label set, image and splitter."""
+        return {
+            "filter": to_state(self.session.list.filter),
+            "sort": self.header.sort.value,
+            "set": self.header.label_set,
+            "then": self.header.then,
+            "current": self.strip.current(),
+            "splitter": self.splitter.sizes(),
+        }
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        """Take up what `save_state` gave."""
+        if not state:
+            return
+        self.header.restore(state)
+        self.bar.show_filter(from_state(state.get("filter")))
+        self.reload(keep=False)
+        if isinstance(state.get("current"), int) and state["current"] in self.session.list.ids:
+            self.strip.set_current(state["current"])
+        if len(state.get("splitter") or ()) == 2:
+            self.splitter.setSizes(state["splitter"])
+
+    def closing(self) -> None:
+        """End the reader of photographs, and the flash."""
+        self._tell_history.stop()
+        self.stage.drop_flash()
+        self.feed.close()

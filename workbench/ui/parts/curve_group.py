@@ -1,0 +1,221 @@
+"""Several charts that share one pointer, one smoothing and one way out: the curves of trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.results.result_tables import epochs_csv, to_csv
+from workbench.domain.reports import Epoch
+from workbench.ui.parts.copying import Copies, Notify, picture_of
+from workbench.ui.parts.curves import Curve, CurveChart, FloatArray
+
+TRAIN_COLOUR = 0
+LOW = 300  # pixels of height under which two charts are shown instead of four
+LIVE_POINTS = 4000  # step losses kept on the screen
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """The training loss step by step; x in epochs."""
+
+    xs: FloatArray
+    ys: FloatArray
+
+
+class CurveGroup(QWidget):
+    """Loss, accuracy, learning rate and images a second over the epochs of one or several runs."""
+
+    def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._notify = notify
+        self.name = ""
+        self.loss = CurveChart(self.tr("Loss"))
+        self.accuracy = CurveChart(self.tr("Accuracy"), percent=True)
+        self.rate = CurveChart(self.tr("Learning rate"), decimals=4)
+        self.speed = CurveChart(self.tr("Images a second"), decimals=0)
+        self.charts = (self.loss, self.accuracy, self.rate, self.speed)
+        self._shown: dict[str, Sequence[Epoch]] = {}
+        self.whole = Copies(
+            self,
+            lambda: f"{self.name} {self.tr('curves')}".strip(),
+            partial(picture_of, self),
+            lambda: epochs_csv(self._shown),
+            notify,
+        )
+        self.copies = [self._make_copies(chart) for chart in self.charts]
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(self._make_bar())
+        column.addLayout(self._make_grid(), 1)
+        for chart in self.charts:
+            chart.hovered.connect(self._point)
+            if chart is not self.loss:
+                chart.link(self.loss)
+
+    def _make_bar(self) -> QHBoxLayout:
+        self.heading = QLabel()
+        self.heading.setProperty("role", "muted")
+        self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.log = QCheckBox(self.tr("Log axis"))
+        self.log.setToolTip(self.tr("Draw the loss over a logarithmic axis"))
+        self.log.toggled.connect(self.loss.set_log)
+        self.smoothing = QSlider(Qt.Orientation.Horizontal)
+        self.smoothing.setRange(0, 95)
+        self.smoothing.setFixedWidth(96)
+        self.smoothing.setAccessibleName(self.tr("Smoothing"))
+        self.smoothing.setToolTip(self.tr("Smooth the lines; the raw ones stay, faintly"))
+        self.smoothing.valueChanged.connect(self._smooth)
+        label = QLabel(self.tr("Smoothing"))
+        label.setBuddy(self.smoothing)
+        bar = QHBoxLayout()
+        bar.setSpacing(8)
+        bar.addWidget(self.heading, 1)
+        for widget in (label, self.smoothing, self.log, self.whole.button(self)):
+            bar.addWidget(widget)
+        return bar
+
+    def _make_grid(self) -> QGridLayout:
+        self._grid = grid = QGridLayout()
+        grid.setSpacing(8)
+        self._cards = [QFrame() for _ in self.charts]
+        for at, (chart, card) in enumerate(zip(self.charts, self._cards, strict=True)):
+            card.setProperty("role", "card")
+            inside = QVBoxLayout(card)
+            inside.setContentsMargins(4, 4, 4, 4)
+            inside.addWidget(chart)
+            chart.top.addWidget(self.copies[at].button(chart))
+            grid.addWidget(card, at // 2, at % 2)
+        grid.setRowStretch(0, 5)
+        grid.setRowStretch(1, 3)
+        return grid
+
+    def _make_copies(self, chart: CurveChart) -> Copies:
+        return Copies(
+            chart,
+            lambda: f"{self.name} {chart.title}".strip(),
+            partial(picture_of, chart),
+            lambda: to_csv(*chart.table()),
+            self._notify,
+        )
+
+    def _smooth(self, value: int) -> None:
+        for chart in (self.loss, self.accuracy):
+            chart.set_smoothing(value / 100)
+
+    def _point(self, epoch: float | None) -> None:
+        for chart in self.charts:
+            chart.set_cross(epoch)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(360, 160)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is little room, loss and accuracy have it alone."""
+        super().resizeEvent(event)
+        roomy = self.height() >= LOW
+        for card in self._cards[2:]:
+            card.setVisible(roomy)
+        self._grid.setRowStretch(1, 3 if roomy else 0)
+
+    # What is shown
+
+    def show_run(self, epochs: Sequence[Epoch], steps: StepLosses | None = None) -> None:
+        """One run: training beside validation, with the loss of its steps behind."""
+        self._shown = {self.name: epochs}
+        train, validation = self.tr("train"), self.tr("validation")
+        losses = [
+            _curve(train, epochs, lambda e: e.train_loss, TRAIN_COLOUR),
+            _curve(validation, epochs, lambda e: e.validation_loss),
+        ]
+        if steps is not None and len(steps.xs):
+            losses.insert(0, Curve(self.tr("steps"), steps.xs, steps.ys, TRAIN_COLOUR, faint=True))
+        rights = [
+            _curve(train, epochs, lambda e: e.train_accuracy, TRAIN_COLOUR),
+            _curve(validation, epochs, lambda e: e.validation_accuracy),
+            _curve(self.tr("view"), epochs, lambda e: e.view_accuracy, 2),
+        ]
+        total = epochs[-1].epochs if epochs else 0
+        self.loss.set_curves(losses, total)
+        self.accuracy.set_curves(_with_points(rights), total)
+        rate = _curve(self.tr("rate"), epochs, lambda e: e.learning_rate)
+        speed = _curve(self.tr("images/s"), epochs, lambda e: e.images_per_second)
+        self.rate.set_curves([rate], total)
+        self.speed.set_curves([speed], total)
+        best = next((e.epoch for e in reversed(epochs) if e.best), None)
+        for chart in (self.loss, self.accuracy):
+            chart.set_best(best)
+        self.heading.setText(self.tr("Best epoch: {number}").format(number=best) if best else "")
+
+    def show_runs(self, runs: Mapping[str, Sequence[Epoch]]) -> None:
+        """Several runs over each other: one colour each, validation solid, training dashed."""
+        self._shown = dict(runs)
+        many = list(runs.items())
+        self.heading.setText(self._key([name for name, _ in many]))
+        for chart, train, validation in (
+            (self.loss, "train_loss", "validation_loss"),
+            (self.accuracy, "train_accuracy", "validation_accuracy"),
+        ):
+            curves = []
+            for at, (name, epochs) in enumerate(many):
+                curves.append(_named(escape(name), epochs, validation, at, dashed=False))
+                curves.append(
+                    _named(f"{escape(name)} {self.tr('train')}", epochs, train, at, dashed=True)
+                )
+            chart.set_curves(_with_points(curves), named=False)
+            chart.set_best(None)
+        for chart, what in ((self.rate, "learning_rate"), (self.speed, "images_per_second")):
+            chart.set_curves(
+                [_named(escape(n), e, what, at, dashed=False) for at, (n, e) in enumerate(many)],
+                named=False,
+            )
+
+    def _key(self, names: Sequence[str]) -> str:
+        """Which colour is which run."""
+        if not names:
+            return ""
+        runs = [
+            f'<span style="color:{self.loss.colour(at).name()}">━</span> {escape(name)}'
+            for at, name in enumerate(names)
+        ]
+        return " &nbsp; ".join([*runs, self.tr("(dashed: train)")])
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.show_runs({})
+
+
+def _with_points(curves: Sequence[Curve]) -> list[Curve]:
+    return [curve for curve in curves if not np.isnan(curve.ys).all()]
+
+
+def _named(name: str, epochs: Sequence[Epoch], what: str, colour: int, *, dashed: bool) -> Curve:
+    made = _curve(name, epochs, lambda epoch: getattr(epoch, what), colour)
+    return Curve(made.name, made.xs, made.ys, colour, dashed)
+
+
+def _curve(
+    name: str, epochs: Sequence[Epoch], value: Callable[[Epoch], float | None], colour: int = -1
+) -> Curve:
+    xs = np.array([epoch.epoch for epoch in epochs], dtype=np.float64)
+    found = [value(epoch) for epoch in epochs]
+    ys = np.array([np.nan if y is None else y for y in found], dtype=np.float64)
+    return Curve(name, xs, ys, colour)

@@ -1,0 +1,275 @@
+"""One chart of curves over epochs: what is appended is drawn on a timer, however fast it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from workbench.domain.metrics import nearest, smoothed
+from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
+
+FloatArray = NDArray[np.float64]
+REDRAW_MS = 66  # 15 pictures a second
+FEW = 40  # points up to which each is marked
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named line over epochs; `colour` counts the label colours, −1 is the accent. `dashed` tells
+    training from validation, `faint` the noise behind a line."""
+
+    name: str
+    xs: FloatArray
+    ys: FloatArray
+    colour: int = -1
+    dashed: bool = False
+    faint: bool = False
+
+
+class CurveChart(QWidget):
+    """A title, a legend that gives the values under the pointer, and the lines themselves.
+
+    `hovered` carries the epoch under the pointer, or None when it has left.
+    """
+
+    hovered = Signal(object)
+
+    def __init__(self, title: str, *, decimals: int = 3, percent: bool = False) -> None:
+        super().__init__()
+        self.title = title
+        self._decimals, self._percent = decimals, percent
+        self._curves: tuple[Curve, ...] = ()
+        self._smoothing = 0.0
+        self._epochs = 0
+        self._named = True
+        self._cross: float | None = None
+        self._best: float | None = None
+        self._lines: list[Any] = []
+        self._build()
+        self._timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._timer.timeout.connect(self._redraw)
+        self._dress()
+
+    def _build(self) -> None:
+        heading = QLabel(self.title)
+        heading.setProperty("role", "heading")
+        self.legend = QLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.top = QHBoxLayout()
+        self.top.setContentsMargins(8, 4, 8, 0)
+        self.top.addWidget(heading)
+        self.top.addWidget(self.legend, 1)
+        self._view = pg.PlotWidget()
+        self._view.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self._plot = self._view.getPlotItem()
+        self._plot.setMenuEnabled(False)
+        self._plot.hideButtons()
+        self._plot.setClipToView(True)
+        self._plot.setDownsampling(auto=True, mode="peak")
+        self._plot.getViewBox().setMouseEnabled(x=True, y=False)
+        self._plot.getViewBox().enableAutoRange()
+        self._line = pg.InfiniteLine(angle=90, movable=False)
+        self._mark = pg.InfiniteLine(angle=90, movable=False)
+        for line in (self._line, self._mark):
+            line.hide()
+            self._plot.addItem(line, ignoreBounds=True)
+        self._view.scene().sigMouseMoved.connect(self._moved)
+        self._plot.getViewBox().sigXRangeChanged.connect(self._space_ticks)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addLayout(self.top)
+        column.addWidget(self._view, 1)
+        self.setMinimumHeight(96)
+
+    # What is shown
+
+    def set_curves(self, curves: Sequence[Curve], epochs: int = 0, *, named: bool = True) -> None:
+        """Show these lines from the next redraw on, over `epochs` at least. Lines that are not
+        `named` are told by their colours alone, the dashed ones not at all."""
+        self._curves = tuple(curves)
+        self._named = named
+        if epochs != self._epochs:
+            self._epochs = epochs
+            if epochs:
+                self._plot.setXRange(0, epochs, padding=0.02)
+            else:
+                self.fit()
+        self._later()
+
+    def link(self, other: CurveChart) -> None:
+        """Show the same epochs as another chart."""
+        self._plot.setXLink(other._plot)
+
+    def set_smoothing(self, weight: float) -> None:
+        """Smooth every line by an exponential moving average; the raw one stays, faintly."""
+        self._smoothing = weight
+        self._later()
+
+    def set_log(self, on: bool) -> None:
+        """Draw the values over a logarithmic axis."""
+        self._plot.setLogMode(x=False, y=on)
+        self._later()
+
+    def set_best(self, epoch: float | None) -> None:
+        """Mark the best epoch."""
+        self._best = epoch
+        self._later()
+
+    def set_cross(self, epoch: float | None) -> None:
+        """Show the values at this epoch, whichever chart the pointer is in."""
+        self._cross = epoch
+        self._line.setVisible(epoch is not None)
+        if epoch is not None:
+            self._line.setPos(epoch)
+        self._write_legend()
+
+    def fit(self) -> None:
+        """Show everything again after zooming."""
+        self._plot.getViewBox().enableAutoRange()
+        if self._epochs:
+            self._plot.setXRange(0, self._epochs, padding=0.02)
+
+    def values_at(self, epoch: float | None) -> dict[str, float]:
+        """Each line's value at the point nearest to `epoch`; None is the last point."""
+        found: dict[str, float] = {}
+        for curve in self._curves:
+            known = ~np.isnan(curve.ys)
+            xs, ys = curve.xs[known], curve.ys[known]
+            at = (len(xs) - 1 if len(xs) else None) if epoch is None else nearest(xs, epoch)
+            if at is not None and not curve.faint:
+                found[curve.name] = float(ys[at])
+        return found
+
+    def table(self) -> tuple[list[str], list[list[float | None]]]:
+        """The lines as columns over all their epochs, None where a line has no point."""
+        xs = sorted({float(x) for curve in self._curves for x in curve.xs})
+        columns = [dict(zip(c.xs.tolist(), c.ys.tolist(), strict=True)) for c in self._curves]
+        rows: list[list[float | None]] = [[x, *(c.get(x) for c in columns)] for x in xs]
+        return ["epoch", *(curve.name for curve in self._curves)], rows
+
+    # Drawing
+
+    def _later(self) -> None:
+        if self.isVisible() and not self._timer.isActive():
+            self._timer.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._later()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_timer"):
+            self._dress()
+            self._later()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.hovered.emit(None)
+
+    def mouseDoubleClickEvent(self, event: Any) -> None:
+        self.fit()
+        super().mouseDoubleClickEvent(event)
+
+    def _moved(self, at: QPointF) -> None:
+        box = self._plot.getViewBox()
+        if box.sceneBoundingRect().contains(at):
+            self.hovered.emit(float(box.mapSceneToView(at).x()))
+
+    def _space_ticks(self, _: object, span: Sequence[float]) -> None:
+        """Whole epochs alone are marked."""
+        wide = max(1.0, span[1] - span[0])
+        steps = (m * 10**e for e in range(7) for m in (1, 2, 5))
+        step = next((s for s in steps if wide / s <= 8), 10**7)
+        self._plot.getAxis("bottom").setTickSpacing(levels=[(step, 0)])
+
+    def _dress(self) -> None:
+        theme = Theme.of(self)
+        self._view.setBackground(theme.raised)
+        for name in ("left", "bottom"):
+            axis = self._plot.getAxis(name)
+            axis.setPen(pg.mkPen(theme.hover))
+            axis.setTextPen(pg.mkPen(theme.muted))
+            axis.setTickFont(sized(self.font(), CAPTION_PIXELS))
+            axis.setStyle(tickLength=-4, maxTickLevel=1)
+        self._plot.getAxis("left").setWidth(44)
+        self._plot.getAxis("left").setScale(100.0 if self._percent else 1.0)
+        self._plot.showGrid(x=False, y=True, alpha=0.35)
+        self._line.setPen(pg.mkPen(theme.muted, width=1))
+        self._mark.setPen(pg.mkPen(theme.good, width=1, style=Qt.PenStyle.DashLine))
+
+    def _redraw(self) -> None:
+        drawn = [pair for curve in self._curves for pair in self._layers(curve)]
+        while len(self._lines) < len(drawn):
+            self._lines.append(self._plot.plot(antialias=True))
+        for line, (curve, faint) in zip(self._lines, drawn, strict=False):
+            self._draw(line, curve, faint)
+        for line in self._lines[len(drawn) :]:
+            line.setData([], [])
+        self._mark.setVisible(self._best is not None)
+        if self._best is not None:
+            self._mark.setPos(self._best)
+        self._write_legend()
+
+    def _layers(self, curve: Curve) -> list[tuple[Curve, bool]]:
+        if curve.faint or self._smoothing <= 0.0:
+            return [(curve, curve.faint)]
+        soft = Curve(
+            curve.name, curve.xs, smoothed(curve.ys, self._smoothing), curve.colour, curve.dashed
+        )
+        return [(curve, True), (soft, False)]
+
+    def _draw(self, line: Any, curve: Curve, faint: bool) -> None:
+        colour = QColor(self.colour(curve.colour))
+        if faint:
+            colour.setAlpha(90)
+        style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
+        known = ~np.isnan(curve.ys)
+        few = len(curve.xs) <= FEW and not faint
+        line.setPen(pg.mkPen(colour, width=1, style=style))
+        line.setSymbol("o" if few else None)
+        line.setSymbolSize(4)
+        line.setSymbolBrush(pg.mkBrush(colour))
+        line.setSymbolPen(None)
+        line.setData(curve.xs[known], curve.ys[known])
+
+    def colour(self, position: int) -> QColor:
+        return Theme.of(self).accent if position < 0 else label_colour(position)
+
+    # Words
+
+    def _write_legend(self) -> None:
+        values = self.values_at(self._cross)
+        shown = [curve for curve in self._curves if curve.name in values]
+        parts = []
+        for curve in [c for c in shown if self._named or not c.dashed][:6]:
+            sign = "┄" if curve.dashed else "━"
+            colour = self.colour(curve.colour).name()
+            value = self._in_words(values[curve.name])
+            name = f"{curve.name} " if self._named else ""
+            parts.append(f'<span style="color:{colour}">{sign}</span> {name}<b>{value}</b>')
+        text = " &nbsp; ".join(parts)
+        if self._cross is not None and shown:
+            at = shown[0].xs[nearest(shown[0].xs, self._cross) or 0]
+            text = self.tr("epoch {number}").format(number=f"{at:g}") + " &nbsp; " + text
+        self.legend.setText(text)
+
+    def _in_words(self, value: float) -> str:
+        if self._percent:
+            return f"{value * 100:.1f} %"
+        return (
+            f"{value:.3g}"
+            if 0 < abs(value) < 10**-self._decimals
+            else (f"{value:.{self._decimals}f}")
+        )

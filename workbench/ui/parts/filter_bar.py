@@ -1,0 +1,272 @@
+"""The filter bar: a search field, a menu of conditions, and a chip for each condition."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from workbench.app.labels.label_overview import LabelOverview
+from workbench.app.session import OpenProject
+from workbench.domain.images import ImageFilter, Similar
+from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.splits import PARTS
+from workbench.ui.look.icons import icon
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    """One condition of a filter in words, and the filter without it."""
+
+    text: str
+    without: ImageFilter
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("FilterBar", text)
+
+
+def chips(shown: ImageFilter, sources: Mapping[int, str]) -> list[Chip]:
+    """A chip per condition, the search text apart (it has a field of its own)."""
+    found = []
+    if shown.similar is not None:
+        words = _tr("Similar to {0}").format(shown.similar.name)
+        found.append(Chip(words, _without(shown, similar=None)))
+    if shown.source is not None:
+        name = sources.get(shown.source, "?")
+        found.append(Chip(_tr("source: {0}").format(name), _without(shown, source=None)))
+    for pair in shown.labels:
+        label_set, label = pair
+        words = _tr("no {0}").format(label_set) if label is None else f"{label_set}: {label}"
+        rest = tuple(other for other in shown.labels if other != pair)
+        found.append(Chip(words, _without(shown, labels=rest)))
+    if shown.part is not None:
+        words = _tr("part: {0}").format(shown.part or _tr("none"))
+        found.append(Chip(words, _without(shown, part=None)))
+    if shown.disagreement is not None:
+        words = _tr("{0} differs from the model's").format(shown.disagreement)
+        found.append(Chip(words, _without(shown, disagreement=None)))
+    if shown.ids is not None:
+        words = shown.said or _tr("{0:,} chosen images").format(len(shown.ids))
+        found.append(Chip(words, _without(shown, ids=None, said="")))
+    return found
+
+
+def _without(shown: ImageFilter, **changes: Any) -> ImageFilter:
+    return dataclasses.replace(shown, **changes)
+
+
+def with_label(shown: ImageFilter, label_set: str, label: str | None) -> ImageFilter:
+    """The filter with this label wanted, instead of another one of the same set."""
+    rest = tuple(pair for pair in shown.labels if pair[0] != label_set)
+    return dataclasses.replace(shown, labels=(*rest, (label_set, label)))
+
+
+def cell_filter(overview: LabelOverview, row: object, column: object, count: int) -> ImageFilter:
+    """What a click in the coverage matrix asks for: a cell's images, or, for a hole, the row's
+    images without a label. True stands for a whole row or column, None for "no label"."""
+    wanted = ImageFilter()
+    if row is not True:
+        wanted = with_label(wanted, overview.rows, row if isinstance(row, str) else None)
+    if column is not True:
+        label = column if isinstance(column, str) and count else None
+        wanted = with_label(wanted, overview.label_set, label)
+    return wanted
+
+
+def to_state(shown: ImageFilter) -> dict[str, Any]:
+    """The filter as values JSON can hold."""
+    state = dataclasses.asdict(shown)
+    state["labels"] = [list(pair) for pair in shown.labels]
+    state["ids"] = None if shown.ids is None else list(shown.ids)
+    return state
+
+
+def from_state(state: object) -> ImageFilter:
+    """The filter that `to_state` gave; the empty one for anything that is none."""
+    if not isinstance(state, dict):
+        return ImageFilter()
+    known = {field.name for field in dataclasses.fields(ImageFilter)}
+    values = {name: value for name, value in state.items() if name in known}
+    try:
+        values["labels"] = tuple((str(s), label) for s, label in values.get("labels") or ())
+        ids = values.get("ids")
+        values["ids"] = None if ids is None else tuple(int(image) for image in ids)
+        like = values.get("similar")
+        values["similar"] = None if like is None else _similar(like)
+        return ImageFilter(**values)
+    except (TypeError, ValueError, KeyError):
+        return ImageFilter()
+
+
+def _similar(state: Mapping[str, Any]) -> Similar:
+    images = tuple(int(image) for image in state["images"])
+    return Similar(images, str(state["name"]), str(state["features"]))
+
+
+_CHIP = 200  # pixels of text at most
+_MENU = 60  # labels listed in one menu
+
+
+class FilterBar(QWidget):
+    """Shows and changes one `ImageFilter`; `changed` tells of it."""
+
+    changed = Signal(object)
+
+    def __init__(self, op: OpenProject) -> None:
+        super().__init__()
+        self._op = op
+        self._filter = ImageFilter()
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(self.tr("Search names and folders"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(96)
+        self.search.setMaximumWidth(240)
+        self._typed = QTimer(self, singleShot=True, interval=250)
+        self._typed.timeout.connect(self._searched)
+        self.search.textEdited.connect(lambda _: self._typed.start())
+        self.search.textChanged.connect(lambda text: None if text else self._typed.start())
+        self.add_button = QToolButton()
+        self.add_button.setIcon(icon("funnel", self))
+        self.add_button.setText(self.tr("Filter"))
+        self.add_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.add_button.setProperty("framed", True)
+        self.add_button.setToolTip(self.tr("Show only some of the images"))
+        self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self)
+        self.menu.aboutToShow.connect(self._fill_menu)
+        self.add_button.setMenu(self.menu)
+        self.clear_button = QPushButton(self.tr("Clear filters"))
+        self.clear_button.setFlat(True)
+        self.clear_button.clicked.connect(self.clear)
+        self._chips: list[QToolButton] = []
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(8)
+        self._row.addWidget(self.search, 1)
+        self._row.addWidget(self.add_button)
+        self._row.addWidget(self.clear_button)
+        self._row.addStretch(2)
+        self._draw()
+
+    @property
+    def filter(self) -> ImageFilter:
+        """What is asked for."""
+        return self._filter
+
+    def set_filter(self, wanted: ImageFilter) -> None:
+        """Ask for something else, and tell."""
+        self.show_filter(wanted)
+        self.changed.emit(wanted)
+
+    def show_filter(self, wanted: ImageFilter) -> None:
+        """Show a filter without telling of it."""
+        self._filter = wanted
+        if self.search.text() != wanted.text:
+            self.search.blockSignals(True)
+            self.search.setText(wanted.text)
+            self.search.blockSignals(False)
+        self._draw()
+
+    def add_behind(self, widget: QWidget) -> None:
+        """Put a widget behind the chips."""
+        self._row.insertWidget(self._row.indexOf(self.clear_button), widget)
+
+    def clear(self) -> None:
+        """Ask for all images."""
+        self.set_filter(ImageFilter())
+
+    def _searched(self) -> None:
+        text = self.search.text().strip()
+        if text != self._filter.text:
+            self.set_filter(dataclasses.replace(self._filter, text=text))
+
+    def _sources(self) -> dict[int, str]:
+        return {s.id: Path(s.path).name or s.path for s in self._op.store.images.sources()}
+
+    def _draw(self) -> None:
+        for old in self._chips:
+            self._row.removeWidget(old)
+            old.hide()
+            old.deleteLater()
+        wanted = chips(self._filter, self._sources() if self._filter.source is not None else {})
+        self._chips = [self._chip(chip) for chip in wanted]
+        for at, drawn in enumerate(self._chips):
+            self._row.insertWidget(2 + at, drawn)
+        self.clear_button.setVisible(self._filter != ImageFilter())
+
+    def _chip(self, chip: Chip) -> QToolButton:
+        drawn = QToolButton(self)
+        drawn.setProperty("framed", True)
+        metrics = QFontMetrics(drawn.font())
+        drawn.setText(metrics.elidedText(chip.text, Qt.TextElideMode.ElideMiddle, _CHIP))
+        drawn.setIcon(icon("x", self, "muted"))
+        drawn.setIconSize(QSize(14, 14))
+        drawn.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        drawn.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        drawn.setToolTip(self.tr("{0} – click to take this filter away").format(chip.text))
+        drawn.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        drawn.clicked.connect(lambda: self.set_filter(chip.without))
+        return drawn
+
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        for label_set in self._op.store.labels.sets().values():
+            if label_set.subject is Subject.IMAGE:
+                self._add_set(label_set)
+        self._add_parts()
+        self._add_sources()
+        self.menu.addSeparator()
+        for name, label_set in self._op.store.labels.sets().items():
+            if label_set.subject is Subject.IMAGE and label_set.labels:
+                text = self.tr("{0} differs from the model's").format(name.capitalize())
+                wanted = dataclasses.replace(self._filter, disagreement=name)
+                self.menu.addAction(text, partial(self.set_filter, wanted))
+
+    def _add_set(self, label_set: LabelSet) -> None:
+        counts = self._op.store.labels.counts(label_set.name)
+        menu = self.menu.addMenu(label_set.name.capitalize())
+        missing = self.tr("without a label ({0:,})").format(counts.get("", 0))
+        menu.addAction(missing, lambda: self._want(label_set.name, None))
+        menu.addSeparator()
+        for name in label_set.names[:_MENU]:
+            text = f"{name} ({counts.get(name, 0):,})"
+            menu.addAction(text, partial(self._want, label_set.name, name))
+        if len(label_set.names) > _MENU:
+            more = menu.addAction(
+                self.tr("and {0} more: use the search field").format(len(label_set.names) - _MENU)
+            )
+            more.setEnabled(False)
+
+    def _want(self, label_set: str, label: str | None) -> None:
+        self.set_filter(with_label(self._filter, label_set, label))
+
+    def _add_parts(self) -> None:
+        counts = self._op.store.splits.counts()
+        menu = self.menu.addMenu(self.tr("Part of the split"))
+        menu.setEnabled(bool(counts))
+        for part in PARTS:
+            wanted = dataclasses.replace(self._filter, part=part.value)
+            text = f"{part.value} ({counts.get(part, 0):,})"
+            menu.addAction(text, partial(self.set_filter, wanted))
+
+    def _add_sources(self) -> None:
+        menu = self.menu.addMenu(self.tr("Source"))
+        for source, name in self._sources().items():
+            wanted = dataclasses.replace(self._filter, source=source)
+            menu.addAction(name, partial(self.set_filter, wanted))
+        menu.setEnabled(not menu.isEmpty())

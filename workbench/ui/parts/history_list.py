@@ -1,0 +1,51 @@
+"""The last edits, newest first; what was undone is grey."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QLabel
+
+from workbench.app.session import OpenProject
+from workbench.domain.changes import HistoryEntry
+from workbench.ui.look.theme import Theme
+
+_LINES = 8
+
+
+class HistoryList(QLabel):
+    """A few lines of time and text."""
+
+    def __init__(self, op: OpenProject) -> None:
+        super().__init__()
+        self._op = op
+        self._entries: list[HistoryEntry] = []
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+
+    def refresh(self) -> None:
+        """Read the history anew."""
+        self._entries = self._op.store.history.entries(_LINES)
+        self._write()
+
+    def _write(self) -> None:
+        theme = Theme.of(self)
+        lines: Sequence[str] = [
+            f'<span style="color:{(theme.line if e.undone else theme.muted).name()}">'
+            f"{time.strftime('%H:%M', time.localtime(e.made_at))}</span> "
+            f'<span style="color:{(theme.line if e.undone else theme.text).name()}">'
+            f"{html.escape(e.text)}{' ↶' if e.undone else ''}</span>"
+            for e in self._entries
+        ]
+        self.setText("<br>".join(lines) or self.tr("Nothing yet"))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """The colours stand in the text: another theme writes it anew. What it says is not read
+        again, since the project may be closed by then."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange and self.text():
+            self._write()

@@ -1,0 +1,110 @@
+"""A job's progress in words, and a line with a button that starts and stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtWidgets import QLabel, QPushButton
+
+from workbench.app.jobs import Failed, Job, Outcome, Task
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+from workbench.ui.page import Context
+
+
+class JobLine(QObject):
+    """`over(outcome)` tells that the job has ended; what the button and the line say then is the
+    dialog's, but a failure is said here."""
+
+    over = Signal(object)
+
+    def __init__(
+        self,
+        context: Context,
+        make: Callable[[], Task],
+        button: QPushButton,
+        said: QLabel,
+        parent: QObject,
+    ) -> None:
+        """`make` gives the job's task, or raises KnownError, which is said."""
+        super().__init__(parent)
+        self._context, self._make, self._button, self._said = context, make, button, said
+        self._job: Job | None = None
+        button.clicked.connect(self.toggle)
+
+    @property
+    def running(self) -> bool:
+        return self._job is not None
+
+    def toggle(self) -> None:
+        """Start the job, or stop the one under way."""
+        if self._job is not None:
+            self._job.stop()
+            return
+        try:
+            task = self._make()
+        except KnownError as error:
+            self._said.setText(str(error))
+            return
+        self._job = self._context.op.jobs.start(task)
+        self._job.reported.connect(self._heard)
+        self._job.ended.connect(self._over)
+        self._button.setText(self.tr("Stop"))
+        self._said.setText(self.tr("Starting…"))
+
+    def stop(self) -> None:
+        """Stop the job, if there is one."""
+        if self._job is not None:
+            self._job.stop()
+
+    def _heard(self, report: object) -> None:
+        if isinstance(report, Progress):
+            self._said.setText(f"{report.text}: {report.done:,} / {report.total or 0:,}")
+        elif isinstance(report, Note):
+            self._said.setText(report.text)
+
+    def _over(self, outcome: Outcome) -> None:
+        self._job = None
+        self.over.emit(outcome)
+        if isinstance(outcome, Failed):
+            self._said.setText(f"{outcome.sentence} {outcome.remedy}".strip())
+
+
+@dataclass(frozen=True)
+class JobState:
+    """`fraction` in [0, 1], None while unknown; `eta` in seconds, None while unknown."""
+
+    fraction: float | None = None
+    text: str = ""
+    eta: float | None = None
+
+
+def state_after(report: object, before: JobState) -> JobState:
+    """The state of a job once `report` has come."""
+    if isinstance(report, Progress):
+        fraction = report.done / report.total if report.total else None
+        count = f"{report.done:,} of {report.total:,}" if report.total else f"{report.done:,}"
+        return JobState(fraction, report.text or count, report.eta)
+    if isinstance(report, Step):
+        done = (report.epoch - 1 + report.step / max(1, report.steps)) / max(1, report.epochs)
+        return JobState(done, _epoch(report.epoch, report.epochs), report.eta)
+    if isinstance(report, Epoch):
+        done = report.epoch / max(1, report.epochs)
+        return JobState(done, _epoch(report.epoch, report.epochs), report.eta)
+    if isinstance(report, Started):
+        return JobState(before.fraction, report.device, before.eta)
+    return before
+
+
+def _epoch(epoch: int, epochs: int) -> str:
+    return QCoreApplication.translate("JobBar", "epoch {0}/{1}").format(epoch, epochs)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, or hours, minutes and seconds: "0:48", "1:02:03"."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"

@@ -1,0 +1,319 @@
+"""Method, head and penalties of a recipe: what each does, its source, and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.training.recipe_draft import Draft
+from workbench.domain.errors import ValueRefused
+from workbench.domain.methods import Parameter, Spec, Value
+from workbench.ui.parts.recipe.fields import field_title
+
+COLUMNS = 4
+Editor = QComboBox | QCheckBox | QLineEdit
+
+
+class SpecCard(QFrame):
+    """`edited(name, parameter, value)`: a parameter was set; None lets its default stand again."""
+
+    edited = Signal(str, str, object)
+
+    def __init__(self, spec: Spec, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.spec = spec
+        self.editors: dict[str, Editor] = {}
+        self.setProperty("role", "card")
+        said = QLabel(f"{spec.title}: {spec.words}")
+        said.setWordWrap(True)
+        source = QLabel(spec.source)
+        source.setWordWrap(True)
+        source.setProperty("role", "caption")
+        source.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.error = QLabel()
+        self.error.setProperty("role", "bad")
+        self.error.setWordWrap(True)
+        self.error.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(4)
+        column.addWidget(said)
+        column.addWidget(source)
+        if spec.parameters:
+            column.addLayout(self._fields())
+        column.addWidget(self.error)
+
+    def _fields(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 4, 0, 0)
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(4)
+        for at, parameter in enumerate(self.spec.parameters):
+            row, place = 2 * (at // COLUMNS), at % COLUMNS
+            words = QLabel(parameter.words[:1].upper() + parameter.words[1:])
+            words.setProperty("role", "caption")
+            editor = self._editor(parameter)
+            tip = f"options.{self.spec.name}.{parameter.name}: {parameter.allowed()}"
+            editor.setToolTip(tip)
+            editor.setAccessibleName(parameter.words)
+            words.setBuddy(editor)
+            self.editors[parameter.name] = editor
+            grid.addWidget(words, row, place)
+            grid.addWidget(editor, row + 1, place)
+        for place in range(COLUMNS):
+            grid.setColumnStretch(place, 1)
+        return grid
+
+    def _editor(self, parameter: Parameter) -> Editor:
+        if parameter.choices:
+            box = QComboBox()
+            box.addItems(list(parameter.choices))
+            box.textActivated.connect(lambda text: self._set(parameter, text))
+            return box
+        if isinstance(parameter.default, bool):
+            tick = QCheckBox()
+            tick.clicked.connect(lambda on: self._set(parameter, bool(on)))
+            return tick
+        line = QLineEdit()
+        line.setPlaceholderText(_written(parameter.default))
+        line.textEdited.connect(lambda text: self._typed(parameter, text))
+        return line
+
+    def _typed(self, parameter: Parameter, text: str) -> None:
+        text = text.strip()
+        if not text:
+            self._set(parameter, None)
+            return
+        try:
+            self._set(parameter, parameter.check(self.spec.name, _read(parameter, text)))
+        except ValueRefused as error:
+            self.error.setText(str(error))
+            self.error.show()
+
+    def _set(self, parameter: Parameter, value: Value | None) -> None:
+        self.error.hide()
+        default = value is None or value == parameter.default
+        self.edited.emit(self.spec.name, parameter.name, None if default else value)
+
+    def show_options(self, options: Mapping[str, Mapping[str, object]]) -> None:
+        """The values that a recipe has; an empty field stands for the default it shows."""
+        own = options.get(self.spec.name, {})
+        for parameter in self.spec.parameters:
+            editor = self.editors[parameter.name]
+            value = own.get(parameter.name, parameter.default)
+            if isinstance(editor, QCheckBox):
+                editor.setChecked(bool(value))
+            elif isinstance(editor, QComboBox):
+                editor.setCurrentText(str(value))
+            elif not editor.hasFocus():
+                editor.setText(_written(value) if parameter.name in own else "")
+
+
+def _read(parameter: Parameter, text: str) -> Value | str:
+    """What was typed in the parameter's type; what is no number is left to be refused."""
+    kind = type(parameter.default)
+    if kind is str:
+        return text
+    try:
+        return kind(text.replace(",", "."))
+    except ValueError:
+        return text
+
+
+def _written(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+NOTHING = "none"
+TICKS = 4  # side by side
+PLAIN = {"method": "fine-tune", "head": "linear"}
+
+
+class MethodSection(QWidget):
+    """`edited(key, value)` and `cleared(key)` are as those of the recipe's fields. Until the specs
+    are known, the names the draft has are all there is to choose from."""
+
+    edited = Signal(str, object)
+    cleared = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._specs: list[Spec] = []
+        self._draft = Draft({})
+        self._errors: dict[str, ValueRefused] = {}
+        self.boxes = {key: self._box(key) for key in PLAIN}
+        self.ticks: dict[str, QCheckBox] = {}
+        self.projection = QCheckBox(field_title("projection"))
+        self.projection.setToolTip(
+            self.tr("Drops the part of the penalties' gradient that opposes the loss's")
+        )
+        self.projection.clicked.connect(lambda on: self.edited.emit("projection", bool(on)))
+        self.cards: dict[str, SpecCard] = {}
+        self._lay_out()
+
+    def _box(self, key: str) -> QComboBox:
+        box = QComboBox()
+        box.setAccessibleName(field_title(key))
+        box.setMinimumWidth(200)
+        box.activated.connect(lambda at: self._choose(key, box.itemData(at)))
+        return box
+
+    def _lay_out(self) -> None:
+        heading = QLabel(self.tr("Method"))
+        heading.setProperty("role", "heading")
+        top = QGridLayout()
+        top.setHorizontalSpacing(16)
+        top.setVerticalSpacing(4)
+        for at, (key, box) in enumerate(self.boxes.items()):
+            top.addWidget(self._caption(key), 0, at)
+            top.addWidget(box, 1, at)
+            top.setColumnStretch(at, 1)
+        top.setColumnStretch(len(self.boxes), 2)
+        self._penalties = QGridLayout()
+        self._penalties.setHorizontalSpacing(16)
+        self._penalties.setVerticalSpacing(4)
+        self._penalties.setColumnStretch(TICKS, 1)
+        top.addWidget(self._caption("penalty"), 2, 0)
+        top.addLayout(self._penalties, 3, 0, 1, len(self.boxes) + 1)
+        self._said = QVBoxLayout()
+        self._said.setSpacing(8)
+        self.error = QLabel()
+        self.error.setProperty("role", "bad")
+        self.error.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(heading)
+        column.addLayout(top)
+        column.addLayout(self._said)
+        column.addWidget(self.error)
+
+    def _caption(self, key: str) -> QLabel:
+        label = QLabel(field_title(key))
+        label.setProperty("role", "caption")
+        return label
+
+    def set_specs(self, specs: Sequence[Spec]) -> None:
+        """What there is to choose from."""
+        self._specs = list(specs)
+        for tick in self.ticks.values():
+            self._penalties.removeWidget(tick)
+            tick.deleteLater()
+        self.ticks = {}
+        for spec in self._of("penalty"):
+            tick = QCheckBox(spec.title)
+            tick.setToolTip(f"{spec.words}\n{spec.source}")
+            tick.clicked.connect(self._tick_penalties)
+            self.ticks[spec.name] = tick
+        for at, tick in enumerate((*self.ticks.values(), self.projection)):
+            left = Qt.AlignmentFlag.AlignLeft  # as wide as its name, not as its column
+            self._penalties.addWidget(tick, at // TICKS, at % TICKS, left)
+        self.show_draft(self._draft, self._errors)
+
+    def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
+        """The draft's choices, what is said of them, and their parameters."""
+        self._draft, self._errors = draft, errors
+        for key, box in self.boxes.items():
+            self._fill(box, key, str(draft.value(key)))
+        chosen = str(draft.value("penalty")).split("+")
+        for name, tick in self.ticks.items():
+            tick.setChecked(name in chosen)
+        self.projection.setChecked(bool(draft.value("projection")))
+        self.projection.setVisible(bool(self.ticks) and chosen != [NOTHING])
+        self._show_cards(draft)
+        said = [str(error) for key, error in errors.items() if key in (*PLAIN, "penalty")]
+        self.error.setText("\n".join(said))
+        self.error.setVisible(bool(said))
+
+    def _fill(self, box: QComboBox, key: str, name: str) -> None:
+        named = {spec.name: spec for spec in self._of(key)}
+        items = list(named) or [name]
+        if name not in items:
+            items.append(name)
+        if [box.itemData(at) for at in range(box.count())] != items:
+            box.clear()
+            for item in items:
+                box.addItem(named[item].title if item in named else item, item)
+        box.setCurrentIndex(items.index(name))
+        spec = named.get(name)
+        box.setToolTip(f"{spec.words}\n{spec.source}" if spec else "")
+
+    def _show_cards(self, draft: Draft) -> None:
+        """A card for everything chosen that is not the plain choice."""
+        wanted = [
+            spec
+            for spec in self._specs
+            if spec.name != PLAIN.get(spec.kind)
+            and spec.name in str(draft.value(spec.kind)).split("+")
+        ]
+        for name in set(self.cards) - {spec.name for spec in wanted}:
+            card = self.cards.pop(name)
+            self._said.removeWidget(card)
+            card.deleteLater()
+        for spec in wanted:
+            if spec.name not in self.cards:
+                card = SpecCard(spec)
+                card.edited.connect(self._set_option)
+                self.cards[spec.name] = card
+                self._said.addWidget(card)
+            self.cards[spec.name].show_options(self._options())
+
+    # What a person does
+
+    def _choose(self, key: str, name: str) -> None:
+        if name == self._draft.suggested(key):
+            self.cleared.emit(key)
+        else:
+            self.edited.emit(key, name)
+        self._forget_options()
+
+    def _tick_penalties(self) -> None:
+        ticked = [name for name, tick in self.ticks.items() if tick.isChecked()]
+        if ticked:
+            self.edited.emit("penalty", "+".join(ticked))
+        else:
+            self.cleared.emit("penalty")
+        self._forget_options()
+
+    def _set_option(self, name: str, parameter: str, value: object) -> None:
+        options = self._options()
+        own = {**options.get(name, {}), parameter: value}
+        if value is None:
+            own.pop(parameter)
+        options[name] = own
+        self._put_options(options)
+
+    def _forget_options(self) -> None:
+        """Parameters of what is no longer chosen would be refused."""
+        chosen = {str(self._draft.value(key)) for key in PLAIN}
+        chosen |= set(str(self._draft.value("penalty")).split("+"))
+        options = self._options()
+        kept = {name: own for name, own in options.items() if name in chosen}
+        if kept != options:
+            self._put_options(kept)
+
+    def _put_options(self, options: dict[str, dict[str, object]]) -> None:
+        left = {name: own for name, own in options.items() if own}
+        if left:
+            self.edited.emit("options", left)
+        else:
+            self.cleared.emit("options")
+
+    def _options(self) -> dict[str, dict[str, object]]:
+        value = self._draft.value("options")
+        known = value if isinstance(value, dict) else {}
+        return {name: dict(own) for name, own in known.items()}
+
+    def _of(self, kind: str) -> list[Spec]:
+        return [spec for spec in self._specs if spec.kind == kind]

@@ -1,0 +1,260 @@
+"""Settings with a good default, folded away: method, numbers, and a table of the stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.training.recipe_draft import Draft
+from workbench.domain.backbones import BACKBONES, PLAIN, Backbone, StageRule, frozen_stages, preset
+from workbench.domain.errors import ValueRefused
+from workbench.ui.parts.recipe.fields import GROUPS, FieldBox, group_title
+from workbench.ui.parts.recipe.methods import MethodSection
+
+NUMBERS = ("rate", "penalty")
+
+
+class StageTable(QWidget):
+    """`edited("stages", rules)` and `cleared("stages")` as of any key of a recipe."""
+
+    edited = Signal(str, object)
+    cleared = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._backbone: Backbone | None = None
+        self._rules: dict[str, StageRule] = {}
+        self.new: dict[str, QCheckBox] = {}
+        self.frozen: dict[str, QCheckBox] = {}
+        self.numbers: dict[tuple[str, str], QLineEdit] = {}
+        self.presets = QComboBox()
+        for name, text in self._presets().items():
+            self.presets.addItem(text, name)
+        self.presets.setCurrentIndex(-1)
+        self.presets.setPlaceholderText(self.tr("Presets"))
+        self.presets.activated.connect(self._take_preset)
+        heading = QLabel(self.tr("Stages"))
+        heading.setProperty("role", "heading")
+        top = QHBoxLayout()
+        top.addWidget(heading)
+        top.addStretch(1)
+        top.addWidget(self.presets)
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(4)
+        self.error = QLabel()
+        self.error.setProperty("role", "bad")
+        self.error.setWordWrap(True)
+        self.error.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(top)
+        column.addLayout(self._grid)
+        column.addWidget(self.error)
+
+    def _presets(self) -> dict[str, str]:
+        return {
+            "plain": self.tr("All stages alike"),
+            "slower-below": self.tr("Lower stages slower"),
+            "held-below": self.tr("Penalties hold lower stages more"),
+            "new-top": self.tr("Top third begins anew"),
+        }
+
+    def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
+        """The rules that the draft has, under the stages of its backbone."""
+        known = BACKBONES[str(draft.value("backbone"))]
+        if known is not self._backbone:
+            self._backbone = known
+            self._build(known)
+        given = draft.value("stages")
+        named = given if isinstance(given, dict) else {}
+        self._rules = {
+            name: msgspec.convert(msgspec.to_builtins(rule), StageRule)
+            for name, rule in named.items()
+            if name in known.stage_names
+        }
+        stay = frozen_stages(known, str(draft.value("frozen")), self._rules)
+        for name in known.stage_names:
+            rule = self._rules.get(name, PLAIN)
+            self.new[name].setChecked(rule.start == "new")
+            self.frozen[name].setChecked(name in stay)
+            for key in NUMBERS:
+                field, value = self.numbers[name, key], getattr(rule, key)
+                if not field.hasFocus():
+                    field.setText("" if value == 1 else f"{value:g}")
+        wrong = [str(error) for key, error in errors.items() if key.startswith("stages")]
+        self.error.setText("\n".join(wrong))
+        self.error.setVisible(bool(wrong))
+
+    def _build(self, known: Backbone) -> None:
+        while (item := self._grid.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.deleteLater()
+        self.new, self.frozen, self.numbers = {}, {}, {}
+        rows = (
+            self.tr("Begins anew"),
+            self.tr("Frozen"),
+            self.tr("Rate ×"),
+            self.tr("Penalties ×"),
+        )
+        for row, text in enumerate(rows, start=1):
+            label = QLabel(text)
+            label.setProperty("role", "caption")
+            self._grid.addWidget(label, row, 0)
+        for at, name in enumerate(known.stage_names, start=1):
+            self._column(at, name)
+            self._grid.setColumnStretch(at, 1)
+
+    def _column(self, at: int, name: str) -> None:
+        title = QLabel(name)
+        title.setProperty("role", "caption")
+        self._grid.addWidget(title, 0, at, Qt.AlignmentFlag.AlignHCenter)
+        self.new[name] = self._tick(name, "start")
+        self.frozen[name] = self._tick(name, "frozen")
+        self._grid.addWidget(self.new[name], 1, at, Qt.AlignmentFlag.AlignHCenter)
+        self._grid.addWidget(self.frozen[name], 2, at, Qt.AlignmentFlag.AlignHCenter)
+        for row, key in enumerate(NUMBERS, start=3):
+            field = QLineEdit()
+            field.setPlaceholderText("1")
+            field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            field.setMinimumWidth(36)
+            field.setToolTip(f"stages.{name}.{key}")
+            field.setAccessibleName(f"{name} {key}")
+            field.textEdited.connect(lambda text, key=key: self._typed(name, key, text))
+            self.numbers[name, key] = field
+            self._grid.addWidget(field, row, at)
+
+    def _tick(self, name: str, key: str) -> QCheckBox:
+        tick = QCheckBox()
+        tick.setToolTip(f"stages.{name}.{key}")
+        tick.setAccessibleName(f"{name} {key}")
+        if key == "start":
+            tick.clicked.connect(lambda on: self._set(name, start="new" if on else "transferred"))
+        else:
+            tick.clicked.connect(lambda on: self._set(name, frozen=bool(on)))
+        return tick
+
+    # What a person does
+
+    def _typed(self, name: str, key: str, text: str) -> None:
+        try:
+            value = float(text.strip().replace(",", ".") or 1)
+            if not 0 <= value < float("inf"):
+                raise ValueError
+        except ValueError:
+            self.error.setText(str(ValueRefused(f"stages.{name}.{key}", text, "a number ≥ 0")))
+            self.error.show()
+            return
+        self._set(name, **{key: value})
+
+    def _set(self, name: str, **changed: Any) -> None:
+        rule = msgspec.structs.replace(self._rules.get(name, PLAIN), **changed)
+        if rule.start == "new" and "start" in changed:
+            rule = msgspec.structs.replace(rule, frozen=False)
+        self._put({**self._rules, name: rule})
+
+    def _take_preset(self, at: int) -> None:
+        if self._backbone is not None:
+            self._put(preset(self._backbone, self.presets.itemData(at)))
+        self.presets.setCurrentIndex(-1)
+
+    def _put(self, rules: dict[str, StageRule]) -> None:
+        left = {name: msgspec.to_builtins(rule) for name, rule in rules.items() if rule != PLAIN}
+        if left:
+            self.edited.emit("stages", left)
+        else:
+            self.cleared.emit("stages")
+
+
+COLUMNS = 4
+
+
+class MoreSettings(QScrollArea):
+    """All further keys of a recipe in groups. `edited` and `cleared` are those of the fields."""
+
+    edited = Signal(str, object)
+    cleared = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.fields: dict[str, FieldBox] = {}
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inside = QFrame()
+        inside.setProperty("role", "card")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(12, 8, 12, 12)
+        column.setSpacing(8)
+        self.methods = MethodSection()
+        self.methods.edited.connect(self.edited)
+        self.methods.cleared.connect(self.cleared)
+        column.addWidget(self.methods)
+        self.stages = StageTable()
+        self.stages.edited.connect(self.edited)
+        self.stages.cleared.connect(self.cleared)
+        column.addWidget(self.stages)
+        for title, keys in GROUPS:
+            heading = QLabel(group_title(title))
+            heading.setProperty("role", "heading")
+            column.addWidget(heading)
+            column.addLayout(self._grid(keys))
+        column.addStretch(1)
+        self.setWidget(inside)
+
+    def _grid(self, keys: tuple[str, ...]) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(8)
+        for at, key in enumerate(keys):
+            field = FieldBox(key)
+            field.edited.connect(self.edited)
+            field.cleared.connect(self.cleared)
+            self.fields[key] = field
+            grid.addWidget(field, at // COLUMNS, at % COLUMNS, Qt.AlignmentFlag.AlignTop)
+        for at in range(COLUMNS):
+            grid.setColumnStretch(at, 1)
+        return grid
+
+    def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
+        """Fill every field; those that say nothing under this draft are disabled."""
+        self.methods.show_draft(draft, errors)
+        self.stages.show_draft(draft, errors)
+        for key, field in self.fields.items():
+            field.show_draft(draft, errors.get(key))
+            field.setEnabled(_matters(key, draft))
+
+    def reveal(self, key: str) -> None:
+        """Bring a field into sight and the keyboard to it."""
+        field = self.fields.get(key)
+        if field is not None:
+            self.ensureWidgetVisible(field)
+            field.editor.setFocus()
+
+
+def _matters(key: str, draft: Draft) -> bool:
+    if key in ("step_epochs", "step_factor"):
+        return draft.value("schedule") == "step"
+    if key in ("view_weight", "tie"):
+        return draft.value("target") == "category+view"
+    if key == "focal_gamma":
+        return draft.value("loss") == "focal"
+    if key == "mix_alpha":
+        return draft.value("mix") != "none"
+    return key != "momentum" or draft.value("optimizer") != "adamw"

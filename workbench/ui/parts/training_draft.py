@@ -1,0 +1,224 @@
+"""Between the Train page and the app: the draft as edited, its advice, and the deeds on runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QObject, Signal
+
+from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
+from workbench.app.training.preparing import prepare_task
+from workbench.app.training.recipe_draft import Draft
+from workbench.app.training.targets import Target as Choice
+from workbench.app.training.targets import first_target, start_runs, targets
+from workbench.app.training.training import advise, trial_task
+from workbench.app.weights import weights_path, weights_task
+from workbench.domain.advice import Advice
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import KEYS
+from workbench.domain.reports import Progress
+from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.splits import Part
+from workbench.ui.page import Context
+from workbench.ui.parts.recipe.form import Target
+from workbench.ui.parts.run_words import target_words
+
+
+class TrainingDesk(QObject):
+    """Holds the draft. `changed` follows every edit; `prepared(run)` what `train` began, "" where
+    nothing came of it; `downloading(done, total)` and `download_ended(sentence)` tell of ImageNet's
+    weights, the sentence "" where all went well."""
+
+    changed = Signal()
+    prepared = Signal(str)
+    downloading = Signal(int, int)
+    download_ended = Signal(str)
+
+    def __init__(self, context: Context, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self.draft = Draft({})
+        self.refusal = ""  # why nothing can be trained, whatever the settings
+        self._download: Job | None = None
+        self._preparing: Job | None = None
+
+    # The draft
+
+    def take_up(self) -> list[Target]:
+        """What the labels allow to learn now; chooses a target where none is chosen."""
+        choices = targets(self._context.op)
+        wanted = self.draft.chosen.get("target")
+        if wanted not in [choice.name for choice in choices if choice.ready]:
+            first = first_target(choices)
+            self.draft = self.draft.with_value("target", first) if first else self.draft
+        self._advise()
+        return [self._worded(choice) for choice in choices]
+
+    def _worded(self, choice: Choice) -> Target:
+        title = target_words(choice.name)
+        count = self.tr("{labels} labels, {n} labelled").format(
+            labels=choice.labels, n=f"{choice.labelled:,}"
+        )
+        reason = "" if choice.ready else self.tr("Two labels in use are needed.")
+        return Target(choice.name, f"{title}  ·  {count}", reason)
+
+    def edit(self, key: str, value: object) -> None:
+        """A person set `key`."""
+        self.draft = self.draft.with_value(key, value)
+        self._follow(key)
+
+    def take_keys(self, keys: Mapping[str, object]) -> None:
+        """Set several keys at once; those of an earlier advice that they do not name stay."""
+        for key, value in keys.items():
+            self.draft = self.draft.with_value(key, value)
+        self._follow("start")
+
+    def clear(self, key: str) -> None:
+        """`key` shall be as advised again."""
+        self.draft = self.draft.without(key)
+        self._follow(key)
+
+    def clear_all(self) -> None:
+        """Everything but the target shall be as advised again."""
+        self.draft = Draft({"target": self.draft.value("target")})
+        self._follow("target")
+
+    def restore(self, chosen: Mapping[str, object]) -> None:
+        """Take up the keys chosen in an earlier session."""
+        self.draft = Draft({key: value for key, value in chosen.items() if key in KEYS})
+
+    def _follow(self, key: str) -> None:
+        self._advise()
+        self.changed.emit()
+
+    def _advise(self) -> None:
+        """Ask for advice; what is wrong with the chosen values is told by `errors`."""
+        self.refusal = ""
+        if not self.draft.chosen.get("target"):
+            self.refusal = self.tr("Two labels in use are needed.")
+            return
+        try:
+            self.draft = self.draft.advised_by(advise(self._context.op, self._sound()))
+        except KnownError as error:
+            self.draft = self.draft.advised_by(Advice({}, ()))
+            self.refusal = str(error)
+
+    def _sound(self) -> dict[str, object]:
+        errors = self.draft.errors()
+        return {key: value for key, value in self.draft.partial().items() if key not in errors}
+
+    def errors(self) -> dict[str, ValueRefused]:
+        """What is wrong with the settings."""
+        return self.draft.errors() if self.draft.chosen.get("target") else {}
+
+    # Start weights
+
+    def start_runs(self) -> list[tuple[str, str]]:
+        return start_runs(self._context.op, str(self.draft.value("backbone")))
+
+    def weights_present(self) -> bool:
+        """Whether ImageNet's weights of the backbone are on this machine."""
+        known = BACKBONES[str(self.draft.value("backbone"))]
+        return bool(known.weights) and weights_path(known.name) is not None
+
+    def download(self) -> None:
+        """Fetch ImageNet's weights of the backbone."""
+        if self._download is not None:
+            return
+        job = self._context.op.jobs.start(weights_task(str(self.draft.value("backbone"))))
+        self._download = job
+        self.downloading.emit(0, 0)
+        job.reported.connect(self._downloaded)
+        job.ended.connect(self._download_over)
+
+    def stop_download(self) -> None:
+        """End the download; what has come stays and is gone on from."""
+        if self._download is not None:
+            self._download.stop()
+
+    def _downloaded(self, report: object) -> None:
+        if isinstance(report, Progress):
+            self.downloading.emit(report.done, report.total)
+
+    def _download_over(self, outcome: object) -> None:
+        self._download = None
+        failed = isinstance(outcome, Failed)
+        sentence = f"{outcome.sentence} {outcome.remedy}".strip() if failed else ""  # type: ignore[attr-defined]
+        if isinstance(outcome, Cancelled):
+            sentence = ""
+        self.download_ended.emit(sentence)
+
+    # Runs
+
+    def parts(self) -> dict[Part, int]:
+        """How many images each part of the split holds; empty without one."""
+        splits = self._context.op.store.splits
+        return dict(splits.counts()) if splits.current() is not None else {}
+
+    def records(self) -> list[RunRecord]:
+        return list(self._context.op.store.runs.all())
+
+    def running(self) -> bool:
+        """Whether a training is under way."""
+        return any(record.status is RunStatus.RUNNING for record in self.records())
+
+    def can_try(self) -> bool:
+        """Whether a trial step makes sense now."""
+        return not self.refusal and not self.errors() and not self.running()
+
+    def trial(self) -> Task | None:
+        """A trial of the draft, None (and said why) where it cannot be made."""
+        try:
+            return trial_task(self._context.op, self.draft.partial())
+        except KnownError as error:
+            self._context.notify(str(error), "bad")
+            return None
+
+    def draft_keys(self) -> dict[str, object]:
+        """The recipe keys a person chose."""
+        return self.draft.partial()
+
+    def study_keys(self) -> dict[str, object]:
+        """The same, with what every variant of a study has in common even where it is advised: the
+        advice may differ with the variant."""
+        common = {key: self.draft.value(key) for key in ("method", "head", "penalty")}
+        return {**common, **self.draft.partial()}
+
+    @property
+    def preparing(self) -> bool:
+        """Whether a run is being frozen, which takes seconds where there are many images."""
+        return self._preparing is not None
+
+    def train(self) -> None:
+        """Freeze the draft into a run and queue it, or say why it cannot be trained."""
+        if self.preparing:
+            return
+        try:
+            task = prepare_task(self._context.op, self.draft.partial())
+        except KnownError as error:
+            self._context.notify(str(error), "bad")
+            return
+        self._preparing = self._context.op.jobs.start(task)
+        self._preparing.ended.connect(self._prepared)
+
+    def _prepared(self, outcome: Outcome) -> None:
+        self._preparing = None
+        run = outcome.value.id if isinstance(outcome, Done) else ""
+        if run:
+            self._context.queue.enqueue(run)
+        self.prepared.emit(run)
+
+    def do(self, deed: str, run_id: str) -> None:
+        """Pause, resume, stop or remove a run."""
+        queue = self._context.queue
+        deeds = {
+            "pause": queue.pause,
+            "resume": queue.resume,
+            "stop": queue.stop,
+            "remove": queue.remove,
+        }
+        try:
+            deeds[deed](run_id)
+        except KnownError as error:
+            self._context.notify(str(error), "bad")

@@ -1,1 +1,0 @@
-"""Images as tiles and as one photograph: shown, selected, filtered and searched."""

@@ -1,1 +1,0 @@
-"""A transfer from the closest source, asked for and watched."""

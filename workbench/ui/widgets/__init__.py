@@ -1,1 +1,0 @@
-"""Widgets and words that several pages show."""

@@ -1,0 +1,108 @@
+"""The rail at the left: the pages in the order of the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
+
+from workbench.ui.look.icons import ICON_PIXELS, draw_icon
+from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
+
+WIDTH = 64
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A page that can be opened: where its class is, and what the rail shows of it."""
+
+    name: str
+    title: str
+    icon: str
+    module: str
+    class_name: str
+
+
+def page_entries() -> tuple[PageEntry, ...]:
+    """The six pages in the order of the work."""
+
+    def entry(name: str, title: str, icon: str) -> PageEntry:
+        return PageEntry(
+            name, title, icon, f"workbench.ui.pages.{name}.page", f"{name.title()}Page"
+        )
+
+    tr = QCoreApplication.translate
+    return (
+        entry("images", tr("Rail", "Images"), "squares-four"),
+        entry("views", tr("Rail", "Views"), "cube"),
+        entry("mouths", tr("Rail", "Mouths"), "smiley"),
+        entry("train", tr("Rail", "Train"), "play"),
+        entry("results", tr("Rail", "Results"), "chart-bar"),
+        entry("explain", tr("Rail", "Explain"), "magnifying-glass"),
+    )
+
+
+class _RailButton(QToolButton):
+    """An icon over a word; the page that is open has a bar of the accent beside it."""
+
+    def __init__(self, title: str, icon: str) -> None:
+        super().__init__()
+        self._icon = icon
+        self.setText(title)
+        self.setCheckable(True)
+        self.setFixedSize(QSize(WIDTH, 56))
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = Theme.of(self)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        room = QRectF(self.rect()).adjusted(4, 2, -4, -2)
+        if self.isChecked() or self.underMouse():
+            painter.setBrush(theme.hover)
+            painter.drawRoundedRect(room, 6, 6)
+        if self.isChecked():
+            painter.setBrush(theme.accent)
+            painter.drawRoundedRect(QRectF(0, 14, 3, self.height() - 28), 1.5, 1.5)
+        colour = theme.text if self.isChecked() else theme.muted
+        at = (self.width() - ICON_PIXELS) / 2
+        draw_icon(painter, self._icon, QRectF(at, 9, ICON_PIXELS, ICON_PIXELS), colour)
+        painter.setPen(colour)
+        painter.setFont(sized(self.font(), CAPTION_PIXELS, bold=self.isChecked()))
+        painter.drawText(QRectF(0, 33, self.width(), 16), Qt.AlignmentFlag.AlignCenter, self.text())
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(theme.accent)
+            painter.drawRoundedRect(room, 6, 6)
+        painter.end()
+
+
+class Rail(QFrame):
+    """One button per page, 64 pixels wide."""
+
+    chosen = Signal(str)
+
+    def __init__(self, pages: tuple[PageEntry, ...], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedWidth(WIDTH)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 8, 0, 8)
+        column.setSpacing(4)
+        group = QButtonGroup(self)
+        self._buttons: dict[str, _RailButton] = {}
+        for number, page in enumerate(pages, start=1):
+            button = _RailButton(page.title, page.icon)
+            button.setToolTip(f"{page.title}  (Ctrl+{number})")
+            button.clicked.connect(lambda _=False, name=page.name: self.chosen.emit(name))
+            group.addButton(button)
+            column.addWidget(button)
+            self._buttons[page.name] = button
+        column.addStretch(1)
+
+    def show_chosen(self, name: str) -> None:
+        """Mark the page that is open."""
+        self._buttons[name].setChecked(True)

@@ -1,0 +1,171 @@
+"""The bar at the bottom: what is running, how long still, how to stop it, and on which device."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from workbench.app.jobs import Job, JobBoard
+from workbench.app.training.training_queue import TrainingQueue
+from workbench.domain.reports import Started
+from workbench.ui.look.icons import icon
+from workbench.ui.parts.job_line import JobState, clock, state_after
+
+HEIGHT = 36
+TRAINING = "training"  # kind of the tasks that the training queue starts
+
+
+class JobLine(QWidget):
+    """One running job: name, bar, words, time left, and its buttons."""
+
+    def __init__(self, job: Job, queue: TrainingQueue) -> None:
+        super().__init__()
+        self.job = job
+        self._queue = queue
+        self._ending = False
+        self.state = JobState()
+        self.name = QLabel(job.task.title)
+        self.name.setMaximumWidth(260)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 0)
+        self.bar.setFixedWidth(120)
+        self.bar.setTextVisible(False)
+        self.words = QLabel()
+        self.words.setProperty("role", "muted")
+        self.words.setMinimumWidth(40)
+        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.stop = _button("stop", self.tr("Stop “{0}”").format(job.task.title), self)
+        self.stop.clicked.connect(self._stop)
+        self.pause = _button("pause", self.tr("Pause “{0}”").format(job.task.title), self)
+        self.pause.clicked.connect(self._pause)
+        self.pause.setVisible(self._is_training)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        for widget in (self.name, self.bar):
+            row.addWidget(widget)
+        row.addWidget(self.words, 1)
+        row.addWidget(self.pause)
+        row.addWidget(self.stop)
+
+    @property
+    def _is_training(self) -> bool:
+        return self.job.task.kind == TRAINING and bool(self._queue.current)
+
+    def take(self, report: object) -> None:
+        """Show what a report says."""
+        self.state = state_after(report, self.state)
+        if self._ending:
+            return
+        if self.state.fraction is not None:
+            self.bar.setRange(0, 1000)
+            self.bar.setValue(round(1000 * min(1.0, self.state.fraction)))
+        said = [self.state.text]
+        if self.state.eta is not None:
+            said.append(self.tr("{0} left").format(clock(self.state.eta)))
+        text = " · ".join(part for part in said if part)
+        self.words.setText(text)
+        self.words.setToolTip(text)
+
+    def _stop(self) -> None:
+        if self._is_training:
+            self._queue.stop(self._queue.current)
+        else:
+            self.job.stop()
+        self._end(self.tr("stopping…"))
+
+    def _pause(self) -> None:
+        self._queue.pause(self._queue.current)
+        self._end(self.tr("pausing…"))
+
+    def _end(self, words: str) -> None:
+        self._ending = True
+        self.pause.setEnabled(False)
+        self.stop.setEnabled(False)
+        self.words.setText(words)
+
+
+def _button(name: str, tip: str, parent: QWidget) -> QToolButton:
+    button = QToolButton(parent)
+    button.setIcon(icon(name, parent))
+    button.setIconSize(QSize(16, 16))
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+class StatusBar(QFrame):
+    """A line per running job (as many as there is room for, then how many more), and the device."""
+
+    def __init__(self, jobs: JobBoard, queue: TrainingQueue) -> None:
+        super().__init__()
+        self.setFixedHeight(HEIGHT)
+        self._queue = queue
+        self.lines: dict[Job, JobLine] = {}
+        self.idle = QLabel(self.tr("Nothing is running"))
+        self.idle.setProperty("role", "muted")
+        self.more = QLabel()
+        self.more.setProperty("role", "muted")
+        self.device = QLabel()
+        self.device.setProperty("role", "muted")
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(16, 0, 16, 0)
+        self._row.setSpacing(16)
+        self._row.addWidget(self.idle)
+        self._row.addWidget(self.more)
+        self._row.addStretch(1)
+        self._row.addWidget(self.device)
+        jobs.started.connect(self._began)
+        jobs.reported.connect(self._reported)
+        jobs.ended.connect(self._ended)
+        for job in jobs.jobs():
+            self._began(job)
+
+    def set_device(self, words: str) -> None:
+        """What computing happens on, in plain words."""
+        self.device.setText(words)
+
+    def _began(self, job: Job) -> None:
+        line = JobLine(job, self._queue)
+        self.lines[job] = line
+        self._row.insertWidget(len(self.lines) - 1, line, 1)
+        self._fold()
+
+    def _reported(self, job: Job, report: object) -> None:
+        if isinstance(report, Started):
+            self.set_device(report.device)
+        if job in self.lines:
+            self.lines[job].take(report)
+
+    def _ended(self, job: Job, outcome: object) -> None:
+        line = self.lines.pop(job, None)
+        if line is not None:
+            self._row.removeWidget(line)
+            line.hide()
+            line.deleteLater()
+        self._fold()
+
+    def _fold(self) -> None:
+        """As many lines as the width holds; the rest is counted and named in a tooltip."""
+        room = max(1, (self.width() - 240) // 420)
+        lines = list(self.lines.values())
+        for number, line in enumerate(lines):
+            line.setVisible(number < room)
+        hidden = lines[room:]
+        self.more.setVisible(bool(hidden))
+        self.more.setText(self.tr("and {0} more").format(len(hidden)))
+        self.more.setToolTip("\n".join(line.job.task.title for line in hidden))
+        self.idle.setVisible(not lines)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fold()
+        super().resizeEvent(event)

@@ -1,0 +1,157 @@
+"""The window before a project is open: projects of late, a new one, an existing one, the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QFontMetrics
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.settings import Settings
+from workbench.ui.look.icons import icon
+from workbench.ui.window.notifications import Notifications
+
+_WIDTH = 520
+
+
+class _Recent(QPushButton):
+    """A project of late: its name, and where it lies."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.setProperty("tall", True)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        name = QLabel(folder.stem)
+        name.setProperty("role", "heading")
+        place = QLabel()
+        place.setProperty("role", "caption")
+        metrics = QFontMetrics(place.font())
+        home = str(folder.parent)
+        place.setText(metrics.elidedText(home, Qt.TextElideMode.ElideMiddle, _WIDTH - 120))
+        self.setToolTip(str(folder))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 4, 12, 4)
+        column.setSpacing(0)
+        for label in (name, place):
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            column.addWidget(label)
+
+
+class WelcomeWindow(QMainWindow):
+    """Shown when the program starts without a project."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        new: Callable[[], object],
+        choose: Callable[[], object],
+        open_folder: Callable[[Path], object],
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("Vantage Workbench")
+        self.setAcceptDrops(True)
+        self.resize(960, 640)
+        self._settings, self._open = settings, open_folder
+        middle = QWidget()
+        middle.setFixedWidth(_WIDTH)
+        column = QVBoxLayout(middle)
+        column.setSpacing(8)
+        column.addStretch(1)
+        self._greet(column)
+        column.addLayout(self._buttons(new, choose))
+        column.addSpacing(16)
+        self.heading = QLabel(self.tr("Recent projects"))
+        self.heading.setProperty("role", "heading")
+        column.addWidget(self.heading)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(4)
+        column.addLayout(self._list)
+        column.addStretch(2)
+        whole = QWidget()
+        row = QHBoxLayout(whole)
+        row.addWidget(middle, 0, Qt.AlignmentFlag.AlignHCenter)
+        self.setCentralWidget(whole)
+        self.notes = Notifications(whole)
+        self.show_recent()
+
+    def _greet(self, column: QVBoxLayout) -> None:
+        title = QLabel("Vantage Workbench")
+        title.setProperty("role", "title")
+        says = QLabel(
+            self.tr("From folders of photographs to a classifier you can trust, on this computer.")
+        )
+        says.setProperty("role", "muted")
+        says.setWordWrap(True)
+        column.addWidget(title)
+        column.addWidget(says)
+        column.addSpacing(16)
+
+    def _buttons(self, new: Callable[[], object], choose: Callable[[], object]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.new_button = QPushButton(icon("plus", self, "on_accent"), self.tr("New project…"))
+        self.new_button.setProperty("primary", True)
+        self.open_button = QPushButton(icon("folder-open", self), self.tr("Open project…"))
+        self.new_button.clicked.connect(lambda: new())
+        self.open_button.clicked.connect(lambda: choose())
+        row.addWidget(self.new_button)
+        row.addWidget(self.open_button)
+        row.addStretch(1)
+        return row
+
+    def show_recent(self) -> None:
+        """List the projects of late anew."""
+        while (item := self._list.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        recent = self._settings.recent[:6]
+        self.heading.setVisible(bool(recent))
+        for folder in recent:
+            self._list.addWidget(self._recent_line(folder))
+
+    def _recent_line(self, folder: Path) -> QWidget:
+        line = QFrame()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        entry = _Recent(folder)
+        entry.clicked.connect(lambda: self._open(folder))
+        away = QToolButton()
+        away.setIcon(icon("x", self, "muted"))
+        away.setToolTip(self.tr("Take it off this list (the project stays where it is)"))
+        away.clicked.connect(lambda: self._forget(folder))
+        row.addWidget(entry, 1)
+        row.addWidget(away)
+        return line
+
+    def _forget(self, folder: Path) -> None:
+        self._settings.forget(folder)
+        self.show_recent()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _project_in(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        folder = _project_in(event)
+        if folder is not None:
+            event.acceptProposedAction()
+            self._open(folder)
+
+
+def _project_in(event: QDropEvent) -> Path | None:
+    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    found = [path for path in paths if path.suffix == ".workbench" and path.is_dir()]
+    return found[0] if found else None

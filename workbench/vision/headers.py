@@ -1,0 +1,238 @@
+"""What an image file says of itself before it is decoded: kind, size, orientation, identity."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from blake3 import blake3
+from PIL import Image
+
+from workbench.domain.geometry import Rect
+
+PIXEL_LIMIT = 200_000_000  # more than any camera's; above it a small file can fill the memory
+EXIF_ORIENTATION = 0x0112
+START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+NAMES = {"jpeg": "JPEG", "png": "PNG", "bmp": "BMP", "tiff": "TIFF", "webp": "WebP"}
+
+Image.MAX_IMAGE_PIXELS = None  # ours is checked on the header alone, and does not warn
+
+
+class Unreadable(Exception):
+    """A file's bytes are no whole image; the message is the end of a sentence about the file."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Size in pixels as displayed (after the EXIF orientation), and kind.
+
+    `format` is jpeg, png, bmp, tiff or webp; `orientation` is the EXIF value 1–8 with which the
+    stored pixels are to be turned.
+    """
+
+    width: int
+    height: int
+    format: str
+    orientation: int = 1
+
+    @property
+    def whole(self) -> Rect:
+        """The whole image as a rectangle."""
+        return Rect(0, 0, self.width, self.height)
+
+
+def parse_header(data: bytes) -> Header:
+    """The header of a whole file's bytes; raises Unreadable with the reason.
+
+    Nothing is decoded. That a file is whole is told from its structure: the end-of-image marker of
+    a JPEG, lengths and checksums of a PNG's chunks, the extent of BMP, TIFF and WebP data.
+    """
+    if not data:
+        raise Unreadable("is empty (0 bytes)")
+    kind = sniff(data)
+    try:
+        header = _PARSERS[kind](data)
+    except Unreadable:
+        raise
+    except (OSError, ValueError, SyntaxError, LookupError, struct.error, TypeError) as error:
+        raise Unreadable(f"is damaged: its {NAMES[kind]} header cannot be read") from error
+    if header.width <= 0 or header.height <= 0:
+        raise Unreadable("is damaged: it says that it has no pixels")
+    if header.width * header.height > PIXEL_LIMIT:
+        raise Unreadable(
+            f"is too large: {header.width} × {header.height} pixels, "
+            f"the limit is {PIXEL_LIMIT // 1_000_000} megapixels"
+        )
+    return header
+
+
+def sniff(data: bytes) -> str:
+    """The kind of image that the first bytes announce; raises Unreadable for any other."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if data.startswith(b"BM"):
+        return "bmp"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "tiff"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "webp"
+    if data.startswith(b"\xff\xd8") or (len(data) < 8 and b"\x89PNG".startswith(data[:4])):
+        raise Unreadable("is truncated: it ends within its first bytes")
+    raise Unreadable("is not an image of a known kind (JPEG, PNG, BMP, TIFF or WebP)")
+
+
+def _displayed(width: int, height: int, kind: str, orientation: int) -> Header:
+    turned = orientation in (5, 6, 7, 8)
+    known = orientation if 1 <= orientation <= 8 else 1
+    return Header(*((height, width) if turned else (width, height)), kind, known)
+
+
+def _jpeg(data: bytes) -> Header:
+    size: tuple[int, int] | None = None
+    orientation = 1
+    at = 2
+    while True:
+        marker, at, length = _jpeg_segment(data, at)
+        if marker in START_OF_FRAME and size is None:
+            height, width = struct.unpack_from(">HH", data, at + 3)
+            size = width, height
+        elif marker == 0xE1 and data.startswith(b"Exif\0\0", at + 2):
+            orientation = tiff_orientation(data[at + 8 : at + length])
+        at += length
+        if marker == 0xDA:
+            break
+    # Entropy-coded bytes never hold FF D9, and a thumbnail's lies before the scan.
+    if data.rfind(b"\xff\xd9", at) < 0:
+        raise Unreadable("is truncated: the end of the JPEG data is missing")
+    if size is None:
+        raise Unreadable("is damaged: its JPEG header gives no size")
+    return _displayed(*size, "jpeg", orientation)
+
+
+def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
+    """Marker, offset of its length field, and length of the segment that starts at `at`."""
+    start = data.find(b"\xff", at)
+    while 0 <= start < len(data) - 1 and data[start + 1] in (0x00, 0x01, 0xFF):
+        start = data.find(b"\xff", start + 1)
+    if start < 0 or start + 4 > len(data):
+        raise Unreadable("is truncated: it ends within its JPEG header")
+    marker = data[start + 1]
+    length = int.from_bytes(data[start + 2 : start + 4])
+    if marker == 0xD9 or length < 2:
+        raise Unreadable("is damaged: its JPEG header has no picture")
+    if start + 2 + length > len(data):
+        raise Unreadable("is truncated: it ends within its JPEG header")
+    return marker, start + 2, length
+
+
+def tiff_orientation(block: bytes) -> int:
+    """The orientation (1–8) in a TIFF-structured EXIF block; 1 when absent or damaged."""
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 10:
+        return 1
+    (first,) = struct.unpack_from(order + "I", block, 4)
+    if first + 2 > len(block):
+        return 1
+    (count,) = struct.unpack_from(order + "H", block, first)
+    for i in range(count):
+        at = first + 2 + 12 * i
+        if at + 12 > len(block):
+            break
+        tag, _, _, value = struct.unpack_from(order + "HHIH", block, at)
+        if tag == EXIF_ORIENTATION:
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _png(data: bytes) -> Header:
+    width, height = struct.unpack_from(">II", data, 16)
+    orientation = 1
+    at = 8
+    while True:
+        if at + 12 > len(data):
+            raise Unreadable("is truncated: the end of the PNG data is missing")
+        (length,) = struct.unpack_from(">I", data, at)
+        name = data[at + 4 : at + 8]
+        end = at + 8 + length
+        if end + 4 > len(data):
+            raise Unreadable("is truncated: the end of the PNG data is missing")
+        if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
+            raise Unreadable("is damaged: a checksum of its PNG data is wrong")
+        if name == b"eXIf":
+            orientation = tiff_orientation(data[at + 8 : end])
+        if name == b"IEND":
+            return _displayed(width, height, "png", orientation)
+        at = end + 4
+
+
+def _bmp(data: bytes) -> Header:
+    with Image.open(io.BytesIO(data), formats=("BMP",)) as image:
+        width, height = image.size
+    (offset,) = struct.unpack_from("<I", data, 10)
+    bits, compression = struct.unpack_from("<HI", data, 28)
+    row = (width * bits + 31) // 32 * 4
+    if compression in (0, 3) and offset + row * height > len(data):
+        raise Unreadable("is truncated: the end of the BMP data is missing")
+    return Header(width, height, "bmp")
+
+
+def _tiff(data: bytes) -> Header:
+    with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        width, height = tags[256], tags[257]
+        orientation = tags.get(EXIF_ORIENTATION, 1)
+        for starts, counts in ((273, 279), (324, 325)):
+            for start, count in zip(tags.get(starts, ()), tags.get(counts, ()), strict=False):
+                if start + count > len(data):
+                    raise Unreadable("is truncated: the end of the TIFF data is missing")
+    return _displayed(width, height, "tiff", orientation)
+
+
+def _webp(data: bytes) -> Header:
+    if 8 + int.from_bytes(data[4:8], "little") > len(data):
+        raise Unreadable("is truncated: the end of the WebP data is missing")
+    with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
+        width, height = image.size
+        exif = image.info.get("exif", b"")
+    return _displayed(width, height, "webp", tiff_orientation(exif.removeprefix(b"Exif\0\0")))
+
+
+_PARSERS = {"jpeg": _jpeg, "png": _png, "bmp": _bmp, "tiff": _tiff, "webp": _webp}
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What one reading of a file tells: BLAKE3 of its bytes in hexadecimal, width and height as
+    displayed, size in bytes and time of last change (seconds since the epoch)."""
+
+    hash: str
+    width: int
+    height: int
+    size: int
+    mtime: float
+
+
+def examine(path: Path) -> FileFacts:
+    """Read a file once; raises Unreadable when the system refuses or it is no whole image."""
+    try:
+        stat = path.stat()
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Unreadable(f"cannot be read: {why}") from error
+    header = parse_header(data)
+    digest = blake3(data).hexdigest()
+    return FileFacts(digest, header.width, header.height, len(data), stat.st_mtime)
+
+
+def identify(path: Path) -> str | None:
+    """BLAKE3 of a file's bytes in hexadecimal; None when there is no such file to be read."""
+    try:
+        return blake3(path.read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        return None
