@@ -26,8 +26,8 @@ from tests.fixtures.drawn_faces import photograph
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
 from workbench.app.mouths.cropping import detection_task
-from workbench.app.results.run_images import RunImages, Shown
-from workbench.app.session import OpenProject
+from workbench.app.results.run_images import RunImages, ShownImages
+from workbench.app.session import Session
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.storage.project import Project
@@ -62,7 +62,7 @@ def wait_until(there: Callable[[], bool], seconds: float = 120) -> None:
 @contextmanager
 def window_on(project: Path) -> Iterator[MainWindow]:
     """The real window on a project, closed at the end."""
-    window = MainWindow(OpenProject(Project.open(project)))
+    window = MainWindow(Session(Project.open(project)))
     window.resize(*SIZE)
     window.show()
     wait(1.5)
@@ -100,13 +100,13 @@ def reduced(pixels: NDArray[np.uint8]) -> Image.Image:
 
 def run_called(window: MainWindow, start: str) -> RunRecord:
     """The newest run whose name begins so."""
-    return next(run for run in window.op.store.runs.all() if run.name.startswith(start))
+    return next(run for run in window.session.store.runs.all() if run.name.startswith(start))
 
 
 def take_cars(project: Path, theme: str) -> None:
     """Images, Views, Train, Results and Explain of the demo's target."""
     with window_on(project) as window:
-        ids = window.op.store.images.ids()
+        ids = window.session.store.images.ids()
         window.go("images", image=int(ids[5]))
         wait(2)
         take(window, "images", theme)
@@ -116,7 +116,7 @@ def take_cars(project: Path, theme: str) -> None:
         transfer = run_called(window, "transfer")
         window.go("train", run=transfer.id)
         wait(4)  # the trial step starts by itself
-        wait_until(lambda: not window.op.jobs.jobs())
+        wait_until(lambda: not window.session.jobs.jobs())
         take(window, "train", theme)
         window.go("results", run=transfer.id)
         results = window.page("results")
@@ -126,8 +126,8 @@ def take_cars(project: Path, theme: str) -> None:
         results.matrix.view.chosen.emit(wagon, coupe)
         wait(2)
         take(window, "results", theme)
-        of_run = RunImages(window.op, transfer.id)
-        rows = of_run.rows(Part.TEST, Shown.RIGHT)[::9][:12]
+        of_run = RunImages(window.session, transfer.id)
+        rows = of_run.rows(Part.TEST, ShownImages.RIGHT)[::9][:12]
         images = [int(of_run.table.images[row]) for row in rows]
         window.go("explain", run=transfer.id, ids=images)
         explain = window.page("explain")
@@ -158,23 +158,23 @@ def make_faces(folder: Path) -> Path:
         opening, smile = (n % 4) / 4, (n % 3) / 2
         picture = photograph(opening=opening, smile=smile, seed=n)
         save_png(photographs / f"face-{n:02}.png", picture)
-    op = OpenProject(Project.create(folder / "Faces"))
-    run_here(import_task(op, [photographs]))
-    run_here(detection_task(op, op.store.images.ids().tolist()))
-    op.close()
-    return op.store.folder
+    session = Session(Project.create(folder / "Faces"))
+    run_here(import_task(session, [photographs]))
+    run_here(detection_task(session, session.store.images.ids().tolist()))
+    session.close()
+    return session.store.folder
 
 
 def copy_project(original: Path, copy: Path) -> None:
     """A fresh copy whose images are those that were copied beside it."""
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(original, copy)
-    op = OpenProject(Project.open(copy))
-    source = op.store.images.sources()[0]
-    with op.edit("Find the moved source"):
-        op.store.images.relink(source.id, str(copy.parent / "target" / Path(source.path).name))
-    op.store.history.forget()
-    op.close()
+    session = Session(Project.open(copy))
+    source = session.store.images.sources()[0]
+    with session.edit("Find the moved source"):
+        session.store.images.relink(source.id, str(copy.parent / "target" / Path(source.path).name))
+    session.store.history.forget()
+    session.close()
 
 
 def main(demo: Path) -> int:

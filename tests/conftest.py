@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the learning program s
 os.environ.setdefault("WORKBENCH_SQUARES_GIB", "0")  # nothing is kept in a person's home
 
 from workbench.app.jobs import Job
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.storage.project import Project, process_started
 
 GRACE = 2.0  # seconds that a thread or process has to end after its test
@@ -34,9 +34,9 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def op(project: Project, qapp: object) -> Iterator[OpenProject]:
+def session(project: Project, qapp: object) -> Iterator[Session]:
     """The same project open for the app's deeds; its jobs are stopped and waited for."""
-    opened = OpenProject(project)
+    opened = Session(project)
     yield opened
     opened.close()
 

@@ -9,19 +9,19 @@ import pytest
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.training import prepare, training_task
 from workbench.app.transfer.assessing import assess_task, assessments, report_of
 from workbench.app.transfer.relatedness import comparisons, domain_of, relatedness_task
 from workbench.domain.assessments import (
-    ORDER_FILE,
+    REQUEST_FILE,
     Assessment,
-    AssessmentOrder,
-    StartOrder,
+    AssessmentRequest,
+    StartRequest,
     StartScores,
 )
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.relatedness import RelatednessOrder
+from workbench.domain.relatedness import RelatednessRequest
 from workbench.domain.runs import (
     SAMPLES_FILE,
     LabelList,
@@ -32,19 +32,19 @@ from workbench.domain.runs import (
 )
 from workbench.storage.project import Project
 
-QUICK = RelatednessOrder(domains=(), side=32, networks=1, steps=6, batch=4)
+QUICK = RelatednessRequest(domains=(), side=32, networks=1, steps=6, batch=4)
 
 
 @pytest.fixture
 def small(tmp_path, qapp):
-    op = small_project(tmp_path)
-    yield op
-    op.close()
+    session = small_project(tmp_path)
+    yield session
+    session.close()
 
 
-def trained(op, **chosen):
-    record = prepare(op, {**FAST, **chosen})
-    assert isinstance(run_here(training_task(op, record.id)), Done)
+def trained(session, **chosen):
+    record = prepare(session, {**FAST, **chosen})
+    assert isinstance(run_here(training_task(session, record.id)), Done)
     return record.id
 
 
@@ -71,7 +71,7 @@ def test_starts_are_scored_and_the_answer_comes_back_after_a_restart(small):
 
     folder = small.store.folder
     small.close()
-    again = OpenProject(Project.open(folder))
+    again = Session(Project.open(folder))
     try:
         assert assessments(again) == [outcome.value]
         assert list(again.store.runs_folder.glob(".*")) == []
@@ -162,7 +162,7 @@ def test_sources_are_ranked_and_the_comparison_comes_back_after_a_restart(small,
 
     folder = small.store.folder
     small.close()
-    again = OpenProject(Project.open(folder))
+    again = Session(Project.open(folder))
     try:
         (kept,) = comparisons(again)
         assert (kept.label_set, kept.found) == ("category", outcome.value)
@@ -199,7 +199,9 @@ def test_the_program_says_what_is_wrong_with_its_order(tmp_path, mode):
     assert code == 1
     assert said[-1]["report"] == "broken"
     assert "order.json cannot be read" in said[-1]["sentence"]
-    (tmp_path / ORDER_FILE).write_bytes(msgspec.json.encode(StartOrder(start="x", backbone="y")))
+    (tmp_path / REQUEST_FILE).write_bytes(
+        msgspec.json.encode(StartRequest(start="x", backbone="y"))
+    )
     assert "is damaged" in program(tmp_path, mode)[1][-1]["sentence"]
 
 
@@ -209,8 +211,8 @@ def test_the_program_leaves_off_when_asked_to(small, tmp_path):
     samples = list(domain_of(small.store, "category").samples)
     every = [msgspec.structs.replace(s, part=("train", "test")[s.image % 2]) for s in samples]
     (folder / SAMPLES_FILE).write_bytes(encode_samples(every))
-    starts = (StartOrder(start="none", backbone="simpleconv3"),)
-    order = AssessmentOrder(starts=starts, held_out="test")
-    (folder / ORDER_FILE).write_bytes(msgspec.json.encode(order))
+    starts = (StartRequest(start="none", backbone="simpleconv3"),)
+    order = AssessmentRequest(starts=starts, held_out="test")
+    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
     code, said = program(folder, "--assess", b"stop\n")
     assert (code, said[-1]["report"]) == (0, "stopped")

@@ -11,7 +11,7 @@ from workbench.app.jobs import Done, run_here
 from workbench.app.similar.clustering import (
     agreement,
     carried,
-    cluster_order,
+    cluster_request,
     cluster_task,
     label_clusters,
 )
@@ -39,14 +39,14 @@ def weights(tmp_path):
 
 @pytest.fixture
 def small(tmp_path, qapp):
-    op = small_project(tmp_path, count=24)
-    yield op
-    op.close()
+    session = small_project(tmp_path, count=24)
+    yield session
+    session.close()
 
 
-def by_hand(op, sure=1.0):
+def by_hand(session, sure=1.0):
     """Clusters of the 24 images: twelve, eight and four of them."""
-    ids = op.store.images.ids()
+    ids = session.store.images.ids()
     confidence = np.full(24, sure, np.float32)
     confidence[::2] = 0.25
     return Clusters(ids, np.full(24, -1), np.repeat([0, 1, 2], [12, 8, 4]), confidence)
@@ -54,7 +54,7 @@ def by_hand(op, sure=1.0):
 
 def test_groups_are_learned_once_and_kept(small, weights):
     source = feature_source(small, weights)
-    order = cluster_order(source, "deepcluster", 3, rounds=1)
+    order = cluster_request(source, "deepcluster", 3, rounds=1)
     task = cluster_task(small, source, order)
     outcome = run_here(task)
     assert isinstance(outcome, Done), outcome

@@ -24,7 +24,7 @@ from workbench.vision.reading import read_rgb
 
 
 @pytest.fixture
-def faces(op, tmp_path):
+def faces(session, tmp_path):
     """Ids of: one face, two faces, no face."""
     root = tmp_path / "people"
     root.mkdir()
@@ -32,86 +32,86 @@ def faces(op, tmp_path):
     pictures = {"1one": photograph(), "2two": two, "3none": photograph(320, 240, ())}
     for name, pixels in pictures.items():
         Image.fromarray(pixels).save(root / f"{name}.png")
-    run_here(import_task(op, [root]))
-    return op.store.images.ids().tolist()
+    run_here(import_task(session, [root]))
+    return session.store.images.ids().tolist()
 
 
-def detected(op, ids, **options):
-    outcome = run_here(cropping.detection_task(op, ids, **options))
+def detected(session, ids, **options):
+    outcome = run_here(cropping.detection_task(session, ids, **options))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
 
-def test_detection_review_and_detection_again(op, faces):
+def test_detection_review_and_detection_again(session, faces):
     one, two, none = faces
-    result = detected(op, faces)
+    result = detected(session, faces)
     assert (result.images, result.found, result.several, result.missed) == (3, 2, 1, 1)
     assert result.faces == 3
-    assert [crop.face for crop in op.store.crops.of_image(two)] == [0, 1]
-    assert op.store.crops.of_image(none)[0].state is CropState.MISSED
+    assert [crop.face for crop in session.store.crops.of_image(two)] == [0, 1]
+    assert session.store.crops.of_image(none)[0].state is CropState.MISSED
 
-    crop = op.store.crops.of_image(one)[0]
-    moved = cropping.adjust(op, crop, Rect(-5, 10, 75, 90))
+    crop = session.store.crops.of_image(one)[0]
+    moved = cropping.adjust(session, crop, Rect(-5, 10, 75, 90))
     assert (moved.state, moved.reviewed, moved.rect) == (
         CropState.ADJUSTED, True, Rect(0, 10, 80, 90),
     )  # fmt: skip
-    first, second = op.store.crops.of_image(two)
-    op.store.labels.assign_crops([second.id], "expression", "smile")
-    cropping.choose(op, first.id)
-    states = [crop.state for crop in op.store.crops.of_image(two)]
+    first, second = session.store.crops.of_image(two)
+    session.store.labels.assign_crops([second.id], "expression", "smile")
+    cropping.choose(session, first.id)
+    states = [crop.state for crop in session.store.crops.of_image(two)]
     assert states == [CropState.FOUND, CropState.REJECTED]
 
-    assert detected(op, faces, again=False).left_out == 3
-    detected(op, faces)
-    assert op.store.crops.of_image(one) == [moved]
-    assert [crop.state for crop in op.store.crops.of_image(two)] == states
-    assert op.store.labels.of_crops([second.id], "expression") == {second.id: "smile"}
-    cropping.accept(op, [second.id])
-    assert all(crop.usable for crop in op.store.crops.of_image(two))
+    assert detected(session, faces, again=False).left_out == 3
+    detected(session, faces)
+    assert session.store.crops.of_image(one) == [moved]
+    assert [crop.state for crop in session.store.crops.of_image(two)] == states
+    assert session.store.labels.of_crops([second.id], "expression") == {second.id: "smile"}
+    cropping.accept(session, [second.id])
+    assert all(crop.usable for crop in session.store.crops.of_image(two))
 
-    drawn = cropping.add_by_hand(op, none, Rect(100, 100, 180, 180))
-    assert op.store.crops.of_image(none) == [drawn]
-    cropping.reject(op, [drawn.id])
-    cropping.accept(op, [drawn.id])
-    assert op.store.crops.of_image(none)[0].state is CropState.ADJUSTED
-    detected(op, [none])
-    assert [crop.detector for crop in op.store.crops.of_image(none)] == ["hand"]
+    drawn = cropping.add_by_hand(session, none, Rect(100, 100, 180, 180))
+    assert session.store.crops.of_image(none) == [drawn]
+    cropping.reject(session, [drawn.id])
+    cropping.accept(session, [drawn.id])
+    assert session.store.crops.of_image(none)[0].state is CropState.ADJUSTED
+    detected(session, [none])
+    assert [crop.detector for crop in session.store.crops.of_image(none)] == ["hand"]
 
 
-def test_one_undo_takes_a_detection_back(op, faces, monkeypatch):
+def test_one_undo_takes_a_detection_back(session, faces, monkeypatch):
     monkeypatch.setattr(cropping, "BATCH_SECONDS", 0.0)
-    detected(op, faces)
-    assert op.undo() == "Find mouths"
-    assert op.store.crops.of_images(faces) == {}
-    op.redo()
-    assert len(op.store.crops.of_images(faces)) == 3
+    detected(session, faces)
+    assert session.undo() == "Find mouths"
+    assert session.store.crops.of_images(faces) == {}
+    session.redo()
+    assert len(session.store.crops.of_images(faces)) == 3
 
 
-def test_files_out_of_reach_cost_no_crops(op, faces):
+def test_files_out_of_reach_cost_no_crops(session, faces):
     one, two, _ = faces
-    detected(op, [one])
-    before = op.store.crops.of_image(one)
+    detected(session, [one])
+    before = session.store.crops.of_image(one)
     for image in (one, two):
-        op.store.images.path(image).unlink()
-    result = detected(op, [one, two])
+        session.store.images.path(image).unlink()
+    result = detected(session, [one, two])
     assert len(result.failed) == 2
-    assert op.store.crops.of_image(one) == before
-    (missed,) = op.store.crops.of_image(two)
+    assert session.store.crops.of_image(one) == before
+    (missed,) = session.store.crops.of_image(two)
     assert missed.state is CropState.MISSED
     assert "cannot be read" in missed.reason
 
 
-def test_images_removed_meanwhile_are_passed_over(op, faces):
-    task = cropping.detection_task(op, faces)
-    with op.edit("remove"):
-        op.store.images.remove(faces[:2])
+def test_images_removed_meanwhile_are_passed_over(session, faces):
+    task = cropping.detection_task(session, faces)
+    with session.edit("remove"):
+        session.store.images.remove(faces[:2])
     assert isinstance(run_here(task), Done)
-    assert list(op.store.crops.of_images(faces)) == [faces[2]]
+    assert list(session.store.crops.of_images(faces)) == [faces[2]]
 
 
-def test_it_can_be_stopped_while_its_processes_start(op, faces):
+def test_it_can_be_stopped_while_its_processes_start(session, faces):
     stop = threading.Event()
-    task = cropping.detection_task(op, faces)
+    task = cropping.detection_task(session, faces)
     steps = task.work()
     next(steps)  # the processes are being started
     steps.close()
@@ -119,19 +119,19 @@ def test_it_can_be_stopped_while_its_processes_start(op, faces):
     assert isinstance(run_here(task, stop=stop), Cancelled)
 
 
-def test_a_wrong_landmark_file_is_said(op, faces, tmp_path):
+def test_a_wrong_landmark_file_is_said(session, faces, tmp_path):
     wrong = tmp_path / "wrong.dat"
     wrong.write_bytes(b"nothing")
-    cropping.choose_landmarks_file(op, wrong)
-    outcome = run_here(cropping.detection_task(op, faces))
+    cropping.choose_landmarks_file(session, wrong)
+    outcome = run_here(cropping.detection_task(session, faces))
     assert isinstance(outcome, Failed)
     assert str(wrong) in outcome.sentence
     assert outcome.report == ""
     wrong.unlink()
     with pytest.raises(KnownError):
-        cropping.detection_task(op, faces)
-    cropping.choose_landmarks_file(op, None)
-    assert cropping.landmarks_file(op) == landmarks_path()
+        cropping.detection_task(session, faces)
+    cropping.choose_landmarks_file(session, None)
+    assert cropping.landmarks_file(session) == landmarks_path()
 
 
 def test_a_process_that_dies_costs_one_photograph(tmp_path):
@@ -159,32 +159,32 @@ def _child() -> int:
     raise AssertionError("no process")
 
 
-def test_crops_as_files(op, faces, tmp_path):
-    detected(op, faces)
-    (crop,) = op.store.crops.of_image(faces[0])
-    op.store.labels.assign_crops([crop.id], "expression", "smile")
+def test_crops_as_files(session, faces, tmp_path):
+    detected(session, faces)
+    (crop,) = session.store.crops.of_image(faces[0])
+    session.store.labels.assign_crops([crop.id], "expression", "smile")
     out = tmp_path / "out"
-    assert cropping.write_crops(op, out) == 3
+    assert cropping.write_crops(session, out) == 3
     saved = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
     assert saved[0] == f"smile/1one_{crop.id}.png"
     assert [name.split("_")[0] for name in saved[1:]] == ["unlabelled/2two"] * 2
     pixels = read_rgb(out / saved[0])
     assert pixels.shape == (128, 128, 3)
-    whole = read_rgb(op.store.images.path(faces[0]), rect=crop.rect)
+    whole = read_rgb(session.store.images.path(faces[0]), rect=crop.rect)
     assert abs(pixels.mean() - whole.mean()) < 2
-    op.store.images.path(faces[0]).unlink()
+    session.store.images.path(faces[0]).unlink()
     notes: deque[object] = deque()
-    assert run_here(save_crops_task(op, out), notes.append) == Done(2)
+    assert run_here(save_crops_task(session, out), notes.append) == Done(2)
     (out / "blocked").write_text("")
     with pytest.raises(KnownError, match="blocked"):
-        cropping.write_crops(op, out / "blocked")
+        cropping.write_crops(session, out / "blocked")
 
 
-def test_choosing_what_is_gone(op, faces):
+def test_choosing_what_is_gone(session, faces):
     with pytest.raises(KnownError):
-        cropping.choose(op, 999)
+        cropping.choose(session, 999)
     missed = Crop(None, faces[2], 0, CropState.MISSED, reason="no face was found")
-    missed = op.store.crops.save(missed)
-    cropping.accept(op, [missed.id])
-    assert op.store.crops.of_image(faces[2]) == [missed]
-    assert np.array_equal(op.store.crops.ids(CropState.MISSED), [missed.id])
+    missed = session.store.crops.save(missed)
+    cropping.accept(session, [missed.id])
+    assert session.store.crops.of_image(faces[2]) == [missed]
+    assert np.array_equal(session.store.crops.ids(CropState.MISSED), [missed.id])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.app.images.importing import Batch, import_task
+from workbench.app.images.importing import ImportBatch, import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.domain.errors import ValueRefused
 from workbench.domain.labels import Author
@@ -23,18 +23,18 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (32, 24)) -> Path:
     return path
 
 
-def taken(op, *places, **origins):
-    outcome = run_here(import_task(op, places, **origins))
+def taken(session, *places, **origins):
+    outcome = run_here(import_task(session, places, **origins))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
 
-def labels(op, label_set="category"):
-    rows = op.store.images.rows(op.store.images.ids())
+def labels(session, label_set="category"):
+    rows = session.store.images.rows(session.store.images.ids())
     return {row.name: row.labels.get(label_set) for row in rows}
 
 
-def test_a_folder_with_everything_in_it(op, tmp_path):
+def test_a_folder_with_everything_in_it(session, tmp_path):
     root = tmp_path / "birds"
     draw(root / "a" / "one.jpg", 1, (40, 30))
     draw(root / "b" / "two.PNG", 2)
@@ -50,93 +50,93 @@ def test_a_folder_with_everything_in_it(op, tmp_path):
     draw(root / "old.workbench" / "crops" / "x.png", 5)
     shutil.copy(root / "b" / "two.PNG", root / "no_suffix")
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    result = taken(op, root)
+    result = taken(session, root)
     assert (result.added, result.known, result.duplicates) == (2, 0, 2)
     reasons = {file.path: file.reason for file in result.skipped}
     assert sorted(reasons) == ["cut.jpg", "empty.jpg", "moving.gif", "raw.nef", "text.png"]
     assert "truncated" in reasons["cut.jpg"]
     assert "0 bytes" in reasons["empty.jpg"]
-    assert op.store.images.skipped(1) == result.skipped
+    assert session.store.images.skipped(1) == result.skipped
     assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    first = op.store.images.rows(op.store.images.ids())[0]
-    assert len(op.store.images.places(first.id)) == 2
+    first = session.store.images.rows(session.store.images.ids())[0]
+    assert len(session.store.images.places(first.id)) == 2
     assert (first.width, first.height) == (40, 30)
 
 
-def test_again_adds_only_what_is_new_or_changed(op, tmp_path, monkeypatch):
+def test_again_adds_only_what_is_new_or_changed(session, tmp_path, monkeypatch):
     root = tmp_path / "birds"
     for i in range(5):
         draw(root / f"{i}.png", i)
-    taken(op, root)
+    taken(session, root)
     draw(root / "5.png", 5)
     draw(root / "2.png", 99)
     os.utime(root / "2.png", (1, 1))
     read: list[str] = []
     plain = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda self: (read.append(self.name), plain(self))[1])
-    result = taken(op, root)
+    result = taken(session, root)
     assert sorted(read) == ["2.png", "5.png"]
     assert (result.added, result.known) == (2, 4)
 
 
-def test_labels_reach_files_that_are_known_already(op, tmp_path):
+def test_labels_reach_files_that_are_known_already(session, tmp_path):
     for name in ("front", "back"):
         draw(tmp_path / "cars" / name / f"{name}.png", len(name))
-    taken(op, tmp_path / "cars")
-    result = taken(op, tmp_path / "cars", view_from="folder")
+    taken(session, tmp_path / "cars")
+    result = taken(session, tmp_path / "cars", view_from="folder")
     assert (result.added, result.known, result.labelled) == (0, 2, 2)
-    assert labels(op, "view") == {"front.png": "front", "back.png": "back"}
+    assert labels(session, "view") == {"front.png": "front", "back.png": "back"}
 
 
-def test_category_and_view_by_folders(op, tmp_path):
+def test_category_and_view_by_folders(session, tmp_path):
     draw(tmp_path / "cars" / "train" / "mini" / "Left" / "x.png", 1)
     draw(tmp_path / "cars" / "beetle" / "y.png", 2)
-    taken(op, tmp_path / "cars", category_from="folder", view_from="folder")
-    assert labels(op) == {"x.png": "mini", "y.png": "beetle"}
-    assert labels(op, "view") == {"x.png": "left", "y.png": None}  # spelt as the set spells it
+    taken(session, tmp_path / "cars", category_from="folder", view_from="folder")
+    assert labels(session) == {"x.png": "mini", "y.png": "beetle"}
+    assert labels(session, "view") == {"x.png": "left", "y.png": None}  # spelt as the set spells it
 
 
-def test_a_class_folder_by_itself_names_its_images(op, tmp_path):
+def test_a_class_folder_by_itself_names_its_images(session, tmp_path):
     draw(tmp_path / "owl" / "x.png", 1)
     draw(tmp_path / "set" / "duck" / "y.png", 2)
     draw(tmp_path / "set" / "loose.png", 3)
-    taken(op, tmp_path / "owl", tmp_path / "set", category_from="folder")
-    assert labels(op) == {"x.png": "owl", "y.png": "duck", "loose.png": None}
+    taken(session, tmp_path / "owl", tmp_path / "set", category_from="folder")
+    assert labels(session) == {"x.png": "owl", "y.png": "duck", "loose.png": None}
 
 
-def test_a_list_file(op, tmp_path):
+def test_a_list_file(session, tmp_path):
     draw(tmp_path / "img" / "a.jpg", 1)
     draw(tmp_path / "img" / "with space.jpg", 2)
     draw(tmp_path / "b.jpg", 3)
     lines = ["img/a.jpg 0", "", "img\\with space.jpg\t2", "b.jpg", "gone.jpg 1", "nonsense"]
     (tmp_path / "list.txt").write_text("\n".join(lines), encoding="utf-8-sig")
-    result = taken(op, tmp_path / "list.txt", expression_from="list")
+    result = taken(session, tmp_path / "list.txt", expression_from="list")
     assert result.added == 3
     assert result.labelled == 2
-    assert labels(op, "expression") == {"a.jpg": "0", "with space.jpg": "2", "b.jpg": None}
+    assert labels(session, "expression") == {"a.jpg": "0", "with space.jpg": "2", "b.jpg": None}
     said = {file.path: file.reason for file in result.skipped}
     assert said["gone.jpg"] == "no such file (list.txt, line 5)"
     assert "nonsense" in said["list.txt, line 6"]
 
 
-def test_a_list_whose_labels_nobody_asked_for_says_so(op, tmp_path):
+def test_a_list_whose_labels_nobody_asked_for_says_so(session, tmp_path):
     draw(tmp_path / "a.jpg", 1)
     (tmp_path / "list.txt").write_text("a.jpg owl")
     said: list[object] = []
-    run_here(import_task(op, [tmp_path / "list.txt"]), said.append)
+    run_here(import_task(session, [tmp_path / "list.txt"]), said.append)
     assert any(isinstance(one, Note) and one.warning for one in said)
-    assert labels(op) == {"a.jpg": None}
+    assert labels(session) == {"a.jpg": None}
 
 
-def test_a_csv_table(op, tmp_path):
+def test_a_csv_table(session, tmp_path):
     for i, name in enumerate(("a.jpg", "b.jpg", "c.jpg")):
         draw(tmp_path / "images" / name, i)
     draw(tmp_path / "more" / "c.jpg", 9)
     table = "Filename;View;category;other\nimages/a.jpg;FRONT;owl;1\nb.jpg;;duck;2\nc.jpg;left;;3\n"
     (tmp_path / "t.csv").write_text(table + ";left;;\nimages/a.jpg;back;;\n")
-    result = taken(op, tmp_path / "t.csv", category_from="csv", view_from="csv")
-    assert labels(op) == {"a.jpg": "owl", "b.jpg": "duck"}
-    assert labels(op, "view") == {"a.jpg": "front", "b.jpg": None}
+    result = taken(session, tmp_path / "t.csv", category_from="csv", view_from="csv")
+    assert labels(session) == {"a.jpg": "owl", "b.jpg": "duck"}
+    assert labels(session, "view") == {"a.jpg": "front", "b.jpg": None}
     reasons = [file.reason for file in result.skipped]
     assert "2 files have this name (t.csv, line 4)" in reasons
     assert "named again with another label (t.csv, line 6)" in reasons
@@ -147,72 +147,72 @@ def test_a_csv_table(op, tmp_path):
     ("content", "words"),
     [("a,b\n1,2\n", "no column that names images"), ("path\nx\n", "no column")],
 )
-def test_a_csv_without_the_columns(op, tmp_path, content, words):
+def test_a_csv_without_the_columns(session, tmp_path, content, words):
     (tmp_path / "t.csv").write_text(content)
-    outcome = run_here(import_task(op, [tmp_path / "t.csv"], category_from="csv"))
+    outcome = run_here(import_task(session, [tmp_path / "t.csv"], category_from="csv"))
     assert isinstance(outcome, Failed)
     assert words in outcome.sentence
     assert outcome.report == ""
 
 
-def test_places_that_are_none(op, tmp_path):
+def test_places_that_are_none(session, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\x00\x80")
     for place in (tmp_path / "empty", tmp_path / "gone", tmp_path / "bytes.txt"):
-        outcome = run_here(import_task(op, [place]))
+        outcome = run_here(import_task(session, [place]))
         assert isinstance(outcome, Failed)
         assert str(place) in outcome.sentence
         assert outcome.report == ""
-    assert op.store.images.sources() == []
+    assert session.store.images.sources() == []
     with pytest.raises(ValueRefused):
-        import_task(op, [tmp_path], category_from="name")
+        import_task(session, [tmp_path], category_from="name")
     with pytest.raises(ValueRefused):
-        import_task(op, [tmp_path], category_from="list", view_from="list")
+        import_task(session, [tmp_path], category_from="list", view_from="list")
 
 
-def test_single_images_are_taken_under_their_folder(op, tmp_path):
+def test_single_images_are_taken_under_their_folder(session, tmp_path):
     for i in range(3):
         draw(tmp_path / f"{i}.png", i)
-    result = taken(op, tmp_path / "0.png", tmp_path / "2.png")
+    result = taken(session, tmp_path / "0.png", tmp_path / "2.png")
     assert result.added == 2
-    assert [source.path for source in op.store.images.sources()] == [str(tmp_path)]
+    assert [source.path for source in session.store.images.sources()] == [str(tmp_path)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_loops_and_links_to_nothing(op, tmp_path):
+def test_loops_and_links_to_nothing(session, tmp_path):
     root = tmp_path / "r"
     draw(root / "a" / "x.png", 1)
     (root / "a" / "loop").symlink_to(root)
     (root / "gone.png").symlink_to(root / "nowhere.png")
     os.mkfifo(root / "pipe")
-    result = taken(op, root)
+    result = taken(session, root)
     assert result.added == 1
     assert [file.path for file in result.skipped] == ["gone.png"]
 
 
-def test_one_undo_takes_the_import_back(op, tmp_path):
+def test_one_undo_takes_the_import_back(session, tmp_path):
     for i in range(40):
         draw(tmp_path / "a" / f"{i}.png", i)
         draw(tmp_path / "b" / f"{i}.png", 100 + i)
-    taken(op, tmp_path / "a", tmp_path / "b", category_from="folder")
-    assert op.store.images.count() == 80
-    op.undo()
-    assert op.store.images.count() == 0
-    assert op.store.images.sources() == []
-    op.redo()
-    assert op.store.labels.counts("category") == {"a": 40, "b": 40, "": 0}
+    taken(session, tmp_path / "a", tmp_path / "b", category_from="folder")
+    assert session.store.images.count() == 80
+    session.undo()
+    assert session.store.images.count() == 0
+    assert session.store.images.sources() == []
+    session.redo()
+    assert session.store.labels.counts("category") == {"a": 40, "b": 40, "": 0}
 
 
-def test_a_persons_label_is_not_overridden(op, tmp_path):
+def test_a_persons_label_is_not_overridden(session, tmp_path):
     draw(tmp_path / "owl" / "x.png", 1)
-    taken(op, tmp_path, category_from="folder")
-    op.store.labels.save_set(op.store.labels.get("category").with_labels(("duck",)))
-    op.store.labels.assign([1], "category", "duck", Author.HUMAN)
-    taken(op, tmp_path, category_from="folder")
-    assert labels(op) == {"x.png": "duck"}
+    taken(session, tmp_path, category_from="folder")
+    session.store.labels.save_set(session.store.labels.get("category").with_labels(("duck",)))
+    session.store.labels.assign([1], "category", "duck", Author.HUMAN)
+    taken(session, tmp_path, category_from="folder")
+    assert labels(session) == {"x.png": "duck"}
 
 
-def test_stop_keeps_what_is_in(op, tmp_path, monkeypatch):
+def test_stop_keeps_what_is_in(session, tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.app.images.importing.BATCH_SECONDS", 0.0)
     for i in range(200):
         draw(tmp_path / "a" / f"{i}.png", i)
@@ -222,23 +222,23 @@ def test_stop_keeps_what_is_in(op, tmp_path, monkeypatch):
     def hear(value: object) -> None:
         if isinstance(value, Progress):
             reports.append(value)
-        if isinstance(value, Batch):
+        if isinstance(value, ImportBatch):
             stop.set()
 
-    outcome = run_here(import_task(op, [tmp_path / "a"]), hear, stop)
+    outcome = run_here(import_task(session, [tmp_path / "a"]), hear, stop)
     assert isinstance(outcome, Cancelled)
-    assert 0 < op.store.images.count() < 200
-    assert taken(op, tmp_path / "a").known > 0
-    assert op.store.images.count() == 200
+    assert 0 < session.store.images.count() < 200
+    assert taken(session, tmp_path / "a").known > 0
+    assert session.store.images.count() == 200
 
 
-def test_the_job_reports_progress_in_the_window(op, tmp_path, qtbot):
+def test_the_job_reports_progress_in_the_window(session, tmp_path, qtbot):
     for i in range(30):
         draw(tmp_path / "a" / f"{i}.png", i)
     reports: list[object] = []
     added: list[int] = []
-    op.changed.connect(lambda changes: added.extend(changes.added))
-    job = op.jobs.start(import_task(op, [tmp_path / "a"]))
+    session.changed.connect(lambda changes: added.extend(changes.added))
+    job = session.jobs.start(import_task(session, [tmp_path / "a"]))
     job.reported.connect(reports.append)
     with qtbot.waitSignal(job.ended) as ended:
         pass

@@ -10,7 +10,7 @@ from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.app.labels.labelling import edit_set
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.labels import Label, LabelSet
 from workbench.storage.project import Project
 
@@ -35,16 +35,16 @@ def folder(tmp_path):
     return root
 
 
-def taken(op, place, **origins):
-    outcome = run_here(import_task(op, [place], **origins or {"category_from": "folder"}))
+def taken(session, place, **origins):
+    outcome = run_here(import_task(session, [place], **origins or {"category_from": "folder"}))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
 
-def labels(op, label_set="category"):
+def labels(session, label_set="category"):
     """The labels of every image by the number in its name."""
-    rows = op.store.images.rows(op.store.images.ids())
-    given = op.store.labels.all_of_images([row.id for row in rows], label_set)
+    rows = session.store.images.rows(session.store.images.ids())
+    given = session.store.labels.all_of_images([row.id for row in rows], label_set)
     return {int(row.name.split(".")[0]): "+".join(given.get(row.id, ())) for row in rows}
 
 
@@ -52,176 +52,179 @@ def named(*names):
     return dict(enumerate(names))
 
 
-def add_label(op, name):
-    edit_set(op, op.store.labels.get("category").with_labels((name,)), {})
+def add_label(session, name):
+    edit_set(session, session.store.labels.get("category").with_labels((name,)), {})
 
 
-def test_a_folder_imported_again_changes_no_label(op, folder):
-    taken(op, folder)
-    assert labels(op) == named(*CLASSES)
-    before, edits = op.store.labels.standing(), op.store.labels.get("category")
-    again = taken(op, folder)
+def test_a_folder_imported_again_changes_no_label(session, folder):
+    taken(session, folder)
+    assert labels(session) == named(*CLASSES)
+    before, edits = session.store.labels.standing(), session.store.labels.get("category")
+    again = taken(session, folder)
     assert (again.added, again.known) == (0, len(CLASSES))
-    assert labels(op) == named(*CLASSES)
-    assert (op.store.labels.standing(), op.store.labels.get("category")) == (before, edits)
+    assert labels(session) == named(*CLASSES)
+    assert (session.store.labels.standing(), session.store.labels.get("category")) == (
+        before,
+        edits,
+    )
 
 
-def test_an_import_that_changes_nothing_leaves_undo_to_the_first(op, folder):
-    taken(op, folder)
-    taken(op, folder)
-    op.undo()
-    assert op.store.images.count() == 0
-    op.redo()
-    assert labels(op) == named(*CLASSES)
-    taken(op, folder)
-    assert labels(op) == named(*CLASSES)
+def test_an_import_that_changes_nothing_leaves_undo_to_the_first(session, folder):
+    taken(session, folder)
+    taken(session, folder)
+    session.undo()
+    assert session.store.images.count() == 0
+    session.redo()
+    assert labels(session) == named(*CLASSES)
+    taken(session, folder)
+    assert labels(session) == named(*CLASSES)
 
 
-def test_new_files_get_the_label_written_as_their_folder(op, folder):
-    taken(op, folder)
+def test_new_files_get_the_label_written_as_their_folder(session, folder):
+    taken(session, folder)
     draw(folder / "owl" / "6.png", 60)
     draw(folder / "STRASSE" / "7.png", 70)
-    taken(op, folder)
-    assert labels(op) == named(*CLASSES, "owl", "STRASSE")
+    taken(session, folder)
+    assert labels(session) == named(*CLASSES, "owl", "STRASSE")
 
 
-def test_an_image_moved_to_the_other_spelling_follows_its_folder(op, folder):
-    taken(op, folder)
+def test_an_image_moved_to_the_other_spelling_follows_its_folder(session, folder):
+    taken(session, folder)
     (folder / "Owl" / "1.png").rename(folder / "owl" / "1.png")
-    taken(op, folder)
-    assert labels(op) == named("owl", "owl", *CLASSES[2:])
+    taken(session, folder)
+    assert labels(session) == named("owl", "owl", *CLASSES[2:])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
-def test_a_table_imported_again_changes_no_label(op, tmp_path, suffix):
+def test_a_table_imported_again_changes_no_label(session, tmp_path, suffix):
     rows = [f"{draw(tmp_path / f'{i}.png', i).name},{name}" for i, name in enumerate(CLASSES)]
     table = tmp_path / f"t.{suffix}"
     table.write_text("\n".join(["path,category", *rows]).replace(",", "\t"), "utf-8")
     for _ in range(3):
-        taken(op, table, category_from="csv")
-        assert labels(op) == named(*CLASSES)
+        taken(session, table, category_from="csv")
+        assert labels(session) == named(*CLASSES)
 
 
-def test_a_corrected_table_moves_a_label_to_the_other_spelling(op, tmp_path):
+def test_a_corrected_table_moves_a_label_to_the_other_spelling(session, tmp_path):
     for i in range(2):
         draw(tmp_path / f"{i}.png", i)
     table = tmp_path / "t.csv"
     table.write_text("path,category\n0.png,owl\n1.png,Owl\n")
-    taken(op, table, category_from="csv")
+    taken(session, table, category_from="csv")
     table.write_text("path,category\n0.png,Owl\n1.png,Owl\n")
-    taken(op, table, category_from="csv")
-    assert labels(op) == named("Owl", "Owl")
+    taken(session, table, category_from="csv")
+    assert labels(session) == named("Owl", "Owl")
 
 
-def test_a_list_file_imported_again_changes_no_label(op, tmp_path):
+def test_a_list_file_imported_again_changes_no_label(session, tmp_path):
     rows = [f"{draw(tmp_path / f'{i}.png', i).name} {name}" for i, name in enumerate(CLASSES)]
     (tmp_path / "list.txt").write_text("\n".join(rows), "utf-8")
     for _ in range(3):
-        taken(op, tmp_path / "list.txt", category_from="list")
-        assert labels(op) == named(*CLASSES)
+        taken(session, tmp_path / "list.txt", category_from="list")
+        assert labels(session) == named(*CLASSES)
 
 
-def test_one_other_spelling_means_the_label_there_is(op, folder):
-    add_label(op, "Duck")
+def test_one_other_spelling_means_the_label_there_is(session, folder):
+    add_label(session, "Duck")
     for _ in range(2):
-        taken(op, folder)
-        assert labels(op) == named(*CLASSES[:-1], "Duck")
+        taken(session, folder)
+        assert labels(session) == named(*CLASSES[:-1], "Duck")
 
 
-def test_two_other_spellings_mean_neither(op, tmp_path):
-    add_label(op, "OWL")
-    add_label(op, "Owl")
+def test_two_other_spellings_mean_neither(session, tmp_path):
+    add_label(session, "OWL")
+    add_label(session, "Owl")
     draw(tmp_path / "birds" / "owl" / "0.png", 1)
     for _ in range(2):
-        taken(op, tmp_path / "birds")
-        assert labels(op) == named("owl")
+        taken(session, tmp_path / "birds")
+        assert labels(session) == named("owl")
 
 
-def test_a_spelling_added_later_moves_no_image_of_a_folder(op, tmp_path):
-    add_label(op, "Owl")
+def test_a_spelling_added_later_moves_no_image_of_a_folder(session, tmp_path):
+    add_label(session, "Owl")
     draw(tmp_path / "birds" / "owl" / "0.png", 1)
-    taken(op, tmp_path / "birds")
-    assert labels(op) == named("Owl")
-    add_label(op, "owl")
+    taken(session, tmp_path / "birds")
+    assert labels(session) == named("Owl")
+    add_label(session, "owl")
     draw(tmp_path / "birds" / "owl" / "1.png", 2)
     for _ in range(2):
-        taken(op, tmp_path / "birds")
-        assert labels(op) == named("Owl", "owl")
+        taken(session, tmp_path / "birds")
+        assert labels(session) == named("Owl", "owl")
 
 
-def test_images_whose_label_was_respelt_keep_it(op, folder):
-    taken(op, folder)
-    former = op.store.labels.get("category").names
+def test_images_whose_label_was_respelt_keep_it(session, folder):
+    taken(session, folder)
+    former = session.store.labels.get("category").names
     names = ["oWl" if name == "owl" else name for name in former]
     respelt = LabelSet("category", tuple(map(Label, names)))
-    edit_set(op, respelt, {"owl": "oWl"})
-    taken(op, folder)
-    assert labels(op) == named("oWl", *CLASSES[1:])
+    edit_set(session, respelt, {"owl": "oWl"})
+    taken(session, folder)
+    assert labels(session) == named("oWl", *CLASSES[1:])
 
 
-def test_one_image_in_folders_of_both_spellings_keeps_its_label(op, folder):
+def test_one_image_in_folders_of_both_spellings_keeps_its_label(session, folder):
     shutil.copy(folder / "owl" / "0.png", folder / "Owl" / "0.png")
-    taken(op, folder)
-    before = op.store.labels.standing()
-    taken(op, folder)
-    assert op.store.labels.standing() == before
+    taken(session, folder)
+    before = session.store.labels.standing()
+    taken(session, folder)
+    assert session.store.labels.standing() == before
 
 
-def test_a_set_whose_labels_go_together_gets_no_second_spelling(op, tmp_path):
-    edit_set(op, LabelSet("category", (Label("Owl"),), exclusive=False), {})
+def test_a_set_whose_labels_go_together_gets_no_second_spelling(session, tmp_path):
+    edit_set(session, LabelSet("category", (Label("Owl"),), exclusive=False), {})
     draw(tmp_path / "birds" / "owl" / "0.png", 1)
-    taken(op, tmp_path / "birds")
-    add_label(op, "owl")
-    taken(op, tmp_path / "birds")
-    assert labels(op) == named("Owl")
+    taken(session, tmp_path / "birds")
+    add_label(session, "owl")
+    taken(session, tmp_path / "birds")
+    assert labels(session) == named("Owl")
 
 
 @pytest.mark.parametrize("there", [COMPOSED, DECOMPOSED])
 @pytest.mark.parametrize("written", [COMPOSED, DECOMPOSED])
-def test_both_unicode_forms_are_one_name(op, tmp_path, there, written):
-    add_label(op, there)
+def test_both_unicode_forms_are_one_name(session, tmp_path, there, written):
+    add_label(session, there)
     draw(tmp_path / "set" / written / "0.png", 1)
     (tmp_path / "l.csv").write_text(f"path,set,label\n0.png,category,{written}\n", "utf-8")
     for _ in range(2):
-        taken(op, tmp_path / "set")
-        import_labels(op, tmp_path / "l.csv")
-        assert labels(op) == named(there)
-    assert op.store.labels.get("category").names == (there,)
+        taken(session, tmp_path / "set")
+        import_labels(session, tmp_path / "l.csv")
+        assert labels(session) == named(there)
+    assert session.store.labels.get("category").names == (there,)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json"])
-def test_labels_and_sets_come_back_as_they_are_spelt(op, folder, tmp_path, suffix):
-    taken(op, folder)
+def test_labels_and_sets_come_back_as_they_are_spelt(session, folder, tmp_path, suffix):
+    taken(session, folder)
     for label_set in ("traits", "Traits", "View"):
-        edit_set(op, LabelSet(label_set, (Label("left"), Label("Left"), Label(" left "))), {})
+        edit_set(session, LabelSet(label_set, (Label("left"), Label("Left"), Label(" left "))), {})
         for image, label in enumerate(("left", "Left", " left "), start=1):
-            op.store.labels.assign([image], label_set, label)
-    before = op.store.labels.standing()
+            session.store.labels.assign([image], label_set, label)
+    before = session.store.labels.standing()
     file = tmp_path / f"labels.{suffix}"
-    export_labels(op, file)
-    sets = op.store.labels.sets()
+    export_labels(session, file)
+    sets = session.store.labels.sets()
     for _ in range(2):
-        result = import_labels(op, file)
+        result = import_labels(session, file)
         assert (result.labelled, result.kept) == (result.rows, 0)
-        assert op.store.labels.standing() == before
-        assert op.store.labels.sets() == sets
+        assert session.store.labels.standing() == before
+        assert session.store.labels.sets() == sets
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json"])
-def test_another_project_gets_every_spelling(op, folder, tmp_path, suffix):
-    taken(op, folder)
+def test_another_project_gets_every_spelling(session, folder, tmp_path, suffix):
+    taken(session, folder)
     for label_set in ("view", "View"):
-        edit_set(op, LabelSet(label_set, (Label("left"), Label("Left"))), {})
-        op.store.labels.assign([1], label_set, "left")
-        op.store.labels.assign([2], label_set, "Left")
-    export_labels(op, tmp_path / f"labels.{suffix}")
-    other = OpenProject(Project.create(tmp_path / "Other"))
+        edit_set(session, LabelSet(label_set, (Label("left"), Label("Left"))), {})
+        session.store.labels.assign([1], label_set, "left")
+        session.store.labels.assign([2], label_set, "Left")
+    export_labels(session, tmp_path / f"labels.{suffix}")
+    other = Session(Project.create(tmp_path / "Other"))
     try:
         run_here(import_task(other, [folder]))
         for _ in range(2):
             import_labels(other, tmp_path / f"labels.{suffix}")
             for label_set in ("category", "view", "View"):
-                assert labels(other, label_set) == labels(op, label_set)
+                assert labels(other, label_set) == labels(session, label_set)
         other.undo()
         assert other.store.labels.standing() == []
         assert "View" not in other.store.labels.sets()
@@ -229,23 +232,25 @@ def test_another_project_gets_every_spelling(op, folder, tmp_path, suffix):
         other.close()
 
 
-def test_a_label_file_follows_a_label_that_was_respelt(op, folder, tmp_path):
+def test_a_label_file_follows_a_label_that_was_respelt(session, folder, tmp_path):
     (tmp_path / "l.csv").write_text("path,set,label\n0.png,pose,Perched\n1.png,pose,flying\n")
-    taken(op, folder)
-    import_labels(op, tmp_path / "l.csv")
+    taken(session, folder)
+    import_labels(session, tmp_path / "l.csv")
     respelt = LabelSet("pose", (Label("perched"), Label("flying")))
-    edit_set(op, respelt, {"Perched": "perched"})
-    before = op.store.labels.standing()
-    result = import_labels(op, tmp_path / "l.csv")
+    edit_set(session, respelt, {"Perched": "perched"})
+    before = session.store.labels.standing()
+    result = import_labels(session, tmp_path / "l.csv")
     assert (result.labelled, result.kept) == (2, 0)
-    assert op.store.labels.standing() == before
-    assert op.store.labels.get("pose") == respelt
+    assert session.store.labels.standing() == before
+    assert session.store.labels.get("pose") == respelt
 
 
-def test_a_label_file_that_tells_spellings_apart_keeps_them_apart(op, folder, tmp_path):
-    taken(op, folder)
-    edit_set(op, LabelSet("pose", (Label("perched"),)), {})
+def test_a_label_file_that_tells_spellings_apart_keeps_them_apart(session, folder, tmp_path):
+    taken(session, folder)
+    edit_set(session, LabelSet("pose", (Label("perched"),)), {})
     (tmp_path / "l.csv").write_text("path,set,label\n0.png,pose,perched\n1.png,pose,Perched\n")
     for _ in range(2):
-        import_labels(op, tmp_path / "l.csv")
-        assert {k: v for k, v in labels(op, "pose").items() if v} == named("perched", "Perched")
+        import_labels(session, tmp_path / "l.csv")
+        assert {k: v for k, v in labels(session, "pose").items() if v} == named(
+            "perched", "Perched"
+        )

@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from workbench.app.jobs import Cancelled, Done, Failed, JobBoard, Task, run_here
+from workbench.app.jobs import Cancelled, Done, Failed, JobRunner, Task, run_here
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Progress
 
 
 @pytest.fixture
 def board(qapp):
-    made = JobBoard()
+    made = JobRunner()
     yield made
     made.stop_all_and_wait()
 

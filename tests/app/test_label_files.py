@@ -9,7 +9,7 @@ from PIL import Image
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
 from workbench.app.labels.label_files import export_labels, import_labels
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
@@ -19,38 +19,38 @@ from workbench.storage.project import Project
 
 
 @pytest.fixture
-def labelled(op, tmp_path):
+def labelled(session, tmp_path):
     """Four images in two classes, one view by a person, one crop with an expression, a split."""
     for i in range(4):
         path = tmp_path / "src" / ["owl", "duck"][i % 2] / f"鸟 {i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (200, 100 + i), (i, 0, 0)).save(path)
-    run_here(import_task(op, [tmp_path / "src"], category_from="folder"))
-    op.store.labels.assign([1], "view", "left", Author.HUMAN)
-    op.store.labels.assign([2], "view", "front", Author.MODEL, 0.75)
-    crop = op.store.crops.save(
+    run_here(import_task(session, [tmp_path / "src"], category_from="folder"))
+    session.store.labels.assign([1], "view", "left", Author.HUMAN)
+    session.store.labels.assign([2], "view", "front", Author.MODEL, 0.75)
+    crop = session.store.crops.save(
         Crop(None, 3, 0, CropState.FOUND, Rect(10, 10, 60, 60), detector="cascade")
     )
-    op.store.labels.assign_crops([crop.id], "expression", "smile")
-    op.store.splits.make(SplitPlan(), {1: Part.TRAIN, 2: Part.TEST})
-    return op
+    session.store.labels.assign_crops([crop.id], "expression", "smile")
+    session.store.splits.make(SplitPlan(), {1: Part.TRAIN, 2: Part.TEST})
+    return session
 
 
 @pytest.fixture
 def other(tmp_path, labelled):
     """Another project with the same images and no label."""
     store = Project.create(tmp_path / "Other")
-    opened = OpenProject(store)
+    opened = Session(store)
     run_here(import_task(opened, [tmp_path / "src"]))
     yield opened
     opened.close()
 
 
-def state(op):
-    ids = op.store.images.ids()
-    rows = {row.name: row.labels for row in op.store.images.rows(ids)}
-    crops = {crop.rect: crop.id for crop in op.store.crops.get(op.store.crops.ids())}
-    said = op.store.labels.of_crops(list(crops.values()), "expression")
+def state(session):
+    ids = session.store.images.ids()
+    rows = {row.name: row.labels for row in session.store.images.rows(ids)}
+    crops = {crop.rect: crop.id for crop in session.store.crops.get(session.store.crops.ids())}
+    said = session.store.labels.of_crops(list(crops.values()), "expression")
     return rows, {rect: said.get(crop) for rect, crop in crops.items()}
 
 
@@ -123,19 +123,19 @@ def test_a_person_stands_against_a_file(other, tmp_path):
         ("l.json", '{"labels": [{"path": 3}]}', "not a label file"),
     ],
 )
-def test_files_that_are_none(op, tmp_path, name, content, words):
+def test_files_that_are_none(session, tmp_path, name, content, words):
     (tmp_path / name).write_text(content)
     with pytest.raises(KnownError, match=words):
-        import_labels(op, tmp_path / name)
+        import_labels(session, tmp_path / name)
 
 
-def test_places_that_are_none(op, tmp_path):
+def test_places_that_are_none(session, tmp_path):
     with pytest.raises(ValueRefused):
-        export_labels(op, tmp_path / "labels.txt")
+        export_labels(session, tmp_path / "labels.txt")
     with pytest.raises(KnownError, match="cannot be written"):
-        export_labels(op, tmp_path / "no" / "labels.csv")
+        export_labels(session, tmp_path / "no" / "labels.csv")
     with pytest.raises(KnownError, match="cannot be read"):
-        import_labels(op, tmp_path / "gone.json")
+        import_labels(session, tmp_path / "gone.json")
 
 
 def test_a_new_set_of_which_an_image_carries_two_labels_lets_them_be_together(labelled, tmp_path):

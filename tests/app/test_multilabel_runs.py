@@ -14,7 +14,7 @@ from workbench.app.results.predicting import predict_folder_task
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.result_tables import classes_csv
 from workbench.app.results.results import LABEL_HEAD, RunResults, Scope, load_results
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
@@ -58,9 +58,9 @@ def draw(path: Path, tags: tuple[str, ...], seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def op(tmp_path_factory: pytest.TempPathFactory) -> OpenProject:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     tmp_path = tmp_path_factory.mktemp("tags")
-    made = OpenProject(Project.create(tmp_path / "Tags"))
+    made = Session(Project.create(tmp_path / "Tags"))
     made.store.labels.save_set(TAGS)
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -93,16 +93,16 @@ def op(tmp_path_factory: pytest.TempPathFactory) -> OpenProject:
 
 
 @pytest.fixture(scope="module")
-def results(op: OpenProject) -> RunResults:
-    record = prepare(op, RECIPE)
-    assert isinstance(run_here(training_task(op, record.id)), Done)
-    assert op.store.runs.get(record.id).status is RunStatus.FINISHED
-    return load_results(op, record.id)
+def results(session: Session) -> RunResults:
+    record = prepare(session, RECIPE)
+    assert isinstance(run_here(training_task(session, record.id)), Done)
+    assert session.store.runs.get(record.id).status is RunStatus.FINISHED
+    return load_results(session, record.id)
 
 
-def test_a_run_learns_all_labels_of_an_image(op: OpenProject, results: RunResults) -> None:
+def test_a_run_learns_all_labels_of_an_image(session: Session, results: RunResults) -> None:
     assert results.marked is not None
-    given = op.store.labels.all_of_images(results.table.images, "tags")
+    given = session.store.labels.all_of_images(results.table.images, "tags")
     names = results.record.labels.target.labels
     for row, image in enumerate(results.table.images.tolist()):
         assert [names[at] for at in np.flatnonzero(results.marked.marks[row])] == [*given[image]]
@@ -133,26 +133,26 @@ def test_each_label_has_a_matrix_whose_cells_lead_to_images(results: RunResults)
 
 
 def test_relabelling_from_a_cell_toggles_and_can_be_undone(
-    op: OpenProject, results: RunResults
+    session: Session, results: RunResults
 ) -> None:
     head = f"{LABEL_HEAD}2"
-    labels = CurrentLabels(op, results, head)
+    labels = CurrentLabels(session, results, head)
     assert not labels.moved().any()
     rows = results.rows(Scope(Part.TEST, head=head), truth=1)[:1]
     labels.assign(rows, "dark")  # the label it had is taken away
     assert labels.moved()[rows].all()
     assert labels.moved().sum() == 1
-    op.undo()
-    assert not CurrentLabels(op, results, head).moved().any()
+    session.undo()
+    assert not CurrentLabels(session, results, head).moved().any()
 
 
 def test_a_folder_s_predictions_name_every_label_claimed(
-    op: OpenProject, results: RunResults, tmp_path: Path
+    session: Session, results: RunResults, tmp_path: Path
 ) -> None:
     (tmp_path / "new").mkdir()
     draw(tmp_path / "new" / "both.png", ("left", "right"), 900)
     sheet = tmp_path / "said.csv"
-    outcome = run_here(predict_folder_task(op, results.record.id, tmp_path / "new", sheet))
+    outcome = run_here(predict_folder_task(session, results.record.id, tmp_path / "new", sheet))
     assert isinstance(outcome, Done)
     with sheet.open(encoding="utf-8-sig") as file:
         row = next(csv.DictReader(file))
@@ -164,28 +164,28 @@ def test_a_folder_s_predictions_name_every_label_claimed(
     assert scores[:2].min() > scores[2]
 
 
-def test_scoring_again_gives_the_same(op: OpenProject, results: RunResults) -> None:
-    outcome = run_here(evaluate_task(op, results.record.id))
+def test_scoring_again_gives_the_same(session: Session, results: RunResults) -> None:
+    outcome = run_here(evaluate_task(session, results.record.id))
     assert isinstance(outcome, Done)
     assert outcome.value.top1 == pytest.approx(outcome.value.stored_top1)
     assert outcome.value.top1 == pytest.approx(results.scores(Scope(Part.TEST)).top1)
 
 
-def test_starts_and_depths_are_judged_by_one_label_an_image(op: OpenProject) -> None:
+def test_starts_and_depths_are_judged_by_one_label_an_image(session: Session) -> None:
     with pytest.raises(KnownError, match="several labels"):
-        assess_task(op, "tags", ["none"])
+        assess_task(session, "tags", ["none"])
     with pytest.raises(KnownError, match="several labels"):
-        layers_task(op, "tags", "none", "lenet5")
+        layers_task(session, "tags", "none", "lenet5")
 
 
-def test_what_needs_one_label_is_refused(op: OpenProject) -> None:
+def test_what_needs_one_label_is_refused(session: Session) -> None:
     with pytest.raises(ValueRefused, match="do not exclude each other"):
-        prepare(op, RECIPE | {"penalty": "delta"})
+        prepare(session, RECIPE | {"penalty": "delta"})
 
 
-def test_the_joint_head_wants_labels_that_exclude_each_other(op: OpenProject) -> None:
-    labels = op.store.labels
+def test_the_joint_head_wants_labels_that_exclude_each_other(session: Session) -> None:
+    labels = session.store.labels
     category = labels.get("category").with_labels(("a", "b"))
     labels.save_set(LabelSet("category", category.labels, exclusive=False))
     with pytest.raises(KnownError, match="category"):
-        prepare(op, RECIPE | {"target": JOINT})
+        prepare(session, RECIPE | {"target": JOINT})

@@ -5,7 +5,7 @@ import pytest
 
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults, Scope
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
@@ -17,23 +17,25 @@ NAMES = ("none", "pouting", "smile", "open")
 
 
 @pytest.fixture
-def images(op: OpenProject) -> list[int]:
+def images(session: Session) -> list[int]:
     found = [FoundImage(f"{i}.png", f"hash{i}", 90, 90, 1, 1.0) for i in range(3)]
-    with op.edit("Import"):
-        return list(op.store.images.add(op.store.images.add_source("/faces", "folder"), found))
+    with session.edit("Import"):
+        return list(
+            session.store.images.add(session.store.images.add_source("/faces", "folder"), found)
+        )
 
 
 @pytest.fixture
-def crops(op: OpenProject, images: list[int]) -> list[int]:
+def crops(session: Session, images: list[int]) -> list[int]:
     """Two faces in the first image, one in the second; the third was never looked at."""
-    with op.edit("Find mouths"):
+    with session.edit("Find mouths"):
         made = [
-            op.store.crops.save(Crop(None, image, face, CropState.FOUND, Rect(0, 0, 30, 30)))
+            session.store.crops.save(Crop(None, image, face, CropState.FOUND, Rect(0, 0, 30, 30)))
             for image, face in ((images[0], 0), (images[0], 1), (images[1], 0))
         ]
         ids = [int(crop.id or 0) for crop in made]
-        op.store.labels.assign_crops(ids[:2], "expression", "smile")
-        op.store.labels.assign([images[1], images[2]], "expression", "open")
+        session.store.labels.assign_crops(ids[:2], "expression", "smile")
+        session.store.labels.assign([images[1], images[2]], "expression", "open")
     return ids
 
 
@@ -58,42 +60,45 @@ def results(images: list[int], crops: list[int]) -> RunResults:
     )
 
 
-def test_nothing_has_moved_at_first(op: OpenProject, results: RunResults) -> None:
-    assert not CurrentLabels(op, results, "target").moved().any()
+def test_nothing_has_moved_at_first(session: Session, results: RunResults) -> None:
+    assert not CurrentLabels(session, results, "target").moved().any()
 
 
 def test_crops_and_whole_images_are_labelled_in_one_edit(
-    op: OpenProject, results: RunResults, images: list[int], crops: list[int]
+    session: Session, results: RunResults, images: list[int], crops: list[int]
 ) -> None:
-    now = CurrentLabels(op, results, "target")
+    now = CurrentLabels(session, results, "target")
     now.assign(np.array([1, 3]), "none")
-    assert op.store.labels.of_crops(crops, "expression") == {crops[0]: "smile", crops[1]: "none"}
-    assert op.store.labels.of_images(images, "expression")[images[2]] == "none"
+    assert session.store.labels.of_crops(crops, "expression") == {
+        crops[0]: "smile",
+        crops[1]: "none",
+    }
+    assert session.store.labels.of_images(images, "expression")[images[2]] == "none"
     assert now.moved().tolist() == [False, True, False, True]
     assert [now.name(row) for row in range(4)] == ["smile", "none", "open", "none"]
     assert now.moved_matrix(Scope()).tolist()[2] == [1, 0, 0, 0]
-    assert op.undo() == "Label 2 images none"
-    assert not CurrentLabels(op, results, "target").moved().any()
+    assert session.undo() == "Label 2 images none"
+    assert not CurrentLabels(session, results, "target").moved().any()
 
 
 def test_a_label_that_the_run_does_not_know_counts_as_moved(
-    op: OpenProject, results: RunResults, images: list[int]
+    session: Session, results: RunResults, images: list[int]
 ) -> None:
-    with op.edit("Edit labels"):
-        faces = op.store.labels.get("expression")
-        op.store.labels.save_set(faces.with_labels(("tongue",)))
-    now = CurrentLabels(op, results, "target")
+    with session.edit("Edit labels"):
+        faces = session.store.labels.get("expression")
+        session.store.labels.save_set(faces.with_labels(("tongue",)))
+    now = CurrentLabels(session, results, "target")
     now.assign(np.array([3]), "tongue")
     assert now.moved().tolist() == [False, False, False, True]
     assert now.name(3) == ""
 
 
 def test_a_label_set_that_is_gone_leaves_the_results_readable(
-    op: OpenProject, results: RunResults
+    session: Session, results: RunResults
 ) -> None:
-    with op.edit("Remove set"):
-        op.store.labels.remove_set("expression")
-    now = CurrentLabels(op, results, "target")
+    with session.edit("Remove set"):
+        session.store.labels.remove_set("expression")
+    now = CurrentLabels(session, results, "target")
     assert now.label_set is None
     now.assign(np.array([0]), "smile")
     assert results.matrix(Scope()).sum() == 4

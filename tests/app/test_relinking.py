@@ -12,66 +12,68 @@ from workbench.domain.errors import KnownError
 
 
 @pytest.fixture
-def moved(op, tmp_path):
+def moved(session, tmp_path):
     """A source of ten images whose folder has gone elsewhere; the new folder."""
     root = tmp_path / "birds"
     for i in range(10):
         path = root / f"c{i % 2}" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (20 + i, 20), (i, 0, 0)).save(path)
-    run_here(import_task(op, [root], category_from="folder"))
+    run_here(import_task(session, [root], category_from="folder"))
     (tmp_path / "disk").mkdir()
     return root.rename(tmp_path / "disk" / "birds")
 
 
-def test_it_is_found_in_its_new_folder_or_the_one_around_it(op, moved):
-    (source,) = moved_sources(op)
+def test_it_is_found_in_its_new_folder_or_the_one_around_it(session, moved):
+    (source,) = moved_sources(session)
     for place in (moved.parent, moved):
-        outcome = run_here(relink_task(op, source.id, place))
+        outcome = run_here(relink_task(session, source.id, place))
         assert isinstance(outcome, Done)
         match = outcome.value
         assert (match.images, match.checked, match.same) == (10, 10, 10)
         assert match.place == moved
-    assert moved_sources(op) == []
-    assert all(Path(row.path).is_file() for row in op.store.images.rows(op.store.images.ids()))
-    op.undo()
-    assert len(moved_sources(op)) == 1
+    assert moved_sources(session) == []
+    assert all(
+        Path(row.path).is_file() for row in session.store.images.rows(session.store.images.ids())
+    )
+    session.undo()
+    assert len(moved_sources(session)) == 1
 
 
-def test_some_may_have_changed(op, moved):
+def test_some_may_have_changed(session, moved):
     (moved / "c0" / "0.png").unlink()
     (moved / "c1" / "1.png").write_bytes(b"changed")
-    outcome = run_here(relink_task(op, 1, moved, sample=None))
+    outcome = run_here(relink_task(session, 1, moved, sample=None))
     assert isinstance(outcome, Done)
     assert (outcome.value.same, outcome.value.other, outcome.value.absent) == (8, 1, 1)
 
 
-def test_another_folder_with_the_same_names_is_refused(op, moved, tmp_path):
+def test_another_folder_with_the_same_names_is_refused(session, moved, tmp_path):
     for path in moved.rglob("*.png"):
         other = tmp_path / "other" / path.relative_to(moved)
         other.parent.mkdir(parents=True, exist_ok=True)
         other.write_bytes(path.read_bytes() + b"x")
-    outcome = run_here(relink_task(op, 1, tmp_path / "other"))
+    outcome = run_here(relink_task(session, 1, tmp_path / "other"))
     assert isinstance(outcome, Failed)
     assert "0 of 10 images are the same" in outcome.sentence
-    assert len(moved_sources(op)) == 1
-    assert isinstance(run_here(relink_task(op, 1, tmp_path / "nowhere")), Failed)
+    assert len(moved_sources(session)) == 1
+    assert isinstance(run_here(relink_task(session, 1, tmp_path / "nowhere")), Failed)
     with pytest.raises(KnownError):
-        relink_task(op, 99, moved)
+        relink_task(session, 99, moved)
 
 
-def test_a_list_file(op, tmp_path):
+def test_a_list_file(session, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     (here / "img").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(here / "img" / "a.png")
     (here / "list.txt").write_text("img/a.png owl\n")
-    run_here(import_task(op, [here / "list.txt"], category_from="list"))
+    run_here(import_task(session, [here / "list.txt"], category_from="list"))
     here.rename(there)
-    assert isinstance(run_here(relink_task(op, 1, there)), Done)
-    assert op.store.images.path(1) == there / "img" / "a.png"
-    assert isinstance(run_here(relink_task(op, 1, tmp_path)), Failed)
+    assert isinstance(run_here(relink_task(session, 1, there)), Done)
+    assert session.store.images.path(1) == there / "img" / "a.png"
+    assert isinstance(run_here(relink_task(session, 1, tmp_path)), Failed)
 
 
-def test_a_sample_is_spread_over_the_source(op, moved):
-    outcome = run_here(relink_task(op, 1, moved, sample=3))
+def test_a_sample_is_spread_over_the_source(session, moved):
+    outcome = run_here(relink_task(session, 1, moved, sample=3))
     assert outcome.value.checked == 4

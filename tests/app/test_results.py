@@ -13,7 +13,7 @@ from workbench.app.results.result_tables import (
     views_csv,
 )
 from workbench.app.results.results import VIEW_HEAD, RunResults, Scope
-from workbench.app.results.run_comparison import Outcome, compare, single_pairs
+from workbench.app.results.run_comparison import PairOutcome, compare, single_pairs
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import Recipe, to_toml
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
@@ -138,10 +138,10 @@ def test_two_runs_are_compared_image_by_image():
     )
     made = compare(first, second, Part.TEST)
     ids = {outcome: first.table.images[rows].tolist() for outcome, rows in made.rows.items()}
-    assert sorted(ids[Outcome.BOTH_RIGHT]) == [1, 3]
-    assert ids[Outcome.ONLY_FIRST] == [2]
-    assert ids[Outcome.ONLY_SECOND] == [4]
-    assert ids[Outcome.BOTH_WRONG] == []
+    assert sorted(ids[PairOutcome.BOTH_RIGHT]) == [1, 3]
+    assert ids[PairOutcome.ONLY_FIRST] == [2]
+    assert ids[PairOutcome.ONLY_SECOND] == [4]
+    assert ids[PairOutcome.BOTH_WRONG] == []
     assert made.left_out == 1, "image 5 had another label when B was trained"
     assert made.p == 1.0
     text = comparison_csv(made, {2: "birds/owl, big.jpg"})

@@ -21,101 +21,101 @@ from workbench.domain.splits import Part, SplitPlan
 
 
 @pytest.fixture
-def told(op):
+def told(session):
     heard = []
-    op.changed.connect(heard.append)
+    session.changed.connect(heard.append)
     return heard
 
 
-def test_an_edit_is_told_once_after_it_is_on_the_disk(op, told):
-    with op.edit("Import") as edit:
-        fill(op.store, 3)
-        with op.edit("inside"):
-            op.store.labels.assign([1], "view", "left")
+def test_an_edit_is_told_once_after_it_is_on_the_disk(session, told):
+    with session.edit("Import") as edit:
+        fill(session.store, 3)
+        with session.edit("inside"):
+            session.store.labels.assign([1], "view", "left")
         assert told == []
     assert told == [edit.changes]
     assert told[0].added == {1, 2, 3}
-    assert op.store.history.undo_text() == "Import"
+    assert session.store.history.undo_text() == "Import"
 
 
-def test_an_edit_of_nothing_and_one_that_fails_are_not_told(op, told):
-    with op.edit("nothing"):
+def test_an_edit_of_nothing_and_one_that_fails_are_not_told(session, told):
+    with session.edit("nothing"):
         pass
 
     def fail():
-        with op.edit("half"):
-            fill(op.store, 3)
+        with session.edit("half"):
+            fill(session.store, 3)
             raise KnownError("no")
 
     with pytest.raises(KnownError):
         fail()
     assert told == []
-    assert op.store.images.count() == 0
-    assert assign(op, [1], "view", "left") == frozenset()
+    assert session.store.images.count() == 0
+    assert assign(session, [1], "view", "left") == frozenset()
 
 
-def test_undo_and_redo_are_told(op, told):
-    fill(op.store, 2)
-    assert assign(op, [1, 2], "view", "left") == {1, 2}
-    assert op.undo() == "Label 2 images left"
-    assert op.redo() == "Label 2 images left"
+def test_undo_and_redo_are_told(session, told):
+    fill(session.store, 2)
+    assert assign(session, [1, 2], "view", "left") == {1, 2}
+    assert session.undo() == "Label 2 images left"
+    assert session.redo() == "Label 2 images left"
     assert [changes.labelled for changes in told] == [{1, 2}] * 3
-    op.undo()
-    op.undo()
-    assert op.undo() is None
+    session.undo()
+    session.undo()
+    assert session.undo() is None
     assert len(told) == 5
 
 
-def test_closing_stops_the_jobs(op):
+def test_closing_stops_the_jobs(session):
     ends = []
 
     def work():
         while True:
             yield
 
-    op.jobs.start(Task("long", work, finish=ends.append))
-    op.close()
-    op.close()
+    session.jobs.start(Task("long", work, finish=ends.append))
+    session.close()
+    session.close()
     assert len(ends) == 1
 
 
-def test_the_next_unlabelled_image_goes_round(op):
-    fill(op.store, 4)
+def test_the_next_unlabelled_image_goes_round(session):
+    fill(session.store, 4)
     ids = [4, 2, 1, 3]
-    assert next_unlabelled(op, ids, "view", None) == 4
-    assign(op, [4, 1], "view", "left")
-    assert next_unlabelled(op, ids, "view", 4) == 2
-    assert next_unlabelled(op, ids, "view", 2) == 3
-    assert next_unlabelled(op, ids, "view", 3) == 2
-    assert next_unlabelled(op, ids, "view", 99) == 2
-    assert labelled_of(op, "view", ids) == (2, 4)
-    assign(op, [2, 3], "view", "right")
-    assert next_unlabelled(op, ids, "view", 2) is None
+    assert next_unlabelled(session, ids, "view", None) == 4
+    assign(session, [4, 1], "view", "left")
+    assert next_unlabelled(session, ids, "view", 4) == 2
+    assert next_unlabelled(session, ids, "view", 2) == 3
+    assert next_unlabelled(session, ids, "view", 3) == 2
+    assert next_unlabelled(session, ids, "view", 99) == 2
+    assert labelled_of(session, "view", ids) == (2, 4)
+    assign(session, [2, 3], "view", "right")
+    assert next_unlabelled(session, ids, "view", 2) is None
 
 
-def test_texts_of_edits_say_what_was_done(op):
-    fill(op.store, 2)
-    crop = op.store.crops.save(Crop(None, 1, 0, CropState.FOUND, Rect(0, 0, 5, 5)))
-    assign_crops(op, [crop.id], "expression", "smile")
-    assert op.store.history.undo_text() == "Label 1 mouth smile"
-    assign(op, [1, 2], "view", "left")
-    assign(op, [1, 2], "view", None)
-    assert op.store.history.undo_text() == "Clear view of 2 images"
-    edit_set(op, LabelSet("weather", (Label("rain"),)), {})
-    assert op.store.history.undo_text() == "Change label set weather"
-    remove_set(op, "weather")
-    assert "weather" not in op.store.labels.sets()
-    op.undo()
-    assert op.store.labels.get("weather").names == ("rain",)
+def test_texts_of_edits_say_what_was_done(session):
+    fill(session.store, 2)
+    crop = session.store.crops.save(Crop(None, 1, 0, CropState.FOUND, Rect(0, 0, 5, 5)))
+    assign_crops(session, [crop.id], "expression", "smile")
+    assert session.store.history.undo_text() == "Label 1 mouth smile"
+    assign(session, [1, 2], "view", "left")
+    assign(session, [1, 2], "view", None)
+    assert session.store.history.undo_text() == "Clear view of 2 images"
+    edit_set(session, LabelSet("weather", (Label("rain"),)), {})
+    assert session.store.history.undo_text() == "Change label set weather"
+    remove_set(session, "weather")
+    assert "weather" not in session.store.labels.sets()
+    session.undo()
+    assert session.store.labels.get("weather").names == ("rain",)
 
 
 @pytest.fixture
-def labelled(op):
-    source = op.store.images.add_source("/p")
+def labelled(session):
+    source = session.store.images.add_source("/p")
     kinds = ("gull", "tern")
-    op.store.images.add(source, [found(i, ("category", kinds[i % 2])) for i in range(80)])
-    op.store.labels.assign(range(1, 41), "view", "left", Author.IMPORT)
-    return op
+    session.store.images.add(source, [found(i, ("category", kinds[i % 2])) for i in range(80)])
+    session.store.labels.assign(range(1, 41), "view", "left", Author.IMPORT)
+    return session
 
 
 def test_a_split_is_even_over_categories_and_views(labelled):
@@ -153,11 +153,11 @@ def test_expressions_of_mouths_are_divided_evenly_as_well(labelled):
         assert sum(parts[i] is Part.TRAIN for i in group) == 10
 
 
-def test_what_cannot_be_split_is_said(op):
+def test_what_cannot_be_split_is_said(session):
     with pytest.raises(KnownError, match="no images to split"):
-        split(op, SplitPlan())
-    fill(op.store, 2)
+        split(session, SplitPlan())
+    fill(session.store, 2)
     with pytest.raises(ValueRefused, match="mood"):
-        split(op, SplitPlan(), ("mood",))
-    remove_set(op, "view")
-    assert sum(split(op, SplitPlan()).values()) == 2
+        split(session, SplitPlan(), ("mood",))
+    remove_set(session, "view")
+    assert sum(split(session, SplitPlan()).values()) == 2

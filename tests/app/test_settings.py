@@ -2,27 +2,27 @@
 
 import json
 
-from workbench.app.settings import Settings
+from workbench.app.settings import UserSettings
 
 
 def test_everything_is_kept(tmp_path):
     file = tmp_path / "config" / "settings.json"
-    settings = Settings(file)
+    settings = UserSettings(file)
     settings.set_theme("dark")
     settings.set_key("undo", "Ctrl+U")
     project = tmp_path / "birds.workbench"
     project.mkdir()
     settings.remember(project)
-    again = Settings(file)
+    again = UserSettings(file)
     assert again.theme == "dark"
     assert again.keys == {"undo": "Ctrl+U"}
     assert again.recent == [project.resolve()]
     again.set_key("undo", None)
-    assert Settings(file).keys == {}
+    assert UserSettings(file).keys == {}
 
 
 def test_the_latest_project_comes_first_and_lost_ones_are_left_out(tmp_path):
-    settings = Settings(tmp_path / "settings.json")
+    settings = UserSettings(tmp_path / "settings.json")
     for name in "abca":
         (tmp_path / name).mkdir(exist_ok=True)
         settings.remember(tmp_path / name)
@@ -35,7 +35,7 @@ def test_the_latest_project_comes_first_and_lost_ones_are_left_out(tmp_path):
 def test_a_damaged_file_is_set_aside(tmp_path):
     file = tmp_path / "settings.json"
     file.write_text('{"theme": 12')
-    settings = Settings(file)
+    settings = UserSettings(file)
     assert settings.theme == "system"
     settings.set_theme("light")
     assert json.loads(file.read_text())["theme"] == "light"
@@ -44,7 +44,7 @@ def test_a_damaged_file_is_set_aside(tmp_path):
 
 def test_without_a_place_to_write_it_still_works(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    settings = Settings(tmp_path / "file" / "settings.json")
+    settings = UserSettings(tmp_path / "file" / "settings.json")
     settings.set_theme("dark")
     assert settings.theme == "dark"
-    assert Settings(None).recent == []
+    assert UserSettings(None).recent == []

@@ -10,7 +10,7 @@ from tests.fixtures.run_folders import draw
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.labels.labelling import assign
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.features import Indexer, feature_source, feature_sources
 from workbench.app.similar.recognising import recognise_task
 from workbench.app.similar.similarity import similar_task
@@ -33,10 +33,10 @@ def alone(monkeypatch, tmp_path):
 def template(tmp_path_factory, qapp):
     """A small project with a run that tells discs, bars and crosses apart a little."""
     folder = tmp_path_factory.mktemp("template")
-    op = small_project(folder)
-    record = prepare(op, {**FAST, "epochs": 8, "learning_rate": 0.05})
-    assert isinstance(run_here(training_task(op, record.id)), Done)
-    op.close()
+    session = small_project(folder)
+    record = prepare(session, {**FAST, "epochs": 8, "learning_rate": 0.05})
+    assert isinstance(run_here(training_task(session, record.id)), Done)
+    session.close()
     return folder
 
 
@@ -44,10 +44,10 @@ def template(tmp_path_factory, qapp):
 def trained(template, tmp_path):
     """A copy of it, images included, to do anything with."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-    op = OpenProject(Project.open(tmp_path / "Small.workbench"))
-    op.store.images.relink(op.store.images.sources()[0].id, tmp_path / "pictures")
-    yield op
-    op.close()
+    session = Session(Project.open(tmp_path / "Small.workbench"))
+    session.store.images.relink(session.store.images.sources()[0].id, tmp_path / "pictures")
+    yield session
+    session.close()
 
 
 def done(task):
@@ -57,26 +57,26 @@ def done(task):
 
 
 def test_the_most_similar_come_first_and_only_new_images_are_computed(trained, tmp_path):
-    op = trained
-    source = feature_source(op)
+    session = trained
+    source = feature_source(session)
     assert source.name.startswith("run:")
     assert "simpleconv3" in source.words
-    ids = op.store.images.ids()
-    ranking = done(similar_task(op, source, ids[:1]))
+    ids = session.store.images.ids()
+    ranking = done(similar_task(session, source, ids[:1]))
     assert (ranking.computed, ranking.left_out) == (36, 0)
     assert sorted(ranking.images.tolist()) == sorted(ids.tolist())
     assert ranking.images[0] == ids[0]
     assert ranking.scores[0] == pytest.approx(1.0, abs=2e-3)
     assert (np.diff(ranking.scores) <= 0).all()
-    assert done(similar_task(op, source, ids[:1])).computed == 0
+    assert done(similar_task(session, source, ids[:1])).computed == 0
 
     stranger = tmp_path / "stranger.png"
     draw(0, 500).save(stranger)
-    by_file = done(similar_task(op, source, (), [stranger]))
+    by_file = done(similar_task(session, source, (), [stranger]))
     assert (by_file.computed, len(by_file.images)) == (1, 36)
-    op.store.images.remove([int(ids[0])])
-    assert ids[0] not in done(similar_task(op, source, ids[1:2])).images
-    assert op.store.features.sizes()
+    session.store.images.remove([int(ids[0])])
+    assert ids[0] not in done(similar_task(session, source, ids[1:2])).images
+    assert session.store.features.sizes()
 
 
 def test_files_that_are_gone_are_left_out_and_counted(trained):
@@ -91,19 +91,19 @@ def test_files_that_are_gone_are_left_out_and_counted(trained):
 
 
 def test_a_few_labels_recognise_the_rest_without_training(trained):
-    op = trained
-    label_set = op.store.labels.get("view")
-    ids = op.store.images.ids()
+    session = trained
+    label_set = session.store.labels.get("view")
+    ids = session.store.images.ids()
     kinds = np.arange(36) % 3  # disc, bar, cross
     few = np.arange(12)
     for kind in range(3):
-        assign(op, ids[few[kinds[few] == kind]], "view", label_set.names[kind])
-    found = done(recognise_task(op, feature_source(op), "view", k=3))
+        assign(session, ids[few[kinds[few] == kind]], "view", label_set.names[kind])
+    found = done(recognise_task(session, feature_source(session), "view", k=3))
     assert (found.labelled, found.judged) == (12, 12)
     assert found.accuracy == sum(one.right for one in found.labels) / 12
     assert len(found.found) == 24  # those without a view
     by_path = {path: label for path, label, _ in found.found}
-    paths = {row.id: row.path for row in op.store.images.rows(ids)}
+    paths = {row.id: row.path for row in session.store.images.rows(ids)}
     right = [
         by_path[paths[int(image)]] == label_set.names[kind]
         for image, kind in zip(ids[12:], kinds[12:], strict=True)
@@ -113,30 +113,30 @@ def test_a_few_labels_recognise_the_rest_without_training(trained):
 
 
 def test_a_labelled_image_that_is_asked_about_has_no_vote_itself(trained):
-    op = trained
-    ids = op.store.images.ids()
-    assign(op, ids[:1], "view", "front")
-    assign(op, ids[1:3], "view", "back")
-    found = done(recognise_task(op, feature_source(op), "view", k=1, images=ids[:1]))
+    session = trained
+    ids = session.store.images.ids()
+    assign(session, ids[:1], "view", "front")
+    assign(session, ids[1:3], "view", "back")
+    found = done(recognise_task(session, feature_source(session), "view", k=1, images=ids[:1]))
     assert [label for _, label, _ in found.found] == ["back"]
 
 
 def test_what_cannot_be_compared_is_said_at_once(tmp_path, qapp):
-    op = small_project(tmp_path)
+    session = small_project(tmp_path)
     try:
-        assert feature_sources(op) == []
+        assert feature_sources(session) == []
         with pytest.raises(KnownError, match="no network yet"):
-            feature_source(op)
+            feature_source(session)
         with pytest.raises(ValueRefused, match="resnet18"):
-            feature_source(op, "resnet18")
+            feature_source(session, "resnet18")
         with pytest.raises(KnownError, match="missing"):
-            feature_source(op, f"resnet18={tmp_path / 'gone.pth'}")
+            feature_source(session, f"resnet18={tmp_path / 'gone.pth'}")
         with pytest.raises(ValueRefused, match="backbone"):
-            feature_source(op, "resnet")
+            feature_source(session, "resnet")
         with pytest.raises(KnownError, match="no run"):
-            feature_source(op, "run:123")
+            feature_source(session, "run:123")
     finally:
-        op.close()
+        session.close()
 
 
 def test_a_run_that_cannot_be_read_is_not_offered(trained):
@@ -161,26 +161,28 @@ def test_a_set_without_two_labels_in_use_cannot_be_recognised(trained):
 
 
 def test_mouths_are_compared_where_crops_are_asked_for(trained):
-    op = trained
-    ids = op.store.images.ids()
+    session = trained
+    ids = session.store.images.ids()
     for at, label in ((0, "smile"), (3, "smile"), (1, "open"), (4, "open"), (6, "")):
         box = Rect(2 * at, 0, 2 * at + 20, 20)
         found = Crop(None, int(ids[at]), 0, CropState.FOUND, box)
         second = Crop(None, int(ids[at]), 1, CropState.FOUND, Rect(15, 15, 39, 39))
-        op.store.crops.apply(int(ids[at]), CropUpdate((found, second), ()))
-        crops = [crop.id for crop in op.store.crops.of_image(int(ids[at]))]
+        session.store.crops.apply(int(ids[at]), CropUpdate((found, second), ()))
+        crops = [crop.id for crop in session.store.crops.of_image(int(ids[at]))]
         if label:
-            op.store.labels.assign_crops(crops, "expression", label)
-    mouths = feature_source(op, crops=True)
-    ranking = done(similar_task(op, mouths, ids[:1]))
+            session.store.labels.assign_crops(crops, "expression", label)
+    mouths = feature_source(session, crops=True)
+    ranking = done(similar_task(session, mouths, ids[:1]))
     assert ranking.computed == 10
     assert sorted(ranking.images.tolist()) == sorted(ids[[0, 1, 3, 4, 6]].tolist())
     assert ranking.left_out == 0
-    assert done(similar_task(op, feature_source(op), ids[:1])).computed == 36  # whole images
+    assert (
+        done(similar_task(session, feature_source(session), ids[:1])).computed == 36
+    )  # whole images
 
-    found = done(recognise_task(op, feature_source(op), "expression", k=1))
+    found = done(recognise_task(session, feature_source(session), "expression", k=1))
     assert (found.labelled, found.judged) == (8, 8)
     assert len(found.found) == 2  # the two crops of the image without a label
-    lost = run_here(similar_task(op, mouths, ids[10:11]))
+    lost = run_here(similar_task(session, mouths, ids[10:11]))
     assert isinstance(lost, Failed)
     assert "no mouth" in lost.sentence

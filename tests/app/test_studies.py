@@ -6,7 +6,7 @@ import pytest
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.studies import (
     StudyQueue,
     as_builtins,
@@ -34,24 +34,24 @@ WAIT = 60_000
 
 
 @pytest.fixture
-def op(tmp_path, monkeypatch, qapp):
+def session(tmp_path, monkeypatch, qapp):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     made = small_project(tmp_path)
     yield made
     made.close()
 
 
-def test_a_study_is_trained_cell_by_cell_and_goes_on_after_a_restart(op):
-    study = new_study(op, parse_plan(PLAN, "pull"))
-    assert op.store.splits.current() is None  # the project's own split is left alone
-    study, runs = next_runs(op, study)
-    assert isinstance(run_here(training_task(op, runs[0])), Done)
-    found = standing(op, study)
+def test_a_study_is_trained_cell_by_cell_and_goes_on_after_a_restart(session):
+    study = new_study(session, parse_plan(PLAN, "pull"))
+    assert session.store.splits.current() is None  # the project's own split is left alone
+    study, runs = next_runs(session, study)
+    assert isinstance(run_here(training_task(session, runs[0])), Done)
+    found = standing(session, study)
     assert (found.done, found.cells) == (1, 4)
-    folder = op.store.folder
-    op.close()
+    folder = session.store.folder
+    session.close()
 
-    again = OpenProject(Project.open(folder))
+    again = Session(Project.open(folder))
     try:
         study = find_study(again, "pull")
         while True:
@@ -73,65 +73,65 @@ def test_a_study_is_trained_cell_by_cell_and_goes_on_after_a_restart(op):
         again.close()
 
 
-def _parts(op, run):
-    samples = decode_samples((op.store.runs_folder / run / SAMPLES_FILE).read_bytes())
+def _parts(session, run):
+    samples = decode_samples((session.store.runs_folder / run / SAMPLES_FILE).read_bytes())
     return {sample.image: sample.part for sample in samples}
 
 
-def test_what_failed_or_was_removed_is_made_anew(op):
-    study = new_study(op, parse_plan(PLAN, "pull"))
-    study, _ = next_runs(op, study, most=2)
+def test_what_failed_or_was_removed_is_made_anew(session):
+    study = new_study(session, parse_plan(PLAN, "pull"))
+    study, _ = next_runs(session, study, most=2)
     first, second = study.run_of("plain", 0), study.run_of("pulled", 0)
-    op.store.runs.update(first, status=RunStatus.FAILED, message="The disk is full.")
-    op.store.runs.remove(second)
-    assert standing(op, study).failed == (first,)
-    study, runs = next_runs(op, study, most=2)
+    session.store.runs.update(first, status=RunStatus.FAILED, message="The disk is full.")
+    session.store.runs.remove(second)
+    assert standing(session, study).failed == (first,)
+    study, runs = next_runs(session, study, most=2)
     assert not {first, second} & set(runs)
     assert [study.run_of("plain", 0), study.run_of("pulled", 0)] == runs
-    assert find_study(op, study.id) == study
+    assert find_study(session, study.id) == study
 
 
 @pytest.mark.parametrize(("exact", "compared"), [(0.6, 0.6), (None, 0.9)])
-def test_where_images_have_several_labels_every_one_has_to_be_right(op, exact, compared):
-    study, (run,) = next_runs(op, new_study(op, parse_plan(PLAN, "traits")))
+def test_where_images_have_several_labels_every_one_has_to_be_right(session, exact, compared):
+    study, (run,) = next_runs(session, new_study(session, parse_plan(PLAN, "traits")))
     said = {"test": {"top1": 0.9, "exact": exact}, "validation": {"top1": 0.1}}
-    op.store.runs.update(run, status=RunStatus.FINISHED, metrics=said)
-    assert standing(op, study).rows[0].values == {0: compared}
+    session.store.runs.update(run, status=RunStatus.FINISHED, metrics=said)
+    assert standing(session, study).rows[0].values == {0: compared}
 
 
-def test_a_plan_that_cannot_be_trained_leaves_nothing(op):
+def test_a_plan_that_cannot_be_trained_leaves_nothing(session):
     wrong = {**PLAN, "variants": {"plain": {}, "odd": {"penalty": "magic"}}}
     with pytest.raises(ValueRefused, match="l2-sp"):
-        new_study(op, parse_plan(wrong, "odd"))
-    checked = run_here(study_task(op, parse_plan(wrong, "odd"), lambda _: None))
+        new_study(session, parse_plan(wrong, "odd"))
+    checked = run_here(study_task(session, parse_plan(wrong, "odd"), lambda _: None))
     assert isinstance(checked, Failed)
     assert "l2-sp" in checked.remedy
-    assert op.store.studies.all() == []
-    assert [record.status for record in op.store.runs.all()] == []
+    assert session.store.studies.all() == []
+    assert [record.status for record in session.store.runs.all()] == []
     with pytest.raises(KnownError, match="none yet"):
-        find_study(op, "pull")
+        find_study(session, "pull")
 
 
-def test_a_study_stopped_while_its_next_run_is_made_trains_it_when_it_goes_on(op, qtbot):
-    queue = TrainingQueue(op)
-    studies = StudyQueue(op, queue)
-    study = new_study(op, parse_plan({**PLAN, "seeds": [0]}, "pull"))
+def test_a_study_stopped_while_its_next_run_is_made_trains_it_when_it_goes_on(session, qtbot):
+    queue = TrainingQueue(session)
+    studies = StudyQueue(session, queue)
+    study = new_study(session, parse_plan({**PLAN, "seeds": [0]}, "pull"))
     studies.go_on(study.id)
     assert studies.running(study.id)
     studies.stop(study.id)
     assert not studies.running(study.id)
-    qtbot.waitUntil(lambda: not op.jobs.jobs(), timeout=WAIT)
+    qtbot.waitUntil(lambda: not session.jobs.jobs(), timeout=WAIT)
     assert queue.current == ""
-    assert {record.status for record in op.store.runs.all()} <= {RunStatus.PAUSED}
+    assert {record.status for record in session.store.runs.all()} <= {RunStatus.PAUSED}
     studies.go_on(study.id)
     studies.stop(study.id)
     studies.go_on(study.id)  # at once: the run that is being made is not made twice
     assert studies.running(study.id)
-    qtbot.waitUntil(lambda: standing(op, study_now(op)).done == 2, timeout=WAIT)
+    qtbot.waitUntil(lambda: standing(session, study_now(session)).done == 2, timeout=WAIT)
     qtbot.waitUntil(lambda: not studies.running(study.id), timeout=WAIT)
-    assert len(op.store.runs.all()) == 2
+    assert len(session.store.runs.all()) == 2
     queue.close()
 
 
-def study_now(op):
-    return op.store.studies.all()[0]
+def study_now(session):
+    return session.store.studies.all()[0]

@@ -12,23 +12,23 @@ from workbench.app.jobs import run_here
 
 
 @pytest.fixture
-def images(op, tmp_path):
+def images(session, tmp_path):
     root = tmp_path / "photos"
     root.mkdir()
     for i in range(12):
         Image.new("RGB", (600, 300), (20 * i, 100, 50)).save(root / f"{i:02}.jpg")
-    run_here(import_task(op, [root]))
-    return op.store.images.ids().tolist()
+    run_here(import_task(session, [root]))
+    return session.store.images.ids().tolist()
 
 
 @pytest.fixture
-def loader(op):
-    made = ThumbnailLoader(op)
+def loader(session):
+    made = ThumbnailLoader(session)
     yield made
     made.close()
 
 
-def test_wanted_thumbnails_come(op, images, loader, qtbot):
+def test_wanted_thumbnails_come(session, images, loader, qtbot):
     got: dict[int, np.ndarray] = {}
     loader.ready.connect(got.__setitem__)
     loader.want(np.array(images))
@@ -38,30 +38,32 @@ def test_wanted_thumbnails_come(op, images, loader, qtbot):
     assert (loader.get(images[3]) == got[images[3]]).all()
 
 
-def test_they_are_kept_in_the_project(op, images, loader, qtbot):
+def test_they_are_kept_in_the_project(session, images, loader, qtbot):
     loader.want(images)
     qtbot.waitUntil(lambda: all(loader.get(i) is not None for i in images))
     loader.close()
-    for row in op.store.images.rows(images):
-        assert row.hash in op.store.thumbnails.get([row.hash])
+    for row in session.store.images.rows(images):
+        assert row.hash in session.store.thumbnails.get([row.hash])
         Path(row.path).unlink()
-    again = ThumbnailLoader(op)
+    again = ThumbnailLoader(session)
     again.want(images)
     qtbot.waitUntil(lambda: all(again.get(i) is not None for i in images))
     again.close()
 
 
-def test_a_damaged_kept_thumbnail_is_made_again(op, images, loader, qtbot):
-    row = op.store.images.row(images[0])
-    op.store.thumbnails.put({row.hash: b"\xff\xd8 damaged"})
+def test_a_damaged_kept_thumbnail_is_made_again(session, images, loader, qtbot):
+    row = session.store.images.row(images[0])
+    session.store.thumbnails.put({row.hash: b"\xff\xd8 damaged"})
     loader.want(images[:1])
     qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
     loader.close()
-    assert len(op.store.thumbnails.get([row.hash])[row.hash]) > 100
+    assert len(session.store.thumbnails.get([row.hash])[row.hash]) > 100
 
 
-def test_a_missing_file_fails_once_and_is_tried_again_after_relinking(op, images, loader, qtbot):
-    path = Path(op.store.images.row(images[0]).path)
+def test_a_missing_file_fails_once_and_is_tried_again_after_relinking(
+    session, images, loader, qtbot
+):
+    path = Path(session.store.images.row(images[0]).path)
     away = path.rename(path.with_suffix(".away"))
     with qtbot.waitSignal(loader.failed) as failed:
         loader.want(images[:1])
@@ -69,30 +71,30 @@ def test_a_missing_file_fails_once_and_is_tried_again_after_relinking(op, images
     assert str(path) in loader.failure(images[0])
     loader.want(images[:1])
     away.rename(path)
-    with op.edit("moved"):
-        op.store.images.relink(1, path.parent.parent / "elsewhere")
+    with session.edit("moved"):
+        session.store.images.relink(1, path.parent.parent / "elsewhere")
     path.parent.rename(path.parent.parent / "elsewhere")
     loader.want(images[:1])
     qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
 
 
-def test_the_latest_wish_drops_the_former(op, images, loader, qtbot):
+def test_the_latest_wish_drops_the_former(session, images, loader, qtbot):
     loader.want(images[:6])
     loader.want(images[6:])
     qtbot.waitUntil(lambda: all(loader.get(i) is not None for i in images[6:]))
     assert all(loader.get(i) is None for i in images[:6])
 
 
-def test_removed_images_are_forgotten_and_ids_of_none_ignored(op, images, loader, qtbot):
+def test_removed_images_are_forgotten_and_ids_of_none_ignored(session, images, loader, qtbot):
     loader.want([images[0], 999])
     qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
-    with op.edit("remove"):
-        op.store.images.remove([images[0]])
+    with session.edit("remove"):
+        session.store.images.remove([images[0]])
     assert loader.get(images[0]) is None
     assert loader.get(999) is None
 
 
-def test_memory_is_bounded(op, images, loader, qtbot, monkeypatch):
+def test_memory_is_bounded(session, images, loader, qtbot, monkeypatch):
     monkeypatch.setattr("workbench.app.images.thumbnails.MEMORY", 300_000)
     done: list[int] = []
     loader.ready.connect(lambda image, _: done.append(image))

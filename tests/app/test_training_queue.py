@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.preparing import prepare
 from workbench.app.training.training import RunControl, recover, training_task, trial_task
 from workbench.app.training.training_queue import TrainingQueue
@@ -27,7 +27,7 @@ ENDLESS = {**FAST, "epochs": 100_000}
 
 
 @pytest.fixture
-def op(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> Iterator[OpenProject]:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> Iterator[Session]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     made = small_project(tmp_path)
     yield made
@@ -35,42 +35,42 @@ def op(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> Iterato
 
 
 @pytest.fixture
-def queue(op: OpenProject) -> Iterator[TrainingQueue]:
-    made = TrainingQueue(op)
+def queue(session: Session) -> Iterator[TrainingQueue]:
+    made = TrainingQueue(session)
     yield made
     made.close()
-    op.jobs.stop_all_and_wait()
+    session.jobs.stop_all_and_wait()
 
 
-def test_a_run_is_trained_and_taken_in(op: OpenProject) -> None:
-    record = prepare(op, FAST)
+def test_a_run_is_trained_and_taken_in(session: Session) -> None:
+    record = prepare(session, FAST)
     heard: list[object] = []
-    outcome = run_here(training_task(op, record.id), heard.append)
+    outcome = run_here(training_task(session, record.id), heard.append)
     assert outcome == Done(RunStatus.FINISHED)
     assert any(isinstance(report, Note) and "no split" in report.text for report in heard)
-    after = op.store.runs.get(record.id)
+    after = session.store.runs.get(record.id)
     assert after.status is RunStatus.FINISHED
     assert after.epochs_done == 2
     assert after.started is not None
     assert after.finished is not None
     assert set(after.metrics) == {"train", "validation", "test"}
-    assert [epoch.epoch for epoch in op.store.runs.epochs(record.id)] == [1, 2]
-    table = op.store.runs.predictions(record.id)
+    assert [epoch.epoch for epoch in session.store.runs.epochs(record.id)] == [1, 2]
+    table = session.store.runs.predictions(record.id)
     assert len(table) == 36
     test = table.of_part(Part.TEST)
     top1 = float((test.predicted == test.truth).mean())
     assert top1 == pytest.approx(after.metrics["test"]["top1"])
     np.testing.assert_allclose(table.scores.sum(axis=1), 1, rtol=1e-3)
     with pytest.raises(KnownError, match="finished"):
-        training_task(op, record.id)
-    again = prepare(op, {**FAST, "start": f"run:{record.id}", "epochs": 1})
-    assert run_here(training_task(op, again.id)) == Done(RunStatus.FINISHED)
+        training_task(session, record.id)
+    again = prepare(session, {**FAST, "start": f"run:{record.id}", "epochs": 1})
+    assert run_here(training_task(session, again.id)) == Done(RunStatus.FINISHED)
 
 
 def test_queue_trains_one_after_the_other_and_pauses(
-    qtbot: QtBot, op: OpenProject, queue: TrainingQueue
+    qtbot: QtBot, session: Session, queue: TrainingQueue
 ) -> None:
-    first, second = prepare(op, ENDLESS), prepare(op, FAST)
+    first, second = prepare(session, ENDLESS), prepare(session, FAST)
     queue.enqueue(first.id)
     queue.enqueue(second.id)
     assert queue.current == first.id
@@ -85,12 +85,12 @@ def test_queue_trains_one_after_the_other_and_pauses(
     with qtbot.waitSignal(queue.ended, timeout=WAIT):
         queue.pause(first.id)
     assert queue.state(first.id) is RunStatus.PAUSED
-    assert (op.store.runs_folder / first.id / CHECKPOINT_FILE).exists()
+    assert (session.store.runs_folder / first.id / CHECKPOINT_FILE).exists()
     assert queue.current == second.id
     with qtbot.waitSignal(queue.ended, timeout=WAIT) as ended:
         pass
     assert ended.args == [second.id, Done(RunStatus.FINISHED)]
-    done = op.store.runs.get(first.id).epochs_done
+    done = session.store.runs.get(first.id).epochs_done
     queue.resume(first.id)
     with qtbot.waitSignal(
         queue.reported,
@@ -101,15 +101,15 @@ def test_queue_trains_one_after_the_other_and_pauses(
     with qtbot.waitSignal(queue.ended, timeout=WAIT):
         queue.stop(first.id)
     assert queue.state(first.id) is RunStatus.STOPPED
-    assert (op.store.runs_folder / first.id / WEIGHTS_FILE).exists()
+    assert (session.store.runs_folder / first.id / WEIGHTS_FILE).exists()
     queue.remove(first.id)
-    assert [record.id for record in op.store.runs.all()] == [second.id]
-    assert not (op.store.runs_folder / first.id).exists()
+    assert [record.id for record in session.store.runs.all()] == [second.id]
+    assert not (session.store.runs_folder / first.id).exists()
 
 
-def test_closing_the_project_pauses_what_runs(op: OpenProject, qtbot: QtBot) -> None:
-    queue = TrainingQueue(op)
-    running, waiting = prepare(op, ENDLESS), prepare(op, FAST)
+def test_closing_the_project_pauses_what_runs(session: Session, qtbot: QtBot) -> None:
+    queue = TrainingQueue(session)
+    running, waiting = prepare(session, ENDLESS), prepare(session, FAST)
     queue.enqueue(running.id)
     queue.enqueue(waiting.id)
     with qtbot.waitSignal(
@@ -119,12 +119,12 @@ def test_closing_the_project_pauses_what_runs(op: OpenProject, qtbot: QtBot) -> 
     ):
         pass
     queue.close()
-    op.jobs.stop_all_and_wait()
-    assert {record.status for record in op.store.runs.all()} == {RunStatus.PAUSED}
+    session.jobs.stop_all_and_wait()
+    assert {record.status for record in session.store.runs.all()} == {RunStatus.PAUSED}
 
 
-def test_a_killed_training_fails_and_can_go_on(op: OpenProject) -> None:
-    record = prepare(op, {**FAST, "epochs": 200})
+def test_a_killed_training_fails_and_can_go_on(session: Session) -> None:
+    record = prepare(session, {**FAST, "epochs": 200})
     killed: list[int] = []
 
     def kill(report: object) -> None:
@@ -133,14 +133,14 @@ def test_a_killed_training_fails_and_can_go_on(op: OpenProject) -> None:
                 killed.append(pid)
                 os.kill(pid, signal.SIGKILL)
 
-    outcome = run_here(training_task(op, record.id), kill)
+    outcome = run_here(training_task(session, record.id), kill)
     assert isinstance(outcome, Failed)
     assert "signal 9" in outcome.sentence
     assert not outcome.report
-    assert op.store.runs.get(record.id).status is RunStatus.FAILED
-    assert "signal 9" in op.store.runs.get(record.id).message
+    assert session.store.runs.get(record.id).status is RunStatus.FAILED
+    assert "signal 9" in session.store.runs.get(record.id).message
     control = RunControl()
-    outcome = run_here(training_task(op, record.id, control), lambda report: control.stop())
+    outcome = run_here(training_task(session, record.id, control), lambda report: control.stop())
     assert outcome == Done(RunStatus.STOPPED)
 
 
@@ -158,39 +158,39 @@ def _children() -> list[int]:
     return found
 
 
-def test_a_failed_training_says_why(op: OpenProject, tmp_path: Path) -> None:
+def test_a_failed_training_says_why(session: Session, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_bytes(b"nothing of use")
-    record = prepare(op, {**FAST, "start": f"file:{wrong}"})
-    outcome = run_here(training_task(op, record.id))
+    record = prepare(session, {**FAST, "start": f"file:{wrong}"})
+    outcome = run_here(training_task(session, record.id))
     assert isinstance(outcome, Failed)
     assert "start.safetensors" in outcome.sentence
-    assert "start.safetensors" in op.store.runs.get(record.id).message
+    assert "start.safetensors" in session.store.runs.get(record.id).message
 
 
-def test_runs_found_running_are_paused_at_opening(op: OpenProject) -> None:
-    record = prepare(op, FAST)
-    op.store.runs.update(record.id, status=RunStatus.RUNNING)
-    recover(op)
-    assert op.store.runs.get(record.id).status is RunStatus.PAUSED
+def test_runs_found_running_are_paused_at_opening(session: Session) -> None:
+    record = prepare(session, FAST)
+    session.store.runs.update(record.id, status=RunStatus.RUNNING)
+    recover(session)
+    assert session.store.runs.get(record.id).status is RunStatus.PAUSED
 
 
-def test_a_trial_needs_no_split_and_leaves_nothing(op: OpenProject) -> None:
-    outcome = run_here(trial_task(op, FAST))
+def test_a_trial_needs_no_split_and_leaves_nothing(session: Session) -> None:
+    outcome = run_here(trial_task(session, FAST))
     assert isinstance(outcome, Done)
     assert isinstance(outcome.value, Trial)
     assert outcome.value.total_seconds > 0
-    assert op.store.splits.current() is None
-    assert not list(op.store.runs_folder.iterdir())
+    assert session.store.splits.current() is None
+    assert not list(session.store.runs_folder.iterdir())
 
 
 def test_a_run_of_another_project_waits_its_turn_and_is_kept_there(
-    op: OpenProject, queue: TrainingQueue, tmp_path: Path, qtbot: QtBot
+    session: Session, queue: TrainingQueue, tmp_path: Path, qtbot: QtBot
 ) -> None:
     (tmp_path / "other").mkdir()
     other = small_project(tmp_path / "other")
     try:
-        own, strange = prepare(op, FAST), prepare(other, FAST)
+        own, strange = prepare(session, FAST), prepare(other, FAST)
         waiting = prepare(other, FAST)
         queue.enqueue(own.id)
         queue.enqueue(strange.id, other)
@@ -208,6 +208,6 @@ def test_a_run_of_another_project_waits_its_turn_and_is_kept_there(
         assert not queue.holds(strange.id)
         assert other.store.runs.get(strange.id).status is RunStatus.FINISHED
         assert len(other.store.runs.predictions(strange.id)) > 0
-        assert strange.id not in {run.id for run in op.store.runs.all()}
+        assert strange.id not in {run.id for run in session.store.runs.all()}
     finally:
         other.close()

@@ -9,7 +9,6 @@ import pytest
 from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.transfer import transfer_runs, transferring
-from workbench.app.transfer import transferring as transfer_book
 from workbench.app.transfer.sources import checked_source, own_sources
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.predictions import PART_CODES, PredictionTable
@@ -18,26 +17,26 @@ from workbench.domain.relatedness import Relatedness, SourceRelatedness
 from workbench.domain.reports import Started, encode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
-from workbench.domain.transfers import Asked
+from workbench.domain.transfers import TransferRequest
 
-ASKED = Asked(
+ASKED = TransferRequest(
     label_set="category", sources=("there#category",), start="none", settings={"image_size": 64}
 )
 
 
 @pytest.fixture
 def target(tmp_path, qapp):
-    op = small_project(tmp_path, label_sets=("category", "view"))
-    yield op
-    op.close()
+    session = small_project(tmp_path, label_sets=("category", "view"))
+    yield session
+    session.close()
 
 
 @pytest.fixture
 def source(tmp_path, qapp):
     (tmp_path / "source").mkdir()
-    op = small_project(tmp_path / "source")
-    yield op
-    op.close()
+    session = small_project(tmp_path / "source")
+    yield session
+    session.close()
 
 
 def found(*names):
@@ -72,13 +71,13 @@ def carried_out(task):
 def source_prepared(target, source, transfer):
     task = transfer_runs.source_task(target, source, "category", transfer)
     assert task is None or carried_out(task)
-    return transfer_book.latest(target, transfer)
+    return transferring.latest(target, transfer)
 
 
 def candidates_prepared(target, source, transfer):
     for task in transfer_runs.candidate_tasks(target, source.store.folder, transfer):
         assert carried_out(task)
-    return transfer_book.latest(target, transfer)
+    return transferring.latest(target, transfer)
 
 
 def begun(target, source, asked=ASKED):
@@ -91,8 +90,8 @@ def begun(target, source, asked=ASKED):
     return candidates_prepared(target, source, transfer)
 
 
-def recipe_of(op, run):
-    return parse_toml(op.store.runs.get(run).recipe_toml, run)
+def recipe_of(session, run):
+    return parse_toml(session.store.runs.get(run).recipe_toml, run)
 
 
 def test_a_step_that_is_done_is_not_done_again(target, source):
@@ -109,7 +108,7 @@ def test_a_step_that_is_done_is_not_done_again(target, source):
     mended = candidates_prepared(target, source, again)
     assert [c.run for c in mended.candidates][::2] == [c.run for c in transfer.candidates][::2]
     assert mended.candidates[1].run != transfer.candidates[1].run
-    assert transfer_book.transfers(target) == [mended]
+    assert transferring.transfers(target) == [mended]
 
 
 def test_recipes_keep_the_layers_that_the_paper_says(target, source):
@@ -155,16 +154,16 @@ def test_candidates_share_views_and_the_precision_of_their_source(target, source
 def test_from_start_weights_three_layers_are_kept_and_the_rate_is_low(target, source, tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"weights")
-    asked = Asked(label_set="category", sources=(), start=f"file:{path}", views=False)
+    asked = TransferRequest(label_set="category", sources=(), start=f"file:{path}", views=False)
     transfer = begun(target, source, asked)
     learned = recipe_of(source, transfer.source_run)
     assert (learned["frozen"], learned["learning_rate"]) == ("fire3", 1e-3)
     assert recipe_of(target, transfer.candidates[0].run)["target"] == "category"
 
 
-def predict(op, run, wrong):
+def predict(session, run, wrong):
     """Store predictions of a run: right but for the rows `wrong`, in the parts of the split."""
-    parts = op.store.splits.parts()
+    parts = session.store.splits.parts()
     images = np.array(sorted(parts), dtype=np.int64)
     truth = np.arange(len(images)) % 3
     said = truth.copy()
@@ -179,7 +178,7 @@ def predict(op, run, wrong):
         view_scores=None,
         true_view=np.full(len(images), ""),
     )
-    op.store.runs.save_predictions(run, table)
+    session.store.runs.save_predictions(run, table)
 
 
 def test_held_out_images_alone_are_voted_on(target, source):
@@ -201,11 +200,11 @@ def test_held_out_images_alone_are_voted_on(target, source):
     assert voted.disputed == 4
     assert transferring.vote(target, transfer) == voted
     assert voted.winner_run in {c.run for c in voted.candidates[1:]}
-    assert transfer_book.done(voted)
+    assert transferring.done(voted)
     assert transferring.begin(target, ASKED) != voted  # the next one is a new one
 
     assert carried_out(transfer_runs.single_task(target, source.store.folder, voted))
-    single = transfer_book.latest(target, voted)
+    single = transferring.latest(target, voted)
     assert transfer_runs.single_task(target, source.store.folder, single) is None
     recipe = recipe_of(target, single.single)
     assert (recipe["target"], recipe["frozen"]) == ("category", voted.winner)
@@ -239,10 +238,10 @@ def test_keys_chosen_for_a_training_become_a_transfer(target, tmp_path):
 
 
 def test_a_setting_that_is_wrong_is_refused_before_anything_is_kept(target):
-    wrong = Asked(label_set="category", sources=(), start="none", settings={"epochs": 0})
+    wrong = TransferRequest(label_set="category", sources=(), start="none", settings={"epochs": 0})
     with pytest.raises(ValueRefused, match="epochs"):
         transferring.begin(target, wrong)
-    assert transfer_book.transfers(target) == []
+    assert transferring.transfers(target) == []
 
 
 def test_labels_that_images_carry_several_of_are_refused_and_not_offered(target, source):
@@ -250,8 +249,8 @@ def test_labels_that_images_carry_several_of_are_refused_and_not_offered(target,
     with target.edit("Several"):
         target.store.labels.save_set(dataclasses.replace(sets["view"], exclusive=False))
     with pytest.raises(KnownError, match="several labels of “view”"):
-        transferring.begin(target, Asked(label_set="view", sources=(), start="none"))
-    assert transfer_book.transfers(target) == []
+        transferring.begin(target, TransferRequest(label_set="view", sources=(), start="none"))
+    assert transferring.transfers(target) == []
     assert own_sources(target, "category") == []
     folder = source.store.folder
     source.close()  # to be opened beside the target

@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.results.results import load_results
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.preparing import check, prepare, with_unlabelled
 from workbench.app.training.samples import collect
 from workbench.app.training.splitting import split
@@ -28,7 +28,7 @@ THIRDS = SplitPlan(0.5, 0.25, 0.25)
 
 
 @pytest.fixture
-def op(tmp_path: Path) -> Iterator[OpenProject]:
+def session(tmp_path: Path) -> Iterator[Session]:
     """36 images, the last 12 of them without a category."""
     made = small_project(tmp_path, label_sets=("category", "view"))
     with made.edit("Take labels away"):
@@ -41,42 +41,42 @@ def recipe(**keys: object) -> Recipe:
     return complete({"start": "none", **MIX, **keys}, {})
 
 
-def added(op: OpenProject, chosen: Recipe) -> list[Sample]:
-    found = collect(op.store, chosen.target)
-    whole = with_unlabelled(op.store, found, chosen).samples
+def added(session: Session, chosen: Recipe) -> list[Sample]:
+    found = collect(session.store, chosen.target)
+    whole = with_unlabelled(session.store, found, chosen).samples
     assert whole[: len(found.samples)] == found.samples
     return list(whole[len(found.samples) :])
 
 
-def test_what_has_no_label_comes_along_without_a_part(op: OpenProject) -> None:
-    more = added(op, recipe())
-    assert [sample.image for sample in more] == op.store.images.ids().tolist()[24:]
+def test_what_has_no_label_comes_along_without_a_part(session: Session) -> None:
+    more = added(session, recipe())
+    assert [sample.image for sample in more] == session.store.images.ids().tolist()[24:]
     assert {(s.target, s.view, s.part, s.crop, s.box) for s in more} == {(-1, -1, "", None, None)}
-    assert [s.path for s in more] == [op.store.images.row(s.image).path for s in more]
-    assert added(op, recipe(method="fine-tune")) == []
+    assert [s.path for s in more] == [session.store.images.row(s.image).path for s in more]
+    assert added(session, recipe(method="fine-tune")) == []
 
 
-def test_what_is_kept_to_validate_and_test_stays_out(op: OpenProject) -> None:
-    split(op, THIRDS, stratify=("category",))
-    parts = op.store.splits.parts()
-    more = [sample.image for sample in added(op, recipe())]
+def test_what_is_kept_to_validate_and_test_stays_out(session: Session) -> None:
+    split(session, THIRDS, stratify=("category",))
+    parts = session.store.splits.parts()
+    more = [sample.image for sample in added(session, recipe())]
     assert 0 < len(more) < 12
     assert {str(parts[image]) for image in more} == {"train"}
-    record = prepare(op, {**MIX}, plan=SplitPlan(0.3, 0.0, 0.3, seed=4))
-    folder = op.store.runs_folder / record.id
+    record = prepare(session, {**MIX}, plan=SplitPlan(0.3, 0.0, 0.3, seed=4))
+    folder = session.store.runs_folder / record.id
     samples = decode_samples((folder / SAMPLES_FILE).read_bytes())
     kept = {sample.image for sample in samples if sample.target < 0}
     assert 4 <= len(kept) <= 10  # 0.3 of them are tested
 
 
-def test_an_image_with_one_of_two_labels_is_not_unlabelled(op: OpenProject) -> None:
-    ids = op.store.images.ids().tolist()
-    split(op, SplitPlan(1.0, 0.0, 0.0))
+def test_an_image_with_one_of_two_labels_is_not_unlabelled(session: Session) -> None:
+    ids = session.store.images.ids().tolist()
+    split(session, SplitPlan(1.0, 0.0, 0.0))
     with pytest.raises(KnownError, match="every image has its category"):
-        added(op, recipe(target="category+view"))
-    with op.edit("No view either"):
-        op.store.labels.assign(ids[30:], "view", None)
-    more = added(op, recipe(target="category+view"))
+        added(session, recipe(target="category+view"))
+    with session.edit("No view either"):
+        session.store.labels.assign(ids[30:], "view", None)
+    more = added(session, recipe(target="category+view"))
     assert [sample.image for sample in more] == ids[30:]
 
 
@@ -95,8 +95,10 @@ def test_without_any_there_is_no_run(tmp_path: Path) -> None:
         made.close()
 
 
-def test_no_more_are_taken_than_the_method_says(op: OpenProject) -> None:
-    few = [added(op, recipe(options={"mixmatch": {"unlabelled": 5}}, seed=s)) for s in (0, 0, 1)]
+def test_no_more_are_taken_than_the_method_says(session: Session) -> None:
+    few = [
+        added(session, recipe(options={"mixmatch": {"unlabelled": 5}}, seed=s)) for s in (0, 0, 1)
+    ]
     assert [len(more) for more in few] == [5, 5, 5]
     assert few[0] == few[1]
     assert few[0] != few[2]
@@ -120,12 +122,12 @@ def test_mouths_without_an_expression_are_crops(tmp_path: Path) -> None:
         made.close()
 
 
-def test_a_run_learns_from_them_and_suggests_their_labels(op: OpenProject) -> None:
-    record = prepare(op, MIX)
-    assert isinstance(run_here(training_task(op, record.id)), Done)
-    assert op.store.runs.get(record.id).status is RunStatus.FINISHED
-    table = load_results(op, record.id).table
+def test_a_run_learns_from_them_and_suggests_their_labels(session: Session) -> None:
+    record = prepare(session, MIX)
+    assert isinstance(run_here(training_task(session, record.id)), Done)
+    assert session.store.runs.get(record.id).status is RunStatus.FINISHED
+    table = load_results(session, record.id).table
     assert (table.parts[table.truth < 0] == NO_PART).all()
-    held_out = {image for image, part in op.store.splits.parts().items() if part != "train"}
-    unlabelled = set(op.store.images.ids().tolist()[24:]) - held_out
+    held_out = {image for image, part in session.store.splits.parts().items() if part != "train"}
+    unlabelled = set(session.store.images.ids().tolist()[24:]) - held_out
     assert set(table.images[table.truth < 0].tolist()) == unlabelled

@@ -23,10 +23,10 @@ from workbench.app.results.predicting import (
     predict_folder_task,
     predict_task,
 )
-from workbench.app.results.run_images import RunImages, Shown, newest_usable, usable_runs
-from workbench.app.session import OpenProject
+from workbench.app.results.run_images import RunImages, ShownImages, newest_usable, usable_runs
+from workbench.app.session import Session
 from workbench.app.similar.suggesting import (
-    SuggestionKeeper,
+    SuggestionUpdater,
     accept,
     by_uncertainty,
     suggest_task,
@@ -43,8 +43,8 @@ from workbench.domain.splits import Part
 
 
 @pytest.fixture
-def view_run(op: OpenProject, tmp_path: Path) -> Trained:
-    return train(op, import_discs(op, tmp_path / "discs", 30), "view")
+def view_run(session: Session, tmp_path: Path) -> Trained:
+    return train(session, import_discs(session, tmp_path / "discs", 30), "view")
 
 
 def done(task):
@@ -54,68 +54,70 @@ def done(task):
 
 
 def test_predictions_of_unlabelled_images_become_suggestions(
-    op: OpenProject, view_run: Trained
+    session: Session, view_run: Trained
 ) -> None:
     told = []
-    op.changed.connect(told.append)
-    before = op.store.runs.predictions(view_run.id)
-    assert unseen(op, "view").tolist() == list(view_run.unseen)
-    assert suggestions(op, "view", view_run.unseen) == {}
-    result = done(predict_task(op, view_run.id, view_run.images))
+    session.changed.connect(told.append)
+    before = session.store.runs.predictions(view_run.id)
+    assert unseen(session, "view").tolist() == list(view_run.unseen)
+    assert suggestions(session, "view", view_run.unseen) == {}
+    result = done(predict_task(session, view_run.id, view_run.images))
     assert isinstance(result, Predicted)
     assert result.images == 6  # the others were trained or tested on
     assert told[-1].runs == {view_run.id}
-    after = op.store.runs.predictions(view_run.id)
+    after = session.store.runs.predictions(view_run.id)
     assert (after.parts == NO_PART).sum() == 6
     old = after.where(after.parts != NO_PART)
     np.testing.assert_array_equal(old.scores, before.scores)
-    found = suggestions(op, "view", view_run.unseen)
+    found = suggestions(session, "view", view_run.unseen)
     assert set(found) == set(view_run.unseen)
-    rows = {row.id: row for row in op.store.images.rows(view_run.unseen)}
+    rows = {row.id: row for row in session.store.images.rows(view_run.unseen)}
     truth = {i: "left" if int(r.name[4:6]) // 3 % 2 == 0 else "right" for i, r in rows.items()}
     right = sum(found[image].label == truth[image] for image in view_run.unseen)
     assert right >= 4
-    assert unseen(op, "view").tolist() == []
+    assert unseen(session, "view").tolist() == []
 
 
 def test_an_accepted_suggestion_is_a_persons_label_and_can_be_undone(
-    op: OpenProject, view_run: Trained
+    session: Session, view_run: Trained
 ) -> None:
-    done(predict_task(op, view_run.id, view_run.unseen))
-    found = suggestions(op, "view", view_run.unseen)
-    order = by_uncertainty(op, "view", [999, *view_run.unseen]).tolist()
+    done(predict_task(session, view_run.id, view_run.unseen))
+    found = suggestions(session, "view", view_run.unseen)
+    order = by_uncertainty(session, "view", [999, *view_run.unseen]).tolist()
     assert order[-1] == 999  # never seen
     sure = [found[image].confidence for image in order[:-1]]
     assert sure == sorted(sure)
-    assert accept(op, [*view_run.unseen, 999], "view") == 6
-    assert op.store.labels.of_images(view_run.unseen, "view") == {
+    assert accept(session, [*view_run.unseen, 999], "view") == 6
+    assert session.store.labels.of_images(view_run.unseen, "view") == {
         image: found[image].label for image in view_run.unseen
     }
-    newest = op.store.labels.history(view_run.unseen[0])[-1]
+    newest = session.store.labels.history(view_run.unseen[0])[-1]
     assert newest.author is Author.HUMAN
     assert newest.confidence == pytest.approx(found[view_run.unseen[0]].confidence)
-    assert op.undo() == "Accept view of 6 images"
-    assert op.store.labels.of_images(view_run.unseen, "view") == {}
-    assert accept(op, [999], "view") == 0
+    assert session.undo() == "Accept view of 6 images"
+    assert session.store.labels.of_images(view_run.unseen, "view") == {}
+    assert accept(session, [999], "view") == 0
 
 
-def test_a_run_scored_anew_agrees_with_what_it_left(op: OpenProject, view_run: Trained) -> None:
-    result = done(evaluate_task(op, view_run.id, Part.TEST))
+def test_a_run_scored_anew_agrees_with_what_it_left(session: Session, view_run: Trained) -> None:
+    result = done(evaluate_task(session, view_run.id, Part.TEST))
     assert isinstance(result, Evaluation)
     assert (result.images, result.changed) == (12, 0)
     assert result.largest_difference < 1e-5
     assert result.top1 == result.stored_top1 >= 0.75
     with pytest.raises(KnownError, match="validation"):
-        evaluate_task(op, view_run.id, Part.VALIDATION)
-    missing = Path(op.store.images.path(int(op.store.runs.predictions(view_run.id).images[1])))
+        evaluate_task(session, view_run.id, Part.VALIDATION)
+    missing = Path(
+        session.store.images.path(int(session.store.runs.predictions(view_run.id).images[1]))
+    )
     missing.rename(missing.with_suffix(".away"))
-    again = done(evaluate_task(op, view_run.id, Part.TEST))
+    again = done(evaluate_task(session, view_run.id, Part.TEST))
     assert again.images == 11
     assert missing.name in again.unread[0].path
 
 
-def test_a_folder_becomes_a_table(op: OpenProject, tmp_path: Path) -> None:
-    run = train(op, import_discs(op, tmp_path / "discs", 30), JOINT)
+def test_a_folder_becomes_a_table(session: Session, tmp_path: Path) -> None:
+    run = train(session, import_discs(session, tmp_path / "discs", 30), JOINT)
     folder = tmp_path / "new" / "deeper"
     folder.mkdir(parents=True)
     for i, colour in enumerate(("red", "blue", "green")):
@@ -123,7 +125,7 @@ def test_a_folder_becomes_a_table(op: OpenProject, tmp_path: Path) -> None:
     (folder / "broken.jpg").write_bytes(b"nothing")
     (folder / "raw.heic").write_bytes(b"")
     path = tmp_path / "out" / "table.csv"
-    result = done(predict_folder_task(op, run.id, tmp_path / "new", path))
+    result = done(predict_folder_task(session, run.id, tmp_path / "new", path))
     assert isinstance(result, PredictedFolder)
     assert (result.images, result.mouths) == (3, None)
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -148,24 +150,26 @@ def test_a_folder_becomes_a_table(op: OpenProject, tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["table.csv"]
 
 
-def test_what_cannot_be_predicted_is_said(op: OpenProject, view_run: Trained, tmp_path) -> None:
+def test_what_cannot_be_predicted_is_said(session: Session, view_run: Trained, tmp_path) -> None:
     with pytest.raises(KnownError, match="no folder"):
-        predict_folder_task(op, view_run.id, tmp_path / "nowhere", tmp_path / "t.csv")
+        predict_folder_task(session, view_run.id, tmp_path / "nowhere", tmp_path / "t.csv")
     (tmp_path / "empty").mkdir()
-    empty = run_here(predict_folder_task(op, view_run.id, tmp_path / "empty", tmp_path / "t.csv"))
+    empty = run_here(
+        predict_folder_task(session, view_run.id, tmp_path / "empty", tmp_path / "t.csv")
+    )
     assert isinstance(empty, Failed)
     assert "no image" in empty.sentence
-    (op.store.runs_folder / view_run.id / "weights.safetensors").unlink()
-    lost = run_here(predict_task(op, view_run.id, view_run.unseen))
+    (session.store.runs_folder / view_run.id / "weights.safetensors").unlink()
+    lost = run_here(predict_task(session, view_run.id, view_run.unseen))
     assert isinstance(lost, Failed)
     assert "weights.safetensors is missing" in lost.sentence
     assert lost.report == ""
 
 
 def test_an_export_agrees_with_the_network(
-    op: OpenProject, view_run: Trained, tmp_path: Path
+    session: Session, view_run: Trained, tmp_path: Path
 ) -> None:
-    result = done(export_task(op, view_run.id, tmp_path / "views"))
+    result = done(export_task(session, view_run.id, tmp_path / "views"))
     assert isinstance(result, OnnxFile)
     assert result.path == tmp_path / "views.onnx"
     assert result.path.stat().st_size == result.bytes
@@ -175,13 +179,13 @@ def test_an_export_agrees_with_the_network(
 
 
 def test_explanations_are_written_as_pictures(
-    op: OpenProject, view_run: Trained, tmp_path: Path
+    session: Session, view_run: Trained, tmp_path: Path
 ) -> None:
     wanted = [view_run.images[1], view_run.unseen[0]]
-    missing = op.store.images.path(view_run.images[2])
+    missing = session.store.images.path(view_run.images[2])
     missing.rename(missing.with_suffix(".away"))
     task = explanation_task(
-        op, view_run.id, [*wanted, view_run.images[2]], tmp_path / "maps", check=True
+        session, view_run.id, [*wanted, view_run.images[2]], tmp_path / "maps", check=True
     )
     result = done(task)
     assert isinstance(result, ExplainedFiles)
@@ -196,7 +200,7 @@ def test_explanations_are_written_as_pictures(
 
 
 def test_a_stopped_job_leaves_no_process(
-    op: OpenProject, view_run: Trained, monkeypatch: pytest.MonkeyPatch
+    session: Session, view_run: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pids = []
     entered = serving.ServingProcess.__enter__
@@ -214,17 +218,20 @@ def test_a_stopped_job_leaves_no_process(
         def is_set(self) -> bool:
             return bool(pids)
 
-    outcome = run_here(predict_task(op, view_run.id, view_run.unseen), stop=Stop())
+    outcome = run_here(predict_task(session, view_run.id, view_run.unseen), stop=Stop())
     assert isinstance(outcome, Cancelled)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 
 
-def test_images_of_a_run_by_outcome_and_beyond(op: OpenProject, view_run: Trained) -> None:
-    of_run = RunImages(op, view_run.id)
+def test_images_of_a_run_by_outcome_and_beyond(session: Session, view_run: Trained) -> None:
+    of_run = RunImages(session, view_run.id)
     assert of_run.parts() == [Part.TEST, Part.TRAIN]
     every = of_run.rows(Part.TEST)
-    right, wrong = of_run.rows(Part.TEST, Shown.RIGHT), of_run.rows(Part.TEST, Shown.WRONG)
+    right, wrong = (
+        of_run.rows(Part.TEST, ShownImages.RIGHT),
+        of_run.rows(Part.TEST, ShownImages.WRONG),
+    )
     assert sorted([*right, *wrong]) == every.tolist()
     assert all(image.wrong for image in of_run.images(wrong.tolist()))
     rows = of_run.rows_of([view_run.unseen[0], view_run.images[3]])
@@ -233,30 +240,30 @@ def test_images_of_a_run_by_outcome_and_beyond(op: OpenProject, view_run: Traine
     assert known.truth in ("left", "right")
     assert known.score is not None
     assert of_run.rows_of([view_run.unseen[0]]).tolist() == rows[:1].tolist()  # taken up once
-    assert newest_usable(op).id == view_run.id
-    (op.store.runs_folder / view_run.id / "model.json").unlink()
-    assert usable_runs(op) == []
+    assert newest_usable(session).id == view_run.id
+    (session.store.runs_folder / view_run.id / "model.json").unlink()
+    assert usable_runs(session) == []
     with pytest.raises(KnownError, match="no trained run"):
-        newest_usable(op)
+        newest_usable(session)
 
 
-def test_a_run_that_ends_leaves_suggestions_behind(qtbot, op: OpenProject, tmp_path: Path) -> None:
-    images = import_discs(op, tmp_path / "discs", 30)
-    keeper = SuggestionKeeper(op)
-    assert suggest_task(op, "view") is None  # no run yet
-    run = train(op, images, "view")
-    with qtbot.waitSignal(op.jobs.ended, timeout=60_000):
-        op.announce(Changes(runs=frozenset({run.id})))
-    assert set(suggestions(op, "view", run.unseen)) == set(run.unseen)
-    op.announce(Changes(runs=frozenset({run.id})))
-    assert op.jobs.jobs() == ()  # once per run
-    assert suggest_task(op, "view") is None  # every image has one now
+def test_a_run_that_ends_leaves_suggestions_behind(qtbot, session: Session, tmp_path: Path) -> None:
+    images = import_discs(session, tmp_path / "discs", 30)
+    keeper = SuggestionUpdater(session)
+    assert suggest_task(session, "view") is None  # no run yet
+    run = train(session, images, "view")
+    with qtbot.waitSignal(session.jobs.ended, timeout=60_000):
+        session.announce(Changes(runs=frozenset({run.id})))
+    assert set(suggestions(session, "view", run.unseen)) == set(run.unseen)
+    session.announce(Changes(runs=frozenset({run.id})))
+    assert session.jobs.jobs() == ()  # once per run
+    assert suggest_task(session, "view") is None  # every image has one now
     keeper.deleteLater()
 
 
-def test_mouths_are_found_before_they_are_predicted(op: OpenProject, tmp_path: Path) -> None:
-    run = train(op, import_discs(op, tmp_path / "discs", 30))
-    runs = op.store.runs
+def test_mouths_are_found_before_they_are_predicted(session: Session, tmp_path: Path) -> None:
+    run = train(session, import_discs(session, tmp_path / "discs", 30))
+    runs = session.store.runs
     record = runs.get(run.id)
     labels = RunLabels(LabelList("expression", record.labels.target.labels, (0, 1, 2)))
     runs.update(run.id, target="expression", labels=labels)
@@ -267,7 +274,7 @@ def test_mouths_are_found_before_they_are_predicted(op: OpenProject, tmp_path: P
     Image.fromarray(two).save(folder / "two.png")
     Image.fromarray(photograph(320, 240, ())).save(folder / "nobody.png")
     path = tmp_path / "mouths.csv"
-    result = done(predict_folder_task(op, run.id, folder, path))
+    result = done(predict_folder_task(session, run.id, folder, path))
     assert (result.images, result.mouths) == (2, 3)
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.clustering import agreement
 from workbench.app.similar.features import feature_source
 from workbench.app.similar.similarity import similar_task
@@ -30,24 +30,24 @@ COMPONENTS = (6, 12, 25, 50, 100, 200)
 SEEDS = 3
 
 
-def features(op: OpenProject, name: str) -> np.ndarray:
+def features(session: Session, name: str) -> np.ndarray:
     """Features of all images, in the order of their ids; those of `op`'s index."""
-    ids = op.store.images.ids()
-    outcome = run_here(similar_task(op, feature_source(op, name), ids[:1]))
+    ids = session.store.images.ids()
+    outcome = run_here(similar_task(session, feature_source(session, name), ids[:1]))
     assert isinstance(outcome, Done), outcome
-    index = op.store.features.read(list(op.store.features.sizes())[-1])
-    keys = [feature_key(row.hash) for row in op.store.images.rows(ids)]
+    index = session.store.features.read(list(session.store.features.sizes())[-1])
+    keys = [feature_key(row.hash) for row in session.store.images.rows(ids)]
     return np.asarray(index.rows[places_of(index.keys, keys)], float)
 
 
-def scores(op: OpenProject, points: np.ndarray, k: int) -> tuple[float, float]:
+def scores(session: Session, points: np.ndarray, k: int) -> tuple[float, float]:
     """Mean normalised mutual information with the categories, and purity."""
-    ids = op.store.images.ids()
+    ids = session.store.images.ids()
     found = []
     for seed in range(SEEDS):
         labels = k_means(points, k, seed).labels
         sure = np.ones(len(ids), np.float32)
-        agreed = agreement(op, Clusters(ids, np.full(len(ids), -1), labels, sure), "category")
+        agreed = agreement(session, Clusters(ids, np.full(len(ids), -1), labels, sure), "category")
         assert agreed is not None
         found.append(agreed[:2])
     information, purity = np.mean(found, axis=0)
@@ -58,19 +58,19 @@ def main() -> None:
     """Print a line per start and number of components."""
     data = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data").resolve()
     with tempfile.TemporaryDirectory() as name:
-        op = OpenProject(Project.create(Path(name) / "Birds"))
-        run_here(import_task(op, [data / "birds6"], category_from="folder"))
-        k = len(op.store.labels.get("category").names)
+        session = Session(Project.create(Path(name) / "Birds"))
+        run_here(import_task(session, [data / "birds6"], category_from="folder"))
+        k = len(session.store.labels.get("category").names)
         for start in STARTS:
-            x = features(op, f"{start}={data / 'weights' / start}.safetensors")
+            x = features(session, f"{start}={data / 'weights' / start}.safetensors")
             plain = x - x.mean(axis=0)
             plain /= np.linalg.norm(plain, axis=1, keepdims=True)
             print(f"{start}: {len(x)} images, {k} groups, of {x.shape[1]} features")
-            print("  as they are      NMI {:.3f}, purity {:.3f}".format(*scores(op, plain, k)))
+            print("  as they are      NMI {:.3f}, purity {:.3f}".format(*scores(session, plain, k)))
             for count in (len(x) // PER_COMPONENT, *COMPONENTS):
-                figures = scores(op, whitened(x, count), k)
+                figures = scores(session, whitened(x, count), k)
                 print("  {:>3} whitened     NMI {:.3f}, purity {:.3f}".format(count, *figures))
-        op.close()
+        session.close()
 
 
 if __name__ == "__main__":

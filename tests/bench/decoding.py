@@ -14,10 +14,12 @@ from pathlib import Path
 
 from tests.bench.real_input import DATA
 from workbench.domain.runs import Sample
-from workbench.learning.images.data import SquareCache, load_images
+from workbench.learning.images.data import DecodedImageCache, load_images
 
 
-def seconds(samples: list[Sample], side: int, folder: Path, cache: SquareCache | None) -> float:
+def seconds(
+    samples: list[Sample], side: int, folder: Path, cache: DecodedImageCache | None
+) -> float:
     """Reading all samples once."""
     began = time.perf_counter()
     images = load_images(samples, side, folder, lambda _: None, lambda: False, cache)
@@ -38,8 +40,8 @@ def main() -> int:
         rounds = []
         for at in range(3):
             plain = seconds(samples, options.side, folder, None)
-            first = seconds(samples, options.side, folder, SquareCache(folder / str(at)))
-            again = seconds(samples, options.side, folder, SquareCache(folder / str(at)))
+            first = seconds(samples, options.side, folder, DecodedImageCache(folder / str(at)))
+            again = seconds(samples, options.side, folder, DecodedImageCache(folder / str(at)))
             rounds.append((plain, first, again))
     plain, first, again = (sorted(each)[1] for each in zip(*rounds, strict=True))
     print(

@@ -20,14 +20,14 @@ import numpy as np
 from workbench.app.mouths.cropping import look_at
 from workbench.domain.crops import Crop
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.vision.mouths import Looked, Photo, landmarks_path
+from workbench.vision.mouths import Photo, SearchedPhoto, landmarks_path
 from workbench.vision.reading import read_header
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 RIGHT = 0.5  # IoU from which a square counts as this mouth's
 
 
-def look(paths: Iterable[Path]) -> dict[Path, Looked]:
+def look(paths: Iterable[Path]) -> dict[Path, SearchedPhoto]:
     """The crops of each photograph."""
     listed = list(paths)
     photos = [Photo(i, str(path)) for i, path in enumerate(listed)]

@@ -22,8 +22,8 @@ from PySide6.QtCore import QStringListModel, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView
 
-from workbench.app.session import OpenProject
-from workbench.app.settings import Settings
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
 from workbench.domain.images import FoundImage
 from workbench.storage.project import Project
 from workbench.ui.look.theme import apply_theme
@@ -119,7 +119,7 @@ def main() -> None:
         folder = Path(name) / "bench.workbench"
         fill(folder, count)
         began = time.perf_counter()
-        window = MainWindow(OpenProject(Project.open(folder)), Settings(None))
+        window = MainWindow(Session(Project.open(folder)), UserSettings(None))
         window.resize(1280, 800)
         window.show()
         application.processEvents()

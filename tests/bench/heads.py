@@ -16,7 +16,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from real_input import DATA, cases, import_case, train_case
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.recipes import put_setting
 from workbench.storage.project import Project
 
@@ -42,15 +42,15 @@ def main() -> int:
     seeds = range(options.first, options.first + options.seeds)
     means = {}
     with tempfile.TemporaryDirectory() as temporary:
-        op = OpenProject(Project.create(Path(temporary) / "birds6"))
+        session = Session(Project.create(Path(temporary) / "birds6"))
         try:
-            import_case(op, case, options.data, Path(temporary))
+            import_case(session, case, options.data, Path(temporary))
             for head in options.heads or HEADS:
                 print(head, flush=True)
                 own = replace(case, chosen={**case.chosen, **more, "head": head})
-                means[head] = sum(train_case(op, own, seed)[0] for seed in seeds) / len(seeds)
+                means[head] = sum(train_case(session, own, seed)[0] for seed in seeds) / len(seeds)
         finally:
-            op.close()
+            session.close()
     for head, mean in means.items():
         print(f"{head:>17}: mean of {len(seeds)} seeds {mean:.2f} %")
     return 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
 
 from tests.bench.labelling import fill, milliseconds, say
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import prepare, prepare_task
 from workbench.storage.project import Project
@@ -24,7 +24,7 @@ RECIPE = {"target": "category", "start": "none"}
 BOUND = 200.0  # ms
 
 
-def held(op: OpenProject) -> tuple[float, float]:
+def held(session: Session) -> tuple[float, float]:
     """Milliseconds of the longest wait of the event loop, and until the run is there."""
     loop, waits = QEventLoop(), [0.0]
     last = began = time.perf_counter()
@@ -38,7 +38,7 @@ def held(op: OpenProject) -> tuple[float, float]:
     timer = QTimer(interval=1)
     timer.timeout.connect(turn)
     timer.start()
-    job = op.jobs.start(prepare_task(op, RECIPE))
+    job = session.jobs.start(prepare_task(session, RECIPE))
     turn()  # what was done before the job began was waited for as well
     job.ended.connect(loop.quit)
     loop.exec()
@@ -53,20 +53,20 @@ def main() -> int:
     options = parser.parse_args()
     QCoreApplication.instance() or QCoreApplication([])
     with tempfile.TemporaryDirectory() as folder:
-        op = OpenProject(Project.create(Path(folder) / "many"))
+        session = Session(Project.create(Path(folder) / "many"))
         try:
-            fill(op.store, options.images)
-            say("advice", milliseconds(lambda: facts_of(op.store, "category")), BOUND)
+            fill(session.store, options.images)
+            say("advice", milliseconds(lambda: facts_of(session.store, "category")), BOUND)
             for what in ("first run, its split drawn", "the next"):
-                longest, whole = held(op)
+                longest, whole = held(session)
                 say(f"{what}: longest wait", longest, BOUND)
                 say(
                     f"{what}: until it is there",
                     whole,
-                    beside=milliseconds(lambda: prepare(op, RECIPE)),
+                    beside=milliseconds(lambda: prepare(session, RECIPE)),
                 )
         finally:
-            op.close()
+            session.close()
     return 0
 
 

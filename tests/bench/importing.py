@@ -22,7 +22,7 @@ from PySide6.QtCore import QCoreApplication, QEventLoop
 from workbench.app.images.importing import import_task
 from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.storage.project import Project
 
 ROUNDS = 3
@@ -56,13 +56,13 @@ def raw(paths: list[Path]) -> float:
 
 def product(photos: Path, folder: Path) -> tuple[float, float, float]:
     """Images per second of import and thumbnails together, and of each alone."""
-    op = OpenProject(Project.create(folder))
+    session = Session(Project.create(folder))
     began = time.perf_counter()
-    outcome = run_here(import_task(op, [photos]))
+    outcome = run_here(import_task(session, [photos]))
     imported = time.perf_counter()
     assert isinstance(outcome, Done), outcome
-    ids = op.store.images.ids().tolist()
-    loader = ThumbnailLoader(op)
+    ids = session.store.images.ids().tolist()
+    loader = ThumbnailLoader(session)
     loop = QEventLoop()
     left = set(ids)
 
@@ -78,7 +78,7 @@ def product(photos: Path, folder: Path) -> tuple[float, float, float]:
     loop.exec()
     loader.close()
     end = time.perf_counter()
-    op.close()
+    session.close()
     count = len(ids)
     return count / (end - began), count / (imported - began), count / (end - imported)
 

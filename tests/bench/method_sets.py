@@ -12,9 +12,9 @@ from tests.bench.real_input import Case, cases, import_case
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.labels.label_files import import_labels
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.training import recover
-from workbench.domain.studies import Drawn
+from workbench.domain.studies import SplitFractions
 from workbench.storage.project import Project
 
 BASE = "fine-tune"
@@ -64,10 +64,10 @@ NOT_FROM_SCRATCH = ("l2-sp", "delta", "co-tuning", "multitune", "spottune", "del
 TRAITS = {"smile": "smiling", "mouth_open": "mouth open"}
 
 
-def case_of(name: str, data: Path) -> tuple[Case, Drawn]:
+def case_of(name: str, data: Path) -> tuple[Case, SplitFractions]:
     """A set with the fractions of its splits."""
     known = cases(data)
-    few = Drawn(train=SHOTS.get(name, SHOTS["birds6-5"]), validation=0.0, test=0.5)
+    few = SplitFractions(train=SHOTS.get(name, SHOTS["birds6-5"]), validation=0.0, test=0.5)
     if name in SHOTS:
         return known["birds6"], few
     if name == MOBILENET:
@@ -76,9 +76,9 @@ def case_of(name: str, data: Path) -> tuple[Case, Drawn]:
         return replace(known["birds6"], chosen=start), few
     if name == FACES:
         case = replace(known["birds6"], target="traits", folders={}, bar=math.nan, plain=math.nan)
-        return case, Drawn(**case.plan)
+        return case, SplitFractions(**case.plan)
     case = known[name]
-    return case, Drawn(**case.plan)
+    return case, SplitFractions(**case.plan)
 
 
 def base_of(case: Case) -> dict[str, object]:
@@ -104,25 +104,25 @@ def usable(name: str, case: Case, wanted: list[str]) -> dict[str, Mapping[str, o
     }
 
 
-def opened(name: str, case: Case, data: Path, out: Path) -> OpenProject:
+def opened(name: str, case: Case, data: Path, out: Path) -> Session:
     """The set's project, imported where it is not there yet."""
     folder = out / f"{name}.workbench"
     if folder.exists():
-        op = OpenProject(Project.open(folder))
-        recover(op)
-        return op
-    op = OpenProject(Project.create(out / name))
+        session = Session(Project.open(folder))
+        recover(session)
+        return session
+    session = Session(Project.create(out / name))
     if name == FACES:
-        _import_faces(op, data, out)
+        _import_faces(session, data, out)
     else:
-        import_case(op, case, data, out)
-    return op
+        import_case(session, case, data, out)
+    return session
 
 
-def _import_faces(op: OpenProject, data: Path, out: Path) -> None:
+def _import_faces(session: Session, data: Path, out: Path) -> None:
     """Photographs of one face with each trait that was seen, "neither" where none was: labels that
     do not exclude each other."""
-    outcome = run_here(import_task(op, [data / "faces" / "images"]))
+    outcome = run_here(import_task(session, [data / "faces" / "images"]))
     assert isinstance(outcome, Done), outcome
     listed = out / "traits.csv"
     with (data / "faces" / "annotations.csv").open() as file, listed.open("w") as made:
@@ -131,5 +131,5 @@ def _import_faces(op: OpenProject, data: Path, out: Path) -> None:
         for face in csv.DictReader(file):
             seen = [label for column, label in TRAITS.items() if face[column] == "1"]
             rows.writerows((face["filename"], "traits", label) for label in seen or ["neither"])
-    taken = import_labels(op, listed)
+    taken = import_labels(session, listed)
     print(f"  imported {outcome.value.added} images, {taken.labelled} labels", flush=True)

@@ -24,7 +24,7 @@ from PySide6.QtCore import QCoreApplication
 from tests.bench.method_sets import BASE, VARIANTS, base_of, case_of, opened, usable
 from tests.bench.real_input import DATA
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.studies import find_study, new_study, next_runs, standing
 from workbench.app.training.training import training_task
 from workbench.domain.errors import KnownError
@@ -33,12 +33,12 @@ from workbench.domain.runs import REPORTS_FILE
 from workbench.domain.studies import Interval, Plan, Study
 
 
-def study_of(op: OpenProject, name: str, plan: Plan) -> Study:
+def study_of(session: Session, name: str, plan: Plan) -> Study:
     """The set's study, grown by variants and seeds that it did not have yet."""
     try:
-        known = find_study(op, name)
+        known = find_study(session, name)
     except KnownError:
-        return new_study(op, plan)
+        return new_study(session, plan)
     variants = {**known.plan.variants, **plan.variants}
     seeds = tuple(sorted({*known.plan.seeds, *plan.seeds}))
     grown = msgspec.structs.replace(known.plan, variants=variants, seeds=seeds)
@@ -48,7 +48,7 @@ def study_of(op: OpenProject, name: str, plan: Plan) -> Study:
 def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> None:
     """Train what is missing and print the table of a set."""
     case, drawn = case_of(name, data)
-    op = opened(name, case, data, out)
+    session = opened(name, case, data, out)
     try:
         plan = Plan(
             name=name,
@@ -57,25 +57,25 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
             seeds=tuple(range(seeds)),
             split=drawn,
         )
-        study = study_of(op, name, plan)
+        study = study_of(session, name, plan)
         whole = study.plan
         study = msgspec.structs.replace(study, plan=plan)  # what is asked for now, and no more
-        study, runs = next_runs(op, study, most=len(plan.cells))
+        study, runs = next_runs(session, study, most=len(plan.cells))
         study = msgspec.structs.replace(study, plan=whole)
-        op.store.studies.put(study)
+        session.store.studies.put(study)
         for run in runs:
-            record = op.store.runs.get(run)
+            record = session.store.runs.get(run)
             print(f"  {record.name}", file=sys.stderr, flush=True)
-            outcome = run_here(training_task(op, run))
+            outcome = run_here(training_task(session, run))
             if not isinstance(outcome, Done):
                 print(f"{record.name}: {outcome}", flush=True)
-        say(op, name, study)
+        say(session, name, study)
     finally:
-        op.close()
+        session.close()
 
 
-def say(op: OpenProject, name: str, study: Study) -> None:
-    found = standing(op, study)
+def say(session: Session, name: str, study: Study) -> None:
+    found = standing(session, study)
     print(
         f"\n{name} (`python -m tests.bench.methods {name}`), up to {len(study.plan.seeds)} seeds\n"
     )
@@ -83,7 +83,7 @@ def say(op: OpenProject, name: str, study: Study) -> None:
     print("|---|---|---|---|---|---|---|")
     for row in found.rows:
         runs = [study.run_of(row.variant, seed) for seed in row.values]
-        memory = max((peak(op, run) for run in runs), default="")
+        memory = max((peak(session, run) for run in runs), default="")
         p = "" if math.isnan(row.p) else f"{row.p:.3f}"
         print(
             f"| {row.variant} | {len(runs)} | {points(row.accuracy)} "
@@ -99,9 +99,9 @@ def points(value: Interval, sign: str = "") -> str:
     return f"{100 * value.mean:{sign}.2f}{half}"
 
 
-def peak(op: OpenProject, run: str) -> str:
+def peak(session: Session, run: str) -> str:
     """The largest memory that a run's reports tell of, "" where none does."""
-    lines = (op.store.runs_folder / run / REPORTS_FILE).read_bytes().splitlines()
+    lines = (session.store.runs_folder / run / REPORTS_FILE).read_bytes().splitlines()
     notes = [report.text for line in lines if isinstance(report := decode_report(line), Note)]
     told = [text.removeprefix("Peak memory: ").rstrip(".") for text in notes if "Peak" in text]
     return max(told, default="")

@@ -146,24 +146,24 @@ def measure_share(folder: Path, views: int) -> bool:
 
 def measure_accuracy(folder: Path, views: int, seeds: int) -> bool:
     """Paired trainings on birds6: kept views, and new ones each epoch."""
-    from workbench.app.session import OpenProject
+    from workbench.app.session import Session
     from workbench.storage.project import Project
 
     case = cases(DATA)["birds6"]
     os.environ["WORKBENCH_MAPS"] = str(folder / "maps")
-    op = OpenProject(Project.create(folder / "birds6"))
+    session = Session(Project.create(folder / "birds6"))
     reached: dict[int, list[float]] = {views: [], 0: []}
     seconds = dict.fromkeys(reached, 0.0)
     try:
-        import_case(op, case, DATA, folder)
+        import_case(session, case, DATA, folder)
         for seed in range(seeds):
             for cache, found in reached.items():
                 chosen = {**case.chosen, "frozen": "fire6", "cache": cache}
                 began = time.monotonic()
-                found.append(train_case(op, replace(case, chosen=chosen), seed)[0])
+                found.append(train_case(session, replace(case, chosen=chosen), seed)[0])
                 seconds[cache] += time.monotonic() - began
     finally:
-        op.close()
+        session.close()
     kept_mean, new_mean = (statistics.mean(found) for found in reached.values())
     held = kept_mean >= new_mean - POINTS
     print(

@@ -24,7 +24,7 @@ from PySide6.QtCore import QCoreApplication
 
 from tests.bench.real_input import DATA, Case, cases, import_case
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.adopting import adopt
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
@@ -36,19 +36,19 @@ POINTS = 0.5
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def of_one(op: OpenProject, run: str) -> float:
+def of_one(session: Session, run: str) -> float:
     """Top-1 on the test part, in per cent."""
-    outcome = run_here(training_task(op, run))
+    outcome = run_here(training_task(session, run))
     assert isinstance(outcome, Done), outcome
-    return 100 * float(op.store.runs.get(run).metrics["test"]["top1"])
+    return 100 * float(session.store.runs.get(run).metrics["test"]["top1"])
 
 
-def of_two(op: OpenProject, folder: Path) -> float:
+def of_two(session: Session, folder: Path) -> float:
     """The same of two processes, whose run the project adopts."""
     environment = {**os.environ, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     command = (sys.executable, *TORCHRUN, "-m", "workbench.learning", str(folder))
     subprocess.run(command, env=environment, check=True, capture_output=True)
-    return 100 * float(adopt(op, folder).record.metrics["test"]["top1"])
+    return 100 * float(adopt(session, folder).record.metrics["test"]["top1"])
 
 
 def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
@@ -56,18 +56,18 @@ def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
     reached: dict[str, list[float]] = {"one": [], "two": []}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        op = OpenProject(Project.create(folder / name))
+        session = Session(Project.create(folder / name))
         try:
-            import_case(op, case, data, folder)
+            import_case(session, case, data, folder)
             for seed in range(seeds):
-                split(op, SplitPlan(**case.plan, seed=seed), stratify=(case.target,))
-                record = prepare(op, {"target": case.target, "seed": seed, **case.chosen})
+                split(session, SplitPlan(**case.plan, seed=seed), stratify=(case.target,))
+                record = prepare(session, {"target": case.target, "seed": seed, **case.chosen})
                 away = folder / f"away {seed}"
-                shutil.copytree(op.store.runs_folder / record.id, away)
+                shutil.copytree(session.store.runs_folder / record.id, away)
                 began = time.monotonic()
-                reached["one"].append(of_one(op, record.id))
+                reached["one"].append(of_one(session, record.id))
                 middle = time.monotonic()
-                reached["two"].append(of_two(op, away))
+                reached["two"].append(of_two(session, away))
                 print(
                     f"  seed {seed}: one process {reached['one'][-1]:.2f} % in "
                     f"{middle - began:.0f} s, two {reached['two'][-1]:.2f} % in "
@@ -75,7 +75,7 @@ def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
                     flush=True,
                 )
         finally:
-            op.close()
+            session.close()
     one, two = (statistics.mean(found) for found in reached.values())
     held = abs(two - one) <= POINTS
     print(

@@ -21,7 +21,7 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
@@ -85,7 +85,7 @@ def cases(data: Path) -> dict[str, Case]:
     }
 
 
-def import_case(op: OpenProject, case: Case, data: Path, folder: Path) -> None:
+def import_case(session: Session, case: Case, data: Path, folder: Path) -> None:
     """Import a set by a list file, which names each image and its label."""
     lines = [
         f"{path} {label}"
@@ -95,24 +95,24 @@ def import_case(op: OpenProject, case: Case, data: Path, folder: Path) -> None:
     ]
     listed = folder / "list.txt"
     listed.write_text("\n".join(lines))
-    outcome = run_here(import_task(op, [listed], **{f"{case.target}_from": "list"}))
+    outcome = run_here(import_task(session, [listed], **{f"{case.target}_from": "list"}))
     assert isinstance(outcome, Done), outcome
     print(f"  imported {outcome.value.added} images", flush=True)
 
 
-def train_case(op: OpenProject, case: Case, seed: int) -> tuple[float, np.ndarray]:
+def train_case(session: Session, case: Case, seed: int) -> tuple[float, np.ndarray]:
     """Top-1 on the test part, in %, and the confusion matrix."""
-    split(op, SplitPlan(**case.plan, seed=seed), stratify=(case.target,))
-    record = prepare(op, {"target": case.target, "seed": seed, **case.chosen})
+    split(session, SplitPlan(**case.plan, seed=seed), stratify=(case.target,))
+    record = prepare(session, {"target": case.target, "seed": seed, **case.chosen})
     began = time.monotonic()
 
     def say(report: object) -> None:
         if isinstance(report, Epoch) and sys.stderr.isatty():
             print(f"\r  epoch {report.epoch}/{report.epochs}", end="", file=sys.stderr)
 
-    outcome = run_here(training_task(op, record.id), say)
+    outcome = run_here(training_task(session, record.id), say)
     assert isinstance(outcome, Done), outcome
-    table = op.store.runs.predictions(record.id, Part.TEST)
+    table = session.store.runs.predictions(record.id, Part.TEST)
     top1 = 100 * float((table.predicted == table.truth).mean())
     seconds = time.monotonic() - began
     print(f"  seed {seed}: {top1:.2f} % of {len(table)} test images, {seconds:.0f} s", flush=True)
@@ -124,13 +124,13 @@ def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
     print(name, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        op = OpenProject(Project.create(folder / name))
+        session = Session(Project.create(folder / name))
         try:
-            import_case(op, case, data, folder)
-            results = [train_case(op, case, seed) for seed in range(seeds)]
-            labels = op.store.runs.all()[0].labels.target.labels
+            import_case(session, case, data, folder)
+            results = [train_case(session, case, seed) for seed in range(seeds)]
+            labels = session.store.runs.all()[0].labels.target.labels
         finally:
-            op.close()
+            session.close()
     mean = sum(top1 for top1, _ in results) / len(results)
     print(f"  confusion over all seeds (rows truth, columns {', '.join(labels)}):")
     for label, row in zip(labels, sum(matrix for _, matrix in results), strict=True):

@@ -23,10 +23,10 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.transfer.relatedness import domain_of, relatedness_task
 from workbench.demo.toys import BODIES, VIEWS, save_toy
-from workbench.domain.relatedness import Relatedness, RelatednessOrder
+from workbench.domain.relatedness import Relatedness, RelatednessRequest
 from workbench.storage.project import Project
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -62,33 +62,35 @@ def toy_sets(folder: Path, each: int = 12) -> dict[str, dict[str, list[Path]]]:
     return found
 
 
-def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> OpenProject:
+def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> Session:
     """A project of images with their classes."""
-    op = OpenProject(Project.create(folder / name.replace(" ", "-")))
+    session = Session(Project.create(folder / name.replace(" ", "-")))
     lines = [f"{path} {label}" for label, paths in classes.items() for path in paths]
     listed = folder / f"{name}.txt"
     listed.write_text("\n".join(lines))
-    outcome = run_here(import_task(op, [listed], category_from="list"))
+    outcome = run_here(import_task(session, [listed], category_from="list"))
     assert isinstance(outcome, Done), outcome
-    return op
+    return session
 
 
-def ask(projects: Mapping[str, OpenProject], target: str, order: RelatednessOrder) -> Relatedness:
+def ask(projects: Mapping[str, Session], target: str, order: RelatednessRequest) -> Relatedness:
     sources = [
-        domain_of(op.store, "category", name) for name, op in projects.items() if name != target
+        domain_of(session.store, "category", name)
+        for name, session in projects.items()
+        if name != target
     ]
     outcome = run_here(relatedness_task(projects[target], "category", sources, order))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
 
-def measure(sets: Sets, folder: Path, order: RelatednessOrder, seeds: int) -> int:
+def measure(sets: Sets, folder: Path, order: RelatednessRequest, seeds: int) -> int:
     """Print who picks whom; how many picked something that is not of their own kind."""
     wrong = 0
     with ExitStack() as stack:
         projects = {name: make(folder, name, classes) for name, classes in sets.items()}
-        for op in projects.values():
-            stack.callback(op.close)
+        for session in projects.values():
+            stack.callback(session.close)
         for seed in range(seeds):
             for target in projects:
                 began = time.monotonic()
@@ -106,7 +108,7 @@ def measure(sets: Sets, folder: Path, order: RelatednessOrder, seeds: int) -> in
 
 
 def main() -> int:
-    usual = RelatednessOrder(domains=())
+    usual = RelatednessRequest(domains=())
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", nargs="+", default=["birds", "cars", "toys"])
     parser.add_argument("--data", type=Path, default=DATA)
@@ -116,7 +118,7 @@ def main() -> int:
     parser.add_argument("--networks", type=int, default=usual.networks)
     options = parser.parse_args()
     QCoreApplication.instance() or QCoreApplication([])
-    order = RelatednessOrder(
+    order = RelatednessRequest(
         domains=(), side=options.side, steps=options.steps, networks=options.networks
     )
     with tempfile.TemporaryDirectory() as temporary:

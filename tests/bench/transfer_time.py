@@ -30,18 +30,18 @@ from PySide6.QtCore import QCoreApplication
 from tests.bench.real_input import cases, import_case
 from tests.bench.relatedness import DATA, make, real_sets
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
 from workbench.app.transfer import transferring
 from workbench.app.transfer.sources import written_source
-from workbench.app.transfer.transfer_runs import Stage, steps
+from workbench.app.transfer.transfer_runs import TransferStage, steps
 from workbench.app.transfer.transferring import latest
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Note
 from workbench.domain.splits import Part, SplitPlan
-from workbench.domain.transfers import CANDIDATE_LAYERS, VIEWS, Asked, elect, frozen_stage
+from workbench.domain.transfers import CANDIDATE_LAYERS, VIEWS, TransferRequest, elect, frozen_stage
 from workbench.storage.project import Project
 
 POINTS = 0.5
@@ -62,34 +62,34 @@ def _used() -> float:
     return sum(each.ru_utime + each.ru_stime for each in both)
 
 
-def train(op: OpenProject, run: str) -> float:
+def train(session: Session, run: str) -> float:
     """Top-1 of the test part, in per cent."""
 
     def say(report: object) -> None:
         if isinstance(report, Note) and "maps" in report.text.lower():
             print(f"    {report.text}", flush=True)
 
-    outcome = run_here(training_task(op, run), say)
+    outcome = run_here(training_task(session, run), say)
     assert isinstance(outcome, Done), outcome
-    return 100 * float(op.store.runs.get(run).metrics["test"]["top1"])
+    return 100 * float(session.store.runs.get(run).metrics["test"]["top1"])
 
 
 def carry_over(
-    op: OpenProject, asked: Asked, spent: Spent, reached: dict[str, list[float]]
+    session: Session, asked: TransferRequest, spent: Spent, reached: dict[str, list[float]]
 ) -> None:
     """A transfer whole; each candidate's training is followed by one that shares nothing."""
-    transfer = transferring.begin(op, asked)
-    for step in steps(op, transfer):
+    transfer = transferring.begin(session, asked)
+    for step in steps(session, transfer):
         if step.task is not None:
-            with timed(spent, "comparing" if step.stage is Stage.COMPARE else "preparing"):
+            with timed(spent, "comparing" if step.stage is TransferStage.COMPARE else "preparing"):
                 assert isinstance(run_here(step.task), Done)
-        elif step.stage is Stage.SOURCE:
+        elif step.stage is TransferStage.SOURCE:
             with timed(spent, "source"):
-                print(f"  source: {train(step.op, step.runs[0]):.2f} %", flush=True)
+                print(f"  source: {train(step.session, step.runs[0]):.2f} %", flush=True)
         else:
             for run in step.runs:
-                _beside(op, run, spent, reached)
-    found = latest(op, transfer)
+                _beside(session, run, spent, reached)
+    found = latest(session, transfer)
     votes = ", ".join(f"{c.frozen} {c.votes}" for c in found.candidates)
     print(f"  votes of {found.voted}: {votes}; winner {found.winner}", flush=True)
 
@@ -99,33 +99,33 @@ def candidates_of_imagenet(
 ) -> None:
     """All of birds6, half and half, from ImageNet: three candidates, alone and with shared maps."""
     case = cases(data)["birds6"]
-    op = OpenProject(Project.create(folder / f"birds6 {seed}"))
+    session = Session(Project.create(folder / f"birds6 {seed}"))
     try:
-        import_case(op, case, data, folder)
-        split(op, SplitPlan(**case.plan, seed=seed), (case.target,))
+        import_case(session, case, data, folder)
+        split(session, SplitPlan(**case.plan, seed=seed), (case.target,))
         said: dict[str, dict[int, str]] = {}
         for layers in CANDIDATE_LAYERS:
             stage = frozen_stage("squeezenet1_0", layers)
             keys = {"target": case.target, "seed": seed, "frozen": stage, **case.chosen}
             keys |= {"cache": VIEWS, "precision": "bf16", **({"epochs": epochs} if epochs else {})}
-            run = prepare(op, keys).id
-            _beside(op, run, spent, reached)
-            table = op.store.runs.predictions(run, Part.TEST)
+            run = prepare(session, keys).id
+            _beside(session, run, spent, reached)
+            table = session.store.runs.predictions(run, Part.TEST)
             pairs = zip(table.images.tolist(), table.predicted.tolist(), strict=True)
             said[stage] = {image: str(label) for image, label in pairs}
         found = elect(said, seed)
         votes = ", ".join(f"{each.name} {each.votes}" for each in found.candidates)
         print(f"  votes of {found.images}: {votes}; winner {found.winner}", flush=True)
     finally:
-        op.close()
+        session.close()
 
 
-def _beside(op: OpenProject, run: str, spent: Spent, reached: Reached) -> None:
-    recipe = parse_toml(op.store.runs.get(run).recipe_toml, run)
-    alone = prepare(op, {**recipe, "cache": 0}, "shares nothing")
+def _beside(session: Session, run: str, spent: Spent, reached: Reached) -> None:
+    recipe = parse_toml(session.store.runs.get(run).recipe_toml, run)
+    alone = prepare(session, {**recipe, "cache": 0}, "shares nothing")
     for what, own in (("shared", run), ("alone", alone.id)):
         with timed(spent, what):
-            reached[what].append(train(op, own))
+            reached[what].append(train(session, own))
         clock, used = spent[what][-1]
         print(
             f"  {recipe['frozen']} {what}: {reached[what][-1]:.2f} %, {clock:.1f} s "
@@ -201,7 +201,7 @@ def main() -> int:
             where = source.store.folder
             source.close()
             split(target, SplitPlan(0.5, 0.0, 0.5, seed), ("category",))
-            asked = Asked(
+            asked = TransferRequest(
                 label_set="category",
                 sources=(written_source(where.resolve(), "category"),),
                 start=f"file:{weights}",

@@ -11,7 +11,7 @@ import pytest
 
 from workbench.app.jobs import Task
 from workbench.cli.command import Output, aligned
-from workbench.cli.progress import Interrupted, ProgressLine, carry_out, sentence
+from workbench.cli.progress import CommandInterrupted, ProgressLine, carry_out, sentence
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Progress, Step
 
@@ -116,7 +116,7 @@ def test_ctrl_c_stops_a_job_in_order():
         finally:
             ended.append(True)
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(CommandInterrupted):
         carry_out(Task("wait", work))
     assert ended == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.demo.demo import DemoSize, demo_task, through
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note
@@ -80,7 +80,7 @@ def test_a_stopped_demo_leaves_projects_that_open(tmp_path, qapp):
     store.close()
 
 
-def test_a_part_of_a_task_hands_its_values_its_end_and_its_failure_on(op: OpenProject):
+def test_a_part_of_a_task_hands_its_values_its_end_and_its_failure_on(session: Session):
     told = []
 
     def work():

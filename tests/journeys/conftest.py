@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from workbench.app.session import OpenProject
-from workbench.app.settings import Settings
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
 from workbench.demo.toys import BODIES, VIEWS, render_toy
 from workbench.storage.project import Project
 from workbench.ui.window.window import MainWindow
@@ -47,7 +47,7 @@ def open_window(qtbot, folder: Path, tmp_path: Path):
     windows: list[MainWindow] = []
 
     def open_it() -> MainWindow:
-        window = MainWindow(OpenProject(Project.open(folder)), Settings(tmp_path / "settings.json"))
+        window = MainWindow(Session(Project.open(folder)), UserSettings(tmp_path / "settings.json"))
         windows.append(window)
         window.resize(1280, 800)
         window.show()

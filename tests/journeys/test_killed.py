@@ -21,13 +21,13 @@ LABELLER = """
 import sys
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
-from workbench.app.open_project import OpenProject
+from workbench.app.open_project import Session
 from workbench.storage.project import Project
 from workbench.ui.frame.window import MainWindow
 from PySide6.QtTest import QTest
 
 app = QApplication(sys.argv[:1])
-window = MainWindow(OpenProject(Project.open(Path(sys.argv[1]))))
+window = MainWindow(Session(Project.open(Path(sys.argv[1]))))
 window.show()
 window.go("views")
 page = window.page("views")

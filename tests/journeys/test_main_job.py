@@ -34,14 +34,16 @@ def drop(qtbot, window, place) -> None:
             QTimer.singleShot(20, answer)
 
     QTimer.singleShot(20, answer)
-    with qtbot.waitSignal(window.op.jobs.ended, timeout=30_000):
+    with qtbot.waitSignal(window.session.jobs.ended, timeout=30_000):
         window.dropEvent(event)
 
 
 def label_by_keys(qtbot, window) -> int:
     """Give every image its view by the key the label set names; the number of keys pressed."""
     page = window.page("views")
-    rows = {row.id: row for row in window.op.store.images.rows(window.op.store.images.ids())}
+    rows = {
+        row.id: row for row in window.session.store.images.rows(window.session.store.images.ids())
+    }
     for pressed in range(len(rows)):
         image = page.strip.current()
         key = rows[image].name.rsplit("/", 1)[-1][0].upper()
@@ -53,12 +55,12 @@ def label_by_keys(qtbot, window) -> int:
 
 
 def views_now(window) -> dict[int, str]:
-    store = window.op.store
+    store = window.session.store
     return store.labels.of_images(store.images.ids(), "view")
 
 
 def names_of(window) -> dict[int, str]:
-    rows = window.op.store.images.rows(window.op.store.images.ids())
+    rows = window.session.store.images.rows(window.session.store.images.ids())
     return {row.id: row.name.rsplit("/", 1)[-1].split()[0] for row in rows}
 
 
@@ -94,8 +96,8 @@ def click_cell(qtbot, window, run: str) -> tuple[int, int, int]:
 def test_from_a_folder_to_an_explanation(qtbot, open_window, photos):
     window = open_window()
     drop(qtbot, window, photos)
-    assert window.op.store.images.count() == 32
-    assert window.op.store.labels.counts("category")[BODIES[0]] == 16
+    assert window.session.store.images.count() == 32
+    assert window.session.store.labels.counts("category")[BODIES[0]] == 16
 
     window.go("views")
     assert label_by_keys(qtbot, window) == 32
@@ -107,9 +109,9 @@ def test_from_a_folder_to_an_explanation(qtbot, open_window, photos):
     assert views_now(window) == names_of(window)
 
     run = train(qtbot, window, "view", 3)
-    record = window.op.store.runs.get(run)
+    record = window.session.store.runs.get(run)
     assert record.status is RunStatus.FINISHED, record.message
-    assert len(window.op.store.runs.epochs(run)) == 3
+    assert len(window.session.store.runs.epochs(run)) == 3
 
     _, _, count = click_cell(qtbot, window, run)
     page = window.page("results")

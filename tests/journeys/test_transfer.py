@@ -8,11 +8,11 @@ import pytest
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.session import OpenProject
-from workbench.app.settings import Settings
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
 from workbench.app.training.splitting import split
 from workbench.app.transfer import transferring
-from workbench.app.transfer.transfer_runs import Stage
+from workbench.app.transfer.transfer_runs import TransferStage
 from workbench.app.transfer.transferring import transfers
 from workbench.demo.toys import BODIES, VIEWS, render_toy
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
@@ -49,11 +49,11 @@ def vehicles(folder, name, bodies):
                 rows.append((path.name, BODIES[body], view))
     with (pictures / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "category", "view"), *rows])
-    op = OpenProject(Project.create(folder / name))
+    session = Session(Project.create(folder / name))
     labels = {"category_from": "csv", "view_from": "csv"}
-    outcome = run_here(import_task(op, [pictures / "labels.csv"], **labels))
+    outcome = run_here(import_task(session, [pictures / "labels.csv"], **labels))
     assert isinstance(outcome, Done)
-    return op
+    return session
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def window(qtbot, tmp_path, monkeypatch, qapp):
     vehicles(tmp_path, "Toys", (0, 1)).close()
     target = vehicles(tmp_path, "Target", (8, 9, 10))
     split(target, SplitPlan(0.5, 0.0, 0.5), ("category",))
-    made = MainWindow(target, Settings(None))
+    made = MainWindow(target, UserSettings(None))
     qtbot.addWidget(made)
     made.resize(1280, 800)
     made.show()
@@ -106,7 +106,7 @@ def compared(name):
 
 @pytest.mark.slow
 def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path):
-    page, store = window.page("train"), window.op.store
+    page, store = window.page("train"), window.session.store
     page.line.transfer.click()
     dialog = page.transfers.dialog
     assert not dialog.start.isEnabled()
@@ -125,7 +125,7 @@ def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path)
     assert dialog.start.text() == "Stop"
     queue = page.transfers.queue
     qtbot.waitUntil(lambda: queue.training != "", timeout=WAIT)
-    ranked = transfers(window.op)[0].ranked
+    ranked = transfers(window.session)[0].ranked
     assert {one.name for one in ranked} == {"Toys", "Target#view"}
     dialog.sources.show_numbers()
     assert dialog.sources.opened.table.figures.rowCount() == 36
@@ -186,15 +186,15 @@ def test_closing_the_window_pauses_the_source_and_lets_its_project_go(qtbot, win
     page.line.transfer.click()
     dialog, queue = page.transfers.dialog, page.transfers.queue
     dialog.sources.add_folder(tmp_path / "Toys.workbench")
-    begun = transferring.begin(window.op, dialog.asked())
-    transferring.choose_source(window.op, begun, compared("Toys"))
+    begun = transferring.begin(window.session, dialog.asked())
+    transferring.choose_source(window.session, begun, compared("Toys"))
     dialog.start.click()
     qtbot.waitUntil(lambda: queue.training != "", timeout=WAIT)
-    assert queue.stage is Stage.SOURCE
+    assert queue.stage is TransferStage.SOURCE
     assert read_lock(tmp_path / "Toys.workbench") is not None
     with qtbot.waitSignal(queue.reported, timeout=WAIT):
         pass
-    folder = window.op.store.folder
+    folder = window.session.store.folder
     window.close()
     assert read_lock(tmp_path / "Toys.workbench") is None
     source = Project.open(tmp_path / "Toys.workbench")
@@ -202,6 +202,6 @@ def test_closing_the_window_pauses_the_source_and_lets_its_project_go(qtbot, win
     learned = source.runs.all()[0].id
     source.close()
     target = Project.open(folder)
-    known = transfers(OpenProject(target))
+    known = transfers(Session(target))
     assert [(one.source, one.source_run) for one in known] == [("Toys", learned)]
     target.close()

@@ -24,7 +24,7 @@ from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, explainable_layers
 from workbench.learning.optimizers import PATIENCE, AdamWThenSGD
 from workbench.learning.penalties.base import watching
-from workbench.learning.protocol.reporting import Wish
+from workbench.learning.protocol.reporting import ControlRequest
 from workbench.learning.serving.explain import describe, explain
 from workbench.learning.serving.loaded import WarmNetworks
 
@@ -172,7 +172,7 @@ def test_two_phases_go_on_bit_for_bit(tmp_path: Path, chances: int) -> None:
     said = [r.text for r in train(whole) if isinstance(r, Note)]
     assert any("SGD" in text for text in said)
     parted = make_run(tmp_path / "parted", **recipe)
-    assert isinstance(train(parted, Chances(Wish.PAUSE, chances))[-1], Paused)
+    assert isinstance(train(parted, Chances(ControlRequest.PAUSE, chances))[-1], Paused)
     assert isinstance(train(parted)[-1], Finished)
     one, other = load_file(whole / WEIGHTS_FILE), load_file(parted / WEIGHTS_FILE)
     assert all(torch.equal(one[key], other[key]) for key in one)

@@ -7,8 +7,8 @@ import torch
 from scipy.cluster.vq import kmeans2
 
 from tests.fixtures.run_folders import draw
-from workbench.domain.assessments import ORDER_FILE, StartOrder
-from workbench.domain.clusters import CLUSTERS_FILE, ClusterOrder, Clusters, by_size
+from workbench.domain.assessments import REQUEST_FILE, StartRequest
+from workbench.domain.clusters import CLUSTERS_FILE, ClusterRequest, Clusters, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE, Sample, encode_samples
@@ -25,8 +25,8 @@ from workbench.learning.clustering.deep_cluster import (
 )
 from workbench.learning.clustering.iic import joint_of, mutual_information
 from workbench.learning.clustering.training import ClusterTraining, cluster
-from workbench.learning.protocol.folders import Errand, Interrupted
-from workbench.learning.protocol.reporting import Control, Wish
+from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
+from workbench.learning.protocol.reporting import Control, ControlRequest
 
 
 def blobs(per=20, seed=0):
@@ -206,7 +206,7 @@ class Said:
     def __call__(self, report):
         self.reports.append(report)
         if isinstance(report, Progress) and report.text.startswith(f"Round {self._rounds + 1}"):
-            self._control.ask(Wish.STOP)
+            self._control.ask(ControlRequest.STOP)
 
 
 def errand(tmp_path, samples, name, said=None, control=None, **order):
@@ -214,12 +214,12 @@ def errand(tmp_path, samples, name, said=None, control=None, **order):
     place = tmp_path / name
     for made in (folder, place):
         made.mkdir(exist_ok=True)
-    start = StartOrder(start="none", backbone="simpleconv3")
+    start = StartRequest(start="none", backbone="simpleconv3")
     fields = {"clusters": 3, "rounds": 3, "batch": 8, "frozen": "conv1", **order}
-    whole = ClusterOrder(start=start, folder=str(place), **fields)
-    (folder / ORDER_FILE).write_bytes(msgspec.json.encode(whole))
+    whole = ClusterRequest(start=start, folder=str(place), **fields)
+    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(whole))
     (folder / SAMPLES_FILE).write_bytes(encode_samples(samples))
-    return Errand(folder, said or Said(), control or Control())
+    return FolderRequest(folder, said or Said(), control or Control())
 
 
 def result(tmp_path, name):
@@ -247,7 +247,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path, pictures, method,
 
     control = Control()
     stopping = Said(control, rounds=1)
-    with pytest.raises(Interrupted):
+    with pytest.raises(RequestInterrupted):
         cluster(errand(tmp_path, pictures, "two", stopping, control, method=method))
     assert (tmp_path / "two" / CHECKPOINT_FILE).is_file()
     again = ClusterTraining(errand(tmp_path, pictures, "two", method=method))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from workbench.demo.toys import BODIES, VIEWS, render_toy
-from workbench.domain.relatedness import RelatednessOrder, in_words, number_names
+from workbench.domain.relatedness import RelatednessRequest, in_words, number_names
 from workbench.learning.evaluation.cohesion import (
     DomainImages,
     MicroNetwork,
@@ -192,7 +192,7 @@ def textures(name, each):
     return DomainImages(name, torch.stack(squares), tuple(classes), tuple(views))
 
 
-ORDER = RelatednessOrder(domains=(), side=SIDE, networks=1, steps=80, batch=16)
+ORDER = RelatednessRequest(domains=(), side=SIDE, networks=1, steps=80, batch=16)
 
 
 @pytest.mark.parametrize("with_views", [False, True])
@@ -216,7 +216,7 @@ def test_a_target_of_toys_is_closer_to_toys_than_to_textures(with_views):
 
 def test_the_same_seed_gives_the_same_figures_and_a_stop_is_heard():
     domains = [toys("t", range(2), 2), toys("s", range(2, 4), 2)]
-    order = RelatednessOrder(domains=(), side=SIDE, networks=3, steps=4, batch=4)
+    order = RelatednessRequest(domains=(), side=SIDE, networks=3, steps=4, batch=4)
     one, two = (compare(domains, order, lambda done, total: False) for _ in range(2))
     assert one.sources == two.sources
     (source,) = one.sources

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from workbench.domain.runs import Sample
-from workbench.learning.images.data import SquareCache, load_images
+from workbench.learning.images.data import DecodedImageCache, load_images
 
 SIDE = 32
 
@@ -22,7 +22,7 @@ def sample(folder: Path, at: int, box: tuple[int, int, int, int] | None = None) 
     return Sample(image=at, hash=f"hash {at}", path=str(path), box=box, part="train")
 
 
-def loaded(samples: list[Sample], folder: Path, cache: SquareCache | None) -> torch.Tensor:
+def loaded(samples: list[Sample], folder: Path, cache: DecodedImageCache | None) -> torch.Tensor:
     images = load_images(samples, SIDE, folder, lambda _: None, lambda: False, cache)
     assert images is not None
     assert images.read.all()
@@ -32,18 +32,18 @@ def loaded(samples: list[Sample], folder: Path, cache: SquareCache | None) -> to
 def test_the_second_time_nothing_is_decoded(tmp_path: Path) -> None:
     samples = [sample(tmp_path, at) for at in range(5)]
     plain = loaded(samples, tmp_path, None)
-    first = SquareCache(tmp_path / "kept")
+    first = DecodedImageCache(tmp_path / "kept")
     assert torch.equal(loaded(samples, tmp_path, first), plain)
     assert (first.found, first.added) == (0, 5)
     for one in samples:
         Path(one.path).unlink()
-    second = SquareCache(tmp_path / "kept")
+    second = DecodedImageCache(tmp_path / "kept")
     assert torch.equal(loaded(samples, tmp_path, second), plain)
     assert (second.found, second.added) == (5, 0)
 
 
 def test_another_box_or_side_is_another_square(tmp_path: Path) -> None:
-    cache = SquareCache(tmp_path / "kept")
+    cache = DecodedImageCache(tmp_path / "kept")
     whole, part = sample(tmp_path, 1), sample(tmp_path, 1, (4, 4, 30, 30))
     squares = loaded([whole, part], tmp_path, cache)
     assert not torch.equal(squares[0], squares[1])
@@ -54,7 +54,7 @@ def test_another_box_or_side_is_another_square(tmp_path: Path) -> None:
 
 
 def test_a_damaged_square_is_decoded_again(tmp_path: Path) -> None:
-    cache = SquareCache(tmp_path / "kept")
+    cache = DecodedImageCache(tmp_path / "kept")
     one = sample(tmp_path, 1)
     wanted = loaded([one], tmp_path, cache)
     (kept,) = (path for path in (tmp_path / "kept").rglob("*") if path.is_file())
@@ -70,14 +70,14 @@ def test_a_damaged_square_is_decoded_again(tmp_path: Path) -> None:
 def test_the_squares_used_longest_ago_go_first(tmp_path: Path) -> None:
     size = SIDE * SIDE * 3 + 16
     samples = [sample(tmp_path, at) for at in range(4)]
-    generous = SquareCache(tmp_path / "kept")
+    generous = DecodedImageCache(tmp_path / "kept")
     for at, one in enumerate(samples):
         generous.keep(one, torch.full((SIDE, SIDE, 3), at, dtype=torch.uint8))
         path = generous._path(one, SIDE)
         assert path is not None
         os.utime(path, (at, at))
     assert generous.find(samples[0], SIDE) is not None  # used just now
-    assert SquareCache(tmp_path / "kept", 2 * size).trim() == 2 * size
+    assert DecodedImageCache(tmp_path / "kept", 2 * size).trim() == 2 * size
     assert [generous.find(one, SIDE) is not None for one in samples] == [True, False, False, True]
 
 
@@ -85,10 +85,10 @@ def test_a_disk_that_refuses_or_a_limit_of_nothing_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    refused = SquareCache(tmp_path / "file" / "below")
+    refused = DecodedImageCache(tmp_path / "file" / "below")
     loaded([sample(tmp_path, 1)], tmp_path, refused)
     assert refused.added == 0
     monkeypatch.setenv("WORKBENCH_SQUARES", str(tmp_path / "none"))
     monkeypatch.setenv("WORKBENCH_SQUARES_GIB", "0")
-    loaded([sample(tmp_path, 1)], tmp_path, SquareCache.of_user())
+    loaded([sample(tmp_path, 1)], tmp_path, DecodedImageCache.of_user())
     assert not (tmp_path / "none").exists()

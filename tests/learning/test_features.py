@@ -6,20 +6,20 @@ import pytest
 import torch
 
 from tests.fixtures.run_folders import Chances, draw
-from workbench.domain.assessments import ORDER_FILE, StartOrder
+from workbench.domain.assessments import REQUEST_FILE, StartRequest
 from workbench.domain.errors import KnownError
 from workbench.domain.features import (
     KEYS_FILE,
     ROWS_FILE,
     FeatureCard,
-    FeatureOrder,
+    FeatureRequest,
     feature_key,
 )
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
 from workbench.learning.images.pixels import load_square, normalised
 from workbench.learning.networks.backbones import build_body, normalisation
-from workbench.learning.protocol.folders import Errand, Interrupted
-from workbench.learning.protocol.reporting import Control, Wish
+from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
+from workbench.learning.protocol.reporting import Control, ControlRequest
 from workbench.learning.questions.features import FeatureWriter, write_features
 from workbench.storage.features import FeatureIndexes
 
@@ -41,9 +41,9 @@ def pictures(tmp_path):
 def errand(tmp_path, samples, said, control=None, batch=2):
     folder = tmp_path / "order"
     folder.mkdir(exist_ok=True)
-    start = StartOrder(start="none", backbone="simpleconv3")
-    order = FeatureOrder(start=start, folder=str(tmp_path / "features" / "own"), batch=batch)
-    (folder / ORDER_FILE).write_bytes(msgspec.json.encode(order))
+    start = StartRequest(start="none", backbone="simpleconv3")
+    order = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"), batch=batch)
+    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
     (folder / SAMPLES_FILE).write_bytes(encode_samples(list(samples)))
 
     class Said:
@@ -52,7 +52,7 @@ def errand(tmp_path, samples, said, control=None, batch=2):
         def __call__(self, report):
             said.append(report)
 
-    return Errand(folder, Said(), control or Control())
+    return FolderRequest(folder, Said(), control or Control())
 
 
 def test_features_are_pooled_scaled_to_unit_length_and_known_by_their_images(tmp_path, pictures):
@@ -96,8 +96,8 @@ def test_more_images_are_added_behind_what_a_crash_left_whole(tmp_path, pictures
 
 def test_what_was_computed_before_a_stop_stays(tmp_path, pictures, monkeypatch):
     monkeypatch.setattr("workbench.learning.questions.features.REPORT_SECONDS", 0.0)
-    with pytest.raises(Interrupted):
-        write_features(errand(tmp_path, pictures, [], Chances(Wish.STOP, 3), batch=1))
+    with pytest.raises(RequestInterrupted):
+        write_features(errand(tmp_path, pictures, [], Chances(ControlRequest.STOP, 3), batch=1))
     assert 1 <= len(FeatureIndexes(tmp_path).read("own").keys) < 5
 
 
@@ -113,8 +113,8 @@ def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
 
 def test_an_order_whose_weights_are_gone_is_refused_in_a_sentence(tmp_path, pictures):
     made = errand(tmp_path, pictures, [])
-    start = StartOrder(start="file", backbone="resnet18", weights=str(tmp_path / "gone.pth"))
-    order = FeatureOrder(start=start, folder=str(tmp_path / "features" / "own"))
-    (made.folder / ORDER_FILE).write_bytes(msgspec.json.encode(order))
+    start = StartRequest(start="file", backbone="resnet18", weights=str(tmp_path / "gone.pth"))
+    order = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"))
+    (made.folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
     with pytest.raises(KnownError, match=r"gone\.pth"):
         write_features(made)

@@ -15,7 +15,7 @@ from tests.learning.test_training import assert_equal_weights
 from workbench.domain.reports import Epoch, Finished, Note, Paused, Report
 from workbench.domain.runs import PREDICTIONS_FILE
 from workbench.learning.frozen_cache.store import MAPS_FILE, META_FILE, Store
-from workbench.learning.protocol.reporting import Wish
+from workbench.learning.protocol.reporting import ControlRequest
 
 RECIPE = {
     "backbone": "squeezenet1_1",
@@ -108,7 +108,7 @@ def test_pause_and_resume_with_kept_maps_end_with_the_very_same_weights(
     for cache in caches(folder):
         (cache.parent / META_FILE).unlink()
     parted = make_run(tmp_path / "parted", **RECIPE)
-    assert isinstance(train(parted, Chances(Wish.PAUSE, chances))[-1], Paused)
+    assert isinstance(train(parted, Chances(ControlRequest.PAUSE, chances))[-1], Paused)
     assert isinstance(train(parted)[-1], Finished)
     assert_equal_weights(whole, parted)
 

@@ -22,7 +22,7 @@ from workbench.learning.loop.assembly import check_options
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.models import build_network, card_of, save_model, weights_of
 from workbench.learning.optimizers import freeze
-from workbench.learning.protocol.reporting import Wish
+from workbench.learning.protocol.reporting import ControlRequest
 from workbench.learning.serving.export import Probabilities, write
 
 OPTIONS = {
@@ -51,7 +51,7 @@ def test_every_head_trains_and_goes_on_bit_for_bit(tmp_path: Path, name: str) ->
     whole = make_run(tmp_path / "whole", **recipe_of(name))
     train(whole)
     parted = make_run(tmp_path / "parted", **recipe_of(name))
-    assert isinstance(train(parted, Chances(Wish.PAUSE, 3))[-1], Paused)
+    assert isinstance(train(parted, Chances(ControlRequest.PAUSE, 3))[-1], Paused)
     assert isinstance(train(parted)[-1], Finished)
     assert_equal_weights(whole, parted)
 

@@ -73,11 +73,11 @@ def test_accuracies_are_those_of_the_frozen_head() -> None:
 
 def test_a_project_remembers_the_newest_study_of_each_start(tmp_path, monkeypatch, qapp) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    op = small_project(tmp_path)
+    session = small_project(tmp_path)
     try:
-        assert layer_studies(op, "category") == []
+        assert layer_studies(session, "category") == []
         for seed in (0, 0):
-            outcome = run_here(layers_task(op, "category", "none", "simpleconv3", seed))
+            outcome = run_here(layers_task(session, "category", "none", "simpleconv3", seed))
             assert isinstance(outcome, Done)
         study = outcome.value
         assert [one.stage for one in study.found.layers] == list(
@@ -86,12 +86,12 @@ def test_a_project_remembers_the_newest_study_of_each_start(tmp_path, monkeypatc
         assert all(0 <= one.top1 <= 1 for one in study.found.layers)
         assert study.found.best.top1 == max(one.top1 for one in study.found.layers)
         assert study.found.classes == 3
-        assert layer_studies(op, "category") == [study]  # seeded alike, the newer one is kept
-        assert layer_studies(op, "category", "alexnet") == []
-        assert layer_studies(op, "view") == []
+        assert layer_studies(session, "category") == [study]  # seeded alike, the newer one is kept
+        assert layer_studies(session, "category", "alexnet") == []
+        assert layer_studies(session, "view") == []
         with pytest.raises(ValueRefused, match="imagenet"):
-            layers_task(op, "category", "imagenet", "simpleconv3")
+            layers_task(session, "category", "imagenet", "simpleconv3")
         with pytest.raises(KnownError):
-            layers_task(op, "view", "none", "simpleconv3")
+            layers_task(session, "view", "none", "simpleconv3")
     finally:
-        op.close()
+        session.close()

@@ -23,7 +23,7 @@ from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, weights_of
 from workbench.learning.penalties import PENALTIES
 from workbench.learning.protocol.folders import read_run_folder
-from workbench.learning.protocol.reporting import Wish
+from workbench.learning.protocol.reporting import ControlRequest
 
 
 def head_for(spec: Spec) -> dict[str, str]:
@@ -64,7 +64,7 @@ def test_it_trains_goes_on_exactly_and_comes_back(
     finished = train(whole)[-1]
     assert isinstance(finished, Finished)
     parted = started_run(tmp_path / "parted", **recipe)
-    assert isinstance(train(parted, Chances(Wish.PAUSE, 4))[-1], Paused)
+    assert isinstance(train(parted, Chances(ControlRequest.PAUSE, 4))[-1], Paused)
     assert isinstance(train(parted)[-1], Finished)
     first, second = load_file(whole / WEIGHTS_FILE), load_file(parted / WEIGHTS_FILE)
     assert first.keys() == second.keys()

@@ -19,7 +19,7 @@ from workbench.learning.networks.models import build_network
 from workbench.learning.optimizers import Average, make_optimizer, rate_factor, set_rate
 from workbench.learning.precision import choose_precision
 from workbench.learning.protocol.failures import broken
-from workbench.learning.protocol.reporting import Wish
+from workbench.learning.protocol.reporting import ControlRequest
 
 
 def rates(**settings: object) -> list[float]:
@@ -115,7 +115,7 @@ def test_the_device_is_said_in_plain_words() -> None:
 
 def test_tensorboard_reads_the_figures_of_a_resumed_training_once(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    train(folder, Chances(Wish.PAUSE, 6))
+    train(folder, Chances(ControlRequest.PAUSE, 6))
     train(folder)
     events = EventAccumulator(str(folder)).Reload()
     losses = events.Scalars("epoch/train loss")

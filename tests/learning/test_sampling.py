@@ -21,7 +21,7 @@ from workbench.learning.loop.batches import Batches
 from workbench.learning.loop.distributed import Team
 from workbench.learning.networks.device import choose_device
 from workbench.learning.protocol.folders import read_run_folder
-from workbench.learning.protocol.reporting import Wish
+from workbench.learning.protocol.reporting import ControlRequest
 
 SIZES = (40, 9, 1)
 LABELS = np.repeat(np.arange(3), SIZES)
@@ -140,7 +140,7 @@ def test_pause_and_resume_end_with_the_very_same_weights(
     recipe = {"sampling": "balanced", "epochs": 2, **more}
     whole, parted = (uneven_run(tmp_path / name, **recipe) for name in ("whole", "parted"))
     assert isinstance(train(whole)[-1], Finished)
-    assert isinstance(train(parted, Chances(Wish.PAUSE, 4))[-1], Paused)
+    assert isinstance(train(parted, Chances(ControlRequest.PAUSE, 4))[-1], Paused)
     assert isinstance(train(parted)[-1], Finished)
     assert_equal_weights(whole, parted)
     other = uneven_run(tmp_path / "plain", epochs=2)

@@ -16,8 +16,7 @@ from tests.fixtures.tiny_runs import save_run
 from workbench.app.learner import child_environment, learning_command
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import (
-    Answered,
-    Asked,
+    AnswerLine,
     Describe,
     Description,
     Explain,
@@ -27,9 +26,10 @@ from workbench.domain.requests import (
     Going,
     Picture,
     Refused,
+    RequestLine,
     Score,
     Scored,
-    decode_answered,
+    decode_answer_line,
     encode_line,
 )
 from workbench.learning.images.data import load_images
@@ -38,7 +38,7 @@ from workbench.learning.networks.device import choose_device
 from workbench.learning.serving.loaded import MOST_NETWORKS, WarmNetworks
 
 
-def ask_all(*lines: bytes) -> list[Answered]:
+def ask_all(*lines: bytes) -> list[AnswerLine]:
     """What the program says to these lines, and that it ends well with its stdin."""
     done = subprocess.run(
         [*learning_command(), "--serve"],
@@ -49,11 +49,11 @@ def ask_all(*lines: bytes) -> list[Answered]:
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
-    return [decode_answered(line) for line in done.stdout.splitlines()]
+    return [decode_answer_line(line) for line in done.stdout.splitlines()]
 
 
 def asked(number: int, request) -> bytes:
-    return encode_line(Asked(number, request))
+    return encode_line(RequestLine(number, request))
 
 
 def pictures(paths: Sequence[Path]) -> tuple[Picture, ...]:

@@ -24,7 +24,7 @@ from workbench.domain.runs import (
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.pixels import load_square, working_side
-from workbench.learning.protocol.reporting import Wish
+from workbench.learning.protocol.reporting import ControlRequest
 
 SQUEEZED = {"backbone": "squeezenet1_1", "learning_rate": 0.002, "rotation": 0.0, "epochs": 2}
 
@@ -95,10 +95,10 @@ def test_pause_and_resume_end_with_the_very_same_weights(
     whole = make_run(tmp_path / "whole", **recipe)
     train(whole)
     parted = make_run(tmp_path / "parted", **recipe)
-    reports = train(parted, Chances(Wish.PAUSE, chances))
+    reports = train(parted, Chances(ControlRequest.PAUSE, chances))
     assert isinstance(reports[-1], Paused)
     assert not (parted / WEIGHTS_FILE).exists()
-    reports = train(parted, Chances(Wish.PAUSE, 2))
+    reports = train(parted, Chances(ControlRequest.PAUSE, 2))
     assert isinstance(reports[-1], Paused)
     reports = train(parted)
     assert isinstance(reports[-1], Finished)
@@ -115,7 +115,7 @@ def test_best_weights_survive_a_pause(tmp_path: Path) -> None:
     whole = make_run(tmp_path / "whole", **recipe)
     finished = train(whole)[-1]
     parted = make_run(tmp_path / "parted", **recipe)
-    train(parted, Chances(Wish.PAUSE, 11))
+    train(parted, Chances(ControlRequest.PAUSE, 11))
     again = train(parted)[-1]
     assert isinstance(finished, Finished)
     assert isinstance(again, Finished)
@@ -136,7 +136,7 @@ def test_early_stopping_ends_before_the_last_epoch(tmp_path: Path) -> None:
 
 def test_stop_keeps_the_weights_so_far(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    reports = train(folder, Chances(Wish.STOP, 6))
+    reports = train(folder, Chances(ControlRequest.STOP, 6))
     assert isinstance(reports[-1], Stopped)
     load_model(folder)
     assert not (folder / CHECKPOINT_FILE).exists()
@@ -222,7 +222,7 @@ def test_damaged_folders_are_named(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    train(folder, Chances(Wish.PAUSE, 3))
+    train(folder, Chances(ControlRequest.PAUSE, 3))
     recipe = folder / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("epochs = 3", "epochs = 4"))
     with pytest.raises(KnownError, match="another recipe"):

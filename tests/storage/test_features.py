@@ -76,13 +76,13 @@ def whole(database, crops):
 
 
 def test_images_and_crops_are_read_by_any_thread(tmp_path, qapp):
-    op = small_project(tmp_path, count=4)
+    session = small_project(tmp_path, count=4)
     try:
-        database = op.store.folder / DATABASE_FILE
+        database = session.store.folder / DATABASE_FILE
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(whole, database, False).result()
             files = pool.submit(read_files, database, found, False).result()
-        rows = op.store.images.rows(op.store.images.ids())
+        rows = session.store.images.rows(session.store.images.ids())
         assert [(f.image, f.hash, f.path) for f in files] == [(r.id, r.hash, r.path) for r in rows]
         assert found.images.tolist() == [r.id for r in rows]
         assert found.crops.tolist() == [-1] * 4
@@ -92,11 +92,11 @@ def test_images_and_crops_are_read_by_any_thread(tmp_path, qapp):
         box = (1, 2, 21, 22)
         crop = Crop(None, rows[1].id, 0, CropState.FOUND, Rect(*box))
         missed = Crop(None, rows[2].id, 0, CropState.MISSED)
-        op.store.crops.apply(rows[1].id, CropUpdate((crop,), ()))
-        op.store.crops.apply(rows[2].id, CropUpdate((missed,), ()))
+        session.store.crops.apply(rows[1].id, CropUpdate((crop,), ()))
+        session.store.crops.apply(rows[2].id, CropUpdate((missed,), ()))
         seen = whole(database, True)
         (file,) = read_files(database, seen, True)
         assert (file.image, file.box, file.path) == (rows[1].id, box, rows[1].path)
         assert seen.keys.tolist() == [feature_key(rows[1].hash, box)]
     finally:
-        op.close()
+        session.close()

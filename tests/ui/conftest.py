@@ -10,7 +10,7 @@ from PIL import Image
 
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.settings import Settings
+from workbench.app.settings import UserSettings
 from workbench.domain.backbones import backbone
 from workbench.ui.look.theme import apply_theme
 
@@ -37,11 +37,11 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def birds(op, photos):
+def birds(session, photos):
     """The open project with these photographs and their categories."""
-    outcome = run_here(import_task(op, [photos], category_from="folder"))
+    outcome = run_here(import_task(session, [photos], category_from="folder"))
     assert isinstance(outcome, Done)
-    return op
+    return session
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def window(birds, qtbot, qapp):
     from workbench.ui.window.window import MainWindow
 
     apply_theme(qapp, "light")
-    made = MainWindow(birds, Settings(None))
+    made = MainWindow(birds, UserSettings(None))
     qtbot.addWidget(made)
     made.resize(1280, 720)
     with qtbot.waitActive(made):

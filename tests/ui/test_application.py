@@ -5,7 +5,7 @@ import sys
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from workbench.app.settings import Settings
+from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
 from workbench.storage.project import Project
 from workbench.ui import application
@@ -14,7 +14,7 @@ from workbench.ui.application import Workbench, run_window
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(tmp_path / "settings.json")
+    return UserSettings(tmp_path / "settings.json")
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_another_project_takes_the_place_of_the_open_one(workbench, tmp_path, qt
     one, two = make(tmp_path / "one"), make(tmp_path / "two")
     assert workbench.open(one)
     workbench.window.deeds.open_recent(two)
-    qtbot.waitUntil(lambda: workbench.window.op.store.folder == two)
+    qtbot.waitUntil(lambda: workbench.window.session.store.folder == two)
     assert Project.open(one).close() is None
     assert [path.name for path in workbench.settings.recent] == ["two.workbench", "one.workbench"]
 
 
 def test_a_new_project_is_made_and_opened(workbench, tmp_path):
     assert workbench.switch(tmp_path / "fresh", True)
-    assert workbench.window.op.store.folder == tmp_path / "fresh.workbench"
+    assert workbench.window.session.store.folder == tmp_path / "fresh.workbench"
 
 
 def test_what_cannot_be_opened_is_said_and_what_is_open_stays(workbench, tmp_path):
@@ -85,12 +85,12 @@ def test_the_program_starts_on_a_project_and_ends_with_its_window(
     tmp_path, qapp, monkeypatch, settings
 ):
     folder = make(tmp_path / "one")
-    monkeypatch.setattr(Settings, "of_user", staticmethod(lambda: settings))
+    monkeypatch.setattr(UserSettings, "of_user", staticmethod(lambda: settings))
     seen = []
 
     def run() -> int:
         windows = [w for w in QApplication.topLevelWidgets() if hasattr(w, "op") and w.isVisible()]
-        seen.append((windows[0].op.store.folder, sys.excepthook.__name__))
+        seen.append((windows[0].session.store.folder, sys.excepthook.__name__))
         windows[0].close()
         return 0
 

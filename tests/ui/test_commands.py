@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
-from workbench.ui.commands import Action, ActionBoard, is_bare
+from workbench.ui.commands import Action, CommandRegistry, is_bare
 from workbench.ui.window.palette import CommandPalette, PaletteEntry, ranked, score
 
 TITLES = ["Import folder…", "Export labels…", "Split images…", "Undo", "Theme: dark", "Find"]
@@ -53,7 +53,7 @@ def window(qtbot):
 
 def test_an_action_is_done_by_its_key_only_when_it_can_be(qtbot, window):
     done, can = [], [False]
-    board = ActionBoard({})
+    board = CommandRegistry({})
     menu = QMenu("Edit", window)
     action = Action("x", "Do it", lambda: done.append(1), "Ctrl+J", lambda: can[0], "Edit")
     board.add(window, [action], {"Edit": menu})
@@ -67,7 +67,7 @@ def test_an_action_is_done_by_its_key_only_when_it_can_be(qtbot, window):
 
 def test_a_person_can_choose_another_key(qtbot, window):
     done = []
-    board = ActionBoard({"x": "Ctrl+G"})
+    board = CommandRegistry({"x": "Ctrl+G"})
     board.add(window, [Action("x", "Do it", lambda: done.append(1), "Ctrl+J")], {})
     qtbot.keyClick(window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
     qtbot.keyClick(window, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier)
@@ -76,7 +76,7 @@ def test_a_person_can_choose_another_key(qtbot, window):
 
 def test_bare_keys_belong_to_the_page_that_is_shown(window):
     done = []
-    board = ActionBoard({})
+    board = CommandRegistry({})
     one, other = QWidget(), QWidget()
     board.add(one, [Action("a", "A", lambda: done.append("a"), "Space")], {})
     board.add(other, [Action("b", "B", lambda: done.append("b"), "Space")], {})

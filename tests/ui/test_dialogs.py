@@ -66,15 +66,15 @@ def test_an_import_is_told_in_one_sentence():
 
 
 def test_labels_go_out_to_a_file_and_come_back(window, tmp_path):
-    ids = window.op.store.images.ids()
-    assign(window.op, ids[:5], "view", "left")
+    ids = window.session.store.images.ids()
+    assign(window.session, ids[:5], "view", "left")
     file = tmp_path / "labels.csv"
     export_to(window.context, window, file)
     assert window.notes.texts()[-1] == "29 labels written to labels.csv."
     window.deeds.undo()
-    assert window.op.store.labels.counts("view")["left"] == 0
+    assert window.session.store.labels.counts("view")["left"] == 0
     import_from(window.context, window, file)
-    assert window.op.store.labels.counts("view")["left"] == 5
+    assert window.session.store.labels.counts("view")["left"] == 5
     import_from(window.context, window, tmp_path / "nothing.csv")
     assert "nothing.csv" in window.notes.texts()[-1]
 
@@ -85,10 +85,10 @@ def test_a_source_that_moved_is_said_and_found_again(window, qtbot, photos, tmp_
     moved = Path(shutil.move(photos, tmp_path / "elsewhere"))
     say_moved(window.context, window)
     assert window.notes.texts()[-1].startswith("Not found: birds.")
-    source = window.op.store.images.sources()[0]
-    with qtbot.waitSignal(window.op.jobs.ended):
+    source = window.session.store.images.sources()[0]
+    with qtbot.waitSignal(window.session.jobs.ended):
         relink(window.context, window, source, moved)
-    assert window.op.store.images.sources()[0].path == str(moved)
+    assert window.session.store.images.sources()[0].path == str(moved)
     assert window.notes.texts()[-1] == f"birds is linked to {moved}."
 
 
@@ -110,17 +110,17 @@ def test_keys_are_changed_in_the_keys_list_and_clashes_are_refused(window, qtbot
     assert window.settings.keys == {"undo": "Ctrl+U"}
     give("Undo", "")
     assert window.settings.keys == {}
-    image = int(window.op.store.images.ids()[0])
-    assign(window.op, [image], "view", "left")
+    image = int(window.session.store.images.ids()[0])
+    assign(window.session, [image], "view", "left")
     qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert window.op.store.labels.of_images([image], "view") == {}
+    assert window.session.store.labels.of_images([image], "view") == {}
     dialog.field.setText("undo")
     shown = [r for r in range(dialog.table.rowCount()) if not dialog.table.isRowHidden(r)]
     assert shown == [rows["Undo"]]
 
 
 def test_the_computer_is_looked_over_finding_by_finding(window, qtbot):
-    dialog = DoctorDialog(window.op, window)
+    dialog = DoctorDialog(window.session, window)
     qtbot.addWidget(dialog)
     qtbot.waitUntil(lambda: not dialog._left, timeout=20000)
     dialog.copy_button.click()

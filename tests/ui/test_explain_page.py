@@ -15,7 +15,7 @@ from tests.fixtures.trained import Trained, import_discs, train
 from workbench.app.explain.explaining import Trust, trust
 from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.service import LearningService
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
 from workbench.domain.recipes import JOINT
@@ -30,20 +30,20 @@ LONG = 60_000  # milliseconds: torch may take its time on a busy machine
 class Window(QObject):
     """What the real window does for a page."""
 
-    def __init__(self, op: OpenProject) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self.went, self.said = [], []
-        self.queue, self.thumbnails = TrainingQueue(op), ThumbnailLoader(op)
+        self.queue, self.thumbnails = TrainingQueue(session), ThumbnailLoader(session)
         self.service = LearningService()
         self.context = Context(
-            op=op,
+            session=session,
             service=self.service,
             queue=self.queue,
             thumbnails=self.thumbnails,
             go=lambda page, **what: self.went.append((page, what)),
             notify=lambda text, kind: self.said.append((text, kind)),
         )
-        op.changed.connect(lambda changes: [page.refresh(changes) for page in self.pages])
+        session.changed.connect(lambda changes: [page.refresh(changes) for page in self.pages])
         self.pages: list[ExplainPage] = []
 
     def open(self, qtbot, **what) -> ExplainPage:
@@ -64,15 +64,15 @@ class Window(QObject):
 
 
 @pytest.fixture
-def window(op: OpenProject) -> Iterator[Window]:
-    made = Window(op)
+def window(session: Session) -> Iterator[Window]:
+    made = Window(session)
     yield made
     made.close()
 
 
 @pytest.fixture
-def joint(op: OpenProject, tmp_path: Path) -> Trained:
-    return train(op, import_discs(op, tmp_path / "discs", 30), JOINT)
+def joint(session: Session, tmp_path: Path) -> Trained:
+    return train(session, import_discs(session, tmp_path / "discs", 30), JOINT)
 
 
 def shown(page: ExplainPage):
@@ -98,7 +98,7 @@ def test_without_a_run_the_page_says_what_to_do(qtbot, window: Window) -> None:
 
 
 def test_a_map_is_shown_for_any_label_and_layer(
-    qtbot, window: Window, op: OpenProject, joint: Trained
+    qtbot, window: Window, session: Session, joint: Trained
 ) -> None:
     page = window.open(qtbot)
     assert len(page.strip.ids()) == 12  # the test part
@@ -283,32 +283,32 @@ def test_right_and_wrong_and_what_a_restart_remembers(
 
 
 def test_what_cannot_be_explained_is_said_and_the_page_lives_on(
-    qtbot, window: Window, op: OpenProject, joint: Trained
+    qtbot, window: Window, session: Session, joint: Trained
 ) -> None:
-    missing = op.store.images.path(joint.images[1])
+    missing = session.store.images.path(joint.images[1])
     missing.rename(missing.with_suffix(".away"))
     page = window.open(qtbot, ids=(joint.images[1],))
     qtbot.waitUntil(lambda: missing.name in page.side.trust.text(), timeout=LONG)
     page.opened(ids=(joint.images[0],))
     wait_for_map(qtbot, page)
-    op.store.runs.remove(joint.id)
-    op.announce(Changes(runs=frozenset({joint.id})))
+    session.store.runs.remove(joint.id)
+    session.announce(Changes(runs=frozenset({joint.id})))
     assert page.board.currentIndex() == 1  # no run is left
     assert page.run_id == ""
 
 
 def test_the_page_follows_runs_but_not_every_epoch(
-    qtbot, window: Window, op: OpenProject, joint: Trained
+    qtbot, window: Window, session: Session, joint: Trained
 ) -> None:
     page = window.open(qtbot)
     wait_for_map(qtbot, page)
     page.strip.set_current(int(page.strip.ids()[4]))
     name = page.board.tiles.image(page.strip.current()).name
     images = page.images
-    op.announce(Changes(runs=frozenset({"some run under way"})))
+    session.announce(Changes(runs=frozenset({"some run under way"})))
     assert page.images is images
-    train(op, joint.images, "category", "second")
-    op.announce(Changes(runs=frozenset({"second"})))
+    train(session, joint.images, "category", "second")
+    session.announce(Changes(runs=frozenset({"second"})))
     assert page.run_id == joint.id  # the one looked at stays
     assert [page.header.run.itemData(i) for i in range(2)] == ["second", joint.id]
     page.header.run.setCurrentIndex(0)

@@ -159,9 +159,9 @@ def test_a_strip_is_one_row_that_centres_the_current_tile(qtbot):
     assert strip.current() == 500_001
 
 
-def test_nothing_is_asked_of_a_project_that_is_closed(qtbot, grid, op):
-    grid.tiles.end_with(op)
-    op.close()
+def test_nothing_is_asked_of_a_project_that_is_closed(qtbot, grid, session):
+    grid.tiles.end_with(session)
+    session.close()
     grid.tiles.wanted.clear()
     grid.tiles.prepared.clear()
     grid.verticalScrollBar().setValue(grid.verticalScrollBar().maximum())

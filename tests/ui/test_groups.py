@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from workbench.app.similar.clustering import cluster_order
+from workbench.app.similar.clustering import cluster_request
 from workbench.domain.clusters import CLUSTERS_FILE, ROUNDS, Clustering
 from workbench.domain.images import ImageFilter
 from workbench.ui.parts.filter_bar import chips, from_state, to_state
@@ -22,7 +22,7 @@ def page(weights, window, monkeypatch):
 @pytest.fixture
 def grouped(page):
     """The page with its 24 images in three groups that were made before, and the panel open."""
-    store = page.context.op.store
+    store = page.context.session.store
     images = store.images.ids()
     np.savez(
         store.clusterings.place("made") / CLUSTERS_FILE,
@@ -65,17 +65,17 @@ def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
     assert [c.toolTip().split(" –")[0] for c in page.bar._chips] == ["group 1"]
     panel.labels.label.setEditText("small bird")
     assert panel.labels.button.text() == f"Label {len(first)}"
-    steps = len(window.op.store.history.entries(50))
+    steps = len(window.session.store.history.entries(50))
     panel.labels.button.click()
-    given = window.op.store.labels.of_images(first, "view")
+    given = window.session.store.labels.of_images(first, "view")
     assert given == dict.fromkeys(first, "small bird")
-    assert len(window.op.store.history.entries(50)) == steps + 1
+    assert len(window.session.store.history.entries(50)) == steps + 1
     assert panel.list.groups[0].words == "small bird 100%"
     page.tiles.prepare(page.grid.ids())
     assert page.tiles.badges(first[0])[0][0] == "5"  # the fifth label of the set
     window.deeds.undo()
-    assert window.op.store.labels.of_images(first, "view") == {}
-    assert "small bird" not in window.op.store.labels.get("view").names
+    assert window.session.store.labels.of_images(first, "view") == {}
+    assert "small bird" not in window.session.store.labels.get("view").names
     assert panel.list.groups[0].words == ""
 
 
@@ -91,13 +91,13 @@ def test_the_surest_share_and_a_selection_are_labelled_too(grouped, qtbot, windo
     assert len(half) == int(np.ceil(panel.made.sizes[1] / 2))
     panel.labels.label.setEditText("owl")
     qtbot.keyClick(panel.labels.label.lineEdit(), Qt.Key.Key_Return)
-    assert set(window.op.store.labels.of_images(half, "category").values()) == {"owl"}
+    assert set(window.session.store.labels.of_images(half, "category").values()) == {"owl"}
 
     page.header.sets.setCurrentText("view")
     page.grid.setFocus()
     page.grid.select_all()
     qtbot.keyClick(page.grid, "B")
-    assert set(window.op.store.labels.of_images(half, "view").values()) == {"back"}
+    assert set(window.session.store.labels.of_images(half, "view").values()) == {"back"}
 
     page.bar._chips[0].click()  # all images again: no group is chosen
     assert len(page.grid.ids()) == 24
@@ -133,7 +133,7 @@ def test_a_grouping_that_is_stopped_says_that_it_goes_on(page, qtbot, window):
     qtbot.waitUntil(lambda: panel._job is None, timeout=WAIT)
     assert "goes on" in panel.form.words.text()
     assert panel.form.button.text() == "Group"
-    assert window.op.store.clusterings.all() == []
+    assert window.session.store.clusterings.all() == []
     assert panel.labels.isHidden()
 
 
@@ -155,7 +155,7 @@ def test_a_group_has_a_name_among_the_filters():
 def test_information_is_measured_on_batches_that_hold_every_group(page):
     from workbench.app.similar.features import feature_source
 
-    source = feature_source(page.context.op)
-    assert cluster_order(source, "iic", 40).batch == 160
-    assert cluster_order(source, "iic", 2).batch == 64
-    assert cluster_order(source, "deepcluster", 40).batch == 32
+    source = feature_source(page.context.session)
+    assert cluster_request(source, "iic", 40).batch == 160
+    assert cluster_request(source, "iic", 2).batch == 64
+    assert cluster_request(source, "deepcluster", 40).batch == 32

@@ -22,7 +22,7 @@ def page(window):
 
 
 def names(page, ids):
-    return [row.name for row in page.context.op.store.images.rows(ids)]
+    return [row.name for row in page.context.session.store.images.rows(ids)]
 
 
 def test_all_images_are_shown_and_counted(page):
@@ -86,13 +86,13 @@ def test_a_key_labels_all_selected_images_at_once_and_undo_takes_it_back(page, q
         qtbot.keyClick(page.grid, Qt.Key.Key_Right, SHIFT)
     chosen = page.grid.selected()
     qtbot.keyClick(page.grid, "L")
-    labels = window.op.store.labels.of_images(chosen, "view")
+    labels = window.session.store.labels.of_images(chosen, "view")
     assert set(labels.values()) == {"left"}
     assert len(labels) == 5
     page.tiles.prepare(chosen)
     assert [page.tiles.badges(image)[0][0] for image in chosen.tolist()] == ["L"] * 5
     window.deeds.undo()
-    assert window.op.store.labels.of_images(chosen, "view") == {}
+    assert window.session.store.labels.of_images(chosen, "view") == {}
     page.tiles.prepare(chosen)
     assert page.tiles.badges(int(chosen[0])) == []
 
@@ -103,9 +103,9 @@ def test_digits_label_in_the_active_set_and_backspace_clears(page, qtbot, window
     page.grid.setFocus()
     page.grid.set_current(image)
     qtbot.keyClick(page.grid, "3")
-    assert window.op.store.labels.of_images([image], "category") == {image: "puffin"}
+    assert window.session.store.labels.of_images([image], "category") == {image: "puffin"}
     qtbot.keyClick(page.grid, Qt.Key.Key_Backspace)
-    assert window.op.store.labels.of_images([image], "category") == {}
+    assert window.session.store.labels.of_images([image], "category") == {}
 
 
 def test_a_labelled_image_leaves_the_unlabelled_ones_and_its_neighbour_follows(page, window):
@@ -142,7 +142,7 @@ def test_the_menu_labels_finds_and_takes_out(page, window):
     assert titles[0] == "Label view"
     assert "Take 3 images out of the project" in titles
     menu.actions()[0].menu().actions()[1].trigger()
-    assert set(window.op.store.labels.of_images(ids, "view").values()) == {"back"}
+    assert set(window.session.store.labels.of_images(ids, "view").values()) == {"back"}
     next(a for a in menu.actions() if a.text() == "Find in Views").trigger()
     assert window.page("views").strip.ids().tolist() == ids.tolist()
     menu.deleteLater()
@@ -160,9 +160,9 @@ def test_skipped_files_are_listed_with_their_reasons(page, window, tmp_path):
     assert page.header.skipped.isHidden()
     write_photo(tmp_path / "new" / "good.jpg", 77)
     (tmp_path / "new" / "empty.jpg").write_bytes(b"")
-    run_here(import_task(window.op, [tmp_path / "new"]))
+    run_here(import_task(window.session, [tmp_path / "new"]))
     assert page.header.skipped.text() == "1 skipped files"
-    dialog = SkippedDialog(window.op)
+    dialog = SkippedDialog(window.session)
     item = dialog.list.topLevelItem(0)
     assert item.text(0) == "empty.jpg"
     assert item.text(1)
@@ -177,11 +177,11 @@ def test_an_image_opens_in_views_by_enter(page, qtbot, window):
     assert window.page("views").strip.current() == image
 
 
-def test_an_empty_project_says_what_to_do(op, qtbot, qapp):
-    from workbench.app.settings import Settings
+def test_an_empty_project_says_what_to_do(session, qtbot, qapp):
+    from workbench.app.settings import UserSettings
     from workbench.ui.window.window import MainWindow
 
-    window = MainWindow(op, Settings(None))
+    window = MainWindow(session, UserSettings(None))
     qtbot.addWidget(window)
     window.show()
     page = window.page("images")

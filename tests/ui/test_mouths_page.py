@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from workbench.app.images.thumbnails import ThumbnailLoader
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState, Queue
 from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
@@ -29,7 +29,7 @@ def face(image, number, left, state=CropState.FOUND, reviewed=False):
 
 
 @pytest.fixture
-def op(tmp_path, qapp):
+def session(tmp_path, qapp):
     photos = tmp_path / "photos"
     photos.mkdir()
     found = []
@@ -39,7 +39,7 @@ def op(tmp_path, qapp):
         stat = (photos / f"{i}.png").stat()
         found.append(FoundImage(f"{i}.png", f"hash{i}", WIDTH, HEIGHT, stat.st_size, stat.st_mtime))
     store = Project.create(tmp_path / "faces")
-    opened = OpenProject(store)
+    opened = Session(store)
     with opened.edit("Import"):
         images = store.images.add(store.images.add_source(str(photos), "folder"), found)
     one, two, missed, group, rejected, _ = images
@@ -61,12 +61,12 @@ def op(tmp_path, qapp):
 class Desk:
     """A page on a project, with everything it said and where it led."""
 
-    def __init__(self, op, qtbot):
+    def __init__(self, session, qtbot):
         self.said, self.went = [], []
-        self.thumbnails = ThumbnailLoader(op)
+        self.thumbnails = ThumbnailLoader(session)
         self.page = MouthsPage(
             Context(
-                op,
+                session,
                 None,
                 None,
                 self.thumbnails,
@@ -74,12 +74,12 @@ class Desk:
                 lambda text, kind: self.said.append((kind, text)),
             )
         )
-        op.changed.connect(self.page.refresh)
+        session.changed.connect(self.page.refresh)
         qtbot.addWidget(self.page)
         self.page.resize(1100, 650)
         self.page.show()
         self.qtbot = qtbot
-        self.op = op
+        self.session = session
 
     def close(self):
         self.page.closing()
@@ -102,7 +102,7 @@ class Desk:
         return {queue.value: row.count for (queue, label), row in rows.items() if label < 0}
 
     def label_of(self, crop_id):
-        return self.op.store.labels.of_crops([crop_id], "expression").get(crop_id)
+        return self.session.store.labels.of_crops([crop_id], "expression").get(crop_id)
 
     def advance(self):
         before = (self.image, self.page.desk.current)
@@ -110,8 +110,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(op, qtbot):
-    made = Desk(op, qtbot)
+def desk(session, qtbot):
+    made = Desk(session, qtbot)
     yield made
     made.close()
 
@@ -140,7 +140,7 @@ def test_keys_struck_faster_than_the_flash_go_to_one_mouth_each(desk):
     crops = [
         crop.id
         for image in desk.page.book.ids(Queue.REVIEW)
-        for crop in desk.op.store.crops.of_image(int(image))
+        for crop in desk.session.store.crops.of_image(int(image))
     ]
     for key in (Qt.Key.Key_N, Qt.Key.Key_P, Qt.Key.Key_S, Qt.Key.Key_O, Qt.Key.Key_2):
         desk.key(key)
@@ -166,8 +166,8 @@ def test_accept_and_reject_decide_and_go_on(desk):
     desk.advance()
     assert desk.image == second
     desk.key(Qt.Key.Key_Delete)
-    (one,) = desk.op.store.crops.of_image(first)
-    (two,) = desk.op.store.crops.of_image(second)
+    (one,) = desk.session.store.crops.of_image(first)
+    (two,) = desk.session.store.crops.of_image(second)
     assert (one.state, one.reviewed) == (CropState.FOUND, True)
     assert (two.state, two.reviewed) == (CropState.REJECTED, True)
     assert desk.counts()["rejected"] == 2
@@ -182,7 +182,7 @@ def test_faces_of_a_group_are_gone_through_one_by_one(desk):
     desk.qtbot.mouseClick(desk.page.stage.strip.tiles()[2], Qt.MouseButton.LeftButton)
     assert desk.page.desk.current == faces[2]
     desk.page.desk.keep_only()
-    states = [crop.state for crop in desk.op.store.crops.of_image(desk.image)]
+    states = [crop.state for crop in desk.session.store.crops.of_image(desk.image)]
     assert states == [CropState.REJECTED, CropState.REJECTED, CropState.FOUND]
     assert desk.counts()["several"] == 0
 
@@ -191,9 +191,9 @@ def test_a_square_moved_by_hand_is_adjusted_and_undone(desk):
     desk.at(0)
     crop = desk.page.desk.crop()
     desk.page.stage.photo.adjusted.emit(crop.id, Rect(22, 55, 62, 95))
-    stored = desk.op.store.crops.get([crop.id])[0]
+    stored = desk.session.store.crops.get([crop.id])[0]
     assert (stored.state, stored.rect) == (CropState.ADJUSTED, Rect(22, 55, 62, 95))
-    desk.op.undo()
+    desk.session.undo()
     assert desk.page.desk.crop().rect == crop.rect
     assert desk.page.desk.crop().state is CropState.FOUND
 
@@ -234,7 +234,7 @@ def test_escape_gives_up_drawing_and_enter_accepts(desk):
     assert not desk.page.stage.photo.drawing
     assert not desk.page.side.buttons["draw"].isChecked()
     desk.key(Qt.Key.Key_Enter)
-    assert desk.op.store.crops.get([crop])[0].reviewed
+    assert desk.session.store.crops.get([crop])[0].reviewed
 
 
 def test_several_selected_images_are_labelled_at_once_and_undone_at_once(desk):
@@ -242,7 +242,7 @@ def test_several_selected_images_are_labelled_at_once_and_undone_at_once(desk):
     desk.page.queue.grid.select_all()
     desk.key(Qt.Key.Key_O)
     assert desk.counts()["unlabelled"] == 0
-    desk.op.undo()
+    desk.session.undo()
     assert desk.counts()["unlabelled"] == 3
 
 
@@ -262,19 +262,19 @@ def test_a_photo_that_is_gone_is_said_in_its_place(desk, tmp_path):
 
 def test_an_edit_made_elsewhere_is_seen_when_the_page_is_shown_again(desk):
     desk.page.hide()
-    crop = desk.op.store.crops.of_image(int(desk.page.book.ids(Queue.ALL)[0]))[0]
+    crop = desk.session.store.crops.of_image(int(desk.page.book.ids(Queue.ALL)[0]))[0]
     from workbench.app.labels import labelling
 
-    labelling.assign_crops(desk.op, [crop.id], "expression", "open")
+    labelling.assign_crops(desk.session, [crop.id], "expression", "open")
     desk.page.show()
     assert desk.counts()["review"] == 2
 
 
-def test_queue_image_and_marks_survive_a_restart(desk, op, qtbot):
+def test_queue_image_and_marks_survive_a_restart(desk, session, qtbot):
     desk.at(3)
     desk.page.header.toggle_marks()
     state = desk.page.save_state()
-    again = Desk(op, qtbot)
+    again = Desk(session, qtbot)
     again.page.restore_state(state)
     assert again.image == desk.image
     assert again.page.save_state()["queue"] == "all"
@@ -284,7 +284,7 @@ def test_queue_image_and_marks_survive_a_restart(desk, op, qtbot):
 
 
 def test_an_empty_project_says_what_to_do(tmp_path, qtbot):
-    opened = OpenProject(Project.create(tmp_path / "empty"))
+    opened = Session(Project.create(tmp_path / "empty"))
     desk = Desk(opened, qtbot)
     empty = desk.page.stage.empty
     assert "import" in empty.sentence.text().lower()
@@ -314,7 +314,7 @@ def test_real_faces_are_found_from_the_page(tmp_path, qtbot):
     from workbench.app.images.importing import import_task
     from workbench.app.jobs import run_here
 
-    opened = OpenProject(Project.create(tmp_path / "group"))
+    opened = Session(Project.create(tmp_path / "group"))
     run_here(import_task(opened, [group / "bald_guys.jpg", group / "dogs.jpg"]))
     desk = Desk(opened, qtbot)
     with qtbot.waitSignal(opened.jobs.ended, timeout=60_000):

@@ -9,13 +9,15 @@ from PySide6.QtGui import QColor
 
 from workbench.domain.crops import CropState
 from workbench.domain.geometry import Rect
-from workbench.ui.pages.mouths.photo import Face, MouthPhoto
+from workbench.ui.pages.mouths.photo import FaceMark, MouthPhoto
 from workbench.ui.pages.mouths.stage import SIDE, FaceStrip
 from workbench.ui.parts.photo import to_qimage
 
 LANDMARKS = tuple((100.0 + 3 * (i % 10), 90.0 + 2 * (i // 10)) for i in range(68))
-FIRST = Face(1, 1, CropState.FOUND, Rect(80, 80, 140, 140), LANDMARKS)
-SECOND = Face(2, 2, CropState.FOUND, Rect(240, 60, 280, 100), letter="S", colour=QColor("#009E73"))
+FIRST = FaceMark(1, 1, CropState.FOUND, Rect(80, 80, 140, 140), LANDMARKS)
+SECOND = FaceMark(
+    2, 2, CropState.FOUND, Rect(240, 60, 280, 100), letter="S", colour=QColor("#009E73")
+)
 
 
 def gradient(width=400, height=200):
@@ -101,7 +103,7 @@ def test_a_mere_click_while_drawing_draws_nothing(qtbot, photo):
 
 
 def test_a_rejected_square_cannot_be_moved(qtbot, photo):
-    rejected = Face(1, 1, CropState.REJECTED, FIRST.rect)
+    rejected = FaceMark(1, 1, CropState.REJECTED, FIRST.rect)
     photo.set_faces([rejected], 1)
     with qtbot.assertNotEmitted(photo.adjusted):
         drag(qtbot, photo, place(photo, 110, 110), place(photo, 150, 110))

@@ -15,11 +15,11 @@ WAIT = 120_000
 @pytest.fixture
 def page(qtbot, tmp_path, monkeypatch, qapp):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    op = small_project(tmp_path, label_sets=("category",))
-    host = PageHost(op)
+    session = small_project(tmp_path, label_sets=("category",))
+    host = PageHost(session)
     made = TrainPage(host.context)
     qtbot.addWidget(made)
-    op.changed.connect(made.refresh)
+    session.changed.connect(made.refresh)
     made.resize(1216, 640)
     made.preflight._timer.setInterval(10 * WAIT)
     made.opened()
@@ -29,7 +29,7 @@ def page(qtbot, tmp_path, monkeypatch, qapp):
     yield made
     made.closing()
     host.close()
-    op.close()
+    session.close()
 
 
 def choose(page, key, name):
@@ -89,7 +89,7 @@ def test_a_training_runs_with_what_was_chosen(qtbot, page):
     qtbot.mouseClick(page.more.methods.ticks["bss"], Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(page.desk.prepared):
         page.start_training()
-    store = page.context.op.store
+    store = page.context.session.store
     run = store.runs.all()[0]
     recipe = parse_toml(run.recipe_toml, "run")
     assert recipe["method"] == "stochastic-norm"

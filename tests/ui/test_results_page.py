@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QMessageBox
 
 from tests.fixtures.finished_runs import fill, make_run
 from tests.fixtures.page_host import PageHost
-from workbench.app.results.run_comparison import Outcome
-from workbench.app.session import OpenProject
+from workbench.app.results.run_comparison import PairOutcome
+from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
@@ -21,31 +21,31 @@ from workbench.ui.pages.results.page import ResultsPage
 
 
 @pytest.fixture
-def op(tmp_path, qapp):
-    opened = OpenProject(Project.create(tmp_path / "birds"))
+def session(tmp_path, qapp):
+    opened = Session(Project.create(tmp_path / "birds"))
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def images(op, tmp_path):
-    return fill(op.store, tmp_path / "photos")
+def images(session, tmp_path):
+    return fill(session.store, tmp_path / "photos")
 
 
 @pytest.fixture
-def window(op):
-    made = PageHost(op)
+def window(session):
+    made = PageHost(session)
     yield made
     made.close()
 
 
 @pytest.fixture
-def page(qtbot, op, images, window):
-    make_run(op.store, images, "first", wrong=[4, 14, 15, 24])
-    make_run(op.store, images, "second", wrong=[4, 5])
+def page(qtbot, session, images, window):
+    make_run(session.store, images, "first", wrong=[4, 14, 15, 24])
+    make_run(session.store, images, "second", wrong=[4, 5])
     made = ResultsPage(window.context)
     qtbot.addWidget(made)
-    op.changed.connect(made.refresh)
+    session.changed.connect(made.refresh)
     made.resize(1216, 640)
     made.opened()
     made.show()
@@ -65,10 +65,10 @@ def shown_images(page):
     return page.shown().results.table.images[page.images.rows()].tolist()
 
 
-def test_the_newest_finished_run_is_shown_first(qtbot, op, images, window):
-    make_run(op.store, images, "old")
-    make_run(op.store, images, "new", wrong=[5])
-    make_run(op.store, images, "broken", status="failed")
+def test_the_newest_finished_run_is_shown_first(qtbot, session, images, window):
+    make_run(session.store, images, "old")
+    make_run(session.store, images, "new", wrong=[5])
+    make_run(session.store, images, "broken", status="failed")
     made = ResultsPage(window.context)
     qtbot.addWidget(made)
     made.opened()
@@ -85,14 +85,14 @@ def test_a_cell_leads_to_its_images(qtbot, page, images):
     assert page.images.title.text() == "true puffin, predicted toucan: 2 images"
 
 
-def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, op, page, images):
+def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, session, page, images):
     click_cell(qtbot, page, 1, 2)
     grid = page.images.grid
     grid.setFocus()
     first = int(page.shown().results.table.images[grid.current()])
     qtbot.keyClick(grid, Qt.Key.Key_3)  # toucan
-    assert op.store.labels.of_images([first], "category") == {first: "toucan"}
-    assert op.store.labels.history(first)[-1].author == "human"
+    assert session.store.labels.of_images([first], "category") == {first: "toucan"}
+    assert session.store.labels.history(first)[-1].author == "human"
     assert grid.current() != page.images.rows()[0], "on to the next image"
     assert page.matrix.view.sentence(1, 2).endswith("1 labelled otherwise since")
     assert "1 of these images are labelled otherwise" in page.matrix.note.text()
@@ -100,18 +100,18 @@ def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, op, page, images):
     badges = [page.images.tiles.badges(int(row)) for row in page.images.rows()]
     assert sorted(len(each) for each in badges) == [0, 1]
     page.images.undo_button.click()
-    assert op.store.labels.of_images([first], "category") == {first: "puffin"}
+    assert session.store.labels.of_images([first], "category") == {first: "puffin"}
     assert page.matrix.note.isHidden()
 
 
-def test_several_images_are_relabelled_at_once_and_undone_at_once(qtbot, op, page, images):
+def test_several_images_are_relabelled_at_once_and_undone_at_once(qtbot, session, page, images):
     click_cell(qtbot, page, 1, 2)
     page.images.grid.select_all()
     page.images.label.activated.emit(1)  # the first label of the list: owl
     both = [images[14], images[15]]
-    assert op.store.labels.of_images(both, "category") == dict.fromkeys(both, "owl")
-    op.undo()
-    assert op.store.labels.of_images(both, "category") == dict.fromkeys(both, "puffin")
+    assert session.store.labels.of_images(both, "category") == dict.fromkeys(both, "owl")
+    session.undo()
+    assert session.store.labels.of_images(both, "category") == dict.fromkeys(both, "puffin")
 
 
 def test_images_of_a_cell_are_explained(qtbot, page, images, window):
@@ -152,20 +152,20 @@ def test_two_runs_are_compared_image_by_image(page, images):
     page.compare("first", "second")
     buttons = page.comparison.buttons
     assert {o: int(b.text()) for o, b in buttons.items()} == {
-        Outcome.BOTH_RIGHT: 13,
-        Outcome.ONLY_FIRST: 1,
-        Outcome.ONLY_SECOND: 3,
-        Outcome.BOTH_WRONG: 1,
+        PairOutcome.BOTH_RIGHT: 13,
+        PairOutcome.ONLY_FIRST: 1,
+        PairOutcome.ONLY_SECOND: 3,
+        PairOutcome.BOTH_WRONG: 1,
     }
     assert "may be luck" in page.comparison.verdict.text()
-    buttons[Outcome.BOTH_WRONG].click()
+    buttons[PairOutcome.BOTH_WRONG].click()
     assert shown_images(page) == [images[4]]
     page.comparison.copies.copy_data()
     assert "both wrong" in QGuiApplication.clipboard().text()
 
 
-def test_category_alone_is_set_beside_category_with_views(op, page, images):
-    make_run(op.store, images, "joint", wrong=[4], target=JOINT)
+def test_category_alone_is_set_beside_category_with_views(session, page, images):
+    make_run(session.store, images, "joint", wrong=[4], target=JOINT)
     page.desk.forget(None)
     page._take_up()
     assert page.pairs.table.cells()[0][2:] == ["93.3 %", "96.7 %", "+3.3"]
@@ -186,17 +186,17 @@ def test_ticked_runs_lie_over_each_other(qtbot, page):
     assert page.table.checked() == ["second", "first"]
 
 
-def test_a_run_is_renamed_and_deleted(qtbot, op, page, monkeypatch):
+def test_a_run_is_renamed_and_deleted(qtbot, session, page, monkeypatch):
     row = page.table.view_row(1)
     page.table.runs.setData(page.table.runs.index(1, 0), "better name")
     assert row == 1
-    assert op.store.runs.get("first").name == "better name"
+    assert session.store.runs.get("first").name == "better name"
     answers = [QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Discard]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
     page.remove_run("first")
-    assert len(op.store.runs.all()) == 2
+    assert len(session.store.runs.all()) == 2
     page.remove_run("first")
-    assert [record.id for record in op.store.runs.all()] == ["second"]
+    assert [record.id for record in session.store.runs.all()] == ["second"]
     assert page.table.current_run() == "second"
 
 
@@ -228,11 +228,11 @@ def test_the_runs_and_all_curves_are_saved_as_tables(page, tmp_path):
     assert lines[1].startswith("second,1,1.0,1.2,0.5,")
 
 
-def test_another_runs_progress_leaves_what_is_looked_at_alone(qtbot, op, page, images):
+def test_another_runs_progress_leaves_what_is_looked_at_alone(qtbot, session, page, images):
     click_cell(qtbot, page, 1, 2)
     before = page.shown().results
-    make_run(op.store, images, "third", status="running")
-    op.announce(Changes(runs=frozenset({"third"})))
+    make_run(session.store, images, "third", status="running")
+    session.announce(Changes(runs=frozenset({"third"})))
     assert [row[0] for row in page.table.cells()] == ["third", "second", "first"]
     assert page.table.current_run() == "first"
     assert page.shown().results is before
@@ -255,7 +255,7 @@ def test_the_page_comes_back_as_it_was(qtbot, page, window):
     again.closing()
 
 
-def test_an_empty_project_says_what_to_do(qtbot, op, window):
+def test_an_empty_project_says_what_to_do(qtbot, session, window):
     made = ResultsPage(window.context)
     qtbot.addWidget(made)
     made.opened()
@@ -265,24 +265,28 @@ def test_an_empty_project_says_what_to_do(qtbot, op, window):
     made.closing()
 
 
-def test_images_that_left_the_project_do_not_break_their_cell(qtbot, op, page, images):
-    with op.edit("Remove"):
-        op.store.images.remove([images[14]])
+def test_images_that_left_the_project_do_not_break_their_cell(qtbot, session, page, images):
+    with session.edit("Remove"):
+        session.store.images.remove([images[14]])
     click_cell(qtbot, page, 1, 2)
     page.images.grid.viewport().repaint()
     assert np.isin(images[15], shown_images(page))
 
 
-def test_a_run_on_mouths_shows_and_labels_the_mouths(qtbot, op, images, window):
-    with op.edit("Find mouths"):
-        crop = op.store.crops.save(Crop(None, images[0], 0, CropState.FOUND, Rect(4, 2, 16, 14)))
-        op.store.labels.assign_crops([crop.id], "expression", "smile")
-    record = make_run(op.store, images, "mouths", status="paused")
-    names = op.store.labels.get("expression").names
+def test_a_run_on_mouths_shows_and_labels_the_mouths(qtbot, session, images, window):
+    with session.edit("Find mouths"):
+        crop = session.store.crops.save(
+            Crop(None, images[0], 0, CropState.FOUND, Rect(4, 2, 16, 14))
+        )
+        session.store.labels.assign_crops([crop.id], "expression", "smile")
+    record = make_run(session.store, images, "mouths", status="paused")
+    names = session.store.labels.get("expression").names
     labels = RunLabels(LabelList("expression", names, tuple(range(4))))
-    op.store.runs.update(record.id, status=RunStatus.FINISHED, target="expression", labels=labels)
+    session.store.runs.update(
+        record.id, status=RunStatus.FINISHED, target="expression", labels=labels
+    )
     one = np.array([1], np.int64)
-    op.store.runs.save_predictions(
+    session.store.runs.save_predictions(
         record.id,
         PredictionTable(
             images=np.array([images[0]]),
@@ -307,5 +311,5 @@ def test_a_run_on_mouths_shows_and_labels_the_mouths(qtbot, op, images, window):
     assert tiles.caption(0) == "open 0.60"
     page.images.grid.setFocus()
     qtbot.keyClick(page.images.grid, "o")
-    assert op.store.labels.of_crops([crop.id], "expression") == {crop.id: "open"}
+    assert session.store.labels.of_crops([crop.id], "expression") == {crop.id: "open"}
     page.closing()

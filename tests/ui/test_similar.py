@@ -39,12 +39,12 @@ def test_images_are_ordered_labelled_in_bulk_and_put_back(page, qtbot, window):
     assert tips(page) == ["Similar to egret5.jpg"]
     assert page.grid.ids().tolist() == by_name.tolist()  # nothing moves before it is known
     assert page.grid.current() == image
-    assert [job.task.kind for job in window.op.jobs.jobs()] == ["similar"]
+    assert [job.task.kind for job in window.session.jobs.jobs()] == ["similar"]
     found(qtbot, page.similar)
 
     ranked = page.grid.ids().copy()
-    source = feature_source(window.op)
-    again = run_here(similar_task(window.op, source, [image])).value
+    source = feature_source(window.session)
+    again = run_here(similar_task(window.session, source, [image])).value
     assert again.computed == 0
     assert ranked.tolist() == again.images.tolist()
     assert ranked[0] == image
@@ -65,7 +65,7 @@ def test_images_are_ordered_labelled_in_bulk_and_put_back(page, qtbot, window):
     for _ in range(3):
         qtbot.keyClick(page.grid, Qt.Key.Key_Right, SHIFT)
     qtbot.keyClick(page.grid, "L")
-    assert set(window.op.store.labels.of_images(ranked[:4], "view").values()) == {"left"}
+    assert set(window.session.store.labels.of_images(ranked[:4], "view").values()) == {"left"}
     assert page.grid.ids().tolist() == ranked[4:].tolist()  # the labelled ones have left
     window.deeds.undo()
     assert page.grid.ids().tolist() == ranked.tolist()
@@ -106,7 +106,7 @@ def test_the_menu_finds_similar_to_several_and_in_views(page, qtbot, window):
 def test_a_search_that_is_stopped_leaves_everything_as_it_was(page, qtbot, window):
     by_name = page.grid.ids().tolist()
     page.similar.find(by_name[:1])
-    window.op.jobs.jobs()[0].stop()
+    window.session.jobs.jobs()[0].stop()
     found(qtbot, page.similar)
     assert page.bar.filter == ImageFilter()
     assert page.grid.ids().tolist() == by_name
@@ -121,7 +121,7 @@ def test_a_second_search_takes_the_place_of_the_first(page, qtbot, window):
     found(qtbot, page.similar)
     assert page.grid.ids()[0] == second
     assert tips(page) == ["Similar to puffin4.jpg"]
-    qtbot.waitUntil(lambda: not window.op.jobs.jobs(), timeout=WAIT)
+    qtbot.waitUntil(lambda: not window.session.jobs.jobs(), timeout=WAIT)
     assert page.grid.ids()[0] == second
 
 

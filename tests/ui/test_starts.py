@@ -19,8 +19,8 @@ WAIT = 180_000
 def page(qtbot, tmp_path, monkeypatch, qapp):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    op = small_project(tmp_path, label_sets=("category",))
-    host = PageHost(op)
+    session = small_project(tmp_path, label_sets=("category",))
+    host = PageHost(session)
     made = TrainPage(host.context)
     qtbot.addWidget(made)
     made.resize(1216, 640)
@@ -30,7 +30,7 @@ def page(qtbot, tmp_path, monkeypatch, qapp):
     yield made
     made.closing()
     host.close()
-    op.close()
+    session.close()
 
 
 def test_starts_are_scored_explained_and_taken_over(qtbot, page):

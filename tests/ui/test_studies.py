@@ -6,7 +6,7 @@ import io
 import pytest
 
 from tests.fixtures.training_projects import FAST, small_project
-from workbench.app.settings import Settings
+from workbench.app.settings import UserSettings
 from workbench.domain.runs import RunStatus
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.window.window import MainWindow
@@ -18,7 +18,7 @@ WAIT = 180_000
 def window(qtbot, tmp_path, monkeypatch, qapp):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     apply_theme(qapp, "light")
-    made = MainWindow(small_project(tmp_path), Settings(None))
+    made = MainWindow(small_project(tmp_path), UserSettings(None))
     qtbot.addWidget(made)
     made.resize(1280, 720)
     with qtbot.waitActive(made):
@@ -47,7 +47,7 @@ def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     section = results.studies
     assert results.isVisible()
     assert section.isVisible()
-    store = window.op.store
+    store = window.session.store
     qtbot.waitUntil(lambda: section.said.text().startswith("1 of 4"), timeout=WAIT)
     qtbot.waitUntil(lambda: window.context.queue.current != "", timeout=WAIT)
     section.go.click()  # stop: the run under way is paused, none follows
@@ -86,5 +86,5 @@ def test_a_study_that_cannot_be_trained_is_said_and_not_kept(qtbot, window):
     dialog = train.studies.dialog
     dialog.ticks["l2"][0].setChecked(True)
     dialog.make()
-    assert window.op.store.studies.all() == []
+    assert window.session.store.studies.all() == []
     assert train.isVisible()

@@ -6,7 +6,7 @@ from PySide6.QtCore import QPoint, Qt
 from tests.fixtures.finished_runs import make_run
 from tests.fixtures.page_host import PageHost
 from tests.fixtures.training_projects import FAST, small_project
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.weights import weights_path
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT, parse_toml
@@ -19,7 +19,7 @@ WAIT = 120_000
 
 
 @pytest.fixture
-def op(tmp_path, monkeypatch, qapp):
+def session(tmp_path, monkeypatch, qapp):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = small_project(tmp_path, label_sets=("category", "view"))
@@ -28,17 +28,17 @@ def op(tmp_path, monkeypatch, qapp):
 
 
 @pytest.fixture
-def host(op):
-    made = PageHost(op)
+def host(session):
+    made = PageHost(session)
     yield made
     made.close()
 
 
 @pytest.fixture
-def page(qtbot, op, host):
+def page(qtbot, session, host):
     made = TrainPage(host.context)
     qtbot.addWidget(made)
-    op.changed.connect(made.refresh)
+    session.changed.connect(made.refresh)
     made.resize(1216, 640)
     made.preflight._timer.setInterval(10 * WAIT)  # trials are asked for in these tests
     made.opened()
@@ -150,8 +150,10 @@ def test_a_download_that_fails_says_so_and_can_be_tried_again(qtbot, page, host,
     assert page.form.start.bar.isHidden()
 
 
-def test_runs_with_fitting_weights_can_be_started_from(op, page):
-    make_run(op.store, list(op.store.images.ids())[:30], "earlier", backbone="squeezenet1_1")
+def test_runs_with_fitting_weights_can_be_started_from(session, page):
+    make_run(
+        session.store, list(session.store.images.ids())[:30], "earlier", backbone="squeezenet1_1"
+    )
     page._take_up()
     box = page.form.start.box
     assert [box.itemText(at) for at in range(box.count())] == [
@@ -185,7 +187,7 @@ def test_a_trial_is_dropped_when_a_setting_changes(qtbot, page):
     assert DELAY_MS >= 1000
 
 
-def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, op, page, host):
+def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, session, page, host):
     small(page)
     page.desk.edit("epochs", 3)
     with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
@@ -196,7 +198,7 @@ def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, op, page, 
         run = page.live.run_id
         assert page.queue.row(run) is not None
         assert not page.queue.row(run).buttons["pause"].isHidden()
-    record = op.store.runs.get(run)
+    record = session.store.runs.get(run)
     assert record.status is RunStatus.FINISHED
     assert parse_toml(record.recipe_toml, "")["epochs"] == 3
     qtbot.waitUntil(lambda: len(page.live.curves.loss.table()[1]) >= 3)
@@ -207,31 +209,33 @@ def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, op, page, 
     assert host.went[-1] == ("results", {"run": run})
 
 
-def test_a_run_is_paused_resumed_and_stopped_from_the_queue(qtbot, op, page, host):
+def test_a_run_is_paused_resumed_and_stopped_from_the_queue(qtbot, session, page, host):
     small(page)
     page.desk.edit("epochs", 100_000)
     with qtbot.waitSignal(page.desk.prepared):
         page.start_training()
     run = page.live.run_id
-    qtbot.waitUntil(lambda: op.store.runs.get(run).epochs_done > 0, timeout=WAIT)
+    qtbot.waitUntil(lambda: session.store.runs.get(run).epochs_done > 0, timeout=WAIT)
     qtbot.waitUntil(lambda: "images/s" in page.live.words.text(), timeout=WAIT)
     row = page.queue.row(run)
     with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
         row.buttons["pause"].click()
-    assert op.store.runs.get(run).status is RunStatus.PAUSED
+    assert session.store.runs.get(run).status is RunStatus.PAUSED
     assert not row.buttons["resume"].isHidden()
     with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
         row.buttons["resume"].click()
-        qtbot.waitUntil(lambda: op.store.runs.get(run).status is RunStatus.RUNNING, timeout=WAIT)
+        qtbot.waitUntil(
+            lambda: session.store.runs.get(run).status is RunStatus.RUNNING, timeout=WAIT
+        )
         row.buttons["stop"].click()
-    assert op.store.runs.get(run).status is RunStatus.STOPPED
+    assert session.store.runs.get(run).status is RunStatus.STOPPED
     row.buttons["remove"].click()
-    assert op.store.runs.all() == []
+    assert session.store.runs.all() == []
     assert page.queue.row(run) is None
 
 
-def test_a_failed_run_says_why(op, page):
-    make_run(op.store, list(op.store.images.ids())[:30], "broken", status="failed")
+def test_a_failed_run_says_why(session, page):
+    make_run(session.store, list(session.store.images.ids())[:30], "broken", status="failed")
     page._show_queue()
     assert "The memory of the device is full." in page.live.words.text()
     assert page.live.words.property("role") == "bad"
@@ -260,8 +264,8 @@ def test_settings_come_back_after_a_restart(qtbot, page, host):
 
 
 def test_without_labels_the_page_says_what_to_do(qtbot, tmp_path, qapp):
-    op = OpenProject(Project.create(tmp_path / "empty"))
-    host = PageHost(op)
+    session = Session(Project.create(tmp_path / "empty"))
+    host = PageHost(session)
     made = TrainPage(host.context)
     qtbot.addWidget(made)
     made.opened()
@@ -271,4 +275,4 @@ def test_without_labels_the_page_says_what_to_do(qtbot, tmp_path, qapp):
     assert host.went == [("images", {})]
     made.closing()
     host.close()
-    op.close()
+    session.close()

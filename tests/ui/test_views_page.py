@@ -26,14 +26,14 @@ def page(window):
 
 def labels(page, label_set="view"):
     ids = page.strip.ids()
-    return page.context.op.store.labels.of_images(ids, label_set)
+    return page.context.session.store.labels.of_images(ids, label_set)
 
 
-def predict(op, ids, label, confidence):
+def predict(session, ids, label, confidence):
     """A finished run that says `label` of every image, as sure as `confidence` says."""
     view = LabelList("view", CAR_VIEWS.names, CAR_VIEWS.mirror_permutation())
     now = time.time()
-    op.store.runs.create(
+    session.store.runs.create(
         RunRecord("r1", "run 1", RunStatus.FINISHED, "view", "", RunLabels(view), now, now, now)
     )
     scores = np.zeros((len(ids), 4), np.float32)
@@ -41,7 +41,7 @@ def predict(op, ids, label, confidence):
     scores[:] = ((1 - confidence) / 3)[:, None]
     scores[:, at] = confidence
     none = np.full(len(ids), -1, np.int64)
-    op.store.runs.save_predictions(
+    session.store.runs.save_predictions(
         "r1",
         PredictionTable(
             images=np.asarray(ids, np.int64),
@@ -58,7 +58,7 @@ def predict(op, ids, label, confidence):
 
 def test_a_key_labels_flashes_and_goes_on_to_the_next_unlabelled(page, qtbot):
     ids = page.strip.ids()
-    assign(page.context.op, [int(ids[1])], "view", "back")
+    assign(page.context.session, [int(ids[1])], "view", "back")
     page.strip.set_current(int(ids[0]))
     with qtbot.waitSignal(page.stage.flashed):
         qtbot.keyClick(page.strip, "F")
@@ -81,7 +81,7 @@ def test_fast_keys_wait_for_no_flash(page, qtbot):
 
 def test_the_way_on_can_be_plain_next_or_none(page, qtbot):
     ids = page.strip.ids().tolist()
-    assign(page.context.op, ids[1:3], "view", "back")
+    assign(page.context.session, ids[1:3], "view", "back")
     page.strip.set_current(ids[0])
     page.header.advance.setCurrentIndex(1)
     qtbot.keyClick(page.strip, "1")
@@ -95,7 +95,7 @@ def test_the_way_on_can_be_plain_next_or_none(page, qtbot):
 
 def test_backspace_clears_and_undo_gives_back(page, qtbot, window):
     image = page.strip.current()
-    assign(page.context.op, [image], "view", "left")
+    assign(page.context.session, [image], "view", "left")
     assert [b.label for b in page.keys.buttons if b.given] == ["left"]
     qtbot.keyClick(page.strip, Qt.Key.Key_Backspace)
     assert labels(page) == {}
@@ -108,7 +108,7 @@ def test_backspace_clears_and_undo_gives_back(page, qtbot, window):
 
 def test_arrows_move_and_n_finds_the_next_unlabelled(page, qtbot):
     ids = page.strip.ids().tolist()
-    assign(page.context.op, ids[2:6], "view", "left")
+    assign(page.context.session, ids[2:6], "view", "left")
     page.strip.set_current(ids[0])
     qtbot.keyClick(page.strip, Qt.Key.Key_Right)
     assert page.strip.current() == ids[1]
@@ -127,7 +127,7 @@ def test_several_selected_images_get_one_label_in_one_edit(page, qtbot, window):
         qtbot.keyClick(page.strip, Qt.Key.Key_Right, SHIFT)
     qtbot.keyClick(page.strip, "R")
     assert set(labels(page)) == set(ids[3:7])
-    assert window.op.store.history.undo_text() == "Label 4 images right"
+    assert window.session.store.history.undo_text() == "Label 4 images right"
     assert not page.stage.flashing
 
 
@@ -144,12 +144,12 @@ def test_the_photograph_is_shown_with_its_letter(page, qtbot):
 
 def test_a_cell_shows_its_images_and_a_hole_those_without_a_label(page, qtbot):
     ids = page.strip.ids().tolist()
-    assign(page.context.op, ids[:3], "view", "front")
+    assign(page.context.session, ids[:3], "view", "front")
     page.coverage.choose(0, 0)
     assert page.strip.ids().tolist() == ids[:3]
     assert page.strip.current() == ids[0]
     page.coverage.choose(0, 3)
-    assert page.session.list.filter.labels == (("category", "egret"), ("view", None))
+    assert page.labelling.list.filter.labels == (("category", "egret"), ("view", None))
     assert page.strip.ids().tolist() == ids[3:8]
 
 
@@ -166,7 +166,7 @@ def test_images_stay_in_the_strip_while_a_hole_is_filled(page, qtbot):
 
 def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
     ids = page.strip.ids()
-    predict(window.op, ids, "left", np.linspace(0.4, 0.93, len(ids)))
+    predict(window.session, ids, "left", np.linspace(0.4, 0.93, len(ids)))
     page.strip.set_current(int(ids[-1]))
     assert page.stage.chip.text() == "suggestion: left  0.93   ⎵ accept"
     qtbot.keyClick(page.strip, Qt.Key.Key_Space)
@@ -181,8 +181,8 @@ def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
 
 def test_accepting_for_many_never_changes_what_a_person_said(page, qtbot, window):
     ids = page.strip.ids()
-    predict(window.op, ids, "left", np.full(len(ids), 0.8))
-    assign(window.op, [int(ids[0])], "view", "front")
+    predict(window.session, ids, "left", np.full(len(ids), 0.8))
+    assign(window.session, [int(ids[0])], "view", "front")
     page.strip.select_all()
     page.accept()
     given = labels(page)
@@ -192,7 +192,7 @@ def test_accepting_for_many_never_changes_what_a_person_said(page, qtbot, window
 
 def test_the_most_uncertain_come_first_on_demand(page, window):
     ids = page.strip.ids().copy()
-    predict(window.op, ids, "left", np.linspace(0.95, 0.4, len(ids)))
+    predict(window.session, ids, "left", np.linspace(0.95, 0.4, len(ids)))
     page.header.order.setCurrentIndex(page.header.order.findData(Sort.UNCERTAINTY))
     assert page.strip.ids().tolist() == ids[::-1].tolist()
     assert page.strip.current() == ids[-1]
@@ -208,12 +208,12 @@ def test_another_label_set_brings_its_own_keys_and_progress(page, qtbot):
 
 
 def test_keys_can_be_bound_anew_in_the_editor(page, qtbot, window):
-    dialog = LabelSetsDialog(window.op, "view", window)
+    dialog = LabelSetsDialog(window.session, "view", window)
     qtbot.addWidget(dialog)
     dialog.table.item(0, 1).setText("x")
     dialog.table.item(1, 0).setText("rear")
     dialog.save()
-    saved = window.op.store.labels.get("view")
+    saved = window.session.store.labels.get("view")
     assert [(label.name, label.key) for label in saved.labels][:2] == [
         ("front", "X"),
         ("rear", "B"),
@@ -228,8 +228,8 @@ def test_keys_can_be_bound_anew_in_the_editor(page, qtbot, window):
 
 def test_renaming_keeps_labels_and_undo_gives_the_old_name_back(page, qtbot, window):
     image = page.strip.current()
-    assign(window.op, [image], "view", "front")
-    dialog = LabelSetsDialog(window.op, "view", window)
+    assign(window.session, [image], "view", "front")
+    dialog = LabelSetsDialog(window.session, "view", window)
     qtbot.addWidget(dialog)
     dialog.table.item(0, 0).setText("nose")
     dialog.table.setCurrentCell(0, 0)
@@ -237,23 +237,23 @@ def test_renaming_keeps_labels_and_undo_gives_the_old_name_back(page, qtbot, win
     dialog.table.setCurrentCell(3, 0)
     dialog.save()
     assert labels(page) == {image: "nose"}
-    assert window.op.store.labels.get("view").names == ("back", "nose", "left", "right")
+    assert window.session.store.labels.get("view").names == ("back", "nose", "left", "right")
     assert page.keys.buttons[1].given
     window.deeds.undo()
     assert labels(page) == {image: "front"}
 
 
 def test_the_editor_refuses_one_key_for_two_labels(page, qtbot, window):
-    dialog = LabelSetsDialog(window.op, "view", window)
+    dialog = LabelSetsDialog(window.session, "view", window)
     qtbot.addWidget(dialog)
     dialog.table.item(1, 1).setText("F")
     dialog.save()
     assert "one key per label" in dialog.problem.text()
-    assert window.op.store.labels.get("view") == CAR_VIEWS
+    assert window.session.store.labels.get("view") == CAR_VIEWS
 
 
 def test_own_sets_presets_and_mirrors(page, qtbot, window):
-    dialog = LabelSetsDialog(window.op, "view", window)
+    dialog = LabelSetsDialog(window.session, "view", window)
     qtbot.addWidget(dialog)
     dialog.presets.setCurrentIndex(2)
     dialog.presets.activated.emit(2)
@@ -262,7 +262,7 @@ def test_own_sets_presets_and_mirrors(page, qtbot, window):
         dialog.table.add()
         dialog.table.item(dialog.table.rowCount() - 1, 0).setText(name)
     dialog.save()
-    sets = window.op.store.labels.sets()
+    sets = window.session.store.labels.sets()
     assert sets["view"].names == ("front", "left", "right", "others")
     assert sets["view"].mirror_permutation() == (0, 2, 1, 3)
     assert sets["sharpness"].names == ("sharp", "blurred")
@@ -278,7 +278,7 @@ def test_a_split_is_made_and_said(page, qtbot, window):
         dialog.make()
         assert not dialog.make_button.isEnabled()
     assert window.notes.texts() == ["Split made: 12 train, 6 validation, 6 test."]
-    assert len(window.op.store.splits.parts()) == 24
+    assert len(window.session.store.splits.parts()) == 24
     window.go("images")
     window.page("images").bar.set_filter(ImageFilter(part="test"))
     assert len(window.page("images").grid.ids()) == 6
@@ -287,12 +287,12 @@ def test_a_split_is_made_and_said(page, qtbot, window):
 def test_why_a_split_cannot_be_made_is_said_in_its_dialog(page, qtbot, window):
     dialog = SplitDialog(window.context, window)
     qtbot.addWidget(dialog)
-    with window.op.edit("Nothing left"):
-        window.op.store.images.remove(window.op.store.images.ids())
-    with qtbot.waitSignal(window.op.jobs.ended):
+    with window.session.edit("Nothing left"):
+        window.session.store.images.remove(window.session.store.images.ids())
+    with qtbot.waitSignal(window.session.jobs.ended):
         dialog.make()
     assert dialog.problem.text().startswith("There are no images to split yet.")
-    assert not window.op.store.splits.parts()
+    assert not window.session.store.splits.parts()
 
 
 def test_parts_of_more_than_everything_are_refused(page, qtbot, window):

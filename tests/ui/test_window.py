@@ -9,8 +9,8 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
 from workbench.app.jobs import Task
-from workbench.app.session import OpenProject
-from workbench.app.settings import Settings
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.reports import Progress
@@ -70,10 +70,10 @@ def test_undo_says_what_it_takes_back(window, qtbot):
     qtbot.waitUntil(lambda: all(a.isEnabled() for a in window.menus["Edit"].actions()))
     qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL)
     image = int(page.list.ids[0])
-    assert window.op.store.labels.of_images([image], "view") == {}
+    assert window.session.store.labels.of_images([image], "view") == {}
     assert window.notes.texts() == ["Undone: Label 1 image front"]
     qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
-    assert window.op.store.labels.of_images([image], "view") == {image: "front"}
+    assert window.session.store.labels.of_images([image], "view") == {image: "front"}
 
 
 def test_the_theme_changes_from_the_palette(window, qtbot, qapp):
@@ -99,12 +99,12 @@ def test_running_jobs_are_shown_with_their_progress_and_can_be_stopped(window, q
         while True:
             yield Progress(done=3, total=12, text="3 of 12 images", eta=48.0)
 
-    job = window.op.jobs.start(Task("Look at images", work))
+    job = window.session.jobs.start(Task("Look at images", work))
     line = window.status.lines[job]
     qtbot.waitUntil(lambda: "0:48 left" in line.words.text())
     assert line.name.text() == "Look at images"
     assert line.bar.value() == 250
-    with qtbot.waitSignal(window.op.jobs.ended):
+    with qtbot.waitSignal(window.session.jobs.ended):
         line.stop.click()
     assert window.status.lines == {}
     assert not window.status.idle.isHidden()
@@ -119,11 +119,11 @@ def test_the_worlds_errors_are_sentences_and_ours_are_reports(window, qtbot):
         raise ZeroDivisionError("our mistake")
         yield
 
-    with qtbot.waitSignal(window.op.jobs.ended):
-        window.op.jobs.start(Task("Read", refused))
+    with qtbot.waitSignal(window.session.jobs.ended):
+        window.session.jobs.start(Task("Read", refused))
     assert window.notes.texts() == ["photo.jpg cannot be read: it is truncated. Replace it."]
-    with qtbot.waitSignal(window.op.jobs.ended):
-        window.op.jobs.start(Task("Compute", broken))
+    with qtbot.waitSignal(window.session.jobs.ended):
+        window.session.jobs.start(Task("Compute", broken))
     dialog = QApplication.activeWindow() or window
     dialogs = [w for w in window.children() if w.objectName() == "" and hasattr(w, "copy_button")]
     assert "ZeroDivisionError: our mistake" in dialogs[0].text.toPlainText()
@@ -134,7 +134,7 @@ def test_the_worlds_errors_are_sentences_and_ours_are_reports(window, qtbot):
 
 
 def test_everything_is_as_it_was_after_a_restart(window, qtbot):
-    folder = window.op.store.folder
+    folder = window.session.store.folder
     page = window.page("images")
     page.bar.set_filter(ImageFilter(labels=(("category", "owl"),)))
     page.header.order.setCurrentIndex(page.header.order.findData(Sort.ADDED))
@@ -147,7 +147,7 @@ def test_everything_is_as_it_was_after_a_restart(window, qtbot):
     views.strip.set_current(int(views.strip.ids()[10]))
     looked_at = views.strip.current()
     window.close()
-    again = MainWindow(OpenProject(Project.open(folder)), Settings(None))
+    again = MainWindow(Session(Project.open(folder)), UserSettings(None))
     qtbot.addWidget(again)
     again.show()
     try:
@@ -173,11 +173,11 @@ def test_closing_stops_what_runs(window, qtbot):
         finally:
             ended.append(True)
 
-    with qtbot.waitSignal(window.op.jobs.reported):
-        window.op.jobs.start(Task("Endless", work))
+    with qtbot.waitSignal(window.session.jobs.reported):
+        window.session.jobs.start(Task("Endless", work))
     window.close()
     assert ended == [True]
-    assert window.op.jobs.jobs() == ()
+    assert window.session.jobs.jobs() == ()
 
 
 def test_a_dropped_folder_is_asked_about_and_imported(window, qtbot, tmp_path, monkeypatch):
@@ -202,10 +202,10 @@ def test_a_dropped_folder_is_asked_about_and_imported(window, qtbot, tmp_path, m
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    with qtbot.waitSignal(window.op.jobs.ended):
+    with qtbot.waitSignal(window.session.jobs.ended):
         window.dropEvent(event)
     assert asked == [{"category_from": "", "view_from": "folder", "expression_from": ""}]
-    assert window.op.store.labels.counts("view")["front"] == 1
+    assert window.session.store.labels.counts("view")["front"] == 1
     assert "2 images imported, 2 with labels." in window.notes.texts()
     assert len(window.page("images").list.ids) == 26
 
@@ -223,7 +223,7 @@ def test_it_fits_small_screens(window, qtbot, size):
 def test_the_windows_process_is_free_of_torch(tmp_path):
     script = (
         "import sys; from pathlib import Path; from PySide6.QtWidgets import QApplication\n"
-        "from workbench.app.session import OpenProject\n"
+        "from workbench.app.session import Session\n"
         "from workbench.storage.project import Project\n"
         "from workbench.ui.window.window import MainWindow\n"
         "application = QApplication([])\n"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbench.vision.charts import BLUE, ORANGE, Curve, curves_picture, matrix_picture
+from workbench.vision.charts import BLUE, ORANGE, PlottedCurve, curves_picture, matrix_picture
 
 
 def _rows(picture, colour):
@@ -11,14 +11,19 @@ def _rows(picture, colour):
 
 
 def test_a_higher_curve_lies_higher():
-    curves = [Curve((0.9, 0.9, 0.9), BLUE, "high"), Curve((0.1, 0.1, 0.1), ORANGE, "low")]
+    curves = [
+        PlottedCurve((0.9, 0.9, 0.9), BLUE, "high"),
+        PlottedCurve((0.1, 0.1, 0.1), ORANGE, "low"),
+    ]
     picture = curves_picture(curves, "Accuracy", "epoch")
     assert picture.shape == (420, 760, 3)
     assert _rows(picture, BLUE).max() < _rows(picture, ORANGE).min()
 
 
 def test_values_out_of_range_stay_inside_and_one_value_is_no_line():
-    picture = curves_picture([Curve((2.0, -1.0), BLUE), Curve((0.5,), ORANGE)], "t", "epoch")
+    picture = curves_picture(
+        [PlottedCurve((2.0, -1.0), BLUE), PlottedCurve((0.5,), ORANGE)], "t", "epoch"
+    )
     assert len(_rows(picture, BLUE))
     assert not len(_rows(picture, ORANGE))
 

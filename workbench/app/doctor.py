@@ -15,7 +15,7 @@ from pathlib import Path
 
 from workbench import __version__
 from workbench.app.device import describe, processor_words
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.weights import weights_path
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError
@@ -139,9 +139,9 @@ def _landmarks() -> Finding:
     return Finding("mouths", "68-point file", f"{path.name}; {LICENCE_NOTE}")
 
 
-def examine_project(op: OpenProject) -> Iterator[Finding]:
+def examine_project(session: Session) -> Iterator[Finding]:
     """Whether the database is sound, every source where it was, and its files all there."""
-    store = op.store
+    store = session.store
     damage = store.damage()
     if damage:
         remedy = "Restore project.sqlite from one of the backups beside it."
@@ -150,7 +150,7 @@ def examine_project(op: OpenProject) -> Iterator[Finding]:
         yield Finding("project", "database", "sound")
     yield Finding("project", "images", str(store.images.count()))
     for source in store.images.sources():
-        yield _source(op, source.id, Path(source.path))
+        yield _source(session, source.id, Path(source.path))
     free = shutil.disk_usage(store.folder).free
     yield Finding(
         "project",
@@ -161,8 +161,8 @@ def examine_project(op: OpenProject) -> Iterator[Finding]:
     )
 
 
-def _source(op: OpenProject, source_id: int, place: Path) -> Finding:
-    known = op.store.images.known_files(source_id)
+def _source(session: Session, source_id: int, place: Path) -> Finding:
+    known = session.store.images.known_files(source_id)
     root = place if place.is_dir() else place.parent
     missing = [name for name in known if not (root / name).is_file()]
     if not missing:

@@ -111,7 +111,7 @@ def _finish(task: Task, outcome: Outcome) -> Outcome:
 
 
 class Job(QThread):
-    """One task under way in a thread of its own. Start it through a `JobBoard`, which holds it."""
+    """One task under way in a thread of its own. Start it through a `JobRunner`, which holds it."""
 
     reported = Signal(object)
     ended = Signal(object)
@@ -165,7 +165,7 @@ class Job(QThread):
         QCoreApplication.sendPostedEvents(self)
 
 
-class JobBoard(QObject):
+class JobRunner(QObject):
     """Starts jobs and holds them until their threads have finished: a QThread that loses its last
     reference while it runs aborts the process."""
 

@@ -17,16 +17,16 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from workbench.domain.assessments import ORDER_FILE
+from workbench.domain.assessments import REQUEST_FILE
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import AnyReport, Broken, Report, decode_report
 from workbench.domain.requests import (
     Answer,
-    Answered,
+    AnswerLine,
     AnyRequest,
-    Asked,
     Refused,
-    decode_answered,
+    RequestLine,
+    decode_answer_line,
     encode_line,
 )
 
@@ -166,7 +166,7 @@ def ask(
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{mode}-", dir=parent))
     try:
-        (folder / ORDER_FILE).write_bytes(msgspec.json.encode(order))
+        (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
         for name, data in files.items():
             (folder / name).write_bytes(data)
         return (yield from _asked(mode, folder, wanted))
@@ -221,7 +221,7 @@ class ServingProcess:
             start_new_session=os.name == "posix",
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        self._heard: queue.Queue[Answered | None] = queue.Queue()
+        self._heard: queue.Queue[AnswerLine | None] = queue.Queue()
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
         self._threads[0].start()
         self._asked = 0
@@ -252,7 +252,7 @@ class ServingProcess:
         Raises KnownError for a refusal, RuntimeError with the report where the fault is ours.
         """
         self._asked += 1
-        line = encode_line(Asked(self._asked, request))
+        line = encode_line(RequestLine(self._asked, request))
         self._threads.append(threading.Thread(target=self._send, args=(line,), daemon=True))
         self._threads[-1].start()
         while True:
@@ -281,7 +281,7 @@ class ServingProcess:
         assert stdout is not None
         with contextlib.suppress(msgspec.DecodeError):
             for line in stdout:
-                self._heard.put(decode_answered(line))
+                self._heard.put(decode_answer_line(line))
         self._heard.put(None)
 
     def _last_errors(self) -> str:

@@ -14,11 +14,11 @@ from workbench.app.learner import KEPT_ERRORS, child_environment, learning_comma
 from workbench.domain.errors import KnownError
 from workbench.domain.requests import (
     Answer,
-    Answered,
+    AnswerLine,
     AnyRequest,
-    Asked,
     Refused,
-    decode_answered,
+    RequestLine,
+    decode_answer_line,
     encode_line,
 )
 
@@ -54,7 +54,7 @@ class LearningService(QObject):
         """Send a request as soon as those before it are answered; `answered` brings the answer
         under the id that this returns. Of several answers to one request, all are brought."""
         self._asked += 1
-        self._waiting.append((self._asked, encode_line(Asked(self._asked, request))))
+        self._waiting.append((self._asked, encode_line(RequestLine(self._asked, request))))
         self._send_next()
         return self._asked
 
@@ -149,7 +149,7 @@ class LearningService(QObject):
             line = bytes(self._heard[:end])
             del self._heard[: end + 1]
             try:
-                said = decode_answered(line)
+                said = decode_answer_line(line)
             except msgspec.DecodeError:
                 self._errors = (self._errors + line.decode(errors="replace"))[-KEPT_ERRORS:]
                 continue
@@ -161,7 +161,7 @@ class LearningService(QObject):
             said = bytes(self._child.readAllStandardError().data()).decode(errors="replace")
             self._errors = (self._errors + said)[-KEPT_ERRORS:]
 
-    def _take(self, said: Answered) -> None:
+    def _take(self, said: AnswerLine) -> None:
         self._deaths = 0
         dropped = said.id in self._dropped
         if said.last:

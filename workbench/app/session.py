@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import JobBoard
+from workbench.app.jobs import JobRunner
 from workbench.domain.changes import Changes
 from workbench.storage.history import Edit
 from workbench.storage.project import Project
 
 
-class OpenProject(QObject):
+class Session(QObject):
     """An open project, its jobs, and the signal `changed` that carries what each edit changed."""
 
     changed = Signal(object)
@@ -22,7 +22,7 @@ class OpenProject(QObject):
     def __init__(self, store: Project, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.store = store
-        self.jobs = JobBoard(self)
+        self.jobs = JobRunner(self)
         self._depth = 0
 
     @contextmanager

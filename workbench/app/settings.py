@@ -11,13 +11,13 @@ from platformdirs import user_config_path
 RECENT = 12
 
 
-class _Kept(msgspec.Struct):
+class _StoredSettings(msgspec.Struct):
     theme: str = "system"
     keys: dict[str, str] = {}
     recent: list[str] = []
 
 
-class Settings:
+class UserSettings:
     """The person's settings; every change is written at once, whole, to a JSON file.
 
     A damaged file is set aside under another name and the defaults hold.
@@ -26,17 +26,17 @@ class Settings:
     def __init__(self, path: Path | None) -> None:
         """`path` None keeps everything in memory only."""
         self._path = path
-        self._kept = _Kept()
+        self._kept = _StoredSettings()
         if path is not None and path.is_file():
             try:
-                self._kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+                self._kept = msgspec.json.decode(path.read_bytes(), type=_StoredSettings)
             except (msgspec.DecodeError, OSError):
                 self._set_aside(path)
 
     @staticmethod
-    def of_user() -> Settings:
+    def of_user() -> UserSettings:
         """The settings in the user's configuration folder."""
-        return Settings(user_config_path("vantage-workbench") / "settings.json")
+        return UserSettings(user_config_path("vantage-workbench") / "settings.json")
 
     @property
     def theme(self) -> str:

@@ -18,11 +18,11 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from workbench import __version__
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.training import recover
 from workbench.app.transfer.sources import project_folder
 from workbench.cli import COMMANDS
-from workbench.cli.progress import Interrupted
+from workbench.cli.progress import CommandInterrupted
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import RunRecord
 from workbench.storage.project import Project
@@ -175,9 +175,9 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except OSError as error:
         return _said(_of_the_system(error), as_json, 1)
-    except (Interrupted, KeyboardInterrupt, click.Abort) as stop:
+    except (CommandInterrupted, KeyboardInterrupt, click.Abort) as stop:
         Output(as_json).warn("Stopped.")
-        result = stop.result if isinstance(stop, Interrupted) else {"status": "stopped"}
+        result = stop.result if isinstance(stop, CommandInterrupted) else {"status": "stopped"}
         Output(as_json).finish(result)
         return STOPPED
     except Exception:
@@ -213,15 +213,15 @@ def _defect(as_json: bool) -> int:
 
 
 @contextmanager
-def opened(given: Path) -> Iterator[OpenProject]:
+def opened(given: Path) -> Iterator[Session]:
     """The project `given`, open for reading and editing; closed whatever happens."""
     ensure_application()
-    op = OpenProject(Project.open(project_folder(given)))
+    session = Session(Project.open(project_folder(given)))
     try:
-        recover(op)
-        yield op
+        recover(session)
+        yield session
     finally:
-        op.close()
+        session.close()
 
 
 def ensure_application() -> None:
@@ -230,9 +230,9 @@ def ensure_application() -> None:
         ensure_application.__dict__["kept"] = QCoreApplication(sys.argv[:1])
 
 
-def find_run(op: OpenProject, given: str) -> RunRecord:
+def find_run(session: Session, given: str) -> RunRecord:
     """The run with this id, unique beginning of an id, or name; "latest" is the newest one."""
-    runs = op.store.runs.all()
+    runs = session.store.runs.all()
     if given == "latest" and runs:
         return runs[0]
     for fits in (

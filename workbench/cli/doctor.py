@@ -20,8 +20,8 @@ def doctor_command(out: Output, project: Path | None) -> Result:
     ensure_application()
     findings = list(examine_program())
     if project is not None:
-        with opened(project) as op:
-            findings += examine_project(op)
+        with opened(project) as session:
+            findings += examine_project(session)
     _say(out, findings)
     ill = [one for one in findings if not one.ok]
     out.exit_code = 1 if ill else 0

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import click
 
-from workbench.app.session import OpenProject
-from workbench.app.similar.clustering import agreement, cluster_order, cluster_task, label_clusters
+from workbench.app.session import Session
+from workbench.app.similar.clustering import (
+    agreement,
+    cluster_request,
+    cluster_task,
+    label_clusters,
+)
 from workbench.app.similar.features import feature_source
 from workbench.cli.command import Output, Result, command, find_run, opened, project_argument
 from workbench.cli.progress import carry_out
@@ -67,22 +72,22 @@ def cluster_command(
         raise click.UsageError("Give either --run or --start.")
     if names and not label_set:
         raise click.UsageError("Say with --label-set which labels these are.")
-    with opened(project) as op:
+    with opened(project) as session:
         if forget:
-            gone = op.store.clusterings.forget()
+            gone = session.store.clusterings.forget()
             out.say(f"{gone} groupings deleted; the labels made of them stay")
             return {"deleted": gone}
-        source = feature_source(op, f"run:{find_run(op, run).id}" if run else start)
-        order = cluster_order(source, method, k, rounds, seed)
-        made = carry_out(cluster_task(op, source, order))
-        clusters = op.store.clusterings.read(made.id)
+        source = feature_source(session, f"run:{find_run(session, run).id}" if run else start)
+        order = cluster_request(source, method, k, rounds, seed)
+        made = carry_out(cluster_task(session, source, order))
+        clusters = session.store.clusterings.read(made.id)
         labelled = None
         if label_set:
             every = {at: f"group {at + 1}" for at, size in enumerate(made.sizes) if size}
             named = _named(names) or every
-            labelled = label_clusters(op, clusters, label_set, named, surest)
+            labelled = label_clusters(session, clusters, label_set, named, surest)
             out.say(f"{labelled} images labelled in {label_set}\n")
-        return _say(out, op, made, clusters, labelled)
+        return _say(out, session, made, clusters, labelled)
 
 
 def _named(given: tuple[str, ...]) -> dict[int, str]:
@@ -97,18 +102,18 @@ def _named(given: tuple[str, ...]) -> dict[int, str]:
 
 
 def _say(
-    out: Output, op: OpenProject, made: Clustering, clusters: Clusters, labelled: int | None
+    out: Output, session: Session, made: Clustering, clusters: Clusters, labelled: int | None
 ) -> Result:
     groups: list[dict[str, object]] = []
     rows: list[tuple[object, ...]] = []
     for at, size in enumerate(made.sizes):
         sure = clusters.sureness(at)
-        surest = [row.path for row in op.store.images.rows(clusters.members(at)[:SHOWN])]
+        surest = [row.path for row in session.store.images.rows(clusters.members(at)[:SHOWN])]
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))
     out.say(f"{METHODS[made.method]} from {made.words}")
     out.table(("group", "images", "sure", "the surest of it"), rows)
-    found = agreement(op, clusters, "category")
+    found = agreement(session, clusters, "category")
     if found is not None:
         out.say(
             f"\nbeside the category of {found[2]} images: mutual information {found[0]:.3f} "
@@ -122,5 +127,5 @@ def _say(
         "labelled": labelled,
         "category_nmi": found[0] if found else None,
         "category_purity": found[1] if found else None,
-        "file": str(op.store.clusterings.folder / made.id / "clusters.npz"),
+        "file": str(session.store.clusterings.folder / made.id / "clusters.npz"),
     }

@@ -11,7 +11,7 @@ import click
 
 from workbench.app.labels import labelling
 from workbench.app.labels.label_files import export_labels, import_labels
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageRow
@@ -55,13 +55,13 @@ def label_command(
     wanted = (*words, *images)
     if not wanted:
         raise click.UsageError("Say which images: a path, a glob such as '*.jpg', or a text.")
-    with opened(project) as op:
-        label_set, label = _meant(op, label_set, label, new, several)
-        ids = matching(op, wanted)
-        if op.store.labels.get(label_set).subject is Subject.CROP:
-            given, left_out = _give_to_crops(op, ids, label_set, label)
+    with opened(project) as session:
+        label_set, label = _meant(session, label_set, label, new, several)
+        ids = matching(session, wanted)
+        if session.store.labels.get(label_set).subject is Subject.CROP:
+            given, left_out = _give_to_crops(session, ids, label_set, label)
         else:
-            labelling.assign(op, ids, label_set, label)
+            labelling.assign(session, ids, label_set, label)
             given, left_out = len(ids), 0
         said = f"{label_set} {label}" if label is not None else f"no {label_set}"
         out.say(f"{given} labelled: {said}")
@@ -71,47 +71,47 @@ def label_command(
 
 
 def _meant(
-    op: OpenProject, label_set: str, label: str | None, new: bool, several: bool
+    session: Session, label_set: str, label: str | None, new: bool, several: bool
 ) -> tuple[str, str | None]:
     """The set and label that are meant, case included; with `new` they are added where missing.
     Raises ValueRefused where they are missing otherwise."""
-    sets = op.store.labels.sets()
+    sets = session.store.labels.sets()
     label_set = LabelNames(sets).equal_or_new(label_set)
     if new and label is not None and label_set not in sets:
         made = LabelSet(label_set, (Label(tidied(label)),), exclusive=not several)
-        labelling.edit_set(op, made, {})
-    known = op.store.labels.get(label_set)
+        labelling.edit_set(session, made, {})
+    known = session.store.labels.get(label_set)
     if label is None:
         return label_set, None
     label = LabelNames(known.names).equal_or_new(label)
     if new and label not in known.names:
-        labelling.edit_set(op, known.with_labels((label,)), {})
+        labelling.edit_set(session, known.with_labels((label,)), {})
     else:
         known.index(label)
     return label_set, label
 
 
 def _give_to_crops(
-    op: OpenProject, ids: Sequence[int], label_set: str, label: str | None
+    session: Session, ids: Sequence[int], label_set: str, label: str | None
 ) -> tuple[int, int]:
-    crops = op.store.crops.of_images(ids)
+    crops = session.store.crops.of_images(ids)
     usable = [[crop for crop in crops.get(one, []) if crop.usable] for one in ids]
     chosen = [found[0].id for found in usable if len(found) == 1]
-    labelling.assign_crops(op, [one for one in chosen if one is not None], label_set, label)
+    labelling.assign_crops(session, [one for one in chosen if one is not None], label_set, label)
     return len(chosen), len(ids) - len(chosen)
 
 
-def matching(op: OpenProject, words: Sequence[str]) -> list[int]:
+def matching(session: Session, words: Sequence[str]) -> list[int]:
     """Ids of the images that any of `words` means; each word must mean at least one.
 
     A word is the path of a file, a glob over the end of an image's path, or a part of the path in
     any case; but where it names whole folders or files of some images in its own case, those named
     so in another case are not meant. Raises KnownError naming the word that means no image.
     """
-    ids = op.store.images.ids()
+    ids = session.store.images.ids()
     fits: dict[str, dict[Fit, list[int]]] = {word: {} for word in words}
     for start in range(0, len(ids), BATCH):
-        for row in op.store.images.rows(ids[start : start + BATCH]):
+        for row in session.store.images.rows(ids[start : start + BATCH]):
             for word, found in fits.items():
                 fit = _fit(word, row)
                 if fit is not None:
@@ -167,8 +167,8 @@ def labels_command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def export_labels_command(out: Output, project: Path, file: Path) -> Result:
     """Write every label of the project to FILE (.csv or .json)."""
-    with opened(project) as op:
-        written = export_labels(op, file)
+    with opened(project) as session:
+        written = export_labels(session, file)
         out.say(f"{written} labels written: {file}")
         return {"file": str(file), "labels": written}
 
@@ -178,8 +178,8 @@ def export_labels_command(out: Output, project: Path, file: Path) -> Result:
 @click.argument("file", type=click.Path(path_type=Path))
 def import_labels_command(out: Output, project: Path, file: Path) -> Result:
     """Take the labels in FILE (.csv or .json) for images of the project; one edit."""
-    with opened(project) as op:
-        found = import_labels(op, file)
+    with opened(project) as session:
+        found = import_labels(session, file)
         rows = [
             ("rows", found.rows),
             ("labelled", found.labelled),

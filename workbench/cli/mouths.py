@@ -9,7 +9,7 @@ import click
 
 from workbench.app.mouths.crop_files import save_crops_task
 from workbench.app.mouths.cropping import DetectionResult, choose_landmarks_file, detection_task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
@@ -37,14 +37,16 @@ def crop_command(
     What a person adjusted, accepted, rejected or labelled stays as it is. The result counts the
     mouths as they stand afterwards.
     """
-    with opened(project) as op:
+    with opened(project) as session:
         if landmarks is not None:
-            choose_landmarks_file(op, landmarks)
-        ids = matching(op, words) if words else [int(one) for one in op.store.images.ids()]
+            choose_landmarks_file(session, landmarks)
+        ids = (
+            matching(session, words) if words else [int(one) for one in session.store.images.ids()]
+        )
         started = time.monotonic()
-        done = carry_out(detection_task(op, ids, again=again))
+        done = carry_out(detection_task(session, ids, again=again))
         assert isinstance(done, DetectionResult)
-        result = summary(op, ids)
+        result = summary(session, ids)
         result["looked_at"] = done.images
         result["seconds"] = round(time.monotonic() - started, 3)
         out.table(("", ""), [(key.replace("_", " "), str(value)) for key, value in result.items()])
@@ -52,15 +54,15 @@ def crop_command(
             out.warn(f"{lost.path}: {lost.reason}")
         result["failed"] = [{"path": lost.path, "reason": lost.reason} for lost in done.failed]
         if folder is not None:
-            result["saved"] = carry_out(save_crops_task(op, folder))
+            result["saved"] = carry_out(save_crops_task(session, folder))
             out.say(f"{result['saved']} crops saved below {folder}")
         return result
 
 
-def summary(op: OpenProject, ids: list[int]) -> dict[str, object]:
+def summary(session: Session, ids: list[int]) -> dict[str, object]:
     """Images with a mouth, without one and with several; and all mouths together."""
     faces = found = missed = several = 0
-    for crops in op.store.crops.of_images(ids).values():
+    for crops in session.store.crops.of_images(ids).values():
         usable = sum(crop.usable for crop in crops)
         faces += usable
         found += usable > 0

@@ -18,7 +18,7 @@ REDRAW = 0.1  # seconds between two states of the line on a screen
 REPEAT = 5.0  # and between two lines where stderr is a file
 
 
-class Interrupted(Exception):
+class CommandInterrupted(Exception):
     """The user stopped the work with Ctrl+C; `result` is what is known of it."""
 
     def __init__(self, result: dict[str, object] | None = None) -> None:
@@ -161,7 +161,7 @@ def carry_out(task: Task) -> Any:
     if isinstance(outcome, Done):
         return outcome.value
     if isinstance(outcome, Cancelled):
-        raise Interrupted
+        raise CommandInterrupted
     if outcome.report:
         raise RuntimeError(outcome.report)
     raise KnownError(outcome.sentence, outcome.remedy)

@@ -60,9 +60,9 @@ def import_command(
     column of a CSV file that bears the label set's name. Files are never moved, changed or copied;
     importing again adds only what is new.
     """
-    with opened(project) as op:
+    with opened(project) as session:
         task = import_task(
-            op,
+            session,
             places,
             category_from=category_from or "",
             view_from=view_from or "",
@@ -77,7 +77,7 @@ def import_command(
             "duplicates": found.duplicates,
             "labelled": found.labelled,
             "skipped": [{"path": one.path, "reason": one.reason} for one in found.skipped],
-            "images": op.store.images.count(),
+            "images": session.store.images.count(),
         }
 
 
@@ -113,15 +113,15 @@ def redo_command(out: Output, project: Path) -> Result:
 
 
 def _walk(out: Output, project: Path, back: bool) -> Result:
-    with opened(project) as op:
-        history = op.store.history
+    with opened(project) as session:
+        history = session.store.history
         text = history.undo_text() if back else history.redo_text()
         if text is None:
             out.say("There is nothing to undo." if back else "There is nothing to redo.")
             return {"done": False, "text": None}
         if back:
-            op.undo()
+            session.undo()
         else:
-            op.redo()
+            session.redo()
         out.say(f"{'Undone' if back else 'Done again'}: {text}")
         return {"done": True, "text": text}

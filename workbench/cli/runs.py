@@ -9,7 +9,7 @@ import click
 
 from workbench.app.results.evaluating import Evaluation, evaluate_task
 from workbench.app.results.results import RunResults, Scope, load_results
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.adopting import adopt
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.cli.command import (
@@ -61,10 +61,10 @@ def _scores(results: RunResults, part: Part) -> dict[str, object]:
     return made
 
 
-def run_with_scores(op: OpenProject, run: RunRecord) -> dict[str, object]:
+def run_with_scores(session: Session, run: RunRecord) -> dict[str, object]:
     """The JSON object of a run; `parts` is empty while it has no predictions."""
     try:
-        parts = part_scores(load_results(op, run.id))
+        parts = part_scores(load_results(session, run.id))
     except KnownError:
         parts = {}
     return described(run) | {"parts": parts}
@@ -112,12 +112,12 @@ def runs_command(
         return _adopt(out, folder, into)
     if folder is not None:
         raise click.UsageError(f"Unexpected: {folder}. To take in a run: runs adopt FOLDER.")
-    with opened(project) as op:
+    with opened(project) as session:
         if renamed is not None:
-            op.store.runs.update(find_run(op, renamed[0]).id, name=renamed[1])
+            session.store.runs.update(find_run(session, renamed[0]).id, name=renamed[1])
         if removed is not None:
-            TrainingQueue(op).remove(find_run(op, removed).id)
-        runs = op.store.runs.all()
+            TrainingQueue(session).remove(find_run(session, removed).id)
+        runs = session.store.runs.all()
         if not runs:
             out.say("There is no run yet. Make one with: workbench train PROJECT --set target=…")
         else:
@@ -127,9 +127,9 @@ def runs_command(
 
 
 def _adopt(out: Output, folder: Path, into: Path) -> Result:
-    with opened(into) as op:
-        adopted = adopt(op, folder)
-        result = run_with_scores(op, adopted.record)
+    with opened(into) as session:
+        adopted = adopt(session, folder)
+        result = run_with_scores(session, adopted.record)
         if adopted.unknown:
             out.warn(f"{adopted.unknown} of its images are not in this project.")
         say_run(out, result)
@@ -156,15 +156,15 @@ def evaluate_command(out: Output, project: Path, run: str, part: str | None, aga
 
     Truth is the label an image had when the run was made.
     """
-    with opened(project) as op:
-        record = find_run(op, run)
-        results = load_results(op, record.id)
+    with opened(project) as session:
+        record = find_run(session, run)
+        results = load_results(session, record.id)
         shown = Part(part) if part else results.best_part()
         result = described(record) | {"parts": part_scores(results)}
         say_run(out, result)
         result |= {"part": shown.value, **_details(out, results, shown)}
         if again:
-            result["again"] = _again(out, carry_out(evaluate_task(op, record.id, shown)))
+            result["again"] = _again(out, carry_out(evaluate_task(session, record.id, shown)))
         return result
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.features import feature_source
 from workbench.app.similar.recognising import Recognised, recognise_task
 from workbench.app.similar.similarity import Ranking, similar_task
@@ -65,22 +65,24 @@ def similar_command(
         raise click.UsageError("Give either --run or --start.")
     if not words and not label_set and not forget:
         raise click.UsageError("Say which image to look for, or --classify a label set.")
-    with opened(project) as op:
+    with opened(project) as session:
         if forget:
-            freed = op.store.features.forget()
+            freed = session.store.features.forget()
             out.say(f"{freed / 1e6:.1f} MB of features deleted; they are made again when needed")
             return {"freed_bytes": freed}
-        source = feature_source(op, f"run:{find_run(op, run).id}" if run else start, crops)
-        images, files = _asked(op, words)
+        source = feature_source(
+            session, f"run:{find_run(session, run).id}" if run else start, crops
+        )
+        images, files = _asked(session, words)
         if label_set:
             asked = images if words else None
-            found = carry_out(recognise_task(op, source, label_set, k, asked, files))
+            found = carry_out(recognise_task(session, source, label_set, k, asked, files))
             return _say_labels(out, found, k)
-        ranking = carry_out(similar_task(op, source, images, files))
-        return _say_ranking(out, op, ranking, k, images)
+        ranking = carry_out(similar_task(session, source, images, files))
+        return _say_ranking(out, session, ranking, k, images)
 
 
-def _asked(op: OpenProject, words: Sequence[str]) -> tuple[list[int], list[Path]]:
+def _asked(session: Session, words: Sequence[str]) -> tuple[list[int], list[Path]]:
     """Images of the project, and files that are not in it: whatever is no file must mean images of
     the project."""
     images: list[int] = []
@@ -89,23 +91,23 @@ def _asked(op: OpenProject, words: Sequence[str]) -> tuple[list[int], list[Path]
         if not Path(word).is_file():
             others.append(word)
             continue
-        known = op.store.images.by_hash(identify(Path(word)) or "")
+        known = session.store.images.by_hash(identify(Path(word)) or "")
         if known is None:
             files.append(Path(word))
         else:
             images.append(known)
-    return [*images, *(matching(op, others) if others else [])], files
+    return [*images, *(matching(session, others) if others else [])], files
 
 
 def _say_ranking(
     out: Output,
-    op: OpenProject,
+    session: Session,
     ranking: Ranking,
     k: int,
     asked: Sequence[int],
 ) -> Result:
     others = [at for at, one in enumerate(ranking.images.tolist()) if one not in set(asked)][:k]
-    rows = op.store.images.rows(ranking.images[others])
+    rows = session.store.images.rows(ranking.images[others])
     scores = ranking.scores[others].tolist()
     size = f"{ranking.bytes / 1e6:.1f} MB"
     out.say(f"by {ranking.source.words}; {ranking.computed} images were new to the index ({size})")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.studies import as_builtins, find_study, new_study, next_runs, standing
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.cli.train import text_of, train_run
@@ -37,28 +37,28 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
 
     Stop it with Ctrl+C and go on with the same command. Without PLAN the studies are listed.
     """
-    with opened(project) as op:
+    with opened(project) as session:
         if plan is None:
-            return _list(op, out)
-        study = _found(op, plan)
+            return _list(session, out)
+        study = _found(session, plan)
         while not table:
-            study, waiting = next_runs(op, study)
+            study, waiting = next_runs(session, study)
             if not waiting:
                 break
-            record = op.store.runs.get(waiting[0])
+            record = session.store.runs.get(waiting[0])
             out.warn(f"{record.name}")
-            problem = train_run(op, record.id, out)
+            problem = train_run(session, record.id, out)
             if problem or out.exit_code:
                 break
-        found = standing(op, study)
+        found = standing(session, study)
         _say(out, found.rows)
         return {"study": study.id, "name": study.plan.name} | as_builtins(found)
 
 
-def _list(op: OpenProject, out: Output) -> Result:
+def _list(session: Session, out: Output) -> Result:
     rows, listed = [], []
-    for study in op.store.studies.all():
-        found = standing(op, study)
+    for study in session.store.studies.all():
+        found = standing(session, study)
         rows.append((study.id, study.plan.name, found.done, found.cells))
         listed.append(
             {"study": study.id, "name": study.plan.name, "done": found.done, "cells": found.cells}
@@ -67,16 +67,16 @@ def _list(op: OpenProject, out: Output) -> Result:
     return {"studies": listed}
 
 
-def _found(op: OpenProject, plan: str) -> Study:
+def _found(session: Session, plan: str) -> Study:
     """The study a person means: by its file's content where there is one, else by its name."""
     path = Path(plan)
     if path.suffix != ".toml" and not path.is_file():
-        return find_study(op, plan)
+        return find_study(session, plan)
     made = parse_plan(parse_toml(text_of(path), plan), path.stem)
-    for study in op.store.studies.all():
+    for study in session.store.studies.all():
         if study.plan == made:
             return study
-    return new_study(op, made)
+    return new_study(session, made)
 
 
 def _say(out: Output, rows: list[Row]) -> None:

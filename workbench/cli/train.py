@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from workbench.app.jobs import Failed
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.splitting import split
 from workbench.app.training.training import RunControl, prepare, start_task, training_task
 from workbench.cli.command import (
@@ -55,12 +55,12 @@ def split_command(
 
     Fractions that sum to less than 1 leave images out. The same seed gives the same split.
     """
-    with opened(project) as op:
+    with opened(project) as session:
         plan = SplitPlan(train, validation, test, seed)
         names = [name.strip() for name in stratify.split(",") if name.strip()]
         for name in names:
-            op.store.labels.get(name)
-        counts = split(op, plan, names)
+            session.store.labels.get(name)
+        counts = split(session, plan, names)
         out.table(("part", "images"), [(part, counts.get(part, 0)) for part in PARTS])
         return {"parts": {part.value: counts.get(part, 0) for part in PARTS}, "seed": seed}
 
@@ -94,34 +94,36 @@ def train_command(
         raise click.UsageError("A resumed run keeps its recipe: give --resume alone.")
     if resume is None and recipe is None and not settings:
         raise click.UsageError("Give a recipe file, or at least --set target=category.")
-    with opened(project) as op:
-        run_id = find_run(op, resume).id if resume else _prepared(op, recipe, settings, name)
+    with opened(project) as session:
+        run_id = (
+            find_run(session, resume).id if resume else _prepared(session, recipe, settings, name)
+        )
         if only:
-            return _say_folder(op, run_id, out)
-        problem = train_run(op, run_id, out)
-        result = run_with_scores(op, op.store.runs.get(run_id))
+            return _say_folder(session, run_id, out)
+        problem = train_run(session, run_id, out)
+        result = run_with_scores(session, session.store.runs.get(run_id))
         say_run(out, result)
         return result | problem
 
 
-def _prepared(op: OpenProject, recipe: Path | None, settings: tuple[str, ...], name: str) -> str:
+def _prepared(session: Session, recipe: Path | None, settings: tuple[str, ...], name: str) -> str:
     partial: dict[str, object] = {}
     if recipe is not None:
         partial.update(parse_toml(text_of(recipe), str(recipe)))
     for setting in settings:
         put_setting(partial, setting)
-    return prepare(op, partial, name=name).id
+    return prepare(session, partial, name=name).id
 
 
-def _say_folder(op: OpenProject, run_id: str, out: Output) -> Result:
+def _say_folder(session: Session, run_id: str, out: Output) -> Result:
     """Where a run lies that shall be trained elsewhere; its start weights are in it."""
-    carry_out(start_task(op, run_id))
-    folder = op.store.runs_folder / run_id
+    carry_out(start_task(session, run_id))
+    folder = session.store.runs_folder / run_id
     out.say(f"prepared: {folder}")
     return {"run": run_id, "status": "prepared", "folder": str(folder)}
 
 
-def train_run(op: OpenProject, run_id: str, out: Output) -> dict[str, str]:
+def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
     """Train until the run ends or is paused; what went wrong comes back as "error", "remedy"."""
     control = RunControl()
 
@@ -132,12 +134,12 @@ def train_run(op: OpenProject, run_id: str, out: Output) -> dict[str, str]:
         control.pause()
         return "Pausing, so that --resume can go on. Ctrl+C again stops the run for good."
 
-    outcome = watch(training_task(op, run_id, control), pressed, threading.Event())
+    outcome = watch(training_task(session, run_id, control), pressed, threading.Event())
     if isinstance(outcome, Failed):
         out.exit_code = 1
         out.warn(outcome.report or f"error: {outcome.sentence} {outcome.remedy}".strip())
         return {"error": outcome.sentence, "remedy": outcome.remedy}
-    if op.store.runs.get(run_id).status is not RunStatus.FINISHED:
+    if session.store.runs.get(run_id).status is not RunStatus.FINISHED:
         out.exit_code = STOPPED
     return {}
 

@@ -10,13 +10,12 @@ from typing import Any
 import click
 import msgspec
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.transfer import transferring
-from workbench.app.transfer import transferring as transfer_book
 from workbench.app.transfer.assessing import assess_task, assessments, layer_studies, layers_task
 from workbench.app.transfer.relatedness import compare_task
 from workbench.app.transfer.sources import named_sources, opened_beside, written_source
-from workbench.app.transfer.transfer_runs import Stage, steps
+from workbench.app.transfer.transfer_runs import TransferStage, steps
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.cli.progress import carry_out
 from workbench.cli.runs import run_with_scores
@@ -24,9 +23,14 @@ from workbench.cli.train import train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import put_setting
-from workbench.domain.relatedness import RelatednessOrder, SourceRelatedness, in_words, number_names
+from workbench.domain.relatedness import (
+    RelatednessRequest,
+    SourceRelatedness,
+    in_words,
+    number_names,
+)
 from workbench.domain.splits import Part
-from workbench.domain.transfers import Asked, Transfer, Value
+from workbench.domain.transfers import Transfer, TransferRequest, Value
 
 
 @command(
@@ -60,18 +64,18 @@ def transferability_command(
 
     Where finished runs of the same start, or from scratch, are there, the gaps to them are shown.
     """
-    with opened(project) as op:
+    with opened(project) as session:
         if last:
-            report = _last(op, target)
+            report = _last(session, target)
         else:
             chosen = starts or ("imagenet",)
-            report = carry_out(assess_task(op, target, chosen, backbone, neighbours))
+            report = carry_out(assess_task(session, target, chosen, backbone, neighbours))
         _say_scores(out, report)
         return _as_json(report)
 
 
-def _last(op: OpenProject, target: str) -> TransferReport:
-    for report in assessments(op):
+def _last(session: Session, target: str) -> TransferReport:
+    for report in assessments(session):
         if report.target == target:
             return report
     raise KnownError(
@@ -180,9 +184,9 @@ def relatedness_command(
 
     A small network learns from a few images of all of them which are of the same kind.
     """
-    with opened(project) as op:
-        order = RelatednessOrder(domains=(), per_class=per_class, networks=networks, seed=seed)
-        found = carry_out(compare_task(op, target, named_sources(sources, target), order))
+    with opened(project) as session:
+        order = RelatednessRequest(domains=(), per_class=per_class, networks=networks, seed=seed)
+        found = carry_out(compare_task(session, target, named_sources(sources, target), order))
         say_ranking(out, found.sources)
         if numbers:
             best = found.sources[0]
@@ -262,7 +266,7 @@ def transfer_command(
     command.
     """
     places = named_sources(sources, target)
-    asked = Asked(
+    asked = TransferRequest(
         label_set=target,
         sources=tuple(written_source(*place) for place in places.values()),
         start=_start(start),
@@ -272,39 +276,39 @@ def transfer_command(
         compare_views=compare_views,
         seed=seed,
     )
-    with opened(project) as op:
-        transfer = transferring.begin(op, asked)
+    with opened(project) as session:
+        transfer = transferring.begin(session, asked)
         try:
-            _carry_over(op, out, transfer)
+            _carry_over(session, out, transfer)
         except _LeftOff as left:
-            ranking = transfer_book.latest(op, transfer).ranked
+            ranking = transferring.latest(session, transfer).ranked
             return {"ranked": ranked(ranking)} | left.problem
-        transfer = transfer_book.latest(op, transfer)
-        result = _result(op, transfer, places[transfer.source][0])
+        transfer = transferring.latest(session, transfer)
+        result = _result(session, transfer, places[transfer.source][0])
         _say_votes(out, transfer, result)
         return result
 
 
-def _carry_over(op: OpenProject, out: Output, transfer: Transfer) -> None:
+def _carry_over(session: Session, out: Output, transfer: Transfer) -> None:
     """Do what is left: compare, train the source and the candidates, let them vote."""
     if transfer.ranked:
         say_ranking(out, transfer.ranked)
-    with closing(steps(op, transfer)) as left:
+    with closing(steps(session, transfer)) as left:
         for step in left:
             if step.task is not None:
                 carry_out(step.task)
-                if step.stage is Stage.COMPARE:
-                    say_ranking(out, transfer_book.latest(op, transfer).ranked)
+                if step.stage is TransferStage.COMPARE:
+                    say_ranking(out, transferring.latest(session, transfer).ranked)
             for run in step.runs:
-                _train(step.op, run, out)
+                _train(step.session, run, out)
 
 
-def _train(op: OpenProject, run: str, out: Output) -> None:
-    out.warn(op.store.runs.get(run).name)
-    problem = train_run(op, run, out)
+def _train(session: Session, run: str, out: Output) -> None:
+    out.warn(session.store.runs.get(run).name)
+    problem = train_run(session, run, out)
     if problem or out.exit_code:
         out.warn("Give the same command again to go on from here.")
-        raise _LeftOff(problem or {"status": op.store.runs.get(run).status.value, "run": run})
+        raise _LeftOff(problem or {"status": session.store.runs.get(run).status.value, "run": run})
 
 
 def _start(start: str) -> str:
@@ -322,12 +326,15 @@ def _settings(given: tuple[str, ...]) -> dict[str, Value]:
     return found
 
 
-def _result(op: OpenProject, transfer: Transfer, folder: Path) -> dict[str, object]:
+def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, object]:
     """The JSON object: the ranking, the source in `folder`, the candidates' table, the winner and
     its scores."""
-    with opened_beside(op, folder) as source:
+    with opened_beside(session, folder) as source:
         learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
-    made = {c.frozen: run_with_scores(op, op.store.runs.get(c.run)) for c in transfer.candidates}
+    made = {
+        c.frozen: run_with_scores(session, session.store.runs.get(c.run))
+        for c in transfer.candidates
+    }
     result: dict[str, object] = {
         "ranked": ranked(transfer.ranked),
         "source": learned | {"project": transfer.source},
@@ -345,7 +352,7 @@ def _result(op: OpenProject, transfer: Transfer, folder: Path) -> dict[str, obje
         "parts": made[transfer.winner]["parts"],
     }
     if transfer.single:
-        single = run_with_scores(op, op.store.runs.get(transfer.single))
+        single = run_with_scores(session, session.store.runs.get(transfer.single))
         result["views"] = {"without": single, "with": made[transfer.winner]}
     return result
 
@@ -393,9 +400,9 @@ def layers_command(
 ) -> Result:
     """Train a linear head on what every stage of a network makes of the images, and say how its
     accuracy grows with depth."""
-    with opened(project) as op:
+    with opened(project) as session:
         if last:
-            known = layer_studies(op, target, backbone)
+            known = layer_studies(session, target, backbone)
             if not known:
                 raise KnownError(
                     f"No stages have been studied for {target} yet.",
@@ -403,7 +410,7 @@ def layers_command(
                 )
             study = known[0]
         else:
-            study = carry_out(layers_task(op, target, start, backbone, seed))
+            study = carry_out(layers_task(session, target, start, backbone, seed))
         _say_layers(out, study)
         result: dict[str, object] = msgspec.to_builtins(study)
         return result | {"best": study.found.best.stage}

@@ -60,10 +60,12 @@ def explain_command(
 ) -> Result:
     """Draw Grad-CAM maps, or maps of another kind, of RUN over every IMAGE (a path, a glob or a
     text found in the path)."""
-    with opened(project) as op:
-        record = find_run(op, run)
-        ids = matching(op, words)
-        task = explanation_task(op, record.id, ids, folder, label=label, layer=layer, check=check)
+    with opened(project) as session:
+        record = find_run(session, run)
+        ids = matching(session, words)
+        task = explanation_task(
+            session, record.id, ids, folder, label=label, layer=layer, check=check
+        )
         done = carry_out(task)
         assert isinstance(done, ExplainedFiles)
         for path in done.written:
@@ -90,9 +92,9 @@ def _listed(skipped: tuple[SkippedFile, ...]) -> list[dict[str, str]]:
 )
 def predict_command(out: Output, project: Path, run: str, folder: Path, table: Path) -> Result:
     """Predict every image below FOLDER with RUN, into a CSV file with a row for each."""
-    with opened(project) as op:
-        record = find_run(op, run)
-        done = carry_out(predict_folder_task(op, record.id, folder, table))
+    with opened(project) as session:
+        record = find_run(session, run)
+        done = carry_out(predict_folder_task(session, record.id, folder, table))
         assert isinstance(done, PredictedFolder)
         mouths = f", {done.mouths} mouths" if done.mouths is not None else ""
         out.say(f"{done.images} images predicted{mouths}: {done.path}")
@@ -113,9 +115,9 @@ def predict_command(out: Output, project: Path, run: str, folder: Path, table: P
 @click.argument("path", metavar="OUT.onnx", type=click.Path(path_type=Path))
 def export_command(out: Output, project: Path, run: str, path: Path) -> Result:
     """Write the network of RUN as ONNX, checked against itself on images of the run."""
-    with opened(project) as op:
-        record = find_run(op, run)
-        done = carry_out(export_task(op, record.id, path))
+    with opened(project) as session:
+        record = find_run(session, run)
+        done = carry_out(export_task(session, record.id, path))
         assert isinstance(done, OnnxFile)
         out.say(f"{done.path}  {done.bytes / 1e6:.1f} MB")
         out.say(agreement(done))

@@ -19,8 +19,8 @@ from workbench.app.jobs import Cancelled, Done, Task, failure
 from workbench.app.learner import ServingProcess
 from workbench.app.results.result_tables import to_csv
 from workbench.app.results.results import Scope, load_results
-from workbench.app.results.run_images import RunImages, Shown
-from workbench.app.session import OpenProject
+from workbench.app.results.run_images import RunImages, ShownImages
+from workbench.app.session import Session
 from workbench.app.training.preparing import prepare
 from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
@@ -31,7 +31,14 @@ from workbench.domain.requests import Explained
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
 from workbench.storage.project import Project
-from workbench.vision.charts import BLUE, ORANGE, Curve, Pixels, curves_picture, matrix_picture
+from workbench.vision.charts import (
+    BLUE,
+    ORANGE,
+    Pixels,
+    PlottedCurve,
+    curves_picture,
+    matrix_picture,
+)
 from workbench.vision.sheets import save_png
 
 SOURCE_BODIES = tuple(range(8))
@@ -98,46 +105,48 @@ def _top1(record: RunRecord) -> float:
 
 
 def write_results(
-    op: OpenProject, pairs: Sequence[Pair], folder: Path
+    session: Session, pairs: Sequence[Pair], folder: Path
 ) -> Generator[object | None, None, Path]:
     """Write `curves.png`, `confusion-*.png`, `grad-cam.png`, `table.csv` and `table.md`; gives the
     path of the last."""
-    save_png(folder / "curves.png", _curves(op, pairs))
+    save_png(folder / "curves.png", _curves(session, pairs))
     yield None
     for name, run in (("transfer", pairs[0].transfer), ("scratch", pairs[0].scratch)):
-        results = load_results(op, run.id)
+        results = load_results(session, run.id)
         matrix = results.matrix(Scope(Part.TEST))
         labels = results.label_list().labels
         title = f"{run.name}: test images"
         save_png(folder / f"confusion-{name}.png", matrix_picture(matrix, labels, title))
         yield None
-    yield from _wall(op, pairs[0].transfer, folder / "grad-cam.png")
+    yield from _wall(session, pairs[0].transfer, folder / "grad-cam.png")
     (folder / "table.csv").write_text(_csv(pairs), encoding="utf-8")
     table = folder / "table.md"
-    table.write_text(_markdown(op, pairs), encoding="utf-8")
+    table.write_text(_markdown(session, pairs), encoding="utf-8")
     return table
 
 
-def _curves(op: OpenProject, pairs: Sequence[Pair]) -> Pixels:
+def _curves(session: Session, pairs: Sequence[Pair]) -> Pixels:
     curves = []
     for at, pair in enumerate(pairs):
         for run, colour, name in (
             (pair.scratch, ORANGE, "from scratch"),
             (pair.transfer, BLUE, "transfer"),
         ):
-            values = [epoch.validation_accuracy or 0.0 for epoch in op.store.runs.epochs(run.id)]
-            curves.append(Curve(tuple(values), colour, name if at == 0 else ""))
+            values = [
+                epoch.validation_accuracy or 0.0 for epoch in session.store.runs.epochs(run.id)
+            ]
+            curves.append(PlottedCurve(tuple(values), colour, name if at == 0 else ""))
     return curves_picture(curves, "Validation accuracy of the target", "epoch")
 
 
-def _wall(op: OpenProject, run: RunRecord, path: Path) -> Generator[object | None, None, None]:
+def _wall(session: Session, run: RunRecord, path: Path) -> Generator[object | None, None, None]:
     """Grad-CAM of test images, the surest errors first."""
-    of_run = RunImages(op, run.id)
-    wrong = of_run.rows(Part.TEST, Shown.WRONG)[: WALL // 3].tolist()
-    right = of_run.rows(Part.TEST, Shown.RIGHT)
+    of_run = RunImages(session, run.id)
+    wrong = of_run.rows(Part.TEST, ShownImages.WRONG)[: WALL // 3].tolist()
+    right = of_run.rows(Part.TEST, ShownImages.RIGHT)
     step = max(1, len(right) // (WALL - len(wrong)))
     images = of_run.images([*wrong, *right[::step].tolist()][:WALL])
-    request = explain_request(op, run.id, images, layer=_layer(op, run))
+    request = explain_request(session, run.id, images, layer=_layer(session, run))
     explained: Explained | None = None
     with ServingProcess() as program:
         for answer in program.ask(request):
@@ -149,9 +158,9 @@ def _wall(op: OpenProject, run: RunRecord, path: Path) -> Generator[object | Non
         save_wall(path, shown, f"{run.name}: Grad-CAM of test images at {explained.layer}")
 
 
-def _layer(op: OpenProject, run: RunRecord) -> str:
+def _layer(session: Session, run: RunRecord) -> str:
     """The deepest convolution of the wall's stage; "" (the deepest of all) where it has none."""
-    data = (op.store.runs_folder / run.id / MODEL_FILE).read_bytes()
+    data = (session.store.runs_folder / run.id / MODEL_FILE).read_bytes()
     layers = msgspec.json.decode(data, type=ModelCard).layers
     return next((layer for layer in reversed(layers) if WALL_STAGE in layer), "")
 
@@ -167,10 +176,10 @@ def means(pairs: Sequence[Pair]) -> tuple[float, float]:
     return sum(b[0] for b in both) / len(both), sum(b[1] for b in both) / len(both)
 
 
-def _markdown(op: OpenProject, pairs: Sequence[Pair]) -> str:
+def _markdown(session: Session, pairs: Sequence[Pair]) -> str:
     rows = [(str(pair.seed), *pair.top1s()) for pair in pairs] + [("mean", *means(pairs))]
     body = "\n".join(f"| {name} | {100 * a:.1f} % | {100 * b:.1f} % |" for name, a, b in rows)
-    parts = op.store.splits.counts()
+    parts = session.store.splits.counts()
     counts = ", ".join(f"{count} {part}" for part, count in parts.items())
     return (
         "# Four bodies, few images: transfer or scratch\n\n"
@@ -261,15 +270,15 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
     yield from draw_source(folder / "source", size.source_each)
     yield from draw_target(folder / "target", size.target_each)
     weights = yield from _learn_source(folder, size)
-    with _project(folder / "target.workbench") as op:
+    with _project(folder / "target.workbench") as session:
         labels = folder / "target" / "labels.csv"
-        yield from through(import_task(op, [labels], category_from="csv", view_from="csv"))
+        yield from through(import_task(session, [labels], category_from="csv", view_from="csv"))
         pairs = []
         for seed in range(seeds):
-            pairs.append((yield from _one_seed(op, weights, seed, size)))
+            pairs.append((yield from _one_seed(session, weights, seed, size)))
         yield Note(text="Writing curves, confusion matrix, Grad-CAM wall and table.")
-        table = yield from write_results(op, pairs, folder)
-        project = op.store.folder
+        table = yield from write_results(session, pairs, folder)
+        project = session.store.folder
     seconds = time.monotonic() - started
     source = folder / "source.workbench"
     return DemoResult(*means(pairs), seeds, project, source, table, seconds)
@@ -277,35 +286,35 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
 
 def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None, Path]:
     """Train the source; gives the file of its weights."""
-    with _project(folder / "source.workbench") as op:
+    with _project(folder / "source.workbench") as session:
         places = [folder / "source"]
-        yield from through(import_task(op, places, category_from="folder", view_from="folder"))
-        split(op, SplitPlan(0.8, 0.1, 0.1, seed=0))
+        yield from through(import_task(session, places, category_from="folder", view_from="folder"))
+        split(session, SplitPlan(0.8, 0.1, 0.1, seed=0))
         yield Note(text="Learning the source: eight bodies in four views.")
-        run = yield from _train(op, {**RECIPE, **SOURCE, **dict(size.recipe)}, "source")
-        return op.store.runs_folder / run.id / WEIGHTS_FILE
+        run = yield from _train(session, {**RECIPE, **SOURCE, **dict(size.recipe)}, "source")
+        return session.store.runs_folder / run.id / WEIGHTS_FILE
 
 
 def _one_seed(
-    op: OpenProject, weights: Path, seed: int, size: DemoSize
+    session: Session, weights: Path, seed: int, size: DemoSize
 ) -> Generator[object | None, None, Pair]:
     """Split the target by `seed`, then train it twice: from the source's weights and from none."""
-    split(op, SplitPlan(0.4, 0.1, 0.5, seed=seed))
+    split(session, SplitPlan(0.4, 0.1, 0.5, seed=seed))
     common = {**RECIPE, **TARGET, "seed": seed, **dict(size.recipe)}
     yield Note(text=f"Seed {seed}: the target from the source's weights.")
     start = {"start": f"file:{weights}"}
-    transfer = yield from _train(op, {**common, **TRANSFER, **start}, f"transfer, seed {seed}")
+    transfer = yield from _train(session, {**common, **TRANSFER, **start}, f"transfer, seed {seed}")
     yield Note(text=f"Seed {seed}: the target from scratch.")
-    scratch = yield from _train(op, {**common, **SCRATCH}, f"from scratch, seed {seed}")
+    scratch = yield from _train(session, {**common, **SCRATCH}, f"from scratch, seed {seed}")
     return Pair(seed, transfer, scratch)
 
 
 def _train(
-    op: OpenProject, recipe: Mapping[str, object], name: str
+    session: Session, recipe: Mapping[str, object], name: str
 ) -> Generator[object | None, None, RunRecord]:
-    run = prepare(op, recipe, name=name)
-    yield from through(training_task(op, run.id))
-    record = op.store.runs.get(run.id)
+    run = prepare(session, recipe, name=name)
+    yield from through(training_task(session, run.id))
+    record = session.store.runs.get(run.id)
     if record.status is not RunStatus.FINISHED:
         raise KnownError(f"The run “{name}” is {record.status}.", record.message)
     return record
@@ -336,10 +345,10 @@ def through(task: Task) -> Steps:
 
 
 @contextlib.contextmanager
-def _project(folder: Path) -> Generator[OpenProject, None, None]:
+def _project(folder: Path) -> Generator[Session, None, None]:
     """A new project that belongs to this thread, and is closed when the block ends."""
-    op = OpenProject(Project.create(folder))
+    session = Session(Project.create(folder))
     try:
-        yield op
+        yield session
     finally:
-        op.close()
+        session.close()

@@ -16,7 +16,7 @@ SEGMENTS = 14  # corners of a wheel
 
 
 @dataclass(frozen=True)
-class Face:
+class Facet:
     """A planar polygon, its outward normal (need not be of length 1) and its material."""
 
     points: tuple[Point, ...]
@@ -31,28 +31,28 @@ def newell(points: Sequence[Point]) -> Point:
     return (float(x), float(y), float(z))
 
 
-def outward(points: Sequence[Point], centre: Point, material: str) -> Face:
+def outward(points: Sequence[Point], centre: Point, material: str) -> Facet:
     """The face through `points` whose normal points away from `centre`."""
     normal = np.asarray(newell(points))
     away = np.mean(np.asarray(points), axis=0) - np.asarray(centre)
     sign = 1.0 if float(normal @ away) >= 0 else -1.0
     x, y, z = sign * normal
-    return Face(tuple(points), (float(x), float(y), float(z)), material)
+    return Facet(tuple(points), (float(x), float(y), float(z)), material)
 
 
-def prism(profile: Sequence[Flat], half: float, material: str = "paint") -> list[Face]:
+def prism(profile: Sequence[Flat], half: float, material: str = "paint") -> list[Facet]:
     """A side profile of (x, z) corners, counter-clockwise seen from the right, drawn to ± half."""
     left = tuple((x, half, z) for x, z in profile)
     right = tuple((x, -half, z) for x, z in profile)
-    faces = [Face(left, (0, 1, 0), material), Face(right, (0, -1, 0), material)]
+    faces = [Facet(left, (0, 1, 0), material), Facet(right, (0, -1, 0), material)]
     for i, (x0, z0) in enumerate(profile):
         x1, z1 = profile[(i + 1) % len(profile)]
         corners = ((x0, half, z0), (x1, half, z1), (x1, -half, z1), (x0, -half, z0))
-        faces.append(Face(corners, (z1 - z0, 0, x0 - x1), material))
+        faces.append(Facet(corners, (z1 - z0, 0, x0 - x1), material))
     return faces
 
 
-def box(x: Flat, z: Flat, half: float, material: str = "paint", y: float = 0.0) -> list[Face]:
+def box(x: Flat, z: Flat, half: float, material: str = "paint", y: float = 0.0) -> list[Facet]:
     """A box from x[0] to x[1] and z[0] to z[1], `half` to each side of `y`."""
     return tapered(x, z[0], half, x, z[1], half, material, y)
 
@@ -66,7 +66,7 @@ def tapered(
     half1: float,
     material: str = "paint",
     y: float = 0.0,
-) -> list[Face]:
+) -> list[Facet]:
     """A cabin: rectangle `below` × ± half0 at z0, narrowing to `above` × ± half1 at z1."""
     (a0, a1), (b0, b1) = below, above
     low = ((a0, y + half0, z0), (a1, y + half0, z0), (a1, y - half0, z0), (a0, y - half0, z0))
@@ -77,8 +77,8 @@ def tapered(
 
 
 def glazed(
-    cabin: Sequence[Face], posts: int = 1, inset: float = 0.12, rear: bool = True
-) -> list[Face]:
+    cabin: Sequence[Facet], posts: int = 1, inset: float = 0.12, rear: bool = True
+) -> list[Facet]:
     """Windows on the sides of a `tapered` cabin: `posts` panes along each flank, one in front and,
     unless `rear` is False, one behind."""
     left, front, right, back = cabin[:4]
@@ -86,7 +86,7 @@ def glazed(
     return panes + (_panes(back, 1, inset) if rear else [])
 
 
-def _panes(face: Face, count: int, inset: float) -> list[Face]:
+def _panes(face: Facet, count: int, inset: float) -> list[Facet]:
     a, b, c, d = (np.asarray(p, dtype=np.float64) for p in face.points)
     normal = np.asarray(face.normal)
     lift = LIFT * normal / np.linalg.norm(normal)
@@ -98,83 +98,83 @@ def _panes(face: Face, count: int, inset: float) -> list[Face]:
         for s, t in ((s0, inset), (s1, inset), (s1, 1 - inset), (s0, 1 - inset)):
             at = (1 - t) * ((1 - s) * a + s * b) + t * ((1 - s) * d + s * c) + lift
             corners.append((float(at[0]), float(at[1]), float(at[2])))
-        result.append(Face(tuple(corners), face.normal, "glass"))
+        result.append(Facet(tuple(corners), face.normal, "glass"))
     return result
 
 
-def plate(x: float, y: Flat, z: Flat, material: str) -> Face:
+def plate(x: float, y: Flat, z: Flat, material: str) -> Facet:
     """A panel across the vehicle: on the nose where x > 0, on the tail where x < 0."""
     side = 1.0 if x > 0 else -1.0
     at = x + side * LIFT
     corners = ((at, y[0], z[0]), (at, y[1], z[0]), (at, y[1], z[1]), (at, y[0], z[1]))
-    return Face(corners, (side, 0, 0), material)
+    return Facet(corners, (side, 0, 0), material)
 
 
-def pair(x: float, y: Flat, z: Flat, material: str) -> list[Face]:
+def pair(x: float, y: Flat, z: Flat, material: str) -> list[Facet]:
     """Two panels across, mirrored left and right: head lights, tail lights."""
     return [plate(x, y, z, material), plate(x, (-y[1], -y[0]), z, material)]
 
 
-def flank(half: float, x: Flat, z: Flat, material: str) -> list[Face]:
+def flank(half: float, x: Flat, z: Flat, material: str) -> list[Facet]:
     """A panel on each side of the vehicle."""
     result = []
     for side in (1.0, -1.0):
         at = side * (half + LIFT)
         corners = ((x[0], at, z[0]), (x[1], at, z[0]), (x[1], at, z[1]), (x[0], at, z[1]))
-        result.append(Face(corners, (0, side, 0), material))
+        result.append(Facet(corners, (0, side, 0), material))
     return result
 
 
-def roof(x: Flat, half: float, z: float, material: str) -> Face:
+def roof(x: Flat, half: float, z: float, material: str) -> Facet:
     """A panel lying on a horizontal face, ± half wide."""
     at = z + LIFT
-    return Face(
+    return Facet(
         ((x[0], half, at), (x[1], half, at), (x[1], -half, at), (x[0], -half, at)),
         (0, 0, 1),
         material,
     )
 
 
-def wheels(at: Sequence[float], radius: float, half: float, width: float = 0.24) -> list[Face]:
+def wheels(at: Sequence[float], radius: float, half: float, width: float = 0.24) -> list[Facet]:
     """Wheels on both sides at each x of `at`, their outer sides at y = ± half."""
     return [
         face for x in at for side in (1.0, -1.0) for face in wheel(x, radius, side * half, width)
     ]
 
 
-def wheel(x: float, radius: float, y: float, width: float) -> list[Face]:
+def wheel(x: float, radius: float, y: float, width: float) -> list[Facet]:
     """One wheel standing on the ground: tread, tyre, hub."""
     side = 1.0 if y > 0 else -1.0
     inner = y - side * width
     turns = [2 * np.pi * i / SEGMENTS for i in range(SEGMENTS)]
     rim = [(x + radius * float(np.cos(t)), radius + radius * float(np.sin(t))) for t in turns]
     hub = [(x + (px - x) * 0.55, radius + (pz - radius) * 0.55) for px, pz in rim]
-    faces = [Face(tuple((px, y, pz) for px, pz in rim), (0, side, 0), "tyre")]
+    faces = [Facet(tuple((px, y, pz) for px, pz in rim), (0, side, 0), "tyre")]
     lifted = y + side * LIFT
-    faces.append(Face(tuple((px, lifted, pz) for px, pz in hub), (0, side, 0), "hub"))
+    faces.append(Facet(tuple((px, lifted, pz) for px, pz in hub), (0, side, 0), "hub"))
     for i, (x0, z0) in enumerate(rim):
         x1, z1 = rim[(i + 1) % SEGMENTS]
         corners = ((x0, y, z0), (x1, y, z1), (x1, inner, z1), (x0, inner, z0))
-        faces.append(Face(corners, ((x0 + x1) / 2 - x, 0, (z0 + z1) / 2 - radius), "tyre"))
+        faces.append(Facet(corners, ((x0 + x1) / 2 - x, 0, (z0 + z1) / 2 - radius), "tyre"))
     return faces
 
 
-def barrel(x: Flat, centre: float, radius: float, material: str = "paint") -> list[Face]:
+def barrel(x: Flat, centre: float, radius: float, material: str = "paint") -> list[Facet]:
     """A lying cylinder along x around height `centre`: a tank."""
     turns = [2 * np.pi * i / SEGMENTS for i in range(SEGMENTS)]
     ring = [(radius * float(np.cos(t)), centre + radius * float(np.sin(t))) for t in turns]
     faces = [
-        Face(tuple((x[0], py, pz) for py, pz in ring), (-1, 0, 0), material),
-        Face(tuple((x[1], py, pz) for py, pz in ring), (1, 0, 0), material),
+        Facet(tuple((x[0], py, pz) for py, pz in ring), (-1, 0, 0), material),
+        Facet(tuple((x[1], py, pz) for py, pz in ring), (1, 0, 0), material),
     ]
     for i, (y0, z0) in enumerate(ring):
         y1, z1 = ring[(i + 1) % SEGMENTS]
         corners = ((x[0], y0, z0), (x[1], y0, z0), (x[1], y1, z1), (x[0], y1, z1))
-        faces.append(Face(corners, (0, (y0 + y1) / 2, (z0 + z1) / 2 - centre), material))
+        faces.append(Facet(corners, (0, (y0 + y1) / 2, (z0 + z1) / 2 - centre), material))
     return faces
 
 
-def _ends(nose: float, tail: float, half: float, low: float, high: float) -> list[Face]:
+def _ends(nose: float, tail: float, half: float, low: float, high: float) -> list[Facet]:
     """Head lights, grille and number plate in front; tail lights and a plate behind."""
     middle = (low + high) / 2
     inner, outer = half * 0.55, half * 0.95
@@ -196,7 +196,7 @@ def _car(
     half: float = 0.86,
     posts: int = 2,
     rear: bool = True,
-) -> list[Face]:
+) -> list[Facet]:
     """A passenger car: a hull, a glazed cabin, four wheels and its lights."""
     cabin = tapered(below, heights[0], half - 0.04, above, heights[1], half - 0.22)
     nose = max(x for x, _ in profile)
@@ -211,12 +211,12 @@ def _car(
     ]
 
 
-def _sedan() -> list[Face]:
+def _sedan() -> list[Facet]:
     hull = [(-2.3, 0.3), (2.3, 0.3), (2.3, 0.78), (0.9, 0.95), (-1.45, 0.98), (-2.3, 0.92)]
     return _car(hull, (-1.55, 1.0), (-0.95, 0.2), (0.95, 1.45))
 
 
-def _coupe() -> list[Face]:
+def _coupe() -> list[Facet]:
     hull = [(-1.9, 0.24), (2.2, 0.24), (2.2, 0.66), (0.6, 0.84), (-1.9, 0.86)]
     spoiler = box((-1.95, -1.6), (1.08, 1.14), 0.8, "trim")
     stays = [*box((-1.85, -1.7), (0.86, 1.08), 0.05, "trim", 0.6)]
@@ -224,14 +224,14 @@ def _coupe() -> list[Face]:
     return [*_car(hull, (-1.6, 0.75), (-0.6, -0.05), (0.84, 1.2), posts=1), *spoiler, *stays]
 
 
-def _wagon() -> list[Face]:
+def _wagon() -> list[Facet]:
     hull = [(-2.4, 0.3), (2.2, 0.3), (2.2, 0.78), (0.9, 0.95), (-2.4, 0.98)]
     rails = [*box((-2.0, 0.1), (1.5, 1.6), 0.04, "trim", 0.55)]
     rails += box((-2.0, 0.1), (1.5, 1.6), 0.04, "trim", -0.55)
     return [*_car(hull, (-2.38, 1.05), (-2.2, 0.3), (0.95, 1.5), posts=3), *rails]
 
 
-def _jeep() -> list[Face]:
+def _jeep() -> list[Facet]:
     hull = [(-1.75, 0.5), (1.75, 0.5), (1.75, 1.08), (0.55, 1.12), (-1.75, 1.12)]
     cabin = tapered((-1.72, 0.5), 1.12, 0.8, (-1.7, 0.38), 1.85, 0.76)
     return [
@@ -248,7 +248,7 @@ def _jeep() -> list[Face]:
     ]
 
 
-def _pickup() -> list[Face]:
+def _pickup() -> list[Facet]:
     hull = [(-2.6, 0.42), (2.4, 0.42), (2.4, 0.98), (1.1, 1.1), (-2.6, 1.1)]
     cabin = tapered((-0.7, 1.2), 1.1, 0.86, (-0.55, 0.6), 1.72, 0.7)
     return [
@@ -262,7 +262,7 @@ def _pickup() -> list[Face]:
     ]
 
 
-def _van() -> list[Face]:
+def _van() -> list[Facet]:
     hull = [(-2.4, 0.32), (2.3, 0.32), (2.3, 0.95), (1.75, 1.2), (-2.4, 1.2)]
     cabin = tapered((-2.4, 1.8), 1.2, 0.9, (-2.35, 1.0), 2.15, 0.82)
     return [
@@ -278,7 +278,7 @@ def _van() -> list[Face]:
     ]
 
 
-def _minibus() -> list[Face]:
+def _minibus() -> list[Facet]:
     body = tapered((-2.7, 2.7), 0.36, 0.95, (-2.65, 2.35), 2.2, 0.88)
     return [
         *body,
@@ -295,7 +295,7 @@ def _minibus() -> list[Face]:
     ]
 
 
-def _bus() -> list[Face]:
+def _bus() -> list[Facet]:
     faces = [*box((-4.2, 4.2), (0.4, 2.9), 1.15)]
     for i in range(6):
         left = -4.0 + i * 1.25
@@ -313,7 +313,7 @@ def _bus() -> list[Face]:
     ]
 
 
-def _truck() -> list[Face]:
+def _truck() -> list[Facet]:
     cab = tapered((1.5, 3.3), 0.55, 1.0, (1.55, 2.95), 2.3, 0.92)
     return [
         *cab,
@@ -328,7 +328,7 @@ def _truck() -> list[Face]:
     ]
 
 
-def _tanker() -> list[Face]:
+def _tanker() -> list[Facet]:
     cab = tapered((1.9, 3.4), 0.55, 1.0, (1.95, 3.15), 2.25, 0.92)
     return [
         *cab,
@@ -343,7 +343,7 @@ def _tanker() -> list[Face]:
     ]
 
 
-def _tractor() -> list[Face]:
+def _tractor() -> list[Facet]:
     cabin = tapered((-1.1, 0.15), 1.0, 0.62, (-1.0, 0.05), 2.35, 0.6)
     return [
         *box((0.1, 1.75), (0.75, 1.4), 0.38),
@@ -361,7 +361,7 @@ def _tractor() -> list[Face]:
     ]
 
 
-def _dumper() -> list[Face]:
+def _dumper() -> list[Facet]:
     tray = [(-3.0, 1.1), (0.9, 1.1), (1.5, 2.5), (0.7, 2.35), (-2.2, 1.95), (-3.3, 2.0)]
     cab = tapered((1.1, 2.6), 0.6, 0.95, (1.3, 2.3), 2.15, 0.85)
     return [
@@ -376,7 +376,7 @@ def _dumper() -> list[Face]:
     ]
 
 
-_MAKERS: dict[str, Callable[[], list[Face]]] = {
+_MAKERS: dict[str, Callable[[], list[Facet]]] = {
     "sedan": _sedan,
     "van": _van,
     "pickup": _pickup,
@@ -394,6 +394,6 @@ _MAKERS: dict[str, Callable[[], list[Face]]] = {
 BODIES: tuple[str, ...] = tuple(_MAKERS)
 
 
-def faces_of(body: int) -> list[Face]:
+def faces_of(body: int) -> list[Facet]:
     """The faces of a body, by its position in BODIES."""
     return _MAKERS[BODIES[body]]()

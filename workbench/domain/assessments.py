@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-ORDER_FILE = "order.json"
+REQUEST_FILE = "order.json"
 
 
-class StartOrder(msgspec.Struct, frozen=True, kw_only=True):
+class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One start as a recipe names it. `weights` is the path of its weights file, or `run` that of
     the run folder it comes from; both "" for random weights."""
 
@@ -17,12 +17,12 @@ class StartOrder(msgspec.Struct, frozen=True, kw_only=True):
     run: str = ""
 
 
-class AssessmentOrder(msgspec.Struct, frozen=True, kw_only=True):
+class AssessmentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Starts to be scored on the samples beside the order: the train part is scored, the part
     `held_out` tells how good a head on frozen features is. Of more than `most` images of a part, or
     of a run's own, that many are drawn."""
 
-    starts: tuple[StartOrder, ...]
+    starts: tuple[StartRequest, ...]
     held_out: str
     neighbours: int = 1
     gamma: float = 0.01
@@ -98,12 +98,12 @@ class TransferReport(msgspec.Struct, frozen=True, kw_only=True):
     starts: tuple[StartReport, ...]
 
 
-class LayersOrder(msgspec.Struct, frozen=True, kw_only=True):
+class LayersRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A start whose stages are studied on the samples beside the order: heads learn from the train
     part and are judged on the part `held_out`. Of more than `most` images of a part, that many are
     drawn."""
 
-    start: StartOrder
+    start: StartRequest
     held_out: str
     most: int = 2000
     seed: int = 0

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from workbench.domain.assessments import StartOrder
+from workbench.domain.assessments import StartRequest
 
 RECORD_FILE = "clustering.json"
 CLUSTERS_FILE = "clusters.npz"
@@ -19,7 +19,7 @@ ROUNDS = {"deepcluster": 3, "iic": 15}  # that a method learns for where nobody 
 FEWEST = 2  # clusters
 
 
-class ClusterOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Clusters of the samples beside the order, to be learned from `start` in `folder`, where the
     training goes on from where it was and the result is left.
 
@@ -28,7 +28,7 @@ class ClusterOrder(msgspec.Struct, frozen=True, kw_only=True):
     `learning_rate` of 0 is the method's own.
     """
 
-    start: StartOrder
+    start: StartRequest
     folder: str
     method: Literal["deepcluster", "iic"] = "deepcluster"
     clusters: Annotated[int, Meta(ge=FEWEST)] = 10

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.domain.assessments import StartOrder
+from workbench.domain.assessments import StartRequest
 
 CARD_FILE = "index.json"
 KEYS_FILE = "keys.u64"
@@ -20,11 +20,11 @@ Box = tuple[int, int, int, int]
 Keys = NDArray[np.uint64]
 
 
-class FeatureOrder(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Pooled features of the samples beside the order by the network of `start`, to be added to the
     index in `folder`."""
 
-    start: StartOrder
+    start: StartRequest
     folder: str
     batch: int = 32
 

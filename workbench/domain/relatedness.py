@@ -10,7 +10,7 @@ _COSINE = "{kind} features: cosine of source centre {one} and target centre {two
 _MATCHED = "{kind} features: distance of the centres of matched pair {at}"
 
 
-class DomainOrder(msgspec.Struct, frozen=True, kw_only=True):
+class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One domain: its name, the file of its samples beside the order, and the names of its labels
     (of classes, and of views, none where they are not known)."""
 
@@ -19,7 +19,7 @@ class DomainOrder(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...]
 
 
-class RelatednessOrder(msgspec.Struct, frozen=True, kw_only=True):
+class RelatednessRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison of the first domain, the target, with all the others.
 
     per_class: images c of each target class; share: above 0, this share of the target and as many
@@ -28,7 +28,7 @@ class RelatednessOrder(msgspec.Struct, frozen=True, kw_only=True):
     agrees, after the mean of all domains is taken off.
     """
 
-    domains: tuple[DomainOrder, ...]
+    domains: tuple[DomainRequest, ...]
     per_class: int = 50
     share: float = 0.0
     side: int = 32

@@ -161,14 +161,14 @@ Answer = Description | Scored | Explained | Exported | Refused | Going
 AnyRequest = Describe | Score | Explain | Export
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RequestLine(msgspec.Struct, frozen=True):
     """One line to the learning program."""
 
     id: int
     request: AnyRequest
 
 
-class Answered(msgspec.Struct, frozen=True):
+class AnswerLine(msgspec.Struct, frozen=True):
     """One line from the learning program; `last` says that no more follows for this id."""
 
     id: int
@@ -177,20 +177,20 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
-_asked = msgspec.json.Decoder(Asked)
-_answered = msgspec.json.Decoder(Answered)
+_asked = msgspec.json.Decoder(RequestLine)
+_answered = msgspec.json.Decoder(AnswerLine)
 
 
-def encode_line(value: Asked | Answered) -> bytes:
+def encode_line(value: RequestLine | AnswerLine) -> bytes:
     """One JSON object ended by a line break."""
     return _encoder.encode(value) + b"\n"
 
 
-def decode_asked(line: bytes) -> Asked:
+def decode_request_line(line: bytes) -> RequestLine:
     """The request on one line; raises msgspec.DecodeError or ValidationError when it is none."""
     return _asked.decode(line)
 
 
-def decode_answered(line: bytes) -> Answered:
+def decode_answer_line(line: bytes) -> AnswerLine:
     """The answer on one line; raises msgspec.DecodeError or ValidationError when it is none."""
     return _answered.decode(line)

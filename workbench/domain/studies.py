@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 Keys = dict[str, Any]  # a partial recipe
 
 
-class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SplitFractions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fractions of a split that is drawn anew with every seed of a study."""
 
     train: float = 0.7
@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     base: Keys
     variants: dict[str, Keys]
     seeds: tuple[int, ...] = (0, 1, 2)
-    split: Drawn | None = None
+    split: SplitFractions | None = None
 
     @property
     def cells(self) -> list[tuple[str, int]]:

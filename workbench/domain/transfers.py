@@ -22,7 +22,7 @@ TIE = 1e-3  # of the classifiers of the views, unless the recipe says otherwise
 Value = bool | int | float | str | dict[str, dict[str, bool | int | float | str]]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What determines a transfer. `sources` are project folders, with "#LABEL SET" where it is not
     that of the target; `settings` hold for all trainings, `source_settings` for the source's."""
 
@@ -53,7 +53,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     seconds since the epoch; `joint` says that the target learns category and view together;
     `single` is the run without views beside the winner."""
 
-    asked: Asked
+    asked: TransferRequest
     made: float
     ranked: tuple[SourceRelatedness, ...] = ()
     source: str = ""

@@ -14,7 +14,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # what RUN_FOLDER may order beside a training: the option, and what it does
-ERRANDS = {
+FOLDER_REQUESTS = {
     "assess": "score starts",
     "relate": "compare domains",
     "layers": "judge every stage",
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="obey lines on stdin: pause, stop; the end of stdin means pause",
     )
     parser.add_argument("--trial", action="store_true", help="take a few steps and report on them")
-    for name, words in ERRANDS.items():
+    for name, words in FOLDER_REQUESTS.items():
         parser.add_argument(
             f"--{name}", action="store_true", help=f"{words}: RUN_FOLDER has orders"
         )
@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return serve()
     if options.folder is None:
         parser.error("a run folder is needed")
-    for name in ERRANDS:
+    for name in FOLDER_REQUESTS:
         if getattr(options, name):
-            from workbench.learning.requests import run_errand
+            from workbench.learning.requests import run_folder_request
 
-            return run_errand(name, options.folder)
+            return run_folder_request(name, options.folder)
     return _train(options.folder, options.controlled, options.trial)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from workbench.domain.reports import Stopped
 from workbench.learning.protocol.failures import broken
-from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 from workbench.learning.protocol.reporting import Control, Reporter
 
 
-def run_errand(name: str, folder: Path) -> int:
-    """Do what a folder orders, one of the program's ERRANDS; 0 when that went well, 1 when not.
+def run_folder_request(name: str, folder: Path) -> int:
+    """Carry out the request in a folder, one of FOLDER_REQUESTS; 0 when that went well, else 1.
 
     A request on stdin, its end or a signal stops the work, which then ends with Stopped.
     """
@@ -21,8 +21,8 @@ def run_errand(name: str, folder: Path) -> int:
     control.listen()
     reporter = Reporter(None)
     try:
-        _work(name)(Errand(folder, reporter, control))
-    except Interrupted:
+        _work(name)(FolderRequest(folder, reporter, control))
+    except RequestInterrupted:
         control.met.set()
         reporter(Stopped(epoch=0))
     except Exception as error:
@@ -33,7 +33,7 @@ def run_errand(name: str, folder: Path) -> int:
     return 0
 
 
-def _work(name: str) -> Callable[[Errand], None]:
+def _work(name: str) -> Callable[[FolderRequest], None]:
     if name == "assess":
         from workbench.learning.questions.assess import assess
 

@@ -139,7 +139,7 @@ _LABELS = (
 EVERYTHING = ImageFilter()
 
 
-class Images:
+class StoredImages:
     """The images of a project."""
 
     def __init__(self, db: Database, recorder: Recorder, labels: Labels, search: Search) -> None:

@@ -120,7 +120,7 @@ EVER_OF_IMAGES = (
 
 
 @dataclass(frozen=True)
-class Gift:
+class Assignment:
     """What is given: a label's row id (None clears), by whom, how surely."""
 
     label_set: int
@@ -131,7 +131,7 @@ class Gift:
 
 
 def give(
-    db: Database, ids: Iterable[int] | IntArray, gift: Gift, crops: bool = False
+    db: Database, ids: Iterable[int] | IntArray, gift: Assignment, crops: bool = False
 ) -> frozenset[int]:
     """Give a label to images (or crops); the ids of images where something changed.
 
@@ -354,7 +354,7 @@ class Labels:
         if label is not None:
             wanted.index(label)
         row = self._sets.label_ids(label_set)[label] if label is not None else None
-        gift = Gift(self._sets.id_of(label_set), wanted.exclusive, row, author, confidence)
+        gift = Assignment(self._sets.id_of(label_set), wanted.exclusive, row, author, confidence)
         with self._recorder.edit(f"Label {label}" if label is not None else "Clear labels"):
             images = give(self._db, ids, gift, crops)
         self._arrays.touch(images)

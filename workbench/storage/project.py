@@ -25,7 +25,7 @@ from workbench.storage.crops import Crops
 from workbench.storage.database import Database, reading, world_error
 from workbench.storage.features import Clusterings, FeatureIndexes
 from workbench.storage.history import Edit, History, Recorder
-from workbench.storage.images import Images
+from workbench.storage.images import StoredImages
 from workbench.storage.labels import Labels
 from workbench.storage.predictions import Predictions
 from workbench.storage.runs import Runs, Studies
@@ -117,7 +117,7 @@ def remove_lock(folder: Path) -> None:
         (folder / LOCK_FILE).unlink(missing_ok=True)
 
 
-class Settings:
+class ProjectSettings:
     """Named JSON values."""
 
     def __init__(self, db: Database) -> None:
@@ -157,13 +157,13 @@ class Project:
         predictions = Predictions(db)
         search = Search(db, self.labels, predictions)
         self._recorder.on_changes.append(search.take)
-        self.images = Images(db, self._recorder, self.labels, search)
+        self.images = StoredImages(db, self._recorder, self.labels, search)
         self.crops = Crops(db, self._recorder)
         self.splits = Splits(db, self._recorder)
         self.runs = Runs(db, predictions)
         self.studies = Studies(db)
         self.history = History(db, self._recorder)
-        self.settings = Settings(db)
+        self.settings = ProjectSettings(db)
         self.features = FeatureIndexes(folder)
         self.clusterings = Clusterings(folder)
 

@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from workbench.app.session import OpenProject
-from workbench.app.settings import Settings
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
 from workbench.storage.project import Project
 from workbench.ui.dialogs.report import ReportDialog, report_of
@@ -27,7 +27,7 @@ ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "workbench.
 class Workbench(QObject):
     """Holds the window that is open, and puts another in its place."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: UserSettings) -> None:
         super().__init__()
         self.settings = settings
         self.window: MainWindow | None = None
@@ -61,14 +61,14 @@ class Workbench(QObject):
         """Open (or, with `new`, make) a project in place of what is open. What is open stays when
         that fails."""
         try:
-            if self.window is not None and _same(folder, self.window.op.store.folder):
+            if self.window is not None and _same(folder, self.window.session.store.folder):
                 return True
             store = Project.create(folder) if new else Project.open(folder)
         except KnownError as error:
             self.say(error)
             return False
         former, welcome = self.window, self.welcome
-        self.window = MainWindow(OpenProject(store), self.settings, self._switch_later)
+        self.window = MainWindow(Session(store), self.settings, self._switch_later)
         self.settings.remember(store.folder)
         self.window.show()
         self.welcome = None
@@ -134,7 +134,7 @@ def run_window(path: Path | None) -> int:
     application.setApplicationDisplayName("Vantage Workbench")
     application.setDesktopFileName("vantage-workbench")
     application.setWindowIcon(QIcon(str(ICON)))
-    settings = Settings.of_user()
+    settings = UserSettings.of_user()
     apply_theme(application, settings.theme)
     workbench = Workbench(settings)
     with _reporting(workbench):

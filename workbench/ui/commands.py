@@ -55,7 +55,7 @@ class _Placed:
         return self.live_title() if self.live_title is not None else self.action.title
 
 
-class ActionBoard:
+class CommandRegistry:
     """Holds every action of the window and of the pages made so far."""
 
     def __init__(self, keys: dict[str, str]) -> None:

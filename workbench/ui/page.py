@@ -15,7 +15,7 @@ from workbench.ui.commands import Action
 if TYPE_CHECKING:
     from workbench.app.images.thumbnails import ThumbnailLoader
     from workbench.app.service import LearningService
-    from workbench.app.session import OpenProject
+    from workbench.app.session import Session
     from workbench.app.training.training_queue import TrainingQueue
 
 
@@ -27,7 +27,7 @@ class Context:
     says a sentence without stopping anyone, `kind` being "info", "warn" or "bad".
     """
 
-    op: OpenProject
+    session: Session
     service: LearningService
     queue: TrainingQueue
     thumbnails: ThumbnailLoader

@@ -24,7 +24,7 @@ _TEXT = 15
 
 
 @dataclass(frozen=True)
-class Curve:
+class PlottedCurve:
     """One line: values in [0, 1] at 1, 2, 3 …; `name` "" where the legend has it already."""
 
     values: tuple[float, ...]
@@ -32,7 +32,7 @@ class Curve:
     name: str = ""
 
 
-def curves_picture(curves: Sequence[Curve], title: str, across: str) -> Pixels:
+def curves_picture(curves: Sequence[PlottedCurve], title: str, across: str) -> Pixels:
     """Curves over one axis from 1, the other from 0 to 100 %, with a legend of the named ones."""
     sheet, draw = _sheet(_SIZE)
     left, top, right, bottom = 64, 56, _SIZE[0] - 24, _SIZE[1] - 56
@@ -62,7 +62,9 @@ def _ticks(longest: int) -> list[int]:
     return [1, *range(1 + step, longest + 1, step)]
 
 
-def _legend(draw: ImageDraw.ImageDraw, curves: Sequence[Curve], right: float, y: float) -> None:
+def _legend(
+    draw: ImageDraw.ImageDraw, curves: Sequence[PlottedCurve], right: float, y: float
+) -> None:
     for curve in reversed(curves):
         width = draw.textlength(curve.name, font=_font()) / _SHARP
         _say(draw, (right - width, y), curve.name, INK, "la")

@@ -294,7 +294,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Looked:
+class SearchedPhoto:
     """What came of one photograph: its crops, or why it could not be read; `report` is the
     traceback of a defect."""
 
@@ -322,15 +322,15 @@ def serve(pipe: Connection, landmarks_file: str) -> None:
         return  # the parent has gone or has enough
 
 
-def look(finder: MouthFinder, photo: Photo) -> Looked:
+def look(finder: MouthFinder, photo: Photo) -> SearchedPhoto:
     """Find the mouths of one photograph; nothing is raised."""
     try:
-        return Looked(photo.image, finder.find(photo.image, Path(photo.path)))
+        return SearchedPhoto(photo.image, finder.find(photo.image, Path(photo.path)))
     except KnownError as error:
-        return Looked(photo.image, failure=error.sentence)
+        return SearchedPhoto(photo.image, failure=error.sentence)
     except Exception as error:
         report = "".join(traceback.format_exception(error))
-        return Looked(photo.image, failure="it could not be looked at", report=report)
+        return SearchedPhoto(photo.image, failure="it could not be looked at", report=report)
 
 
 SIDE = 128  # pixels, as the mouth-expression set of You and Long (ch. 4) is kept

@@ -15,7 +15,7 @@ from workbench.app.folders import make_folder
 from workbench.app.jobs import Task
 from workbench.app.learner import ServingProcess
 from workbench.app.results.run_images import RunImage, RunImages
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
@@ -182,7 +182,7 @@ def caption(image: RunImage, heat: Heat | None = None) -> str:
 
 
 def explain_request(
-    op: OpenProject,
+    session: Session,
     run_id: str,
     images: Sequence[RunImage],
     label: str = PREDICTED,
@@ -192,7 +192,7 @@ def explain_request(
 ) -> Explain:
     """What to ask a learning service so that it explains `images` to the run."""
     return Explain(
-        run=str(op.store.runs_folder / run_id),
+        run=str(session.store.runs_folder / run_id),
         pictures=tuple(image.picture for image in images),
         label=label,
         label_set=label_set,
@@ -252,7 +252,7 @@ class ExplainedFiles:
 
 
 def explanation_task(
-    op: OpenProject,
+    session: Session,
     run_id: str,
     image_ids: Sequence[int],
     folder: Path,
@@ -264,11 +264,11 @@ def explanation_task(
 ) -> Task:
     """A job that writes an explanation of each image into `folder` as PNG; ends with
     ExplainedFiles. Mouths of a run on crops are explained one by one."""
-    of_run = RunImages(op, run_id)
+    of_run = RunImages(session, run_id)
     images = of_run.images(of_run.rows_of(list(image_ids)).tolist())
     if not images:
         raise KnownError("There is no image to explain.", "Choose images of this project.")
-    request = explain_request(op, run_id, images, label, label_set, layer, check)
+    request = explain_request(session, run_id, images, label, label_set, layer, check)
     network = str(parse_toml(of_run.record.recipe_toml, run_id).get("backbone", ""))
 
     def work() -> Generator[object | None, None, ExplainedFiles]:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from workbench.app.explain.explaining import CHUNK, explain_request, layer_words
 from workbench.app.results.run_images import RunImages
 from workbench.app.service import LearningService
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.requests import (
     PREDICTED,
     Describe,
@@ -47,9 +47,9 @@ class Explanations(QObject):
     failed = Signal(str, str)  # sentence, remedy
     unread = Signal(int, str)  # a row whose file cannot be read, and why
 
-    def __init__(self, op: OpenProject, service: LearningService) -> None:
+    def __init__(self, session: Session, service: LearningService) -> None:
         super().__init__()
-        self._op, self._service = op, service
+        self._op, self._service = session, service
         self.images: RunImages | None = None
         self.description: Description | None = None
         self.question = Question()
@@ -64,7 +64,7 @@ class Explanations(QObject):
 
     def open(self, images: RunImages) -> None:
         """Turn to a run; its labels and layers come with `described`."""
-        self.forget_wishes()
+        self.forget_requests()
         self.images, self.description = images, None
         self.question = Question()
         self._heats.clear()
@@ -113,7 +113,7 @@ class Explanations(QObject):
         self._check_of = check
         self._pause.start()
 
-    def forget_wishes(self) -> None:
+    def forget_requests(self) -> None:
         """Nobody waits for maps any more."""
         self._service.cancel_pending(tuple(self._asked))
         self._asked.clear()
@@ -128,7 +128,7 @@ class Explanations(QObject):
 
     def close(self) -> None:
         """Hear nothing more of the service, which lives on."""
-        self.forget_wishes()
+        self.forget_requests()
         self._service.answered.disconnect(self._answered)
 
     def _ask(self, rows: Sequence[int], check: bool = False) -> None:
@@ -171,7 +171,7 @@ class Explanations(QObject):
             if isinstance(answer, Explained):
                 self._take(rows, question, answer)
             elif isinstance(answer, Refused):
-                self.forget_wishes()
+                self.forget_requests()
                 self.failed.emit(answer.sentence, answer.remedy)
 
     def _take(self, rows: Sequence[int], question: Question, answer: Explained) -> None:

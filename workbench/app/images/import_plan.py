@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from workbench.app.labels.label_lists import LabelList, locate, read_csv, read_list
+from workbench.app.labels.label_lists import ListedLabels, locate, read_csv, read_list
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
@@ -21,7 +21,7 @@ PROJECT_SUFFIX = ".workbench"  # the crops a project keeps are no new images
 
 
 @dataclass
-class Search:
+class FileSearch:
     """What lies below `root`: image files as paths relative to it with forward slashes, files that
     cannot be taken with the reason, and how many folders were looked into."""
 
@@ -31,13 +31,13 @@ class Search:
     folders: int = 0
 
 
-def search(root: Path) -> Generator[None, None, Search]:
+def search(root: Path) -> Generator[None, None, FileSearch]:
     """Look below `root`, with a heartbeat per folder.
 
     Hidden files and folders and other projects are passed over; a folder that is reached again
     through a symbolic link is looked into once; one that may not be read is listed as skipped.
     """
-    found = Search(root)
+    found = FileSearch(root)
     seen: set[tuple[int, int]] = set()
     waiting = [""]
     while waiting:
@@ -47,7 +47,7 @@ def search(root: Path) -> Generator[None, None, Search]:
     return found
 
 
-def _look_into(found: Search, folder: str, seen: set[tuple[int, int]]) -> list[str]:
+def _look_into(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> list[str]:
     """Take in the files of one folder and return its sub-folders, both in the order of names."""
     here = found.root / folder
     try:
@@ -76,7 +76,7 @@ def _by_name(entry: os.DirEntry[str]) -> tuple[str, str]:
     return entry.name.casefold(), entry.name
 
 
-def _take_file(found: Search, entry: os.DirEntry[str], relative: str) -> None:
+def _take_file(found: FileSearch, entry: os.DirEntry[str], relative: str) -> None:
     suffix = os.path.splitext(entry.name)[1].lower()
     if suffix in READ or (not suffix and is_image(Path(entry.path))):
         found.images.append(relative)
@@ -195,7 +195,7 @@ def _folder_labels(levels: Sequence[str], sets: tuple[str, ...], origins: LabelO
     return tuple((name, label) for name, label in pairs if label)
 
 
-def _csv_sets(path: Path, listed: LabelList, origins: LabelOrigins) -> dict[str, str]:
+def _csv_sets(path: Path, listed: ListedLabels, origins: LabelOrigins) -> dict[str, str]:
     """Columns that are labels; raises KnownError when none of those asked for is there."""
     asked = origins.having("csv")
     if asked and not set(asked) & set(listed.columns):
@@ -206,7 +206,7 @@ def _csv_sets(path: Path, listed: LabelList, origins: LabelOrigins) -> dict[str,
 
 
 def _locate_all(
-    place: Place, listed: LabelList, sets: Mapping[str, str], origins: LabelOrigins
+    place: Place, listed: ListedLabels, sets: Mapping[str, str], origins: LabelOrigins
 ) -> Generator[None, None, None]:
     by_name: dict[str, list[str]] | None = None
     taken: dict[str, Labels] = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from workbench.app.images.import_plan import LabelOrigins, NamedFile, Place, is_image, plan_place
 from workbench.app.jobs import Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.images import FoundImage, SkippedFile, Source
 from workbench.domain.label_names import LabelNames, carried_spelling
@@ -33,7 +33,7 @@ KnownImages = Mapping[str, FoundImage]
 
 
 @dataclass(frozen=True)
-class Batch:
+class ImportBatch:
     """What was read of one place since its last batch: images of `new` or changed files, images of
     unchanged files that a label is written beside, and the number of unchanged files."""
 
@@ -45,7 +45,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadFile:
     """All files of one place that could not be taken; comes once, after its batches."""
 
     place: Path
@@ -144,12 +144,12 @@ def _read_place(
                 gathered = _Read(skipped=gathered.skipped)
                 last = time.monotonic()
     yield _batch(place, gathered)
-    yield Unread(place.path, place.kind, tuple(gathered.skipped))
+    yield UnreadFile(place.path, place.kind, tuple(gathered.skipped))
     yield meter.report(place.path.name)
 
 
-def _batch(place: Place, read: _Read) -> Batch:
-    return Batch(place.path, place.kind, tuple(read.new), tuple(read.relabelled), read.known)
+def _batch(place: Place, read: _Read) -> ImportBatch:
+    return ImportBatch(place.path, place.kind, tuple(read.new), tuple(read.relabelled), read.known)
 
 
 def _read_chunks(
@@ -239,7 +239,7 @@ class ImportResult:
 
 
 def import_task(
-    op: OpenProject,
+    session: Session,
     places: Sequence[Path],
     category_from: str = "",
     view_from: str = "",
@@ -254,16 +254,16 @@ def import_task(
     """
     origins = LabelOrigins(
         {"category": category_from, "view": view_from, "expression": expression_from},
-        {name: LabelNames(found.names) for name, found in op.store.labels.sets().items()},
+        {name: LabelNames(found.names) for name, found in session.store.labels.sets().items()},
     )
     whole = list(dict.fromkeys(Path(os.path.abspath(place)) for place in places))
     bases = {place if place.is_dir() or not is_image(place) else place.parent for place in whole}
     known = {
-        Path(source.path): _known_images(op, source, origins.known)
-        for source in op.store.images.sources()
+        Path(source.path): _known_images(session, source, origins.known)
+        for source in session.store.images.sources()
         if Path(source.path) in bases
     }
-    taking = _Taking(op, f"Import {', '.join(place.name for place in whole)[:80]}")
+    taking = _Taking(session, f"Import {', '.join(place.name for place in whole)[:80]}")
 
     def work() -> Generator[object | None, None, ImportResult]:
         yield from read_places(whole, origins, known)
@@ -273,14 +273,14 @@ def import_task(
 
 
 def _known_images(
-    op: OpenProject, source: Source, sets: Mapping[str, LabelNames]
+    session: Session, source: Source, sets: Mapping[str, LabelNames]
 ) -> dict[str, FoundImage]:
     """The images of a source as they were read last, and those of their labels that stay."""
-    images = op.store.images.known_images(source.id)
+    images = session.store.images.known_images(source.id)
     if source.kind != "folder":  # a list or table may have been corrected since
         return images
     for name, known in sets.items():
-        for path, label in op.store.images.carrying(source.id, name, known.twins()):
+        for path, label in session.store.images.carrying(source.id, name, known.twins()):
             labels = (*images[path].labels, (name, label))
             images[path] = dataclasses.replace(images[path], labels=labels)
     return images
@@ -289,20 +289,20 @@ def _known_images(
 class _Taking:
     """The owner thread's half: stores what was read, all in one undoable edit."""
 
-    def __init__(self, op: OpenProject, title: str) -> None:
+    def __init__(self, session: Session, title: str) -> None:
         self.title = title
         self.result = ImportResult()
-        self._op = op
+        self._op = session
         self._edit: int | None = None
         self._sources: dict[Path, int] = {}
 
     def take(self, value: object) -> None:
-        if isinstance(value, Batch):
+        if isinstance(value, ImportBatch):
             self._take_batch(value)
-        elif isinstance(value, Unread):
+        elif isinstance(value, UnreadFile):
             self._take_unread(value)
 
-    def _take_batch(self, batch: Batch) -> None:
+    def _take_batch(self, batch: ImportBatch) -> None:
         files = batch.new + batch.relabelled
         self.result.known += batch.known
         if not files:
@@ -315,7 +315,7 @@ class _Taking:
         self.result.duplicates += len(batch.new) - added
         self.result.labelled += sum(1 for found in files if found.labels)
 
-    def _take_unread(self, unread: Unread) -> None:
+    def _take_unread(self, unread: UnreadFile) -> None:
         self.result.skipped.extend(unread.skipped)
         if not unread.skipped and unread.place not in self._sources:
             return

@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Wish:
+class PhotoRequest:
     """A file, or the part of it inside `rect` (full-size displayed pixels), wanted with its longer
     side at most `longest` pixels. `key` is how the asker knows it again."""
 
@@ -45,7 +45,7 @@ class PhotoReader(QObject):
         self._kept = kept
         self._pixels: OrderedDict[Hashable, Pixels] = OrderedDict()
         self._failures: dict[Hashable, str] = {}
-        self._wishes: list[Wish] = []
+        self._wishes: list[PhotoRequest] = []
         self._reading: Hashable = None
         self._wake = threading.Condition()
         self._closed = False
@@ -62,7 +62,7 @@ class PhotoReader(QObject):
         """Why `key` could not be read; "" where it could, or was not tried."""
         return self._failures.get(key, "")
 
-    def want(self, wishes: Sequence[Wish]) -> None:
+    def want(self, wishes: Sequence[PhotoRequest]) -> None:
         """Read these in this order; what was wanted before and is not named is dropped."""
         missing = [w for w in wishes if w.key not in self._pixels and w.key not in self._failures]
         with self._wake:
@@ -117,7 +117,7 @@ class PhotoReader(QObject):
         self.ready.emit(key, result)
 
 
-def _read(wish: Wish) -> object:
+def _read(wish: PhotoRequest) -> object:
     try:
         return read_rgb(wish.path, wish.longest, wish.rect)
     except Exception as error:

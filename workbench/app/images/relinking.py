@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.app.jobs import Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.images import FoundImage, Source
 from workbench.domain.reports import Progress
@@ -32,22 +32,22 @@ class Match:
     absent: int
 
 
-def moved_sources(op: OpenProject) -> list[Source]:
+def moved_sources(session: Session) -> list[Source]:
     """The sources whose folder or list file is not where it was."""
-    return [source for source in op.store.images.sources() if not Path(source.path).exists()]
+    return [source for source in session.store.images.sources() if not Path(source.path).exists()]
 
 
-def relink_task(op: OpenProject, source_id: int, place: Path, sample: int | None = SAMPLE) -> Task:
+def relink_task(session: Session, source_id: int, place: Path, sample: int | None = SAMPLE) -> Task:
     """The task that re-links a source to `place`, its new folder (or the one around it), or its
     list file; ends Done(Match). Undoable.
 
     Up to `sample` images spread over the source (None: all) are compared by hash; unless most of
     them are the same, nothing is changed and a KnownError says how many are.
     """
-    source = next((one for one in op.store.images.sources() if one.id == source_id), None)
+    source = next((one for one in session.store.images.sources() if one.id == source_id), None)
     if source is None:
         raise KnownError(f"There is no source {source_id} in this project.")
-    known = op.store.images.known_images(source_id)
+    known = session.store.images.known_images(source_id)
     step = 1 if sample is None else max(1, len(known) // sample)
     chosen = [known[name] for name in sorted(known)[::step]]
 
@@ -64,8 +64,8 @@ def relink_task(op: OpenProject, source_id: int, place: Path, sample: int | None
 
     def take(value: object) -> None:
         if isinstance(value, Match) and str(value.place) != source.path:
-            with op.edit(f"Find {Path(source.path).name} again"):
-                op.store.images.relink(source_id, value.place)
+            with session.edit(f"Find {Path(source.path).name} again"):
+                session.store.images.relink(source_id, value.place)
 
     return Task(f"Find {Path(source.path).name} again", work, take, kind="relink")
 

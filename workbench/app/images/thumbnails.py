@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.vision.reading import decode_thumbnail, encode_thumbnail, make_thumbnail
@@ -54,9 +54,9 @@ class ThumbnailLoader(QObject):
     failed = Signal(int, str)
     _made = Signal(object)
 
-    def __init__(self, op: OpenProject, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._op = op
+        self._op = session
         self._memory: OrderedDict[int, Pixels] = OrderedDict()
         self._bytes = 0
         self._failures: dict[int, str] = {}
@@ -70,7 +70,7 @@ class ThumbnailLoader(QObject):
         self._made.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self._looking = self._timer(0, self._look_up)
         self._writing = self._timer(WRITE_AFTER, self._write)
-        op.changed.connect(self._changed)
+        session.changed.connect(self._changed)
 
     def get(self, image: int) -> Pixels | None:
         """The thumbnail of `image` if it is in memory."""

@@ -12,7 +12,7 @@ import msgspec
 
 from workbench.app.labels.label_lists import read_table
 from workbench.app.mouths.cropping import add_by_hand
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.crops import SAME_FACE_IOU
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
@@ -65,11 +65,11 @@ class LabelImport:
     unmatched: list[SkippedFile] = field(default_factory=list)
 
 
-def export_labels(op: OpenProject, file: Path) -> int:
+def export_labels(session: Session, file: Path) -> int:
     """Write every label to `file` (.csv or .json by its suffix), replacing it when whole; the
     number of labels. Raises ValueRefused for another suffix, KnownError when it cannot be."""
     suffix = _suffix(file)
-    rows = _rows_of(op)
+    rows = _rows_of(session)
     part = file.with_name(file.name + ".part")
     try:
         if suffix == ".json":
@@ -82,7 +82,7 @@ def export_labels(op: OpenProject, file: Path) -> int:
     return len(rows)
 
 
-def import_labels(op: OpenProject, file: Path) -> LabelImport:
+def import_labels(session: Session, file: Path) -> LabelImport:
     """Take in the labels of a file that `export_labels` wrote, or one like it: one undoable edit.
 
     An image is known by its hash, else by its path (or the end of it, where that is one image's
@@ -92,10 +92,10 @@ def import_labels(op: OpenProject, file: Path) -> LabelImport:
     """
     rows = _read_json(file) if _suffix(file) == ".json" else _read_csv(file)
     result = LabelImport(rows=len(rows))
-    matched = _Images(op).matched(_meant(op, rows), result)
-    with op.edit(f"Import labels from {file.name}"):
-        _add_labels(op, matched)
-        _give(op, matched, result)
+    matched = _Images(session).matched(_meant(session, rows), result)
+    with session.edit(f"Import labels from {file.name}"):
+        _add_labels(session, matched)
+        _give(session, matched, result)
     return result
 
 
@@ -106,14 +106,14 @@ def _suffix(file: Path) -> str:
     return suffix
 
 
-def _rows_of(op: OpenProject) -> list[LabelRow]:
+def _rows_of(session: Session) -> list[LabelRow]:
     rows: list[LabelRow] = []
-    standing = op.store.labels.standing()
+    standing = session.store.labels.standing()
     for at in range(0, len(standing), BATCH):
         batch = standing[at : at + BATCH]
-        images = {row.id: row for row in op.store.images.rows({one.image for one in batch})}
+        images = {row.id: row for row in session.store.images.rows({one.image for one in batch})}
         wanted = [one.crop for one in batch if one.crop is not None]
-        crops = {crop.id: crop for crop in op.store.crops.get(wanted)}
+        crops = {crop.id: crop for crop in session.store.crops.get(wanted)}
         for one in batch:
             image, crop = images[one.image], crops.get(one.crop)
             rows.append(
@@ -177,9 +177,9 @@ def _csv_row(values: dict[str, str]) -> LabelRow:
     return msgspec.convert({"path": "", **plain, "box": box or None}, LabelRow, strict=False)
 
 
-def _meant(op: OpenProject, rows: Sequence[LabelRow]) -> list[LabelRow]:
+def _meant(session: Session, rows: Sequence[LabelRow]) -> list[LabelRow]:
     """The rows with the sets and labels of the project that they mean, or new ones."""
-    known = {name: label_set.names for name, label_set in op.store.labels.sets().items()}
+    known = {name: label_set.names for name, label_set in session.store.labels.sets().items()}
     meant = sets_and_labels(known, [(row.set, row.label) for row in rows])
     return [
         msgspec.structs.replace(row, set=label_set, label=label)
@@ -190,13 +190,13 @@ def _meant(op: OpenProject, rows: Sequence[LabelRow]) -> list[LabelRow]:
 class _Images:
     """The project's images by hash, by path, and by the end of the path."""
 
-    def __init__(self, op: OpenProject) -> None:
+    def __init__(self, session: Session) -> None:
         self._by_hash: dict[str, int] = {}
         self._by_path: dict[str, int] = {}
         self._by_name: dict[str, list[tuple[str, int]]] = {}
-        ids = op.store.images.ids()
+        ids = session.store.images.ids()
         for at in range(0, len(ids), BATCH):
-            for row in op.store.images.rows(ids[at : at + BATCH]):
+            for row in session.store.images.rows(ids[at : at + BATCH]):
                 path = row.path.replace("\\", "/")
                 self._by_hash[row.hash] = row.id
                 self._by_path[path] = row.id
@@ -225,7 +225,7 @@ class _Images:
         return ending[0] if len(ending) == 1 else None
 
 
-def _add_labels(op: OpenProject, rows: Sequence[tuple[LabelRow, int]]) -> None:
+def _add_labels(session: Session, rows: Sequence[tuple[LabelRow, int]]) -> None:
     """Add the sets and labels the project lacks. The labels of a new set exclude each other, unless
     the file gives an image, or a crop, two of them."""
     wanted: dict[str, dict[str, None]] = {}
@@ -237,16 +237,16 @@ def _add_labels(op: OpenProject, rows: Sequence[tuple[LabelRow, int]]) -> None:
         if row.box:
             crops.add(row.set)
     several = {name for (name, _, _), labels in given.items() if len(labels) > 1}
-    known = op.store.labels.sets()
+    known = session.store.labels.sets()
     for name, labels in wanted.items():
         subject = Subject.CROP if name in crops else Subject.IMAGE
         former = known.get(name, LabelSet(name, (), subject, name not in several))
         new = former.with_labels(tuple(labels))
         if new != known.get(name):
-            op.store.labels.save_set(new)
+            session.store.labels.save_set(new)
 
 
-def _give(op: OpenProject, rows: Sequence[tuple[LabelRow, int]], result: LabelImport) -> None:
+def _give(session: Session, rows: Sequence[tuple[LabelRow, int]], result: LabelImport) -> None:
     to_images: dict[tuple[str, str, Author, float], list[int]] = {}
     to_crops: dict[tuple[str, str, Author, float], list[int]] = {}
     for row, image in rows:
@@ -254,9 +254,9 @@ def _give(op: OpenProject, rows: Sequence[tuple[LabelRow, int]], result: LabelIm
         if row.box is None:
             to_images.setdefault(key, []).append(image)
         else:
-            crop = _crop_at(op, image, Rect(*row.box))
+            crop = _crop_at(session, image, Rect(*row.box))
             to_crops.setdefault(key, []).append(crop)
-    labels = op.store.labels
+    labels = session.store.labels
     for (name, label, author, confidence), ids in to_images.items():
         labels.assign(ids, name, label, author, confidence)
         _tally(labels.all_of_images(ids, name), ids, label, result)
@@ -278,11 +278,11 @@ def _author(row: LabelRow) -> Author:
     return Author.MODEL if row.author == Author.MODEL.value else Author.IMPORT
 
 
-def _crop_at(op: OpenProject, image: int, rect: Rect) -> int:
+def _crop_at(session: Session, image: int, rect: Rect) -> int:
     """The crop of `image` at `rect`, made when there is none."""
-    standing = op.store.crops.of_image(image)
+    standing = session.store.crops.of_image(image)
     here = [(crop.rect.iou(rect), crop.id or 0) for crop in standing if crop.rect is not None]
     best = max(here, default=(0.0, 0))
     if best[0] >= SAME_FACE_IOU:
         return best[1]
-    return add_by_hand(op, image, rect, FROM_FILE).id or 0
+    return add_by_hand(session, image, rect, FROM_FILE).id or 0

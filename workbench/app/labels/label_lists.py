@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass
-class LabelList:
+class ListedLabels:
     """A parsed text file: its entries, the lines that say nothing, and its label columns."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -48,10 +48,10 @@ def read_text(path: Path) -> str:
     raise KnownError(f"{path} is not a text file.", "Choose a list file or a CSV table.")
 
 
-def read_list(path: Path) -> LabelList:
+def read_list(path: Path) -> ListedLabels:
     """A list file: `relative/path.jpg label` per line; the label is the last word, and a path may
     hold spaces. A line that is one existing path has no label. Raises KnownError as `read_text`."""
-    result = LabelList()
+    result = ListedLabels()
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         text = line.strip()
         if not text:
@@ -66,7 +66,7 @@ def read_list(path: Path) -> LabelList:
     return result
 
 
-def read_csv(path: Path) -> LabelList:
+def read_csv(path: Path) -> ListedLabels:
     """A CSV table with a header: a column path, filename, file or image, and category, view and
     expression where there are any. Raises KnownError naming the file and the columns it has."""
     rows = read_table(path)
@@ -78,7 +78,7 @@ def read_csv(path: Path) -> LabelList:
             f"Name one of its columns {', '.join(PATH_COLUMNS[:-1])} or {PATH_COLUMNS[-1]}.",
         )
     places = {name: header.index(name) for name in LABEL_COLUMNS if name in header}
-    result = LabelList(columns=tuple(places))
+    result = ListedLabels(columns=tuple(places))
     for number, row in rows:
         name = row[at].strip() if at < len(row) else ""
         if not name:

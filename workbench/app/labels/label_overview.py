@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.changes import Changes
 
 _CHUNK = 4096
@@ -32,8 +32,8 @@ class Coverage:
 class LabelOverview:
     """The labels of all images in `label_set`, and in `rows` to set them against."""
 
-    def __init__(self, op: OpenProject, label_set: str, rows: str = "category") -> None:
-        self._op = op
+    def __init__(self, session: Session, label_set: str, rows: str = "category") -> None:
+        self._op = session
         self.label_set = label_set
         self.rows = rows
         self._ids: NDArray[np.int64] = np.empty(0, np.int64)

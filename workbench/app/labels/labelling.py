@@ -7,47 +7,47 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.labels import LabelSet
 
 Ids = Sequence[int] | NDArray[np.int64]
 
 
-def assign(op: OpenProject, image_ids: Ids, label_set: str, label: str | None) -> frozenset[int]:
+def assign(session: Session, image_ids: Ids, label_set: str, label: str | None) -> frozenset[int]:
     """Give images a label by hand (None clears), as one edit; the images where it changed anything.
 
     In a set that is not exclusive the label is toggled. Raises ValueRefused.
     """
-    with op.edit(_said(len(image_ids), "image", label_set, label)):
-        return op.store.labels.assign(image_ids, label_set, label)
+    with session.edit(_said(len(image_ids), "image", label_set, label)):
+        return session.store.labels.assign(image_ids, label_set, label)
 
 
 def assign_crops(
-    op: OpenProject, crop_ids: Ids, label_set: str, label: str | None
+    session: Session, crop_ids: Ids, label_set: str, label: str | None
 ) -> frozenset[int]:
     """The same for crops; the images whose crops changed."""
-    with op.edit(_said(len(crop_ids), "mouth", label_set, label)):
-        return op.store.labels.assign_crops(crop_ids, label_set, label)
+    with session.edit(_said(len(crop_ids), "mouth", label_set, label)):
+        return session.store.labels.assign_crops(crop_ids, label_set, label)
 
 
-def edit_set(op: OpenProject, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
+def edit_set(session: Session, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
     """Store a new or changed label set as one edit; `renamed` maps labels' former names to new
     ones. Raises ValueRefused."""
-    with op.edit(f"Change label set {label_set.name}"):
-        op.store.labels.save_set(label_set, renamed)
+    with session.edit(f"Change label set {label_set.name}"):
+        session.store.labels.save_set(label_set, renamed)
 
 
-def remove_set(op: OpenProject, name: str) -> None:
+def remove_set(session: Session, name: str) -> None:
     """Take a label set and its labels away, as one edit. Raises ValueRefused."""
-    with op.edit(f"Remove label set {name}"):
-        op.store.labels.remove_set(name)
+    with session.edit(f"Remove label set {name}"):
+        session.store.labels.remove_set(name)
 
 
-def next_unlabelled(op: OpenProject, ids: Ids, label_set: str, after: int | None) -> int | None:
+def next_unlabelled(session: Session, ids: Ids, label_set: str, after: int | None) -> int | None:
     """The first image of `ids` without a label of the set behind `after`, going round; None when
     all are labelled. `after` itself comes last."""
     order = np.asarray(ids, np.int64)
-    open_at = np.flatnonzero(op.store.labels.label_ids(order, label_set) < 0)
+    open_at = np.flatnonzero(session.store.labels.label_ids(order, label_set) < 0)
     if not len(open_at):
         return None
     here = np.flatnonzero(order == (-1 if after is None else after))
@@ -56,9 +56,9 @@ def next_unlabelled(op: OpenProject, ids: Ids, label_set: str, after: int | None
     return int(order[behind[0] if len(behind) else open_at[0]])
 
 
-def labelled_of(op: OpenProject, label_set: str, ids: Ids) -> tuple[int, int]:
+def labelled_of(session: Session, label_set: str, ids: Ids) -> tuple[int, int]:
     """How many of these images carry a label of the set, and how many they are."""
-    found = op.store.labels.label_ids(ids, label_set)
+    found = session.store.labels.label_ids(ids, label_set)
     return int((found >= 0).sum()), len(found)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workbench.app.folders import make_folder
 from workbench.app.jobs import Done, Failed, Task, run_here
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
@@ -29,12 +29,12 @@ class _Square:
     target: Path
 
 
-def save_crops_task(op: OpenProject, folder: Path, label_set: str = "expression") -> Task:
+def save_crops_task(session: Session, folder: Path, label_set: str = "expression") -> Task:
     """The task that writes every usable crop to `folder/LABEL/NAME_ID.png`, 128 × 128 pixels;
     crops without a label go to `unlabelled`. Ends Done(number written)."""
-    crops = [crop for crop in op.store.crops.get(op.store.crops.ids()) if crop.usable]
-    rows = {row.id: row.path for row in op.store.images.rows({crop.image for crop in crops})}
-    labels = op.store.labels.of_crops([crop.id or 0 for crop in crops], label_set)
+    crops = [crop for crop in session.store.crops.get(session.store.crops.ids()) if crop.usable]
+    rows = {row.id: row.path for row in session.store.images.rows({crop.image for crop in crops})}
+    labels = session.store.labels.of_crops([crop.id or 0 for crop in crops], label_set)
     squares = [
         _Square(Path(rows[crop.image]), crop.rect, folder / _place(crop, rows[crop.image], labels))
         for crop in crops
@@ -47,9 +47,9 @@ def save_crops_task(op: OpenProject, folder: Path, label_set: str = "expression"
     return Task("Save mouth crops", work, kind="save crops")
 
 
-def write_crops(op: OpenProject, folder: Path) -> int:
+def write_crops(session: Session, folder: Path) -> int:
     """Carry out `save_crops_task` here and now; the number of crops written."""
-    outcome = run_here(save_crops_task(op, folder))
+    outcome = run_here(save_crops_task(session, folder))
     if isinstance(outcome, Failed):
         raise KnownError(outcome.sentence, outcome.remedy)
     return int(outcome.value) if isinstance(outcome, Done) else 0

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from workbench.app.jobs import Task
 from workbench.app.mouths.crop_files import write_crops as write_crops
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
-from workbench.vision.mouths import Looked, Photo, landmarks_path, serve
+from workbench.vision.mouths import Photo, SearchedPhoto, landmarks_path, serve
 
 AHEAD = 3  # photographs a process has at hand, so that it never waits for the next
 HEARTBEAT = 0.1  # seconds between chances to stop
@@ -57,7 +57,7 @@ class _Worker:
 
 def look_at(
     photos: Iterable[Photo], landmarks_file: Path, workers: int | None = None
-) -> Generator[Looked | None, None, None]:
+) -> Generator[SearchedPhoto | None, None, None]:
     """Yields what came of each photograph, in any order, and None while waiting. Closing it ends
     the processes at once.
 
@@ -85,7 +85,7 @@ def look_at(
 
 def _hear(
     worker: _Worker, left: deque[Photo], team: list[_Worker], landmarks_file: Path
-) -> Generator[Looked | None, None, None]:
+) -> Generator[SearchedPhoto | None, None, None]:
     """Take one answer of `worker`, give it more, or let it go when there is no more."""
     try:
         answer = worker.pipe.recv()
@@ -107,7 +107,7 @@ def _hear(
 
 def _replace(
     worker: _Worker, left: deque[Photo], team: list[_Worker], landmarks_file: Path
-) -> Generator[Looked | None, None, None]:
+) -> Generator[SearchedPhoto | None, None, None]:
     """Put another process in the place of one that died."""
     if not worker.ready:
         raise RuntimeError("a cropping process ended before it was ready")
@@ -118,7 +118,9 @@ def _replace(
     if left:
         team.append(_Worker(landmarks_file))
     if died_at is not None:
-        yield Looked(died_at.image, failure=f"{died_at.path} ended the process that looked at it.")
+        yield SearchedPhoto(
+            died_at.image, failure=f"{died_at.path} ended the process that looked at it."
+        )
 
 
 BATCH_SECONDS = 0.5  # how long crops are gathered before they are stored and shown
@@ -141,40 +143,40 @@ class DetectionResult:
 
 
 @dataclass(frozen=True)
-class Batch:
+class CropBatch:
     """Photographs looked at since the last batch, for the owner to store."""
 
-    looked: tuple[Looked, ...]
+    looked: tuple[SearchedPhoto, ...]
 
 
-def landmarks_file(op: OpenProject) -> Path:
+def landmarks_file(session: Session) -> Path:
     """The 68-point file in use; raises KnownError with what to do when it is missing."""
-    return landmarks_path(op.store.settings.get(LANDMARKS_SETTING, "") or None)
+    return landmarks_path(session.store.settings.get(LANDMARKS_SETTING, "") or None)
 
 
-def choose_landmarks_file(op: OpenProject, path: Path | None) -> None:
+def choose_landmarks_file(session: Session, path: Path | None) -> None:
     """Use another 68-point file (None: the one that came with the program) in this project."""
     if path is not None:
         landmarks_path(path)
-    op.store.settings.put(LANDMARKS_SETTING, str(path) if path is not None else "")
+    session.store.settings.put(LANDMARKS_SETTING, str(path) if path is not None else "")
 
 
-def detection_task(op: OpenProject, image_ids: Iterable[int], again: bool = True) -> Task:
+def detection_task(session: Session, image_ids: Iterable[int], again: bool = True) -> Task:
     """The task that finds the mouths of these images; ends Done(DetectionResult).
 
     What a person reviewed or labelled stays. With `again` False, images that have crops (or were
     missed) are left out. All of it is one undoable edit; stopping keeps what is stored so far.
     Raises KnownError when the 68-point file is missing.
     """
-    model = landmarks_file(op)
+    model = landmarks_file(session)
     wanted = [int(image) for image in image_ids]
     result = DetectionResult()
     if not again:
-        having = op.store.crops.of_images(wanted)
+        having = session.store.crops.of_images(wanted)
         result.left_out = sum(1 for image in wanted if having.get(image))
         wanted = [image for image in wanted if not having.get(image)]
-    photos = [Photo(row.id, row.path) for row in op.store.images.rows(wanted)]
-    folding = _Folding(op, result)
+    photos = [Photo(row.id, row.path) for row in session.store.images.rows(wanted)]
+    folding = _Folding(session, result)
 
     def work() -> Generator[object | None, None, DetectionResult]:
         yield from _looking(photos, model)
@@ -186,7 +188,7 @@ def detection_task(op: OpenProject, image_ids: Iterable[int], again: bool = True
 def _looking(photos: Sequence[Photo], model: Path) -> Generator[object | None, None, None]:
     """Batches and progress, in the job's thread."""
     began = last = time.monotonic()
-    gathered: list[Looked] = []
+    gathered: list[SearchedPhoto] = []
     done = 0
     steps = look_at(photos, model)
     yield Progress(done=0, total=len(photos))
@@ -199,26 +201,26 @@ def _looking(photos: Sequence[Photo], model: Path) -> Generator[object | None, N
             if now - last < BATCH_SECONDS or not gathered:
                 yield None
                 continue
-            yield Batch(tuple(gathered))
+            yield CropBatch(tuple(gathered))
             eta = (now - began) / done * (len(photos) - done)
             yield Progress(done=done, total=len(photos), eta=eta)
             gathered, last = [], now
     finally:
         steps.close()
-    yield Batch(tuple(gathered))
+    yield CropBatch(tuple(gathered))
     yield Progress(done=done, total=len(photos), eta=0.0)
 
 
 class _Folding:
     """The owner thread's half: folds detections into the crops, all in one undoable edit."""
 
-    def __init__(self, op: OpenProject, result: DetectionResult) -> None:
-        self._op = op
+    def __init__(self, session: Session, result: DetectionResult) -> None:
+        self._op = session
         self._result = result
         self._edit: int | None = None
 
     def take(self, value: object) -> None:
-        if not isinstance(value, Batch) or not value.looked:
+        if not isinstance(value, CropBatch) or not value.looked:
             return
         store = self._op.store
         images = [looked.image for looked in value.looked]
@@ -230,7 +232,7 @@ class _Folding:
                     self._fold(looked, crops.get(looked.image, []), labelled)
         self._edit = edit.id
 
-    def _fold(self, looked: Looked, standing: list[Crop], labelled: frozenset[int]) -> None:
+    def _fold(self, looked: SearchedPhoto, standing: list[Crop], labelled: frozenset[int]) -> None:
         detected = looked.crops
         self._count(looked)
         if looked.failure:
@@ -242,7 +244,7 @@ class _Folding:
         if update.write or update.remove:
             self._op.store.crops.apply(looked.image, update)
 
-    def _count(self, looked: Looked) -> None:
+    def _count(self, looked: SearchedPhoto) -> None:
         faces = sum(crop.usable for crop in looked.crops)
         self._result.images += 1
         self._result.faces += faces
@@ -254,52 +256,54 @@ class _Folding:
             self._result.failed.append(SkippedFile(path, looked.report or looked.failure))
 
 
-def adjust(op: OpenProject, crop: Crop, rect: Rect) -> Crop:
+def adjust(session: Session, crop: Crop, rect: Rect) -> Crop:
     """Put a crop's square elsewhere; it is pushed back inside the image. The crop as it is now."""
-    row = op.store.images.row(crop.image)
+    row = session.store.images.row(crop.image)
     placed = rect.inside(row.width, row.height)
-    standing = next(iter(op.store.crops.get([crop.id or 0])), crop)
+    standing = next(iter(session.store.crops.get([crop.id or 0])), crop)
     moved = replace(standing, rect=placed, state=CropState.ADJUSTED, reviewed=True, reason="")
-    with op.edit("Adjust mouth"):
-        return op.store.crops.save(moved)
+    with session.edit("Adjust mouth"):
+        return session.store.crops.save(moved)
 
 
-def accept(op: OpenProject, crop_ids: Iterable[int]) -> None:
+def accept(session: Session, crop_ids: Iterable[int]) -> None:
     """Say that these crops are right; a rejected one is a mouth again."""
-    with op.edit("Accept mouths"):
-        _save(op, [_accepted(crop) for crop in op.store.crops.get(crop_ids) if crop.rect])
+    with session.edit("Accept mouths"):
+        _save(session, [_accepted(crop) for crop in session.store.crops.get(crop_ids) if crop.rect])
 
 
-def reject(op: OpenProject, crop_ids: Iterable[int]) -> None:
+def reject(session: Session, crop_ids: Iterable[int]) -> None:
     """Say that these crops are no mouths, or not wanted; their labels stay."""
-    with op.edit("Reject mouths"):
-        _save(op, [_rejected(crop) for crop in op.store.crops.get(crop_ids) if crop.rect])
+    with session.edit("Reject mouths"):
+        _save(session, [_rejected(crop) for crop in session.store.crops.get(crop_ids) if crop.rect])
 
 
-def choose(op: OpenProject, crop_id: int) -> None:
+def choose(session: Session, crop_id: int) -> None:
     """Keep this face of its image and reject the others."""
-    chosen = next(iter(op.store.crops.get([crop_id])), None)
+    chosen = next(iter(session.store.crops.get([crop_id])), None)
     if chosen is None or chosen.rect is None:
         raise KnownError("This mouth is not there any more.", "Find the mouths of its image again.")
-    others = [crop for crop in op.store.crops.of_image(chosen.image) if crop.id != crop_id]
-    with op.edit("Choose a face"):
-        _save(op, [_accepted(chosen), *(_rejected(crop) for crop in others if crop.rect)])
+    others = [crop for crop in session.store.crops.of_image(chosen.image) if crop.id != crop_id]
+    with session.edit("Choose a face"):
+        _save(session, [_accepted(chosen), *(_rejected(crop) for crop in others if crop.rect)])
 
 
 def add_by_hand(
-    op: OpenProject, image_id: int, rect: Rect, detector: str = BY_HAND
+    session: Session, image_id: int, rect: Rect, detector: str = BY_HAND
 ) -> Crop:  # fmt: skip
     """Add a mouth where no detector saw one; a miss of its image is over. `detector` says whose
     hand it was."""
-    row = op.store.images.row(image_id)
-    standing = op.store.crops.of_image(image_id)
+    row = session.store.images.row(image_id)
+    standing = session.store.crops.of_image(image_id)
     face = 1 + max((crop.face for crop in standing if crop.rect), default=-1)
     placed = rect.inside(row.width, row.height)
     new = Crop(None, image_id, face, CropState.ADJUSTED, placed, (), detector, reviewed=True)
     misses = [crop.id for crop in standing if crop.state is CropState.MISSED]
-    with op.edit("Draw a mouth"):
-        op.store.crops.apply(image_id, CropUpdate((), tuple(i for i in misses if i is not None)))
-        return op.store.crops.save(new)
+    with session.edit("Draw a mouth"):
+        session.store.crops.apply(
+            image_id, CropUpdate((), tuple(i for i in misses if i is not None))
+        )
+        return session.store.crops.save(new)
 
 
 def _accepted(crop: Crop) -> Crop:
@@ -313,9 +317,9 @@ def _rejected(crop: Crop) -> Crop:
     return replace(crop, state=CropState.REJECTED, reviewed=True)
 
 
-def _save(op: OpenProject, crops: Sequence[Crop]) -> None:
+def _save(session: Session, crops: Sequence[Crop]) -> None:
     by_image: dict[int, list[Crop]] = {}
     for crop in crops:
         by_image.setdefault(crop.image, []).append(crop)
     for image, changed in by_image.items():
-        op.store.crops.apply(image, CropUpdate(tuple(changed), ()))
+        session.store.crops.apply(image, CropUpdate(tuple(changed), ()))

@@ -13,7 +13,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Picture
-from workbench.vision.mouths import Looked, Photo
+from workbench.vision.mouths import Photo, SearchedPhoto
 from workbench.vision.reading import read_header
 
 CROP_SIDE = 128  # pixels at most, the size in which crops are exported
@@ -83,7 +83,7 @@ def _found(
 
 
 def _take(
-    looked: Looked, path: str, places: dict[int, list[Picture]], skipped: dict[int, str]
+    looked: SearchedPhoto, path: str, places: dict[int, list[Picture]], skipped: dict[int, str]
 ) -> None:
     rects = [crop.rect for crop in looked.crops if crop.usable and crop.rect is not None]
     if rects:

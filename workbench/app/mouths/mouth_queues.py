@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropTable, Queue
 from workbench.domain.labels import LabelSet, Subject
@@ -16,11 +16,11 @@ Ids = NDArray[np.int64]
 PLAIN = tuple(queue for queue in Queue if queue is not Queue.LABELLED)
 
 
-class MouthBook:
+class MouthQueues:
     """All crops of a project as queues of images; read once, then patched by every `Changes`."""
 
-    def __init__(self, op: OpenProject, label_set: str = "expression") -> None:
-        self._op = op
+    def __init__(self, session: Session, label_set: str = "expression") -> None:
+        self._op = session
         self._wanted_set = label_set
         self.label_set: LabelSet | None = None
         self._table = CropTable.of([])

@@ -12,7 +12,7 @@ from PySide6.QtCore import QCoreApplication
 from workbench.app.jobs import Task
 from workbench.app.results.run_images import RunImages
 from workbench.app.results.scoring import score_pictures
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.metrics import top_k_accuracy
@@ -35,12 +35,12 @@ class Evaluation:
     unread: tuple[SkippedFile, ...]
 
 
-def evaluate_task(op: OpenProject, run_id: str, part: Part = Part.TEST) -> Task:
+def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task:
     """A job that scores a run's part again and compares; ends with Evaluation.
 
     Raises KnownError where the run predicted no image of that part.
     """
-    of_run = RunImages(op, run_id)
+    of_run = RunImages(session, run_id)
     images = of_run.images(of_run.rows(part).tolist())
     if not images:
         raise KnownError(
@@ -50,7 +50,7 @@ def evaluate_task(op: OpenProject, run_id: str, part: Part = Part.TEST) -> Task:
     rows = np.array([image.row for image in images])
     truth, stored = of_run.table.truth[rows], of_run.table.scores[rows]
     marks = of_run.table.marks[rows] if of_run.table.marks is not None else None
-    folder = op.store.runs_folder / run_id
+    folder = session.store.runs_folder / run_id
 
     def work() -> Generator[object | None, None, Evaluation]:
         scored = yield from score_pictures(folder, [image.picture for image in images])

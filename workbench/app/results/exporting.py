@@ -10,7 +10,7 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
 from workbench.app.learner import ServingProcess
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Export, Exported, Going, Picture
@@ -31,14 +31,14 @@ class OnnxFile:
     same_predictions: bool
 
 
-def export_task(op: OpenProject, run_id: str, path: Path) -> Task:
+def export_task(session: Session, run_id: str, path: Path) -> Task:
     """A job that writes the network of a run to `path` as ONNX; ends with OnnxFile.
 
     Fails with a KnownError where the run has no network, no image to check with, or the file
     cannot be written or does not agree with the network.
     """
-    record = op.store.runs.get(run_id)
-    folder = op.store.runs_folder / run_id
+    record = session.store.runs.get(run_id)
+    folder = session.store.runs_folder / run_id
     path = path if path.suffix.lower() == ".onnx" else path.with_name(path.name + ".onnx")
 
     def work() -> Generator[object | None, None, OnnxFile]:

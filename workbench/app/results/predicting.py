@@ -20,7 +20,7 @@ from workbench.app.mouths.cropping import landmarks_file
 from workbench.app.mouths.finding_mouths import with_mouths
 from workbench.app.results.run_images import RunImage, RunImages, takes_crops, thresholds_of
 from workbench.app.results.scoring import Piece, pieces
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
@@ -153,22 +153,22 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("predicting", text)
 
 
-def predict_task(op: OpenProject, run_id: str, image_ids: Sequence[int]) -> Task:
+def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Task:
     """A job that predicts images of the project which a run has not seen, and stores it with the
     run as predictions of no part: suggestions follow from them. Ends with Predicted.
 
     A run on mouth crops predicts each usable crop. Images it was trained or tested on keep their
     predictions; stopping keeps those made so far.
     """
-    of_run = RunImages(op, run_id)
+    of_run = RunImages(session, run_id)
     images = of_run.images([row for row in of_run.rows_of(image_ids).tolist() if of_run.new(row)])
-    folder = op.store.runs_folder / run_id
+    folder = session.store.runs_folder / run_id
 
     def keep(value: object) -> None:
         if isinstance(value, _Kept):
             for table in value.tables:
-                op.store.runs.save_predictions(run_id, table)
-            op.announce(Changes(runs=frozenset({run_id})))
+                session.store.runs.save_predictions(run_id, table)
+            session.announce(Changes(runs=frozenset({run_id})))
 
     title = _tr("Predict {n} images").format(n=len(images))
     return Task(title, lambda: _predict_images(folder, images), apply=keep, kind="predict")
@@ -218,7 +218,7 @@ def _table(images: Sequence[RunImage], piece: Piece) -> PredictionTable:
     )
 
 
-def predict_folder_task(op: OpenProject, run_id: str, folder: Path, csv_path: Path) -> Task:
+def predict_folder_task(session: Session, run_id: str, folder: Path, csv_path: Path) -> Task:
     """A job that predicts all image files below `folder` into a CSV file; ends with
     PredictedFolder. Files that cannot be read, or show no mouth where one is needed, have a row
     with the reason.
@@ -227,10 +227,10 @@ def predict_folder_task(op: OpenProject, run_id: str, folder: Path, csv_path: Pa
     pixels, the size in which crops are exported) is taken whole; in any other the mouths are found
     first, and each has a row of its own.
     """
-    record = op.store.runs.get(run_id)
-    run_folder = op.store.runs_folder / run_id
-    mouths = takes_crops(op, record)
-    landmarks = landmarks_file(op) if mouths else Path()
+    record = session.store.runs.get(run_id)
+    run_folder = session.store.runs_folder / run_id
+    mouths = takes_crops(session, record)
+    landmarks = landmarks_file(session) if mouths else Path()
     if not folder.is_dir():
         raise KnownError(f"There is no folder {folder}.", "Choose a folder with images.")
 

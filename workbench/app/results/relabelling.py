@@ -13,7 +13,7 @@ from workbench.domain.metrics import confusion_matrix
 
 if TYPE_CHECKING:
     from workbench.app.results.results import Scope
-    from workbench.app.session import OpenProject
+    from workbench.app.session import Session
 
 
 IntArray = NDArray[np.int64]
@@ -22,7 +22,7 @@ IntArray = NDArray[np.int64]
 class CurrentLabels:
     """The labels that the predicted images and crops carry now, of one head's label set."""
 
-    def __init__(self, project: OpenProject, results: RunResults, head: str) -> None:
+    def __init__(self, project: Session, results: RunResults, head: str) -> None:
         self._project, self._results, self._head = project, results, head
         self.label_set: LabelSet | None = project.store.labels.sets().get(results.label_set(head))
         self._now = self._read()

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
-from workbench.app.results.run_comparison import Comparison
+from workbench.app.results.run_comparison import RunComparison
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
 
@@ -91,7 +91,7 @@ def epochs_csv(epochs: Mapping[str, Sequence[Epoch]]) -> str:
     )
 
 
-def comparison_csv(comparison: Comparison, paths: Mapping[int, str]) -> str:
+def comparison_csv(comparison: RunComparison, paths: Mapping[int, str]) -> str:
     """One row per image: its path, its label, what each run said, and the outcome."""
     first, second = comparison.first, comparison.second
     said = dict(

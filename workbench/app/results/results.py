@@ -29,7 +29,7 @@ from workbench.domain.runs import LabelList, RunRecord
 from workbench.domain.splits import PARTS, Part
 
 if TYPE_CHECKING:
-    from workbench.app.session import OpenProject
+    from workbench.app.session import Session
 
 
 IntArray = NDArray[np.int64]
@@ -114,7 +114,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoreRows:
     """Accuracies and the expected calibration error in [0, 1] over `images`; NaN without images."""
 
     top1: float
@@ -274,12 +274,12 @@ class RunResults:
             return list(zip(labels, self.marked.classes(self.inside(scope)), strict=True))
         return list(zip(labels, class_scores(self.matrix(scope)), strict=True))
 
-    def scores(self, scope: Scope) -> Scores:
+    def scores(self, scope: Scope) -> ScoreRows:
         truth, scores, predicted = self.outputs(scope.head)
         mask = self.inside(scope)
         images = int(mask.sum())
         if not images:
-            return Scores(float("nan"), float("nan"), float("nan"), 0)
+            return ScoreRows(float("nan"), float("nan"), float("nan"), 0)
         bins = self.reliability(scope)
         gaps = (b.images * abs(b.accuracy - b.confidence) for b in bins if b.images)
         top5 = (
@@ -288,7 +288,7 @@ class RunResults:
             else 1.0
         )
         right = int((truth == predicted)[mask].sum())
-        return Scores(right / images, top5, sum(gaps) / images, images)
+        return ScoreRows(right / images, top5, sum(gaps) / images, images)
 
     def reliability(self, scope: Scope) -> tuple[ReliabilityBin, ...]:
         truth, _, predicted = self.outputs(scope.head)
@@ -310,14 +310,14 @@ class RunResults:
         ]
 
 
-def rename_run(project: OpenProject, run_id: str, name: str) -> None:
+def rename_run(project: Session, run_id: str, name: str) -> None:
     """Give a run another name; the empty one is refused silently by keeping the former."""
     if name.strip():
         project.store.runs.update(run_id, name=name.strip())
         project.announce(Changes(runs=frozenset({run_id})))
 
 
-def load_results(project: OpenProject, run_id: str) -> RunResults:
+def load_results(project: Session, run_id: str) -> RunResults:
     """A run with all its predictions; raises KnownError where it has none yet."""
     store = project.store
     record = store.runs.get(run_id)

@@ -19,7 +19,7 @@ from workbench.domain.splits import Part
 IntArray = NDArray[np.int64]
 
 
-class Outcome(StrEnum):
+class PairOutcome(StrEnum):
     """How two runs judged the same image."""
 
     BOTH_RIGHT = "both right"
@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Rows of the first run's table per outcome; `p` is McNemar's exact p in [0, 1].
 
     `left_out` counts the first run's images that the second was not scored on, or that had another
@@ -38,7 +38,7 @@ class Comparison:
 
     first: RunResults
     second: RunResults
-    rows: dict[Outcome, IntArray]
+    rows: dict[PairOutcome, IntArray]
     p: float
     left_out: int
 
@@ -47,7 +47,7 @@ class Comparison:
         return sum(len(rows) for rows in self.rows.values())
 
 
-def compare(first: RunResults, second: RunResults, part: Part | None) -> Comparison:
+def compare(first: RunResults, second: RunResults, part: Part | None) -> RunComparison:
     """Match the two runs' predictions of `part` by image and crop, and count the outcomes."""
     scope = Scope(part)
     mine, theirs = first.rows(scope), second.rows(scope)
@@ -57,13 +57,13 @@ def compare(first: RunResults, second: RunResults, part: Part | None) -> Compari
     right = _truth(first, at_mine) == _prediction(first, at_mine)
     also = _truth(second, at_theirs) == _prediction(second, at_theirs)
     rows = {
-        Outcome.BOTH_RIGHT: at_mine[right & also],
-        Outcome.ONLY_FIRST: at_mine[right & ~also],
-        Outcome.ONLY_SECOND: at_mine[~right & also],
-        Outcome.BOTH_WRONG: at_mine[~right & ~also],
+        PairOutcome.BOTH_RIGHT: at_mine[right & also],
+        PairOutcome.ONLY_FIRST: at_mine[right & ~also],
+        PairOutcome.ONLY_SECOND: at_mine[~right & also],
+        PairOutcome.BOTH_WRONG: at_mine[~right & ~also],
     }
-    p = mcnemar(len(rows[Outcome.ONLY_FIRST]), len(rows[Outcome.ONLY_SECOND]))
-    return Comparison(first, second, rows, p, len(mine) - len(at_mine))
+    p = mcnemar(len(rows[PairOutcome.ONLY_FIRST]), len(rows[PairOutcome.ONLY_SECOND]))
+    return RunComparison(first, second, rows, p, len(mine) - len(at_mine))
 
 
 def _matched(

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageRow
@@ -25,7 +25,7 @@ from workbench.domain.splits import PARTS, Part
 IntArray = NDArray[np.int64]
 
 
-class Shown(StrEnum):
+class ShownImages(StrEnum):
     """Which of a part's images are looked at."""
 
     ALL = "all"
@@ -65,15 +65,19 @@ class RowScores:
     view_truth: str = ""
 
 
-def usable_runs(op: OpenProject) -> list[RunRecord]:
+def usable_runs(session: Session) -> list[RunRecord]:
     """Runs with a trained network, newest first."""
     trained = (RunStatus.FINISHED, RunStatus.STOPPED)
-    return [run for run in op.store.runs.all() if run.status in trained and has_network(op, run)]
+    return [
+        run
+        for run in session.store.runs.all()
+        if run.status in trained and has_network(session, run)
+    ]
 
 
-def has_network(op: OpenProject, run: RunRecord) -> bool:
+def has_network(session: Session, run: RunRecord) -> bool:
     """Whether the run's folder holds weights and how to rebuild the network."""
-    folder = op.store.runs_folder / run.id
+    folder = session.store.runs_folder / run.id
     return (folder / WEIGHTS_FILE).is_file() and (folder / MODEL_FILE).is_file()
 
 
@@ -87,20 +91,20 @@ def thresholds_of(run_folder: Path) -> tuple[float, ...]:
         raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
 
 
-def takes_crops(op: OpenProject, record: RunRecord) -> bool:
+def takes_crops(session: Session, record: RunRecord) -> bool:
     """Whether a run looks at mouth crops rather than at whole images."""
-    known = op.store.labels.sets().get(record.labels.target.name)
+    known = session.store.labels.sets().get(record.labels.target.name)
     return known is not None and known.subject is Subject.CROP
 
 
 class RunImages:
     """Rows of a run's predictions, and behind them rows for images that it never predicted."""
 
-    def __init__(self, op: OpenProject, run_id: str) -> None:
-        self._op = op
-        self.record = op.store.runs.get(run_id)
-        self.table = op.store.runs.predictions(run_id, None)
-        self.crops = takes_crops(op, self.record)
+    def __init__(self, session: Session, run_id: str) -> None:
+        self._op = session
+        self.record = session.store.runs.get(run_id)
+        self.table = session.store.runs.predictions(run_id, None)
+        self.crops = takes_crops(session, self.record)
         self._further: list[tuple[int, int]] = []  # (image, crop or -1)
 
     def parts(self) -> list[Part]:
@@ -108,16 +112,16 @@ class RunImages:
         held = set(np.unique(self.table.parts).tolist())
         return [part for part in reversed(PARTS) if PART_CODES[part] in held]
 
-    def rows(self, part: Part | None, shown: Shown = Shown.ALL) -> IntArray:
+    def rows(self, part: Part | None, shown: ShownImages = ShownImages.ALL) -> IntArray:
         """Rows of a part (None: of any); wrong ones the surest first, as they say the most."""
         mask = np.ones(len(self.table), bool)
         if part is not None:
             mask &= self.table.parts == PART_CODES[part]
         hit = self.table.truth == self.table.predicted
-        if shown is not Shown.ALL:
-            mask &= (self.table.truth >= 0) & (hit == (shown is Shown.RIGHT))
+        if shown is not ShownImages.ALL:
+            mask &= (self.table.truth >= 0) & (hit == (shown is ShownImages.RIGHT))
         rows = np.flatnonzero(mask).astype(np.int64)
-        if shown is Shown.WRONG:
+        if shown is ShownImages.WRONG:
             rows = rows[np.argsort(-self.table.scores[rows].max(axis=1), kind="stable")]
         return rows
 
@@ -217,9 +221,9 @@ class RunImages:
         )
 
 
-def newest_usable(op: OpenProject) -> RunRecord:
+def newest_usable(session: Session) -> RunRecord:
     """The newest run with a trained network; raises KnownError where there is none."""
-    runs = usable_runs(op)
+    runs = usable_runs(session)
     if not runs:
         raise KnownError(
             "There is no trained run in this project yet.", "Train one on the Train page first."

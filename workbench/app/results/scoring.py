@@ -32,7 +32,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Scores:
+class PictureScores:
     """Scores of all pictures: `read` is a mask over them, `known` has a row for each one read, and
     so has `view_known` where the run's head is joint."""
 
@@ -77,7 +77,7 @@ def _piece(answer: Scored, start: int) -> Piece:
 
 def score_pictures(
     folder: Path, pictures: Sequence[Picture]
-) -> Generator[object | None, None, Scores]:
+) -> Generator[object | None, None, PictureScores]:
     """All pictures scored, yielding only reports and heartbeats."""
     read = np.zeros(len(pictures), bool)
     rows: list[NDArray[np.float32]] = []
@@ -94,4 +94,4 @@ def score_pictures(
             views.append(piece.view_scores)
         unread += [SkippedFile(pictures[at].path, reason) for at, reason in piece.unread]
     known = np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
-    return Scores(read, known, np.concatenate(views) if views else None, tuple(unread))
+    return PictureScores(read, known, np.concatenate(views) if views else None, tuple(unread))

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.similarity import Ranking
 from workbench.app.similar.suggesting import by_uncertainty
 from workbench.domain.changes import Changes
@@ -20,8 +20,8 @@ class ImageList:
     """Ids in the order shown, kept in step with the project without asking for all of them each
     time a label is given."""
 
-    def __init__(self, op: OpenProject) -> None:
-        self._op = op
+    def __init__(self, session: Session) -> None:
+        self._op = session
         self.filter = ImageFilter()
         self.sort = Sort.NAME
         self.descending = False

@@ -14,10 +14,10 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.learner import ask
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource
 from workbench.domain.advice import FROZEN
-from workbench.domain.clusters import FEWEST, METHODS, ROUNDS, Clustering, ClusterOrder, Clusters
+from workbench.domain.clusters import FEWEST, METHODS, ROUNDS, Clustering, ClusterRequest, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import Author, LabelSet, Subject
 from workbench.domain.reports import Clustered, Progress
@@ -33,9 +33,9 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("clustering", text)
 
 
-def cluster_order(
+def cluster_request(
     source: FeatureSource, method: str, clusters: int, rounds: int = 0, seed: int = 0
-) -> ClusterOrder:
+) -> ClusterRequest:
     """What the learning program is asked for; 0 rounds are as many as the method usually needs.
     Raises ValueRefused for a method there is not, or fewer than two clusters."""
     if method not in METHODS:
@@ -43,7 +43,7 @@ def cluster_order(
     if clusters < FEWEST:
         raise ValueRefused("clusters", clusters, f"{FEWEST} or more")
     whole = method == "iic"
-    return ClusterOrder(
+    return ClusterRequest(
         start=source.order,
         folder="",
         method="iic" if whole else "deepcluster",
@@ -55,12 +55,12 @@ def cluster_order(
     )
 
 
-def cluster_task(op: OpenProject, source: FeatureSource, order: ClusterOrder) -> Task:
+def cluster_task(session: Session, source: FeatureSource, order: ClusterRequest) -> Task:
     """A job that groups all images (or crops, where the source looks at crops) and ends
     Done(Clustering). Stopped, the same job goes on from its last whole round; done, it ends at
     once."""
-    clusterings, database = op.store.clusterings, op.store.folder / DATABASE_FILE
-    passing = op.store.runs_folder
+    clusterings, database = session.store.clusterings, session.store.folder / DATABASE_FILE
+    passing = session.store.runs_folder
 
     def work() -> Generator[object | None, None, Clustering]:
         yield Progress(done=0, text=_tr("Looking for the images"))
@@ -89,7 +89,7 @@ def cluster_task(op: OpenProject, source: FeatureSource, order: ClusterOrder) ->
     return Task(title, work, finish=finish, kind="cluster")
 
 
-def _id_of(order: ClusterOrder, files: Sequence[SubjectFile]) -> str:
+def _id_of(order: ClusterRequest, files: Sequence[SubjectFile]) -> str:
     digest = blake2b(msgspec.json.encode(order), digest_size=6)
     for file in files:
         digest.update(f"{file.hash} {file.box} ".encode())
@@ -106,18 +106,18 @@ def _sample(file: SubjectFile) -> Sample:
     )
 
 
-def carried(op: OpenProject, clusters: Clusters, label_set: str) -> NDArray[np.int64]:
+def carried(session: Session, clusters: Clusters, label_set: str) -> NDArray[np.int64]:
     """How many images of each cluster carry each label of a set now: a row for each cluster, a
     column for each label and a last one for none."""
-    names = op.store.labels.get(label_set).names
-    labels = op.store.labels.label_ids(clusters.images, label_set)
+    names = session.store.labels.get(label_set).names
+    labels = session.store.labels.label_ids(clusters.images, label_set)
     shape = (int(clusters.clusters.max(initial=-1)) + 1, len(names) + 1)
     at = clusters.clusters * shape[1] + np.where(labels < 0, len(names), labels)
     return np.bincount(at, minlength=shape[0] * shape[1]).reshape(shape).astype(np.int64)
 
 
 def label_clusters(
-    op: OpenProject,
+    session: Session,
     clusters: Clusters,
     label_set: str,
     named: Mapping[int, str],
@@ -130,7 +130,7 @@ def label_clusters(
 
     Raises KnownError where the set speaks of crops or a cluster has no image.
     """
-    known = op.store.labels.sets().get(label_set, LabelSet(label_set))
+    known = session.store.labels.sets().get(label_set, LabelSet(label_set))
     if known.subject is not Subject.IMAGE:
         raise KnownError(
             f"Labels of “{label_set}” are given to mouth crops.", "Choose a label set of images."
@@ -138,16 +138,16 @@ def label_clusters(
     wanted = known.with_labels(tuple(named.values()))
     count = int(clusters.clusters.max(initial=-1)) + 1
     changed: set[int] = set()
-    there = set(op.store.images.ids().tolist())
-    with op.edit(_said(label_set, named)):
-        if wanted != op.store.labels.sets().get(label_set):
-            op.store.labels.save_set(wanted)
+    there = set(session.store.images.ids().tolist())
+    with session.edit(_said(label_set, named)):
+        if wanted != session.store.labels.sets().get(label_set):
+            session.store.labels.save_set(wanted)
         for cluster, label in named.items():
             if not 0 <= cluster < count:
                 raise ValueRefused("group", cluster + 1, f"1 to {count}")
             images = [one for one in clusters.members(cluster, share).tolist() if one in there]
             sure = clusters.sureness(cluster)
-            changed |= op.store.labels.assign(images, label_set, label, Author.HUMAN, sure)
+            changed |= session.store.labels.assign(images, label_set, label, Author.HUMAN, sure)
     return len(changed)
 
 
@@ -159,12 +159,12 @@ def _said(label_set: str, named: Mapping[int, str]) -> str:
 
 
 def agreement(
-    op: OpenProject, clusters: Clusters, label_set: str
+    session: Session, clusters: Clusters, label_set: str
 ) -> tuple[float, float, int] | None:
     """How clusters agree with the labels that images carry already: normalised mutual information
     (arithmetic mean of the entropies), the share of images that carry the commonest label of their
     cluster, and how many carry one at all; None where fewer than two labels do."""
-    labels = op.store.labels.label_ids(clusters.images, label_set)
+    labels = session.store.labels.label_ids(clusters.images, label_set)
     own = clusters.clusters[labels >= 0]
     labels = labels[labels >= 0]
     if len(np.unique(labels)) < 2:

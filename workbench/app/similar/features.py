@@ -13,13 +13,13 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.learner import ask
 from workbench.app.results.run_images import takes_crops, usable_runs
-from workbench.app.session import OpenProject
-from workbench.app.transfer.assessing import start_order
+from workbench.app.session import Session
+from workbench.app.transfer.assessing import start_request
 from workbench.app.weights import weights_path
-from workbench.domain.assessments import StartOrder
+from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.features import FeatureOrder, feature_key, places_of
+from workbench.domain.features import FeatureRequest, feature_key, places_of
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Featured, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
@@ -43,7 +43,7 @@ class FeatureSource:
 
     name: str
     words: str
-    order: StartOrder
+    order: StartRequest
     crops: bool = False
 
 
@@ -72,19 +72,19 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("features", text)
 
 
-def feature_sources(op: OpenProject) -> list[FeatureSource]:
+def feature_sources(session: Session) -> list[FeatureSource]:
     """What images can be compared by at once: runs with a network, newest first, then ImageNet
     weights that are on this machine. A run whose network cannot be read is left out."""
     names = sorted(BACKBONES, key=lambda n: PREFERRED.index(n) if n in PREFERRED else 99)
-    known = [f"run:{run.id}" for run in usable_runs(op)]
+    known = [f"run:{run.id}" for run in usable_runs(session)]
     found = []
     for name in (*known, *(n for n in names if weights_path(n) is not None)):
         with contextlib.suppress(KnownError):
-            found.append(feature_source(op, name))
+            found.append(feature_source(session, name))
     return found
 
 
-def feature_source(op: OpenProject, name: str = "", crops: bool | None = None) -> FeatureSource:
+def feature_source(session: Session, name: str = "", crops: bool | None = None) -> FeatureSource:
     """The source called `name`, "" for the best there is: the newest run, else ImageNet weights on
     this machine. `crops` asks for mouth crops instead of images; None leaves that to the run.
 
@@ -92,23 +92,23 @@ def feature_source(op: OpenProject, name: str = "", crops: bool | None = None) -
     """
     kind, _, rest = name.partition(":")
     if not name:
-        found = _best(op)
+        found = _best(session)
     elif kind == "run" and rest:
-        record = op.store.runs.get(rest)
+        record = session.store.runs.get(rest)
         known = parse_toml(record.recipe_toml, record.name).get("backbone", "")
         words = _tr("{run} · {backbone}").format(run=record.name, backbone=known)
-        order = start_order(op, name, "")
-        mouths = takes_crops(op, record) and bool(op.store.crops.detected_sources())
+        order = start_request(session, name, "")
+        mouths = takes_crops(session, record) and bool(session.store.crops.detected_sources())
         found = FeatureSource(name, words, order, mouths)
     else:
-        found = _of_backbone(op, name)
+        found = _of_backbone(session, name)
     if crops is None or crops == found.crops:
         return found
     return FeatureSource(found.name, found.words, found.order, crops)
 
 
-def _best(op: OpenProject) -> FeatureSource:
-    sources = feature_sources(op)
+def _best(session: Session) -> FeatureSource:
+    sources = feature_sources(session)
     if not sources:
         raise KnownError(
             "There is no network yet to compare images by.",
@@ -117,22 +117,22 @@ def _best(op: OpenProject) -> FeatureSource:
     return sources[0]
 
 
-def _of_backbone(op: OpenProject, name: str) -> FeatureSource:
+def _of_backbone(session: Session, name: str) -> FeatureSource:
     known, mark, file = name.partition("=")
     title = backbone(known).title
     if mark:
         return FeatureSource(
-            name, f"{Path(file).name} · {title}", start_order(op, f"file:{file}", known)
+            name, f"{Path(file).name} · {title}", start_request(session, f"file:{file}", known)
         )
     path = weights_path(known)
     if path is None:
         there = ", ".join(n for n in BACKBONES if weights_path(n) is not None) or "none"
         raise ValueRefused("start", known, f"weights on this machine ({there}), or {known}=FILE")
-    order = StartOrder(start="imagenet", backbone=known, weights=str(path))
+    order = StartRequest(start="imagenet", backbone=known, weights=str(path))
     return FeatureSource(name, f"ImageNet · {title}", order)
 
 
-def index_name(order: StartOrder) -> str:
+def index_name(order: StartRequest) -> str:
     """What an index is called: by its backbone and the bytes of its weights, and for a run of how
     the network is built around them. Raises KnownError where the weights cannot be read."""
     files = [Path(order.weights)]
@@ -150,10 +150,10 @@ def index_name(order: StartOrder) -> str:
 class Indexer:
     """Brings the index of a source up to date. Made where the project is used, driven by a job."""
 
-    def __init__(self, op: OpenProject, source: FeatureSource) -> None:
-        self._indexes = op.store.features
-        self._database = op.store.folder / DATABASE_FILE
-        self._passing = op.store.runs_folder
+    def __init__(self, session: Session, source: FeatureSource) -> None:
+        self._indexes = session.store.features
+        self._database = session.store.folder / DATABASE_FILE
+        self._passing = session.store.runs_folder
         self._source = source
 
     def steps(self, files: Sequence[Path] = ()) -> Steps:
@@ -207,7 +207,7 @@ class Indexer:
     ) -> Generator[object | None, None, int]:
         dimensions = index.card.dimensions if index.card is not None else GUESSED
         self._indexes.make_room(name, 2 * dimensions * len(missing))
-        order = FeatureOrder(start=self._source.order, folder=str(self._indexes.place(name)))
+        order = FeatureRequest(start=self._source.order, folder=str(self._indexes.place(name)))
         files = {SAMPLES_FILE: encode_samples(list(missing))}
         answer = yield from ask("features", order, files, self._passing, Featured)
         return answer.rows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
 from workbench.domain.features import Keys, Votes, places_of, vote
@@ -52,7 +52,7 @@ def _tr(text: str) -> str:
 
 
 def recognise_task(
-    op: OpenProject,
+    session: Session,
     source: FeatureSource,
     label_set: str,
     k: int = 20,
@@ -65,11 +65,11 @@ def recognise_task(
 
     Raises KnownError and ValueRefused where the set is unknown or nobody has a label of it.
     """
-    known, crops = _labelled(op, label_set)
+    known, crops = _labelled(session, label_set)
     source = dataclasses.replace(source, crops=crops)
-    names = op.store.labels.get(label_set).names
+    names = session.store.labels.get(label_set).names
     asked = None if images is None else np.asarray(images, np.int64)
-    indexer = Indexer(op, source)
+    indexer = Indexer(session, source)
 
     def work() -> Generator[object | None, None, Recognised]:
         found = yield from indexer.steps(files)
@@ -93,17 +93,17 @@ def recognise_task(
     return Task(_tr("Recognise {0} by neighbours").format(label_set), work, kind="similar")
 
 
-def _labelled(op: OpenProject, label_set: str) -> tuple[IntArray, bool]:
+def _labelled(session: Session, label_set: str) -> tuple[IntArray, bool]:
     """The position of the label of the image with each id, -1 without one; of each crop where the
     set is about crops and there are any (True then)."""
-    known = op.store.labels.get(label_set)
-    crops = known.subject is Subject.CROP and bool(op.store.crops.detected_sources())
+    known = session.store.labels.get(label_set)
+    crops = known.subject is Subject.CROP and bool(session.store.crops.detected_sources())
     if crops:
-        table = op.store.crops.table(label_set)
+        table = session.store.crops.table(label_set)
         subjects, labels = table.crops, table.labels
     else:
-        subjects = op.store.images.ids()
-        labels = op.store.labels.label_ids(subjects, label_set)
+        subjects = session.store.images.ids()
+        labels = session.store.labels.label_ids(subjects, label_set)
     by_id = np.full(int(subjects.max(initial=0)) + 1, -1, np.int64)
     by_id[subjects] = labels
     return by_id, crops

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
 from workbench.domain.features import similarity_to
@@ -55,7 +55,7 @@ def _tr(text: str) -> str:
 
 
 def similar_task(
-    op: OpenProject,
+    session: Session,
     source: FeatureSource,
     images: Sequence[int] | IntArray,
     files: Sequence[Path] = (),
@@ -65,7 +65,7 @@ def similar_task(
     ends Done(Ranking); features that are missing are computed first. `name` is said in its title.
     """
     asked = np.asarray(images, np.int64)
-    indexer = Indexer(op, source)
+    indexer = Indexer(session, source)
 
     def work() -> Generator[object | None, None, Ranking]:
         found = yield from indexer.steps(files)

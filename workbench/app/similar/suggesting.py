@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject
 from workbench.app.jobs import Task
 from workbench.app.results.predicting import predict_task
 from workbench.app.results.run_images import has_network
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.labels import Author, Subject
 from workbench.domain.runs import RunStatus
@@ -32,12 +32,12 @@ class Suggestion:
 
 
 def suggestions(
-    op: OpenProject, label_set: str, image_ids: Sequence[int] | IntArray
+    session: Session, label_set: str, image_ids: Sequence[int] | IntArray
 ) -> dict[int, Suggestion]:
     """The newest run's label for each of these images that it predicted, labelled or not; labels
     that the set no longer has are left out."""
-    known = op.store.labels.get(label_set).names
-    found = op.store.runs.suggestions(label_set, image_ids)
+    known = session.store.labels.get(label_set).names
+    found = session.store.runs.suggestions(label_set, image_ids)
     return {
         image: Suggestion(label, confidence)
         for image, (label, confidence) in found.items()
@@ -45,10 +45,10 @@ def suggestions(
     }
 
 
-def accept(op: OpenProject, image_ids: Sequence[int] | IntArray, label_set: str) -> int:
+def accept(session: Session, image_ids: Sequence[int] | IntArray, label_set: str) -> int:
     """Label images as suggested, in one edit; gives how many were. A person accepts: the label is
     a person's, and the model's confidence stays with it. Images without a suggestion are left."""
-    found = suggestions(op, label_set, image_ids)
+    found = suggestions(session, label_set, image_ids)
     if not found:
         return 0
     alike: dict[tuple[str, float], list[int]] = defaultdict(list)
@@ -56,51 +56,51 @@ def accept(op: OpenProject, image_ids: Sequence[int] | IntArray, label_set: str)
         alike[suggestion.label, suggestion.confidence].append(image)
     count = len(found)
     text = f"Accept {label_set} of {count} image{'s' * (count != 1)}"
-    with op.edit(text):
+    with session.edit(text):
         for (label, confidence), images in alike.items():
-            op.store.labels.assign(images, label_set, label, Author.HUMAN, confidence)
+            session.store.labels.assign(images, label_set, label, Author.HUMAN, confidence)
     return count
 
 
 def by_uncertainty(
-    op: OpenProject, label_set: str, image_ids: Sequence[int] | IntArray
+    session: Session, label_set: str, image_ids: Sequence[int] | IntArray
 ) -> IntArray:
     """These images, those first of which the newest run is least sure (1 − its top score); images
     it has not seen come last, in the order given."""
     ids = np.asarray(image_ids, np.int64)
-    found = op.store.runs.suggestions(label_set, ids)
+    found = session.store.runs.suggestions(label_set, ids)
     doubt = np.array([1.0 - found[i][1] if i in found else -1.0 for i in ids.tolist()])
     ordered: IntArray = ids[np.argsort(-doubt, kind="stable")]
     return ordered
 
 
-def unseen(op: OpenProject, label_set: str) -> IntArray:
+def unseen(session: Session, label_set: str) -> IntArray:
     """Images of the project without a label of the set and without a suggestion for it."""
-    ids = op.store.images.ids()
-    unlabelled = ids[op.store.labels.label_ids(ids, label_set) < 0]
-    known = op.store.runs.suggestions(label_set, unlabelled)
+    ids = session.store.images.ids()
+    unlabelled = ids[session.store.labels.label_ids(ids, label_set) < 0]
+    known = session.store.runs.suggestions(label_set, unlabelled)
     return unlabelled[~np.isin(unlabelled, np.fromiter(known, np.int64, len(known)))]
 
 
-def suggest_task(op: OpenProject, label_set: str) -> Task | None:
+def suggest_task(session: Session, label_set: str) -> Task | None:
     """A job after which images without a label of this set carry a suggestion; None where no run
     has learned the set, or none of the images needs one."""
-    run = op.store.runs.newest(label_set)
-    if run is None or not has_network(op, run):
+    run = session.store.runs.newest(label_set)
+    if run is None or not has_network(session, run):
         return None
-    images = unseen(op, label_set)
-    return predict_task(op, run.id, images.tolist()) if len(images) else None
+    images = unseen(session, label_set)
+    return predict_task(session, run.id, images.tolist()) if len(images) else None
 
 
-class SuggestionKeeper(QObject):
+class SuggestionUpdater(QObject):
     """Has images without a label predicted whenever a run ends that has learned a label set of
     images, so that suggestions are there when the person comes to label on."""
 
-    def __init__(self, op: OpenProject, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._op = op
+        self._op = session
         self._finished = self._finished_runs()
-        op.changed.connect(self._changed)
+        session.changed.connect(self._changed)
 
     def _finished_runs(self) -> frozenset[str]:
         runs = self._op.store.runs.all()

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.training import load_predictions
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
@@ -55,7 +55,7 @@ class _Found:
     reports: Sequence[AnyReport]
 
 
-def adopt(op: OpenProject, folder: Path, name: str = "") -> Adopted:
+def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
     """Copy a run folder into the project and list its run, with curves and predictions.
 
     Images are known again by the hash of their content, mouths by their image and square. A run
@@ -64,7 +64,7 @@ def adopt(op: OpenProject, folder: Path, name: str = "") -> Adopted:
     folder knows none of this project's images; then nothing was changed.
     """
     found = _read(folder)
-    ids = _ids(op, found.samples)
+    ids = _ids(session, found.samples)
     if not ids:
         raise KnownError(
             f"{folder} was trained on none of this project's images.",
@@ -78,17 +78,17 @@ def adopt(op: OpenProject, folder: Path, name: str = "") -> Adopted:
             f"The run in {folder} is not finished, and cannot be gone on with here.",
             "Let it finish where it is trained, then adopt it.",
         )
-    record = _record(op, folder, name, found, ended)
-    _copy(folder, op.store.runs_folder / record.id, None if own else _own(found.samples, ids))
-    op.store.runs.create(record)
+    record = _record(session, folder, name, found, ended)
+    _copy(folder, session.store.runs_folder / record.id, None if own else _own(found.samples, ids))
+    session.store.runs.create(record)
     for report in found.reports:
         if isinstance(report, Started):
-            op.store.runs.truncate_epochs(record.id, report.epoch - 1)
+            session.store.runs.truncate_epochs(record.id, report.epoch - 1)
         elif isinstance(report, Epoch):
-            op.store.runs.add_epoch(record.id, report)
+            session.store.runs.add_epoch(record.id, report)
     if table is not None:
-        op.store.runs.save_predictions(record.id, table)
-    op.announce(Changes(runs=frozenset({record.id})))
+        session.store.runs.save_predictions(record.id, table)
+    session.announce(Changes(runs=frozenset({record.id})))
     return Adopted(record, sum(_key(sample) not in ids for sample in found.samples))
 
 
@@ -125,11 +125,11 @@ def _check_model(card: ModelCard, recipe: Recipe, labels: RunLabels) -> None:
         raise ValueRefused(MODEL_FILE, card.backbone, f"a network trained after {RECIPE_FILE}")
 
 
-def _ids(op: OpenProject, samples: Sequence[Sample]) -> dict[Key, Key]:
+def _ids(session: Session, samples: Sequence[Sample]) -> dict[Key, Key]:
     """What this project calls the images and crops of the samples that it has."""
-    images = {sample.hash: op.store.images.by_hash(sample.hash) for sample in samples}
+    images = {sample.hash: session.store.images.by_hash(sample.hash) for sample in samples}
     here = [image for image in images.values() if image is not None]
-    crops = op.store.crops.of_images(here) if any(s.crop is not None for s in samples) else {}
+    crops = session.store.crops.of_images(here) if any(s.crop is not None for s in samples) else {}
     found: dict[Key, Key] = {}
     for sample in samples:
         image = images[sample.hash]
@@ -177,11 +177,11 @@ def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
 
 
 def _record(
-    op: OpenProject, folder: Path, name: str, found: _Found, ended: Finished | None
+    session: Session, folder: Path, name: str, found: _Found, ended: Finished | None
 ) -> RunRecord:
-    taken = {record.id for record in op.store.runs.all()}
+    taken = {record.id for record in session.store.runs.all()}
     run_id = folder.resolve().name
-    if run_id in taken or (op.store.runs_folder / run_id).exists():
+    if run_id in taken or (session.store.runs_folder / run_id).exists():
         run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     now = time.time()
     epochs = [report.epoch for report in found.reports if isinstance(report, Epoch)]

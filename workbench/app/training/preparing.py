@@ -16,7 +16,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task, ended, nothing
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import SampleSet, collect, ready_made
@@ -127,7 +127,7 @@ DEFAULT_SPLIT = SplitPlan()
 DEFAULT_SPLIT_NOTE = "There was no split: 70 % train, 15 % validation and 15 % test were drawn."
 
 
-def advise(project: OpenProject, partial: Mapping[str, object]) -> Advice:
+def advise(project: Session, partial: Mapping[str, object]) -> Advice:
     """What an expert would choose for the project's labels of the target that `partial` names.
 
     Raises KnownError where the labels allow no training, ValueRefused for an unknown target.
@@ -148,7 +148,7 @@ class Frozen:
 
 
 def prepare(
-    project: OpenProject,
+    project: Session,
     partial: Mapping[str, object],
     name: str = "",
     plan: SplitPlan | None = None,
@@ -163,7 +163,7 @@ def prepare(
 
 
 def prepare_task(
-    project: OpenProject,
+    project: Session,
     partial: Mapping[str, object],
     name: str = "",
     plan: SplitPlan | None = None,
@@ -214,7 +214,7 @@ def _freeze(
     return Frozen(run_id, name, recipe, found.labels, drawn)
 
 
-def _keep(project: OpenProject, frozen: Frozen, status: RunStatus = RunStatus.QUEUED) -> RunRecord:
+def _keep(project: Session, frozen: Frozen, status: RunStatus = RunStatus.QUEUED) -> RunRecord:
     """Let the project know of a run, and of the split that was drawn for it."""
     store, recipe = project.store, frozen.recipe
     if frozen.drawn is not None and store.splits.current() is None:

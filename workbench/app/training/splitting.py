@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Subject
 from workbench.domain.splits import Part, SplitPlan, stratified_split
@@ -17,7 +17,7 @@ from workbench.storage.project import Project
 STRATA = ("category", "view")
 
 
-def split(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[Part, int]:
+def split(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[Part, int]:
     """Make a split of all images as one edit and the current one; how many are in each part.
 
     Each combination of labels of the sets in `stratify` (of an image, or of its mouths) is divided
@@ -25,13 +25,13 @@ def split(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) ->
     of the same bytes are one image, so they never stand in two parts. Raises KnownError without
     images, ValueRefused for an unknown set.
     """
-    put_split(op, plan, draw(op.store, plan, stratify))
-    return op.store.splits.counts()
+    put_split(session, plan, draw(session.store, plan, stratify))
+    return session.store.splits.counts()
 
 
-def split_task(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> Task:
+def split_task(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> Task:
     """A job that does what `split` does, for a window that must not wait."""
-    folder = op.store.folder
+    folder = session.store.folder
 
     def work() -> Generator[object | None, None, dict[int, Part]]:
         yield None
@@ -40,17 +40,17 @@ def split_task(op: OpenProject, plan: SplitPlan, stratify: Sequence[str] = STRAT
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
-            put_split(op, plan, outcome.value)
+            put_split(session, plan, outcome.value)
 
     title = QCoreApplication.translate("splitting", "Split the images")
     return Task(title, work, finish=finish, kind="split")
 
 
-def put_split(op: OpenProject, plan: SplitPlan, members: Mapping[int, Part]) -> None:
+def put_split(session: Session, plan: SplitPlan, members: Mapping[int, Part]) -> None:
     """Make a split that was drawn the current one, as one edit."""
     text = " / ".join(f"{100 * getattr(plan, part):.0f}" for part in Part)
-    with op.edit(f"Split {text}"):
-        op.store.splits.make(plan, members)
+    with session.edit(f"Split {text}"):
+        session.store.splits.make(plan, members)
 
 
 def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:

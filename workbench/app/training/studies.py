@@ -12,7 +12,7 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.preparing import check, prepare, prepare_task
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError
@@ -25,7 +25,7 @@ ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyProgress:
     """How far a study is: cells done, how many there are, and its table so far."""
 
     done: int
@@ -34,18 +34,18 @@ class Standing:
     failed: tuple[str, ...] = ()  # ids of runs that did not come to their end
 
 
-def new_study(op: OpenProject, plan: Plan) -> Study:
+def new_study(session: Session, plan: Plan) -> Study:
     """Keep a study that has not begun. Raises KnownError and ValueRefused where a variant's recipe
     cannot be trained; then nothing is kept."""
-    for _ in _checked(op.store, plan):
+    for _ in _checked(session.store, plan):
         pass
-    return _kept(op, plan)
+    return _kept(session, plan)
 
 
-def study_task(op: OpenProject, plan: Plan, then: Callable[[Study], None]) -> Task:
+def study_task(session: Session, plan: Plan, then: Callable[[Study], None]) -> Task:
     """A job that does what `new_study` does, for a window that must not wait; `then` takes the
     study."""
-    folder = op.store.folder
+    folder = session.store.folder
 
     def work() -> Generator[object | None, None, None]:
         with Project.reading(folder) as store:
@@ -53,7 +53,7 @@ def study_task(op: OpenProject, plan: Plan, then: Callable[[Study], None]) -> Ta
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
-            then(_kept(op, plan))
+            then(_kept(session, plan))
 
     title = QCoreApplication.translate("studying", "Check the study {name}")
     return Task(title.format(name=plan.name), work, finish=finish, kind="prepare")
@@ -65,9 +65,9 @@ def _checked(store: Project, plan: Plan) -> Iterator[None]:
     return check(store, recipes, _split(plan, first))
 
 
-def _kept(op: OpenProject, plan: Plan) -> Study:
+def _kept(session: Session, plan: Plan) -> Study:
     study = Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
-    op.store.studies.put(study)
+    session.store.studies.put(study)
     return study
 
 
@@ -80,10 +80,10 @@ class Cell:
     run: str
 
 
-def open_cells(op: OpenProject, study: Study) -> Iterator[Cell]:
+def open_cells(session: Session, study: Study) -> Iterator[Cell]:
     """The cells that are not done, in their order. A run that was removed or failed is to be made
     anew; one that was paused is gone on with."""
-    known = {record.id: record for record in op.store.runs.all()}
+    known = {record.id: record for record in session.store.runs.all()}
     for variant, seed in study.plan.cells:
         record = known.get(study.run_of(variant, seed))
         if record is None or record.status is RunStatus.FAILED:
@@ -92,26 +92,26 @@ def open_cells(op: OpenProject, study: Study) -> Iterator[Cell]:
             yield Cell(variant, seed, record.id)
 
 
-def next_runs(op: OpenProject, study: Study, most: int = 1) -> tuple[Study, list[str]]:
+def next_runs(session: Session, study: Study, most: int = 1) -> tuple[Study, list[str]]:
     """The runs of the next open cells, at most so many, made where there are none."""
     wanted: list[str] = []
-    for cell in islice(open_cells(op, study), most):
-        run = cell.run or prepare(op, *_frozen(study, cell)).id
+    for cell in islice(open_cells(session, study), most):
+        run = cell.run or prepare(session, *_frozen(study, cell)).id
         if not cell.run:
             study = study.with_run(cell.variant, cell.seed, run)
-            op.store.studies.put(study)
+            session.store.studies.put(study)
         wanted.append(run)
     return study, wanted
 
 
-def cell_task(op: OpenProject, study: Study, cell: Cell) -> Task:
+def cell_task(session: Session, study: Study, cell: Cell) -> Task:
     """A job that makes the run of a cell, which the study then knows of."""
 
     def then(record: RunRecord) -> None:
-        now = op.store.studies.get(study.id)
-        op.store.studies.put(now.with_run(cell.variant, cell.seed, record.id))
+        now = session.store.studies.get(study.id)
+        session.store.studies.put(now.with_run(cell.variant, cell.seed, record.id))
 
-    return prepare_task(op, *_frozen(study, cell), then)
+    return prepare_task(session, *_frozen(study, cell), then)
 
 
 def _frozen(study: Study, cell: Cell) -> tuple[dict[str, Any], str, SplitPlan | None]:
@@ -127,10 +127,10 @@ def _split(plan: Plan, seed: int) -> SplitPlan | None:
     return SplitPlan(drawn.train, drawn.validation, drawn.test, seed) if drawn else None
 
 
-def standing(op: OpenProject, study: Study) -> Standing:
+def standing(session: Session, study: Study) -> StudyProgress:
     """What the finished runs of a study say; scored on the test part, or the validation part where
     there is no test part. Seconds are those of the epochs: a training may have lain paused."""
-    known = {record.id: record for record in op.store.runs.all()}
+    known = {record.id: record for record in session.store.runs.all()}
     values: dict[tuple[str, int], float] = {}
     seconds: dict[tuple[str, int], float] = {}
     failed = []
@@ -143,9 +143,9 @@ def standing(op: OpenProject, study: Study) -> Standing:
         score = _score(record)
         if record.status is RunStatus.FINISHED and score is not None:
             values[variant, seed] = score
-            seconds[variant, seed] = sum(epoch.seconds for epoch in op.store.runs.epochs(run))
+            seconds[variant, seed] = sum(epoch.seconds for epoch in session.store.runs.epochs(run))
     rows = compare(study.plan, values, seconds)
-    return Standing(len(values), len(study.plan.cells), rows, tuple(failed))
+    return StudyProgress(len(values), len(study.plan.cells), rows, tuple(failed))
 
 
 def _score(record: RunRecord) -> float | None:
@@ -160,9 +160,9 @@ def _score(record: RunRecord) -> float | None:
     return None
 
 
-def find_study(op: OpenProject, name: str) -> Study:
+def find_study(session: Session, name: str) -> Study:
     """A study by its id or name, the newest of a name. Raises KnownError naming what there is."""
-    studies = op.store.studies.all()
+    studies = session.store.studies.all()
     for study in studies:
         if name in (study.id, study.plan.name):
             return study
@@ -170,7 +170,7 @@ def find_study(op: OpenProject, name: str) -> Study:
     raise KnownError(f"There is no study “{name}” in this project.", f"There are: {known}.")
 
 
-def as_builtins(standing: Standing) -> dict[str, Any]:
+def as_builtins(standing: StudyProgress) -> dict[str, Any]:
     """A standing for JSON."""
     return {
         "done": standing.done,
@@ -200,10 +200,10 @@ class StudyQueue(QObject):
     refused = Signal(str)
 
     def __init__(
-        self, op: OpenProject, queue: TrainingQueue, parent: QObject | None = None
+        self, session: Session, queue: TrainingQueue, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._op, self._queue = op, queue
+        self._op, self._queue = session, queue
         self._under_way: dict[str, str] = {}  # run that is trained -> its study
         self._preparing: dict[str, Job] = {}  # study -> the job that makes its next run
         self._again: set[str] = set()  # those that go on once a job that was stopped has ended

@@ -11,7 +11,7 @@ from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunStatus
 
 if TYPE_CHECKING:
-    from workbench.app.session import OpenProject
+    from workbench.app.session import Session
 
 
 _FIRST = ("category", "view", JOINT, "expression")
@@ -31,7 +31,7 @@ class Target:
         return self.labels >= 2
 
 
-def targets(project: OpenProject) -> list[Target]:
+def targets(project: Session) -> list[Target]:
     """Everything that can be learned, the usual ones first; the joint head needs both its sets."""
     store = project.store
     sets = store.labels.sets()
@@ -54,7 +54,7 @@ def first_target(choices: list[Target]) -> str:
     return ready[0] if ready else ""
 
 
-def start_runs(project: OpenProject, backbone: str) -> list[tuple[str, str]]:
+def start_runs(project: Session, backbone: str) -> list[tuple[str, str]]:
     """(id, name) of the finished runs whose weights fit `backbone`, newest first."""
     return [
         (record.id, record.name)

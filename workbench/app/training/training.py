@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task
 from workbench.app.learner import BEAT, LearningFault, LearningProcess
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import (
     advise,
@@ -66,12 +66,12 @@ class RunControl:
         self.wish = "stop"
 
 
-def facts(project: OpenProject, target: str) -> DataFacts:
+def facts(project: Session, target: str) -> DataFacts:
     """What is known of the data of `target`; raises KnownError where nothing can be learned."""
     return facts_of(project.store, target)
 
 
-def training_task(project: OpenProject, run_id: str, control: RunControl | None = None) -> Task:
+def training_task(project: Session, run_id: str, control: RunControl | None = None) -> Task:
     """A job that starts or goes on with a run and keeps its record up to date.
 
     It ends Done(RunStatus) with FINISHED, PAUSED or STOPPED; stopping the job itself pauses the
@@ -92,7 +92,7 @@ def training_task(project: OpenProject, run_id: str, control: RunControl | None 
     )
 
 
-def start_task(project: OpenProject, run_id: str) -> Task:
+def start_task(project: Session, run_id: str) -> Task:
     """A job that puts the start weights into a run's folder, so that it can be trained anywhere."""
     folder = project.store.runs_folder / run_id
     return Task("Fetch start weights", lambda: _fetch_start(folder))
@@ -184,7 +184,7 @@ def load_predictions(path: Path) -> PredictionTable:
 class _Keeper:
     """Keeps a run's record in step with its reports; works in the owner's thread."""
 
-    def __init__(self, project: OpenProject, run_id: str) -> None:
+    def __init__(self, project: Session, run_id: str) -> None:
         self._project = project
         self._id = run_id
         self._running = False
@@ -221,14 +221,14 @@ class _Keeper:
         self._project.announce(Changes(runs=frozenset({self._id})))
 
 
-def recover(project: OpenProject) -> None:
+def recover(project: Session) -> None:
     """Runs found running or queued when a project opens have no process behind them: paused."""
     for record in project.store.runs.all():
         if record.status in (RunStatus.RUNNING, RunStatus.QUEUED):
             project.store.runs.update(record.id, status=RunStatus.PAUSED)
 
 
-def trial_task(project: OpenProject, partial: Mapping[str, object]) -> Task:
+def trial_task(project: Session, partial: Mapping[str, object]) -> Task:
     """A job that takes a few real steps after a recipe and ends Done(Trial); nothing is kept.
 
     Raises KnownError and ValueRefused as `prepare` does.

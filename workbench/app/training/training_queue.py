@@ -7,7 +7,7 @@ import shutil
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Job
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.training import RESUMABLE, RunControl, recover, training_task
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
@@ -22,11 +22,11 @@ class TrainingQueue(QObject):
     reported = Signal(str, object)
     ended = Signal(str, object)
 
-    def __init__(self, project: OpenProject, parent: QObject | None = None) -> None:
+    def __init__(self, project: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._project = project
         self._waiting: list[str] = []
-        self._elsewhere: dict[str, OpenProject] = {}  # by the ids of runs that are not its own
+        self._elsewhere: dict[str, Session] = {}  # by the ids of runs that are not its own
         self._current = ""
         self._control = RunControl()
         self._job: Job | None = None
@@ -51,7 +51,7 @@ class TrainingQueue(QObject):
         """Whether a run is being trained or waits."""
         return run_id == self._current or run_id in self._waiting
 
-    def enqueue(self, run_id: str, project: OpenProject | None = None) -> None:
+    def enqueue(self, run_id: str, project: Session | None = None) -> None:
         """Train a run when those before it are done. `project`, where it is not the queue's own,
         must stay open until the run has ended. Raises KnownError for one that cannot be trained."""
         if self.holds(run_id):
@@ -131,7 +131,7 @@ class TrainingQueue(QObject):
         self.changed.emit()
         self._next()
 
-    def _of(self, run_id: str) -> OpenProject:
+    def _of(self, run_id: str) -> Session:
         return self._elsewhere.get(run_id, self._project)
 
     def _set(self, run_id: str, status: RunStatus) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.learner import ask
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import as_if_split
 from workbench.app.training.samples import SampleSet, collect
@@ -20,11 +20,11 @@ from workbench.app.weights import fetch, weights_path
 from workbench.domain.advice import Advice, TransferFacts, advise, advise_transfer
 from workbench.domain.assessments import (
     Assessment,
-    AssessmentOrder,
-    LayersOrder,
+    AssessmentRequest,
+    LayersRequest,
     LayerStudy,
-    StartOrder,
     StartReport,
+    StartRequest,
     StartScores,
     TransferReport,
 )
@@ -52,7 +52,7 @@ KEPT = 20  # assessments that a project remembers
 
 
 def assess_task(
-    op: OpenProject,
+    session: Session,
     target: str,
     starts: Sequence[str] = ("imagenet",),
     name: str = "",
@@ -65,10 +65,10 @@ def assess_task(
     takes the one advised for the data. Raises KnownError and ValueRefused for a target without
     labels and a start that there is not.
     """
-    one_label(op.store, target, "a score of starts")
-    advised = advise(facts_of(op.store, target), {}).values["backbone"]
-    orders = [start_order(op, start, name or str(advised)) for start in starts]
-    runs, folder, place = op.store.runs.all(), op.store.folder, op.store.runs_folder
+    one_label(session.store, target, "a score of starts")
+    advised = advise(facts_of(session.store, target), {}).values["backbone"]
+    orders = [start_request(session, start, name or str(advised)) for start in starts]
+    runs, folder, place = session.store.runs.all(), session.store.folder, session.store.runs_folder
 
     def work() -> Generator[object | None, None, TransferReport]:
         with Project.reading(folder) as store:
@@ -76,7 +76,7 @@ def assess_task(
         ready = []
         for start in orders:
             ready.append((yield from with_weights(start)))
-        order = AssessmentOrder(
+        order = AssessmentRequest(
             starts=tuple(ready), held_out=held_out_part(found), neighbours=neighbours
         )
         files = {SAMPLES_FILE: encode_samples(list(found.samples))}
@@ -85,19 +85,19 @@ def assess_task(
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
-            _remember(op, outcome.value)
+            _remember(session, outcome.value)
 
     title = QCoreApplication.translate("assessing", "Score starts for {target}")
     return Task(title.format(target=target), work, finish=finish, kind="assess")
 
 
-def assessments(op: OpenProject) -> list[TransferReport]:
+def assessments(session: Session) -> list[TransferReport]:
     """The assessments that a project remembers, newest first."""
-    return msgspec.convert(op.store.settings.get(KEY, []), list[TransferReport])
+    return msgspec.convert(session.store.settings.get(KEY, []), list[TransferReport])
 
 
-def _remember(op: OpenProject, report: TransferReport) -> None:
-    op.store.settings.push(KEY, msgspec.to_builtins(report), KEPT)
+def _remember(session: Session, report: TransferReport) -> None:
+    session.store.settings.push(KEY, msgspec.to_builtins(report), KEPT)
 
 
 def held_out_part(found: SampleSet) -> str:
@@ -106,18 +106,18 @@ def held_out_part(found: SampleSet) -> str:
     return Part.TEST.value if Part.TEST in labelled else Part.VALIDATION.value
 
 
-def start_order(op: OpenProject, start: str, name: str) -> StartOrder:
+def start_request(session: Session, start: str, name: str) -> StartRequest:
     """A start as the learning program takes it; `name` is the backbone of those that do not say
     theirs. Raises KnownError and ValueRefused where there is no such start."""
     kind, _, rest = start.partition(":")
     if start == "none":
-        return StartOrder(start=start, backbone=name)
+        return StartRequest(start=start, backbone=name)
     if start == "imagenet":
         if not backbone(name).weights:
             raise ValueRefused("start", start, f"none, file:PATH or run:ID with {name}")
-        return StartOrder(start=start, backbone=name)
+        return StartRequest(start=start, backbone=name)
     if kind == "run" and rest:
-        return _of_run(start, op.store.runs_folder / op.store.runs.get(rest).id)
+        return _of_run(start, session.store.runs_folder / session.store.runs.get(rest).id)
     if kind != "file" or not rest:
         raise ValueRefused("start", start, STARTS)
     path = Path(rest).expanduser().resolve()
@@ -125,20 +125,20 @@ def start_order(op: OpenProject, start: str, name: str) -> StartOrder:
         raise KnownError(f"The start weights {path} are missing.", "Choose another file.")
     if path.name == WEIGHTS_FILE and (path.parent / MODEL_FILE).is_file():
         return _of_run(f"file:{path}", path.parent)  # what a run of any project has left
-    return StartOrder(start=f"file:{path}", backbone=name, weights=str(path))
+    return StartRequest(start=f"file:{path}", backbone=name, weights=str(path))
 
 
-def _of_run(start: str, folder: Path) -> StartOrder:
+def _of_run(start: str, folder: Path) -> StartRequest:
     try:
         card = msgspec.json.decode((folder / MODEL_FILE).read_bytes(), type=ModelCard)
     except (OSError, msgspec.DecodeError) as error:
         raise KnownError(
             f"The run in {folder} has no trained network.", "Choose a finished run."
         ) from error
-    return StartOrder(start=start, backbone=card.backbone, run=str(folder))
+    return StartRequest(start=start, backbone=card.backbone, run=str(folder))
 
 
-def with_weights(start: StartOrder) -> Generator[object | None, None, StartOrder]:
+def with_weights(start: StartRequest) -> Generator[object | None, None, StartRequest]:
     """A start whose ImageNet weights are on this machine, downloaded where they were not."""
     if start.start != "imagenet":
         return start
@@ -215,21 +215,21 @@ STUDIES_KEPT = 20  # studies that a project remembers
 
 
 def layers_task(
-    op: OpenProject, target: str, start: str = "imagenet", name: str = "", seed: int = 0
+    session: Session, target: str, start: str = "imagenet", name: str = "", seed: int = 0
 ) -> Task:
     """A job that trains a linear head on every stage of a start and ends Done(LayerStudy), which
     the project then remembers. `name` is the backbone of a start that does not say its own; ""
     takes the one advised. Raises KnownError and ValueRefused as `assess_task` does."""
-    one_label(op.store, target, "a head on each stage")
-    advised = advise(facts_of(op.store, target), {}).values["backbone"]
-    wanted = start_order(op, start, name or str(advised))
-    folder, place = op.store.folder, op.store.runs_folder
+    one_label(session.store, target, "a head on each stage")
+    advised = advise(facts_of(session.store, target), {}).values["backbone"]
+    wanted = start_request(session, start, name or str(advised))
+    folder, place = session.store.folder, session.store.runs_folder
 
     def work() -> Generator[object | None, None, LayerStudy]:
         with Project.reading(folder) as store:
             found = as_if_split(collect(store, target))
         ready = yield from with_weights(wanted)
-        order = LayersOrder(start=ready, held_out=held_out_part(found), seed=seed)
+        order = LayersRequest(start=ready, held_out=held_out_part(found), seed=seed)
         files = {SAMPLES_FILE: encode_samples(list(found.samples))}
         answer = yield from ask("layers", order, files, place, Layered)
         return LayerStudy(
@@ -242,18 +242,20 @@ def layers_task(
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
-            op.store.settings.push(STUDIES_KEY, msgspec.to_builtins(outcome.value), STUDIES_KEPT)
+            session.store.settings.push(
+                STUDIES_KEY, msgspec.to_builtins(outcome.value), STUDIES_KEPT
+            )
 
     title = QCoreApplication.translate("layers", "Study the stages of {backbone}")
     named = title.format(backbone=wanted.backbone)
     return Task(named, work, finish=finish, kind="layers")
 
 
-def layer_studies(op: OpenProject, target: str, name: str = "") -> list[LayerStudy]:
+def layer_studies(session: Session, target: str, name: str = "") -> list[LayerStudy]:
     """The studies of a target that a project remembers, the newest of each start, newest first;
     those of one backbone where `name` says which."""
     found: dict[tuple[str, str], LayerStudy] = {}
-    for study in msgspec.convert(op.store.settings.get(STUDIES_KEY, []), list[LayerStudy]):
+    for study in msgspec.convert(session.store.settings.get(STUDIES_KEY, []), list[LayerStudy]):
         if study.target == target and name in ("", study.backbone):
             found.setdefault((study.backbone, study.start), study)
     return list(found.values())

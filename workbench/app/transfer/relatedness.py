@@ -13,12 +13,12 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.learner import ask
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import collect
 from workbench.app.transfer.sources import Place, project_folder
 from workbench.domain.errors import ValueRefused
-from workbench.domain.relatedness import DomainOrder, Relatedness, RelatednessOrder
+from workbench.domain.relatedness import DomainRequest, Relatedness, RelatednessRequest
 from workbench.domain.reports import Related
 from workbench.domain.runs import Sample, encode_samples
 from workbench.domain.splits import Part
@@ -37,7 +37,7 @@ class Domain:
     samples: tuple[Sample, ...]
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class SourceComparison(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison as a project keeps it; `made` in seconds since the epoch."""
 
     label_set: str
@@ -55,29 +55,29 @@ def domain_of(store: Project, label_set: str, name: str = "") -> Domain:
 
 
 def relatedness_task(
-    op: OpenProject, label_set: str, sources: Sequence[Domain], order: RelatednessOrder
+    session: Session, label_set: str, sources: Sequence[Domain], order: RelatednessRequest
 ) -> Task:
     """A job that compares the images of `label_set` with each source and ends Done(Relatedness),
     which the project then remembers. Raises KnownError, ValueRefused as `domain_of` does.
 
     `order` says how it is done; its domains are filled in here.
     """
-    return _task(op, label_set, len(sources), lambda: iter(sources), order)
+    return _task(session, label_set, len(sources), lambda: iter(sources), order)
 
 
 def compare_task(
-    op: OpenProject, label_set: str, places: Mapping[str, Place], order: RelatednessOrder
+    session: Session, label_set: str, places: Mapping[str, Place], order: RelatednessRequest
 ) -> Task:
     """`relatedness_task` of named sources; the job opens each in turn and reads it, and fails where
     one cannot be read."""
-    own = op.store.folder
+    own = session.store.folder
 
     def read() -> Iterator[Domain]:
         for name, (folder, labels) in places.items():
             with _read_beside(own, folder) as store:
                 yield domain_of(store, labels, name)
 
-    return _task(op, label_set, len(places), read, order)
+    return _task(session, label_set, len(places), read, order)
 
 
 @contextmanager
@@ -92,17 +92,17 @@ def _read_beside(own: Path, folder: Path) -> Iterator[Project]:
 
 
 def _task(
-    op: OpenProject,
+    session: Session,
     label_set: str,
     count: int,
     read: Callable[[], Iterator[Domain]],
-    order: RelatednessOrder,
+    order: RelatednessRequest,
 ) -> Task:
     """The job; `read` gives the sources, in the job's thread."""
     if not count:
         raise ValueRefused("sources", 0, "at least one")
-    facts_of(op.store, label_set)  # refuses what cannot be learned
-    folder, runs = op.store.folder, op.store.runs_folder
+    facts_of(session.store, label_set)  # refuses what cannot be learned
+    folder, runs = session.store.folder, session.store.runs_folder
 
     def work() -> Generator[object | None, None, Relatedness]:
         with Project.reading(folder) as store:
@@ -112,7 +112,7 @@ def _task(
             yield None
         names = [f"domain-{at}.jsonl" for at in range(len(domains))]
         asked = tuple(
-            DomainOrder(name=domain.name, samples=name, classes=domain.classes)
+            DomainRequest(name=domain.name, samples=name, classes=domain.classes)
             for domain, name in zip(domains, names, strict=True)
         )
         samples = (encode_samples(list(domain.samples)) for domain in domains)
@@ -123,14 +123,14 @@ def _task(
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
-            made = Comparison(label_set=label_set, made=time.time(), found=outcome.value)
-            op.store.settings.push(KEY, msgspec.to_builtins(made), KEPT)
+            made = SourceComparison(label_set=label_set, made=time.time(), found=outcome.value)
+            session.store.settings.push(KEY, msgspec.to_builtins(made), KEPT)
 
     title = QCoreApplication.translate("relatedness", "Compare {count} sources with {target}")
-    named = title.format(count=count, target=op.store.name)
+    named = title.format(count=count, target=session.store.name)
     return Task(named, work, finish=finish, kind="relatedness")
 
 
-def comparisons(op: OpenProject) -> list[Comparison]:
+def comparisons(session: Session) -> list[SourceComparison]:
     """The comparisons that a project remembers, newest first."""
-    return msgspec.convert(op.store.settings.get(KEY, []), list[Comparison])
+    return msgspec.convert(session.store.settings.get(KEY, []), list[SourceComparison])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.targets import targets
 from workbench.app.training.training import recover
 from workbench.domain.errors import KnownError
@@ -43,7 +43,7 @@ def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
 
 
 @dataclass(frozen=True)
-class Source:
+class TransferSource:
     """A source as it is listed: how it is written, its short name, folder and label set."""
 
     text: str
@@ -52,7 +52,7 @@ class Source:
     label_set: str
 
 
-def listed_sources(given: Sequence[str], label_set: str) -> list[Source]:
+def listed_sources(given: Sequence[str], label_set: str) -> list[TransferSource]:
     """Written sources in their order; one whose project is gone is named by its folder."""
     found = []
     for text in given:
@@ -62,7 +62,7 @@ def listed_sources(given: Sequence[str], label_set: str) -> list[Source]:
             name = next(n for n, place in named.items() if written_source(*place) == text)
         except (KnownError, StopIteration):
             name = Path(path).stem + (f"{MARK}{own}" if own != label_set else "")
-        found.append(Source(text, name, Path(path), own))
+        found.append(TransferSource(text, name, Path(path), own))
     return found
 
 
@@ -72,12 +72,12 @@ def written_source(folder: Path, label_set: str) -> str:
 
 
 @contextmanager
-def opened_beside(op: OpenProject, folder: Path) -> Iterator[OpenProject]:
+def opened_beside(session: Session, folder: Path) -> Iterator[Session]:
     """A project open beside another one, or that one itself where it is the same."""
-    if folder == op.store.folder.resolve():
-        yield op
+    if folder == session.store.folder.resolve():
+        yield session
         return
-    other = OpenProject(Project.open(project_folder(folder)))
+    other = Session(Project.open(project_folder(folder)))
     try:
         recover(other)
         yield other
@@ -95,26 +95,26 @@ def one_label(store: Project, label_set: str, what: str) -> None:
         )
 
 
-def _ready(op: OpenProject) -> list[str]:
+def _ready(session: Session) -> list[str]:
     """The label sets of a project that can be a source: two labels in use that exclude others."""
-    sets = op.store.labels.sets()
-    ready = [target.name for target in targets(op) if target.ready and target.name != JOINT]
+    sets = session.store.labels.sets()
+    ready = [target.name for target in targets(session) if target.ready and target.name != JOINT]
     return [name for name in ready if sets[name].exclusive]
 
 
-def own_sources(op: OpenProject, label_set: str) -> list[str]:
+def own_sources(session: Session, label_set: str) -> list[str]:
     """The other label sets of a project that can be a source for `label_set`."""
-    return [name for name in _ready(op) if name != label_set]
+    return [name for name in _ready(session) if name != label_set]
 
 
-def checked_source(op: OpenProject, folder: Path, label_set: str) -> str:
+def checked_source(session: Session, folder: Path, label_set: str) -> str:
     """A project as a source for `label_set`, looked into: its label set of the same name, else the
     first that can be learned. Raises KnownError for what is no project, cannot be opened, or has
     nothing that can be learned."""
-    with opened_beside(op, project_folder(folder).resolve()) as source:
+    with opened_beside(session, project_folder(folder).resolve()) as source:
         ready = _ready(source)
         chosen = label_set if label_set in ready else next(iter(ready), "")
-        own = source is op and chosen == label_set
+        own = source is session and chosen == label_set
         name = source.store.name
     if own:
         raise KnownError(

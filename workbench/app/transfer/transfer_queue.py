@@ -7,14 +7,13 @@ from collections.abc import Generator
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Done, Failed, Job, Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.app.transfer import transferring
-from workbench.app.transfer import transferring as transfer_book
-from workbench.app.transfer.transfer_runs import Stage, Step, steps
+from workbench.app.transfer.transfer_runs import TransferStage, TransferStep, steps
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunStatus
-from workbench.domain.transfers import Asked, Transfer
+from workbench.domain.transfers import Transfer, TransferRequest
 
 
 class TransferQueue(QObject):
@@ -28,27 +27,27 @@ class TransferQueue(QObject):
     finished = Signal(object)
 
     def __init__(
-        self, op: OpenProject, queue: TrainingQueue, parent: QObject | None = None
+        self, session: Session, queue: TrainingQueue, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._op, self._queue = op, queue
+        self._op, self._queue = session, queue
         self._transfer: Transfer | None = None
-        self._steps: Generator[Step, None, None] | None = None
-        self._step: Step | None = None
+        self._steps: Generator[TransferStep, None, None] | None = None
+        self._step: TransferStep | None = None
         self._job: Job | None = None
         self._stepping = self._stopping = False
         self.problem = ""
         queue.changed.connect(self._look)
         queue.reported.connect(self._heard_training)
-        op.closed.connect(self._leave)  # a source may be open beside it
+        session.closed.connect(self._leave)  # a source may be open beside it
 
     @property
     def current(self) -> Transfer | None:
         """The transfer under way, as far as it is."""
-        return transfer_book.latest(self._op, self._transfer) if self._transfer else None
+        return transferring.latest(self._op, self._transfer) if self._transfer else None
 
     @property
-    def stage(self) -> Stage | None:
+    def stage(self) -> TransferStage | None:
         """What the transfer under way is at."""
         return self._step.stage if self._step is not None else None
 
@@ -64,7 +63,7 @@ class TransferQueue(QObject):
         runs = self._step.runs if self._step is not None else ()
         return sum(not self._queue.holds(run) for run in runs), len(runs)
 
-    def start(self, asked: Asked) -> None:
+    def start(self, asked: TransferRequest) -> None:
         """Begin a transfer, or go on with the unfinished one that was asked for likewise. Raises
         KnownError and ValueRefused as `transferring.begin` does."""
         if self._transfer is None:
@@ -97,7 +96,7 @@ class TransferQueue(QObject):
                 return
             if self._step.task is not None:
                 self._carry_out(self._step.task)
-            other = None if self._step.op is self._op else self._step.op
+            other = None if self._step.session is self._op else self._step.session
             for run in self._step.runs:
                 self._queue.enqueue(run, other)
         except KnownError as error:
@@ -132,7 +131,7 @@ class TransferQueue(QObject):
         if any(self._queue.holds(run) for run in step.runs):
             self.changed.emit()
             return
-        records = {run.id: run for run in step.op.store.runs.all() if run.id in step.runs}
+        records = {run.id: run for run in step.session.store.runs.all() if run.id in step.runs}
         known = [records[run] for run in step.runs if run in records]
         if len(known) == len(step.runs) and {r.status for r in known} == {RunStatus.FINISHED}:
             self._next()

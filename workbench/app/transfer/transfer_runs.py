@@ -12,17 +12,16 @@ from pathlib import Path
 import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.preparing import DEFAULT_SPLIT, prepare_task
 from workbench.app.training.splitting import split_task
 from workbench.app.transfer import transfer_runs, transferring
-from workbench.app.transfer import transferring as transfer_book
 from workbench.app.transfer.relatedness import compare_task
 from workbench.app.transfer.sources import named_sources, opened_beside
 from workbench.app.transfer.transferring import backbone_of, has_views, keep, latest
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT
-from workbench.domain.relatedness import RelatednessOrder
+from workbench.domain.relatedness import RelatednessRequest
 from workbench.domain.reports import Started, decode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunRecord, RunStatus
 from workbench.domain.transfers import (
@@ -31,21 +30,21 @@ from workbench.domain.transfers import (
     SOURCE_LAYERS,
     TIE,
     VIEWS,
-    Asked,
     CandidateRun,
     Transfer,
+    TransferRequest,
     frozen_stage,
 )
 from workbench.storage.project import Project
 
 
-def candidates_made(op: OpenProject, transfer: Transfer) -> bool:
+def candidates_made(session: Session, transfer: Transfer) -> bool:
     """Whether every candidate has its run; the source is not needed any more then."""
-    return set(_candidates(op, transfer)) == set(CANDIDATE_LAYERS)
+    return set(_candidates(session, transfer)) == set(CANDIDATE_LAYERS)
 
 
 def source_task(
-    op: OpenProject, source: OpenProject, label_set: str, transfer: Transfer
+    session: Session, source: Session, label_set: str, transfer: Transfer
 ) -> Task | None:
     """The job that makes the run which learns the source, in the source's own project; None where
     there is one."""
@@ -63,54 +62,54 @@ def source_task(
     }
 
     def then(made: RunRecord) -> None:
-        keep(op, msgspec.structs.replace(latest(op, transfer), source_run=made.id))
+        keep(session, msgspec.structs.replace(latest(session, transfer), source_run=made.id))
 
-    return prepare_task(source, recipe, f"source for {op.store.folder.stem}", then=then)
+    return prepare_task(source, recipe, f"source for {session.store.folder.stem}", then=then)
 
 
-def candidate_tasks(op: OpenProject, source: Path, transfer: Transfer) -> Iterator[Task]:
+def candidate_tasks(session: Session, source: Path, transfer: Transfer) -> Iterator[Task]:
     """The jobs that make those candidates' runs in the target's project which are not there; each
     to be done before the next is asked for. `source` is the folder of the source's project."""
     asked = transfer.asked
     target = _target(asked.label_set, transfer.joint, asked)
     for layers in CANDIDATE_LAYERS:
-        if layers not in _candidates(op, transfer):
-            yield _candidate_task(op, source, transfer, layers, target)
+        if layers not in _candidates(session, transfer):
+            yield _candidate_task(session, source, transfer, layers, target)
 
 
 def _candidate_task(
-    op: OpenProject, source: Path, transfer: Transfer, layers: int, target: Mapping[str, object]
+    session: Session, source: Path, transfer: Transfer, layers: int, target: Mapping[str, object]
 ) -> Task:
     stage = frozen_stage(backbone_of(transfer.asked), layers)
 
     def then(made: RunRecord) -> None:
-        now = latest(op, transfer)
-        known = _candidates(op, now)
+        now = latest(session, transfer)
+        known = _candidates(session, now)
         known[layers] = CandidateRun(layers=layers, frozen=stage, run=made.id)
         runs = tuple(known[n] for n in CANDIDATE_LAYERS if n in known)
-        keep(op, msgspec.structs.replace(now, candidates=runs))
+        keep(session, msgspec.structs.replace(now, candidates=runs))
 
-    return prepare_task(op, *_candidate(source, transfer, stage, target), then=then)
+    return prepare_task(session, *_candidate(source, transfer, stage, target), then=then)
 
 
-def _candidates(op: OpenProject, transfer: Transfer) -> dict[int, CandidateRun]:
+def _candidates(session: Session, transfer: Transfer) -> dict[int, CandidateRun]:
     """The candidates whose runs there are, by the layers they keep."""
-    now = latest(op, transfer)
-    return {c.layers: c for c in now.candidates if _is_there(op.store, c.run)}
+    now = latest(session, transfer)
+    return {c.layers: c for c in now.candidates if _is_there(session.store, c.run)}
 
 
-def single_task(op: OpenProject, source: Path, transfer: Transfer) -> Task | None:
+def single_task(session: Session, source: Path, transfer: Transfer) -> Task | None:
     """The job that makes the run which is as the winner's but for the views; None where there is
     one."""
-    if transfer.single and _is_there(op.store, transfer.single):
+    if transfer.single and _is_there(session.store, transfer.single):
         return None
     target = {"target": transfer.asked.label_set}
 
     def then(made: RunRecord) -> None:
-        keep(op, msgspec.structs.replace(latest(op, transfer), single=made.id))
+        keep(session, msgspec.structs.replace(latest(session, transfer), single=made.id))
 
     made = _candidate(source, transfer, transfer.winner, target, " without views")
-    return prepare_task(op, *made, then=then)
+    return prepare_task(session, *made, then=then)
 
 
 def _candidate(
@@ -135,13 +134,13 @@ def _candidate(
     return recipe, f"{title} kept up to {stage}{note}"
 
 
-def _usual(asked: Asked) -> dict[str, object]:
+def _usual(asked: TransferRequest) -> dict[str, object]:
     """What a transfer sets where nobody says otherwise; from scratch the rate is that advised."""
     usual: dict[str, object] = {"backbone": backbone_of(asked), "seed": asked.seed}
     return usual if asked.start == "none" else usual | {"learning_rate": RATE}
 
 
-def _shared(asked: Asked, learned: Path) -> dict[str, object]:
+def _shared(asked: TransferRequest, learned: Path) -> dict[str, object]:
     """What lets candidates share the maps of the layers that all of them keep: so many views of
     each image, the same in all, and the precision in which the source was `learned`, since maps of
     another one are others."""
@@ -153,7 +152,7 @@ def _shared(asked: Asked, learned: Path) -> dict[str, object]:
     return shared
 
 
-def _target(label_set: str, joint: bool, asked: Asked) -> dict[str, object]:
+def _target(label_set: str, joint: bool, asked: TransferRequest) -> dict[str, object]:
     """The recipe's target; where views help to learn it, their classifiers are tied."""
     if not joint:
         return {"target": label_set}
@@ -165,7 +164,7 @@ def _is_there(store: Project, run: str) -> bool:
     return any(r.id == run and r.status is not RunStatus.STOPPED for r in store.runs.all())
 
 
-class Stage(StrEnum):
+class TransferStage(StrEnum):
     """What a transfer is at."""
 
     COMPARE = "compare"
@@ -175,81 +174,85 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Step:
+class TransferStep:
     """One thing to be done before the next is known: a task to the end, or runs of `op` trained."""
 
-    stage: Stage
-    op: OpenProject
+    stage: TransferStage
+    session: Session
     task: Task | None = None
     runs: tuple[str, ...] = ()
 
 
-def steps(op: OpenProject, transfer: Transfer) -> Generator[Step, None, None]:
+def steps(session: Session, transfer: Transfer) -> Generator[TransferStep, None, None]:
     """What is left of a transfer; what was done before is not done again.
 
     Ask for the next step once the last one is done, and close the generator to leave off: a source
     of another project is open while its step is. The project remembers how far it is
-    (`transfer_book.latest`). Raises KnownError for the world's reasons.
+    (`transferring.latest`). Raises KnownError for the world's reasons.
     """
     places = named_sources(transfer.asked.sources, transfer.asked.label_set)
     if not transfer.ranked:
-        if op.store.splits.current() is None:
-            yield Step(Stage.COMPARE, op, task=_held_out(op, transfer))
-        yield Step(Stage.COMPARE, op, task=_comparison(op, transfer))
-    transfer = transfer_book.latest(op, transfer)
+        if session.store.splits.current() is None:
+            yield TransferStep(TransferStage.COMPARE, session, task=_held_out(session, transfer))
+        yield TransferStep(TransferStage.COMPARE, session, task=_comparison(session, transfer))
+    transfer = transferring.latest(session, transfer)
     folder, labels = places[transfer.source]
-    if not transfer_runs.candidates_made(op, transfer):
-        yield from _source(op, folder, labels, transfer)
-        for task in transfer_runs.candidate_tasks(op, folder, transfer_book.latest(op, transfer)):
-            yield Step(Stage.CANDIDATES, op, task=task)
-    transfer = transfer_book.latest(op, transfer)
-    if left := _left(op, *(candidate.run for candidate in transfer.candidates)):
-        yield Step(Stage.CANDIDATES, op, runs=left)
+    if not transfer_runs.candidates_made(session, transfer):
+        yield from _source(session, folder, labels, transfer)
+        for task in transfer_runs.candidate_tasks(
+            session, folder, transferring.latest(session, transfer)
+        ):
+            yield TransferStep(TransferStage.CANDIDATES, session, task=task)
+    transfer = transferring.latest(session, transfer)
+    if left := _left(session, *(candidate.run for candidate in transfer.candidates)):
+        yield TransferStep(TransferStage.CANDIDATES, session, runs=left)
     if not transfer.winner:
-        transfer = transferring.vote(op, transfer)
+        transfer = transferring.vote(session, transfer)
     if transfer.asked.compare_views:
-        yield from _single(op, folder, transfer)
+        yield from _single(session, folder, transfer)
 
 
 def _source(
-    op: OpenProject, folder: Path, labels: str, transfer: Transfer
-) -> Generator[Step, None, None]:
+    session: Session, folder: Path, labels: str, transfer: Transfer
+) -> Generator[TransferStep, None, None]:
     """The source is learned, in its own project."""
-    with opened_beside(op, folder) as source:
-        if task := transfer_runs.source_task(op, source, labels, transfer):
-            yield Step(Stage.SOURCE, source, task=task)
-        if left := _left(source, transfer_book.latest(op, transfer).source_run):
-            yield Step(Stage.SOURCE, source, runs=left)
+    with opened_beside(session, folder) as source:
+        if task := transfer_runs.source_task(session, source, labels, transfer):
+            yield TransferStep(TransferStage.SOURCE, source, task=task)
+        if left := _left(source, transferring.latest(session, transfer).source_run):
+            yield TransferStep(TransferStage.SOURCE, source, runs=left)
 
 
-def _single(op: OpenProject, folder: Path, transfer: Transfer) -> Generator[Step, None, None]:
+def _single(
+    session: Session, folder: Path, transfer: Transfer
+) -> Generator[TransferStep, None, None]:
     """The winner without views."""
-    if task := transfer_runs.single_task(op, folder, transfer):
-        yield Step(Stage.SINGLE, op, task=task)
-    if left := _left(op, transfer_book.latest(op, transfer).single):
-        yield Step(Stage.SINGLE, op, runs=left)
+    if task := transfer_runs.single_task(session, folder, transfer):
+        yield TransferStep(TransferStage.SINGLE, session, task=task)
+    if left := _left(session, transferring.latest(session, transfer).single):
+        yield TransferStep(TransferStage.SINGLE, session, runs=left)
 
 
-def _held_out(op: OpenProject, transfer: Transfer) -> Task:
+def _held_out(session: Session, transfer: Transfer) -> Task:
     """A job that sets images of the target aside, which are to judge it."""
     own = (transfer.asked.label_set,)
-    return split_task(op, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
+    return split_task(session, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
 
 
-def _left(op: OpenProject, *runs: str) -> tuple[str, ...]:
-    return tuple(run for run in runs if transferring.unfinished(op, run))
+def _left(session: Session, *runs: str) -> tuple[str, ...]:
+    return tuple(run for run in runs if transferring.unfinished(session, run))
 
 
-def _comparison(op: OpenProject, transfer: Transfer) -> Task:
+def _comparison(session: Session, transfer: Transfer) -> Task:
     """A job that ranks the sources and takes the closest."""
     asked = transfer.asked
     places = named_sources(asked.sources, asked.label_set)
-    order = RelatednessOrder(domains=(), seed=asked.seed)
-    task = compare_task(op, asked.label_set, places, order)
+    order = RelatednessRequest(domains=(), seed=asked.seed)
+    task = compare_task(session, asked.label_set, places, order)
 
     def finish(outcome: Outcome) -> None:
         task.finish(outcome)
         if isinstance(outcome, Done):
-            transferring.choose_source(op, transfer, outcome.value)
+            transferring.choose_source(session, transfer, outcome.value)
 
     return dataclasses.replace(task, finish=finish)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.starts import start_of
 from workbench.app.transfer.sources import one_label
@@ -21,8 +21,8 @@ from workbench.domain.splits import Part
 from workbench.domain.transfers import (
     CANDIDATE_LAYERS,
     SOURCE_LAYERS,
-    Asked,
     Transfer,
+    TransferRequest,
     elect,
     frozen_stage,
 )
@@ -32,25 +32,27 @@ KEY = "transfers"
 KEPT = 20  # transfers that a project remembers
 
 
-def transfers(op: OpenProject) -> list[Transfer]:
+def transfers(session: Session) -> list[Transfer]:
     """The transfers that a project remembers, newest first."""
-    return msgspec.convert(op.store.settings.get(KEY, []), list[Transfer])
+    return msgspec.convert(session.store.settings.get(KEY, []), list[Transfer])
 
 
-def unfinished_like(op: OpenProject, asked: Asked) -> Transfer | None:
+def unfinished_like(session: Session, asked: TransferRequest) -> Transfer | None:
     """The transfer that was asked for likewise and is not done, None where there is none."""
-    return next((t for t in transfers(op) if t.asked == asked and not done(t)), None)
+    return next((t for t in transfers(session) if t.asked == asked and not done(t)), None)
 
 
-def newest_of(op: OpenProject, asked: Asked) -> Transfer | None:
+def newest_of(session: Session, asked: TransferRequest) -> Transfer | None:
     """The newest transfer to the same labels from the same sources, whatever its settings."""
     fits = (asked.label_set, asked.sources)
-    return next((t for t in transfers(op) if (t.asked.label_set, t.asked.sources) == fits), None)
+    return next(
+        (t for t in transfers(session) if (t.asked.label_set, t.asked.sources) == fits), None
+    )
 
 
-def latest(op: OpenProject, transfer: Transfer) -> Transfer:
+def latest(session: Session, transfer: Transfer) -> Transfer:
     """A transfer as the project remembers it now."""
-    return next((one for one in transfers(op) if one.made == transfer.made), transfer)
+    return next((one for one in transfers(session) if one.made == transfer.made), transfer)
 
 
 def done(transfer: Transfer) -> bool:
@@ -58,11 +60,11 @@ def done(transfer: Transfer) -> bool:
     return bool(transfer.winner) and bool(transfer.single or not transfer.asked.compare_views)
 
 
-def keep(op: OpenProject, transfer: Transfer) -> Transfer:
+def keep(session: Session, transfer: Transfer) -> Transfer:
     """Remember how far a transfer is, in place of what was known of it."""
-    rest: list[Any] = [one for one in transfers(op) if one.made != transfer.made]
+    rest: list[Any] = [one for one in transfers(session) if one.made != transfer.made]
     stored = [msgspec.to_builtins(one) for one in (transfer, *rest)][:KEPT]
-    op.store.settings.put(KEY, stored)
+    session.store.settings.put(KEY, stored)
     return transfer
 
 
@@ -71,12 +73,12 @@ OURS = ("target", "frozen", "start")  # keys that a transfer sets itself
 
 
 def asked_with(
-    op: OpenProject,
+    session: Session,
     keys: Mapping[str, Any],
     sources: Sequence[str],
     views: bool = True,
     compare_views: bool = False,
-) -> Asked:
+) -> TransferRequest:
     """A transfer with the recipe keys that a person chose for a training.
 
     A run of the project to start from is named by the file of its weights, which other projects
@@ -86,9 +88,9 @@ def asked_with(
     start = str(keys.get("start", "imagenet" if backbone(name).weights else "none"))
     kind, _, run = start.partition(":")
     if kind == "run":
-        start = f"file:{op.store.runs_folder / run / WEIGHTS_FILE}"
+        start = f"file:{session.store.runs_folder / run / WEIGHTS_FILE}"
     target = str(keys.get("target", "category"))
-    return Asked(
+    return TransferRequest(
         label_set="category" if target == JOINT else target,
         sources=tuple(sources),
         start=start,
@@ -99,25 +101,25 @@ def asked_with(
     )
 
 
-def begin(op: OpenProject, asked: Asked) -> Transfer:
+def begin(session: Session, asked: TransferRequest) -> Transfer:
     """The unfinished transfer that was asked for likewise, to go on with, or a new one.
 
     Raises KnownError where nothing is labelled, where views are to be compared and there are
     none, and for a backbone that is too short; ValueRefused for a setting.
     """
-    if known := unfinished_like(op, asked):
+    if known := unfinished_like(session, asked):
         return known
-    _check(op.store, asked)
-    joint = asked.views and has_views(op.store, asked.label_set)
+    _check(session.store, asked)
+    joint = asked.views and has_views(session.store, asked.label_set)
     if asked.compare_views and not joint:
         raise KnownError(
             "There are no views to compare with: images need a category and at least two views.",
             "Label views on the Views page, or leave the comparison out.",
         )
-    return keep(op, Transfer(asked=asked, made=time.time(), joint=joint))
+    return keep(session, Transfer(asked=asked, made=time.time(), joint=joint))
 
 
-def _check(store: Project, asked: Asked) -> None:
+def _check(store: Project, asked: TransferRequest) -> None:
     """Refuse now what would be refused, or be without meaning, when the sources are compared."""
     one_label(store, asked.label_set, "a transfer")
     own = {"target": asked.label_set, "backbone": backbone_of(asked), "start": asked.start}
@@ -129,7 +131,7 @@ def _check(store: Project, asked: Asked) -> None:
         frozen_stage(backbone_of(asked), layers)
 
 
-def backbone_of(asked: Asked) -> str:
+def backbone_of(asked: TransferRequest) -> str:
     """The backbone that source and target share."""
     return str(asked.settings.get("backbone", DEFAULT_BACKBONE))
 
@@ -145,16 +147,16 @@ def has_views(store: Project, label_set: str) -> bool:
     return True
 
 
-def choose_source(op: OpenProject, transfer: Transfer, found: Relatedness) -> Transfer:
+def choose_source(session: Session, transfer: Transfer, found: Relatedness) -> Transfer:
     """Take the source that the comparison puts first; its name is one of those asked for."""
     best = found.sources[0].name
-    return keep(op, msgspec.structs.replace(transfer, ranked=found.sources, source=best))
+    return keep(session, msgspec.structs.replace(transfer, ranked=found.sources, source=best))
 
 
-def vote(op: OpenProject, transfer: Transfer) -> Transfer:
+def vote(session: Session, transfer: Transfer) -> Transfer:
     """Let the candidates' predictions of the held-out images decide. Raises KnownError where there
     is no such image."""
-    said = {c.frozen: _predicted(op, c.run) for c in transfer.candidates}
+    said = {c.frozen: _predicted(session, c.run) for c in transfer.candidates}
     outcome = elect(said, transfer.asked.seed)
     if not outcome.images:
         raise KnownError(
@@ -163,7 +165,7 @@ def vote(op: OpenProject, transfer: Transfer) -> Transfer:
         )
     counted = {candidate.name: candidate for candidate in outcome.candidates}
     return keep(
-        op,
+        session,
         msgspec.structs.replace(
             transfer,
             candidates=tuple(
@@ -180,16 +182,16 @@ def vote(op: OpenProject, transfer: Transfer) -> Transfer:
     )
 
 
-def unfinished(op: OpenProject, run: str) -> bool:
+def unfinished(session: Session, run: str) -> bool:
     """Whether a run has still to be trained."""
-    return op.store.runs.get(run).status is not RunStatus.FINISHED
+    return session.store.runs.get(run).status is not RunStatus.FINISHED
 
 
-def _predicted(op: OpenProject, run: str) -> dict[int, str]:
+def _predicted(session: Session, run: str) -> dict[int, str]:
     """What a run says of the test images, or of those that validate where there are none. A crop's
     number is negative, so that it is none of an image."""
-    table = op.store.runs.predictions(run)
-    names = op.store.runs.get(run).labels.target.labels
+    table = session.store.runs.predictions(run)
+    names = session.store.runs.get(run).labels.target.labels
     for part in (Part.TEST, Part.VALIDATION):
         held = table.of_part(part)
         held = held.where(held.truth >= 0)

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workbench.domain.assessments import StartOrder
+from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import backbone
-from workbench.domain.clusters import ClusterOrder
+from workbench.domain.clusters import ClusterRequest
 from workbench.domain.recipes import Recipe
 from workbench.learning.evaluation.trained import load_model, read_card
 from workbench.learning.images.augment import Augmenter, Views, draw_views
@@ -31,14 +31,14 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Found:
+class ClusterAssignment:
     """The cluster of each image and how sure it is, in [0, 1]."""
 
     labels: Rows
     confidence: NDArray[np.float32]
 
 
-class Method(Protocol):
+class ClusteringMethod(Protocol):
     """One way of learning clusters; `Setup` is all it knows. Checkpoints hold `modules` whole."""
 
     name: ClassVar[str]
@@ -51,7 +51,7 @@ class Method(Protocol):
     def loss(self, rows: Rows, round: int) -> Tensor:
         """The loss of one batch, to be minimised."""
 
-    def found(self) -> Found:
+    def found(self) -> ClusterAssignment:
         """The clusters of all images as the network is now."""
 
     def words(self) -> str:
@@ -59,7 +59,7 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
-class Sight:
+class InputFormat:
     """Side of the squares that a body takes, and how they are normalised."""
 
     size: int
@@ -68,14 +68,14 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Setup:
+class ClusteringSetup:
     """A body, N × 3 × H × W -> D pooled features, and the N readable images it learns from.
     `beat` says how far a pass over the images is and raises Interrupted when asked to leave off."""
 
-    order: ClusterOrder
+    order: ClusterRequest
     body: nn.Module
     frozen: tuple[str, ...]
-    sight: Sight
+    sight: InputFormat
     images: Images
     rows: Rows
     device: Device
@@ -126,15 +126,15 @@ class Setup:
             return int(self.features(self.shown(np.arange(1), None)).shape[1])
 
 
-def sight_of(start: StartOrder) -> Sight:
+def input_format_of(start: StartRequest) -> InputFormat:
     """How the network of a start sees images. Raises KnownError where its run has none."""
     if start.run:
         card = read_card(Path(start.run))
-        return Sight(card.image_size, card.mean, card.std)
-    return Sight(backbone(start.backbone).input_size, *normalisation(start.backbone))
+        return InputFormat(card.image_size, card.mean, card.std)
+    return InputFormat(backbone(start.backbone).input_size, *normalisation(start.backbone))
 
 
-def load_learner(order: ClusterOrder, device: Device) -> tuple[nn.Module, tuple[str, ...]]:
+def load_learner(order: ClusterRequest, device: Device) -> tuple[nn.Module, tuple[str, ...]]:
     """The body that an order starts from, and the modules of it that stay as they are. Raises
     KnownError and ValueRefused where the start or the stage is not there."""
     start = order.start

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workbench.learning.clustering.base import Found, Rows, Setup
+from workbench.learning.clustering.base import ClusterAssignment, ClusteringSetup, Rows
 
 ITERATIONS = 60
 STARTS = 3  # of which the one with the smallest inertia counts
@@ -156,7 +156,7 @@ class DeepCluster:
 
     name: ClassVar[str] = "deepcluster"
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: ClusteringSetup) -> None:
         self._setup = setup
         self._k = setup.order.clusters
         self._width = setup.width()
@@ -200,10 +200,10 @@ class DeepCluster:
         target = torch.from_numpy(self._labels[rows]).to(features.device)
         return F.cross_entropy(self._head(features.float()), target)
 
-    def found(self) -> Found:
+    def found(self) -> ClusterAssignment:
         """k-means once more, on the features as they are now."""
         points, last = self._clustered(self._setup.order.rounds)
-        return Found(last.labels, sureness(points, last.centroids, last.labels))
+        return ClusterAssignment(last.labels, sureness(points, last.centroids, last.labels))
 
     def words(self) -> str:
         """Which share of the images changed its cluster."""

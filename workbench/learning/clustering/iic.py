@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workbench.learning.clustering.base import Found, Rows, Setup
+from workbench.learning.clustering.base import ClusterAssignment, ClusteringSetup, Rows
 
 
 def joint_of(given: Tensor, changed: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class Iic:
 
     name: ClassVar[str] = "iic"
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: ClusteringSetup) -> None:
         self._setup = setup
         k, width = setup.order.clusters, setup.width()
         over = max(k + 1, min(MOST_OVER, OVER * k))
@@ -95,7 +95,7 @@ class Iic:
         return -(own.mean() + over.mean()) / 2
 
     @torch.no_grad()
-    def found(self) -> Found:
+    def found(self) -> ClusterAssignment:
         """The head whose clusters an image and its augmentation tell most about each other."""
         self.modules.eval()
         setup = self._setup
@@ -111,7 +111,7 @@ class Iic:
         whole = [(torch.cat(a), torch.cat(b)) for a, b in zip(given, changed, strict=True)]
         best = max(whole, key=lambda pair: float(mutual_information(joint_of(*pair))))[0]
         sure, labels = best.max(dim=1)
-        return Found(labels.numpy(), sure.float().numpy())
+        return ClusterAssignment(labels.numpy(), sure.float().numpy())
 
     def words(self) -> str:
         """How much the best head knows, of the most it could."""

@@ -12,18 +12,25 @@ import msgspec
 import numpy as np
 import torch
 
-from workbench.domain.assessments import ORDER_FILE
-from workbench.domain.clusters import CLUSTERS_FILE, ClusterOrder, by_size
+from workbench.domain.assessments import REQUEST_FILE
+from workbench.domain.clusters import CLUSTERS_FILE, ClusterRequest, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
-from workbench.learning.clustering.base import Found, Method, Rows, Setup, load_learner, sight_of
+from workbench.learning.clustering.base import (
+    ClusterAssignment,
+    ClusteringMethod,
+    ClusteringSetup,
+    Rows,
+    input_format_of,
+    load_learner,
+)
 from workbench.learning.clustering.deep_cluster import DeepCluster
 from workbench.learning.clustering.iic import Iic
 from workbench.learning.images.data import Images, load_images
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.networks.device import choose_device
-from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 
 KINDS: tuple[type[DeepCluster] | type[Iic], ...] = (DeepCluster, Iic)
 REPORT_SECONDS = 0.25
@@ -32,9 +39,9 @@ REPORT_SECONDS = 0.25
 class ClusterTraining:
     """One order from its first round, or from where it was stopped, to its clusters."""
 
-    def __init__(self, errand: Errand) -> None:
+    def __init__(self, errand: FolderRequest) -> None:
         self._errand = errand
-        self.order = errand.read(ORDER_FILE, ClusterOrder)
+        self.order = errand.read(REQUEST_FILE, ClusterRequest)
         self._folder = Path(self.order.folder)
         self._images = self._read()
         rows = np.flatnonzero(self._images.read)
@@ -45,21 +52,23 @@ class ClusterTraining:
             )
         device = choose_device()
         body, frozen = load_learner(self.order, device)
-        sight = sight_of(self.order.start)
+        sight = input_format_of(self.order.start)
         stop = errand.stop_if_asked
-        self.setup = Setup(self.order, body, frozen, sight, self._images, rows, device, stop)
+        self.setup = ClusteringSetup(
+            self.order, body, frozen, sight, self._images, rows, device, stop
+        )
         kind = next(kind for kind in KINDS if kind.name == self.order.method)
-        self.method: Method = kind(self.setup)
+        self.method: ClusteringMethod = kind(self.setup)
         self._first = 0
         self._began = self._said = time.monotonic()
 
     def _read(self) -> Images:
         errand = self._errand
         samples = errand.samples(SAMPLES_FILE)
-        size = sight_of(self.order.start).size
+        size = input_format_of(self.order.start).size
         images = load_images(samples, size, errand.folder, errand.report, errand.interrupted)
         if images is None:
-            raise Interrupted
+            raise RequestInterrupted
         return images
 
     def run(self) -> None:
@@ -130,7 +139,7 @@ class ClusterTraining:
         }
         save_checkpoint(self._folder / CHECKPOINT_FILE, state)
 
-    def _keep(self, found: Found) -> None:
+    def _keep(self, found: ClusterAssignment) -> None:
         k = self.order.clusters
         labels = by_size(found.labels, k)
         samples = [self._images.samples[row] for row in self.setup.rows]
@@ -155,6 +164,6 @@ def _batches(rows: Rows, size: int) -> list[Rows]:
     return [rows[at * size : (at + 1) * size] for at in range(whole)] or [rows]
 
 
-def cluster(errand: Errand) -> None:
+def cluster(errand: FolderRequest) -> None:
     """Report Clustered for the order in the folder."""
     ClusterTraining(errand).run()

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workbench.domain.relatedness import Relatedness, RelatednessOrder, SourceRelatedness
+from workbench.domain.relatedness import Relatedness, RelatednessRequest, SourceRelatedness
 from workbench.learning.evaluation.domain_numbers import (
     Centroids,
     agreeing,
@@ -104,7 +104,7 @@ class Learned:
 
 
 def compare(
-    domains: Sequence[DomainImages], order: RelatednessOrder, beat: Callable[[int, int], bool]
+    domains: Sequence[DomainImages], order: RelatednessRequest, beat: Callable[[int, int], bool]
 ) -> Relatedness | None:
     """Compare the first domain with the others; None when `beat(done, total)` says stop.
 
@@ -164,7 +164,7 @@ def _learn(
     pixels: Tensor,
     kinds: NDArray[np.int64],
     where: NDArray[np.int64],
-    order: RelatednessOrder,
+    order: RelatednessRequest,
     seed: list[int],
 ) -> Iterator[int | Learned]:
     """Train a micro network on pairs; the number of steps done after each, then what it learned."""
@@ -201,7 +201,7 @@ def _sources(
     domains: Sequence[DomainImages],
     embeddings: Sequence[Array],
     where: NDArray[np.int64],
-    order: RelatednessOrder,
+    order: RelatednessRequest,
 ) -> Iterator[SourceRelatedness]:
     centres: list[list[Centroids]] = []
     means = []

@@ -45,7 +45,7 @@ def draw_per_class(labels: Ints, counts: Sequence[int], random: np.random.Genera
 
 
 @dataclass(frozen=True)
-class Pairs:
+class SamplePairs:
     """Rows of the first and the second image of each pair, and P: 0 the same kind, 1 not."""
 
     first: Ints
@@ -53,7 +53,7 @@ class Pairs:
     different: Ints
 
 
-def draw_pairs(kinds: Ints, domains: Ints, count: int, random: np.random.Generator) -> Pairs:
+def draw_pairs(kinds: Ints, domains: Ints, count: int, random: np.random.Generator) -> SamplePairs:
     """`count` pairs of n images, half of them of the same kind where the labels allow it.
 
     `kinds` are label numbers, equal for labels of the same name in whatever domain, -1 unknown
@@ -73,4 +73,4 @@ def draw_pairs(kinds: Ints, domains: Ints, count: int, random: np.random.Generat
             elsewhere = (domains[fits] != domains[row]) == across[at]
             fits = fits[elsewhere] if elsewhere.any() else fits
         second[at] = random.choice(fits) if len(fits) else row
-    return Pairs(first, second, (kinds[first] != kinds[second]).astype(np.int64))
+    return SamplePairs(first, second, (kinds[first] != kinds[second]).astype(np.int64))

@@ -28,7 +28,7 @@ from workbench.learning.networks.models import Network, blocks
 CHUNK = 32  # images at once; part of a key, since sums may come out otherwise in other batches
 
 
-class Shown(Protocol):
+class ViewSource(Protocol):
     """Images as they are shown to a network, pass after pass, CHUNK at a time within each."""
 
     @property
@@ -62,7 +62,7 @@ def machine_words(device: Device, precision: str) -> tuple[object, ...]:
 
 
 def find_or_make(
-    shown: Shown,
+    shown: ViewSource,
     split: Split,
     store: Store,
     report: Callable[[Report], None],
@@ -98,13 +98,13 @@ def find_or_make(
     return maps
 
 
-def read_maps(shown: Shown, maps: Maps, rows: NDArray[np.int64]) -> Tensor:
+def read_maps(shown: ViewSource, maps: Maps, rows: NDArray[np.int64]) -> Tensor:
     """Rows of the maps of `shown`, on its device and as its network takes them."""
     read = maps.rows(rows).to(shown.device.torch)
     return read.float() if shown.precision == "fp32" else read
 
 
-def _words(shown: Shown, maps: Maps, how: str) -> str:
+def _words(shown: ViewSource, maps: Maps, how: str) -> str:
     return f"Maps of the frozen stages {how}: {shown.words}, {maps.nbytes / GIB:.2f} GiB."
 
 
@@ -118,7 +118,7 @@ def _nearest(store: Store, keys: list[str]) -> tuple[int, Maps | None]:
 
 
 def _parts(
-    shown: Shown,
+    shown: ViewSource,
     split: Split,
     done: int,
     known: Maps | None,
@@ -139,7 +139,7 @@ def _parts(
         yield maps
 
 
-def _stored(shown: Shown, known: Maps) -> Iterator[Tensor]:
+def _stored(shown: ViewSource, known: Maps) -> Iterator[Tensor]:
     """The stored maps in the very batches in which they would come from the images."""
     start = 0
     for count in shown.passes:
@@ -148,7 +148,7 @@ def _stored(shown: Shown, known: Maps) -> Iterator[Tensor]:
         start += count
 
 
-def _shape(shown: Shown, split: Split) -> tuple[int, ...]:
+def _shape(shown: ViewSource, split: Split) -> tuple[int, ...]:
     """N × H × W × C (or N × features) of the maps."""
     size = shown.size
     image = torch.zeros(1, 3, size, size, device=shown.device.torch)
@@ -170,7 +170,7 @@ def shown_in(recipe: Recipe, epoch: int) -> int:
 
 
 @dataclass(frozen=True)
-class Order:
+class CacheRequest:
     """What is to be kept: the train part in each of `recipe.cache` augmentations, then the
     validation part in the quick looks it is scored by."""
 
@@ -234,10 +234,10 @@ class Order:
         return found.digest()
 
 
-class KeptMaps:
+class FrozenMaps:
     """The maps of an order, and the network that goes on from them."""
 
-    def __init__(self, order: Order, maps: Maps, network: Network) -> None:
+    def __init__(self, order: CacheRequest, maps: Maps, network: Network) -> None:
         self.network = network
         self._order, self._maps = order, maps
         self._of_row = np.full(len(order.images.samples), -1)
@@ -268,7 +268,7 @@ class KeptMaps:
 
 
 @dataclass(frozen=True)
-class Looked:
+class ScoredViews:
     """Images in every look that they are scored by: one after the other, and after each, if the
     card says so, the mirror images in it."""
 

@@ -25,7 +25,7 @@ BLOCK = 1 << 24
 DAY = 86400.0  # seconds
 
 
-class Meta(msgspec.Struct, frozen=True):
+class MapsHeader(msgspec.Struct, frozen=True):
     """Shape (rows first) and format of maps, and a digest of their bytes."""
 
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class Store:
         ones are taken away."""
         folder = self.folder / key
         try:
-            meta = msgspec.json.decode((folder / META_FILE).read_bytes(), type=Meta)
+            meta = msgspec.json.decode((folder / META_FILE).read_bytes(), type=MapsHeader)
             maps = Maps.of(folder / MAPS_FILE, meta)
             if _digest(maps.array) != meta.digest:
                 raise ValueError(f"{folder} is damaged")
@@ -135,7 +135,7 @@ class Maps:
         self.dtype = dtype
 
     @staticmethod
-    def of(path: Path, meta: Meta) -> Maps:
+    def of(path: Path, meta: MapsHeader) -> Maps:
         """The maps in a file; raises ValueError where it has not the size it must have."""
         if path.stat().st_size != 2 * int(np.prod(meta.shape)):
             raise ValueError(f"{path} is not whole")
@@ -158,7 +158,7 @@ def bits(maps: Tensor) -> NDArray[np.int16]:
     return last.contiguous().cpu().view(torch.int16).numpy()
 
 
-def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> Meta | None:
+def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> MapsHeader | None:
     """Write rows until `shape` says that there are enough; None where there are not."""
     digest, rows, dtype = hashlib.sha256(), 0, torch.float16
     with path.open("wb") as file:
@@ -169,7 +169,7 @@ def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> Meta 
             rows, dtype = rows + len(array), part.dtype
     if rows != shape[0]:
         return None
-    return Meta(shape, str(dtype).removeprefix("torch."), digest.hexdigest())
+    return MapsHeader(shape, str(dtype).removeprefix("torch."), digest.hexdigest())
 
 
 def _digest(array: NDArray[np.int16]) -> str:

@@ -31,7 +31,7 @@ DIGEST = 16  # bytes behind the pixels that tell whether they are whole
 MADE = "1"  # changes when the same file would give other squares
 
 
-class SquareCache:
+class DecodedImageCache:
     """One small file per square, named by what it was made from: image hash, box and side. The
     squares used longest ago go first. Several trainings may use one folder at a time."""
 
@@ -41,13 +41,13 @@ class SquareCache:
         self._lock = threading.Lock()
 
     @staticmethod
-    def of_user() -> SquareCache:
+    def of_user() -> DecodedImageCache:
         """The user's; `WORKBENCH_SQUARES` names another folder, `WORKBENCH_SQUARES_GIB` another
         size, 0 for none."""
         named = os.environ.get("WORKBENCH_SQUARES")
         folder = Path(named) if named else Path(user_cache_dir("vantage-workbench")) / "squares"
         gib = os.environ.get("WORKBENCH_SQUARES_GIB")
-        return SquareCache(folder, round(float(gib) * 1024**3) if gib else LIMIT)
+        return DecodedImageCache(folder, round(float(gib) * 1024**3) if gib else LIMIT)
 
     def find(self, sample: Sample, side: int) -> Tensor | None:
         """The side × side × 3 uint8 square of a sample; None where it is not kept, or damaged."""
@@ -150,7 +150,7 @@ def load_images(
     folder: Path,
     report: Callable[[Report], None],
     interrupted: Callable[[], bool],
-    cache: SquareCache | None = None,
+    cache: DecodedImageCache | None = None,
 ) -> Images | None:
     """Decode all samples with a few threads, but those in `cache`; None when `interrupted` says so
     on the way.
@@ -198,7 +198,7 @@ def _room(count: int, side: int, folder: Path) -> Tensor:
 
 
 def decoded(
-    samples: Sequence[Sample], side: int, cache: SquareCache | None = None
+    samples: Sequence[Sample], side: int, cache: DecodedImageCache | None = None
 ) -> Iterator[tuple[int, Tensor | KnownError]]:
     """Each sample's square, or why there is none, in order, a bounded number of them ahead, with a
     few threads; torch's own threads are as before when this ends or is closed."""

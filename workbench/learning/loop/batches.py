@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import RunLabels
-from workbench.learning.frozen_cache.cache import KeptMaps, shown_in
+from workbench.learning.frozen_cache.cache import FrozenMaps, shown_in
 from workbench.learning.images.answers import Answers, answers_of
 from workbench.learning.images.augment import UNLABELLED, Augmenter, Views, draw_views, joined
 from workbench.learning.images.data import Images
@@ -70,7 +70,7 @@ class Batches:
         self.unlabelled = method.unlabelled(images)
         self._labels, self._answers = labels, answers_of(images, labels)
 
-    def of_epoch(self, epoch: int, done: int, kept: KeptMaps | None) -> Iterator[Batch]:
+    def of_epoch(self, epoch: int, done: int, kept: FrozenMaps | None) -> Iterator[Batch]:
         """The batches of an epoch after the first `done`, of sizes that differ by at most one; of
         maps instead of images where they are `kept`."""
         shown = self.showing(epoch)
@@ -133,7 +133,7 @@ class Batches:
         return Showing(rows, (turns - 1) * count + rows, turns, joined(drawn))
 
     def _inputs(
-        self, chunks: list[list[Rows]], shown: Showing, kept: KeptMaps | None
+        self, chunks: list[list[Rows]], shown: Showing, kept: FrozenMaps | None
     ) -> Iterator[Tensor]:
         """What the network is given of each chunk: kept maps or augmented images."""
         if kept is None:

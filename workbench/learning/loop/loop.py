@@ -17,7 +17,12 @@ from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Report
 from workbench.domain.runs import ModelCard, RunLabels
 from workbench.learning.evaluation.scores import Scorer
-from workbench.learning.frozen_cache.cache import KeptMaps, Looked, Order, find_or_make
+from workbench.learning.frozen_cache.cache import (
+    CacheRequest,
+    FrozenMaps,
+    ScoredViews,
+    find_or_make,
+)
 from workbench.learning.frozen_cache.prefix import Split, split
 from workbench.learning.frozen_cache.store import Store
 from workbench.learning.images.augment import Augmenter
@@ -123,7 +128,7 @@ class Loop:
         self.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.classes = len(labels.target.labels)
         self.average = Average(self.network, recipe.averaging, recipe.epochs * self.steps)
-        self.kept: KeptMaps | None = None
+        self.kept: FrozenMaps | None = None
         self._pending: list[tuple[Tensor, Tensor, int]] = []
 
     def use_precision(self, precision: str) -> None:
@@ -146,12 +151,12 @@ class Loop:
             report(Note(text=text, warning=True))
             return
         validation = self.images.of_part("validation")
-        order = Order(
+        order = CacheRequest(
             *(self.recipe, self.images, self.augmenter, card, self.device, self.precision),
             *(self.rows, validation),
         )
         maps = find_or_make(order, cut, store, report, interrupted)
-        self.kept = None if maps is None else KeptMaps(order, maps, cut.tail)
+        self.kept = None if maps is None else FrozenMaps(order, maps, cut.tail)
 
     def scores_of_maps(
         self,
@@ -166,7 +171,7 @@ class Loop:
         cut = split(self.network, self.frozen)
         if self.kept is None or cut is None:
             return None
-        looked = Looked(self.images, rows, scorer.card, self.device, self.precision)
+        looked = ScoredViews(self.images, rows, scorer.card, self.device, self.precision)
         maps = find_or_make(looked, cut, store, report, interrupted, spare_others=True)
         if maps is None:
             return None

@@ -23,7 +23,7 @@ from workbench.learning.evaluation.scores import (
     with_thresholds,
 )
 from workbench.learning.frozen_cache.store import Store
-from workbench.learning.images.data import SquareCache, load_images
+from workbench.learning.images.data import DecodedImageCache, load_images
 from workbench.learning.images.pixels import working_side
 from workbench.learning.loop.assembly import assemble, fastest
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
@@ -32,7 +32,7 @@ from workbench.learning.loop.loop import Loop, State
 from workbench.learning.networks.device import GIB, choose_device, peak_memory
 from workbench.learning.networks.models import save_model, weights_of, with_body_names
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
-from workbench.learning.protocol.reporting import Control, Reporter, Wish
+from workbench.learning.protocol.reporting import Control, ControlRequest, Reporter
 
 WARM_UP = 2  # first steps that say nothing of the speed to come
 
@@ -97,7 +97,7 @@ EPOCH_SECONDS = CHECKPOINT_SECONDS / 4  # and at the ends of epochs that are sho
 COST = 20  # a checkpoint waits for this many times what the last one took
 
 
-class Interrupted(Exception):
+class TrainingInterrupted(Exception):
     """Pause or stop was asked for."""
 
 
@@ -125,7 +125,7 @@ class Training:
             torch.set_num_threads(saved["state"]["threads"])
         side = working_side(self.recipe.image_size, self.recipe.test_resize)
         samples, folder = self.run_folder.samples, self.run_folder.path
-        cache = SquareCache.of_user()
+        cache = DecodedImageCache.of_user()
         images = load_images(samples, side, folder, self.report, self.interrupted, cache)
         if images is None:
             self._leave_before_start()
@@ -139,7 +139,7 @@ class Training:
             self._epochs()
             if self.team.leads:
                 self._finish()
-        except Interrupted:
+        except TrainingInterrupted:
             if self.team.leads:
                 self._leave()
         self.team.wait()
@@ -147,7 +147,7 @@ class Training:
     def interrupted(self) -> bool:
         """Whether to leave off now."""
         if self.report.parent_gone:
-            self.control.ask(Wish.PAUSE)
+            self.control.ask(ControlRequest.PAUSE)
         return self.control.wish is not None
 
     def _build(self, saved: dict[str, Any] | None) -> None:
@@ -170,7 +170,7 @@ class Training:
         if self.recipe.cache:
             self.loop.keep_maps(self.card, Store.of_user(), self.report, self.interrupted)
         if self.interrupted():
-            raise Interrupted
+            raise TrainingInterrupted
 
     def _say_started(self) -> None:
         self.report.start_events(
@@ -197,7 +197,7 @@ class Training:
         for count, rate in self.loop.steps_of(self.state):
             now = self.pace.stepped(count * self.team.size)
             if self.team.agree(self.interrupted()):
-                raise Interrupted
+                raise TrainingInterrupted
             if now - last >= REPORT_SECONDS:
                 last = now
                 self._say_step(rate)
@@ -277,7 +277,7 @@ class Training:
         leave = self.interrupted if self.team.size == 1 else lambda: False
         scores = score_rows(scorer, self.images, rows, batch, leave, quick)
         if scores is None:
-            raise Interrupted
+            raise TrainingInterrupted
         return scores
 
     def _seconds(self) -> float:
@@ -340,7 +340,7 @@ class Training:
 
     def _leave(self) -> None:
         self.control.met.set()
-        if self.control.wish is Wish.STOP:
+        if self.control.wish is ControlRequest.STOP:
             save_model(self.run_folder.path, self._kept_weights(), self.card)
             self.report(Stopped(epoch=self.state.epoch - (self.state.step == 0)))
             (self.run_folder.path / CHECKPOINT_FILE).unlink(missing_ok=True)
@@ -350,5 +350,5 @@ class Training:
 
     def _leave_before_start(self) -> None:
         self.control.met.set()
-        stop = self.control.wish is Wish.STOP
+        stop = self.control.wish is ControlRequest.STOP
         self.report(Stopped(epoch=0) if stop else Paused(epoch=0, step=0))

@@ -122,7 +122,7 @@ HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
-class Parts:
+class BackboneParts:
     """A backbone in two parts, each a row of modules under torchvision's names: `maps` ends in the
     last feature map of `channels`, `tail` makes `features` of it. `whole` is a network that is
     written down as one."""
@@ -181,32 +181,32 @@ def _until(children: Iterable[tuple[str, nn.Module]], end: str) -> dict[str, nn.
     return found
 
 
-def _squeezenet(name: str) -> Parts:
+def _squeezenet(name: str) -> BackboneParts:
     """The ImageNet classifier ends in a ReLU, which kills the logits of few classes: left out.
 
     Dropout before the pooling and a linear head after it equal dropout and a 1×1 convolution
     before it, since both are linear.
     """
     features = _torchvision(name).features
-    return Parts({"features": features}, 512, {"dropout": Dropout(0.5), **_pooled()}, 512)
+    return BackboneParts({"features": features}, 512, {"dropout": Dropout(0.5), **_pooled()}, 512)
 
 
-def _resnet(name: str) -> Parts:
+def _resnet(name: str) -> BackboneParts:
     return _of_resnet(_torchvision(name))
 
 
-def _se_resnet(name: str) -> Parts:
+def _se_resnet(name: str) -> BackboneParts:
     from workbench.learning.networks.backbones import se_resnet50
 
     return _of_resnet(se_resnet50())
 
 
-def _of_resnet(body: Any) -> Parts:
+def _of_resnet(body: Any) -> BackboneParts:
     features = body.fc.in_features
-    return Parts(_until(body.named_children(), "avgpool"), features, _pooled(), features)
+    return BackboneParts(_until(body.named_children(), "avgpool"), features, _pooled(), features)
 
 
-def _full(name: str) -> Parts:
+def _full(name: str) -> BackboneParts:
     """VGG and AlexNet: convolutions, a last max-pooling, and full layers, the last one left out."""
     body = _torchvision(name)
     convs, full = body.features, body.classifier
@@ -217,22 +217,22 @@ def _full(name: str) -> Parts:
         "flatten": nn.Flatten(),
         "classifier": full[:-1],
     }
-    return Parts({"features": convs[:-1]}, channels, tail, full[-1].in_features)
+    return BackboneParts({"features": convs[:-1]}, channels, tail, full[-1].in_features)
 
 
-def _mobile(name: str) -> Parts:
+def _mobile(name: str) -> BackboneParts:
     """MobileNetV2 and EfficientNet, whose classifier is dropout and the layer left out."""
     body = _torchvision(name)
     features = body.classifier[-1].in_features
     tail = {**_pooled(), "classifier": body.classifier[:-1]}
-    return Parts({"features": body.features}, features, tail, features)
+    return BackboneParts({"features": body.features}, features, tail, features)
 
 
-def _densenet(name: str) -> Parts:
+def _densenet(name: str) -> BackboneParts:
     body = _torchvision(name)
     features = body.classifier.in_features
     maps = {"features": body.features, "relu": nn.ReLU(inplace=True)}
-    return Parts(maps, features, _pooled(), features)
+    return BackboneParts(maps, features, _pooled(), features)
 
 
 class ToHalf(nn.Module):
@@ -252,30 +252,30 @@ class ToHalf(nn.Module):
         return images * self.factor + self.offset
 
 
-def _inception(name: str) -> Parts:
+def _inception(name: str) -> BackboneParts:
     """GoogLeNet and Inception-v3 without the auxiliary classifiers of their own training."""
     body = _torchvision(name, aux_logits=False, init_weights=False)
     features = body.fc.in_features
     maps = {"transform": ToHalf(), **_until(body.named_children(), "avgpool")}
-    return Parts(maps, features, {**_pooled(), "dropout": body.dropout}, features)
+    return BackboneParts(maps, features, {**_pooled(), "dropout": body.dropout}, features)
 
 
-def _simpleconv3(name: str) -> Parts:
+def _simpleconv3(name: str) -> BackboneParts:
     whole = Simpleconv3()
     maps: dict[str, nn.Module] = {}
     for child, module in _until(whole.named_children(), "fc1").items():
         maps[child] = module
         if isinstance(module, nn.BatchNorm2d):
             maps[child.replace("bn", "relu")] = nn.ReLU()
-    return Parts(maps, whole.conv3.out_channels, {}, SIMPLECONV3_FEATURES, whole)
+    return BackboneParts(maps, whole.conv3.out_channels, {}, SIMPLECONV3_FEATURES, whole)
 
 
-def _lenet5(name: str) -> Parts:
+def _lenet5(name: str) -> BackboneParts:
     maps, tail = lenet5()
-    return Parts(maps, LENET_MAPS, tail, LENET_FEATURES)
+    return BackboneParts(maps, LENET_MAPS, tail, LENET_FEATURES)
 
 
-_BUILDERS: dict[str, Callable[[str], Parts]] = {
+_BUILDERS: dict[str, Callable[[str], BackboneParts]] = {
     "squeezenet1_0": _squeezenet,
     "squeezenet1_1": _squeezenet,
     "resnet18": _resnet,

@@ -79,11 +79,11 @@ REPORT_SECONDS = 0.25
 Order = TypeVar("Order", bound=msgspec.Struct)
 
 
-class Interrupted(Exception):
+class RequestInterrupted(Exception):
     """Whoever asked wants no answer any more."""
 
 
-class Errand:
+class FolderRequest:
     """A folder with an order, and the way back to whoever gave it."""
 
     def __init__(self, folder: Path, report: Reporter, control: Control) -> None:
@@ -99,7 +99,7 @@ class Errand:
     def stop_if_asked(self) -> None:
         """Raise Interrupted where somebody asked for it."""
         if self.interrupted():
-            raise Interrupted
+            raise RequestInterrupted
 
     def progress(self, done: int, total: int, text: str) -> None:
         """Say how far the work is, now and then."""

@@ -21,7 +21,7 @@ from workbench.domain.runs import REPORTS_FILE
 ANSWER_SECONDS = 0.8  # after which a request that waits for a long step is acknowledged
 
 
-class Wish(StrEnum):
+class ControlRequest(StrEnum):
     """What the controlling side asked for."""
 
     PAUSE = "pause"
@@ -36,9 +36,9 @@ class Control:
     """
 
     def __init__(self) -> None:
-        self.wish: Wish | None = None
+        self.wish: ControlRequest | None = None
         self.met = threading.Event()
-        self.on_wait: Callable[[Wish], None] = lambda wish: None
+        self.on_wait: Callable[[ControlRequest], None] = lambda wish: None
 
     def listen(self) -> None:
         """Read wishes from stdin in a thread of its own."""
@@ -47,10 +47,10 @@ class Control:
     def obey_signals(self) -> None:
         """Let an interrupt or a termination request pause the training."""
         for name in ("SIGINT", "SIGTERM"):
-            signal.signal(getattr(signal, name), lambda *_: self.ask(Wish.PAUSE))
+            signal.signal(getattr(signal, name), lambda *_: self.ask(ControlRequest.PAUSE))
 
-    def ask(self, wish: Wish) -> None:
-        if self.wish is not Wish.STOP:
+    def ask(self, wish: ControlRequest) -> None:
+        if self.wish is not ControlRequest.STOP:
             self.wish = wish
 
     def _read(self) -> None:
@@ -61,18 +61,18 @@ class Control:
             except OSError:
                 data = b""
             if not data:
-                self.ask(Wish.PAUSE)
+                self.ask(ControlRequest.PAUSE)
                 return
             *lines, waiting = (waiting + data).split(b"\n")
             for line in lines:
                 self._hear(line.strip().decode(errors="replace"))
 
     def _hear(self, word: str) -> None:
-        if word not in tuple(Wish):
+        if word not in tuple(ControlRequest):
             return
-        self.ask(Wish(word))
+        self.ask(ControlRequest(word))
         if not self.met.wait(ANSWER_SECONDS):
-            self.on_wait(Wish(word))
+            self.on_wait(ControlRequest(word))
 
 
 class Reporter:
@@ -100,9 +100,9 @@ class Reporter:
     def warn(self, text: str) -> None:
         self(Note(text=text, warning=True))
 
-    def say_waiting(self, wish: Wish) -> None:
+    def say_waiting(self, wish: ControlRequest) -> None:
         """Acknowledge a wish that has to wait for the end of a long step."""
-        doing = "Stopping" if wish is Wish.STOP else "Pausing"
+        doing = "Stopping" if wish is ControlRequest.STOP else "Pausing"
         self(Note(text=f"{doing} as soon as this step is done."))
 
     def _say(self, line: bytes) -> None:

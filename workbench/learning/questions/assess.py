@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.domain.assessments import (
-    ORDER_FILE,
+    REQUEST_FILE,
     Assessment,
-    AssessmentOrder,
-    StartOrder,
+    AssessmentRequest,
+    StartRequest,
     StartScores,
 )
 from workbench.domain.errors import KnownError
@@ -35,7 +35,7 @@ from workbench.learning.evaluation.transferability import (
 from workbench.learning.images.data import Images, load_images
 from workbench.learning.images.pixels import normalised
 from workbench.learning.networks.device import Device, choose_device
-from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 
 BATCH = 32
 
@@ -52,9 +52,9 @@ class _Seen:
 class Assessor:
     """Scores the starts of an order one by one; images are read once for each size."""
 
-    def __init__(self, errand: Errand) -> None:
+    def __init__(self, errand: FolderRequest) -> None:
         self._errand = errand
-        self._order = errand.read(ORDER_FILE, AssessmentOrder)
+        self._order = errand.read(REQUEST_FILE, AssessmentRequest)
         samples = errand.samples(SAMPLES_FILE)
         self._train = self._some(samples, "train")
         self._held_out = self._some(samples, self._order.held_out)
@@ -92,7 +92,7 @@ class Assessor:
         rows = np.sort(random.choice(len(known), self._order.most, replace=False))
         return [known[row] for row in rows]
 
-    def _scored(self, start: StartOrder) -> StartScores:
+    def _scored(self, start: StartRequest) -> StartScores:
         """The scores of one start; a file that cannot be used says so in its place."""
         began = time.monotonic()
         try:
@@ -111,7 +111,7 @@ class Assessor:
             **scores,  # type: ignore[arg-type]
         )
 
-    def _model(self, start: StartOrder) -> SourceModel:
+    def _model(self, start: StartRequest) -> SourceModel:
         if start.run:
             return of_run(Path(start.run), self._device)
         path = Path(start.weights) if start.weights else None
@@ -134,7 +134,7 @@ class Assessor:
         }
 
     def _of_source(
-        self, model: SourceModel, start: StartOrder, train: _Seen
+        self, model: SourceModel, start: StartRequest, train: _Seen
     ) -> dict[str, float | int | None]:
         """Domain similarity to what the start's run has learned from, where it is a run's."""
         if not start.run:
@@ -154,7 +154,7 @@ class Assessor:
         }
 
     def _seen(
-        self, model: SourceModel, samples: Sequence[Sample], part: str, start: StartOrder
+        self, model: SourceModel, samples: Sequence[Sample], part: str, start: StartRequest
     ) -> _Seen:
         images = self._images(samples, part, model.image_size)
         rows = np.flatnonzero(images.read)
@@ -179,7 +179,7 @@ class Assessor:
             errand = self._errand
             images = load_images(samples, side, errand.folder, errand.report, errand.interrupted)
             if images is None:
-                raise Interrupted
+                raise RequestInterrupted
             self._read[part, side] = images
         return self._read[part, side]
 
@@ -195,6 +195,6 @@ def _of_classifier(train: _Seen) -> dict[str, float | int | None]:
     }
 
 
-def assess(errand: Errand) -> None:
+def assess(errand: FolderRequest) -> None:
     """Report Assessed for the order in the folder."""
     Assessor(errand).run()

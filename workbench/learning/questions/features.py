@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.domain.assessments import ORDER_FILE, StartOrder
+from workbench.domain.assessments import REQUEST_FILE, StartRequest
 from workbench.domain.errors import KnownError
 from workbench.domain.features import (
     CARD_FILE,
     KEYS_FILE,
     ROWS_FILE,
     FeatureCard,
-    FeatureOrder,
+    FeatureRequest,
     feature_key,
 )
 from workbench.domain.reports import Featured, Note, Progress
@@ -29,14 +29,14 @@ from workbench.learning.evaluation.source_model import SourceModel, of_run, of_w
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import normalised
 from workbench.learning.networks.device import Device, choose_device
-from workbench.learning.protocol.folders import Errand
+from workbench.learning.protocol.folders import FolderRequest
 
 REPORT_SECONDS = 0.25
 KEY_BYTES = 8
 NAMED = 20  # files that cannot be read, said one by one
 
 
-def load_source(start: StartOrder, device: Device) -> SourceModel:
+def load_source(start: StartRequest, device: Device) -> SourceModel:
     """The network of a start, ready to make features. Raises KnownError where it cannot be read."""
     if start.run:
         return of_run(Path(start.run), device)
@@ -78,10 +78,10 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("r+b")
 
 
-def write_features(errand: Errand) -> None:
+def write_features(errand: FolderRequest) -> None:
     """Report Featured for the order in the folder; what was written until a stop stays. Raises
     KnownError where the network cannot be read; images that cannot are left out."""
-    order = errand.read(ORDER_FILE, FeatureOrder)
+    order = errand.read(REQUEST_FILE, FeatureRequest)
     samples = errand.samples(SAMPLES_FILE)
     device = choose_device()
     model = load_source(order.start, device)
@@ -112,12 +112,16 @@ def unit_features(model: SourceModel, squares: Tensor, device: Device) -> NDArra
     return found
 
 
-def _card(start: StartOrder, model: SourceModel, dimensions: int) -> FeatureCard:
+def _card(start: StartRequest, model: SourceModel, dimensions: int) -> FeatureCard:
     return FeatureCard(backbone=start.backbone, dimensions=dimensions, image_size=model.image_size)
 
 
 def _batches(
-    errand: Errand, samples: Sequence[Sample], side: int, batch: int, problems: list[KnownError]
+    errand: FolderRequest,
+    samples: Sequence[Sample],
+    side: int,
+    batch: int,
+    problems: list[KnownError],
 ) -> Iterator[tuple[list[Sample], Tensor]]:
     """Readable samples with their squares, `batch` at a time, read while the network works. Says
     how far it is; raises Interrupted when asked to leave off."""
@@ -144,7 +148,7 @@ def _batches(
         yield chosen, torch.stack(squares)
 
 
-def _tell(errand: Errand, problems: Sequence[KnownError]) -> None:
+def _tell(errand: FolderRequest, problems: Sequence[KnownError]) -> None:
     for problem in problems[:NAMED]:
         errand.report(Note(text=f"Left out: {problem.sentence}", warning=True))
     if len(problems) > NAMED:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.domain.assessments import (
-    ORDER_FILE,
+    REQUEST_FILE,
     LayerScore,
     LayerScores,
-    LayersOrder,
-    StartOrder,
+    LayersRequest,
+    StartRequest,
 )
 from workbench.domain.backbones import Backbone, backbone
 from workbench.domain.errors import KnownError
@@ -32,7 +32,7 @@ from workbench.learning.images.data import Images, load_images
 from workbench.learning.images.pixels import normalised
 from workbench.learning.networks.device import Device, choose_device
 from workbench.learning.networks.probe import linear_probe, pooled
-from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 
 BATCH = 32
 Features = NDArray[np.float32]  # images × features
@@ -91,11 +91,11 @@ class StageWatch:
         return found
 
 
-def study_layers(errand: Errand) -> None:
+def study_layers(errand: FolderRequest) -> None:
     """Report Layered for the order in the folder. Raises KnownError where the parts hold no
     labelled images, or the start cannot be used."""
     began = time.monotonic()
-    order = errand.read(ORDER_FILE, LayersOrder)
+    order = errand.read(REQUEST_FILE, LayersRequest)
     samples = errand.samples(SAMPLES_FILE)
     parts = {part: _some(samples, part, order) for part in ("train", order.held_out)}
     if not all(parts.values()):
@@ -128,13 +128,13 @@ def study_layers(errand: Errand) -> None:
     errand.report(Layered(scores=found))
 
 
-def _model(start: StartOrder, seed: int, device: Device) -> SourceModel:
+def _model(start: StartRequest, seed: int, device: Device) -> SourceModel:
     if start.run:
         return of_run(Path(start.run), device)
     return of_weights(start.backbone, Path(start.weights) if start.weights else None, seed, device)
 
 
-def _some(samples: Sequence[Sample], part: str, order: LayersOrder) -> list[Sample]:
+def _some(samples: Sequence[Sample], part: str, order: LayersRequest) -> list[Sample]:
     """The labelled samples of a part, at most as many as the order allows."""
     known = [sample for sample in samples if sample.part == part and sample.target >= 0]
     if len(known) <= order.most:
@@ -144,7 +144,11 @@ def _some(samples: Sequence[Sample], part: str, order: LayersOrder) -> list[Samp
 
 
 def _features(
-    errand: Errand, watch: StageWatch, model: SourceModel, samples: Sequence[Sample], part: str
+    errand: FolderRequest,
+    watch: StageWatch,
+    model: SourceModel,
+    samples: Sequence[Sample],
+    part: str,
 ) -> tuple[dict[str, Features], NDArray[np.int64]]:
     """Each stage's features of the images that can be read, and their labels."""
     images = _read(errand, samples, model.image_size)
@@ -164,10 +168,10 @@ def _features(
     return whole, images.targets.numpy()[rows]
 
 
-def _read(errand: Errand, samples: Sequence[Sample], side: int) -> Images:
+def _read(errand: FolderRequest, samples: Sequence[Sample], side: int) -> Images:
     images = load_images(samples, side, errand.folder, errand.report, errand.interrupted)
     if images is None:
-        raise Interrupted
+        raise RequestInterrupted
     return images
 
 

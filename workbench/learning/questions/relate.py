@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workbench.domain.assessments import ORDER_FILE
+from workbench.domain.assessments import REQUEST_FILE
 from workbench.domain.errors import KnownError
-from workbench.domain.relatedness import DomainOrder, RelatednessOrder
+from workbench.domain.relatedness import DomainRequest, RelatednessRequest
 from workbench.domain.reports import Related
 from workbench.domain.runs import Sample
 from workbench.learning.evaluation.cohesion import DomainImages, compare
@@ -19,15 +19,15 @@ from workbench.learning.evaluation.domain_samples import (
     target_counts,
 )
 from workbench.learning.images.data import load_images
-from workbench.learning.protocol.folders import Errand, Interrupted
+from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 
 LEAST = 3  # images of a domain: three centres need them
 
 
-def relate(errand: Errand) -> None:
+def relate(errand: FolderRequest) -> None:
     """Report Related for the order in the folder. Raises KnownError where a domain is too small or
     none of its images can be read."""
-    order = errand.read(ORDER_FILE, RelatednessOrder)
+    order = errand.read(REQUEST_FILE, RelatednessRequest)
     every = [errand.samples(domain.samples) for domain in order.domains]
     drawn = drawn_samples(every, order)
     domains = [
@@ -41,11 +41,13 @@ def relate(errand: Errand) -> None:
 
     found = compare(domains, order, beat)
     if found is None:
-        raise Interrupted
+        raise RequestInterrupted
     errand.report(Related(relatedness=found))
 
 
-def drawn_samples(every: Sequence[Sequence[Sample]], order: RelatednessOrder) -> list[list[Sample]]:
+def drawn_samples(
+    every: Sequence[Sequence[Sample]], order: RelatednessRequest
+) -> list[list[Sample]]:
     """The samples of each domain that enter the comparison, the target's first."""
     labels = [np.array([sample.target for sample in samples], dtype=np.int64) for samples in every]
     sizes = [np.bincount(own[own >= 0]).tolist() for own in labels]
@@ -69,11 +71,11 @@ def drawn_samples(every: Sequence[Sequence[Sample]], order: RelatednessOrder) ->
 
 
 def _images(
-    errand: Errand, domain: DomainOrder, samples: Sequence[Sample], side: int
+    errand: FolderRequest, domain: DomainRequest, samples: Sequence[Sample], side: int
 ) -> DomainImages:
     images = load_images(samples, side, errand.folder, errand.report, errand.interrupted)
     if images is None:
-        raise Interrupted
+        raise RequestInterrupted
     kept = [at for at in range(len(samples)) if images.read[at]]
     if len(kept) < LEAST:
         raise KnownError(

@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.domain.errors import KnownError
 from workbench.domain.requests import (
     Answer,
-    Answered,
+    AnswerLine,
     AnyRequest,
     Describe,
     Explain,
@@ -24,7 +24,7 @@ from workbench.domain.requests import (
     Score,
     Scored,
     Unread,
-    decode_asked,
+    decode_request_line,
     encode_line,
 )
 from workbench.domain.runs import Sample
@@ -65,22 +65,22 @@ class Server:
 
     def _answer(self, line: bytes) -> None:
         try:
-            asked = decode_asked(line)
+            asked = decode_request_line(line)
         except msgspec.DecodeError as error:
-            self._say(Answered(_id_of(line), Refused(sentence=f"No such request: {error}.")))
+            self._say(AnswerLine(_id_of(line), Refused(sentence=f"No such request: {error}.")))
             return
         try:
             held: Answer | None = None
             for answer in self._answers_to(asked.request):
                 if held is not None:
-                    self._say(Answered(asked.id, held, last=False))
+                    self._say(AnswerLine(asked.id, held, last=False))
                 held = answer
             assert held is not None
-            self._say(Answered(asked.id, held))
+            self._say(AnswerLine(asked.id, held))
         except BrokenPipeError:
             raise
         except Exception as error:
-            self._say(Answered(asked.id, refusal(error)))
+            self._say(AnswerLine(asked.id, refusal(error)))
 
     def _answers_to(self, request: AnyRequest) -> Iterator[Answer]:
         loaded = self._networks.get(request.run)
@@ -103,7 +103,7 @@ class Server:
 
                 yield from export(request, loaded)
 
-    def _say(self, answered: Answered) -> None:
+    def _say(self, answered: AnswerLine) -> None:
         data = memoryview(encode_line(answered))
         while data:
             data = data[self._answers.write(data) :]

@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QTreeWidgetItem, QWidget
 
 from workbench.app.doctor import Finding, examine_program, examine_project
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.copying import CopyDialog, text_of, told_list
 
@@ -16,14 +16,14 @@ from workbench.ui.parts.copying import CopyDialog, text_of, told_list
 class DoctorDialog(CopyDialog):
     """Findings appear one by one, so that a slow one does not hold up the window."""
 
-    def __init__(self, op: OpenProject, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         tr = self.tr
         self.setWindowTitle(tr("This computer and this project"))
         self.resize(760, 520)
         self.list = told_list([tr("What"), tr("How it is"), tr("What to do")], 200, 220)
         self._lay_out(lambda: text_of(self.list), self.list)
-        self._left: list[Iterator[Finding]] = [examine_program(), examine_project(op)]
+        self._left: list[Iterator[Finding]] = [examine_program(), examine_project(session)]
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._next)
         self._timer.start()

@@ -18,7 +18,7 @@ _KINDS = "CSV (*.csv);;JSON (*.json)"
 
 def ask_export(context: Context, parent: QWidget) -> None:
     """Let the person name a file and write every label into it."""
-    start = str(Path.home() / f"{context.op.store.name} labels.csv")
+    start = str(Path.home() / f"{context.session.store.name} labels.csv")
     chosen, kind = QFileDialog.getSaveFileName(parent, parent.tr("Export labels"), start, _KINDS)
     if chosen:
         file = Path(chosen)
@@ -29,7 +29,7 @@ def ask_export(context: Context, parent: QWidget) -> None:
 def export_to(context: Context, parent: QWidget, file: Path) -> None:
     """Write every label to `file` and say how many."""
     try:
-        count = export_labels(context.op, file)
+        count = export_labels(context.session, file)
     except KnownError as error:
         context.notify(str(error), "bad")
         return
@@ -48,7 +48,7 @@ def ask_import(context: Context, parent: QWidget) -> None:
 def import_from(context: Context, parent: QWidget, file: Path) -> None:
     """Take in the labels of `file` and say what became of them."""
     try:
-        result = import_labels(context.op, file)
+        result = import_labels(context.session, file)
     except KnownError as error:
         context.notify(str(error), "bad")
         return
@@ -62,7 +62,7 @@ def import_from(context: Context, parent: QWidget, file: Path) -> None:
 
 def say_moved(context: Context, parent: QWidget) -> None:
     """Tell of sources that are not where they were."""
-    moved = moved_sources(context.op)
+    moved = moved_sources(context.session)
     if moved:
         names = ", ".join(Path(source.path).name for source in moved[:3])
         words = parent.tr("Not found: {0}. File, “Find moved sources…” looks for it.")
@@ -71,7 +71,7 @@ def say_moved(context: Context, parent: QWidget) -> None:
 
 def find_moved(context: Context, parent: QWidget) -> None:
     """Ask for the new place of each source that moved, and link it there."""
-    moved = moved_sources(context.op)
+    moved = moved_sources(context.session)
     if not moved:
         context.notify(parent.tr("Every source is where it was."), "info")
     for source in moved:
@@ -90,6 +90,8 @@ def relink(context: Context, parent: QWidget, source: Source, place: Path) -> No
             context.notify(words, "info")
 
     try:
-        context.op.jobs.start(relink_task(context.op, source.id, place)).ended.connect(say)
+        context.session.jobs.start(relink_task(context.session, source.id, place)).ended.connect(
+            say
+        )
     except KnownError as error:
         context.notify(str(error), "bad")

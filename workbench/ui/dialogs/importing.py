@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.images.importing import ImportResult, import_task
 from workbench.app.jobs import Done, Outcome
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.label_names import LabelNames
 from workbench.ui.page import Context
@@ -163,7 +163,7 @@ def ask_for_list(context: Context, parent: QWidget) -> None:
 
 def ask_and_import(context: Context, parent: QWidget, places: Sequence[Path]) -> None:
     """Ask what the places say, then import them in a job that says what it did."""
-    known = {name: s.names for name, s in context.op.store.labels.sets().items()}
+    known = {name: s.names for name, s in context.session.store.labels.sets().items()}
     dialog = ImportDialog(places, known, parent)
     if dialog.exec() == QDialog.DialogCode.Accepted:
         start_import(context, places, **dialog.chosen())
@@ -173,11 +173,11 @@ def ask_and_import(context: Context, parent: QWidget, places: Sequence[Path]) ->
 def start_import(context: Context, places: Sequence[Path], **origins: str) -> None:
     """Import without asking; the outcome is said when it is there."""
     try:
-        task = import_task(context.op, places, **origins)
+        task = import_task(context.session, places, **origins)
     except KnownError as error:
         context.notify(str(error), "bad")
         return
-    job = context.op.jobs.start(task)
+    job = context.session.jobs.start(task)
     job.ended.connect(lambda outcome: _say(context, outcome))
 
 
@@ -208,15 +208,15 @@ def said(result: ImportResult) -> tuple[str, str]:
 class SkippedDialog(CopyDialog):
     """A list that can be copied; importing a mended file again takes it in."""
 
-    def __init__(self, op: OpenProject, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         tr = self.tr
         self.setWindowTitle(tr("Skipped files"))
         self.resize(760, 440)
         self.list = told_list([tr("File"), tr("Reason"), tr("Source")], 240, 180)
         self.list.setUniformRowHeights(True)
-        for source in op.store.images.sources():
-            for file in op.store.images.skipped(source.id):
+        for source in session.store.images.sources():
+            for file in session.store.images.skipped(source.id):
                 item = QTreeWidgetItem([file.path, file.reason, source.path])
                 for column in range(3):
                     item.setToolTip(column, item.text(column))

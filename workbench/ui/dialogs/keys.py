@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.settings import Settings
-from workbench.ui.commands import Action, ActionBoard
+from workbench.app.settings import UserSettings
+from workbench.ui.commands import Action, CommandRegistry
 from workbench.ui.page import Page
 
 _ACTION = Qt.ItemDataRole.UserRole
@@ -29,7 +29,7 @@ class KeysDialog(QDialog):
     """Actions by page; a key is changed in its cell, and an emptied cell gives back the first."""
 
     def __init__(
-        self, board: ActionBoard, settings: Settings, parent: QWidget | None = None
+        self, board: CommandRegistry, settings: UserSettings, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Keys"))

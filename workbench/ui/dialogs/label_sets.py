@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.labels.labelling import edit_set, remove_set
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
 from workbench.ui.look.icons import icon
@@ -187,13 +187,13 @@ class LabelSetsDialog(QDialog):
     """The sets at the left, the labels of the chosen one at the right."""
 
     def __init__(
-        self, op: OpenProject, chosen: str = "view", parent: QWidget | None = None
+        self, session: Session, chosen: str = "view", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Label sets"))
         self.resize(720, 460)
-        self._op = op
-        self._before: Mapping[str, LabelSet] = dict(op.store.labels.sets())
+        self._op = session
+        self._before: Mapping[str, LabelSet] = dict(session.store.labels.sets())
         self._drafts: dict[str, LabelSet] = dict(self._before)
         self._renamed: dict[str, dict[str, str]] = {}
         self._shown = ""

@@ -29,7 +29,7 @@ from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
 from workbench.ui.parts.job_line import JobLine
 from workbench.ui.parts.run_words import percent, start_words
-from workbench.ui.parts.training_draft import TrainingDesk
+from workbench.ui.parts.training_draft import TrainingModel
 
 LEFT, TOP, RIGHT, BOTTOM = 48, 16, 16, 28  # pixels around the plot
 NEAR = 14.0  # pixels to a point within which it is said
@@ -220,7 +220,7 @@ class LayersDialog(QDialog):
         column.addLayout(below)
 
     def _show(self) -> None:
-        known = layer_studies(self._context.op, self._target, self._backbone)
+        known = layer_studies(self._context.session, self._target, self._backbone)
         self.studies = sorted(known, key=lambda study: study.start != self._start)
         self._plot.setVisible(bool(self.studies))
         self.export.setEnabled(bool(self.studies))
@@ -266,7 +266,7 @@ class LayersDialog(QDialog):
         self.said.setText(text.format(*said, found.train_images, found.classes))
 
     def _task(self) -> Task:
-        return layers_task(self._context.op, self._target, self._start, self._backbone)
+        return layers_task(self._context.session, self._target, self._start, self._backbone)
 
     def _over(self, outcome: object) -> None:
         self._show()
@@ -288,7 +288,7 @@ class LayersDialog(QDialog):
         super().done(result)
 
 
-def open_layers(context: Context, desk: TrainingDesk, page: QWidget) -> LayersDialog:
+def open_layers(context: Context, desk: TrainingModel, page: QWidget) -> LayersDialog:
     """The dialog over a page, for the backbone and the start of its draft."""
     draft = desk.draft
     start, name = str(draft.value("start")), str(draft.value("backbone"))

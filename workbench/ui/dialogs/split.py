@@ -31,8 +31,8 @@ class SplitDialog(QDialog):
         self.setMinimumWidth(420)
         self._context = context
         self._job: Job | None = None
-        self._images = context.op.store.images.count()
-        current = context.op.store.splits.current()
+        self._images = context.session.store.images.count()
+        current = context.session.store.splits.current()
         plan = current[1] if current is not None else SplitPlan()
         form = QFormLayout()
         form.setHorizontalSpacing(16)
@@ -124,7 +124,9 @@ class SplitDialog(QDialog):
         if self._job is not None:
             return
         sets = [name for name, box in self.stratify.items() if box.isChecked()]
-        self._job = self._context.op.jobs.start(split_task(self._context.op, self.plan(), sets))
+        self._job = self._context.session.jobs.start(
+            split_task(self._context.session, self.plan(), sets)
+        )
         self._job.ended.connect(self._made)
         self._count()
 
@@ -135,7 +137,7 @@ class SplitDialog(QDialog):
             self.problem.setText(f"{outcome.sentence} {outcome.remedy}".strip())
         if not isinstance(outcome, Done):
             return
-        counts = self._context.op.store.splits.counts()
+        counts = self._context.session.store.splits.counts()
         said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
         self._context.notify(self.tr("Split made: {0}.").format(said), "info")
         self.accept()

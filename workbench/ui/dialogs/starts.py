@@ -28,7 +28,7 @@ from workbench.ui.page import Context
 from workbench.ui.parts.figure_table import Column, FigureTable, figure
 from workbench.ui.parts.job_line import JobLine
 from workbench.ui.parts.run_words import start_words
-from workbench.ui.parts.training_draft import TrainingDesk
+from workbench.ui.parts.training_draft import TrainingModel
 
 COLUMNS = 2
 
@@ -63,7 +63,7 @@ class StartsDialog(QDialog):
         self.table.selectionModel().currentRowChanged.connect(lambda *_: self._explain())
         self._make_words()
         self._lay_out()
-        known = [report for report in assessments(context.op) if report.target == target]
+        known = [report for report in assessments(context.session) if report.target == target]
         self._show(known[0] if known else None)
 
     def _make_table(self) -> FigureTable:
@@ -138,7 +138,7 @@ class StartsDialog(QDialog):
 
     def _task(self) -> Task:
         chosen = [start for start, tick in self.ticks.items() if tick.isChecked()]
-        return assess_task(self._context.op, self._target, chosen, self._backbone)
+        return assess_task(self._context.session, self._target, chosen, self._backbone)
 
     def _over(self, outcome: object) -> None:
         self.score.setText(self.tr("Score"))
@@ -240,7 +240,7 @@ class StartsDialog(QDialog):
         super().done(result)
 
 
-def open_starts(context: Context, desk: TrainingDesk, page: QWidget) -> StartsDialog:
+def open_starts(context: Context, desk: TrainingModel, page: QWidget) -> StartsDialog:
     """The dialog over a page, with every start that its draft could take."""
     draft = desk.draft
     backbone, current = str(draft.value("backbone")), str(draft.value("start"))

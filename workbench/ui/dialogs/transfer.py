@@ -19,14 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.transfer import transferring
-from workbench.app.transfer import transferring as transfer_book
 from workbench.app.transfer.transfer_queue import TransferQueue
-from workbench.app.transfer.transfer_runs import Stage
+from workbench.app.transfer.transfer_runs import TransferStage
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
-from workbench.domain.transfers import CANDIDATE_LAYERS, Asked, CandidateRun, Transfer
+from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, TransferRequest
 from workbench.ui.dialogs.transfer_sources import TransferSources
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context
@@ -81,11 +80,11 @@ class TransferStages(QWidget):
         column.addLayout(below)
 
     def show_transfer(
-        self, transfer: Transfer | None, stage: Stage | None, words: str, ended: str
+        self, transfer: Transfer | None, stage: TransferStage | None, words: str, ended: str
     ) -> None:
         """Where a transfer stands; `stage` and `words` say what is under way, `ended` what is to
         be said while nothing is."""
-        at = "vote" if stage is Stage.SINGLE else stage.value if stage is not None else ""
+        at = "vote" if stage is TransferStage.SINGLE else stage.value if stage is not None else ""
         won = transfer is not None and bool(transfer.winner)
         done = {
             "compare": transfer is not None and bool(transfer.ranked),
@@ -266,7 +265,7 @@ class TransferDialog(QDialog):
         self.resize(1040, 700)
         self._context, self._queue, self._keys = context, queue, dict(keys)
         self._refused = ""
-        label_set = transferring.asked_with(context.op, keys, ()).label_set
+        label_set = transferring.asked_with(context.session, keys, ()).label_set
         self.sources = TransferSources(context, label_set)
         self.stages = TransferStages()
         self.vote = TransferVote(context.notify)
@@ -332,7 +331,7 @@ class TransferDialog(QDialog):
         known = self._queue.current or next(
             (
                 t
-                for t in transfer_book.transfers(self._context.op)
+                for t in transferring.transfers(self._context.session)
                 if t.asked.label_set == label_set
             ),
             None,
@@ -343,11 +342,11 @@ class TransferDialog(QDialog):
             self.compare.setChecked(known.asked.compare_views)
         self._show()
 
-    def asked(self) -> Asked:
+    def asked(self) -> TransferRequest:
         """The transfer that the dialog describes now."""
         views = self.views.isChecked()
         return transferring.asked_with(
-            self._context.op,
+            self._context.session,
             self._keys,
             self.sources.texts,
             views,
@@ -357,7 +356,7 @@ class TransferDialog(QDialog):
     def shown(self) -> Transfer | None:
         """The transfer whose figures are seen: the one under way, else the newest of these
         sources."""
-        return self._queue.current or transfer_book.newest_of(self._context.op, self.asked())
+        return self._queue.current or transferring.newest_of(self._context.session, self.asked())
 
     # What is shown
 
@@ -371,9 +370,9 @@ class TransferDialog(QDialog):
         self.sources.set_editable(not running)
         for tick in (self.views, self.compare):
             tick.setEnabled(not running and (tick is self.views or self.views.isChecked()))
-        runs = {run.id: run for run in self._context.op.store.runs.all()}
+        runs = {run.id: run for run in self._context.session.store.runs.all()}
         self.vote.show_transfer(transfer, runs)
-        left = transfer_book.unfinished_like(self._context.op, asked)
+        left = transferring.unfinished_like(self._context.session, asked)
         ended = self._ended_words(transfer, left is not None)
         self.stages.show_transfer(transfer, self._queue.stage, self._now_words(transfer), ended)
         go_on = self.tr("Go on") if left is not None else self.tr("Transfer")
@@ -385,7 +384,7 @@ class TransferDialog(QDialog):
         problem = self._refused or ("" if running else self._queue.problem)
         self.problem.setText(problem)
 
-    def _settings_words(self, asked: Asked) -> str:
+    def _settings_words(self, asked: TransferRequest) -> str:
         name = backbone(transferring.backbone_of(asked)).title
         start = {"imagenet": self.tr("ImageNet"), "none": self.tr("random weights")}
         others = ", ".join(
@@ -403,13 +402,15 @@ class TransferDialog(QDialog):
         done, count = self._queue.trained
         source = transfer.source if transfer is not None else ""
         words = {
-            Stage.COMPARE: self.tr("Comparing the sources"),
-            Stage.SOURCE: self.tr("Learning {0}").format(source),
-            Stage.CANDIDATES: self.tr("Candidate {0} of {1}").format(min(done + 1, count), count),
-            Stage.SINGLE: self.tr("The winner without views"),
+            TransferStage.COMPARE: self.tr("Comparing the sources"),
+            TransferStage.SOURCE: self.tr("Learning {0}").format(source),
+            TransferStage.CANDIDATES: self.tr("Candidate {0} of {1}").format(
+                min(done + 1, count), count
+            ),
+            TransferStage.SINGLE: self.tr("The winner without views"),
         }
         stage = self._queue.stage
-        if stage is not None and stage is not Stage.COMPARE and not count:
+        if stage is not None and stage is not TransferStage.COMPARE and not count:
             return self.tr("Preparing the trainings")
         return words[stage] if stage is not None else ""
 
@@ -459,7 +460,7 @@ class TransferStarter(QObject):
     ) -> None:
         super().__init__(page)
         self._context, self._keys, self._page = context, keys, page
-        self.queue = TransferQueue(context.op, context.queue, self)
+        self.queue = TransferQueue(context.session, context.queue, self)
         self.queue.refused.connect(lambda text: context.notify(text, "bad"))
         self.queue.finished.connect(self._say)
         self.dialog: TransferDialog | None = None

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.transfer.sources import (
-    Source,
+    TransferSource,
     checked_source,
     listed_sources,
     own_sources,
@@ -44,7 +44,7 @@ class TransferSources(QWidget):
         super().__init__(parent)
         self._context, self._label_set = context, label_set
         self.texts: list[str] = []
-        self._rows: list[tuple[Source, SourceRelatedness | None]] = []
+        self._rows: list[tuple[TransferSource, SourceRelatedness | None]] = []
         self.add = QPushButton(self.tr("Add a project…"))
         self.add.setToolTip(self.tr("Another project whose labelled images may be close to these"))
         self.add.clicked.connect(self._ask_folder)
@@ -119,7 +119,7 @@ class TransferSources(QWidget):
             self.table.selectRow(0)
         self._explain()
 
-    def _cells(self, source: Source, one: SourceRelatedness | None) -> tuple[object, ...]:
+    def _cells(self, source: TransferSource, one: SourceRelatedness | None) -> tuple[object, ...]:
         where = str(source.folder)
         if one is None:
             return (source.name, None, None, None, None, None, where)
@@ -159,9 +159,9 @@ class TransferSources(QWidget):
     def _offer_own(self) -> None:
         menu = self.own.menu()
         menu.clear()
-        op = self._context.op
-        for name in own_sources(op, self._label_set):
-            text = written_source(op.store.folder.resolve(), name)
+        session = self._context.session
+        for name in own_sources(session, self._label_set):
+            text = written_source(session.store.folder.resolve(), name)
             if text not in self.texts:
                 menu.addAction(name).triggered.connect(lambda _=False, t=text: self._put(t))
         self.own.setEnabled(self.own.isEnabled() and not menu.isEmpty())
@@ -170,7 +170,7 @@ class TransferSources(QWidget):
 
     def _ask_folder(self) -> None:
         title = self.tr("A project to learn from")
-        start = str(self._context.op.store.folder.parent)
+        start = str(self._context.session.store.folder.parent)
         chosen = QFileDialog.getExistingDirectory(self, title, start)
         if chosen:
             self.add_folder(Path(chosen))
@@ -178,7 +178,7 @@ class TransferSources(QWidget):
     def add_folder(self, folder: Path) -> None:
         """Add a project, or say why it cannot be a source."""
         try:
-            self._put(checked_source(self._context.op, folder, self._label_set))
+            self._put(checked_source(self._context.session, folder, self._label_set))
         except KnownError as error:
             self.refused.emit(str(error))
 

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.labels.label_overview import LabelOverview
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.images import ImageFilter, Similar
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.splits import PARTS
@@ -127,9 +127,9 @@ class FilterBar(QWidget):
 
     changed = Signal(object)
 
-    def __init__(self, op: OpenProject) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._op = op
+        self._op = session
         self._filter = ImageFilter()
         self.search = QLineEdit()
         self.search.setPlaceholderText(self.tr("Search names and folders"))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QLabel
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.changes import HistoryEntry
 from workbench.ui.look.theme import Theme
 
@@ -19,9 +19,9 @@ _LINES = 8
 class HistoryList(QLabel):
     """A few lines of time and text."""
 
-    def __init__(self, op: OpenProject) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._op = op
+        self._op = session
         self._entries: list[HistoryEntry] = []
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)

@@ -43,14 +43,14 @@ def label_icon(label_set: LabelSet, name: str) -> QIcon:
 
 def show_in_folder(context: Context, image: int) -> None:
     """Open the folder an image lies in."""
-    path = Path(context.op.store.images.row(image).path)
+    path = Path(context.session.store.images.row(image).path)
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
 def image_menu(context: Context, parent: QWidget, ids: NDArray[np.int64], first_set: str) -> QMenu:
     """The menu over `ids`, the labels of `first_set` on top."""
     menu = QMenu(parent)
-    sets = [s for s in context.op.store.labels.sets().values() if s.subject is Subject.IMAGE]
+    sets = [s for s in context.session.store.labels.sets().values() if s.subject is Subject.IMAGE]
     for label_set in sorted(sets, key=lambda s: s.name != first_set):
         title = parent.tr("Label {0}").format(label_set.name)
         _fill_labels(context, parent, menu.addMenu(title), label_set, ids)
@@ -91,10 +91,12 @@ def _fill_labels(
         menu.addAction(
             label_icon(label_set, name),
             name,
-            partial(assign, context.op, chosen, label_set.name, name),
+            partial(assign, context.session, chosen, label_set.name, name),
         )
     menu.addSeparator()
-    menu.addAction(parent.tr("No label"), lambda: assign(context.op, chosen, label_set.name, None))
+    menu.addAction(
+        parent.tr("No label"), lambda: assign(context.session, chosen, label_set.name, None)
+    )
 
 
 def _in_views(context: Context, images: tuple[int, ...]) -> None:
@@ -108,8 +110,8 @@ def _in_views(context: Context, images: tuple[int, ...]) -> None:
 def remove_images(context: Context, ids: NDArray[np.int64]) -> None:
     """Take images out of the project (never the files), as one edit that can be undone."""
     chosen = ids.tolist()
-    with context.op.edit(f"Take out {len(chosen)} image{'s' * (len(chosen) != 1)}"):
-        context.op.store.images.remove(chosen)
+    with context.session.edit(f"Take out {len(chosen)} image{'s' * (len(chosen) != 1)}"):
+        context.session.store.images.remove(chosen)
     words = QCoreApplication.translate(
         "ImageMenu", "{0:,} taken out of the project. Undo brings them back."
     )

@@ -48,7 +48,7 @@ class JobLine(QObject):
         except KnownError as error:
             self._said.setText(str(error))
             return
-        self._job = self._context.op.jobs.start(task)
+        self._job = self._context.session.jobs.start(task)
         self._job.reported.connect(self._heard)
         self._job.ended.connect(self._over)
         self._button.setText(self.tr("Stop"))

@@ -88,13 +88,13 @@ class SimilarSearch(QObject):
         if not ids:
             return
         try:
-            source = feature_source(self._context.op)
+            source = feature_source(self._context.session)
         except KnownError as error:
             self._context.notify(str(error), "warn")
             return
         name = self.tr("{0:,} images").format(len(ids))
         if len(ids) == 1:
-            name = self._context.op.store.images.row(int(ids[0])).name
+            name = self._context.session.store.images.row(int(ids[0])).name
         wanted = Similar(tuple(int(image) for image in ids), name, source.name)
         self._bar.set_filter(dataclasses.replace(self._bar.filter, similar=wanted))
 
@@ -122,7 +122,7 @@ class SimilarSearch(QObject):
             self._start(wanted)
 
     def _fill(self, wanted: Similar) -> None:
-        known = [(source.name, source.words) for source in feature_sources(self._context.op)]
+        known = [(source.name, source.words) for source in feature_sources(self._context.session)]
         if wanted.features not in dict(known):
             known.insert(0, (wanted.features, wanted.features))
         self.line.show_sources(known, wanted.features)
@@ -130,15 +130,17 @@ class SimilarSearch(QObject):
         self.line.box.setToolTip("")
 
     def _start(self, wanted: Similar) -> None:
-        op = self._context.op
+        session = self._context.session
         try:
-            source = feature_source(op, wanted.features)
+            source = feature_source(session, wanted.features)
         except KnownError as error:
             self._context.notify(str(error), "warn")
             self._give_up()
             return
         self.line.say(self.tr("looking…"))
-        self._job = op.jobs.start(similar_task(op, source, wanted.images, name=wanted.name))
+        self._job = session.jobs.start(
+            similar_task(session, source, wanted.images, name=wanted.name)
+        )
         self._job.reported.connect(self._heard)
         self._job.ended.connect(self._over)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen, QPixmap
 
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import LabelSet
 from workbench.ui.look.icons import draw_icon
@@ -36,9 +36,9 @@ class Tiles(QObject):
 
     ended = False  # the project is closed, so nothing can be asked for any longer
 
-    def end_with(self, op: OpenProject) -> None:
+    def end_with(self, session: Session) -> None:
         """Have nothing asked for once this project is closed."""
-        op.closed.connect(self._end)
+        session.closed.connect(self._end)
 
     def _end(self) -> None:
         self.ended = True
@@ -72,7 +72,7 @@ class ImageTiles(Tiles):
     def __init__(self, context: Context, label_set: str = "view") -> None:
         super().__init__()
         self._context = context
-        self.end_with(context.op)
+        self.end_with(context.session)
         self._rows: OrderedDict[int, ImageRow] = OrderedDict()
         self._set: LabelSet | None = None
         self._scores: NDArray[np.float32] | None = None
@@ -82,7 +82,7 @@ class ImageTiles(Tiles):
 
     def show_set(self, name: str) -> None:
         """The label set whose letters are shown."""
-        self._set = self._context.op.store.labels.sets().get(name)
+        self._set = self._context.session.store.labels.sets().get(name)
         self.altered.emit()
 
     def show_scores(self, scores: NDArray[np.float32] | None) -> None:
@@ -112,7 +112,7 @@ class ImageTiles(Tiles):
     def prepare(self, ids: NDArray[np.int64]) -> None:
         missing = [image for image in ids.tolist() if image not in self._rows]
         if missing:
-            for row in self._context.op.store.images.rows(missing):
+            for row in self._context.session.store.images.rows(missing):
                 self._rows[row.id] = row
             while len(self._rows) > _KEPT_ROWS:
                 self._rows.popitem(last=False)

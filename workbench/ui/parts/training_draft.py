@@ -21,11 +21,11 @@ from workbench.domain.reports import Progress
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
 from workbench.ui.page import Context
-from workbench.ui.parts.recipe.form import Target
+from workbench.ui.parts.recipe.form import TargetChoice
 from workbench.ui.parts.run_words import target_words
 
 
-class TrainingDesk(QObject):
+class TrainingModel(QObject):
     """Holds the draft. `changed` follows every edit; `prepared(run)` what `train` began, "" where
     nothing came of it; `downloading(done, total)` and `download_ended(sentence)` tell of ImageNet's
     weights, the sentence "" where all went well."""
@@ -45,9 +45,9 @@ class TrainingDesk(QObject):
 
     # The draft
 
-    def take_up(self) -> list[Target]:
+    def take_up(self) -> list[TargetChoice]:
         """What the labels allow to learn now; chooses a target where none is chosen."""
-        choices = targets(self._context.op)
+        choices = targets(self._context.session)
         wanted = self.draft.chosen.get("target")
         if wanted not in [choice.name for choice in choices if choice.ready]:
             first = first_target(choices)
@@ -55,13 +55,13 @@ class TrainingDesk(QObject):
         self._advise()
         return [self._worded(choice) for choice in choices]
 
-    def _worded(self, choice: Choice) -> Target:
+    def _worded(self, choice: Choice) -> TargetChoice:
         title = target_words(choice.name)
         count = self.tr("{labels} labels, {n} labelled").format(
             labels=choice.labels, n=f"{choice.labelled:,}"
         )
         reason = "" if choice.ready else self.tr("Two labels in use are needed.")
-        return Target(choice.name, f"{title}  ·  {count}", reason)
+        return TargetChoice(choice.name, f"{title}  ·  {count}", reason)
 
     def edit(self, key: str, value: object) -> None:
         """A person set `key`."""
@@ -99,7 +99,7 @@ class TrainingDesk(QObject):
             self.refusal = self.tr("Two labels in use are needed.")
             return
         try:
-            self.draft = self.draft.advised_by(advise(self._context.op, self._sound()))
+            self.draft = self.draft.advised_by(advise(self._context.session, self._sound()))
         except KnownError as error:
             self.draft = self.draft.advised_by(Advice({}, ()))
             self.refusal = str(error)
@@ -115,7 +115,7 @@ class TrainingDesk(QObject):
     # Start weights
 
     def start_runs(self) -> list[tuple[str, str]]:
-        return start_runs(self._context.op, str(self.draft.value("backbone")))
+        return start_runs(self._context.session, str(self.draft.value("backbone")))
 
     def weights_present(self) -> bool:
         """Whether ImageNet's weights of the backbone are on this machine."""
@@ -126,7 +126,7 @@ class TrainingDesk(QObject):
         """Fetch ImageNet's weights of the backbone."""
         if self._download is not None:
             return
-        job = self._context.op.jobs.start(weights_task(str(self.draft.value("backbone"))))
+        job = self._context.session.jobs.start(weights_task(str(self.draft.value("backbone"))))
         self._download = job
         self.downloading.emit(0, 0)
         job.reported.connect(self._downloaded)
@@ -153,11 +153,11 @@ class TrainingDesk(QObject):
 
     def parts(self) -> dict[Part, int]:
         """How many images each part of the split holds; empty without one."""
-        splits = self._context.op.store.splits
+        splits = self._context.session.store.splits
         return dict(splits.counts()) if splits.current() is not None else {}
 
     def records(self) -> list[RunRecord]:
-        return list(self._context.op.store.runs.all())
+        return list(self._context.session.store.runs.all())
 
     def running(self) -> bool:
         """Whether a training is under way."""
@@ -170,7 +170,7 @@ class TrainingDesk(QObject):
     def trial(self) -> Task | None:
         """A trial of the draft, None (and said why) where it cannot be made."""
         try:
-            return trial_task(self._context.op, self.draft.partial())
+            return trial_task(self._context.session, self.draft.partial())
         except KnownError as error:
             self._context.notify(str(error), "bad")
             return None
@@ -195,11 +195,11 @@ class TrainingDesk(QObject):
         if self.preparing:
             return
         try:
-            task = prepare_task(self._context.op, self.draft.partial())
+            task = prepare_task(self._context.session, self.draft.partial())
         except KnownError as error:
             self._context.notify(str(error), "bad")
             return
-        self._preparing = self._context.op.jobs.start(task)
+        self._preparing = self._context.session.jobs.start(task)
         self._preparing.ended.connect(self._prepared)
 
     def _prepared(self, outcome: Outcome) -> None:

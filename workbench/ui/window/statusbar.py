@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Job, JobBoard
+from workbench.app.jobs import Job, JobRunner
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.reports import Started
 from workbench.ui.look.icons import icon
@@ -24,7 +24,7 @@ HEIGHT = 36
 TRAINING = "training"  # kind of the tasks that the training queue starts
 
 
-class JobLine(QWidget):
+class StatusJob(QWidget):
     """One running job: name, bar, words, time left, and its buttons."""
 
     def __init__(self, job: Job, queue: TrainingQueue) -> None:
@@ -106,11 +106,11 @@ def _button(name: str, tip: str, parent: QWidget) -> QToolButton:
 class StatusBar(QFrame):
     """A line per running job (as many as there is room for, then how many more), and the device."""
 
-    def __init__(self, jobs: JobBoard, queue: TrainingQueue) -> None:
+    def __init__(self, jobs: JobRunner, queue: TrainingQueue) -> None:
         super().__init__()
         self.setFixedHeight(HEIGHT)
         self._queue = queue
-        self.lines: dict[Job, JobLine] = {}
+        self.lines: dict[Job, StatusJob] = {}
         self.idle = QLabel(self.tr("Nothing is running"))
         self.idle.setProperty("role", "muted")
         self.more = QLabel()
@@ -135,7 +135,7 @@ class StatusBar(QFrame):
         self.device.setText(words)
 
     def _began(self, job: Job) -> None:
-        line = JobLine(job, self._queue)
+        line = StatusJob(job, self._queue)
         self.lines[job] = line
         self._row.insertWidget(len(self.lines) - 1, line, 1)
         self._fold()

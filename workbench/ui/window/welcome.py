@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.settings import Settings
+from workbench.app.settings import UserSettings
 from workbench.ui.look.icons import icon
 from workbench.ui.window.notifications import Notifications
 
@@ -54,7 +54,7 @@ class WelcomeWindow(QMainWindow):
 
     def __init__(
         self,
-        settings: Settings,
+        settings: UserSettings,
         new: Callable[[], object],
         choose: Callable[[], object],
         open_folder: Callable[[Path], object],

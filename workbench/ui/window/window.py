@@ -28,12 +28,12 @@ from workbench.app.device import DeviceProbe
 from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import Failed
 from workbench.app.service import LearningService
-from workbench.app.session import OpenProject
-from workbench.app.settings import Settings
-from workbench.app.similar.suggesting import SuggestionKeeper
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
+from workbench.app.similar.suggesting import SuggestionUpdater
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
-from workbench.ui.commands import Action, ActionBoard, is_bare
+from workbench.ui.commands import Action, CommandRegistry, is_bare
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.page import Context, Page
@@ -67,7 +67,7 @@ def _file(window: MainWindow) -> list[Action]:
 
 
 def _edit(window: MainWindow) -> list[Action]:
-    tr, history = window.tr, window.op.store.history
+    tr, history = window.tr, window.session.store.history
     return [
         Action(
             "undo",
@@ -142,7 +142,7 @@ def ask_project(parent: QWidget) -> Path | None:
     return Path(chosen) if chosen else None
 
 
-class WindowDeeds(QObject):
+class WindowCommands(QObject):
     """The callbacks of `window_actions`."""
 
     def __init__(self, window: MainWindow, switch: Callable[[Path, bool], None]) -> None:
@@ -195,10 +195,10 @@ class WindowDeeds(QObject):
         say_moved(self._window.context, self._window)
 
     def undo(self) -> None:
-        self._say(self._window.op.undo(), self.tr("Undone: {0}"))
+        self._say(self._window.session.undo(), self.tr("Undone: {0}"))
 
     def redo(self) -> None:
-        self._say(self._window.op.redo(), self.tr("Done again: {0}"))
+        self._say(self._window.session.redo(), self.tr("Done again: {0}"))
 
     def _say(self, text: str | None, sentence: str) -> None:
         if text is not None:
@@ -207,7 +207,7 @@ class WindowDeeds(QObject):
     def edit_label_sets(self) -> None:
         from workbench.ui.dialogs.label_sets import LabelSetsDialog
 
-        self._show(LabelSetsDialog(self._window.op, parent=self._window))
+        self._show(LabelSetsDialog(self._window.session, parent=self._window))
 
     def split(self) -> None:
         from workbench.ui.dialogs.split import SplitDialog
@@ -237,7 +237,7 @@ class WindowDeeds(QObject):
     def doctor(self) -> None:
         from workbench.ui.dialogs.doctor import DoctorDialog
 
-        self._show(DoctorDialog(self._window.op, self._window))
+        self._show(DoctorDialog(self._window.session, self._window))
 
     def about(self) -> None:
         QMessageBox.about(
@@ -262,27 +262,27 @@ class MainWindow(QMainWindow):
 
     def __init__(
         self,
-        op: OpenProject,
-        settings: Settings | None = None,
+        session: Session,
+        settings: UserSettings | None = None,
         switch: Callable[[Path, bool], None] = _refuse,
     ) -> None:
         super().__init__()
-        self.op = op
-        self.settings = settings if settings is not None else Settings(None)
+        self.session = session
+        self.settings = settings if settings is not None else UserSettings(None)
         self.pages = page_entries()
         self.context = Context(
-            op=op,
+            session=session,
             service=LearningService(self),
-            queue=TrainingQueue(op),
-            thumbnails=ThumbnailLoader(op),
+            queue=TrainingQueue(session),
+            thumbnails=ThumbnailLoader(session),
             go=self.go,
             notify=self.notify,
         )
-        self.suggestions = SuggestionKeeper(op, self)
-        self.deeds = WindowDeeds(self, switch)
-        self.board = ActionBoard(self.settings.keys)
+        self.suggestions = SuggestionUpdater(session, self)
+        self.deeds = WindowCommands(self, switch)
+        self.board = CommandRegistry(self.settings.keys)
         self._made: dict[str, Page] = {}
-        self._state: dict[str, Any] = dict(op.store.settings.get(STATE, {}) or {})
+        self._state: dict[str, Any] = dict(session.store.settings.get(STATE, {}) or {})
         self._shown = ""
         self._closed = False
         self._build()
@@ -293,12 +293,12 @@ class MainWindow(QMainWindow):
     # structure
 
     def _build(self) -> None:
-        self.setWindowTitle(f"{self.op.store.name} – Vantage Workbench")
+        self.setWindowTitle(f"{self.session.store.name} – Vantage Workbench")
         self.setAcceptDrops(True)
         self.setMinimumSize(900, 520)  # a 1,920 × 1,080 screen at 200 %
         self.rail = Rail(self.pages)
         self.stack = QStackedWidget()
-        self.status = StatusBar(self.op.jobs, self.context.queue)
+        self.status = StatusBar(self.session.jobs, self.context.queue)
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self.stack, 1)
@@ -326,7 +326,7 @@ class MainWindow(QMainWindow):
             name: self.menuBar().addMenu(titles[name]) for name in MENUS
         }
         self.board.add(self, window_actions(self), self.menus)
-        history = self.op.store.history
+        history = self.session.store.history
         undo, redo = self.tr("Undo {0}"), self.tr("Redo {0}")
         self.board.set_title("undo", lambda: undo.format(history.undo_text() or "").strip())
         self.board.set_title("redo", lambda: redo.format(history.redo_text() or "").strip())
@@ -344,7 +344,7 @@ class MainWindow(QMainWindow):
         self.board.refresh()
         self._recent.clear()
         for folder in self.settings.recent:
-            if folder != self.op.store.folder:
+            if folder != self.session.store.folder:
                 open_it = self._recent.addAction(folder.stem)
                 open_it.setToolTip(str(folder))
                 open_it.triggered.connect(lambda _=False, f=folder: self.deeds.open_recent(f))
@@ -353,8 +353,8 @@ class MainWindow(QMainWindow):
     def _listen(self) -> None:
         self.rail.chosen.connect(self.go)
         self.palette_box.chosen.connect(self.board.trigger)
-        self.op.changed.connect(self._changed)
-        self.op.jobs.ended.connect(self._job_ended)
+        self.session.changed.connect(self._changed)
+        self.session.jobs.ended.connect(self._job_ended)
         self.device = DeviceProbe(self)
         self.device.found.connect(self.status.set_device)
         self.device.start()
@@ -490,7 +490,7 @@ class MainWindow(QMainWindow):
         pages.update({name: page.save_state() for name, page in self._made.items()})
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
         state = {"geometry": geometry, "page": self._shown, "pages": pages}
-        self.op.store.settings.put(STATE, state)
+        self.session.store.settings.put(STATE, state)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.shut_down()
@@ -507,7 +507,7 @@ class MainWindow(QMainWindow):
             page.closing()
         self.device.close()
         self.context.queue.close()
-        self.op.jobs.stop_all_and_wait()
+        self.session.jobs.stop_all_and_wait()
         self.context.service.close()
         self.context.thumbnails.close()
-        self.op.close()
+        self.session.close()

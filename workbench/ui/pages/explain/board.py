@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from workbench.app.explain.explanations import Explanations
-from workbench.app.images.photo_reader import PhotoReader, Pixels, Wish
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
@@ -92,16 +92,16 @@ class ExplainStage(ExplainViews):
         self._reader.close()
 
 
-def _wish(image: RunImage) -> Wish:
+def _wish(image: RunImage) -> PhotoRequest:
     box = image.picture.box
     rect = Rect(*box) if box is not None else None
-    return Wish(image.row, Path(image.picture.path), LONGEST, rect)
+    return PhotoRequest(image.row, Path(image.picture.path), LONGEST, rect)
 
 
 _STRIP, _TILE = 112, 200
 
 
-class ExplainBoard(QStackedWidget):
+class ExplainLayout(QStackedWidget):
     """What is seen of a run, or what to do where there is none yet."""
 
     def __init__(self, context: Context, explanations: Explanations) -> None:

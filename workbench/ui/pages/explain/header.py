@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
-from workbench.app.results.run_images import Shown
+from workbench.app.results.run_images import ShownImages
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.ui.look.icons import icon
@@ -34,9 +34,15 @@ class ExplainHeader(PageHeader):
         self.part = _box(self.tr("Which images of the run"), 96)
         self.part.activated.connect(lambda _: self.images_changed.emit())
         words = {
-            Shown.ALL.value: (self.tr("All"), self.tr("All images")),
-            Shown.RIGHT.value: (self.tr("Right"), self.tr("Images that were predicted right")),
-            Shown.WRONG.value: (self.tr("Wrong"), self.tr("Images that were predicted wrong")),
+            ShownImages.ALL.value: (self.tr("All"), self.tr("All images")),
+            ShownImages.RIGHT.value: (
+                self.tr("Right"),
+                self.tr("Images that were predicted right"),
+            ),
+            ShownImages.WRONG.value: (
+                self.tr("Wrong"),
+                self.tr("Images that were predicted wrong"),
+            ),
         }
         self._shown = _Choice(words)
         self._shown.changed.connect(lambda _: self.images_changed.emit())
@@ -89,8 +95,8 @@ class ExplainHeader(PageHeader):
         return str(self.part.currentData() or ANY)
 
     @property
-    def shown(self) -> Shown:
-        return Shown(self._shown.value)
+    def shown(self) -> ShownImages:
+        return ShownImages(self._shown.value)
 
     def choices_hold(self, hold: bool) -> None:
         """Whether right and wrong can be chosen among what is shown."""
@@ -101,7 +107,7 @@ class ExplainHeader(PageHeader):
         at = self.part.findData(part)
         if at >= 0:
             self.part.setCurrentIndex(at)
-        if shown in list(Shown):
+        if shown in list(ShownImages):
             self._shown.choose(str(shown))
 
     @property

@@ -22,7 +22,7 @@ from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.ui.commands import Action
 from workbench.ui.page import Context, Page
-from workbench.ui.pages.explain.board import ExplainBoard
+from workbench.ui.pages.explain.board import ExplainLayout
 from workbench.ui.pages.explain.header import ANY, CHOSEN, SINGLE, WALL, ExplainHeader
 
 
@@ -129,7 +129,7 @@ class ExplainSaver(QObject):
             yield None
             write()
 
-        self._context.op.jobs.start(self._task(path, work))
+        self._context.session.jobs.start(self._task(path, work))
 
     def _task(self, path: Path, work: Work) -> Task:
         said = self.tr("{file} is saved in {folder}.").format(file=path.name, folder=path.parent)
@@ -155,10 +155,10 @@ class ExplainPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.explanations = Explanations(context.op, context.service)
+        self.explanations = Explanations(context.session, context.service)
         self.saver = ExplainSaver(context, self.explanations)
         self.header = ExplainHeader(self.tr("Explain"))
-        self.board = ExplainBoard(context, self.explanations)
+        self.board = ExplainLayout(context, self.explanations)
         self.side, self.stage = self.board.side, self.board.stage
         self.strip, self.wall = self.board.strip, self.board.wall
         self.images: RunImages | None = None
@@ -201,7 +201,7 @@ class ExplainPage(Page):
 
     def _runs_differ(self, changes: Changes) -> bool:
         """An epoch of a training is no reason to look anew; a run that ended is."""
-        return bool(changes.runs) and usable_runs(self.context.op) != self._offered
+        return bool(changes.runs) and usable_runs(self.context.session) != self._offered
 
     def opened(self, **what: Any) -> None:
         """`run` asks that run (else the newest), `ids` about these images."""
@@ -226,7 +226,7 @@ class ExplainPage(Page):
     def _take_up(self, wanted: str = "") -> None:
         """Offer the runs there are; `wanted`, the one looked at, or the newest is asked."""
         self._stale = False
-        runs = usable_runs(self.context.op)
+        runs = usable_runs(self.context.session)
         self._offered = runs
         self.board.setCurrentIndex(0 if runs else 1)
         self.header.enable(bool(runs))
@@ -244,7 +244,7 @@ class ExplainPage(Page):
         other = run_id != self.run_id
         row = self.strip.current()
         place = self.images.place(row) if self.images is not None and row is not None else None
-        self.images = RunImages(self.context.op, run_id)
+        self.images = RunImages(self.context.session, run_id)
         if other:
             self.side.show_run(self.images.record.labels)
         self.explanations.open(self.images)

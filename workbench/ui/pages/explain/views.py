@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from workbench.app.explain.explaining import OPACITY, amounts, caption, heat_layer
 from workbench.app.explain.explanations import Explanations
-from workbench.app.images.photo_reader import PhotoReader, Wish
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
@@ -185,7 +185,7 @@ class RunTiles(Tiles):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self.end_with(context.op)
+        self.end_with(context.session)
         self._images: RunImages | None = None
         self._known: OrderedDict[int, RunImage] = OrderedDict()
         self._shown: dict[int, list[int]] = {}  # image → rows that wait for its thumbnail
@@ -269,7 +269,7 @@ class RunTiles(Tiles):
     def load(self, ids: NDArray[np.int64]) -> None:
         """Have the pictures of these rows made, and no others."""
         self.prepare(ids)
-        wishes: list[Wish] = []
+        wishes: list[PhotoRequest] = []
         self._shown = {}
         for row in ids.tolist():
             known = self._known.get(row)
@@ -277,7 +277,7 @@ class RunTiles(Tiles):
                 continue
             if known.crop is not None and known.picture.box is not None:
                 rect = Rect(*known.picture.box)
-                wishes.append(Wish(row, Path(known.picture.path), LONGEST, rect))
+                wishes.append(PhotoRequest(row, Path(known.picture.path), LONGEST, rect))
             else:
                 self._shown.setdefault(known.image, []).append(row)
         self._reader.want(wishes)

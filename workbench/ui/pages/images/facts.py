@@ -11,7 +11,7 @@ from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from workbench.app.images.photo_reader import PhotoReader, Pixels, Wish
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import Annotation, Author
 from workbench.ui.page import Context
@@ -75,7 +75,7 @@ class ImageFacts(SidePanel):
         column.setSpacing(8)
         column.addWidget(self.photo)
         column.addWidget(self.name)
-        self.facts, self.labels = Pairs(), Pairs()
+        self.facts, self.labels = FactPairs(), FactPairs()
         self.history = QLabel()
         self.history.setProperty("role", "muted")
         self.history.setWordWrap(True)
@@ -110,7 +110,7 @@ class ImageFacts(SidePanel):
         self._reader.close()
 
     def _fill(self) -> None:
-        rows = [] if self._image is None else self._context.op.store.images.rows([self._image])
+        rows = [] if self._image is None else self._context.session.store.images.rows([self._image])
         self.photo.setVisible(bool(rows))
         if not rows:
             self.photo.show_array(None)
@@ -122,7 +122,7 @@ class ImageFacts(SidePanel):
         self._show_photo(row)
         self.name.say(row.name)
         self.facts.fill(self._file_facts(row))
-        sets = self._context.op.store.labels.sets()
+        sets = self._context.session.store.labels.sets()
         self.labels.fill([(name, row.labels.get(name, "–")) for name in sets])
         self.history.setText("\n".join(self._history_lines(row.id)))
         self.places.setText("\n".join(self._place_lines(row.id)))
@@ -135,7 +135,7 @@ class ImageFacts(SidePanel):
         pixels = self._reader.get(row.id)
         if pixels is None:
             pixels = self._context.thumbnails.get(row.id)
-            self._reader.want([Wish(row.id, Path(row.path), LONGEST)])
+            self._reader.want([PhotoRequest(row.id, Path(row.path), LONGEST)])
         if pixels is None:
             self.photo.show_placeholder(row.width, row.height)
         else:
@@ -158,7 +158,7 @@ class ImageFacts(SidePanel):
         ]
 
     def _history_lines(self, image: int) -> Sequence[str]:
-        entries = self._context.op.store.labels.history(image)
+        entries = self._context.session.store.labels.history(image)
         newest = sorted(entries, key=lambda entry: -entry.made_at)[:_HISTORY]
         return [self._said(entry) for entry in newest] or [self.tr("No label yet")]
 
@@ -173,14 +173,14 @@ class ImageFacts(SidePanel):
         return f"{when}  {entry.label_set}: {entry.label}, {by}{gone}"
 
     def _place_lines(self, image: int) -> list[str]:
-        images = self._context.op.store.images
+        images = self._context.session.store.images
         if self._sources is None:
             self._sources = {source.id: source.path for source in images.sources()}
         places = images.places(image)
         return [f"{self._sources.get(source, '?')}: {path}" for source, path in places]
 
 
-class Pairs(QWidget):
+class FactPairs(QWidget):
     """Names and values in two columns; the values are cut in the middle."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame
 
 from workbench.app.images.thumbnails import ThumbnailLoader
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.ui.look.theme import RADIUS, Theme, sized
 from workbench.ui.parts.photo import to_qimage
 from workbench.ui.parts.tiles import TilePainter, Tiles
@@ -49,9 +49,9 @@ class Group:
 class _Samples(Tiles):
     """Thumbnails with a loader of their own: what the grid wants stays wanted."""
 
-    def __init__(self, op: OpenProject) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self.loader = ThumbnailLoader(op)
+        self.loader = ThumbnailLoader(session)
         self.loader.ready.connect(lambda image, _: self.ready.emit(image))
 
     def picture(self, image: int) -> QImage | None:
@@ -68,11 +68,11 @@ class GroupList(QAbstractScrollArea):
 
     chosen = Signal(int)
 
-    def __init__(self, op: OpenProject) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self.groups: list[Group] = []
         self.current = -1
-        self._tiles, self._painter = _Samples(op), TilePainter(400)
+        self._tiles, self._painter = _Samples(session), TilePainter(400)
         self._tiles.ready.connect(self._arrived)
         self._want = QTimer(self, singleShot=True, interval=20)
         self._want.timeout.connect(self._ask)

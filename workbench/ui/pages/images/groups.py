@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Done, Job
-from workbench.app.similar.clustering import carried, cluster_order, cluster_task, label_clusters
+from workbench.app.similar.clustering import carried, cluster_request, cluster_task, label_clusters
 from workbench.app.similar.features import feature_source, feature_sources
 from workbench.domain.changes import Changes
 from workbench.domain.clusters import FEWEST, METHODS, Clustering, Clusters
@@ -232,7 +232,7 @@ class GroupPanel(QWidget):
         self.made: Clustering | None = None
         self._clusters: Clusters | None = None
         self._shown: ImageFilter | None = None
-        self.form, self.list, self.labels = GroupForm(), GroupList(context.op), GroupLabels()
+        self.form, self.list, self.labels = GroupForm(), GroupList(context.session), GroupLabels()
         self.form.pressed.connect(self._group_or_stop)
         self.list.chosen.connect(self._choose)
         self.labels.share_changed.connect(self._share_again)
@@ -267,13 +267,13 @@ class GroupPanel(QWidget):
 
     def open(self) -> None:
         """Show the panel with the newest groups there are."""
-        sources = [(one.name, one.words) for one in feature_sources(self._context.op)]
+        sources = [(one.name, one.words) for one in feature_sources(self._context.session)]
         self.form.show_sources(sources)
         if not sources:
             words = self.tr("Train a run, or download ImageNet weights on the Train page, first.")
             self.form.say(words)
         if self.made is None:
-            known = self._context.op.store.clusterings.all()
+            known = self._context.session.store.clusterings.all()
             self._show(known[0] if known else None)
         self.show()
         self.list.setFocus()
@@ -291,7 +291,7 @@ class GroupPanel(QWidget):
         self.list.set_current(-1)
         if made is not None:
             try:
-                self._clusters = self._context.op.store.clusterings.read(made.id)
+                self._clusters = self._context.session.store.clusterings.read(made.id)
                 self.made = made
             except KnownError as error:
                 self._context.notify(str(error), "warn")
@@ -311,9 +311,9 @@ class GroupPanel(QWidget):
         if self.made is None or self._clusters is None:
             self.list.show_groups([])
             return
-        label_set = self._context.op.store.labels.get(self._set)
+        label_set = self._context.session.store.labels.get(self._set)
         self.labels.show_set(label_set)
-        table = carried(self._context.op, self._clusters, self._set)
+        table = carried(self._context.session, self._clusters, self._set)
         groups = []
         for at, size in enumerate(self.made.sizes):
             if size:
@@ -376,9 +376,9 @@ class GroupPanel(QWidget):
         group = self.list.current
         if group < 0 or self._clusters is None:
             return
-        op, share = self._context.op, self.labels.share
+        session, share = self._context.session, self.labels.share
         try:
-            count = label_clusters(op, self._clusters, self._set, {group: label}, share)
+            count = label_clusters(session, self._clusters, self._set, {group: label}, share)
         except KnownError as error:
             self._context.notify(str(error), "warn")
             return
@@ -389,14 +389,14 @@ class GroupPanel(QWidget):
         if self._job is not None:
             self._job.stop()
             return
-        op, form = self._context.op, self.form
+        session, form = self._context.session, self.form
         try:
-            source = feature_source(op, form.start.currentData() or "")
-            order = cluster_order(source, form.method.currentData(), form.count.value())
+            source = feature_source(session, form.start.currentData() or "")
+            order = cluster_request(source, form.method.currentData(), form.count.value())
         except KnownError as error:
             form.say(str(error))
             return
-        self._job = op.jobs.start(cluster_task(op, source, order))
+        self._job = session.jobs.start(cluster_task(session, source, order))
         self._job.reported.connect(self._heard)
         self._job.ended.connect(self._over)
         form.show_running(True)

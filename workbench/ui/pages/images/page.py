@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.labels.labelling import assign
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.browsing import ImageList
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
@@ -48,9 +48,9 @@ class ImagesHeader(PageHeader):
     sort_changed = Signal()
     set_changed = Signal(str)
 
-    def __init__(self, title: str, op: OpenProject) -> None:
+    def __init__(self, title: str, session: Session) -> None:
         super().__init__(title)
-        self._op = op
+        self._op = session
         self.counts = QLabel()
         self.counts.setProperty("role", "muted")
         self.skipped = QPushButton()
@@ -215,12 +215,12 @@ class ImagesPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.list = ImageList(context.op)
-        self._total = context.op.store.images.count()
+        self.list = ImageList(context.session)
+        self._total = context.session.store.images.count()
         self.tiles = ImageTiles(context)
         self.grid = ImageGrid(self.tiles)
-        self.header = ImagesHeader(self.tr("Images"), context.op)
-        self.bar = FilterBar(context.op)
+        self.header = ImagesHeader(self.tr("Images"), context.session)
+        self.bar = FilterBar(context.session)
         self.side = ImageFacts(context)
         self.groups = GroupPanel(context, self.bar, self.header.label_set)
         self.similar = SimilarSearch(context, self.bar, self.list, self.tiles, self.header.order)
@@ -330,7 +330,7 @@ class ImagesPage(Page):
         if not changes:
             return
         if changes.added or changes.removed:
-            self._total = self.context.op.store.images.count()
+            self._total = self.context.session.store.images.count()
         if changes.sources:
             self.header.show_skipped()
         if changes.label_sets:
@@ -369,14 +369,14 @@ class ImagesPage(Page):
 
     def active_set(self) -> LabelSet:
         """The label set that keys give labels of."""
-        found: LabelSet = self.context.op.store.labels.get(self.header.label_set)
+        found: LabelSet = self.context.session.store.labels.get(self.header.label_set)
         return found
 
     def give(self, label: str | None) -> None:
         """Give the chosen images a label of the active set (None: take it away)."""
         ids = self.chosen()
         if len(ids):
-            assign(self.context.op, ids.tolist(), self.header.label_set, label)
+            assign(self.context.session, ids.tolist(), self.header.label_set, label)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         plain = event.modifiers() in (
@@ -395,7 +395,7 @@ class ImagesPage(Page):
 
     def show_skipped(self) -> None:
         """The files imports left out, with their reasons."""
-        dialog = SkippedDialog(self.context.op, self)
+        dialog = SkippedDialog(self.context.session, self)
         dialog.exec()
         dialog.deleteLater()
 

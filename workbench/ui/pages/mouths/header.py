@@ -26,7 +26,7 @@ from workbench.app.mouths.cropping import (
     detection_task,
     landmarks_file,
 )
-from workbench.app.mouths.mouth_queues import MouthBook
+from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Queue
 from workbench.domain.errors import KnownError
 from workbench.ui.look.icons import icon
@@ -99,7 +99,7 @@ class MouthHeader(PageHeader):
             )
         )
 
-    def show_choices(self, book: MouthBook, selected: int, running: bool) -> None:
+    def show_choices(self, book: MouthQueues, selected: int, running: bool) -> None:
         """How many images each way of finding mouths would look at."""
         images = book.images
         new = images - book.looked_at
@@ -134,7 +134,7 @@ class MouthFinding(QObject):
     def __init__(
         self,
         context: Context,
-        book: MouthBook,
+        book: MouthQueues,
         selected: Callable[[], list[int]],
         parent: QWidget,
     ) -> None:
@@ -161,13 +161,13 @@ class MouthFinding(QObject):
             self._start(images)
 
     def _start(self, images: list[int]) -> None:
-        op = self._context.op
+        session = self._context.session
         try:
-            task = detection_task(op, images)
+            task = detection_task(session, images)
         except KnownError as error:
             self._context.notify(str(error), "bad")
             return
-        self._job = op.jobs.start(task)
+        self._job = session.jobs.start(task)
         self._job.ended.connect(self._ended)
         self.running_changed.emit()
 
@@ -190,7 +190,7 @@ class MouthFinding(QObject):
     def tell_file(self) -> None:
         """Emit `file_changed` for the file that is used now."""
         try:
-            name = landmarks_file(self._context.op).name
+            name = landmarks_file(self._context.session).name
         except KnownError as error:
             self.file_changed.emit(error.sentence, "")
             return
@@ -198,7 +198,7 @@ class MouthFinding(QObject):
         self.file_changed.emit(name, licence)
 
     def _chosen(self) -> bool:
-        return bool(self._context.op.store.settings.get(LANDMARKS_SETTING, ""))
+        return bool(self._context.session.store.settings.get(LANDMARKS_SETTING, ""))
 
     @staticmethod
     def _sentence_case(note: str) -> str:
@@ -218,7 +218,7 @@ class MouthFinding(QObject):
     def use_file(self, path: Path | None) -> None:
         """Find mouths with another 68-point file from now on (None: the one of the program)."""
         try:
-            choose_landmarks_file(self._context.op, path)
+            choose_landmarks_file(self._context.session, path)
         except KnownError as error:
             self._context.notify(str(error), "bad")
         self.tell_file()

@@ -9,22 +9,22 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
-from workbench.app.mouths.mouth_queues import MouthBook, first_to_do
+from workbench.app.mouths.mouth_queues import MouthQueues, first_to_do
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Queue
 from workbench.ui.commands import Action
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page
-from workbench.ui.pages.mouths.desk import MouthDesk
 from workbench.ui.pages.mouths.header import MouthFinding, MouthHeader
+from workbench.ui.pages.mouths.model import MouthModel
 from workbench.ui.pages.mouths.queue import MouthQueue, MouthTiles, QueueEntry
-from workbench.ui.pages.mouths.side import Deed, MouthSide
+from workbench.ui.pages.mouths.side import MouthAction, MouthSide
 from workbench.ui.pages.mouths.stage import MouthStage
 from workbench.ui.parts.history_list import HistoryList
 from workbench.ui.parts.tiles import badge
 
 
-def queue_entries(widget: QWidget, book: MouthBook) -> list[QueueEntry]:
+def queue_entries(widget: QWidget, book: MouthQueues) -> list[QueueEntry]:
     """The queues of the page with their names; labels that have none yet come last."""
     tr = widget.tr
     entries = [
@@ -45,7 +45,7 @@ def queue_entries(widget: QWidget, book: MouthBook) -> list[QueueEntry]:
     return entries
 
 
-def empty_sentence(widget: QWidget, book: MouthBook, queue: Queue) -> tuple[str, str]:
+def empty_sentence(widget: QWidget, book: MouthQueues, queue: Queue) -> tuple[str, str]:
     """What to say where a queue has no image, and the text of the button below ("": none)."""
     if not book.images:
         return (
@@ -64,20 +64,22 @@ def empty_sentence(widget: QWidget, book: MouthBook, queue: Queue) -> tuple[str,
     return widget.tr("No image is in this queue."), ""
 
 
-def mouth_deeds(page: MouthsPage) -> dict[str, Deed]:
+def mouth_commands(page: MouthsPage) -> dict[str, MouthAction]:
     """The buttons of the side panel."""
     tr = page.tr
     return {
-        "accept": Deed(tr("Accept"), "check", tr("Enter"), page.accept, tr("This square is right")),
-        "reject": Deed(tr("Reject"), "x", "X", page.reject, tr("This square is no mouth")),
-        "only": Deed(
+        "accept": MouthAction(
+            tr("Accept"), "check", tr("Enter"), page.accept, tr("This square is right")
+        ),
+        "reject": MouthAction(tr("Reject"), "x", "X", page.reject, tr("This square is no mouth")),
+        "only": MouthAction(
             tr("Only this"),
             "user-square",
             "K",
             page.settled(page.desk.keep_only),
             tr("Keep this face and reject the others of the image"),
         ),
-        "draw": Deed(
+        "draw": MouthAction(
             tr("Draw"),
             "selection-plus",
             "D",
@@ -136,16 +138,16 @@ class MouthsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.book = MouthBook(context.op)
-        self.desk = MouthDesk(context, self.book, self._selected)
+        self.book = MouthQueues(context.session)
+        self.desk = MouthModel(context, self.book, self._selected)
         self._which: tuple[Queue, int] = (Queue.ALL, -1)
         self._stale = Changes()  # edits made while the page was hidden
         self._tiles = MouthTiles(context, self.book)
         self.header = MouthHeader(self.tr("Mouths"))
         self.queue = MouthQueue(self._tiles)
         self.stage = MouthStage()
-        self.history = HistoryList(context.op)
-        self.side = MouthSide(mouth_deeds(self), self.history)
+        self.history = HistoryList(context.session)
+        self.side = MouthSide(mouth_commands(self), self.history)
         self.finding = MouthFinding(context, self.book, self._selected, self)
         self._advance = QTimer(self, singleShot=True, interval=FLASH)
         self._advance.timeout.connect(self._go_on)
@@ -222,7 +224,7 @@ class MouthsPage(Page):
         if self.queue.grid.current() is None:
             return
         self._advance.stop()
-        rows = self.context.op.store.images.rows([image, *self.queue.around(image)])
+        rows = self.context.session.store.images.rows([image, *self.queue.around(image)])
         self.stage.show_image(rows[0], rows[1:])
         self.desk.put(image, (rows[0].width, rows[0].height))
 
@@ -296,7 +298,7 @@ class MouthsPage(Page):
 
     def _edit_labels(self) -> None:
         if self.book.label_set is not None:
-            dialog = LabelSetsDialog(self.context.op, self.book.label_set.name, self)
+            dialog = LabelSetsDialog(self.context.session, self.book.label_set.name, self)
             dialog.exec()
             dialog.deleteLater()
 

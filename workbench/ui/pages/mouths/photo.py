@@ -31,7 +31,7 @@ _OUTER, _INNER = slice(48, 60), slice(60, 68)  # of the 68 landmarks
 
 
 @dataclass(frozen=True)
-class Face:
+class FaceMark:
     """One crop as it is drawn: `number` from 1, the letter and colour of its expression if any."""
 
     id: int
@@ -52,7 +52,7 @@ class Marks:
     ) -> None:
         self._painter, self._theme, self._place = painter, theme, place
 
-    def face(self, face: Face, chosen: bool, numbered: bool) -> None:
+    def face(self, face: FaceMark, chosen: bool, numbered: bool) -> None:
         """One face: the chosen one with handles and landmarks, the others quieter."""
         rejected = face.state is CropState.REJECTED
         box = self.box(face.rect)
@@ -121,7 +121,7 @@ class Marks:
             self._painter.drawRect(QRectF(corner.x() - half, corner.y() - half, HANDLE, HANDLE))
         self._painter.setBrush(Qt.BrushStyle.NoBrush)
 
-    def _chip(self, box: QRectF, face: Face, colour: QColor, numbered: bool) -> None:
+    def _chip(self, box: QRectF, face: FaceMark, colour: QColor, numbered: bool) -> None:
         """The number of the face and the letter of its label, on a plate above the square."""
         plates = [(str(face.number), colour)] if numbered else []
         if face.letter and face.colour is not None:
@@ -178,7 +178,7 @@ class MouthPhoto(PhotoView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._faces: tuple[Face, ...] = ()
+        self._faces: tuple[FaceMark, ...] = ()
         self._current: int | None = None
         self._drag: _Drag | None = None
         self._moving: Rect | None = None
@@ -189,7 +189,7 @@ class MouthPhoto(PhotoView):
 
     # what is shown
 
-    def set_faces(self, faces: Sequence[Face], current: int | None) -> None:
+    def set_faces(self, faces: Sequence[FaceMark], current: int | None) -> None:
         """The faces of the photo; `current` is the id of the chosen one."""
         self._faces, self._current = tuple(faces), current
         self._drag = self._moving = None
@@ -233,7 +233,7 @@ class MouthPhoto(PhotoView):
 
     # the hand
 
-    def _face(self, crop_id: int | None) -> Face | None:
+    def _face(self, crop_id: int | None) -> FaceMark | None:
         return next((face for face in self._faces if face.id == crop_id), None)
 
     def _grip_at(self, place: QPointF) -> tuple[int, int] | None:
@@ -250,7 +250,7 @@ class MouthPhoto(PhotoView):
                 return corner
         return INSIDE if _holds(rect, self.to_image(place)) else None
 
-    def _face_at(self, place: QPointF) -> Face | None:
+    def _face_at(self, place: QPointF) -> FaceMark | None:
         at = self.to_image(place)
         held = [face for face in self._faces if _holds(face.rect, at)]
         return min(held, key=lambda face: face.rect.area, default=None)

@@ -13,8 +13,8 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
-from workbench.app.images.photo_reader import PhotoReader, Wish
-from workbench.app.mouths.mouth_queues import MouthBook
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
+from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Crop, CropState, Queue
 from workbench.domain.images import ImageRow
 from workbench.ui.look.theme import CAPTION_PIXELS, LIGHT, RADIUS, Theme, sized, text_on
@@ -42,7 +42,7 @@ class QueueEntry:
         return self.queue, self.label
 
 
-class QueueRow(QAbstractButton):
+class MouthQueueRow(QAbstractButton):
     """The name of a queue and how many images wait in it."""
 
     def __init__(self, entry: QueueEntry) -> None:
@@ -128,7 +128,7 @@ class MouthQueue(QWidget):
         self.grid.setAccessibleName(self.tr("Images of this queue"))
         column.addWidget(self.grid, 1)
         self._group = QButtonGroup(self)
-        self._rows: dict[tuple[Queue, int], QueueRow] = {}
+        self._rows: dict[tuple[Queue, int], MouthQueueRow] = {}
 
     def set_entries(self, entries: list[QueueEntry]) -> None:
         """The queues there are, in their order."""
@@ -138,13 +138,13 @@ class MouthQueue(QWidget):
             row.deleteLater()
         self._rows = {}
         for entry in entries:
-            row = QueueRow(entry)
+            row = MouthQueueRow(entry)
             row.clicked.connect(lambda _=False, e=entry: self.queue_chosen.emit(e.queue, e.label))
             self._group.addButton(row)
             (self._labels if entry.label >= 0 else self._plain).addWidget(row)
             self._rows[entry.key] = row
 
-    def rows(self) -> dict[tuple[Queue, int], QueueRow]:
+    def rows(self) -> dict[tuple[Queue, int], MouthQueueRow]:
         """The row of each queue."""
         return dict(self._rows)
 
@@ -186,10 +186,10 @@ KEPT = 1500
 class MouthTiles(Tiles):
     """Ids are of images. A tile shows the largest mouth that is not rejected."""
 
-    def __init__(self, context: Context, book: MouthBook) -> None:
+    def __init__(self, context: Context, book: MouthQueues) -> None:
         super().__init__()
         self._context, self._book = context, book
-        self.end_with(context.op)
+        self.end_with(context.session)
         self._rows: dict[int, ImageRow] = {}
         self._crops: dict[int, list[Crop]] = {}
         self._labels: dict[int, str] = {}
@@ -215,7 +215,7 @@ class MouthTiles(Tiles):
         missing = [image for image in ids.tolist() if image not in self._crops]
         if not missing:
             return
-        store = self._context.op.store
+        store = self._context.session.store
         found = store.crops.of_images(missing)
         for row in store.images.rows(missing):
             self._rows[row.id] = row
@@ -264,7 +264,7 @@ class MouthTiles(Tiles):
         for image in ids.tolist():
             crop, row = self._main(image), self._rows.get(image)
             if crop is not None and row is not None:
-                wishes.append(Wish(_key(crop), Path(row.path), LONGEST, crop.rect))
+                wishes.append(PhotoRequest(_key(crop), Path(row.path), LONGEST, crop.rect))
             else:
                 whole.append(image)
         self._reader.want(wishes)

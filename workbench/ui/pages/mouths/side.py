@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 from workbench.domain.labels import LabelSet
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
-from workbench.ui.pages.mouths.desk import MouthDesk
+from workbench.ui.pages.mouths.model import MouthModel
 from workbench.ui.parts.label_keys import LabelKeys
 from workbench.ui.parts.side import SidePanel
 
@@ -22,7 +22,7 @@ _MOST = 8  # labels shown without scrolling
 
 
 @dataclass(frozen=True)
-class Deed:
+class MouthAction:
     """A button of the side panel: what it says, its icon, its key and what it does."""
 
     text: str
@@ -33,10 +33,10 @@ class Deed:
     checkable: bool = False
 
 
-class DeedButton(QPushButton):
+class MouthActionButton(QPushButton):
     """A button with its key at the right, quieter than what it does."""
 
-    def __init__(self, deed: Deed) -> None:
+    def __init__(self, deed: MouthAction) -> None:
         super().__init__(deed.text)
         self._key = deed.key
         self.setIcon(icon(deed.icon_name))
@@ -64,12 +64,12 @@ class MouthSide(SidePanel):
     other_file_wanted = Signal()
     _landmarks_file = ("", "")
 
-    def __init__(self, deeds: dict[str, Deed], history: QWidget) -> None:
+    def __init__(self, deeds: dict[str, MouthAction], history: QWidget) -> None:
         super().__init__()
         self.keys = LabelKeys()
         self.keys.setMinimumWidth(0)
         self.keys.setMaximumWidth(16_777_215)
-        self.buttons = {name: DeedButton(deed) for name, deed in deeds.items()}
+        self.buttons = {name: MouthActionButton(deed) for name, deed in deeds.items()}
         self.landmarks_note = QLabel()
         self.landmarks_note.setProperty("role", "caption")
         self.landmarks_note.setWordWrap(True)
@@ -111,7 +111,7 @@ class MouthSide(SidePanel):
             rows = min(_MOST, len(label_set.labels)) + 1  # and "no label"
             self.keys.setFixedHeight(rows * _ROW + 40)
 
-    def show_desk(self, desk: MouthDesk) -> None:
+    def show_desk(self, desk: MouthModel) -> None:
         """Mark the label of the chosen mouth and say what can be done to it."""
         own = desk.labels.get(desk.current) if desk.current is not None else None
         self.keys.show_given(frozenset({own}) if own else frozenset())

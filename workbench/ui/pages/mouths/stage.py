@@ -21,13 +21,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.images.photo_reader import PhotoReader, Wish
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import LabelSet
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
-from workbench.ui.pages.mouths.photo import Face, MouthPhoto
+from workbench.ui.pages.mouths.photo import FaceMark, MouthPhoto
 from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.photo import to_qimage
 from workbench.ui.parts.tiles import badge
@@ -46,10 +46,10 @@ class FaceTile(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedSize(SIDE + 2 * _EDGE, SIDE + 2 * _EDGE + _CAPTION)
         self._picture: QImage | None = None
-        self._face: Face | None = None
+        self._face: FaceMark | None = None
         self._words = ""
 
-    def show_face(self, face: Face, picture: QImage | None, words: str) -> None:
+    def show_face(self, face: FaceMark, picture: QImage | None, words: str) -> None:
         """Show a face; `picture` None where the photo is still being read."""
         self._face, self._picture, self._words = face, picture, words
         self.setAccessibleName(words)
@@ -66,7 +66,7 @@ class FaceTile(QAbstractButton):
         return self._picture
 
     @property
-    def face(self) -> Face | None:
+    def face(self) -> FaceMark | None:
         return self._face
 
     def event(self, event: QEvent) -> bool:
@@ -155,7 +155,9 @@ class FaceStrip(QScrollArea):
         The crops follow with the next `set_faces`."""
         self._photo, self._size = photo, size
 
-    def set_faces(self, faces: Sequence[Face], current: int | None, words: Sequence[str]) -> None:
+    def set_faces(
+        self, faces: Sequence[FaceMark], current: int | None, words: Sequence[str]
+    ) -> None:
         """Show `faces`, each with its `words`; the one with the id `current` is chosen."""
         while len(self._tiles) < len(faces):
             tile = FaceTile(self)
@@ -223,7 +225,7 @@ class MouthStage(QWidget):
         self.strip = FaceStrip()
         self.empty = EmptyState("smiley", "")
         self._name, self._state = QLabel(), QLabel()
-        self._faces: list[Face] = []
+        self._faces: list[FaceMark] = []
         self._words: list[str] = []
         self._current: int | None = None
         self._looked_at = False
@@ -280,7 +282,7 @@ class MouthStage(QWidget):
             self.strip.set_photo(None, (0, 0))
         else:
             self._take(array)
-        self._reader.want([Wish(r.id, Path(r.path), LONGEST) for r in (row, *ahead)])
+        self._reader.want([PhotoRequest(r.id, Path(r.path), LONGEST) for r in (row, *ahead)])
 
     def show_faces(
         self,
@@ -340,7 +342,7 @@ class MouthStage(QWidget):
         said = self.tr("found by {detector}").format(detector={"hog": "HOG"}.get(name, name))
         return said + (self.tr(" with a border around") if border else "")
 
-    def _describe(self, face: Face, label: str | None) -> str:
+    def _describe(self, face: FaceMark, label: str | None) -> str:
         state = state_word(self, face.state)
         if face.reviewed and face.state is CropState.FOUND:
             state = self.tr("accepted")
@@ -369,9 +371,9 @@ class MouthStage(QWidget):
 
 def faces_of(
     crops: Sequence[Crop], labels: dict[int, str], label_set: LabelSet | None
-) -> list[Face]:
+) -> list[FaceMark]:
     """Those crops that have a square, numbered from 1 in their order."""
-    made: list[Face] = []
+    made: list[FaceMark] = []
     for crop in crops:
         if crop.rect is None or crop.id is None:
             continue
@@ -379,7 +381,7 @@ def faces_of(
         known = label_set is not None and name in label_set.names
         letter, colour = badge(label_set, name) if label_set is not None and known else ("", None)
         made.append(
-            Face(
+            FaceMark(
                 crop.id,
                 len(made) + 1,
                 crop.state,

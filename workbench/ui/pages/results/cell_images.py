@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.images.photo_reader import PhotoReader, Wish
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults
 from workbench.domain.geometry import Rect
@@ -39,7 +39,7 @@ class ResultTiles(Tiles):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self.end_with(context.op)
+        self.end_with(context.session)
         self._results: RunResults | None = None
         self._labels: CurrentLabels | None = None
         self._head = "target"
@@ -78,7 +78,9 @@ class ResultTiles(Tiles):
         if results is None or not missing:
             return
         images = results.table.images[missing].tolist()
-        found = {row.id: row for row in self._context.op.store.images.rows(sorted(set(images)))}
+        found = {
+            row.id: row for row in self._context.session.store.images.rows(sorted(set(images)))
+        }
         for row, image in zip(missing, images, strict=True):
             if image in found:
                 self._rows[row] = found[image]
@@ -88,7 +90,7 @@ class ResultTiles(Tiles):
         assert self._results is not None
         crops = {int(self._results.table.crops[row]): row for row in rows}
         crops.pop(-1, None)
-        for crop in self._context.op.store.crops.get(sorted(crops)) if crops else ():
+        for crop in self._context.session.store.crops.get(sorted(crops)) if crops else ():
             if crop.rect is not None and crop.id is not None:
                 self._rects[crops[crop.id]] = crop.rect
 
@@ -121,12 +123,12 @@ class ResultTiles(Tiles):
         self.prepare(ids)
         if self._results is None:
             return
-        wishes: list[Wish] = []
+        wishes: list[PhotoRequest] = []
         self._shown = {}
         for row in ids.tolist():
             known = self._rows.get(row)
             if row in self._rects and known is not None:
-                wishes.append(Wish(row, Path(known.path), LONGEST, self._rects[row]))
+                wishes.append(PhotoRequest(row, Path(known.path), LONGEST, self._rects[row]))
             else:
                 self._shown.setdefault(int(self._results.table.images[row]), []).append(row)
         self._reader.want(wishes)
@@ -238,7 +240,7 @@ class CellImages(QWidget):
         return self.grid.ids()
 
     def _tell(self) -> None:
-        undo = self._context.op.store.history.undo_text()
+        undo = self._context.session.store.history.undo_text()
         self.undo_button.setEnabled(undo is not None)
         self.undo_button.setToolTip(undo or self.tr("Nothing to undo"))
         chosen = self.grid.selected_count()
@@ -300,5 +302,5 @@ class CellImages(QWidget):
             self.grid.setFocus()
 
     def _undo(self) -> None:
-        self._context.op.undo()
+        self._context.session.undo()
         self.grid.setFocus()

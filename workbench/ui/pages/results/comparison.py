@@ -9,12 +9,12 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBox
 
 from workbench.app.results.result_tables import comparison_csv
 from workbench.app.results.results import RunResults
-from workbench.app.results.run_comparison import Comparison, Outcome, SinglePair, compare
+from workbench.app.results.run_comparison import PairOutcome, RunComparison, SinglePair, compare
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunRecord
 from workbench.ui.look.theme import TITLE_PIXELS, sized
-from workbench.ui.pages.results.section import ResultSection, Shown
+from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.figure_table import Column, FigureTable, figure
 from workbench.ui.parts.run_words import top1
@@ -34,7 +34,7 @@ class ComparisonSection(ResultSection):
     ) -> None:
         super().__init__(notify, parent)
         self._load, self._paths = load, paths
-        self._comparison: Comparison | None = None
+        self._comparison: RunComparison | None = None
         self.other = QComboBox()
         self.other.setMinimumContentsLength(18)
         self.other.setAccessibleName(self.tr("The other run"))
@@ -42,7 +42,7 @@ class ComparisonSection(ResultSection):
         self.bar.insertWidget(0, QLabel(self.tr("Compare with")))
         self.bar.insertWidget(1, self.other)
         self.table = QWidget()
-        self.buttons: dict[Outcome, QPushButton] = {}
+        self.buttons: dict[PairOutcome, QPushButton] = {}
         self.verdict = QLabel()
         self.verdict.setWordWrap(True)
         self._build_table()
@@ -66,7 +66,12 @@ class ComparisonSection(ResultSection):
         grid.addWidget(self._heads[2], 1, 0)
         grid.addWidget(self._heads[3], 2, 0)
         for at, outcome in enumerate(
-            (Outcome.BOTH_RIGHT, Outcome.ONLY_FIRST, Outcome.ONLY_SECOND, Outcome.BOTH_WRONG)
+            (
+                PairOutcome.BOTH_RIGHT,
+                PairOutcome.ONLY_FIRST,
+                PairOutcome.ONLY_SECOND,
+                PairOutcome.BOTH_WRONG,
+            )
         ):
             button = QPushButton()
             button.setFixedHeight(64)
@@ -87,7 +92,7 @@ class ComparisonSection(ResultSection):
             self.other.addItem(record.name, record.id)
         self.other.setCurrentIndex(max(0, self.other.findData(current)) if records else -1)
 
-    def fill(self, shown: Shown) -> None:
+    def fill(self, shown: RunInScope) -> None:
         run = self.other.currentData()
         usable = bool(run) and run != shown.results.record.id
         self.table.setVisible(usable)
@@ -108,7 +113,7 @@ class ComparisonSection(ResultSection):
         self._write_heads(made)
         self.verdict.setText(self._verdict(made))
 
-    def _write_heads(self, made: Comparison) -> None:
+    def _write_heads(self, made: RunComparison) -> None:
         first, second = made.first.record.name, made.second.record.name
         texts = (
             self.tr("{run} right").format(run=second),
@@ -119,8 +124,8 @@ class ComparisonSection(ResultSection):
         for label, text in zip(self._heads, texts, strict=True):
             label.setText(text)
 
-    def _verdict(self, made: Comparison) -> str:
-        only = [len(made.rows[o]) for o in (Outcome.ONLY_FIRST, Outcome.ONLY_SECOND)]
+    def _verdict(self, made: RunComparison) -> str:
+        only = [len(made.rows[o]) for o in (PairOutcome.ONLY_FIRST, PairOutcome.ONLY_SECOND)]
         better = made.first if only[0] > only[1] else made.second
         if not made.images:
             text = self.tr("The two runs share no image of this part.")
@@ -137,19 +142,19 @@ class ComparisonSection(ResultSection):
             )
         return " ".join(parts)
 
-    def _words(self, outcome: Outcome) -> str:
+    def _words(self, outcome: PairOutcome) -> str:
         made = self._comparison
         if made is None:
             return str(outcome)
         first, second = made.first.record.name, made.second.record.name
         return {
-            Outcome.BOTH_RIGHT: self.tr("both right"),
-            Outcome.ONLY_FIRST: self.tr("only {run} right").format(run=first),
-            Outcome.ONLY_SECOND: self.tr("only {run} right").format(run=second),
-            Outcome.BOTH_WRONG: self.tr("both wrong"),
+            PairOutcome.BOTH_RIGHT: self.tr("both right"),
+            PairOutcome.ONLY_FIRST: self.tr("only {run} right").format(run=first),
+            PairOutcome.ONLY_SECOND: self.tr("only {run} right").format(run=second),
+            PairOutcome.BOTH_WRONG: self.tr("both wrong"),
         }[outcome]
 
-    def _show(self, outcome: Outcome) -> None:
+    def _show(self, outcome: PairOutcome) -> None:
         if self._comparison is not None:
             rows = self._comparison.rows[outcome]
             self.rows_wanted.emit(f"{self._words(outcome)}: {len(rows)}", rows)

@@ -31,8 +31,8 @@ from PySide6.QtWidgets import (
 from workbench.app.results.result_tables import matrix_csv
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import Theme
-from workbench.ui.pages.results.confusion_painter import MatrixLook, MatrixPainter
-from workbench.ui.pages.results.section import ResultSection, Shown
+from workbench.ui.pages.results.confusion_painter import MatrixOptions, MatrixPainter
+from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.parts.copying import Copies, Notify
 
 IntArray = NDArray[np.int64]
@@ -51,7 +51,7 @@ class MatrixArea(QAbstractScrollArea):
         self._counts: IntArray = np.zeros((0, 0), np.int64)
         self._painter = MatrixPainter()
         self._painter.words = (self.tr("truth"), self.tr("predicted"))
-        self._look = MatrixLook()
+        self._look = MatrixOptions()
         self._version = 0
         self._kept: tuple[tuple[object, ...], QPixmap] | None = None
         self._asked_cell = 0  # 0: as large as fits
@@ -81,12 +81,12 @@ class MatrixArea(QAbstractScrollArea):
 
     def set_percent(self, on: bool) -> None:
         """Write shares of the row instead of counts."""
-        self._look = MatrixLook(on, self._look.single_scale)
+        self._look = MatrixOptions(on, self._look.single_scale)
         self.viewport().update()
 
     def set_single_scale(self, on: bool) -> None:
         """Colour every cell by the same perceptual scale instead of hits and errors apart."""
-        self._look = MatrixLook(self._look.percent, on)
+        self._look = MatrixOptions(self._look.percent, on)
         self.viewport().update()
 
     def current(self) -> tuple[int, int]:
@@ -393,7 +393,7 @@ class MatrixSection(ResultSection):
         button.clicked.connect(lambda: self.view.zoom(factor) if factor else self.view.fit())
         return button
 
-    def fill(self, shown: Shown) -> None:
+    def fill(self, shown: RunInScope) -> None:
         counts = shown.results.matrix(shown.scope)
         moved = shown.labels.moved_matrix(shown.scope)
         self.view.set_matrix(shown.names, counts, moved)

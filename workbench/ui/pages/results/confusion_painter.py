@@ -61,7 +61,7 @@ PAD = 8
 
 
 @dataclass(frozen=True)
-class MatrixLook:
+class MatrixOptions:
     """`percent` writes shares of the row; `single_scale` colours hits and errors alike."""
 
     percent: bool = False
@@ -112,7 +112,7 @@ class MatrixPainter:
         head: QSize,
         offset: QPoint,
         cell: QSize,
-        look: MatrixLook,
+        look: MatrixOptions,
         theme: Theme,
     ) -> None:
         """Draw what of the matrix falls into `area`, scrolled by `offset`, `head` staying put."""
@@ -135,7 +135,7 @@ class MatrixPainter:
         rows: range,
         columns: range,
         cell: QSize,
-        look: MatrixLook,
+        look: MatrixOptions,
         theme: Theme,
     ) -> None:
         colours = self._colour_table(look, theme)[
@@ -174,7 +174,7 @@ class MatrixPainter:
         rows: range,
         columns: range,
         cell: QSize,
-        look: MatrixLook,
+        look: MatrixOptions,
         theme: Theme,
     ) -> None:
         colours = self._colour_table(look, theme)
@@ -277,7 +277,7 @@ class MatrixPainter:
 
     # Colours
 
-    def _colour_table(self, look: MatrixLook, theme: Theme) -> Rgb:
+    def _colour_table(self, look: MatrixOptions, theme: Theme) -> Rgb:
         kept = self._colours
         if kept is None or kept[:2] != (look.single_scale, theme.dark):
             kept = (

@@ -25,9 +25,9 @@ from workbench.ui.page import Context, Page, PageHeader
 from workbench.ui.pages.results.cell_images import CellImages
 from workbench.ui.pages.results.comparison import ComparisonSection, PairsTable
 from workbench.ui.pages.results.confusion import MatrixSection
-from workbench.ui.pages.results.desk import ResultsDesk
+from workbench.ui.pages.results.model import ResultsModel
 from workbench.ui.pages.results.runs_table import RunsTable
-from workbench.ui.pages.results.section import ResultSection, Shown
+from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.pages.results.studies import StudySection
 from workbench.ui.pages.results.tables import CalibrationSection, ClassesSection, ViewsSection
 from workbench.ui.parts.copying import Copies, picture_of
@@ -44,7 +44,7 @@ class KeyFigures(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shown: Shown | None = None
+        self._shown: RunInScope | None = None
         self.top1 = QLabel()
         self.top1.setProperty("role", "title")
         self.top5 = QLabel()
@@ -66,7 +66,7 @@ class KeyFigures(QWidget):
         button.setToolTip(tip)
         return button
 
-    def show_run(self, shown: Shown | None) -> None:
+    def show_run(self, shown: RunInScope | None) -> None:
         """The figures of a run in a scope; None hides them."""
         self._shown = shown
         self.setVisible(shown is not None)
@@ -203,7 +203,7 @@ class ResultsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.desk = ResultsDesk(context, self)
+        self.desk = ResultsModel(context, self)
         self.table = RunsTable()
         self.scope = ScopeBar()
         self.figures = KeyFigures()
@@ -412,7 +412,7 @@ class ResultsPage(Page):
         else:
             self.curves.clear()
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> RunInScope | None:
         """The run and scope that are looked at."""
         return self.matrix.shown
 

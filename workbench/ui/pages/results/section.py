@@ -13,7 +13,7 @@ from workbench.ui.parts.copying import Notify
 
 
 @dataclass(frozen=True)
-class Shown:
+class RunInScope:
     """The run that is looked at, which of its predictions, and the labels its images have now."""
 
     results: RunResults
@@ -46,7 +46,7 @@ class ResultSection(QWidget):
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.notify = notify
-        self.shown: Shown | None = None
+        self.shown: RunInScope | None = None
         self.caption = QLabel()
         self.caption.setProperty("role", "caption")
         self.caption.setWordWrap(True)
@@ -58,12 +58,12 @@ class ResultSection(QWidget):
         self.column.setSpacing(8)
         self.column.addLayout(self.bar)
 
-    def show_run(self, shown: Shown | None) -> None:
+    def show_run(self, shown: RunInScope | None) -> None:
         """Show this; None where there is no run to show."""
         self.shown = shown
         self.setEnabled(shown is not None)
         if shown is not None:
             self.fill(shown)
 
-    def fill(self, shown: Shown) -> None:
+    def fill(self, shown: RunInScope) -> None:
         """Show this run in this scope; for subclasses."""

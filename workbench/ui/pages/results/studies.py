@@ -10,7 +10,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from workbench.app.training.studies import Standing, StudyQueue, standing
+from workbench.app.training.studies import StudyProgress, StudyQueue, standing
 from workbench.domain.studies import Row, Study
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
@@ -26,8 +26,8 @@ class StudySection(QWidget):
         super().__init__(parent)
         self._context = context
         self._studies: list[Study] = []
-        self._standing: Standing | None = None
-        self.queue = StudyQueue(context.op, context.queue, self)
+        self._standing: StudyProgress | None = None
+        self.queue = StudyQueue(context.session, context.queue, self)
         self.queue.changed.connect(self.refresh)
         self.queue.refused.connect(lambda text: context.notify(text, "bad"))
         self.switch = QPushButton(self.tr("Studies"))
@@ -87,7 +87,7 @@ class StudySection(QWidget):
     def refresh(self) -> None:
         """Read the studies and their runs anew; the one looked at stays."""
         chosen = self.which.currentData()
-        self._studies = self._context.op.store.studies.all()
+        self._studies = self._context.session.store.studies.all()
         self.which.clear()
         for study in self._studies:
             self.which.addItem(study.plan.name, study.id)
@@ -116,7 +116,7 @@ class StudySection(QWidget):
         self.empty.setVisible(study is None)
         if study is None:
             return
-        found = self._standing = standing(self._context.op, study)
+        found = self._standing = standing(self._context.session, study)
         self.table.set_rows([_cells(row) for row in found.rows])
         running = self.queue.running(study.id)
         said = [self.tr("{0} of {1} trainings done").format(found.done, found.cells)]

@@ -13,7 +13,7 @@ from workbench.app.results.result_tables import classes_csv, reliability_csv, vi
 from workbench.app.results.results import Scope
 from workbench.domain.metrics import ReliabilityBin
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
-from workbench.ui.pages.results.section import ResultSection, Shown
+from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.figure_table import Column, FigureTable
 from workbench.ui.parts.run_words import percent
@@ -193,7 +193,7 @@ class ClassesSection(ResultSection):
         self.bar.addWidget(self.copies.button(self))
         self.column.addWidget(self.table, 1)
 
-    def fill(self, shown: Shown) -> None:
+    def fill(self, shown: RunInScope) -> None:
         scores = shown.results.classes(shown.scope)
         further: list[tuple[float, ...]] = [()] * len(scores)
         marked = shown.results.marked if shown.several_labels else None
@@ -245,7 +245,7 @@ class CalibrationSection(ResultSection):
         row.addWidget(self.words, 0, Qt.AlignmentFlag.AlignTop)
         self.column.addLayout(row, 1)
 
-    def fill(self, shown: Shown) -> None:
+    def fill(self, shown: RunInScope) -> None:
         self.view.set_bins(shown.results.reliability(shown.scope))
         error = shown.results.scores(shown.scope).calibration
         self.caption.setText(self.tr("Click a bar to see its images."))
@@ -293,7 +293,7 @@ class ViewsSection(ResultSection):
         self.column.addWidget(self.table, 1)
         self.column.addLayout(self.below, 1)
 
-    def fill(self, shown: Shown) -> None:
+    def fill(self, shown: RunInScope) -> None:
         scores = shown.results.by_view(shown.scope)
         self.table.set_rows([(s.view, s.accuracy, s.images) for s in scores])
         self._names = [score.view for score in scores]

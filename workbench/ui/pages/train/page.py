@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.training.choices import specs_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
@@ -36,7 +36,7 @@ from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.job_line import clock
 from workbench.ui.parts.recipe.form import RecipeForm
 from workbench.ui.parts.recipe.more import MoreSettings
-from workbench.ui.parts.training_draft import TrainingDesk
+from workbench.ui.parts.training_draft import TrainingModel
 
 DELAY_MS = 1500  # quiet after the last change before a trial starts by itself
 
@@ -49,7 +49,7 @@ class PreflightLine(QWidget):
 
     wanted = Signal()
 
-    def __init__(self, project: OpenProject, parent: QWidget | None = None) -> None:
+    def __init__(self, project: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._project = project
         self._job: Job | None = None
@@ -220,10 +220,10 @@ class TrainPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.desk = TrainingDesk(context, self)
+        self.desk = TrainingModel(context, self)
         self.form = RecipeForm()
         self.more = MoreSettings()
-        self.preflight = PreflightLine(context.op)
+        self.preflight = PreflightLine(context.session)
         self.live = LiveRun(context.notify)
         self.queue = QueuePanel()
         self.studies = StudyStarter(context, self.desk.study_keys, self)
@@ -333,7 +333,7 @@ class TrainPage(Page):
         self._show_draft()
 
     def _say_empty(self) -> None:
-        if self.context.op.store.images.count():
+        if self.context.session.store.images.count():
             text = self.tr("Give at least two different labels, then a training can start here.")
             self.empty.say(text, self.tr("Label images"))
         else:
@@ -341,7 +341,7 @@ class TrainPage(Page):
             self.empty.say(text, self.tr("Add images"))
 
     def _go_label(self) -> None:
-        self.context.go("views" if self.context.op.store.images.count() else "images")
+        self.context.go("views" if self.context.session.store.images.count() else "images")
 
     def _show_draft(self) -> None:
         desk = self.desk
@@ -365,7 +365,7 @@ class TrainPage(Page):
         if record is not None and before is not None and before.id == record.id:
             self.live.show_record(record)  # its epochs come as reports
         elif record is not None:
-            self.live.show_run(record, self.context.op.store.runs.epochs(shown))
+            self.live.show_run(record, self.context.session.store.runs.epochs(shown))
         self._choose_pane()
 
     def _choose_pane(self) -> None:
@@ -374,7 +374,7 @@ class TrainPage(Page):
         self._watching.setCurrentIndex(2 if self.unfold.isChecked() else curves)
         if self.unfold.isChecked() and not self._asked:
             self._asked = True
-            self.context.op.jobs.start(specs_task(self.more.methods.set_specs))
+            self.context.session.jobs.start(specs_task(self.more.methods.set_specs))
 
     def _watched(self, records: Sequence[RunRecord]) -> str:
         """The run whose curves are shown: the one picked, else the first of the queue."""
@@ -387,7 +387,7 @@ class TrainPage(Page):
         """Show the curves of a run."""
         record = next((r for r in self.desk.records() if r.id == run_id), None)
         if record is not None:
-            self.live.show_run(record, self.context.op.store.runs.epochs(run_id))
+            self.live.show_run(record, self.context.session.store.runs.epochs(run_id))
             self._show_queue()
 
     def _take_report(self, run_id: str, report: Report) -> None:

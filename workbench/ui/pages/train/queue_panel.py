@@ -35,7 +35,7 @@ DEEDS: dict[RunStatus, tuple[str, ...]] = {
 _ICONS = {"pause": "pause", "resume": "play", "stop": "stop", "remove": "trash"}
 
 
-class QueueRow(QFrame):
+class TrainingQueueRow(QFrame):
     """One run. `picked` tells of a click, `deed(name)` of a button."""
 
     picked = Signal(str)
@@ -148,7 +148,7 @@ class QueuePanel(QScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._rows: dict[str, QueueRow] = {}
+        self._rows: dict[str, TrainingQueueRow] = {}
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -175,7 +175,7 @@ class QueuePanel(QScrollArea):
             row.show_record(record, shown=record.id == shown)
         self._none.setVisible(not records)
 
-    def row(self, run_id: str) -> QueueRow | None:
+    def row(self, run_id: str) -> TrainingQueueRow | None:
         """The row of a run."""
         return self._rows.get(run_id)
 
@@ -185,8 +185,8 @@ class QueuePanel(QScrollArea):
         if row is not None:
             row.take(report)
 
-    def _make_row(self, record: RunRecord) -> QueueRow:
-        row = QueueRow(record)
+    def _make_row(self, record: RunRecord) -> TrainingQueueRow:
+        row = TrainingQueueRow(record)
         row.picked.connect(self.picked)
         row.deed.connect(self.deed)
         self._rows[record.id] = row

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QProgressBar
 
 from workbench.app.labels.label_overview import LabelOverview
 from workbench.app.labels.labelling import assign
-from workbench.app.session import OpenProject
+from workbench.app.session import Session
 from workbench.app.similar.browsing import ImageList
 from workbench.app.similar.suggesting import accept, suggestions
 from workbench.domain.changes import Changes
@@ -32,9 +32,9 @@ class ViewsHeader(PageHeader):
     set_changed = Signal(str)
     order_changed = Signal()
 
-    def __init__(self, title: str, op: OpenProject) -> None:
+    def __init__(self, title: str, session: Session) -> None:
         super().__init__(title)
-        self._op = op
+        self._op = session
         self.words = QLabel()
         self.words.setProperty("role", "muted")
         self.bar = QProgressBar()
@@ -119,9 +119,9 @@ class LabelSession:
     """What the Views page works on. Images that got a label stay in the list until it is asked for
     anew, so that nothing jumps under the hand."""
 
-    def __init__(self, op: OpenProject, label_set: str) -> None:
-        self._op = op
-        self.list = ImageList(op)
+    def __init__(self, session: Session, label_set: str) -> None:
+        self._op = session
+        self.list = ImageList(session)
         self.use(label_set)
 
     @property
@@ -184,6 +184,6 @@ class LabelSession:
         return label.name if label is not None else None
 
 
-def _overview(op: OpenProject, label_set: str) -> LabelOverview:
+def _overview(session: Session, label_set: str) -> LabelOverview:
     """Categories against the active set; against views where categories are given."""
-    return LabelOverview(op, "view" if label_set == "category" else label_set)
+    return LabelOverview(session, "view" if label_set == "category" else label_set)

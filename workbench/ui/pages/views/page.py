@@ -56,13 +56,13 @@ def find_similar(page: ViewsPage) -> None:
 
 def suggest_labels(page: ViewsPage) -> None:
     """Have the newest run look at every image without a label of the active set."""
-    context, label_set = page.context, page.session.active
-    task = suggest_task(context.op, label_set)
+    context, label_set = page.context, page.labelling.active
+    task = suggest_task(context.session, label_set)
     if task is None:
         said = page.tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
         context.notify(said.format(label_set), "info")
     else:
-        context.op.jobs.start(task)
+        context.session.jobs.start(task)
 
 
 _STRIP = 112
@@ -111,18 +111,18 @@ class ViewsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.header = ViewsHeader(self.tr("Views"), context.op)
-        self.session = LabelSession(context.op, self.header.label_set)
-        self.bar = FilterBar(context.op)
+        self.header = ViewsHeader(self.tr("Views"), context.session)
+        self.labelling = LabelSession(context.session, self.header.label_set)
+        self.bar = FilterBar(context.session)
         self.tiles = ImageTiles(context, self.header.label_set)
         self.strip = ImageGrid(self.tiles, strip=True)
         order = self.header.order
-        self.similar = SimilarSearch(context, self.bar, self.session.list, self.tiles, order)
+        self.similar = SimilarSearch(context, self.bar, self.labelling.list, self.tiles, order)
         self.stage = LabelStage()
         self.feed = PhotoFeed(context, self.stage)
         self.keys = LabelKeys()
         self.coverage = CoverageMatrix()
-        self.history = HistoryList(context.op)
+        self.history = HistoryList(context.session)
         self._pending = Changes()
         self._tell_history = QTimer(self, singleShot=True, interval=60)  # after the key's frame
         self._tell_history.timeout.connect(self.history.refresh)
@@ -153,20 +153,20 @@ class ViewsPage(Page):
 
     def reload(self, keep: bool = True) -> None:
         """Ask for the images of the filter bar in the order of the header."""
-        problem = self.session.show(self.bar.filter, self.header.sort)
+        problem = self.labelling.show(self.bar.filter, self.header.sort)
         if problem:
             self.context.notify(problem, "warn")
-            self.header.show_sort(self.session.list.sort)
-            self.bar.show_filter(self.session.list.filter)
+            self.header.show_sort(self.labelling.list.sort)
+            self.bar.show_filter(self.labelling.list.filter)
         self.similar.follow()
         self._show_ids(keep)
 
     def _show_ids(self, keep: bool = True) -> None:
-        ids = self.session.list.ids
+        ids = self.labelling.list.ids
         self.strip.set_ids(ids, keep_position=keep)
         if len(ids) and (self.strip.current() is None or not keep):
             self.strip.set_current(int(ids[0]))
-        total = self.session.overview.progress()[1]
+        total = self.labelling.overview.progress()[1]
         if not len(ids):
             sentence = (
                 self.tr("No image answers these filters.")
@@ -182,17 +182,17 @@ class ViewsPage(Page):
         self._show_progress()
 
     def _leave_empty(self) -> None:
-        if self.session.overview.progress()[1]:
+        if self.labelling.overview.progress()[1]:
             self.bar.clear()
         else:
             ask_for_folder(self.context, self)
 
     def _show_set(self) -> None:
         self.tiles.show_set(self.header.label_set)
-        self.keys.show_set(self.session.label_set)
+        self.keys.show_set(self.labelling.label_set)
 
     def _other_set(self, name: str) -> None:
-        self.session.use(name)
+        self.labelling.use(name)
         self._show_set()
         self._show_current()
         self._show_progress()
@@ -204,17 +204,17 @@ class ViewsPage(Page):
             self.stage.show_badges([])
             self.stage.suggest("")
             return
-        given = self.session.labels_of(image)
+        given = self.labelling.labels_of(image)
         self.keys.show_given(frozenset(given))
-        self.stage.show_badges([badge(self.session.label_set, name) for name in given])
-        found = None if given else self.session.suggestion(image)
+        self.stage.show_badges([badge(self.labelling.label_set, name) for name in given])
+        found = None if given else self.labelling.suggestion(image)
         words = self.tr("suggestion: {0}  {1:.2f}   ⎵ accept")
         self.stage.suggest(words.format(*found) if found else "")
 
     def _show_progress(self) -> None:
-        self.header.say_progress(*self.session.overview.progress())
-        overview = self.session.overview
-        sets = self.context.op.store.labels.sets()
+        self.header.say_progress(*self.labelling.overview.progress())
+        overview = self.labelling.overview
+        sets = self.context.session.store.labels.sets()
         self.coverage.show_coverage(overview.coverage(), sets[overview.label_set])
 
     def refresh(self, changes: Changes) -> None:
@@ -227,10 +227,10 @@ class ViewsPage(Page):
         changes, self._pending = self._pending, Changes()
         if not changes:
             return
-        listed = self.session.update(changes)
+        listed = self.labelling.update(changes)
         if changes.label_sets:
             self.header.fill_sets()
-            self.session.use(self.header.label_set)
+            self.labelling.use(self.header.label_set)
             self._show_set()
         touched = changes.labelled | changes.added | changes.removed
         if touched or changes.label_sets or changes.sources:
@@ -253,7 +253,7 @@ class ViewsPage(Page):
             self.bar.set_filter(wanted)
         image = what.get("image")
         if isinstance(image, int):
-            if image not in self.session.list.ids:
+            if image not in self.labelling.list.ids:
                 self.bar.set_filter(ImageFilter())
             self.strip.set_current(image)
         self.similar.find(what.get("similar") or ())
@@ -268,9 +268,9 @@ class ViewsPage(Page):
         if image is None:
             return
         several = len(chosen) > 1
-        self.session.give(chosen.tolist() if several else [image], label)
+        self.labelling.give(chosen.tolist() if several else [image], label)
         if label is not None and not several:
-            self.stage.flash(badge(self.session.label_set, label))
+            self.stage.flash(badge(self.labelling.label_set, label))
 
     def accept(self) -> None:
         """Take the suggestion of the current image, or of all selected ones."""
@@ -280,10 +280,10 @@ class ViewsPage(Page):
             return
         chosen = self.strip.selected()
         several = len(chosen) > 1
-        found = self.session.suggestion(image)
-        taken = self.session.accept(chosen.tolist() if several else [image])
+        found = self.labelling.suggestion(image)
+        taken = self.labelling.accept(chosen.tolist() if several else [image])
         if taken and found and not several:
-            self.stage.flash(badge(self.session.label_set, found[0]))
+            self.stage.flash(badge(self.labelling.label_set, found[0]))
 
     def _advance(self) -> None:
         if self.header.then == NEXT_OPEN:
@@ -294,10 +294,10 @@ class ViewsPage(Page):
     def next_unlabelled(self) -> None:
         """Go to the next image without a label."""
         image = self.strip.current()
-        found = self.session.next_unlabelled(image)
+        found = self.labelling.next_unlabelled(image)
         if found is not None:
             self.strip.set_current(found)
-        elif len(self.session.list.ids):
+        elif len(self.labelling.list.ids):
             self.context.notify(self.tr("Every image here has a label."), "info")
 
     def step(self, move: str) -> None:
@@ -315,18 +315,18 @@ class ViewsPage(Page):
         return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        label = self.session.label_for(event)
+        label = self.labelling.label_for(event)
         if label is not None:
             self.give(label)
         else:
             super().keyPressEvent(event)
 
     def _cell_chosen(self, row: object, column: object, count: int) -> None:
-        self.bar.set_filter(cell_filter(self.session.overview, row, column, count))
+        self.bar.set_filter(cell_filter(self.labelling.overview, row, column, count))
 
     def edit_set(self) -> None:
         """The label-set editor, on the active set."""
-        dialog = LabelSetsDialog(self.context.op, self.header.label_set, self)
+        dialog = LabelSetsDialog(self.context.session, self.header.label_set, self)
         dialog.exec()
         dialog.deleteLater()
 
@@ -342,7 +342,7 @@ class ViewsPage(Page):
     def save_state(self) -> dict[str, Any]:
         """Filter, order, label set, image and splitter."""
         return {
-            "filter": to_state(self.session.list.filter),
+            "filter": to_state(self.labelling.list.filter),
             "sort": self.header.sort.value,
             "set": self.header.label_set,
             "then": self.header.then,
@@ -357,7 +357,7 @@ class ViewsPage(Page):
         self.header.restore(state)
         self.bar.show_filter(from_state(state.get("filter")))
         self.reload(keep=False)
-        if isinstance(state.get("current"), int) and state["current"] in self.session.list.ids:
+        if isinstance(state.get("current"), int) and state["current"] in self.labelling.list.ids:
             self.strip.set_current(state["current"])
         if len(state.get("splitter") or ()) == 2:
             self.splitter.setSizes(state["splitter"])

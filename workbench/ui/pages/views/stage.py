@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from workbench.app.images.photo_reader import PhotoReader, Pixels, Wish
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import sized, text_on
 from workbench.ui.page import Context
@@ -133,7 +133,7 @@ class PhotoFeed(QObject):
             return
         at = int(np.flatnonzero(ids == image)[0])
         near = ids[max(0, at - _BEHIND) : at + _AHEAD + 1].tolist()
-        rows = {row.id: row for row in self._context.op.store.images.rows(near)}
+        rows = {row.id: row for row in self._context.session.store.images.rows(near)}
         row = rows[image]
         pixels = self._reader.get(image)
         if pixels is None:
@@ -143,7 +143,9 @@ class PhotoFeed(QObject):
         else:
             self._stage.show_array(pixels, (row.width, row.height))
         order = [image, *near[near.index(image) + 1 :], *near[: near.index(image)]]
-        self._reader.want([Wish(i, Path(rows[i].path), LONGEST) for i in order if i in rows])
+        self._reader.want(
+            [PhotoRequest(i, Path(rows[i].path), LONGEST) for i in order if i in rows]
+        )
 
     def _arrived(self, image: object, pixels: Pixels) -> None:
         if image == self._image:

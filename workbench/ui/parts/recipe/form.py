@@ -309,7 +309,7 @@ class StageRow(QWidget):
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetChoice:
     """Something a run can learn: its name in the recipe, on the screen, and how many of how many
     are labelled. `reason` says why it cannot be learned yet, "" where it can."""
 
@@ -405,7 +405,7 @@ class RecipeForm(QWidget):
 
     # What is shown
 
-    def set_targets(self, targets: Sequence[Target]) -> None:
+    def set_targets(self, targets: Sequence[TargetChoice]) -> None:
         """What the project's labels allow to learn."""
         self._targets = [target.name for target in targets]
         self.target.clear()

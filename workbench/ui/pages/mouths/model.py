@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from workbench.app.labels import labelling
 from workbench.app.mouths import cropping
-from workbench.app.mouths.mouth_queues import MouthBook, first_shown
+from workbench.app.mouths.mouth_queues import MouthQueues, first_shown
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect, moved, scaled
@@ -17,7 +17,7 @@ from workbench.ui.page import Context
 NUDGE = 0.03  # of the square's side
 
 
-class MouthDesk(QObject):
+class MouthModel(QObject):
     """One image with its crops, their labels and the chosen one.
 
     `altered()` when what is shown must be drawn anew; `decided()` when a deed on the chosen mouths
@@ -29,7 +29,7 @@ class MouthDesk(QObject):
     decided = Signal()
 
     def __init__(
-        self, context: Context, book: MouthBook, selected: Callable[[], list[int]]
+        self, context: Context, book: MouthQueues, selected: Callable[[], list[int]]
     ) -> None:
         super().__init__()
         self._context, self._book, self._selected = context, book, selected
@@ -111,21 +111,21 @@ class MouthDesk(QObject):
             say = self.tr("There is no mouth to label here: draw its square first (D).")
             self._context.notify(say, "warn")
             return
-        op, set_name = self._context.op, label_set.name
-        given = self._edit(lambda: labelling.assign_crops(op, targets, set_name, name))
+        session, set_name = self._context.session, label_set.name
+        given = self._edit(lambda: labelling.assign_crops(session, targets, set_name, name))
         if given and name is not None:
             self.decided.emit()
 
     def accept(self) -> None:
         """Say that the chosen square is right."""
         targets = self.targets(usable=False)
-        if targets and self._edit(lambda: cropping.accept(self._context.op, targets)):
+        if targets and self._edit(lambda: cropping.accept(self._context.session, targets)):
             self.decided.emit()
 
     def reject(self) -> None:
         """Say that the chosen square is no mouth."""
         targets = self.targets()
-        if targets and self._edit(lambda: cropping.reject(self._context.op, targets)):
+        if targets and self._edit(lambda: cropping.reject(self._context.session, targets)):
             self.decided.emit()
 
     def keep_only(self) -> None:
@@ -133,13 +133,13 @@ class MouthDesk(QObject):
         chosen = self.crop()
         if chosen is not None and chosen.id is not None and chosen.rect is not None:
             crop_id = chosen.id
-            self._edit(lambda: cropping.choose(self._context.op, crop_id))
+            self._edit(lambda: cropping.choose(self._context.session, crop_id))
 
     def adjust(self, crop_id: int, rect: Rect) -> None:
         """Put a crop's square elsewhere."""
         crop = next((crop for crop in self.crops if crop.id == crop_id), None)
         if crop is not None and rect != crop.rect:
-            self._edit(lambda: cropping.adjust(self._context.op, crop, rect))
+            self._edit(lambda: cropping.adjust(self._context.session, crop, rect))
 
     def nudge(self, dx: int, dy: int) -> None:
         """Move the chosen square by a share of its side."""
@@ -160,7 +160,7 @@ class MouthDesk(QObject):
         image = self.image
         known = set(self.faces())
         if image is not None and self._edit(
-            lambda: cropping.add_by_hand(self._context.op, image, rect)
+            lambda: cropping.add_by_hand(self._context.session, image, rect)
         ):
             fresh = [crop_id for crop_id in self.faces() if crop_id not in known]
             if fresh:

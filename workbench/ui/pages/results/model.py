@@ -14,13 +14,13 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.ui.page import Context
-from workbench.ui.pages.results.section import Shown
+from workbench.ui.pages.results.section import RunInScope
 from workbench.ui.parts.run_words import status_words
 
 KEPT = 3  # runs whose predictions stay in memory
 
 
-class ResultsDesk(QObject):
+class ResultsModel(QObject):
     """Loads a run once; says in a sentence why a run has nothing to show."""
 
     def __init__(self, context: Context, parent: QObject | None = None) -> None:
@@ -30,10 +30,10 @@ class ResultsDesk(QObject):
 
     def records(self) -> list[RunRecord]:
         """All runs, newest first."""
-        return list(self._context.op.store.runs.all())
+        return list(self._context.session.store.runs.all())
 
     def name(self, run_id: str) -> str:
-        return str(self._context.op.store.runs.get(run_id).name)
+        return str(self._context.session.store.runs.get(run_id).name)
 
     def newest_scored(self, records: Sequence[RunRecord]) -> str:
         """The newest run with predictions, else the newest at all, else ""."""
@@ -46,7 +46,7 @@ class ResultsDesk(QObject):
 
     def results(self, run_id: str) -> RunResults:
         """A run's results; raises KnownError where it has none."""
-        found = self._kept.pop(run_id, None) or load_results(self._context.op, run_id)
+        found = self._kept.pop(run_id, None) or load_results(self._context.session, run_id)
         self._kept[run_id] = found
         while len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
@@ -56,7 +56,7 @@ class ResultsDesk(QObject):
         """A run's results, or None and why there are none yet."""
         if not run_id:
             return None, self.tr("Choose a run above.")
-        record = self._context.op.store.runs.get(run_id)
+        record = self._context.session.store.runs.get(run_id)
         try:
             return self.results(run_id), ""
         except KnownError as error:
@@ -68,12 +68,12 @@ class ResultsDesk(QObject):
                 ).format(status=status_words(record))
             return None, str(error)
 
-    def shown(self, run_id: str, scope: Scope) -> Shown | None:
+    def shown(self, run_id: str, scope: Scope) -> RunInScope | None:
         """What the sections show of a run, None where it has no results."""
         results, _ = self.open(run_id)
         if results is None:
             return None
-        return Shown(results, scope, CurrentLabels(self._context.op, results, scope.head))
+        return RunInScope(results, scope, CurrentLabels(self._context.session, results, scope.head))
 
     def forget(self, runs: Iterable[str] | None) -> None:
         """Load these runs anew when they are looked at next (None: all)."""
@@ -97,13 +97,13 @@ class ResultsDesk(QObject):
 
     def paths(self, images: Sequence[int]) -> dict[int, str]:
         """The files of images."""
-        rows = self._context.op.store.images.rows(sorted(set(images)))
+        rows = self._context.session.store.images.rows(sorted(set(images)))
         return {row.id: row.path for row in rows}
 
     # Curves
 
     def epochs_of(self, run_id: str) -> list[Epoch]:
-        return list(self._context.op.store.runs.epochs(run_id))
+        return list(self._context.session.store.runs.epochs(run_id))
 
     def epochs(self, runs: Sequence[str]) -> dict[str, list[Epoch]]:
         """Epochs by the runs' names; two of one name are told apart by their id."""
@@ -117,7 +117,7 @@ class ResultsDesk(QObject):
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name."""
-        rename_run(self._context.op, run_id, name)
+        rename_run(self._context.session, run_id, name)
 
     def ask_removal(self, parent: QWidget, run_id: str) -> bool:
         """Whether the person is sure: a run's files cannot be undone."""
