@@ -108,6 +108,16 @@ def test_digits_label_in_the_active_set_and_backspace_clears(page, qtbot, window
     assert window.session.store.labels.of_images([image], "category") == {}
 
 
+def test_delete_removes_the_selected_images_and_undo_brings_them_back(page, qtbot, window):
+    ids = page.grid.ids().tolist()
+    page.grid.set_current(ids[0])
+    qtbot.keyClick(page.grid, Qt.Key.Key_Right, SHIFT)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Delete)
+    assert page.grid.ids().tolist() == ids[2:]
+    window.deeds.undo()
+    assert page.grid.ids().tolist() == ids
+
+
 def test_a_labelled_image_leaves_the_unlabelled_ones_and_its_neighbour_follows(page, window):
     page.bar.set_filter(with_label(ImageFilter(), "view", None))
     ids = page.grid.ids().copy()

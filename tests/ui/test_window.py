@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDropEvent, QKeySequence
 from PySide6.QtWidgets import QApplication
 
 from workbench.app.jobs import Task
@@ -45,6 +45,8 @@ def test_every_action_stands_in_the_palette_and_keys_do_not_clash(window):
         shown = [action for action, _ in window.board.shown(page)]
         keys = [action.shortcut for action in shown if action.shortcut]
         assert sorted(keys) == sorted(set(keys)), entry.name
+        for key in keys:  # any other spelling is never found when the key is pressed
+            assert QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText) == key
         assert {"undo", "redo", "new", "open", "import_folder", "split"} <= {a.id for a in shown}
 
 

@@ -184,7 +184,7 @@ def images_actions(page: ImagesPage) -> list[Action]:
             "smaller", tr("Smaller thumbnails"), lambda: _resize(page, -32), "Ctrl+-", menu="View"
         ),
         Action("skipped", tr("Skipped files…"), page.show_skipped, menu="File"),
-        Action("take_out", tr("Take out of the project"), take_out, "Delete", some, "Edit"),
+        Action("take_out", tr("Take out of the project"), take_out, "Del", some, "Edit"),
         Action("views_of", tr("Find in Views"), lambda: _in_views(page), "V", some, "View"),
     ]
 
