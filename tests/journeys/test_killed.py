@@ -23,7 +23,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QApplication
 from workbench.app.open_project import Session
 from workbench.storage.project import Project
-from workbench.ui.frame.window import MainWindow
+from workbench.ui.window.window import MainWindow
 from PySide6.QtTest import QTest
 
 app = QApplication(sys.argv[:1])

@@ -1,17 +1,14 @@
 """The Views page on real photographs: keys, flash and advance, holes, suggestions, sets."""
 
-import time
-
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
+from tests.fixtures.finished_runs import predict
 from workbench.app.labels.label_overview import LabelOverview
 from workbench.app.labels.labelling import assign
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.labels import CAR_VIEWS
-from workbench.domain.predictions import PredictionTable
-from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.dialogs.split import SplitDialog
 
@@ -27,33 +24,6 @@ def page(window):
 def labels(page, label_set="view"):
     ids = page.strip.ids()
     return page.context.session.store.labels.of_images(ids, label_set)
-
-
-def predict(session, ids, label, confidence):
-    """A finished run that says `label` of every image, as sure as `confidence` says."""
-    view = LabelList("view", CAR_VIEWS.names, CAR_VIEWS.mirror_permutation())
-    now = time.time()
-    session.store.runs.create(
-        RunRecord("r1", "run 1", RunStatus.FINISHED, "view", "", RunLabels(view), now, now, now)
-    )
-    scores = np.zeros((len(ids), 4), np.float32)
-    at = CAR_VIEWS.index(label)
-    scores[:] = ((1 - confidence) / 3)[:, None]
-    scores[:, at] = confidence
-    none = np.full(len(ids), -1, np.int64)
-    session.store.runs.save_predictions(
-        "r1",
-        PredictionTable(
-            images=np.asarray(ids, np.int64),
-            crops=none,
-            parts=np.full(len(ids), 3, np.int8),
-            truth=none,
-            scores=scores,
-            view_truth=none,
-            view_scores=None,
-            true_view=np.full(len(ids), ""),
-        ),
-    )
 
 
 def test_a_key_labels_flashes_and_goes_on_to_the_next_unlabelled(page, qtbot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
 _MODIFIERS = ("Ctrl+", "Alt+", "Meta+", "Shift+")
@@ -23,6 +23,12 @@ def native(shortcut: str) -> str:
     return QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)
 
 
+def portable(event: QKeyEvent) -> str:
+    """The pressed key in Qt's portable text, as actions name theirs."""
+    pressed = QKeySequence(event.keyCombination())
+    return pressed.toString(QKeySequence.SequenceFormat.PortableText)
+
+
 def always() -> bool:
     """The state of an action that can be done at any time."""
     return True
@@ -33,7 +39,8 @@ class Action:
     """One thing a person can do, as data: menus, the palette and the keys page are made of these.
 
     `shortcut` is in Qt's portable text ("Ctrl+K", "Space"); `menu` names the menu it stands in, ""
-    for the palette alone.
+    for the palette alone. `repeats` lets a held key do it again and again: only what moves or zooms
+    may, or images are changed that nobody has seen.
     """
 
     id: str
@@ -42,6 +49,7 @@ class Action:
     shortcut: str = ""
     enabled: Callable[[], bool] = always
     menu: str = ""
+    repeats: bool = False
 
 
 @dataclass
@@ -69,6 +77,7 @@ class CommandRegistry:
         made = []
         for action in actions:
             drawn = QAction(action.title, owner)
+            drawn.setAutoRepeat(action.repeats)
             placed = _Placed(action, owner, drawn)
             drawn.triggered.connect(lambda _=False, name=action.id: self.trigger(name))
             self._placed[action.id] = placed
@@ -107,12 +116,19 @@ class CommandRegistry:
         placed.action.callback()
         return True
 
-    def press(self, owner: QWidget, key: str) -> bool:
-        """Do the action of `owner` that has the bare key `key`; False where there is none."""
+    def bare(self, owner: QWidget | None, key: str) -> Action | None:
+        """The action of `owner` that has the bare key `key`."""
+        if not is_bare(key):
+            return None
         for placed in self._placed.values():
             if placed.owner is owner and self.key(placed.action).lower() == key.lower():
-                return self.trigger(placed.action.id)
-        return False
+                return placed.action
+        return None
+
+    def press(self, owner: QWidget | None, key: str) -> bool:
+        """Do the action of `owner` that has the bare key `key`; False where there is none."""
+        action = self.bare(owner, key)
+        return action is not None and self.trigger(action.id)
 
     def refresh(self) -> None:
         """Set titles and what is possible, before a menu or the palette shows them."""

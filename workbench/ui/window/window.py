@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QObject, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
@@ -33,10 +33,11 @@ from workbench.app.settings import UserSettings
 from workbench.app.similar.suggesting import SuggestionUpdater
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
-from workbench.ui.commands import Action, CommandRegistry, is_bare
+from workbench.ui.commands import Action, CommandRegistry, portable
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.page import Context, Page
+from workbench.ui.window.held_keys import HeldKeys
 from workbench.ui.window.notifications import Notifications
 from workbench.ui.window.palette import CommandPalette, PaletteEntry
 from workbench.ui.window.rail import Rail, page_entries
@@ -281,6 +282,7 @@ class MainWindow(QMainWindow):
         self.suggestions = SuggestionUpdater(session, self)
         self.deeds = WindowCommands(self, switch)
         self.board = CommandRegistry(self.settings.keys)
+        self.held_keys = HeldKeys(self, self.board, self.current_page, session.store.labels.sets)
         self._made: dict[str, Page] = {}
         self._state: dict[str, Any] = dict(session.store.settings.get(STATE, {}) or {})
         self._shown = ""
@@ -322,9 +324,7 @@ class MainWindow(QMainWindow):
             "View": self.tr("View"),
             "Help": self.tr("Help"),
         }
-        self.menus: dict[str, QMenu] = {
-            name: self.menuBar().addMenu(titles[name]) for name in MENUS
-        }
+        self.menus = {name: self.menuBar().addMenu(titles[name]) for name in MENUS}
         self.board.add(self, window_actions(self), self.menus)
         history = self.session.store.history
         undo, redo = self.tr("Undo {0}"), self.tr("Redo {0}")
@@ -451,12 +451,12 @@ class MainWindow(QMainWindow):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Bare keys that no control took belong to the page's actions."""
-        key = QKeySequence(event.keyCombination()).toString(
-            QKeySequence.SequenceFormat.PortableText
-        )
-        page = self.current_page()
-        if page is None or not is_bare(key) or not self.board.press(page, key):
+        if not self.board.press(self.current_page(), portable(event)):
             super().keyPressEvent(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.held_keys.watch()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

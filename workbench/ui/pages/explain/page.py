@@ -36,17 +36,20 @@ def explain_actions(page: ExplainPage) -> list[Action]:
     def action(name: str, title: str, callback: Callable[[], object], key: str = "") -> Action:
         return Action(name, title, callback, key, there, "View")
 
+    def steps(name: str, title: str, callback: Callable[[], object], key: str = "") -> Action:
+        return Action(name, title, callback, key, there, "View", repeats=True)
+
     return [
         Action("save_explanation", tr("Save as PNG…"), page.save, "Ctrl+S", there, "File"),
         action("wall", tr("One image or wall"), page.toggle_wall, "W"),
-        action("explain_next", tr("Next image"), lambda: page.step(1)),
-        action("explain_back", tr("Previous image"), lambda: page.step(-1)),
+        steps("explain_next", tr("Next image"), lambda: page.step(1)),
+        steps("explain_back", tr("Previous image"), lambda: page.step(-1)),
         action("explain_fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0"),
-        action("deeper", tr("Deeper layer"), lambda: side.step_layer(-1), "["),
-        action("shallower", tr("Shallower layer"), lambda: side.step_layer(1), "]"),
+        steps("deeper", tr("Deeper layer"), lambda: side.step_layer(-1), "["),
+        steps("shallower", tr("Shallower layer"), lambda: side.step_layer(1), "]"),
         action("windows", tr("Sliding windows"), lambda: side.choose_layer(WINDOWS)),
-        action("more_map", tr("More of the map"), lambda: side.step_opacity(1), "+"),
-        action("less_map", tr("Less of the map"), lambda: side.step_opacity(-1), "-"),
+        steps("more_map", tr("More of the map"), lambda: side.step_opacity(1), "+"),
+        steps("less_map", tr("Less of the map"), lambda: side.step_opacity(-1), "-"),
         action("predicted", tr("Explain the predicted label"), lambda: side.choose_key(0), "0"),
     ]
 

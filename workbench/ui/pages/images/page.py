@@ -171,6 +171,9 @@ def images_actions(page: ImagesPage) -> list[Action]:
     def take_out() -> None:
         remove_images(page.context, page.chosen())
 
+    def zoom(name: str, title: str, step: int, key: str) -> Action:
+        return Action(name, title, lambda: _resize(page, step), key, menu="View", repeats=True)
+
     bar, grid = page.bar, page.grid
     return [
         Action("clear_label", tr("No label"), lambda: page.give(None), "Backspace", some, "Label"),
@@ -179,10 +182,8 @@ def images_actions(page: ImagesPage) -> list[Action]:
         Action("images_clear", tr("Clear filters"), bar.clear, "Ctrl+Shift+F", menu="View"),
         Action("similar", tr("Find similar"), similar, "Ctrl+J", some, "View"),
         Action("groups", tr("Groups…"), lambda: _groups(page), "Ctrl+G", menu="View"),
-        Action("larger", tr("Larger thumbnails"), lambda: _resize(page, 32), "Ctrl++", menu="View"),
-        Action(
-            "smaller", tr("Smaller thumbnails"), lambda: _resize(page, -32), "Ctrl+-", menu="View"
-        ),
+        zoom("larger", tr("Larger thumbnails"), 32, "Ctrl++"),
+        zoom("smaller", tr("Smaller thumbnails"), -32, "Ctrl+-"),
         Action("skipped", tr("Skipped files…"), page.show_skipped, menu="File"),
         Action("take_out", tr("Take out of the project"), take_out, "Del", some, "Edit"),
         Action("views_of", tr("Find in Views"), lambda: _in_views(page), "V", some, "View"),

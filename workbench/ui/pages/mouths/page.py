@@ -23,6 +23,8 @@ from workbench.ui.pages.mouths.stage import MouthStage
 from workbench.ui.parts.history_list import HistoryList
 from workbench.ui.parts.tiles import badge
 
+_MOVES = ("next", "previous", "next-face", "previous-face")
+
 
 def queue_entries(widget: QWidget, book: MouthQueues) -> list[QueueEntry]:
     """The queues of the page with their names; labels that have none yet come last."""
@@ -94,7 +96,7 @@ def mouth_actions(page: MouthsPage) -> list[Action]:
     """What can be done on the page, as menus, the palette and the keys see it."""
     tr, desk, finding = page.tr, page.desk, page.finding
     menu = tr("Mouths")
-    rows: list[tuple[str, str, object, str]] = [
+    rows: list[tuple[str, str, Callable[[], object], str]] = [
         ("next", tr("Next image"), lambda: page.step(1), "Right"),
         ("previous", tr("Previous image"), lambda: page.step(-1), "Left"),
         ("next-face", tr("Next face"), page.settled(lambda: desk.step(1)), "."),
@@ -117,7 +119,7 @@ def mouth_actions(page: MouthsPage) -> list[Action]:
         return desk.image is not None
 
     made = [
-        Action(f"mouths.{name}", title, callback, key, some, menu)  # type: ignore[arg-type]
+        Action(f"mouths.{name}", title, callback, key, some, menu, repeats=name in _MOVES)
         for name, title, callback, key in rows
     ]
     find = Action("mouths.find", tr("Find mouths"), finding.find, "Ctrl+M", finding.can_find, menu)

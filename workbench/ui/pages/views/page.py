@@ -36,12 +36,15 @@ def views_actions(page: ViewsPage) -> list[Action]:
     def there() -> bool:
         return page.strip.current() is not None
 
+    def step(name: str, title: str, move: str) -> Action:
+        return Action(name, title, lambda: page.step(move), "", there, "View", repeats=True)
+
     return [
         Action("accept", tr("Accept the suggestion"), page.accept, "Space", there, "Label"),
         Action("no_label", tr("No label"), lambda: page.give(None), "Backspace", there, "Label"),
         Action("next_open", tr("Next unlabelled"), page.next_unlabelled, "N", there, "Label"),
-        Action("forward", tr("Next image"), lambda: page.step("right"), "", there, "View"),
-        Action("back", tr("Previous image"), lambda: page.step("left"), "", there, "View"),
+        step("forward", tr("Next image"), "right"),
+        step("back", tr("Previous image"), "left"),
         Action("fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0", there, "View"),
         Action("similar", tr("Find similar"), lambda: find_similar(page), "Ctrl+J", there, "View"),
         Action("suggest", tr("Suggest labels"), lambda: suggest_labels(page), "", there, "Label"),
