@@ -21,6 +21,25 @@ def test_everything_is_kept(tmp_path):
     assert UserSettings(file).keys == {}
 
 
+def test_keys_stored_without_a_page_go_to_every_action_they_meant(tmp_path):
+    file = tmp_path / "settings.json"
+    stored = {"similar": "Ctrl+Y", "images_search": "/", "accept": "A", "mouths.accept": "E"}
+    file.write_text(json.dumps({"keys": {"views.similar": "Ctrl+H", **stored, "undo": "Ctrl+U"}}))
+    settings = UserSettings(file)
+    wanted = {
+        "images.similar": "Ctrl+Y",
+        "views.similar": "Ctrl+H",  # stored under its full id already
+        "images.search": "/",
+        "views.accept": "A",
+        "mouths.accept": "E",
+        "undo": "Ctrl+U",
+    }
+    assert settings.keys == wanted
+    settings.set_key("images.similar", None)
+    del wanted["images.similar"]
+    assert UserSettings(file).keys == wanted
+
+
 def test_the_latest_project_comes_first_and_lost_ones_are_left_out(tmp_path):
     settings = UserSettings(tmp_path / "settings.json")
     for name in "abca":

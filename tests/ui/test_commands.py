@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
 from workbench.ui.commands import Action, CommandRegistry, is_bare
+from workbench.ui.page import Page
 from workbench.ui.window.palette import CommandPalette, PaletteEntry, ranked, score
 
 TITLES = ["Import folder…", "Export labels…", "Split images…", "Undo", "Theme: dark", "Find"]
@@ -84,6 +85,43 @@ def test_bare_keys_belong_to_the_page_that_is_shown(window):
     assert not board.press(one, "N")
     assert done == ["b"]
     assert [action.id for action, _ in board.shown(one)] == ["a"]
+
+
+class Named(Page):
+    name = "one"
+
+    def __init__(self):
+        QWidget.__init__(self)
+
+
+class NamedOtherwise(Named):
+    name = "other"
+
+
+def test_the_same_id_on_two_pages_names_two_actions(qtbot, window):
+    done = []
+    board = CommandRegistry({"other.x": "G"})
+    one, other = Named(), NamedOtherwise()
+    for page in (one, other):
+        qtbot.addWidget(page)
+        board.add(page, [Action("x", "X", lambda name=page.name: done.append(name), "J")], {})
+    assert [action.id for _, action in board.everything()] == ["one.x", "other.x"]
+    assert board.press(one, "J")
+    assert not board.press(other, "J")
+    assert board.press(other, "G")
+    assert board.trigger("one.x")
+    assert done == ["one", "other", "one"]
+
+
+def test_an_id_that_is_taken_is_refused(qtbot, window):
+    board, page = CommandRegistry({}), Named()
+    qtbot.addWidget(page)
+    actions = [Action("x", "X", lambda: None), Action("x", "Another", lambda: None)]
+    with pytest.raises(ValueError, match=r"one\.x"):
+        board.add(page, actions, {})
+    board.add(window, actions[:1], {})
+    with pytest.raises(ValueError, match="two actions have the id x"):
+        board.add(window, actions[:1], {})
 
 
 def test_the_palette_finds_chooses_and_leaves(qtbot, window):

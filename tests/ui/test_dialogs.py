@@ -119,6 +119,21 @@ def test_keys_are_changed_in_the_keys_list_and_clashes_are_refused(window, qtbot
     assert shown == [rows["Undo"]]
 
 
+def test_the_keys_list_gives_each_pages_action_a_key_of_its_own(window, qtbot):
+    window.make_all_pages()
+    dialog = KeysDialog(window.board, window.settings, window)
+    qtbot.addWidget(dialog)
+    table = dialog.table
+    rows = [r for r in range(table.rowCount()) if table.item(r, 1).text() == "Find similar"]
+    assert [table.item(r, 0).text() for r in rows] == ["Images", "Views"]
+    edit = table.cellWidget(rows[1], 2)
+    edit.setKeySequence(QKeySequence("Ctrl+H"))
+    edit.editingFinished.emit()
+    assert window.settings.keys == {"views.similar": "Ctrl+H"}
+    edits = [table.cellWidget(r, 2).keySequence().toString() for r in rows]
+    assert edits == ["Ctrl+J", "Ctrl+H"]
+
+
 def test_the_computer_is_looked_over_finding_by_finding(window, qtbot):
     dialog = DoctorDialog(window.session, window)
     qtbot.addWidget(dialog)

@@ -103,6 +103,41 @@ def test_the_menu_finds_similar_to_several_and_in_views(page, qtbot, window):
     qtbot.waitUntil(lambda: views.strip.current() == second)  # on, by similarity
 
 
+def test_ctrl_j_works_on_the_page_that_is_shown_alone(page, qtbot, window):
+    window.go("views")
+    views = window.page("views")
+    views.strip.set_current(int(views.strip.ids()[20]))
+    window.go("images")
+    page.grid.set_current(int(page.grid.ids()[5]))
+    qtbot.keyClick(page.grid, Qt.Key.Key_J, CONTROL)
+    assert (tips(page), tips(views)) == (["Similar to egret5.jpg"], [])
+    found(qtbot, page.similar)
+    assert page.header.order.currentText() == "by similarity"
+    assert views.header.order.currentText() != "by similarity"
+
+    window.go("views")
+    qtbot.keyClick(views.strip, Qt.Key.Key_J, CONTROL)
+    assert (tips(page), tips(views)) == (["Similar to egret5.jpg"], ["Similar to puffin4.jpg"])
+    found(qtbot, views.similar)
+    assert views.strip.ids()[0] == views.strip.current()
+
+
+def test_menu_and_palette_find_similar_on_the_page_that_is_shown(page, qtbot, window):
+    views = window.page("views")
+    image = int(page.grid.ids()[5])
+    page.grid.set_current(image)
+    shown = [a for a in window.menus["View"].actions() if a.isVisible()]
+    next(a for a in shown if a.text().startswith("Find similar")).trigger()
+    assert (tips(page), tips(views)) == (["Similar to egret5.jpg"], [])
+    found(qtbot, page.similar)
+    page.bar.clear()
+    qtbot.keyClick(window, Qt.Key.Key_K, CONTROL)
+    qtbot.keyClicks(window.palette_box.field, "find similar")
+    qtbot.keyClick(window.palette_box.field, Qt.Key.Key_Return)
+    assert (tips(page), tips(views)) == (["Similar to egret5.jpg"], [])
+    found(qtbot, page.similar)
+
+
 def test_a_search_that_is_stopped_leaves_everything_as_it_was(page, qtbot, window):
     by_name = page.grid.ids().tolist()
     page.similar.find(by_name[:1])

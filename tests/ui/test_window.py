@@ -1,5 +1,6 @@
 """The window: pages on demand, menus, keys, notes, jobs, and a restart that loses nothing."""
 
+import json
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from workbench.app.jobs import Task
 from workbench.app.session import Session
-from workbench.app.settings import UserSettings
+from workbench.app.settings import WITHOUT_PAGE, UserSettings, current_ids
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.reports import Progress
@@ -48,6 +49,35 @@ def test_every_action_stands_in_the_palette_and_keys_do_not_clash(window):
         for key in keys:  # any other spelling is never found when the key is pressed
             assert QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText) == key
         assert {"undo", "redo", "new", "open", "import_folder", "split"} <= {a.id for a in shown}
+
+
+def test_a_key_stored_by_an_earlier_version_still_applies(birds, qtbot, tmp_path):
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"keys": {"select_all": "Ctrl+Y", "no_label": "0", "undo": "F9"}}))
+    window = MainWindow(birds, UserSettings(file))
+    qtbot.addWidget(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    qtbot.keyClick(window.page("images").grid, Qt.Key.Key_Y, CONTROL)
+    assert window.page("images").grid.selected_count() == 24
+    window.go("views")
+    views = window.page("views")
+    image = views.strip.current()
+    views.give("front")
+    views.stage.drop_flash()  # stay on the image
+    qtbot.keyClick(views.strip, "0")
+    assert window.session.store.labels.of_images([image], "view") == {}
+    qtbot.keyClick(window, Qt.Key.Key_F9)
+    assert window.session.store.labels.of_images([image], "view") == {image: "front"}
+    window.close()
+
+
+def test_every_former_id_of_a_key_leads_to_an_action(window):
+    window.make_all_pages()
+    known = {action.id for _, action in window.board.everything()}
+    former = {name for names in WITHOUT_PAGE.values() for name in names.split()}
+    assert {name for old in former for name in current_ids(old)} <= known
 
 
 def test_menus_hold_the_actions_of_the_page_that_is_shown(window):

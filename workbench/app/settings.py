@@ -10,11 +10,38 @@ from platformdirs import user_config_path
 
 RECENT = 12
 
+# Ids that keys were stored under before ids began with the page's name; two pages had a "similar".
+WITHOUT_PAGE = {
+    "images": (
+        "clear_label select_all images_search images_clear similar groups larger smaller skipped "
+        "take_out views_of"
+    ),
+    "views": "accept no_label next_open forward back fit similar suggest view_labels",
+    "explain": (
+        "save_explanation wall explain_next explain_back explain_fit deeper shallower windows "
+        "more_map less_map predicted"
+    ),
+}
+
+
+def current_ids(stored: str) -> list[str]:
+    """Ids of the actions that a stored id means: one without its page means that of every page."""
+    return [
+        f"{page}.{stored.removeprefix(f'{page}_')}"
+        for page, names in WITHOUT_PAGE.items()
+        if stored in names.split()
+    ] or [stored]
+
 
 class _StoredSettings(msgspec.Struct):
     theme: str = "system"
     keys: dict[str, str] = {}
     recent: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Give keys stored under former ids to the actions they meant; full ids take precedence."""
+        moved = {name: key for old, key in self.keys.items() for name in current_ids(old)}
+        self.keys = moved | {name: key for name, key in self.keys.items() if name in moved}
 
 
 class UserSettings:
@@ -49,7 +76,7 @@ class UserSettings:
 
     @property
     def keys(self) -> dict[str, str]:
-        """Keys the person chose: action id → key in Qt's portable text."""
+        """Keys the person chose: full id of the action → key in Qt's portable text."""
         return dict(self._kept.keys)
 
     def set_key(self, action: str, key: str | None) -> None:

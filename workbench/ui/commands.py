@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
@@ -29,6 +29,12 @@ def portable(event: QKeyEvent) -> str:
     return pressed.toString(QKeySequence.SequenceFormat.PortableText)
 
 
+def full_id(owner: QWidget, name: str) -> str:
+    """What identifies an action everywhere: `page.name` for a page's, `name` for the window's."""
+    page = getattr(owner, "name", "")
+    return f"{page}.{name}" if page else name
+
+
 def always() -> bool:
     """The state of an action that can be done at any time."""
     return True
@@ -38,6 +44,7 @@ def always() -> bool:
 class Action:
     """One thing a person can do, as data: menus, the palette and the keys page are made of these.
 
+    `id` is its name on its page, which keys are stored under after the page's name ("views.fit");
     `shortcut` is in Qt's portable text ("Ctrl+K", "Space"); `menu` names the menu it stands in, ""
     for the palette alone. `repeats` lets a held key do it again and again: only what moves or zooms
     may, or images are changed that nobody has seen.
@@ -64,7 +71,7 @@ class _Placed:
 
 
 class CommandRegistry:
-    """Holds every action of the window and of the pages made so far."""
+    """Holds every action of the window and of the pages made so far, each under its full id."""
 
     def __init__(self, keys: dict[str, str]) -> None:
         self._keys = keys
@@ -73,9 +80,13 @@ class CommandRegistry:
     def add(
         self, owner: QWidget, actions: Sequence[Action], menus: dict[str, QMenu]
     ) -> list[QAction]:
-        """Make `actions` doable while `owner` is shown; each goes into the menu it names."""
+        """Make `actions` doable while `owner` is shown; each goes into the menu it names.
+
+        Raises ValueError for an id that is taken."""
         made = []
-        for action in actions:
+        for action in (replace(each, id=full_id(owner, each.id)) for each in actions):
+            if action.id in self._placed:
+                raise ValueError(f"two actions have the id {action.id}")
             drawn = QAction(action.title, owner)
             drawn.setAutoRepeat(action.repeats)
             placed = _Placed(action, owner, drawn)

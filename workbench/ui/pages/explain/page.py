@@ -42,9 +42,9 @@ def explain_actions(page: ExplainPage) -> list[Action]:
     return [
         Action("save_explanation", tr("Save as PNG…"), page.save, "Ctrl+S", there, "File"),
         action("wall", tr("One image or wall"), page.toggle_wall, "W"),
-        steps("explain_next", tr("Next image"), lambda: page.step(1)),
-        steps("explain_back", tr("Previous image"), lambda: page.step(-1)),
-        action("explain_fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0"),
+        steps("next", tr("Next image"), lambda: page.step(1)),
+        steps("back", tr("Previous image"), lambda: page.step(-1)),
+        action("fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0"),
         steps("deeper", tr("Deeper layer"), lambda: side.step_layer(-1), "["),
         steps("shallower", tr("Shallower layer"), lambda: side.step_layer(1), "]"),
         action("windows", tr("Sliding windows"), lambda: side.choose_layer(WINDOWS)),

@@ -178,8 +178,8 @@ def images_actions(page: ImagesPage) -> list[Action]:
     return [
         Action("clear_label", tr("No label"), lambda: page.give(None), "Backspace", some, "Label"),
         Action("select_all", tr("Select all"), grid.select_all, menu="Edit"),
-        Action("images_search", tr("Search"), bar.search.setFocus, "Ctrl+F", menu="Edit"),
-        Action("images_clear", tr("Clear filters"), bar.clear, "Ctrl+Shift+F", menu="View"),
+        Action("search", tr("Search"), bar.search.setFocus, "Ctrl+F", menu="Edit"),
+        Action("clear", tr("Clear filters"), bar.clear, "Ctrl+Shift+F", menu="View"),
         Action("similar", tr("Find similar"), similar, "Ctrl+J", some, "View"),
         Action("groups", tr("Groups…"), lambda: _groups(page), "Ctrl+G", menu="View"),
         zoom("larger", tr("Larger thumbnails"), 32, "Ctrl++"),

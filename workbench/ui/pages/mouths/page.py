@@ -119,10 +119,10 @@ def mouth_actions(page: MouthsPage) -> list[Action]:
         return desk.image is not None
 
     made = [
-        Action(f"mouths.{name}", title, callback, key, some, menu, repeats=name in _MOVES)
+        Action(name, title, callback, key, some, menu, repeats=name in _MOVES)
         for name, title, callback, key in rows
     ]
-    find = Action("mouths.find", tr("Find mouths"), finding.find, "Ctrl+M", finding.can_find, menu)
+    find = Action("find", tr("Find mouths"), finding.find, "Ctrl+M", finding.can_find, menu)
     return [find, *made]
 
 

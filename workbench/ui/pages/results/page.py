@@ -181,16 +181,16 @@ def results_actions(page: ResultsPage) -> list[Action]:
         ("runs", tr("Save runs as CSV…"), page.copies),
     )
     return [
-        Action("results.rename", tr("Rename run"), page.table.rename_current, menu=menu),
+        Action("rename", tr("Rename run"), page.table.rename_current, menu=menu),
         Action(
-            "results.remove",
+            "remove",
             tr("Delete run…"),
             lambda: page.remove_run(page.table.current_run()),
             menu=menu,
             enabled=lambda: bool(page.table.current_run()),
         ),
-        Action("results.explain", tr("Explain these images"), page.images.explain),
-        *(Action(f"results.{n}_csv", t, c.ask_data, menu=menu) for n, t, c in saves),
+        Action("explain", tr("Explain these images"), page.images.explain),
+        *(Action(f"{n}_csv", t, c.ask_data, menu=menu) for n, t, c in saves),
     ]
 
 
