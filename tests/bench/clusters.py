@@ -31,7 +31,7 @@ SEEDS = 3
 
 
 def features(session: Session, name: str) -> np.ndarray:
-    """Features of all images, in the order of their ids; those of `op`'s index."""
+    """Features of all images, in the order of their ids; those of the session's index."""
     ids = session.store.images.ids()
     outcome = run_here(similar_task(session, feature_source(session, name), ids[:1]))
     assert isinstance(outcome, Done), outcome

@@ -259,7 +259,7 @@ def test_the_windows_process_is_free_of_torch(tmp_path):
         "from workbench.storage.project import Project\n"
         "from workbench.ui.window.window import MainWindow\n"
         "application = QApplication([])\n"
-        f"window = MainWindow(OpenProject(Project.create(Path({str(tmp_path / 'p')!r}))))\n"
+        f"window = MainWindow(Session(Project.create(Path({str(tmp_path / 'p')!r}))))\n"
         "window.show(); window.make_all_pages(); window.close()\n"
         "print(sorted({'torch', 'torchvision', 'captum', 'onnx'} & set(sys.modules)))\n"
     )
