@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.fixtures.damage import assert_refused, flipped, without_seal
 from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.similar.clustering import (
@@ -17,8 +18,9 @@ from workbench.app.similar.clustering import (
 )
 from workbench.app.similar.features import feature_source
 from workbench.cli.command import run
-from workbench.domain.clusters import Clusters
+from workbench.domain.clusters import CLUSTERS_FILE, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.reports import Note
 from workbench.learning.networks.backbones import build_body
 
 
@@ -71,6 +73,25 @@ def test_groups_are_learned_once_and_kept(small, weights):
     assert len(said) == 1  # nothing was learned anew
     assert small.store.clusterings.forget() == 1
     assert small.store.clusterings.all() == []
+
+
+def test_damaged_groups_are_refused_and_learned_again_when_asked_for(small, weights):
+    source = feature_source(small, weights)
+    order = cluster_request(source, "deepcluster", 2, rounds=1)
+    made = run_here(cluster_task(small, source, order)).value
+    clusterings = small.store.clusterings
+    path = clusterings.folder / made.id / CLUSTERS_FILE
+    assert_refused(path, lambda: clusterings.read(made.id))
+    before, data = clusterings.read(made.id), path.read_bytes()
+
+    path.write_bytes(without_seal(data))  # of a version without digests
+    assert clusterings.read(made.id).clusters.tolist() == before.clusters.tolist()
+    path.write_bytes(flipped(data, len(data) // 2))
+    heard = []
+    assert isinstance(run_here(cluster_task(small, source, order), heard.append), Done)
+    (note,) = (report for report in heard if isinstance(report, Note) and report.warning)
+    assert str(path) in note.text
+    assert clusterings.read(made.id).clusters.tolist() == before.clusters.tolist()
 
 
 def test_a_group_is_labelled_in_one_edit_and_one_undo_takes_it_back(small):

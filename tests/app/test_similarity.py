@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fixtures.damage import damaged, flipped
 from tests.fixtures.run_folders import draw
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
@@ -17,8 +18,10 @@ from workbench.app.similar.similarity import similar_task
 from workbench.app.training.training import prepare, training_task
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.features import ROWS_FILE
 from workbench.domain.geometry import Rect
-from workbench.domain.runs import MODEL_FILE
+from workbench.domain.reports import Note
+from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE
 from workbench.storage.project import Project
 
 
@@ -77,6 +80,50 @@ def test_the_most_similar_come_first_and_only_new_images_are_computed(trained, t
     session.store.images.remove([int(ids[0])])
     assert ids[0] not in done(similar_task(session, source, ids[1:2])).images
     assert session.store.features.sizes()
+
+
+def test_damaged_features_are_computed_again_and_that_is_said(trained):
+    session, source = trained, feature_source(trained)
+    ids = session.store.images.ids()
+    before = done(similar_task(session, source, ids[:1]))
+    (name,) = session.store.features.sizes()
+    path = session.store.features.place(name) / ROWS_FILE
+    path.write_bytes(flipped(path.read_bytes(), 5, 6))
+    heard = []
+    again = run_here(similar_task(session, source, ids[:1]), heard.append)
+    assert isinstance(again, Done), again
+    assert [n.text for n in heard if isinstance(n, Note)] == [
+        f"The features in {path.parent} were damaged: they are computed again."
+    ]
+    assert again.value.computed == 36
+    assert again.value.images.tolist() == before.images.tolist()
+    assert again.value.scores.tolist() == before.scores.tolist()
+    assert done(similar_task(session, source, ids[:1])).computed == 0
+
+
+def test_a_search_by_a_damaged_network_fails_in_a_sentence(trained):
+    source = feature_source(trained)
+    path = Path(source.order.run) / WEIGHTS_FILE
+    path.write_bytes(flipped(path.read_bytes(), 3000))
+    failed = run_here(similar_task(trained, source, trained.store.images.ids()[:1]))
+    assert isinstance(failed, Failed)
+    assert str(path) in failed.sentence
+    assert (failed.remedy, failed.report) == ("Train the run again.", "")
+
+
+def test_a_run_is_not_started_from_damaged_weights(trained):
+    (first,) = trained.store.runs.all()
+    path = trained.store.runs_folder / first.id / WEIGHTS_FILE
+    starts = {**FAST, "start": f"run:{first.id}"}
+    prepare(trained, starts)
+    folders = sorted(trained.store.runs_folder.iterdir())
+    for start in (starts, {**FAST, "start": f"file:{path}"}):
+        for way in damaged(path):
+            with pytest.raises(KnownError) as caught:
+                prepare(trained, start)
+            assert str(path) in caught.value.sentence, way
+    assert sorted(trained.store.runs_folder.iterdir()) == folders
+    assert len(trained.store.runs.all()) == 2
 
 
 def test_files_that_are_gone_are_left_out_and_counted(trained):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.damage import DAMAGES, flipped
 from workbench.app import weights
 from workbench.app.jobs import Done, Failed, run_here
+from workbench.app.session import Session
+from workbench.app.training.starts import whole_start
 from workbench.domain import backbones
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import Progress
+from workbench.domain.recipes import Recipe
+from workbench.domain.reports import Note, Progress
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
@@ -156,3 +161,57 @@ def test_stopping_keeps_what_has_come(server: Server, tmp_path: Path) -> None:
 def test_a_backbone_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KnownError, match="no ImageNet weights of Simpleconv3"):
         next(weights.fetch("simpleconv3", folder=tmp_path))
+
+
+def test_damaged_weights_are_downloaded_again_and_that_is_said(
+    server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / f"resnet18-{DIGEST}.pth"
+    for damage in DAMAGES.values():
+        path.write_bytes(damage(CONTENT))
+        heard: list[object] = []
+        assert not weights.is_whole("resnet18", tmp_path)
+        assert download(server, tmp_path, heard) == Done(path)
+        assert path.read_bytes() == CONTENT
+        assert [report.text for report in heard if isinstance(report, Note)] == [
+            f"{path} is damaged and is downloaded again."
+        ]
+        assert weights.is_whole("resnet18", tmp_path)
+    assert len(server.ranges) == len(DAMAGES)
+
+
+def test_damaged_weights_without_a_network_are_named_and_stay(tmp_path: Path) -> None:
+    known = backbones.BACKBONES["resnet18"]
+    path = tmp_path / known.weights
+    path.write_bytes(CONTENT)
+    outcome = run_here(weights.weights_task("resnet18", "http://127.0.0.1:9/w.pth", tmp_path))
+    assert isinstance(outcome, Failed)
+    assert outcome.sentence.startswith(f"{path} is damaged. The weights of ResNet-18 could not")
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_run_does_not_start_from_damaged_weights(
+    server: Server, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    recipe = Recipe(target="category", backbone="resnet18", start="imagenet")
+    assert whole_start(session.store, recipe) is None  # none are there yet
+    path = weights.weights_folder() / f"resnet18-{DIGEST}.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    assert whole_start(session.store, recipe) == path
+    path.write_bytes(flipped(CONTENT, len(CONTENT) // 2))
+    assert whole_start(session.store, recipe) is None
+    assert path.exists()
+
+
+def test_weights_are_read_once_until_they_change(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / f"resnet18-{DIGEST}.pth"
+    path.write_bytes(CONTENT)
+    assert weights.is_whole("resnet18", tmp_path)
+    stat = path.stat()
+    path.write_bytes(flipped(CONTENT, 7))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert weights.is_whole("resnet18", tmp_path)
+    os.utime(path)
+    assert not weights.is_whole("resnet18", tmp_path)

@@ -6,12 +6,20 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.test_training import project as project
+from tests.fixtures.damage import damaged
 from workbench.cli.command import run
-from workbench.domain.runs import MODEL_FILE, PREDICTIONS_FILE, SAMPLES_FILE
+from workbench.domain.runs import (
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    SAMPLES_FILE,
+    WEIGHTS_FILE,
+)
 
 SET = ("--set", "target=category", "--set", "backbone=simpleconv3", "--set", "epochs=2")
 
@@ -74,6 +82,26 @@ def test_a_folder_that_is_not_whole_is_refused_and_nothing_changes(project, trai
     assert str(trained) in capsys.readouterr().err
     assert run(["runs", project, "--json"]) == 0
     assert len(said(capsys)["runs"]) == 1
+
+
+def test_a_damaged_folder_is_refused_by_name(project, trained, capsys):
+    for name in (PREDICTIONS_FILE, WEIGHTS_FILE):
+        for way in damaged(trained / name):
+            assert run(["runs", "adopt", str(trained), "--into", project]) == 1, way
+            said = capsys.readouterr().err
+            assert str(trained / name) in said, way
+            assert "Traceback" not in said, way
+    recipe = trained / RECIPE_FILE
+    recipe.write_bytes(recipe.read_bytes() + b"\xff")
+    assert run(["runs", "adopt", str(trained), "--into", project]) == 1
+    assert str(trained) in capsys.readouterr().err
+
+    own = next(Path().glob(f"*/runs/{trained.name}/{RECIPE_FILE}"))  # the run that waits here
+    own.write_bytes(own.read_bytes() + b"\xff")
+    assert run(["train", project, "--resume", trained.name]) == 1
+    said = capsys.readouterr().err
+    assert str(own) in said
+    assert "Traceback" not in said
 
 
 def test_strange_images_are_refused(trained, tmp_path, capsys):

@@ -90,7 +90,7 @@ def test_more_images_are_added_behind_what_a_crash_left_whole(tmp_path, pictures
     np.testing.assert_array_equal(after.rows[:3], before)
     with (place / KEYS_FILE).open("ab") as file:
         file.write(b"\x01" * 8)  # a key without its row
-    FeatureWriter(place, FeatureCard(backbone="x", dimensions=128, image_size=48)).close()
+    FeatureWriter(place, FeatureCard(backbone="x", dimensions=128, image_size=48))
     assert (place / KEYS_FILE).stat().st_size == 5 * 8
 
 

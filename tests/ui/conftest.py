@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.settings import UserSettings
-from workbench.domain.backbones import backbone
+from workbench.domain.backbones import BACKBONES, backbone
 from workbench.ui.look.theme import apply_theme
 
 BIRDS = ("egret", "owl", "puffin")
@@ -58,7 +60,13 @@ def weights(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     torch.manual_seed(1)
     body, _ = build_body("squeezenet1_1")
-    torch.save(body.state_dict(), folder / backbone("squeezenet1_1").weights)
+    torch.save(body.state_dict(), folder / "weights.pth")
+    digest = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()
+    known = dataclasses.replace(
+        backbone("squeezenet1_1"), weights=f"squeezenet1_1-{digest[:8]}.pth"
+    )
+    monkeypatch.setitem(BACKBONES, known.name, known)
+    (folder / "weights.pth").rename(folder / known.weights)
 
 
 @pytest.fixture

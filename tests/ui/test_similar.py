@@ -1,12 +1,18 @@
 """Find similar, on both pages with real photographs: ordered, labelled, undone, closed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
 
-from workbench.app.jobs import run_here
+from tests.fixtures.damage import flipped
+from workbench.app.jobs import Failed, run_here
+from workbench.app.similar.clustering import cluster_request, cluster_task
 from workbench.app.similar.features import feature_source
 from workbench.app.similar.similarity import similar_task
+from workbench.domain.features import ROWS_FILE
 from workbench.domain.images import ImageFilter, Similar, Sort
 from workbench.ui.parts.filter_bar import chips, from_state, to_state, with_label
 from workbench.ui.parts.image_menu import image_menu
@@ -189,3 +195,34 @@ def test_the_wish_survives_as_plain_values():
     assert [chip.text for chip in chips(wanted, {})] == ["Similar to 2 images"]
     assert chips(wanted, {})[0].without == ImageFilter()
     assert from_state({"similar": {"images": [1]}}) == ImageFilter()
+
+
+def test_features_that_were_damaged_are_made_again_and_that_is_said(page, qtbot, window):
+    first, second = (int(image) for image in page.grid.ids()[[0, 20]])
+    page.similar.find([first])
+    found(qtbot, page.similar)
+    page.bar._chips[0].click()
+    features = window.session.store.features
+    (name,) = features.sizes()
+    path = features.place(name) / ROWS_FILE
+    path.write_bytes(flipped(path.read_bytes(), 100, 6))
+    page.similar.find([second])
+    found(qtbot, page.similar)
+    assert page.list.ranking(page.list.filter).computed == 24
+    said = f"The features in {path.parent} were damaged: they are computed again."
+    assert said in [label.text() for label in window.notes.findChildren(QLabel)]
+
+
+def test_damaged_weights_are_named_and_nothing_is_searched_or_downloaded(page, qtbot, window):
+    source = feature_source(window.session)
+    path = Path(source.order.weights)
+    path.write_bytes(flipped(path.read_bytes(), 5000))
+    for task in (
+        similar_task(window.session, source, page.grid.ids()[:1]),
+        cluster_task(window.session, source, cluster_request(source, "deepcluster", 2)),
+    ):
+        failed = run_here(task)
+        assert isinstance(failed, Failed)
+        assert failed.sentence.startswith(f"{path} is damaged")
+        assert "Train page" in failed.remedy
+    assert window.session.store.features.sizes() == {}

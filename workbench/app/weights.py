@@ -17,7 +17,7 @@ from platformdirs import user_cache_dir
 from workbench.app.jobs import Task
 from workbench.domain.backbones import Backbone, backbone
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Note, Progress
 
 PIECE = 256 * 1024
 BEAT = 0.1  # seconds between reports
@@ -37,6 +37,25 @@ def weights_path(name: str, folder: Path | None = None) -> Path | None:
     return path if known.weights and path.is_file() else None
 
 
+_whole: set[tuple[Path, int, int]] = set()  # files with their time of change and size
+
+
+def is_whole(name: str, folder: Path | None = None) -> bool:
+    """Whether the downloaded weights of a backbone have the published SHA-256. The file is read
+    once per process and again when it has changed."""
+    path = weights_path(name, folder)
+    if path is None:
+        return False
+    try:
+        found = path.stat()
+        stamp = (path, found.st_mtime_ns, found.st_size)
+        if stamp not in _whole and _sha256(path).startswith(backbone(name).weights_digest):
+            _whole.add(stamp)
+    except OSError:
+        return False
+    return stamp in _whole
+
+
 def weights_task(name: str, address: str = "", folder: Path | None = None) -> Task:
     """A job that downloads a backbone's ImageNet weights and ends Done(path); stopped or cut off,
     it goes on later from where it was."""
@@ -46,9 +65,10 @@ def weights_task(name: str, address: str = "", folder: Path | None = None) -> Ta
 
 def fetch(
     name: str, address: str = "", folder: Path | None = None
-) -> Generator[Progress | None, None, Path]:
+) -> Generator[Progress | Note | None, None, Path]:
     """Download a backbone's weights, yielding Progress in bytes; gives their path.
 
+    Weights that are there are checked and, if damaged, downloaded again, which a Note says.
     `address` overrides torchvision's. Raises KnownError when there are none, the network or the
     server refuses, or the SHA-256 of what came is not the published one.
     """
@@ -59,7 +79,9 @@ def fetch(
         )
     present = weights_path(name, folder)
     if present is not None:
-        return present
+        if is_whole(name, folder):
+            return present
+        yield Note(text=f"{present} is damaged and is downloaded again.", warning=True)
     target = (folder or weights_folder()) / known.weights
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +107,7 @@ class _Download:
     """One file on its way, in a thread of its own so that a silent network blocks nobody."""
 
     def __init__(self, address: str, target: Path) -> None:
-        self.address = address
+        self.address, self.target = address, target
         self.part = target.with_name(target.name + ".part")
         self.done = self.total = 0
         self.error: Exception | None = None
@@ -141,12 +163,13 @@ def _refused(known: Backbone, download: _Download) -> KnownError:
     else:
         why = str(error)
     sentence = f"The weights of {known.title} could not be downloaded: {why}."
+    if download.target.exists():
+        sentence = f"{download.target} is damaged. {sentence}"
     return KnownError(sentence, FILE_REMEDY)
 
 
 def _check(known: Backbone, path: Path) -> None:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = _sha256(path)
     if digest.startswith(known.weights_digest):
         return
     path.unlink()
@@ -155,3 +178,8 @@ def _check(known: Backbone, path: Path) -> None:
         f"{digest[:8]}, not {known.weights_digest}.",
         "The download was thrown away. " + FILE_REMEDY,
     )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

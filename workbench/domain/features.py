@@ -15,6 +15,7 @@ from workbench.domain.assessments import StartRequest
 CARD_FILE = "index.json"
 KEYS_FILE = "keys.u64"
 ROWS_FILE = "features.f16"
+KEY_BYTES = 8  # of one key
 
 Box = tuple[int, int, int, int]
 Keys = NDArray[np.uint64]
@@ -31,11 +32,20 @@ class FeatureRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class FeatureCard(msgspec.Struct, frozen=True, kw_only=True):
     """What an index holds: rows of `dimensions` numbers by a network that sees squares of
-    `image_size` pixels."""
+    `image_size` pixels. The digests are of the first `rows` rows and keys; what lies behind them
+    was being written. Indexes of older versions have no digests: all their whole rows count."""
 
     backbone: str
     dimensions: int
     image_size: int
+    rows: int = 0
+    rows_digest: str = ""
+    keys_digest: str = ""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of float16 numbers."""
+        return 2 * self.dimensions
 
 
 def feature_key(hash: str, box: Box | None = None) -> int:

@@ -80,7 +80,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """How to rebuild a trained network: `head` is the recipe's ("class" or "joint" in older cards:
     the linear one); mean and std are per channel of RGB in [0, 1]; `layers` are the convolution
     layers that can be explained, shallow to deep; `thresholds` are the scores from which labels are
-    claimed that do not exclude each other; the rest is as in the recipe."""
+    claimed that do not exclude each other; `weights_digest` is the weights file's, "" in older
+    cards; the rest is as in the recipe."""
 
     backbone: str
     head: str
@@ -95,6 +96,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, dict[str, bool | int | float | str]] = {}
     test_crops: str = "centre+whole"
     thresholds: tuple[float, ...] = ()
+    weights_digest: str = ""
 
 
 @dataclass(frozen=True)

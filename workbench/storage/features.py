@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.clusters import CLUSTERS_FILE, RECORD_FILE, Clustering, Clusters
-from workbench.domain.errors import KnownError
-from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
+from workbench.domain.errors import KnownError, parsing
+from workbench.domain.features import CARD_FILE, KEY_BYTES, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
+from workbench.files import DamagedFile, check_archive, check_digest
 
 KEPT_BYTES = 8 * 1024**3  # all indexes of a project together
 
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """N rows of D features of unit length, on the disk, and the key of each."""
+    """N rows of D features of unit length, on the disk, and the key of each. Without rows it may
+    be `damaged`: then there are some, but they cannot be used."""
 
     rows: NDArray[np.float16]
     keys: Keys
     card: FeatureCard | None = None
+    damaged: bool = False
 
     @property
     def bytes(self) -> int:
@@ -34,6 +37,7 @@ class FeatureIndex:
 
 
 NOTHING = FeatureIndex(np.empty((0, 0), np.float16), np.empty(0, np.uint64))
+DAMAGED = dataclasses.replace(NOTHING, damaged=True)
 
 
 class FeatureIndexes:
@@ -42,26 +46,50 @@ class FeatureIndexes:
     def __init__(self, folder: Path, kept_bytes: int = KEPT_BYTES) -> None:
         self.folder = folder / "features"
         self._kept_bytes = kept_bytes
+        self._checked: dict[str, object] = {}  # by name: what was found to be as it was written
 
     def place(self, name: str) -> Path:
         """Where the index called `name` lies, or will."""
         return self.folder / name
 
     def read(self, name: str) -> FeatureIndex:
-        """The whole rows of an index, mapped; an empty one where there is none or it is damaged."""
+        """The whole rows of an index, mapped; an empty one where there is none or it is damaged.
+
+        Its digests are compared when it is read for the first time or has changed since.
+        """
         place = self.place(name)
+        if not (place / CARD_FILE).is_file():
+            return NOTHING
         try:
             card = msgspec.json.decode((place / CARD_FILE).read_bytes(), type=FeatureCard)
             keys = np.fromfile(place / KEYS_FILE, np.uint64)
-            count = min(len(keys), (place / ROWS_FILE).stat().st_size // (2 * card.dimensions))
+            count = min(len(keys), (place / ROWS_FILE).stat().st_size // card.row_bytes)
+            if card.rows_digest:
+                self._check(place, card)
+                count = card.rows
             if not count:
                 return NOTHING
             shape = (count, card.dimensions)
             rows = np.memmap(place / ROWS_FILE, np.float16, "r", shape=shape)
             os.utime(place / CARD_FILE)  # the index used longest ago goes first
-        except (OSError, ValueError, ZeroDivisionError, msgspec.DecodeError):
-            return NOTHING
+        except (OSError, ValueError, ZeroDivisionError, msgspec.DecodeError, DamagedFile):
+            return DAMAGED
         return FeatureIndex(rows, keys[:count], card)
+
+    def _check(self, place: Path, card: FeatureCard) -> None:
+        """Raise DamagedFile where rows or keys are not those that the card records. Files that were
+        compared and have not changed since are not read again."""
+        rows, keys = place / ROWS_FILE, place / KEYS_FILE
+        found = [card, *((s.st_mtime_ns, s.st_size) for s in (rows.stat(), keys.stat()))]
+        if self._checked.get(place.name) == found:
+            return
+        check_digest(rows, card.rows_digest, card.rows * card.row_bytes)
+        check_digest(keys, card.keys_digest, card.rows * KEY_BYTES)
+        self._checked[place.name] = found
+
+    def remove(self, name: str) -> None:
+        """Delete one index, if it is there."""
+        shutil.rmtree(self.place(name), ignore_errors=True)
 
     def sizes(self) -> dict[str, int]:
         """Bytes that each index takes, that used longest ago first."""
@@ -134,11 +162,10 @@ class Clusterings:
     def read(self, id: str) -> Clusters:
         """Who belongs where. Raises KnownError where the file is gone or damaged."""
         path = self.folder / id / CLUSTERS_FILE
-        try:
-            with np.load(path, allow_pickle=False) as held:
+        with parsing(path, "Group the images again."):
+            check_archive(path)
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 return Clusters(held["images"], held["crops"], held["clusters"], held["confidence"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise KnownError(f"{path} cannot be read.", "Group the images again.") from error
 
     def keep(self, made: Clustering) -> None:
         """List a clustering whose result is in its place."""

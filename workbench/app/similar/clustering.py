@@ -15,12 +15,12 @@ from PySide6.QtCore import QCoreApplication
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.learner import ask
 from workbench.app.session import Session
-from workbench.app.similar.features import FeatureSource
+from workbench.app.similar.features import FeatureSource, check_weights
 from workbench.domain.advice import FROZEN
 from workbench.domain.clusters import FEWEST, METHODS, ROUNDS, Clustering, ClusterRequest, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import Author, LabelSet, Subject
-from workbench.domain.reports import Clustered, Progress
+from workbench.domain.reports import Clustered, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
 from workbench.storage.project import DATABASE_FILE
 from workbench.storage.subjects import SubjectFile, read_files, read_subjects
@@ -69,7 +69,13 @@ def cluster_task(session: Session, source: FeatureSource, order: ClusterRequest)
         id = _id_of(order, files)
         known = clusterings.find(id)
         if known is not None:
-            return known
+            try:
+                clusterings.read(id)
+                return known
+            except KnownError as error:
+                again = _tr("{0} The images are grouped again.").format(error.sentence)
+                yield Note(text=again, warning=True)
+        check_weights(order.start)
         whole = msgspec.structs.replace(order, folder=str(clusterings.place(id)))
         samples = {SAMPLES_FILE: encode_samples([_sample(file) for file in files])}
         answer = yield from ask("cluster", whole, samples, passing, Clustered)

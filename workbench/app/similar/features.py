@@ -15,13 +15,13 @@ from workbench.app.learner import ask
 from workbench.app.results.run_images import takes_crops, usable_runs
 from workbench.app.session import Session
 from workbench.app.transfer.assessing import start_request
-from workbench.app.weights import weights_path
+from workbench.app.weights import is_whole, weights_path
 from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.features import FeatureRequest, feature_key, places_of
 from workbench.domain.recipes import parse_toml
-from workbench.domain.reports import Featured, Progress
+from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
 from workbench.storage.features import FeatureIndex
 from workbench.storage.project import DATABASE_FILE
@@ -50,7 +50,8 @@ class FeatureSource:
 @dataclass(frozen=True)
 class Indexed:
     """Subjects of a project that have features, the row of each in the index (`places`), and those
-    of files asked for beside them (`extra`). `computed` were new, `left_out` cannot be read."""
+    of files asked for beside them (`extra`). `computed` were new, `left_out` cannot be read. `note`
+    says that the index was damaged and had to be made again; else it is ""."""
 
     subjects: Subjects
     index: FeatureIndex
@@ -58,6 +59,7 @@ class Indexed:
     extra: NDArray[np.int64]
     computed: int
     left_out: int
+    note: str = ""
 
     def rows(self, places: NDArray[np.int64] | None = None) -> NDArray[np.float16]:
         """Features of all subjects, or of these places of the index."""
@@ -147,6 +149,15 @@ def index_name(order: StartRequest) -> str:
     return "-".join((order.backbone, *digests))
 
 
+def check_weights(order: StartRequest) -> None:
+    """Raise KnownError where ImageNet weights are damaged; they are not downloaded here."""
+    if order.start == "imagenet" and not is_whole(order.backbone):
+        raise KnownError(
+            f"{order.weights} is damaged: its SHA-256 is not the published one.",
+            "Delete the file and download it again on the Train page (start: ImageNet).",
+        )
+
+
 class Indexer:
     """Brings the index of a source up to date. Made where the project is used, driven by a job."""
 
@@ -160,10 +171,15 @@ class Indexer:
         """Compute what is missing, of the project's subjects and of further files, and give all.
         Raises KnownError where a file is no image, or nothing can be read."""
         yield Progress(done=0, text=_tr("Looking through the index"))
+        check_weights(self._source.order)
         name = index_name(self._source.order)
         subjects = yield from read_subjects(self._database, self._source.crops)
         further = {feature_key(file.hash): file for file in map(_file, files)}
         index = self._indexes.read(name)
+        note = ""
+        if index.damaged:
+            note = self._forget(name)
+            yield Note(text=note, warning=True)
         at = places_of(index.keys, subjects.keys)
         there = yield from self._missing(subjects, at, index, further)
         computed = 0
@@ -175,7 +191,13 @@ class Indexer:
         known = np.flatnonzero(at >= 0)
         extra = places_of(index.keys, list(further))
         left_out = len(at) - len(known)
-        return Indexed(subjects[known], index, at[known], extra, computed, left_out)
+        return Indexed(subjects[known], index, at[known], extra, computed, left_out, note)
+
+    def _forget(self, name: str) -> str:
+        """Delete a damaged index; what there is to say of it."""
+        self._indexes.remove(name)
+        words = _tr("The features in {0} were damaged: they are computed again.")
+        return words.format(self._indexes.place(name))
 
     def _missing(
         self,

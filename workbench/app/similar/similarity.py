@@ -24,7 +24,7 @@ IntArray = NDArray[np.int64]
 class Ranking:
     """All images that have features, the most similar first, with their mean cosine similarity to
     what was asked for, in [-1, 1]. `computed` were new to the index, `left_out` have no features,
-    `bytes` is its size."""
+    `bytes` is its size, `note` says what happened to it, if anything did."""
 
     images: IntArray
     scores: NDArray[np.float32]
@@ -32,6 +32,7 @@ class Ranking:
     computed: int = 0
     left_out: int = 0
     bytes: int = 0
+    note: str = ""
 
     def ordered(self, ids: IntArray) -> IntArray:
         """These images, the most similar first; those without features last, as they were."""
@@ -72,7 +73,8 @@ def similar_task(
         yield Progress(done=0, text=_tr("Comparing {n:,} images").format(n=len(found.subjects)))
         scores = similarity_to(found.rows(), _queries(found, asked))
         best, order = _by_image(found, scores)
-        return Ranking(order, best, source, found.computed, found.left_out, found.index.bytes)
+        counts = (found.computed, found.left_out, found.index.bytes)
+        return Ranking(order, best, source, *counts, found.note)
 
     title = _tr("Find similar to {name}").format(
         name=name or _tr("{n} images").format(n=len(asked))

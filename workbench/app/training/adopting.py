@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from workbench.app.session import Session
+from workbench.app.training.starts import check_run_weights
 from workbench.app.training.training import load_predictions
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
@@ -159,6 +160,7 @@ def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
     """The folder's predictions of what this project has, as it counts it."""
     if not (folder / WEIGHTS_FILE).is_file():
         raise KnownError(f"{folder / WEIGHTS_FILE} is missing: this run has no trained network.")
+    check_run_weights(folder / WEIGHTS_FILE)
     table = load_predictions(folder / PREDICTIONS_FILE)
     keys = list(zip(table.images.tolist(), table.crops.tolist(), strict=True))
     rows = np.array([at for at, key in enumerate(keys) if key in ids], dtype=np.int64)

@@ -21,7 +21,7 @@ from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import SampleSet, collect, ready_made
 from workbench.app.training.splitting import draw, put_split
-from workbench.app.training.starts import put_start, start_of
+from workbench.app.training.starts import put_start, start_of, whole_start
 from workbench.domain.advice import TWICE, Advice, DataFacts
 from workbench.domain.advice import advise as advise_for
 from workbench.domain.backbones import backbone
@@ -198,7 +198,7 @@ def _freeze(
     yield
     recipe = _recipe(found.facts(), partial)
     check_choices(recipe, found.labels.target.exclusive)
-    start = start_of(store, recipe)
+    start = whole_start(store, recipe)
     drawn = None
     if plan is None and store.splits.current() is None:
         notes.append(DEFAULT_SPLIT_NOTE)

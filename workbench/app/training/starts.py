@@ -6,10 +6,13 @@ import os
 import shutil
 from pathlib import Path
 
-from workbench.app.weights import weights_path
-from workbench.domain.errors import KnownError, ValueRefused
+import msgspec
+
+from workbench.app.weights import is_whole, weights_path
+from workbench.domain.errors import KnownError, ValueRefused, parsing
 from workbench.domain.recipes import Recipe, parse_toml
-from workbench.domain.runs import START_FILE, WEIGHTS_FILE
+from workbench.domain.runs import MODEL_FILE, START_FILE, WEIGHTS_FILE, ModelCard
+from workbench.files import check_digest, digest_of, record_digest
 from workbench.storage.project import Project
 
 
@@ -29,6 +32,18 @@ def start_of(store: Project, recipe: Recipe) -> Path | None:
     return path
 
 
+def whole_start(store: Project, recipe: Recipe) -> Path | None:
+    """`start_of` with the content of the file checked. Damaged ImageNet weights count as not
+    downloaded yet: they are downloaded again when the run starts. Raises KnownError where the
+    weights of a run are damaged."""
+    start = start_of(store, recipe)
+    if recipe.start == "imagenet":
+        return start if is_whole(recipe.backbone) else None
+    if start is not None:
+        check_run_weights(start)
+    return start
+
+
 def _weights_of_run(store: Project, run_id: str, recipe: Recipe) -> Path:
     record = next((r for r in store.runs.all() if r.id == run_id), None)
     if record is None:
@@ -46,9 +61,24 @@ def _weights_of_run(store: Project, run_id: str, recipe: Recipe) -> Path:
 
 
 def put_start(folder: Path, start: Path) -> None:
-    """Copy start weights into a run folder, so that it can be trained anywhere."""
+    """Copy start weights into a run folder, so that it can be trained anywhere, and record their
+    digest there."""
     safe = start.suffix == ".safetensors"
     target = folder / (START_FILE if safe else Path(START_FILE).with_suffix(".pth").name)
     part = target.with_name(target.name + ".part")
     shutil.copyfile(start, part)
+    record_digest(target, digest_of(part))
     os.replace(part, target)
+
+
+def check_run_weights(weights: Path) -> None:
+    """Raise KnownError where the weights that a run has left are not those that its card was
+    written for; a file without a card beside it is accepted."""
+    card = weights.with_name(MODEL_FILE)
+    if weights.name != WEIGHTS_FILE or not card.is_file():
+        return
+    remedy = "Train that run again, or choose another start."
+    with parsing(card, remedy):
+        digest = msgspec.json.decode(card.read_bytes(), type=ModelCard).weights_digest
+    with parsing(weights, remedy):
+        check_digest(weights, digest)

@@ -29,7 +29,7 @@ from workbench.app.weights import fetch
 from workbench.domain.advice import DataFacts
 from workbench.domain.advice import advise as advise_for
 from workbench.domain.changes import Changes
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, parsing
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import Recipe, complete, parse_toml
 from workbench.domain.reports import (
@@ -44,7 +44,14 @@ from workbench.domain.reports import (
     Trial,
     decode_report,
 )
-from workbench.domain.runs import PREDICTIONS_FILE, REPORTS_FILE, START_FILE, RunStatus
+from workbench.domain.runs import (
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    REPORTS_FILE,
+    START_FILE,
+    RunStatus,
+)
+from workbench.files import check_archive
 from workbench.storage.project import Project
 
 __all__ = ["RunControl", "advise", "facts", "prepare", "recover", "training_task", "trial_task"]
@@ -131,7 +138,9 @@ def _notes_before(folder: Path) -> Generator[Note, None, None]:
 
 def _fetch_start(folder: Path) -> Generator[object | None, None, None]:
     """Download ImageNet weights that the recipe starts from and the folder lacks."""
-    recipe = complete(parse_toml((folder / "recipe.toml").read_text(), "recipe.toml"), {})
+    with parsing(folder / RECIPE_FILE, "Make a new run with the same settings."):
+        text = (folder / RECIPE_FILE).read_bytes().decode()
+    recipe = complete(parse_toml(text, RECIPE_FILE), {})
     there = any(folder.glob(Path(START_FILE).stem + ".*"))
     if recipe.start != "imagenet" or there:
         return
@@ -164,8 +173,9 @@ def _ended(
 
 def load_predictions(path: Path) -> PredictionTable:
     """The predictions a training left; raises KnownError where they are missing or damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
+    with parsing(path, "Train the run again."):
+        check_archive(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return PredictionTable(
                 images=arrays["images"],
                 crops=arrays["crops"],
@@ -177,8 +187,6 @@ def load_predictions(path: Path) -> PredictionTable:
                 true_view=arrays["true_view"],
                 marks=arrays.get("marks"),
             )
-    except (OSError, ValueError, KeyError) as error:
-        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
 
 
 class _Keeper:

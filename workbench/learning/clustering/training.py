@@ -17,6 +17,7 @@ from workbench.domain.clusters import CLUSTERS_FILE, ClusterRequest, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
+from workbench.files import seal_archive
 from workbench.learning.clustering.base import (
     ClusterAssignment,
     ClusteringMethod,
@@ -144,7 +145,7 @@ class ClusterTraining:
         labels = by_size(found.labels, k)
         samples = [self._images.samples[row] for row in self.setup.rows]
         part = self._folder / f"{CLUSTERS_FILE}.part"
-        with part.open("wb") as file:
+        with part.open("w+b") as file:
             np.savez(
                 file,
                 images=np.array([sample.image for sample in samples], np.int64),
@@ -152,6 +153,7 @@ class ClusterTraining:
                 clusters=labels,
                 confidence=found.confidence,
             )
+            seal_archive(file)
         os.replace(part, self._folder / CLUSTERS_FILE)
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         sizes = np.bincount(labels, minlength=k)

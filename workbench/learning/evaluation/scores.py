@@ -18,6 +18,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.metrics import EVEN, best_thresholds, mark_scores, top_k_accuracy
 from workbench.domain.reports import PartScore
 from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
+from workbench.files import seal_archive
 from workbench.learning.images.answers import marks_of
 from workbench.learning.images.data import Images
 from workbench.learning.images.pixels import looks
@@ -190,7 +191,7 @@ def save_predictions(
     rows: NDArray[np.int64],
     card: ModelCard,
 ) -> None:
-    """Write predictions.npz: the arrays of a prediction table, one row per scored image."""
+    """Write predictions.npz, sealed: the arrays of a prediction table, a row per scored image."""
     samples = [images.samples[row] for row in rows]
     classes = len(card.labels.target.labels)
     arrays: dict[str, NDArray[Any]] = {
@@ -207,6 +208,7 @@ def save_predictions(
     if card.labels.view is not None:
         arrays["view_scores"] = scores[:, classes:]
     part = folder / (PREDICTIONS_FILE + ".part")
-    with part.open("wb") as file:
+    with part.open("w+b") as file:
         np.savez(file, allow_pickle=False, **arrays)
+        seal_archive(file)
     os.replace(part, folder / PREDICTIONS_FILE)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, parsing
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard
+from workbench.files import check_digest
 from workbench.learning.methods import find_method
 from workbench.learning.networks.models import Network, build_network, with_body_names
 
@@ -27,18 +27,19 @@ def read_card(run_folder: Path) -> ModelCard:
 
 def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCard]:
     """The trained network of a run, ready to score (evaluation mode, nothing is computed in place
-    so that its layers can be watched), and its card. Raises KnownError where the folder has none.
+    so that its layers can be watched), and its card. Raises KnownError where the folder has none or
+    its weights are not those that the card was written for.
     """
     card = read_card(run_folder)
     method = find_method(card.method)
     plain = build_network(card.backbone, card.labels, card.head, card.options)
     network = method.wrap(plain, card.backbone, method.spec.options(card.options))
     path = run_folder / WEIGHTS_FILE
-    try:
+    with parsing(path, "Train the run again."):
+        check_digest(path, card.weights_digest)
         weights = load_file(path)
+    try:
         network.load_state_dict(with_body_names(weights))
-    except (OSError, SafetensorError) as error:
-        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
     except RuntimeError as error:
         raise KnownError(f"{path} does not fit {MODEL_FILE} beside it.", str(error)) from error
     for module in network.modules():

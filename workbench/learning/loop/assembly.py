@@ -25,7 +25,7 @@ from workbench.learning.methods.terms import class_weights
 from workbench.learning.networks.backbones import normalisation
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network, build_network, card_of
-from workbench.learning.networks.weights import load_start, read_weights, start_file
+from workbench.learning.networks.weights import load_start, read_start
 from workbench.learning.optimizers import make_optimizer
 from workbench.learning.penalties import Penalties, find_penalties
 from workbench.learning.penalties.distance import inside
@@ -125,8 +125,8 @@ def begin(run: RunFolder, learner: Learner, loop: Loop, card: ModelCard) -> None
 
 
 def _start(run: RunFolder) -> dict[str, Tensor]:
-    path = start_file(run.path) if run.recipe.start != "none" else None
-    return read_weights(path)[0] if path is not None else {}
+    found = read_start(run.path) if run.recipe.start != "none" else None
+    return {} if found is None else found[1]
 
 
 def check_options(recipe: Recipe) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +10,17 @@ from typing import Any
 
 import torch
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, parsing
+from workbench.files import check_archive, seal_archive
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write `state` (tensors, numbers, text and collections of them) atomically and durably."""
+    """Write `state` (tensors, numbers, text and collections of them) atomically and durably,
+    sealed with its digest."""
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with part.open("w+b") as file:
         torch.save(dict(state), file)
+        seal_archive(file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
@@ -44,12 +46,10 @@ def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     remedy = "Delete the file to train this run from its beginning."
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a damaged file is told of below, in one sentence
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise KnownError(f"{path} cannot be read: it is damaged.", remedy) from error
+    with parsing(path, remedy), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong is reported in one sentence
+        check_archive(path)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or state.get("identity") != identity:
         raise KnownError(f"{path} belongs to another recipe or other samples.", remedy)
     return state

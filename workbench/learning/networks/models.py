@@ -16,6 +16,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.methods import Options
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
+from workbench.files import digest_of
 from workbench.learning.heads import LINEAR, ClassHead, JointHead, find_head
 from workbench.learning.networks.backbones import build_body, normalisation
 
@@ -114,10 +115,12 @@ def with_body_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
-    """Write weights and card of a trained network to a run folder, each whole or not at all."""
+    """Write weights and card of a trained network to a run folder, each whole or not at all; the
+    card records the digest of the weights."""
     labels = msgspec.json.encode(card.labels).decode()
     part = folder / (WEIGHTS_FILE + ".part")
     save_file(weights, part, metadata={"backbone": card.backbone, "labels": labels})
+    card = msgspec.structs.replace(card, weights_digest=digest_of(part))
     os.replace(part, folder / WEIGHTS_FILE)
     part = folder / (MODEL_FILE + ".part")
     part.write_bytes(msgspec.json.format(msgspec.json.encode(card)))

@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, parsing
 from workbench.domain.runs import START_FILE, RunLabels
+from workbench.files import check_recorded
 from workbench.learning.networks.models import BODY, Network
 
 REMEDY = "Choose weights of the same backbone, or another backbone."
@@ -41,13 +42,13 @@ def load_start(network: Network, folder: Path, start: str, labels: RunLabels) ->
     """
     if start == "none":
         return False
-    path = start_file(folder)
-    if path is None:
+    found = read_start(folder)
+    if found is None:
         raise KnownError(
             f"{folder / START_FILE} is missing, but the recipe starts from {start}.",
             'Prepare the run again, or set start to "none".',
         )
-    weights, known = read_weights(path)
+    path, weights, known = found
     own = network.body.state_dict()
     _check(own, weights, path)
     body = {BODY + key: weights[key] for key in own if key in weights}
@@ -56,6 +57,18 @@ def load_start(network: Network, folder: Path, start: str, labels: RunLabels) ->
         head = {}
     network.load_state_dict({**body, **head}, strict=False)
     return bool(head)
+
+
+def read_start(folder: Path) -> tuple[Path, dict[str, Tensor], str] | None:
+    """The start weights of a run folder, their file first, otherwise as `read_weights` gives them;
+    None where there are none. Raises KnownError where they are unreadable or not those that were
+    put there."""
+    path = start_file(folder)
+    if path is None:
+        return None
+    with parsing(path, "Make a new run with the same settings."):
+        check_recorded(path)
+    return path, *read_weights(path)
 
 
 def load_body(body: nn.Module, path: Path) -> dict[str, Tensor]:
@@ -76,25 +89,24 @@ def _same_head(network: Network, head: Mapping[str, Tensor]) -> bool:
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     """The tensors of a weights file under bare names, and the labels it says it was trained for."""
-    try:
+    with parsing(path, "Choose another file of weights."):
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
                 said = (file.metadata() or {}).get("labels", "")
                 return bare_names({key: file.get_tensor(key) for key in file.keys()}), said  # noqa: SIM118
+        return bare_names(_unpickled(path)), ""
+
+
+def _unpickled(path: Path) -> Any:
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd pickles are refused below, in one sentence
-            return bare_names(torch.load(path, map_location="cpu", weights_only=True)), ""
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise KnownError(f"{path} cannot be read as weights: {_first_line(error)}.") from error
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise KnownError(
             f"{path} holds more than tensors and was not opened.",
             "Save it again as a plain state-dict or as safetensors.",
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def bare_names(state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.domain.assessments import REQUEST_FILE, StartRequest
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, parsing
 from workbench.domain.features import (
     CARD_FILE,
+    KEY_BYTES,
     KEYS_FILE,
     ROWS_FILE,
     FeatureCard,
@@ -25,6 +26,7 @@ from workbench.domain.features import (
 )
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample
+from workbench.files import GrowingFile
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import normalised
@@ -32,7 +34,6 @@ from workbench.learning.networks.device import Device, choose_device
 from workbench.learning.protocol.folders import FolderRequest
 
 REPORT_SECONDS = 0.25
-KEY_BYTES = 8
 NAMED = 20  # files that cannot be read, said one by one
 
 
@@ -46,36 +47,52 @@ def load_source(start: StartRequest, device: Device) -> SourceModel:
 class FeatureWriter:
     """An index open for more rows: N × D float16 numbers of unit length, and N keys.
 
-    Rows are written before their keys, so that an index cut off at any point holds whole rows: as
-    many as it has of both. What lies beyond them is cut away here.
+    Rows and keys are written before the card that counts them and records their digests, so that an
+    index cut off at any point holds whole rows: as many as its card counts. What lies beyond them
+    is cut away here. Raises KnownError where the rows there are not those that the card records.
     """
 
     def __init__(self, folder: Path, card: FeatureCard) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        rows, keys = folder / ROWS_FILE, folder / KEYS_FILE
-        self._rows, self._keys = _opened(rows), _opened(keys)
-        width = 2 * card.dimensions
-        whole = min(rows.stat().st_size // width, keys.stat().st_size // KEY_BYTES)
-        for file, size in ((self._rows, whole * width), (self._keys, whole * KEY_BYTES)):
-            file.truncate(size)
-            file.seek(size)
-        (folder / CARD_FILE).write_bytes(msgspec.json.encode(card))
+        self._folder, self._card = folder, card
+        with parsing(folder, "Delete this folder and search again."):
+            before = _card_of(folder, card)
+            rows, keys = before.rows * card.row_bytes, before.rows * KEY_BYTES
+            self._rows = GrowingFile(folder / ROWS_FILE, rows, before.rows_digest)
+            self._keys = GrowingFile(folder / KEYS_FILE, keys, before.keys_digest)
+        self._record(before.rows)
 
     def add(self, features: NDArray[np.float16], keys: Sequence[int]) -> None:
         """Append rows; they are there for a reader when this returns."""
-        self._rows.write(np.ascontiguousarray(features).tobytes())
-        self._rows.flush()
-        self._keys.write(np.array(keys, np.uint64).tobytes())
-        self._keys.flush()
+        self._rows.append(np.ascontiguousarray(features).tobytes())
+        self._keys.append(np.array(keys, np.uint64).tobytes())
+        self._record(self._card.rows + len(keys))
 
-    def close(self) -> None:
-        self._rows.close()
-        self._keys.close()
+    def _record(self, count: int) -> None:
+        """Count the rows, and let the card say so."""
+        self._card = msgspec.structs.replace(
+            self._card,
+            rows=count,
+            rows_digest=self._rows.digest,
+            keys_digest=self._keys.digest,
+        )
+        part = self._folder / f"{CARD_FILE}.part"
+        part.write_bytes(msgspec.json.encode(self._card))
+        os.replace(part, self._folder / CARD_FILE)
 
 
-def _opened(path: Path) -> BinaryIO:
-    path.touch()
-    return path.open("r+b")
+def _card_of(folder: Path, card: FeatureCard) -> FeatureCard:
+    """The card of an index that is there; one without digests counts the rows that are whole. Where
+    there is none it is `card`, which counts nothing."""
+    path = folder / CARD_FILE
+    if not path.exists():
+        return card
+    found = msgspec.json.decode(path.read_bytes(), type=FeatureCard)
+    if found.rows_digest:
+        return found
+    rows, keys = (folder / ROWS_FILE).stat().st_size, (folder / KEYS_FILE).stat().st_size
+    whole = min(rows // found.row_bytes, keys // KEY_BYTES)
+    return msgspec.structs.replace(found, rows=whole)
 
 
 def write_features(errand: FolderRequest) -> None:
@@ -88,17 +105,13 @@ def write_features(errand: FolderRequest) -> None:
     writer: FeatureWriter | None = None
     problems: list[KnownError] = []
     written = dimensions = 0
-    try:
-        for chosen, squares in _batches(errand, samples, model.image_size, order.batch, problems):
-            features = unit_features(model, squares, device)
-            if writer is None:
-                dimensions = features.shape[1]
-                writer = FeatureWriter(Path(order.folder), _card(order.start, model, dimensions))
-            writer.add(features, [feature_key(sample.hash, sample.box) for sample in chosen])
-            written += len(chosen)
-    finally:
-        if writer is not None:
-            writer.close()
+    for chosen, squares in _batches(errand, samples, model.image_size, order.batch, problems):
+        features = unit_features(model, squares, device)
+        if writer is None:
+            dimensions = features.shape[1]
+            writer = FeatureWriter(Path(order.folder), _card(order.start, model, dimensions))
+        writer.add(features, [feature_key(sample.hash, sample.box) for sample in chosen])
+        written += len(chosen)
     _tell(errand, problems)
     errand.report(Featured(rows=written, dimensions=dimensions, unread=len(problems)))
 

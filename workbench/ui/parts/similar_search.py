@@ -171,6 +171,8 @@ class SimilarSearch(QObject):
         if ranking.left_out:
             words = self.tr("{0:,} without features").format(ranking.left_out)
             self.line.say(words)
+        if ranking.note:
+            self._context.notify(ranking.note, "warn")
         self.ranked.emit()
 
     def _give_up(self) -> None:
