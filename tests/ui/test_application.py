@@ -89,7 +89,9 @@ def test_the_program_starts_on_a_project_and_ends_with_its_window(
     seen = []
 
     def run() -> int:
-        windows = [w for w in QApplication.topLevelWidgets() if hasattr(w, "session") and w.isVisible()]
+        windows = [
+            w for w in QApplication.topLevelWidgets() if hasattr(w, "session") and w.isVisible()
+        ]
         seen.append((windows[0].session.store.folder, sys.excepthook.__name__))
         windows[0].close()
         return 0

@@ -175,7 +175,7 @@ class TransferStage(StrEnum):
 
 @dataclass(frozen=True)
 class TransferStep:
-    """One thing to be done before the next is known: a task to the end, or runs of the session trained."""
+    """One thing to be done before the next is known: a whole task, or runs to train."""
 
     stage: TransferStage
     session: Session
