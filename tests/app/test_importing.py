@@ -24,7 +24,7 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (32, 24)) -> Path:
 
 
 def taken(session, *places, **origins):
-    outcome = run_here(import_task(session, places, **origins))
+    outcome = run_here(import_task(session, places, origins))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
@@ -83,7 +83,7 @@ def test_labels_reach_files_that_are_known_already(session, tmp_path):
     for name in ("front", "back"):
         draw(tmp_path / "cars" / name / f"{name}.png", len(name))
     taken(session, tmp_path / "cars")
-    result = taken(session, tmp_path / "cars", view_from="folder")
+    result = taken(session, tmp_path / "cars", view="folder")
     assert (result.added, result.known, result.labelled) == (0, 2, 2)
     assert labels(session, "view") == {"front.png": "front", "back.png": "back"}
 
@@ -91,7 +91,7 @@ def test_labels_reach_files_that_are_known_already(session, tmp_path):
 def test_category_and_view_by_folders(session, tmp_path):
     draw(tmp_path / "cars" / "train" / "mini" / "Left" / "x.png", 1)
     draw(tmp_path / "cars" / "beetle" / "y.png", 2)
-    taken(session, tmp_path / "cars", category_from="folder", view_from="folder")
+    taken(session, tmp_path / "cars", category="folder", view="folder")
     assert labels(session) == {"x.png": "mini", "y.png": "beetle"}
     assert labels(session, "view") == {"x.png": "left", "y.png": None}  # spelt as the set spells it
 
@@ -100,7 +100,7 @@ def test_a_class_folder_by_itself_names_its_images(session, tmp_path):
     draw(tmp_path / "owl" / "x.png", 1)
     draw(tmp_path / "set" / "duck" / "y.png", 2)
     draw(tmp_path / "set" / "loose.png", 3)
-    taken(session, tmp_path / "owl", tmp_path / "set", category_from="folder")
+    taken(session, tmp_path / "owl", tmp_path / "set", category="folder")
     assert labels(session) == {"x.png": "owl", "y.png": "duck", "loose.png": None}
 
 
@@ -110,7 +110,7 @@ def test_a_list_file(session, tmp_path):
     draw(tmp_path / "b.jpg", 3)
     lines = ["img/a.jpg 0", "", "img\\with space.jpg\t2", "b.jpg", "gone.jpg 1", "nonsense"]
     (tmp_path / "list.txt").write_text("\n".join(lines), encoding="utf-8-sig")
-    result = taken(session, tmp_path / "list.txt", expression_from="list")
+    result = taken(session, tmp_path / "list.txt", expression="list")
     assert result.added == 3
     assert result.labelled == 2
     assert labels(session, "expression") == {"a.jpg": "0", "with space.jpg": "2", "b.jpg": None}
@@ -134,7 +134,7 @@ def test_a_csv_table(session, tmp_path):
     draw(tmp_path / "more" / "c.jpg", 9)
     table = "Filename;View;category;other\nimages/a.jpg;FRONT;owl;1\nb.jpg;;duck;2\nc.jpg;left;;3\n"
     (tmp_path / "t.csv").write_text(table + ";left;;\nimages/a.jpg;back;;\n")
-    result = taken(session, tmp_path / "t.csv", category_from="csv", view_from="csv")
+    result = taken(session, tmp_path / "t.csv", category="csv", view="csv")
     assert labels(session) == {"a.jpg": "owl", "b.jpg": "duck"}
     assert labels(session, "view") == {"a.jpg": "front", "b.jpg": None}
     reasons = [file.reason for file in result.skipped]
@@ -149,7 +149,7 @@ def test_a_csv_table(session, tmp_path):
 )
 def test_a_csv_without_the_columns(session, tmp_path, content, words):
     (tmp_path / "t.csv").write_text(content)
-    outcome = run_here(import_task(session, [tmp_path / "t.csv"], category_from="csv"))
+    outcome = run_here(import_task(session, [tmp_path / "t.csv"], {"category": "csv"}))
     assert isinstance(outcome, Failed)
     assert words in outcome.sentence
     assert outcome.report == ""
@@ -165,9 +165,9 @@ def test_places_that_are_none(session, tmp_path):
         assert outcome.report == ""
     assert session.store.images.sources() == []
     with pytest.raises(ValueRefused):
-        import_task(session, [tmp_path], category_from="name")
+        import_task(session, [tmp_path], {"category": "name"})
     with pytest.raises(ValueRefused):
-        import_task(session, [tmp_path], category_from="list", view_from="list")
+        import_task(session, [tmp_path], {"category": "list", "view": "list"})
 
 
 def test_single_images_are_taken_under_their_folder(session, tmp_path):
@@ -194,7 +194,7 @@ def test_one_undo_takes_the_import_back(session, tmp_path):
     for i in range(40):
         draw(tmp_path / "a" / f"{i}.png", i)
         draw(tmp_path / "b" / f"{i}.png", 100 + i)
-    taken(session, tmp_path / "a", tmp_path / "b", category_from="folder")
+    taken(session, tmp_path / "a", tmp_path / "b", category="folder")
     assert session.store.images.count() == 80
     session.undo()
     assert session.store.images.count() == 0
@@ -205,10 +205,10 @@ def test_one_undo_takes_the_import_back(session, tmp_path):
 
 def test_a_persons_label_is_not_overridden(session, tmp_path):
     draw(tmp_path / "owl" / "x.png", 1)
-    taken(session, tmp_path, category_from="folder")
+    taken(session, tmp_path, category="folder")
     session.store.labels.save_set(session.store.labels.get("category").with_labels(("duck",)))
     session.store.labels.assign([1], "category", "duck", Author.HUMAN)
-    taken(session, tmp_path, category_from="folder")
+    taken(session, tmp_path, category="folder")
     assert labels(session) == {"x.png": "duck"}
 
 

@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 
 def taken(session, place, **origins):
-    outcome = run_here(import_task(session, [place], **origins or {"category_from": "folder"}))
+    outcome = run_here(import_task(session, [place], origins or {"category": "folder"}))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
@@ -101,7 +101,7 @@ def test_a_table_imported_again_changes_no_label(session, tmp_path, suffix):
     table = tmp_path / f"t.{suffix}"
     table.write_text("\n".join(["path,category", *rows]).replace(",", "\t"), "utf-8")
     for _ in range(3):
-        taken(session, table, category_from="csv")
+        taken(session, table, category="csv")
         assert labels(session) == named(*CLASSES)
 
 
@@ -110,9 +110,9 @@ def test_a_corrected_table_moves_a_label_to_the_other_spelling(session, tmp_path
         draw(tmp_path / f"{i}.png", i)
     table = tmp_path / "t.csv"
     table.write_text("path,category\n0.png,owl\n1.png,Owl\n")
-    taken(session, table, category_from="csv")
+    taken(session, table, category="csv")
     table.write_text("path,category\n0.png,Owl\n1.png,Owl\n")
-    taken(session, table, category_from="csv")
+    taken(session, table, category="csv")
     assert labels(session) == named("Owl", "Owl")
 
 
@@ -120,7 +120,7 @@ def test_a_list_file_imported_again_changes_no_label(session, tmp_path):
     rows = [f"{draw(tmp_path / f'{i}.png', i).name} {name}" for i, name in enumerate(CLASSES)]
     (tmp_path / "list.txt").write_text("\n".join(rows), "utf-8")
     for _ in range(3):
-        taken(session, tmp_path / "list.txt", category_from="list")
+        taken(session, tmp_path / "list.txt", category="list")
         assert labels(session) == named(*CLASSES)
 
 

@@ -25,7 +25,7 @@ def labelled(session, tmp_path):
         path = tmp_path / "src" / ["owl", "duck"][i % 2] / f"鸟 {i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (200, 100 + i), (i, 0, 0)).save(path)
-    run_here(import_task(session, [tmp_path / "src"], category_from="folder"))
+    run_here(import_task(session, [tmp_path / "src"], {"category": "folder"}))
     session.store.labels.assign([1], "view", "left", Author.HUMAN)
     session.store.labels.assign([2], "view", "front", Author.MODEL, 0.75)
     crop = session.store.crops.save(

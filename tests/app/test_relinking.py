@@ -19,7 +19,7 @@ def moved(session, tmp_path):
         path = root / f"c{i % 2}" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (20 + i, 20), (i, 0, 0)).save(path)
-    run_here(import_task(session, [root], category_from="folder"))
+    run_here(import_task(session, [root], {"category": "folder"}))
     (tmp_path / "disk").mkdir()
     return root.rename(tmp_path / "disk" / "birds")
 
@@ -67,7 +67,7 @@ def test_a_list_file(session, tmp_path):
     (here / "img").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(here / "img" / "a.png")
     (here / "list.txt").write_text("img/a.png owl\n")
-    run_here(import_task(session, [here / "list.txt"], category_from="list"))
+    run_here(import_task(session, [here / "list.txt"], {"category": "list"}))
     here.rename(there)
     assert isinstance(run_here(relink_task(session, 1, there)), Done)
     assert session.store.images.path(1) == there / "img" / "a.png"

@@ -59,7 +59,7 @@ def main() -> None:
     data = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data").resolve()
     with tempfile.TemporaryDirectory() as name:
         session = Session(Project.create(Path(name) / "Birds"))
-        run_here(import_task(session, [data / "birds6"], category_from="folder"))
+        run_here(import_task(session, [data / "birds6"], {"category": "folder"}))
         k = len(session.store.labels.get("category").names)
         for start in STARTS:
             x = features(session, f"{start}={data / 'weights' / start}.safetensors")

@@ -95,7 +95,7 @@ def import_case(session: Session, case: Case, data: Path, folder: Path) -> None:
     ]
     listed = folder / "list.txt"
     listed.write_text("\n".join(lines))
-    outcome = run_here(import_task(session, [listed], **{f"{case.target}_from": "list"}))
+    outcome = run_here(import_task(session, [listed], {case.target: "list"}))
     assert isinstance(outcome, Done), outcome
     print(f"  imported {outcome.value.added} images", flush=True)
 

@@ -68,7 +68,7 @@ def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> Sess
     lines = [f"{path} {label}" for label, paths in classes.items() for path in paths]
     listed = folder / f"{name}.txt"
     listed.write_text("\n".join(lines))
-    outcome = run_here(import_task(session, [listed], category_from="list"))
+    outcome = run_here(import_task(session, [listed], {"category": "list"}))
     assert isinstance(outcome, Done), outcome
     return session
 

@@ -50,8 +50,8 @@ def vehicles(folder, name, bodies):
     with (pictures / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "category", "view"), *rows])
     session = Session(Project.create(folder / name))
-    labels = {"category_from": "csv", "view_from": "csv"}
-    outcome = run_here(import_task(session, [pictures / "labels.csv"], **labels))
+    labels = {"category": "csv", "view": "csv"}
+    outcome = run_here(import_task(session, [pictures / "labels.csv"], labels))
     assert isinstance(outcome, Done)
     return session
 

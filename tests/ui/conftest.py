@@ -41,7 +41,7 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def birds(session, photos):
     """The open project with these photographs and their categories."""
-    outcome = run_here(import_task(session, [photos], category_from="folder"))
+    outcome = run_here(import_task(session, [photos], {"category": "folder"}))
     assert isinstance(outcome, Done)
     return session
 

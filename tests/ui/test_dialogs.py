@@ -48,10 +48,10 @@ def test_only_what_the_places_can_say_is_offered(qtbot, tmp_path):
     assert origins_for([tmp_path, table, plain]) == ["folder", "list", "csv"]
     dialog = ImportDialog([tmp_path], KNOWN, None)
     qtbot.addWidget(dialog)
-    assert dialog.chosen() == {"category_from": "folder", "view_from": "", "expression_from": ""}
+    assert dialog.chosen() == {"category": "folder", "view": "", "expression": ""}
     listed = ImportDialog([plain], KNOWN, None)
     qtbot.addWidget(listed)
-    assert listed.chosen()["category_from"] == "list"
+    assert listed.chosen()["category"] == "list"
     tabled = ImportDialog([table], KNOWN, None)
     qtbot.addWidget(tabled)
     assert set(tabled.chosen().values()) == {"csv"}

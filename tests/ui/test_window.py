@@ -236,7 +236,7 @@ def test_a_dropped_folder_is_asked_about_and_imported(window, qtbot, tmp_path, m
     )
     with qtbot.waitSignal(window.session.jobs.ended):
         window.dropEvent(event)
-    assert asked == [{"category_from": "", "view_from": "folder", "expression_from": ""}]
+    assert asked == [{"category": "", "view": "folder", "expression": ""}]
     assert window.session.store.labels.counts("view")["front"] == 1
     assert "2 images imported, 2 with labels." in window.notes.texts()
     assert len(window.page("images").list.ids) == 26

@@ -136,8 +136,11 @@ def commands() -> None:
     """
 
 
-def command(name: str, example: str) -> Callable[[Callable[..., Result]], click.Command]:
-    """Make a command of a function that takes an Output first and returns its JSON object."""
+def command(
+    name: str, example: str, help: str | None = None
+) -> Callable[[Callable[..., Result]], click.Command]:
+    """Make a command of a function that takes an Output first and returns its JSON object. Its help
+    is `help`, else the function's docstring."""
 
     def wrap(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
@@ -148,7 +151,7 @@ def command(name: str, example: str) -> Callable[[Callable[..., Result]], click.
 
         flag = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
         epilog = "\b\nExample:\n  " + example.replace("\n", "\n  ")
-        return click.command(name, epilog=epilog)(flag(call))
+        return click.command(name, epilog=epilog, help=help)(flag(call))
 
     return wrap
 

@@ -14,6 +14,7 @@ from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.app.session import Session
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import FORMATS, FileKind, endings
 from workbench.domain.images import ImageRow
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.labels import Label, LabelSet, Subject
@@ -154,7 +155,7 @@ def _fit(word: str, row: ImageRow) -> Fit | None:
 
 @click.group("labels")
 def labels_command() -> None:
-    """Labels as files: written out, and taken in again. Both commands take --json.
+    """Label files: export all labels, and import them again. Both commands take --json.
 
     \b
     Example:
@@ -162,22 +163,31 @@ def labels_command() -> None:
     """
 
 
-@command("export", "workbench labels export Birds labels.csv")
+@command(
+    "export",
+    "workbench labels export Birds labels.csv",
+    f"Write every label of the project to FILE ({endings(FORMATS.written_as(FileKind.LABELS))}).",
+)
 @project_argument
 @click.argument("file", type=click.Path(path_type=Path))
 def export_labels_command(out: Output, project: Path, file: Path) -> Result:
-    """Write every label of the project to FILE (.csv or .json)."""
+    """Write every label of the project to FILE."""
     with opened(project) as session:
         written = export_labels(session, file)
         out.say(f"{written} labels written: {file}")
         return {"file": str(file), "labels": written}
 
 
-@command("import", "workbench labels import Birds labels.csv")
+@command(
+    "import",
+    "workbench labels import Birds labels.csv",
+    f"Import the labels in FILE ({endings(FORMATS.read_as(FileKind.LABELS))}) for images of the "
+    "project, as one edit.",
+)
 @project_argument
 @click.argument("file", type=click.Path(path_type=Path))
 def import_labels_command(out: Output, project: Path, file: Path) -> Result:
-    """Take the labels in FILE (.csv or .json) for images of the project; one edit."""
+    """Import the labels in FILE."""
     with opened(project) as session:
         found = import_labels(session, file)
         rows = [

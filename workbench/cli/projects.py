@@ -1,7 +1,8 @@
-"""Making a project, bringing images in, and taking edits back."""
+"""Making a project, importing images, and undoing edits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,10 +10,18 @@ import click
 from workbench.app.images.importing import ImportResult, import_task
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.cli.progress import carry_out
+from workbench.domain.formats import (
+    FORMATS,
+    IMPORTABLE_SETS,
+    FileKind,
+    Origin,
+    endings,
+    images_read,
+)
 from workbench.domain.labels import VIEW_PRESETS
 from workbench.storage.project import Project
 
-ORIGINS = click.Choice(["folder", "list", "csv"])
+ORIGINS = click.Choice([origin.value for origin in Origin if origin is not Origin.NONE])
 SHOWN_SKIPPED = 20  # skipped files listed for a person; --json has them all
 
 
@@ -36,39 +45,40 @@ def new_command(out: Output, project: Path, views: str) -> Result:
         store.close()
 
 
+def _labels_from(function: Callable[..., Result]) -> Callable[..., Result]:
+    """An option for each importable label set, with its name: `--category-from` and the others."""
+    for name in reversed(IMPORTABLE_SETS):
+        help = f"Where the labels of the set {name} are read."
+        function = click.option(f"--{name}-from", name, type=ORIGINS, help=help)(function)
+    return function
+
+
+IMPORT_HELP = f"""
+Import the images of PLACES: folders (searched whole), list files, tables and single images.
+
+A label comes from the name of an image's folder, from the end of a list file's line
+({endings(FORMATS.read_as(FileKind.LIST))}), or (csv) from the column of a table that has the label
+set's name ({endings(FORMATS.read_as(FileKind.TABLE))}). {images_read()} Files are never moved,
+changed or copied; importing again adds only what is new.
+"""
+
+
 @command(
     "import",
     "workbench import Birds photos/birds --category-from folder\n"
     "workbench import Cars train.txt --category-from list",
+    IMPORT_HELP,
 )
 @project_argument
 @click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--category-from", type=ORIGINS, help="Where categories are read.")
-@click.option("--view-from", type=ORIGINS, help="Where views are read.")
-@click.option("--expression-from", type=ORIGINS, help="Where expressions are read.")
+@_labels_from
 def import_command(
-    out: Output,
-    project: Path,
-    places: tuple[Path, ...],
-    category_from: str | None,
-    view_from: str | None,
-    expression_from: str | None,
+    out: Output, project: Path, places: tuple[Path, ...], **labels_from: str | None
 ) -> Result:
-    """Bring in the images of PLACES: folders (searched whole) and list files.
-
-    A label comes from the name of an image's folder, from a list file's second word, or from the
-    column of a CSV file that bears the label set's name. Files are never moved, changed or copied;
-    importing again adds only what is new.
-    """
+    """Import the images of PLACES."""
+    origins = {name: origin or Origin.NONE for name, origin in labels_from.items()}
     with opened(project) as session:
-        task = import_task(
-            session,
-            places,
-            category_from=category_from or "",
-            view_from=view_from or "",
-            expression_from=expression_from or "",
-        )
-        found = carry_out(task)
+        found = carry_out(import_task(session, places, origins))
         assert isinstance(found, ImportResult)
         _say_import(out, found)
         return {

@@ -26,6 +26,7 @@ from workbench.app.training.splitting import split
 from workbench.app.training.training import training_task
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import Origin
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Explained
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
@@ -272,7 +273,8 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
     weights = yield from _learn_source(folder, size)
     with _project(folder / "target.workbench") as session:
         labels = folder / "target" / "labels.csv"
-        yield from through(import_task(session, [labels], category_from="csv", view_from="csv"))
+        by_column = {"category": Origin.TABLE, "view": Origin.TABLE}
+        yield from through(import_task(session, [labels], by_column))
         pairs = []
         for seed in range(seeds):
             pairs.append((yield from _one_seed(session, weights, seed, size)))
@@ -288,7 +290,8 @@ def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None
     """Train the source; gives the file of its weights."""
     with _project(folder / "source.workbench") as session:
         places = [folder / "source"]
-        yield from through(import_task(session, places, category_from="folder", view_from="folder"))
+        by_folder = {"category": Origin.FOLDER, "view": Origin.FOLDER}
+        yield from through(import_task(session, places, by_folder))
         split(session, SplitPlan(0.8, 0.1, 0.1, seed=0))
         yield Note(text="Learning the source: eight bodies in four views.")
         run = yield from _train(session, {**RECIPE, **SOURCE, **dict(size.recipe)}, "source")

@@ -11,12 +11,14 @@ from pathlib import Path
 from blake3 import blake3
 from PIL import Image
 
+from workbench.domain.formats import FORMATS, FileKind, enumerated
 from workbench.domain.geometry import Rect
 
 PIXEL_LIMIT = 200_000_000  # more than any camera's; above it a small file can fill the memory
 EXIF_ORIENTATION = 0x0112
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-NAMES = {"jpeg": "JPEG", "png": "PNG", "bmp": "BMP", "tiff": "TIFF", "webp": "WebP"}
+# The names of the image formats by kind: what the registry lists as read is what is decoded here.
+NAMES = {format.name.lower(): format.name for format in FORMATS.read_as(FileKind.IMAGE)}
 
 Image.MAX_IMAGE_PIXELS = None  # ours is checked on the header alone, and does not warn
 
@@ -83,7 +85,8 @@ def sniff(data: bytes) -> str:
         return "webp"
     if data.startswith(b"\xff\xd8") or (len(data) < 8 and b"\x89PNG".startswith(data[:4])):
         raise Unreadable("is truncated: it ends within its first bytes")
-    raise Unreadable("is not an image of a known kind (JPEG, PNG, BMP, TIFF or WebP)")
+    known = enumerated(list(NAMES.values()), "or")
+    raise Unreadable(f"is not an image of a known kind ({known})")
 
 
 def _displayed(width: int, height: int, kind: str, orientation: int) -> Header:

@@ -7,16 +7,27 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from workbench.app.labels.label_lists import ListedLabels, locate, read_csv, read_list
+from workbench.app.labels.label_lists import (
+    ListedLabels,
+    format_of,
+    labels_offered,
+    locate,
+    may_be_both,
+    read_listed,
+)
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.formats import (
+    FORMATS,
+    IMPORTABLE_SETS,
+    FileKind,
+    Origin,
+    enumerated,
+    names,
+)
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.vision.headers import Unreadable, sniff
 
-READ = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp")
-# Images of kinds that are not read are listed; raw photographs pass for TIFF but hold a preview.
-NOT_READ = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".ico")
-RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf")
 PROJECT_SUFFIX = ".workbench"  # the crops a project keeps are no new images
 
 
@@ -77,21 +88,30 @@ def _by_name(entry: os.DirEntry[str]) -> tuple[str, str]:
 
 
 def _take_file(found: FileSearch, entry: os.DirEntry[str], relative: str) -> None:
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix in READ or (not suffix and is_image(Path(entry.path))):
+    format = FORMATS.of(entry.name)
+    if format is None and not is_image(Path(entry.path)):
+        return
+    if format is None or format.reads(FileKind.IMAGE):
         found.images.append(relative)
-    elif suffix in NOT_READ + RAW:
-        kind = suffix[1:].upper()
-        found.skipped.append(
-            SkippedFile(relative, f"{kind} is not read (JPEG, PNG, BMP, TIFF and WebP are)")
-        )
+    elif refused := not_read(entry.name):
+        found.skipped.append(SkippedFile(relative, refused))
+
+
+def not_read(name: str) -> str:
+    """Why a file called `name` is left out: it is an image of a kind that is not read; else ""."""
+    format = FORMATS.of(name)
+    if format is None or format.read:
+        return ""
+    ending = os.path.splitext(name)[1][1:].upper()
+    return f"{ending} is not read ({names(FORMATS.read_as(FileKind.IMAGE))} are)"
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file announces an image, by its suffix or, without one, by its first bytes."""
-    suffix = path.suffix.lower()
-    if suffix:
-        return suffix in READ
+    """Whether a file announces an image, by its ending or, without one, by its first bytes. Images
+    of kinds that are not read are among them: see `not_read`."""
+    if path.suffix:
+        format = FORMATS.of(path)
+        return format is not None and FileKind.IMAGE in format.holds
     try:
         if not path.is_file():
             return False  # a pipe would block
@@ -102,30 +122,42 @@ def is_image(path: Path) -> bool:
     return True
 
 
-FROM = ("", "folder", "list", "csv")
-LEVELS = ("category", "view", "expression")  # outer to inner, where several come from folders
+def origin_offered(place: Path) -> Origin:
+    """Where an import of `place` can take labels from; NONE for an image, and where there are
+    none."""
+    if place.is_dir():
+        return Origin.FOLDER
+    return Origin.NONE if is_image(place) or not place.is_file() else labels_offered(place)
+
 
 Labels = tuple[tuple[str, str], ...]  # label set and label
 
 
 @dataclass(frozen=True)
 class LabelOrigins:
-    """Where the labels of each set come from: a map of category, view and expression to "folder",
-    "list" or "csv", and the label names each set had before the import."""
+    """Where the labels of each importable set come from, a map of label set to Origin (or its
+    value), and the label names each set had before the import."""
 
     origins: Mapping[str, str]
     known: Mapping[str, LabelNames] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, origin in self.origins.items():
-            if origin not in FROM:
-                raise ValueRefused(f"{name} from", origin, "folder, list or csv")
-        if len(self.having("list")) > 1:
-            raise ValueRefused("from list", ", ".join(self.having("list")), "one label set")
+            if name not in IMPORTABLE_SETS:
+                raise ValueRefused("label set", name, enumerated(IMPORTABLE_SETS, "or"))
+            if origin not in set(Origin):
+                allowed = [one.value for one in Origin if one is not Origin.NONE]
+                raise ValueRefused(f"{name} from", origin, enumerated(allowed, "or"))
+        if len(self.having(Origin.LIST)) > 1:
+            raise ValueRefused("from list", ", ".join(self.having(Origin.LIST)), "one label set")
 
-    def having(self, origin: str) -> tuple[str, ...]:
+    def of(self, label_set: str) -> Origin:
+        """Where the labels of a set come from."""
+        return Origin(self.origins.get(label_set, Origin.NONE))
+
+    def having(self, origin: Origin) -> tuple[str, ...]:
         """The label sets that come from `origin`, outer folder level first."""
-        return tuple(name for name in LEVELS if self.origins.get(name) == origin)
+        return tuple(name for name in IMPORTABLE_SETS if self.of(name) is origin)
 
     def meant(self, label_set: str, written: str) -> str:
         """The label of the set that `written` means, or the new one it makes."""
@@ -141,45 +173,62 @@ class NamedFile:
     labels: Labels = ()
 
 
-@dataclass
-class Place:
-    """One source to be: its path and kind ("folder", "list", "csv"), the folder that paths start
-    from, the files it names, what it names in vain, and a remark for the user."""
+@dataclass(frozen=True)
+class PlacePlan:
+    """What an import decided about one place before it read an image: its kind as a source
+    (FOLDER, LIST or TABLE), the name of its format ("" for a folder), which label sets it fills
+    from where (a column of a table; "" for the label of a list's line or a folder's name), and a
+    remark for the user."""
 
     path: Path
-    kind: str
-    base: Path
-    files: list[NamedFile] = field(default_factory=list)
-    skipped: list[SkippedFile] = field(default_factory=list)
+    kind: Origin
+    format: str = ""
+    fills: tuple[tuple[str, str], ...] = ()
     remark: str = ""
 
 
+@dataclass
+class Place:
+    """One source to be: what was decided about it, the folder that paths start from, the files it
+    names, and what it names in vain."""
+
+    plan: PlacePlan
+    base: Path
+    files: list[NamedFile] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+
 def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place]:
-    """What `path`, a folder, a list file or a CSV table, names; raises KnownError when it is
-    neither. Yields heartbeats."""
+    """What `path`, a folder, a list file or a table, names; raises KnownError when it is neither.
+    Yields heartbeats."""
     if path.is_dir():
         return (yield from _plan_folder(path, origins))
     if not path.is_file():
-        raise KnownError(f"{path} does not exist.", "Choose a folder, a list file or a CSV table.")
-    kind = "csv" if path.suffix.lower() in (".csv", ".tsv") else "list"
-    place = Place(path, kind, path.parent)
-    if kind == "csv":
-        listed = read_csv(path)
-        sets = _csv_sets(path, listed, origins)
-    else:
-        listed = read_list(path)
-        sets = dict(zip(("",), origins.having("list"), strict=False))
-        if not sets and any(entry.labels for entry in listed.entries):
-            place.remark = f"{path.name} holds labels; none was chosen to come from the list."
-    place.skipped.extend(listed.bad)
-    yield from _locate_all(place, listed, sets, origins)
+        raise KnownError(f"{path} does not exist.", "Choose a folder, a list file or a table.")
+    listed = read_listed(path)
+    decided = _plan_table if listed.kind is FileKind.TABLE else _plan_list
+    place = Place(decided(path, listed, origins), path.parent, skipped=listed.bad)
+    yield from _locate_all(place, listed, origins)
+    return place
+
+
+def plan_singles(folder: Path, files: Sequence[Path]) -> Place:
+    """Single image files of one folder."""
+    place = Place(PlacePlan(folder, Origin.FOLDER), folder)
+    for file in files:
+        refused = not_read(file.name)
+        if refused:
+            place.skipped.append(SkippedFile(file.name, refused))
+        else:
+            place.files.append(NamedFile(file.name))
     return place
 
 
 def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, Place]:
     found = yield from search(path)
-    place = Place(path, "folder", path, skipped=found.skipped)
-    sets = origins.having("folder")
+    sets = origins.having(Origin.FOLDER)
+    plan = PlacePlan(path, Origin.FOLDER, fills=tuple((name, "") for name in sets))
+    place = Place(plan, path, skipped=found.skipped)
     # A folder chosen by itself names the class of all it holds; beside class folders it does not.
     flat = not any("/" in name for name in found.images)
     for name in found.images:
@@ -195,19 +244,43 @@ def _folder_labels(levels: Sequence[str], sets: tuple[str, ...], origins: LabelO
     return tuple((name, label) for name, label in pairs if label)
 
 
-def _csv_sets(path: Path, listed: ListedLabels, origins: LabelOrigins) -> dict[str, str]:
-    """Columns that are labels; raises KnownError when none of those asked for is there."""
-    asked = origins.having("csv")
+def _plan_table(path: Path, listed: ListedLabels, origins: LabelOrigins) -> PlacePlan:
+    """Columns that are labels: those of sets that come from tables or from nowhere else. In a
+    format that holds lists too, a set that comes from lists comes from its column.
+
+    Raises KnownError when no column asked for is there.
+    """
+    asked = origins.having(Origin.TABLE)
     if asked and not set(asked) & set(listed.columns):
         raise KnownError(
-            f"{path} has no column {' or '.join(asked)}.", "Name its column so, or read no labels."
+            f"{path} has no column {enumerated(asked, 'or')}.",
+            "Name its column so, or read no labels.",
         )
-    return {name: name for name in listed.columns if origins.origins.get(name, "") in ("", "csv")}
+    listing = origins.having(Origin.LIST) if may_be_both(path) else ()
+    absent = [name for name in listing if name not in listed.columns]
+    remark = f"{path.name} has no column {absent[0]}." if absent else ""
+    here = {*asked, *origins.having(Origin.NONE), *listing}
+    fills = tuple((name, name) for name in listed.columns if name in here)
+    return PlacePlan(path, Origin.TABLE, format_of(path).name, fills, remark)
+
+
+def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> PlacePlan:
+    """The one set that comes from lists. In a format that holds tables too, it is the one that
+    comes from tables where none comes from lists."""
+    sets = origins.having(Origin.LIST)
+    if not sets and may_be_both(path):
+        sets = origins.having(Origin.TABLE)
+    fills = ((sets[0], ""),) if len(sets) == 1 else ()
+    remark = ""
+    if not fills and any(entry.labels for entry in listed.entries):
+        remark = f"{path.name} holds labels; none was chosen to come from the list."
+    return PlacePlan(path, Origin.LIST, format_of(path).name, fills, remark)
 
 
 def _locate_all(
-    place: Place, listed: ListedLabels, sets: Mapping[str, str], origins: LabelOrigins
+    place: Place, listed: ListedLabels, origins: LabelOrigins
 ) -> Generator[None, None, None]:
+    sets = {column: name for name, column in place.plan.fills}
     by_name: dict[str, list[str]] | None = None
     taken: dict[str, Labels] = {}
     for count, entry in enumerate(listed.entries):
@@ -215,11 +288,11 @@ def _locate_all(
             yield
         labels = tuple((sets[c], origins.meant(sets[c], v)) for c, v in entry.labels if c in sets)
         at = locate(place.base, entry.path)
-        if at is None and place.kind == "csv" and by_name is None:
+        if at is None and place.plan.kind is Origin.TABLE and by_name is None:
             by_name = yield from _names_below(place.base)
         found = (by_name or {}).get(PurePosixPath(entry.path).name, []) if at is None else []
         name = _relative(at, place.base) if at is not None else "".join(found[:1])
-        line = f"{place.path.name}, line {entry.line}"
+        line = f"{place.plan.path.name}, line {entry.line}"
         if at is None and len(found) != 1:
             reason = f"{len(found)} files have this name" if found else "no such file"
             place.skipped.append(SkippedFile(entry.path, f"{reason} ({line})"))

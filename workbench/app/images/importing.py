@@ -13,10 +13,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.app.images.import_plan import LabelOrigins, NamedFile, Place, is_image, plan_place
+from workbench.app.images.import_plan import (
+    LabelOrigins,
+    NamedFile,
+    Place,
+    PlacePlan,
+    is_image,
+    plan_place,
+    plan_singles,
+)
 from workbench.app.jobs import Task
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import Origin, images_read
 from workbench.domain.images import FoundImage, SkippedFile, Source
 from workbench.domain.label_names import LabelNames, carried_spelling
 from workbench.domain.reports import Note, Progress
@@ -37,8 +46,7 @@ class ImportBatch:
     """What was read of one place since its last batch: images of `new` or changed files, images of
     unchanged files that a label is written beside, and the number of unchanged files."""
 
-    place: Path
-    kind: str
+    plan: PlacePlan
     new: tuple[FoundImage, ...]
     relabelled: tuple[FoundImage, ...]
     known: int
@@ -48,8 +56,7 @@ class ImportBatch:
 class UnreadFile:
     """All files of one place that could not be taken; comes once, after its batches."""
 
-    place: Path
-    kind: str
+    plan: PlacePlan
     skipped: tuple[SkippedFile, ...]
 
 
@@ -94,16 +101,16 @@ def read_places(
     places: list[Place] = []
     for path, singles in _grouped(paths).items():
         yield Progress(done=0, text=f"Looking into {path.name}")
-        place = _plan_singles(path, singles) if singles else (yield from plan_place(path, origins))
-        if place.remark:
-            yield Note(text=place.remark, warning=True)
+        place = plan_singles(path, singles) if singles else (yield from plan_place(path, origins))
+        if place.plan.remark:
+            yield Note(text=place.plan.remark, warning=True)
         places.append(place)
     if not any(place.files or place.skipped for place in places):
         names = ", ".join(str(path) for path in paths)
-        raise KnownError(f"{names} holds no images.", "JPEG, PNG, BMP, TIFF and WebP are read.")
+        raise KnownError(f"{names} holds no images.", images_read())
     meter = _Meter(sum(len(place.files) for place in places))
     for place in places:
-        yield from _read_place(place, known.get(place.path, {}), meter)
+        yield from _read_place(place, known.get(place.plan.path, {}), meter)
 
 
 def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
@@ -118,10 +125,6 @@ def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
         if path.is_dir():
             groups[path] = []  # the folder itself is wanted, so all of it
     return groups
-
-
-def _plan_singles(folder: Path, files: Sequence[Path]) -> Place:
-    return Place(folder, "folder", folder, [NamedFile(file.name) for file in files])
 
 
 def _read_place(
@@ -140,16 +143,16 @@ def _read_place(
             full = len(gathered.new) + len(gathered.relabelled) >= BATCH_IMAGES
             if full or time.monotonic() - last >= BATCH_SECONDS:
                 yield _batch(place, gathered)
-                yield meter.report(place.path.name)
+                yield meter.report(place.plan.path.name)
                 gathered = _Read(skipped=gathered.skipped)
                 last = time.monotonic()
     yield _batch(place, gathered)
-    yield UnreadFile(place.path, place.kind, tuple(gathered.skipped))
-    yield meter.report(place.path.name)
+    yield UnreadFile(place.plan, tuple(gathered.skipped))
+    yield meter.report(place.plan.path.name)
 
 
 def _batch(place: Place, read: _Read) -> ImportBatch:
-    return ImportBatch(place.path, place.kind, tuple(read.new), tuple(read.relabelled), read.known)
+    return ImportBatch(place.plan, tuple(read.new), tuple(read.relabelled), read.known)
 
 
 def _read_chunks(
@@ -229,31 +232,30 @@ def _found(file: NamedFile, facts: FileFacts | FoundImage) -> FoundImage:
 class ImportResult:
     """What an import did, in numbers of files: images `added`, files `known` already from the same
     source, `duplicates` (an image the project has, in one more place), files that brought a label,
-    and the skipped ones. It is filled while the batches are stored and whole when the job ends."""
+    and the skipped ones; and what it decided about each place. It is filled while the batches are
+    stored and whole when the job ends."""
 
     added: int = 0
     known: int = 0
     duplicates: int = 0
     labelled: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
+    plans: list[PlacePlan] = field(default_factory=list)
 
 
 def import_task(
-    session: Session,
-    places: Sequence[Path],
-    category_from: str = "",
-    view_from: str = "",
-    expression_from: str = "",
+    session: Session, places: Sequence[Path], labels_from: Mapping[str, str] | None = None
 ) -> Task:
-    """The task that imports `places`: folders, list files, CSV tables or single image files.
+    """The task that imports `places`: folders, list files, tables or single image files.
 
-    Labels come from "folder" (the innermost folders: with category and view `category/view`),
-    "list" (the last word of a line), "csv" (the column of the set's name) or nowhere (""; a CSV's
-    columns named category, view or expression are taken even so). Stopping keeps what is in so far;
-    all of it is one undoable edit. Ends Done(ImportResult). Raises ValueRefused for another origin.
+    `labels_from` maps importable label sets to an Origin or its value: "folder" (the innermost
+    folders: with category and view `category/view`), "list" (the end of a line), "csv" (the column
+    of the set's name in a table) or nowhere (""; a table's columns of importable sets are taken
+    even so). Stopping keeps what is in so far; all of it is one undoable edit. Ends
+    Done(ImportResult). Raises ValueRefused for another label set or origin.
     """
     origins = LabelOrigins(
-        {"category": category_from, "view": view_from, "expression": expression_from},
+        labels_from or {},
         {name: LabelNames(found.names) for name, found in session.store.labels.sets().items()},
     )
     whole = list(dict.fromkeys(Path(os.path.abspath(place)) for place in places))
@@ -277,7 +279,7 @@ def _known_images(
 ) -> dict[str, FoundImage]:
     """The images of a source as they were read last, and those of their labels that stay."""
     images = session.store.images.known_images(source.id)
-    if source.kind != "folder":  # a list or table may have been corrected since
+    if source.kind != Origin.FOLDER:  # a list or table may have been corrected since
         return images
     for name, known in sets.items():
         for path, label in session.store.images.carrying(source.id, name, known.twins()):
@@ -308,7 +310,7 @@ class _Taking:
         if not files:
             return
         with self._op.edit(self.title, joined_to=self._edit) as edit:
-            self._op.store.images.add(self._source(batch.place, batch.kind), files)
+            self._op.store.images.add(self._source(batch.plan), files)
         self._edit = edit.id
         added = len(edit.changes.added)
         self.result.added += added
@@ -316,15 +318,16 @@ class _Taking:
         self.result.labelled += sum(1 for found in files if found.labels)
 
     def _take_unread(self, unread: UnreadFile) -> None:
+        self.result.plans.append(unread.plan)
         self.result.skipped.extend(unread.skipped)
-        if not unread.skipped and unread.place not in self._sources:
+        if not unread.skipped and unread.plan.path not in self._sources:
             return
         with self._op.edit(self.title, joined_to=self._edit) as edit:
-            source = self._source(unread.place, unread.kind)
+            source = self._source(unread.plan)
             self._op.store.images.set_skipped(source, unread.skipped)
         self._edit = edit.id
 
-    def _source(self, place: Path, kind: str) -> int:
-        if place not in self._sources:
-            self._sources[place] = self._op.store.images.add_source(str(place), kind)
-        return self._sources[place]
+    def _source(self, plan: PlacePlan) -> int:
+        if plan.path not in self._sources:
+            self._sources[plan.path] = self._op.store.images.add_source(str(plan.path), plan.kind)
+        return self._sources[plan.path]

@@ -1,20 +1,23 @@
-"""Labels as files: all of a project's written as CSV or JSON, and taken in again by image."""
+"""Label files: all labels of a project written to a file, and imported again by image."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from workbench.app.labels.label_lists import read_table
+from workbench.app.labels.label_lists import table_rows
 from workbench.app.mouths.cropping import add_by_hand
 from workbench.app.session import Session
 from workbench.domain.crops import SAME_FACE_IOU
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.formats import FORMATS, JSON, FileKind, Format, endings
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import sets_and_labels
@@ -66,16 +69,13 @@ class LabelImport:
 
 
 def export_labels(session: Session, file: Path) -> int:
-    """Write every label to `file` (.csv or .json by its suffix), replacing it when whole; the
-    number of labels. Raises ValueRefused for another suffix, KnownError when it cannot be."""
-    suffix = _suffix(file)
+    """Write every label to `file` in the format of its ending, replacing it when whole; the number
+    of labels. Raises ValueRefused for a format that holds none, KnownError when it cannot be."""
+    codec = _codec(file, FORMATS.written_as(FileKind.LABELS))
     rows = _rows_of(session)
     part = file.with_name(file.name + ".part")
     try:
-        if suffix == ".json":
-            part.write_bytes(msgspec.json.format(msgspec.json.encode(LabelFile(labels=rows))))
-        else:
-            _write_csv(part, rows)
+        codec.write(part, rows)
         os.replace(part, file)
     except OSError as error:
         raise KnownError(f"{file} cannot be written: {error.strerror}.") from error
@@ -90,20 +90,13 @@ def import_labels(session: Session, file: Path) -> LabelImport:
     is known by its rectangle, and made where there is none. Raises KnownError or ValueRefused when
     the file is no label file.
     """
-    rows = _read_json(file) if _suffix(file) == ".json" else _read_csv(file)
+    rows = _codec(file, FORMATS.read_as(FileKind.LABELS)).read(file)
     result = LabelImport(rows=len(rows))
     matched = _Images(session).matched(_meant(session, rows), result)
     with session.edit(f"Import labels from {file.name}"):
         _add_labels(session, matched)
         _give(session, matched, result)
     return result
-
-
-def _suffix(file: Path) -> str:
-    suffix = file.suffix.lower()
-    if suffix not in (".csv", ".json"):
-        raise ValueRefused("file", str(file), "a name that ends in .csv or .json")
-    return suffix
 
 
 def _rows_of(session: Session) -> list[LabelRow]:
@@ -131,9 +124,30 @@ def _rows_of(session: Session) -> list[LabelRow]:
     return rows
 
 
-def _write_csv(path: Path, rows: Sequence[LabelRow]) -> None:
+class LabelCodec(NamedTuple):
+    """How the rows of a label file are read and written in one format. `read` raises KnownError
+    naming the file, `write` OSError."""
+
+    read: Callable[[Path], list[LabelRow]]
+    write: Callable[[Path, Sequence[LabelRow]], None]
+
+
+def _codec(file: Path, possible: Sequence[Format]) -> LabelCodec:
+    """How `file` is read or written; raises ValueRefused where its format is not a `possible`
+    one."""
+    format = FORMATS.of(file)
+    if format is None or format not in possible:
+        raise ValueRefused("file", str(file), f"a name that ends in {endings(possible)}")
+    return LABEL_CODECS.get(format) or LabelCodec(_read_table, partial(_write_table, format))
+
+
+def _write_json(path: Path, rows: Sequence[LabelRow]) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(LabelFile(labels=list(rows)))))
+
+
+def _write_table(format: Format, path: Path, rows: Sequence[LabelRow]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, delimiter=format.delimiter)
         writer.writerow((*COLUMNS, *BOX_COLUMNS))
         for row in rows:
             plain = [getattr(row, name) for name in COLUMNS]
@@ -152,8 +166,8 @@ def _read_json(file: Path) -> list[LabelRow]:
     return found.labels
 
 
-def _read_csv(file: Path) -> list[LabelRow]:
-    rows = read_table(file)
+def _read_table(file: Path) -> list[LabelRow]:
+    rows = table_rows(file)
     header = [cell.strip().lower() for cell in next(rows, (0, []))[1]]
     for name in ("set", "label"):
         if name not in header:
@@ -162,19 +176,23 @@ def _read_csv(file: Path) -> list[LabelRow]:
     for number, cells in rows:
         values = {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
         try:
-            found.append(_csv_row(values))
+            found.append(_table_row(values))
         except (ValueError, msgspec.ValidationError) as error:
             raise KnownError(f"{file}, line {number}: {error}.") from error
     return found
 
 
-def _csv_row(values: dict[str, str]) -> LabelRow:
+def _table_row(values: dict[str, str]) -> LabelRow:
     plain = {name: values[name].strip() for name in COLUMNS if name in values}
     plain |= {name: values[name] for name in AS_WRITTEN if name in values}
     box = tuple(int(values[name]) for name in BOX_COLUMNS if name in values)
     if box and len(box) != len(BOX_COLUMNS):
         raise ValueError(f"a crop needs {', '.join(BOX_COLUMNS)}")
     return msgspec.convert({"path": "", **plain, "box": box or None}, LabelRow, strict=False)
+
+
+# Formats whose label files have no delimiter.
+LABEL_CODECS = {JSON: LabelCodec(_read_json, _write_json)}
 
 
 def _meant(session: Session, rows: Sequence[LabelRow]) -> list[LabelRow]:

@@ -1,19 +1,28 @@
-"""Text files that name images and their labels: list files (`path label`) and CSV tables."""
+"""Text files that name images and their labels: lists (`path label`) and tables with a header."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import (
+    FORMATS,
+    IMPORTABLE_SETS,
+    LIST_FILE,
+    FileKind,
+    Format,
+    Origin,
+    enumerated,
+)
 from workbench.domain.images import SkippedFile
 
 PATH_COLUMNS = ("path", "filename", "file", "image")
-LABEL_COLUMNS = ("category", "view", "expression")
+FIRST_BYTES = 1 << 16  # where the first line of a file is looked for
 
 
 @dataclass(frozen=True)
@@ -27,36 +36,108 @@ class Entry:
 
 @dataclass
 class ListedLabels:
-    """A parsed text file: its entries, the lines that say nothing, and its label columns."""
+    """A parsed list or table: its entries, the lines that say nothing, and the label columns of a
+    table."""
 
+    kind: FileKind
     entries: list[Entry] = field(default_factory=list)
     bad: list[SkippedFile] = field(default_factory=list)
     columns: tuple[str, ...] = ()
 
 
+# How lists and tables are read whose format is neither a plain list nor has a delimiter.
+LIST_READERS: dict[Format, Callable[[Path], ListedLabels]] = {}
+
+
+def format_of(path: Path) -> Format:
+    """The format of a list or table by its ending; a file of an unknown ending is a plain list."""
+    return FORMATS.of(path) or LIST_FILE
+
+
+def may_be_both(path: Path) -> bool:
+    """Whether files of this ending are lists or tables, as their content decides."""
+    return len(format_of(path).reads(FileKind.LIST, FileKind.TABLE)) == 2
+
+
+def kind_of(path: Path) -> FileKind | None:
+    """LIST or TABLE, by the ending and, where that leaves both, by the first line; None for a file
+    that is neither. Raises KnownError where the file cannot be read."""
+    format = format_of(path)
+    kinds = format.reads(FileKind.LIST, FileKind.TABLE)
+    if len(kinds) < 2:
+        return kinds[0] if kinds else None
+    return FileKind.TABLE if _has_header(_first_line(path), format) else FileKind.LIST
+
+
+def labels_offered(path: Path) -> Origin:
+    """Where an import of the list or table `path` can take labels from: LIST, TABLE, or NONE for a
+    table without a label column and a file that cannot be read."""
+    try:
+        kind = kind_of(path)
+        if kind is FileKind.LIST:
+            return Origin.LIST
+        if kind is not FileKind.TABLE:
+            return Origin.NONE
+        if format_of(path) in LIST_READERS:
+            return Origin.TABLE
+        header = _header(_cells(_first_line(path), format_of(path)))
+    except KnownError:
+        return Origin.NONE
+    return Origin.TABLE if set(header) & set(IMPORTABLE_SETS) else Origin.NONE
+
+
+def read_listed(path: Path) -> ListedLabels:
+    """What a list or a table names, read as its ending and content decide. Raises KnownError naming
+    the file where it is neither or cannot be read."""
+    format, kind = format_of(path), kind_of(path)
+    if kind is None:
+        raise KnownError(f"{path} names no images.", "Choose a folder, a list file or a table.")
+    if format in LIST_READERS:
+        return LIST_READERS[format](path)
+    return read_table(path) if kind is FileKind.TABLE else read_list(path)
+
+
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, else GB 18030; raises KnownError naming the file."""
+    return _decoded(path, _bytes(path))
+
+
+def _bytes(path: Path, size: int = -1) -> bytes:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(size)
     except OSError as error:
         raise KnownError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _decoded(path: Path, data: bytes) -> str:
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise KnownError(f"{path} is not a text file.", "Choose a list file or a CSV table.")
+    raise KnownError(f"{path} is not a text file.", "Choose a list file or a table.")
+
+
+def _first_line(path: Path) -> str:
+    """The first line that is not empty. A line feed is a byte of its own in both encodings."""
+    data = _bytes(path, FIRST_BYTES)
+    line = next((line for line in data.splitlines() if line.strip()), b"")
+    return _decoded(path, line)
 
 
 def read_list(path: Path) -> ListedLabels:
-    """A list file: `relative/path.jpg label` per line; the label is the last word, and a path may
-    hold spaces. A line that is one existing path has no label. Raises KnownError as `read_text`."""
-    result = ListedLabels()
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    """A list file: `relative/path.jpg label` per line; a path may hold spaces. The label is what
+    follows the last delimiter of the format, or the last word where the file has none. A line that
+    is one existing path has no label. Raises KnownError as `read_text`."""
+    result = ListedLabels(FileKind.LIST)
+    whole, delimiter = read_text(path), format_of(path).delimiter
+    between = delimiter if delimiter and delimiter in whole else None
+    for number, line in enumerate(whole.splitlines(), start=1):
         text = line.strip()
         if not text:
             continue
-        name, label = _parted(text)
+        name, label = _parted(text, between)
         if not label or _exists(path.parent, text):
             name, label = text, ""
         if not label and not _exists(path.parent, name):
@@ -66,19 +147,19 @@ def read_list(path: Path) -> ListedLabels:
     return result
 
 
-def read_csv(path: Path) -> ListedLabels:
-    """A CSV table with a header: a column path, filename, file or image, and category, view and
-    expression where there are any. Raises KnownError naming the file and the columns it has."""
-    rows = read_table(path)
-    header = [cell.strip().lower() for cell in next(rows, (0, []))[1]]
+def read_table(path: Path) -> ListedLabels:
+    """A table with a header: a column path, filename, file or image, and those of category, view
+    and expression that it has. Raises KnownError naming the file and the columns it has."""
+    rows = table_rows(path)
+    header = _header(next(rows, (0, []))[1])
     at = next((header.index(name) for name in PATH_COLUMNS if name in header), None)
     if at is None:
         raise KnownError(
             f"{path} has no column that names images; its columns are {', '.join(header)[:200]}.",
-            f"Name one of its columns {', '.join(PATH_COLUMNS[:-1])} or {PATH_COLUMNS[-1]}.",
+            f"Name one of its columns {enumerated(PATH_COLUMNS, 'or')}.",
         )
-    places = {name: header.index(name) for name in LABEL_COLUMNS if name in header}
-    result = ListedLabels(columns=tuple(places))
+    places = {name: header.index(name) for name in IMPORTABLE_SETS if name in header}
+    result = ListedLabels(FileKind.TABLE, columns=tuple(places))
     for number, row in rows:
         name = row[at].strip() if at < len(row) else ""
         if not name:
@@ -89,19 +170,45 @@ def read_csv(path: Path) -> ListedLabels:
     return result
 
 
-def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers (from 1) and cells of the lines of a CSV file that are not empty; a comma,
-    semicolon or tab parts them, as in the header. Raises KnownError naming file and line."""
+def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers (from 1) and cells of the lines of a table that are not empty; the delimiter is
+    the one that the header has most of. Raises KnownError naming file and line."""
     text = read_text(path)
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first, format_of(path)))
     try:
         for row in reader:
             if row:
                 yield reader.line_num, row
     except csv.Error as error:
         raise KnownError(f"{path}, line {reader.line_num}: {error}.") from error
+
+
+def _delimiter(header: str, format: Format) -> str:
+    """Comma, semicolon, tab or the format's own, whichever `header` has most of; the own at a tie,
+    then the one named first."""
+    return max(dict.fromkeys((*format.delimiter, *",;\t")), key=header.count)
+
+
+def _cells(line: str, format: Format) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=_delimiter(line, format)), [])
+    except csv.Error:
+        return [line]
+
+
+def _header(cells: list[str]) -> list[str]:
+    return [cell.strip().lower() for cell in cells]
+
+
+def _has_header(line: str, format: Format) -> bool:
+    """Whether `line` begins a table: it names a column of paths, or has more cells than the two of
+    a list, or its cells are parted otherwise than a list of this format parts them."""
+    cells = _header(_cells(line, format))
+    if set(cells) & set(PATH_COLUMNS):
+        return True
+    own = line.count(format.delimiter)
+    return own > 1 or (own == 0 and len(cells) > 1)
 
 
 def locate(base: Path, name: str) -> Path | None:
@@ -119,8 +226,8 @@ def _exists(base: Path, name: str) -> bool:
         return False
 
 
-def _parted(text: str) -> tuple[str, str]:
-    parts = text.rsplit(maxsplit=1)
+def _parted(text: str, between: str | None) -> tuple[str, str]:
+    parts = [part.strip() for part in text.rsplit(between, maxsplit=1)]
     return (parts[0], parts[1]) if len(parts) == 2 else (text, "")
 
 

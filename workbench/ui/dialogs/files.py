@@ -10,20 +10,21 @@ from workbench.app.images.relinking import moved_sources, relink_task
 from workbench.app.jobs import Done, Outcome
 from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import FORMATS, FileKind, patterns
 from workbench.domain.images import Source
 from workbench.ui.page import Context
-
-_KINDS = "CSV (*.csv);;JSON (*.json)"
 
 
 def ask_export(context: Context, parent: QWidget) -> None:
     """Let the person name a file and write every label into it."""
-    start = str(Path.home() / f"{context.session.store.name} labels.csv")
-    chosen, kind = QFileDialog.getSaveFileName(parent, parent.tr("Export labels"), start, _KINDS)
+    kinds = {f"{one.name} ({one.pattern})": one for one in FORMATS.written_as(FileKind.LABELS)}
+    first = next(iter(kinds.values()))
+    start = str(Path.home() / f"{context.session.store.name} labels{first.endings[0]}")
+    title = parent.tr("Export labels")
+    chosen, kind = QFileDialog.getSaveFileName(parent, title, start, ";;".join(kinds))
     if chosen:
-        file = Path(chosen)
-        suffix = ".json" if kind.startswith("JSON") else ".csv"
-        export_to(context, parent, file if file.suffix else file.with_suffix(suffix))
+        file, ending = Path(chosen), kinds.get(kind, first).endings[0]
+        export_to(context, parent, file if file.suffix else file.with_suffix(ending))
 
 
 def export_to(context: Context, parent: QWidget, file: Path) -> None:
@@ -37,8 +38,8 @@ def export_to(context: Context, parent: QWidget, file: Path) -> None:
 
 
 def ask_import(context: Context, parent: QWidget) -> None:
-    """Let the person choose a label file and take its labels in."""
-    kinds = parent.tr("Label files") + " (*.csv *.json)"
+    """Let the person choose a label file and import its labels."""
+    kinds = parent.tr("Label files") + f" ({patterns(FORMATS.read_as(FileKind.LABELS))})"
     title = parent.tr("Import labels")
     chosen, _ = QFileDialog.getOpenFileName(parent, title, str(Path.home()), kinds)
     if chosen:
@@ -46,7 +47,7 @@ def ask_import(context: Context, parent: QWidget) -> None:
 
 
 def import_from(context: Context, parent: QWidget, file: Path) -> None:
-    """Take in the labels of `file` and say what became of them."""
+    """Import the labels of `file` and show how many it brought."""
     try:
         result = import_labels(context.session, file)
     except KnownError as error:

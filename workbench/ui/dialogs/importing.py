@@ -20,16 +20,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.app.images.import_plan import origin_offered
 from workbench.app.images.importing import ImportResult, import_task
 from workbench.app.jobs import Done, Outcome
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import FORMATS, IMPORTABLE_SETS, FileKind, Origin, patterns
 from workbench.domain.label_names import LabelNames
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import CopyDialog, text_of, told_list
 
-_LISTS = (".txt", ".lst", ".list", ".tsv")
-_SETS = ("category", "view", "expression")
 _PREVIEW = 5
 
 
@@ -43,24 +43,22 @@ def folder_names(places: Sequence[Path]) -> list[str]:
     return sorted(dict.fromkeys(found), key=str.casefold)
 
 
-def origins_for(places: Sequence[Path]) -> list[str]:
-    """Where labels can come from in these places: "folder", "list", "csv"."""
-    suffixes = {place.suffix.lower() for place in places if place.is_file()}
-    found = ["folder"] if any(place.is_dir() for place in places) else []
-    found += ["list"] if suffixes & set(_LISTS) else []
-    return found + (["csv"] if ".csv" in suffixes else [])
+def origins_for(places: Sequence[Path]) -> list[Origin]:
+    """Where labels can come from in these places: FOLDER, LIST, TABLE, in this order."""
+    offered = {origin_offered(place) for place in places}
+    return [origin for origin in Origin if origin in offered and origin is not Origin.NONE]
 
 
 def likely_set(names: Sequence[str], known: Mapping[str, Sequence[str]]) -> str:
-    """The label set that folder names probably speak of: one whose labels they are, else category;
+    """The label set that folder names probably name: one whose labels they are, else the first;
     "" where there are no folders."""
     if not names:
         return ""
-    for label_set in ("view", "expression"):
+    for label_set in IMPORTABLE_SETS[1:]:
         labels = LabelNames(known.get(label_set, ()))
         if len({labels.found(name) for name in names} - {None}) >= 2:
             return label_set
-    return "category"
+    return IMPORTABLE_SETS[0]
 
 
 class ImportDialog(QDialog):
@@ -72,7 +70,7 @@ class ImportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(self.tr("Import images"))
         self.setMinimumWidth(440)
-        names = folder_names(places)
+        names, possible = folder_names(places), origins_for(places)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(12)
@@ -83,8 +81,8 @@ class ImportDialog(QDialog):
         self.origins: dict[str, QComboBox] = {}
         form = QFormLayout()
         form.setHorizontalSpacing(16)
-        for name in _SETS:
-            self.origins[name] = self._choice(origins_for(places))
+        for name in IMPORTABLE_SETS:
+            self.origins[name] = self._choice(possible)
             form.addRow(name.capitalize(), self.origins[name])
         column.addLayout(form)
         note = QLabel(self.tr("Files stay where they are. Labels you gave by hand are kept."))
@@ -97,7 +95,7 @@ class ImportDialog(QDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column.addWidget(buttons)
-        self._suppose(names, known, origins_for(places))
+        self._suppose(names, known, possible)
 
     def _said_of(self, places: Sequence[Path], names: Sequence[str]) -> QLabel:
         metrics = QFontMetrics(self.font())
@@ -115,33 +113,34 @@ class ImportDialog(QDialog):
         label.setTextFormat(Qt.TextFormat.PlainText)
         return label
 
-    def _choice(self, possible: Sequence[str]) -> QComboBox:
+    def _choice(self, possible: Sequence[Origin]) -> QComboBox:
         words = {
-            "folder": self.tr("the folders' names"),
-            "list": self.tr("the list file's second column"),
-            "csv": self.tr("the table's column"),
+            Origin.FOLDER: self.tr("the folders' names"),
+            Origin.LIST: self.tr("the list file's second column"),
+            Origin.TABLE: self.tr("the table's column"),
         }
         box = QComboBox()
-        box.addItem(self.tr("no labels"), "")
+        box.addItem(self.tr("no labels"), Origin.NONE.value)
         for origin in possible:
-            box.addItem(words[origin], origin)
+            box.addItem(words[origin], origin.value)
         return box
 
     def _suppose(
-        self, names: Sequence[str], known: Mapping[str, Sequence[str]], possible: Sequence[str]
+        self, names: Sequence[str], known: Mapping[str, Sequence[str]], possible: Sequence[Origin]
     ) -> None:
         supposed = likely_set(names, known)
+        first = next(iter(self.origins))
         for name, box in self.origins.items():
-            if "csv" in possible:
-                box.setCurrentIndex(box.findData("csv"))
-            elif "folder" in possible and name == supposed:
-                box.setCurrentIndex(box.findData("folder"))
-            elif "list" in possible and "folder" not in possible and name == "category":
-                box.setCurrentIndex(box.findData("list"))
+            if Origin.TABLE in possible:
+                box.setCurrentIndex(box.findData(Origin.TABLE.value))
+            elif Origin.FOLDER in possible and name == supposed:
+                box.setCurrentIndex(box.findData(Origin.FOLDER.value))
+            elif Origin.LIST in possible and Origin.FOLDER not in possible and name == first:
+                box.setCurrentIndex(box.findData(Origin.LIST.value))
 
-    def chosen(self) -> dict[str, str]:
-        """The answers, as `import_task` takes them."""
-        return {f"{name}_from": str(box.currentData()) for name, box in self.origins.items()}
+    def chosen(self) -> dict[str, Origin]:
+        """Where the labels of each set come from, as `import_task` takes it."""
+        return {name: Origin(box.currentData()) for name, box in self.origins.items()}
 
 
 def ask_for_folder(context: Context, parent: QWidget) -> None:
@@ -154,7 +153,8 @@ def ask_for_folder(context: Context, parent: QWidget) -> None:
 
 def ask_for_list(context: Context, parent: QWidget) -> None:
     """Let the person choose list files or tables, then import them."""
-    kinds = parent.tr("Lists and tables") + " (*.txt *.lst *.list *.tsv *.csv)"
+    listed = patterns(FORMATS.read_as(FileKind.LIST, FileKind.TABLE))
+    kinds = parent.tr("Lists and tables") + f" ({listed})"
     title = parent.tr("Import list files")
     chosen, _ = QFileDialog.getOpenFileNames(parent, title, str(Path.home()), kinds)
     if chosen:
@@ -166,14 +166,16 @@ def ask_and_import(context: Context, parent: QWidget, places: Sequence[Path]) ->
     known = {name: s.names for name, s in context.session.store.labels.sets().items()}
     dialog = ImportDialog(places, known, parent)
     if dialog.exec() == QDialog.DialogCode.Accepted:
-        start_import(context, places, **dialog.chosen())
+        start_import(context, places, dialog.chosen())
     dialog.deleteLater()
 
 
-def start_import(context: Context, places: Sequence[Path], **origins: str) -> None:
-    """Import without asking; the outcome is said when it is there."""
+def start_import(
+    context: Context, places: Sequence[Path], labels_from: Mapping[str, Origin]
+) -> None:
+    """Import without a dialog and report the outcome when the job ends."""
     try:
-        task = import_task(context.session, places, **origins)
+        task = import_task(context.session, places, labels_from)
     except KnownError as error:
         context.notify(str(error), "bad")
         return

@@ -1,0 +1,188 @@
+"""File formats: the endings of each, what its files may hold, and whether they go in, out or both.
+
+Dialogs, drag and drop, commands, error sentences and the manual derive from `FORMATS`. A new format
+is one entry there. A format with a delimiter needs no code; readers and writers of others are
+registered in `app/labels/label_lists.py` and `app/labels/label_files.py`, and images are decoded in
+`vision/headers.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+from typing import NamedTuple
+
+# Label sets that an import of images may fill, the outer folder level first.
+IMPORTABLE_SETS = ("category", "view", "expression")
+
+
+class FileKind(StrEnum):
+    """What a file may hold. The value is the plural a person reads."""
+
+    IMAGE = "images"
+    LIST = "lists"
+    TABLE = "tables"
+    LABELS = "label files"
+
+
+_HOLDS = {
+    FileKind.IMAGE: "an image",
+    FileKind.LIST: "the path of an image on each line, and a label after it",
+    FileKind.TABLE: "a header, a column of image paths and a column for each label set",
+    FileKind.LABELS: "the labels of a project, one in each row",
+}
+
+
+class Origin(StrEnum):
+    """Where the labels of a set come from in an import; also the kind of a source."""
+
+    NONE = ""
+    FOLDER = "folder"
+    LIST = "list"
+    TABLE = "csv"  # the name in commands and in stored projects, whatever the delimiter
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format.
+
+    `endings` are in lower case and begin with a dot. `holds` names what a file may hold: for a list
+    or a table the content decides which it is. `read` is false for images that are known and left
+    out; `written` names the kinds that are exported. `delimiter` parts the cells of a row ("" where
+    a file has no rows of cells).
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    holds: tuple[FileKind, ...]
+    read: bool = True
+    written: tuple[FileKind, ...] = ()
+    delimiter: str = ""
+
+    def reads(self, *kinds: FileKind) -> tuple[FileKind, ...]:
+        """Those of `kinds` that a file of this format may be read as."""
+        return tuple(kind for kind in kinds if self.read and kind in self.holds)
+
+    @property
+    def pattern(self) -> str:
+        """The endings as a file dialog takes them: "*.tif *.tiff"."""
+        return " ".join(f"*{ending}" for ending in self.endings)
+
+
+class FormatRow(NamedTuple):
+    """One line of the manual's table of formats."""
+
+    name: str
+    endings: tuple[str, ...]
+    imported: bool
+    exported: bool
+    holds: str
+
+
+class FormatRegistry:
+    """Formats in the order in which they are shown, found by the ending of a file's name."""
+
+    def __init__(self, formats: Iterable[Format] = ()) -> None:
+        self._by_ending: dict[str, Format] = {}
+        for format in formats:
+            self.register(format)
+
+    def register(self, format: Format) -> None:
+        """Add a format; raises ValueError where an ending belongs to another one."""
+        for ending in format.endings:
+            if ending in self._by_ending:
+                raise ValueError(f"{ending} of {format.name} is {self._by_ending[ending].name}")
+        self._by_ending.update(dict.fromkeys(format.endings, format))
+
+    def __iter__(self) -> Iterator[Format]:
+        return iter(dict.fromkeys(self._by_ending.values()))
+
+    def of(self, path: PurePath | str) -> Format | None:
+        """The format that a file's ending names, in any case; None for an unknown ending."""
+        return self._by_ending.get(os.path.splitext(path)[1].lower())
+
+    def read_as(self, *kinds: FileKind) -> tuple[Format, ...]:
+        """The formats that are read as one of `kinds`."""
+        return tuple(format for format in self if format.reads(*kinds))
+
+    def written_as(self, kind: FileKind) -> tuple[Format, ...]:
+        """The formats that `kind` is exported in."""
+        return tuple(format for format in self if kind in format.written)
+
+
+_DELIMITED = (FileKind.TABLE, FileKind.LABELS)
+
+LIST_FILE = Format("List file", (".txt", ".lst", ".list"), (FileKind.LIST,))
+JSON = Format("JSON", (".json",), (FileKind.LABELS,), written=(FileKind.LABELS,))
+
+FORMATS = FormatRegistry(
+    [
+        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), (FileKind.IMAGE,)),
+        Format("PNG", (".png",), (FileKind.IMAGE,)),
+        Format("BMP", (".bmp", ".dib"), (FileKind.IMAGE,)),
+        Format("TIFF", (".tif", ".tiff"), (FileKind.IMAGE,)),
+        Format("WebP", (".webp",), (FileKind.IMAGE,)),
+        LIST_FILE,
+        Format("CSV", (".csv",), _DELIMITED, written=(FileKind.LABELS,), delimiter=","),
+        Format(
+            "TSV",
+            (".tsv",),
+            (FileKind.LIST, *_DELIMITED),
+            written=(FileKind.LABELS,),
+            delimiter="\t",
+        ),
+        JSON,
+        Format("GIF", (".gif",), (FileKind.IMAGE,), read=False),
+        Format("HEIF", (".heic", ".heif"), (FileKind.IMAGE,), read=False),
+        Format("AVIF", (".avif",), (FileKind.IMAGE,), read=False),
+        Format("JPEG 2000", (".jp2",), (FileKind.IMAGE,), read=False),
+        Format("JPEG XL", (".jxl",), (FileKind.IMAGE,), read=False),
+        Format("Photoshop", (".psd",), (FileKind.IMAGE,), read=False),
+        Format("SVG", (".svg",), (FileKind.IMAGE,), read=False),
+        Format("ICO", (".ico",), (FileKind.IMAGE,), read=False),
+        # Raw photographs pass for TIFF but hold a preview.
+        Format(
+            "Camera raw",
+            (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"),
+            (FileKind.IMAGE,),
+            read=False,
+        ),
+    ]
+)
+
+
+def enumerated(words: Sequence[str], last: str = "and") -> str:
+    """Words as a sentence lists them: "a, b and c"."""
+    return f" {last} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+def names(formats: Iterable[Format], last: str = "and") -> str:
+    """The names of formats in a sentence: "CSV, TSV and JSON"."""
+    return enumerated([format.name for format in formats], last)
+
+
+def endings(formats: Iterable[Format], last: str = "or") -> str:
+    """The endings of formats in a sentence: ".csv, .tsv or .json"."""
+    return enumerated([ending for format in formats for ending in format.endings], last)
+
+
+def patterns(formats: Iterable[Format]) -> str:
+    """The endings of formats as a file dialog takes them: "*.csv *.tsv *.json"."""
+    return " ".join(format.pattern for format in formats)
+
+
+def images_read() -> str:
+    """Which images are read, as the remedy of an error: "JPEG, PNG, … and WebP are read."."""
+    return f"{names(FORMATS.read_as(FileKind.IMAGE))} are read."
+
+
+def formats_table() -> list[FormatRow]:
+    """Every format, with a row for each kind of file it may hold, for the manual."""
+    return [
+        FormatRow(format.name, format.endings, format.read, kind in format.written, _HOLDS[kind])
+        for format in FORMATS
+        for kind in format.holds
+    ]
