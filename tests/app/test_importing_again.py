@@ -192,7 +192,7 @@ def test_both_unicode_forms_are_one_name(session, tmp_path, there, written):
     assert session.store.labels.get("category").names == (there,)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json"])
 def test_labels_and_sets_come_back_as_they_are_spelt(session, folder, tmp_path, suffix):
     taken(session, folder)
     for label_set in ("traits", "Traits", "View"):
@@ -210,7 +210,7 @@ def test_labels_and_sets_come_back_as_they_are_spelt(session, folder, tmp_path, 
         assert session.store.labels.sets() == sets
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json"])
 def test_another_project_gets_every_spelling(session, folder, tmp_path, suffix):
     taken(session, folder)
     for label_set in ("view", "View"):

@@ -54,7 +54,7 @@ def state(session):
     return rows, {rect: said.get(crop) for rect, crop in crops.items()}
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json"])
 def test_another_project_takes_them_all(labelled, other, tmp_path, suffix):
     file = tmp_path / f"labels.{suffix}"
     assert export_labels(labelled, file) == 7

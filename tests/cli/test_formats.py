@@ -1,0 +1,140 @@
+"""Formats in the commands: labels of tab-separated files, help texts, and a format from outside."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from workbench.cli.command import run
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = "path\tcategory\tview\na.png\tgreat owl\tleft\nb.png\tduck\tfront\n"
+LIST = "a.png\tgreat owl\nb.png\tduck\n"
+# What a developer adds, then a command; the registry comes before the commands are loaded.
+WITH_PSV = """
+import sys
+from tests.fixtures.toy_formats import PSV
+from workbench.domain.formats import FORMATS
+FORMATS.register(PSV)
+from workbench.cli.command import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with two images in it."""
+    monkeypatch.chdir(tmp_path)
+    for i, name in enumerate(("a.png", "b.png")):
+        cv2.imwrite(name, np.full((20, 30, 3), 60 * i, np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def command(folder, capsys):
+    """Runs a command; gives the JSON object it ended with."""
+
+    def carry_out(*arguments):
+        capsys.readouterr()
+        assert run([*arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return carry_out
+
+
+def exported(command, file: str) -> list[str]:
+    """Set and label of every image, out of an exported file."""
+    command("labels", "export", "Birds", file)
+    lines = Path(file).read_text(encoding="utf-8").splitlines()[1:]
+    return sorted(" ".join(line.split("\t")[2:4]) for line in lines)
+
+
+@pytest.mark.parametrize("origin", [(), ("--category-from", "list"), ("--category-from", "csv")])
+def test_a_tsv_table_keeps_its_labels(command, folder, origin):
+    (folder / "t.tsv").write_text(TABLE, encoding="utf-8")
+    command("new", "Birds")
+    assert command("import", "Birds", "t.tsv", *origin)["labelled"] == 2
+    assert exported(command, "out.tsv") == [
+        "category duck",
+        "category great owl",
+        "view front",
+        "view left",
+    ]
+
+
+@pytest.mark.parametrize("origin", ["list", "csv"])
+def test_a_tsv_list_keeps_its_labels(command, folder, origin):
+    (folder / "t.tsv").write_text(LIST, encoding="utf-8")
+    command("new", "Birds")
+    assert command("import", "Birds", "t.tsv", "--category-from", origin)["labelled"] == 2
+    assert exported(command, "out.tsv") == ["category duck", "category great owl"]
+
+
+def test_a_tsv_label_file_goes_out_and_comes_back(command, folder):
+    (folder / "t.tsv").write_text(TABLE, encoding="utf-8")
+    command("new", "Birds")
+    command("import", "Birds", "t.tsv")
+    before = exported(command, "out.tsv")
+    command("new", "Other")
+    command("import", "Other", "a.png", "b.png")
+    assert command("labels", "import", "Other", "out.tsv")["labelled"] == 4
+    command("labels", "export", "Other", "again.tsv")
+    assert exported(command, "again.tsv") == before
+
+
+HELP = {
+    ("import",): (".txt, .lst, .list or .tsv", ".csv or .tsv", "JPEG, PNG, BMP, TIFF and WebP"),
+    ("labels", "export"): (".csv, .tsv or .json",),
+    ("labels", "import"): (".csv, .tsv or .json",),
+}
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_help_lists_the_formats_of_the_registry(name, capsys):
+    assert run([*name, "--help"]) == 0
+    said = words(capsys.readouterr().out)
+    assert [one for one in HELP[name] if one not in said] == []
+
+
+def test_import_has_an_option_for_each_importable_set(capsys):
+    run(["import", "--help"])
+    said = capsys.readouterr().out
+    for name in ("category", "view", "expression"):
+        assert f"--{name}-from [folder|list|csv]" in said
+
+
+def with_psv(*arguments: str) -> str:
+    """The output of a command in a program that knows one format more."""
+    ran = subprocess.run(
+        [sys.executable, "-c", WITH_PSV, *arguments],
+        env={"PYTHONPATH": str(ROOT), "QT_QPA_PLATFORM": "offscreen", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_a_new_format_is_in_the_commands_and_their_help(folder):
+    assert ".csv, .tsv or .psv" in words(with_psv("import", "--help"))
+    for way in ("export", "import"):
+        assert ".csv, .tsv, .json or .psv" in words(with_psv("labels", way, "--help"))
+    (folder / "t.psv").write_text(TABLE.replace("\t", "|"), encoding="utf-8")
+    with_psv("new", "Birds")
+    done = json.loads(with_psv("import", "Birds", "t.psv", "--category-from", "csv", "--json"))
+    assert (done["added"], done["labelled"]) == (2, 2)
+    with_psv("labels", "export", "Birds", "labels.psv")
+    assert "|category|great owl|" in (folder / "labels.psv").read_text(encoding="utf-8")
+    with_psv("undo", "Birds")
+    with_psv("import", "Birds", "a.png", "b.png")
+    done = json.loads(with_psv("labels", "import", "Birds", "labels.psv", "--json"))
+    assert (done["rows"], done["labelled"]) == (4, 4)
