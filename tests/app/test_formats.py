@@ -117,6 +117,7 @@ def test_the_own_delimiter_wins_where_two_are_equally_frequent(session, folder):
     ("name", "text", "origin"),
     [
         ("t.tsv", TABLE, Origin.TABLE),
+        ("t.tsv", "\ufeff\n" + TABLE, Origin.TABLE),
         ("t.tsv", "\ufeff\n" + LIST, Origin.LIST),
         ("t.tsv", "a.png\n", Origin.LIST),
         ("t.csv", "path,view\n", Origin.TABLE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -121,7 +122,7 @@ def _decoded(path: Path, data: bytes) -> str:
 
 def _first_line(path: Path) -> str:
     """The first line that is not empty. A line feed is a byte of its own in both encodings."""
-    data = _bytes(path, FIRST_BYTES)
+    data = _bytes(path, FIRST_BYTES).removeprefix(codecs.BOM_UTF8)
     line = next((line for line in data.splitlines() if line.strip()), b"")
     return _decoded(path, line)
 
@@ -187,7 +188,8 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _delimiter(header: str, format: Format) -> str:
     """Comma, semicolon, tab or the format's own, whichever `header` has most of; the own at a tie,
     then the one named first."""
-    return max(dict.fromkeys((*format.delimiter, *",;\t")), key=header.count)
+    possible = (*format.delimiter, *",;\t")
+    return max(possible, key=lambda sign: header.count(sign))
 
 
 def _cells(line: str, format: Format) -> list[str]:
