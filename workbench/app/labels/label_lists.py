@@ -188,8 +188,7 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _delimiter(header: str, format: Format) -> str:
     """Comma, semicolon, tab or the format's own, whichever `header` has most of; the own at a tie,
     then the one named first."""
-    possible = (*format.delimiter, *",;\t")
-    return max(possible, key=lambda sign: header.count(sign))
+    return max(format.delimiter + ",;\t", key=header.count)
 
 
 def _cells(line: str, format: Format) -> list[str]:
