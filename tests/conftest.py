@@ -18,6 +18,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the learning program sets it
 os.environ.setdefault("WORKBENCH_SQUARES_GIB", "0")  # nothing is kept in a person's home
 
+import workbench.learning  # noqa: F401 - before a test loads onnxruntime: its telemetry is off
 from workbench.app.jobs import Job
 from workbench.app.session import Session
 from workbench.storage.project import Project, process_started

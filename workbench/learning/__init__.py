@@ -1,1 +1,19 @@
-"""Transfer learning, a program of its own: the only home of torch; nobody imports it."""
+"""Transfer learning, a program of its own: the only home of torch; nobody imports it.
+
+No other package may load torch, onnxruntime and what comes with them. What they read from the
+environment when they are loaded is therefore set here, before any module that loads them.
+"""
+
+import os
+
+from platformdirs import user_cache_dir
+
+# The wheels of onnxruntime report to Microsoft and write a device id below the home unless this is
+# set (its Privacy.md); `disable_telemetry_events` comes too late for the id and the first report.
+# A user's own value is overridden: the network is used for nothing but ImageNet weights.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# captum loads matplotlib, which keeps a list of the fonts and would make folders beside ours
+os.environ.setdefault(
+    "MPLCONFIGDIR", os.path.join(user_cache_dir("vantage-workbench"), "matplotlib")
+)
