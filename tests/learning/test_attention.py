@@ -18,7 +18,7 @@ from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished, Note, Paused
 from workbench.domain.requests import Describe, Explain, Picture
 from workbench.domain.runs import WEIGHTS_FILE, RunLabels
-from workbench.learning.methods import Batch, Setup, find_method
+from workbench.learning.methods import METHODS, Batch, Setup
 from workbench.learning.networks.attention import Watch, attention, map_layer, masked
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, explainable_layers
@@ -78,7 +78,7 @@ def test_the_second_look_adds_its_loss(head: str) -> None:
         },
         {},
     )
-    method = find_method("at-cnn")(Setup(recipe, labels, None, network))
+    method = METHODS.find("at-cnn")(Setup(recipe, labels, None, network))
     images, targets = torch.randn(4, 3, 48, 48), torch.tensor([0, 2, 1, 0])
     loss, scores = method.loss(network, Batch(images, targets, targets))
     body = network.body
@@ -109,7 +109,7 @@ def test_penalties_see_the_first_look() -> None:
     recipe = complete(
         {"target": "category", "backbone": "simpleconv3", "start": "none", "method": "at-cnn"}, {}
     )
-    method = find_method("at-cnn")(Setup(recipe, labels, None, network))
+    method = METHODS.find("at-cnn")(Setup(recipe, labels, None, network))
     images, targets = torch.randn(2, 3, 48, 48), torch.tensor([0, 2])
     with watching(network, ("body",), first=True) as seen:
         method.loss(network, Batch(images, targets, targets))

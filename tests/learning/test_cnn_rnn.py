@@ -9,7 +9,7 @@ import torch
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList, RunLabels
-from workbench.learning.methods import Batch, Beginning, Setup, find_method
+from workbench.learning.methods import METHODS, Batch, Beginning, Setup
 from workbench.learning.methods.cnn_rnn import Decoder, SequenceNetwork
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, card_of
@@ -28,7 +28,7 @@ BATCH = Batch(
 def made() -> tuple[SequenceNetwork, Recipe]:
     torch.manual_seed(0)
     recipe = Recipe(target="tags", backbone="lenet5", image_size=32, method="cnn-rnn")
-    kind = find_method("cnn-rnn")
+    kind = METHODS.find("cnn-rnn")
     network = kind.wrap(build_network("lenet5", LABELS), "lenet5", kind.spec.options({}))
     assert isinstance(network, SequenceNetwork)
     return network.eval(), recipe
@@ -42,7 +42,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 def test_labels_are_said_the_most_frequent_first() -> None:
     network, recipe = made()
-    method = find_method("cnn-rnn")(Setup(recipe, LABELS, None, network))
+    method = METHODS.find("cnn-rnn")(Setup(recipe, LABELS, None, network))
     method.begin(Beginning(network, lambda: [BATCH], choose_device()))
     assert network.decoder.rank.tolist() == [1, 2, 0]  # c is on all three images
     assert network.decoder.order(MARKS).tolist() == [[2, 0, 3], [2, 1, 3], [2, 3, 3]]
@@ -50,7 +50,7 @@ def test_labels_are_said_the_most_frequent_first() -> None:
 
 def test_the_loss_is_that_of_every_step_worked_out_alone() -> None:
     network, recipe = made()
-    method = find_method("cnn-rnn")(Setup(recipe, LABELS, None, network))
+    method = METHODS.find("cnn-rnn")(Setup(recipe, LABELS, None, network))
     network.decoder.rank.copy_(torch.tensor([1, 2, 0]))
     with torch.no_grad():
         loss, _ = method.loss(network, BATCH)

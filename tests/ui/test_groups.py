@@ -1,12 +1,14 @@
 """Groups on the Images page with real photographs: found, looked through, labelled, undone."""
 
+import msgspec
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
 from workbench.app.similar.clustering import cluster_request
-from workbench.domain.clusters import CLUSTERS_FILE, ROUNDS, Clustering
+from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, Clustering, ClusteringSpec
 from workbench.domain.images import ImageFilter
+from workbench.ui.pages.images.groups import GroupForm
 from workbench.ui.parts.filter_bar import chips, from_state, to_state
 
 WAIT = 180_000
@@ -14,9 +16,10 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
 @pytest.fixture
-def page(weights, window, monkeypatch):
-    monkeypatch.setitem(ROUNDS, "deepcluster", 1)
-    return window.page("images")
+def page(weights, window):
+    quick = msgspec.structs.replace(CLUSTERINGS["deepcluster"], rounds=1)
+    with CLUSTERINGS.temporarily(quick.name, quick):
+        yield window.page("images")
 
 
 @pytest.fixture
@@ -150,6 +153,18 @@ def test_a_group_has_a_name_among_the_filters():
     assert from_state(to_state(wanted)) == wanted
     (chip,) = chips(wanted, {})
     assert (chip.text, chip.without) == ("group 2", ImageFilter())
+
+
+def test_every_way_to_cluster_can_be_chosen(qtbot):
+    added = ClusteringSpec(
+        name="turns", title="Turns", words="deals out in turn", source="2020", rounds=1, batch=8
+    )
+    with CLUSTERINGS.temporarily(added.name, added):
+        form = GroupForm()
+    qtbot.addWidget(form)
+    shown = [(form.method.itemText(at), form.method.itemData(at)) for at in range(3)]
+    assert shown == [("DeepCluster", "deepcluster"), ("IIC", "iic"), ("Turns", "turns")]
+    assert form.method.toolTip().endswith("augmentations share; Turns deals out in turn")
 
 
 def test_information_is_measured_on_batches_that_hold_every_group(page):

@@ -16,7 +16,7 @@ from workbench.app.similar.clustering import (
 from workbench.app.similar.features import feature_source
 from workbench.cli.command import Output, Result, command, find_run, opened, project_argument
 from workbench.cli.progress import carry_out
-from workbench.domain.clusters import METHODS, Clustering, Clusters
+from workbench.domain.clusters import CLUSTERINGS, DEEP_CLUSTER, Clustering, Clusters
 from workbench.domain.errors import ValueRefused
 
 SHOWN = 5  # images of a cluster that are named
@@ -31,7 +31,7 @@ SHOWN = 5  # images of a cluster that are named
 )
 @project_argument
 @click.option(
-    "--method", type=click.Choice(list(METHODS)), default="deepcluster", show_default=True
+    "--method", type=click.Choice(list(CLUSTERINGS)), default=DEEP_CLUSTER.name, show_default=True
 )
 @click.option("-k", "--clusters", "k", type=click.IntRange(2), default=10, show_default=True)
 @click.option("--run", default="", help="Start from this run's network (the newest).")
@@ -111,7 +111,7 @@ def _say(
         surest = [row.path for row in session.store.images.rows(clusters.members(at)[:SHOWN])]
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))
-    out.say(f"{METHODS[made.method]} from {made.words}")
+    out.say(f"{CLUSTERINGS[made.method].title} from {made.words}")
     out.table(("group", "images", "sure", "the surest of it"), rows)
     found = agreement(session, clusters, "category")
     if found is not None:

@@ -1,9 +1,9 @@
-"""Clusters of images without labels: what is asked for, and what a project keeps of it."""
+"""Clusters of images without labels: the ways to find them, a request, and its result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -11,29 +11,75 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from workbench.domain.assessments import StartRequest
+from workbench.domain.methods import Spec
+from workbench.domain.registry import Registry
 
 RECORD_FILE = "clustering.json"
 CLUSTERS_FILE = "clusters.npz"
-METHODS = {"deepcluster": "DeepCluster", "iic": "IIC"}
-ROUNDS = {"deepcluster": 3, "iic": 15}  # that a method learns for where nobody says otherwise
 FEWEST = 2  # clusters
+LARGEST_BATCH = 256
+
+
+class ClusteringSpec(Spec, frozen=True, kw_only=True):
+    """What is known of a way to cluster without loading it; `learning.clustering` has the class.
+
+    words: what it does, to be read after its title. rounds: passes over the images where the
+    request names no number. batch: images in a batch, at least; per_cluster: images in a batch for
+    each cluster, where a batch must hold several of each.
+    """
+
+    kind: str = "clustering"
+    rounds: int
+    batch: int
+    per_cluster: int = 0
+
+    def batch_for(self, clusters: int) -> int:
+        """The batch size for a number of clusters."""
+        return min(LARGEST_BATCH, max(self.batch, self.per_cluster * clusters))
+
+
+CLUSTERINGS: Registry[ClusteringSpec] = Registry("method")
+DEEP_CLUSTER = CLUSTERINGS.register(
+    ClusteringSpec(
+        name="deepcluster",
+        title="DeepCluster",
+        words="learns the clusters of its own features",
+        source=("Caron et al. 2018, Deep clustering for unsupervised learning of visual features"),
+        rounds=3,
+        batch=32,
+    )
+)
+IIC = CLUSTERINGS.register(
+    ClusteringSpec(
+        name="iic",
+        title="IIC",
+        words="learns clusters that an image and its augmentations share",
+        source=(
+            "Ji et al. 2019, Invariant information clustering for unsupervised image "
+            "classification and segmentation"
+        ),
+        rounds=15,
+        batch=64,
+        per_cluster=4,
+    )
+)
 
 
 class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Clusters of the samples beside the order, to be learned from `start` in `folder`, where the
-    training goes on from where it was and the result is left.
+    """Cluster the samples beside this request, starting from `start`. `folder` gets the result,
+    and the checkpoint from which an interrupted training resumes.
 
-    `rounds` are passes over the images; stages up to `frozen` stay as they are. `components` bounds
-    the features that k-means sees after whitening, 0 leaves that to the number of images; a
-    `learning_rate` of 0 is the method's own.
+    `method` is a name in CLUSTERINGS, `rounds` are passes over the images; stages up to `frozen`
+    stay as they are. `components` is the number of features that k-means uses after whitening, 0:
+    by the number of images; a `learning_rate` of 0 is the method's own.
     """
 
     start: StartRequest
     folder: str
-    method: Literal["deepcluster", "iic"] = "deepcluster"
+    method: str = DEEP_CLUSTER.name
     clusters: Annotated[int, Meta(ge=FEWEST)] = 10
-    rounds: Annotated[int, Meta(ge=1)] = 3
-    batch: Annotated[int, Meta(ge=2)] = 32
+    rounds: Annotated[int, Meta(ge=1)] = DEEP_CLUSTER.rounds
+    batch: Annotated[int, Meta(ge=2)] = DEEP_CLUSTER.batch
     learning_rate: Annotated[float, Meta(ge=0.0)] = 0.0
     frozen: str = "none"
     components: Annotated[int, Meta(ge=0)] = 0
@@ -41,8 +87,8 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clustering(msgspec.Struct, frozen=True, kw_only=True):
-    """A clustering as a project lists it: `made` in seconds since the epoch, `words` name the
-    network it started from, `sizes` are images per cluster, the largest first."""
+    """A clustering as a project lists it. `made` is in seconds since the epoch, `words` name the
+    start network, `sizes` are images per cluster, the largest first."""
 
     id: str
     method: str
@@ -53,8 +99,8 @@ class Clustering(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Clusters:
-    """For each of N images (or crops, -1 where images are meant) its cluster, 0 the largest, and
-    how sure that is, in [0, 1]."""
+    """For each of N images (or crops; -1 where images were clustered) its cluster, 0 the largest,
+    and the confidence in it, in [0, 1]."""
 
     images: NDArray[np.int64]
     crops: NDArray[np.int64]
@@ -62,20 +108,20 @@ class Clusters:
     confidence: NDArray[np.float32]
 
     def members(self, cluster: int, share: float = 1.0) -> NDArray[np.int64]:
-        """The images of a cluster, the surest first; of them the first `share`, in [0, 1]."""
+        """The images of a cluster by falling confidence; only the first `share`, in [0, 1]."""
         at = np.flatnonzero(self.clusters == cluster)
         images = self.images[at[np.argsort(-self.confidence[at], kind="stable")]]
         first = np.sort(np.unique(images, return_index=True)[1])
         return images[first[: int(np.ceil(share * len(first)))]]
 
     def sureness(self, cluster: int) -> float:
-        """The mean confidence of a cluster, 0 where it has no image."""
+        """The mean confidence of a cluster, 0 for one without images."""
         own = self.confidence[self.clusters == cluster]
         return float(own.mean()) if len(own) else 0.0
 
 
 def by_size(clusters: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Clusters numbered anew, the largest first; of equal ones that with the lower number."""
+    """Renumber clusters by size, the largest first; equal ones keep their order."""
     sizes = np.bincount(clusters, minlength=count)
     place = np.empty(len(sizes), np.int64)
     place[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))

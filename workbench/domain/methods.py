@@ -1,4 +1,4 @@
-"""What is known of a method, penalty or head without loading it: its parameters and its source."""
+"""What is known of a method, penalty or head without loading it: its parameters and source."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from workbench.domain.errors import ValueRefused
 ONE_LABEL = "one label"  # something that a method may need: labels that exclude each other
 
 WITH_HEAD = "head "  # before the name of a head that a method or penalty needs
+
+NO_PENALTY = "none"
 
 Value = bool | int | float | str
 Options = Mapping[str, Mapping[str, Value]]  # part of a recipe: spec name -> parameter -> value
@@ -60,13 +62,13 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing a recipe can choose by name.
+    """One thing that a recipe or a request can choose by name.
 
-    kind: "method", "penalty" or "head". words: one sentence for a person. source: the paper. needs:
-    what must be there, each of "start" (start weights), "source head" (start weights with their own
-    classifier), "views" (view labels), "unlabelled" (images without a label), "normalisation" (a
-    backbone with batch normalisation), "one label" (labels that exclude each other), "head NAME"
-    (that head).
+    kind: "method", "penalty", "head" or "clustering". words: one sentence for a person. source: the
+    paper. needs: what must be there, each of "start" (start weights), "source head" (start weights
+    with their own classifier), "views" (view labels), "unlabelled" (images without a label),
+    "normalisation" (a backbone with batch normalisation), "one label" (labels that exclude each
+    other), "head NAME" (that head).
     """
 
     name: str
@@ -92,3 +94,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             name: parameter.check(self.name, own.get(name, parameter.default))
             for name, parameter in known.items()
         }
+
+
+def penalty_names(value: str) -> tuple[str, ...]:
+    """The names in a recipe's `penalty`, each once: "none", a name, or several joined by "+"."""
+    return () if value == NO_PENALTY else tuple(dict.fromkeys(value.split("+")))

@@ -17,16 +17,13 @@ from workbench.app.learner import ask
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, check_weights
 from workbench.domain.advice import FROZEN
-from workbench.domain.clusters import FEWEST, METHODS, ROUNDS, Clustering, ClusterRequest, Clusters
+from workbench.domain.clusters import CLUSTERINGS, FEWEST, Clustering, ClusterRequest, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import Author, LabelSet, Subject
 from workbench.domain.reports import Clustered, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
 from workbench.storage.project import DATABASE_FILE
 from workbench.storage.subjects import SubjectFile, read_files, read_subjects
-
-IIC_BATCH = 64  # at least, and four images per cluster: information is measured batch by batch
-MOST_BATCH = 256
 
 
 def _tr(text: str) -> str:
@@ -36,20 +33,18 @@ def _tr(text: str) -> str:
 def cluster_request(
     source: FeatureSource, method: str, clusters: int, rounds: int = 0, seed: int = 0
 ) -> ClusterRequest:
-    """What the learning program is asked for; 0 rounds are as many as the method usually needs.
-    Raises ValueRefused for a method there is not, or fewer than two clusters."""
-    if method not in METHODS:
-        raise ValueRefused("method", method, ", ".join(METHODS))
+    """The request to the learning program; 0 rounds: as many as the method usually needs. Raises
+    ValueRefused for an unknown method, or fewer than two clusters."""
+    spec = CLUSTERINGS.find(method)
     if clusters < FEWEST:
         raise ValueRefused("clusters", clusters, f"{FEWEST} or more")
-    whole = method == "iic"
     return ClusterRequest(
         start=source.order,
         folder="",
-        method="iic" if whole else "deepcluster",
+        method=method,
         clusters=clusters,
-        rounds=rounds or ROUNDS[method],
-        batch=min(MOST_BATCH, max(IIC_BATCH, 4 * clusters)) if whole else 32,
+        rounds=rounds or spec.rounds,
+        batch=spec.batch_for(clusters),
         frozen=FROZEN.get(source.order.backbone, "none"),
         seed=seed,
     )
@@ -91,7 +86,7 @@ def cluster_task(session: Session, source: FeatureSource, order: ClusterRequest)
         if isinstance(outcome, Done):
             clusterings.keep(outcome.value)
 
-    title = _tr("Group images by {method}").format(method=METHODS[order.method])
+    title = _tr("Group images by {method}").format(method=CLUSTERINGS[order.method].title)
     return Task(title, work, finish=finish, kind="cluster")
 
 

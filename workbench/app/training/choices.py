@@ -1,4 +1,4 @@
-"""The methods, penalties and heads that a recipe can name, asked of the learning program once."""
+"""The methods, penalties and heads that a recipe can name; the learning program is queried once."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from workbench.app.jobs import Done, Outcome, Task, ended
 from workbench.app.learner import child_environment, learning_command
 from workbench.domain.advice import HEAD
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.methods import ONE_LABEL, WITH_HEAD, Spec, Value
+from workbench.domain.methods import (
+    NO_PENALTY,
+    ONE_LABEL,
+    WITH_HEAD,
+    Spec,
+    Value,
+    penalty_names,
+)
 from workbench.domain.recipes import Recipe
 
-SECONDS = 120.0  # that the learning program may take to be loaded from a slow disk
+SECONDS = 120.0  # that the learning program may take to load from a slow disk
 HEARTBEAT = 0.1
-NOTHING = "none"
 _known: list[Spec] = []
 _asking = threading.Lock()
 
 
 def specs() -> list[Spec]:
-    """All of them. The first call starts the learning program, which takes a second or two; the
-    window runs `specs_task` instead. Raises KnownError where they cannot be had."""
+    """The specs of all methods, penalties and heads. The first call starts the learning program,
+    which takes seconds; the window runs `specs_task` instead. Raises KnownError when it fails."""
     with _asking:
         if not _known:
             _known.extend(ended(_ask()))
@@ -32,7 +38,7 @@ def specs() -> list[Spec]:
 
 
 def specs_task(took: Callable[[list[Spec]], None]) -> Task:
-    """A job that finds them out and hands them to `took`."""
+    """A job that queries them and calls `took` with them."""
 
     def work() -> Generator[None, None, list[Spec]]:
         return list(_known) or (yield from _ask())
@@ -87,11 +93,11 @@ def _silent(reason: str) -> KnownError:
 
 
 def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
-    """Raise ValueRefused where the recipe names a method, penalty, head or parameter that there is
-    not, or one that wants labels which exclude each other where they do not. What every recipe says
-    if nothing is chosen is known without asking."""
+    """Raise ValueRefused for an unknown method, penalty, head or parameter in the recipe, or one
+    that needs labels which exclude each other where these do not. The defaults and advised heads
+    are known without a query."""
     plain = Recipe(target=recipe.target)
-    heads = (plain.head, HEAD)  # what is advised is known too
+    heads = (plain.head, HEAD)
     same = (recipe.method, recipe.penalty) == (plain.method, plain.penalty) and recipe.head in heads
     if same and not recipe.options:
         return
@@ -116,7 +122,7 @@ def _check_head(spec: Spec, head: str) -> None:
 
 
 def chosen(known: list[Spec], kind: str, name: str) -> Spec:
-    """The spec of a kind by its name; raises ValueRefused naming those there are."""
+    """The spec of a kind by its name. Raises ValueRefused, which lists the known names."""
     named = {spec.name: spec for spec in known if spec.kind == kind}
     if name not in named:
         raise ValueRefused(kind, name, ", ".join(named))
@@ -124,13 +130,11 @@ def chosen(known: list[Spec], kind: str, name: str) -> Spec:
 
 
 def penalties_of(known: list[Spec], names: str) -> list[Spec]:
-    """The penalties of a recipe: none, one, or several joined by "+"."""
-    if names == NOTHING:
-        return []
+    """The specs of the penalties that a recipe names. Raises ValueRefused for an unknown one."""
     try:
-        return [chosen(known, "penalty", name) for name in names.split("+")]
+        return [chosen(known, "penalty", name) for name in penalty_names(names)]
     except ValueRefused as error:
-        allowed = f'{NOTHING}, {error.allowed}, or several joined by "+"'
+        allowed = f'{NO_PENALTY}, {error.allowed}, or several joined by "+"'
         raise ValueRefused("penalty", names, allowed) from error
 
 

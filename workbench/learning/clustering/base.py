@@ -1,11 +1,12 @@
-"""What both ways of clustering stand on: a network whose stages learn, its features, its images."""
+"""What every way to cluster is given, what it offers, and the registry of them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 
 from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import backbone
-from workbench.domain.clusters import ClusterRequest
+from workbench.domain.clusters import ClusteringSpec, ClusterRequest
 from workbench.domain.recipes import Recipe
+from workbench.domain.registry import Registry
 from workbench.learning.evaluation.trained import load_model, read_card
 from workbench.learning.images.augment import Augmenter, Views, draw_views
 from workbench.learning.images.data import Images
@@ -25,42 +27,22 @@ from workbench.learning.networks.device import Device
 from workbench.learning.networks.probe import pooled
 from workbench.learning.networks.weights import load_body
 
-AHEAD = 64  # images whose features are computed together
+FEATURE_BATCH = 64  # images whose features are computed together
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ClusterAssignment:
-    """The cluster of each image and how sure it is, in [0, 1]."""
+    """The cluster of each image and the confidence in it, in [0, 1]."""
 
     labels: Rows
     confidence: NDArray[np.float32]
 
 
-class ClusteringMethod(Protocol):
-    """One way of learning clusters; `Setup` is all it knows. Checkpoints hold `modules` whole."""
-
-    name: ClassVar[str]
-    modules: nn.ModuleDict
-    optimizers: dict[str, torch.optim.Optimizer]
-
-    def begin(self, round: int) -> Rows:
-        """Prepare a pass over the images; the rows of it, in their order. Rows may come twice."""
-
-    def loss(self, rows: Rows, round: int) -> Tensor:
-        """The loss of one batch, to be minimised."""
-
-    def found(self) -> ClusterAssignment:
-        """The clusters of all images as the network is now."""
-
-    def words(self) -> str:
-        """How the round goes, in a few words; "" where there is nothing to say."""
-
-
 @dataclass(frozen=True)
 class InputFormat:
-    """Side of the squares that a body takes, and how they are normalised."""
+    """Side of the square images that a body takes, and how they are normalised."""
 
     size: int
     mean: tuple[float, float, float]
@@ -69,41 +51,44 @@ class InputFormat:
 
 @dataclass(frozen=True)
 class ClusteringSetup:
-    """A body, N × 3 × H × W -> D pooled features, and the N readable images it learns from.
-    `beat` says how far a pass over the images is and raises Interrupted when asked to leave off."""
+    """A body, N × 3 × H × W -> D pooled features, with the names of its frozen modules, and the N
+    readable images (`rows` of `images`) it learns from. `stop_if_asked` raises RequestInterrupted
+    when the work shall stop."""
 
-    order: ClusterRequest
+    request: ClusterRequest
     body: nn.Module
     frozen: tuple[str, ...]
-    sight: InputFormat
+    input_format: InputFormat
     images: Images
     rows: Rows
     device: Device
-    beat: Callable[[], None]
-    drawn: dict[int, Views] = field(default_factory=dict)  # of the round that was asked for last
+    stop_if_asked: Callable[[], None]
+    views: dict[int, Views] = field(default_factory=dict)  # of the last round
 
     def train(self) -> None:
-        """The body learns: but for its frozen stages, whose statistics stay too."""
+        """Put the body into training mode, except its frozen modules, whose statistics stay."""
         self.body.train()
         for name in self.frozen:
             self.body.get_submodule(name).eval()
 
-    def shown(self, at: Rows, round: int | None) -> Tensor:
-        """Images `at` (of the readable ones) as a round shows them; None: as they are."""
+    def inputs(self, at: Rows, round: int | None) -> Tensor:
+        """Readable images `at`, normalised, with the augmentations of a round; None: without."""
         rows = self.rows[at]
         if round is None:
             chosen = self.images.squares[torch.from_numpy(rows)]
             planes = chosen.permute(0, 3, 1, 2).to(self.device.torch)
-            return normalised(planes, self.sight.mean, self.sight.std)
-        if round not in self.drawn:
-            self.drawn.clear()
-            self.drawn[round] = draw_views(self._changes(), len(self.images.samples), round)
-        augment = Augmenter(self._changes(), self.sight.mean, self.sight.std, self.device.torch)
-        return augment(self.images.squares, rows, self.drawn[round])
+            return normalised(planes, self.input_format.mean, self.input_format.std)
+        if round not in self.views:
+            self.views.clear()
+            self.views[round] = draw_views(self._augmentation(), len(self.images.samples), round)
+        augment = Augmenter(
+            self._augmentation(), self.input_format.mean, self.input_format.std, self.device.torch
+        )
+        return augment(self.images.squares, rows, self.views[round])
 
-    def _changes(self) -> Recipe:
-        """How images are changed: as in a training, and cropped more tightly."""
-        size, seed = self.sight.size, self.order.seed
+    def _augmentation(self) -> Recipe:
+        """A recipe's augmentations, with tighter crops."""
+        size, seed = self.input_format.size, self.request.seed
         return Recipe(target="", image_size=size, seed=seed, crop_scale=0.4, contrast=0.2)
 
     def features(self, images: Tensor) -> Tensor:
@@ -112,41 +97,73 @@ class ClusteringSetup:
 
     @torch.no_grad()
     def all_features(self) -> Iterator[Tensor]:
-        """Features of all readable images as they are, in order, some at a time."""
+        """Features of all readable images without augmentation, in order, batch by batch."""
         self.body.eval()
-        for start in range(0, len(self.rows), AHEAD):
-            self.beat()
-            at = np.arange(start, min(len(self.rows), start + AHEAD))
-            yield self.features(self.shown(at, None)).float()
+        for start in range(0, len(self.rows), FEATURE_BATCH):
+            self.stop_if_asked()
+            at = np.arange(start, min(len(self.rows), start + FEATURE_BATCH))
+            yield self.features(self.inputs(at, None)).float()
 
     def width(self) -> int:
         """D."""
         with torch.no_grad():
             self.body.eval()
-            return int(self.features(self.shown(np.arange(1), None)).shape[1])
+            return int(self.features(self.inputs(np.arange(1), None)).shape[1])
 
 
 def input_format_of(start: StartRequest) -> InputFormat:
-    """How the network of a start sees images. Raises KnownError where its run has none."""
+    """The input format of a start's network. Raises KnownError for a run without a network."""
     if start.run:
         card = read_card(Path(start.run))
         return InputFormat(card.image_size, card.mean, card.std)
     return InputFormat(backbone(start.backbone).input_size, *normalisation(start.backbone))
 
 
-def load_learner(order: ClusterRequest, device: Device) -> tuple[nn.Module, tuple[str, ...]]:
-    """The body that an order starts from, and the modules of it that stay as they are. Raises
-    KnownError and ValueRefused where the start or the stage is not there."""
-    start = order.start
+def load_start_body(request: ClusterRequest, device: Device) -> tuple[nn.Module, tuple[str, ...]]:
+    """The body that a request starts from, and the names of its frozen modules. Raises KnownError
+    or ValueRefused for an unreadable start or an unknown stage."""
+    start = request.start
     if start.run:
         body = load_model(Path(start.run), str(device.torch))[0].body
     else:
-        torch.manual_seed(order.seed)
+        torch.manual_seed(request.seed)
         body, _ = build_body(start.backbone)
         if start.weights:
             load_body(body, Path(start.weights))
-    frozen = backbone(start.backbone).frozen_modules(order.frozen)
+    frozen = backbone(start.backbone).frozen_modules(request.frozen)
     for name, parameter in body.named_parameters():
         parameter.requires_grad_(not name.startswith(tuple(f"{one}." for one in frozen)))
     body.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return body, frozen
+
+
+class ClusteringMethod(ABC):
+    """One way to learn clusters. A subclass has a file of its own in this package, its `spec` in
+    `domain.clusters`, and `@CLUSTERING_METHODS.register`. Checkpoints hold `modules` and the states
+    of `optimizers`."""
+
+    spec: ClassVar[ClusteringSpec]
+
+    def __init__(self, setup: ClusteringSetup) -> None:
+        self.setup = setup
+        self.modules = nn.ModuleDict()
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+
+    @abstractmethod
+    def start_round(self, round: int) -> Rows:
+        """Prepare a pass over the images and return its rows in order; a row may come twice."""
+
+    @abstractmethod
+    def loss(self, rows: Rows, round: int) -> Tensor:
+        """The loss of one batch, a scalar."""
+
+    @abstractmethod
+    def assignment(self) -> ClusterAssignment:
+        """The clusters of all images by the network as it is."""
+
+    def note(self) -> str:
+        """A few words on how the round goes, or ""."""
+        return ""
+
+
+CLUSTERING_METHODS: Registry[type[ClusteringMethod]] = Registry("method", "spec.name", __package__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,7 +10,14 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workbench.learning.clustering.base import ClusterAssignment, ClusteringSetup, Rows
+from workbench.domain.clusters import DEEP_CLUSTER
+from workbench.learning.clustering.base import (
+    CLUSTERING_METHODS,
+    ClusterAssignment,
+    ClusteringMethod,
+    ClusteringSetup,
+    Rows,
+)
 
 ITERATIONS = 60
 STARTS = 3  # of which the one with the smallest inertia counts
@@ -149,21 +155,20 @@ RATE = 0.001  # of the body: at 0.005 groups of a few hundred images decay; the 
 HEAD_FACTOR = 10.0
 
 
-class DeepCluster:
+@CLUSTERING_METHODS.register
+class DeepCluster(ClusteringMethod):
     """Caron, Bojanowski, Joulin, Douze 2018, "Deep Clustering for Unsupervised Learning of Visual
-    Features": in every round k-means clusters the whitened features, the classifier begins anew,
-    and the network learns the clusters as labels, images drawn uniformly over them."""
+    Features": in every round k-means clusters the whitened features, the classifier is replaced by
+    a new one, and the network learns the clusters as labels, images drawn uniformly over them."""
 
-    name: ClassVar[str] = "deepcluster"
+    spec = DEEP_CLUSTER
 
     def __init__(self, setup: ClusteringSetup) -> None:
-        self._setup = setup
-        self._k = setup.order.clusters
+        super().__init__(setup)
+        self._k = setup.request.clusters
         self._width = setup.width()
-        self._rate = setup.order.learning_rate or RATE
+        self._rate = setup.request.learning_rate or RATE
         learned = [p for p in setup.body.parameters() if p.requires_grad]
-        self.modules = nn.ModuleDict()
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
         if learned:
             self.optimizers["body"] = torch.optim.SGD(
                 learned, lr=self._rate, momentum=0.9, weight_decay=1e-5
@@ -173,40 +178,40 @@ class DeepCluster:
         self._moved = -1.0
 
     def _clustered(self, round: int) -> tuple[Points, KMeans]:
-        features = np.concatenate([part.cpu().numpy() for part in self._setup.all_features()])
-        points = whitened(features, self._setup.order.components)
-        return points, k_means(points, self._k, 1000 * self._setup.order.seed + round)
+        features = np.concatenate([part.cpu().numpy() for part in self.setup.all_features()])
+        points = whitened(features, self.setup.request.components)
+        return points, k_means(points, self._k, 1000 * self.setup.request.seed + round)
 
-    def begin(self, round: int) -> Rows:
-        """Labels from k-means, a new head, and as many rows as there are images."""
+    def start_round(self, round: int) -> Rows:
+        """Pseudo-labels from k-means, a new head, and as many rows as there are images."""
         _, found = self._clustered(round)
         if self._labels is not None:
             self._moved = float((moved(self._labels, found.labels, self._k)).mean())
         self._labels = found.labels
-        device = self._setup.device.torch
+        device = self.setup.device.torch
         self._head = nn.Linear(self._width, self._k).to(device)
         nn.init.normal_(self._head.weight, std=0.01)
         nn.init.zeros_(self._head.bias)
         self.optimizers["head"] = torch.optim.SGD(
             self._head.parameters(), lr=HEAD_FACTOR * self._rate, momentum=0.9, weight_decay=1e-5
         )
-        draw = np.random.default_rng([self._setup.order.seed, round, 7])
+        draw = np.random.default_rng([self.setup.request.seed, round, 7])
         return uniform_rows(found.labels, self._k, draw)
 
     def loss(self, rows: Rows, round: int) -> Tensor:
         """Cross-entropy of the pseudo-labels."""
         assert self._labels is not None
-        features = self._setup.features(self._setup.shown(rows, round))
+        features = self.setup.features(self.setup.inputs(rows, round))
         target = torch.from_numpy(self._labels[rows]).to(features.device)
         return F.cross_entropy(self._head(features.float()), target)
 
-    def found(self) -> ClusterAssignment:
-        """k-means once more, on the features as they are now."""
-        points, last = self._clustered(self._setup.order.rounds)
+    def assignment(self) -> ClusterAssignment:
+        """One more k-means, on the features as they are now."""
+        points, last = self._clustered(self.setup.request.rounds)
         return ClusterAssignment(last.labels, sureness(points, last.centroids, last.labels))
 
-    def words(self) -> str:
-        """Which share of the images changed its cluster."""
+    def note(self) -> str:
+        """The share of images that changed their cluster."""
         return f"{self._moved:.0%} moved" if self._moved >= 0 else ""
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workbench.learning.clustering.base import ClusterAssignment, ClusteringSetup, Rows
+from workbench.domain.clusters import IIC
+from workbench.learning.clustering.base import (
+    CLUSTERING_METHODS,
+    ClusterAssignment,
+    ClusteringMethod,
+    ClusteringSetup,
+    Rows,
+)
 
 
 def joint_of(given: Tensor, changed: Tensor) -> Tensor:
@@ -32,57 +37,56 @@ def mutual_information(joint: Tensor, entropy_weight: float = 1.0) -> Tensor:
 
 RATE = 1e-4
 HEAD_FACTOR = 10.0
-HEADS = 5  # of each kind, of which the one with most information counts
+HEAD_COUNT = 5  # of each kind; the one with the most information gives the clusters
 OVER = 5  # times as many clusters in the auxiliary heads
 MOST_OVER = 256
 
 
-class Iic:
+@CLUSTERING_METHODS.register
+class Iic(ClusteringMethod):
     """Ji, Henriques, Vedaldi 2019, "Invariant Information Clustering for Unsupervised Image
     Classification and Segmentation": maximise the mutual information of the clusters of an image
-    and of its augmentation. Heads with more clusters than are wanted learn along on every batch
-    (the paper takes turns)."""
+    and of its augmentation. Auxiliary heads with more clusters learn on every batch too (in the
+    paper they take turns)."""
 
-    name: ClassVar[str] = "iic"
+    spec = IIC
 
     def __init__(self, setup: ClusteringSetup) -> None:
-        self._setup = setup
-        k, width = setup.order.clusters, setup.width()
+        super().__init__(setup)
+        k, width = setup.request.clusters, setup.width()
         over = max(k + 1, min(MOST_OVER, OVER * k))
-        torch.manual_seed(setup.order.seed)
+        torch.manual_seed(setup.request.seed)
         self.modules = nn.ModuleDict(
             {
-                "own": nn.ModuleList(nn.Linear(width, k) for _ in range(HEADS)),
-                "over": nn.ModuleList(nn.Linear(width, over) for _ in range(HEADS)),
+                "own": nn.ModuleList(nn.Linear(width, k) for _ in range(HEAD_COUNT)),
+                "over": nn.ModuleList(nn.Linear(width, over) for _ in range(HEAD_COUNT)),
                 "scale": nn.BatchNorm1d(width, affine=False),
             }
         ).to(setup.device.torch)
-        rate = setup.order.learning_rate or RATE
+        rate = setup.request.learning_rate or RATE
         groups = [{"params": list(self.modules.parameters()), "lr": HEAD_FACTOR * rate}]
         learned = [p for p in setup.body.parameters() if p.requires_grad]
         if learned:
             groups.append({"params": learned, "lr": rate})
-        self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "all": torch.optim.AdamW(groups, lr=rate)
-        }
+        self.optimizers["all"] = torch.optim.AdamW(groups, lr=rate)
         self._bits = 0.0
 
-    def begin(self, round: int) -> Rows:
+    def start_round(self, round: int) -> Rows:
         """All images in random order."""
         self.modules.train()
-        draw = np.random.default_rng([self._setup.order.seed, round, 7])
-        return draw.permutation(len(self._setup.rows))
+        draw = np.random.default_rng([self.setup.request.seed, round, 7])
+        return draw.permutation(len(self.setup.rows))
 
-    def _said(self, images: Tensor, kind: str) -> list[Tensor]:
-        features = self.modules["scale"](self._setup.features(images).float())
+    def _outputs(self, images: Tensor, kind: str) -> list[Tensor]:
+        features = self.modules["scale"](self.setup.features(images).float())
         heads = self.modules[kind]
         assert isinstance(heads, nn.ModuleList)
         return [head(features).softmax(dim=1) for head in heads]
 
     def loss(self, rows: Rows, round: int) -> Tensor:
         """Minus the mean information of all heads."""
-        both = torch.cat((self._setup.shown(rows, None), self._setup.shown(rows, round)))
-        features = self.modules["scale"](self._setup.features(both).float())
+        both = torch.cat((self.setup.inputs(rows, None), self.setup.inputs(rows, round)))
+        features = self.modules["scale"](self.setup.features(both).float())
         found: dict[str, list[Tensor]] = {"own": [], "over": []}
         for kind, informations in found.items():
             heads = self.modules[kind]
@@ -95,24 +99,24 @@ class Iic:
         return -(own.mean() + over.mean()) / 2
 
     @torch.no_grad()
-    def found(self) -> ClusterAssignment:
-        """The head whose clusters an image and its augmentation tell most about each other."""
+    def assignment(self) -> ClusterAssignment:
+        """The clusters of the head with the most mutual information."""
         self.modules.eval()
-        setup = self._setup
-        given: list[list[Tensor]] = [[] for _ in range(HEADS)]
-        changed: list[list[Tensor]] = [[] for _ in range(HEADS)]
+        setup = self.setup
+        given: list[list[Tensor]] = [[] for _ in range(HEAD_COUNT)]
+        changed: list[list[Tensor]] = [[] for _ in range(HEAD_COUNT)]
         setup.body.eval()
-        for start in range(0, len(setup.rows), setup.order.batch):
-            setup.beat()
-            rows = np.arange(start, min(len(setup.rows), start + setup.order.batch))
-            for shown, into in ((None, given), (setup.order.rounds, changed)):
-                for head, said in enumerate(self._said(setup.shown(rows, shown), "own")):
-                    into[head].append(said.double().cpu())
+        for start in range(0, len(setup.rows), setup.request.batch):
+            setup.stop_if_asked()
+            rows = np.arange(start, min(len(setup.rows), start + setup.request.batch))
+            for round, into in ((None, given), (setup.request.rounds, changed)):
+                for head, outputs in enumerate(self._outputs(setup.inputs(rows, round), "own")):
+                    into[head].append(outputs.double().cpu())
         whole = [(torch.cat(a), torch.cat(b)) for a, b in zip(given, changed, strict=True)]
         best = max(whole, key=lambda pair: float(mutual_information(joint_of(*pair))))[0]
         sure, labels = best.max(dim=1)
         return ClusterAssignment(labels.numpy(), sure.float().numpy())
 
-    def words(self) -> str:
-        """How much the best head knows, of the most it could."""
-        return f"{self._bits:.2f} of {np.log2(self._setup.order.clusters):.2f} bits"
+    def note(self) -> str:
+        """The information of the best head, and the most that is possible."""
+        return f"{self._bits:.2f} of {np.log2(self.setup.request.clusters):.2f} bits"

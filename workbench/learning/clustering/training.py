@@ -1,4 +1,4 @@
-"""Learns clusters for an order in a folder: rounds with checkpoints, then the result in a file."""
+"""Learn the clusters that a request folder asks for, with a checkpoint after every round."""
 
 from __future__ import annotations
 
@@ -19,114 +19,110 @@ from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
 from workbench.files import seal_archive
 from workbench.learning.clustering.base import (
+    CLUSTERING_METHODS,
     ClusterAssignment,
-    ClusteringMethod,
     ClusteringSetup,
     Rows,
     input_format_of,
-    load_learner,
+    load_start_body,
 )
-from workbench.learning.clustering.deep_cluster import DeepCluster
-from workbench.learning.clustering.iic import Iic
 from workbench.learning.images.data import Images, load_images
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.networks.device import choose_device
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 
-KINDS: tuple[type[DeepCluster] | type[Iic], ...] = (DeepCluster, Iic)
 REPORT_SECONDS = 0.25
 
 
 class ClusterTraining:
-    """One order from its first round, or from where it was stopped, to its clusters."""
+    """A request from its first round, or from its checkpoint, to its clusters."""
 
-    def __init__(self, errand: FolderRequest) -> None:
-        self._errand = errand
-        self.order = errand.read(REQUEST_FILE, ClusterRequest)
-        self._folder = Path(self.order.folder)
+    def __init__(self, folder_request: FolderRequest) -> None:
+        self._folder_request = folder_request
+        self.request = folder_request.read(REQUEST_FILE, ClusterRequest)
+        self._folder = Path(self.request.folder)
         self._images = self._read()
         rows = np.flatnonzero(self._images.read)
-        if len(rows) < self.order.clusters:
+        if len(rows) < self.request.clusters:
             raise KnownError(
-                f"{len(rows)} images cannot make {self.order.clusters} groups.",
+                f"{len(rows)} images cannot make {self.request.clusters} groups.",
                 "Ask for fewer groups, or import more images.",
             )
         device = choose_device()
-        body, frozen = load_learner(self.order, device)
-        sight = input_format_of(self.order.start)
-        stop = errand.stop_if_asked
+        body, frozen = load_start_body(self.request, device)
+        input_format = input_format_of(self.request.start)
+        stop = folder_request.stop_if_asked
         self.setup = ClusteringSetup(
-            self.order, body, frozen, sight, self._images, rows, device, stop
+            self.request, body, frozen, input_format, self._images, rows, device, stop
         )
-        kind = next(kind for kind in KINDS if kind.name == self.order.method)
-        self.method: ClusteringMethod = kind(self.setup)
+        self.method = CLUSTERING_METHODS.find(self.request.method)(self.setup)
         self._first = 0
-        self._began = self._said = time.monotonic()
+        self._began = self._reported = time.monotonic()
 
     def _read(self) -> Images:
-        errand = self._errand
-        samples = errand.samples(SAMPLES_FILE)
-        size = input_format_of(self.order.start).size
-        images = load_images(samples, size, errand.folder, errand.report, errand.interrupted)
+        asked = self._folder_request
+        samples = asked.samples(SAMPLES_FILE)
+        size = input_format_of(self.request.start).size
+        images = load_images(samples, size, asked.folder, asked.report, asked.interrupted)
         if images is None:
             raise RequestInterrupted
         return images
 
     def run(self) -> None:
-        """Learn, keep the clusters and report Clustered. Raises Interrupted when asked to leave
-        off; the rounds that were whole until then are kept."""
+        """Learn, write the clusters and report Clustered. Raises RequestInterrupted when asked to
+        stop; the checkpoint then holds the last complete round."""
         first = self._resume()
         self._began, self._first = time.monotonic(), first
-        for round in range(first, self.order.rounds):
-            torch.manual_seed(1000 * self.order.seed + round)
+        for round in range(first, self.request.rounds):
+            torch.manual_seed(1000 * self.request.seed + round)
             self._round(round)
             self._save(round + 1)
-        self._say(self.order.rounds, "Grouping images", force=True)
-        self._keep(self.method.found())
+        self._report(self.request.rounds, "Grouping images", force=True)
+        self._write(self.method.assignment())
 
     def _round(self, round: int) -> None:
-        rows = self.method.begin(round)
+        rows = self.method.start_round(round)
         self.setup.train()
-        batches = _batches(rows, self.order.batch)
+        batches = _batches(rows, self.request.batch)
         for at, batch in enumerate(batches):
-            self._errand.stop_if_asked()
+            self._folder_request.stop_if_asked()
             for optimizer in self.method.optimizers.values():
                 optimizer.zero_grad()
             loss = self.method.loss(batch, round)
             loss.backward()  # type: ignore[no-untyped-call]
             for optimizer in self.method.optimizers.values():
                 optimizer.step()
-            words = f"Round {round + 1} of {self.order.rounds}"
-            said = self.method.words()
-            self._say(round + (at + 1) / len(batches), f"{words} · {said}" if said else words)
+            words = f"Round {round + 1} of {self.request.rounds}"
+            note = self.method.note()
+            self._report(round + (at + 1) / len(batches), f"{words} · {note}" if note else words)
 
-    def _say(self, done: float, text: str, force: bool = False) -> None:
+    def _report(self, done: float, text: str, force: bool = False) -> None:
         now = time.monotonic()
-        if now - self._said < REPORT_SECONDS and not force:
+        if now - self._reported < REPORT_SECONDS and not force:
             return
-        self._said = now
+        self._reported = now
         behind = max(1e-6, done - self._first)
-        eta = (now - self._began) / behind * (self.order.rounds - done)
-        total = 100 * self.order.rounds
+        eta = (now - self._began) / behind * (self.request.rounds - done)
+        total = 100 * self.request.rounds
         report = Progress(done=min(total, round(100 * done)), total=total, text=text, eta=eta)
-        self._errand.report(report)
+        self._folder_request.report(report)
 
     def _identity(self) -> str:
-        """What a checkpoint must have been made of."""
-        digest = blake2b(msgspec.json.encode(self.order))
+        """A digest of what determines a checkpoint."""
+        digest = blake2b(msgspec.json.encode(self.request))
         for sample in self._images.samples:
             digest.update(f"{sample.hash} {sample.box}".encode())
         return digest.hexdigest()
 
     def _resume(self) -> int:
-        """The first round to be done; everything else is as it was after the one before."""
+        """Load the checkpoint, if there is one; the round to continue with."""
         state = load_checkpoint(self._folder / CHECKPOINT_FILE, self._identity())
         if state is None:
             return 0
         self.setup.body.load_state_dict(state["body"])
         self.method.modules.load_state_dict(state["modules"])
         for name, own in state["optimizers"].items():
-            if name in self.method.optimizers:  # one that begins anew each round is not there yet
+            if name in self.method.optimizers:  # one that each round makes is not there yet
                 self.method.optimizers[name].load_state_dict(own)
         return int(state["round"])
 
@@ -140,8 +136,8 @@ class ClusterTraining:
         }
         save_checkpoint(self._folder / CHECKPOINT_FILE, state)
 
-    def _keep(self, found: ClusterAssignment) -> None:
-        k = self.order.clusters
+    def _write(self, found: ClusterAssignment) -> None:
+        k = self.request.clusters
         labels = by_size(found.labels, k)
         samples = [self._images.samples[row] for row in self.setup.rows]
         part = self._folder / f"{CLUSTERS_FILE}.part"
@@ -157,15 +153,15 @@ class ClusterTraining:
         os.replace(part, self._folder / CLUSTERS_FILE)
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         sizes = np.bincount(labels, minlength=k)
-        self._errand.report(Clustered(sizes=tuple(sizes.tolist())))
+        self._folder_request.report(Clustered(sizes=tuple(sizes.tolist())))
 
 
 def _batches(rows: Rows, size: int) -> list[Rows]:
-    """Whole batches; all rows at once where they make none."""
+    """Full batches; all rows at once where there are too few for one."""
     whole = len(rows) // size
     return [rows[at * size : (at + 1) * size] for at in range(whole)] or [rows]
 
 
-def cluster(errand: FolderRequest) -> None:
-    """Report Clustered for the order in the folder."""
-    ClusterTraining(errand).run()
+def cluster(folder_request: FolderRequest) -> None:
+    """Carry out the request in the folder and report Clustered."""
+    ClusterTraining(folder_request).run()

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard
 from workbench.files import check_digest
-from workbench.learning.methods import find_method
+from workbench.learning.methods import METHODS
 from workbench.learning.networks.models import Network, build_network, with_body_names
 
 
@@ -31,7 +31,7 @@ def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCar
     its weights are not those that the card was written for.
     """
     card = read_card(run_folder)
-    method = find_method(card.method)
+    method = METHODS.find(card.method)
     plain = build_network(card.backbone, card.labels, card.head, card.options)
     network = method.wrap(plain, card.backbone, method.spec.options(card.options))
     path = run_folder / WEIGHTS_FILE

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
-from workbench.learning.heads.base import Features, register
+from workbench.learning.heads.base import HEADS, Features
 
 
-@register
+@HEADS.register
 class Adaptation(Features):
     """Y_a = ReLU(W_a Y_7 + b_a), 2048 numbers, with dropout; the classifier is the second
     adaptation layer, Y_b = W_b Y_a + b_b (Oquab, Bottou, Laptev and Sivic 2014).

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec, Value
-from workbench.learning.heads.base import Features, register
+from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.second_order import narrowed, products, signed_root, unit
 
 SCALE = Parameter(
@@ -21,7 +21,7 @@ CHANNELS = Parameter(
 )
 
 
-@register
+@HEADS.register
 class Bilinear(Features):
     """G = X Xᵀ / (h · w), s = sign(G) √|G|, c = s / ‖s‖ (Lin, RoyChowdhury and Maji 2015).
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from workbench.domain.methods import Parameter, Spec, Value
-from workbench.learning.heads.base import Features, register
+from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.bilinear import CHANNELS, SCALE
 from workbench.learning.heads.second_order import (
     narrowed,
@@ -54,7 +54,7 @@ class PooledAt(torch.autograd.Function):
         return found.transpose(1, 2).reshape(maps.shape).to(maps.dtype), None, None
 
 
-@register
+@HEADS.register
 class CompactBilinear(Features):
     """The tensor sketch of Σ x xᵀ over the cells of a map, N × F × h × w -> N × d (Gao, Beijbom,
     Zhang and Darrell 2016), then signed square root and length 1, as with the bilinear head.

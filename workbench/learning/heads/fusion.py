@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
-from workbench.learning.heads.base import Features, register
+from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.bilinear import SCALE
 from workbench.learning.heads.second_order import products, signed_root, unit
 
 VARIANTS = ("1x3-3x1", "3x3", "1x1")
 
 
-@register
+@HEADS.register
 class Fusion(Features):
     """G = A Bᵀ / (h · w), s = sign(vec G) √|vec G|, c = s / ‖s‖ of the two branches that AT-CNN
     puts on the last map X, N × F × h × w -> N × (n · m).

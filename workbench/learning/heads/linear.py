@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from workbench.domain.methods import Spec, Value
-from workbench.learning.heads.base import Features, register
+from workbench.learning.heads.base import HEADS, Features
 
 
-@register
+@HEADS.register
 class Linear(Features):
     """N × F pooled features -> the same."""
 

@@ -13,7 +13,7 @@ from scipy.cluster.vq import ClusterError, kmeans2
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
-from workbench.learning.heads.base import Features, register
+from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.second_order import single
 
 SURE = 2.0  # logit of a channel's membership where its cluster says so: σ(±2) = 0.88, 0.12
@@ -21,7 +21,7 @@ EPSILON = 1e-6
 TRIES = 10
 
 
-@register
+@HEADS.register
 class Parts(Features):
     """Multi-attention pooling, N × F × h × w -> N × (P · F) (Zheng, Fu, Mei and Luo 2017).
 

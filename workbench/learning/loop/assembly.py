@@ -20,7 +20,7 @@ from workbench.learning.images.data import Images
 from workbench.learning.images.pixels import network_input
 from workbench.learning.loop.distributed import ALONE, Team
 from workbench.learning.loop.loop import Learner, Loop
-from workbench.learning.methods import Batch, Beginning, Method, Setup, find_method
+from workbench.learning.methods import METHODS, Batch, Beginning, Method, Setup
 from workbench.learning.methods.terms import class_weights
 from workbench.learning.networks.backbones import normalisation
 from workbench.learning.networks.device import Device
@@ -83,7 +83,7 @@ def kept_fresh(network: Network, modules: tuple[str, ...]) -> Generator[None, No
 def make_learner(run: RunFolder, plain: Network, images: Images | None, device: Device) -> Learner:
     """What takes steps, from a plain network with its start weights."""
     recipe, labels = run.recipe, run.labels
-    kind = find_method(recipe.method)
+    kind = METHODS.find(recipe.method)
     check_options(recipe)
     network = kind.wrap(plain, recipe.backbone, kind.spec.options(recipe.options))
     network.to(device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -131,7 +131,7 @@ def _start(run: RunFolder) -> dict[str, Tensor]:
 
 def check_options(recipe: Recipe) -> None:
     """Raise ValueRefused for options of something that the recipe does not choose."""
-    chosen = [find_head(recipe.head).spec, find_method(recipe.method).spec]
+    chosen = [find_head(recipe.head).spec, METHODS.find(recipe.method).spec]
     chosen += [penalty.spec for penalty in find_penalties(recipe.penalty)]
     names = [spec.name for spec in chosen]
     for name in recipe.options:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.methods.base import Batch, Method, Setup, register
+from workbench.learning.methods.base import METHODS, Batch, Method, Setup
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.attention import CHANNELS, Watch, attention, map_layer, masked
 from workbench.learning.networks.models import Network, explainable_layers
 
 
-@register
+@METHODS.register
 class AtCnn(Method):
     """Loss = CE(N(I)) + CE(N(I ⊙ mask)) of one network N that sees every image twice, with the
     same weights (AT-CNN).

@@ -1,4 +1,4 @@
-"""What a method offers the training loop, and the registry that finds it by name."""
+"""What a method offers the training loop, and the registry of methods."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec, Value
 from workbench.domain.recipes import Recipe
+from workbench.domain.registry import Registry
 from workbench.domain.runs import RunLabels
 from workbench.learning.images.data import Images
 from workbench.learning.networks.device import Device
@@ -84,41 +84,41 @@ class Beginning:
 
 
 class Method(ABC):
-    """Owns its forward pass and its loss. A subclass is one file with a `spec`, registered by
-    `@register`; its options are checked by the spec and lie in `self.options`."""
+    """Owns its forward pass and its loss. A subclass has a file of its own in this package, a
+    `spec` and `@METHODS.register`; `self.options` are its options, checked by the spec."""
 
     spec: ClassVar[Spec]
     on_maps: ClassVar[bool] = False  # the loss reads the images through `network` alone
-    looks = 0  # augmentations in which a batch brings as many unlabelled images
+    looks = 0  # augmentations of each unlabelled image in a batch; 0: the method uses none
 
     def __init__(self, setup: Setup) -> None:
         self.options: Options = self.spec.options(setup.recipe.options)
-        # What is kept beside the network, in checkpoints only. What learns in it came with the
-        # start weights, and learns at their rate.
+        # Kept beside the network, in checkpoints only. Parameters in it came with the start
+        # weights and learn at their rate.
         self.extra = nn.Module()
 
     @classmethod
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
-        """The network that is trained, from a plain one of the backbone `name` with its start
+        """Build the network to train from a plain one of the backbone `name` with its start
         weights; also called when a trained one is rebuilt from its card."""
         return network
 
     @classmethod
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
-        """Stop what the recipe freezes from learning; gives what stays in evaluation mode."""
+        """Freeze what the recipe freezes; return the modules that stay in evaluation mode."""
         return freeze(network.body, recipe.frozen_modules)
 
     @classmethod
     def rates(cls, network: Network, recipe: Recipe) -> Rates:
-        """Modules of the backbone with what the learning rate is multiplied with for each."""
+        """Modules of the backbone, each with its factor on the learning rate."""
         return stage_rates(network.body, recipe)
 
     def begin(self, beginning: Beginning) -> None:  # noqa: B027 - many have nothing to find out
-        """Called once before the first step of a training, never when it is gone on with: what is
-        found out here belongs in `extra`."""
+        """Called once before the first step of a training and never when it resumes: keep what is
+        found out here in `extra`."""
 
     def unlabelled(self, images: Images) -> NDArray[np.int64]:
-        """The rows of the unlabelled images to learn from, where there are `looks` at them. Raises
+        """The rows of the unlabelled images to learn from, for a method with `looks`. Raises
         KnownError where there are none."""
         return np.zeros(0, dtype=np.int64)
 
@@ -133,25 +133,12 @@ class Method(ABC):
         return float(value)
 
 
-METHODS: dict[str, type[Method]] = {}
-
-
-def register(method: type[Method]) -> type[Method]:
-    """Make a method known under the name in its spec."""
-    METHODS[method.spec.name] = method
-    return method
-
-
-def find_method(name: str) -> type[Method]:
-    """The method called `name`; raises ValueRefused naming those there are."""
-    if name not in METHODS:
-        raise ValueRefused("method", name, ", ".join(sorted(METHODS)))
-    return METHODS[name]
+METHODS: Registry[type[Method]] = Registry("method", "spec.name", __package__)
 
 
 @torch.no_grad()
 def remember(module: nn.Module, name: str, value: Tensor) -> None:
-    """Keep a tensor in a module's buffers; one of that name must have the same shape."""
+    """Keep a tensor as a buffer of a module; a buffer of that name must have the same shape."""
     known = getattr(module, name, None)
     if known is None:
         module.register_buffer(name, value.detach().clone())

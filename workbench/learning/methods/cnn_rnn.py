@@ -12,12 +12,12 @@ from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.heads import ClassHead
 from workbench.learning.methods.base import (
+    METHODS,
     Batch,
     Beginning,
     Method,
     Options,
     Setup,
-    register,
     remember,
 )
 from workbench.learning.networks.models import Network
@@ -116,7 +116,7 @@ class SequenceNetwork(Network):
         return logits
 
 
-@register
+@METHODS.register
 class CnnRnn(Method):
     """Loss: the mean over an image's steps of −log P(label said), its labels in the order of how
     frequent they are among the training images, then the end."""

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.methods.base import Batch, Beginning, Method, Setup, register, remember
+from workbench.learning.methods.base import METHODS, Batch, Beginning, Method, Setup, remember
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import feature_count, linear_probe, pooled
 from workbench.learning.networks.weights import source_head
 
 
-@register
+@METHODS.register
 class CoTuning(Method):
     """Loss = −log P(y_t|x) + λ · −Σ_s P(s|y_t) log P_s(s|x), where P_s is the source head, which
     learns on, and P(s|y_t) says what source classes a target label looks like.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from workbench.domain.methods import Spec
-from workbench.learning.methods.base import Batch, Method, Setup, register
+from workbench.learning.methods.base import METHODS, Batch, Method, Setup
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.models import Network
 
 
-@register
+@METHODS.register
 class FineTune(Method):
     """B × 3 × H × W -> the network's scores, and the loss of their labels."""
 

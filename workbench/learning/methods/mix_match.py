@@ -11,13 +11,13 @@ from torch import Tensor
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.images.data import Images
-from workbench.learning.methods.base import Batch, Method, Setup, Unlabelled, register
+from workbench.learning.methods.base import METHODS, Batch, Method, Setup, Unlabelled
 from workbench.learning.networks.models import Network, label_blocks, mirrored_columns
 
 TITLE = "MixMatch"
 
 
-@register
+@METHODS.register
 class MixMatch(Method):
     """L = L_X + λ_U · L_U (Berthelot et al. 2019, algorithm 1).
 

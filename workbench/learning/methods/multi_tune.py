@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import Recipe
-from workbench.learning.methods.base import Options, register
+from workbench.learning.methods.base import METHODS, Options
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
 from workbench.learning.optimizers import Rates, freeze, stage_rates
@@ -44,7 +44,7 @@ def _unit(features: Tensor) -> Tensor:
     return flat.view_as(features)
 
 
-@register
+@METHODS.register
 class MultiTune(FineTune):
     """Fine-tuning of both copies under one head: the first freezes what the recipe freezes, the
     second what `second_frozen` says and learns at `second_rate` times the rate."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import Recipe
-from workbench.learning.methods.base import Options, register
+from workbench.learning.methods.base import METHODS, Options
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
 from workbench.learning.optimizers import Rates, stage_rates
@@ -110,7 +110,7 @@ class SpotBody(nn.Module):
         return found
 
 
-@register
+@METHODS.register
 class SpotTune(FineTune):
     """The loss of fine-tuning; stages that the recipe freezes have no choice to make."""
 

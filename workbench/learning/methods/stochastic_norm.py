@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.methods.base import Options, register
+from workbench.learning.methods.base import METHODS, Options
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
 
@@ -42,7 +42,7 @@ class StochasticNorm2d(nn.BatchNorm2d):
         return mixed * self.weight[:, None, None] + self.bias[:, None, None]
 
 
-@register
+@METHODS.register
 class StochNorm(FineTune):
     """Fine-tuning with every batch normalisation made stochastic."""
 

@@ -1,18 +1,6 @@
-"""Penalties by name, each a term added to the loss of whatever method trains."""
+"""Penalties by name: terms added to the loss of any training method."""
 
-import importlib
-import pkgutil
-
-from workbench.learning.penalties.base import (
-    PENALTIES,
-    Penalty,
-    find_penalties,
-    register,
-    watching,
-)
+from workbench.learning.penalties.base import PENALTIES, Penalty, find_penalties, watching
 from workbench.learning.penalties.together import Penalties
 
-__all__ = ["PENALTIES", "Penalties", "Penalty", "find_penalties", "register", "watching"]
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+__all__ = ["PENALTIES", "Penalties", "Penalty", "find_penalties", "watching"]

@@ -1,4 +1,4 @@
-"""What a penalty adds to any method's loss, and the registry that finds it by name."""
+"""What a penalty adds to any method's loss, and the registry of penalties."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.domain.errors import ValueRefused
-from workbench.domain.methods import Spec, Value
+from workbench.domain.methods import NO_PENALTY, Spec, Value, penalty_names
+from workbench.domain.registry import Registry
 from workbench.learning.methods.base import Batch, Beginning, Setup
 from workbench.learning.networks.models import Network
 
@@ -20,22 +21,23 @@ Watched = dict[str, Tensor]
 
 
 class Penalty(ABC):
-    """A term that depends on the weights, or on what the network made of the batch on its way.
+    """A term that depends on the weights, or on intermediate outputs of the network. A subclass has
+    a `spec` and `@PENALTIES.register`, in a file of this package.
 
-    `watched` names the modules (for `Network.get_submodule`) whose outputs `value` is given, or
-    HEAD_INPUT; they are those of the method's first forward pass: of the batch as it is.
+    `watched` names the modules (for `Network.get_submodule`), or HEAD_INPUT, whose outputs `value`
+    is given: those of the method's first forward pass, of the batch as it is.
     """
 
     spec: ClassVar[Spec]
     watched: tuple[str, ...] = ()
-    replaces_decay = False  # it takes the place of the optimiser's weight decay
+    replaces_decay = False  # whether it replaces the optimizer's weight decay
 
     def __init__(self, setup: Setup) -> None:
         self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
-        self.extra = nn.Module()  # what is kept beside the network, in checkpoints only
+        self.extra = nn.Module()  # kept beside the network, in checkpoints only
 
     def begin(self, beginning: Beginning) -> None:  # noqa: B027 - many have nothing to find out
-        """Called once before the first step of a training, never when it is gone on with."""
+        """Called once before the first step of a training and never when it resumes."""
 
     @abstractmethod
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
@@ -48,36 +50,25 @@ class Penalty(ABC):
         return float(value)
 
 
-PENALTIES: dict[str, type[Penalty]] = {}
-NONE = "none"
+PENALTIES: Registry[type[Penalty]] = Registry("penalty", "spec.name", __package__)
 
 
-def register(penalty: type[Penalty]) -> type[Penalty]:
-    """Make a penalty known under the name in its spec."""
-    PENALTIES[penalty.spec.name] = penalty
-    return penalty
-
-
-def find_penalties(names: str) -> list[type[Penalty]]:
-    """The penalties of a recipe: "none", one, or several joined by "+".
-
-    Raises ValueRefused naming those there are.
-    """
-    if names == NONE:
-        return []
-    wanted = names.split("+")
-    if unknown := [name for name in wanted if name not in PENALTIES]:
-        allowed = ", ".join((NONE, *sorted(PENALTIES))) + ', or several joined by "+"'
+def find_penalties(value: str) -> list[type[Penalty]]:
+    """The penalties that a recipe's `penalty` names. Raises ValueRefused for an unknown one, which
+    lists what is allowed."""
+    names = penalty_names(value)
+    if unknown := [name for name in names if name not in PENALTIES]:
+        allowed = ", ".join((NO_PENALTY, *PENALTIES)) + ', or several joined by "+"'
         raise ValueRefused("penalty", unknown[0], allowed)
-    return [PENALTIES[name] for name in dict.fromkeys(wanted)]
+    return [PENALTIES[name] for name in names]
 
 
 @contextmanager
 def watching(
     network: Network, names: tuple[str, ...], first: bool = False
 ) -> Generator[Watched, None, None]:
-    """Within the block, what the named modules gave last is found in the mapping; or `first`, of
-    what can be learned from."""
+    """Within the block, the mapping holds the last output of each named module; with `first`, the
+    first one that has a gradient."""
     seen: Watched = {}
 
     def keep(name: str) -> object:

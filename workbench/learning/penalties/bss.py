@@ -9,10 +9,10 @@ from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import pooled
-from workbench.learning.penalties.base import HEAD_INPUT, Penalty, Watched, register
+from workbench.learning.penalties.base import HEAD_INPUT, PENALTIES, Penalty, Watched
 
 
-@register
+@PENALTIES.register
 class BatchSpectralShrinkage(Penalty):
     """η · Σ_{i ≤ k} σ²_{−i}: the k smallest singular values of the batch's B × D feature matrix.
 

@@ -10,10 +10,10 @@ from workbench.domain.methods import Parameter, Spec
 from workbench.learning.heads.parts import Parts, peaks
 from workbench.learning.methods.base import Batch, Setup
 from workbench.learning.networks.models import Network
-from workbench.learning.penalties.base import HEAD_INPUT, Penalty, Watched, register
+from workbench.learning.penalties.base import HEAD_INPUT, PENALTIES, Penalty, Watched
 
 
-@register
+@PENALTIES.register
 class ChannelGrouping(Penalty):
     """weight · Σ_p [Dis(A_p) + λ Div(A_p)], the mean over the batch (Zheng, Fu, Mei and Luo 2017).
 

@@ -14,9 +14,9 @@ from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import linear_probe, pooled
 from workbench.learning.penalties.base import (
     HEAD_INPUT,
+    PENALTIES,
     Penalty,
     Watched,
-    register,
     watching,
 )
 from workbench.learning.penalties.stages import stage_strengths, switched_off, unfrozen_stages
@@ -27,7 +27,7 @@ SOURCE = (
 )
 
 
-@register
+@PENALTIES.register
 class Delta(Penalty):
     """α/2 · Σ_layers Σ_j C·W_j · ‖FM_j(w, x) − FM_j(w⁰, x)‖² / (H·W), mean over the batch.
 

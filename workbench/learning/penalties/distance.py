@@ -11,7 +11,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch, Beginning, Setup, remember
 from workbench.learning.networks.models import BODY, Network
-from workbench.learning.penalties.base import Penalty, Watched, register
+from workbench.learning.penalties.base import PENALTIES, Penalty, Watched
 from workbench.learning.penalties.stages import new_modules, stage_strengths
 
 SOURCE = (
@@ -20,7 +20,7 @@ SOURCE = (
 )
 
 
-@register
+@PENALTIES.register
 class L2(Penalty):
     """α/2 · Σ w² over all weights that learn; biases and normalisation stay free."""
 
@@ -47,7 +47,7 @@ class L2(Penalty):
         )
 
 
-@register
+@PENALTIES.register
 class L2SP(Penalty):
     """α/2 · ‖w_shared − w⁰‖² + β/2 · ‖w_new‖²: w_shared are the backbone's weights that learn, w⁰
     their start weights, w_new the head's.

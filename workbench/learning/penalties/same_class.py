@@ -9,10 +9,10 @@ from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import Batch
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import pooled
-from workbench.learning.penalties.base import HEAD_INPUT, Penalty, Watched, register
+from workbench.learning.penalties.base import HEAD_INPUT, PENALTIES, Penalty, Watched
 
 
-@register
+@PENALTIES.register
 class SameClass(Penalty):
     """λ · mean over all pairs of different images of one class of ‖φ_i/‖φ_i‖ − φ_j/‖φ_j‖‖².
 

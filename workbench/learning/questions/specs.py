@@ -1,4 +1,4 @@
-"""Everything that a recipe can choose by name, for programs that do not load it."""
+"""The specs of everything that a recipe can choose by name, for programs without torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from workbench.learning.penalties import PENALTIES
 
 
 def all_specs() -> list[Spec]:
-    """Methods, penalties and heads, each kind by name."""
-    kinds = (METHODS.values(), PENALTIES.values(), HEADS.values())
-    return [spec for kind in kinds for spec in sorted((k.spec for k in kind), key=lambda s: s.name)]
+    """The specs of all methods, penalties and heads, each kind in the order of its names."""
+    return [
+        *(method.spec for method in METHODS.values()),
+        *(penalty.spec for penalty in PENALTIES.values()),
+        *(head.spec for head in HEADS.values()),
+    ]
 
 
 def main() -> int:

@@ -26,7 +26,7 @@ from workbench.app.jobs import Done, Job
 from workbench.app.similar.clustering import carried, cluster_request, cluster_task, label_clusters
 from workbench.app.similar.features import feature_source, feature_sources
 from workbench.domain.changes import Changes
-from workbench.domain.clusters import FEWEST, METHODS, Clustering, Clusters
+from workbench.domain.clusters import CLUSTERINGS, FEWEST, Clustering, Clusters
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
@@ -48,14 +48,10 @@ class GroupForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.method = QComboBox()
-        for name, title in METHODS.items():
-            self.method.addItem(title, name)
-        self.method.setToolTip(
-            self.tr(
-                "DeepCluster learns the clusters of its own features; IIC learns clusters that an "
-                "image and its augmentations share"
-            )
-        )
+        for name, spec in CLUSTERINGS.items():
+            self.method.addItem(spec.title, name)
+        said = (f"{spec.title} {spec.words}" for spec in CLUSTERINGS.values())
+        self.method.setToolTip("; ".join(said))
         self.count = QSpinBox()
         self.count.setRange(FEWEST, MOST)
         self.count.setValue(10)
@@ -302,7 +298,7 @@ class GroupPanel(QWidget):
 
     def _say_made(self, made: Clustering) -> None:
         at = time.strftime("%d %b %H:%M", time.localtime(made.made))
-        method, images = METHODS[made.method], sum(made.sizes)
+        method, images = CLUSTERINGS[made.method].title, sum(made.sizes)
         self.form.say(self.tr("{0} · {1:,} images · {2}").format(method, images, at))
         self.form.words.setToolTip(self.tr("{0} from {1}").format(method, made.words))
 
