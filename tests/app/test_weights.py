@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import threading
@@ -16,7 +17,7 @@ from workbench.app import weights
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.session import Session
 from workbench.app.training.starts import whole_start
-from workbench.domain import backbones
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Progress
@@ -69,16 +70,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    known = backbones.BACKBONES["resnet18"]
-    fake = backbones.Backbone(
-        known.name, known.title, known.stages, 224, 1.0, f"resnet18-{DIGEST}.pth"
+def server() -> Iterator[Server]:
+    fake = dataclasses.replace(
+        BACKBONES["resnet18"], megabytes=1.0, weights=f"resnet18-{DIGEST}.pth"
     )
-    monkeypatch.setitem(backbones.BACKBONES, "resnet18", fake)
     made = Server()
     thread = threading.Thread(target=made.serve_forever)
     thread.start()
-    yield made
+    with BACKBONES.temporarily("resnet18", fake):
+        yield made
     made.shutdown()
     made.server_close()
     thread.join()
@@ -181,7 +181,7 @@ def test_damaged_weights_are_downloaded_again_and_that_is_said(
 
 
 def test_damaged_weights_without_a_network_are_named_and_stay(tmp_path: Path) -> None:
-    known = backbones.BACKBONES["resnet18"]
+    known = BACKBONES["resnet18"]
     path = tmp_path / known.weights
     path.write_bytes(CONTENT)
     outcome = run_here(weights.weights_task("resnet18", "http://127.0.0.1:9/w.pth", tmp_path))

@@ -19,9 +19,10 @@ import torch.nn.functional as F  # noqa: N812
 from safetensors.torch import load_file
 from torch import Tensor
 
+from workbench.domain.backbones import IMAGENET_MEAN, IMAGENET_STD
 from workbench.learning.heads import HEADS, ClassHead, find_head
 from workbench.learning.images.pixels import load_square
-from workbench.learning.networks.backbones import IMAGENET_MEAN, IMAGENET_STD, build_body
+from workbench.learning.networks.backbones import build_body
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 RATE, EPOCHS, BATCHES = 0.05, 20, 10

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.clusters import CLUSTERINGS
 from workbench.domain.errors import ValueRefused
 from workbench.domain.registry import Registry
@@ -87,6 +88,6 @@ def test_a_package_is_read_when_it_is_first_needed(
         monkeypatch.delitem(sys.modules, module)
 
 
-@pytest.mark.parametrize("known", [CLUSTERINGS])
+@pytest.mark.parametrize("known", [BACKBONES, CLUSTERINGS])
 def test_entries_lie_under_their_own_names(known: Registry) -> None:
     assert [entry.name for entry in known.values()] == list(known)

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import save_file
 
 from tests.fixtures.run_folders import CATEGORY, VIEW
-from workbench.domain.advice import STEADY
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.networks.backbones import Squeeze, build_body
+from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.models import build_network, explainable_layers, weights_of
+from workbench.learning.networks.se_resnet import Squeeze
 from workbench.learning.networks.tv import models
 from workbench.learning.networks.weights import load_start
 from workbench.learning.optimizers import freeze
@@ -51,11 +51,11 @@ def side_of(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_advice_knows_which_networks_have_batch_normalisation(name: str) -> None:
+def test_entries_say_which_networks_have_batch_normalisation(name: str) -> None:
     with torch.device("meta"):
         body, _ = build_body(name)
     has = any(isinstance(one, torch.nn.BatchNorm2d) for one in body.modules())
-    assert has == (name not in STEADY)
+    assert has == BACKBONES[name].batch_norm
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -7,6 +7,7 @@ import torch
 
 from tests.fixtures.run_folders import Chances, draw
 from workbench.domain.assessments import REQUEST_FILE, StartRequest
+from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.features import (
     KEYS_FILE,
@@ -17,7 +18,7 @@ from workbench.domain.features import (
 )
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
 from workbench.learning.images.pixels import load_square, normalised
-from workbench.learning.networks.backbones import build_body, normalisation
+from workbench.learning.networks.backbones import build_body
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 from workbench.learning.protocol.reporting import Control, ControlRequest
 from workbench.learning.questions.features import FeatureWriter, write_features
@@ -70,7 +71,7 @@ def test_features_are_pooled_scaled_to_unit_length_and_known_by_their_images(tmp
         [load_square(tmp_path / f"{i}.png", s.rect, 48) for i, s in enumerate(pictures[:5])]
     )
     with torch.no_grad():
-        planes = normalised(squares.permute(0, 3, 1, 2), *normalisation("simpleconv3"))
+        planes = normalised(squares.permute(0, 3, 1, 2), *backbone("simpleconv3").normalisation)
         features = body(planes).double().numpy()
     expected = features / np.linalg.norm(features, axis=1, keepdims=True)
     np.testing.assert_allclose(index.rows, expected, atol=2e-3)

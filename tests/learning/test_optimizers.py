@@ -17,7 +17,7 @@ from workbench.learning.methods import METHODS, Setup
 from workbench.learning.networks.device import choose_device, free_memory
 from workbench.learning.networks.models import build_network
 from workbench.learning.optimizers import Average, make_optimizer, rate_factor, set_rate
-from workbench.learning.precision import choose_precision
+from workbench.learning.precision import choose_precision, choose_threads
 from workbench.learning.protocol.failures import broken
 from workbench.learning.protocol.reporting import ControlRequest
 
@@ -68,6 +68,12 @@ def test_precision_is_what_was_asked(asked: str, backbone: str, given: str) -> N
     network = build_network("simpleconv3", RunLabels(CATEGORY))
     method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
     assert choose_precision(recipe, choose_device(), network, method, print) == given
+
+
+@pytest.mark.parametrize(("backbone", "threads"), [("simpleconv3", 1), ("squeezenet1_1", 2)])
+def test_a_tiny_network_is_trained_on_one_thread(backbone: str, threads: int) -> None:
+    torch.set_num_threads(2)  # until the end of this test
+    assert choose_threads(complete({**TINY, "backbone": backbone}, {})) == threads
 
 
 def test_automatic_precision_is_one_that_runs_and_leaves_the_network_alone() -> None:

@@ -65,8 +65,9 @@ def weights(tmp_path, monkeypatch):
     known = dataclasses.replace(
         backbone("squeezenet1_1"), weights=f"squeezenet1_1-{digest[:8]}.pth"
     )
-    monkeypatch.setitem(BACKBONES, known.name, known)
     (folder / "weights.pth").rename(folder / known.weights)
+    with BACKBONES.temporarily(known.name, known):
+        yield
 
 
 @pytest.fixture

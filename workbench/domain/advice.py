@@ -6,11 +6,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workbench.domain.backbones import BACKBONES, backbone
+from workbench.domain.backbones import (
+    BACKBONES,
+    DEFAULT_BACKBONE,
+    SMALL_CROP_BACKBONE,
+    Backbone,
+    backbone,
+)
 from workbench.domain.recipes import ADAMW_SHARE
 
 FEW = 40  # training images of the rarest class under which most stages stay frozen
 LARGE = 400  # training images per class from which none does
+SMALL_SIDE = 64  # pixels of the shorter side up to which crops get the network for small ones
 UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
 EPOCHS = 20
 STEPS = 180  # that a training takes at least: 20 epochs of 288 images
@@ -21,29 +28,8 @@ TWICE = (
     "which is seldom wanted."
 )
 
-# the deepest stage that stays as it is where images are few; "block3" for those not named
-FROZEN = {
-    "squeezenet1_0": "fire5",
-    "squeezenet1_1": "fire5",
-    "resnet18": "layer2",
-    "resnet50": "layer2",
-    "resnext50_32x4d": "layer2",
-    "se_resnet50": "layer2",
-    "mobilenet_v2": "block6",
-    "densenet121": "block2",
-    "googlenet": "3b",
-    "inception_v3": "5d",
-    "alexnet": "conv3",
-    "simpleconv3": "none",
-    "lenet5": "none",
-}
-FROZEN_WITH_FEW = {"squeezenet1_0": "fire7", "squeezenet1_1": "fire7"}  # none other was measured
-SECOND_ORDER = ("squeezenet1_0", "squeezenet1_1")  # bodies for which the head below was measured
-# without batch normalisation, which small batches upset: they keep the rate at any batch
-STEADY = ("squeezenet1_0", "squeezenet1_1", "alexnet", "vgg11", "vgg13", "vgg16", "lenet5")
-HEAD = "compact-bilinear"
 TWO_LOSSES = ("at-cnn",)  # methods that add up two losses of a label
-QUICK_HEADS = (HEAD, "bilinear", "fusion")
+QUICK_HEADS = ("compact-bilinear", "bilinear", "fusion")
 
 
 @dataclass(frozen=True)
@@ -78,23 +64,25 @@ def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
     """The recipe keys an expert would set for `facts`, given what is `chosen` already."""
     values: dict[str, object] = {}
     reasons: list[tuple[str, str]] = []
-    default = "simpleconv3" if facts.crops and facts.shorter_side <= 64 else "squeezenet1_1"
+    small_crops = facts.crops and facts.shorter_side <= SMALL_SIDE
+    default = SMALL_CROP_BACKBONE if small_crops else DEFAULT_BACKBONE
     name = str(chosen.get("backbone", default))
     values["backbone"] = name
-    known = BACKBONES.get(name)
-    without = known is not None and not known.weights
-    from_scratch = chosen.get("start") == "none" or (without and "start" not in chosen)
-    if known is not None and known.input_size != 224:
+    known = BACKBONES.get(name, backbone(DEFAULT_BACKBONE))  # `complete` refuses an unknown name
+    default_start = "imagenet" if known.weights else "none"
+    from_scratch = chosen.get("start", default_start) == "none"
+    if known.input_size != 224:
         values["image_size"] = known.input_size
-    if name == "simpleconv3":
-        _simpleconv3(values, reasons)
+    if known.recipe:
+        values.update(known.recipe)
+        reasons.extend(known.reasons)
     elif from_scratch:
         _scratch(values, reasons)
     else:
-        if name in SECOND_ORDER:
-            values["head"] = HEAD
+        if known.head:
+            values["head"] = known.head
             reasons.append(("head", "Products of features tell look-alikes apart."))
-        _transfer(facts, name, chosen, values, reasons)
+        _transfer(facts, known, chosen, values, reasons)
     if chosen.get("optimizer") == "adamw":
         _calmer(values, reasons)
     if "five" in str(chosen.get("test_crops")):
@@ -129,7 +117,7 @@ def _balance(
 
 def _transfer(
     facts: DataFacts,
-    name: str,
+    known: Backbone,
     chosen: Mapping[str, object],
     values: dict[str, object],
     reasons: list[tuple[str, str]],
@@ -138,15 +126,15 @@ def _transfer(
     if chosen.get("method") in TWO_LOSSES:
         values["learning_rate"] = 0.0025
         reasons.append(("learning_rate", "Its loss is a sum of two, so half the rate is enough."))
-    _length(facts, name, chosen, values, reasons)
-    frozen = FROZEN.get(name, "block3")
+    _length(facts, known, chosen, values, reasons)
+    frozen = known.advised_frozen
     per_class = facts.train / max(1, len(facts.class_counts))
     rarest = min((count for count in facts.class_counts if count), default=0)
     if per_class >= LARGE:
         frozen = "none"
         reasons.append(("frozen", f"{per_class:.0f} images per class are enough to tune all."))
-    elif rarest < FEW and name in FROZEN_WITH_FEW:
-        frozen = FROZEN_WITH_FEW[name]
+    elif rarest < FEW and known.frozen_with_few:
+        frozen = known.frozen_with_few
         reasons.append(
             ("frozen", f"With {rarest} images of the rarest class most stages stay as they are.")
         )
@@ -159,7 +147,7 @@ def _transfer(
 
 def _length(
     facts: DataFacts,
-    name: str,
+    known: Backbone,
     chosen: Mapping[str, object],
     values: dict[str, object],
     reasons: list[tuple[str, str]],
@@ -171,7 +159,7 @@ def _length(
         return
     own = chosen.get("batch")
     size = own if isinstance(own, int) and own > 0 else None
-    epochs, batch, share = length_of(name, facts.train, size)
+    epochs, batch, share = length_of(known, facts.train, size)
     values.update(epochs=epochs, batch=batch)
     if share < 1:
         values["learning_rate"] = float(str(values["learning_rate"])) * share
@@ -182,15 +170,16 @@ def _length(
         reasons.append(("epochs", said))
 
 
-def length_of(name: str, images: int, own: int | None = None) -> tuple[int, int, float]:
-    """Epochs and batch of a backbone for so many training images (0: unknown, as of many), where a
-    person has not set her `own` batch, and the share of the usual rate: with batch normalisation it
-    falls with the batch (Goyal et al. 2017, Accurate, large minibatch SGD)."""
+def length_of(known: Backbone, images: int, own: int | None = None) -> tuple[int, int, float]:
+    """Epochs, batch size and share of the usual rate for a backbone and so many training images (0:
+    unknown, treated as many). `own` is the batch size where a person chose one. With batch
+    normalisation the rate falls with the batch (Goyal et al. 2017, Accurate, large minibatch
+    SGD)."""
     usual = SMALL_BATCHES[-1][0]
     few = images or STEPS * usual
     batch = next(size for size, most in SMALL_BATCHES if few < most)
     epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(few / (own or batch))))
-    share = 1.0 if name in STEADY else min(1.0, (own or batch) / usual)
+    share = min(1.0, (own or batch) / usual) if known.batch_norm else 1.0
     return epochs, batch, share
 
 
@@ -202,26 +191,6 @@ def _room_for_crops(
     if isinstance(size, int) and isinstance(side, int) and side <= size:
         values["test_resize"] = round(size * TEST_MARGIN)
         reasons.append(("test_resize", "Five crops are cut from a square that is larger."))
-
-
-def _simpleconv3(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
-    values.update(
-        start="none",
-        image_size=48,
-        test_resize=60,
-        learning_rate=0.04,
-        head_factor=1.0,
-        schedule="constant",
-        averaging=0.2,
-        weight_decay=2e-3,
-        batch=32,
-        epochs=120,
-        rotation=20.0,
-        crop_scale=0.5,
-        brightness=0.0,
-    )
-    reasons.append(("epochs", "A small network from scratch needs many short epochs."))
-    reasons.append(("backbone", "It takes light and colour off each crop and learns shapes."))
 
 
 def _scratch(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
@@ -257,9 +226,10 @@ class TransferFacts:
     @property
     def length(self) -> tuple[int, float]:
         """Epochs, and the share of the usual rate, of the head that is advised."""
-        if self.backbone in SECOND_ORDER:
+        known = backbone(self.backbone)
+        if known.head in QUICK_HEADS:
             return EPOCHS, 1.0
-        epochs, _, share = length_of(self.backbone, self.train_images)
+        epochs, _, share = length_of(known, self.train_images)
         return epochs, share
 
     @property

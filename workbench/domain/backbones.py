@@ -1,33 +1,57 @@
-"""Everything known of a backbone without loading it: stages, input size, ImageNet weights."""
+"""Backbones: everything about one network that is known without loading it, in one entry."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.registry import Registry
 
 WEIGHTS_ADDRESS = "https://download.pytorch.org/models/"
+DEFAULT_BACKBONE = "squeezenet1_1"
+SMALL_CROP_BACKBONE = "simpleconv3"
+UNRANKED = 99
+
+Colour = tuple[float, float, float]  # a number per RGB channel, whose values lie in [0, 1]
+IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
+IMAGENET_STD: Colour = (0.229, 0.224, 0.225)
+HALF: Colour = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A freezable step of a backbone: `modules` are the prefixes of its parameters' names."""
+    """A part of a backbone that can be frozen; `modules` are the prefixes of its parameters'
+    names."""
 
     name: str
     modules: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """A network family member. `weights` is a file name under torchvision's address whose part
-    between the last "-" and ".pth" is the start of its SHA-256; "" where there are no weights.
-    Stages lie in the order in which an image meets them and hold every parameter once. `least` is
-    the side of the smallest square, in pixels, that the network can take."""
+    """One network. `learning.networks.backbones` has its builder, under the same name.
+
+    stages: in the order in which an image passes them; together they hold every parameter once.
+    input_size: side of the square input, in pixels; least: the smallest that works.
+    weights: file name of the ImageNet weights below WEIGHTS_ADDRESS, "" where there are none; the
+    part between the last "-" and ".pth" is the start of the file's SHA-256. megabytes: their size,
+    or what they would have. mean, std: how inputs are normalised. batch_norm: whether it has batch
+    normalisation, which small batches disturb. tiny: too small to gain from several threads or
+    from another number format.
+    classifier_on_maps: its ImageNet classifier scores each cell of the last map, which are then
+    averaged.
+
+    What was measured: head: the one to advise, "" for the linear head. frozen: the deepest stage
+    to freeze when images are few, "none", or "" where nobody measured; frozen_with_few: the same
+    for very few images. recipe: keys that replace the general advice, and reasons, as (key,
+    sentence), for them. feature_rank: which ImageNet weights to compare images by first, the
+    smallest rank wins.
+    """
 
     name: str
     title: str
@@ -36,10 +60,32 @@ class Backbone:
     megabytes: float
     weights: str = ""
     least: int = 32
+    mean: Colour = IMAGENET_MEAN
+    std: Colour = IMAGENET_STD
+    batch_norm: bool = True
+    tiny: bool = False
+    classifier_on_maps: bool = False
+    head: str = ""
+    frozen: str = ""
+    frozen_with_few: str = ""
+    recipe: Mapping[str, object] = field(default_factory=dict, hash=False)
+    reasons: tuple[tuple[str, str], ...] = ()
+    feature_rank: int = UNRANKED
 
     @property
     def stage_names(self) -> tuple[str, ...]:
         return tuple(stage.name for stage in self.stages)
+
+    @property
+    def advised_frozen(self) -> str:
+        """The deepest stage to freeze when images are few: where nobody measured, the end of the
+        lower third."""
+        return self.frozen or self.stage_names[len(self.stages) // 3]
+
+    @property
+    def normalisation(self) -> tuple[Colour, Colour]:
+        """Mean and standard deviation of the input, per channel."""
+        return self.mean, self.std
 
     @property
     def weights_address(self) -> str:
@@ -51,7 +97,8 @@ class Backbone:
         return self.weights.rsplit("-", 1)[-1].removesuffix(".pth") if self.weights else ""
 
     def frozen_modules(self, frozen: str) -> tuple[str, ...]:
-        """Parameter-name prefixes frozen by `frozen`: "none", "all", or the last frozen stage."""
+        """Name prefixes of the parameters that `frozen` ("none", "all", or the deepest frozen
+        stage) freezes. Raises ValueRefused for an unknown stage."""
         if frozen == "none":
             return ()
         if frozen == "all":
@@ -62,16 +109,83 @@ class Backbone:
         return tuple(m for stage in self.stages[: last + 1] for m in stage.modules)
 
 
-def _squeezenet(name: str, title: str, fires: tuple[int, ...], weights: str) -> Backbone:
+BACKBONES: Registry[Backbone] = Registry("backbone")
+
+
+def _squeezenet(
+    name: str, title: str, fires: tuple[int, ...], weights: str, feature_rank: int = UNRANKED
+) -> Backbone:
     conv1 = Stage("conv1", ("features.0",))
-    stages = [Stage(f"fire{i + 2}", (f"features.{at}",)) for i, at in enumerate(fires)]
-    return Backbone(name, title, (conv1, *stages), 224, 5.0, weights)
-
-
-def _resnet(name: str, title: str, megabytes: float, weights: str) -> Backbone:
-    layers = tuple(Stage(f"layer{i}", (f"layer{i}",)) for i in (1, 2, 3, 4))
     return Backbone(
-        name, title, (Stage("conv1", ("conv1", "bn1")), *layers), 224, megabytes, weights
+        name=name,
+        title=title,
+        stages=(conv1, *(Stage(f"fire{i + 2}", (f"features.{at}",)) for i, at in enumerate(fires))),
+        input_size=224,
+        megabytes=5.0,
+        weights=weights,
+        batch_norm=False,
+        classifier_on_maps=True,
+        head="compact-bilinear",
+        frozen="fire5",
+        frozen_with_few="fire7",
+        feature_rank=feature_rank,
+    )
+
+
+BACKBONES.register(
+    _squeezenet(
+        "squeezenet1_0",
+        "SqueezeNet 1.0",
+        (3, 4, 5, 7, 8, 9, 10, 12),
+        "squeezenet1_0-b66bff10.pth",
+    )
+)
+BACKBONES.register(
+    _squeezenet(
+        "squeezenet1_1",
+        "SqueezeNet 1.1",
+        (3, 4, 6, 7, 9, 10, 11, 12),
+        "squeezenet1_1-b8a52dc0.pth",
+        feature_rank=5,
+    )
+)
+
+
+def _resnet(
+    name: str, title: str, megabytes: float, weights: str = "", feature_rank: int = UNRANKED
+) -> Backbone:
+    layers = (Stage(f"layer{i}", (f"layer{i}",)) for i in (1, 2, 3, 4))
+    return Backbone(
+        name=name,
+        title=title,
+        stages=(Stage("conv1", ("conv1", "bn1")), *layers),
+        input_size=224,
+        megabytes=megabytes,
+        weights=weights,
+        frozen="layer2",
+        feature_rank=feature_rank,
+    )
+
+
+BACKBONES.register(_resnet("resnet18", "ResNet-18", 46.8, "resnet18-f37072fd.pth", feature_rank=2))
+BACKBONES.register(_resnet("resnet50", "ResNet-50", 102.5, "resnet50-0676ba61.pth", feature_rank=1))
+
+
+def _vgg(
+    name: str, title: str, blocks: tuple[tuple[int, ...], ...], megabytes: float, weights: str
+) -> Backbone:
+    convs = (
+        Stage(f"block{i}", _sequential("features", at)) for i, at in enumerate(blocks, start=1)
+    )
+    full = (Stage("fc6", ("classifier.0",)), Stage("fc7", ("classifier.3",)))
+    return Backbone(
+        name=name,
+        title=title,
+        stages=(*convs, *full),
+        input_size=224,
+        megabytes=megabytes,
+        weights=weights,
+        batch_norm=False,
     )
 
 
@@ -79,157 +193,202 @@ def _sequential(prefix: str, at: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"{prefix}.{i}" for i in at)
 
 
-def _vgg(
-    name: str, title: str, blocks: tuple[tuple[int, ...], ...], megabytes: float, weights: str
-) -> Backbone:
-    convs = tuple(
-        Stage(f"block{i}", _sequential("features", at)) for i, at in enumerate(blocks, start=1)
+BACKBONES.register(
+    _vgg(
+        "vgg11",
+        "VGG-11",
+        ((0,), (3,), (6, 8), (11, 13), (16, 18)),
+        531.4,
+        "vgg11-8a719046.pth",
     )
-    full = (Stage("fc6", ("classifier.0",)), Stage("fc7", ("classifier.3",)))
-    return Backbone(name, title, (*convs, *full), 224, megabytes, weights)
+)
+BACKBONES.register(
+    _vgg(
+        "vgg13",
+        "VGG-13",
+        ((0, 2), (5, 7), (10, 12), (15, 17), (20, 22)),
+        532.2,
+        "vgg13-19584684.pth",
+    )
+)
+BACKBONES.register(
+    _vgg(
+        "vgg16",
+        "VGG-16",
+        ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28)),
+        553.4,
+        "vgg16-397923af.pth",
+    )
+)
 
 
-def _mobile(name: str, title: str, last: int, megabytes: float, weights: str) -> Backbone:
-    """MobileNetV2 and EfficientNet: features.0 to features.`last`, the outer two convolutions."""
+def _mobile_stages(last: int) -> tuple[Stage, ...]:
+    """Of MobileNetV2 and EfficientNet: features.0 to features.`last`, of which the first and the
+    last are single convolutions."""
     outer = {0: "conv1", last: "conv2"}
-    stages = tuple(
-        Stage(outer.get(i, f"block{i}"), _sequential("features", (i,))) for i in range(last + 1)
+    return tuple(Stage(outer.get(i, f"block{i}"), (f"features.{i}",)) for i in range(last + 1))
+
+
+BACKBONES.register(
+    Backbone(
+        name="mobilenet_v2",
+        title="MobileNetV2",
+        stages=_mobile_stages(18),
+        input_size=224,
+        megabytes=14.2,
+        weights="mobilenet_v2-b0353104.pth",
+        frozen="block6",
+        feature_rank=3,
     )
-    return Backbone(name, title, stages, 224, megabytes, weights)
-
-
-def _inception(
-    name: str,
-    title: str,
-    modules: str,
-    input_size: int,
-    megabytes: float,
-    weights: str,
-    least: int = 32,
-) -> Backbone:
-    """GoogLeNet and Inception-v3, each of whose modules is a stage: "stage:module …"."""
-    pairs = [named.split(":") for named in modules.split()]
-    stages = tuple(Stage(stage, (module,)) for stage, module in pairs)
-    return Backbone(name, title, stages, input_size, megabytes, weights, least)
-
-
-_GOOGLENET = (
-    "conv1:conv1 conv2:conv2 conv3:conv3 3a:inception3a 3b:inception3b 4a:inception4a "
-    "4b:inception4b 4c:inception4c 4d:inception4d 4e:inception4e 5a:inception5a 5b:inception5b"
 )
-_INCEPTION_V3 = (
-    "conv1:Conv2d_1a_3x3 conv2:Conv2d_2a_3x3 conv3:Conv2d_2b_3x3 conv4:Conv2d_3b_1x1 "
-    "conv5:Conv2d_4a_3x3 5b:Mixed_5b 5c:Mixed_5c 5d:Mixed_5d 6a:Mixed_6a 6b:Mixed_6b 6c:Mixed_6c "
-    "6d:Mixed_6d 6e:Mixed_6e 7a:Mixed_7a 7b:Mixed_7b 7c:Mixed_7c"
-)
-
-_DENSENET = Backbone(
-    "densenet121",
-    "DenseNet-121",
-    (
-        Stage("conv1", ("features.conv0", "features.norm0")),
-        *(
-            Stage(f"block{i}", (f"features.denseblock{i}", f"features.transition{i}"))
-            for i in (1, 2, 3)
+BACKBONES.register(
+    Backbone(
+        name="alexnet",
+        title="AlexNet",
+        stages=(
+            Stage("conv1", ("features.0",)),
+            Stage("conv2", ("features.3",)),
+            Stage("conv3", ("features.6",)),
+            Stage("conv4", ("features.8",)),
+            Stage("conv5", ("features.10",)),
+            Stage("fc6", ("classifier.1",)),
+            Stage("fc7", ("classifier.4",)),
         ),
-        Stage("block4", ("features.denseblock4", "features.norm5")),
-    ),
-    224,
-    32.3,
-    "densenet121-a639ec97.pth",
-)
-
-_LENET5 = Backbone(
-    "lenet5",
-    "LeNet-5",
-    tuple(Stage(name, (name,)) for name in ("conv1", "conv2", "conv3", "fc1")),
-    32,
-    0.2,
-)
-
-_ALEXNET = Backbone(
-    "alexnet",
-    "AlexNet",
-    (
-        *(Stage(f"conv{n}", (f"features.{at}",)) for n, at in enumerate((0, 3, 6, 8, 10), start=1)),
-        Stage("fc6", ("classifier.1",)),
-        Stage("fc7", ("classifier.4",)),
-    ),
-    224,
-    244.4,
-    "alexnet-owt-7be5be79.pth",
-    least=63,
-)
-
-_SIMPLECONV3 = Backbone(
-    "simpleconv3",
-    "Simpleconv3",
-    (
-        *(Stage(f"conv{n}", (f"conv{n}", f"bn{n}")) for n in (1, 2, 3)),
-        Stage("fc1", ("fc1",)),
-        Stage("fc2", ("fc2",)),
-    ),
-    48,
-    3.8,
-)
-
-_VGG11 = ((0,), (3,), (6, 8), (11, 13), (16, 18))
-_VGG13 = ((0, 2), (5, 7), (10, 12), (15, 17), (20, 22))
-_VGG16 = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
-
-BACKBONES: dict[str, Backbone] = {
-    backbone.name: backbone
-    for backbone in (
-        _squeezenet(
-            "squeezenet1_0",
-            "SqueezeNet 1.0",
-            (3, 4, 5, 7, 8, 9, 10, 12),
-            "squeezenet1_0-b66bff10.pth",
-        ),
-        _squeezenet(
-            "squeezenet1_1",
-            "SqueezeNet 1.1",
-            (3, 4, 6, 7, 9, 10, 11, 12),
-            "squeezenet1_1-b8a52dc0.pth",
-        ),
-        _resnet("resnet18", "ResNet-18", 46.8, "resnet18-f37072fd.pth"),
-        _resnet("resnet50", "ResNet-50", 102.5, "resnet50-0676ba61.pth"),
-        _vgg("vgg11", "VGG-11", _VGG11, 531.4, "vgg11-8a719046.pth"),
-        _vgg("vgg13", "VGG-13", _VGG13, 532.2, "vgg13-19584684.pth"),
-        _vgg("vgg16", "VGG-16", _VGG16, 553.4, "vgg16-397923af.pth"),
-        _mobile("mobilenet_v2", "MobileNetV2", 18, 14.2, "mobilenet_v2-b0353104.pth"),
-        _ALEXNET,
-        _inception("googlenet", "GoogLeNet", _GOOGLENET, 224, 52.1, "googlenet-1378be20.pth"),
-        _inception(
-            "inception_v3",
-            "Inception-v3",
-            _INCEPTION_V3,
-            299,
-            108.9,
-            "inception_v3_google-0cc3c7bd.pth",
-            least=75,
-        ),
-        _resnet("resnext50_32x4d", "ResNeXt-50 32×4d", 100.4, "resnext50_32x4d-7cdf4587.pth"),
-        _DENSENET,
-        _resnet("se_resnet50", "SE-ResNet-50", 112.6, ""),
-        _mobile(
-            "efficientnet_b0",
-            "EfficientNet-B0",
-            8,
-            21.4,
-            "efficientnet_b0_rwightman-7f5810bc.pth",
-        ),
-        _LENET5,
-        _SIMPLECONV3,
+        input_size=224,
+        least=63,
+        megabytes=244.4,
+        weights="alexnet-owt-7be5be79.pth",
+        batch_norm=False,
+        frozen="conv3",
     )
-}
+)
+
+
+def _named_stages(pairs: str) -> tuple[Stage, ...]:
+    """Stages of one module each, written as "stage:module stage:module …"."""
+    split = (pair.split(":") for pair in pairs.split())
+    return tuple(Stage(stage, (module,)) for stage, module in split)
+
+
+BACKBONES.register(
+    Backbone(
+        name="googlenet",
+        title="GoogLeNet",
+        stages=_named_stages(
+            "conv1:conv1 conv2:conv2 conv3:conv3 3a:inception3a 3b:inception3b 4a:inception4a "
+            "4b:inception4b 4c:inception4c 4d:inception4d 4e:inception4e 5a:inception5a "
+            "5b:inception5b"
+        ),
+        input_size=224,
+        megabytes=52.1,
+        weights="googlenet-1378be20.pth",
+        frozen="3b",
+    )
+)
+BACKBONES.register(
+    Backbone(
+        name="inception_v3",
+        title="Inception-v3",
+        stages=_named_stages(
+            "conv1:Conv2d_1a_3x3 conv2:Conv2d_2a_3x3 conv3:Conv2d_2b_3x3 conv4:Conv2d_3b_1x1 "
+            "conv5:Conv2d_4a_3x3 5b:Mixed_5b 5c:Mixed_5c 5d:Mixed_5d 6a:Mixed_6a 6b:Mixed_6b "
+            "6c:Mixed_6c 6d:Mixed_6d 6e:Mixed_6e 7a:Mixed_7a 7b:Mixed_7b 7c:Mixed_7c"
+        ),
+        input_size=299,
+        least=75,
+        megabytes=108.9,
+        weights="inception_v3_google-0cc3c7bd.pth",
+        frozen="5d",
+    )
+)
+BACKBONES.register(
+    _resnet("resnext50_32x4d", "ResNeXt-50 32×4d", 100.4, "resnext50_32x4d-7cdf4587.pth")
+)
+BACKBONES.register(
+    Backbone(
+        name="densenet121",
+        title="DenseNet-121",
+        stages=(
+            Stage("conv1", ("features.conv0", "features.norm0")),
+            Stage("block1", ("features.denseblock1", "features.transition1")),
+            Stage("block2", ("features.denseblock2", "features.transition2")),
+            Stage("block3", ("features.denseblock3", "features.transition3")),
+            Stage("block4", ("features.denseblock4", "features.norm5")),
+        ),
+        input_size=224,
+        megabytes=32.3,
+        weights="densenet121-a639ec97.pth",
+        frozen="block2",
+    )
+)
+BACKBONES.register(_resnet("se_resnet50", "SE-ResNet-50", 112.6))
+BACKBONES.register(
+    Backbone(
+        name="efficientnet_b0",
+        title="EfficientNet-B0",
+        stages=_mobile_stages(8),
+        input_size=224,
+        megabytes=21.4,
+        weights="efficientnet_b0_rwightman-7f5810bc.pth",
+        feature_rank=4,
+    )
+)
+BACKBONES.register(
+    Backbone(
+        name="lenet5",
+        title="LeNet-5",
+        stages=_named_stages("conv1:conv1 conv2:conv2 conv3:conv3 fc1:fc1"),
+        input_size=32,
+        megabytes=0.2,
+        mean=HALF,
+        std=HALF,
+        batch_norm=False,
+        frozen="none",
+    )
+)
+BACKBONES.register(
+    Backbone(
+        name="simpleconv3",
+        title="Simpleconv3",
+        stages=(
+            Stage("conv1", ("conv1", "bn1")),
+            Stage("conv2", ("conv2", "bn2")),
+            Stage("conv3", ("conv3", "bn3")),
+            Stage("fc1", ("fc1",)),
+            Stage("fc2", ("fc2",)),
+        ),
+        input_size=48,
+        megabytes=3.8,
+        mean=HALF,
+        std=HALF,
+        tiny=True,
+        frozen="none",
+        recipe={
+            "start": "none",
+            "image_size": 48,
+            "test_resize": 60,
+            "learning_rate": 0.04,
+            "head_factor": 1.0,
+            "schedule": "constant",
+            "averaging": 0.2,
+            "weight_decay": 2e-3,
+            "batch": 32,
+            "epochs": 120,
+            "rotation": 20.0,
+            "crop_scale": 0.5,
+            "brightness": 0.0,
+        },
+        reasons=(
+            ("epochs", "A small network from scratch needs many short epochs."),
+            ("backbone", "It takes light and colour off each crop and learns shapes."),
+        ),
+    )
+)
 
 
 def backbone(name: str) -> Backbone:
-    """The backbone called `name`; raises ValueRefused naming those there are."""
-    if name not in BACKBONES:
-        raise ValueRefused("backbone", name, ", ".join(BACKBONES))
-    return BACKBONES[name]
+    """The backbone called `name`. Raises ValueRefused, which lists the known names."""
+    return BACKBONES.find(name)
 
 
 Factor = Annotated[float, Meta(ge=0.0)]
@@ -238,9 +397,9 @@ Factor = Annotated[float, Meta(ge=0.0)]
 class StageRule(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """What a recipe says of one stage, over the whole recipe's own keys.
+    """What a recipe sets for one stage, in place of its settings for all.
 
-    start: "transferred" takes the start weights, "new" draws fresh ones. frozen: None leaves it to
+    start: "transferred" takes the start weights, "new" draws random ones. frozen: None leaves it to
     the recipe's `frozen`. rate and penalty multiply the recipe's learning rate and the strength of
     penalties on this stage.
     """
@@ -256,7 +415,7 @@ PLAIN = StageRule()
 
 
 def check_rules(known: Backbone, frozen: str, rules: Rules) -> None:
-    """Raise ValueRefused for a stage that the backbone has not, or that is new and frozen."""
+    """Raise ValueRefused for an unknown stage, or one that is both new and frozen."""
     for name in rules:
         if name not in known.stage_names:
             raise ValueRefused(f"stages.{name}", name, ", ".join(known.stage_names))
@@ -266,18 +425,18 @@ def check_rules(known: Backbone, frozen: str, rules: Rules) -> None:
 
 
 def frozen_stages(known: Backbone, frozen: str, rules: Rules) -> tuple[str, ...]:
-    """The stages that stay as they are, by a recipe's `frozen` and its rules."""
+    """The names of the frozen stages, by a recipe's `frozen` and its rules for single stages."""
     below = set(known.frozen_modules(frozen))
-    stay = []
+    found = []
     for stage in known.stages:
-        said = rules.get(stage.name, PLAIN).frozen
-        if below.issuperset(stage.modules) if said is None else said:
-            stay.append(stage.name)
-    return tuple(stay)
+        own = rules.get(stage.name, PLAIN).frozen
+        if below.issuperset(stage.modules) if own is None else own:
+            found.append(stage.name)
+    return tuple(found)
 
 
 def modules_of(known: Backbone, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The module prefixes of stages, in the order of the backbone."""
+    """The module prefixes of the named stages, in the backbone's order."""
     return tuple(m for stage in known.stages if stage.name in names for m in stage.modules)
 
 
@@ -290,7 +449,7 @@ PRESETS: dict[str, str] = {
 
 
 def preset(known: Backbone, name: str) -> dict[str, StageRule]:
-    """The rules of a preset; raises ValueRefused for an unknown one."""
+    """The rules of a preset. Raises ValueRefused for an unknown one."""
     if name not in PRESETS:
         raise ValueRefused("preset", name, ", ".join(PRESETS))
     names = known.stage_names

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from workbench.domain.backbones import (
     BACKBONES,
+    DEFAULT_BACKBONE,
     StageRule,
     backbone,
     check_rules,
@@ -59,7 +60,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """
 
     target: str
-    backbone: str = "squeezenet1_1"
+    backbone: str = DEFAULT_BACKBONE
     start: str = "imagenet"
     frozen: str = "none"
     stages: dict[str, StageRule] = {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from workbench.domain.backbones import backbone
+from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.relatedness import SourceRelatedness
 
@@ -80,7 +80,7 @@ def frozen_stage(name: str, layers: int) -> str:
         raise KnownError(
             f"{backbone(name).title} has {len(stages)} stages; {layers} of them cannot be kept "
             "while others learn.",
-            "Choose a deeper backbone, such as squeezenet1_1.",
+            f"Choose a deeper backbone, such as {DEFAULT_BACKBONE}.",
         )
     return stages[layers - 1]
 

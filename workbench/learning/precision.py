@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from workbench.domain.backbones import backbone
 from workbench.domain.recipes import Recipe
 from workbench.learning.methods import Batch, Method, Unlabelled
 from workbench.learning.networks.device import Device, synchronise
@@ -16,7 +17,6 @@ from workbench.learning.networks.models import Network
 
 GAIN = 0.9  # bf16 must take less than this share of the time of fp32 to be chosen
 TRIED = 8  # images of a timed step on a CPU
-TINY = ("simpleconv3",)  # too small to gain from threads or from another number format
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -35,7 +35,7 @@ def choose_precision(
         return "fp32"
     if recipe.precision != "auto":
         return recipe.precision
-    if device.kind == "mps" or recipe.backbone in TINY:
+    if device.kind == "mps" or backbone(recipe.backbone).tiny:
         return "fp32"
     if device.kind == "cuda" and not torch.cuda.is_bf16_supported():
         return "fp32"
@@ -52,7 +52,7 @@ def choose_precision(
 def choose_threads(recipe: Recipe) -> int:
     """How many CPU threads to train with: one for a network so small that sharing its work costs
     more than it saves, else all. A rule, not a measurement: runs of one recipe stay the same."""
-    return 1 if recipe.backbone in TINY else torch.get_num_threads()
+    return 1 if backbone(recipe.backbone).tiny else torch.get_num_threads()
 
 
 def grey_batch(count: int, size: int, device: Device, looks: int) -> Batch:

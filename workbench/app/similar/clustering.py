@@ -16,7 +16,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.learner import ask
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, check_weights
-from workbench.domain.advice import FROZEN
+from workbench.domain.backbones import backbone
 from workbench.domain.clusters import CLUSTERINGS, FEWEST, Clustering, ClusterRequest, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import Author, LabelSet, Subject
@@ -45,7 +45,7 @@ def cluster_request(
         clusters=clusters,
         rounds=rounds or spec.rounds,
         batch=spec.batch_for(clusters),
-        frozen=FROZEN.get(source.order.backbone, "none"),
+        frozen=backbone(source.order.backbone).frozen or "none",  # where nobody measured: all learn
         seed=seed,
     )
 

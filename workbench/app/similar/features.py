@@ -30,8 +30,6 @@ from workbench.vision.headers import identify
 
 LOOKED_UP = 2000  # files that are looked for between two chances to stop
 GUESSED = 1024  # features of a network that no index was made of yet
-# ImageNet starts in the order in which they are taken where nothing was trained yet
-PREFERRED = ("resnet50", "resnet18", "mobilenet_v2", "efficientnet_b0", "squeezenet1_1")
 
 Steps = Generator[object | None, None, "Indexed"]
 
@@ -77,10 +75,10 @@ def _tr(text: str) -> str:
 def feature_sources(session: Session) -> list[FeatureSource]:
     """What images can be compared by at once: runs with a network, newest first, then ImageNet
     weights that are on this machine. A run whose network cannot be read is left out."""
-    names = sorted(BACKBONES, key=lambda n: PREFERRED.index(n) if n in PREFERRED else 99)
+    ranked = sorted(BACKBONES.values(), key=lambda known: known.feature_rank)
     known = [f"run:{run.id}" for run in usable_runs(session)]
     found = []
-    for name in (*known, *(n for n in names if weights_path(n) is not None)):
+    for name in (*known, *(one.name for one in ranked if weights_path(one.name) is not None)):
         with contextlib.suppress(KnownError):
             found.append(feature_source(session, name))
     return found

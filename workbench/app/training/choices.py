@@ -10,7 +10,7 @@ import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task, ended
 from workbench.app.learner import child_environment, learning_command
-from workbench.domain.advice import HEAD
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import (
     NO_PENALTY,
@@ -97,7 +97,7 @@ def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
     that needs labels which exclude each other where these do not. The defaults and advised heads
     are known without a query."""
     plain = Recipe(target=recipe.target)
-    heads = (plain.head, HEAD)
+    heads = {plain.head, *(known.head for known in BACKBONES.values() if known.head)}
     same = (recipe.method, recipe.penalty) == (plain.method, plain.penalty) and recipe.head in heads
     if same and not recipe.options:
         return

@@ -12,7 +12,7 @@ from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.starts import start_of
 from workbench.app.transfer.sources import one_label
-from workbench.domain.backbones import backbone
+from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT, complete
 from workbench.domain.relatedness import Relatedness
@@ -68,7 +68,6 @@ def keep(session: Session, transfer: Transfer) -> Transfer:
     return transfer
 
 
-DEFAULT_BACKBONE = "squeezenet1_1"
 OURS = ("target", "frozen", "start")  # keys that a transfer sets itself
 
 

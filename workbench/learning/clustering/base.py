@@ -22,7 +22,7 @@ from workbench.learning.evaluation.trained import load_model, read_card
 from workbench.learning.images.augment import Augmenter, Views, draw_views
 from workbench.learning.images.data import Images
 from workbench.learning.images.pixels import normalised
-from workbench.learning.networks.backbones import build_body, normalisation
+from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.probe import pooled
 from workbench.learning.networks.weights import load_body
@@ -116,7 +116,8 @@ def input_format_of(start: StartRequest) -> InputFormat:
     if start.run:
         card = read_card(Path(start.run))
         return InputFormat(card.image_size, card.mean, card.std)
-    return InputFormat(backbone(start.backbone).input_size, *normalisation(start.backbone))
+    known = backbone(start.backbone)
+    return InputFormat(known.input_size, known.mean, known.std)
 
 
 def load_start_body(request: ClusterRequest, device: Device) -> tuple[nn.Module, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
 from workbench.learning.evaluation.trained import load_model
-from workbench.learning.networks.backbones import build_body, normalisation
+from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import blocks
 from workbench.learning.networks.probe import pooled
@@ -58,10 +58,11 @@ def of_weights(name: str, path: Path | None, seed: int, device: Device) -> Sourc
     """The backbone `name` with the weights of a file, or with random ones, and the classifier that
     the file has for it. Raises KnownError where the file is unreadable or does not fit.
 
-    SqueezeNet's own classifier looks at each place of the map by itself, so its maps are taken.
+    A classifier that scores each cell of the last map, as SqueezeNet's does, is given that map.
     """
     torch.manual_seed(seed)
-    maps = name.startswith("squeezenet")
+    known = backbone(name)
+    maps = known.classifier_on_maps
     body, features = build_body(name, maps=maps)
     head: nn.Linear | None = None
     if path is not None:
@@ -72,7 +73,7 @@ def of_weights(name: str, path: Path | None, seed: int, device: Device) -> Sourc
         if module is not None:
             module.eval().requires_grad_(False).to(device.torch)
     classify = None if head is None else _classifier(head, maps)
-    return SourceModel(body, classify, backbone(name).input_size, *normalisation(name))
+    return SourceModel(body, classify, known.input_size, known.mean, known.std)
 
 
 def _classifier(head: nn.Linear, maps: bool) -> Probabilities:

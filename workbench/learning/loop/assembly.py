@@ -10,6 +10,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from workbench.domain.backbones import backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
@@ -22,7 +23,6 @@ from workbench.learning.loop.distributed import ALONE, Team
 from workbench.learning.loop.loop import Learner, Loop
 from workbench.learning.methods import METHODS, Batch, Beginning, Method, Setup
 from workbench.learning.methods.terms import class_weights
-from workbench.learning.networks.backbones import normalisation
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network, build_network, card_of
 from workbench.learning.networks.weights import load_start, read_start
@@ -59,7 +59,7 @@ def assemble(
     with kept_fresh(plain, new_modules(recipe)):
         head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
     learner = make_learner(run, plain, images, device)
-    augmenter = Augmenter(recipe, *normalisation(recipe.backbone), device.torch)
+    augmenter = Augmenter(recipe, *backbone(recipe.backbone).normalisation, device.torch)
     loop = Loop(recipe, labels, images, learner, augmenter, device, team)
     card = card_of(recipe, labels, learner.network)
     if fresh:

@@ -1,4 +1,4 @@
-"""Backbones as torch modules that end in features: the place of each one's classifier is free."""
+"""Backbones as torch modules without their classifiers, built by name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,80 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.domain.backbones import backbone
-from workbench.learning.networks.tv import models
+from workbench.domain.backbones import IMAGENET_MEAN, IMAGENET_STD, backbone
+from workbench.domain.registry import Registry
+
+Body = tuple[nn.Module, int]  # and the number of its output features or channels
+
+
+@dataclass(frozen=True)
+class BackboneParts:
+    """A backbone in two parts, each a sequence of modules under torchvision's names: `maps` ends in
+    the last feature map, of `channels`; `tail` turns that into `features` numbers. `whole` is the
+    network where it is one module of its own."""
+
+    maps: dict[str, nn.Module]
+    channels: int
+    tail: dict[str, nn.Module]
+    features: int
+    whole: nn.Module | None = None
+
+
+Builder = Callable[[str], BackboneParts]
+BUILDERS: Registry[Builder] = Registry("builder")
+
+
+def builds(*names: str) -> Callable[[Builder], Builder]:
+    """Register a function as the builder of the backbones of these names."""
+
+    def register(builder: Builder) -> Builder:
+        for name in names:
+            BUILDERS.add(name, builder)
+        return builder
+
+    return register
+
+
+def build_body(name: str, maps: bool = False) -> Body:
+    """Build a backbone with random weights, torchvision's parameter names and no classifier:
+    N × 3 × H × W -> N × features.
+
+    With `maps` it ends before pooling, in N × channels × h × w; VGG and AlexNet then also lack
+    their last max-pooling (VGG at 224: 512 × 14 × 14). Raises ValueRefused for an unknown name.
+    """
+    parts = BUILDERS[backbone(name).name](name)
+    if maps:
+        return _sequence(parts.maps), parts.channels
+    return parts.whole or _sequence(parts.maps | parts.tail), parts.features
+
+
+def _sequence(modules: dict[str, nn.Module]) -> nn.Sequential:
+    sequence = nn.Sequential()
+    for name, module in modules.items():
+        sequence.add_module(name, module)
+    return sequence
+
+
+def _torchvision(name: str, **options: bool) -> Any:
+    """A torchvision network with random weights. The import is here because it takes as long as
+    torch's, and some backbones do without."""
+    from workbench.learning.networks.tv import models
+
+    return getattr(models, name)(**options)
+
+
+def _pooled() -> dict[str, nn.Module]:
+    return {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+
+
+def _until(children: Iterable[tuple[str, nn.Module]], end: str) -> dict[str, nn.Module]:
+    """The children before the one called `end`, by name, in order."""
+    found = {}
+    for name, module in children:
+        if name == end:
+            break
+        found[name] = module
+    return found
 
 
 class Dropout(nn.Dropout):
@@ -37,44 +109,91 @@ class Dropout(nn.Dropout):
         return input * mask.as_strided(dense.size(), dense.stride())
 
 
-CELLS = 5  # side of the map that the third convolution takes, at the native input of 32
-LENET_MAPS = 16
-LENET_FEATURES = 84
+@builds("squeezenet1_0", "squeezenet1_1")
+def _squeezenet(name: str) -> BackboneParts:
+    """SqueezeNet. The ReLU at the end of its ImageNet classifier is left out: with few classes it
+    would zero their logits.
 
-
-class ScaledTanh(nn.Module):
-    """1.7159 tanh(2/3 x), element by element."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return 1.7159 * (x * (2 / 3)).tanh()
-
-
-def lenet5() -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
-    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document
-    recognition") in two parts, by name, in order.
-
-    The first gives N × 16 × H/2 − 6 × W/2 − 6 from N × 3 × H × W, H and W ≥ 32; the second
-    N × 84 features from that. Convolutions of 5 × 5 with 6, 16 and 120 channels, mean pooling, a
-    full layer of 84. Three colours are taken instead of grey, every channel of the second
-    convolution sees every one of the first (the paper's table of connections saved memory), the
-    pooling has no weights, and inputs larger than 32 are averaged down to the same 5 × 5 map.
+    Dropout before the pooling and a linear head after it equal dropout and a 1×1 convolution
+    before it, since both are linear.
     """
-    maps: dict[str, nn.Module] = {
-        "conv1": nn.Conv2d(3, 6, 5),
-        "squash1": ScaledTanh(),
-        "pool1": nn.AvgPool2d(2),
-        "conv2": nn.Conv2d(6, LENET_MAPS, 5),
-        "squash2": ScaledTanh(),
-    }
-    tail: dict[str, nn.Module] = {
-        "pool2": nn.AdaptiveAvgPool2d(CELLS),
-        "conv3": nn.Conv2d(LENET_MAPS, 120, CELLS),
-        "squash3": ScaledTanh(),
+    features = _torchvision(name).features
+    return BackboneParts({"features": features}, 512, {"dropout": Dropout(0.5), **_pooled()}, 512)
+
+
+@builds("resnet18", "resnet50", "resnext50_32x4d")
+def _resnet(name: str) -> BackboneParts:
+    return _of_resnet(_torchvision(name))
+
+
+@builds("se_resnet50")
+def _se_resnet(name: str) -> BackboneParts:
+    from workbench.learning.networks.se_resnet import se_resnet50  # which needs torchvision
+
+    return _of_resnet(se_resnet50())
+
+
+def _of_resnet(body: Any) -> BackboneParts:
+    features = body.fc.in_features
+    return BackboneParts(_until(body.named_children(), "avgpool"), features, _pooled(), features)
+
+
+@builds("vgg11", "vgg13", "vgg16", "alexnet")
+def _full(name: str) -> BackboneParts:
+    """VGG and AlexNet: convolutions, max-pooling, and full layers without the last one."""
+    body = _torchvision(name)
+    convs, full = body.features, body.classifier
+    channels = [module for module in convs if isinstance(module, nn.Conv2d)][-1].out_channels
+    tail = {
+        "pool": convs[-1],
+        "avgpool": body.avgpool,
         "flatten": nn.Flatten(),
-        "fc1": nn.Linear(120, LENET_FEATURES),
-        "squash4": ScaledTanh(),
+        "classifier": full[:-1],
     }
-    return maps, tail
+    return BackboneParts({"features": convs[:-1]}, channels, tail, full[-1].in_features)
+
+
+@builds("mobilenet_v2", "efficientnet_b0")
+def _mobile(name: str) -> BackboneParts:
+    """MobileNetV2 and EfficientNet, whose classifier is dropout and one full layer."""
+    body = _torchvision(name)
+    features = body.classifier[-1].in_features
+    tail = {**_pooled(), "classifier": body.classifier[:-1]}
+    return BackboneParts({"features": body.features}, features, tail, features)
+
+
+@builds("densenet121")
+def _densenet(name: str) -> BackboneParts:
+    body = _torchvision(name)
+    features = body.classifier.in_features
+    maps = {"features": body.features, "relu": nn.ReLU(inplace=True)}
+    return BackboneParts(maps, features, _pooled(), features)
+
+
+class ToHalf(nn.Module):
+    """Convert images normalised with ImageNet's mean and deviation to a mean and deviation of 0.5,
+    which the published weights of GoogLeNet and Inception-v3 were trained on."""
+
+    factor: Tensor
+    offset: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+        self.register_buffer("factor", std / 0.5, persistent=False)
+        self.register_buffer("offset", (mean - 0.5) / 0.5, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images * self.factor + self.offset
+
+
+@builds("googlenet", "inception_v3")
+def _inception(name: str) -> BackboneParts:
+    """GoogLeNet and Inception-v3 without their auxiliary classifiers."""
+    body = _torchvision(name, aux_logits=False, init_weights=False)
+    features = body.fc.in_features
+    maps = {"transform": ToHalf(), **_until(body.named_children(), "avgpool")}
+    return BackboneParts(maps, features, {**_pooled(), "dropout": body.dropout}, features)
 
 
 SIDE = 6  # of the last feature map at the native input of 48
@@ -114,152 +233,7 @@ class Simpleconv3(nn.Module):
         return F.relu(self.fc2(x))
 
 
-Body = tuple[nn.Module, int]  # and how many features or channels it gives
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-HALF = (0.5, 0.5, 0.5)
-
-
-@dataclass(frozen=True)
-class BackboneParts:
-    """A backbone in two parts, each a row of modules under torchvision's names: `maps` ends in the
-    last feature map of `channels`, `tail` makes `features` of it. `whole` is a network that is
-    written down as one."""
-
-    maps: dict[str, nn.Module]
-    channels: int
-    tail: dict[str, nn.Module]
-    features: int
-    whole: nn.Module | None = None
-
-
-def build_body(name: str, maps: bool = False) -> Body:
-    """The backbone called `name` with fresh weights and torchvision's parameter names, without its
-    classifier's last layer: N × 3 × H × W -> N × features.
-
-    With `maps` it ends before pooling, in N × channels × h × w; VGG and AlexNet then leave out
-    their last max-pooling too (VGG at 224: 512 × 14 × 14). Raises ValueRefused for an unknown name.
-    """
-    backbone(name)
-    parts = _BUILDERS[name](name)
-    if maps:
-        return _row(parts.maps), parts.channels
-    return parts.whole or _row(parts.maps | parts.tail), parts.features
-
-
-def _row(modules: dict[str, nn.Module]) -> nn.Sequential:
-    row = nn.Sequential()
-    for name, module in modules.items():
-        row.add_module(name, module)
-    return row
-
-
-def normalisation(name: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and standard deviation per RGB channel, in [0, 1], that a backbone's input is given."""
-    return (HALF, HALF) if name in ("simpleconv3", "lenet5") else (IMAGENET_MEAN, IMAGENET_STD)
-
-
-def _torchvision(name: str, **options: bool) -> Any:
-    """A torchvision network with fresh weights; what needs none does without its long import."""
-    from workbench.learning.networks.tv import models
-
-    return getattr(models, name)(**options)
-
-
-def _pooled() -> dict[str, nn.Module]:
-    return {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
-
-
-def _until(children: Iterable[tuple[str, nn.Module]], end: str) -> dict[str, nn.Module]:
-    """Children by name, in order, before the one called `end`."""
-    found = {}
-    for name, module in children:
-        if name == end:
-            break
-        found[name] = module
-    return found
-
-
-def _squeezenet(name: str) -> BackboneParts:
-    """The ImageNet classifier ends in a ReLU, which kills the logits of few classes: left out.
-
-    Dropout before the pooling and a linear head after it equal dropout and a 1×1 convolution
-    before it, since both are linear.
-    """
-    features = _torchvision(name).features
-    return BackboneParts({"features": features}, 512, {"dropout": Dropout(0.5), **_pooled()}, 512)
-
-
-def _resnet(name: str) -> BackboneParts:
-    return _of_resnet(_torchvision(name))
-
-
-def _se_resnet(name: str) -> BackboneParts:
-    from workbench.learning.networks.backbones import se_resnet50
-
-    return _of_resnet(se_resnet50())
-
-
-def _of_resnet(body: Any) -> BackboneParts:
-    features = body.fc.in_features
-    return BackboneParts(_until(body.named_children(), "avgpool"), features, _pooled(), features)
-
-
-def _full(name: str) -> BackboneParts:
-    """VGG and AlexNet: convolutions, a last max-pooling, and full layers, the last one left out."""
-    body = _torchvision(name)
-    convs, full = body.features, body.classifier
-    channels = [module for module in convs if isinstance(module, nn.Conv2d)][-1].out_channels
-    tail = {
-        "pool": convs[-1],
-        "avgpool": body.avgpool,
-        "flatten": nn.Flatten(),
-        "classifier": full[:-1],
-    }
-    return BackboneParts({"features": convs[:-1]}, channels, tail, full[-1].in_features)
-
-
-def _mobile(name: str) -> BackboneParts:
-    """MobileNetV2 and EfficientNet, whose classifier is dropout and the layer left out."""
-    body = _torchvision(name)
-    features = body.classifier[-1].in_features
-    tail = {**_pooled(), "classifier": body.classifier[:-1]}
-    return BackboneParts({"features": body.features}, features, tail, features)
-
-
-def _densenet(name: str) -> BackboneParts:
-    body = _torchvision(name)
-    features = body.classifier.in_features
-    maps = {"features": body.features, "relu": nn.ReLU(inplace=True)}
-    return BackboneParts(maps, features, _pooled(), features)
-
-
-class ToHalf(nn.Module):
-    """Images normalised by ImageNet's mean and deviation, normalised by 0.5 and 0.5 instead: what
-    the published weights of GoogLeNet and Inception-v3 were trained on."""
-
-    factor: Tensor
-    offset: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-        self.register_buffer("factor", std / 0.5, persistent=False)
-        self.register_buffer("offset", (mean - 0.5) / 0.5, persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images * self.factor + self.offset
-
-
-def _inception(name: str) -> BackboneParts:
-    """GoogLeNet and Inception-v3 without the auxiliary classifiers of their own training."""
-    body = _torchvision(name, aux_logits=False, init_weights=False)
-    features = body.fc.in_features
-    maps = {"transform": ToHalf(), **_until(body.named_children(), "avgpool")}
-    return BackboneParts(maps, features, {**_pooled(), "dropout": body.dropout}, features)
-
-
+@builds("simpleconv3")
 def _simpleconv3(name: str) -> BackboneParts:
     whole = Simpleconv3()
     maps: dict[str, nn.Module] = {}
@@ -270,66 +244,42 @@ def _simpleconv3(name: str) -> BackboneParts:
     return BackboneParts(maps, whole.conv3.out_channels, {}, SIMPLECONV3_FEATURES, whole)
 
 
+CELLS = 5  # side of the map that the third convolution takes, at the native input of 32
+LENET_MAPS = 16
+LENET_FEATURES = 84
+
+
+class ScaledTanh(nn.Module):
+    """1.7159 tanh(2/3 x), element by element."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1.7159 * (x * (2 / 3)).tanh()
+
+
+@builds("lenet5")
 def _lenet5(name: str) -> BackboneParts:
-    maps, tail = lenet5()
+    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document
+    recognition").
+
+    The maps are N × 16 × H/2 − 6 × W/2 − 6 for N × 3 × H × W, H and W ≥ 32; the features N × 84.
+    Convolutions of 5 × 5 with 6, 16 and 120 channels, mean pooling, a
+    full layer of 84. Three colours are taken instead of grey, every channel of the second
+    convolution sees every one of the first (the paper's table of connections saved memory), the
+    pooling has no weights, and inputs larger than 32 are averaged down to the same 5 × 5 map.
+    """
+    maps: dict[str, nn.Module] = {
+        "conv1": nn.Conv2d(3, 6, 5),
+        "squash1": ScaledTanh(),
+        "pool1": nn.AvgPool2d(2),
+        "conv2": nn.Conv2d(6, LENET_MAPS, 5),
+        "squash2": ScaledTanh(),
+    }
+    tail: dict[str, nn.Module] = {
+        "pool2": nn.AdaptiveAvgPool2d(CELLS),
+        "conv3": nn.Conv2d(LENET_MAPS, 120, CELLS),
+        "squash3": ScaledTanh(),
+        "flatten": nn.Flatten(),
+        "fc1": nn.Linear(120, LENET_FEATURES),
+        "squash4": ScaledTanh(),
+    }
     return BackboneParts(maps, LENET_MAPS, tail, LENET_FEATURES)
-
-
-_BUILDERS: dict[str, Callable[[str], BackboneParts]] = {
-    "squeezenet1_0": _squeezenet,
-    "squeezenet1_1": _squeezenet,
-    "resnet18": _resnet,
-    "resnet50": _resnet,
-    "resnext50_32x4d": _resnet,
-    "se_resnet50": _se_resnet,
-    "vgg11": _full,
-    "vgg13": _full,
-    "vgg16": _full,
-    "alexnet": _full,
-    "mobilenet_v2": _mobile,
-    "efficientnet_b0": _mobile,
-    "densenet121": _densenet,
-    "googlenet": _inception,
-    "inception_v3": _inception,
-    "lenet5": _lenet5,
-    "simpleconv3": _simpleconv3,
-}
-
-
-REDUCTION = 16
-
-
-class Squeeze(nn.Module):
-    """N × F × H × W -> the same, each channel times s = σ(W₂ ReLU(W₁ z)), z its mean over H × W
-    (Hu, Shen and Sun 2018, "Squeeze-and-excitation networks"); W₁ gives F / 16 numbers."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Conv2d(channels, channels // REDUCTION, 1)
-        self.fc2 = nn.Conv2d(channels // REDUCTION, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        weights: Tensor = self.fc2(self.fc1(x.mean((2, 3), keepdim=True)).relu())
-        return x * weights.sigmoid()
-
-
-class SqueezedBottleneck(models.resnet.Bottleneck):  # type: ignore[misc]
-    """A bottleneck of ResNet-50 whose residual passes through a Squeeze before it is added."""
-
-    def __init__(self, inplanes: int, planes: int, *others: Any, **more: Any) -> None:
-        super().__init__(inplanes, planes, *others, **more)
-        self.se = Squeeze(planes * self.expansion)
-
-    def forward(self, x: Tensor) -> Tensor:
-        identity = x if self.downsample is None else self.downsample(x)
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        out = self.se(self.bn3(self.conv3(out)))
-        total: Tensor = self.relu(out + identity)
-        return total
-
-
-def se_resnet50() -> Any:
-    """SE-ResNet-50 with fresh weights, laid out and named like torchvision's ResNet-50; the blocks'
-    further weights are called se.fc1 and se.fc2, as other libraries call them."""
-    return models.resnet.ResNet(SqueezedBottleneck, [3, 4, 6, 3])

@@ -18,7 +18,7 @@ from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
 from workbench.files import digest_of
 from workbench.learning.heads import LINEAR, ClassHead, JointHead, find_head
-from workbench.learning.networks.backbones import build_body, normalisation
+from workbench.learning.networks.backbones import build_body
 
 BODY = "body."
 
@@ -52,7 +52,7 @@ def build_network(
 
 def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
     """How to rebuild `network`, trained after `recipe` for `labels`."""
-    mean, std = normalisation(recipe.backbone)
+    known = backbone(recipe.backbone)
     return ModelCard(
         backbone=recipe.backbone,
         head=recipe.head,
@@ -60,8 +60,8 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
         image_size=recipe.image_size,
         test_resize=recipe.test_resize,
         test_mirror=recipe.test_mirror,
-        mean=mean,
-        std=std,
+        mean=known.mean,
+        std=known.std,
         layers=explainable_layers(network, recipe.backbone, recipe.image_size),
         method=recipe.method,
         options=recipe.options,
