@@ -1,11 +1,15 @@
 """Groups of a real project's images: learned by the program, labelled in one edit, undone."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.fixtures.additions import CLUSTERING, additions
 from tests.fixtures.damage import assert_refused, flipped, without_seal
 from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
@@ -16,8 +20,9 @@ from workbench.app.similar.clustering import (
     cluster_task,
     label_clusters,
 )
-from workbench.app.similar.features import feature_source
+from workbench.app.similar.features import FeatureSource, feature_source
 from workbench.cli.command import run
+from workbench.domain.assessments import StartRequest
 from workbench.domain.clusters import CLUSTERS_FILE, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.reports import Note
@@ -147,6 +152,33 @@ def test_agreement_with_labels_is_that_of_its_definition(small):
     )
     entropies = sum(-(p * np.log(p)).sum() for p in (rows, columns))
     assert nmi == pytest.approx(2 * information / entropies)
+
+
+def test_a_way_to_cluster_that_was_added_can_be_asked_for(small, weights):
+    source = feature_source(small, weights)
+    with additions():
+        order = cluster_request(source, CLUSTERING.name, 3)
+        assert (order.method, order.rounds, order.batch) == ("turns", 1, 8)
+    with pytest.raises(ValueRefused, match="deepcluster, iic"):
+        cluster_request(source, CLUSTERING.name, 3)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "frozen"), [("resnet18", "layer2"), ("lenet5", "none"), ("vgg16", "none")]
+)
+def test_only_stages_that_were_measured_are_frozen(backbone, frozen):
+    source = FeatureSource("x", "X", StartRequest(start="none", backbone=backbone))
+    assert cluster_request(source, "deepcluster", 3).frozen == frozen
+
+
+def test_the_command_names_a_way_to_cluster_that_was_added():
+    code = (
+        "from tests.fixtures.additions import additions; from workbench.__main__ import main\n"
+        "with additions(): main(['cluster', '--help'])"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert "[deepcluster|iic|turns]" in done.stdout
 
 
 def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
