@@ -103,9 +103,9 @@ def test_from_a_folder_to_an_explanation(qtbot, open_window, photos):
     assert label_by_keys(qtbot, window) == 32
     assert views_now(window) == names_of(window)
 
-    window.board.trigger("undo")
+    window.commands.trigger("undo")
     assert len(views_now(window)) == 31
-    window.board.trigger("redo")
+    window.commands.trigger("redo")
     assert views_now(window) == names_of(window)
 
     run = train(qtbot, window, "view", 3)
@@ -121,7 +121,7 @@ def test_from_a_folder_to_an_explanation(qtbot, open_window, photos):
     other = "L" if before != "left" else "R"
     qtbot.keyClick(page.images.grid, other)
     assert views_now(window)[image] != before
-    window.board.trigger("undo")
+    window.commands.trigger("undo")
     assert views_now(window)[image] == before
 
     explain = window.page("explain")
@@ -153,5 +153,5 @@ def test_a_restart_shows_what_was_left(qtbot, open_window, photos):
     assert views_now(again) == labels
     assert page.bar.filter == ImageFilter(text="left")
     assert page.strip.current() == chosen
-    again.board.trigger("undo")
+    again.commands.trigger("undo")
     assert len(views_now(again)) == len(labels) - 1

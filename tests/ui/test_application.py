@@ -48,7 +48,7 @@ def test_the_welcome_window_lists_projects_and_opens_them(workbench, settings, t
 def test_another_project_takes_the_place_of_the_open_one(workbench, tmp_path, qtbot):
     one, two = make(tmp_path / "one"), make(tmp_path / "two")
     assert workbench.open(one)
-    workbench.window.deeds.open_recent(two)
+    workbench.window.open_recent(two)
     qtbot.waitUntil(lambda: workbench.window.session.store.folder == two)
     assert Project.open(one).close() is None
     assert [path.name for path in workbench.settings.recent] == ["two.workbench", "one.workbench"]

@@ -1,13 +1,26 @@
-"""Actions as data: found by a few letters, in menus, under their keys or a person's own."""
+"""Commands: methods found by a few letters, in menus, under their keys or a person's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
+from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
+from PySide6.QtWidgets import QMainWindow, QMenu, QToolButton
 
-from workbench.ui.commands import Action, CommandRegistry, is_bare
+import workbench.ui
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
+from workbench.storage.project import Project
+from workbench.ui.commands import Command, CommandRegistry, Menu, command, commands_of, is_bare
+from workbench.ui.dialogs.keys import KeysDialog
 from workbench.ui.page import Page
 from workbench.ui.window.palette import CommandPalette, PaletteEntry, ranked, score
+from workbench.ui.window.rail import PageEntry, page_entries
+from workbench.ui.window.window import MainWindow
 
+ALT = Qt.KeyboardModifier.AltModifier
 TITLES = ["Import folder…", "Export labels…", "Split images…", "Undo", "Theme: dark", "Find"]
 
 
@@ -52,76 +65,158 @@ def window(qtbot):
     return made
 
 
-def test_an_action_is_done_by_its_key_only_when_it_can_be(qtbot, window):
-    done, can = [], [False]
-    board = CommandRegistry({})
-    menu = QMenu("Edit", window)
-    action = Action("x", "Do it", lambda: done.append(1), "Ctrl+J", lambda: can[0], "Edit")
-    board.add(window, [action], {"Edit": menu})
-    qtbot.keyClick(window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
-    assert done == []
-    can[0] = True
-    qtbot.keyClick(window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
-    assert done == [1]
-    assert menu.actions()[0].text() == "Do it"
+class Counter(Page):
+    """Counts how often its commands ran."""
 
-
-def test_a_person_can_choose_another_key(qtbot, window):
-    done = []
-    board = CommandRegistry({"x": "Ctrl+G"})
-    board.add(window, [Action("x", "Do it", lambda: done.append(1), "Ctrl+J")], {})
-    qtbot.keyClick(window, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
-    qtbot.keyClick(window, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier)
-    assert done == [1]
-
-
-def test_bare_keys_belong_to_the_page_that_is_shown(window):
-    done = []
-    board = CommandRegistry({})
-    one, other = QWidget(), QWidget()
-    board.add(one, [Action("a", "A", lambda: done.append("a"), "Space")], {})
-    board.add(other, [Action("b", "B", lambda: done.append("b"), "Space")], {})
-    assert board.press(other, "Space")
-    assert not board.press(one, "N")
-    assert done == ["b"]
-    assert [action.id for action, _ in board.shown(one)] == ["a"]
-
-
-class Named(Page):
     name = "one"
+    possible = True
 
-    def __init__(self):
-        QWidget.__init__(self)
+    def __init__(self, context=None):
+        super().__init__(context)
+        self.done = []
+
+    def can_do(self):
+        return self.possible
+
+    def title_of_x(self):
+        return f"Do it again, {len(self.done)} so far"
+
+    @command("Do it", key="Ctrl+J", menu=Menu.EDIT, when=can_do, live_title=title_of_x)
+    def x(self):
+        self.done.append("x")
+
+    @command("Do another thing", id="former", key="Space", repeats=True)
+    def another(self):
+        self.done.append("another")
 
 
-class NamedOtherwise(Named):
+class OtherCounter(Counter):
     name = "other"
 
 
-def test_the_same_id_on_two_pages_names_two_actions(qtbot, window):
-    done = []
-    board = CommandRegistry({"other.x": "G"})
-    one, other = Named(), NamedOtherwise()
-    for page in (one, other):
-        qtbot.addWidget(page)
-        board.add(page, [Action("x", "X", lambda name=page.name: done.append(name), "J")], {})
-    assert [action.id for _, action in board.everything()] == ["one.x", "other.x"]
-    assert board.press(one, "J")
-    assert not board.press(other, "J")
-    assert board.press(other, "G")
-    assert board.trigger("one.x")
-    assert done == ["one", "other", "one"]
+class Twice(Counter):
+    @command("The same id", id="x")
+    def third(self):
+        self.done.append("third")
+
+
+@pytest.fixture
+def page(qtbot, window):
+    made = Counter()
+    window.setCentralWidget(made)
+    made.setFocus()
+    return made
+
+
+def test_commands_are_the_marked_methods_in_order_of_definition(qtbot, page):
+    first, second = commands_of(page)
+    assert (first.id, first.title, first.key, first.menu) == ("one.x", "Do it", "Ctrl+J", Menu.EDIT)
+    assert (second.id, second.repeats, second.enabled()) == ("one.former", True, True)
+    first.run()
+    assert (page.done, first.title_now()) == (["x"], "Do it again, 1 so far")
+    assert second.title_now() == "Do another thing"
+
+
+def test_a_command_runs_by_its_key_only_when_it_is_enabled(qtbot, window, page):
+    registry = CommandRegistry({})
+    menu = QMenu("Edit", window)
+    registry.add(page, commands_of(page), {Menu.EDIT: menu})
+    page.possible = False
+    qtbot.keyClick(page, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
+    assert page.done == []
+    page.possible = True
+    qtbot.keyClick(page, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
+    assert page.done == ["x"]
+    registry.refresh()
+    assert [action.text() for action in menu.actions()] == ["Do it again, 1 so far"]
+
+
+def test_a_person_can_choose_another_key(qtbot, page):
+    registry = CommandRegistry({"one.x": "Ctrl+G"})
+    registry.add(page, commands_of(page), {})
+    qtbot.keyClick(page, Qt.Key.Key_J, Qt.KeyboardModifier.ControlModifier)
+    assert page.done == []
+    qtbot.keyClick(page, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier)
+    assert page.done == ["x"]
+
+
+def test_keys_and_lists_belong_to_the_page_that_is_shown(qtbot, page):
+    registry, other = CommandRegistry({"other.former": "G"}), OtherCounter()
+    qtbot.addWidget(other)
+    for each in (page, other):
+        registry.add(each, commands_of(each), {})
+    assert [each.id for each in registry.shown(other)] == ["other.x", "other.former"]
+    assert registry.press(page, "Space")
+    assert not registry.press(page, "N")
+    assert not registry.press(other, "Space")
+    assert registry.press(other, "G")
+    assert registry.trigger("one.x")
+    assert (page.done, other.done) == (["another", "x"], ["another"])
 
 
 def test_an_id_that_is_taken_is_refused(qtbot, window):
-    board, page = CommandRegistry({}), Named()
-    qtbot.addWidget(page)
-    actions = [Action("x", "X", lambda: None), Action("x", "Another", lambda: None)]
-    with pytest.raises(ValueError, match=r"one\.x"):
-        board.add(page, actions, {})
-    board.add(window, actions[:1], {})
-    with pytest.raises(ValueError, match="two actions have the id x"):
-        board.add(window, actions[:1], {})
+    twice = Twice()
+    qtbot.addWidget(twice)
+    with pytest.raises(ValueError, match=r"two commands have the id one\.x"):
+        CommandRegistry({}).add(twice, commands_of(twice), {})
+    registry, own = CommandRegistry({}), [Command("x", "X", window.close)]
+    registry.add(window, own, {})
+    with pytest.raises(ValueError, match="two commands have the id x"):
+        registry.add(window, own, {})
+
+
+def test_lupdate_finds_titles_of_commands_and_menus(tmp_path):
+    """Titles are translated in these contexts; one that lupdate misses would stay English."""
+    lupdate = Path(sys.executable).with_name("pyside6-lupdate")
+    found = tmp_path / "found.ts"
+    sources = sorted(str(path) for path in Path(workbench.ui.__path__[0]).rglob("*.py"))
+    subprocess.run([lupdate, *sources, "-ts", found], check=True, capture_output=True)
+    contexts = {
+        context.findtext("name"): {text.text for text in context.iter("source")}
+        for context in ElementTree.parse(found).iter("context")
+    }
+    assert contexts["Menu"] == {menu.value for menu in Menu}
+    assert {"Find similar", "Take the label away", "Full screen"} <= contexts["Command"]
+
+
+class OutsidePage(Page):
+    """A page that no module of the program names."""
+
+    name = "outside"
+    title = "Outside"
+    greetings = 0
+
+    @command(QT_TRANSLATE_NOOP("Command", "Greet the world"), key="Ctrl+Alt+G", menu=Menu.MOUTHS)
+    def greet(self):
+        self.greetings += 1
+
+
+def test_a_page_from_outside_is_in_rail_menu_palette_and_keys(qtbot, tmp_path):
+    session = Session(Project.create(tmp_path / "p"))
+    entry = PageEntry("outside", "Outside", "cube", __name__, "OutsidePage")
+    window = MainWindow(session, UserSettings(None), pages=(*page_entries(), entry))
+    qtbot.addWidget(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    button = next(b for b in window.rail.findChildren(QToolButton) if b.text() == "Outside")
+    button.click()
+    page = window.current_page()
+    assert (page.name, page.title) == ("outside", "Outside")
+    menu = window.menus[Menu.MOUTHS]
+    assert menu.menuAction().isVisible()
+    assert [action.text() for action in menu.actions() if action.isVisible()] == ["Greet the world"]
+    qtbot.keyClick(page, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier | ALT)
+    assert page.greetings == 1
+    qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClicks(window.palette_box.field, "greet")
+    qtbot.keyClick(window.palette_box.field, Qt.Key.Key_Return)
+    assert page.greetings == 2
+    dialog = KeysDialog(window.commands, window.settings, window)
+    table = dialog.table
+    rows = [[table.item(r, c).text() for c in (0, 1)] for r in range(table.rowCount())]
+    assert ["Outside", "Greet the world"] in rows
+    window.close()
 
 
 def test_the_palette_finds_chooses_and_leaves(qtbot, window):

@@ -71,7 +71,7 @@ def test_labels_go_out_to_a_file_and_come_back(window, tmp_path):
     file = tmp_path / "labels.csv"
     export_to(window.context, window, file)
     assert window.notes.texts()[-1] == "29 labels written to labels.csv."
-    window.deeds.undo()
+    window.undo()
     assert window.session.store.labels.counts("view")["left"] == 0
     import_from(window.context, window, file)
     assert window.session.store.labels.counts("view")["left"] == 5
@@ -93,7 +93,7 @@ def test_a_source_that_moved_is_said_and_found_again(window, qtbot, photos, tmp_
 
 
 def test_keys_are_changed_in_the_keys_list_and_clashes_are_refused(window, qtbot):
-    dialog = KeysDialog(window.board, window.settings, window)
+    dialog = KeysDialog(window.commands, window.settings, window)
     qtbot.addWidget(dialog)
     rows = {dialog.table.item(r, 1).text(): r for r in range(dialog.table.rowCount())}
 
@@ -121,7 +121,7 @@ def test_keys_are_changed_in_the_keys_list_and_clashes_are_refused(window, qtbot
 
 def test_the_keys_list_gives_each_pages_action_a_key_of_its_own(window, qtbot):
     window.make_all_pages()
-    dialog = KeysDialog(window.board, window.settings, window)
+    dialog = KeysDialog(window.commands, window.settings, window)
     qtbot.addWidget(dialog)
     table = dialog.table
     rows = [r for r in range(table.rowCount()) if table.item(r, 1).text() == "Find similar"]

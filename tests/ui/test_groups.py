@@ -76,7 +76,7 @@ def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
     assert panel.list.groups[0].words == "small bird 100%"
     page.tiles.prepare(page.grid.ids())
     assert page.tiles.badges(first[0])[0][0] == "5"  # the fifth label of the set
-    window.deeds.undo()
+    window.undo()
     assert window.session.store.labels.of_images(first, "view") == {}
     assert "small bird" not in window.session.store.labels.get("view").names
     assert panel.list.groups[0].words == ""

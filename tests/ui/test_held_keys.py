@@ -190,7 +190,7 @@ def test_a_held_zoom_key_goes_on(window):
 
 def test_only_commands_that_move_or_zoom_repeat(window):
     window.make_all_pages()
-    repeating = {action.title for _, action in window.board.everything() if action.repeats}
+    repeating = {command.title for _, command in window.commands.everything() if command.repeats}
     assert repeating == {
         "Next image",
         "Previous image",

@@ -91,7 +91,7 @@ def test_a_key_labels_all_selected_images_at_once_and_undo_takes_it_back(page, q
     assert len(labels) == 5
     page.tiles.prepare(chosen)
     assert [page.tiles.badges(image)[0][0] for image in chosen.tolist()] == ["L"] * 5
-    window.deeds.undo()
+    window.undo()
     assert window.session.store.labels.of_images(chosen, "view") == {}
     page.tiles.prepare(chosen)
     assert page.tiles.badges(int(chosen[0])) == []
@@ -114,7 +114,7 @@ def test_delete_removes_the_selected_images_and_undo_brings_them_back(page, qtbo
     qtbot.keyClick(page.grid, Qt.Key.Key_Right, SHIFT)
     qtbot.keyClick(page.grid, Qt.Key.Key_Delete)
     assert page.grid.ids().tolist() == ids[2:]
-    window.deeds.undo()
+    window.undo()
     assert page.grid.ids().tolist() == ids
 
 
@@ -125,7 +125,7 @@ def test_a_labelled_image_leaves_the_unlabelled_ones_and_its_neighbour_follows(p
     page.give("front")
     assert len(page.grid.ids()) == 23
     assert page.grid.current() == ids[6]
-    window.deeds.undo()
+    window.undo()
     assert page.grid.ids().tolist() == ids.tolist()
 
 
@@ -162,7 +162,7 @@ def test_taken_out_images_come_back_by_undo(page, window):
     ids = page.grid.ids().copy()
     remove_images(page.context, ids[:2])
     assert page.header.counts.text() == "22 of 22 images"
-    window.deeds.undo()
+    window.undo()
     assert page.grid.ids().tolist() == ids.tolist()
 
 

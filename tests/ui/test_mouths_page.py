@@ -154,8 +154,7 @@ def test_backspace_takes_a_label_away_and_stays(desk):
     desk.page.label("open")
     desk.page.step(-1)
     desk.at(0)
-    actions = {action.id: action for action in desk.page.actions()}
-    actions["clear"].callback()
+    desk.page.clear_label()
     assert desk.label_of(crop) is None
     assert desk.page.desk.current == crop
 
@@ -200,13 +199,12 @@ def test_a_square_moved_by_hand_is_adjusted_and_undone(desk):
 
 def test_keys_nudge_and_resize_the_square_inside_the_photo(desk):
     desk.at(0)
-    actions = {action.id: action.callback for action in desk.page.actions()}
     before = desk.page.desk.crop().rect
-    actions["right"]()
+    desk.page.nudge_right()
     moved = desk.page.desk.crop().rect
     assert (moved.left, moved.width) == (before.left + 1, before.width)
     for _ in range(60):
-        actions["larger"]()
+        desk.page.larger()
     largest = desk.page.desk.crop().rect
     assert largest.width == largest.height == HEIGHT
     assert largest.left >= 0

@@ -14,6 +14,7 @@ from workbench.app.similar.features import feature_source
 from workbench.app.similar.similarity import similar_task
 from workbench.domain.features import ROWS_FILE
 from workbench.domain.images import ImageFilter, Similar, Sort
+from workbench.ui.commands import Menu
 from workbench.ui.parts.filter_bar import chips, from_state, to_state, with_label
 from workbench.ui.parts.image_menu import image_menu
 
@@ -73,7 +74,7 @@ def test_images_are_ordered_labelled_in_bulk_and_put_back(page, qtbot, window):
     qtbot.keyClick(page.grid, "L")
     assert set(window.session.store.labels.of_images(ranked[:4], "view").values()) == {"left"}
     assert page.grid.ids().tolist() == ranked[4:].tolist()  # the labelled ones have left
-    window.deeds.undo()
+    window.undo()
     assert page.grid.ids().tolist() == ranked.tolist()
 
     page.bar._chips[0].click()
@@ -132,7 +133,7 @@ def test_menu_and_palette_find_similar_on_the_page_that_is_shown(page, qtbot, wi
     views = window.page("views")
     image = int(page.grid.ids()[5])
     page.grid.set_current(image)
-    shown = [a for a in window.menus["View"].actions() if a.isVisible()]
+    shown = [a for a in window.menus[Menu.VIEW].actions() if a.isVisible()]
     next(a for a in shown if a.text().startswith("Find similar")).trigger()
     assert (tips(page), tips(views)) == (["Similar to egret5.jpg"], [])
     found(qtbot, page.similar)

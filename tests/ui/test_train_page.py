@@ -12,7 +12,8 @@ from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
-from workbench.ui.pages.train.page import DELAY_MS, TrainPage
+from workbench.ui.pages.train.page import TrainPage
+from workbench.ui.pages.train.preflight import DELAY_MS
 from workbench.ui.parts.recipe.form import StageRow
 
 WAIT = 120_000

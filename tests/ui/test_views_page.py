@@ -69,9 +69,9 @@ def test_backspace_clears_and_undo_gives_back(page, qtbot, window):
     assert [b.label for b in page.keys.buttons if b.given] == ["left"]
     qtbot.keyClick(page.strip, Qt.Key.Key_Backspace)
     assert labels(page) == {}
-    window.deeds.undo()
+    window.undo()
     assert labels(page) == {image: "left"}
-    window.deeds.undo()
+    window.undo()
     assert labels(page) == {}
     assert page.header.words.text() == "0 of 24 labelled"
 
@@ -145,7 +145,7 @@ def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
     page.stage.end_flash()
     page.stage.chip.click()
     assert len(labels(page)) == 2
-    window.deeds.undo()
+    window.undo()
     assert len(labels(page)) == 1
 
 
@@ -209,7 +209,7 @@ def test_renaming_keeps_labels_and_undo_gives_the_old_name_back(page, qtbot, win
     assert labels(page) == {image: "nose"}
     assert window.session.store.labels.get("view").names == ("back", "nose", "left", "right")
     assert page.keys.buttons[1].given
-    window.deeds.undo()
+    window.undo()
     assert labels(page) == {image: "front"}
 
 

@@ -16,6 +16,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.reports import Progress
 from workbench.storage.project import Project
+from workbench.ui.commands import Menu
 from workbench.ui.look.theme import DARK, Theme, apply_theme
 from workbench.ui.window.window import MainWindow
 
@@ -39,16 +40,17 @@ def test_every_page_opens(window, qtbot):
         window.grab()
 
 
-def test_every_action_stands_in_the_palette_and_keys_do_not_clash(window):
+def test_every_command_stands_in_the_palette_and_keys_do_not_clash(window):
     window.make_all_pages()
     for entry in window.pages:
         page = window.page(entry.name)
-        shown = [action for action, _ in window.board.shown(page)]
-        keys = [action.shortcut for action in shown if action.shortcut]
+        shown = window.commands.shown(page)
+        keys = [command.key for command in shown if command.key]
         assert sorted(keys) == sorted(set(keys)), entry.name
         for key in keys:  # any other spelling is never found when the key is pressed
             assert QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText) == key
-        assert {"undo", "redo", "new", "open", "import_folder", "split"} <= {a.id for a in shown}
+        ids = {command.id for command in shown}
+        assert {"undo", "redo", "new", "open", "import_folder", "split"} <= ids
 
 
 def test_a_key_stored_by_an_earlier_version_still_applies(birds, qtbot, tmp_path):
@@ -73,33 +75,33 @@ def test_a_key_stored_by_an_earlier_version_still_applies(birds, qtbot, tmp_path
     window.close()
 
 
-def test_every_former_id_of_a_key_leads_to_an_action(window):
+def test_every_former_id_of_a_key_leads_to_a_command(window):
     window.make_all_pages()
-    known = {action.id for _, action in window.board.everything()}
+    known = {command.id for _, command in window.commands.everything()}
     former = {name for names in WITHOUT_PAGE.values() for name in names.split()}
     assert {name for old in former for name in current_ids(old)} <= known
 
 
-def test_menus_hold_the_actions_of_the_page_that_is_shown(window):
-    def titles(name):
-        return [a.text() for a in window.menus[name].actions() if a.isVisible()]
+def test_menus_hold_the_commands_of_the_page_that_is_shown(window):
+    def titles(menu):
+        return [a.text() for a in window.menus[menu].actions() if a.isVisible()]
 
-    assert any(text.startswith("Select all") for text in titles("Edit"))
+    assert any(text.startswith("Select all") for text in titles(Menu.EDIT))
     window.go("views")
-    assert not any(text.startswith("Select all") for text in titles("Edit"))
-    assert any(text.startswith("Accept") for text in titles("Label"))
+    assert not any(text.startswith("Select all") for text in titles(Menu.EDIT))
+    assert any(text.startswith("Accept") for text in titles(Menu.LABEL))
 
 
 def test_undo_says_what_it_takes_back(window, qtbot):
     page = window.page("images")
     page.grid.set_current(int(page.list.ids[0]))
     page.give("front")
-    window.menus["Edit"].aboutToShow.emit()
-    undo = window.menus["Edit"].actions()[0]
+    window.menus[Menu.EDIT].aboutToShow.emit()
+    undo = window.menus[Menu.EDIT].actions()[0]
     assert undo.text() == "Undo Label 1 image front"
     assert undo.isEnabled()
-    window.menus["Edit"].aboutToHide.emit()
-    qtbot.waitUntil(lambda: all(a.isEnabled() for a in window.menus["Edit"].actions()))
+    window.menus[Menu.EDIT].aboutToHide.emit()
+    qtbot.waitUntil(lambda: all(a.isEnabled() for a in window.menus[Menu.EDIT].actions()))
     qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL)
     image = int(page.list.ids[0])
     assert window.session.store.labels.of_images([image], "view") == {}
@@ -114,7 +116,7 @@ def test_the_theme_changes_from_the_palette(window, qtbot, qapp):
     qtbot.keyClick(window.palette_box.field, Qt.Key.Key_Return)
     assert Theme.of(window) is DARK
     assert window.settings.theme == "dark"
-    window.deeds.set_theme("light")
+    window.theme_light()
 
 
 def test_a_closed_window_outlives_a_change_of_theme(window, qtbot, qapp):

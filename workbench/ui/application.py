@@ -16,10 +16,11 @@ from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
 from workbench.storage.project import Project
+from workbench.ui.dialogs.projects import ask_new_project, ask_project
 from workbench.ui.dialogs.report import ReportDialog, report_of
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.window.welcome import WelcomeWindow
-from workbench.ui.window.window import MainWindow, ask_new_project, ask_project
+from workbench.ui.window.window import MainWindow
 
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "workbench.png"
 

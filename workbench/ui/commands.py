@@ -1,14 +1,54 @@
-"""Actions as data become menus, keys and the palette's list, in one place."""
+"""Commands: marked where they are carried out, found in menus, by keys and in the palette.
+
+A command is a method of a page or of the window under `@command`:
+
+    @command(QT_TRANSLATE_NOOP("Command", "Find similar"), key="Ctrl+J", menu=Menu.VIEW,
+             when=has_image)
+    def find_similar(self) -> None: ...
+
+Its id is the page's name and the method's ("images.find_similar"); people's own keys are stored
+under it, so `id` keeps the former one where the method has another name. `when` is a method
+of the same class that stands above it.
+
+Text for translation: what is shown at once is marked with `tr` where it is shown. What is read
+before a translator can be installed (decorators, enums, tables of a module) is marked with
+`QT_TRANSLATE_NOOP(context, text)` and translated where it is shown. lupdate finds both; it does
+not find the class around a decorator, so the context of all commands is "Command".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from types import FunctionType
+from typing import Any, TypeVar
 
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
 _MODIFIERS = ("Ctrl+", "Alt+", "Meta+", "Shift+")
+_MARK = "_command"  # attribute of a method under `@command`
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+class Menu(Enum):
+    """The menus in the order of the menu bar; the values are their titles before translation."""
+
+    FILE = str(QT_TRANSLATE_NOOP("Menu", "File"))
+    EDIT = str(QT_TRANSLATE_NOOP("Menu", "Edit"))
+    LABEL = str(QT_TRANSLATE_NOOP("Menu", "Label"))
+    RUN = str(QT_TRANSLATE_NOOP("Menu", "Run"))
+    VIEW = str(QT_TRANSLATE_NOOP("Menu", "View"))
+    MOUTHS = str(QT_TRANSLATE_NOOP("Menu", "Mouths"))
+    HELP = str(QT_TRANSLATE_NOOP("Menu", "Help"))
+
+    @property
+    def title(self) -> str:
+        """The translated title."""
+        return QCoreApplication.translate("Menu", self.value)
 
 
 def is_bare(shortcut: str) -> bool:
@@ -24,88 +64,140 @@ def native(shortcut: str) -> str:
 
 
 def portable(event: QKeyEvent) -> str:
-    """The pressed key in Qt's portable text, as actions name theirs."""
+    """The pressed key in Qt's portable text, as commands name theirs."""
     pressed = QKeySequence(event.keyCombination())
     return pressed.toString(QKeySequence.SequenceFormat.PortableText)
 
 
 def full_id(owner: QWidget, name: str) -> str:
-    """What identifies an action everywhere: `page.name` for a page's, `name` for the window's."""
+    """What identifies a command everywhere: `page.name` for a page's, `name` for the window's."""
     page = getattr(owner, "name", "")
     return f"{page}.{name}" if page else name
 
 
 def always() -> bool:
-    """The state of an action that can be done at any time."""
+    """Enable a command at any time."""
     return True
 
 
 @dataclass(frozen=True)
-class Action:
-    """One thing a person can do, as data: menus, the palette and the keys page are made of these.
+class Command:
+    """One command of a page or window that exists: menus, palette and keys list are made of these.
 
-    `id` is its name on its page, which keys are stored under after the page's name ("views.fit");
-    `shortcut` is in Qt's portable text ("Ctrl+K", "Space"); `menu` names the menu it stands in, ""
-    for the palette alone. `repeats` lets a held key do it again and again: only what moves or zooms
-    may, or images are changed that nobody has seen.
+    `id` is the full one; `key` is in Qt's portable text ("Ctrl+K", "Space"); without `menu` the
+    palette alone lists it. `title` is translated, and `live_title` returns the one of the moment
+    ("Undo Label 1 image"). `repeats` lets a held key run it again and again: only what moves or
+    zooms may, or images are changed that nobody has seen.
     """
 
     id: str
     title: str
-    callback: Callable[[], object]
-    shortcut: str = ""
+    run: Callable[[], object]
+    key: str = ""
+    menu: Menu | None = None
     enabled: Callable[[], bool] = always
-    menu: str = ""
     repeats: bool = False
-
-
-@dataclass
-class _Placed:
-    action: Action
-    owner: QWidget
-    drawn: QAction
     live_title: Callable[[], str] | None = None
 
-    def title(self) -> str:
-        return self.live_title() if self.live_title is not None else self.action.title
+    def title_now(self) -> str:
+        """The title to show at this moment."""
+        return self.title if self.live_title is None else self.live_title()
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What `@command` notes on a method."""
+
+    id: str
+    title: str
+    key: str
+    menu: Menu | None
+    when: Callable[[Any], bool] | None
+    repeats: bool
+    live_title: Callable[[Any], str] | None
+
+    def bind(self, owner: QWidget, method: str) -> Command:
+        """The command of one page or window."""
+        return Command(
+            id=full_id(owner, self.id),
+            title=QCoreApplication.translate("Command", self.title),
+            run=getattr(owner, method),
+            key=self.key,
+            menu=self.menu,
+            enabled=always if self.when is None else partial(self.when, owner),
+            repeats=self.repeats,
+            live_title=None if self.live_title is None else partial(self.live_title, owner),
+        )
+
+
+def command(
+    title: object,
+    *,
+    id: str = "",
+    key: str = "",
+    menu: Menu | None = None,
+    when: Callable[[Any], bool] | None = None,
+    repeats: bool = False,
+    live_title: Callable[[Any], str] | None = None,
+) -> Callable[[Method], Method]:
+    """Make a method without arguments a command; see the module's docstring and `Command`.
+
+    `title` is the result of `QT_TRANSLATE_NOOP("Command", ...)`; `id` is the method's name unless
+    given; `when` and `live_title` are called with the page or window.
+    """
+
+    def mark(method: Method) -> Method:
+        name = id or method.__name__
+        setattr(method, _MARK, _Mark(name, str(title), key, menu, when, repeats, live_title))
+        return method
+
+    return mark
+
+
+def commands_of(owner: QWidget) -> list[Command]:
+    """The commands that the owner's classes define, base classes first, in order of definition."""
+    marks: dict[str, _Mark] = {}
+    for kind in reversed(type(owner).__mro__):
+        for name, value in vars(kind).items():
+            if isinstance(value, FunctionType) and hasattr(value, _MARK):
+                marks[name] = getattr(value, _MARK)
+    return [mark.bind(owner, name) for name, mark in marks.items()]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    command: Command
+    owner: QWidget
+    drawn: QAction
 
 
 class CommandRegistry:
-    """Holds every action of the window and of the pages made so far, each under its full id."""
+    """Holds every command of the window and of the pages made so far, each under its full id."""
 
     def __init__(self, keys: dict[str, str]) -> None:
+        """`keys` are the person's own: full id of the command → key in Qt's portable text."""
         self._keys = keys
         self._placed: dict[str, _Placed] = {}
 
-    def add(
-        self, owner: QWidget, actions: Sequence[Action], menus: dict[str, QMenu]
-    ) -> list[QAction]:
-        """Make `actions` doable while `owner` is shown; each goes into the menu it names.
+    def add(self, owner: QWidget, commands: Sequence[Command], menus: Mapping[Menu, QMenu]) -> None:
+        """Enable `commands` while `owner` is shown; each goes into its menu, where `menus` has it.
 
         Raises ValueError for an id that is taken."""
-        made = []
-        for action in (replace(each, id=full_id(owner, each.id)) for each in actions):
-            if action.id in self._placed:
-                raise ValueError(f"two actions have the id {action.id}")
-            drawn = QAction(action.title, owner)
-            drawn.setAutoRepeat(action.repeats)
-            placed = _Placed(action, owner, drawn)
-            drawn.triggered.connect(lambda _=False, name=action.id: self.trigger(name))
-            self._placed[action.id] = placed
+        for each in commands:
+            if each.id in self._placed:
+                raise ValueError(f"two commands have the id {each.id}")
+            drawn = QAction(each.title, owner)
+            drawn.setAutoRepeat(each.repeats)
+            drawn.triggered.connect(lambda _=False, name=each.id: self.trigger(name))
+            placed = self._placed[each.id] = _Placed(each, owner, drawn)
             self._show_key(placed)
             owner.addAction(drawn)
-            if action.menu in menus:
-                menus[action.menu].addAction(drawn)
-            made.append(drawn)
-        return made
+            if each.menu is not None and each.menu in menus:
+                menus[each.menu].addAction(drawn)
 
-    def set_title(self, name: str, title: Callable[[], str]) -> None:
-        """A title that changes ("Undo label"), asked for when it is shown."""
-        self._placed[name].live_title = title
-
-    def key(self, action: Action) -> str:
-        """The key of an action: the person's own, or the program's."""
-        return self._keys.get(action.id, action.shortcut)
+    def key(self, command: Command) -> str:
+        """The key of a command: the person's own, or the program's."""
+        return self._keys.get(command.id, command.key)
 
     def set_keys(self, keys: dict[str, str]) -> None:
         """The person chose other keys."""
@@ -114,57 +206,57 @@ class CommandRegistry:
             self._show_key(placed)
 
     def _show_key(self, placed: _Placed) -> None:
-        key, title = self.key(placed.action), placed.title()
+        key, title = self.key(placed.command), placed.command.title_now()
         bare = is_bare(key)
         placed.drawn.setShortcut(QKeySequence() if bare else QKeySequence(key))
         placed.drawn.setText(f"{title}\t{native(key)}" if bare else title)
 
     def trigger(self, name: str) -> bool:
-        """Do an action if it can be done now."""
+        """Run a command if it is enabled now."""
         placed = self._placed[name]
-        if not placed.action.enabled():
+        if not placed.command.enabled():
             return False
-        placed.action.callback()
+        placed.command.run()
         return True
 
-    def bare(self, owner: QWidget | None, key: str) -> Action | None:
-        """The action of `owner` that has the bare key `key`."""
+    def bare(self, owner: QWidget | None, key: str) -> Command | None:
+        """The command of `owner` that has the bare key `key`."""
         if not is_bare(key):
             return None
         for placed in self._placed.values():
-            if placed.owner is owner and self.key(placed.action).lower() == key.lower():
-                return placed.action
+            if placed.owner is owner and self.key(placed.command).lower() == key.lower():
+                return placed.command
         return None
 
     def press(self, owner: QWidget | None, key: str) -> bool:
-        """Do the action of `owner` that has the bare key `key`; False where there is none."""
-        action = self.bare(owner, key)
-        return action is not None and self.trigger(action.id)
+        """Run the command of `owner` that has the bare key `key`; False where there is none."""
+        found = self.bare(owner, key)
+        return found is not None and self.trigger(found.id)
 
     def refresh(self) -> None:
-        """Set titles and what is possible, before a menu or the palette shows them."""
+        """Set titles and what is enabled, before a menu shows them."""
         for placed in self._placed.values():
-            placed.drawn.setEnabled(placed.action.enabled())
+            placed.drawn.setEnabled(placed.command.enabled())
             self._show_key(placed)
 
     def enable_all(self) -> None:
-        """After a menu closed: keys must reach actions that become possible later."""
+        """After a menu closed: keys must reach commands that are enabled later."""
         for placed in self._placed.values():
             placed.drawn.setEnabled(True)
 
     def show_page(self, page: QWidget | None) -> None:
-        """Only actions of the window and of `page` stand in the menus."""
+        """Only commands of the window and of `page` stand in the menus."""
         for placed in self._placed.values():
-            placed.drawn.setVisible(placed.owner is page or isinstance(placed.owner, QMainWindow))
+            placed.drawn.setVisible(_reaches(placed.owner, page))
 
-    def shown(self, page: QWidget | None) -> list[tuple[Action, str]]:
-        """Actions of the window and of `page`, each with its present title."""
-        return [
-            (placed.action, placed.title())
-            for placed in self._placed.values()
-            if placed.owner is page or isinstance(placed.owner, QMainWindow)
-        ]
+    def shown(self, page: QWidget | None) -> list[Command]:
+        """Commands of the window and of `page`."""
+        return [p.command for p in self._placed.values() if _reaches(p.owner, page)]
 
-    def everything(self) -> list[tuple[QWidget, Action]]:
-        """All actions with the widget each belongs to."""
-        return [(placed.owner, placed.action) for placed in self._placed.values()]
+    def everything(self) -> list[tuple[QWidget, Command]]:
+        """All commands with the widget each belongs to."""
+        return [(placed.owner, placed.command) for placed in self._placed.values()]
+
+
+def _reaches(owner: QWidget, page: QWidget | None) -> bool:
+    return owner is page or isinstance(owner, QMainWindow)

@@ -1,16 +1,18 @@
-"""What every page of the window is: its context, its actions as data, and its life."""
+"""What every page of the window is: its context, what it shows of a project, and its life."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from workbench.domain.changes import Changes
-from workbench.ui.commands import Action
+from workbench.domain.errors import KnownError
 
 if TYPE_CHECKING:
     from workbench.app.images.thumbnails import ThumbnailLoader
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 class Context:
     """What a page is handed: the project, the learning side, thumbnails, and two ways out.
 
-    `go(page, **what)` shows another page and passes `what` to its `opened`; `notify(text, kind)`
+    `go(page, **what)` shows another page and passes `what` to its `show_target`; `notify(text, kind)`
     says a sentence without stopping anyone, `kind` being "info", "warn" or "bad".
     """
 
@@ -34,9 +36,21 @@ class Context:
     go: Callable[..., None]
     notify: Callable[[str, str], None]
 
+    @contextmanager
+    def reporting_errors(self, kind: str = "bad") -> Iterator[None]:
+        """Notify of a KnownError that ends the block; everything after the block goes on."""
+        try:
+            yield
+        except KnownError as error:
+            self.notify(str(error), kind)
+
 
 class Page(QWidget):
-    """One page: made when first shown, refreshed from `Changes` alone, deciding nothing."""
+    """One page: made when first shown, refreshed from `Changes` alone, deciding nothing.
+
+    Its commands are its methods under `@command`. Edits made while it is hidden are collected and
+    shown together when it is shown next.
+    """
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
@@ -45,16 +59,44 @@ class Page(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
+        self._loaded = False
+        self._unseen = Changes()  # edits made since the page was up to date
+
+    def load(self) -> None:
+        """Read what is shown, once, when the page is first shown; what `__init__` reads need not
+        be read again."""
+
+    def show_changes(self, changes: Changes) -> None:
+        """Show what the edits in `changes` touched: one edit, or all those of the time hidden."""
 
     def refresh(self, changes: Changes) -> None:
-        """Show what `changes` touched; called after every edit, also while the page is hidden."""
+        """Show an edit now, or remember it while the page is hidden."""
+        self._unseen |= changes
+        if self.isVisible():
+            self.catch_up()
 
-    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data, not QActions
-        """What can be done here; asked once, after the page was made."""
-        return []
+    def catch_up(self) -> None:
+        """Show what happened while the page was hidden; nothing where nothing did."""
+        changes, self._unseen = self._unseen, Changes()
+        if not self._loaded:
+            self._loaded = True
+            self.load()
+        if changes:
+            self.show_changes(changes)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Come up to date before the page is seen."""
+        super().showEvent(event)
+        self.catch_up()
 
     def opened(self, **what: Any) -> None:
-        """The page is being shown, perhaps because another one pointed at `what`."""
+        """Come up to date, also in a window that is not shown yet, and show what another page
+        pointed at."""
+        self.catch_up()
+        self.show_target(**what)
+
+    def show_target(self, **what: Any) -> None:
+        """Show `what` another page pointed at; nothing where a person opened the page."""
 
     def save_state(self) -> dict[str, Any]:
         """What must be as it was after a restart, as values JSON can hold."""

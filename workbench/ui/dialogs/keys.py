@@ -1,4 +1,4 @@
-"""Every action with its key, in one list, where keys can be changed."""
+"""Every command with its key, in one list, where keys can be changed."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.settings import UserSettings
-from workbench.ui.commands import Action, CommandRegistry
+from workbench.ui.commands import Command, CommandRegistry
 from workbench.ui.page import Page
 
-_ACTION = Qt.ItemDataRole.UserRole
+_COMMAND = Qt.ItemDataRole.UserRole
 
 
 class KeysDialog(QDialog):
-    """Actions by page; a key is changed in its cell, and an emptied cell gives back the first."""
+    """Commands by page; a key is changed in its cell, and an emptied cell gives back the first."""
 
     def __init__(
-        self, board: CommandRegistry, settings: UserSettings, parent: QWidget | None = None
+        self, commands: CommandRegistry, settings: UserSettings, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Keys"))
         self.resize(620, 560)
-        self._board, self._settings = board, settings
+        self._commands, self._settings = commands, settings
         self.field = QLineEdit()
         self.field.setPlaceholderText(self.tr("Search actions"))
         self.field.setClearButtonEnabled(True)
@@ -58,8 +58,8 @@ class KeysDialog(QDialog):
         column.setSpacing(12)
         for widget in (self.field, self.table, self.problem, note, buttons):
             column.addWidget(widget)
-        for owner, action in board.everything():
-            self._add(owner, action)
+        for owner, command in commands.everything():
+            self._add(owner, command)
 
     def _table(self) -> QTableWidget:
         table = QTableWidget(0, 3)
@@ -75,18 +75,18 @@ class KeysDialog(QDialog):
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         return table
 
-    def _add(self, owner: QWidget, action: Action) -> None:
+    def _add(self, owner: QWidget, command: Command) -> None:
         row = self.table.rowCount()
         self.table.insertRow(row)
         where = owner.title if isinstance(owner, Page) else self.tr("everywhere")
         place = QTableWidgetItem(where)
-        place.setData(_ACTION, action)
+        place.setData(_COMMAND, command)
         self.table.setItem(row, 0, place)
-        self.table.setItem(row, 1, QTableWidgetItem(action.title))
-        edit = QKeySequenceEdit(QKeySequence(self._board.key(action)))
+        self.table.setItem(row, 1, QTableWidgetItem(command.title))
+        edit = QKeySequenceEdit(QKeySequence(self._commands.key(command)))
         edit.setClearButtonEnabled(True)
         edit.setMaximumSequenceLength(1)
-        edit.editingFinished.connect(lambda: self._take(owner, action, edit))
+        edit.editingFinished.connect(lambda: self._take(owner, command, edit))
         self.table.setCellWidget(row, 2, edit)
 
     def _search(self, text: str) -> None:
@@ -95,29 +95,29 @@ class KeysDialog(QDialog):
             words = " ".join(cell.text() for cell in cells if cell is not None)
             self.table.setRowHidden(row, text.lower() not in words.lower())
 
-    def _take(self, owner: QWidget, action: Action, edit: QKeySequenceEdit) -> None:
+    def _take(self, owner: QWidget, command: Command, edit: QKeySequenceEdit) -> None:
         key = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
-        if key == self._board.key(action):
+        if key == self._commands.key(command):
             return
-        taken = self._taken(owner, action, key)
+        taken = self._taken(owner, command, key)
         if taken is not None:
             self.problem.setText(
                 self.tr("{0} is the key of “{1}” already.").format(key, taken.title)
             )
-            edit.setKeySequence(QKeySequence(self._board.key(action)))
+            edit.setKeySequence(QKeySequence(self._commands.key(command)))
             return
         self.problem.clear()
-        own = None if key in ("", action.shortcut) else key
-        self._settings.set_key(action.id, own)
-        self._board.set_keys(self._settings.keys)
-        edit.setKeySequence(QKeySequence(self._board.key(action)))
+        own = None if key in ("", command.key) else key
+        self._settings.set_key(command.id, own)
+        self._commands.set_keys(self._settings.keys)
+        edit.setKeySequence(QKeySequence(self._commands.key(command)))
 
-    def _taken(self, owner: QWidget, action: Action, key: str) -> Action | None:
-        """Another action that the key would do at the same time."""
-        for other_owner, other in self._board.everything():
+    def _taken(self, owner: QWidget, command: Command, key: str) -> Command | None:
+        """Another command that the key would run at the same time."""
+        for other_owner, other in self._commands.everything():
             meets = other_owner is owner or not (
                 isinstance(other_owner, Page) and isinstance(owner, Page)
             )
-            if key and meets and other.id != action.id and self._board.key(other) == key:
+            if key and meets and other.id != command.id and self._commands.key(other) == key:
                 return other
         return None

@@ -35,19 +35,19 @@ class HeldKeys(QObject):
     """Filter of a window's key events that drops repeats which would label or accept unseen images.
 
     It watches the native window, so it comes before every widget and page. Keys that menus own do
-    not get here: Qt repeats them as `Action.repeats` says.
+    not get here: Qt repeats them as `Command.repeats` says.
     """
 
     def __init__(
         self,
         window: QWidget,
-        board: CommandRegistry,
+        commands: CommandRegistry,
         page: Callable[[], QWidget | None],
         label_sets: Callable[[], Mapping[str, LabelSet]],
     ) -> None:
         """`page()` is the page that is shown, `label_sets()` all sets whose labels have keys."""
         super().__init__(window)
-        self._window, self._board = window, board
+        self._window, self._commands = window, commands
         self._page, self._label_sets = page, label_sets
 
     def watch(self) -> None:
@@ -65,5 +65,5 @@ class HeldKeys(QObject):
             return event.key() not in _ENTER  # a field to type in, whose Enter may label
         if any(labels.label_for_key(event.text()) for labels in self._label_sets().values()):
             return False
-        action = self._board.bare(self._page(), portable(event))
-        return action.repeats if action is not None else event.key() in _MOVES_AND_ZOOMS
+        command = self._commands.bare(self._page(), portable(event))
+        return command.repeats if command is not None else event.key() in _MOVES_AND_ZOOMS

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QObject, Qt, QTimer
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
-    QFileDialog,
     QHBoxLayout,
     QMainWindow,
-    QMenu,
     QMessageBox,
     QStackedWidget,
     QVBoxLayout,
@@ -33,223 +31,17 @@ from workbench.app.settings import UserSettings
 from workbench.app.similar.suggesting import SuggestionUpdater
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
-from workbench.ui.commands import Action, CommandRegistry, portable
+from workbench.ui.commands import Command, CommandRegistry, Menu, command, commands_of, portable
+from workbench.ui.dialogs.projects import ask_new_project, ask_project
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.page import Context, Page
 from workbench.ui.window.held_keys import HeldKeys
+from workbench.ui.window.menus import Menus, RecentProjects
 from workbench.ui.window.notifications import Notifications
 from workbench.ui.window.palette import CommandPalette, PaletteEntry
-from workbench.ui.window.rail import Rail, page_entries
+from workbench.ui.window.rail import PageEntry, Rail, page_entries
 from workbench.ui.window.statusbar import StatusBar
-
-MENUS = ("File", "Edit", "Label", "Run", "View", "Help")
-
-
-def window_actions(window: MainWindow) -> list[Action]:
-    """The window's own actions, in the order of the menus."""
-    return [*_file(window), *_edit(window), *_view(window), *_help(window)]
-
-
-def _file(window: MainWindow) -> list[Action]:
-    tr, deeds = window.tr, window.deeds
-    return [
-        Action("new", tr("New project…"), deeds.new_project, "Ctrl+N", menu="File"),
-        Action("open", tr("Open project…"), deeds.open_project, "Ctrl+O", menu="File"),
-        Action("import_folder", tr("Import folder…"), deeds.import_folder, "Ctrl+I", menu="File"),
-        Action(
-            "import_list", tr("Import list file…"), deeds.import_list, "Ctrl+Shift+I", menu="File"
-        ),
-        Action("import_labels", tr("Import labels…"), deeds.import_labels, menu="File"),
-        Action("export_labels", tr("Export labels…"), deeds.export_labels, "Ctrl+E", menu="File"),
-        Action("relink", tr("Find moved sources…"), deeds.relink, menu="File"),
-        Action("close", tr("Close window"), window.close, "Ctrl+W", menu="File"),
-    ]
-
-
-def _edit(window: MainWindow) -> list[Action]:
-    tr, history = window.tr, window.session.store.history
-    return [
-        Action(
-            "undo",
-            tr("Undo"),
-            window.deeds.undo,
-            "Ctrl+Z",
-            lambda: history.undo_text() is not None,
-            "Edit",
-        ),
-        Action(
-            "redo",
-            tr("Redo"),
-            window.deeds.redo,
-            "Ctrl+Shift+Z",
-            lambda: history.redo_text() is not None,
-            "Edit",
-        ),
-        Action(
-            "label_sets", tr("Label sets…"), window.deeds.edit_label_sets, "Ctrl+L", menu="Label"
-        ),
-        Action("split", tr("Split images…"), window.deeds.split, "Ctrl+Shift+S", menu="Label"),
-    ]
-
-
-def _view(window: MainWindow) -> list[Action]:
-    tr = window.tr
-    pages = [
-        Action(
-            f"go_{page.name}",
-            tr("Go to {0}").format(page.title),
-            partial(window.go, page.name),
-            f"Ctrl+{number}",
-            menu="View",
-        )
-        for number, page in enumerate(window.pages, start=1)
-    ]
-    themes = [
-        Action(f"theme_{mode}", title, partial(window.deeds.set_theme, mode), menu="View")
-        for mode, title in (
-            ("system", tr("Theme: as the system")),
-            ("light", tr("Theme: light")),
-            ("dark", tr("Theme: dark")),
-        )
-    ]
-    whole = Action("full_screen", tr("Full screen"), window.deeds.full_screen, "F11", menu="View")
-    find = Action("palette", tr("Find a command…"), window.open_palette, "Ctrl+K", menu="View")
-    return [*pages, find, whole, *themes]
-
-
-def _help(window: MainWindow) -> list[Action]:
-    tr = window.tr
-    return [
-        Action("keys", tr("Keys…"), window.deeds.show_keys, "F1", menu="Help"),
-        Action("doctor", tr("Check this computer…"), window.deeds.doctor, menu="Help"),
-        Action("about", tr("About Vantage Workbench"), window.deeds.about, menu="Help"),
-    ]
-
-
-def ask_new_project(parent: QWidget) -> Path | None:
-    """Where a new project is to be; None when the person thought better of it."""
-    title = parent.tr("New project")
-    chosen, _ = QFileDialog.getSaveFileName(
-        parent, title, str(Path.home() / "project.workbench"), "Projects (*.workbench)"
-    )
-    return Path(chosen) if chosen else None
-
-
-def ask_project(parent: QWidget) -> Path | None:
-    """An existing project's folder; None when none was chosen."""
-    title = parent.tr("Open project (a folder that ends in .workbench)")
-    chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
-    return Path(chosen) if chosen else None
-
-
-class WindowCommands(QObject):
-    """The callbacks of `window_actions`."""
-
-    def __init__(self, window: MainWindow, switch: Callable[[Path, bool], None]) -> None:
-        """`switch(folder, new)` puts another project in this one's place."""
-        super().__init__(window)
-        self._window = window
-        self._switch = switch
-
-    def new_project(self) -> None:
-        folder = ask_new_project(self._window)
-        if folder is not None:
-            self._switch(folder, True)
-
-    def open_project(self) -> None:
-        folder = ask_project(self._window)
-        if folder is not None:
-            self._switch(folder, False)
-
-    def open_recent(self, folder: Path) -> None:
-        self._switch(folder, False)
-
-    def import_folder(self) -> None:
-        from workbench.ui.dialogs.importing import ask_for_folder
-
-        ask_for_folder(self._window.context, self._window)
-
-    def import_list(self) -> None:
-        from workbench.ui.dialogs.importing import ask_for_list
-
-        ask_for_list(self._window.context, self._window)
-
-    def import_labels(self) -> None:
-        from workbench.ui.dialogs.files import ask_import
-
-        ask_import(self._window.context, self._window)
-
-    def export_labels(self) -> None:
-        from workbench.ui.dialogs.files import ask_export
-
-        ask_export(self._window.context, self._window)
-
-    def relink(self) -> None:
-        from workbench.ui.dialogs.files import find_moved
-
-        find_moved(self._window.context, self._window)
-
-    def say_moved(self) -> None:
-        from workbench.ui.dialogs.files import say_moved
-
-        say_moved(self._window.context, self._window)
-
-    def undo(self) -> None:
-        self._say(self._window.session.undo(), self.tr("Undone: {0}"))
-
-    def redo(self) -> None:
-        self._say(self._window.session.redo(), self.tr("Done again: {0}"))
-
-    def _say(self, text: str | None, sentence: str) -> None:
-        if text is not None:
-            self._window.notify(sentence.format(text), "info")
-
-    def edit_label_sets(self) -> None:
-        from workbench.ui.dialogs.label_sets import LabelSetsDialog
-
-        self._show(LabelSetsDialog(self._window.session, parent=self._window))
-
-    def split(self) -> None:
-        from workbench.ui.dialogs.split import SplitDialog
-
-        self._show(SplitDialog(self._window.context, self._window))
-
-    def _show(self, dialog: QDialog) -> None:
-        dialog.exec()
-        dialog.deleteLater()
-
-    def set_theme(self, mode: str) -> None:
-        application = QApplication.instance()
-        assert isinstance(application, QApplication)
-        apply_theme(application, mode)
-        self._window.settings.set_theme(mode)
-
-    def full_screen(self) -> None:
-        window = self._window
-        window.showNormal() if window.isFullScreen() else window.showFullScreen()
-
-    def show_keys(self) -> None:
-        from workbench.ui.dialogs.keys import KeysDialog
-
-        self._window.make_all_pages()
-        self._show(KeysDialog(self._window.board, self._window.settings, self._window))
-
-    def doctor(self) -> None:
-        from workbench.ui.dialogs.doctor import DoctorDialog
-
-        self._show(DoctorDialog(self._window.session, self._window))
-
-    def about(self) -> None:
-        QMessageBox.about(
-            self._window,
-            self.tr("About Vantage Workbench"),
-            self.tr(
-                "Vantage Workbench {0}\n\nLabel, train and understand fine-grained image "
-                "classifiers in one offline desktop program.\n\nApache License 2.0"
-            ).format(__version__),
-        )
-
 
 STATE = "window"  # key of the project's settings
 
@@ -266,11 +58,14 @@ class MainWindow(QMainWindow):
         session: Session,
         settings: UserSettings | None = None,
         switch: Callable[[Path, bool], None] = _refuse,
+        pages: Sequence[PageEntry] | None = None,
     ) -> None:
+        """`switch(folder, new)` puts another project in this one's place; `pages` are those of the
+        program unless given."""
         super().__init__()
         self.session = session
         self.settings = settings if settings is not None else UserSettings(None)
-        self.pages = page_entries()
+        self.pages = tuple(page_entries() if pages is None else pages)
         self.context = Context(
             session=session,
             service=LearningService(self),
@@ -280,9 +75,9 @@ class MainWindow(QMainWindow):
             notify=self.notify,
         )
         self.suggestions = SuggestionUpdater(session, self)
-        self.deeds = WindowCommands(self, switch)
-        self.board = CommandRegistry(self.settings.keys)
-        self.held_keys = HeldKeys(self, self.board, self.current_page, session.store.labels.sets)
+        self._switch = switch
+        self.commands = CommandRegistry(self.settings.keys)
+        self.held_keys = HeldKeys(self, self.commands, self.current_page, session.store.labels.sets)
         self._made: dict[str, Page] = {}
         self._state: dict[str, Any] = dict(session.store.settings.get(STATE, {}) or {})
         self._shown = ""
@@ -316,43 +111,33 @@ class MainWindow(QMainWindow):
         self.palette_box = CommandPalette(self)
 
     def _fill_menus(self) -> None:
-        titles = {
-            "File": self.tr("File"),
-            "Edit": self.tr("Edit"),
-            "Label": self.tr("Label"),
-            "Run": self.tr("Run"),
-            "View": self.tr("View"),
-            "Help": self.tr("Help"),
-        }
-        self.menus = {name: self.menuBar().addMenu(titles[name]) for name in MENUS}
-        self.board.add(self, window_actions(self), self.menus)
-        history = self.session.store.history
-        undo, redo = self.tr("Undo {0}"), self.tr("Redo {0}")
-        self.board.set_title("undo", lambda: undo.format(history.undo_text() or "").strip())
-        self.board.set_title("redo", lambda: redo.format(history.redo_text() or "").strip())
-        self._recent = QMenu(self.tr("Open recent"), self)
-        file_menu = self.menus["File"]
-        file_menu.insertMenu(file_menu.actions()[2], self._recent)
-        for menu in self.menus.values():
-            self._watch(menu)
+        self.menus = Menus(self, self.commands)
+        own = commands_of(self)
+        view = [each.menu for each in own].index(Menu.VIEW)
+        self.menus.add(self, [*own[:view], *self._page_commands(), *own[view:]])
+        file = self.menus[Menu.FILE]
+        recent = RecentProjects(file, self._other_projects, self.open_recent)
+        file.insertMenu(file.actions()[2], recent)
 
-    def _watch(self, menu: QMenu) -> None:
-        menu.aboutToShow.connect(self._menu_opens)
-        menu.aboutToHide.connect(lambda: QTimer.singleShot(0, self, self.board.enable_all))
+    def _page_commands(self) -> list[Command]:
+        title = self.tr("Go to {0}")
+        return [
+            Command(
+                f"go_{page.name}",
+                title.format(page.title),
+                partial(self.go, page.name),
+                f"Ctrl+{number}",
+                Menu.VIEW,
+            )
+            for number, page in enumerate(self.pages, start=1)
+        ]
 
-    def _menu_opens(self) -> None:
-        self.board.refresh()
-        self._recent.clear()
-        for folder in self.settings.recent:
-            if folder != self.session.store.folder:
-                open_it = self._recent.addAction(folder.stem)
-                open_it.setToolTip(str(folder))
-                open_it.triggered.connect(lambda _=False, f=folder: self.deeds.open_recent(f))
-        self._recent.setEnabled(not self._recent.isEmpty())
+    def _other_projects(self) -> list[Path]:
+        return [each for each in self.settings.recent if each != self.session.store.folder]
 
     def _listen(self) -> None:
         self.rail.chosen.connect(self.go)
-        self.palette_box.chosen.connect(self.board.trigger)
+        self.palette_box.chosen.connect(self.commands.trigger)
         self.session.changed.connect(self._changed)
         self.session.jobs.ended.connect(self._job_ended)
         self.device = DeviceProbe(self)
@@ -362,7 +147,9 @@ class MainWindow(QMainWindow):
 
     def _look_round(self) -> None:
         if not self._closed:
-            self.deeds.say_moved()
+            from workbench.ui.dialogs.files import say_moved
+
+            say_moved(self.context, self)
 
     # pages
 
@@ -373,25 +160,15 @@ class MainWindow(QMainWindow):
             made: Page = getattr(import_module(entry.module), entry.class_name)(self.context)
             self._made[name] = made
             self.stack.addWidget(made)
-            self._add_menus(made)
+            self.menus.add(made, commands_of(made))
             made.restore_state(self._state.get("pages", {}).get(name, {}))
         return self._made[name]
-
-    def _add_menus(self, page: Page) -> None:
-        actions = page.actions()
-        for action in actions:
-            if action.menu and action.menu not in self.menus:
-                menu = QMenu(action.menu, self)
-                self.menuBar().insertMenu(self.menus["Help"].menuAction(), menu)
-                self.menus[action.menu] = menu
-                self._watch(menu)
-        self.board.add(page, actions, self.menus)
 
     def make_all_pages(self) -> None:
         """Make the pages that were not opened yet, for a list of all that can be done."""
         for entry in self.pages:
             self.page(entry.name)
-        self._show_menus()
+        self.menus.show_page(self.current_page())
 
     def go(self, name: str, **what: Any) -> None:
         """Show a page and tell it what to show."""
@@ -399,19 +176,13 @@ class MainWindow(QMainWindow):
         self._shown = name
         self.stack.setCurrentWidget(page)
         self.rail.show_chosen(name)
-        self._show_menus()
+        self.menus.show_page(page)
         page.opened(**what)
         page.setFocus()
 
     def current_page(self) -> Page | None:
         """The page that is shown."""
         return self._made.get(self._shown)
-
-    def _show_menus(self) -> None:
-        """Actions of hidden pages leave the menus, and menus without actions leave the bar."""
-        self.board.show_page(self.current_page())
-        for menu in self.menus.values():
-            menu.menuAction().setVisible(any(action.isVisible() for action in menu.actions()))
 
     def _changed(self, changes: Changes) -> None:
         for page in self._made.values():
@@ -437,21 +208,11 @@ class MainWindow(QMainWindow):
         else:
             self.notify(f"{outcome.sentence} {outcome.remedy}".strip(), "bad")
 
-    def open_palette(self) -> None:
-        """Every action that is there now, to be found by a few letters."""
-        page = self.current_page()
-        entries = [
-            PaletteEntry(action.id, title, action.menu, self.board.key(action), action.enabled())
-            for action, title in self.board.shown(page)
-            if action.id != "palette"
-        ]
-        self.palette_box.open_with(entries)
-
     # hands
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Bare keys that no control took belong to the page's actions."""
-        if not self.board.press(self.current_page(), portable(event)):
+        if not self.commands.press(self.current_page(), portable(event)):
             super().keyPressEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -473,6 +234,198 @@ class MainWindow(QMainWindow):
 
         if places:
             ask_and_import(self.context, self, places)
+
+    # commands, in the order of the menus; dialogs are imported when they are first opened
+
+    def open_recent(self, folder: Path) -> None:
+        """Open another project in place of this one."""
+        self._switch(folder, False)
+
+    def _show(self, dialog: QDialog) -> None:
+        dialog.exec()
+        dialog.deleteLater()
+
+    def _notify_of(self, text: str | None, sentence: str) -> None:
+        if text is not None:
+            self.notify(sentence.format(text), "info")
+
+    def _can_undo(self) -> bool:
+        return self.session.store.history.undo_text() is not None
+
+    def _can_redo(self) -> bool:
+        return self.session.store.history.redo_text() is not None
+
+    def _undo_title(self) -> str:
+        text = self.session.store.history.undo_text() or ""
+        return self.tr("Undo {0}").format(text).strip()
+
+    def _redo_title(self) -> str:
+        text = self.session.store.history.redo_text() or ""
+        return self.tr("Redo {0}").format(text).strip()
+
+    def _set_theme(self, mode: str) -> None:
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        apply_theme(application, mode)
+        self.settings.set_theme(mode)
+
+    @command(QT_TRANSLATE_NOOP("Command", "New project…"), id="new", key="Ctrl+N", menu=Menu.FILE)
+    def new_project(self) -> None:
+        """Make a project and open it in place of this one."""
+        folder = ask_new_project(self)
+        if folder is not None:
+            self._switch(folder, True)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Open project…"), id="open", key="Ctrl+O", menu=Menu.FILE)
+    def open_project(self) -> None:
+        """Open another project in place of this one."""
+        folder = ask_project(self)
+        if folder is not None:
+            self._switch(folder, False)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Import folder…"), key="Ctrl+I", menu=Menu.FILE)
+    def import_folder(self) -> None:
+        """Import the images of a folder."""
+        from workbench.ui.dialogs.importing import ask_for_folder
+
+        ask_for_folder(self.context, self)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Import list file…"), key="Ctrl+Shift+I", menu=Menu.FILE)
+    def import_list(self) -> None:
+        """Import the images that a file lists."""
+        from workbench.ui.dialogs.importing import ask_for_list
+
+        ask_for_list(self.context, self)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Import labels…"), menu=Menu.FILE)
+    def import_labels(self) -> None:
+        """Import labels of images from a file."""
+        from workbench.ui.dialogs.files import ask_import
+
+        ask_import(self.context, self)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Export labels…"), key="Ctrl+E", menu=Menu.FILE)
+    def export_labels(self) -> None:
+        """Write labels to a file."""
+        from workbench.ui.dialogs.files import ask_export
+
+        ask_export(self.context, self)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Find moved sources…"), menu=Menu.FILE)
+    def relink(self) -> None:
+        """Choose where the folders of images are now."""
+        from workbench.ui.dialogs.files import find_moved
+
+        find_moved(self.context, self)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Close window"), id="close", key="Ctrl+W", menu=Menu.FILE)
+    def close_window(self) -> None:
+        """Close the window."""
+        self.close()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Undo"),
+        key="Ctrl+Z",
+        menu=Menu.EDIT,
+        when=_can_undo,
+        live_title=_undo_title,
+    )
+    def undo(self) -> None:
+        """Undo the last edit."""
+        self._notify_of(self.session.undo(), self.tr("Undone: {0}"))
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Redo"),
+        key="Ctrl+Shift+Z",
+        menu=Menu.EDIT,
+        when=_can_redo,
+        live_title=_redo_title,
+    )
+    def redo(self) -> None:
+        """Redo the edit undone last."""
+        self._notify_of(self.session.redo(), self.tr("Done again: {0}"))
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Label sets…"), id="label_sets", key="Ctrl+L", menu=Menu.LABEL
+    )
+    def edit_label_sets(self) -> None:
+        """Open the editor of label sets."""
+        from workbench.ui.dialogs.label_sets import LabelSetsDialog
+
+        self._show(LabelSetsDialog(self.session, parent=self))
+
+    @command(QT_TRANSLATE_NOOP("Command", "Split images…"), key="Ctrl+Shift+S", menu=Menu.LABEL)
+    def split(self) -> None:
+        """Open the dialog that splits the images."""
+        from workbench.ui.dialogs.split import SplitDialog
+
+        self._show(SplitDialog(self.context, self))
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Find a command…"), id="palette", key="Ctrl+K", menu=Menu.VIEW
+    )
+    def open_palette(self) -> None:
+        """List every command there is now, to be found by a few letters."""
+        self.palette_box.open_with(
+            [
+                PaletteEntry(
+                    each.id,
+                    each.title_now(),
+                    each.menu.title if each.menu is not None else "",
+                    self.commands.key(each),
+                    each.enabled(),
+                )
+                for each in self.commands.shown(self.current_page())
+                if each.id != "palette"
+            ]
+        )
+
+    @command(QT_TRANSLATE_NOOP("Command", "Full screen"), key="F11", menu=Menu.VIEW)
+    def full_screen(self) -> None:
+        """Fill the screen, or leave it."""
+        self.showNormal() if self.isFullScreen() else self.showFullScreen()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Theme: as the system"), menu=Menu.VIEW)
+    def theme_system(self) -> None:
+        """Follow the system's theme."""
+        self._set_theme("system")
+
+    @command(QT_TRANSLATE_NOOP("Command", "Theme: light"), menu=Menu.VIEW)
+    def theme_light(self) -> None:
+        """Use the light theme."""
+        self._set_theme("light")
+
+    @command(QT_TRANSLATE_NOOP("Command", "Theme: dark"), menu=Menu.VIEW)
+    def theme_dark(self) -> None:
+        """Use the dark theme."""
+        self._set_theme("dark")
+
+    @command(QT_TRANSLATE_NOOP("Command", "Keys…"), id="keys", key="F1", menu=Menu.HELP)
+    def edit_keys(self) -> None:
+        """List every command with its key."""
+        from workbench.ui.dialogs.keys import KeysDialog
+
+        self.make_all_pages()
+        self._show(KeysDialog(self.commands, self.settings, self))
+
+    @command(QT_TRANSLATE_NOOP("Command", "Check this computer…"), id="doctor", menu=Menu.HELP)
+    def check_computer(self) -> None:
+        """Open the check of this computer."""
+        from workbench.ui.dialogs.doctor import DoctorDialog
+
+        self._show(DoctorDialog(self.session, self))
+
+    @command(QT_TRANSLATE_NOOP("Command", "About Vantage Workbench"), menu=Menu.HELP)
+    def about(self) -> None:
+        """Show version and licence."""
+        QMessageBox.about(
+            self,
+            self.tr("About Vantage Workbench"),
+            self.tr(
+                "Vantage Workbench {0}\n\nLabel, train and understand fine-grained image "
+                "classifiers in one offline desktop program.\n\nApache License 2.0"
+            ).format(__version__),
+        )
 
     # a restart, and the end
 

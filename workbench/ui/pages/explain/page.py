@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QEvent, QObject, Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
@@ -20,39 +20,10 @@ from workbench.domain.changes import Changes
 from workbench.domain.requests import WINDOWS, Description, Heat
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
-from workbench.ui.commands import Action
+from workbench.ui.commands import Menu, command
 from workbench.ui.page import Context, Page
 from workbench.ui.pages.explain.board import ExplainLayout
 from workbench.ui.pages.explain.header import ANY, CHOSEN, SINGLE, WALL, ExplainHeader
-
-
-def explain_actions(page: ExplainPage) -> list[Action]:
-    """The page's actions, in the order of the menus."""
-    tr, side = page.tr, page.side
-
-    def there() -> bool:
-        return page.strip.current() is not None
-
-    def action(name: str, title: str, callback: Callable[[], object], key: str = "") -> Action:
-        return Action(name, title, callback, key, there, "View")
-
-    def steps(name: str, title: str, callback: Callable[[], object], key: str = "") -> Action:
-        return Action(name, title, callback, key, there, "View", repeats=True)
-
-    return [
-        Action("save_explanation", tr("Save as PNG…"), page.save, "Ctrl+S", there, "File"),
-        action("wall", tr("One image or wall"), page.toggle_wall, "W"),
-        steps("next", tr("Next image"), lambda: page.step(1)),
-        steps("back", tr("Previous image"), lambda: page.step(-1)),
-        action("fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0"),
-        steps("deeper", tr("Deeper layer"), lambda: side.step_layer(-1), "["),
-        steps("shallower", tr("Shallower layer"), lambda: side.step_layer(1), "]"),
-        action("windows", tr("Sliding windows"), lambda: side.choose_layer(WINDOWS)),
-        steps("more_map", tr("More of the map"), lambda: side.step_opacity(1), "+"),
-        steps("less_map", tr("Less of the map"), lambda: side.step_opacity(-1), "-"),
-        action("predicted", tr("Explain the predicted label"), lambda: side.choose_key(0), "0"),
-    ]
-
 
 MOST = 60  # images of a saved wall: more cannot be looked at
 
@@ -166,7 +137,6 @@ class ExplainPage(Page):
         self.strip, self.wall = self.board.strip, self.board.wall
         self.images: RunImages | None = None
         self._chosen: tuple[int, ...] = ()
-        self._stale = True
         self._offered: list[RunRecord] = []
         self._state: dict[str, Any] = {}
         whole = QVBoxLayout(self)
@@ -194,11 +164,12 @@ class ExplainPage(Page):
 
     # runs
 
-    def refresh(self, changes: Changes) -> None:
+    def load(self) -> None:
+        self._take_up()
+
+    def show_changes(self, changes: Changes) -> None:
         if changes.removed or self.run_id in changes.runs or self._runs_differ(changes):
-            self._stale = True
-            if self.isVisible():
-                self._take_up()
+            self._take_up()
         elif changes.cropped:
             self.board.forget()
 
@@ -206,15 +177,13 @@ class ExplainPage(Page):
         """An epoch of a training is no reason to look anew; a run that ended is."""
         return bool(changes.runs) and usable_runs(self.context.session) != self._offered
 
-    def opened(self, **what: Any) -> None:
+    def show_target(self, **what: Any) -> None:
         """`run` asks that run (else the newest), `ids` about these images."""
         ids = what.get("ids")
         if ids is not None or "run" in what:
             self._chosen = tuple(int(image) for image in ids or ())
             self.header.set_mode(WALL if len(self._chosen) > 1 else SINGLE)
             self._take_up(str(what.get("run", "")) or self.run_id)
-        elif self._stale:
-            self._take_up()
         (self.wall if self._walled else self.strip).setFocus()
 
     @property
@@ -228,7 +197,6 @@ class ExplainPage(Page):
 
     def _take_up(self, wanted: str = "") -> None:
         """Offer the runs there are; `wanted`, the one looked at, or the newest is asked."""
-        self._stale = False
         runs = usable_runs(self.context.session)
         self._offered = runs
         self.board.setCurrentIndex(0 if runs else 1)
@@ -291,17 +259,6 @@ class ExplainPage(Page):
         self._show_mode()
         self.strip.setFocus()
 
-    def toggle_wall(self) -> None:
-        """From one image to all of them, and back to the one that is chosen there."""
-        if self._walled:
-            row = self.wall.current()
-            self._open_from_wall(-1 if row is None else row)
-            return
-        self.header.set_mode(WALL)
-        self.wall.set_current(self.strip.current())
-        self._show_mode()
-        self.wall.setFocus()
-
     def step(self, step: int) -> None:
         """The next (1) or previous (−1) image."""
         (self.wall if self._walled else self.strip).move_to("right" if step > 0 else "left")
@@ -337,6 +294,19 @@ class ExplainPage(Page):
         self.board.show_reason(said)
         self.context.notify(said, "bad")
 
+    # commands, in the order of the menus
+
+    def has_image(self) -> bool:
+        """Whether an image is shown."""
+        return self.strip.current() is not None
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Save as PNG…"),
+        id="save_explanation",
+        key="Ctrl+S",
+        menu=Menu.FILE,
+        when=has_image,
+    )
     def save(self) -> None:
         """Save the pair, or the wall (its selection, where several are selected), as PNG."""
         layer = self.explanations.layer_words
@@ -350,10 +320,116 @@ class ExplainPage(Page):
         if image is not None:
             self.saver.ask_one(self, image, layer, self.stage.overlay.opacity)
 
-    # keys and life
+    @command(
+        QT_TRANSLATE_NOOP("Command", "One image or wall"),
+        id="wall",
+        key="W",
+        menu=Menu.VIEW,
+        when=has_image,
+    )
+    def toggle_wall(self) -> None:
+        """From one image to all of them, and back to the one that is chosen there."""
+        if self._walled:
+            row = self.wall.current()
+            self._open_from_wall(-1 if row is None else row)
+            return
+        self.header.set_mode(WALL)
+        self.wall.set_current(self.strip.current())
+        self._show_mode()
+        self.wall.setFocus()
 
-    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
-        return explain_actions(self)
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Next image"),
+        id="next",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def show_next(self) -> None:
+        """Show the next image."""
+        self.step(1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Previous image"),
+        id="back",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def show_previous(self) -> None:
+        """Show the previous image."""
+        self.step(-1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Fit the photograph"),
+        key="Ctrl+0",
+        menu=Menu.VIEW,
+        when=has_image,
+    )
+    def fit(self) -> None:
+        """Show the whole photograph."""
+        self.stage.fit()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Deeper layer"),
+        key="[",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def deeper(self) -> None:
+        """Explain a deeper layer."""
+        self.side.step_layer(-1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Shallower layer"),
+        key="]",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def shallower(self) -> None:
+        """Explain a shallower layer."""
+        self.side.step_layer(1)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Sliding windows"), menu=Menu.VIEW, when=has_image)
+    def windows(self) -> None:
+        """Explain by sliding windows."""
+        self.side.choose_layer(WINDOWS)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "More of the map"),
+        key="+",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def more_map(self) -> None:
+        """Draw the map stronger."""
+        self.side.step_opacity(1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Less of the map"),
+        key="-",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def less_map(self) -> None:
+        """Draw the map weaker."""
+        self.side.step_opacity(-1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Explain the predicted label"),
+        key="0",
+        menu=Menu.VIEW,
+        when=has_image,
+    )
+    def predicted(self) -> None:
+        """Explain the label that was predicted."""
+        self.side.choose_key(0)
+
+    # keys and life
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key, plain = event.key(), not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
@@ -379,9 +455,7 @@ class ExplainPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if self._stale:
-            self._take_up()
-        else:
+        if self.images is not None:
             self._show_mode()
 
     def hideEvent(self, event: QHideEvent) -> None:

@@ -286,11 +286,9 @@ class GroupPanel(QWidget):
         self.made = self._clusters = None
         self.list.set_current(-1)
         if made is not None:
-            try:
+            with self._context.reporting_errors("warn"):
                 self._clusters = self._context.session.store.clusterings.read(made.id)
                 self.made = made
-            except KnownError as error:
-                self._context.notify(str(error), "warn")
         if self.made is not None:
             self.form.count.setValue(len(self.made.sizes))
             self._say_made(self.made)
@@ -373,13 +371,10 @@ class GroupPanel(QWidget):
         if group < 0 or self._clusters is None:
             return
         session, share = self._context.session, self.labels.share
-        try:
+        with self._context.reporting_errors("warn"):
             count = label_clusters(session, self._clusters, self._set, {group: label}, share)
-        except KnownError as error:
-            self._context.notify(str(error), "warn")
-            return
-        words = self.tr("{0:,} images labelled {1}. Undo takes it back.")
-        self._context.notify(words.format(count, label), "info")
+            words = self.tr("{0:,} images labelled {1}. Undo takes it back.")
+            self._context.notify(words.format(count, label), "info")
 
     def _group_or_stop(self) -> None:
         if self._job is not None:

@@ -6,204 +6,29 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QLabel,
-    QPushButton,
-    QSlider,
-    QSplitter,
-    QStackedWidget,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QPoint, Qt
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from workbench.app.labels.labelling import assign
-from workbench.app.session import Session
 from workbench.app.similar.browsing import ImageList
 from workbench.domain.changes import Changes
-from workbench.domain.errors import KnownError
-from workbench.domain.images import ImageFilter, Sort
-from workbench.domain.labels import LabelSet, Subject
-from workbench.ui.commands import Action
+from workbench.domain.images import ImageFilter
+from workbench.domain.labels import LabelSet
+from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.importing import SkippedDialog, ask_for_folder
-from workbench.ui.look.icons import icon
-from workbench.ui.page import Context, Page, PageHeader
+from workbench.ui.page import Context, Page
 from workbench.ui.pages.images.facts import ImageFacts
 from workbench.ui.pages.images.groups import GroupPanel
+from workbench.ui.pages.images.header import ImagesHeader
 from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.filter_bar import FilterBar, from_state, to_state
 from workbench.ui.parts.image_grid import ImageGrid, ImageTiles
 from workbench.ui.parts.image_menu import pop_up, remove_images
 from workbench.ui.parts.side import with_side
 from workbench.ui.parts.similar_search import SimilarSearch
-from workbench.ui.parts.tile_view import LARGEST, SMALLEST
 
-
-class ImagesHeader(PageHeader):
-    """Title and controls; the page listens to its signals."""
-
-    sort_changed = Signal()
-    set_changed = Signal(str)
-
-    def __init__(self, title: str, session: Session) -> None:
-        super().__init__(title)
-        self._op = session
-        self.counts = QLabel()
-        self.counts.setProperty("role", "muted")
-        self.skipped = QPushButton()
-        self.skipped.setFlat(True)
-        self.sets = QComboBox()
-        self.sets.setToolTip(self.tr("The label set that keys give labels of"))
-        self.order = QComboBox()
-        self.order.setToolTip(self.tr("Order"))
-        for sort, words in (
-            (Sort.NAME, self.tr("by name")),
-            (Sort.ADDED, self.tr("by import")),
-            (Sort.CATEGORY, self.tr("by category")),
-            (Sort.UNCERTAINTY, self.tr("by uncertainty")),
-            (Sort.DISAGREEMENT, self.tr("by disagreement")),
-        ):
-            self.order.addItem(words, sort)
-        self.way = QToolButton()
-        self.way.setCheckable(True)
-        self.way.setIcon(icon("sort-ascending", self))
-        self.way.setIconSize(QSize(20, 20))
-        self.way.setToolTip(self.tr("Turn the order round"))
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(SMALLEST, LARGEST)
-        self.slider.setValue(160)
-        self.slider.setMinimumWidth(48)
-        self.slider.setMaximumWidth(112)
-        self.slider.setToolTip(self.tr("Thumbnail size (Ctrl+wheel)"))
-        self.add(self.counts, self.skipped)
-        self.stretch()
-        keys = QLabel(self.tr("Keys label"))
-        keys.setProperty("role", "muted")
-        self.add(keys)
-        self.fill_sets()
-        self.add_choices(self.sets, self.order)
-        self.add(self.way, self.slider)
-        self._connect()
-
-    def _connect(self) -> None:
-        self.order.currentIndexChanged.connect(lambda _: self.sort_changed.emit())
-        self.way.toggled.connect(self._turned)
-        self.sets.currentTextChanged.connect(self.set_changed)
-
-    def _turned(self, down: bool) -> None:
-        self.way.setIcon(icon("sort-descending" if down else "sort-ascending", self))
-        self.sort_changed.emit()
-
-    @property
-    def sort(self) -> Sort:
-        """The chosen order."""
-        return Sort(self.order.currentData())
-
-    @property
-    def descending(self) -> bool:
-        """Whether the order is turned round."""
-        return self.way.isChecked()
-
-    @property
-    def label_set(self) -> str:
-        """The label set of the keys."""
-        return self.sets.currentText()
-
-    def set_sort(self, sort: Sort, descending: bool) -> None:
-        """Show an order without telling of it."""
-        for widget in (self.order, self.way):
-            widget.blockSignals(True)
-        self.order.setCurrentIndex(self.order.findData(sort))
-        self.way.setChecked(descending)
-        self.way.setIcon(icon("sort-descending" if descending else "sort-ascending", self))
-        for widget in (self.order, self.way):
-            widget.blockSignals(False)
-
-    def fill_sets(self) -> None:
-        """List the label sets of images; "view" is chosen first."""
-        chosen = self.sets.currentText() or "view"
-        sets = self._op.store.labels.sets().values()
-        names = [s.name for s in sets if s.subject is Subject.IMAGE]
-        self.sets.blockSignals(True)
-        self.sets.clear()
-        self.sets.addItems(names)
-        self.sets.setCurrentIndex(max(0, self.sets.findText(chosen)))
-        self.sets.blockSignals(False)
-
-    def say_counts(self, shown: int, total: int, selected: int) -> None:
-        """How many of how many, and how many are selected."""
-        text = self.tr("{0:,} of {1:,} images").format(shown, total)
-        if selected > 1:
-            text += " · " + self.tr("{0:,} selected").format(selected)
-        self.counts.setText(text if total else "")
-
-    def show_skipped(self) -> None:
-        """A button where imports left files out."""
-        skipped = sum(source.skipped for source in self._op.store.images.sources())
-        self.skipped.setVisible(bool(skipped))
-        self.skipped.setText(self.tr("{0:,} skipped files").format(skipped))
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Order, size and label set as they were."""
-        sorts = {sort.value for sort in Sort}
-        if state.get("sort") in sorts:
-            self.set_sort(Sort(state["sort"]), bool(state.get("descending")))
-        if isinstance(state.get("size"), int):
-            self.slider.setValue(state["size"])
-        at = self.sets.findText(str(state.get("set", "")))
-        if at >= 0:
-            self.sets.setCurrentIndex(at)
-
-
-def images_actions(page: ImagesPage) -> list[Action]:
-    """The page's actions, in the order of the menus."""
-    tr = page.tr
-
-    def some() -> bool:
-        return len(page.chosen()) > 0
-
-    def similar() -> None:
-        page.similar.find(page.chosen().tolist())
-
-    def take_out() -> None:
-        remove_images(page.context, page.chosen())
-
-    def zoom(name: str, title: str, step: int, key: str) -> Action:
-        return Action(name, title, lambda: _resize(page, step), key, menu="View", repeats=True)
-
-    bar, grid = page.bar, page.grid
-    return [
-        Action("clear_label", tr("No label"), lambda: page.give(None), "Backspace", some, "Label"),
-        Action("select_all", tr("Select all"), grid.select_all, menu="Edit"),
-        Action("search", tr("Search"), bar.search.setFocus, "Ctrl+F", menu="Edit"),
-        Action("clear", tr("Clear filters"), bar.clear, "Ctrl+Shift+F", menu="View"),
-        Action("similar", tr("Find similar"), similar, "Ctrl+J", some, "View"),
-        Action("groups", tr("Groups…"), lambda: _groups(page), "Ctrl+G", menu="View"),
-        zoom("larger", tr("Larger thumbnails"), 32, "Ctrl++"),
-        zoom("smaller", tr("Smaller thumbnails"), -32, "Ctrl+-"),
-        Action("skipped", tr("Skipped files…"), page.show_skipped, menu="File"),
-        Action("take_out", tr("Take out of the project"), take_out, "Del", some, "Edit"),
-        Action("views_of", tr("Find in Views"), lambda: _in_views(page), "V", some, "View"),
-    ]
-
-
-def _groups(page: ImagesPage) -> None:
-    page.groups.open() if page.groups.isHidden() else page.groups.close_panel()
-
-
-def _resize(page: ImagesPage, step: int) -> None:
-    page.header.slider.setValue(page.header.slider.value() + step)
-
-
-def _in_views(page: ImagesPage) -> None:
-    image = page.grid.current()
-    if image is not None:
-        page.context.go("views", image=image)
-
-
+ZOOM_STEP = 32  # pixels of a thumbnail's side
 CROWDED = 1100  # pixels of the page under which groups and facts do not stand side by side
 
 
@@ -225,7 +50,6 @@ class ImagesPage(Page):
         self.side = ImageFacts(context)
         self.groups = GroupPanel(context, self.bar, self.header.label_set)
         self.similar = SimilarSearch(context, self.bar, self.list, self.tiles, self.header.order)
-        self._pending = Changes()
         self._arrange()
         self._connect()
         self.setFocusProxy(self.grid)
@@ -283,16 +107,14 @@ class ImagesPage(Page):
 
     def reload(self, keep: bool = True) -> None:
         """Ask the project for what the filter bar and the header say."""
-        try:
+        with self.context.reporting_errors("warn"):
             self.list.show(self.bar.filter, self.header.sort, self.header.descending)
-        except KnownError as error:
-            self.context.notify(str(error), "warn")
-            self.header.set_sort(self.list.sort, self.list.descending)
-            self.bar.show_filter(self.list.filter)
+            self.similar.follow()
+            self.groups.follow()
+            self._show_ids(keep)
             return
-        self.similar.follow()
-        self.groups.follow()
-        self._show_ids(keep)
+        self.header.set_sort(self.list.sort, self.list.descending)
+        self.bar.show_filter(self.list.filter)
 
     def _show_ids(self, keep: bool = True) -> None:
         self.grid.set_ids(self.list.ids, keep_position=keep)
@@ -316,20 +138,8 @@ class ImagesPage(Page):
     def _count(self) -> None:
         self.header.say_counts(len(self.list.ids), self._total, self.grid.selected_count())
 
-    def refresh(self, changes: Changes) -> None:
-        """Draw anew what an edit touched; while the page is hidden, remember it for later."""
-        self._pending = self._pending | changes
-        if self.isVisible():
-            self._take_pending()
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self._take_pending()
-
-    def _take_pending(self) -> None:
-        changes, self._pending = self._pending, Changes()
-        if not changes:
-            return
+    def show_changes(self, changes: Changes) -> None:
+        """Draw anew what edits touched."""
         if changes.added or changes.removed:
             self._total = self.context.session.store.images.count()
         if changes.sources:
@@ -348,7 +158,7 @@ class ImagesPage(Page):
         if touched or everything:
             self.side.refresh(sources=changes.sources)
 
-    def opened(self, **what: Any) -> None:
+    def show_target(self, **what: Any) -> None:
         """`filter` shows these images; `image` also chooses one of them; `similar` are images that
         others are ordered by."""
         wanted = what.get("filter")
@@ -394,15 +204,105 @@ class ImagesPage(Page):
     def _menu(self, at: QPoint) -> None:
         pop_up(self.context, self, at, self.chosen(), self.header.label_set)
 
+    # commands, in the order of the menus
+
+    def has_images(self) -> bool:
+        """Whether an image is selected or current."""
+        return len(self.chosen()) > 0
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "No label"), key="Backspace", menu=Menu.LABEL, when=has_images
+    )
+    def clear_label(self) -> None:
+        """Remove the labels of the chosen images."""
+        self.give(None)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Select all"), menu=Menu.EDIT)
+    def select_all(self) -> None:
+        """Select every image that is listed."""
+        self.grid.select_all()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Search"), key="Ctrl+F", menu=Menu.EDIT)
+    def search(self) -> None:
+        """Go to the search field."""
+        self.bar.search.setFocus()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Clear filters"),
+        id="clear",
+        key="Ctrl+Shift+F",
+        menu=Menu.VIEW,
+    )
+    def clear_filters(self) -> None:
+        """Show all images."""
+        self.bar.clear()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Find similar"),
+        id="similar",
+        key="Ctrl+J",
+        menu=Menu.VIEW,
+        when=has_images,
+    )
+    def find_similar(self) -> None:
+        """Order the images by how similar they are to the chosen ones."""
+        self.similar.find(self.chosen().tolist())
+
+    @command(QT_TRANSLATE_NOOP("Command", "Groups…"), id="groups", key="Ctrl+G", menu=Menu.VIEW)
+    def toggle_groups(self) -> None:
+        """Open or close the panel of groups."""
+        self.groups.open() if self.groups.isHidden() else self.groups.close_panel()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Larger thumbnails"),
+        key="Ctrl++",
+        menu=Menu.VIEW,
+        repeats=True,
+    )
+    def larger(self) -> None:
+        """Draw the thumbnails larger."""
+        self.header.slider.setValue(self.header.slider.value() + ZOOM_STEP)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Smaller thumbnails"),
+        key="Ctrl+-",
+        menu=Menu.VIEW,
+        repeats=True,
+    )
+    def smaller(self) -> None:
+        """Draw the thumbnails smaller."""
+        self.header.slider.setValue(self.header.slider.value() - ZOOM_STEP)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Skipped files…"), id="skipped", menu=Menu.FILE)
     def show_skipped(self) -> None:
         """The files imports left out, with their reasons."""
         dialog = SkippedDialog(self.context.session, self)
         dialog.exec()
         dialog.deleteLater()
 
-    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
-        """What can be done on this page."""
-        return images_actions(self)
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Take out of the project"),
+        id="take_out",
+        key="Del",
+        menu=Menu.EDIT,
+        when=has_images,
+    )
+    def remove_chosen(self) -> None:
+        """Remove the chosen images from the project."""
+        remove_images(self.context, self.chosen())
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Find in Views"),
+        id="views_of",
+        key="V",
+        menu=Menu.VIEW,
+        when=has_images,
+    )
+    def show_in_views(self) -> None:
+        """Show the current image on the Views page."""
+        image = self.grid.current()
+        if image is not None:
+            self.context.go("views", image=image)
 
     # a restart
 

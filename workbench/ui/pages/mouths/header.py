@@ -162,14 +162,10 @@ class MouthFinding(QObject):
 
     def _start(self, images: list[int]) -> None:
         session = self._context.session
-        try:
-            task = detection_task(session, images)
-        except KnownError as error:
-            self._context.notify(str(error), "bad")
-            return
-        self._job = session.jobs.start(task)
-        self._job.ended.connect(self._ended)
-        self.running_changed.emit()
+        with self._context.reporting_errors():
+            self._job = session.jobs.start(detection_task(session, images))
+            self._job.ended.connect(self._ended)
+            self.running_changed.emit()
 
     def _ended(self, outcome: object) -> None:
         self._job = None
@@ -217,8 +213,6 @@ class MouthFinding(QObject):
 
     def use_file(self, path: Path | None) -> None:
         """Find mouths with another 68-point file from now on (None: the one of the program)."""
-        try:
+        with self._context.reporting_errors():
             choose_landmarks_file(self._context.session, path)
-        except KnownError as error:
-            self._context.notify(str(error), "bad")
         self.tell_file()

@@ -10,7 +10,6 @@ from workbench.app.labels import labelling
 from workbench.app.mouths import cropping
 from workbench.app.mouths.mouth_queues import MouthQueues, first_shown
 from workbench.domain.crops import Crop
-from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect, moved, scaled
 from workbench.ui.page import Context
 
@@ -86,14 +85,13 @@ class MouthModel(QObject):
     def _edit(self, deed: Callable[[], object]) -> bool:
         self.editing = True
         try:
-            deed()
-        except KnownError as error:
-            self._context.notify(str(error), "bad")
+            with self._context.reporting_errors():
+                deed()
+                return True
             self.altered.emit()
-            return False
         finally:
             self.editing = False
-        return True
+        return False
 
     def targets(self, usable: bool = True) -> list[int]:
         """The chosen crop, or every mouth of the selected images where several are selected."""

@@ -2,132 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt, QTimer
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QSplitter, QVBoxLayout
 
 from workbench.app.mouths.mouth_queues import MouthQueues, first_to_do
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Queue
-from workbench.ui.commands import Action
+from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page
 from workbench.ui.pages.mouths.header import MouthFinding, MouthHeader
 from workbench.ui.pages.mouths.model import MouthModel
-from workbench.ui.pages.mouths.queue import MouthQueue, MouthTiles, QueueEntry
+from workbench.ui.pages.mouths.queue import MouthQueue, MouthTiles, empty_sentence, queue_entries
 from workbench.ui.pages.mouths.side import MouthAction, MouthSide
 from workbench.ui.pages.mouths.stage import MouthStage
 from workbench.ui.parts.history_list import HistoryList
-from workbench.ui.parts.tiles import badge
-
-_MOVES = ("next", "previous", "next-face", "previous-face")
-
-
-def queue_entries(widget: QWidget, book: MouthQueues) -> list[QueueEntry]:
-    """The queues of the page with their names; labels that have none yet come last."""
-    tr = widget.tr
-    entries = [
-        QueueEntry(Queue.ALL, tr("All images"), tr("Every image of the project")),
-        QueueEntry(Queue.UNSEEN, tr("Not looked at"), tr("No mouth was looked for here yet")),
-        QueueEntry(Queue.REVIEW, tr("To review"), tr("A mouth nobody has accepted or labelled")),
-        QueueEntry(Queue.MISSED, tr("Missed"), tr("No mouth was found: draw its square by hand")),
-        QueueEntry(Queue.SEVERAL, tr("Several faces"), tr("More than one mouth: choose")),
-        QueueEntry(Queue.REJECTED, tr("Rejected"), tr("A square that is no mouth")),
-        QueueEntry(Queue.UNLABELLED, tr("Unlabelled"), tr("A mouth without an expression")),
-    ]
-    label_set = book.label_set
-    if label_set is not None:
-        for at, name in enumerate(label_set.names):
-            letter, colour = badge(label_set, name)
-            tip = tr("A mouth labelled {label}").format(label=name)
-            entries.append(QueueEntry(Queue.LABELLED, name, tip, at, letter, colour))
-    return entries
-
-
-def empty_sentence(widget: QWidget, book: MouthQueues, queue: Queue) -> tuple[str, str]:
-    """What to say where a queue has no image, and the text of the button below ("": none)."""
-    if not book.images:
-        return (
-            widget.tr("Mouths are found in photographs: import some first."),
-            widget.tr("Import images"),
-        )
-    if queue is Queue.UNSEEN:
-        return widget.tr("Every image was looked at."), ""
-    if not book.looked_at:
-        return (
-            widget.tr("No mouths yet. They are found in all images at once, on every core."),
-            widget.tr("Find mouths"),
-        )
-    if queue in (Queue.REVIEW, Queue.UNLABELLED):
-        return widget.tr("Nothing waits here: every mouth is done."), ""
-    return widget.tr("No image is in this queue."), ""
-
-
-def mouth_commands(page: MouthsPage) -> dict[str, MouthAction]:
-    """The buttons of the side panel."""
-    tr = page.tr
-    return {
-        "accept": MouthAction(
-            tr("Accept"), "check", tr("Enter"), page.accept, tr("This square is right")
-        ),
-        "reject": MouthAction(tr("Reject"), "x", "X", page.reject, tr("This square is no mouth")),
-        "only": MouthAction(
-            tr("Only this"),
-            "user-square",
-            "K",
-            page.settled(page.desk.keep_only),
-            tr("Keep this face and reject the others of the image"),
-        ),
-        "draw": MouthAction(
-            tr("Draw"),
-            "selection-plus",
-            "D",
-            page.settled(page.stage.toggle_drawing),
-            tr("Draw the square of a mouth by hand"),
-            checkable=True,
-        ),
-    }
-
-
-def mouth_actions(page: MouthsPage) -> list[Action]:
-    """What can be done on the page, as menus, the palette and the keys see it."""
-    tr, desk, finding = page.tr, page.desk, page.finding
-    menu = tr("Mouths")
-    rows: list[tuple[str, str, Callable[[], object], str]] = [
-        ("next", tr("Next image"), lambda: page.step(1), "Right"),
-        ("previous", tr("Previous image"), lambda: page.step(-1), "Left"),
-        ("next-face", tr("Next face"), page.settled(lambda: desk.step(1)), "."),
-        ("previous-face", tr("Previous face"), page.settled(lambda: desk.step(-1)), ","),
-        ("accept", tr("Accept this mouth"), page.accept, "Return"),
-        ("reject", tr("Reject this mouth"), page.reject, "X"),
-        ("only", tr("Keep only this face"), page.settled(page.desk.keep_only), "K"),
-        ("draw", tr("Draw a square by hand"), page.settled(page.stage.toggle_drawing), "D"),
-        ("clear", tr("Take the label away"), lambda: page.label(None), "Backspace"),
-        ("larger", tr("Larger square"), lambda: desk.resize(1.06), "]"),
-        ("smaller", tr("Smaller square"), lambda: desk.resize(1 / 1.06), "["),
-        ("left", tr("Square to the left"), lambda: desk.nudge(-1, 0), "Alt+Left"),
-        ("right", tr("Square to the right"), lambda: desk.nudge(1, 0), "Alt+Right"),
-        ("up", tr("Square up"), lambda: desk.nudge(0, -1), "Alt+Up"),
-        ("down", tr("Square down"), lambda: desk.nudge(0, 1), "Alt+Down"),
-        ("marks", tr("Show landmarks and squares"), page.header.toggle_marks, "M"),
-    ]
-
-    def some() -> bool:
-        return desk.image is not None
-
-    made = [
-        Action(name, title, callback, key, some, menu, repeats=name in _MOVES)
-        for name, title, callback, key in rows
-    ]
-    find = Action("find", tr("Find mouths"), finding.find, "Ctrl+M", finding.can_find, menu)
-    return [find, *made]
-
 
 _KEY = Qt.KeyboardModifier
 _CHORD = _KEY.ControlModifier | _KEY.AltModifier | _KEY.MetaModifier
+SCALE = 1.06  # of a square's side at a press of a key
 FLASH = 130  # milliseconds for which a given label is seen before the next image comes
 
 
@@ -143,20 +39,46 @@ class MouthsPage(Page):
         self.book = MouthQueues(context.session)
         self.desk = MouthModel(context, self.book, self._selected)
         self._which: tuple[Queue, int] = (Queue.ALL, -1)
-        self._stale = Changes()  # edits made while the page was hidden
         self._tiles = MouthTiles(context, self.book)
         self.header = MouthHeader(self.tr("Mouths"))
         self.queue = MouthQueue(self._tiles)
         self.stage = MouthStage()
         self.history = HistoryList(context.session)
-        self.side = MouthSide(mouth_commands(self), self.history)
+        self.side = MouthSide(self._side_buttons(), self.history)
         self.finding = MouthFinding(context, self.book, self._selected, self)
         self._advance = QTimer(self, singleShot=True, interval=FLASH)
         self._advance.timeout.connect(self._go_on)
         self._lay_out()
         self._connect()
+        self.history.refresh()
         self._show_label_set()
         self.set_queue(Queue.REVIEW if len(self.book.ids(Queue.REVIEW)) else Queue.ALL)
+
+    def _side_buttons(self) -> dict[str, MouthAction]:
+        tr = self.tr
+        return {
+            "accept": MouthAction(
+                tr("Accept"), "check", tr("Enter"), self.accept, tr("This square is right")
+            ),
+            "reject": MouthAction(
+                tr("Reject"), "x", "X", self.reject, tr("This square is no mouth")
+            ),
+            "only": MouthAction(
+                tr("Only this"),
+                "user-square",
+                "K",
+                self.keep_only,
+                tr("Keep this face and reject the others of the image"),
+            ),
+            "draw": MouthAction(
+                tr("Draw"),
+                "selection-plus",
+                "D",
+                self.toggle_drawing,
+                tr("Draw the square of a mouth by hand"),
+                checkable=True,
+            ),
+        }
 
     def _lay_out(self) -> None:
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -258,7 +180,201 @@ class MouthsPage(Page):
         if self._advance.isActive():
             self._go_on()
 
-    # deeds by key and button
+    # commands, in the order of the menu
+
+    def has_image(self) -> bool:
+        """Whether an image is shown."""
+        return self.desk.image is not None
+
+    def can_find(self) -> bool:
+        """Whether there is an image that was not looked at yet."""
+        return self.finding.can_find()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Find mouths"),
+        id="find",
+        key="Ctrl+M",
+        menu=Menu.MOUTHS,
+        when=can_find,
+    )
+    def find_mouths(self) -> None:
+        """Look for mouths in the images that were not looked at yet."""
+        self.finding.find()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Next image"),
+        id="next",
+        key="Right",
+        menu=Menu.MOUTHS,
+        when=has_image,
+        repeats=True,
+    )
+    def show_next(self) -> None:
+        """Show the next image of the queue."""
+        self.step(1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Previous image"),
+        id="previous",
+        key="Left",
+        menu=Menu.MOUTHS,
+        when=has_image,
+        repeats=True,
+    )
+    def show_previous(self) -> None:
+        """Show the previous image of the queue."""
+        self.step(-1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Next face"),
+        id="next-face",
+        key=".",
+        menu=Menu.MOUTHS,
+        when=has_image,
+        repeats=True,
+    )
+    def next_face(self) -> None:
+        """Choose the next face of the image."""
+        self._settle()
+        self.desk.step(1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Previous face"),
+        id="previous-face",
+        key=",",
+        menu=Menu.MOUTHS,
+        when=has_image,
+        repeats=True,
+    )
+    def previous_face(self) -> None:
+        """Choose the previous face of the image."""
+        self._settle()
+        self.desk.step(-1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Accept this mouth"),
+        key="Return",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def accept(self) -> None:
+        """Say that the chosen square is right and go on."""
+        self._settle()
+        self.desk.accept()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Reject this mouth"), key="X", menu=Menu.MOUTHS, when=has_image
+    )
+    def reject(self) -> None:
+        """Say that the chosen square is no mouth and go on."""
+        self._settle()
+        self.desk.reject()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Keep only this face"),
+        id="only",
+        key="K",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def keep_only(self) -> None:
+        """Keep the chosen face and reject the others of the image."""
+        self._settle()
+        self.desk.keep_only()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Draw a square by hand"),
+        id="draw",
+        key="D",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def toggle_drawing(self) -> None:
+        """Begin to draw the square of a mouth, or leave it."""
+        self._settle()
+        self.stage.toggle_drawing()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Take the label away"),
+        id="clear",
+        key="Backspace",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def clear_label(self) -> None:
+        """Remove the label of the chosen mouth."""
+        self.label(None)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Larger square"), key="]", menu=Menu.MOUTHS, when=has_image
+    )
+    def larger(self) -> None:
+        """Make the chosen square larger."""
+        self.desk.resize(SCALE)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Smaller square"), key="[", menu=Menu.MOUTHS, when=has_image
+    )
+    def smaller(self) -> None:
+        """Make the chosen square smaller."""
+        self.desk.resize(1 / SCALE)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Square to the left"),
+        id="left",
+        key="Alt+Left",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def nudge_left(self) -> None:
+        """Move the chosen square to the left."""
+        self.desk.nudge(-1, 0)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Square to the right"),
+        id="right",
+        key="Alt+Right",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def nudge_right(self) -> None:
+        """Move the chosen square to the right."""
+        self.desk.nudge(1, 0)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Square up"),
+        id="up",
+        key="Alt+Up",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def nudge_up(self) -> None:
+        """Move the chosen square up."""
+        self.desk.nudge(0, -1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Square down"),
+        id="down",
+        key="Alt+Down",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def nudge_down(self) -> None:
+        """Move the chosen square down."""
+        self.desk.nudge(0, 1)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Show landmarks and squares"),
+        id="marks",
+        key="M",
+        menu=Menu.MOUTHS,
+        when=has_image,
+    )
+    def toggle_marks(self) -> None:
+        """Show or hide landmarks and squares."""
+        self.header.toggle_marks()
+
+    # labels
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys of labels come first; the others are the page's actions."""
@@ -278,25 +394,6 @@ class MouthsPage(Page):
         """Give the chosen mouth an expression (None: take it away) and go on."""
         self._settle()
         self.desk.label(name)
-
-    def accept(self) -> None:
-        """Say that the chosen square is right and go on."""
-        self._settle()
-        self.desk.accept()
-
-    def reject(self) -> None:
-        """Say that the chosen square is no mouth and go on."""
-        self._settle()
-        self.desk.reject()
-
-    def settled(self, deed: Callable[[], object]) -> Callable[[], None]:
-        """`deed`, meant for what comes after a flash that is still to be seen."""
-
-        def after() -> None:
-            self._settle()
-            deed()
-
-        return after
 
     def _edit_labels(self) -> None:
         if self.book.label_set is not None:
@@ -336,13 +433,7 @@ class MouthsPage(Page):
 
     # the page's life
 
-    def refresh(self, changes: Changes) -> None:
-        self._stale |= changes
-        if self.isVisible():
-            self._take_stale()
-
-    def _take_stale(self) -> None:
-        changes, self._stale = self._stale, Changes()
+    def show_changes(self, changes: Changes) -> None:
         self.history.refresh()
         if not self.book.refresh(changes):
             return
@@ -360,14 +451,7 @@ class MouthsPage(Page):
             self.queue.grid.set_current(only)  # what was taken back is looked at
         self.desk.read()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self._take_stale()
-
-    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data, not QActions
-        return mouth_actions(self)
-
-    def opened(self, **what: Any) -> None:
+    def show_target(self, **what: Any) -> None:
         if "queue" in what:
             self.set_queue(Queue(what["queue"]))
         if what.get("ids"):

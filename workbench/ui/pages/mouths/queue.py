@@ -42,6 +42,46 @@ class QueueEntry:
         return self.queue, self.label
 
 
+def queue_entries(widget: QWidget, book: MouthQueues) -> list[QueueEntry]:
+    """The queues of the page with their names; labels that have none yet come last."""
+    tr = widget.tr
+    entries = [
+        QueueEntry(Queue.ALL, tr("All images"), tr("Every image of the project")),
+        QueueEntry(Queue.UNSEEN, tr("Not looked at"), tr("No mouth was looked for here yet")),
+        QueueEntry(Queue.REVIEW, tr("To review"), tr("A mouth nobody has accepted or labelled")),
+        QueueEntry(Queue.MISSED, tr("Missed"), tr("No mouth was found: draw its square by hand")),
+        QueueEntry(Queue.SEVERAL, tr("Several faces"), tr("More than one mouth: choose")),
+        QueueEntry(Queue.REJECTED, tr("Rejected"), tr("A square that is no mouth")),
+        QueueEntry(Queue.UNLABELLED, tr("Unlabelled"), tr("A mouth without an expression")),
+    ]
+    label_set = book.label_set
+    if label_set is not None:
+        for at, name in enumerate(label_set.names):
+            letter, colour = badge(label_set, name)
+            tip = tr("A mouth labelled {label}").format(label=name)
+            entries.append(QueueEntry(Queue.LABELLED, name, tip, at, letter, colour))
+    return entries
+
+
+def empty_sentence(widget: QWidget, book: MouthQueues, queue: Queue) -> tuple[str, str]:
+    """What to say where a queue has no image, and the text of the button below ("": none)."""
+    if not book.images:
+        return (
+            widget.tr("Mouths are found in photographs: import some first."),
+            widget.tr("Import images"),
+        )
+    if queue is Queue.UNSEEN:
+        return widget.tr("Every image was looked at."), ""
+    if not book.looked_at:
+        return (
+            widget.tr("No mouths yet. They are found in all images at once, on every core."),
+            widget.tr("Find mouths"),
+        )
+    if queue in (Queue.REVIEW, Queue.UNLABELLED):
+        return widget.tr("Nothing waits here: every mouth is done."), ""
+    return widget.tr("No image is in this queue."), ""
+
+
 class MouthQueueRow(QAbstractButton):
     """The name of a queue and how many images wait in it."""
 

@@ -136,7 +136,5 @@ class ResultsModel(QObject):
 
     def remove(self, run_id: str) -> None:
         """Delete a run with everything it left."""
-        try:
+        with self._context.reporting_errors():
             self._context.queue.remove(run_id)
-        except KnownError as error:
-            self._context.notify(str(error), "bad")

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSplitter,
-    QStackedLayout,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
 
-from workbench.app.results.results import LABEL_HEAD, TARGET_HEAD, RunResults, Scope
 from workbench.domain.changes import Changes
-from workbench.domain.splits import Part
-from workbench.ui.commands import Action
+from workbench.domain.runs import RunStatus
+from workbench.ui.commands import Menu, command
 from workbench.ui.page import Context, Page, PageHeader
 from workbench.ui.pages.results.cell_images import CellImages
 from workbench.ui.pages.results.comparison import ComparisonSection, PairsTable
 from workbench.ui.pages.results.confusion import MatrixSection
+from workbench.ui.pages.results.header import KeyFigures, ScopeBar
 from workbench.ui.pages.results.model import ResultsModel
 from workbench.ui.pages.results.runs_table import RunsTable
 from workbench.ui.pages.results.section import ResultSection, RunInScope
@@ -33,165 +23,6 @@ from workbench.ui.pages.results.tables import CalibrationSection, ClassesSection
 from workbench.ui.parts.copying import Copies, picture_of
 from workbench.ui.parts.curve_group import CurveGroup
 from workbench.ui.parts.empty import EmptyState
-from workbench.ui.parts.run_words import percent
-
-
-class KeyFigures(QWidget):
-    """`rows_wanted(title, rows)` asks for images, `calibration_wanted()` for that section."""
-
-    rows_wanted = Signal(str, object)
-    calibration_wanted = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._shown: RunInScope | None = None
-        self.top1 = QLabel()
-        self.top1.setProperty("role", "title")
-        self.top5 = QLabel()
-        self.top5.setProperty("role", "muted")
-        self.errors = self._button(self.tr("Show the images that went wrong"))
-        self.errors.clicked.connect(lambda: self._show(right=False))
-        self.images = self._button(self.tr("Show all images of this part"))
-        self.images.clicked.connect(lambda: self._show(right=None))
-        self.calibration = self._button(self.tr("Show how far confidence can be believed"))
-        self.calibration.clicked.connect(self.calibration_wanted)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        for widget in (self.top1, self.top5, self.errors, self.images, self.calibration):
-            row.addWidget(widget)
-
-    def _button(self, tip: str) -> QPushButton:
-        button = QPushButton()
-        button.setToolTip(tip)
-        return button
-
-    def show_run(self, shown: RunInScope | None) -> None:
-        """The figures of a run in a scope; None hides them."""
-        self._shown = shown
-        self.setVisible(shown is not None)
-        if shown is None:
-            return
-        scores = shown.results.scores(shown.scope)
-        wrong = len(shown.results.rows(shown.scope, right=False))
-        many = len(shown.names) > 5
-        self.top1.setText(percent(scores.top1))
-        five = self.tr("top-1, top-5 {score}").format(score=percent(scores.top5))
-        single = shown.scope.head.startswith(LABEL_HEAD)
-        one = self.tr("accuracy") if single else self.tr("top-1")
-        self.top5.setText(five if many else one)
-        marked = shown.results.marked
-        if marked is not None and shown.several_labels:
-            said = marked.scores(shown.results.inside(shown.scope))
-            self.top5.setText(
-                self.tr("top-1, every label right {exact}, mAP {mean}").format(
-                    exact=percent(said.exact), mean=percent(said.mean_ap)
-                )
-            )
-        self.errors.setText(self.tr("{n} wrong").format(n=f"{wrong:,}"))
-        self.errors.setEnabled(wrong > 0)
-        self.images.setText(self.tr("{n} images").format(n=f"{scores.images:,}"))
-        self.images.setEnabled(scores.images > 0)
-        self.calibration.setText(self.tr("ECE {error}").format(error=percent(scores.calibration)))
-
-    def _show(self, *, right: bool | None) -> None:
-        shown = self._shown
-        if shown is not None:
-            rows = shown.results.rows(shown.scope, right=right)
-            what = self.tr("wrong") if right is False else self.tr("all images")
-            self.rows_wanted.emit(
-                self.tr("{what}: {n} images").format(what=what, n=len(rows)), rows
-            )
-
-
-class ScopeBar(QWidget):
-    """`changed()` tells that another scope was chosen."""
-
-    changed = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.part = self._box(self.tr("Part"))
-        self.view = self._box(self.tr("View of the images"))
-        self.head = self._box(self.tr("What was predicted"))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        for box in (self.part, self.view, self.head):
-            row.addWidget(box)
-
-    def _box(self, name: str) -> QComboBox:
-        box = QComboBox()
-        box.setAccessibleName(name)
-        box.setToolTip(name)
-        box.activated.connect(lambda _: self.changed.emit())
-        return box
-
-    def show_results(self, results: RunResults) -> None:
-        """Offer what this run has; what was chosen stays where it can."""
-        words = {
-            Part.TEST: self.tr("Test"),
-            Part.VALIDATION: self.tr("Validation"),
-            Part.TRAIN: self.tr("Train"),
-        }
-        parts = [part for part in reversed(results.parts)]
-        _fill(self.part, [(words[part], part) for part in parts], results.best_part())
-        every = [(self.tr("Any view"), "")]
-        _fill(self.view, every + [(view, view) for view in results.views], "")
-        heads = results.heads
-        _fill(self.head, heads, TARGET_HEAD)
-        self.view.setVisible(bool(results.views))
-        self.head.setVisible(len(heads) > 1)
-
-    def scope(self) -> Scope:
-        """What is chosen."""
-        part = self.part.currentData()
-        return Scope(
-            Part(part) if part else Part.TEST,
-            str(self.view.currentData() or ""),
-            str(self.head.currentData() or TARGET_HEAD),
-        )
-
-    def choose(self, part: str, view: str, head: str) -> None:
-        """Choose what a former session had chosen, as far as it is there."""
-        for box, value in ((self.part, part), (self.view, view), (self.head, head)):
-            at = box.findData(value)
-            if at >= 0:
-                box.setCurrentIndex(at)
-
-
-def _fill(box: QComboBox, items: list[tuple[str, str]], default: str) -> None:
-    kept = box.currentData()
-    box.clear()
-    for text, value in items:
-        box.addItem(text, str(value))
-    values = [str(value) for _, value in items]
-    wanted = kept if kept in values else str(default)
-    box.setCurrentIndex(values.index(wanted) if wanted in values else 0)
-
-
-def results_actions(page: ResultsPage) -> list[Action]:
-    """The page's actions."""
-    tr = page.tr
-    menu = "Run"
-    saves = (
-        ("matrix", tr("Save matrix as CSV…"), page.matrix.copies),
-        ("classes", tr("Save classes as CSV…"), page.classes.copies),
-        ("curves", tr("Save curves as CSV…"), page.curves.whole),
-        ("runs", tr("Save runs as CSV…"), page.copies),
-    )
-    return [
-        Action("rename", tr("Rename run"), page.table.rename_current, menu=menu),
-        Action(
-            "remove",
-            tr("Delete run…"),
-            lambda: page.remove_run(page.table.current_run()),
-            menu=menu,
-            enabled=lambda: bool(page.table.current_run()),
-        ),
-        Action("explain", tr("Explain these images"), page.images.explain),
-        *(Action(f"{n}_csv", t, c.ask_data, menu=menu) for n, t, c in saves),
-    ]
 
 
 class ResultsPage(Page):
@@ -226,7 +57,7 @@ class ResultsPage(Page):
         )
         self.table.addActions(self.copies.actions)
         self.images = CellImages(context)
-        self._stale = True
+        self._states: dict[str, RunStatus] = {}  # of the runs that are shown
         self._wanted_scope: tuple[str, str, str] | None = None
         self._lay_out()
         self._connect()
@@ -321,23 +152,27 @@ class ResultsPage(Page):
 
     # What is shown
 
-    def refresh(self, changes: Changes) -> None:
+    def load(self) -> None:
+        self._take_up()
+
+    def show_changes(self, changes: Changes) -> None:
         self.desk.forget(None if changes.removed else changes.runs)
         current = self.table.current_run()
-        labels = changes.labelled or changes.label_sets or changes.cropped
-        if not self.isVisible():
-            self._stale = self._stale or bool(changes.runs or changes.removed or labels)
-        elif changes.removed or (changes.runs and (not current or current in changes.runs)):
+        records = self.desk.records() if changes.runs else []
+        if (
+            changes.removed
+            or (changes.runs and (not current or current in changes.runs))
+            or (changes.runs and {run.id: run.status for run in records} != self._states)
+        ):
             self._take_up()
-        elif changes.runs:
-            self.table.set_records(self.desk.records())
+            return
+        if changes.runs:  # an epoch of a training
+            self.table.set_records(records)
             self._show_curves()
-        elif labels:
+        if changes.labelled or changes.label_sets or changes.cropped:
             self._show_labels()
 
-    def opened(self, **what: Any) -> None:
-        if self._stale:
-            self._take_up()
+    def show_target(self, **what: Any) -> None:
         if "run" in what:
             self.studies.switch.setChecked(False)
             self.table.look_at(str(what["run"]))
@@ -348,8 +183,8 @@ class ResultsPage(Page):
 
     def _take_up(self) -> None:
         """Show the runs there are; the one looked at stays, else the newest that can be."""
-        self._stale = False
         records = self.desk.records()
+        self._states = {record.id: record.status for record in records}
         compared = self.studies.switch.isChecked()
         self._stack.setCurrentIndex(2 if compared else 0 if records else 1)
         current = self.table.current_run()
@@ -416,8 +251,6 @@ class ResultsPage(Page):
         """The run and scope that are looked at."""
         return self.matrix.shown
 
-    # Deeds
-
     def compare(self, run_id: str, other: str) -> None:
         """Look at two runs image by image."""
         self.table.look_at(run_id)
@@ -433,8 +266,46 @@ class ResultsPage(Page):
         if self.desk.ask_removal(self, run_id):
             self.desk.remove(run_id)
 
-    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
-        return results_actions(self)
+    # Commands, in the order of the menus
+
+    def has_run(self) -> bool:
+        """Whether a run is looked at."""
+        return bool(self.table.current_run())
+
+    @command(QT_TRANSLATE_NOOP("Command", "Rename run"), id="rename", menu=Menu.RUN)
+    def rename_run(self) -> None:
+        """Edit the name of the run in the table."""
+        self.table.rename_current()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Delete run…"), id="remove", menu=Menu.RUN, when=has_run)
+    def remove_current(self) -> None:
+        """Delete the run looked at, after asking."""
+        self.remove_run(self.table.current_run())
+
+    @command(QT_TRANSLATE_NOOP("Command", "Explain these images"), id="explain")
+    def explain_images(self) -> None:
+        """Show the images behind a number on the Explain page."""
+        self.images.explain()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Save matrix as CSV…"), id="matrix_csv", menu=Menu.RUN)
+    def save_matrix(self) -> None:
+        """Write the confusion matrix to a file."""
+        self.matrix.copies.ask_data()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Save classes as CSV…"), id="classes_csv", menu=Menu.RUN)
+    def save_classes(self) -> None:
+        """Write the table of classes to a file."""
+        self.classes.copies.ask_data()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Save curves as CSV…"), id="curves_csv", menu=Menu.RUN)
+    def save_curves(self) -> None:
+        """Write the curves to a file."""
+        self.curves.whole.ask_data()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Save runs as CSV…"), id="runs_csv", menu=Menu.RUN)
+    def save_runs(self) -> None:
+        """Write the table of runs to a file."""
+        self.copies.ask_data()
 
     # Life
 
@@ -460,7 +331,7 @@ class ResultsPage(Page):
             part, view, head = state["scope"]
             self._wanted_scope = (str(part), str(view), str(head))
         self.table.runs.checked = {str(run) for run in state.get("checked", ())}
-        self._take_up()
+        self.catch_up()
         if state.get("run"):
             self.table.look_at(str(state["run"]))
 

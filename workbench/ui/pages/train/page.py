@@ -5,157 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt, QTimer
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSplitter,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
 
-from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
-from workbench.app.session import Session
 from workbench.app.training.choices import specs_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
-from workbench.domain.reports import Report, Trial
+from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord
-from workbench.ui.commands import Action
+from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.layers import open_layers
 from workbench.ui.dialogs.starts import open_starts
 from workbench.ui.dialogs.study import StudyStarter
 from workbench.ui.dialogs.transfer import TransferStarter
 from workbench.ui.page import Context, Page, PageHeader
 from workbench.ui.pages.train.live_run import LiveRun
+from workbench.ui.pages.train.preflight import PreflightLine
 from workbench.ui.pages.train.queue_panel import QueuePanel, queue_order, queue_side
 from workbench.ui.parts.empty import EmptyState
-from workbench.ui.parts.job_line import clock
 from workbench.ui.parts.recipe.form import RecipeForm
 from workbench.ui.parts.recipe.more import MoreSettings
 from workbench.ui.parts.training_draft import TrainingModel
-
-DELAY_MS = 1500  # quiet after the last change before a trial starts by itself
-
-
-class PreflightLine(QWidget):
-    """Asks for a trial when settings have rested; never blocks, and a change makes it start anew.
-
-    `wanted` asks the page for the task; the page answers with `check`.
-    """
-
-    wanted = Signal()
-
-    def __init__(self, project: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._project = project
-        self._job: Job | None = None
-        self.trial: Trial | None = None
-        self.text = QLabel()
-        self.text.setWordWrap(True)
-        self.text.setProperty("role", "muted")
-        self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.button = QPushButton(self.tr("Try a step"))
-        self.button.setToolTip(
-            self.tr("Run one real training step and say device, batch that fits, time and disk")
-        )
-        self.button.clicked.connect(self._press)
-        self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
-        self._timer.timeout.connect(self.wanted)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.text, 1)
-        row.addWidget(self.button)
-
-    def settings_changed(self, *, soon: bool) -> None:
-        """What was said no longer holds; `soon` lets a trial start by itself."""
-        self.trial = None
-        self.cancel()
-        self._say(self.tr("A trial step says device, time and room."))
-        if soon:
-            self._timer.start()
-
-    def hold(self, text: str) -> None:
-        """Say why no trial can run now."""
-        self.cancel()
-        self._say(text, "warn")
-
-    def check(self, task: Task) -> None:
-        """Run the trial; a former one is stopped."""
-        self.cancel()
-        job = self._project.jobs.start(task)
-        self._job = job
-        job.ended.connect(lambda outcome: self._ended(job, outcome))
-        self._say(self.tr("Trying one step…"))
-        self.button.setText(self.tr("Stop"))
-
-    def cancel(self) -> None:
-        """Stop a trial under way or planned."""
-        self._timer.stop()
-        if self._job is not None:
-            self._job.stop()
-            self._job = None
-        self.button.setText(self.tr("Try a step"))
-
-    @property
-    def busy(self) -> bool:
-        return self._job is not None
-
-    def _press(self) -> None:
-        if self._job is not None:
-            self.cancel()
-            self._say(self.tr("A trial step says device, time and room."))
-        else:
-            self.wanted.emit()
-
-    def _ended(self, job: Job, outcome: Outcome) -> None:
-        if job is not self._job:
-            return
-        self._job = None
-        self.button.setText(self.tr("Try a step"))
-        if isinstance(outcome, Done) and isinstance(outcome.value, Trial):
-            self.trial = outcome.value
-            self._say(*self._words(outcome.value))
-        elif isinstance(outcome, Failed):
-            self._say(f"{outcome.sentence} {outcome.remedy}".strip(), "bad")
-        elif isinstance(outcome, Cancelled):
-            self._say(self.tr("A trial step says device, time and room."))
-
-    def _words(self, trial: Trial) -> tuple[str, str]:
-        parts = [
-            f"{trial.device}, {trial.precision}",
-            self.tr("batch {batch} (up to {largest} fits)").format(
-                batch=trial.batch, largest=trial.largest_batch
-            ),
-            self.tr("about {time}").format(time=clock(trial.total_seconds)),
-            self.tr("memory {used} of {free}").format(
-                used=amount(trial.memory), free=amount(trial.memory_free)
-            ),
-            self.tr("disk {used} of {free} free").format(
-                used=amount(trial.disk), free=amount(trial.disk_free)
-            ),
-        ]
-        tight = trial.batch > trial.largest_batch or trial.disk > trial.disk_free
-        return "  ·  ".join(parts), "warn" if tight else "text"
-
-    def _say(self, text: str, role: str = "muted") -> None:
-        self.text.setText(text)
-        self.text.setProperty("role", role)
-        self.text.style().unpolish(self.text)
-        self.text.style().polish(self.text)
-
-
-def amount(value: float) -> str:
-    """Bytes in the unit that leaves one to three digits before the point."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 class TrainLine(QWidget):
@@ -187,28 +65,6 @@ class TrainLine(QWidget):
             line.addWidget(button)
 
 
-def train_actions(page: TrainPage) -> list[Action]:
-    """The page's actions."""
-    tr, menu = page.tr, "Run"
-    return [
-        Action(
-            "start",
-            tr("Train"),
-            page.start_training,
-            "Ctrl+Return",
-            page.train.isEnabled,
-            menu,
-        ),
-        Action("try", tr("Try a training step"), page.try_step, menu=menu),
-        Action("study", tr("Compare methods in a study…"), page.studies.ask, menu=menu),
-        Action("transfer", tr("Transfer from the closest source…"), page.transfers.ask, menu=menu),
-        Action("starts", tr("Compare starts…"), page.compare_starts, menu=menu),
-        Action("depth", tr("Accuracy by depth of the start…"), page.study_depth, menu=menu),
-        Action("more", tr("Method and training settings"), page.unfold.toggle, menu=menu),
-        Action("advised", tr("Back to all advised settings"), page.desk.clear_all),
-    ]
-
-
 class TrainPage(Page):
     """Shows the desk's draft and the queue; every decision is the desk's or the app's."""
 
@@ -228,7 +84,6 @@ class TrainPage(Page):
         self.transfers = TransferStarter(context, self.desk.draft_keys, self)
         self.line = TrainLine(self.preflight)
         self.train, self.unfold, self.study = self.line.train, self.line.unfold, self.line.study
-        self._stale = True
         self._asked = False  # for the methods there are
         self._lay_out()
         self._connect()
@@ -300,19 +155,20 @@ class TrainPage(Page):
 
     # What is shown
 
-    def refresh(self, changes: Changes) -> None:
-        touched = changes.labelled or changes.added or changes.removed or changes.cropped
-        if touched or changes.label_sets or changes.split:
-            self._stale = True
+    def load(self) -> None:
+        self._take_up()
+
+    def show_changes(self, changes: Changes) -> None:
         if changes.runs:
             self._show_queue()
-        if self.isVisible() and self._stale:
-            self._later.start()
+        touched = changes.labelled or changes.added or changes.removed or changes.cropped
+        if touched or changes.label_sets or changes.split:
+            self._later.start()  # once for all edits of this moment
 
-    def opened(self, **what: Any) -> None:
+    def show_target(self, **what: Any) -> None:
         for key in what.keys() & {"target", "start"}:
             self.desk.edit(key, what[key])
-        if self._stale:
+        if self._later.isActive():
             self._take_up()
         self._show_queue()
         if "run" in what:
@@ -320,7 +176,7 @@ class TrainPage(Page):
 
     def _take_up(self) -> None:
         """Look anew at what the labels allow to learn."""
-        self._stale = False
+        self._later.stop()
         choices = self.desk.take_up()
         self.form.set_targets(choices)
         self.form.set_parts(self.desk.parts())
@@ -401,14 +257,6 @@ class TrainPage(Page):
             self.context.notify(sentence, "bad")
         self._show_draft()
 
-    # Deeds
-
-    def start_training(self) -> None:
-        """Start what the form says, or say why it cannot."""
-        self.preflight.cancel()
-        self.desk.train()
-        self._show_button()
-
     def _prepared(self, run: str) -> None:
         self._show_button()
         if run:
@@ -419,14 +267,32 @@ class TrainPage(Page):
         desk = self.desk
         self.train.setEnabled(not (desk.errors() or desk.refusal or desk.preparing))
 
-    def compare_starts(self) -> None:
-        """Ask which start suits, before anything is trained."""
-        self.starts = open_starts(self.context, self.desk, self)
+    def _do(self, deed: str, run_id: str) -> None:
+        if deed == "remove":
+            self.live.forget(run_id)
+        self.desk.do(deed, run_id)
+        self._show_queue()
 
-    def study_depth(self) -> None:
-        """How accuracy grows with depth in the start that is chosen."""
-        self.by_depth = open_layers(self.context, self.desk, self)
+    # Commands, in the order of the menu
 
+    def can_train(self) -> bool:
+        """Whether the form holds a training that can start."""
+        return self.train.isEnabled()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Train"),
+        id="start",
+        key="Ctrl+Return",
+        menu=Menu.RUN,
+        when=can_train,
+    )
+    def start_training(self) -> None:
+        """Start what the form says, or say why it cannot."""
+        self.preflight.cancel()
+        self.desk.train()
+        self._show_button()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Try a training step"), id="try", menu=Menu.RUN)
     def try_step(self) -> None:
         """Take real steps and say what a training will need."""
         if not self.isVisible():
@@ -438,14 +304,41 @@ class TrainPage(Page):
         if task is not None:
             self.preflight.check(task)
 
-    def _do(self, deed: str, run_id: str) -> None:
-        if deed == "remove":
-            self.live.forget(run_id)
-        self.desk.do(deed, run_id)
-        self._show_queue()
+    @command(QT_TRANSLATE_NOOP("Command", "Compare methods in a study…"), id="study", menu=Menu.RUN)
+    def start_study(self) -> None:
+        """Choose methods to compare on the same splits."""
+        self.studies.ask()
 
-    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
-        return train_actions(self)
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Transfer from the closest source…"),
+        id="transfer",
+        menu=Menu.RUN,
+    )
+    def start_transfer(self) -> None:
+        """Choose sources to learn from first."""
+        self.transfers.ask()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Compare starts…"), id="starts", menu=Menu.RUN)
+    def compare_starts(self) -> None:
+        """Ask which start suits, before anything is trained."""
+        self.starts = open_starts(self.context, self.desk, self)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Accuracy by depth of the start…"), id="depth", menu=Menu.RUN
+    )
+    def study_depth(self) -> None:
+        """How accuracy grows with depth in the start that is chosen."""
+        self.by_depth = open_layers(self.context, self.desk, self)
+
+    @command(QT_TRANSLATE_NOOP("Command", "Method and training settings"), id="more", menu=Menu.RUN)
+    def toggle_settings(self) -> None:
+        """Unfold or fold the settings."""
+        self.unfold.toggle()
+
+    @command(QT_TRANSLATE_NOOP("Command", "Back to all advised settings"), id="advised")
+    def restore_advice(self) -> None:
+        """Set everything but the target as advised."""
+        self.desk.clear_all()
 
     # Life
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
-from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QEvent, QObject, QPoint, Qt, QTimer
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from workbench.app.similar.suggesting import suggest_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
-from workbench.ui.commands import Action
+from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.importing import ask_for_folder
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page
@@ -28,81 +28,7 @@ from workbench.ui.parts.side import SidePanel, with_side
 from workbench.ui.parts.similar_search import SimilarSearch
 from workbench.ui.parts.tiles import badge
 
-
-def views_actions(page: ViewsPage) -> list[Action]:
-    """The page's actions, in the order of the menus."""
-    tr = page.tr
-
-    def there() -> bool:
-        return page.strip.current() is not None
-
-    def step(name: str, title: str, move: str) -> Action:
-        return Action(name, title, lambda: page.step(move), "", there, "View", repeats=True)
-
-    return [
-        Action("accept", tr("Accept the suggestion"), page.accept, "Space", there, "Label"),
-        Action("no_label", tr("No label"), lambda: page.give(None), "Backspace", there, "Label"),
-        Action("next_open", tr("Next unlabelled"), page.next_unlabelled, "N", there, "Label"),
-        step("forward", tr("Next image"), "right"),
-        step("back", tr("Previous image"), "left"),
-        Action("fit", tr("Fit the photograph"), page.stage.fit, "Ctrl+0", there, "View"),
-        Action("similar", tr("Find similar"), lambda: find_similar(page), "Ctrl+J", there, "View"),
-        Action("suggest", tr("Suggest labels"), lambda: suggest_labels(page), "", there, "Label"),
-        Action("view_labels", tr("Edit labels…"), page.edit_set, "Ctrl+Shift+L", menu="Label"),
-    ]
-
-
-def find_similar(page: ViewsPage) -> None:
-    """Order the strip by how similar images are to the selected ones."""
-    page.similar.find(page.strip.selected().tolist())
-
-
-def suggest_labels(page: ViewsPage) -> None:
-    """Have the newest run look at every image without a label of the active set."""
-    context, label_set = page.context, page.labelling.active
-    task = suggest_task(context.session, label_set)
-    if task is None:
-        said = page.tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
-        context.notify(said.format(label_set), "info")
-    else:
-        context.session.jobs.start(task)
-
-
-_STRIP = 112
-
-
-def arrange(page: ViewsPage) -> tuple[QStackedWidget, QSplitter]:
-    """Put the parts in their places; the stack of stage and empty state, and the splitter."""
-    stage = QWidget()
-    beside = QHBoxLayout(stage)
-    beside.setContentsMargins(16, 0, 12, 0)
-    beside.setSpacing(12)
-    beside.addWidget(page.stage, 1)
-    beside.addWidget(page.keys)
-    stack = QStackedWidget()
-    stack.addWidget(stage)
-    stack.addWidget(page.none)
-    page.strip.setFixedHeight(_STRIP)
-    line = QWidget()
-    filters = QVBoxLayout(line)
-    filters.setContentsMargins(16, 0, 12, 0)
-    filters.addWidget(page.bar)
-    main = QWidget()
-    column = QVBoxLayout(main)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(8)
-    column.addWidget(page.header)
-    column.addWidget(line)
-    column.addWidget(stack, 1)
-    column.addWidget(page.strip)
-    side = SidePanel()
-    side.add(page.tr("Coverage"), page.coverage, stretch=3)
-    side.add(page.tr("History"), page.history)
-    splitter = with_side(main, side)
-    whole = QVBoxLayout(page)
-    whole.setContentsMargins(0, 0, 0, 0)
-    whole.addWidget(splitter)
-    return stack, splitter
+_STRIP = 112  # pixels of the filmstrip's height
 
 
 class ViewsPage(Page):
@@ -126,18 +52,50 @@ class ViewsPage(Page):
         self.keys = LabelKeys()
         self.coverage = CoverageMatrix()
         self.history = HistoryList(context.session)
-        self._pending = Changes()
         self._tell_history = QTimer(self, singleShot=True, interval=60)  # after the key's frame
         self._tell_history.timeout.connect(self.history.refresh)
         self.none = EmptyState("image", "")
         self.none.button.clicked.connect(self._leave_empty)
-        self.stack, self.splitter = arrange(self)
+        self.stack, self.splitter = self._arrange()
         self._connect()
         self.setFocusProxy(self.strip)
         self.strip.installEventFilter(self)
         self._show_set()
         self.reload()
         self.history.refresh()
+
+    def _arrange(self) -> tuple[QStackedWidget, QSplitter]:
+        """Put the parts in their places; the stack of stage and empty state, and the splitter."""
+        stage = QWidget()
+        beside = QHBoxLayout(stage)
+        beside.setContentsMargins(16, 0, 12, 0)
+        beside.setSpacing(12)
+        beside.addWidget(self.stage, 1)
+        beside.addWidget(self.keys)
+        stack = QStackedWidget()
+        stack.addWidget(stage)
+        stack.addWidget(self.none)
+        self.strip.setFixedHeight(_STRIP)
+        line = QWidget()
+        filters = QVBoxLayout(line)
+        filters.setContentsMargins(16, 0, 12, 0)
+        filters.addWidget(self.bar)
+        main = QWidget()
+        column = QVBoxLayout(main)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.header)
+        column.addWidget(line)
+        column.addWidget(stack, 1)
+        column.addWidget(self.strip)
+        side = SidePanel()
+        side.add(self.tr("Coverage"), self.coverage, stretch=3)
+        side.add(self.tr("History"), self.history)
+        splitter = with_side(main, side)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(splitter)
+        return stack, splitter
 
     def _connect(self) -> None:
         self.bar.changed.connect(lambda _: self.reload(keep=self.similar.pending))
@@ -220,16 +178,8 @@ class ViewsPage(Page):
         sets = self.context.session.store.labels.sets()
         self.coverage.show_coverage(overview.coverage(), sets[overview.label_set])
 
-    def refresh(self, changes: Changes) -> None:
-        """Draw anew what an edit touched; while the page is hidden, remember it for later."""
-        self._pending = self._pending | changes
-        if self.isVisible():
-            self._take_pending()
-
-    def _take_pending(self) -> None:
-        changes, self._pending = self._pending, Changes()
-        if not changes:
-            return
+    def show_changes(self, changes: Changes) -> None:
+        """Draw anew what edits touched."""
         listed = self.labelling.update(changes)
         if changes.label_sets:
             self.header.fill_sets()
@@ -245,11 +195,7 @@ class ViewsPage(Page):
             self._show_progress()
         self._tell_history.start()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self._take_pending()
-
-    def opened(self, **what: Any) -> None:
+    def show_target(self, **what: Any) -> None:
         """`filter` shows these images; `image` goes to one; others are ordered by `similar`."""
         wanted = what.get("filter")
         if isinstance(wanted, ImageFilter):
@@ -275,38 +221,15 @@ class ViewsPage(Page):
         if label is not None and not several:
             self.stage.flash(badge(self.labelling.label_set, label))
 
-    def accept(self) -> None:
-        """Take the suggestion of the current image, or of all selected ones."""
+    def _step(self, move: str) -> None:
         self.stage.end_flash()
-        image = self.strip.current()
-        if image is None:
-            return
-        chosen = self.strip.selected()
-        several = len(chosen) > 1
-        found = self.labelling.suggestion(image)
-        taken = self.labelling.accept(chosen.tolist() if several else [image])
-        if taken and found and not several:
-            self.stage.flash(badge(self.labelling.label_set, found[0]))
+        self.strip.move_to(move)
 
     def _advance(self) -> None:
         if self.header.then == NEXT_OPEN:
             self.next_unlabelled()
         elif self.header.then == NEXT:
             self.strip.move_to("right")
-
-    def next_unlabelled(self) -> None:
-        """Go to the next image without a label."""
-        image = self.strip.current()
-        found = self.labelling.next_unlabelled(image)
-        if found is not None:
-            self.strip.set_current(found)
-        elif len(self.labelling.list.ids):
-            self.context.notify(self.tr("Every image here has a label."), "info")
-
-    def step(self, move: str) -> None:
-        """One image on or back."""
-        self.stage.end_flash()
-        self.strip.move_to(move)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """On the filmstrip Tab goes to the next unlabelled image; Shift+Tab leaves the strip."""
@@ -327,18 +250,131 @@ class ViewsPage(Page):
     def _cell_chosen(self, row: object, column: object, count: int) -> None:
         self.bar.set_filter(cell_filter(self.labelling.overview, row, column, count))
 
+    def _menu(self, at: QPoint) -> None:
+        pop_up(self.context, self, at, self.strip.selected(), self.header.label_set)
+
+    # commands, in the order of the menus
+
+    def has_image(self) -> bool:
+        """Whether an image is shown."""
+        return self.strip.current() is not None
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Accept the suggestion"),
+        key="Space",
+        menu=Menu.LABEL,
+        when=has_image,
+    )
+    def accept(self) -> None:
+        """Take the suggestion of the current image, or of all selected ones."""
+        self.stage.end_flash()
+        image = self.strip.current()
+        if image is None:
+            return
+        chosen = self.strip.selected()
+        several = len(chosen) > 1
+        found = self.labelling.suggestion(image)
+        taken = self.labelling.accept(chosen.tolist() if several else [image])
+        if taken and found and not several:
+            self.stage.flash(badge(self.labelling.label_set, found[0]))
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "No label"),
+        id="no_label",
+        key="Backspace",
+        menu=Menu.LABEL,
+        when=has_image,
+    )
+    def clear_label(self) -> None:
+        """Remove the labels of the selected images."""
+        self.give(None)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Next unlabelled"),
+        id="next_open",
+        key="N",
+        menu=Menu.LABEL,
+        when=has_image,
+    )
+    def next_unlabelled(self) -> None:
+        """Go to the next image without a label."""
+        image = self.strip.current()
+        found = self.labelling.next_unlabelled(image)
+        if found is not None:
+            self.strip.set_current(found)
+        elif len(self.labelling.list.ids):
+            self.context.notify(self.tr("Every image here has a label."), "info")
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Next image"),
+        id="forward",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def show_next(self) -> None:
+        """Show the next image."""
+        self._step("right")
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Previous image"),
+        id="back",
+        menu=Menu.VIEW,
+        when=has_image,
+        repeats=True,
+    )
+    def show_previous(self) -> None:
+        """Show the previous image."""
+        self._step("left")
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Fit the photograph"),
+        key="Ctrl+0",
+        menu=Menu.VIEW,
+        when=has_image,
+    )
+    def fit(self) -> None:
+        """Show the whole photograph."""
+        self.stage.fit()
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Find similar"),
+        id="similar",
+        key="Ctrl+J",
+        menu=Menu.VIEW,
+        when=has_image,
+    )
+    def find_similar(self) -> None:
+        """Order the strip by how similar images are to the selected ones."""
+        self.similar.find(self.strip.selected().tolist())
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Suggest labels"),
+        id="suggest",
+        menu=Menu.LABEL,
+        when=has_image,
+    )
+    def suggest_labels(self) -> None:
+        """Have the newest run look at every image without a label of the active set."""
+        label_set = self.labelling.active
+        task = suggest_task(self.context.session, label_set)
+        if task is None:
+            said = self.tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
+            self.context.notify(said.format(label_set), "info")
+        else:
+            self.context.session.jobs.start(task)
+
+    @command(
+        QT_TRANSLATE_NOOP("Command", "Edit labels…"),
+        id="view_labels",
+        key="Ctrl+Shift+L",
+        menu=Menu.LABEL,
+    )
     def edit_set(self) -> None:
         """The label-set editor, on the active set."""
         dialog = LabelSetsDialog(self.context.session, self.header.label_set, self)
         dialog.exec()
         dialog.deleteLater()
-
-    def _menu(self, at: QPoint) -> None:
-        pop_up(self.context, self, at, self.strip.selected(), self.header.label_set)
-
-    def actions(self) -> list[Action]:  # type: ignore[override]  # ours are data
-        """What can be done on this page."""
-        return views_actions(self)
 
     # a restart
 
