@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QSizePolicy,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
@@ -20,13 +30,75 @@ if TYPE_CHECKING:
     from workbench.app.session import Session
     from workbench.app.training.training_queue import TrainingQueue
 
+_Part = QWidget | QLayout
+Item = _Part | tuple[_Part, int]  # with its stretch factor, 0 unless given
+Margins = tuple[int, int, int, int]  # left, top, right, bottom in pixels
+
+
+def column(
+    *items: Item, on: QWidget | None = None, margins: Margins = (0, 0, 0, 0), spacing: int = 0
+) -> QVBoxLayout:
+    """A layout of items one under another, installed on the widget `on` where that is given."""
+    made = QVBoxLayout() if on is None else QVBoxLayout(on)
+    return _filled(made, items, margins, spacing)
+
+
+def row(
+    *items: Item, on: QWidget | None = None, margins: Margins = (0, 0, 0, 0), spacing: int = 0
+) -> QHBoxLayout:
+    """A layout of items side by side, installed on the widget `on` where that is given."""
+    made = QHBoxLayout() if on is None else QHBoxLayout(on)
+    return _filled(made, items, margins, spacing)
+
+
+Box = TypeVar("Box", bound=QBoxLayout)
+
+
+def _filled(box: Box, items: Iterable[Item], margins: Margins, spacing: int) -> Box:
+    box.setContentsMargins(*margins)
+    box.setSpacing(spacing)
+    for item in items:
+        part, stretch = item if isinstance(item, tuple) else (item, 0)
+        if isinstance(part, QWidget):
+            box.addWidget(part, stretch)
+        else:
+            box.addLayout(part, stretch)
+    return box
+
+
+def boxed(layout: QLayout) -> QWidget:
+    """A widget that holds a layout."""
+    made = QWidget()
+    made.setLayout(layout)
+    return made
+
+
+def split(
+    *parts: QWidget,
+    sizes: Sequence[int],
+    stretch: Sequence[int],
+    handle: int = 4,
+    vertical: bool = False,
+) -> QSplitter:
+    """A splitter whose parts cannot be closed. `sizes` and `handle` are in pixels, `stretch` are
+    the shares of the parts in what a larger window adds."""
+    made = QSplitter(Qt.Orientation.Vertical if vertical else Qt.Orientation.Horizontal)
+    made.setHandleWidth(handle)
+    made.setChildrenCollapsible(False)
+    for at, (part, share) in enumerate(zip(parts, stretch, strict=True)):
+        made.addWidget(part)
+        made.setStretchFactor(at, share)
+    made.setSizes(sizes)
+    return made
+
 
 @dataclass(frozen=True)
 class Context:
     """What a page is handed: the project, the learning side, thumbnails, and two ways out.
 
-    `go(page, **what)` shows another page and passes `what` to its `show_target`; `notify(text, kind)`
-    says a sentence without stopping anyone, `kind` being "info", "warn" or "bad".
+    `go(page, **what)` shows another page and passes `what` to its `show_target`;
+    `notify(text, kind)` shows a sentence without stopping anyone, `kind` being "info", "warn" or
+    "bad".
     """
 
     session: Session

@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout
 from PySide6.QtWidgets import QWidget as Widget
 
+from workbench.ui.page import split
+
 SIDE_WIDTH = 280
 
 
@@ -52,12 +54,4 @@ def _head(title: str, beside: tuple[Widget, ...]) -> QHBoxLayout:
 
 def with_side(main: Widget, side: Widget) -> QSplitter:
     """A splitter with a page's main part and its side panel of 280 pixels at the right."""
-    splitter = QSplitter(Qt.Orientation.Horizontal)
-    splitter.setHandleWidth(4)
-    splitter.setChildrenCollapsible(False)
-    splitter.addWidget(main)
-    splitter.addWidget(side)
-    splitter.setStretchFactor(0, 1)
-    splitter.setStretchFactor(1, 0)
-    splitter.setSizes([1000, SIDE_WIDTH])
-    return splitter
+    return split(main, side, sizes=(1000, SIDE_WIDTH), stretch=(1, 0))

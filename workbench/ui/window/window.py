@@ -13,12 +13,9 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, Q
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
-    QHBoxLayout,
     QMainWindow,
     QMessageBox,
     QStackedWidget,
-    QVBoxLayout,
-    QWidget,
 )
 
 from workbench import __version__
@@ -35,7 +32,7 @@ from workbench.ui.commands import Command, CommandRegistry, Menu, command, comma
 from workbench.ui.dialogs.projects import ask_new_project, ask_project
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
-from workbench.ui.page import Context, Page
+from workbench.ui.page import Context, Page, boxed, column, row
 from workbench.ui.window.held_keys import HeldKeys
 from workbench.ui.window.menus import Menus, RecentProjects
 from workbench.ui.window.notifications import Notifications
@@ -96,17 +93,8 @@ class MainWindow(QMainWindow):
         self.rail = Rail(self.pages)
         self.stack = QStackedWidget()
         self.status = StatusBar(self.session.jobs, self.context.queue)
-        right = QVBoxLayout()
-        right.setSpacing(0)
-        right.addWidget(self.stack, 1)
-        right.addWidget(self.status)
-        middle = QWidget()
-        row = QHBoxLayout(middle)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(self.rail)
-        row.addLayout(right, 1)
-        self.setCentralWidget(middle)
+        right = column((self.stack, 1), self.status)
+        self.setCentralWidget(boxed(row(self.rail, (right, 1))))
         self.notes = Notifications(self.stack)
         self.palette_box = CommandPalette(self)
 

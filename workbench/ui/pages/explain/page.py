@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QEvent, QObject, Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.app.explain.explaining import save_explanation, save_wall
 from workbench.app.explain.explanations import Explanations, Question
@@ -21,7 +21,7 @@ from workbench.domain.requests import WINDOWS, Description, Heat
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.ui.commands import Menu, command
-from workbench.ui.page import Context, Page
+from workbench.ui.page import Context, Page, column
 from workbench.ui.pages.explain.board import ExplainLayout
 from workbench.ui.pages.explain.header import ANY, CHOSEN, SINGLE, WALL, ExplainHeader
 
@@ -139,11 +139,7 @@ class ExplainPage(Page):
         self._chosen: tuple[int, ...] = ()
         self._offered: list[RunRecord] = []
         self._state: dict[str, Any] = {}
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(self.header)
-        whole.addWidget(self.board, 1)
+        column(self.header, (self.board, 1), on=self)
         self.setFocusProxy(self.strip)
         self._connect()
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QPoint, Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget
 
 from workbench.app.labels.labelling import assign
 from workbench.app.similar.browsing import ImageList
@@ -17,7 +17,7 @@ from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.importing import SkippedDialog, ask_for_folder
-from workbench.ui.page import Context, Page
+from workbench.ui.page import Context, Page, boxed, column
 from workbench.ui.pages.images.facts import ImageFacts
 from workbench.ui.pages.images.groups import GroupPanel
 from workbench.ui.pages.images.header import ImagesHeader
@@ -72,22 +72,11 @@ class ImagesPage(Page):
         self.stack = QStackedWidget()
         for widget in (self.grid, self.none_yet, self.none_found):
             self.stack.addWidget(widget)
-        main = QWidget()
-        column = QVBoxLayout(main)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        line = QWidget()
-        filters = QVBoxLayout(line)
-        filters.setContentsMargins(16, 0, 16, 0)
-        filters.addWidget(self.bar)
-        column.addWidget(self.header)
-        column.addWidget(line)
-        column.addWidget(self.stack, 1)
+        line = boxed(column(self.bar, margins=(16, 0, 16, 0)))
+        main = boxed(column(self.header, line, (self.stack, 1), spacing=8))
         self.splitter: QSplitter = with_side(main, self.side)
         self.splitter.insertWidget(0, self.groups)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.splitter)
+        column(self.splitter, on=self)
 
     def _connect(self) -> None:
         self.bar.changed.connect(lambda _: self.reload(keep=self.similar.pending))

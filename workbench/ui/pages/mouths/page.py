@@ -6,14 +6,13 @@ from typing import Any, ClassVar
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QSplitter, QVBoxLayout
 
 from workbench.app.mouths.mouth_queues import MouthQueues, first_to_do
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Queue
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
-from workbench.ui.page import Context, Page
+from workbench.ui.page import Context, Page, column, split
 from workbench.ui.pages.mouths.header import MouthFinding, MouthHeader
 from workbench.ui.pages.mouths.model import MouthModel
 from workbench.ui.pages.mouths.queue import MouthQueue, MouthTiles, empty_sentence, queue_entries
@@ -81,18 +80,10 @@ class MouthsPage(Page):
         }
 
     def _lay_out(self) -> None:
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        for widget in (self.queue, self.stage, self.side):
-            self.splitter.addWidget(widget)
-        self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes([216, 720, 280])
-        self.splitter.setChildrenCollapsible(False)
-        self.splitter.setHandleWidth(4)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 8)
-        column.setSpacing(0)
-        column.addWidget(self.header)
-        column.addWidget(self.splitter, 1)
+        self.splitter = split(
+            self.queue, self.stage, self.side, sizes=(216, 720, 280), stretch=(0, 1, 0)
+        )
+        column(self.header, (self.splitter, 1), on=self, margins=(0, 0, 0, 8))
         self.setFocusProxy(self.queue.grid)
 
     def _connect(self) -> None:

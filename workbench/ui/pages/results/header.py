@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 
 from workbench.app.results.results import LABEL_HEAD, TARGET_HEAD, RunResults, Scope
 from workbench.domain.splits import Part
+from workbench.ui.page import row
 from workbench.ui.pages.results.section import RunInScope
 from workbench.ui.parts.run_words import percent
 
@@ -30,11 +31,8 @@ class KeyFigures(QWidget):
         self.images.clicked.connect(lambda: self._show(right=None))
         self.calibration = self._button(self.tr("Show how far confidence can be believed"))
         self.calibration.clicked.connect(self.calibration_wanted)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        for widget in (self.top1, self.top5, self.errors, self.images, self.calibration):
-            row.addWidget(widget)
+        figures = (self.top1, self.top5, self.errors, self.images, self.calibration)
+        row(*figures, on=self, spacing=12)
 
     def _button(self, tip: str) -> QPushButton:
         button = QPushButton()
@@ -89,11 +87,7 @@ class ScopeBar(QWidget):
         self.part = self._box(self.tr("Part"))
         self.view = self._box(self.tr("View of the images"))
         self.head = self._box(self.tr("What was predicted"))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        for box in (self.part, self.view, self.head):
-            row.addWidget(box)
+        row(self.part, self.view, self.head, on=self, spacing=8)
 
     def _box(self, name: str) -> QComboBox:
         box = QComboBox()

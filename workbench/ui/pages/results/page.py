@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
-from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QTabWidget, QWidget
 
 from workbench.domain.changes import Changes
 from workbench.domain.runs import RunStatus
 from workbench.ui.commands import Menu, command
-from workbench.ui.page import Context, Page, PageHeader
+from workbench.ui.page import Context, Page, PageHeader, boxed, column, split
 from workbench.ui.pages.results.cell_images import CellImages
 from workbench.ui.pages.results.comparison import ComparisonSection, PairsTable
 from workbench.ui.pages.results.confusion import MatrixSection
@@ -67,10 +67,7 @@ class ResultsPage(Page):
         return (self.matrix, self.classes, self.calibration, self.views, self.comparison)
 
     def _lay_out(self) -> None:
-        work = QWidget()
-        column = QVBoxLayout(work)
-        column.setContentsMargins(16, 0, 16, 12)
-        column.addWidget(self._make_splitters())
+        work = boxed(column(self._make_splitters(), margins=(16, 0, 16, 12)))
         self.header = PageHeader(self.tr("Results"))
         self.header.add(self.scope)
         self.header.stretch()
@@ -86,11 +83,7 @@ class ResultsPage(Page):
         self._stack.addWidget(work)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.studies)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(self.header)
-        whole.addLayout(self._stack, 1)
+        column(self.header, (self._stack, 1), on=self)
 
     def _make_tabs(self) -> QTabWidget:
         self.tabs = QTabWidget()
@@ -111,27 +104,18 @@ class ResultsPage(Page):
         self.reason.setProperty("role", "muted")
         self.reason.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.reason.setWordWrap(True)
-        self.beside = QSplitter(Qt.Orientation.Horizontal)
-        self.beside.setHandleWidth(12)
-        self.beside.setChildrenCollapsible(False)
-        self.beside.addWidget(self._make_tabs())
-        self.beside.addWidget(self.images)
         self.images.setMinimumWidth(280)
-        self.beside.setStretchFactor(0, 3)
-        self.beside.setStretchFactor(1, 2)
-        self.beside.setSizes([700, 460])
+        self.beside = split(
+            self._make_tabs(), self.images, sizes=(700, 460), stretch=(3, 2), handle=12
+        )
         below = QWidget()
         self._below = QStackedLayout(below)
         self._below.addWidget(self.beside)
         self._below.addWidget(self.reason)
-        self.above = QSplitter(Qt.Orientation.Vertical)
-        self.above.setHandleWidth(8)
-        self.above.setChildrenCollapsible(False)
-        self.above.addWidget(self.table)
-        self.above.addWidget(below)
         self.table.setMinimumHeight(72)
-        self.above.setStretchFactor(1, 1)
-        self.above.setSizes([128, 480])
+        self.above = split(
+            self.table, below, sizes=(128, 480), stretch=(0, 1), handle=8, vertical=True
+        )
         return self.above
 
     def _connect(self) -> None:

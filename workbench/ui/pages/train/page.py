@@ -7,12 +7,9 @@ from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt, QTimer
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QPushButton,
-    QSplitter,
     QStackedLayout,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -26,7 +23,7 @@ from workbench.ui.dialogs.layers import open_layers
 from workbench.ui.dialogs.starts import open_starts
 from workbench.ui.dialogs.study import StudyStarter
 from workbench.ui.dialogs.transfer import TransferStarter
-from workbench.ui.page import Context, Page, PageHeader
+from workbench.ui.page import Context, Page, PageHeader, boxed, column, row, split
 from workbench.ui.pages.train.live_run import LiveRun
 from workbench.ui.pages.train.preflight import PreflightLine
 from workbench.ui.pages.train.queue_panel import QueuePanel, queue_order, queue_side
@@ -56,13 +53,8 @@ class TrainLine(QWidget):
         )
         self.study = QPushButton(self.tr("Study…"))
         self.study.setToolTip(self.tr("Compare methods with these settings on the same splits"))
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(8)
-        line.addWidget(self.unfold)
-        line.addWidget(preflight, 1)
-        for button in (self.transfer, self.study, self.train):
-            line.addWidget(button)
+        buttons = (self.transfer, self.study, self.train)
+        row(self.unfold, (preflight, 1), *buttons, on=self, spacing=8)
 
 
 class TrainPage(Page):
@@ -93,42 +85,27 @@ class TrainPage(Page):
     # Building
 
     def _lay_out(self) -> None:
-        below = QSplitter(Qt.Orientation.Horizontal)
-        below.setHandleWidth(8)
-        below.setChildrenCollapsible(False)
-        below.addWidget(self._watch())
-        below.addWidget(queue_side(self.queue))
-        below.setStretchFactor(0, 1)
-        below.setSizes([900, 264])
-        self.splitter = below
-        work = QWidget()
-        column = QVBoxLayout(work)
-        column.setContentsMargins(16, 0, 16, 12)
-        column.setSpacing(8)
-        column.addWidget(self.form)
-        column.addWidget(self.line)
-        column.addWidget(below, 1)
+        self.splitter = split(
+            self._watch(), queue_side(self.queue), sizes=(900, 264), stretch=(1, 0), handle=8
+        )
+        work = boxed(
+            column(self.form, self.line, (self.splitter, 1), margins=(16, 0, 16, 12), spacing=8)
+        )
         self._stack = QStackedLayout()
         self.empty = EmptyState("play", "", self.tr("Label images"), self._go_label)
         self._stack.addWidget(work)
         self._stack.addWidget(self.empty)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(PageHeader(self.tr("Train")))
-        whole.addLayout(self._stack, 1)
+        column(PageHeader(self.tr("Train")), (self._stack, 1), on=self)
 
     def _watch(self) -> QWidget:
         self._watching = QStackedLayout()
-        box = QWidget()
-        box.setLayout(self._watching)
         hint = QLabel(self.tr("The curves of the training appear here."))
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         hint.setProperty("role", "muted")
         self._watching.addWidget(hint)
         self._watching.addWidget(self.live)
         self._watching.addWidget(self.more)
-        return box
+        return boxed(self._watching)
 
     def _connect(self) -> None:
         for part in (self.form, self.more):

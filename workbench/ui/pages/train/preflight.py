@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
 from workbench.app.session import Session
 from workbench.domain.reports import Trial
+from workbench.ui.page import row
 from workbench.ui.parts.job_line import clock
 
 DELAY_MS = 1500  # quiet after the last change before a trial starts by itself
@@ -37,11 +38,7 @@ class PreflightLine(QWidget):
         self.button.clicked.connect(self._press)
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
         self._timer.timeout.connect(self.wanted)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.text, 1)
-        row.addWidget(self.button)
+        row((self.text, 1), self.button, on=self, spacing=8)
 
     def settings_changed(self, *, soon: bool) -> None:
         """What was said no longer holds; `soon` lets a trial start by itself."""

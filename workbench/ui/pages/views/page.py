@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget
 
 from workbench.app.similar.suggesting import suggest_task
 from workbench.domain.changes import Changes
@@ -14,7 +14,7 @@ from workbench.domain.images import ImageFilter
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.importing import ask_for_folder
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
-from workbench.ui.page import Context, Page
+from workbench.ui.page import Context, Page, boxed, column, row
 from workbench.ui.pages.views.coverage import CoverageMatrix
 from workbench.ui.pages.views.header import NEXT, NEXT_OPEN, LabelSession, ViewsHeader
 from workbench.ui.pages.views.stage import LabelStage, PhotoFeed
@@ -66,35 +66,17 @@ class ViewsPage(Page):
 
     def _arrange(self) -> tuple[QStackedWidget, QSplitter]:
         """Put the parts in their places; the stack of stage and empty state, and the splitter."""
-        stage = QWidget()
-        beside = QHBoxLayout(stage)
-        beside.setContentsMargins(16, 0, 12, 0)
-        beside.setSpacing(12)
-        beside.addWidget(self.stage, 1)
-        beside.addWidget(self.keys)
         stack = QStackedWidget()
-        stack.addWidget(stage)
+        stack.addWidget(boxed(row((self.stage, 1), self.keys, margins=(16, 0, 12, 0), spacing=12)))
         stack.addWidget(self.none)
         self.strip.setFixedHeight(_STRIP)
-        line = QWidget()
-        filters = QVBoxLayout(line)
-        filters.setContentsMargins(16, 0, 12, 0)
-        filters.addWidget(self.bar)
-        main = QWidget()
-        column = QVBoxLayout(main)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.header)
-        column.addWidget(line)
-        column.addWidget(stack, 1)
-        column.addWidget(self.strip)
+        line = boxed(column(self.bar, margins=(16, 0, 12, 0)))
+        main = boxed(column(self.header, line, (stack, 1), self.strip, spacing=8))
         side = SidePanel()
         side.add(self.tr("Coverage"), self.coverage, stretch=3)
         side.add(self.tr("History"), self.history)
         splitter = with_side(main, side)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(splitter)
+        column(splitter, on=self)
         return stack, splitter
 
     def _connect(self) -> None:
