@@ -119,7 +119,7 @@ def bring(qtbot, window, place: Path, way: str) -> None:
         drop(qtbot, window, place)
     else:
         with qtbot.waitSignal(window.session.jobs.ended):
-            window.board.trigger("import_list")
+            window.commands.trigger("import_list")
 
 
 def test_a_table_without_label_columns_is_imported_without_labels(window, qtbot, tmp_path, answers):
@@ -142,9 +142,9 @@ def test_file_dialogs_list_the_formats_of_the_registry(
     window, answers, monkeypatch, action, filters
 ):
     given = answers()
-    window.board.trigger(action)
+    window.commands.trigger(action)
     register_for_test(monkeypatch, PSV)
-    window.board.trigger(action)
+    window.commands.trigger(action)
     new = [*filters, "PSV (*.psv)"]
     if len(filters) == 1:
         new = [filters[0].replace(")", " *.psv)")]
@@ -160,6 +160,6 @@ def test_a_new_format_is_dropped_and_exported(window, qtbot, tmp_path, answers, 
     assert given.origins == [FROM_COLUMN]
     assert labels(window, "view") == {"a.jpg": "left", "b.jpg": "front"}
     answers(tmp_path / "labels.psv")
-    window.board.trigger("export_labels")
+    window.commands.trigger("export_labels")
     assert "|view|left|" in (tmp_path / "labels.psv").read_text(encoding="utf-8")
     assert window.notes.texts()[-1] == "28 labels written to labels.psv."

@@ -200,6 +200,29 @@ def test_a_run_is_renamed_and_deleted(qtbot, session, page, monkeypatch):
     assert page.table.current_run() == "second"
 
 
+def test_a_run_that_ended_while_the_page_was_hidden_is_listed_and_compared_with(
+    session, page, images
+):
+    first = page.shown().results
+    page.hide()
+    make_run(session.store, images, "third", wrong=[7])
+    session.announce(Changes(runs=frozenset({"third"})))
+    assert len(page.table.cells()) == 2
+    page.show()
+    others = page.comparison.other
+    assert {row[0] for row in page.table.cells()} == {"first", "second", "third"}
+    assert [others.itemText(at) for at in range(others.count())] == ["third", "second"]
+    assert (page.table.current_run(), page.shown().results) == ("first", first)
+
+
+def test_an_epoch_of_another_run_leaves_what_is_looked_at_alone(session, page):
+    page.images.show_rows("two images", np.array([1, 2]))
+    shown = page.shown()
+    session.announce(Changes(runs=frozenset({"second"})))
+    assert page.shown() is shown
+    assert page.images.title.text() == "two images"
+
+
 def test_sorting_keeps_each_run_with_its_figures(page):
     page.table.sortByColumn(4, Qt.SortOrder.DescendingOrder)
     assert [row[0] for row in page.table.cells()] == ["second", "first"]

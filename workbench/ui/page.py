@@ -126,7 +126,6 @@ class Page(QWidget):
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
-    icon_name: ClassVar[str] = ""
 
     def __init__(self, context: Context) -> None:
         super().__init__()

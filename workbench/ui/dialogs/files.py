@@ -8,8 +8,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.app.images.relinking import moved_sources, relink_task
 from workbench.app.jobs import Done, Outcome
-from workbench.app.labels.label_files import export_labels, import_labels
-from workbench.domain.errors import KnownError
+from workbench.app.labels.label_files import LabelImport, export_labels, import_labels
 from workbench.domain.formats import FORMATS, FileKind, patterns
 from workbench.domain.images import Source
 from workbench.ui.page import Context
@@ -29,12 +28,9 @@ def ask_export(context: Context, parent: QWidget) -> None:
 
 def export_to(context: Context, parent: QWidget, file: Path) -> None:
     """Write every label to `file` and say how many."""
-    try:
+    with context.reporting_errors():
         count = export_labels(context.session, file)
-    except KnownError as error:
-        context.notify(str(error), "bad")
-        return
-    context.notify(parent.tr("{0:,} labels written to {1}.").format(count, file.name), "info")
+        context.notify(parent.tr("{0:,} labels written to {1}.").format(count, file.name), "info")
 
 
 def ask_import(context: Context, parent: QWidget) -> None:
@@ -48,11 +44,11 @@ def ask_import(context: Context, parent: QWidget) -> None:
 
 def import_from(context: Context, parent: QWidget, file: Path) -> None:
     """Import the labels of `file` and show how many it brought."""
-    try:
-        result = import_labels(context.session, file)
-    except KnownError as error:
-        context.notify(str(error), "bad")
-        return
+    with context.reporting_errors():
+        _notify_of(context, parent, import_labels(context.session, file))
+
+
+def _notify_of(context: Context, parent: QWidget, result: LabelImport) -> None:
     said = [parent.tr("{0:,} of {1:,} labels taken in").format(result.labelled, result.rows)]
     if result.kept:
         said.append(parent.tr("{0:,} left as a person gave them").format(result.kept))
@@ -90,9 +86,6 @@ def relink(context: Context, parent: QWidget, source: Source, place: Path) -> No
         if isinstance(outcome, Done):
             context.notify(words, "info")
 
-    try:
-        context.session.jobs.start(relink_task(context.session, source.id, place)).ended.connect(
-            say
-        )
-    except KnownError as error:
-        context.notify(str(error), "bad")
+    with context.reporting_errors():
+        job = context.session.jobs.start(relink_task(context.session, source.id, place))
+        job.ended.connect(say)

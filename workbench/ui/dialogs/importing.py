@@ -24,7 +24,6 @@ from workbench.app.images.import_plan import origin_offered
 from workbench.app.images.importing import ImportResult, import_task
 from workbench.app.jobs import Done, Outcome
 from workbench.app.session import Session
-from workbench.domain.errors import KnownError
 from workbench.domain.formats import FORMATS, IMPORTABLE_SETS, FileKind, Origin, patterns
 from workbench.domain.label_names import LabelNames
 from workbench.ui.page import Context
@@ -174,13 +173,9 @@ def start_import(
     context: Context, places: Sequence[Path], labels_from: Mapping[str, Origin]
 ) -> None:
     """Import without a dialog and report the outcome when the job ends."""
-    try:
-        task = import_task(context.session, places, labels_from)
-    except KnownError as error:
-        context.notify(str(error), "bad")
-        return
-    job = context.session.jobs.start(task)
-    job.ended.connect(lambda outcome: _say(context, outcome))
+    with context.reporting_errors():
+        job = context.session.jobs.start(import_task(context.session, places, labels_from))
+        job.ended.connect(lambda outcome: _say(context, outcome))
 
 
 def _say(context: Context, outcome: Outcome) -> None:

@@ -125,7 +125,6 @@ class ExplainPage(Page):
 
     name = "explain"
     title = "Explain"
-    icon_name = "ph.magnifying-glass"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

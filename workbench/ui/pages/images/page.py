@@ -37,7 +37,6 @@ class ImagesPage(Page):
 
     name = "images"
     title = "Images"
-    icon_name = "ph.squares-four"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -31,7 +31,6 @@ class MouthsPage(Page):
 
     name: ClassVar[str] = "mouths"
     title: ClassVar[str] = "Mouths"
-    icon_name: ClassVar[str] = "ph.smiley"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -30,7 +30,6 @@ class ResultsPage(Page):
 
     name = "results"
     title = "Results"
-    icon_name = "chart-bar"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -62,7 +62,6 @@ class TrainPage(Page):
 
     name = "train"
     title = "Train"
-    icon_name = "play"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -36,7 +36,6 @@ class ViewsPage(Page):
 
     name = "views"
     title = "Views"
-    icon_name = "ph.cube"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
