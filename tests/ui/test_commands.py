@@ -157,6 +157,8 @@ def test_keys_and_lists_belong_to_the_page_that_is_shown(qtbot, page):
 def test_an_id_that_is_taken_is_refused(qtbot, window):
     twice = Twice()
     qtbot.addWidget(twice)
+    assert [each.id for each in commands_of(twice)] == ["one.x", "one.former", "one.x"]
+    assert commands_of(twice)[2].title == "The same id"
     with pytest.raises(ValueError, match=r"two commands have the id one\.x"):
         CommandRegistry({}).add(twice, commands_of(twice), {})
     registry, own = CommandRegistry({}), [Command("x", "X", window.close)]
@@ -199,6 +201,7 @@ def test_a_page_from_outside_is_in_rail_menu_palette_and_keys(qtbot, tmp_path):
     with qtbot.waitActive(window):
         window.show()
         window.activateWindow()
+    assert not window.menus[Menu.MOUTHS].menuAction().isVisible()
     button = next(b for b in window.rail.findChildren(QToolButton) if b.text() == "Outside")
     button.click()
     page = window.current_page()
