@@ -28,7 +28,8 @@ USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
   install             make the environment in .venv
   test [PYTEST …]     every check: ruff, mypy, import contracts, tests
   demo [DIR]          the main job on toy vehicles, then the window where there is a screen
-  package             build the double-click application into dist/ and try it out"""
+  package             build the double-click application into dist/ and try it out
+  manual              write the manual's reference pages into resources/manual/"""
 
 
 def install(arguments: Sequence[str]) -> int:
@@ -88,6 +89,13 @@ def _free(folder: Path) -> Path:
     return next(p for n in numbers if not (p := folder.with_name(folder.name + n)).exists())
 
 
+def manual(arguments: Sequence[str]) -> int:
+    """Write the reference pages of the manual from the program."""
+    environment.prepare()
+    command = [str(PYTHON), str(ROOT / "packaging" / "write_manual.py"), *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment.clean_environment()).returncode
+
+
 def package(arguments: Sequence[str]) -> int:
     """Build the one-folder application into dist/ and try it under a virtual screen."""
     environment.prepare(["package"])
@@ -123,6 +131,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "test": test,
     "demo": demo,
     "package": package,
+    "manual": manual,
 }
 
 

@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 from workbench import __version__
-from workbench.domain.recipes import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,11 +24,6 @@ def test_links_and_pictures_of_the_readme_exist():
     local = [a or b for a, b in targets if not (a or b).startswith("http")]
     assert local
     assert [path for path in local if not (ROOT / path).exists()] == []
-
-
-def test_the_recipe_table_names_every_key():
-    named = set(re.findall(r"^\| `([a-z_]+)` \|", README, re.MULTILINE))
-    assert named == set(KEYS)
 
 
 def test_the_changelog_has_this_version():

@@ -1,0 +1,439 @@
+"""Writes the reference pages of the manual from the program itself: `bootstrap.py manual`.
+
+Each page is a function in PAGES that returns Markdown. The facts come from where the program has
+them: recipe keys and backbones from `domain`, methods, heads and penalties from the learning
+program, commands from click, keys from the window. `tests/guards/test_manual.py` compares the pages
+with the files.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import click
+import msgspec
+from PySide6.QtWidgets import QApplication
+
+from workbench.app.session import Session
+from workbench.app.training.choices import specs
+from workbench.cli.command import commands
+from workbench.domain.backbones import BACKBONES, PRESETS, Backbone
+from workbench.domain.clusters import METHODS as CLUSTERINGS
+from workbench.domain.formats import formats_table
+from workbench.domain.labels import EXPRESSIONS, VIEW_PRESETS, LabelSet
+from workbench.domain.methods import Parameter, Spec
+from workbench.domain.recipe_meanings import MEANINGS
+from workbench.domain.recipes import KEYS, Recipe, allowed
+from workbench.storage.project import Project
+from workbench.ui.dialogs.manual import MANUAL, slug
+from workbench.ui.page import Page
+from workbench.ui.parts.recipe.fields import GROUPS
+from workbench.ui.window.window import MainWindow
+
+NOTE = "<!-- Written by `packaging/bootstrap.py manual`: change the program, not this page. -->"
+HIDDEN_OPTIONS = ("--json", "--help")  # every command has them; the page's introduction says so
+
+NEEDS = {
+    "start": "start weights",
+    "source head": "start weights with their own classifier",
+    "views": "view labels",
+    "unlabelled": "images without a label",
+    "normalisation": "a backbone with batch normalisation",
+    "one label": "a label set whose labels exclude each other",
+}
+
+CLUSTERING_FACTS = {
+    "deepcluster": (
+        "Learns the clusters of its own features: k-means on the whitened features gives the "
+        "labels of the next round.",
+        "Caron et al. 2018, Deep clustering for unsupervised learning of visual features",
+    ),
+    "iic": (
+        "Learns clusters that an image and its augmentations share.",
+        "Ji et al. 2019, Invariant information clustering for unsupervised image classification "
+        "and segmentation",
+    ),
+}
+PAPERS = {
+    "squeezenet": "Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer "
+    "parameters",
+    "resnet": "He et al. 2016, Deep residual learning for image recognition",
+    "vgg": "Simonyan and Zisserman 2015, Very deep convolutional networks for large-scale image "
+    "recognition",
+    "mobilenet_v2": "Sandler et al. 2018, MobileNetV2: inverted residuals and linear bottlenecks",
+    "alexnet": "Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks",
+    "googlenet": "Szegedy et al. 2015, Going deeper with convolutions",
+    "inception_v3": "Szegedy et al. 2016, Rethinking the Inception architecture for computer "
+    "vision",
+    "resnext": "Xie et al. 2017, Aggregated residual transformations for deep neural networks",
+    "densenet": "Huang et al. 2017, Densely connected convolutional networks",
+    "se_resnet": "Hu, Shen and Sun 2018, Squeeze-and-excitation networks",
+    "efficientnet": "Tan and Le 2019, EfficientNet: rethinking model scaling for convolutional "
+    "neural networks",
+    "lenet5": "LeCun et al. 1998, Gradient-based learning applied to document recognition",
+    "simpleconv3": "three convolutions and two full layers for mouth crops of 48 pixels",
+}  # by the beginning of a backbone's name
+
+
+def page(title: str, *parts: str) -> str:
+    """A page with its title and its parts, an empty line between them."""
+    return "\n\n".join((NOTE, f"# {title}", *parts)) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table. Raises ValueError for a cell that would break it."""
+    lines = [list(head), ["---"] * len(head), *map(list, rows)]
+    if any("|" in cell or "\n" in cell for line in lines for cell in line):
+        raise ValueError(f"a cell of the table {head} holds a bar or a line break")
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def code(text: object) -> str:
+    """Text as inline code; nothing stays nothing."""
+    return f"`{text}`" if text != "" else ""
+
+
+def written(value: object) -> str:
+    """A value as TOML and the command line have it."""
+    return str(value).lower() if isinstance(value, bool) else msgspec.json.encode(value).decode()
+
+
+# recipe keys
+
+
+def recipe_page() -> str:
+    """Every recipe key with its values, its default and its meaning, in the window's groups."""
+    first = [key for key in KEYS if not any(key in keys for _, keys in GROUPS)]
+    groups = [("What is learned, and how", first), *GROUPS]
+    parts = [f"## {title}\n\n{_keys_table(keys)}" for title, keys in groups]
+    return page(
+        "Recipe reference",
+        "A recipe determines a training. It is a TOML file, or the fields of the [Train](train.md) "
+        "page; on the command line, `workbench train PROJECT RECIPE.toml --set key=value` sets "
+        "single keys.",
+        "**Advised** values: the program advises values for your data (images per class, balance, "
+        "backbone, start) and shows the reason; they take the place of the defaults below unless "
+        "you set the key. `target` has no default.",
+        *parts,
+        "The names that `method`, `head`, `penalty` and `options` take are on "
+        "[Methods](methods.md), the stages that `frozen` and `stages` take on "
+        "[Backbones](backbones.md).",
+        "## Presets for the stages\n\n"
+        "The Train page offers these under *Presets* of the table of stages.\n\n"
+        + table(("preset", "effect"), [(code(name), words) for name, words in PRESETS.items()]),
+    )
+
+
+def _keys_table(keys: Iterable[str]) -> str:
+    defaults = msgspec.to_builtins(Recipe(target=""))
+    rows = [(code(key), _values(key), _default(key, defaults[key]), MEANINGS[key]) for key in keys]
+    return table(("key", "values", "default", "meaning"), rows)
+
+
+def _default(key: str, value: object) -> str:
+    return "" if key == "target" else code(written(value))
+
+
+def _values(key: str) -> str:
+    """What a key takes, names as code."""
+    if key == "target":
+        return "`category`, `view`, `category+view`, `expression`, or a label set of yours"
+    if key == "start":
+        return "`imagenet`, `none`, `file:PATH`, `run:ID`"
+    if key == "frozen":
+        return "`none`, a stage, `all`"
+    if key in ("method", "head", "penalty"):
+        names = [spec.name for spec in specs() if spec.kind == key]
+        return ", ".join(map(code, ["none", *names] if key == "penalty" else names))
+    words = allowed(key)
+    choices = words.split(", ")
+    return ", ".join(map(code, choices)) if len(choices) > 1 else words
+
+
+# methods, heads, penalties, clusterings
+
+
+def methods_page() -> str:
+    """Every method, head, penalty and clustering with its parameters and its source."""
+    known = specs()
+    of_kind = {
+        kind: [spec for spec in known if spec.kind == kind]
+        for kind in ("method", "head", "penalty")
+    }
+    return page(
+        "Methods, heads and penalties",
+        "A recipe names these under the keys `method`, `head` and `penalty`, and sets their "
+        "parameters under `options`: `--set penalty=l2-sp --set l2-sp.alpha=0.02`. "
+        "`workbench methods` prints the same list. [Recipe reference](recipe.md) has all keys.",
+        "## Methods",
+        *map(_entry, of_kind["method"]),
+        "## Heads",
+        *map(_entry, of_kind["head"]),
+        "## Penalties",
+        *map(_entry, of_kind["penalty"]),
+        "## Ways to group images without labels",
+        "`workbench cluster PROJECT --method NAME` and *Groups* on the [Images](images.md) page "
+        "take one of these.",
+        *map(_entry, clusterings()),
+    )
+
+
+def clusterings() -> list[Spec]:
+    """The ways to cluster, as specs."""
+    return [
+        Spec(name=name, kind="clustering", title=title, words=words, source=source)
+        for name, title in CLUSTERINGS.items()
+        for words, source in [CLUSTERING_FACTS[name]]
+    ]
+
+
+def _entry(spec: Spec) -> str:
+    needs = [NEEDS.get(need) or f"the {need.removeprefix('head ')} head" for need in spec.needs]
+    words = spec.words[0].upper() + spec.words[1:].removesuffix(".") + "."
+    parts = [f"### {code(spec.name)}: {spec.title}", words]
+    if needs:
+        parts.append(f"Needs {', '.join(needs)}.")
+    parts.append(f"Source: {spec.source}")
+    if spec.parameters:
+        head = ("parameter", "values", "default", "meaning")
+        parts.append(table(head, map(_parameter, spec.parameters)))
+    return "\n\n".join(parts)
+
+
+def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
+    choices = ", ".join(map(code, parameter.choices))
+    default = code(written(parameter.default))
+    return code(parameter.name), choices or parameter.allowed(), default, parameter.words
+
+
+# backbones
+
+
+def backbones_page() -> str:
+    """Every backbone with its size, its input and its stages."""
+    rows = [_backbone_row(known) for known in BACKBONES.values()]
+    stages = [
+        f"- {code(known.name)}: {', '.join(map(code, known.stage_names))}"
+        for known in BACKBONES.values()
+    ]
+    return page(
+        "Backbones",
+        "The recipe key `backbone` takes one of these names. ImageNet weights are downloaded only "
+        "when you ask for them, and checked by their hash.",
+        table(("name", "network", "input", "smallest", "ImageNet weights", "source"), rows),
+        "## Stages\n\nFrom the input to the head. `frozen` takes one of these names: that stage "
+        "and all before it keep their weights.",
+        "\n".join(stages),
+    )
+
+
+def _backbone_row(known: Backbone) -> tuple[str, ...]:
+    weights = f"{known.megabytes:g} MB" if known.weights else "none"
+    source = next(paper for name, paper in PAPERS.items() if known.name.startswith(name))
+    sizes = (f"{known.input_size} px", f"{known.least} px")
+    return code(known.name), known.title, *sizes, weights, source
+
+
+# commands
+
+
+class CommandEntry(NamedTuple):
+    """A command with its words ("labels export") and its context."""
+
+    name: str
+    command: click.Command
+    context: click.Context
+
+
+def all_commands() -> Iterator[CommandEntry]:
+    """Every command, groups before what they hold."""
+    yield from _below(commands, click.Context(commands, info_name="workbench"), ())
+
+
+def _below(
+    group: click.Group, context: click.Context, words: tuple[str, ...]
+) -> Iterator[CommandEntry]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        own = click.Context(command, info_name=name, parent=context)
+        yield CommandEntry(" ".join((*words, name)), command, own)
+        if isinstance(command, click.Group):
+            yield from _below(command, own, (*words, name))
+
+
+def commands_page() -> str:
+    """Every command with its usage, options and examples."""
+    entries = list(all_commands())
+    rows = [(f"[{e.name}](#{slug(e.name)})", e.command.get_short_help_str(200)) for e in entries]
+    return page(
+        "Command reference",
+        "`workbench`, or `workbench PROJECT`, opens the window. The commands below do the same "
+        "work without one. `PROJECT` is the project's folder; its ending `.workbench` may be "
+        "omitted.",
+        "Every command takes `--help` and `--json`. With `--json` the last line of the output is "
+        "one JSON object, and progress goes to the standard error. Exit codes: 0 done, 1 an error "
+        "outside the program (a file, a disk, the network), 2 wrong usage, 130 stopped with "
+        "Ctrl+C.",
+        table(("command", "what it does"), [(name, _cell(words)) for name, words in rows]),
+        *map(_command, entries),
+    )
+
+
+def _command(entry: CommandEntry) -> str:
+    help = (entry.command.help or "").replace("\b", "").strip()
+    paragraphs = [" ".join(part.split()) for part in help.split("\n\n")]
+    pieces = " ".join(entry.command.collect_usage_pieces(entry.context))
+    parts = [f"## {entry.name}", *paragraphs, _block(f"workbench {entry.name} {pieces}")]
+    options = [
+        record for param in entry.command.params if (record := _option(param, entry.context))
+    ]
+    if options:
+        parts.append(table(("option", "meaning"), options))
+    if example := _example(entry.command):
+        parts.append(f"Example:\n\n{_block(example)}")
+    return "\n\n".join(parts)
+
+
+def _option(param: click.Parameter, context: click.Context) -> tuple[str, str] | None:
+    if isinstance(param, click.Argument) or any(name in param.opts for name in HIDDEN_OPTIONS):
+        return None
+    record = param.get_help_record(context)
+    if record is None:
+        return None
+    return code(record[0].replace("|", "/")), _cell(record[1])
+
+
+def _cell(words: str) -> str:
+    return " ".join(words.split()).replace("|", "/")
+
+
+def _block(text: str) -> str:
+    return f"```\n{text}\n```"
+
+
+def _example(command: click.Command) -> str:
+    lines = (command.epilog or "").replace("\b", "").splitlines()
+    at = next((n for n, line in enumerate(lines) if line.strip() == "Example:"), len(lines))
+    return "\n".join(line.removeprefix("  ") for line in lines[at + 1 :]).rstrip()
+
+
+# keys
+
+
+class KeyRow(NamedTuple):
+    """A command of the window: its page ("" for all), title, key and menu ("" for none)."""
+
+    page: str
+    title: str
+    key: str
+    menu: str
+
+
+def window_keys() -> list[KeyRow]:
+    """Every command of the window and of its pages, with the keys it has at first."""
+    application = QApplication.instance() or QApplication([])
+    with tempfile.TemporaryDirectory() as folder:
+        window = MainWindow(Session(Project.create(Path(folder) / "manual")))
+        try:
+            window.make_all_pages()
+            return [
+                KeyRow(
+                    owner.title if isinstance(owner, Page) else "",
+                    each.title,
+                    each.shortcut,
+                    each.menu,
+                )
+                for owner, each in window.board.everything()
+            ]
+        finally:
+            window.close()
+            window.deleteLater()
+            application.processEvents()
+
+
+def keys_page() -> str:
+    """Every command of the window with its menu and key, and the keys of labels."""
+    rows = window_keys()
+    pages = list(dict.fromkeys(row.page for row in rows))
+    parts = [f"## {name or 'Everywhere'}\n\n{_page_keys(rows, name)}" for name in pages]
+    return page(
+        "Keys",
+        "*Help → Keys…* lists these commands and lets you change their keys. Commands without a "
+        "key are in the menus and in the palette (`Ctrl+K`). On macOS, `Ctrl` is the Command key.",
+        *parts,
+        "## Keys of labels\n\nA label is given by its own letter or by its position, `1` to `9`. "
+        "*Label → Label sets…* changes letters. New "
+        "projects start with these sets:",
+        *(_label_keys(title, one) for title, one in _label_sets()),
+    )
+
+
+def _page_keys(rows: Iterable[KeyRow], name: str) -> str:
+    own = [(row.title, row.menu, code(row.key)) for row in rows if row.page == name]
+    return table(("command", "menu", "key"), own)
+
+
+def _label_sets() -> Iterator[tuple[str, LabelSet]]:
+    for name, one in VIEW_PRESETS.items():
+        yield f"view ({name})", one
+    yield "expression", EXPRESSIONS
+
+
+def _label_keys(title: str, one: LabelSet) -> str:
+    rows = [(label.name, code(label.key), label.mirror) for label in one.labels]
+    return f"### {title}\n\n" + table(("label", "key", "mirror"), rows)
+
+
+# formats
+
+
+def formats_page() -> str:
+    """Every file format with its endings, what it holds, and whether it goes in, out or both."""
+    rows = [
+        (
+            row.name,
+            ", ".join(map(code, row.endings)),
+            row.holds,
+            "yes" if row.imported else "no",
+            "yes" if row.exported else "no",
+        )
+        for row in formats_table()
+    ]
+    return page(
+        "File formats",
+        "The ending of a file's name decides its format; a `.tsv` file with a header is a table, "
+        "without one a list. Images of a format that is not imported are listed under *Skipped "
+        "files* with the reason. [Labels and files](labels-and-files.md) describes the columns.",
+        table(("format", "endings", "holds", "imported", "exported"), rows),
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "recipe.md": recipe_page,
+    "methods.md": methods_page,
+    "backbones.md": backbones_page,
+    "commands.md": commands_page,
+    "keys.md": keys_page,
+    "formats.md": formats_page,
+}
+
+
+def main(folder: Path) -> int:
+    """Write every page into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        (folder / name).write_text(make(), encoding="utf-8")
+        print(folder / name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else MANUAL))
