@@ -60,10 +60,8 @@ def parsed(line):
     arguments = shlex.split(line, comments=True)[1:]
     command, context, words = commands, click.Context(commands, info_name="workbench"), []
     while isinstance(command, click.Group):
-        name, *arguments = arguments
-        found = command.get_command(context, name)
-        if found is None:
-            raise click.UsageError(f"no command {name}")
+        name, found, arguments = command.resolve_command(context, arguments)
+        assert found is not None
         words.append(name)
         command = found
         if not isinstance(command, click.Group):
