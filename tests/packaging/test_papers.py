@@ -4,7 +4,10 @@ import os
 import re
 import struct
 import subprocess
+import sys
 from pathlib import Path
+
+import bootstrap
 
 from workbench import __version__
 
@@ -57,3 +60,19 @@ def test_no_path_of_a_machine_and_no_index_but_torchs_own_is_written_down():
         if name and name != here and path.suffix in (".py", ".toml", ".txt", ".md", ".spec"):
             found += [name for _ in forbidden.findall(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_the_set_up_writes_the_reference_pages(monkeypatch, tmp_path):
+    monkeypatch.setattr(bootstrap.environment, "prepare", lambda extras=(): None)
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    assert bootstrap.main(["manual", str(tmp_path / "manual")]) == 0
+    made = {path.name for path in (tmp_path / "manual").iterdir()}
+    assert made == {
+        "recipe.md",
+        "methods.md",
+        "backbones.md",
+        "commands.md",
+        "keys.md",
+        "formats.md",
+    }
+    assert made < {path.name for path in (ROOT / "resources" / "manual").iterdir()}
