@@ -25,7 +25,7 @@ from workbench.app.session import Session
 from workbench.app.training.choices import specs
 from workbench.cli.command import commands
 from workbench.domain.backbones import BACKBONES, PRESETS, Backbone
-from workbench.domain.clusters import METHODS as CLUSTERINGS
+from workbench.domain.clusters import CLUSTERINGS
 from workbench.domain.formats import formats_table
 from workbench.domain.labels import EXPRESSIONS, VIEW_PRESETS, LabelSet
 from workbench.domain.methods import Parameter, Spec
@@ -49,18 +49,6 @@ NEEDS = {
     "one label": "a label set whose labels exclude each other",
 }
 
-CLUSTERING_FACTS = {
-    "deepcluster": (
-        "Learns the clusters of its own features: k-means on the whitened features gives the "
-        "labels of the next round.",
-        "Caron et al. 2018, Deep clustering for unsupervised learning of visual features",
-    ),
-    "iic": (
-        "Learns clusters that an image and its augmentations share.",
-        "Ji et al. 2019, Invariant information clustering for unsupervised image classification "
-        "and segmentation",
-    ),
-}
 PAPERS = {
     "squeezenet": "Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer "
     "parameters",
@@ -181,17 +169,8 @@ def methods_page() -> str:
         "## Ways to group images without labels",
         "`workbench cluster PROJECT --method NAME` and *Groups* on the [Images](images.md) page "
         "take one of these.",
-        *map(_entry, clusterings()),
+        *map(_entry, CLUSTERINGS.values()),
     )
-
-
-def clusterings() -> list[Spec]:
-    """The ways to cluster, as specs."""
-    return [
-        Spec(name=name, kind="clustering", title=title, words=words, source=source)
-        for name, title in CLUSTERINGS.items()
-        for words, source in [CLUSTERING_FACTS[name]]
-    ]
 
 
 def _entry(spec: Spec) -> str:
@@ -348,10 +327,10 @@ def window_keys() -> list[KeyRow]:
                 KeyRow(
                     owner.title if isinstance(owner, Page) else "",
                     each.title,
-                    each.shortcut,
-                    each.menu,
+                    each.key,
+                    each.menu.title if each.menu is not None else "",
                 )
-                for owner, each in window.board.everything()
+                for owner, each in window.commands.everything()
             ]
         finally:
             window.close()

@@ -119,6 +119,6 @@ def test_help_opens_the_page_of_the_page_and_leaves_the_window_usable(window, qt
     assert not dialog.isModal()
     assert dialog.browser.page_name == "views"
     window.go("train")
-    window.board.trigger("manual")
+    window.commands.trigger("manual")
     assert window.findChildren(ManualDialog) == [dialog]
     assert dialog.browser.page_name == "train"

@@ -388,6 +388,17 @@ class MainWindow(QMainWindow):
         """Use the dark theme."""
         self._set_theme("dark")
 
+    @command(QT_TRANSLATE_NOOP("Command", "Manual"), key="Shift+F1", menu=Menu.HELP)
+    def manual(self) -> None:
+        """Open the manual at the page that is shown."""
+        from workbench.ui.dialogs.manual import ManualDialog
+
+        dialog = self.findChild(ManualDialog) or ManualDialog(self)
+        page = self.current_page()
+        dialog.show_page(page.name if page is not None else "")
+        dialog.show()
+        dialog.raise_()
+
     @command(QT_TRANSLATE_NOOP("Command", "Keys…"), id="keys", key="F1", menu=Menu.HELP)
     def edit_keys(self) -> None:
         """List every command with its key."""
