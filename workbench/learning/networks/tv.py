@@ -18,7 +18,7 @@ def compiled_operators_load(folder: Path) -> bool:
     declares its operators. It does not where it was built for another torch."""
     for path in sorted(folder.glob("_C*.*")):
         try:
-            torch.ops.load_library(str(path))
+            torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]
         except (ImportError, OSError):
             continue
         return True
