@@ -1,6 +1,11 @@
-"""Digests of files: every bit that turns over is noticed, and files without one are accepted."""
+"""Files are written whole or not at all; every bit of one that turns over is noticed."""
 
+import contextlib
 import io
+import os
+import signal
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -8,6 +13,7 @@ import pytest
 import torch
 
 from tests.fixtures.damage import DAMAGES, flipped, without_seal
+from workbench.domain.errors import KnownError
 from workbench.files import (
     DIGESTS_FILE,
     DamagedFile,
@@ -16,8 +22,13 @@ from workbench.files import (
     check_digest,
     check_recorded,
     digest_of,
+    make_folder,
+    new_folder,
     record_digest,
+    replacing,
     seal_archive,
+    write_whole,
+    writing,
 )
 
 
@@ -148,3 +159,71 @@ def test_a_growing_file_knows_the_digest_of_all_its_bytes(tmp_path):
         with pytest.raises(DamagedFile):
             GrowingFile(path, size, growing.digest)
     assert path.stat().st_size == 3003  # what does not fit is left alone
+
+
+@pytest.mark.parametrize("options", [{}, {"flush": False}, {"shared": True}])
+def test_a_file_is_replaced_only_by_a_whole_one(tmp_path, options):
+    path = tmp_path / "kept.json"
+    write_whole(path, b"first", **options)
+    with contextlib.suppress(ZeroDivisionError), replacing(path, **options) as part:
+        part.write_bytes(b"half")
+        assert part.parent == path.parent
+        assert path.read_bytes() == b"first"
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"first"
+    with replacing(path, **options) as part:
+        part.write_bytes(b"second")
+    assert path.read_bytes() == b"second"
+    assert os.listdir(tmp_path) == ["kept.json"]
+
+
+def test_several_may_write_one_file_at_once(tmp_path):
+    path = tmp_path / "shared"
+    with replacing(path, shared=True) as mine:
+        code = "import pathlib, sys; from workbench.files import write_whole; "
+        code += "write_whole(pathlib.Path(sys.argv[1]), b'theirs', shared=True)"
+        mine.write_bytes(b"mine")
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+        assert path.read_bytes() == b"theirs"
+    assert path.read_bytes() == b"mine"
+    assert os.listdir(tmp_path) == ["shared"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+def test_a_kill_while_writing_leaves_the_former_file_and_what_it_left_is_no_hindrance(tmp_path):
+    path = tmp_path / "kept"
+    write_whole(path, b"first")
+    code = "import os, pathlib, sys; from workbench.files import replacing\n"
+    code += "with replacing(pathlib.Path(sys.argv[1])) as part:\n"
+    code += "    part.write_bytes(b'half of it'); os.kill(os.getpid(), 9)\n"
+    done = subprocess.run([sys.executable, "-c", code, str(path)])
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"first"
+    write_whole(path, b"2nd")
+    assert path.read_bytes() == b"2nd"
+    assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "runs" / "one"
+    with contextlib.suppress(ZeroDivisionError), new_folder(folder) as part:
+        (part / "half").touch()
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path / "runs") == []
+    (tmp_path / "runs" / "one.part").mkdir()  # what a killed program left
+    (tmp_path / "runs" / "one.part" / "old").touch()
+    with new_folder(folder) as part:
+        (part / "new").touch()
+        assert not folder.exists()
+    assert os.listdir(folder) == ["new"]
+    assert os.listdir(tmp_path / "runs") == ["one"]
+
+
+def test_what_cannot_be_written_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "inside"
+    refused = pytest.raises(KnownError, match=r"inside cannot be written: .*\. Free some space\.")
+    with refused, writing(path, "Free some space."):
+        write_whole(path, b"")
+    with pytest.raises(KnownError, match=r"inside cannot be made: .*\. Choose another folder\."):
+        make_folder(path)

@@ -1,4 +1,4 @@
-"""Digests of files: taken when a file is written, compared before its content is used.
+"""Files written whole or not at all, and digests that are compared before content is used.
 
 A digest is BLAKE3 in hexadecimal. It is kept where a file is described: in the JSON file beside it,
 in `digests.json`, or, for ZIP archives (NumPy's and PyTorch's), in the archive's own comment, so
@@ -11,12 +11,102 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import struct
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from blake3 import blake3
+
+from workbench.domain.errors import KnownError
+
+PART = ".part"  # ends the name of what is not whole yet
+
+
+def make_folder(folder: Path, remedy: str = "Choose another folder.") -> None:
+    """Make a folder and those above it; raises KnownError naming it and why it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KnownError(
+            f"The folder {folder} cannot be made: {error.strerror}.", remedy
+        ) from error
+
+
+@contextmanager
+def writing(path: Path, remedy: str = "") -> Iterator[None]:
+    """Report an OSError within the block as a KnownError: `path` cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise KnownError(f"{path} cannot be written: {reason}.", remedy) from error
+
+
+@contextmanager
+def replacing(path: Path, *, flush: bool = True, shared: bool = False) -> Iterator[Path]:
+    """A temporary path beside `path`, to be written within the block; it replaces `path` when the
+    block ends. When the block raises, it is removed and `path` stays as it was. Raises OSError.
+
+    `flush`: as `move_into_place`. `shared`: several processes or threads may write `path` at once.
+    """
+    own = f".{os.getpid()}-{threading.get_ident()}" if shared else ""
+    part = path.with_name(f"{path.name}{own}{PART}")
+    try:
+        yield part
+        move_into_place(part, path, flush=flush)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def write_whole(path: Path, data: bytes, *, flush: bool = True, shared: bool = False) -> None:
+    """Write a file, replacing the one that is there only when the new one is whole; see
+    `replacing`. Raises OSError."""
+    with replacing(path, flush=flush, shared=shared) as part:
+        part.write_bytes(data)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """An empty temporary folder beside `folder`, to be filled within the block; it becomes `folder`
+    when the block ends. When the block raises, it is removed. Raises OSError."""
+    part = folder.with_name(folder.name + PART)
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        os.replace(part, folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def move_into_place(part: Path, path: Path, *, flush: bool = True) -> None:
+    """Replace `path` by a finished file of the same folder. With `flush` the bytes are on the disk
+    before and the new name after, so that a power cut leaves the old file or the new one; without,
+    that holds for a killed process only. Raises OSError."""
+    if flush:
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+    os.replace(part, path)
+    if flush and os.name == "posix":
+        _flush_names(path.parent)
+
+
+def _flush_names(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network drives cannot
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
 
 DIGESTS_FILE = "digests.json"  # digests of files beside it, by their names
 CHANGED = "it is damaged, its content is not what was written"
@@ -99,9 +189,7 @@ def record_digest(path: Path, digest: str) -> None:
     known: dict[str, str] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
         known = dict(json.loads(record.read_bytes()))
-    part = record.with_name(f"{DIGESTS_FILE}.part")
-    part.write_text(json.dumps({**known, path.name: digest}, indent=2), encoding="utf-8")
-    os.replace(part, record)
+    write_whole(record, json.dumps({**known, path.name: digest}, indent=2).encode())
 
 
 def check_recorded(path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_damaged_database_is_told_in_a_sentence(project):
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "blocked").write_text("a file, not a folder")
-    with pytest.raises(KnownError, match="could not be made"):
+    with pytest.raises(KnownError, match="cannot be made"):
         Project.create(tmp_path / "blocked" / "inside")
 
 
@@ -199,6 +199,42 @@ def test_an_older_project_is_backed_up_and_brought_up_to_date(project, next_vers
     db.close()
     Project.open(project.folder).close()
     assert len(list(project.folder.glob("backup-*.sqlite"))) == 1
+
+
+KILLED_IN_BACKUP = """
+import pathlib, resource, signal, sys
+from sqlite_utils.migrations import Migrations
+from workbench.storage import project as module
+newer = Migrations("project")
+newer._migrations = list(module.migrations._migrations)
+newer()(lambda db: None)
+module.migrations = newer
+path = pathlib.Path(sys.argv[1])
+half = (path / module.DATABASE_FILE).stat().st_size // 2
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # a file that grows beyond this kills the process
+resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
+module.Project.open(path)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGXFSZ on Windows")
+def test_a_kill_during_the_backup_leaves_none_that_looks_whole(project, next_version):
+    fill(project, 3000)
+    project.close()
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_BACKUP, str(project.folder)])
+    assert killed.returncode == -signal.SIGXFSZ
+    assert list(project.folder.glob("backup-*.sqlite")) == []
+    assert list(project.folder.glob("backup-*")) != [], "it was killed before it wrote anything"
+
+    @next_version()
+    def second_step(db):
+        db.conn.execute("ALTER TABLE image ADD COLUMN note TEXT NOT NULL DEFAULT ''")
+
+    Project.open(project.folder).close()
+    (backup,) = project.folder.glob("backup-*")
+    db = sqlite3.connect(backup)
+    assert db.execute("SELECT count(*) FROM image").fetchone() == (3000,)
+    db.close()
 
 
 def test_a_step_that_fails_changes_nothing(project, next_version):

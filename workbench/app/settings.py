@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import msgspec
 from platformdirs import user_config_path
+
+from workbench.files import write_whole
 
 RECENT = 12
 
@@ -108,13 +111,10 @@ class UserSettings:
         if self._path is None:
             return
         text = msgspec.json.format(msgspec.json.encode(self._kept))
-        part = self._path.with_suffix(".part")
-        try:
+        # a home that cannot be written to costs a preference, not the work
+        with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(text)
-            os.replace(part, self._path)
-        except OSError:
-            return  # a home that cannot be written to costs a preference, not the work
+            write_whole(self._path, text)
 
     @staticmethod
     def _set_aside(path: Path) -> None:

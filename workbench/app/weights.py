@@ -18,6 +18,7 @@ from workbench.app.jobs import Task
 from workbench.domain.backbones import Backbone, backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress
+from workbench.files import PART, make_folder, move_into_place
 
 PIECE = 256 * 1024
 BEAT = 0.1  # seconds between reports
@@ -83,10 +84,7 @@ def fetch(
             return present
         yield Note(text=f"{present} is damaged and is downloaded again.", warning=True)
     target = (folder or weights_folder()) / known.weights
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KnownError(f"{target.parent} cannot be made: {error.strerror}.") from error
+    make_folder(target.parent, FILE_REMEDY)
     download = _Download(address or known.weights_address, target)
     try:
         while download.thread.is_alive():
@@ -99,7 +97,7 @@ def fetch(
     if download.error is not None:
         raise _refused(known, download) from download.error
     _check(known, download.part)
-    os.replace(download.part, target)
+    move_into_place(download.part, target)
     return target
 
 
@@ -108,7 +106,7 @@ class _Download:
 
     def __init__(self, address: str, target: Path) -> None:
         self.address, self.target = address, target
-        self.part = target.with_name(target.name + ".part")
+        self.part = target.with_name(target.name + PART)  # kept, to continue
         self.done = self.total = 0
         self.error: Exception | None = None
         self.stop = threading.Event()

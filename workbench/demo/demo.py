@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from workbench.app.explain.explaining import explain_request, save_wall
-from workbench.app.folders import make_folder
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, Done, Task, failure
 from workbench.app.learner import ServingProcess
@@ -31,6 +30,7 @@ from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Explained
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
+from workbench.files import make_folder
 from workbench.storage.project import Project
 from workbench.vision.charts import (
     BLUE,

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.demo.toy_bodies import BODIES, faces_of
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import ValueRefused
+from workbench.files import writing
 
 Picture = NDArray[np.uint8]
 
@@ -139,10 +140,8 @@ def save_toy(path: Path, body: int, view: str, seed: int, size: int = 96) -> Non
     """Write `render_toy` as a JPEG; raises KnownError naming the file."""
     picture = cv2.cvtColor(render_toy(body, view, seed, size), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 94])
-    try:
+    with writing(path):
         path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise KnownError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _unit(vector: Array) -> Array:

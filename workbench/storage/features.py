@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workbench.domain.clusters import CLUSTERS_FILE, RECORD_FILE, Clustering, Clusters
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.features import CARD_FILE, KEY_BYTES, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
-from workbench.files import DamagedFile, check_archive, check_digest
+from workbench.files import DamagedFile, check_archive, check_digest, write_whole
 
 KEPT_BYTES = 8 * 1024**3  # all indexes of a project together
 
@@ -170,9 +170,7 @@ class Clusterings:
     def keep(self, made: Clustering) -> None:
         """List a clustering whose result is in its place."""
         path = self.place(made.id) / RECORD_FILE
-        part = path.with_name(f"{RECORD_FILE}.part")
-        part.write_bytes(msgspec.json.encode(made))
-        os.replace(part, path)
+        write_whole(path, msgspec.json.encode(made))
 
     def forget(self) -> int:
         """Delete all of them, also those that were not finished; how many. Labels that came of them

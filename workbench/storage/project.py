@@ -21,6 +21,7 @@ from sqlite_utils import Database as SqliteDatabase
 
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
+from workbench.files import PART, make_folder, replacing, write_whole
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, reading, world_error
 from workbench.storage.features import Clusterings, FeatureIndexes
@@ -106,9 +107,7 @@ def read_lock(folder: Path) -> Holder | None:
 
 def write_lock(folder: Path) -> None:
     """Hold the project in `folder`, in place of whoever held it before."""
-    new = folder / f"{LOCK_FILE}.{os.getpid()}"
-    new.write_bytes(msgspec.json.encode(this_process()))
-    os.replace(new, folder / LOCK_FILE)
+    write_whole(folder / LOCK_FILE, msgspec.json.encode(this_process()), flush=False, shared=True)
 
 
 def remove_lock(folder: Path) -> None:
@@ -178,10 +177,7 @@ class Project:
             folder = folder.with_name(folder.name + SUFFIX)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise KnownError(f"{folder} exists already.", "Open it, or choose another name.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise KnownError(f"{folder} could not be made: {error.strerror}.") from error
+        make_folder(folder)
         project = cls._opened(folder)
         with project.edit("New project"):
             for label_set in (CATEGORY, VIEW_PRESETS[views], EXPRESSIONS):
@@ -316,6 +312,8 @@ def _migrate(db: Database, folder: Path) -> None:
 
 
 def _back_up(db: Database, folder: Path) -> None:
+    for left in folder.glob(f"backup-*.sqlite{PART}*"):  # by a program that was killed
+        left.unlink()
     needed = db.path.stat().st_size
     if shutil.disk_usage(folder).free < 2 * needed:
         raise KnownError(
@@ -323,8 +321,9 @@ def _back_up(db: Database, folder: Path) -> None:
             f"Free {2 * needed / 1e6:.0f} MB and open it again.",
         )
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    backup = sqlite3.connect(folder / f"backup-{stamp}.sqlite")
-    try:
-        db.connection.backup(backup)
-    finally:
-        backup.close()
+    with replacing(folder / f"backup-{stamp}.sqlite") as part:
+        backup = sqlite3.connect(part)
+        try:
+            db.connection.backup(backup)
+        finally:
+            backup.close()

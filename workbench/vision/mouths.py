@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect, mouth_square
+from workbench.files import write_whole, writing
 from workbench.vision.reading import Pixels, read_grey, read_rgb
 
 Grey = NDArray[np.uint8]  # H × W
@@ -348,9 +349,5 @@ def save_square(path: Path, rect: Rect, target: Path) -> None:
     """Write `square` to the PNG file `target`, whole or not at all; raises KnownError naming it."""
     pixels = cv2.cvtColor(square(path, rect), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".png", pixels)
-    part = target.with_name(target.name + ".part")
-    try:
-        part.write_bytes(data.tobytes())
-        part.replace(target)
-    except OSError as error:
-        raise KnownError(f"{target} cannot be written: {error.strerror}.") from error
+    with writing(target):
+        write_whole(target, data.tobytes(), flush=False)  # one of thousands, easily made again

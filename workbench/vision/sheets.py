@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, features
 
-from workbench.domain.errors import KnownError
+from workbench.files import write_whole, writing
 from workbench.vision.overlays import heat_colours
 
 Pixels = NDArray[np.uint8]  # H × W × 3, RGB
@@ -152,12 +152,5 @@ def save_png(path: Path, pixels: Pixels) -> None:
     """Write an RGB picture as PNG, whole or not at all; raises KnownError naming the file."""
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG")
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(data.getvalue())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise KnownError(
-            f"{path} cannot be written: {error.strerror}.", "Choose another folder."
-        ) from error
+    with writing(path, "Choose another folder."):
+        write_whole(path, data.getvalue(), flush=False)  # easily made again

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.folders import make_folder
 from workbench.app.jobs import Task
 from workbench.app.learner import ServingProcess
 from workbench.app.results.run_images import RunImage, RunImages
@@ -31,6 +30,7 @@ from workbench.domain.requests import (
     Heat,
     Picture,
 )
+from workbench.files import make_folder
 from workbench.vision.overlays import enlarged, framed, heat_colours, heat_layer, overlaid
 from workbench.vision.reading import read_rgb
 from workbench.vision.sheets import save_png, side_by_side, wall

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +21,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import sets_and_labels
 from workbench.domain.labels import Author, LabelSet, Subject
+from workbench.files import replacing, writing
 
 VERSION = 1
 BATCH = 20_000  # images looked up together
@@ -73,12 +73,8 @@ def export_labels(session: Session, file: Path) -> int:
     of labels. Raises ValueRefused for a format that holds none, KnownError when it cannot be."""
     codec = _codec(file, FORMATS.written_as(FileKind.LABELS))
     rows = _rows_of(session)
-    part = file.with_name(file.name + ".part")
-    try:
+    with writing(file), replacing(file) as part:
         codec.write(part, rows)
-        os.replace(part, file)
-    except OSError as error:
-        raise KnownError(f"{file} cannot be written: {error.strerror}.") from error
     return len(rows)
 
 

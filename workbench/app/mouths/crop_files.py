@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.folders import make_folder
 from workbench.app.jobs import Done, Failed, Task, run_here
 from workbench.app.session import Session
 from workbench.domain.crops import Crop
@@ -16,6 +15,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Note, Progress
+from workbench.files import make_folder
 from workbench.vision.mouths import save_square
 
 UNLABELLED = "unlabelled"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Picture
 from workbench.domain.runs import RunLabels
+from workbench.files import move_into_place, writing
 
 BOX = ("left", "top", "right", "bottom")
 
@@ -64,13 +64,9 @@ class PredictionCsv:
         self._thresholds = thresholds
 
     def __enter__(self) -> PredictionCsv:
-        try:
+        with writing(self.path, "Choose another file."):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.partial.open("w", encoding="utf-8-sig", newline="")
-        except OSError as error:
-            raise KnownError(
-                f"{self.path} cannot be written: {error.strerror}.", "Choose another file."
-            ) from error
         self._writer = csv.writer(self._file)
         self._writer.writerow(self.columns())
         return self
@@ -83,7 +79,8 @@ class PredictionCsv:
     ) -> None:
         self._file.close()
         if kind is None:
-            os.replace(self.partial, self.path)
+            with writing(self.path, "Make room on the disk."):
+                move_into_place(self.partial, self.path)
 
     def columns(self) -> list[str]:
         """The first line."""
@@ -95,13 +92,9 @@ class PredictionCsv:
 
     def write(self, rows: Sequence[CsvRow]) -> None:
         """Add rows; raises KnownError when the disk refuses."""
-        try:
+        with writing(self.partial, "Make room on the disk."):
             self._writer.writerows(self._cells(row) for row in rows)
             self._file.flush()
-        except OSError as error:
-            raise KnownError(
-                f"{self.partial} cannot be written: {error.strerror}.", "Make room on the disk."
-            ) from error
 
     def _cells(self, row: CsvRow) -> list[str]:
         cells = [row.file, *_scores(self._labels.target.labels, row.scores)]

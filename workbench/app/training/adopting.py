@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import secrets
 import shutil
 import time
@@ -38,6 +37,7 @@ from workbench.domain.runs import (
     decode_samples,
     encode_samples,
 )
+from workbench.files import new_folder, writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,14 +204,7 @@ def _record(
 
 def _copy(folder: Path, final: Path, samples: list[Sample] | None) -> None:
     """Copy the folder; it appears whole or not at all. `samples` replace those in it."""
-    part = final.with_name(final.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(folder, part)
+    with writing(final), new_folder(final) as part:
+        shutil.copytree(folder, part, dirs_exist_ok=True)
         if samples is not None:
             (part / SAMPLES_FILE).write_bytes(encode_samples(samples))
-        os.replace(part, final)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise KnownError(f"{final} cannot be written: {error}.") from error

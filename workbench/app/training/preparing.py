@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -43,6 +41,7 @@ from workbench.domain.runs import (
     encode_samples,
 )
 from workbench.domain.splits import Part, SplitPlan, stratified_split
+from workbench.files import new_folder, writing
 from workbench.storage.project import Project
 
 NEED = "unlabelled"  # in a spec's `needs`; its parameter of this name says how many at most
@@ -326,9 +325,7 @@ def write_run(
     folder: Path, recipe: Recipe, found: SampleSet, start: Path | None, notes: list[str]
 ) -> None:
     """Write a run folder; it appears whole or not at all."""
-    part = folder.with_name(folder.name + ".part")
-    try:
-        part.mkdir(parents=True)
+    with writing(folder), new_folder(folder) as part:
         (part / RECIPE_FILE).write_text(to_toml(recipe), encoding="utf-8")
         (part / LABELS_FILE).write_bytes(msgspec.json.encode(found.labels))
         (part / SAMPLES_FILE).write_bytes(encode_samples(list(found.samples)))
@@ -336,10 +333,6 @@ def write_run(
         (part / REPORTS_FILE).write_bytes(b"".join(lines))
         if start is not None:
             put_start(part, start)
-        os.replace(part, folder)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise KnownError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
 def as_if_split(found: SampleSet) -> SampleSet:

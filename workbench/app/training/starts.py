@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from workbench.app.weights import is_whole, weights_path
 from workbench.domain.errors import KnownError, ValueRefused, parsing
 from workbench.domain.recipes import Recipe, parse_toml
 from workbench.domain.runs import MODEL_FILE, START_FILE, WEIGHTS_FILE, ModelCard
-from workbench.files import check_digest, digest_of, record_digest
+from workbench.files import check_digest, digest_of, record_digest, replacing
 from workbench.storage.project import Project
 
 
@@ -65,10 +64,9 @@ def put_start(folder: Path, start: Path) -> None:
     digest there."""
     safe = start.suffix == ".safetensors"
     target = folder / (START_FILE if safe else Path(START_FILE).with_suffix(".pth").name)
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(start, part)
-    record_digest(target, digest_of(part))
-    os.replace(part, target)
+    with replacing(target) as part:
+        shutil.copyfile(start, part)
+        record_digest(target, digest_of(part))
 
 
 def check_run_weights(weights: Path) -> None:

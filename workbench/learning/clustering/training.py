@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from hashlib import blake2b
 from pathlib import Path
@@ -17,7 +16,7 @@ from workbench.domain.clusters import CLUSTERS_FILE, ClusterRequest, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
-from workbench.files import seal_archive
+from workbench.files import replacing, seal_archive
 from workbench.learning.clustering.base import (
     CLUSTERING_METHODS,
     ClusterAssignment,
@@ -140,8 +139,7 @@ class ClusterTraining:
         k = self.request.clusters
         labels = by_size(found.labels, k)
         samples = [self._images.samples[row] for row in self.setup.rows]
-        part = self._folder / f"{CLUSTERS_FILE}.part"
-        with part.open("w+b") as file:
+        with replacing(self._folder / CLUSTERS_FILE) as part, part.open("w+b") as file:
             np.savez(
                 file,
                 images=np.array([sample.image for sample in samples], np.int64),
@@ -150,7 +148,6 @@ class ClusterTraining:
                 confidence=found.confidence,
             )
             seal_archive(file)
-        os.replace(part, self._folder / CLUSTERS_FILE)
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         sizes = np.bincount(labels, minlength=k)
         self._folder_request.report(Clustered(sizes=tuple(sizes.tolist())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.metrics import EVEN, best_thresholds, mark_scores, top_k_accuracy
 from workbench.domain.reports import PartScore
 from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
-from workbench.files import seal_archive
+from workbench.files import replacing, seal_archive
 from workbench.learning.images.answers import marks_of
 from workbench.learning.images.data import Images
 from workbench.learning.images.pixels import looks
@@ -207,8 +206,6 @@ def save_predictions(
         arrays["marks"] = marks_of(samples, classes)
     if card.labels.view is not None:
         arrays["view_scores"] = scores[:, classes:]
-    part = folder / (PREDICTIONS_FILE + ".part")
-    with part.open("w+b") as file:
+    with replacing(folder / PREDICTIONS_FILE) as part, part.open("w+b") as file:
         np.savez(file, allow_pickle=False, **arrays)
         seal_archive(file)
-    os.replace(part, folder / PREDICTIONS_FILE)

@@ -23,6 +23,7 @@ from torch import Tensor
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import Sample
+from workbench.files import write_whole
 from workbench.learning.images.pixels import load_square
 from workbench.learning.networks.device import Device, cores, free_memory
 
@@ -71,14 +72,10 @@ class DecodedImageCache:
         if path is None:
             return
         pixels = square.contiguous().numpy().tobytes()
-        part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(pixels + _digest(pixels))
-            os.replace(part, path)
+            write_whole(path, pixels + _digest(pixels), flush=False, shared=True)
         except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink()
             return
         with self._lock:
             self.added += 1

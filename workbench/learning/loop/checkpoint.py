@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,30 +10,15 @@ from typing import Any
 import torch
 
 from workbench.domain.errors import KnownError, parsing
-from workbench.files import check_archive, seal_archive
+from workbench.files import check_archive, replacing, seal_archive
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write `state` (tensors, numbers, text and collections of them) atomically and durably,
     sealed with its digest."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w+b") as file:
+    with replacing(path) as part, part.open("w+b") as file:
         torch.save(dict(state), file)
         seal_archive(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -16,7 +15,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.methods import Options
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
-from workbench.files import digest_of
+from workbench.files import digest_of, replacing, write_whole
 from workbench.learning.heads import LINEAR, ClassHead, JointHead, find_head
 from workbench.learning.networks.backbones import build_body
 
@@ -118,13 +117,10 @@ def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> Non
     """Write weights and card of a trained network to a run folder, each whole or not at all; the
     card records the digest of the weights."""
     labels = msgspec.json.encode(card.labels).decode()
-    part = folder / (WEIGHTS_FILE + ".part")
-    save_file(weights, part, metadata={"backbone": card.backbone, "labels": labels})
-    card = msgspec.structs.replace(card, weights_digest=digest_of(part))
-    os.replace(part, folder / WEIGHTS_FILE)
-    part = folder / (MODEL_FILE + ".part")
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
-    os.replace(part, folder / MODEL_FILE)
+    with replacing(folder / WEIGHTS_FILE) as part:
+        save_file(weights, part, metadata={"backbone": card.backbone, "labels": labels})
+        card = msgspec.structs.replace(card, weights_digest=digest_of(part))
+    write_whole(folder / MODEL_FILE, msgspec.json.format(msgspec.json.encode(card)))
 
 
 def blocks(card: ModelCard) -> Sequence[slice]:

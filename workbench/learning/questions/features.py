@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from workbench.domain.features import (
 )
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample
-from workbench.files import GrowingFile
+from workbench.files import GrowingFile, write_whole
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import normalised
@@ -76,9 +75,8 @@ class FeatureWriter:
             rows_digest=self._rows.digest,
             keys_digest=self._keys.digest,
         )
-        part = self._folder / f"{CARD_FILE}.part"
-        part.write_bytes(msgspec.json.encode(self._card))
-        os.replace(part, self._folder / CARD_FILE)
+        # as its rows, which are not flushed either: an index is made again when it is damaged
+        write_whole(self._folder / CARD_FILE, msgspec.json.encode(self._card), flush=False)
 
 
 def _card_of(folder: Path, card: FeatureCard) -> FeatureCard:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -19,6 +18,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Answer, Export, Exported, Going
 from workbench.domain.runs import ModelCard, Sample
+from workbench.files import replacing, writing
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import network_input, working_side
@@ -56,19 +56,11 @@ def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
     card = loaded.card
     network, _ = load_model(Path(request.run))  # its own, on the CPU
     module = Probabilities(network, card).eval()
-    part = path.with_name(path.name + ".part")
-    try:
+    with writing(path, "Choose another folder."), replacing(path) as part:
         write(module, card, part)
         yield Going(progress=Progress(done=1, total=3, text="Comparing it with torch"))
         inputs = _inputs(request, card)
         difference, same = _compare(module, part, inputs)
-        os.replace(part, path)
-    except OSError as error:
-        raise KnownError(
-            f"{path} cannot be written: {error.strerror}.", "Choose another folder."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
     yield Exported(
         path=str(path),
         bytes=path.stat().st_size,
