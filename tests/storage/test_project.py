@@ -1,12 +1,14 @@
 """Opening and closing: one program at a time, older projects brought up to date, others refused."""
 
 import os
+import platform
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -142,6 +144,14 @@ def test_a_lock_of_another_computer_holds(project):
     assert lock.exists()
     lock.unlink()
     Project.open(project.folder).close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is of Linux")
+def test_the_lock_names_its_holder_as_former_versions_did(project):
+    """Field 22 of /proc/PID/stat: versions that read it and this one respect each other's locks."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    held = msgspec.json.decode((project.folder / LOCK_FILE).read_bytes())
+    assert held == {"pid": os.getpid(), "host": platform.node(), "started": fields[19]}
 
 
 def test_a_zombie_is_no_living_process():

@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 from sqlite_utils import Database as SqliteDatabase
 
 from workbench.domain.errors import KnownError, ValueRefused
@@ -54,44 +54,16 @@ def this_process() -> Holder:
 def process_started(pid: int) -> str | None:
     """A mark of the moment process `pid` started, or None when no such process lives. Together
     with the id it names one process: ids are used again, starts at the same tick are not."""
-    if sys.platform == "win32":
-        return _started_windows(pid)
-    if Path("/proc/self/stat").exists():
-        return _started_linux(Path(f"/proc/{pid}/stat"))
-    ps = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    said = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.strip()
-    return said.partition(" ")[2].strip() if said and not said.startswith("Z") else None
-
-
-def _started_linux(stat: Path) -> str | None:
     try:
-        fields = stat.read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None  # it holds nothing any more
+        created = process.create_time()
+    except psutil.NoSuchProcess:
         return None
-    return None if fields[0] in "ZX" else fields[19]  # a zombie holds nothing any more
-
-
-def _started_windows(pid: int) -> str | None:
-    if sys.platform != "win32":
-        return None
-    import ctypes
-    from ctypes import wintypes
-
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel.OpenProcess.restype = wintypes.HANDLE
-    handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
-    if not handle:
-        return None
-    try:
-        times = [wintypes.FILETIME() for _ in range(4)]
-        code = wintypes.DWORD()
-        kernel.GetExitCodeProcess(wintypes.HANDLE(handle), ctypes.byref(code))
-        known = kernel.GetProcessTimes(wintypes.HANDLE(handle), *map(ctypes.byref, times))
-        alive = code.value == 259  # STILL_ACTIVE
-        created = f"{times[0].dwHighDateTime}.{times[0].dwLowDateTime}"
-        return created if known and alive else None
-    finally:
-        kernel.CloseHandle(wintypes.HANDLE(handle))
+    if sys.platform == "linux":  # clock ticks since boot: setting the clock does not move them
+        return str(round((created - psutil.boot_time()) * os.sysconf("SC_CLK_TCK")))
+    return repr(created)
 
 
 def read_lock(folder: Path) -> Holder | None:
