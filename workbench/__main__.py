@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def opens_window(given: Sequence[str]) -> bool:
     """Whether the arguments are none, or one that is a project's place and no command's name."""
+    from workbench.app.project_folders import find_project
     from workbench.cli import COMMANDS
+    from workbench.domain.projects import SUFFIX
 
     if not given:
         return True
@@ -36,10 +38,10 @@ def opens_window(given: Sequence[str]) -> bool:
         return False
     path = Path(given[0])
     return (
-        path.suffix == ".workbench"
+        path.suffix == SUFFIX
         or path.is_dir()
-        or path.with_name(path.name + ".workbench").is_dir()
         or os.sep in given[0]
+        or find_project(path) is not None
     )
 
 

@@ -210,6 +210,51 @@ def test_a_missing_project_is_said_in_a_sentence(command):
     assert "workbench new" in refused["remedy"]
 
 
+@pytest.mark.parametrize(
+    "given", ["birds", "birds/", "birds.workbench", "birds.workbench/", "birds.workbench/inside/it"]
+)
+def test_a_project_is_found_by_every_way_to_name_it(command, birds, monkeypatch, tmp_path, given):
+    monkeypatch.chdir(tmp_path)
+    inside = tmp_path / "birds.workbench" / "inside" / "it"
+    inside.mkdir(parents=True)
+    assert command("runs", given) == (0, {"runs": []})
+    monkeypatch.chdir(inside)
+    assert command("runs", ".") == (0, {"runs": []})
+    assert command("runs", "..") == (0, {"runs": []})
+    code, refused = command("runs", "nowhere")  # not the project around it
+    assert (code, refused["error"]) == (1, "nowhere is not a project.")
+
+
+def test_a_folder_that_is_no_project_is_refused_by_any_path(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for given in (".", "..", "photos", "/"):
+        code, refused = command("runs", given)
+        assert (code, refused["error"]) == (1, f"{given} is not a project.")
+        assert refused["remedy"] == "Make one with: workbench new NAME"
+
+
+def test_projects_may_be_called_as_the_commands_on_runs(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("adopt", "list"):
+        assert command("new", name)[0] == 0
+        assert command("runs", "list", name) == (0, {"runs": []})
+        assert command("runs", f"{name}.workbench") == (0, {"runs": []})
+
+
+def test_a_run_is_adopted_by_a_project_that_is_named_or_around(command, birds, monkeypatch):
+    code, refused = command("runs", "adopt", "/nowhere/run")
+    assert code == 2
+    assert "--into PROJECT" in refused["error"]
+    code, refused = command("runs", "adopt")
+    assert code == 2
+    assert "FOLDER" in refused["error"]
+    monkeypatch.chdir(birds.with_suffix(".workbench"))
+    code, refused = command("runs", "adopt", "/nowhere/run")
+    assert code == 1
+    assert "/nowhere/run" in refused["error"]
+
+
 def test_crop_looks_at_each_image_once_and_again_on_request(command, birds):
     code, done = command("crop", birds)
     assert code == 0

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from workbench.__main__ import main, opens_window
+from workbench.app.project_folders import find_project
 from workbench.cli import COMMANDS
+from workbench.storage.project import Project
 
 
 def workbench(*arguments, **options):
@@ -23,6 +26,12 @@ def workbench(*arguments, **options):
     )
 
 
+def project_in(folder):
+    made = Project.create(folder)
+    made.close()
+    return made.folder
+
+
 @pytest.mark.parametrize("arguments", [[], ["birds.workbench"], ["some/where/birds"]])
 def test_nothing_or_a_place_opens_the_window(arguments):
     assert opens_window(arguments)
@@ -31,8 +40,29 @@ def test_nothing_or_a_place_opens_the_window(arguments):
 def test_a_project_is_named_with_or_without_its_suffix(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not opens_window(["birds"])
-    (tmp_path / "birds.workbench").mkdir()
+    project_in(tmp_path / "birds")
     assert opens_window(["birds"])
+
+
+@pytest.mark.parametrize("path", [".", "birds.workbench/runs", "birds.workbench/", "birds/"])
+def test_the_window_opens_on_the_project_that_a_path_means(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    folder = project_in(tmp_path / "birds")
+    (folder / "runs").mkdir()
+    if path == ".":
+        monkeypatch.chdir(folder)
+    assert opens_window([path])
+    assert find_project(Path(path)) == folder
+
+
+def test_a_name_that_is_neither_project_nor_command_is_refused_in_a_sentence(tmp_path):
+    done = workbench("Nope", "--json", cwd=tmp_path)
+    assert done.returncode == 2
+    refused = json.loads(done.stdout.splitlines()[-1])["error"]
+    assert refused == "There is neither a project nor a command called “Nope”."
+    done = workbench("trian", "Nope", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "There is no command called “trian”. Is train meant?" in done.stderr
 
 
 def test_a_command_is_one_even_beside_a_folder_of_that_name(tmp_path, monkeypatch):

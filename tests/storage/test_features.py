@@ -12,8 +12,8 @@ from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError
 from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard, feature_key
 from workbench.domain.geometry import Rect
+from workbench.domain.projects import DATABASE_FILE
 from workbench.storage.features import FeatureIndexes
-from workbench.storage.project import DATABASE_FILE
 from workbench.storage.subjects import read_files, read_subjects
 
 

@@ -16,9 +16,9 @@ from sqlite_utils.migrations import Migrations
 
 from tests.fixtures.stored_images import fill
 from workbench.domain.errors import KnownError
+from workbench.domain.projects import DATABASE_FILE
 from workbench.storage import project as project_module
 from workbench.storage.project import (
-    DATABASE_FILE,
     LOCK_FILE,
     Holder,
     Project,

@@ -1,6 +1,7 @@
 """The program around the window: welcome, opening, switching, and errors nobody caught."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication
@@ -52,6 +53,15 @@ def test_another_project_takes_the_place_of_the_open_one(workbench, tmp_path, qt
     qtbot.waitUntil(lambda: workbench.window.session.store.folder == two)
     assert Project.open(one).close() is None
     assert [path.name for path in workbench.settings.recent] == ["two.workbench", "one.workbench"]
+
+
+@pytest.mark.parametrize("given", ["birds", "birds/", "birds.workbench/runs"])
+def test_a_project_is_opened_by_every_way_to_name_it(workbench, tmp_path, monkeypatch, given):
+    folder = make(tmp_path / "birds")
+    (folder / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert workbench.open(Path(given))
+    assert workbench.window.session.store.folder == folder
 
 
 def test_a_new_project_is_made_and_opened(workbench, tmp_path):

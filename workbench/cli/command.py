@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import json
@@ -18,9 +19,9 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from workbench import __version__
+from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
 from workbench.app.training.training import recover
-from workbench.app.transfer.sources import project_folder
 from workbench.cli import COMMANDS
 from workbench.cli.progress import CommandInterrupted
 from workbench.domain.errors import KnownError, ValueRefused
@@ -120,6 +121,17 @@ class Commands(click.Group):
         found = getattr(module, f"{cmd_name}_command")
         assert isinstance(found, click.Command)
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            alone = all(other.startswith("-") for other in args[1:])
+            what = "neither a project nor a command" if alone else "no command"
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Is {near[0]} meant?" if near else ""
+            raise click.UsageError(f"There is {what} called “{args[0]}”.{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from workbench.app.project_folders import find_project
 from workbench.app.results.evaluating import Evaluation, evaluate_task
 from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.app.session import Session
@@ -83,35 +84,38 @@ def say_run(out: Output, result: dict[str, object]) -> None:
         out.table(("part", *shown.values()), rows)
 
 
-@command(
+class RunsGroup(click.Group):
+    """Commands on runs; one that is not named is `list`, so that `runs PROJECT` lists them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if own else ["list", *args])
+
+
+@click.group(
     "runs",
-    "workbench runs Birds\nworkbench runs Birds --rename latest baseline\n"
-    "workbench runs adopt /cluster/20260101-120000-ab12 --into Birds",
+    cls=RunsGroup,
+    subcommand_metavar="[list] PROJECT | adopt FOLDER",
+    epilog="\b\nExample:\n  workbench runs Birds\n  workbench runs Birds --rename latest baseline\n"
+    "  workbench runs adopt /cluster/20260101-120000-ab12 --into Birds\n\n"
+    "`list` may be left out. Both have --help with more options, and --json.",
 )
-@click.argument("project", type=click.Path(path_type=Path))
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--into",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="The project that adopts a run folder (the folder you are in).",
+def runs_command() -> None:
+    """List the runs of a project, or adopt one that was trained elsewhere."""
+
+
+@command(
+    "list",
+    "workbench runs list Birds\nworkbench runs Birds --rename latest baseline\n"
+    "workbench runs Birds --remove baseline",
 )
+@project_argument
 @click.option("--rename", "renamed", nargs=2, metavar="RUN NAME", help="Give a run a name.")
 @click.option("--remove", "removed", metavar="RUN", help="Delete a run and its files for good.")
-def runs_command(
-    out: Output,
-    project: Path,
-    folder: Path | None,
-    into: Path,
-    renamed: tuple[str, str] | None,
-    removed: str | None,
+def list_command(
+    out: Output, project: Path, renamed: tuple[str, str] | None, removed: str | None
 ) -> Result:
-    """List the runs of PROJECT, the newest first; or, as `runs adopt FOLDER`, take in a run folder
-    that was trained elsewhere."""
-    if project == Path("adopt") and folder is not None:
-        return _adopt(out, folder, into)
-    if folder is not None:
-        raise click.UsageError(f"Unexpected: {folder}. To take in a run: runs adopt FOLDER.")
+    """List the runs of PROJECT, the newest first."""
     with opened(project) as session:
         if renamed is not None:
             session.store.runs.update(find_run(session, renamed[0]).id, name=renamed[1])
@@ -126,14 +130,29 @@ def runs_command(
         return {"runs": [described(run) | {"parts": run.metrics} for run in runs]}
 
 
-def _adopt(out: Output, folder: Path, into: Path) -> Result:
-    with opened(into) as session:
+@command("adopt", "workbench runs adopt /cluster/20260101-120000-ab12 --into Birds")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    help="The project that adopts it (the one you are in).",
+)
+def adopt_command(out: Output, folder: Path, into: Path | None) -> Result:
+    """Copy FOLDER, a run that was trained elsewhere, into a project."""
+    if into is None and find_project(Path()) is None:
+        example = f"workbench runs adopt {folder} --into PROJECT"
+        raise click.UsageError(f"Name the project that adopts the run: {example}.")
+    with opened(into or Path()) as session:
         adopted = adopt(session, folder)
         result = run_with_scores(session, adopted.record)
         if adopted.unknown:
             out.warn(f"{adopted.unknown} of its images are not in this project.")
         say_run(out, result)
         return result | {"unknown": adopted.unknown}
+
+
+runs_command.add_command(list_command)
+runs_command.add_command(adopt_command)
 
 
 def _row(run: RunRecord) -> tuple[object, ...]:

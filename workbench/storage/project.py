@@ -21,6 +21,7 @@ from sqlite_utils import Database as SqliteDatabase
 
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
+from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
 from workbench.files import PART, make_folder, replacing, write_whole
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, reading, world_error
@@ -112,10 +113,6 @@ class ProjectSettings:
         self.put(key, [value, *self.get(key, [])][:most])
 
 
-SUFFIX = ".workbench"
-DATABASE_FILE = "project.sqlite"
-
-
 class Project:
     """An open project; used by the thread that opened it alone. Close it when done. Jobs look at it
     through `reading`, in their own threads."""
@@ -144,9 +141,7 @@ class Project:
         preset: "cars" or "animals") and expression. Raises KnownError when it is there already."""
         if views not in VIEW_PRESETS:
             raise ValueRefused("views", views, ", ".join(VIEW_PRESETS))
-        folder = Path(folder).absolute()
-        if folder.suffix != SUFFIX:
-            folder = folder.with_name(folder.name + SUFFIX)
+        folder = with_suffix(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise KnownError(f"{folder} exists already.", "Open it, or choose another name.")
         make_folder(folder)

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
+from workbench.app.project_folders import find_project
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
@@ -62,6 +63,7 @@ class Workbench(QObject):
         """Open (or, with `new`, make) a project in place of what is open. What is open stays when
         that fails."""
         try:
+            folder = folder if new else find_project(folder) or folder
             if self.window is not None and _same(folder, self.window.session.store.folder):
                 return True
             store = Project.create(folder) if new else Project.open(folder)

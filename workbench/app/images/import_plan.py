@@ -26,9 +26,8 @@ from workbench.domain.formats import (
 )
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
+from workbench.domain.projects import SUFFIX
 from workbench.vision.headers import Unreadable, sniff
-
-PROJECT_SUFFIX = ".workbench"  # the crops a project keeps are no new images
 
 
 @dataclass
@@ -76,7 +75,7 @@ def _look_into(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> li
     for entry in inside:
         relative = f"{folder}/{entry.name}" if folder else entry.name
         if entry.is_dir():
-            if not entry.name.endswith(PROJECT_SUFFIX):
+            if not entry.name.endswith(SUFFIX):  # the crops a project keeps are no new images
                 below.append(relative)
         else:
             _take_file(found, entry, relative)

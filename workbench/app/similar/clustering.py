@@ -20,9 +20,9 @@ from workbench.domain.backbones import backbone
 from workbench.domain.clusters import CLUSTERINGS, FEWEST, Clustering, ClusterRequest, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import Author, LabelSet, Subject
+from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.reports import Clustered, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
-from workbench.storage.project import DATABASE_FILE
 from workbench.storage.subjects import SubjectFile, read_files, read_subjects
 
 

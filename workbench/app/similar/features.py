@@ -20,11 +20,11 @@ from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.features import FeatureRequest, feature_key, places_of
+from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
 from workbench.storage.features import FeatureIndex
-from workbench.storage.project import DATABASE_FILE
 from workbench.storage.subjects import SubjectFile, Subjects, read_files, read_subjects
 from workbench.vision.headers import identify
 

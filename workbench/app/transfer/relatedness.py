@@ -13,10 +13,11 @@ from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.learner import ask
+from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import collect
-from workbench.app.transfer.sources import Place, project_folder
+from workbench.app.transfer.sources import Place
 from workbench.domain.errors import ValueRefused
 from workbench.domain.relatedness import DomainRequest, Relatedness, RelatednessRequest
 from workbench.domain.reports import Related

@@ -7,25 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
 from workbench.app.training.targets import targets
 from workbench.app.training.training import recover
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT
-from workbench.storage.project import DATABASE_FILE, SUFFIX, Project
+from workbench.storage.project import Project
 
 MARK = "#"  # between a project and its label set
 Place = tuple[Path, str]  # a project's folder and one of its label sets
-
-
-def project_folder(given: Path) -> Path:
-    """The folder of a project named with or without its suffix; raises KnownError."""
-    for folder in (given, given.with_name(given.name + SUFFIX)):
-        if (folder / DATABASE_FILE).is_file():
-            return folder
-    raise KnownError(
-        f"{given} is no project.", f"Make one with: workbench new {given.with_suffix('')}"
-    )
 
 
 def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
