@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.fixtures import additions
+from workbench.app import learner
 from workbench.app.training import choices
 from workbench.cli.command import run
 from workbench.domain.errors import KnownError, ValueRefused
@@ -69,10 +70,10 @@ def test_asking_leaves_torch_where_it_was():
 
 def test_a_program_that_cannot_be_asked_is_told_of(monkeypatch):
     monkeypatch.setattr(choices, "_known", [])
-    monkeypatch.setattr(choices, "learning_command", lambda: [sys.executable, "-c", "1/0 #"])
+    monkeypatch.setattr(learner, "learning_command", lambda: [sys.executable, "-c", "1/0 #"])
     with pytest.raises(KnownError, match="ZeroDivisionError"):
         choices.specs()
-    monkeypatch.setattr(choices, "learning_command", lambda: ["/no/such/program"])
+    monkeypatch.setattr(learner, "learning_command", lambda: ["/no/such/program"])
     with pytest.raises(KnownError, match="No such file"):
         choices.specs()
 

@@ -25,7 +25,7 @@ BOUND = 1.0  # seconds
 def hear(process: LearningProcess, kind: type[Report]) -> None:
     """Wait for a report of a kind."""
     while not process.ended:
-        if isinstance(process.report(0.005), kind):
+        if isinstance(process.read(0.005), kind):
             return
     raise SystemExit(f"the program ended: {process.errors}")
 
@@ -39,7 +39,7 @@ def seconds(folder: Path, kill: bool) -> float:
         os.kill(process.pid, signal.SIGKILL)
         process.wait(20)
     else:
-        process.tell("stop")
+        process.command("stop")
         hear(process, Stopped)
     took = time.perf_counter() - began
     process.wait(20)

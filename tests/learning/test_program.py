@@ -34,7 +34,7 @@ def hear(process: LearningProcess, kind: type[Report], seconds: float = 90.0) ->
     """The next report of a kind; fails when the process ends or the time is over before."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and not process.ended:
-        report = process.report(0.05)
+        report = process.read(0.05)
         if isinstance(report, kind):
             return report
     raise AssertionError(f"no {kind.__name__}: {process.errors}")
@@ -44,7 +44,7 @@ def test_stop_ends_a_training_of_an_hour_at_once(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", LONG, epochs=3000)
     process = LearningProcess([str(folder), "--controlled"])
     hear(process, Epoch)
-    process.tell("stop")
+    process.command("stop")
     stopped = hear(process, Stopped)
     assert isinstance(stopped, Stopped)
     assert stopped.epoch < 3000
@@ -56,7 +56,7 @@ def test_the_end_of_the_parent_pauses(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", LONG, epochs=3000)
     process = LearningProcess([str(folder), "--controlled"])
     hear(process, Epoch)
-    process.abandon()
+    process.close_input()
     hear(process, Paused)
     assert process.wait(20) == 0
     assert (folder / CHECKPOINT_FILE).exists()

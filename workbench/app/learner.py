@@ -1,4 +1,8 @@
-"""The learning program as a child process: started, read, queried, paused and stopped."""
+"""The learning program as a child process: one protocol for training, folder requests and serving.
+
+Lines of JSON go to its input and come from its output. Its error output, and every line that is not
+of the protocol, is kept for the report of a crash.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar
 
 import msgspec
 
@@ -29,9 +34,12 @@ from workbench.domain.requests import (
     decode_answer_line,
     encode_line,
 )
+from workbench.files import writing
 
 BEAT = 0.1  # seconds between chances to stop
+EXIT_SECONDS = 5.0  # that a child may take to exit once it has closed its output
 KEPT_ERRORS = 8000  # characters of the child's error output that a report of a crash carries
+SERVE = "--serve"  # the argument that makes the program answer requests
 
 
 class LearningFault(Exception):
@@ -52,179 +60,97 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
-class LearningProcess:
-    """A learning program at work on a run folder; `report()` gives what it says, in order."""
+def start_failure(reason: str) -> KnownError:
+    """The error of a child that the system did not start."""
+    return KnownError(
+        f"The learning program cannot be started: {reason}.",
+        "Close other programs and try again; if that does not help, install this one again.",
+    )
 
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self._child = subprocess.Popen(
-            [*learning_command(), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=child_environment(),
-            # an interrupt at the terminal is for the parent, which pauses the child in order
-            start_new_session=os.name == "posix",
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+
+def crash(code: int, errors: str, advice: str = " and try again.") -> Exception:
+    """The error of a child that ended with an exit code and without its result. A signal is the
+    system's doing, a KnownError; anything else a LearningFault with what the child wrote last."""
+    if code < 0:
+        return KnownError(
+            f"The learning program was ended by the system (signal {-code}).",
+            f"Often that means too little memory: close other programs{advice}",
         )
-        self._said: queue.Queue[AnyReport | None] = queue.Queue()
+    return LearningFault(f"The learning program ended with code {code}.\n\n{errors}")
+
+
+def raise_broken(broken: Broken | Refused) -> NoReturn:
+    """Raise what the program reports: a KnownError, or a LearningFault where it has a traceback."""
+    if broken.traceback:
+        raise LearningFault(f"{broken.sentence}\n\n{broken.traceback}")
+    raise KnownError(broken.sentence, broken.remedy)
+
+
+Line = TypeVar("Line")
+
+
+class Transcript(Generic[Line]):
+    """What a child has written so far; threads may add to it."""
+
+    def __init__(self, decode: Callable[[bytes], Line]) -> None:
+        """`decode` makes a value of one line, or raises msgspec.DecodeError."""
+        self._decode = decode
+        self._begun = bytearray()  # a line without its end
         self._errors = ""
-        self._readers = [
-            threading.Thread(target=self._read_reports, daemon=True),
-            threading.Thread(target=self._read_errors, daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
-        self.ended = False
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def report(self, seconds: float) -> AnyReport | None:
-        """The next report; None when there is none within `seconds`, or when `ended`."""
-        if self.ended:
-            return None
-        try:
-            said = self._said.get(timeout=seconds)
-        except queue.Empty:
-            return None
-        self.ended = said is None
-        return said
-
-    def tell(self, word: str) -> None:
-        """Send "pause" or "stop"; a child that is gone hears nothing, which is fine."""
-        assert self._child.stdin is not None
-        with contextlib.suppress(OSError, ValueError):
-            self._child.stdin.write(word.encode() + b"\n")
-            self._child.stdin.flush()
-
-    def wait(self, seconds: float) -> int:
-        """The exit code, after at most `seconds`; a child that lingers longer is ended."""
-        try:
-            code = self._child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            code = self._child.wait()
-        for reader in self._readers:
-            reader.join()
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if pipe is not None:
-                self._close(pipe)
-        return code
-
-    def abandon(self) -> None:
-        """Close the child's input, as the end of this process would: it pauses."""
-        if self._child.stdin is not None:
-            self._close(self._child.stdin)
-
-    def end(self) -> None:
-        """End a child whose work nobody needs any more."""
-        with contextlib.suppress(OSError):
-            self._child.kill()
-        self.wait(5.0)
+        self._adding = threading.Lock()
 
     @property
     def errors(self) -> str:
-        """The end of what the child wrote to its error output; whole after `wait`."""
+        """The end of its error output, and of lines that could not be decoded."""
         return self._errors
 
-    def _read_reports(self) -> None:
-        assert self._child.stdout is not None
-        for line in self._child.stdout:
+    def add_errors(self, data: bytes) -> None:
+        with self._adding:
+            self._errors = (self._errors + data.decode(errors="replace"))[-KEPT_ERRORS:]
+
+    def add_output(self, data: bytes) -> list[Line]:
+        """The values of the lines that these bytes complete."""
+        self._begun += data
+        if b"\n" not in data:
+            return []
+        *lines, self._begun = self._begun.split(b"\n")
+        found = []
+        for line in filter(None, lines):
             try:
-                self._said.put(decode_report(line))
-            except (msgspec.DecodeError, msgspec.ValidationError):
-                self._errors = (self._errors + line.decode(errors="replace"))[-KEPT_ERRORS:]
-        self._said.put(None)
-
-    def _read_errors(self) -> None:
-        assert self._child.stderr is not None
-        for line in self._child.stderr:
-            self._errors = (self._errors + line.decode(errors="replace"))[-KEPT_ERRORS:]
-
-    @staticmethod
-    def _close(pipe: IO[bytes]) -> None:
-        with contextlib.suppress(OSError):
-            pipe.close()
+                found.append(self._decode(bytes(line)))
+            except msgspec.DecodeError:
+                self.add_errors(bytes(line) + b"\n")
+        return found
 
 
-Reported = TypeVar("Reported", bound=Report)
+class ChildProcess(Generic[Line]):
+    """The learning program at work; leaving a `with` block ends it, whatever it is doing."""
 
+    def __init__(self, arguments: Sequence[str], decode: Callable[[bytes], Line]) -> None:
+        """Start it; `decode` as in `Transcript`. Raises KnownError where that fails."""
+        try:
+            self._child = subprocess.Popen(
+                [*learning_command(), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=child_environment(),
+                # an interrupt at the terminal is for the parent, which ends the child in order
+                start_new_session=os.name == "posix",
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            raise start_failure(error.strerror or str(error)) from error
+        self._transcript = Transcript(decode)
+        self._lines: queue.Queue[Line | None] = queue.Queue()  # None: there are no more
+        self._outgoing: queue.Queue[bytes | None] = queue.Queue()  # None: close the input
+        works = (self._read_output, self._read_errors, self._write)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
+        self.ended = False
 
-def ask(
-    mode: str,
-    order: msgspec.Struct,
-    files: Mapping[str, bytes],
-    parent: Path,
-    wanted: type[Reported],
-) -> Generator[object | None, None, Reported]:
-    """Start the program with `--mode` on a passing folder in `parent` that holds the order and the
-    files; yields its reports and gives the one that is `wanted`.
-
-    Closing the generator ends the program. Raises KnownError for the world's reasons.
-    """
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{mode}-", dir=parent))
-    try:
-        (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-        return (yield from _asked(mode, folder, wanted))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _asked(
-    mode: str, folder: Path, wanted: type[Reported]
-) -> Generator[object | None, None, Reported]:
-    process = LearningProcess([str(folder), f"--{mode}"])
-    answer: Reported | None = None
-    broken: Broken | None = None
-    try:
-        while not process.ended:
-            report = process.report(BEAT)
-            if isinstance(report, wanted):
-                answer = report
-            elif isinstance(report, Broken):
-                broken = report
-            yield report
-    finally:
-        process.end()
-    if answer is not None:
-        return answer
-    if broken is not None and not broken.traceback:
-        raise KnownError(broken.sentence, broken.remedy)
-    raise LearningFault(process.errors if broken is None else broken.traceback)
-
-
-HEARTBEAT = 0.1  # seconds
-
-
-def raise_refused(refused: Refused) -> None:
-    """Raise what a refusal says: a KnownError, or for a fault of ours an error with its report."""
-    if refused.traceback:
-        raise RuntimeError(f"{refused.sentence}\n{refused.traceback}")
-    raise KnownError(refused.sentence, refused.remedy)
-
-
-class ServingProcess:
-    """One serving program for one job; leaving the `with` block ends it, whatever it is doing."""
-
-    def __enter__(self) -> ServingProcess:
-        self._errors = tempfile.TemporaryFile()  # closed in __exit__
-        self._child = subprocess.Popen(
-            [*learning_command(), "--serve"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=child_environment(),
-            start_new_session=os.name == "posix",
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        self._heard: queue.Queue[AnswerLine | None] = queue.Queue()
-        self._threads = [threading.Thread(target=self._listen, daemon=True)]
-        self._threads[0].start()
-        self._asked = 0
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -233,58 +159,251 @@ class ServingProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._child.kill()
-        self._child.wait()
-        for thread in self._threads:
-            thread.join()
-        for pipe in (self._child.stdin, self._child.stdout, self._errors):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
+        self.end()
 
     @property
     def pid(self) -> int:
         return self._child.pid
 
-    def ask(self, request: AnyRequest) -> Generator[Answer | None, None, None]:
-        """The answers to a request, with None as a heartbeat while there is none yet.
+    @property
+    def errors(self) -> str:
+        """The end of its error output; whole after `wait`."""
+        return self._transcript.errors
 
-        Raises KnownError for a refusal, RuntimeError with the report where the fault is ours.
-        """
-        self._asked += 1
-        line = encode_line(RequestLine(self._asked, request))
-        self._threads.append(threading.Thread(target=self._send, args=(line,), daemon=True))
-        self._threads[-1].start()
-        while True:
-            try:
-                heard = self._heard.get(timeout=HEARTBEAT)
-            except queue.Empty:
-                yield None
-                continue
-            if heard is None:
-                raise RuntimeError(f"The learning program ended.\n{self._last_errors()}")
-            if isinstance(heard.answer, Refused):
-                raise_refused(heard.answer)
-            yield heard.answer
-            if heard.last:
-                return
+    def read(self, seconds: float) -> Line | None:
+        """The next line; None when there is none within `seconds`, or when `ended`."""
+        if self.ended:
+            return None
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        self.ended = line is None
+        return line
 
-    def _send(self, line: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Write to the child's input, without waiting; a child that is gone ignores it."""
+        self._outgoing.put(data)
+
+    def close_input(self) -> None:
+        """Close the child's input, as the end of this process would."""
+        self._outgoing.put(None)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code, after at most `seconds`; a child that runs longer is killed."""
+        try:
+            code = self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            code = self._child.wait()
+        self.close_input()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._child.stdout, self._child.stderr):
+            assert pipe is not None
+            pipe.close()
+        return code
+
+    def end(self) -> None:
+        """Kill a child whose work nobody needs any more."""
+        with contextlib.suppress(OSError):
+            self._child.kill()
+        self.wait(EXIT_SECONDS)
+
+    def _read_output(self) -> None:
+        assert self._child.stdout is not None
+        for data in self._child.stdout:
+            self._receive(data)
+        self._receive(b"\n")  # ends a line that was cut off
+        self._lines.put(None)
+
+    def _receive(self, data: bytes) -> None:
+        for line in self._transcript.add_output(data):
+            self._lines.put(line)
+
+    def _read_errors(self) -> None:
+        assert self._child.stderr is not None
+        for data in self._child.stderr:
+            self._transcript.add_errors(data)
+
+    def _write(self) -> None:
         stdin = self._child.stdin
         assert stdin is not None
-        with contextlib.suppress(OSError, ValueError):  # a child that is gone is heard of elsewhere
-            stdin.write(line)
-            stdin.flush()
+        with contextlib.suppress(OSError):  # that the child is gone is seen at its output
+            while (data := self._outgoing.get()) is not None:
+                stdin.write(data)
+                stdin.flush()
+        with contextlib.suppress(OSError):
+            stdin.close()
 
-    def _listen(self) -> None:
-        stdout: IO[bytes] | None = self._child.stdout
-        assert stdout is not None
-        with contextlib.suppress(msgspec.DecodeError):
-            for line in stdout:
-                self._heard.put(decode_answer_line(line))
-        self._heard.put(None)
 
-    def _last_errors(self) -> str:
-        size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - KEPT_ERRORS))
-        return self._errors.read().decode(errors="replace")
+class LearningProcess(ChildProcess[AnyReport]):
+    """The learning program at work on a run folder; `read` returns its reports in order."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__(arguments, decode_report)
+
+    def command(self, word: str) -> None:
+        """Send "pause" or "stop"."""
+        self.send(word.encode() + b"\n")
+
+
+class ServingProcess(ChildProcess[AnswerLine]):
+    """The learning program as a server of requests, for one job."""
+
+    def __init__(self) -> None:
+        super().__init__([SERVE], decode_answer_line)
+        self._asked = 0
+
+    def ask(self, request: AnyRequest) -> Generator[Answer | None, None, None]:
+        """The answers to a request, with None as a heartbeat while there is none yet. Raises
+        KnownError for a refusal or a child ended by the system, LearningFault for a fault of
+        ours."""
+        self._asked += 1
+        self.send(encode_line(RequestLine(self._asked, request)))
+        while True:
+            line = self.read(BEAT)
+            if self.ended:
+                raise crash(self.wait(EXIT_SECONDS), self.errors)
+            if line is None:
+                yield None
+                continue
+            if isinstance(line.answer, Refused):
+                raise_broken(line.answer)
+            yield line.answer
+            if line.last:
+                return
+
+
+Reported = TypeVar("Reported", bound=Report)
+
+
+def reported(
+    arguments: Sequence[str], wanted: type[Reported]
+) -> Generator[object | None, None, Reported]:
+    """Run the program to its end; yields its reports, None while there is none, and returns the
+    one that is `wanted`.
+
+    Closing the generator ends the program. Raises KnownError and LearningFault where it ends
+    without that report.
+    """
+    result: Reported | None = None
+    broken: Broken | None = None
+    with LearningProcess(arguments) as process:
+        while not process.ended:
+            report = process.read(BEAT)
+            if isinstance(report, wanted):
+                result = report
+            elif isinstance(report, Broken):
+                broken = report
+            yield report
+        code = process.wait(EXIT_SECONDS)
+    if result is not None:
+        return result
+    if broken is not None:
+        raise_broken(broken)
+    raise crash(code, process.errors)
+
+
+def run_request(
+    mode: str,
+    request: msgspec.Struct,
+    files: Mapping[str, bytes],
+    parent: Path,
+    wanted: type[Reported],
+) -> Generator[object | None, None, Reported]:
+    """`reported` with `--mode` on a temporary folder in `parent` that holds a request and files."""
+    with writing(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{mode}-", dir=parent))
+    try:
+        with writing(folder):
+            (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
+            for name, data in files.items():
+                (folder / name).write_bytes(data)
+        return (yield from reported([str(folder), f"--{mode}"], wanted))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+CRASHES = 2  # in a row, without an answer between, after which waiting requests are refused
+RETRY = "Try again. If it happens once more, the memory may be too small for this network."
+Refusal = tuple[int, Refused]  # the number of a request, and why it is not answered
+
+
+class RequestQueue:
+    """Requests to a serving program that is replaced when it crashes: sent one at a time, in their
+    order. The request that it crashed at is refused; the others go to the next one."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[RequestLine] = deque()
+        self._current: int | None = None
+        self._cancelled: set[int] = set()
+        self._added = 0
+        self._crashes = 0
+
+    def add(self, request: AnyRequest) -> int:
+        """Put a request at the end; returns its number."""
+        self._added += 1
+        self._waiting.append(RequestLine(self._added, request))
+        return self._added
+
+    @property
+    def has_next(self) -> bool:
+        """Whether a request is to be sent now."""
+        return self._current is None and bool(self._waiting)
+
+    def next_line(self) -> bytes:
+        """The line to send now; only where `has_next`."""
+        line = self._waiting.popleft()
+        self._current = line.id
+        return encode_line(line)
+
+    def take(self, line: AnswerLine) -> bool:
+        """Note an answer; returns whether it is still wanted."""
+        self._crashes = 0
+        wanted = line.id not in self._cancelled
+        if line.last:
+            self._current = None
+            self._cancelled.discard(line.id)
+        return wanted
+
+    def cancel(self, numbers: Collection[int] | None = None) -> None:
+        """Answers to these requests (None: to any) are not wanted any more."""
+        self._waiting = deque(
+            one for one in self._waiting if numbers is not None and one.id not in numbers
+        )
+        if self._current is not None and (numbers is None or self._current in numbers):
+            self._cancelled.add(self._current)
+
+    def withdraw(self, numbers: Collection[int]) -> frozenset[int]:
+        """Remove those of these requests that were not sent yet; returns their numbers."""
+        removed = frozenset(one.id for one in self._waiting if one.id in numbers)
+        self._waiting = deque(one for one in self._waiting if one.id not in removed)
+        return removed
+
+    def crashed(self) -> list[Refusal]:
+        """Note that the program ended by itself; returns the requests that this refuses."""
+        self._crashes += 1
+        refused = self._refuse_current("The learning program ended unexpectedly.", RETRY)
+        if self._crashes >= CRASHES:
+            self._crashes = 0
+            sentence = "The learning program ended unexpectedly, twice."
+            refused += self._refuse_waiting(sentence, RETRY)
+        return refused
+
+    def refuse_all(self, error: KnownError) -> list[Refusal]:
+        """Refuse every request for a reason, and return them."""
+        current = self._refuse_current(error.sentence, error.remedy)
+        return current + self._refuse_waiting(error.sentence, error.remedy)
+
+    def _refuse_current(self, sentence: str, remedy: str) -> list[Refusal]:
+        current, self._current = self._current, None
+        if current is None or current in self._cancelled:
+            self._cancelled.clear()
+            return []
+        return [(current, Refused(sentence=sentence, remedy=remedy))]
+
+    def _refuse_waiting(self, sentence: str, remedy: str) -> list[Refusal]:
+        waiting, self._waiting = self._waiting, deque()
+        return [(one.id, Refused(sentence=sentence, remedy=remedy)) for one in waiting]

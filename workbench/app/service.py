@@ -1,67 +1,59 @@
-"""The serving learning program as the window uses it: one child, asked and heard by signals."""
+"""The serving learning program as the window uses it: one child process, answers by signals."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-import msgspec
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal, Slot
 
-from workbench.app.learner import KEPT_ERRORS, child_environment, learning_command, raise_refused
-from workbench.domain.errors import KnownError
-from workbench.domain.requests import (
-    Answer,
-    AnswerLine,
-    AnyRequest,
-    Refused,
-    RequestLine,
-    decode_answer_line,
-    encode_line,
+from workbench.app.learner import (
+    RETRY,
+    SERVE,
+    Refusal,
+    RequestQueue,
+    Transcript,
+    child_environment,
+    learning_command,
+    raise_broken,
+    start_failure,
 )
+from workbench.domain.errors import KnownError
+from workbench.domain.requests import Answer, AnswerLine, AnyRequest, Refused, decode_answer_line
 
 _log = logging.getLogger(__name__)
-_DEATHS = 2  # in a row, without an answer between, after which it is not started again by itself
-_REMEDY = "Ask again. If it happens once more, the memory may be too small for this network."
 
 
 class LearningService(QObject):
     """Answers requests about runs in the order they were asked, one at a time.
 
-    The child is started with the first request and kept. When it dies, the request it was at is
-    refused, and the ones still waiting go to a new child; when that dies too, they are refused.
+    The child is started with the first request and kept. When it crashes, the request it was at is
+    refused, and the ones still waiting go to a new child; when that crashes too, they are refused.
     """
 
-    answered = Signal(int, object)  # the id that `ask` gave, and an Answer
+    answered = Signal(int, object)  # the number that `ask` returned, and an Answer
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._child: QProcess | None = None
-        self._waiting: deque[tuple[int, bytes]] = deque()
-        self._current: int | None = None
-        self._dropped: set[int] = set()
+        self._requests = RequestQueue()
+        self._transcript = Transcript(decode_answer_line)
         self._awaited: int | None = None
         self._awaited_answer: Answer | None = None
-        self._heard = bytearray()
-        self._errors = ""
-        self._asked = 0
-        self._deaths = 0
         self._closed = False
 
     def ask(self, request: AnyRequest) -> int:
         """Send a request as soon as those before it are answered; `answered` brings the answer
-        under the id that this returns. Of several answers to one request, all are brought."""
-        self._asked += 1
-        self._waiting.append((self._asked, encode_line(RequestLine(self._asked, request))))
+        under the number that this returns. Of several answers to one request, all are brought."""
+        number = self._requests.add(request)
         self._send_next()
-        return self._asked
+        return number
 
     def ask_and_wait(self, request: AnyRequest, seconds: float = 120.0) -> Answer:
         """The last answer to a request, waited for without an event loop.
 
-        Raises KnownError when it is refused, or not answered within `seconds`; RuntimeError with
+        Raises KnownError when it is refused, or not answered within `seconds`; LearningFault with
         the report where the fault is ours.
         """
         wanted = self.ask(request)
@@ -71,25 +63,21 @@ class LearningService(QObject):
             left = round((end - time.monotonic()) * 1000)
             if left <= 0:
                 self.cancel_pending((wanted,))
-                raise KnownError(f"There was no answer within {seconds:g} seconds.", _REMEDY)
+                raise KnownError(f"There was no answer within {seconds:g} seconds.", RETRY)
             self._wait_a_moment(min(left, 200))
         answer, self._awaited, self._awaited_answer = self._awaited_answer, None, None
         if isinstance(answer, Refused):
-            raise_refused(answer)
+            raise_broken(answer)
         return answer
 
-    def cancel_pending(self, ids: Collection[int] | None = None) -> None:
+    def cancel_pending(self, numbers: Collection[int] | None = None) -> None:
         """Nobody waits for these any more (None: for any): they are not answered."""
-        self._waiting = deque(w for w in self._waiting if ids is not None and w[0] not in ids)
-        if self._current is not None and (ids is None or self._current in ids):
-            self._dropped.add(self._current)
+        self._requests.cancel(numbers)
 
-    def withdraw(self, ids: Collection[int]) -> frozenset[int]:
-        """Take back those of these requests that were not sent yet; gives their ids. The others are
-        answered."""
-        back = frozenset(number for number, _ in self._waiting if number in ids)
-        self._waiting = deque(w for w in self._waiting if w[0] not in back)
-        return back
+    def withdraw(self, numbers: Collection[int]) -> frozenset[int]:
+        """Take back those of these requests that were not sent yet; returns their numbers. The
+        others are answered."""
+        return self._requests.withdraw(numbers)
 
     @property
     def pid(self) -> int:
@@ -99,7 +87,7 @@ class LearningService(QObject):
     def close(self) -> None:
         """End the child at once; what was asked is not answered. No process is left behind."""
         self._closed = True
-        self._waiting.clear()
+        self._requests.cancel()
         if self._child is not None:
             child, self._child = self._child, None  # its last signals find no child, and do nothing
             child.kill()
@@ -109,14 +97,12 @@ class LearningService(QObject):
     # the child
 
     def _send_next(self) -> None:
-        if self._current is not None or not self._waiting or self._closed:
+        if not self._requests.has_next or self._closed:
             return
         if self._child is None:
             self._start()
-        if self._child is None or not self._waiting:
-            return  # it could not be started, and all were told so
-        self._current, line = self._waiting.popleft()
-        self._child.write(line)
+        if self._child is not None and self._requests.has_next:  # else all of them were refused
+            self._child.write(self._requests.next_line())
 
     def _start(self) -> None:
         child = QProcess(self)
@@ -126,12 +112,11 @@ class LearningService(QObject):
         child.setProcessEnvironment(environment)
         child.readyReadStandardOutput.connect(self._read)
         child.readyReadStandardError.connect(self._read_errors)
-        child.finished.connect(self._died)
+        child.finished.connect(self._crashed)
         child.errorOccurred.connect(self._failed)
-        self._child, self._errors = child, ""
-        self._heard.clear()
+        self._child, self._transcript = child, Transcript(decode_answer_line)
         program, *arguments = learning_command()
-        child.start(program, [*arguments, "--serve"])
+        child.start(program, [*arguments, SERVE])
 
     def _wait_a_moment(self, milliseconds: int) -> None:
         child = self._child
@@ -142,56 +127,44 @@ class LearningService(QObject):
 
     @Slot()
     def _read(self) -> None:
-        if self._child is None:
-            return
-        self._heard += self._child.readAllStandardOutput().data()
-        while (end := self._heard.find(b"\n")) >= 0:
-            line = bytes(self._heard[:end])
-            del self._heard[: end + 1]
-            try:
-                said = decode_answer_line(line)
-            except msgspec.DecodeError:
-                self._errors = (self._errors + line.decode(errors="replace"))[-KEPT_ERRORS:]
-                continue
-            self._take(said)
+        if self._child is not None:
+            data = self._child.readAllStandardOutput().data()
+            for line in self._transcript.add_output(bytes(data)):
+                self._take(line)
 
     @Slot()
     def _read_errors(self) -> None:
         if self._child is not None:
-            said = bytes(self._child.readAllStandardError().data()).decode(errors="replace")
-            self._errors = (self._errors + said)[-KEPT_ERRORS:]
+            self._transcript.add_errors(bytes(self._child.readAllStandardError().data()))
 
-    def _take(self, said: AnswerLine) -> None:
-        self._deaths = 0
-        dropped = said.id in self._dropped
-        if said.last:
-            self._current = None
-            self._dropped.discard(said.id)
-            self._send_next()
-        if not dropped:
-            self._bring(said.id, said.answer, said.last)
+    def _take(self, line: AnswerLine) -> None:
+        wanted = self._requests.take(line)
+        self._send_next()
+        if wanted:
+            self._bring(line.id, line.answer, line.last)
 
-    def _bring(self, asked: int, answer: Answer, last: bool = True) -> None:
-        if asked == self._awaited:
+    def _bring(self, number: int, answer: Answer, last: bool = True) -> None:
+        if number == self._awaited:
             if last:
                 self._awaited_answer = answer
             return
-        self.answered.emit(asked, answer)
+        self.answered.emit(number, answer)
+
+    def _refuse(self, refusals: Iterable[Refusal]) -> None:
+        for number, refused in refusals:
+            self._bring(number, refused)
 
     @Slot()
-    def _died(self) -> None:
+    def _crashed(self) -> None:
         """The child ended by itself."""
         self._read_errors()
         child, self._child = self._child, None
         if child is None:
             return
         child.deleteLater()
-        self._deaths += 1
-        _log.warning("The serving learning program ended (%d). %s", child.exitCode(), self._errors)
-        self._refuse_current("The learning program ended unexpectedly.")
-        if self._deaths >= _DEATHS:
-            self._refuse_waiting("The learning program ended unexpectedly, twice.")
-            self._deaths = 0
+        errors = self._transcript.errors
+        _log.warning("The serving learning program ended (%d). %s", child.exitCode(), errors)
+        self._refuse(self._requests.crashed())
         self._send_next()
 
     @Slot(QProcess.ProcessError)
@@ -199,19 +172,6 @@ class LearningService(QObject):
         if error is QProcess.ProcessError.FailedToStart and self._child is not None:
             child, self._child = self._child, None
             child.deleteLater()
-            _log.warning("The serving learning program cannot be started: %s", child.errorString())
-            sentence = f"The learning program cannot be started: {child.errorString()}."
-            self._refuse_current(sentence)
-            self._refuse_waiting(sentence)
-
-    def _refuse_current(self, sentence: str) -> None:
-        current, self._current = self._current, None
-        if current is None or current in self._dropped:
-            self._dropped.discard(current or 0)
-            return
-        self._bring(current, Refused(sentence=sentence, remedy=_REMEDY))
-
-    def _refuse_waiting(self, sentence: str) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for asked, _ in waiting:
-            self._bring(asked, Refused(sentence=sentence, remedy=_REMEDY))
+            reason = start_failure(child.errorString())
+            _log.warning("%s", reason.sentence)
+            self._refuse(self._requests.refuse_all(reason))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.learner import ask
+from workbench.app.learner import run_request
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, check_weights
 from workbench.domain.backbones import backbone
@@ -73,7 +73,7 @@ def cluster_task(session: Session, source: FeatureSource, order: ClusterRequest)
         check_weights(order.start)
         whole = msgspec.structs.replace(order, folder=str(clusterings.place(id)))
         samples = {SAMPLES_FILE: encode_samples([_sample(file) for file in files])}
-        answer = yield from ask("cluster", whole, samples, passing, Clustered)
+        answer = yield from run_request("cluster", whole, samples, passing, Clustered)
         return Clustering(
             id=id,
             method=order.method,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.learner import ask
+from workbench.app.learner import run_request
 from workbench.app.results.run_images import takes_crops, usable_runs
 from workbench.app.session import Session
 from workbench.app.transfer.assessing import start_request
@@ -229,7 +229,7 @@ class Indexer:
         self._indexes.make_room(name, 2 * dimensions * len(missing))
         order = FeatureRequest(start=self._source.order, folder=str(self._indexes.place(name)))
         files = {SAMPLES_FILE: encode_samples(list(missing))}
-        answer = yield from ask("features", order, files, self._passing, Featured)
+        answer = yield from run_request("features", order, files, self._passing, Featured)
         return answer.rows
 
 

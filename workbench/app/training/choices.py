@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Callable, Generator, Mapping
 
 import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task, ended
-from workbench.app.learner import child_environment, learning_command
+from workbench.app.learner import BEAT, EXIT_SECONDS, ChildProcess
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import (
@@ -23,17 +22,16 @@ from workbench.domain.methods import (
 from workbench.domain.recipes import Recipe
 
 SECONDS = 120.0  # that the learning program may take to load from a slow disk
-HEARTBEAT = 0.1
 _known: list[Spec] = []
-_asking = threading.Lock()
+_listing = threading.Lock()
 
 
 def specs() -> list[Spec]:
     """The specs of all methods, penalties and heads. The first call starts the learning program,
     which takes seconds; the window runs `specs_task` instead. Raises KnownError when it fails."""
-    with _asking:
+    with _listing:
         if not _known:
-            _known.extend(ended(_ask()))
+            _known.extend(ended(_listed()))
     return list(_known)
 
 
@@ -41,7 +39,7 @@ def specs_task(took: Callable[[list[Spec]], None]) -> Task:
     """A job that queries them and calls `took` with them."""
 
     def work() -> Generator[None, None, list[Spec]]:
-        return list(_known) or (yield from _ask())
+        return list(_known) or (yield from _listed())
 
     def finish(outcome: Outcome) -> None:
         if isinstance(outcome, Done):
@@ -51,39 +49,21 @@ def specs_task(took: Callable[[list[Spec]], None]) -> Task:
     return Task("List methods", work, finish=finish, kind="specs")
 
 
-def _ask() -> Generator[None, None, list[Spec]]:
-    try:
-        child = subprocess.Popen(
-            [*learning_command(), "--specs"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=child_environment(),
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-    except OSError as error:
-        raise _silent(str(error)) from error
-    try:
-        for _ in range(int(SECONDS / HEARTBEAT)):
-            try:
-                said, errors = child.communicate(timeout=HEARTBEAT)
-            except subprocess.TimeoutExpired:
-                yield None
-                continue
-            return _decoded(said, errors)
-        raise _silent(f"no answer in {SECONDS:g} seconds")
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
-
-
-def _decoded(said: bytes, errors: bytes) -> list[Spec]:
-    try:
-        return msgspec.json.decode(said, type=list[Spec])
-    except msgspec.DecodeError as error:
-        lines = errors.decode(errors="replace").strip().splitlines()
-        raise _silent(lines[-1] if lines else str(error)) from error
+def _listed() -> Generator[None, None, list[Spec]]:
+    found: list[Spec] | None = None
+    with ChildProcess(["--specs"], msgspec.json.Decoder(list[Spec]).decode) as child:
+        for _ in range(int(SECONDS / BEAT)):
+            found = child.read(BEAT)
+            if found is not None:
+                return found
+            if child.ended:
+                break
+            yield None
+        else:
+            raise _silent(f"no answer in {SECONDS:g} seconds")
+        code = child.wait(EXIT_SECONDS)
+    lines = child.errors.strip().splitlines()
+    raise _silent(lines[-1] if lines else f"it ended with code {code}")
 
 
 def _silent(reason: str) -> KnownError:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task
-from workbench.app.learner import BEAT, LearningFault, LearningProcess
+from workbench.app.learner import BEAT, LearningProcess, crash, raise_broken, reported
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import (
@@ -112,17 +112,17 @@ def _train(folder: Path, control: RunControl) -> Generator[object | None, None, 
     process = LearningProcess([str(folder), "--controlled"])
     last: AnyReport | None = None
     try:
-        told = ""
+        sent = ""
         while not process.ended:
-            report = process.report(BEAT)
+            report = process.read(BEAT)
             last = report or last
             yield report
-            if control.wish != told:
-                told = control.wish
-                process.tell(told)
+            if control.wish != sent:
+                sent = control.wish
+                process.command(sent)
         code = process.wait(PATIENCE)
     finally:
-        process.tell("pause")
+        process.command("pause")
         process.wait(PATIENCE)
     return (yield from _ended(folder, last, code, process.errors))
 
@@ -158,17 +158,10 @@ def _ended(
         return RunStatus.PAUSED
     if isinstance(last, Stopped):
         return RunStatus.STOPPED
-    if isinstance(last, Broken) and not last.traceback:
-        raise KnownError(last.sentence, last.remedy)
     if isinstance(last, Broken):
-        raise LearningFault(f"{last.sentence}\n\n{last.traceback}")
-    if code < 0:
-        raise KnownError(
-            f"The learning program was ended by the system (signal {-code}).",
-            "Often that means too little memory: close other programs or make the batch smaller. "
-            "Resume goes on from the last checkpoint.",
-        )
-    raise LearningFault(f"The learning program ended with code {code}.\n\n{errors}")
+        raise_broken(last)
+    advice = " or make the batch smaller. Resume continues from the last checkpoint."
+    raise crash(code, errors, advice)
 
 
 def load_predictions(path: Path) -> PredictionTable:
@@ -253,7 +246,7 @@ def trial_task(project: Session, partial: Mapping[str, object]) -> Task:
         try:
             # weights do not change what a step costs: none need to be there yet
             write_run(parent / "run", _without_start(recipe), frozen, None, [])
-            return (yield from _try(parent / "run"))
+            return (yield from reported([str(parent / "run"), "--trial"], Trial))
         finally:
             shutil.rmtree(parent, ignore_errors=True)
 
@@ -262,20 +255,3 @@ def trial_task(project: Session, partial: Mapping[str, object]) -> Task:
 
 def _without_start(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, start="none")
-
-
-def _try(folder: Path) -> Generator[object | None, None, Trial]:
-    process = LearningProcess([str(folder), "--trial"])
-    said: AnyReport | None = None
-    try:
-        while not process.ended:
-            report = process.report(BEAT)
-            said = report or said
-            yield report
-    finally:
-        process.end()
-    if isinstance(said, Trial):
-        return said
-    if isinstance(said, Broken) and not said.traceback:
-        raise KnownError(said.sentence, said.remedy)
-    raise LearningFault(said.traceback if isinstance(said, Broken) else process.errors)

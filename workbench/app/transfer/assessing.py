@@ -10,7 +10,7 @@ import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.learner import ask
+from workbench.app.learner import run_request
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import as_if_split
@@ -80,7 +80,7 @@ def assess_task(
             starts=tuple(ready), held_out=held_out_part(found), neighbours=neighbours
         )
         files = {SAMPLES_FILE: encode_samples(list(found.samples))}
-        answer = yield from ask("assess", order, files, place, Assessed)
+        answer = yield from run_request("assess", order, files, place, Assessed)
         return report_of(target, answer.assessment, runs)
 
     def finish(outcome: Outcome) -> None:
@@ -231,7 +231,7 @@ def layers_task(
         ready = yield from with_weights(wanted)
         order = LayersRequest(start=ready, held_out=held_out_part(found), seed=seed)
         files = {SAMPLES_FILE: encode_samples(list(found.samples))}
-        answer = yield from ask("layers", order, files, place, Layered)
+        answer = yield from run_request("layers", order, files, place, Layered)
         return LayerStudy(
             target=target,
             start=wanted.start,

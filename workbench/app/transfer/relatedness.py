@@ -12,7 +12,7 @@ import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Done, Outcome, Task
-from workbench.app.learner import ask
+from workbench.app.learner import run_request
 from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
@@ -119,7 +119,7 @@ def _task(
         samples = (encode_samples(list(domain.samples)) for domain in domains)
         files = dict(zip(names, samples, strict=True))
         whole = msgspec.structs.replace(order, domains=asked)
-        answer = yield from ask("relate", whole, files, runs, Related)
+        answer = yield from run_request("relate", whole, files, runs, Related)
         return answer.relatedness
 
     def finish(outcome: Outcome) -> None:
