@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.fixtures.damage import DAMAGES, flipped, without_seal
+from workbench.cli.command import run
 from workbench.domain.errors import KnownError
 from workbench.files import (
     DIGESTS_FILE,
@@ -24,6 +25,7 @@ from workbench.files import (
     digest_of,
     make_folder,
     new_folder,
+    read_regular,
     record_digest,
     replacing,
     seal_archive,
@@ -217,6 +219,30 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         assert not folder.exists()
     assert os.listdir(folder) == ["new"]
     assert os.listdir(tmp_path / "runs") == ["one"]
+
+
+def test_what_may_never_end_is_not_read(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"abc")
+    assert (read_regular(path), read_regular(path, 2)) == (b"abc", b"ab")
+    with pytest.raises(KnownError, match=r"list\.txt cannot be read: it has .* more than"):
+        read_regular(path, most=2)
+    with pytest.raises(KnownError, match="it is a folder"):
+        read_regular(tmp_path)
+    with pytest.raises(KnownError, match=r"cannot be read: .+\."):
+        read_regular(tmp_path / "gone")
+    with pytest.raises(KnownError, match="null"):
+        read_regular(tmp_path / "a\0b")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
+@pytest.mark.parametrize("words", [["labels", "import", "P"], ["import", "P"], ["train", "P"]])
+def test_a_pipe_that_is_named_in_a_command_is_refused_at_once(tmp_path, monkeypatch, qapp, words):
+    monkeypatch.chdir(tmp_path)
+    assert run(["new", "P"]) == 0
+    for name in ("pipe.json", "pipe.csv", "pipe.txt", "pipe.toml"):
+        os.mkfifo(name)
+        assert run([*words, name]) in (1, 2)
 
 
 def test_what_cannot_be_written_is_told_in_a_sentence(tmp_path):

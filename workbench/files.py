@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import struct
 import threading
 import zipfile
@@ -25,6 +26,7 @@ from blake3 import blake3
 from workbench.domain.errors import KnownError
 
 PART = ".part"  # ends the name of what is not whole yet
+MOST_BYTES = 1 << 30  # of a text file that a person named
 
 
 def make_folder(folder: Path, remedy: str = "Choose another folder.") -> None:
@@ -35,6 +37,25 @@ def make_folder(folder: Path, remedy: str = "Choose another folder.") -> None:
         raise KnownError(
             f"The folder {folder} cannot be made: {error.strerror}.", remedy
         ) from error
+
+
+def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
+    """The first `size` bytes of a file that a person named (-1: all). Raises KnownError where it
+    cannot be read, has more than `most` bytes in all, or is none: a pipe or a device may never
+    end."""
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode) and found.st_size <= most:
+            with path.open("rb") as file:
+                return file.read(size)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise KnownError(f"{path} cannot be read: {why}.") from error
+    if stat.S_ISREG(found.st_mode):
+        much = f"it has {found.st_size / 1e9:.1f} GB, more than the {most / 1e9:.1f} GB allowed"
+        raise KnownError(f"{path} cannot be read: {much}.")
+    kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+    raise KnownError(f"{path} cannot be read: it is {kind}.", "Choose a file.")
 
 
 @contextmanager

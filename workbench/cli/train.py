@@ -22,10 +22,11 @@ from workbench.cli.command import (
 )
 from workbench.cli.progress import carry_out, watch
 from workbench.cli.runs import run_with_scores, say_run
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import parse_toml, put_setting
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import PARTS, SplitPlan
+from workbench.files import read_regular
 
 FRACTION = click.FloatRange(0.0, 1.0)
 
@@ -146,8 +147,6 @@ def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
 
 def text_of(recipe: Path) -> str:
     try:
-        return recipe.read_text(encoding="utf-8")
-    except OSError as error:
-        raise KnownError(f"{recipe} cannot be read: {error.strerror}.") from error
+        return read_regular(recipe).decode()
     except UnicodeDecodeError as error:
         raise ValueRefused(str(recipe), "bytes that are no text", "TOML in UTF-8") from error

@@ -21,7 +21,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import sets_and_labels
 from workbench.domain.labels import Author, LabelSet, Subject
-from workbench.files import replacing, writing
+from workbench.files import read_regular, replacing, writing
 
 VERSION = 1
 BATCH = 20_000  # images looked up together
@@ -152,9 +152,7 @@ def _write_table(format: Format, path: Path, rows: Sequence[LabelRow]) -> None:
 
 def _read_json(file: Path) -> list[LabelRow]:
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=LabelFile)
-    except OSError as error:
-        raise KnownError(f"{file} cannot be read: {error.strerror}.") from error
+        found = msgspec.json.decode(read_regular(file), type=LabelFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise KnownError(f"{file} is not a label file: {error}.") from error
     if found.version > VERSION:

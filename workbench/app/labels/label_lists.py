@@ -21,6 +21,7 @@ from workbench.domain.formats import (
     enumerated,
 )
 from workbench.domain.images import SkippedFile
+from workbench.files import read_regular
 
 PATH_COLUMNS = ("path", "filename", "file", "image")
 FIRST_BYTES = 1 << 16  # where the first line of a file is looked for
@@ -100,15 +101,7 @@ def read_listed(path: Path) -> ListedLabels:
 
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, else GB 18030; raises KnownError naming the file."""
-    return _decoded(path, _bytes(path))
-
-
-def _bytes(path: Path, size: int = -1) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(size)
-    except OSError as error:
-        raise KnownError(f"{path} cannot be read: {error.strerror}.") from error
+    return _decoded(path, read_regular(path))
 
 
 def _decoded(path: Path, data: bytes) -> str:
@@ -122,7 +115,7 @@ def _decoded(path: Path, data: bytes) -> str:
 
 def _first_line(path: Path) -> str:
     """The first line that is not empty. A line feed is a byte of its own in both encodings."""
-    data = _bytes(path, FIRST_BYTES).removeprefix(codecs.BOM_UTF8)
+    data = read_regular(path, FIRST_BYTES).removeprefix(codecs.BOM_UTF8)
     line = next((line for line in data.splitlines() if line.strip()), b"")
     return _decoded(path, line)
 
