@@ -60,7 +60,7 @@ def process_started(pid: int) -> str | None:
         if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             return None  # it holds nothing any more
         created = process.create_time()
-    except psutil.Error:  # there is none, or it belongs to somebody else and cannot hold a project
+    except psutil.Error:  # there is none, or the system tells nothing of it
         return None
     if sys.platform == "linux":  # clock ticks since boot: setting the clock does not move them
         return str(round((created - psutil.boot_time()) * os.sysconf("SC_CLK_TCK")))
