@@ -38,7 +38,7 @@ def test_a_recipe_is_checked_against_what_the_learning_program_says():
 
 def test_what_was_added_is_listed_and_checked(monkeypatch, capsys, qapp):
     monkeypatch.setattr(choices, "_known", [])
-    monkeypatch.setattr(choices, "learning_command", additions.command)
+    monkeypatch.setattr(learner, "learning_command", additions.command)
     assert run(["methods", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out.splitlines()[-1])["methods"]
     assert {"target-only", "scaled", "small-weights"} <= {spec["name"] for spec in listed}
@@ -52,7 +52,7 @@ def test_what_was_added_is_listed_and_checked(monkeypatch, capsys, qapp):
 
 def test_advised_heads_are_known_without_the_learning_program(monkeypatch):
     monkeypatch.setattr(choices, "_known", [])
-    monkeypatch.setattr(choices, "learning_command", lambda: ["/no/such/program"])
+    monkeypatch.setattr(learner, "learning_command", lambda: ["/no/such/program"])
     choices.check_choices(recipe())
     choices.check_choices(recipe(head="compact-bilinear"))
     for other in ("fusion", ""):
