@@ -107,6 +107,23 @@ def test_queue_trains_one_after_the_other_and_pauses(
     assert not (session.store.runs_folder / first.id).exists()
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (RunStatus.FINISHED, RunStatus.FINISHED),
+        (RunStatus.PAUSED, RunStatus.STOPPED),
+        (RunStatus.FAILED, RunStatus.STOPPED),
+    ],
+)
+def test_only_a_run_that_can_be_resumed_is_stopped(
+    session: Session, queue: TrainingQueue, before: RunStatus, after: RunStatus
+) -> None:
+    run = prepare(session, FAST).id
+    session.store.runs.update(run, status=before)
+    queue.stop(run)
+    assert queue.state(run) is after
+
+
 def test_closing_the_project_pauses_what_runs(session: Session, qtbot: QtBot) -> None:
     queue = TrainingQueue(session)
     running, waiting = prepare(session, ENDLESS), prepare(session, FAST)

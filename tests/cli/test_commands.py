@@ -263,14 +263,30 @@ def test_crop_looks_at_each_image_once_and_again_on_request(command, birds):
     assert command("crop", birds, "owl0", "--again")[1]["looked_at"] == 1
 
 
-def test_an_expression_goes_to_the_one_mouth_of_an_image(command, birds):
+def add_mouths(birds, state):
+    """One mouth on the first image and two on the second."""
     store = Project.open(birds.with_suffix(".workbench"))
     first, second = store.images.ids()[:2].tolist()
     with store.edit("Find mouths"):
         for image, left in ((first, 5), (second, 5), (second, 40)):
             rect = Rect(left, 10, left + 20, 30)
-            store.crops.save(Crop(None, image, left, CropState.FOUND, rect))
+            store.crops.save(Crop(None, image, left, state, rect))
     store.close()
+
+
+def test_mouths_are_counted_and_saved_as_files(command, birds, tmp_path, capsys):
+    add_mouths(birds, CropState.ADJUSTED)
+    code, done = command("crop", birds, "--out", "mouths")
+    assert code == 0
+    assert (done["images"], done["faces"], done["found"], done["several"]) == (6, 3, 2, 1)
+    assert done["missed"] == 4
+    assert done["saved"] == len(list((tmp_path / "mouths").rglob("*.png"))) == 3
+    assert run(["crop", str(birds), "--out", "again"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "3 crops saved below again"
+
+
+def test_an_expression_goes_to_the_one_mouth_of_an_image(command, birds):
+    add_mouths(birds, CropState.FOUND)
     code, done = command("label", birds, "--set", "expression", "--label", "smile", "owl")
     assert code == 0
     assert (done["labelled"], done["left_out"]) == (1, 2)
@@ -297,6 +313,23 @@ def test_doctor_knows_a_whole_project_from_one_that_lacks_files(command, birds, 
     source = next(one for one in done["findings"] if one["name"] == f"source {photos}")
     assert "owl/owl1.png" in source["value"]
     assert source["remedy"]
+
+
+def test_methods_heads_and_penalties_are_listed_with_their_parameters(capsys, command):
+    listed = {one["name"]: one for one in command("methods")[1]["methods"]}
+    assert {one["kind"] for one in listed.values()} == {"method", "head", "penalty"}
+    assert "start" in listed["l2-sp"]["needs"]
+    (alpha,) = listed["l2"]["parameters"]
+    assert alpha["name"] == "alpha"
+    assert alpha["allowed"]
+    assert run(["methods"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "Methods:",
+        "Heads:",
+        "Penalties:",
+    ]
+    assert any(line.strip().startswith("options.l2.alpha = 0.001") for line in lines)
 
 
 def test_a_damaged_project_is_no_crash(command, birds):

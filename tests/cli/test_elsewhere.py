@@ -14,6 +14,7 @@ from tests.cli.test_training import project as project
 from tests.fixtures.damage import damaged
 from workbench.cli.command import run
 from workbench.domain.runs import (
+    CHECKPOINT_FILE,
     MODEL_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
@@ -29,16 +30,39 @@ def said(capsys):
 
 
 @pytest.fixture
-def trained(project, tmp_path, capsys):
-    """A copy of a prepared run's folder, trained where the project is not."""
+def prepared(project, tmp_path, capsys):
+    """A copy of a prepared run's folder, where the project is not."""
     assert run(["train", project, *SET, "--prepare", "--json"]) == 0
     result = said(capsys)
     assert result["status"] == "prepared"
     away = tmp_path / "cluster" / result["run"]
     shutil.copytree(result["folder"], away)
-    command = [sys.executable, "-m", "workbench.learning", str(away)]
-    assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
     return away
+
+
+def train_away(folder, *options):
+    """Train in a folder; what obeys its input is paused at once, as that is at its end."""
+    command = [sys.executable, "-m", "workbench.learning", str(folder), *options]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    assert done.returncode == 0
+
+
+@pytest.fixture
+def trained(prepared):
+    """The same folder with a finished run."""
+    train_away(prepared)
+    return prepared
+
+
+def add_second_project(tmp_path):
+    """A project of most of the first one's images under other names."""
+    moved = tmp_path / "other" / "names"
+    for number, path in enumerate(sorted((tmp_path / "photos").rglob("*.png"), reverse=True)):
+        if number < 20:
+            (moved / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, moved / path.parent.name / f"{number}.png")
+    assert run(["new", "second"]) == 0
+    assert run(["import", "second", str(moved), "--category-from", "folder"]) == 0
 
 
 def test_a_run_trained_elsewhere_comes_back_with_all_it_has(project, trained, capsys):
@@ -54,13 +78,7 @@ def test_a_run_trained_elsewhere_comes_back_with_all_it_has(project, trained, ca
 
 
 def test_another_project_knows_its_images_by_their_content(trained, tmp_path, capsys):
-    moved = tmp_path / "other" / "names"
-    for number, path in enumerate(sorted((tmp_path / "photos").rglob("*.png"), reverse=True)):
-        if number < 20:
-            (moved / path.parent.name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, moved / path.parent.name / f"{number}.png")
-    assert run(["new", "second"]) == 0
-    assert run(["import", "second", str(moved), "--category-from", "folder"]) == 0
+    add_second_project(tmp_path)
     capsys.readouterr()
     assert run(["runs", "adopt", str(trained), "--into", "second", "--json"]) == 0
     adopted = said(capsys)
@@ -69,6 +87,22 @@ def test_another_project_knows_its_images_by_their_content(trained, tmp_path, ca
     result = said(capsys)
     assert result["again"]["changed"] == 0
     assert result["again"]["images"] == result["parts"][result["part"]]["images"]
+
+
+def test_an_unfinished_run_is_resumed_only_where_it_was_prepared(
+    project, prepared, tmp_path, capsys
+):
+    train_away(prepared, "--controlled")
+    assert (prepared / CHECKPOINT_FILE).exists()
+    add_second_project(tmp_path)
+    capsys.readouterr()
+    assert run(["runs", "adopt", str(prepared), "--into", "second", "--json"]) == 1
+    assert "not finished" in said(capsys)["error"]
+    assert run(["runs", "adopt", str(prepared), "--into", project, "--json"]) == 0
+    adopted = said(capsys)
+    assert adopted["status"] == "paused"
+    assert run(["train", project, "--resume", adopted["run"], "--json"]) == 0
+    assert said(capsys)["epochs"] == 2
 
 
 @pytest.mark.parametrize("lost", [SAMPLES_FILE, PREDICTIONS_FILE, MODEL_FILE])

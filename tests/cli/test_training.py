@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from workbench.cli.command import run
+
+SHORT = ("--set", "target=category", "--set", "backbone=simpleconv3", "--set", "epochs=1")
+STUDY = """\
+seeds = [3, 4]
+base = { target = "category", backbone = "simpleconv3", epochs = 1, batch = 8 }
+[variants.plain]
+[variants.pulled]
+penalty = "l2"
+"""
 
 RECIPE = """\
 target = "category"
@@ -101,3 +113,71 @@ def test_too_little_to_learn_from_is_said_and_leaves_no_run(project, capsys):
     assert refused["remedy"]
     assert run(["runs", project, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"runs": []}
+
+
+def said(capsys):
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_a_study_trains_what_is_missing_and_compares_with_its_first_variant(
+    project, tmp_path, capsys
+):
+    plan = tmp_path / "pull.toml"
+    plan.write_text(STUDY, encoding="utf-8")
+    assert run(["study", project, "pull.toml", "--table"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == [
+        *("variant", "seeds", "accuracy", "%", "difference", "p", "seconds")
+    ]
+    assert run(["study", project, "--json"]) == 0
+    (listed,) = said(capsys)["studies"]
+    assert (listed["name"], listed["done"], listed["cells"]) == ("pull", 0, 4)
+    assert run(["runs", project, "--json"]) == 0
+    assert said(capsys)["runs"] == []
+
+    assert run(["study", project, "pull.toml"]) == 0
+    head, plain, pulled = capsys.readouterr().out.splitlines()[-3:]
+    assert head.startswith("variant")
+    assert plain.split()[:2] == ["plain", "2"]
+    assert pulled.split()[:2] == ["pulled", "2"]
+    assert re.search(r" [+-]\d+\.\d\d ± \d+\.\d\d ", pulled)
+    assert not re.search(r" [+-]\d", plain)
+
+    assert run(["study", project, "pull", "--json"]) == 0
+    found = said(capsys)
+    assert found["study"] == listed["study"]
+    assert [row["variant"] for row in found["rows"]] == ["plain", "pulled"]
+    assert run(["study", project]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[1:] == ["pull", "4", "4"]
+    assert run(["study", project, "push", "--json"]) == 1
+    assert "push" in said(capsys)["error"]
+
+
+@pytest.mark.slow
+def test_a_run_explains_predicts_and_becomes_onnx(project, tmp_path, capsys):
+    assert run(["train", project, *SHORT]) == 0
+    capsys.readouterr()
+    assert run(["explain", project, "latest", "rows1.png", "--out", "maps"]) == 0
+    assert capsys.readouterr().out.split() == [str(Path("maps", "rows1.explained.png"))]
+    assert (tmp_path / "maps" / "rows1.explained.png").is_file()
+
+    assert run(["evaluate", project, "latest"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[shown.index("classes of test") + 1].split()[0] == "label"
+
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no image")
+    assert run(["predict", project, "latest", "photos", "--out", "new.csv", "--json"]) == 0
+    result = said(capsys)
+    assert (result["images"], result["mouths"]) == (24, None)
+    (lost,) = result["skipped"]
+    assert lost["path"].endswith("broken.png")
+    with open(tmp_path / "new.csv", encoding="utf-8-sig", newline="") as table:
+        rows = {row["file"]: row["predicted"] for row in csv.DictReader(table)}
+    assert [file for file, predicted in rows.items() if not predicted] == ["broken.png"]
+    assert set(rows.values()) <= {"", "rows", "columns"}
+
+    assert run(["export", project, "latest", "stripes.onnx", "--json"]) == 0
+    result = said(capsys)
+    assert result["bytes"] == (tmp_path / "stripes.onnx").stat().st_size
+    assert result["same_predictions"] is True
+    assert result["largest_difference"] < 1e-3

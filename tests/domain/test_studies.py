@@ -22,6 +22,8 @@ def test_every_cell_has_its_recipe_and_the_seeds_go_together():
     assert plan.cells[:3] == [("plain", 0), ("heavy", 0), ("plain", 1)]
     assert plan.keys("heavy", 3) == {"target": "category", "epochs": 4, "seed": 3}
     assert plan.split is None
+    drawn = parse_plan({**PLAN, "split": {}}, "methods").split
+    assert (drawn.train, drawn.validation, drawn.test) == (0.7, 0.15, 0.15)
 
 
 @pytest.mark.parametrize(

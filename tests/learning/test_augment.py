@@ -102,6 +102,8 @@ def test_views_follow_from_seed_and_epoch_and_stay_in_bounds() -> None:
     assert (centres + sides / 2 <= 1 + 1e-6).all()
     areas = sides.prod(axis=1)
     assert areas.min() >= 0.25
+    shapes = sides[:, 0] / sides[:, 1]
+    np.testing.assert_allclose([shapes.min(), shapes.max()], [3 / 4, 4 / 3], rtol=0.02)
     assert 0.4 < first.flips.mean() < 0.6
     assert abs(first.gains - 1).max() <= 0.2
     assert not draw_views(recipe(flip=False), 500, 1).flips.any()

@@ -44,6 +44,8 @@ def test_the_micro_network_is_two_blocks_and_a_global_mean():
     images = torch.randn(2, 3, 16, 16)
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [c.kernel_size for c in convolutions] == [(3, 3), (1, 1), (1, 1)] * 2
+    assert network.layers[0](images).shape == (2, 32, 8, 8)  # half the map, whatever the kernel
+    assert MicroNetwork(kernel=5).layers[0](images).shape == (2, 32, 8, 8)
     x = images
     for at, layer in enumerate(convolutions):
         x = torch.relu(layer(x))

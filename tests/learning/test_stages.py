@@ -92,6 +92,30 @@ def test_penalties_hold_a_stage_by_its_own_factor() -> None:
     assert found[3.0] - found[0.0] == pytest.approx(3 * own, rel=1e-3)
 
 
+def test_l2_sp_pulls_a_stage_by_its_own_factor_to_its_start_or_to_zero() -> None:
+    torch.manual_seed(0)
+    network = build_network("simpleconv3", LABELS)
+    rules = {"conv2": {"penalty": 3.0}, "conv3": {"penalty": 5.0, "start": "new"}}
+    options = {"l2-sp": {"alpha": 0.5, "beta": 0.2}}
+    recipe = recipe_of(rules, penalty="l2-sp", options=options)
+    penalty = PENALTIES["l2-sp"](Setup(recipe, LABELS, None, network))
+    before = value(penalty, network, batch_of()).item()
+    with torch.no_grad():
+        network.body.conv2.weight += 0.25
+    moved = value(penalty, network, batch_of()).item()
+    assert moved - before == pytest.approx(
+        3 * 0.5 / 2 * 0.25**2 * network.body.conv2.weight.numel(), rel=1e-3
+    )
+    with torch.no_grad():
+        network.body.conv3.weight.zero_()
+        before = value(penalty, network, batch_of()).item()
+        network.body.conv3.weight += 0.25
+    moved = value(penalty, network, batch_of()).item()
+    assert moved - before == pytest.approx(
+        5 * 0.2 / 2 * 0.25**2 * network.body.conv3.weight.numel(), rel=1e-3
+    )
+
+
 def test_a_new_stage_forgets_the_start_and_a_frozen_one_keeps_it(tmp_path: Path) -> None:
     rules = {"conv1": {"frozen": True}, "conv3": {"start": "new"}, "fc1": {"rate": 0.0}}
     folder = make_run(tmp_path / "run", epochs=1, start="file:other", penalty="l2-sp", stages=rules)

@@ -125,13 +125,16 @@ def test_best_weights_survive_a_pause(tmp_path: Path) -> None:
     assert_equal_weights(whole, parted)
 
 
-def test_early_stopping_ends_before_the_last_epoch(tmp_path: Path) -> None:
+def test_early_stopping_waits_just_as_many_epochs_for_a_better_one(tmp_path: Path) -> None:
     folder = make_run(
         tmp_path / "run", epochs=60, early_stopping=2, learning_rate=0.1, schedule="constant"
     )
-    finished = train(folder)[-1]
+    reports = train(folder)
+    finished = reports[-1]
     assert isinstance(finished, Finished)
     assert finished.epochs < 60
+    better = [report.epoch for report in reports if isinstance(report, Epoch) and report.best]
+    assert finished.epochs == better[-1] + 2
 
 
 def test_stop_keeps_the_weights_so_far(tmp_path: Path) -> None:

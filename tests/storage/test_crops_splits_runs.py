@@ -123,6 +123,17 @@ def test_a_run_is_kept_updated_and_removed(project):
     assert project.history.undo_text() is None
 
 
+def test_the_newest_finished_run_is_the_one_made_last(project):
+    for name, created in (("r1", 1.0), ("r2", 3.0), ("r3", 2.0), ("r4", 4.0)):
+        project.runs.create(record(name, created=created))
+    for name in ("r1", "r2", "r3"):
+        project.runs.update(name, status=RunStatus.FINISHED)
+    assert project.runs.newest("view").id == "r2"
+    project.runs.create(record("r5", created=3.0))
+    project.runs.update("r5", status=RunStatus.FINISHED)
+    assert project.runs.newest("view").id == "r5"
+
+
 def test_epochs_are_replaced_and_cut_back(project):
     project.runs.create(record("r1"))
     for number in (1, 2, 3, 3):

@@ -169,3 +169,12 @@ def test_a_runs_predictions_order_and_filter_the_images(sorted_out):
         2: ("front", 0.8),
     }
     assert sorted_out.runs.suggestions("category", [1]) == {}
+
+
+def test_the_surest_disagreement_comes_first_and_the_rest_by_name(sorted_out):
+    sorted_out.labels.assign([3, 4], "view", "left")
+    unsure, sure = [0.5, 0.2, 0.2, 0.1], [0.9, 0.1, 0, 0]
+    agrees, fair = [0, 0, 1, 0], [0.7, 0.1, 0.1, 0.1]
+    run_on(sorted_out, [1, 2, 3, 4, 5], [unsure, sure, agrees, fair, sure])
+    by_name = [image for image in sorted_out.images.ids().tolist() if image not in (1, 2, 4)]
+    assert sorted_out.images.ids(sort=Sort.DISAGREEMENT).tolist() == [2, 4, 1, *by_name]

@@ -179,6 +179,22 @@ def test_a_joined_edit_is_one_step_back(filled):
     assert state(filled) == before
 
 
+def test_a_row_touched_twice_in_joined_edits_changes_in_both(filled):
+    before = state(filled)
+    with filled.edit("Label") as first:
+        filled.labels.assign([1, 2], "view", "left")
+    with filled.edit("Label", joined_to=first.id) as second:
+        filled.labels.assign([1], "view", None)
+        filled.labels.assign([3], "view", "back")
+    with filled.edit("Label", joined_to=first.id) as third:
+        filled.labels.assign([2], "view", None)
+    assert first.changes.labelled == {1, 2}
+    assert second.changes.labelled == {1, 3}
+    assert third.changes.labelled == {2}
+    assert filled.history.undo()[1].labelled == {1, 2, 3}
+    assert state(filled) == before
+
+
 def test_edits_join_one_that_changed_nothing(filled):
     with filled.edit("Import") as first:
         filled.labels.assign([1], "view", "front")

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 
 from workbench.ui.parts.image_grid import ImageGrid, Tiles
+from workbench.ui.parts.tiles import TilePainter
 
 
 class Colours(Tiles):
@@ -51,6 +52,13 @@ def grid(qtbot):
 def click(qtbot, grid, image, modifier=Qt.KeyboardModifier.NoModifier):
     at = grid.rect_of(image).center()
     qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifier, at)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0])
+def test_a_picture_fills_its_tile_with_all_the_pixels_of_the_screen(qapp, ratio):
+    pixmap = TilePainter().pixmap(Colours(), 1, 40, ratio)
+    assert pixmap.deviceIndependentSize().toTuple() == (40, 30)
+    assert pixmap.size().toTuple() == (40 * ratio, 30 * ratio)
 
 
 def test_clicks_select_and_tell(qtbot, grid):

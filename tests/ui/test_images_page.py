@@ -27,6 +27,8 @@ def names(page, ids):
 
 def test_all_images_are_shown_and_counted(page):
     assert len(page.grid.ids()) == 24
+    page.grid.set_current(int(page.grid.ids()[2]))
+    assert page.grid.selected() == [page.grid.ids()[2]]
     assert page.header.counts.text() == "24 of 24 images"
     page.grid.select_all()
     assert page.header.counts.text() == "24 of 24 images · 24 selected"

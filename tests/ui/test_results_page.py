@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 
@@ -13,11 +13,13 @@ from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
+from workbench.domain.metrics import reliability
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, RunStatus
 from workbench.storage.project import Project
 from workbench.ui.pages.results.page import ResultsPage
+from workbench.ui.pages.results.tables import BOTTOM, LEFT, RIGHT, TOP, ReliabilityView
 
 
 @pytest.fixture
@@ -136,6 +138,26 @@ def test_every_summary_leads_to_images(qtbot, page):
     )
     page.calibration.view.chosen.emit(at)
     assert len(page.images.rows()) == 18
+
+
+@pytest.mark.parametrize(("width", "height"), [(260, 400), (500, 260)])
+def test_a_bar_of_the_reliability_diagram_is_chosen_by_mouse_and_keys(qtbot, width, height):
+    view = ReliabilityView()
+    qtbot.addWidget(view)
+    view.resize(width, height)
+    view.set_bins(reliability(np.linspace(0, 1, 50), np.ones(50, bool)))
+    chosen = []
+    view.chosen.connect(chosen.append)
+    side = min(width - LEFT - RIGHT, height - TOP - BOTTOM)  # a square that is all to be seen
+    for share in (0.05, 0.55, 0.95):
+        at = QPoint(LEFT + int(share * side), TOP + side - 5)
+        qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=at)
+    assert chosen == [0, 5, 9]
+    for outside in (QPoint(LEFT - 5, TOP + 5), QPoint(LEFT + side + 5, TOP + 5)):
+        qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=outside)
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Left):
+        qtbot.keyClick(view, key)
+    assert chosen == [0, 5, 9, 9, 8]
 
 
 def test_the_part_and_the_view_narrow_everything(page):

@@ -53,6 +53,10 @@ def test_arrows_stay_inside():
     assert grid.moved(0, "up", view) == 0
     assert grid.moved(9, "down", view) == 9
     assert grid.moved(4, "down", view) == 7
+    assert grid.moved(6, "down", view) == 9
+    assert grid.moved(7, "down", view) == 7
+    assert grid.moved(3, "up", view) == 0
+    assert grid.moved(2, "up", view) == 2
     assert grid.moved(0, "end", view) == 9
     assert grid.moved(9, "home", view) == 0
 

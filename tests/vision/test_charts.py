@@ -3,6 +3,7 @@
 import numpy as np
 
 from workbench.vision.charts import BLUE, ORANGE, PlottedCurve, curves_picture, matrix_picture
+from workbench.vision.sheets import wall
 
 
 def _rows(picture, colour):
@@ -34,3 +35,17 @@ def test_the_fullest_cell_of_a_row_is_the_brightest():
         picture[140 + 76 * r, 130 + 76 * c] for r, c in ((0, 0), (0, 1), (1, 0))
     )
     assert first.sum() > second.sum() >= empty.sum()
+
+
+def test_pictures_on_a_wall_lie_whole_side_by_side_below_the_title():
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    pictures = [(np.full((40, 40, 3), colour, np.uint8), "caption") for colour in colours]
+    sheet = wall(pictures, "Title")
+    places = [np.nonzero((sheet == colour).all(axis=2)) for colour in colours]
+    tops, lefts = ([int(place[axis].min()) for place in places] for axis in (0, 1))
+    sides = {int(np.ptp(place[axis])) + 1 for place in places for axis in (0, 1)}
+    (side,) = sides
+    assert [len(place[0]) for place in places] == [side * side] * 3
+    assert tops[0] == tops[1] < tops[2] - side
+    assert lefts[0] == lefts[2] < lefts[1] - side
+    assert (sheet[: tops[0]] < 100).any()  # the title's ink

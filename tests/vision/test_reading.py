@@ -144,7 +144,8 @@ def test_empty_and_foreign_files(tmp_path):
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.995])
 def test_truncated_files(tmp_path, kind, share):
     data = encoded(kind)
-    refused(tmp_path / "x", data[: int(len(data) * share)])
+    sentence = refused(tmp_path / "x", data[: int(len(data) * share)])
+    assert "is truncated" in sentence or share < 0.1  # a few bytes are of no known kind
 
 
 def test_progressive_jpeg_and_bytes_after_its_end_are_whole(tmp_path):

@@ -1,0 +1,173 @@
+"""The mutation test, tried on a toy package: a good test kills a mutant, a bad one lets it live."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.edits import mutants_of
+from tests.mutation.nearest import Tree
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "tests" / "mutants.py"
+
+LIMITS = "def allowed(size: int) -> bool:\n    return size < 10\n"
+GOOD = "from toy.limits import allowed\n\n\ndef test_the_limit():\n    assert allowed(9)\n"
+GOOD += "    assert not allowed(10)\n    assert not allowed(11)\n"
+BAD = "from toy.limits import allowed\n\n\ndef test_the_limit():\n    assert allowed(3) in (0, 1)\n"
+ENDLESS = (
+    "def allowed(size: int) -> bool:\n    while size < 10:\n        size += 1\n    return True\n"
+)
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A package with one function, and no test as yet."""
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "toy" / "__init__.py").write_text("")
+    (tmp_path / "toy" / "limits.py").write_text(LIMITS)
+    return tmp_path
+
+
+def mutants(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, SCRIPT, "--root", root, *words],
+        cwd=root,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_good_test_kills_every_mutant(toy):
+    (toy / "tests" / "test_limits.py").write_text(GOOD)
+    done = mutants(toy)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "3 of 3 killed: 100%, goal 90%"
+    bound = "killed    toy/limits.py:2  return size < 10  ->  return size <= 10"
+    assert f"{bound}\n    tests/test_limits.py::test_the_limit" in done.stdout
+    assert (toy / "toy" / "limits.py").read_text() == LIMITS
+
+
+def test_a_bad_test_lets_mutants_survive(toy):
+    (toy / "tests" / "test_limits.py").write_text(BAD)
+    done = mutants(toy)
+    assert done.returncode == 1, done.stderr
+    assert "survived  toy/limits.py:2  return size < 10  ->  return size <= 10" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 of 3 killed: 33%, goal 90%"
+    assert mutants(toy, "--goal", "0.3").returncode == 0
+
+
+def test_a_test_that_fails_anyway_shows_nothing(toy):
+    wrong = "\n\ndef test_wrong():\n    assert allowed(12)\n"
+    (toy / "tests" / "test_limits.py").write_text(BAD + wrong)
+    done = mutants(toy, "--jobs", "1")
+    assert "survived  toy/limits.py:2  return size < 10  ->  return size <= 10" in done.stdout
+    assert "without tests/test_limits.py::test_wrong (fails anyway)" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 of 3 killed: 33%, goal 90%"
+
+
+def test_tests_that_cannot_be_run_give_no_verdict(toy):
+    (toy / "tests" / "test_limits.py").write_text("import toy.limits, toy.missing\n")
+    done = mutants(toy, "--jobs", "1")
+    assert done.stdout.count("unsure") == 3
+    assert done.stdout.splitlines()[-1].startswith("0 of 0 killed")
+
+
+def test_a_mutant_that_never_ends_is_killed(toy):
+    (toy / "toy" / "limits.py").write_text(ENDLESS)
+    (toy / "tests" / "test_limits.py").write_text(GOOD.partition("    assert not")[0])
+    listed = mutants(toy, "--list", "--count", "9").stdout
+    assert "toy/limits.py:3  size += 1  ->  size -= 1" in listed
+    done = mutants(toy, "--count", "9", "--timeout", "5")
+    assert "timed out toy/limits.py:3  size += 1  ->  size -= 1" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_only_what_changed_is_tried_and_changed_lines_first(toy):
+    def git(*words: str) -> None:
+        author = ("-c", "user.name=Toy", "-c", "user.email=toy@example.org")
+        subprocess.run(["git", *author, *words], cwd=toy, check=True, capture_output=True)
+
+    (toy / "toy" / "other.py").write_text(LIMITS)
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "Toy")
+    (toy / "toy" / "limits.py").write_text(LIMITS.replace("10", "11"))
+    (toy / "toy" / "new.py").write_text(LIMITS)
+    listed = mutants(toy, "--list", "--base", "HEAD").stdout
+    assert "toy/limits.py:2" in listed
+    assert "toy/new.py:2" in listed
+    assert "toy/other.py" not in listed
+    assert "toy/limits.py" not in mutants(toy, "--list", "--package", "toy.other").stdout
+
+
+def changes(source: str) -> list[str]:
+    found = mutants_of("any.py", source.encode())
+    assert all(mutant.compiles(source.encode()) for mutant in found)
+    return [mutant.change(source.encode()).partition("  ->  ")[2] for mutant in found]
+
+
+@pytest.mark.parametrize(
+    ("line", "changed"),
+    [
+        ("x = a <= b", "x = a < b"),
+        ("x = a is not None", "x = a is None"),
+        ("x = (a) or b  # or c", "x = (a) and b # or c"),
+        ("x = (a + b) * c", "x = (a + b)"),
+        ("x = (a + b) * c", "x = (a - b) * c"),
+        ("x = sorted(a, reverse=True)", "x = sorted(a, reverse=False)"),
+        ("x = sorted(a, key=lambda b: -b)", "x = sorted(a, key=lambda b: b)"),
+        ("x = not (a or b)", "x = (a or b)"),
+        ("x = min(a, 3)", "x = max(a, 3)"),
+        ("x = min(a, 3)", "x = min(a, 4)"),
+        ("x += 1", "x -= 1"),
+        ("x = db('SELECT a FROM b ORDER BY a DESC')", "x = db('SELECT a FROM b ORDER BY a')"),
+        ("x = 'ö' if a == b else c", "x = 'ö' if a != b else c"),
+    ],
+)
+def test_the_fault_is_put_where_it_belongs(line, changed):
+    assert changed in changes(line)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""More than 3 < 4."""',
+        "x: int | None",
+        "def __repr__(self):\n    return self.a + 1",
+        "def paintEvent(self, event):\n    self.draw(self.a + 1)",
+        "tr('{0} of {1}', a + 1)",
+        "logger.warning('a', a + 1)",
+        "if TYPE_CHECKING:\n    x = a < 3",
+    ],
+)
+def test_what_no_test_should_notice_is_left_alone(source):
+    assert changes(source) == []
+
+
+def test_a_test_named_after_the_module_comes_first_and_far_ones_not_at_all(toy):
+    (toy / "toy" / "pages.py").write_text("from toy.limits import allowed\n")
+    (toy / "toy" / "window.py").write_text("import toy.pages\n")
+    tests = {
+        "test_direct.py": "from toy.limits import allowed\n",
+        "test_limits.py": "import toy.pages\n",
+        "test_pages.py": "import toy.pages\n",
+        "test_window.py": "import toy.window\n",
+        "test_else.py": "import sys\n",
+    }
+    for name, text in tests.items():
+        (toy / "tests" / name).write_text(text)
+    nearest = Tree(toy).nearest("toy/limits.py", 9)
+    assert nearest == ["tests/test_limits.py", "tests/test_direct.py", "tests/test_pages.py"]
+
+
+def test_modules_loaded_by_name_and_fixtures_count_as_imports(toy):
+    (toy / "toy" / "loader.py").write_text('module = f"toy.{name}"\n')
+    (toy / "tests" / "conftest.py").write_text("import toy.loader\n")
+    (toy / "tests" / "test_cases.py").write_text("")
+    assert Tree(toy).nearest("toy/limits.py", 9) == ["tests/test_cases.py"]
