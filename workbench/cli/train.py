@@ -25,7 +25,7 @@ from workbench.cli.runs import run_with_scores, say_run
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import parse_toml, put_setting
 from workbench.domain.runs import RunStatus
-from workbench.domain.splits import PARTS, SplitPlan
+from workbench.domain.splits import DEFAULT_SPLIT, PARTS, SplitPlan
 from workbench.files import read_regular
 
 FRACTION = click.FloatRange(0.0, 1.0)
@@ -33,10 +33,10 @@ FRACTION = click.FloatRange(0.0, 1.0)
 
 @command("split", "workbench split Birds --train 0.5 --validation 0 --test 0.5 --seed 1")
 @project_argument
-@click.option("--train", type=FRACTION, default=0.7, show_default=True)
-@click.option("--validation", type=FRACTION, default=0.15, show_default=True)
-@click.option("--test", type=FRACTION, default=0.15, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--train", type=FRACTION, default=DEFAULT_SPLIT.train, show_default=True)
+@click.option("--validation", type=FRACTION, default=DEFAULT_SPLIT.validation, show_default=True)
+@click.option("--test", type=FRACTION, default=DEFAULT_SPLIT.test, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=DEFAULT_SPLIT.seed, show_default=True)
 @click.option(
     "--stratify",
     default="category,view",

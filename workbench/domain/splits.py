@@ -42,6 +42,20 @@ class SplitPlan:
         if self.train <= 0:
             raise ValueRefused("train", self.train, "a fraction above 0")
 
+    @property
+    def percentages(self) -> str:
+        """The fractions in percent, as "70 / 15 / 15"."""
+        return " / ".join(f"{100 * getattr(self, part):.0f}" for part in PARTS)
+
+    @property
+    def sentence(self) -> str:
+        """The fractions with their parts, as "70 % train, 15 % validation and 15 % test"."""
+        *first, last = (f"{100 * getattr(self, part):.0f} % {part}" for part in PARTS)
+        return f"{', '.join(first)} and {last}"
+
+
+DEFAULT_SPLIT = SplitPlan()  # drawn where a project has no split, and offered for a new one
+
 
 def stratified_split(
     plan: SplitPlan, strata: Mapping[int, str], groups: Mapping[int, str] | None = None

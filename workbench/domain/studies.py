@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.splits import DEFAULT_SPLIT
 
 CONFIDENCE = 0.95
 Keys = dict[str, Any]  # a partial recipe
@@ -19,9 +20,9 @@ Keys = dict[str, Any]  # a partial recipe
 class SplitFractions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fractions of a split that is drawn anew with every seed of a study."""
 
-    train: float = 0.7
-    validation: float = 0.15
-    test: float = 0.15
+    train: float = DEFAULT_SPLIT.train
+    validation: float = DEFAULT_SPLIT.validation
+    test: float = DEFAULT_SPLIT.test
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

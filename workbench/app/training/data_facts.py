@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.training.samples import TRAIN, VALIDATION, collect, list_in_use, ready_made
+from workbench.app.training.samples import collect, list_in_use, ready_made
 from workbench.domain.advice import DataFacts
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT
-from workbench.domain.splits import Part
+from workbench.domain.splits import DEFAULT_SPLIT, Part
 from workbench.storage.project import Project
 
 
@@ -57,8 +57,9 @@ def _counted(store: Project, things: _Things, kept: Sequence[int], crops: bool) 
     split = any(inside.any() for inside in of_part.values())
     train = things.labels[of_part[Part.TRAIN]] if split else things.labels
     counts = np.bincount(train[train >= 0], minlength=max(kept) + 1)
-    share = 1.0 if split else TRAIN
-    held = int(of_part[Part.VALIDATION].sum()) if split else round(VALIDATION * len(things.images))
+    share = 1.0 if split else DEFAULT_SPLIT.train
+    drawn = round(DEFAULT_SPLIT.validation * len(things.images))
+    held = int(of_part[Part.VALIDATION].sum()) if split else drawn
     sides = int(np.median(things.sides))
     return DataFacts(tuple(round(int(counts[at]) * share) for at in kept), held, crops, sides)
 

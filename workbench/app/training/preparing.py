@@ -40,7 +40,7 @@ from workbench.domain.runs import (
     Sample,
     encode_samples,
 )
-from workbench.domain.splits import Part, SplitPlan, stratified_split
+from workbench.domain.splits import DEFAULT_SPLIT, Part, SplitPlan, stratified_split
 from workbench.files import new_folder, writing
 from workbench.storage.project import Project
 
@@ -122,8 +122,7 @@ def _samples(store: Project, things: list[_Thing]) -> list[Sample]:
     return samples
 
 
-DEFAULT_SPLIT = SplitPlan()
-DEFAULT_SPLIT_NOTE = "There was no split: 70 % train, 15 % validation and 15 % test were drawn."
+DEFAULT_SPLIT_NOTE = f"There was no split: {DEFAULT_SPLIT.sentence} were drawn."
 
 
 def advise(project: Session, partial: Mapping[str, object]) -> Advice:
@@ -154,8 +153,8 @@ def prepare(
 ) -> RunRecord:
     """Make a queued run: the recipe is completed by advice and everything it needs is frozen.
 
-    Without a split yet, one of 70 / 15 / 15 is made, which a note in the run's reports says. With
-    `plan` the run has a split of its own, drawn by it, and the project keeps the one it has.
+    Without a split yet, DEFAULT_SPLIT is drawn, which a note in the run's reports says. With `plan`
+    the run has a split of its own, drawn by it, and the project keeps the one it has.
     Raises KnownError and ValueRefused, in which case nothing was made.
     """
     return _keep(project, ended(_freeze(project.store, partial, name, plan)))

@@ -15,10 +15,8 @@ from workbench.domain.images import ImageFile, ImageFilter
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, Sample
-from workbench.domain.splits import Part
+from workbench.domain.splits import DEFAULT_SPLIT, Part
 from workbench.storage.project import Project
-
-TRAIN, VALIDATION = 0.7, 0.15  # shares that are taken where there is no split
 
 
 @dataclass(frozen=True)
@@ -31,18 +29,18 @@ class SampleSet:
     shorter_side: int
 
     def facts(self) -> DataFacts:
-        """What advice needs to know; without a split, seven images in ten are taken to train."""
+        """What advice needs to know; without a split, as many as DEFAULT_SPLIT would give."""
         split = any(sample.part for sample in self.samples)
         train = Part.TRAIN if split else ""
         counts = [0] * len(self.labels.target.labels)
         for sample in self.samples:
             if sample.target >= 0 and sample.part == train:
                 counts[sample.target] += 1
-        share = 1.0 if split else TRAIN
+        share = 1.0 if split else DEFAULT_SPLIT.train
         validation = sum(sample.part == Part.VALIDATION for sample in self.samples)
         return DataFacts(
             tuple(round(count * share) for count in counts),
-            validation if split else round(VALIDATION * len(self.samples)),
+            validation if split else round(DEFAULT_SPLIT.validation * len(self.samples)),
             self.crops,
             self.shorter_side,
         )

@@ -48,8 +48,7 @@ def split_task(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRA
 
 def put_split(session: Session, plan: SplitPlan, members: Mapping[int, Part]) -> None:
     """Make a split that was drawn the current one, as one edit."""
-    text = " / ".join(f"{100 * getattr(plan, part):.0f}" for part in Part)
-    with session.edit(f"Split {text}"):
+    with session.edit(f"Split {plan.percentages}"):
         session.store.splits.make(plan, members)
 
 

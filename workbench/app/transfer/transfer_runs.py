@@ -13,7 +13,7 @@ import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.session import Session
-from workbench.app.training.preparing import DEFAULT_SPLIT, prepare_task
+from workbench.app.training.preparing import prepare_task
 from workbench.app.training.splitting import split_task
 from workbench.app.transfer import transfer_runs, transferring
 from workbench.app.transfer.relatedness import compare_task
@@ -24,6 +24,7 @@ from workbench.domain.recipes import JOINT
 from workbench.domain.relatedness import RelatednessRequest
 from workbench.domain.reports import Started, decode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunRecord, RunStatus
+from workbench.domain.splits import DEFAULT_SPLIT
 from workbench.domain.transfers import (
     CANDIDATE_LAYERS,
     RATE,

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Done, Failed, Job, Outcome
 from workbench.app.training.splitting import split_task
-from workbench.domain.splits import PARTS, Part, SplitPlan
+from workbench.domain.splits import DEFAULT_SPLIT, PARTS, Part, SplitPlan
 from workbench.ui.page import Context
 
 _SETS = ("category", "view", "expression")
@@ -33,7 +33,7 @@ class SplitDialog(QDialog):
         self._job: Job | None = None
         self._images = context.session.store.images.count()
         current = context.session.store.splits.current()
-        plan = current[1] if current is not None else SplitPlan()
+        plan = current[1] if current is not None else DEFAULT_SPLIT
         form = QFormLayout()
         form.setHorizontalSpacing(16)
         self.shares: dict[Part, QSpinBox] = {}

@@ -35,7 +35,7 @@ from PySide6.QtWidgets import (
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.errors import ValueRefused
-from workbench.domain.splits import Part
+from workbench.domain.splits import DEFAULT_SPLIT, Part
 from workbench.ui.look.icons import draw_icon, icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.parts.elided import ElidedLabel
@@ -422,8 +422,9 @@ class RecipeForm(QWidget):
         """How many images the split gives to each part; nothing where there is no split yet."""
         self._counts = dict(counts)
         linked = [f'<a href="{part}">{part} {n:,}</a>' for part, n in counts.items() if n]
-        none = self.tr("No split yet: 70 / 15 / 15 is drawn when a training starts.")
-        self.parts.setText(" &nbsp; ".join(linked) or none)
+        none = self.tr("No split yet: {shares} is drawn when a training starts.")
+        shares = DEFAULT_SPLIT.percentages
+        self.parts.setText(" &nbsp; ".join(linked) or none.format(shares=shares))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
