@@ -12,7 +12,7 @@ from workbench.app.training import choices
 from workbench.cli.command import run
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Parameter, Spec
-from workbench.domain.recipes import complete, parse_toml, put_setting, to_toml
+from workbench.domain.recipes import complete, parse_toml, to_toml, with_setting
 
 
 def recipe(**keys):
@@ -98,14 +98,16 @@ def test_parameters_know_their_bounds_and_types():
 
 
 def test_dotted_settings_gather_in_the_options():
-    partial = {"options": {"bss": {"k": 1}}}
+    given = {"options": {"bss": {"k": 1}}}
+    partial = given
     for setting in ("epochs=3", "options.l2-sp.alpha=0.1", "l2-sp.beta=2", "bss.k=2"):
-        put_setting(partial, setting)
+        partial = with_setting(partial, setting)
     assert partial == {
         "epochs": 3,
         "options": {"bss": {"k": 2}, "l2-sp": {"alpha": 0.1, "beta": 2}},
     }
     with pytest.raises(ValueRefused):
-        put_setting(partial, "a.b.c.d=1")
+        with_setting(partial, "a.b.c.d=1")
+    assert given == {"options": {"bss": {"k": 1}}}, "what was given stays as it is"
     whole = recipe(options=partial["options"], penalty="l2-sp")
     assert parse_toml(to_toml(whole), "t")["options"] == partial["options"]

@@ -7,8 +7,8 @@ FACTS = DataFacts(class_counts=(50,) * 6, validation=60)
 
 
 def draft(**chosen):
-    made = Draft({"target": "category", **chosen})
-    return made.advised_by(advise(FACTS, made.chosen))
+    made = Draft().with_values({"target": "category", **chosen})
+    return made.advised_by(advise(FACTS, made.sound))
 
 
 def test_advice_stands_until_it_is_overridden_and_comes_back_on_reset():
@@ -23,9 +23,9 @@ def test_advice_stands_until_it_is_overridden_and_comes_back_on_reset():
 
 
 def test_reasons_are_of_the_values_that_hold_and_of_what_speaks_against_a_chosen_one():
-    assert {"frozen", "head"} <= set(draft().reasons())
-    assert not {"frozen", "head"} & set(draft(frozen="fire2", head="linear").reasons())
-    twice = draft(sampling="balanced", class_weights="balanced").reasons()
+    assert {"frozen", "head"} <= set(draft().reasons)
+    assert not {"frozen", "head"} & set(draft(frozen="fire2", head="linear").reasons)
+    twice = draft(sampling="balanced", class_weights="balanced").reasons
     assert "twice" in twice["class_weights"]
 
 
@@ -39,23 +39,42 @@ def test_keys_without_advice_fall_back_to_the_recipe():
 
 
 def test_every_wrong_key_is_named_with_what_is_allowed():
-    errors = draft(epochs="many", batch=0, backbone="squeezenet1_0", frozen="fire5").errors()
+    errors = draft(epochs="many", batch=0, backbone="squeezenet1_0", frozen="fire5").errors
     assert set(errors) == {"epochs", "batch"}
     assert errors["batch"].allowed == "a whole number ≥ 1"
     assert "many" in errors["epochs"].sentence
-    assert draft().errors() == {}
+    assert draft().errors == {}
 
 
 def test_a_backbone_takes_away_a_stage_it_does_not_have():
-    assert draft(frozen="fire3").with_value("backbone", "resnet18").chosen.get("frozen") is None
+    assert "frozen" not in draft(frozen="fire3").with_value("backbone", "resnet18").chosen
     assert draft(frozen="all").with_value("backbone", "resnet18").chosen["frozen"] == "all"
     kept = draft(frozen="fire3").with_value("backbone", "squeezenet1_0")
     assert kept.chosen["frozen"] == "fire3"
 
 
+def test_a_refused_value_is_kept_until_it_is_replaced_and_gives_no_advice():
+    wrong = draft(batch="many", epochs=3)
+    assert (wrong.value("batch"), wrong.recipe.batch) == ("many", 32)
+    assert wrong.overridden("batch")
+    assert set(wrong.sound) == {"target", "epochs"}
+    assert wrong.partial() == {"target": "category", "epochs": 3, "batch": "many"}
+    assert Draft().with_values(wrong.partial()).refused.keys() == {"batch"}, "also from settings"
+    assert wrong.without("batch").partial() == {"target": "category", "epochs": 3}
+    right = wrong.with_value("batch", 8)
+    assert right.errors == {}
+    assert right.recipe.batch == 8
+
+
+def test_keys_that_do_not_go_together_give_no_advice_either():
+    wrong = draft(backbone="simpleconv3", start="imagenet")
+    assert wrong.value("start") == "imagenet"
+    assert set(wrong.sound) == {"target", "backbone"}
+
+
 def test_start_weights_a_backbone_does_not_have_are_refused():
-    assert "start" in draft(backbone="simpleconv3", start="imagenet").errors()
+    assert "start" in draft(backbone="simpleconv3", start="imagenet").errors
 
 
 def test_a_target_is_needed():
-    assert "target" in Draft({}).errors()
+    assert "target" in Draft().errors

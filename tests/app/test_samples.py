@@ -13,13 +13,14 @@ from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
-from workbench.app.training.preparing import advise, prepare, prepare_task
+from workbench.app.training.preparing import prepare, prepare_task
 from workbench.app.training.samples import collect
 from workbench.app.training.splitting import split
+from workbench.domain.advice import advise
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
-from workbench.domain.recipes import parse_toml
+from workbench.domain.recipes import check_keys, parse_toml
 from workbench.domain.reports import Note, decode_report
 from workbench.domain.runs import (
     LABELS_FILE,
@@ -188,7 +189,8 @@ def test_prepare_makes_the_missing_split_and_says_so(session: Session) -> None:
     assert {sample.part for sample in samples} == {"train", "validation", "test"}
     recipe = parse_toml((folder / RECIPE_FILE).read_text(), "recipe")
     assert recipe["epochs"] == 2
-    assert recipe["learning_rate"] == advise(session, FAST).values["learning_rate"]
+    advised = advise(facts_of(session.store, "category"), check_keys(FAST)).values
+    assert recipe["learning_rate"] == advised["learning_rate"]
     assert not list(session.store.runs_folder.glob("*.part"))
 
 

@@ -17,7 +17,7 @@ from PySide6.QtCore import QCoreApplication
 from real_input import DATA, cases, import_case, train_case
 
 from workbench.app.session import Session
-from workbench.domain.recipes import put_setting
+from workbench.domain.recipes import with_setting
 from workbench.storage.project import Project
 
 HEADS = ("linear", "bilinear", "compact-bilinear", "fusion")
@@ -38,7 +38,7 @@ def main() -> int:
     case = cases(options.data)["birds6"]
     more: dict[str, object] = {}
     for setting in options.set:
-        put_setting(more, setting)
+        more = with_setting(more, setting)
     seeds = range(options.first, options.first + options.seeds)
     means = {}
     with tempfile.TemporaryDirectory() as temporary:

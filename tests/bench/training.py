@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from workbench.domain.advice import DataFacts, advise
 from workbench.domain.backbones import backbone
-from workbench.domain.recipes import complete
+from workbench.domain.recipes import complete, partial_recipe
 from workbench.domain.runs import LabelList, RunLabels, Sample
 from workbench.learning.images.data import Images
 from workbench.learning.images.pixels import working_side
@@ -54,8 +54,8 @@ def prepared(
     crops = name == "simpleconv3"
     facts = DataFacts((IMAGES // 4,) * 4, crops=crops, shorter_side=60 if crops else 224)
     chosen = {"target": "category", "backbone": name, "start": "none", "precision": wanted}
-    advised = {k: v for k, v in advise(facts, {"backbone": name}).values.items() if k != "start"}
-    recipe = complete(chosen, advised)
+    advised = advise(facts, partial_recipe(backbone=name)).values
+    recipe = complete(chosen, advised.without("start"))
     labels = RunLabels(LabelList("category", ("a", "b", "c", "d"), (0, 1, 2, 3)))
     samples = tuple(
         Sample(image=i, hash="", path="", target=i % 4, part="train") for i in range(IMAGES)

@@ -14,7 +14,7 @@ from workbench.cli.command import run
 from workbench.cli.transfer import setting_of
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.advice import TransferFacts, advise_transfer
-from workbench.domain.recipes import put_setting
+from workbench.domain.recipes import with_setting
 
 FAST = [
     *("--set", "image_size=64"),
@@ -115,10 +115,10 @@ def test_the_closest_source_is_carried_over_and_the_candidates_vote(tmp_path, ca
 def test_advice_is_printed_as_settings_that_the_next_command_takes():
     for images, top1 in ((100, 0.3), (100, 0.95), (9000, 0.3), (9000, 0.95)):
         facts = TransferFacts("squeezenet1_1", images, 4, frozen_top1=top1, chance=0.25)
-        values = advise_transfer(facts).values
+        values = advise_transfer(facts).values.to_builtins()
         partial = {}
         for key, value in values.items():
-            put_setting(partial, f"{key}={setting_of(value)}")
+            partial = with_setting(partial, f"{key}={setting_of(value)}")
         assert partial == values
 
 

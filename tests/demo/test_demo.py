@@ -10,6 +10,7 @@ from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
 from workbench.app.session import Session
 from workbench.demo.demo import DemoSize, demo_task, through
 from workbench.domain.errors import KnownError
+from workbench.domain.recipes import partial_recipe
 from workbench.domain.reports import Note
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
@@ -17,7 +18,7 @@ from workbench.storage.project import Project
 SMALL = DemoSize(
     source_each=3,
     target_each=4,
-    recipe=(("backbone", "simpleconv3"), ("image_size", 48), ("epochs", 1), ("precision", "fp32")),
+    recipe=partial_recipe(backbone="simpleconv3", image_size=48, epochs=1, precision="fp32"),
 )
 
 

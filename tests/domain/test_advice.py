@@ -6,7 +6,7 @@ import pytest
 
 from workbench.domain.advice import DataFacts, advise
 from workbench.domain.backbones import BACKBONES
-from workbench.domain.recipes import complete
+from workbench.domain.recipes import complete, partial_recipe
 
 FEW = DataFacts((50,) * 6, validation=60)
 MANY = DataFacts((900,) * 6, validation=900)
@@ -16,34 +16,34 @@ MOUTHS = DataFacts((300, 40, 250, 200), validation=80, crops=True, shorter_side=
 @pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("facts", [FEW, MANY, MOUTHS])
 def test_advice_completes_a_recipe_for_every_backbone(name: str, facts: DataFacts) -> None:
-    advice = advise(facts, {"backbone": name})
+    advice = advise(facts, partial_recipe(backbone=name))
     recipe = complete({"target": "category", "backbone": name}, advice.values)
     assert recipe.backbone == name
     assert recipe.start == ("imagenet" if BACKBONES[name].weights else "none")
-    keys = {key for key, _ in advice.reasons}
+    keys = set(advice.reasons)
     assert keys <= set(advice.values)
-    assert all(sentence.endswith(".") for _, sentence in advice.reasons)
+    assert all(sentence.endswith(".") for sentence in advice.reasons.values())
 
 
 def test_small_mouths_get_the_small_network_and_large_images_a_pretrained_one() -> None:
-    assert advise(MOUTHS, {}).values["backbone"] == "simpleconv3"
-    assert advise(FEW, {}).values["backbone"] == "squeezenet1_1"
+    assert advise(MOUTHS).values["backbone"] == "simpleconv3"
+    assert advise(FEW).values["backbone"] == "squeezenet1_1"
 
 
 def test_unbalanced_classes_are_weighted() -> None:
-    assert advise(MOUTHS, {}).values["class_weights"] == "balanced"
-    assert "class_weights" not in advise(FEW, {}).values
+    assert advise(MOUTHS).values["class_weights"] == "balanced"
+    assert "class_weights" not in advise(FEW).values
 
 
 def test_many_images_unfreeze_the_early_stages() -> None:
-    assert advise(FEW, {}).values["frozen"] != "none"
-    assert advise(MANY, {}).values["frozen"] == "none"
+    assert advise(FEW).values["frozen"] != "none"
+    assert advise(MANY).values["frozen"] == "none"
 
 
 def test_the_fewer_images_the_more_stages_stay_frozen() -> None:
     stages = ("none", *BACKBONES["squeezenet1_0"].stage_names)
     depths = [
-        stages.index(str(advise(facts, {"backbone": "squeezenet1_0"}).values["frozen"]))
+        stages.index(str(advise(facts, partial_recipe(backbone="squeezenet1_0")).values["frozen"]))
         for facts in (DataFacts((100, 30)), DataFacts((100, 50)), DataFacts((900, 900)))
     ]
     assert depths == sorted(depths, reverse=True)
@@ -51,26 +51,28 @@ def test_the_fewer_images_the_more_stages_stay_frozen() -> None:
 
 
 def test_without_start_weights_everything_is_learned() -> None:
-    values = advise(FEW, {"backbone": "resnet18", "start": "none"}).values
+    values = advise(FEW, partial_recipe(backbone="resnet18", start="none")).values
     assert values["frozen"] == "none"
     assert complete({"target": "view", "backbone": "resnet18", "start": "none"}, values)
 
 
 def test_no_facts_give_advice_too() -> None:
-    assert advise(DataFacts(()), {}).values["backbone"] == "squeezenet1_1"
+    assert advise(DataFacts(())).values["backbone"] == "squeezenet1_1"
 
 
 def test_small_pretrained_networks_get_a_second_order_head() -> None:
-    assert advise(FEW, {"backbone": "squeezenet1_0"}).values["head"] == "compact-bilinear"
-    assert "head" not in advise(FEW, {"backbone": "resnet18"}).values
-    assert "head" not in advise(FEW, {"start": "none"}).values
+    assert (
+        advise(FEW, partial_recipe(backbone="squeezenet1_0")).values["head"] == "compact-bilinear"
+    )
+    assert "head" not in advise(FEW, partial_recipe(backbone="resnet18")).values
+    assert "head" not in advise(FEW, partial_recipe(start="none")).values
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 40, 90])
 @pytest.mark.parametrize("chosen", [{}, {"batch": 32}, {"batch": 4}])
 def test_few_images_are_seen_in_as_many_steps_as_many(count: int, chosen: dict[str, int]) -> None:
     values = {
-        **advise(DataFacts((count,) * 6), {"backbone": "resnet18", **chosen}).values,
+        **advise(DataFacts((count,) * 6), partial_recipe(backbone="resnet18", **chosen)).values,
         **chosen,
     }
     batch, epochs = values["batch"], values["epochs"]
@@ -87,46 +89,49 @@ def test_few_images_are_seen_in_as_many_steps_as_many(count: int, chosen: dict[s
 def test_the_rate_falls_with_the_batch_where_there_is_batch_normalisation(
     count: int, chosen: dict[str, int], share: float
 ) -> None:
-    usual = advise(FEW, {"backbone": "mobilenet_v2"}).values["learning_rate"]
-    advice = advise(DataFacts((count,) * 6), {"backbone": "mobilenet_v2", **chosen})
-    assert advice.values["learning_rate"] == pytest.approx(float(str(usual)) * share)
-    assert ("learning_rate" in dict(advice.reasons)) == (share < 1)
+    usual = advise(FEW, partial_recipe(backbone="mobilenet_v2")).values.with_defaults.learning_rate
+    advice = advise(DataFacts((count,) * 6), partial_recipe(backbone="mobilenet_v2", **chosen))
+    assert advice.values["learning_rate"] == pytest.approx(usual * share)
+    assert ("learning_rate" in advice.reasons) == (share < 1)
     for name in (name for name, known in BACKBONES.items() if not known.batch_norm):
-        own = {"backbone": name, "head": "linear"}
-        steady = advise(DataFacts((count,) * 6), {**own, **chosen}).values
+        own = partial_recipe(backbone=name, head="linear")
+        steady = advise(DataFacts((count,) * 6), own | partial_recipe(**chosen)).values
         assert steady["learning_rate"] == advise(FEW, own).values["learning_rate"]
 
 
 def test_many_images_and_unknown_ones_are_trained_for_the_usual_time() -> None:
     for facts in (FEW, MANY, DataFacts(())):
-        advice = advise(facts, {"backbone": "resnet18"})
+        advice = advise(facts, partial_recipe(backbone="resnet18"))
         assert (advice.values["epochs"], advice.values["batch"]) == (20, 32)
-        assert "epochs" not in dict(advice.reasons)
+        assert "epochs" not in advice.reasons
 
 
 def test_a_head_of_the_second_order_needs_no_more_epochs() -> None:
     few = DataFacts((3,) * 6)
-    assert advise(few, {"backbone": "squeezenet1_0"}).values["epochs"] == 20
-    assert advise(few, {"backbone": "resnet18", "head": "fusion"}).values["epochs"] == 20
-    linear = advise(few, {"backbone": "squeezenet1_0", "head": "linear"})
+    assert advise(few, partial_recipe(backbone="squeezenet1_0")).values["epochs"] == 20
+    assert advise(few, partial_recipe(backbone="resnet18", head="fusion")).values["epochs"] == 20
+    linear = advise(few, partial_recipe(backbone="squeezenet1_0", head="linear"))
     assert linear.values["epochs"] == 60
-    assert "epochs" in dict(linear.reasons)
+    assert "epochs" in linear.reasons
 
 
 def test_adamw_gets_a_tenth_of_the_rate_whatever_the_network() -> None:
     for name in BACKBONES:
         sgd, adamw = (
-            advise(FEW, {"backbone": name, "optimizer": which}) for which in ("sgd", "adamw")
+            advise(FEW, partial_recipe(backbone=name, optimizer=which))
+            for which in ("sgd", "adamw")
         )
-        tenth = float(str(sgd.values["learning_rate"])) / 10
+        tenth = sgd.values.with_defaults.learning_rate / 10
         assert adamw.values["learning_rate"] == pytest.approx(tenth)
-        assert "AdamW" in dict(adamw.reasons)["learning_rate"]
-    both = advise(FEW, {"optimizer": "adamw-then-sgd"})  # whose AdamW takes its share itself
-    assert both.values["learning_rate"] == advise(FEW, {}).values["learning_rate"]
+        assert "AdamW" in adamw.reasons["learning_rate"]
+    both = advise(
+        FEW, partial_recipe(optimizer="adamw-then-sgd")
+    )  # whose AdamW takes its share itself
+    assert both.values["learning_rate"] == advise(FEW).values["learning_rate"]
 
 
 def test_a_sum_of_two_losses_gets_half_the_rate() -> None:
-    plain = advise(FEW, {"backbone": "inception_v3"})
-    twice = advise(FEW, {"backbone": "inception_v3", "method": "at-cnn"})
-    assert twice.values["learning_rate"] == float(str(plain.values["learning_rate"])) / 2
-    assert "learning_rate" in dict(twice.reasons)
+    plain = advise(FEW, partial_recipe(backbone="inception_v3"))
+    twice = advise(FEW, partial_recipe(backbone="inception_v3", method="at-cnn"))
+    assert twice.values["learning_rate"] == plain.values.with_defaults.learning_rate / 2
+    assert "learning_rate" in twice.reasons

@@ -21,7 +21,7 @@ from workbench.domain.metrics import (
     confusion_matrix,
     top_k_accuracy,
 )
-from workbench.domain.recipes import KEYS, allowed, complete, parse_setting, to_toml
+from workbench.domain.recipes import KEYS, allowed, complete, parse_setting, parse_toml, to_toml
 from workbench.domain.splits import PARTS, Part, SplitPlan, stratified_split
 
 fractions = st.tuples(*(st.integers(0, 20),) * 4).filter(lambda f: f[0] > 0)
@@ -248,11 +248,7 @@ def test_what_a_person_sets_wins_over_advice(name, epochs, rate):
     asked = {"target": "category", "backbone": name, "start": "none", "epochs": epochs}
     recipe = complete(asked, {"epochs": 1000, "learning_rate": rate})
     assert (recipe.epochs, recipe.learning_rate, recipe.backbone) == (epochs, rate, name)
-    assert complete(parse_all(to_toml(recipe)), {}) == recipe
-
-
-def parse_all(text):
-    return dict(parse_setting(line) for line in text.splitlines() if line.strip())
+    assert complete(parse_toml(to_toml(recipe), "recipe.toml")) == recipe
 
 
 @pytest.mark.parametrize("text", ["epochs", "=3", " = 3"])

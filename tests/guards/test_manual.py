@@ -14,7 +14,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.clusters import CLUSTERINGS
 from workbench.domain.errors import ValueRefused
 from workbench.domain.formats import FORMATS
-from workbench.domain.recipes import KEYS, allowed, complete, put_setting
+from workbench.domain.recipes import KEYS, allowed, complete, with_setting
 from workbench.ui.dialogs.manual import MANUAL, manual_pages, slug
 from workbench.ui.window.rail import page_entries
 
@@ -148,8 +148,8 @@ def check_settings(settings):
     """Raise ValueRefused where a recipe does not take what `--set` gives."""
     keys = {"target": "category"}
     for setting in settings:
-        put_setting(keys, setting)
-    recipe = complete(keys, {})
+        keys = with_setting(keys, setting)
+    recipe = complete(keys)
     known = {spec.name: spec for spec in write_manual.specs()}
     for name in (recipe.method, recipe.head, *recipe.penalty.split("+")):
         assert name in known or name == "none", name

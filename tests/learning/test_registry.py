@@ -20,7 +20,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, ClusterRequest
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec
-from workbench.domain.recipes import allowed, complete
+from workbench.domain.recipes import allowed, complete, partial_recipe
 from workbench.domain.registry import Registry
 from workbench.domain.reports import Clustered, Finished, Report
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
@@ -84,7 +84,7 @@ def test_the_learning_program_lists_what_was_added(capsys: pytest.CaptureFixture
 def test_a_recipe_can_name_a_backbone_that_was_added() -> None:
     assert BACKBONE.name in allowed("backbone").split(", ")
     for count in (5, 50, 900):
-        advice = advise(DataFacts((count,) * 3), {"backbone": BACKBONE.name})
+        advice = advise(DataFacts((count,) * 3), partial_recipe(backbone=BACKBONE.name))
         recipe = complete({"target": "category", "backbone": BACKBONE.name}, advice.values)
         assert (recipe.start, recipe.image_size) == ("none", 32)
     body, features = build_body(BACKBONE.name)

@@ -11,7 +11,7 @@ import torch
 from tests.fixtures.run_folders import TINY, Chances, make_run, train, write_samples
 from tests.learning.test_training import assert_equal_weights
 from workbench.domain.advice import DataFacts, advise
-from workbench.domain.recipes import complete
+from workbench.domain.recipes import complete, partial_recipe
 from workbench.domain.reports import Epoch, Finished, Note, Paused
 from workbench.domain.runs import SAMPLES_FILE, decode_samples
 from workbench.learning.images.data import load_images
@@ -172,11 +172,11 @@ def test_kept_maps_show_the_repeated_images_in_turn(
 
 def test_advice_weighs_or_samples_but_not_both() -> None:
     uneven = DataFacts((300, 40))
-    assert advise(uneven, {}).values["class_weights"] == "balanced"
-    sampled = advise(uneven, {"sampling": "balanced"})
+    assert advise(uneven).values["class_weights"] == "balanced"
+    sampled = advise(uneven, partial_recipe(sampling="balanced"))
     assert sampled.values["class_weights"] == "none"
-    assert "class_weights" not in dict(sampled.reasons)
-    both = advise(uneven, {"sampling": "square-root", "class_weights": "balanced"})
-    assert "twice" in dict(both.reasons)["class_weights"]
+    assert "class_weights" not in sampled.reasons
+    both = advise(uneven, partial_recipe(sampling="square-root", class_weights="balanced"))
+    assert "twice" in both.reasons["class_weights"]
     keys = {"target": "category", "sampling": "square-root", "class_weights": "balanced"}
     assert complete(keys, both.values).class_weights == "balanced"  # it is allowed

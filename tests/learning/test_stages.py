@@ -12,7 +12,7 @@ from tests.fixtures.run_folders import CATEGORY, TINY, make_run, train
 from tests.learning.test_penalties import batch_of, value
 from workbench.domain.backbones import PRESETS, StageRule, backbone, frozen_stages, preset
 from workbench.domain.errors import ValueRefused
-from workbench.domain.recipes import complete, parse_toml, put_setting, to_toml
+from workbench.domain.recipes import complete, parse_toml, to_toml, with_setting
 from workbench.domain.runs import START_FILE, WEIGHTS_FILE, RunLabels
 from workbench.learning.methods import METHODS, Setup
 from workbench.learning.networks.models import build_network, weights_of
@@ -33,9 +33,8 @@ def test_rules_are_written_read_and_set_one_by_one() -> None:
         "conv3",
     )
     assert complete(parse_toml(to_toml(recipe), "t"), {}) == recipe
-    partial: dict[str, object] = {}
-    put_setting(partial, "stages.conv2.rate=0.5")
-    put_setting(partial, "stages.conv2.frozen=false")
+    partial = with_setting({}, "stages.conv2.rate=0.5")
+    partial = with_setting(partial, "stages.conv2.frozen=false")
     assert complete({**TINY, **partial}, {}).stages == recipe.stages
 
 

@@ -12,7 +12,7 @@ import torch
 from tests.fixtures.run_folders import CATEGORY, TINY, VIEW, make_run, train
 from workbench.domain.advice import DataFacts, advise
 from workbench.domain.errors import ValueRefused
-from workbench.domain.recipes import Recipe, complete
+from workbench.domain.recipes import Recipe, check_keys, complete, partial_recipe
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import ModelCard, RunLabels
 from workbench.learning.evaluation.scores import Scorer
@@ -90,13 +90,14 @@ def test_five_crops_need_a_larger_square_which_advice_gives() -> None:
         complete(five, {})
     with pytest.raises(ValueRefused, match="test_crops"):
         complete({**five, "test_resize": 32}, {})
-    advice = advise(DataFacts((50, 50)), five)
+    advice = advise(DataFacts((50, 50)), check_keys(five))
     assert complete(five, advice.values).test_resize == 60  # simpleconv3's own is large enough
     larger = {**five, "backbone": "resnet18", "image_size": 224}
-    advice = advise(DataFacts((50, 50)), larger)
+    advice = advise(DataFacts((50, 50)), check_keys(larger))
     assert complete(larger, advice.values).test_resize == 256
-    assert "test_resize" in dict(advice.reasons)
-    assert "test_resize" not in advise(DataFacts((50, 50)), {"backbone": "resnet18"}).values
+    assert "test_resize" in advice.reasons
+    plain = advise(DataFacts((50, 50)), partial_recipe(backbone="resnet18"))
+    assert "test_resize" not in plain.values
 
 
 def test_a_run_keeps_how_it_is_scored_and_validates_by_its_centre(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tests.fixtures import additions
 from tests.fixtures.page_host import PageHost
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.training import choices
+from workbench.domain.backbones import StageRule
 from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunStatus
 from workbench.ui.pages.train.page import TrainPage
@@ -138,18 +139,18 @@ def test_single_stages_are_set_in_the_table_and_by_presets(qtbot, page):
     assert stages[0] == "conv1"
     assert table.frozen["fire5"].isChecked()
     table.frozen["fire5"].click()
-    assert desk.draft.value("stages") == {"fire5": {"frozen": False}}
+    assert desk.draft.recipe.stages == {"fire5": StageRule(frozen=False)}
     table.new["fire9"].click()
-    assert desk.draft.value("stages")["fire9"] == {"start": "new", "frozen": False}
+    assert desk.draft.recipe.stages["fire9"] == StageRule(start="new", frozen=False)
     rate = table.numbers["fire8", "rate"]
     rate.setFocus()
     qtbot.keyClicks(rate, "0,5")
-    assert desk.draft.value("stages")["fire8"] == {"rate": 0.5}
+    assert desk.draft.recipe.stages["fire8"] == StageRule(rate=0.5)
     rate.clear()
     qtbot.keyClicks(rate, "-1")
     assert "stages.fire8.rate" in table.error.text()
     table.presets.activated.emit(table.presets.findData("slower-below"))
-    assert desk.draft.value("stages")["fire8"]["rate"] == 0.7
+    assert desk.draft.recipe.stages["fire8"].rate == 0.7
     table.presets.activated.emit(table.presets.findData("plain"))
     assert not desk.draft.overridden("stages")
     desk.edit("stages", {"fire9": {"rate": 2.0}})

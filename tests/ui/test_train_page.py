@@ -1,7 +1,11 @@
-"""The Train page: advice filled in, overridden and mended; a real training watched to its end."""
+"""The Train page: advice filled in and overridden; a real training watched to its end."""
+
+import statistics
+import time
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from tests.fixtures.finished_runs import make_run
 from tests.fixtures.page_host import PageHost
@@ -9,9 +13,11 @@ from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.session import Session
 from workbench.app.weights import weights_path
 from workbench.domain.backbones import backbone
+from workbench.domain.changes import Changes
 from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
+from workbench.ui.look.theme import apply_theme
 from workbench.ui.pages.train.page import TrainPage
 from workbench.ui.pages.train.preflight import DELAY_MS
 from workbench.ui.parts.recipe.form import StageRow
@@ -277,3 +283,59 @@ def test_without_labels_the_page_says_what_to_do(qtbot, tmp_path, qapp):
     made.closing()
     host.close()
     session.close()
+
+
+def type_or_choose(qtbot, field, turn):
+    """Edit a field as a person does: by a key, a click or a choice, another one each turn."""
+    if isinstance(field.editor, QCheckBox):
+        field.editor.click()
+    elif isinstance(field.editor, QComboBox):
+        field.editor.setCurrentIndex(turn % 2)
+        field.editor.textActivated.emit(field.editor.currentText())
+    else:
+        field.editor.setFocus()
+        field.editor.selectAll()
+        qtbot.keyClicks(field.editor, "78"[turn % 2])
+
+
+KEYS = ("epochs", "batch", "learning_rate", "image_size", "optimizer", "sampling", "flip")
+
+
+def test_an_edit_of_a_field_costs_less_than_20_ms_of_cpu(qtbot, qapp, page):
+    apply_theme(qapp, "light")
+    page.unfold.setChecked(True)
+    qtbot.waitUntil(lambda: bool(page.more.methods.ticks), timeout=WAIT)
+    spent = {key: [] for key in KEYS}
+    for turn in range(14):
+        for key in KEYS:
+            before = time.process_time()
+            type_or_choose(qtbot, page.more.fields[key], turn)
+            qapp.processEvents()  # layout and painting
+            spent[key].append(time.process_time() - before)
+    medians = {key: 1000 * statistics.median(times[4:]) for key, times in spent.items()}
+    assert max(medians.values()) < 20, medians
+    assert page.desk.draft.value("batch") == 8
+    assert page.desk.draft.value("learning_rate") == 8.0
+    assert "image_size" in page.desk.errors()
+    assert page.more.fields["learning_rate"].back.toolTip() == "Back to the advised 0.0005"
+
+
+def test_advice_follows_labels_that_change_while_the_page_is_open(page, session):
+    assert not page.more.fields["class_weights"].editor.toolTip().startswith("The largest")
+    ids = session.store.images.ids()
+    with session.edit("Fewer labels"):
+        session.store.labels.assign(ids[ids % 3 == 0][2:], "category", None)
+    page.desk.edit("epochs", 3)
+    assert page.desk.draft.value("class_weights") == "balanced"
+    assert page.more.fields["class_weights"].editor.toolTip().startswith("The largest")
+
+
+def test_runs_that_come_and_train_are_followed_while_the_page_is_open(page, session):
+    assert page.desk.start_runs() == []
+    assert page.desk.can_try()
+    images = list(session.store.images.ids())[:30]
+    for name, status in (("done", "finished"), ("busy", "running")):
+        make_run(session.store, images, name, status=status, backbone="squeezenet1_1")
+        session.announce(Changes(runs=frozenset({name})))
+    assert page.desk.start_runs() == [("done", "done")]
+    assert not page.desk.can_try()

@@ -23,7 +23,7 @@ from workbench.cli.command import (
 from workbench.cli.progress import carry_out, watch
 from workbench.cli.runs import run_with_scores, say_run
 from workbench.domain.errors import ValueRefused
-from workbench.domain.recipes import parse_toml, put_setting
+from workbench.domain.recipes import UncheckedKeys, parse_toml, with_setting
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, SplitPlan
 from workbench.files import read_regular
@@ -108,12 +108,10 @@ def train_command(
 
 
 def _prepared(session: Session, recipe: Path | None, settings: tuple[str, ...], name: str) -> str:
-    partial: dict[str, object] = {}
-    if recipe is not None:
-        partial.update(parse_toml(text_of(recipe), str(recipe)))
+    given: UncheckedKeys = parse_toml(text_of(recipe), str(recipe)) if recipe is not None else {}
     for setting in settings:
-        put_setting(partial, setting)
-    return prepare(session, partial, name=name).id
+        given = with_setting(given, setting)
+    return prepare(session, given, name=name).id
 
 
 def _say_folder(session: Session, run_id: str, out: Output) -> Result:

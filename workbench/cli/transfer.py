@@ -22,7 +22,7 @@ from workbench.cli.runs import run_with_scores
 from workbench.cli.train import train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import put_setting
+from workbench.domain.recipes import with_setting
 from workbench.domain.relatedness import (
     RelatednessRequest,
     SourceRelatedness,
@@ -319,7 +319,7 @@ def _start(start: str) -> str:
 def _settings(given: tuple[str, ...]) -> dict[str, Value]:
     found: dict[str, Any] = {}
     for setting in given:
-        put_setting(found, setting)
+        found = with_setting(found, setting)
     for key in transferring.OURS:
         if key in found:
             raise ValueRefused("--set", f"{key}={found[key]}", f"all keys but {key}, set here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from workbench.app.training.training import training_task
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin
+from workbench.domain.recipes import JOINT, NO_KEYS, PartialRecipe, partial_recipe
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Explained
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
@@ -201,18 +202,18 @@ TARGET_EACH = 15
 
 # One recipe for all runs; transfer and scratch differ in their start alone, and in what belongs to
 # it: fresh weights are learned at the rate that the new head of a transferred network has anyway.
-RECIPE: dict[str, object] = {
-    "target": "category+view",
-    "backbone": "resnet18",
-    "image_size": 64,
-    "crop_scale": 0.75,
-    "frozen": "none",
-    "precision": "auto",
-}
-SOURCE = {"start": "none", "epochs": 8, "batch": 32, "learning_rate": 0.05, "head_factor": 1.0}
-TARGET: dict[str, object] = {"epochs": 24, "batch": 16}
-TRANSFER = {"learning_rate": 0.005, "head_factor": 4.0}
-SCRATCH = {"start": "none", "learning_rate": 0.02, "head_factor": 1.0}
+RECIPE = partial_recipe(
+    target=JOINT,
+    backbone="resnet18",
+    image_size=64,
+    crop_scale=0.75,
+    frozen="none",
+    precision="auto",
+)
+SOURCE = partial_recipe(start="none", epochs=8, batch=32, learning_rate=0.05, head_factor=1.0)
+TARGET = partial_recipe(epochs=24, batch=16)
+TRANSFER = partial_recipe(learning_rate=0.005, head_factor=4.0)
+SCRATCH = partial_recipe(start="none", learning_rate=0.02, head_factor=1.0)
 
 Steps = Generator[object | None, None, Any]
 
@@ -223,7 +224,7 @@ class DemoSize:
 
     source_each: int = SOURCE_EACH
     target_each: int = TARGET_EACH
-    recipe: tuple[tuple[str, object], ...] = ()  # keys that override every run's
+    recipe: PartialRecipe = NO_KEYS  # keys that override every run's
 
 
 @dataclass(frozen=True)
@@ -294,7 +295,7 @@ def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None
         yield from through(import_task(session, places, by_folder))
         split(session, SplitPlan(0.8, 0.1, 0.1, seed=0))
         yield Note(text="Learning the source: eight bodies in four views.")
-        run = yield from _train(session, {**RECIPE, **SOURCE, **dict(size.recipe)}, "source")
+        run = yield from _train(session, RECIPE | SOURCE | size.recipe, "source")
         return session.store.runs_folder / run.id / WEIGHTS_FILE
 
 
@@ -303,17 +304,17 @@ def _one_seed(
 ) -> Generator[object | None, None, Pair]:
     """Split the target by `seed`, then train it twice: from the source's weights and from none."""
     split(session, SplitPlan(0.4, 0.1, 0.5, seed=seed))
-    common = {**RECIPE, **TARGET, "seed": seed, **dict(size.recipe)}
+    common = RECIPE | TARGET | partial_recipe(seed=seed) | size.recipe
     yield Note(text=f"Seed {seed}: the target from the source's weights.")
-    start = {"start": f"file:{weights}"}
-    transfer = yield from _train(session, {**common, **TRANSFER, **start}, f"transfer, seed {seed}")
+    carried = common | TRANSFER | partial_recipe(start=f"file:{weights}")
+    transfer = yield from _train(session, carried, f"transfer, seed {seed}")
     yield Note(text=f"Seed {seed}: the target from scratch.")
-    scratch = yield from _train(session, {**common, **SCRATCH}, f"from scratch, seed {seed}")
+    scratch = yield from _train(session, common | SCRATCH, f"from scratch, seed {seed}")
     return Pair(seed, transfer, scratch)
 
 
 def _train(
-    session: Session, recipe: Mapping[str, object], name: str
+    session: Session, recipe: PartialRecipe, name: str
 ) -> Generator[object | None, None, RunRecord]:
     run = prepare(session, recipe, name=name)
     yield from through(training_task(session, run.id))

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workbench.domain.backbones import (
-    BACKBONES,
     DEFAULT_BACKBONE,
     SMALL_CROP_BACKBONE,
     Backbone,
+    StageRule,
     backbone,
 )
-from workbench.domain.recipes import ADAMW_SHARE
+from workbench.domain.recipes import (
+    ADAMW_SHARE,
+    NO_KEYS,
+    PartialRecipe,
+    RecipeValues,
+    check_keys,
+    partial_recipe,
+)
 
 FEW = 40  # training images of the rarest class under which most stages stay frozen
 LARGE = 400  # training images per class from which none does
@@ -54,120 +61,140 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Advice:
-    """Recipe keys with their advised values, and one sentence of reason for each that matters."""
+    """Advised recipe keys, and by key the reason in a sentence for those that need one."""
 
-    values: Mapping[str, object]
-    reasons: tuple[tuple[str, str], ...]
+    values: PartialRecipe = NO_KEYS
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def __or__(self, later: Advice) -> Advice:
+        """Both together; where both advise a key or give its reason, `later` holds."""
+        return Advice(self.values | later.values, {**self.reasons, **later.reasons})
 
 
-def advise(facts: DataFacts, chosen: Mapping[str, object]) -> Advice:
+NO_ADVICE = Advice()
+
+
+def advise(facts: DataFacts, chosen: PartialRecipe = NO_KEYS) -> Advice:
     """The recipe keys an expert would set for `facts`, given what is `chosen` already."""
-    values: dict[str, object] = {}
-    reasons: list[tuple[str, str]] = []
-    small_crops = facts.crops and facts.shorter_side <= SMALL_SIDE
-    default = SMALL_CROP_BACKBONE if small_crops else DEFAULT_BACKBONE
-    name = str(chosen.get("backbone", default))
-    values["backbone"] = name
-    known = BACKBONES.get(name, backbone(DEFAULT_BACKBONE))  # `complete` refuses an unknown name
-    default_start = "imagenet" if known.weights else "none"
-    from_scratch = chosen.get("start", default_start) == "none"
-    if known.input_size != 224:
-        values["image_size"] = known.input_size
+    known = _network(facts, chosen)
+    advice = _size(known) | _start(facts, known, chosen)
+    held = (advice.values | chosen).with_defaults
+    return advice | _rate(advice, held) | _crops(held) | _balance(facts, chosen)
+
+
+def _network(facts: DataFacts, chosen: PartialRecipe) -> Backbone:
+    if "backbone" in chosen:
+        return backbone(chosen.with_defaults.backbone)
+    small = facts.crops and facts.shorter_side <= SMALL_SIDE
+    return backbone(SMALL_CROP_BACKBONE if small else DEFAULT_BACKBONE)
+
+
+def _size(known: Backbone) -> Advice:
+    advice = Advice(partial_recipe(backbone=known.name))
+    if known.input_size == NO_KEYS.with_defaults.image_size:
+        return advice
+    return advice | Advice(partial_recipe(image_size=known.input_size))
+
+
+def _start(facts: DataFacts, known: Backbone, chosen: PartialRecipe) -> Advice:
+    """Everything that depends on the weights which a training starts from."""
     if known.recipe:
-        values.update(known.recipe)
-        reasons.extend(known.reasons)
-    elif from_scratch:
-        _scratch(values, reasons)
-    else:
-        if known.head:
-            values["head"] = known.head
-            reasons.append(("head", "Products of features tell look-alikes apart."))
-        _transfer(facts, known, chosen, values, reasons)
-    if chosen.get("optimizer") == "adamw":
-        _calmer(values, reasons)
-    if "five" in str(chosen.get("test_crops")):
-        _room_for_crops(chosen, values, reasons)
-    _balance(facts, chosen, values, reasons)
-    return Advice(values, tuple(reasons))
+        return Advice(check_keys(known.recipe), dict(known.reasons))
+    given = (
+        chosen.with_defaults.start if "start" in chosen else "imagenet" if known.weights else "none"
+    )
+    if given == "none":
+        return _scratch()
+    advice = _transfer(chosen) | _head(known)
+    held = (advice.values | chosen).with_defaults
+    length = _length(
+        facts, known, advice.values.with_defaults.learning_rate, held, "batch" in chosen
+    )
+    return advice | length | _depth(facts, known)
 
 
-def _calmer(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
-    values["learning_rate"] = float(str(values["learning_rate"])) * ADAMW_SHARE
-    words = "AdamW's steps do not shrink with the gradient: a tenth of SGD's rate is enough."
-    reasons[:] = [reason for reason in reasons if reason[0] != "learning_rate"]
-    reasons.append(("learning_rate", words))
+def _rate(advice: Advice, held: RecipeValues) -> Advice:
+    """AdamW's share of the rate that is advised for SGD."""
+    if held.optimizer != "adamw":
+        return NO_ADVICE
+    return Advice(
+        partial_recipe(learning_rate=advice.values.with_defaults.learning_rate * ADAMW_SHARE),
+        {
+            "learning_rate": (
+                "AdamW's steps do not shrink with the gradient: a tenth of SGD's rate is enough."
+            )
+        },
+    )
 
 
-def _balance(
-    facts: DataFacts,
-    chosen: Mapping[str, object],
-    values: dict[str, object],
-    reasons: list[tuple[str, str]],
-) -> None:
-    if chosen.get("sampling", "plain") != "plain":
-        values["class_weights"] = "none"
-        if chosen.get("class_weights") == "balanced":
-            reasons.append(("class_weights", TWICE))
-    elif facts.imbalance >= UNBALANCED:
-        values["class_weights"] = "balanced"
-        reasons.append(
-            ("class_weights", f"The largest class has {facts.imbalance:.0f} × the smallest.")
-        )
+def _balance(facts: DataFacts, chosen: PartialRecipe) -> Advice:
+    if chosen.with_defaults.sampling != "plain":
+        twice = chosen.with_defaults.class_weights == "balanced"
+        reasons = {"class_weights": TWICE} if twice else {}
+        return Advice(partial_recipe(class_weights="none"), reasons)
+    if facts.imbalance < UNBALANCED:
+        return NO_ADVICE
+    return Advice(
+        partial_recipe(class_weights="balanced"),
+        {"class_weights": f"The largest class has {facts.imbalance:.0f} × the smallest."},
+    )
 
 
-def _transfer(
-    facts: DataFacts,
-    known: Backbone,
-    chosen: Mapping[str, object],
-    values: dict[str, object],
-    reasons: list[tuple[str, str]],
-) -> None:
-    values.update(start="imagenet", learning_rate=0.005)
-    if chosen.get("method") in TWO_LOSSES:
-        values["learning_rate"] = 0.0025
-        reasons.append(("learning_rate", "Its loss is a sum of two, so half the rate is enough."))
-    _length(facts, known, chosen, values, reasons)
-    frozen = known.advised_frozen
+def _transfer(chosen: PartialRecipe) -> Advice:
+    advice = Advice(partial_recipe(start="imagenet", learning_rate=0.005))
+    if chosen.with_defaults.method not in TWO_LOSSES:
+        return advice
+    return advice | Advice(
+        partial_recipe(learning_rate=0.0025),
+        {"learning_rate": "Its loss is a sum of two, so half the rate is enough."},
+    )
+
+
+def _head(known: Backbone) -> Advice:
+    if not known.head:
+        return NO_ADVICE
+    return Advice(
+        partial_recipe(head=known.head), {"head": "Products of features tell look-alikes apart."}
+    )
+
+
+def _depth(facts: DataFacts, known: Backbone) -> Advice:
+    """How much of a pretrained network keeps its weights."""
     per_class = facts.train / max(1, len(facts.class_counts))
     rarest = min((count for count in facts.class_counts if count), default=0)
     if per_class >= LARGE:
         frozen = "none"
-        reasons.append(("frozen", f"{per_class:.0f} images per class are enough to tune all."))
+        reason = f"{per_class:.0f} images per class are enough to tune all."
     elif rarest < FEW and known.frozen_with_few:
         frozen = known.frozen_with_few
-        reasons.append(
-            ("frozen", f"With {rarest} images of the rarest class most stages stay as they are.")
-        )
+        reason = f"With {rarest} images of the rarest class most stages stay as they are."
     else:
-        reasons.append(
-            ("frozen", f"With {per_class:.0f} images per class the early stages stay as they are.")
-        )
-    values["frozen"] = frozen
+        frozen = known.advised_frozen
+        reason = f"With {per_class:.0f} images per class the early stages stay as they are."
+    return Advice(partial_recipe(frozen=frozen), {"frozen": reason})
 
 
 def _length(
-    facts: DataFacts,
-    known: Backbone,
-    chosen: Mapping[str, object],
-    values: dict[str, object],
-    reasons: list[tuple[str, str]],
-) -> None:
-    """Epochs and batch: few images make few steps an epoch, in which a new linear head learns
-    nothing. A head of the second order gains nothing by more of them."""
-    values.update(epochs=EPOCHS, batch=SMALL_BATCHES[-1][0])
-    if chosen.get("head", values.get("head")) in QUICK_HEADS:
-        return
-    own = chosen.get("batch")
-    size = own if isinstance(own, int) and own > 0 else None
+    facts: DataFacts, known: Backbone, rate: float, held: RecipeValues, own_batch: bool
+) -> Advice:
+    """Epochs and batch, and the rate where it falls with the batch.
+
+    Few images make few steps an epoch, in which a new linear head learns nothing. A second-order
+    head gains nothing by more of them.
+    """
+    usual = Advice(partial_recipe(epochs=EPOCHS, batch=SMALL_BATCHES[-1][0]))
+    if held.head in QUICK_HEADS:
+        return usual
+    size = held.batch if own_batch else None
     epochs, batch, share = length_of(known, facts.train, size)
-    values.update(epochs=epochs, batch=batch)
+    advice = Advice(partial_recipe(epochs=epochs, batch=batch))
     if share < 1:
-        values["learning_rate"] = float(str(values["learning_rate"])) * share
         words = "Small batches upset batch normalisation: the rate falls with the batch."
-        reasons.append(("learning_rate", words))
+        advice |= Advice(partial_recipe(learning_rate=rate * share), {"learning_rate": words})
     if epochs > EPOCHS and facts.train:
-        said = f"{facts.train} images make few steps an epoch: {epochs} epochs, not {EPOCHS}."
-        reasons.append(("epochs", said))
+        words = f"{facts.train} images make few steps an epoch: {epochs} epochs, not {EPOCHS}."
+        advice |= Advice(reasons={"epochs": words})
+    return advice
 
 
 def length_of(known: Backbone, images: int, own: int | None = None) -> tuple[int, int, float]:
@@ -183,19 +210,20 @@ def length_of(known: Backbone, images: int, own: int | None = None) -> tuple[int
     return epochs, batch, share
 
 
-def _room_for_crops(
-    chosen: Mapping[str, object], values: dict[str, object], reasons: list[tuple[str, str]]
-) -> None:
-    size = chosen.get("image_size", values.get("image_size", 224))
-    side = chosen.get("test_resize", values.get("test_resize", 0))
-    if isinstance(size, int) and isinstance(side, int) and side <= size:
-        values["test_resize"] = round(size * TEST_MARGIN)
-        reasons.append(("test_resize", "Five crops are cut from a square that is larger."))
+def _crops(held: RecipeValues) -> Advice:
+    if "five" not in held.test_crops or held.test_resize > held.image_size:
+        return NO_ADVICE
+    return Advice(
+        partial_recipe(test_resize=round(held.image_size * TEST_MARGIN)),
+        {"test_resize": "Five crops are cut from a square that is larger."},
+    )
 
 
-def _scratch(values: dict[str, object], reasons: list[tuple[str, str]]) -> None:
-    values.update(start="none", frozen="none", learning_rate=0.02, head_factor=1.0, epochs=60)
-    reasons.append(("epochs", "Without start weights every layer is learned: three times longer."))
+def _scratch() -> Advice:
+    return Advice(
+        partial_recipe(start="none", frozen="none", learning_rate=0.02, head_factor=1.0, epochs=60),
+        {"epochs": "Without start weights every layer is learned: three times longer."},
+    )
 
 
 CLOSE_GAP = 0.05  # accuracy that fine-tuning may add to a frozen start which counts as similar
@@ -254,9 +282,8 @@ def advise_transfer(facts: TransferFacts) -> Advice:
         (False, True): _small_similar,
         (False, False): _small_different,
     }
-    values, reasons = rows[facts.large, facts.similar](facts)
-    of_sgd = {"optimizer": "sgd"}  # the rows' rates and momenta are
-    return Advice({**of_sgd, **values}, (("row", _row(facts)), *reasons.items()))
+    of_sgd = partial_recipe(optimizer="sgd")  # the rows' rates and momenta are SGD's
+    return Advice(of_sgd, {"row": _row(facts)}) | rows[facts.large, facts.similar](facts)
 
 
 def _row(facts: TransferFacts) -> str:
@@ -274,18 +301,15 @@ def _row(facts: TransferFacts) -> str:
     )
 
 
-Row = tuple[Mapping[str, object], dict[str, str]]
-
-
-def _large_similar(facts: TransferFacts) -> Row:
-    return (
-        {
-            "frozen": "none",
-            "learning_rate": 0.002,
-            "momentum": 0.8,
-            "penalty": "none",
-            "weight_decay": 1e-5,
-        },
+def _large_similar(facts: TransferFacts) -> Advice:
+    return Advice(
+        partial_recipe(
+            frozen="none",
+            learning_rate=0.002,
+            momentum=0.8,
+            penalty="none",
+            weight_decay=1e-5,
+        ),
         {
             "frozen": "There are images enough to tune every weight.",
             "learning_rate": "The weights are near where they should be: small steps.",
@@ -295,20 +319,20 @@ def _large_similar(facts: TransferFacts) -> Row:
     )
 
 
-def _large_different(facts: TransferFacts) -> Row:
+def _large_different(facts: TransferFacts) -> Advice:
     upper = backbone(facts.backbone).stage_names[-2:]
-    return (
-        {
-            "frozen": "none",
-            "stages": {stage: {"start": "new"} for stage in upper},
-            "learning_rate": 0.02,
-            "momentum": 0.95,
-            "penalty": "none",
-            "schedule": "step",
-            "step_epochs": EPOCHS,
-            "step_factor": 0.1,
-            "epochs": 3 * EPOCHS // 2,
-        },
+    return Advice(
+        partial_recipe(
+            frozen="none",
+            stages={stage: StageRule(start="new") for stage in upper},
+            learning_rate=0.02,
+            momentum=0.95,
+            penalty="none",
+            schedule="step",
+            step_epochs=EPOCHS,
+            step_factor=0.1,
+            epochs=3 * EPOCHS // 2,
+        ),
         {
             "stages": f"The upper stages ({', '.join(upper)}) are the most particular: anew.",
             "learning_rate": "The weights have far to go: large steps.",
@@ -320,15 +344,15 @@ def _large_different(facts: TransferFacts) -> Row:
     )
 
 
-def _small_similar(facts: TransferFacts) -> Row:
+def _small_similar(facts: TransferFacts) -> Advice:
     _, share = facts.length
-    return (
-        {
-            "learning_rate": 0.002 * share,
-            "momentum": 0.8,
-            "penalty": "l2-sp+bss",
-            "schedule": "one-cycle",
-        },
+    return Advice(
+        partial_recipe(
+            learning_rate=0.002 * share,
+            momentum=0.8,
+            penalty="l2-sp+bss",
+            schedule="one-cycle",
+        ),
         {
             "learning_rate": "The weights need not move far, and few images would mislead them.",
             "momentum": "Little momentum keeps them near the start.",
@@ -340,22 +364,22 @@ def _small_similar(facts: TransferFacts) -> Row:
     )
 
 
-def _small_different(facts: TransferFacts) -> Row:
+def _small_different(facts: TransferFacts) -> Advice:
     stages = backbone(facts.backbone).stage_names
     lower = stages[max(1, len(stages) // 2 - 1)]
     epochs, share = facts.length
-    return (
-        {
-            "frozen": stages[0],
-            "learning_rate": 0.01 * share,
-            "momentum": 0.9,
-            "schedule": "step",
-            "step_epochs": epochs // 4,
-            "step_factor": 0.3,
-            "epochs": epochs,
-            "penalty": "l2-sp",
-            "options": {"l2-sp": {"up_to": lower}},
-        },
+    return Advice(
+        partial_recipe(
+            frozen=stages[0],
+            learning_rate=0.01 * share,
+            momentum=0.9,
+            schedule="step",
+            step_epochs=epochs // 4,
+            step_factor=0.3,
+            epochs=epochs,
+            penalty="l2-sp",
+            options={"l2-sp": {"up_to": lower}},
+        ),
         {
             "source": (
                 "Look for a closer source first, or learn one in between: that helps more than any "

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.values import allowed_words, checked
 
 ONE_LABEL = "one label"  # something that a method may need: labels that exclude each other
 
@@ -34,31 +37,23 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def check(self, owner: str, value: object) -> Value:
         """`value` in the parameter's type; raises ValueRefused naming `owner`.`name`."""
-        kind = type(self.default)
-        if kind is float and type(value) is int:
-            value = float(value)
-        inside = type(value) is kind
-        if inside and isinstance(value, int | float) and not isinstance(value, bool):
-            inside = (self.low is None or value >= self.low) and (
-                self.high is None or value <= self.high
-            )
-        if not inside or (self.choices and value not in self.choices):
-            raise ValueRefused(f"options.{owner}.{self.name}", value, self.allowed())
-        return value  # type: ignore[return-value]
+        found: Value = checked(f"options.{owner}.{self.name}", value, self._type, self.allowed())
+        return found
 
     def allowed(self) -> str:
         """What it takes, in words for a person."""
+        return allowed_words(self._type)
+
+    @property
+    def _type(self) -> Any:
+        """The type of a value, with the parameter's choices or bounds."""
         if self.choices:
-            return ", ".join(self.choices)
-        kinds: dict[type, str] = {
-            bool: "true or false",
-            int: "a whole number",
-            float: "a number",
-            str: "text",
-        }
-        pairs = (("≥", self.low), ("≤", self.high))
-        bounds = " and ".join(f"{sign} {bound:g}" for sign, bound in pairs if bound is not None)
-        return kinds[type(self.default)] + (f" {bounds}" if bounds else "")
+            return Literal[self.choices]
+        kind = type(self.default)
+        if kind not in (int, float):
+            return kind
+        low, high = (None if bound is None else kind(bound) for bound in (self.low, self.high))
+        return Annotated[kind, Meta(ge=low, le=high)]
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

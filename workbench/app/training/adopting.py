@@ -110,7 +110,7 @@ def _read(folder: Path) -> _Found:
             ) from error
 
     try:
-        recipe = complete(parse_toml(of(RECIPE_FILE).decode(), RECIPE_FILE), {})
+        recipe = complete(parse_toml(of(RECIPE_FILE).decode(), RECIPE_FILE))
         labels = msgspec.json.decode(of(LABELS_FILE), type=RunLabels)
         samples = decode_samples(of(SAMPLES_FILE))
         reports = [decode_report(line) for line in of(REPORTS_FILE).splitlines()]

@@ -20,14 +20,22 @@ from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import SampleSet, collect, ready_made
 from workbench.app.training.splitting import draw, put_split
 from workbench.app.training.starts import put_start, start_of, whole_start
-from workbench.domain.advice import TWICE, Advice, DataFacts
-from workbench.domain.advice import advise as advise_for
+from workbench.domain.advice import TWICE, DataFacts, advise
 from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec
-from workbench.domain.recipes import JOINT, Recipe, complete, to_toml
+from workbench.domain.recipes import (
+    JOINT,
+    PartialRecipe,
+    Recipe,
+    UncheckedKeys,
+    check_keys,
+    target_of,
+    to_toml,
+    whole,
+)
 from workbench.domain.reports import Note, encode_report
 from workbench.domain.runs import (
     LABELS_FILE,
@@ -125,14 +133,6 @@ def _samples(store: Project, things: list[_Thing]) -> list[Sample]:
 DEFAULT_SPLIT_NOTE = f"There was no split: {DEFAULT_SPLIT.sentence} were drawn."
 
 
-def advise(project: Session, partial: Mapping[str, object]) -> Advice:
-    """What an expert would choose for the project's labels of the target that `partial` names.
-
-    Raises KnownError where the labels allow no training, ValueRefused for an unknown target.
-    """
-    return advise_for(facts_of(project.store, _target(partial)), partial)
-
-
 @dataclass(frozen=True)
 class Frozen:
     """A run as it lies in its folder, which the project does not know of yet. `drawn` are the parts
@@ -147,7 +147,7 @@ class Frozen:
 
 def prepare(
     project: Session,
-    partial: Mapping[str, object],
+    given: UncheckedKeys,
     name: str = "",
     plan: SplitPlan | None = None,
 ) -> RunRecord:
@@ -157,12 +157,12 @@ def prepare(
     the run has a split of its own, drawn by it, and the project keeps the one it has.
     Raises KnownError and ValueRefused, in which case nothing was made.
     """
-    return _keep(project, ended(_freeze(project.store, partial, name, plan)))
+    return _keep(project, ended(_freeze(project.store, check_keys(given), name, plan)))
 
 
 def prepare_task(
     project: Session,
-    partial: Mapping[str, object],
+    given: UncheckedKeys,
     name: str = "",
     plan: SplitPlan | None = None,
     then: Callable[[RunRecord], None] = nothing,
@@ -170,8 +170,9 @@ def prepare_task(
     """A job that does what `prepare` does, for a window that must not wait; `then` takes the run,
     which is paused until it is put into a queue. What is refused on sight is raised at once, the
     rest is how the job fails."""
-    target = _target(partial)
-    start_of(project.store, _recipe(facts_of(project.store, target), partial))
+    partial = check_keys(given)
+    target = target_of(partial)
+    start_of(project.store, recipe_of(facts_of(project.store, target), partial))
     folder = project.store.folder
 
     def work() -> Generator[object | None, None, Frozen]:
@@ -187,14 +188,14 @@ def prepare_task(
 
 
 def _freeze(
-    store: Project, partial: Mapping[str, object], name: str, plan: SplitPlan | None
+    store: Project, partial: PartialRecipe, name: str, plan: SplitPlan | None
 ) -> Generator[None, None, Frozen]:
     """Write a run's folder; `store` is only read. Yields chances to stop."""
-    target = _target(partial)
+    target = target_of(partial)
     notes = []
     found, parts = _found(store, target, plan)
     yield
-    recipe = _recipe(found.facts(), partial)
+    recipe = recipe_of(found.facts(), partial)
     check_choices(recipe, found.labels.target.exclusive)
     start = whole_start(store, recipe)
     drawn = None
@@ -202,7 +203,7 @@ def _freeze(
         notes.append(DEFAULT_SPLIT_NOTE)
         drawn = parts = draw(store, DEFAULT_SPLIT, _strata(target))
         found = _divided(found, parts)
-        recipe = _recipe(found.facts(), partial)
+        recipe = recipe_of(found.facts(), partial)
         yield
     more = with_unlabelled(store, found, recipe, parts)
     yield
@@ -232,17 +233,18 @@ def _keep(project: Session, frozen: Frozen, status: RunStatus = RunStatus.QUEUED
 
 
 def check(
-    store: Project, partials: Iterable[Mapping[str, object]], plan: SplitPlan | None = None
+    store: Project, recipes: Iterable[UncheckedKeys], plan: SplitPlan | None = None
 ) -> Iterator[None]:
     """Raise KnownError or ValueRefused where `prepare` would refuse one of these recipes' keys; a
     step for each, and nothing is made."""
     known: dict[str, tuple[SampleSet, dict[int, Part] | None]] = {}
-    for partial in partials:
-        target = _target(partial)
+    for given in recipes:
+        partial = check_keys(given)
+        target = target_of(partial)
         if target not in known:
             known[target] = _found(store, target, plan)
         found, parts = known[target]
-        recipe = _recipe(found.facts(), partial)
+        recipe = recipe_of(found.facts(), partial)
         check_choices(recipe, found.labels.target.exclusive)
         start_of(store, recipe)
         with_unlabelled(store, found, recipe, parts)
@@ -260,15 +262,10 @@ def _found(
     return _divided(found, parts), parts
 
 
-def _target(partial: Mapping[str, object]) -> str:
-    target = partial.get("target")
-    if not isinstance(target, str) or not target:
-        raise ValueRefused("target", target, 'a label set such as "category", or "category+view"')
-    return target
-
-
-def _recipe(facts: DataFacts, partial: Mapping[str, object]) -> Recipe:
-    recipe = complete(partial, advise_for(facts, partial).values)
+def recipe_of(facts: DataFacts, partial: PartialRecipe) -> Recipe:
+    """The whole recipe of a training with these keys on such data; a file to start from is named by
+    its whole path. Raises ValueRefused for keys that do not go together."""
+    recipe = whole(advise(facts, partial).values | partial)
     if not recipe.start.startswith("file:"):
         return recipe
     path = Path(recipe.start.removeprefix("file:")).expanduser().resolve()

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,21 +17,22 @@ from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task
 from workbench.app.learner import BEAT, LearningProcess, crash, raise_broken, reported
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
-from workbench.app.training.preparing import (
-    advise,
-    as_if_split,
-    prepare,
-    write_run,
-)
+from workbench.app.training.preparing import as_if_split, prepare, recipe_of, write_run
 from workbench.app.training.samples import collect
 from workbench.app.training.starts import put_start
 from workbench.app.weights import fetch
 from workbench.domain.advice import DataFacts
-from workbench.domain.advice import advise as advise_for
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.predictions import PredictionTable
-from workbench.domain.recipes import Recipe, complete, parse_toml
+from workbench.domain.recipes import (
+    Recipe,
+    UncheckedKeys,
+    check_keys,
+    complete,
+    parse_toml,
+    target_of,
+)
 from workbench.domain.reports import (
     AnyReport,
     Broken,
@@ -54,7 +55,7 @@ from workbench.domain.runs import (
 from workbench.files import check_archive
 from workbench.storage.project import Project
 
-__all__ = ["RunControl", "advise", "facts", "prepare", "recover", "training_task", "trial_task"]
+__all__ = ["RunControl", "facts", "prepare", "recover", "training_task", "trial_task"]
 
 PATIENCE = 60.0  # seconds a pausing child may take to save what it has
 RESUMABLE = (RunStatus.QUEUED, RunStatus.PAUSED, RunStatus.FAILED)
@@ -140,7 +141,7 @@ def _fetch_start(folder: Path) -> Generator[object | None, None, None]:
     """Download ImageNet weights that the recipe starts from and the folder lacks."""
     with parsing(folder / RECIPE_FILE, "Make a new run with the same settings."):
         text = (folder / RECIPE_FILE).read_bytes().decode()
-    recipe = complete(parse_toml(text, RECIPE_FILE), {})
+    recipe = complete(parse_toml(text, RECIPE_FILE))
     there = any(folder.glob(Path(START_FILE).stem + ".*"))
     if recipe.start != "imagenet" or there:
         return
@@ -229,13 +230,14 @@ def recover(project: Session) -> None:
             project.store.runs.update(record.id, status=RunStatus.PAUSED)
 
 
-def trial_task(project: Session, partial: Mapping[str, object]) -> Task:
+def trial_task(project: Session, given: UncheckedKeys) -> Task:
     """A job that takes a few real steps after a recipe and ends Done(Trial); nothing is kept.
 
     Raises KnownError and ValueRefused as `prepare` does.
     """
-    target = str(partial.get("target", ""))
-    recipe = complete(partial, advise_for(facts_of(project.store, target), partial).values)
+    partial = check_keys(given)
+    target = target_of(partial)
+    recipe = recipe_of(facts_of(project.store, target), partial)
     folder, runs = project.store.folder, project.store.runs_folder
 
     def work() -> Generator[object | None, None, Trial]:

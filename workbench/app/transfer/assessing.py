@@ -66,8 +66,8 @@ def assess_task(
     labels and a start that there is not.
     """
     one_label(session.store, target, "a score of starts")
-    advised = advise(facts_of(session.store, target), {}).values["backbone"]
-    orders = [start_request(session, start, name or str(advised)) for start in starts]
+    advised = advise(facts_of(session.store, target)).values.with_defaults.backbone
+    orders = [start_request(session, start, name or advised) for start in starts]
     runs, folder, place = session.store.runs.all(), session.store.folder, session.store.runs_folder
 
     def work() -> Generator[object | None, None, TransferReport]:
@@ -163,7 +163,7 @@ def _start_report(
     scratch_top1 = None if scratch is None else _top1(scratch, found.held_out)
     frozen = scores.frozen_top1
     both = tuned_top1 is not None and scratch_top1 is not None and scores.start != "none"
-    advice = Advice({}, (("row", NOTHING_TO_CARRY),))
+    advice = Advice(reasons={"row": NOTHING_TO_CARRY})
     if scores.start != "none":
         size = (found.train_images, found.classes)
         advice = advise_transfer(
@@ -181,8 +181,8 @@ def _start_report(
             if both and tuned_top1 is not None and scratch_top1 is not None
             else None
         ),
-        values=dict(advice.values),  # type: ignore[arg-type]
-        reasons=advice.reasons,
+        values=advice.values.to_builtins(),
+        reasons=tuple(advice.reasons.items()),
     )
 
 
@@ -221,8 +221,8 @@ def layers_task(
     the project then remembers. `name` is the backbone of a start that does not say its own; ""
     takes the one advised. Raises KnownError and ValueRefused as `assess_task` does."""
     one_label(session.store, target, "a head on each stage")
-    advised = advise(facts_of(session.store, target), {}).values["backbone"]
-    wanted = start_request(session, start, name or str(advised))
+    advised = advise(facts_of(session.store, target)).values.with_defaults.backbone
+    wanted = start_request(session, start, name or advised)
     folder, place = session.store.folder, session.store.runs_folder
 
     def work() -> Generator[object | None, None, LayerStudy]:

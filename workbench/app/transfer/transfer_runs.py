@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ from workbench.app.transfer.relatedness import compare_task
 from workbench.app.transfer.sources import named_sources, opened_beside
 from workbench.app.transfer.transferring import backbone_of, has_views, keep, latest
 from workbench.domain.backbones import backbone
-from workbench.domain.recipes import JOINT
+from workbench.domain.recipes import JOINT, PartialRecipe, check_keys, partial_recipe
 from workbench.domain.relatedness import RelatednessRequest
 from workbench.domain.reports import Started, decode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunRecord, RunStatus
@@ -53,14 +53,14 @@ def source_task(
         return None
     asked = transfer.asked
     name = backbone_of(asked)
-    recipe = {
-        **_usual(asked),
-        **asked.settings,
-        **asked.source_settings,
-        **_target(label_set, asked.views and has_views(source.store, label_set), asked),
-        "start": asked.start,
-        "frozen": frozen_stage(name, SOURCE_LAYERS) if asked.start != "none" else "none",
-    }
+    frozen = frozen_stage(name, SOURCE_LAYERS) if asked.start != "none" else "none"
+    recipe = (
+        _usual(asked)
+        | check_keys(asked.settings)
+        | check_keys(asked.source_settings)
+        | _target(label_set, asked.views and has_views(source.store, label_set), asked)
+        | partial_recipe(start=asked.start, frozen=frozen)
+    )
 
     def then(made: RunRecord) -> None:
         keep(session, msgspec.structs.replace(latest(session, transfer), source_run=made.id))
@@ -79,7 +79,7 @@ def candidate_tasks(session: Session, source: Path, transfer: Transfer) -> Itera
 
 
 def _candidate_task(
-    session: Session, source: Path, transfer: Transfer, layers: int, target: Mapping[str, object]
+    session: Session, source: Path, transfer: Transfer, layers: int, target: PartialRecipe
 ) -> Task:
     stage = frozen_stage(backbone_of(transfer.asked), layers)
 
@@ -104,7 +104,7 @@ def single_task(session: Session, source: Path, transfer: Transfer) -> Task | No
     one."""
     if transfer.single and _is_there(session.store, transfer.single):
         return None
-    target = {"target": transfer.asked.label_set}
+    target = partial_recipe(target=transfer.asked.label_set)
 
     def then(made: RunRecord) -> None:
         keep(session, msgspec.structs.replace(latest(session, transfer), single=made.id))
@@ -117,47 +117,49 @@ def _candidate(
     source: Path,
     transfer: Transfer,
     stage: str,
-    target: Mapping[str, object],
+    target: PartialRecipe,
     note: str = "",
-) -> tuple[dict[str, object], str]:
+) -> tuple[PartialRecipe, str]:
     """The recipe keys of a candidate and the name of its run."""
     learned = source / "runs" / transfer.source_run
     weights = learned / WEIGHTS_FILE
-    recipe = {
-        **_usual(transfer.asked),
-        **_shared(transfer.asked, learned),
-        **transfer.asked.settings,
-        **target,
-        "start": f"file:{weights}",
-        "frozen": stage,
-    }
+    settings = check_keys(transfer.asked.settings)
+    recipe = (
+        _usual(transfer.asked)
+        | _shared(settings, learned)
+        | settings
+        | target
+        | partial_recipe(start=f"file:{weights}", frozen=stage)
+    )
     title = backbone(backbone_of(transfer.asked)).title
     return recipe, f"{title} kept up to {stage}{note}"
 
 
-def _usual(asked: TransferRequest) -> dict[str, object]:
-    """What a transfer sets where nobody says otherwise; from scratch the rate is that advised."""
-    usual: dict[str, object] = {"backbone": backbone_of(asked), "seed": asked.seed}
-    return usual if asked.start == "none" else usual | {"learning_rate": RATE}
+def _usual(asked: TransferRequest) -> PartialRecipe:
+    """Defaults of a transfer; from scratch the learning rate is the advised one."""
+    usual = partial_recipe(backbone=backbone_of(asked), seed=asked.seed)
+    return usual if asked.start == "none" else usual | partial_recipe(learning_rate=RATE)
 
 
-def _shared(asked: TransferRequest, learned: Path) -> dict[str, object]:
-    """What lets candidates share the maps of the layers that all of them keep: so many views of
-    each image, the same in all, and the precision in which the source was `learned`, since maps of
-    another one are others."""
-    shared: dict[str, object] = {"cache": min(VIEWS, int(str(asked.settings.get("epochs", VIEWS))))}
+def _shared(settings: PartialRecipe, learned: Path) -> PartialRecipe:
+    """Keys that let candidates share the feature maps of the layers which all of them keep: the
+    same cached augmentations of each image, and the precision in which the source was `learned`,
+    because maps of another precision differ."""
+    epochs = settings.with_defaults.epochs if "epochs" in settings else VIEWS
+    shared = partial_recipe(cache=min(VIEWS, epochs))
     with contextlib.suppress(OSError, msgspec.DecodeError):
         lines = (learned / REPORTS_FILE).read_bytes().splitlines()
-        said = [report for report in map(decode_report, lines) if isinstance(report, Started)]
-        shared |= {"precision": said[-1].precision} if said else {}
+        started = [report for report in map(decode_report, lines) if isinstance(report, Started)]
+        if started:
+            shared |= check_keys({"precision": started[-1].precision})
     return shared
 
 
-def _target(label_set: str, joint: bool, asked: TransferRequest) -> dict[str, object]:
+def _target(label_set: str, joint: bool, asked: TransferRequest) -> PartialRecipe:
     """The recipe's target; where views help to learn it, their classifiers are tied."""
     if not joint:
-        return {"target": label_set}
-    return {"target": JOINT, "tie": asked.settings.get("tie", TIE)}
+        return partial_recipe(target=label_set)
+    return partial_recipe(target=JOINT, tie=TIE) | check_keys(asked.settings).only("tie")
 
 
 def _is_there(store: Project, run: str) -> bool:

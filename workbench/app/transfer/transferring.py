@@ -123,7 +123,7 @@ def _check(store: Project, asked: TransferRequest) -> None:
     one_label(store, asked.label_set, "a transfer")
     own = {"target": asked.label_set, "backbone": backbone_of(asked), "start": asked.start}
     for settings in (asked.settings, {**asked.settings, **asked.source_settings}):
-        recipe = complete({**settings, **own}, {})
+        recipe = complete({**settings, **own})
     if asked.start.startswith("file:"):
         start_of(store, recipe)
     for layers in (SOURCE_LAYERS, *CANDIDATE_LAYERS):

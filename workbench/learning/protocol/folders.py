@@ -52,7 +52,7 @@ def read_run_folder(path: Path) -> RunFolder:
     samples_bytes = _bytes(path / SAMPLES_FILE)
     try:
         text = recipe_bytes.decode()
-        recipe = complete(parse_toml(text, str(path / RECIPE_FILE)), {})
+        recipe = complete(parse_toml(text, str(path / RECIPE_FILE)))
         labels = msgspec.json.decode(labels_bytes, type=RunLabels)
         samples = tuple(decode_samples(samples_bytes))
     except ValueRefused as error:

@@ -291,10 +291,10 @@ class LayersDialog(QDialog):
 def open_layers(context: Context, desk: TrainingModel, page: QWidget) -> LayersDialog:
     """The dialog over a page, for the backbone and the start of its draft."""
     draft = desk.draft
-    start, name = str(draft.value("start")), str(draft.value("backbone"))
+    start, name = draft.recipe.start, draft.recipe.backbone
     words = {"imagenet": page.tr("ImageNet"), "none": page.tr("Nothing: random weights")}
     words |= {f"run:{run}": named for run, named in desk.start_runs()}
     words.setdefault(start, start_words(start))
-    dialog = LayersDialog(context, str(draft.value("target")), start, name, words, page)
+    dialog = LayersDialog(context, draft.target, start, name, words, page)
     dialog.open()
     return dialog

@@ -243,13 +243,13 @@ class StartsDialog(QDialog):
 def open_starts(context: Context, desk: TrainingModel, page: QWidget) -> StartsDialog:
     """The dialog over a page, with every start that its draft could take."""
     draft = desk.draft
-    backbone, current = str(draft.value("backbone")), str(draft.value("start"))
+    backbone, current = draft.recipe.backbone, draft.recipe.start
     starts = [("imagenet", page.tr("ImageNet"))] if BACKBONES[backbone].weights else []
     starts.append(("none", page.tr("Nothing: random weights")))
     if current.startswith("file:"):
         starts.append((current, start_words(current)))
     starts += [(f"run:{run}", name) for run, name in desk.start_runs()]
-    dialog = StartsDialog(context, str(draft.value("target")), backbone, starts, page)
+    dialog = StartsDialog(context, draft.target, backbone, starts, page)
     dialog.taken.connect(desk.take_keys)
     dialog.open()
     return dialog

@@ -11,12 +11,13 @@ from workbench.app.training.preparing import prepare_task
 from workbench.app.training.recipe_draft import Draft
 from workbench.app.training.targets import Target as Choice
 from workbench.app.training.targets import first_target, start_runs, targets
-from workbench.app.training.training import advise, trial_task
+from workbench.app.training.training import facts, trial_task
 from workbench.app.weights import weights_path, weights_task
-from workbench.domain.advice import Advice
+from workbench.domain.advice import NO_ADVICE, DataFacts, advise
 from workbench.domain.backbones import BACKBONES
+from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import KEYS
+from workbench.domain.recipes import KEYS, UncheckedKeys
 from workbench.domain.reports import Progress
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
@@ -38,18 +39,29 @@ class TrainingModel(QObject):
     def __init__(self, context: Context, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.draft = Draft({})
+        self.draft = Draft()
         self.refusal = ""  # why nothing can be trained, whatever the settings
+        self._facts: dict[str, DataFacts] = {}  # by target, until the data change
+        self._start_runs: dict[str, list[tuple[str, str]]] = {}  # by backbone, until runs change
+        self._busy: bool | None = None  # whether a training runs; None until it is looked up again
         self._download: Job | None = None
         self._preparing: Job | None = None
+        context.session.changed.connect(self._forget)
 
     # The draft
 
+    def _forget(self, changes: Changes) -> None:
+        """Drop what was read of the project and may have changed."""
+        if changes.runs:
+            self._start_runs, self._busy = {}, None
+        if changes != Changes(runs=changes.runs):
+            self._facts = {}
+
     def take_up(self) -> list[TargetChoice]:
         """What the labels allow to learn now; chooses a target where none is chosen."""
+        self._facts, self._start_runs, self._busy = {}, {}, None
         choices = targets(self._context.session)
-        wanted = self.draft.chosen.get("target")
-        if wanted not in [choice.name for choice in choices if choice.ready]:
+        if self.draft.target not in [choice.name for choice in choices if choice.ready]:
             first = first_target(choices)
             self.draft = self.draft.with_value("target", first) if first else self.draft
         self._advise()
@@ -66,67 +78,75 @@ class TrainingModel(QObject):
     def edit(self, key: str, value: object) -> None:
         """A person set `key`."""
         self.draft = self.draft.with_value(key, value)
-        self._follow(key)
+        self._follow()
 
-    def take_keys(self, keys: Mapping[str, object]) -> None:
+    def take_keys(self, keys: UncheckedKeys) -> None:
         """Set several keys at once; those of an earlier advice that they do not name stay."""
-        for key, value in keys.items():
-            self.draft = self.draft.with_value(key, value)
-        self._follow("start")
+        self.draft = self.draft.with_values(keys)
+        self._follow()
 
     def clear(self, key: str) -> None:
         """`key` shall be as advised again."""
         self.draft = self.draft.without(key)
-        self._follow(key)
+        self._follow()
 
     def clear_all(self) -> None:
         """Everything but the target shall be as advised again."""
-        self.draft = Draft({"target": self.draft.value("target")})
-        self._follow("target")
+        self.draft = Draft(self.draft.chosen.only("target"))
+        self._follow()
 
-    def restore(self, chosen: Mapping[str, object]) -> None:
+    def restore(self, chosen: UncheckedKeys) -> None:
         """Take up the keys chosen in an earlier session."""
-        self.draft = Draft({key: value for key, value in chosen.items() if key in KEYS})
+        known = {key: value for key, value in chosen.items() if key in KEYS}
+        self.draft = Draft().with_values(known)
 
-    def _follow(self, key: str) -> None:
+    def _follow(self) -> None:
         self._advise()
         self.changed.emit()
 
     def _advise(self) -> None:
         """Ask for advice; what is wrong with the chosen values is told by `errors`."""
         self.refusal = ""
-        if not self.draft.chosen.get("target"):
+        if not self.draft.target:
             self.refusal = self.tr("Two labels in use are needed.")
             return
         try:
-            self.draft = self.draft.advised_by(advise(self._context.session, self._sound()))
+            known = self._known(self.draft.target)
         except KnownError as error:
-            self.draft = self.draft.advised_by(Advice({}, ()))
+            self.draft = self.draft.advised_by(NO_ADVICE)
             self.refusal = str(error)
+        else:
+            self.draft = self.draft.advised_by(advise(known, self.draft.sound))
 
-    def _sound(self) -> dict[str, object]:
-        errors = self.draft.errors()
-        return {key: value for key, value in self.draft.partial().items() if key not in errors}
+    def _known(self, target: str) -> DataFacts:
+        """The facts that advice follows, read once until the data change."""
+        if target not in self._facts:
+            self._facts[target] = facts(self._context.session, target)
+        return self._facts[target]
 
-    def errors(self) -> dict[str, ValueRefused]:
+    def errors(self) -> Mapping[str, ValueRefused]:
         """What is wrong with the settings."""
-        return self.draft.errors() if self.draft.chosen.get("target") else {}
+        return self.draft.errors if self.draft.target else {}
 
     # Start weights
 
     def start_runs(self) -> list[tuple[str, str]]:
-        return start_runs(self._context.session, str(self.draft.value("backbone")))
+        """(id, name) of the runs whose weights fit the backbone, newest first."""
+        name = self.draft.recipe.backbone
+        if name not in self._start_runs:
+            self._start_runs[name] = start_runs(self._context.session, name)
+        return self._start_runs[name]
 
     def weights_present(self) -> bool:
         """Whether ImageNet's weights of the backbone are on this machine."""
-        known = BACKBONES[str(self.draft.value("backbone"))]
+        known = BACKBONES[self.draft.recipe.backbone]
         return bool(known.weights) and weights_path(known.name) is not None
 
     def download(self) -> None:
         """Fetch ImageNet's weights of the backbone."""
         if self._download is not None:
             return
-        job = self._context.session.jobs.start(weights_task(str(self.draft.value("backbone"))))
+        job = self._context.session.jobs.start(weights_task(self.draft.recipe.backbone))
         self._download = job
         self.downloading.emit(0, 0)
         job.reported.connect(self._downloaded)
@@ -165,7 +185,9 @@ class TrainingModel(QObject):
 
     def can_try(self) -> bool:
         """Whether a trial step makes sense now."""
-        return not self.refusal and not self.errors() and not self.running()
+        if self._busy is None:
+            self._busy = self.running()
+        return not self.refusal and not self.errors() and not self._busy
 
     def trial(self) -> Task | None:
         """A trial of the draft, None (and said why) where it cannot be made."""
@@ -182,7 +204,8 @@ class TrainingModel(QObject):
     def study_keys(self) -> dict[str, object]:
         """The same, with what every variant of a study has in common even where it is advised: the
         advice may differ with the variant."""
-        common = {key: self.draft.value(key) for key in ("method", "head", "penalty")}
+        now = self.draft.recipe
+        common = {"method": now.method, "head": now.head, "penalty": now.penalty}
         return {**common, **self.draft.partial()}
 
     @property

@@ -112,6 +112,8 @@ class PreflightLine(QWidget):
         return "  ·  ".join(parts), "warn" if tight else "text"
 
     def _say(self, text: str, role: str = "muted") -> None:
+        if (text, role) == (self.text.text(), self.text.property("role")):
+            return
         self.text.setText(text)
         self.text.setProperty("role", role)
         self.text.style().unpolish(self.text)

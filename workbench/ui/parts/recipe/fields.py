@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import NamedTuple
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Signal
 from PySide6.QtWidgets import (
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
-from workbench.domain.recipes import Recipe, allowed
+from workbench.domain.recipes import allowed, choices, type_of
 from workbench.ui.look.icons import icon
 
 _CONTEXT = "RecipeFields"
@@ -136,25 +136,30 @@ def written(value: object) -> str:
 
 
 def read(key: str, text: str) -> object:
-    """What a person typed, as a number where it is one; anything else is left to be refused."""
+    """What a person typed, as a number where it is one; anything else is refused later."""
     text = text.strip().replace(",", ".")
     for kind in (int, float):
         try:
             value = kind(text)
         except ValueError:
             continue
-        return float(value) if _is_float(key) else value
+        return float(value) if type_of(key) is float else value
     return text
 
 
-def _is_float(key: str) -> bool:
-    hint = get_type_hints(Recipe)[key]
-    return hint is float
+class FieldState(NamedTuple):
+    """Everything that a field shows; `reason` and `error` are "" where there is none."""
+
+    value: object
+    suggested: object
+    overridden: bool
+    reason: str
+    error: str
 
 
 class FieldBox(QWidget):
-    """A field of one key. `edited(key, value)` tells what was typed or chosen, `cleared(key)` that
-    the advised value shall stand again."""
+    """A field of one key. `edited(key, value)` carries what was typed or chosen; `cleared(key)`
+    asks for the advised value."""
 
     edited = Signal(str, object)
     cleared = Signal(str)
@@ -175,6 +180,7 @@ class FieldBox(QWidget):
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
         self.error.hide()
+        self._shown: FieldState | None = None
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -195,13 +201,12 @@ class FieldBox(QWidget):
         self.back.setSizePolicy(policy)
 
     def _make_editor(self) -> Editor:
-        hint = get_type_hints(Recipe)[self.key]
-        if get_origin(hint) is Literal:
+        if listed := choices(self.key):
             box = QComboBox()
-            box.addItems([str(choice) for choice in get_args(hint)])
+            box.addItems(list(listed))
             box.textActivated.connect(lambda text: self.edited.emit(self.key, text))
             return box
-        if hint is bool:
+        if type_of(self.key) is bool:
             tick = QCheckBox()
             tick.setFixedHeight(28)
             tick.clicked.connect(lambda on: self.edited.emit(self.key, bool(on)))
@@ -212,21 +217,29 @@ class FieldBox(QWidget):
 
     def show_draft(self, draft: Draft, error: ValueRefused | None) -> None:
         """The value the draft has, whether it was overridden, and what is wrong with it."""
-        self._write(draft.value(self.key))
-        overridden = draft.overridden(self.key)
-        said = (draft.reasons().get(self.key, ""), f"{self.key}: {allowed(self.key)}")
-        self.editor.setToolTip("\n".join(filter(None, said)))
-        self.back.setVisible(overridden)
+        key = self.key
+        reason = draft.reasons.get(key, "")
+        state = FieldState(
+            draft.value(key), draft.suggested(key), draft.overridden(key), reason, str(error or "")
+        )
+        if state != self._shown:  # most fields stay the same in an edit, and need no new layout
+            self._shown = state
+            self._show(state)
+
+    def _show(self, state: FieldState) -> None:
+        self._write(state.value)
+        tip = (state.reason, f"{self.key}: {allowed(self.key)}")
+        self.editor.setToolTip("\n".join(filter(None, tip)))
+        self.back.setVisible(state.overridden)
         self.back.setToolTip(
-            self.tr("Back to the advised {value}").format(value=written(draft.suggested(self.key)))
+            self.tr("Back to the advised {value}").format(value=written(state.suggested))
         )
         self.back.setAccessibleName(self.back.toolTip())
         font = self._name.font()
-        font.setBold(overridden)
+        font.setBold(state.overridden)
         self._name.setFont(font)
-        self.error.setVisible(error is not None)
-        if error is not None:
-            self.error.setText(str(error))
+        self.error.setText(state.error)
+        self.error.setVisible(bool(state.error))
 
     def _write(self, value: object) -> None:
         if isinstance(self.editor, QCheckBox):

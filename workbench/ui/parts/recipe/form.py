@@ -176,8 +176,9 @@ class StageRow(QWidget):
 
     def show_backbone(self, backbone: Backbone, frozen: str) -> None:
         """The stages of `backbone`, frozen up to and with `frozen`."""
-        self._names = backbone.stage_names
-        self._frozen = frozen
+        if (backbone.stage_names, frozen) == (self._names, self._frozen):
+            return
+        self._names, self._frozen = backbone.stage_names, frozen
         self.setAccessibleDescription(self.sentence())
         self.update()
 
@@ -435,17 +436,18 @@ class RecipeForm(QWidget):
     def show_draft(
         self,
         draft: Draft,
-        errors: dict[str, ValueRefused],
+        errors: Mapping[str, ValueRefused],
         runs: Sequence[tuple[str, str]],
         present: bool,
     ) -> None:
         """Fill the fields. `runs` and `present` are those of `StartChoice.show_start`."""
-        name = str(draft.value("target"))
-        self.target.setCurrentIndex(self._targets.index(name) if name in self._targets else -1)
-        known = BACKBONES[str(draft.value("backbone"))]
+        now = draft.recipe
+        at = self._targets.index(now.target) if now.target in self._targets else -1
+        self.target.setCurrentIndex(at)
+        known = BACKBONES[now.backbone]
         self.backbone.setCurrentIndex(self.backbone.findData(known.name))
-        self.start.show_start(known, str(draft.value("start")), runs, present)
-        self.stages.show_backbone(known, str(draft.value("frozen")))
+        self.start.show_start(known, now.start, runs, present)
+        self.stages.show_backbone(known, now.frozen)
         self._say_stages(draft)
         for key, back in self._back.items():
             back.setVisible(key != "target" and draft.overridden(key))
@@ -454,7 +456,7 @@ class RecipeForm(QWidget):
         self.error.setVisible(bool(here))
 
     def _say_stages(self, draft: Draft) -> None:
-        reasons = draft.reasons()
+        reasons = dict(draft.reasons)
         own = [reasons.pop("frozen")] if "frozen" in reasons else []
         self.sentence.setText(" ".join([self.stages.sentence(), *own, *reasons.values()]))
         self.sentence.setProperty("role", "muted")

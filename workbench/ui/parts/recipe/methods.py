@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
-from workbench.domain.methods import Parameter, Spec, Value
+from workbench.domain.methods import Options, Parameter, Spec, Value
 from workbench.ui.parts.recipe.fields import field_title
 
 COLUMNS = 4
@@ -106,7 +106,7 @@ class SpecCard(QFrame):
         default = value is None or value == parameter.default
         self.edited.emit(self.spec.name, parameter.name, None if default else value)
 
-    def show_options(self, options: Mapping[str, Mapping[str, object]]) -> None:
+    def show_options(self, options: Options) -> None:
         """The values that a recipe has; an empty field stands for the default it shows."""
         own = options.get(self.spec.name, {})
         for parameter in self.spec.parameters:
@@ -150,8 +150,8 @@ class MethodSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._specs: list[Spec] = []
-        self._draft = Draft({})
-        self._errors: dict[str, ValueRefused] = {}
+        self._draft = Draft()
+        self._errors: Mapping[str, ValueRefused] = {}
         self.boxes = {key: self._box(key) for key in PLAIN}
         self.ticks: dict[str, QCheckBox] = {}
         self.projection = QCheckBox(field_title("projection"))
@@ -221,15 +221,15 @@ class MethodSection(QWidget):
             self._penalties.addWidget(tick, at // TICKS, at % TICKS, left)
         self.show_draft(self._draft, self._errors)
 
-    def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
+    def show_draft(self, draft: Draft, errors: Mapping[str, ValueRefused]) -> None:
         """The draft's choices, what is said of them, and their parameters."""
         self._draft, self._errors = draft, errors
         for key, box in self.boxes.items():
             self._fill(box, key, str(draft.value(key)))
-        chosen = str(draft.value("penalty")).split("+")
+        chosen = draft.recipe.penalty.split("+")
         for name, tick in self.ticks.items():
             tick.setChecked(name in chosen)
-        self.projection.setChecked(bool(draft.value("projection")))
+        self.projection.setChecked(draft.recipe.projection)
         self.projection.setVisible(bool(self.ticks) and chosen != [NOTHING])
         self._show_cards(draft)
         said = [str(error) for key, error in errors.items() if key in (*PLAIN, "penalty")]
@@ -286,34 +286,33 @@ class MethodSection(QWidget):
             self.cleared.emit("penalty")
         self._forget_options()
 
-    def _set_option(self, name: str, parameter: str, value: object) -> None:
+    def _set_option(self, name: str, parameter: str, value: Value | None) -> None:
         options = self._options()
-        own = {**options.get(name, {}), parameter: value}
+        own = options.setdefault(name, {})
         if value is None:
-            own.pop(parameter)
-        options[name] = own
+            own.pop(parameter, None)
+        else:
+            own[parameter] = value
         self._put_options(options)
 
     def _forget_options(self) -> None:
         """Parameters of what is no longer chosen would be refused."""
         chosen = {str(self._draft.value(key)) for key in PLAIN}
-        chosen |= set(str(self._draft.value("penalty")).split("+"))
+        chosen |= set(self._draft.recipe.penalty.split("+"))
         options = self._options()
         kept = {name: own for name, own in options.items() if name in chosen}
         if kept != options:
             self._put_options(kept)
 
-    def _put_options(self, options: dict[str, dict[str, object]]) -> None:
+    def _put_options(self, options: dict[str, dict[str, Value]]) -> None:
         left = {name: own for name, own in options.items() if own}
         if left:
             self.edited.emit("options", left)
         else:
             self.cleared.emit("options")
 
-    def _options(self) -> dict[str, dict[str, object]]:
-        value = self._draft.value("options")
-        known = value if isinstance(value, dict) else {}
-        return {name: dict(own) for name, own in known.items()}
+    def _options(self) -> dict[str, dict[str, Value]]:
+        return {name: dict(own) for name, own in self._draft.recipe.options.items()}
 
     def _of(self, kind: str) -> list[Spec]:
         return [spec for spec in self._specs if spec.kind == kind]

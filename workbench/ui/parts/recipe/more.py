@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import (
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES, PLAIN, Backbone, StageRule, frozen_stages, preset
 from workbench.domain.errors import ValueRefused
+from workbench.domain.recipes import JOINT, RecipeValues
 from workbench.ui.parts.recipe.fields import GROUPS, FieldBox, group_title
 from workbench.ui.parts.recipe.methods import MethodSection
 
@@ -75,20 +77,15 @@ class StageTable(QWidget):
             "new-top": self.tr("Top third begins anew"),
         }
 
-    def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
+    def show_draft(self, draft: Draft, errors: Mapping[str, ValueRefused]) -> None:
         """The rules that the draft has, under the stages of its backbone."""
-        known = BACKBONES[str(draft.value("backbone"))]
+        now = draft.recipe
+        known = BACKBONES[now.backbone]
         if known is not self._backbone:
             self._backbone = known
             self._build(known)
-        given = draft.value("stages")
-        named = given if isinstance(given, dict) else {}
-        self._rules = {
-            name: msgspec.convert(msgspec.to_builtins(rule), StageRule)
-            for name, rule in named.items()
-            if name in known.stage_names
-        }
-        stay = frozen_stages(known, str(draft.value("frozen")), self._rules)
+        self._rules = {name: rule for name, rule in now.stages.items() if name in known.stage_names}
+        stay = frozen_stages(known, now.frozen, self._rules)
         for name in known.stage_names:
             rule = self._rules.get(name, PLAIN)
             self.new[name].setChecked(rule.start == "new")
@@ -175,7 +172,7 @@ class StageTable(QWidget):
         self.presets.setCurrentIndex(-1)
 
     def _put(self, rules: dict[str, StageRule]) -> None:
-        left = {name: msgspec.to_builtins(rule) for name, rule in rules.items() if rule != PLAIN}
+        left = {name: rule for name, rule in rules.items() if rule != PLAIN}
         if left:
             self.edited.emit("stages", left)
         else:
@@ -232,13 +229,13 @@ class MoreSettings(QScrollArea):
             grid.setColumnStretch(at, 1)
         return grid
 
-    def show_draft(self, draft: Draft, errors: dict[str, ValueRefused]) -> None:
+    def show_draft(self, draft: Draft, errors: Mapping[str, ValueRefused]) -> None:
         """Fill every field; those that say nothing under this draft are disabled."""
         self.methods.show_draft(draft, errors)
         self.stages.show_draft(draft, errors)
         for key, field in self.fields.items():
             field.show_draft(draft, errors.get(key))
-            field.setEnabled(_matters(key, draft))
+            field.setEnabled(_matters(key, draft.recipe))
 
     def reveal(self, key: str) -> None:
         """Bring a field into sight and the keyboard to it."""
@@ -248,13 +245,13 @@ class MoreSettings(QScrollArea):
             field.editor.setFocus()
 
 
-def _matters(key: str, draft: Draft) -> bool:
+def _matters(key: str, now: RecipeValues) -> bool:
     if key in ("step_epochs", "step_factor"):
-        return draft.value("schedule") == "step"
+        return now.schedule == "step"
     if key in ("view_weight", "tie"):
-        return draft.value("target") == "category+view"
+        return now.target == JOINT
     if key == "focal_gamma":
-        return draft.value("loss") == "focal"
+        return now.loss == "focal"
     if key == "mix_alpha":
-        return draft.value("mix") != "none"
-    return key != "momentum" or draft.value("optimizer") != "adamw"
+        return now.mix != "none"
+    return key != "momentum" or now.optimizer != "adamw"

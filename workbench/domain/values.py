@@ -1,0 +1,42 @@
+"""Checks of values against types, and what a type allows in words for a person."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+from msgspec import inspect
+
+from workbench.domain.errors import ValueRefused
+
+_WORDS: dict[type[inspect.Type], str] = {
+    inspect.BoolType: "true or false",
+    inspect.IntType: "a whole number",
+    inspect.FloatType: "a number",
+    inspect.StrType: "text",
+    inspect.DictType: "a table { NAME = { PARAMETER = value } }",
+}
+
+
+def checked(key: str, value: object, kind: Any, words: str) -> Any:
+    """`value` in the type `kind`; a whole number is taken for a number.
+
+    Raises ValueRefused for `key` with what is allowed in `words`.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ValueRefused(key, value, words) from error
+
+
+def allowed_words(kind: Any) -> str:
+    """What a type takes: its choices, or its kind of value with its bounds."""
+    found = inspect.type_info(kind)
+    if isinstance(found, inspect.LiteralType):
+        return ", ".join(str(choice) for choice in get_args(kind))  # in the order of the source
+    words = _WORDS[type(found)]
+    if not isinstance(found, inspect.IntType | inspect.FloatType):
+        return words
+    bounds = (("≥", found.ge), (">", found.gt), ("≤", found.le), ("<", found.lt))
+    limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    return f"{words} {limits}".strip()
