@@ -170,6 +170,6 @@ def test_what_a_transfer_cannot_do_is_said_at_once(tmp_path, capsys):
     assert run([*words, "--compare-views"]) == 1
     assert "no views" in answer(capsys)["error"]
     assert run(["transfer", "Waves", "--from", "Nowhere", "--json"]) == 1
-    assert "Nowhere is no project" in answer(capsys)["error"]
+    assert "Nowhere is not a project" in answer(capsys)["error"]
     assert run(["transferability", "Waves", "--last", "--json"]) == 1
     assert "scored" in answer(capsys)["error"]

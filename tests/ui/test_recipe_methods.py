@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from tests.fixtures import additions
 from tests.fixtures.page_host import PageHost
 from tests.fixtures.training_projects import FAST, small_project
+from workbench.app import learner
 from workbench.app.training import choices
 from workbench.domain.backbones import StageRule
 from workbench.domain.recipes import parse_toml
@@ -27,7 +28,7 @@ def page(qtbot, tmp_path, qapp):
 def page_with_additions(qtbot, tmp_path, qapp, monkeypatch):
     """The page of a program that has one more of everything."""
     monkeypatch.setattr(choices, "_known", [])
-    monkeypatch.setattr(choices, "learning_command", additions.command)
+    monkeypatch.setattr(learner, "learning_command", additions.command)
     with additions.additions(), opened_page(qtbot, tmp_path) as made:
         yield made
 
