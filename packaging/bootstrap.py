@@ -1,4 +1,4 @@
-"""Set everything up with nothing but Python, then: install, test, demo or package."""
+"""Set everything up with nothing but Python, then: install, test, demo, package or gallery."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
   test [PYTEST …]     every check: ruff, mypy, import contracts, tests
   demo [DIR]          the main job on toy vehicles, then the window where there is a screen
   package             build the double-click application into dist/ and try it out
-  manual              write the manual's reference pages into resources/manual/"""
+  manual              write the manual's reference pages into resources/manual/
+  gallery [DIR]       take every page and dialog of the window as pictures (--help: options)"""
 
 
 def install(arguments: Sequence[str]) -> int:
@@ -126,12 +127,20 @@ def _write_desktop_file() -> None:
     print(f"Desktop entry: {entry} (copy it to ~/.local/share/applications)")
 
 
+def gallery(arguments: Sequence[str]) -> int:
+    """Take every page and dialog of the window as pictures, with a page that shows them."""
+    environment.prepare()
+    child = {**environment.clean_environment(), "PYTHONPATH": str(ROOT)}
+    return subprocess.run([str(PYTHON), "-m", "tests.gallery", *arguments], env=child).returncode
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "install": install,
     "test": test,
     "demo": demo,
     "package": package,
     "manual": manual,
+    "gallery": gallery,
 }
 
 

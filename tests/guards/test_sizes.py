@@ -9,7 +9,7 @@ from tests.guards.sizes import complaints
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("folder", ["workbench", "packaging"])
+@pytest.mark.parametrize("folder", ["workbench", "packaging", "tests/gallery"])
 def test_files_and_functions_are_within_their_bounds(folder):
     assert complaints(ROOT / folder) == []
 

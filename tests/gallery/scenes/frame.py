@@ -1,0 +1,150 @@
+"""What belongs to no page: welcome, palette, messages, jobs under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+from tests.gallery.projects import BROKEN, EMPTY, FACES, FULL, LONG
+from tests.gallery.registry import scene
+from tests.gallery.scenes.opening import go
+from tests.gallery.stage import Stage
+from workbench.app.jobs import Task
+from workbench.app.settings import UserSettings
+from workbench.domain.reports import Progress
+from workbench.ui.application import Workbench
+from workbench.ui.dialogs.files import import_from
+from workbench.ui.dialogs.importing import start_import
+from workbench.ui.pages.images.page import ImagesPage
+
+
+def _welcome(stage: Stage, *projects: str) -> Workbench:
+    settings = UserSettings(None)
+    for name in projects:
+        settings.remember(stage.copy(name))
+    workbench = Workbench(settings)
+    workbench.show_welcome()
+    assert workbench.welcome is not None
+    stage.put(workbench.welcome)
+    stage.settle()
+    return workbench
+
+
+@scene("welcome", "empty")
+def welcome_empty(stage: Stage) -> None:
+    _welcome(stage)
+    stage.take()
+
+
+@scene("welcome", "full", FULL, FACES, EMPTY)
+def welcome_full(stage: Stage) -> None:
+    _welcome(stage, EMPTY, FACES, FULL)
+    stage.take()
+
+
+@scene("welcome", "long", FULL, LONG)
+def welcome_long(stage: Stage) -> None:
+    _welcome(stage, FULL, LONG)
+    stage.take()
+
+
+@scene("welcome", "error", FULL)
+def welcome_error(stage: Stage) -> None:
+    workbench = _welcome(stage, FULL)
+    workbench.open(stage.home / "moved away.workbench")
+    stage.settle()
+    stage.take()
+
+
+@scene("palette", "full", FULL)
+def palette_full(stage: Stage) -> None:
+    window = stage.open(FULL)
+    go(window, ImagesPage)
+    stage.settle()
+    window.open_palette()
+    stage.settle()
+    stage.take()
+    window.palette_box.field.setText("label")
+    stage.settle()
+    stage.take("searched")
+    window.palette_box.field.setText("no such command")
+    stage.settle()
+    stage.take("nothing-found")
+
+
+@scene("messages", "full", FULL)
+def messages_full(stage: Stage) -> None:
+    window = stage.open(FULL)
+    stage.settle()
+    window.notify("72 images imported, 72 with labels.", "info")
+    window.notify("Files that were skipped are listed under Images, “Skipped files”.", "warn")
+    window.notify("labels.csv cannot be written: the disk is full. Free some room first.", "bad")
+    stage.settle()
+    stage.take()
+
+
+@scene("messages", "long", LONG)
+def messages_long(stage: Stage) -> None:
+    window = stage.open(LONG)
+    stage.settle()
+    place = next(stage.beside("").glob("2024*")) / "没有这个文件夹" / ("x" * 90) / "labels.csv"
+    window.notify(f"{place} was imported.", "info")
+    window.notify(f"{place} is not where it was.", "warn")
+    window.notify(f"{place} cannot be read: no such file or directory.", "bad")
+    stage.settle()
+    stage.take()
+
+
+@scene("messages", "error", EMPTY)
+def messages_error(stage: Stage) -> None:
+    """An import without images, a label file that is none, and one that is not there."""
+    window = stage.open(EMPTY)
+    go(window, ImagesPage)
+    stage.settle()
+    nothing = stage.home / "a folder without images"
+    nothing.mkdir(exist_ok=True)
+    start_import(window.context, [nothing], {"category": "folder"})
+    stage.settle(lambda: bool(window.notes.texts()))
+    wrong = stage.home / "shopping list.csv"
+    wrong.write_text("milk;butter\n", encoding="utf-8")
+    import_from(window.context, window, wrong)
+    import_from(window.context, window, stage.home / "labels of last year.csv")
+    stage.settle()
+    stage.take()
+
+
+@scene("messages", "sources-gone", BROKEN)
+def messages_sources_gone(stage: Stage) -> None:
+    window = stage.open(BROKEN)
+    stage.settle(lambda: bool(window.notes.texts()))
+    stage.take()
+
+
+@scene("status-bar", "full", FULL)
+def status_full(stage: Stage) -> None:
+    _with_jobs(stage, FULL, ["Find mouths"])
+
+
+@scene("status-bar", "long", LONG)
+def status_long(stage: Stage) -> None:
+    name = "Train SqueezeNet 对照实验：只用上午拍摄的照片 — all layers but the first two"
+    _with_jobs(stage, LONG, [name, "Download weights of EfficientNet-B0", "Find mouths", "Export"])
+
+
+def _with_jobs(stage: Stage, project: str, titles: list[str]) -> None:
+    """Jobs that are half done and do not end before the window does."""
+    window = stage.open(project)
+
+    never = threading.Event()
+
+    def work() -> Generator[object | None, None, None]:
+        yield Progress(done=312, total=1200, text="312 of 1,200 images", eta=754.0)
+        while not never.wait(0.1):
+            yield None
+
+    heard: list[object] = []
+    window.session.jobs.reported.connect(lambda job, _: heard.append(job))
+    for title in titles:
+        window.session.jobs.start(Task(title, work))
+    stage.settle(lambda: len(heard) == len(titles), working=True)
+    stage.take()

@@ -1,0 +1,35 @@
+"""How scenes come to a page and to a run."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from tests.gallery.stage import Stage
+from workbench.domain.runs import RunRecord, RunStatus
+from workbench.ui.page import Page
+from workbench.ui.pages.train.page import TrainPage
+from workbench.ui.window.window import MainWindow
+
+AnyPage = TypeVar("AnyPage", bound=Page)
+
+
+def go(window: MainWindow, kind: type[AnyPage]) -> AnyPage:
+    """Show a page as a click on the rail would."""
+    window.go(kind.name)
+    page = window.current_page()
+    assert isinstance(page, kind)
+    return page
+
+
+def go_train(stage: Stage, window: MainWindow) -> TrainPage:
+    """The Train page, at rest and without the trial steps that it would take by itself."""
+    page = go(window, TrainPage)
+    page.preflight.wanted.disconnect()
+    page.preflight.cancel()
+    stage.settle()
+    return page
+
+
+def run_with(window: MainWindow, status: RunStatus) -> RunRecord:
+    """The oldest run that stands so."""
+    return next(run for run in reversed(window.session.store.runs.all()) if run.status is status)

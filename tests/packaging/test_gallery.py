@@ -1,0 +1,161 @@
+"""Pictures are really taken, shown on one page, and compared with older ones."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import bootstrap
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QLockFile
+from PySide6.QtWidgets import QLabel
+
+from tests.gallery import __main__ as gallery
+from tests.gallery.comparing import Verdict, compare, differing
+from tests.gallery.index import write_comparison, write_index
+from tests.gallery.pictures import SCREENS, Picture, pictures_in
+from tests.gallery.registry import Scene
+from tests.gallery.stage import Stage
+from tests.gallery.taking import play
+from tests.gallery.waiting import PaintWatch, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def save(folder, picture, colour, dots=0):
+    """A picture of ten by ten pixels, `dots` of them white."""
+    pixels = np.full((10, 10, 3), colour, np.uint8)
+    pixels.reshape(-1, 3)[:dots] = 255
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(folder / picture.file)
+
+
+def picture(page="views", state="full", theme="dark", size="1366x768"):
+    return Picture(page, state, theme, size)
+
+
+@pytest.fixture
+def stage(tmp_path, qapp):
+    return Stage(tmp_path, tmp_path, tmp_path, "light", SCREENS[0], PaintWatch(qapp))
+
+
+def test_a_scene_is_taken_at_twice_the_size_and_shown(tmp_path):
+    out = tmp_path / "out"
+    chosen = ["--only", "views/empty", "--theme", "dark", "--size", "1920x1080-200"]
+    command = [sys.executable, "-m", "tests.gallery", str(out), *chosen]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    taken = out / "views--empty--dark--1920x1080-200.png"
+    assert [path.name for path in out.iterdir() if path.suffix == ".png"] == [taken.name]
+    pixels = np.asarray(Image.open(taken).convert("RGB"))
+    assert pixels.shape == (1080, 1920, 3)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+    assert pixels.mean() < 80  # dark
+    page = (out / "index.html").read_text()
+    assert f'src="{taken.name}"' in page
+    assert "http" not in page
+    assert "<script" not in page
+
+
+def test_a_file_is_named_for_what_it_shows_and_read_back():
+    for screen in SCREENS:
+        made = picture("dialog-split", "some-left-out", "light", screen.name)
+        assert Picture.of(Path("x") / made.file) == made
+    assert Picture.of(Path("index.html")) is None
+    assert Picture.of(Path("views--full--blue--1366x768.png")) is None
+
+
+def test_pictures_are_put_beside_their_older_ones(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    same, other, gone, added = (picture(state=s) for s in ("a", "b", "c", "d"))
+    for folder in (old, new):
+        save(folder, same, 90)
+    save(old, other, 90)
+    save(new, other, 90, dots=7)
+    save(old, gone, 90)
+    save(new, added, 90)
+    found = {one.picture: one for one in compare(new, old)}
+    assert [found[p].verdict for p in (same, other, gone, added)] == [
+        Verdict.SAME,
+        Verdict.DIFFERS,
+        Verdict.GONE,
+        Verdict.NEW,
+    ]
+    assert found[other].share == pytest.approx(0.07)
+    page = write_comparison(new, old, list(found.values())).read_text()
+    assert "3 differ, 1 are the same" in page
+    assert "7.00 % of the pixels differ" in page
+    assert f'src="../old/{other.file}"' in page
+    assert f'src="../old/{added.file}"' not in page
+    assert f'src="{gone.file}"' not in page
+
+
+def test_a_picture_of_another_size_differs_whole(tmp_path):
+    save(tmp_path, picture(), 90)
+    Image.new("RGB", (10, 11)).save(tmp_path / "b.png")
+    assert [one.verdict for one in compare(tmp_path, tmp_path)] == [Verdict.SAME]
+    assert differing(tmp_path / picture().file, tmp_path / "b.png") == 1.0
+
+
+def test_the_index_puts_all_pictures_of_a_state_into_one_row(tmp_path):
+    for theme in ("dark", "light"):
+        for state in ("empty", "full"):
+            save(tmp_path, picture(state=state, theme=theme), 10)
+    save(tmp_path, picture("images"), 10)
+    page = write_index(tmp_path).read_text()
+    assert page.index('id="images"') < page.index('id="views"')
+    row = page.split("<h3>empty</h3>")[1].split("<h3>")[0]
+    assert row.count("<img") == 2
+    assert row.index("light") < row.index("dark")
+
+
+def test_an_earlier_run_leaves_no_pictures_behind_of_what_is_taken_again(tmp_path):
+    for theme in ("dark", "light"):
+        save(tmp_path, picture(theme=theme), 10)
+    gallery.forget(tmp_path, ["dark"], SCREENS)
+    assert [one.theme for one in pictures_in(tmp_path)] == ["light"]
+
+
+def test_two_galleries_at_once_do_not_share_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(gallery.tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / "gallery-1").mkdir()
+    held = QLockFile(str(tmp_path / "gallery-1" / "lock"))
+    assert held.tryLock(0)
+    with gallery.reserved(None, None) as place:
+        assert place.folder == tmp_path / "gallery-2"
+    held.unlock()
+    with gallery.reserved(None, None) as place:
+        assert place.folder == tmp_path / "gallery-1"
+
+
+def test_what_goes_wrong_in_a_scene_is_told(stage, qtbot):
+    def broken(on):
+        label = QLabel("Nothing")
+        qtbot.addWidget(label)
+        on.put(label)
+        on.settle()
+        on.take()
+        raise ZeroDivisionError("on purpose")
+
+    (heard,) = play(stage, Scene("views", "full", broken, (), ()))
+    assert "ZeroDivisionError: on purpose" in heard
+    assert [one.state for one in stage.taken] == ["full"]
+    (heard,) = play(stage, Scene("views", "full", lambda on: None, (QLabel,), ()))
+    assert "QLabel was not seen" in heard
+
+
+def test_a_condition_that_never_holds_is_an_error(qapp):
+    with pytest.raises(TimeoutError, match="for the moon"):
+        wait_until(lambda: False, "the moon", seconds=0.05)
+
+
+def test_the_set_up_offers_the_gallery(monkeypatch, capfd):
+    monkeypatch.setattr(bootstrap.environment, "prepare", lambda extras=(): None)
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    assert bootstrap.main(["gallery", "--help"]) == 0
+    assert "usage: bootstrap.py gallery" in capfd.readouterr().out
+    assert bootstrap.main(["gallery", "--only", "viewz"]) == 2
+    assert "There is no scene viewz" in capfd.readouterr().out
