@@ -33,7 +33,7 @@ USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
   gallery [DIR]       take every page and dialog of the window as pictures (--help: options)"""
 
 
-def install(arguments: Sequence[str]) -> int:
+def install(_arguments: Sequence[str]) -> int:
     """Make the environment."""
     environment.prepare()
     print(f"Start with: {BIN / 'workbench'}")
@@ -97,7 +97,7 @@ def manual(arguments: Sequence[str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment.clean_environment()).returncode
 
 
-def package(arguments: Sequence[str]) -> int:
+def package(_arguments: Sequence[str]) -> int:
     """Build the one-folder application into dist/ and try it under a virtual screen."""
     environment.prepare(["package"])
     started = time.monotonic()

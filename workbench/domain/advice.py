@@ -301,7 +301,7 @@ def _row(facts: TransferFacts) -> str:
     )
 
 
-def _large_similar(facts: TransferFacts) -> Advice:
+def _large_similar(_facts: TransferFacts) -> Advice:
     return Advice(
         partial_recipe(
             frozen="none",

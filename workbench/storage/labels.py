@@ -67,10 +67,10 @@ class LabelArrays:
         stale = np.fromiter(self._stale, np.int64, len(self._stale))
         self._stale.clear()
         size = self._size()
-        for label_set, array in self._arrays.items():
-            if size > len(array):
-                array = np.pad(array, (0, max(size - len(array), len(array) // 8)))
-                self._arrays[label_set] = array
+        for label_set, known in self._arrays.items():
+            more = max(size - len(known), len(known) // 8) if size > len(known) else 0
+            array = np.pad(known, (0, more)) if more else known
+            self._arrays[label_set] = array
             array[stale[stale < len(array)]] = 0
             images, labels = self._standing(stale, label_set)
             array[images] = labels

@@ -14,7 +14,8 @@ from workbench.learning.networks.models import Network
 from workbench.learning.precision import autocast
 
 Unit = tuple[str, nn.Module]
-_CHANGING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+# torch has no public name for "any dropout" and "any batch norm"
+_CHANGING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def try_run(folder: Path, report: Callable[[Report], None]) -> None:
     for module in learner.frozen:
         module.eval()
     report(Progress(done=0, text="Comparing number formats"))
-    precision = choose_precision(run.recipe, device, network, method, lambda text: None)
+    precision = choose_precision(run.recipe, device, network, method, lambda _: None)
     steps = Steps(run, network, method, device, precision)
     steps.grow(report)
     report(steps.trial())

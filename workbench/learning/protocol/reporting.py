@@ -38,7 +38,7 @@ class Control:
     def __init__(self) -> None:
         self.wish: ControlRequest | None = None
         self.met = threading.Event()
-        self.on_wait: Callable[[ControlRequest], None] = lambda wish: None
+        self.on_wait: Callable[[ControlRequest], None] = lambda _: None
 
     def listen(self) -> None:
         """Read wishes from stdin in a thread of its own."""

@@ -193,7 +193,7 @@ def _longest(rect: Rect, side: int) -> int:
 BATCH, CPU_BATCH = 32, 4  # images at a time; on a CPU larger batches leave its caches
 
 
-def describe(request: Describe, loaded: Loaded) -> Description:
+def describe(_request: Describe, loaded: Loaded) -> Description:
     """Labels and layers of a run. Loading captum here makes the first map as fast as the rest."""
     card = loaded.card
     return Description(

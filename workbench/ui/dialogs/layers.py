@@ -79,7 +79,7 @@ class LayerChart(QWidget):
         area = self._area()
         return area.bottom() - value * area.height()
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         theme = Theme.of(self)

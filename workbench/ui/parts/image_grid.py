@@ -121,7 +121,7 @@ class ImageGrid(TileView):
             self._bar().setValue(self._bar().value() + step)
             self._stretch(pointer + self._offset())
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         self._pressed = self._band = None
         self._drift.stop()
         self._selection.end_band()
@@ -152,8 +152,8 @@ class ImageGrid(TileView):
             return
         event.accept()
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
+    def focusInEvent(self, _event: QFocusEvent) -> None:
         self.viewport().update()
 
-    def focusOutEvent(self, event: QFocusEvent) -> None:
+    def focusOutEvent(self, _event: QFocusEvent) -> None:
         self.viewport().update()

@@ -167,7 +167,7 @@ class PhotoView(QWidget):
     def paint_overlay(self, painter: QPainter) -> None:
         """Drawn after the photograph, in pixels of the widget; for subclasses."""
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         theme = Theme.of(self)
         painter.fillRect(self.rect(), theme.well)
@@ -222,7 +222,7 @@ class PhotoView(QWidget):
             self._grip = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         self._grip = None
         self.unsetCursor()
 

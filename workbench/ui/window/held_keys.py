@@ -54,7 +54,7 @@ class HeldKeys(QObject):
         """Begin to filter; the window must have been shown. A second call does nothing."""
         self._window.windowHandle().installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent) and event.isAutoRepeat():
             return not self._may_repeat(event)
         return False

@@ -146,7 +146,7 @@ class StatusBar(QFrame):
         if job in self.lines:
             self.lines[job].take(report)
 
-    def _ended(self, job: Job, outcome: object) -> None:
+    def _ended(self, job: Job, _outcome: object) -> None:
         line = self.lines.pop(job, None)
         if line is not None:
             self._row.removeWidget(line)

@@ -188,7 +188,7 @@ class MainWindow(QMainWindow):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
-    def _job_ended(self, job: object, outcome: object) -> None:
+    def _job_ended(self, _job: object, outcome: object) -> None:
         if not isinstance(outcome, Failed):
             return
         if outcome.report:

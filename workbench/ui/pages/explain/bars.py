@@ -107,7 +107,7 @@ class ScoreBars(QWidget):
         self.setCursor(pointing if self._hover else Qt.CursorShape.ArrowCursor)
         self.update()
 
-    def leaveEvent(self, event: QEvent) -> None:
+    def leaveEvent(self, _event: QEvent) -> None:
         self._hover = None
         self.update()
 
@@ -142,7 +142,7 @@ class ScoreBars(QWidget):
 
     # paint
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         theme = Theme.of(self)
@@ -219,7 +219,7 @@ class HeatLegend(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(160, 26)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         theme = Theme.of(self)
         ramp = QRect(0, 0, self.width(), 8)

@@ -225,9 +225,9 @@ class MouthPhoto(PhotoView):
         numbered = len(self._faces) > 1
         for face in sorted(self._faces, key=lambda face: face.id == self._current):
             chosen = face.id == self._current and not self._drawing
-            if chosen and self._moving is not None:
-                face = replace(face, rect=self._moving, landmarks=())
-            marks.face(face, chosen, numbered)
+            moved = self._moving if chosen else None
+            drawn = face if moved is None else replace(face, rect=moved, landmarks=())
+            marks.face(drawn, chosen, numbered)
         if self._drawing and self._moving is not None:
             marks.square(self._moving)
 

@@ -110,7 +110,7 @@ class MouthQueueRow(QAbstractButton):
     def sizeHint(self) -> QSize:
         return QSize(160, _ROW)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         theme = Theme.of(self)

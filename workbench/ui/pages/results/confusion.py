@@ -204,7 +204,7 @@ class MatrixArea(QAbstractScrollArea):
 
     # Events
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
         theme = Theme.of(self)
         area = self.viewport().rect()
@@ -283,7 +283,7 @@ class ConfusionView(MatrixArea):
         self.pointed.emit(text)
         self.viewport().update()
 
-    def leaveEvent(self, event: QEvent) -> None:
+    def leaveEvent(self, _event: QEvent) -> None:
         self._hover = (-1, -1)
         self.pointed.emit("")
         self.viewport().update()

@@ -77,7 +77,7 @@ class ReliabilityView(QWidget):
 
     # Drawing
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(sized(self.font(), CAPTION_PIXELS))
@@ -141,7 +141,7 @@ class ReliabilityView(QWidget):
             QToolTip.showText(event.globalPosition().toPoint(), text, self)
             self.update()
 
-    def leaveEvent(self, event: QEvent) -> None:
+    def leaveEvent(self, _event: QEvent) -> None:
         self._hover = -1
         self.update()
 

@@ -127,7 +127,7 @@ class TrainingQueueRow(QFrame):
         self._bar.setVisible(running)
         self._bar.setValue(round(1000 * (state.fraction or 0.0)))
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
+    def mousePressEvent(self, _event: QMouseEvent) -> None:
         self.picked.emit(self.run_id)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:

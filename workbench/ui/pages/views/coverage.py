@@ -68,7 +68,7 @@ class CoverageMatrix(QAbstractScrollArea):
     def sizeHint(self) -> QSize:
         return QSize(240, HEAD + ROW * max(3, min(10, len(self._rows))) + 4)
 
-    def resizeEvent(self, event: object) -> None:
+    def resizeEvent(self, _event: object) -> None:
         self._lay_out()
 
     def cell(self, row: int, column: int) -> QRect:
@@ -90,7 +90,7 @@ class CoverageMatrix(QAbstractScrollArea):
 
     # paint
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         if self._coverage is None or self._set is None:
             return
         theme = Theme.of(self)
@@ -168,7 +168,7 @@ class CoverageMatrix(QAbstractScrollArea):
             )
             self.viewport().update()
 
-    def leaveEvent(self, event: object) -> None:
+    def leaveEvent(self, _event: object) -> None:
         self._hover = None
         self.viewport().update()
 

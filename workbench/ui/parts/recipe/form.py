@@ -221,7 +221,7 @@ class StageRow(QWidget):
 
     # Drawing
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(sized(self.font(), CAPTION_PIXELS))
@@ -277,7 +277,7 @@ class StageRow(QWidget):
             )
             QToolTip.showText(event.globalPosition().toPoint(), text, self)
 
-    def leaveEvent(self, event: QEvent) -> None:
+    def leaveEvent(self, _event: QEvent) -> None:
         self._hover = -1
         self.update()
 
@@ -302,10 +302,10 @@ class StageRow(QWidget):
         name = "none" if count == 0 else "all" if count == len(self._names) else None
         self.chosen.emit(name or self._names[count - 1])
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
+    def focusInEvent(self, _event: QFocusEvent) -> None:
         self.update()
 
-    def focusOutEvent(self, event: QFocusEvent) -> None:
+    def focusOutEvent(self, _event: QFocusEvent) -> None:
         self.update()
 
 
