@@ -116,7 +116,7 @@ def crop_mouth(place: Path) -> str:
     for photograph in photographs:
         shutil.copy(photograph, folder)
     if not photographs:
-        from tests.fixtures.drawn_faces import photograph as drawn
+        from workbench.demo.faces import photograph as drawn
         from workbench.vision.sheets import save_png
 
         save_png(folder / "drawn.png", drawn())

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.fixtures.drawn_faces import photograph
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.mouths import cropping
 from workbench.app.mouths.crop_files import save_crops_task
 from workbench.app.mouths.cropping import look_at
+from workbench.demo.faces import photograph
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.fixtures.drawn_faces import draw_face, photograph
+from workbench.demo.faces import draw_face, photograph
 from workbench.domain.crops import CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect

@@ -73,11 +73,11 @@ class Draft:
         except ValueRefused as error:
             return dataclasses.replace(left, refused={**left.refused, key: error})
         if key == "backbone":
-            left = left._on_backbone(checked, changed=checked != self.value(key))
+            left = left.on_backbone(checked, changed=checked != self.value(key))
         one: dict[str, Any] = {key: checked}
         return dataclasses.replace(left, chosen=left.chosen | partial_recipe(**one))
 
-    def _on_backbone(self, name: str, *, changed: bool) -> Draft:
+    def on_backbone(self, name: str, *, changed: bool) -> Draft:
         frozen = self.chosen.with_defaults.frozen
         kept = frozen in ("none", "all", *BACKBONES[name].stage_names)
         draft = self if kept else self.without("frozen")
