@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fixtures.drawn_faces import photograph
+from workbench.demo.faces import photograph
 
 from workbench.app.images.import_plan import is_image
 from workbench.demo.toys import BODIES, VIEWS, save_toy

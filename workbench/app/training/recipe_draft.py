@@ -78,6 +78,7 @@ class Draft:
         return dataclasses.replace(left, chosen=left.chosen | partial_recipe(**one))
 
     def on_backbone(self, name: str, *, changed: bool) -> Draft:
+        """The draft for another backbone: what does not fit it goes back to the advice."""
         frozen = self.chosen.with_defaults.frozen
         kept = frozen in ("none", "all", *BACKBONES[name].stage_names)
         draft = self if kept else self.without("frozen")

@@ -1,0 +1,358 @@
+"""The shape of the code: who writes the store, what names and files exist, who imports whom.
+
+Each rule is a function that lists what breaks it below a folder. It must list nothing of this code,
+and what is broken on purpose in a folder of its own.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FILE_LINES = 500  # more needs a reason in the file's first comment
+REASON = "# More than 500 lines: "
+FUNCTION_LINES = 40
+NAMELESS = {"utils", "common", "helpers", "core", "misc"}  # names that say nothing
+
+# The share of files that one other file alone imports, out of the same folder: pieces of that file
+# rather than ideas of their own. Lower it when it has fallen; it must not rise.
+FRAGMENTS = 0.158
+
+# The methods of each part of a project that write.
+WRITING = {
+    "": {"edit"},
+    "clusterings": {"forget", "keep"},
+    "crops": {"apply", "save"},
+    "features": {"forget", "make_room", "remove"},
+    "history": {"forget", "redo", "undo"},
+    "images": {"add", "add_source", "relink", "remove", "set_skipped"},
+    "labels": {"assign", "assign_crops", "remove_set", "save_set"},
+    "runs": {"add_epoch", "create", "remove", "save_predictions", "truncate_epochs", "update"},
+    "settings": {"push", "put"},
+    "splits": {"make"},
+    "studies": {"put", "remove"},
+    "thumbnails": {"put"},
+}
+WRITES = re.compile(
+    r"INSERT |UPDATE |DELETE |REPLACE |\.transaction\(|\.edit\(|unlink|rmtree|_undo"
+)
+
+# Writes past app that stand from before the rule: this list only shrinks.
+WRITTEN_PAST_APP = {
+    "cli/groups.py: clusterings.forget",
+    "cli/runs.py: runs.update",
+    "cli/similar.py: features.forget",
+    "ui/parts/image_menu.py: images.remove",
+    "ui/window/window.py: settings.put",
+}
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def files(root: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(root.rglob("*.py")):
+        yield path.relative_to(root).as_posix(), path
+
+
+# sizes and names
+
+
+def out_of_bounds(root: Path) -> list[str]:
+    """What is too long, opens without a sentence, or is named nothing."""
+    found = []
+    for name, path in files(root):
+        text = path.read_text(encoding="utf-8")
+        lines = len(text.splitlines())
+        if lines > FILE_LINES and not first_comment(text).startswith(REASON):
+            found.append(f"{name}: {lines} lines, allowed {FILE_LINES}")
+        if text and not ast.get_docstring(tree_of(path)):
+            found.append(f"{name}: opens without saying why it exists")
+        if NAMELESS & {path.stem, *Path(name).parts}:
+            found.append(f"{name}: its name says nothing")
+        found += [f"{name}: {what}" for what in long_functions(tree_of(path))]
+    return found
+
+
+def first_comment(text: str) -> str:
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return next((token.string for token in tokens if token.type == tokenize.COMMENT), "")
+
+
+def long_functions(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > FUNCTION_LINES:
+                yield f"{node.name} has {lines} lines, allowed {FUNCTION_LINES}"
+
+
+def shared_class_names(root: Path) -> list[str]:
+    """Names that two classes have."""
+    places = defaultdict(list)
+    for name, path in files(root):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(name)
+    return [f"{name}: {', '.join(at)}" for name, at in sorted(places.items()) if len(at) > 1]
+
+
+# imports
+
+
+def imports(root: Path) -> dict[str, set[str]]:
+    """Which files of the package `root` each one imports, be it for its annotations alone."""
+    modules = {}
+    for name, _ in files(root):
+        parts = [root.name, *Path(name).with_suffix("").parts]
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = name
+    found = {}
+    for name, path in files(root):
+        targets = {modules[each] for each in imported(tree_of(path), modules)}
+        found[name] = targets - {name}
+    return found
+
+
+def imported(tree: ast.Module, modules: Mapping[str, str]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if (which := inner if inner in modules else node.module) in modules:
+                    yield which
+
+
+def circles(root: Path) -> list[str]:
+    """Files that import each other by way of others, a line for each circle."""
+    graph = imports(root)
+    reached = {name: reachable(graph, name) for name in graph}
+    together = {
+        frozenset(other for other in graph if other in reached[name] and name in reached[other])
+        for name in graph
+        if name in reached[name]
+    }
+    return sorted(" <-> ".join(sorted(circle)) for circle in together)
+
+
+def reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [*graph[start]]
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += graph[name]
+    return found
+
+
+def fragments(root: Path) -> list[str]:
+    """Files that exactly one other imports, which lies in the same folder."""
+    users = defaultdict(list)
+    for name, targets in imports(root).items():
+        for target in targets:
+            users[target].append(name)
+    return [
+        name
+        for name, used_by in sorted(users.items())
+        if not name.endswith("__init__.py")
+        and len(used_by) == 1
+        and Path(used_by[0]).parent == Path(name).parent
+    ]
+
+
+def importing_tests(root: Path) -> list[str]:
+    """Imports of the tests; what a program is built with must not need them."""
+    found = []
+    for name, path in files(root):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            found += [f"{name}: {each}" for each in names if each.split(".")[0] == "tests"]
+    return found
+
+
+# who writes
+
+
+def written_past_app(root: Path) -> set[str]:
+    """Calls from ui, cli and demo that write the store."""
+    found = set()
+    for name, path in files(root):
+        if name.startswith(("ui/", "cli/", "demo/")):
+            tree = tree_of(path)
+            known = aliases(tree)
+            calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+            chains = (in_store(call, known) for call in calls)
+            found |= {f"{name}: {chain}" for chain in chains if chain and writes(chain)}
+    return found
+
+
+def writes(chain: str) -> bool:
+    part, _, method = chain.rpartition(".")
+    return method in WRITING.get(part, ())
+
+
+def aliases(tree: ast.Module) -> dict[str, str]:
+    """Names that stand for the store or a part of it: `images = session.store.images`."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                pairs = [(target, node.value)]
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = list(zip(target.elts, node.value.elts, strict=False))
+                for left, right in pairs:
+                    chain = in_store(right, {})
+                    if isinstance(left, ast.Name) and chain is not None:
+                        found[left.id] = chain
+    return found
+
+
+def in_store(node: ast.expr, known: Mapping[str, str]) -> str | None:
+    """What comes after the store in `session.store.images.remove`: "images.remove"; else None."""
+    words: list[str] = []
+    while isinstance(node, ast.Attribute) and node.attr not in ("store", "_store"):
+        words.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id == "store"):
+        return ".".join(reversed(words))
+    if isinstance(node, ast.Name) and node.id in known:
+        return ".".join([*filter(None, [known[node.id]]), *reversed(words)])
+    return None
+
+
+# of this code
+
+
+@pytest.mark.parametrize("folder", ["workbench", "packaging"])
+def test_files_and_functions_are_within_their_bounds(folder):
+    assert out_of_bounds(ROOT / folder) == []
+
+
+def test_no_two_classes_share_a_name():
+    assert shared_class_names(ROOT / "workbench") == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert circles(ROOT / "workbench") == []
+
+
+def test_few_files_are_fragments_of_another():
+    found = fragments(ROOT / "workbench")
+    share = len(found) / len(list(files(ROOT / "workbench")))
+    assert share <= FRAGMENTS, "\n".join(found)
+    assert share > FRAGMENTS - 0.01, f"only {share:.3f} are left: lower FRAGMENTS"
+
+
+def test_the_packaging_does_not_need_the_tests():
+    assert importing_tests(ROOT / "packaging") == []
+
+
+def test_the_store_is_written_by_app_alone():
+    assert written_past_app(ROOT / "workbench") == WRITTEN_PAST_APP
+
+
+def test_every_method_that_writes_is_known(project):
+    """A method whose text has SQL that writes, or that removes a file, is among those above."""
+    for part, known in WRITING.items():
+        kind = type(getattr(project, part) if part else project)
+        (path,) = (path for _, path in files(ROOT / "workbench/storage") if defines(path, kind))
+        nodes = [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.ClassDef)]
+        (body,) = (node.body for node in nodes if node.name == kind.__name__)
+        methods = {n.name: ast.unparse(n) for n in body if isinstance(n, ast.FunctionDef)}
+        assert known <= methods.keys()
+        public = {name: text for name, text in methods.items() if name[0] != "_" and part}
+        assert {name for name, text in public.items() if WRITES.search(text)} <= known
+
+
+def defines(path: Path, kind: type) -> bool:
+    return kind.__module__.endswith(f".storage.{path.stem}")
+
+
+# broken on purpose
+
+
+@pytest.fixture
+def write(tmp_path) -> Callable[[str, str], None]:
+    def write_file(name: str, text: str) -> None:
+        path = tmp_path / "code" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    return write_file
+
+
+def test_what_is_too_long_or_nameless_is_seen(tmp_path, write):
+    write("utils.py", '"""Why."""\n')
+    write("mute.py", "value = 1\n")
+    write("long.py", '"""Why."""\n# A comment.\n' + "value = 1\n" * 500)
+    write("reasoned.py", f'"""Why."""\n{REASON}one idea.\n' + "value = 1\n" * 500)
+    write("deep.py", '"""Why."""\n\n\ndef deep() -> None:\n' + "    value = 1\n" * 40)
+    assert out_of_bounds(tmp_path) == [
+        "code/deep.py: deep has 41 lines, allowed 40",
+        "code/long.py: 502 lines, allowed 500",
+        "code/mute.py: opens without saying why it exists",
+        "code/utils.py: its name says nothing",
+    ]
+
+
+def test_a_class_name_that_is_taken_is_seen(tmp_path, write):
+    write("one.py", "class Face:\n    pass\n")
+    write("two.py", "class Face:\n    pass\nclass Mouth:\n    pass\n")
+    assert shared_class_names(tmp_path / "code") == ["Face: one.py, two.py"]
+
+
+def test_a_circle_by_way_of_a_third_file_and_of_annotations_is_seen(tmp_path, write):
+    write("one.py", "from code.two import x\n")
+    write("two.py", "import code.below.three\n")
+    write("below/three.py", "if TYPE_CHECKING:\n    from code import one\n")
+    write("four.py", "def late():\n    import code.one\n")
+    assert circles(tmp_path / "code") == ["below/three.py <-> one.py <-> two.py"]
+
+
+def test_a_fragment_is_seen(tmp_path, write):
+    write("page.py", "import code.piece, code.idea, code.below.part\n")
+    write("other.py", "import code.idea\n")
+    write("piece.py", "")
+    write("idea.py", "")
+    write("below/part.py", "")
+    write("below/__init__.py", "")
+    assert fragments(tmp_path / "code") == ["piece.py"]
+
+
+def test_an_import_of_the_tests_is_seen(tmp_path, write):
+    write("build.py", "from tests.fixtures import tiny_runs\nimport tests.bench, testing\n")
+    assert importing_tests(tmp_path / "code") == [
+        "build.py: tests.fixtures",
+        "build.py: tests.bench",
+    ]
+
+
+def test_a_write_past_app_is_seen(tmp_path, write):
+    write("app/here.py", "session.store.images.remove([1])\n")
+    write(
+        "ui/page.py",
+        "self._context.session.store.images.remove([1])\n"
+        "store, runs = session.store, session.store.runs\n"
+        "with store.edit('Label'):\n    runs.update('1', name='2')\n"
+        "store.images.rows([1])\nelsewhere.images.remove([1])\n",
+    )
+    seen = Counter(written_past_app(tmp_path / "code"))
+    assert seen == Counter(
+        ["ui/page.py: edit", "ui/page.py: images.remove", "ui/page.py: runs.update"]
+    )
