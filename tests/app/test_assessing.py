@@ -12,7 +12,7 @@ from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.session import Session
 from workbench.app.training.training import prepare, training_task
 from workbench.app.transfer.assessing import assess_task, assessments, report_of
-from workbench.app.transfer.relatedness import comparisons, domain_of, relatedness_task
+from workbench.app.transfer.relatedness import KEY, SourceComparison, compare_task, domain_of
 from workbench.domain.assessments import (
     REQUEST_FILE,
     Assessment,
@@ -152,7 +152,8 @@ def test_sources_are_ranked_and_the_comparison_comes_back_after_a_restart(small,
     finally:
         other.close()
     assert len(source.samples) == 36
-    outcome = run_here(relatedness_task(small, "category", [source], QUICK))
+    places = {"the same again": (other.store.folder, "category")}
+    outcome = run_here(compare_task(small, "category", places, QUICK))
     assert isinstance(outcome, Done), outcome
     (found,) = outcome.value.sources
     assert found.name == "the same again"
@@ -164,7 +165,7 @@ def test_sources_are_ranked_and_the_comparison_comes_back_after_a_restart(small,
     small.close()
     again = Session(Project.open(folder))
     try:
-        (kept,) = comparisons(again)
+        (kept,) = msgspec.convert(again.store.settings.get(KEY), list[SourceComparison])
         assert (kept.label_set, kept.found) == ("category", outcome.value)
     finally:
         again.close()
@@ -175,7 +176,7 @@ def test_images_of_the_test_part_stay_unseen(small):
     parts = {sample.part for sample in domain_of(small.store, "category").samples}
     assert parts == {"train", "validation"}
     with pytest.raises(ValueRefused, match="sources"):
-        relatedness_task(small, "category", [], QUICK)
+        compare_task(small, "category", {}, QUICK)
 
 
 def test_images_that_are_gone_are_told_in_a_sentence(small):

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -24,7 +24,7 @@ from PySide6.QtCore import QCoreApplication
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.session import Session
-from workbench.app.transfer.relatedness import domain_of, relatedness_task
+from workbench.app.transfer.relatedness import compare_task
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.relatedness import Relatedness, RelatednessRequest
 from workbench.storage.project import Project
@@ -62,24 +62,23 @@ def toy_sets(folder: Path, each: int = 12) -> dict[str, dict[str, list[Path]]]:
     return found
 
 
-def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> Session:
-    """A project of images with their classes."""
+def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> Path:
+    """The folder of a project of images with their classes."""
     session = Session(Project.create(folder / name.replace(" ", "-")))
     lines = [f"{path} {label}" for label, paths in classes.items() for path in paths]
     listed = folder / f"{name}.txt"
     listed.write_text("\n".join(lines))
     outcome = run_here(import_task(session, [listed], {"category": "list"}))
     assert isinstance(outcome, Done), outcome
-    return session
+    project = session.store.folder
+    session.close()
+    return project
 
 
-def ask(projects: Mapping[str, Session], target: str, order: RelatednessRequest) -> Relatedness:
-    sources = [
-        domain_of(session.store, "category", name)
-        for name, session in projects.items()
-        if name != target
-    ]
-    outcome = run_here(relatedness_task(projects[target], "category", sources, order))
+def ask(projects: Mapping[str, Path], target: str, order: RelatednessRequest) -> Relatedness:
+    sources = {name: (place, "category") for name, place in projects.items() if name != target}
+    with closing(Session(Project.open(projects[target]))) as session:
+        outcome = run_here(compare_task(session, "category", sources, order))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
@@ -87,23 +86,20 @@ def ask(projects: Mapping[str, Session], target: str, order: RelatednessRequest)
 def measure(sets: Sets, folder: Path, order: RelatednessRequest, seeds: int) -> int:
     """Print who picks whom; how many picked something that is not of their own kind."""
     wrong = 0
-    with ExitStack() as stack:
-        projects = {name: make(folder, name, classes) for name, classes in sets.items()}
-        for session in projects.values():
-            stack.callback(session.close)
-        for seed in range(seeds):
-            for target in projects:
-                began = time.monotonic()
-                found = ask(projects, target, msgspec.structs.replace(order, seed=seed))
-                first = found.sources[0]
-                right = first.name.split()[0] == target.split()[0]
-                wrong += not right
-                told = ", ".join(f"{s.name} {s.doa:.2f}" for s in found.sources)
-                print(
-                    f"seed {seed}: {target} -> {told}{'' if right else '  WRONG'} "
-                    f"({found.target_images} images, {time.monotonic() - began:.0f} s)",
-                    flush=True,
-                )
+    projects = {name: make(folder, name, classes) for name, classes in sets.items()}
+    for seed in range(seeds):
+        for target in projects:
+            began = time.monotonic()
+            found = ask(projects, target, msgspec.structs.replace(order, seed=seed))
+            first = found.sources[0]
+            right = first.name.split()[0] == target.split()[0]
+            wrong += not right
+            told = ", ".join(f"{s.name} {s.doa:.2f}" for s in found.sources)
+            print(
+                f"seed {seed}: {target} -> {told}{'' if right else '  WRONG'} "
+                f"({found.target_images} images, {time.monotonic() - began:.0f} s)",
+                flush=True,
+            )
     return wrong
 
 

@@ -15,8 +15,6 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.geometry import Rect, mouth_square
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet
 from workbench.domain.metrics import (
-    accuracy_by,
-    calibration_error,
     class_scores,
     confusion_matrix,
     top_k_accuracy,
@@ -299,21 +297,6 @@ def test_scores_agree_with_counting_by_hand(case):
     assert top_k_accuracy(truth, scores, classes) == 1
 
 
-@given(predictions(), st.integers(1, 15))
-def test_calibration_error_is_the_sum_over_its_bins(case, bins):
-    truth, scores = case
-    rows = [(max(s), int(np.argmax(s)) == t) for t, s in zip(truth, scores, strict=True) if t >= 0]
-    assume(rows)
-    error = 0.0
-    for b in range(bins):
-        inside = [row for row in rows if min(int(row[0] * bins), bins - 1) == b]
-        if inside:
-            sure = sum(c for c, _ in inside) / len(inside)
-            right = sum(r for _, r in inside) / len(inside)
-            error += len(inside) / len(rows) * abs(right - sure)
-    assert calibration_error(truth, scores, bins) == pytest.approx(error)
-
-
 def test_a_score_that_is_no_number_is_never_right():
     scores = np.array([[math.nan, math.nan, math.nan], [0.2, math.nan, 0.1], [0.1, 0.2, math.nan]])
     assert top_k_accuracy(np.array([0, 0, 1]), scores, 1) == 0
@@ -323,24 +306,6 @@ def test_a_score_that_is_no_number_is_never_right():
 def test_scores_of_nothing_are_no_numbers():
     truth, scores = np.array([-1, -1]), np.ones((2, 3)) / 3
     assert math.isnan(top_k_accuracy(truth, scores, 1))
-    assert math.isnan(calibration_error(truth, scores))
-
-
-@given(predictions(), st.data())
-def test_accuracy_by_view_counts_each_image_once(case, data):
-    truth, scores = case
-    groups = np.array([data.draw(st.sampled_from(["", "left", "right"])) for _ in truth])
-    predicted = scores.argmax(axis=1)
-    found = accuracy_by(groups, truth, predicted)
-    counts = Counter(g for g, t in zip(groups.tolist(), truth, strict=True) if g and t >= 0)
-    assert {name: count for name, (_, count) in found.items()} == dict(counts)
-    for name, (share, count) in found.items():
-        hits = sum(
-            1
-            for g, t, p in zip(groups, truth, predicted, strict=True)
-            if g == name and t >= 0 and t == p
-        )
-        assert share == pytest.approx(hits / count)
 
 
 sets_of_ids = st.frozensets(st.integers(1, 5))

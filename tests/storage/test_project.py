@@ -32,7 +32,6 @@ def test_a_project_folder_gets_its_suffix_and_its_name(project, tmp_path):
     assert project.folder == tmp_path / "Cars.workbench"
     assert project.name == "Cars"
     assert project.runs_folder.is_dir()
-    assert project.crops_folder.is_dir()
     dotted = Project.create(tmp_path / "v1.2")
     assert dotted.folder.name == "v1.2.workbench"
     dotted.close()

@@ -85,13 +85,13 @@ def test_hundreds_of_classes_are_painted_at_once_and_can_be_zoomed_and_scrolled(
     rng = np.random.default_rng(0)
     counts = np.diag(rng.integers(20, 60, classes)) + (rng.random((classes, classes)) < 0.02)
     view.set_matrix([f"a rather long species name {i}" for i in range(classes)], counts)
-    assert view.cell_size() >= 3
+    assert view._cell.height() >= 3
     start = time.process_time()
     view.viewport().repaint()
     assert time.process_time() - start < 0.25, "a bound for slow machines; 30 ms is usual"
-    before = view.cell_size()
+    before = view._cell.height()
     view.zoom(8)
-    assert view.cell_size() > before
+    assert view._cell.height() > before
     view.setFocus()
     qtbot.keyClick(view, Qt.Key.Key_Right)
     for _ in range(40):
@@ -99,7 +99,7 @@ def test_hundreds_of_classes_are_painted_at_once_and_can_be_zoomed_and_scrolled(
     row, column = view.current()
     assert view.viewport().rect().contains(view.cell_rect(row, column).center())
     view.fit()
-    assert view.cell_size() == before
+    assert view._cell.height() == before
     assert view.picture().width() > classes * 14
 
 

@@ -122,7 +122,7 @@ def test_it_opens_on_what_waits_and_counts_every_queue(desk):
         "unlabelled": 3,
     }  # fmt: skip
     assert desk.page.save_state()["queue"] == "review"
-    assert "found by cascade" in desk.page.stage.state_words()
+    assert "found by cascade" in desk.page.stage._state.text()
 
 
 def test_a_key_labels_the_mouth_and_the_next_one_comes(desk):
@@ -213,7 +213,7 @@ def test_keys_nudge_and_resize_the_square_inside_the_photo(desk):
 
 def test_a_miss_says_why_and_takes_a_square_by_hand(desk):
     desk.page.set_queue(Queue.MISSED)
-    assert "no face was found" in desk.page.stage.state_words()
+    assert "no face was found" in desk.page.stage._state.text()
     desk.key(Qt.Key.Key_S)
     assert desk.said[-1][0] == "warn"
     desk.page.stage.photo.drawn.emit(Rect(30, 30, 70, 70))
@@ -255,7 +255,7 @@ def test_the_photo_and_its_crops_are_read_aside(desk):
 def test_a_photo_that_is_gone_is_said_in_its_place(desk, tmp_path):
     (tmp_path / "photos" / "5.png").unlink()
     desk.at(5)
-    desk.qtbot.waitUntil(lambda: "5.png" in desk.page.stage.state_words())
+    desk.qtbot.waitUntil(lambda: "5.png" in desk.page.stage._state.text())
 
 
 def test_an_edit_made_elsewhere_is_seen_when_the_page_is_shown_again(desk):

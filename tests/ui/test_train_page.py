@@ -176,7 +176,7 @@ def test_runs_with_fitting_weights_can_be_started_from(session, page):
 def test_a_trial_step_says_device_time_and_room(qtbot, page):
     small(page)
     page.preflight.button.click()
-    assert page.preflight.busy
+    assert page.preflight._job is not None
     qtbot.waitUntil(lambda: page.preflight.trial is not None, timeout=WAIT)
     text = page.preflight.text.text()
     assert "CPU" in text
@@ -188,7 +188,7 @@ def test_a_trial_is_dropped_when_a_setting_changes(qtbot, page):
     small(page)
     page.preflight.button.click()
     page.desk.edit("epochs", 3)
-    assert not page.preflight.busy
+    assert page.preflight._job is None
     assert page.preflight.trial is None
     assert page.preflight._timer.isActive(), "and planned anew"
     assert DELAY_MS >= 1000

@@ -32,7 +32,7 @@ def test_a_key_labels_flashes_and_goes_on_to_the_next_unlabelled(page, qtbot):
     page.strip.set_current(int(ids[0]))
     with qtbot.waitSignal(page.stage.flashed):
         qtbot.keyClick(page.strip, "F")
-        assert page.stage.flashing
+        assert page.stage._flash is not None
         assert labels(page)[int(ids[0])] == "front"
         assert page.strip.current() == ids[0]
     assert page.strip.current() == ids[2]
@@ -98,7 +98,7 @@ def test_several_selected_images_get_one_label_in_one_edit(page, qtbot, window):
     qtbot.keyClick(page.strip, "R")
     assert set(labels(page)) == set(ids[3:7])
     assert window.session.store.history.undo_text() == "Label 4 images right"
-    assert not page.stage.flashing
+    assert page.stage._flash is None
 
 
 def test_a_click_on_a_label_gives_it(page, qtbot):
@@ -141,7 +141,7 @@ def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
     assert page.stage.chip.text() == "suggestion: left  0.93   ⎵ accept"
     qtbot.keyClick(page.strip, Qt.Key.Key_Space)
     assert labels(page) == {int(ids[-1]): "left"}
-    assert page.stage.flashing
+    assert page.stage._flash is not None
     page.stage.end_flash()
     page.stage.chip.click()
     assert len(labels(page)) == 2

@@ -56,35 +56,6 @@ def class_scores(matrix: IntArray) -> tuple[ClassScore, ...]:
     return tuple(result)
 
 
-def calibration_error(truth: IntArray, scores: FloatArray, bins: int = 10) -> float:
-    """Expected calibration error (Guo et al. 2017): mean |accuracy − confidence| over equal-width
-    confidence bins, weighted by their images."""
-    known = truth >= 0
-    if not known.any():
-        return float("nan")
-    confidence = scores[known].max(axis=1)
-    right = scores[known].argmax(axis=1) == truth[known]
-    at = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for b in range(bins):
-        inside = at == b
-        if inside.any():
-            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    return float(error)
-
-
-def accuracy_by(
-    groups: NDArray[np.str_], truth: IntArray, predicted: IntArray
-) -> dict[str, tuple[float, int]]:
-    """Accuracy and number of images for each value of `groups` ("" is left out)."""
-    result: dict[str, tuple[float, int]] = {}
-    for name in sorted(set(groups.tolist()) - {""}):
-        inside = (groups == name) & (truth >= 0)
-        if inside.any():
-            result[name] = (float((truth[inside] == predicted[inside]).mean()), int(inside.sum()))
-    return result
-
-
 BoolArray = NDArray[np.bool_]
 
 

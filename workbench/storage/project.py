@@ -209,11 +209,6 @@ class Project:
         """Where run folders lie."""
         return self._made("runs")
 
-    @property
-    def crops_folder(self) -> Path:
-        """Where exported crops lie."""
-        return self._made("crops")
-
     def edit(self, text: str, joined_to: int | None = None) -> AbstractContextManager[Edit]:
         """One durable transaction, recorded as one undoable edit; `joined_to` continues an earlier
         edit where that is still the newest. On an error nothing of it stays."""

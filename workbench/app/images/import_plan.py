@@ -32,13 +32,12 @@ from workbench.vision.headers import Unreadable, sniff
 
 @dataclass
 class FileSearch:
-    """What lies below `root`: image files as paths relative to it with forward slashes, files that
-    cannot be taken with the reason, and how many folders were looked into."""
+    """What lies below `root`: image files as paths relative to it with forward slashes, and files
+    that cannot be taken, with the reason."""
 
     root: Path
     images: list[str] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
-    folders: int = 0
 
 
 def search(root: Path) -> Generator[None, None, FileSearch]:
@@ -70,7 +69,6 @@ def _look_into(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> li
     except OSError as error:
         found.skipped.append(SkippedFile(folder or ".", f"folder cannot be read: {error.strerror}"))
         return []
-    found.folders += 1
     below = []
     for entry in inside:
         relative = f"{folder}/{entry.name}" if folder else entry.name

@@ -56,12 +56,6 @@ def next_unlabelled(session: Session, ids: Ids, label_set: str, after: int | Non
     return int(order[behind[0] if len(behind) else open_at[0]])
 
 
-def labelled_of(session: Session, label_set: str, ids: Ids) -> tuple[int, int]:
-    """How many of these images carry a label of the set, and how many they are."""
-    found = session.store.labels.label_ids(ids, label_set)
-    return int((found >= 0).sum()), len(found)
-
-
 def _said(count: int, thing: str, label_set: str, label: str | None) -> str:
     things = f"1 {thing}" if count == 1 else f"{count} {thing}s"
     return f"Label {things} {label}" if label is not None else f"Clear {label_set} of {things}"

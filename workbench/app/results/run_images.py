@@ -219,13 +219,3 @@ class RunImages:
             labels.target.labels[at] if at >= 0 else "",
             labels.view.labels[view_at] if labels.view is not None and view_at >= 0 else "",
         )
-
-
-def newest_usable(session: Session) -> RunRecord:
-    """The newest run with a trained network; raises KnownError where there is none."""
-    runs = usable_runs(session)
-    if not runs:
-        raise KnownError(
-            "There is no trained run in this project yet.", "Train one on the Train page first."
-        )
-    return runs[0]

@@ -33,12 +33,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class PictureScores:
-    """Scores of all pictures: `read` is a mask over them, `known` has a row for each one read, and
-    so has `view_known` where the run's head is joint."""
+    """Scores of all pictures: `read` is a mask over them, `known` has a row for each one read."""
 
     read: NDArray[np.bool_]
     known: NDArray[np.float32]
-    view_known: NDArray[np.float32] | None
     unread: tuple[SkippedFile, ...]
 
 
@@ -81,7 +79,6 @@ def score_pictures(
     """All pictures scored, yielding only reports and heartbeats."""
     read = np.zeros(len(pictures), bool)
     rows: list[NDArray[np.float32]] = []
-    views: list[NDArray[np.float32]] = []
     unread: list[SkippedFile] = []
     for piece in pieces(folder, pictures):
         if not isinstance(piece, Piece):
@@ -90,8 +87,6 @@ def score_pictures(
         read[list(piece.at)] = True
         if piece.at:
             rows.append(piece.scores)
-        if piece.view_scores is not None:
-            views.append(piece.view_scores)
         unread += [SkippedFile(pictures[at].path, reason) for at, reason in piece.unread]
     known = np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
-    return PictureScores(read, known, np.concatenate(views) if views else None, tuple(unread))
+    return PictureScores(read, known, tuple(unread))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -184,12 +184,11 @@ def list_in_use(label_set: LabelSet, given: Iterable[str]) -> LabelList:
     A label that never occurs would only take its share of the scores.
     """
     used = set(given)
-    kept = [
+    kept = tuple(
         label for label in label_set.labels if label.name in used or (label.mirror or "") in used
-    ]
-    names = tuple(label.name for label in kept)
-    mirror = tuple(names.index(label.mirror or label.name) for label in kept)
-    return LabelList(label_set.name, names, mirror, label_set.exclusive)
+    )
+    own = replace(label_set, labels=kept)
+    return LabelList(own.name, own.names, own.mirror_permutation(), own.exclusive)
 
 
 def _too_few(target: LabelSet, subjects: Sequence[_Subject]) -> KnownError:

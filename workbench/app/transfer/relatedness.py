@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,22 +55,15 @@ def domain_of(store: Project, label_set: str, name: str = "") -> Domain:
     return Domain(name or store.folder.stem, found.labels.target.labels, samples)
 
 
-def relatedness_task(
-    session: Session, label_set: str, sources: Sequence[Domain], order: RelatednessRequest
-) -> Task:
-    """A job that compares the images of `label_set` with each source and ends Done(Relatedness),
-    which the project then remembers. Raises KnownError, ValueRefused as `domain_of` does.
-
-    `order` says how it is done; its domains are filled in here.
-    """
-    return _task(session, label_set, len(sources), lambda: iter(sources), order)
-
-
 def compare_task(
     session: Session, label_set: str, places: Mapping[str, Place], order: RelatednessRequest
 ) -> Task:
-    """`relatedness_task` of named sources; the job opens each in turn and reads it, and fails where
-    one cannot be read."""
+    """A job that compares the images of `label_set` with each named source and ends
+    Done(Relatedness), which the project then remembers. The job opens each source in turn and reads
+    it, and fails where one cannot be read. Raises KnownError, ValueRefused as `domain_of` does.
+
+    `order` says how it is done; its domains are filled in here.
+    """
     own = session.store.folder
 
     def read() -> Iterator[Domain]:
@@ -130,8 +123,3 @@ def _task(
     title = QCoreApplication.translate("relatedness", "Compare {count} sources with {target}")
     named = title.format(count=count, target=session.store.name)
     return Task(named, work, finish=finish, kind="relatedness")
-
-
-def comparisons(session: Session) -> list[SourceComparison]:
-    """The comparisons that a project remembers, newest first."""
-    return msgspec.convert(session.store.settings.get(KEY, []), list[SourceComparison])

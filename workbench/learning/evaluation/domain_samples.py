@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-PER_CLASS = 50
 SHARE = 0.05
 
 

@@ -192,10 +192,7 @@ def _draw(shape: str, colour: QColor, ratio: int) -> QPixmap:
 TEXT_PIXELS = 13
 CAPTION_PIXELS = 11
 TITLE_PIXELS = 20
-GRID = 8  # pixels; 4 inside controls
-CONTROL_HEIGHT = 28
 RADIUS = 6
-MODES = ("system", "light", "dark")
 _ROLES = ("surface", "raised", "well", "hover", "line", "text", "muted", "accent", "on_accent")
 _MODE = "workbench_theme"  # dynamic property of the application
 

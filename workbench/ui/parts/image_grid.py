@@ -54,7 +54,7 @@ class ImageGrid(TileView):
             event.ignore()  # letters label: the page takes them
 
     def move_to(self, move: str, *, extend: bool = False) -> None:
-        """Go one of `tile_geometry.MOVES` from the current tile."""
+        """Go one of the moves of `tile_geometry.Geometry` from the current tile."""
         start = max(0, self._selection.current)
         first = self._selection.current < 0
         to = 0 if first else self._geometry.moved(start, move, self.viewport().size())

@@ -12,7 +12,6 @@ from PySide6.QtCore import QPoint, QRect, QSize
 GAP = 8
 EDGE = 16  # before the first picture of a strip, as a page has before its title
 CAPTION = 20  # pixels under the picture
-MOVES = ("left", "right", "up", "down", "page_up", "page_down", "home", "end")
 
 
 class Geometry(Protocol):
@@ -38,7 +37,8 @@ class Geometry(Protocol):
         """Positions of the tiles that touch a rubber band."""
 
     def moved(self, index: int, move: str, view: QSize) -> int:
-        """The position that one of MOVES leads to from `index`."""
+        """The position that a move leads to from `index`: left, right, up, down, page_up,
+        page_down, home or end."""
 
 
 def _clamped(index: int, count: int) -> int:

@@ -1,5 +1,4 @@
 """The window on one project: rail, pages made when first shown, menus, keys, notes, status."""
-# More than 500 lines: one class, whose parts the window of the system calls one after the other.
 
 from __future__ import annotations
 

@@ -75,11 +75,6 @@ class MouthModel(QObject):
             at = ids.index(self.current) if self.current in ids else -by
             self.choose(ids[(at + by) % len(ids)])
 
-    def can_label(self) -> bool:
-        """Whether a label would land anywhere."""
-        chosen = self.crop()
-        return len(self._selected()) > 1 or (chosen is not None and chosen.usable)
-
     # deeds
 
     def _edit(self, deed: Callable[[], object]) -> bool:

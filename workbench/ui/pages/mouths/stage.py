@@ -315,10 +315,6 @@ class MouthStage(QWidget):
             return self.tr("No mouth was found. Press D and drag a square over it.")
         return self.tr("No mouth was looked for here yet: find mouths, or press D and draw one.")
 
-    def state_words(self) -> str:
-        """The line about the chosen mouth."""
-        return self._state.text()
-
     def _sentence(self, crops: Sequence[Crop]) -> str:
         chosen = next((crop for crop in crops if crop.id == self._current), None)
         if chosen is not None and chosen.rect is not None:

@@ -111,10 +111,6 @@ class MatrixArea(QAbstractScrollArea):
         moved = self._painter.moved(truth, predicted)
         return text + (self.tr("; {n} labelled otherwise since").format(n=moved) if moved else "")
 
-    def cell_size(self) -> int:
-        """Height of a cell in pixels."""
-        return self._cell.height()
-
     def zoom(self, factor: float) -> None:
         """Make cells larger or smaller; what fits wholly is the least."""
         now = self._cell.height()

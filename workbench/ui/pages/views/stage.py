@@ -57,11 +57,6 @@ class LabelStage(PhotoView):
         self._timer.start()
         self.update()
 
-    @property
-    def flashing(self) -> bool:
-        """Whether a letter shines."""
-        return self._flash is not None
-
     def end_flash(self) -> None:
         """End it now: the next key was faster."""
         if self._flash is not None:
