@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 from shiboken6 import isValid
 
@@ -22,6 +23,10 @@ import workbench.learning  # noqa: F401 - before a test loads onnxruntime: its t
 from workbench.app.jobs import Job
 from workbench.app.session import Session
 from workbench.storage.project import Project, process_started
+
+# By the clock alone an example would fail where other programs keep the machine busy.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 GRACE = 2.0  # seconds that a thread or process has to end after its test
 
