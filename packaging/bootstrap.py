@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - before anything that an older Py
             os.execv(newer, [newer, *sys.argv])
     sys.exit(f"Vantage Workbench needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 
+import checks
 import environment
 import machine
 from environment import BIN, PYTHON, ROOT, Failed
@@ -26,7 +26,8 @@ from environment import BIN, PYTHON, ROOT, Failed
 USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
 
   install             make the environment in .venv
-  test [PYTEST …]     every check: ruff, mypy, import contracts, tests
+  test [PYTEST …]     every check: ruff, mypy, import contracts, dead code, tests
+  test --fast         the same with the tests nearest to what changed, in about a minute
   demo [DIR]          the main job on toy vehicles, then the window where there is a screen
   package             build the double-click application into dist/ and try it out
   manual              write the manual's reference pages into resources/manual/
@@ -41,37 +42,13 @@ def install(_arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run every check, all of them even when one fails; 1 when any did."""
+    """Run every check, or with --fast what takes a minute."""
     environment.prepare(["test"])
-    checks = {
-        "ruff check": ["ruff", "check", "."],
-        "ruff format": ["ruff", "format", "--check", "."],
-        "mypy": ["mypy"],
-        "import contracts": ["lint-imports"],
-        "pytest": ["pytest", "-q", "-n", "2", "--dist", "loadfile", *arguments],
-    }
-    summary = []
-    with tempfile.TemporaryDirectory() as home:
-        for name, command in checks.items():
-            print(f"── {name}", flush=True)
-            started = time.monotonic()
-            code = subprocess.run(_tool(command), cwd=ROOT, env=_test_environment(home)).returncode
-            summary.append((name, code, time.monotonic() - started))
-    print("──")
-    for name, code, seconds in summary:
-        print(f"{'passed' if code == 0 else 'FAILED'}  {name} ({seconds:.0f} s)")
-    return int(any(code for _, code, _ in summary))
+    return checks.run(arguments)
 
 
 def _tool(command: Sequence[str]) -> list[str]:
     return [str(BIN / command[0]), *command[1:]]
-
-
-def _test_environment(home: str) -> dict[str, str]:
-    """No screen, and a home of its own, so that no test reads or leaves anything in the user's."""
-    apart = {f"XDG_{kind}_HOME": f"{home}/{kind.lower()}" for kind in ("CONFIG", "DATA", "CACHE")}
-    quiet = {"QT_QPA_PLATFORM": "offscreen", "HOME": home, "LC_ALL": "C.UTF-8"}
-    return {**environment.clean_environment(), **apart, **quiet}
 
 
 def demo(arguments: Sequence[str]) -> int:
