@@ -92,8 +92,9 @@ def _fast_tests(further: Sequence[str], variables: Mapping[str, str]) -> list[Re
     if found.returncode:
         failed = Result("nearest tests", False, time.monotonic() - started, found.stderr)
         return [failed]
-    print(found.stdout + found.stderr or "Nothing changed that a test is near to.", flush=True)
     files = found.stdout.split()
+    nothing = "" if files else "Nothing changed that a test is near to."
+    print("\n".join(filter(None, [*files, found.stderr.strip(), nothing])), flush=True)
     return _pytest(["-m", "not slow", *further, *files], variables) if files else []
 
 
