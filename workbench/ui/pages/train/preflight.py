@@ -70,10 +70,6 @@ class PreflightLine(QWidget):
             self._job = None
         self.button.setText(self.tr("Try a step"))
 
-    @property
-    def busy(self) -> bool:
-        return self._job is not None
-
     def _press(self) -> None:
         if self._job is not None:
             self.cancel()
