@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import bootstrap
+import checks
 import environment
 import machine
 import pytest
@@ -126,29 +127,10 @@ def test_a_child_python_is_not_led_astray(monkeypatch):
 
 
 def test_tests_run_without_a_screen_and_in_a_home_of_their_own(tmp_path):
-    child = bootstrap._test_environment(str(tmp_path))
+    child = checks._variables(str(tmp_path))
     assert child["QT_QPA_PLATFORM"] == "offscreen"
     for key in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         assert child[key].startswith(str(tmp_path))
-
-
-def test_one_failing_check_fails_the_whole_and_the_others_run(monkeypatch, capsys):
-    monkeypatch.setattr(bootstrap.environment, "prepare", lambda extras=(): None)
-    codes = {"ruff": 0, "mypy": 3, "lint-imports": 0, "pytest": 0}
-    ran = []
-
-    def run(command, **_):
-        ran.append(Path(command[0]).name)
-        return subprocess.CompletedProcess(command, codes[Path(command[0]).name])
-
-    monkeypatch.setattr(bootstrap.subprocess, "run", run)
-    assert bootstrap.main(["test"]) == 1
-    assert ran == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
-    said = capsys.readouterr().out
-    assert "FAILED  mypy" in said
-    assert "passed  pytest" in said
-    codes["mypy"] = 0
-    assert bootstrap.main(["test"]) == 0
 
 
 def test_each_demo_finds_a_folder_of_its_own(tmp_path):
