@@ -8,6 +8,7 @@ import ast
 import io
 import re
 import tokenize
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -282,6 +283,15 @@ def test_every_method_that_writes_is_known(project):
 
 def defines(path: Path, kind: type) -> bool:
     return kind.__module__.endswith(f".storage.{path.stem}")
+
+
+def test_every_name_that_counts_as_used_is_still_there():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    names = {name for name in project["tool"]["vulture"]["ignore_names"] if "*" not in name}
+    words = set()
+    for _, path in files(ROOT / "workbench"):
+        words |= set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    assert names - words == set()
 
 
 # broken on purpose
