@@ -205,6 +205,23 @@ def test_a_missing_annotation_a_complex_function_and_untidy_lines_are_seen(copy)
     assert run(copy, "ruff", "format", "--check", "workbench").returncode == 1
 
 
+def test_what_is_not_used_private_or_overwritten_is_seen(copy):
+    (copy / "workbench/domain/worse.py").write_text(
+        '"""Breaks rules on purpose."""\n\n\n'
+        "def worse(values: list[int], unused: int) -> str:\n"
+        "    for value in values:\n        value = value + 1\n"
+        "    return str._secret\n"
+    )
+    found = run(copy, "ruff", "check", "workbench")
+    assert found.returncode == 1
+    for rule in ("ARG001", "PLW2901", "SLF001"):
+        assert rule in found.stdout
+    (copy / "packaging").mkdir()
+    dead = run(copy, "vulture")
+    assert dead.returncode == 3
+    assert "worse.py:4: unused function 'worse'" in dead.stdout
+
+
 def test_a_wrong_type_is_seen(copy):
     file = copy / "workbench/domain/worse.py"
     file.write_text(
