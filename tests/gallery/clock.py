@@ -8,10 +8,8 @@ from typing import Any
 import msgspec
 
 from workbench.app.session import Session
-from workbench.app.transfer import assessing
-from workbench.app.transfer import assessing as layer_study
-from workbench.app.transfer import transferring as transferring
-from workbench.storage.project import DATABASE_FILE
+from workbench.app.transfer import assessing, transferring
+from workbench.domain.projects import DATABASE_FILE
 
 DAY = 1_773_500_000.0  # seconds since the epoch: a day in March 2026
 APART, LONG = 1800.0, 65.0  # seconds between two runs, and of one
@@ -30,7 +28,7 @@ def stop_clock(session: Session) -> None:
             store.runs.add_epoch(record.id, msgspec.structs.replace(epoch, **steady))
     for clustering in store.clusterings.all():
         store.clusterings.keep(msgspec.structs.replace(clustering, made=DAY))
-    for key in (assessing.KEY, layer_study.KEY, transferring.KEY):
+    for key in (assessing.KEY, assessing.STUDIES_KEY, transferring.KEY):
         known: list[dict[str, Any]] = store.settings.get(key, [])
         if known:
             store.settings.put(key, [{**one, "made": DAY - at} for at, one in enumerate(known)])

@@ -6,9 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.demo.faces import photograph
-
 from workbench.app.images.import_plan import is_image
+from workbench.demo.faces import photograph
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.vision.sheets import save_png
 

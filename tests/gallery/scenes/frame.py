@@ -11,6 +11,7 @@ from tests.gallery.scenes.opening import go
 from tests.gallery.stage import Stage
 from workbench.app.jobs import Task
 from workbench.app.settings import UserSettings
+from workbench.domain.formats import Origin
 from workbench.domain.reports import Progress
 from workbench.ui.application import Workbench
 from workbench.ui.dialogs.files import import_from
@@ -103,7 +104,7 @@ def messages_error(stage: Stage) -> None:
     stage.settle()
     nothing = stage.home / "a folder without images"
     nothing.mkdir(exist_ok=True)
-    start_import(window.context, [nothing], {"category": "folder"})
+    start_import(window.context, [nothing], {"category": Origin.FOLDER})
     stage.settle(lambda: bool(window.notes.texts()))
     wrong = stage.home / "shopping list.csv"
     wrong.write_text("milk;butter\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from tests.gallery.scenes.opening import go, go_train, run_with
 from tests.gallery.stage import Stage
 from workbench.app.settings import UserSettings
 from workbench.domain.runs import RunStatus
+from workbench.ui.commands import Menu
 from workbench.ui.pages.images.page import ImagesPage
 from workbench.ui.pages.mouths.page import MouthsPage
 from workbench.ui.pages.results.page import ResultsPage
@@ -30,11 +31,12 @@ def menus_full(stage: Stage) -> None:
         if entry.name == "train":
             go_train(stage, window)
         stage.settle()
-        for name, menu in window.menus.items():
+        for kind in Menu:
+            menu = window.menus[kind]
             seen = tuple(one.text() for one in menu.actions() if one.isVisible())
             if seen and seen not in known:
                 known.add(seen)
-                stage.take_menu(menu, _below(window, menu), f"{entry.name}-{name.lower()}")
+                stage.take_menu(menu, _below(window, menu), f"{entry.name}-{kind.name.lower()}")
 
 
 def _below(window: MainWindow, menu: QMenu) -> QPoint:

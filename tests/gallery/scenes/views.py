@@ -21,7 +21,7 @@ def views_empty(stage: Stage) -> None:
 @scene("views", "full", FULL)
 def views_full(stage: Stage) -> None:
     page = go(stage.open(FULL), ViewsPage)
-    page.strip.set_current(int(page.session.list.ids[9]))
+    page.strip.set_current(int(page.labelling.list.ids[9]))
     stage.settle()
     stage.take()
     page.next_unlabelled()
@@ -38,7 +38,7 @@ def views_full(stage: Stage) -> None:
 @scene("views", "long", LONG)
 def views_long(stage: Stage) -> None:
     page = go(stage.open(LONG), ViewsPage)
-    page.strip.set_current(int(page.session.list.ids[5]))
+    page.strip.set_current(int(page.labelling.list.ids[5]))
     stage.settle()
     stage.take()
     page.header.sets.setCurrentText("category")
@@ -49,7 +49,7 @@ def views_long(stage: Stage) -> None:
 @scene("views", "error", BROKEN)
 def views_error(stage: Stage) -> None:
     page = go(stage.open(BROKEN), ViewsPage)
-    page.strip.set_current(int(page.session.list.ids[9]))
+    page.strip.set_current(int(page.labelling.list.ids[9]))
     stage.settle()
     stage.take()
 
