@@ -21,6 +21,8 @@ import click
 import msgspec
 from PySide6.QtWidgets import QApplication
 
+from workbench.app.results import run_columns
+from workbench.app.results.run_columns import RunColumn, RunPlace
 from workbench.app.session import Session
 from workbench.app.training.choices import specs
 from workbench.cli.command import commands
@@ -395,6 +397,38 @@ def formats_page() -> str:
     )
 
 
+# columns of runs
+
+
+RUN_PLACES = {
+    RunPlace.WINDOW: "table",
+    RunPlace.CSV: "CSV",
+    RunPlace.COMMAND: "`workbench runs`",
+    RunPlace.JSON: "`--json`",
+    RunPlace.PAIRS: "pairs",
+}
+
+
+def run_columns_page() -> str:
+    """Every column of runs with its name, its meaning, and where it appears."""
+    return page(
+        "Columns of runs",
+        "What the program shows of a run. *Table* is the table of runs on the "
+        "[Results](results.md) page, *CSV* the file that it is saved as, *pairs* the table there "
+        "that sets category alone beside category with views. `workbench runs` prints a column "
+        "under its name; the name is its key in `--json`, where `parts` has the scores of each "
+        "part.",
+        table(
+            ("column", "name", "meaning", "appears in"), map(_run_column, run_columns.RUN_COLUMNS)
+        ),
+    )
+
+
+def _run_column(column: RunColumn) -> tuple[str, ...]:
+    places = [words for place, words in RUN_PLACES.items() if place in column.places]
+    return column.title, code(column.name), column.meaning, ", ".join(places)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "recipe.md": recipe_page,
     "methods.md": methods_page,
@@ -402,6 +436,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "keys.md": keys_page,
     "formats.md": formats_page,
+    "run-columns.md": run_columns_page,
 }
 
 

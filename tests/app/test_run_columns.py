@@ -7,9 +7,12 @@ import time
 from dataclasses import replace
 
 import pytest
+import write_manual
 from PySide6.QtCore import Qt
 
 from tests.fixtures.finished_runs import fill, make_run
+from workbench.app.results import run_columns
+from workbench.app.results.run_columns import RunColumn, RunPlace
 from workbench.app.results.run_comparison import SinglePair
 from workbench.cli.command import run
 from workbench.domain.recipes import JOINT
@@ -133,3 +136,44 @@ def test_pairs_are_compared_in_the_columns_of_both_runs(qtbot, records):
         ["SqueezeNet 1.1", "none", "90.0 %", "100.0 %", "+10.0"],
         ["SqueezeNet 1.1", "features.6", "100.0 %", "90.0 %", "−10.0"],
     ]
+
+
+@pytest.fixture
+def added(monkeypatch):
+    """One more column, for all places."""
+    column = RunColumn(
+        "letters",
+        "Letters",
+        lambda each: len(each.name),
+        "letters of the name",
+        kind="count",
+        width=50,
+        places=RunPlace.TABLE | RunPlace.PRINTED | RunPlace.PAIRS,
+    )
+    monkeypatch.setattr(run_columns, "RUN_COLUMNS", (*run_columns.RUN_COLUMNS, column))
+
+
+def test_one_entry_adds_a_column_to_every_place(qtbot, added, records, tmp_path, capsys):
+    table = RunsTable()
+    qtbot.addWidget(table)
+    table.set_records(records)
+    assert [each.title for each in table.figures.columns] == [*HEADS, "Letters"]
+    assert [row[8] for row in table.cells()] == ["6", "5", "5"]
+    assert table.columnWidth(8) == 50
+    assert [line.rsplit(",")[-1] for line in table.csv().splitlines()] == ["Letters", *"655"]
+
+    assert run(["runs", str(tmp_path / "birds")]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[-1] for line in lines] == ["letters", *"655"]
+    assert run(["runs", str(tmp_path / "birds"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["runs"]
+    assert [each["letters"] for each in found] == [6, 5, 5]
+
+    pairs = PairsTable()
+    qtbot.addWidget(pairs)
+    pairs.show_pairs([SinglePair(records[2], records[1])])
+    assert pairs.table.figures.columns[2].title == "Letters"
+    assert pairs.table.cells()[0][2] == "5"
+    places = "table, CSV, `workbench runs`, `--json`, pairs"
+    row = f"| Letters | `letters` | letters of the name | {places} |"
+    assert row in write_manual.run_columns_page().splitlines()

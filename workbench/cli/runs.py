@@ -10,6 +10,7 @@ import click
 from workbench.app.project_folders import find_project
 from workbench.app.results.evaluating import Evaluation, evaluate_task
 from workbench.app.results.results import RunResults, Scope, load_results
+from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns, run_object
 from workbench.app.session import Session
 from workbench.app.training.adopting import adopt
 from workbench.app.training.training_queue import TrainingQueue
@@ -26,18 +27,6 @@ from workbench.cli.progress import carry_out
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import PARTS, Part
-
-
-def described(run: RunRecord) -> dict[str, object]:
-    """A run as a JSON object, without its scores."""
-    return {
-        "run": run.id,
-        "name": run.name,
-        "status": run.status.value,
-        "target": run.target,
-        "epochs": run.epochs_done,
-        "message": run.message,
-    }
 
 
 def part_scores(results: RunResults) -> dict[str, dict[str, object]]:
@@ -68,7 +57,7 @@ def run_with_scores(session: Session, run: RunRecord) -> dict[str, object]:
         parts = part_scores(load_results(session, run.id))
     except KnownError:
         parts = {}
-    return described(run) | {"parts": parts}
+    return run_object(run) | {"parts": parts}
 
 
 def say_run(out: Output, result: dict[str, object]) -> None:
@@ -133,9 +122,10 @@ def list_command(
         if not runs:
             out.say("There is no run yet. Make one with: workbench train PROJECT --set target=…")
         else:
-            head = ("run", "name", "target", "status", "made", "validation", "test")
-            out.table(head, [_row(run) for run in runs])
-        return {"runs": [described(run) | {"parts": run.metrics} for run in runs]}
+            columns = run_columns(RunPlace.COMMAND)
+            rows = [[_cell(column, run) for column in columns] for run in runs]
+            out.table([column.name for column in columns], rows)
+        return {"runs": [run_object(run) | {"parts": run.metrics} for run in runs]}
 
 
 @command("adopt", "workbench runs adopt /cluster/20260101-120000-ab12 --into Birds")
@@ -163,10 +153,11 @@ runs_command.add_command(list_command)
 runs_command.add_command(adopt_command)
 
 
-def _row(run: RunRecord) -> tuple[object, ...]:
-    made = datetime.fromtimestamp(run.created).strftime("%Y-%m-%d %H:%M")
-    best = [run.metrics.get(part, {}).get("top1") for part in (Part.VALIDATION, Part.TEST)]
-    return (run.id, run.name, run.target, run.status.value, made, *best)
+def _cell(column: RunColumn, run: RunRecord) -> object:
+    value = column.value(run)
+    if column.kind == "moment":
+        return datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M")
+    return value
 
 
 @command("evaluate", "workbench evaluate Birds latest --part test")
@@ -187,7 +178,7 @@ def evaluate_command(out: Output, project: Path, run: str, part: str | None, aga
         record = find_run(session, run)
         results = load_results(session, record.id)
         shown = Part(part) if part else results.best_part()
-        result = described(record) | {"parts": part_scores(results)}
+        result = run_object(record) | {"parts": part_scores(results)}
         say_run(out, result)
         result |= {"part": shown.value, **_details(out, results, shown)}
         if again:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import msgspec
 
 from workbench.domain.geometry import Rect
+from workbench.domain.reports import PartScore
+from workbench.domain.splits import Part
 
 RECIPE_FILE = "recipe.toml"
 SAMPLES_FILE = "samples.jsonl"
@@ -119,6 +122,16 @@ class RunRecord:
     metrics: dict[str, Any] = field(default_factory=dict)
     message: str = ""
     epochs_done: int = 0
+
+
+def top1(record: RunRecord, part: Part = Part.TEST) -> float | None:
+    """Top-1 accuracy of one part in [0, 1], None where it is unknown."""
+    found = record.metrics.get(part)
+    if isinstance(found, PartScore):
+        value: object = found.top1
+    else:
+        value = found.get("top1") if isinstance(found, dict) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def encode_samples(samples: list[Sample]) -> bytes:

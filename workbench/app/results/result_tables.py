@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
+from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns
 from workbench.app.results.run_comparison import RunComparison
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
@@ -119,9 +120,14 @@ def comparison_csv(comparison: RunComparison, paths: Mapping[int, str]) -> str:
     return to_csv(("image", "truth", first.record.name, second.record.name, "outcome"), rows)
 
 
-def runs_csv(records: Sequence[RunRecord], columns: Sequence[str], cells: Iterable[Row]) -> str:
-    """The runs table as shown, with each run's id in front."""
+def runs_csv(
+    records: Sequence[RunRecord],
+    title: Callable[[RunColumn], str],
+    text: Callable[[RunColumn, RunRecord], str],
+) -> str:
+    """The runs in this order, heads and cells written as the window does."""
+    columns = run_columns(RunPlace.CSV)
     return to_csv(
-        ("id", *columns),
-        ((record.id, *row) for record, row in zip(records, cells, strict=True)),
+        [title(column) for column in columns],
+        ([text(column, record) for column in columns] for record in records),
     )

@@ -23,7 +23,7 @@ from workbench.app.transfer.transfer_queue import TransferQueue
 from workbench.app.transfer.transfer_runs import TransferStage
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
-from workbench.domain.runs import RunRecord
+from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, TransferRequest
 from workbench.ui.dialogs.transfer_sources import TransferSources
@@ -33,7 +33,7 @@ from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.figure_table import Column, FigureTable
 from workbench.ui.parts.job_line import JobState, clock, state_after
-from workbench.ui.parts.run_words import percent, status_words, target_words, top1
+from workbench.ui.parts.run_words import percent, status_words, target_words
 
 _SIGNS = {
     "done": ("check-circle", "good"),

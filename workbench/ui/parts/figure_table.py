@@ -106,7 +106,7 @@ class FigureModel(QAbstractTableModel):
                 side = Qt.AlignmentFlag.AlignRight
             return side | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ToolTipRole and column.kind == "text":
-            return str(value)
+            return written(column, value)
         return None
 
     def headerData(

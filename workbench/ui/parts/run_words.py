@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
+from workbench.app.results.run_columns import RunColumn
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import JOINT
-from workbench.domain.reports import PartScore
-from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.runs import RunRecord, RunStatus, top1
 from workbench.domain.splits import Part
+from workbench.ui.parts.figure_table import Column, Figure, written
 
 _CONTEXT = "RunWords"
 
@@ -48,6 +51,12 @@ def status_words(record: RunRecord) -> str:
     return _tr(_STATUS[record.status])
 
 
+def backbone_words(name: str) -> str:
+    """A backbone's title; its name where the program does not know it."""
+    known = BACKBONES.get(name)
+    return known.title if known is not None else name
+
+
 def target_words(target: str) -> str:
     """A recipe's target as it is said."""
     return "category + view" if target == JOINT else target
@@ -56,22 +65,6 @@ def target_words(target: str) -> str:
 def start_words(start: str) -> str:
     """A recipe's start weights as a table has room for: of a file its name."""
     return Path(start).name if start.startswith("file:") else start
-
-
-def part_score(record: RunRecord, part: Part) -> dict[str, Any] | None:
-    """The score of one part as the run's metrics hold it."""
-    found = record.metrics.get(part)
-    if isinstance(found, PartScore):
-        return {name: getattr(found, name) for name in found.__struct_fields__}
-    return found if isinstance(found, dict) else None
-
-
-def top1(record: RunRecord, part: Part = Part.TEST) -> float | None:
-    """Top-1 accuracy in [0, 1], None where it is unknown."""
-    score = part_score(record, part)
-    value = score.get("top1") if score is not None else None
-    known = isinstance(value, int | float) and math.isfinite(value)
-    return float(value) if known and value is not None else None
 
 
 def percent(share: float | None) -> str:
@@ -98,3 +91,30 @@ def when(seconds: float | None) -> str:
     then, now = time.localtime(seconds), time.localtime()
     same_day = then[:3] == now[:3]
     return time.strftime("%H:%M" if same_day else "%Y-%m-%d %H:%M", then)
+
+
+_WORDS: Mapping[str, Callable[[Any], str | Figure]] = {
+    "moment": lambda seconds: Figure(seconds, when(seconds)),
+    "status": lambda status: _tr(_STATUS[status]),
+    "target": target_words,
+    "backbone": backbone_words,
+    "start": start_words,
+}  # by the kind of a column; other kinds are shown as every table shows them
+
+
+def figure_column(column: RunColumn) -> Column:
+    """A column of runs for a table of figures."""
+    kind = column.kind if column.kind in ("count", "share") else "text"
+    tip = column.tip and QCoreApplication.translate("RunColumn", column.tip)
+    return Column(QCoreApplication.translate("RunColumn", column.title), kind, tip)
+
+
+def figure_cell(column: RunColumn, record: RunRecord) -> Any:
+    """The cell of a run in a table of figures."""
+    value = column.value(record)
+    return _WORDS[column.kind](value) if column.kind in _WORDS else value
+
+
+def cell_text(column: RunColumn, record: RunRecord) -> str:
+    """The cell of a run as the table shows it."""
+    return written(figure_column(column), figure_cell(column, record))

@@ -8,11 +8,11 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from workbench.app.results.run_images import ShownImages
-from workbench.domain.runs import RunRecord
+from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
-from workbench.ui.parts.run_words import percent, top1
+from workbench.ui.parts.run_words import percent
 
 CHOSEN = "chosen"  # instead of a part: images that another page pointed at
 ANY = "any"

@@ -9,15 +9,14 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBox
 
 from workbench.app.results.result_tables import comparison_csv
 from workbench.app.results.results import RunResults
+from workbench.app.results.run_columns import RunPlace, run_columns
 from workbench.app.results.run_comparison import PairOutcome, RunComparison, SinglePair, compare
-from workbench.domain.backbones import BACKBONES
-from workbench.domain.recipes import parse_toml
-from workbench.domain.runs import RunRecord
+from workbench.domain.runs import RunRecord, top1
 from workbench.ui.look.theme import TITLE_PIXELS, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.figure_table import Column, FigureTable, figure
-from workbench.ui.parts.run_words import top1
+from workbench.ui.parts.run_words import figure_cell, figure_column
 
 Load = Callable[[str], RunResults]
 Paths = Callable[[Sequence[int]], dict[int, str]]
@@ -189,8 +188,7 @@ class PairsTable(QWidget):
         heading.setProperty("role", "heading")
         self.table = FigureTable(
             (
-                Column(self.tr("Backbone")),
-                Column(self.tr("Frozen")),
+                *map(figure_column, run_columns(RunPlace.PAIRS)),
                 Column(self.tr("Alone"), "share", self.tr("Test top-1 of category alone")),
                 Column(self.tr("With views"), "share", self.tr("Test top-1 with views")),
                 Column(self.tr("Gain (points)"), "figure"),
@@ -215,8 +213,7 @@ class PairsTable(QWidget):
 
 
 def _cells(pair: SinglePair) -> tuple[object, ...]:
-    recipe = parse_toml(pair.together.recipe_toml, pair.together.name)
+    both = [figure_cell(column, pair.together) for column in run_columns(RunPlace.PAIRS)]
     alone, together = top1(pair.single), top1(pair.together)
     gain = None if alone is None or together is None else 100 * (together - alone)
-    title = BACKBONES[str(recipe["backbone"])].title
-    return (title, str(recipe.get("frozen", "")), alone, together, figure(gain, 1, signed=True))
+    return (*both, alone, together, figure(gain, 1, signed=True))

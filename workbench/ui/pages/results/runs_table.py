@@ -10,22 +10,19 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QMenu, QWidget
 
 from workbench.app.results.result_tables import runs_csv
-from workbench.domain.backbones import BACKBONES
-from workbench.domain.recipes import parse_toml
+from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns
 from workbench.domain.runs import RunRecord
 from workbench.ui.look.icons import icon
-from workbench.ui.parts.figure_table import SORT_ROLE, Column, FigureModel, FigureTable, Index
+from workbench.ui.parts.figure_table import FigureModel, FigureTable, Index
 from workbench.ui.parts.run_words import (
     STATUS_ICONS,
-    start_words,
+    cell_text,
+    figure_cell,
+    figure_column,
     status_words,
-    target_words,
-    top1,
-    when,
 )
 
-NAME, TARGET, BACKBONE, START, TOP1, EPOCHS, WHEN, STATUS = range(8)
-_WIDTHS = {TARGET: 136, BACKBONE: 128, START: 120, TOP1: 92, EPOCHS: 64, WHEN: 120, STATUS: 96}
+NAME, STATUS = "name", "status"  # columns that do more than show a text
 
 
 class _RunsModel(FigureModel):
@@ -34,35 +31,38 @@ class _RunsModel(FigureModel):
     checked_changed = Signal()
     renamed = Signal(str, str)
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
+    def __init__(self, columns: Sequence[RunColumn]) -> None:
+        super().__init__([figure_column(column) for column in columns])
+        self.run_columns = tuple(columns)
+        self._names = [column.name for column in columns]
+        self.name_column = self._names.index(NAME)
         self.records: tuple[RunRecord, ...] = ()
         self.checked: set[str] = set()
 
     def set_records(self, records: Sequence[RunRecord]) -> None:
         self.records = tuple(records)
         self.checked &= {record.id for record in records}
-        self.set_rows([_cells(record) for record in records])
+        self.set_rows(
+            [[figure_cell(column, record) for column in self.run_columns] for record in records]
+        )
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         flags = super().flags(index)
-        if index.column() == NAME:
+        if index.column() == self.name_column:
             flags |= Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEditable
         return flags
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        record = self.records[index.row()]
-        if index.column() == NAME and role == Qt.ItemDataRole.CheckStateRole:
+        record, name = self.records[index.row()], self._names[index.column()]
+        if name == NAME and role == Qt.ItemDataRole.CheckStateRole:
             on = record.id in self.checked
             return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
-        if index.column() == NAME and role == Qt.ItemDataRole.EditRole:
+        if name == NAME and role == Qt.ItemDataRole.EditRole:
             return record.name
-        if index.column() == STATUS and role == Qt.ItemDataRole.DecorationRole:
+        if name == STATUS and role == Qt.ItemDataRole.DecorationRole:
             return icon(*_sign(record))
-        if index.column() == STATUS and role == Qt.ItemDataRole.ToolTipRole:
+        if name == STATUS and role == Qt.ItemDataRole.ToolTipRole:
             return record.message or status_words(record)
-        if index.column() == WHEN and role == SORT_ROLE:
-            return record.finished or record.created
         return super().data(index, role)
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -78,28 +78,14 @@ class _RunsModel(FigureModel):
     def check(self, run_id: str, on: bool) -> None:
         """Lay a run's curves over the others', or take them away."""
         (self.checked.add if on else self.checked.discard)(run_id)
-        self.dataChanged.emit(self.index(0, NAME), self.index(self.rowCount() - 1, NAME))
+        at = self.name_column
+        self.dataChanged.emit(self.index(0, at), self.index(self.rowCount() - 1, at))
         self.checked_changed.emit()
 
 
 def _sign(record: RunRecord) -> tuple[str, None, str]:
     name, role = STATUS_ICONS[record.status]
     return name, None, role
-
-
-def _cells(record: RunRecord) -> tuple[Any, ...]:
-    recipe = parse_toml(record.recipe_toml, record.name)
-    known = BACKBONES.get(str(recipe.get("backbone")))
-    return (
-        record.name,
-        target_words(record.target),
-        known.title if known is not None else str(recipe.get("backbone", "")),
-        start_words(str(recipe.get("start", ""))),
-        top1(record),
-        record.epochs_done,
-        when(record.finished or record.created),
-        status_words(record),
-    )
 
 
 class RunsTable(FigureTable):
@@ -113,19 +99,7 @@ class RunsTable(FigureTable):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__((), parent)
-        tick = self.tr("Tick several runs to lay their curves over each other")
-        self.runs = _RunsModel(
-            (
-                Column(self.tr("Run"), tip=tick),
-                Column(self.tr("Target")),
-                Column(self.tr("Backbone")),
-                Column(self.tr("Start")),
-                Column(self.tr("Test top-1"), "share"),
-                Column(self.tr("Epochs"), "count"),
-                Column(self.tr("When")),
-                Column(self.tr("Status")),
-            )
-        )
+        self.runs = _RunsModel(run_columns(RunPlace.WINDOW))
         self.figures = self.runs
         self._sorted.setSourceModel(self.runs)
         self.runs.checked_changed.connect(self.checked_changed)
@@ -135,9 +109,11 @@ class RunsTable(FigureTable):
         self.setEditTriggers(FigureTable.EditTrigger.EditKeyPressed)
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        for column, width in _WIDTHS.items():
-            self.setColumnWidth(column, width)
+        for at, column in enumerate(self.runs.run_columns):
+            if column.width:
+                self.setColumnWidth(at, column.width)
+            else:
+                header.setSectionResizeMode(at, QHeaderView.ResizeMode.Stretch)
         self.selectionModel().currentRowChanged.connect(self._row_changed)
         self._telling = True
 
@@ -158,7 +134,8 @@ class RunsTable(FigureTable):
         """Look at a run, if it is there."""
         for at, record in enumerate(self.runs.records):
             if record.id == run_id:
-                self.setCurrentIndex(self._sorted.mapFromSource(self.runs.index(at, NAME)))
+                index = self.runs.index(at, self.runs.name_column)
+                self.setCurrentIndex(self._sorted.mapFromSource(index))
 
     def checked(self) -> list[str]:
         """The runs that are ticked, in the order shown."""
@@ -171,21 +148,24 @@ class RunsTable(FigureTable):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Where there is little room, a run's name needs it most."""
         super().resizeEvent(event)
-        for column, width in ((START, 1000), (EPOCHS, 880)):
-            self.setColumnHidden(column, self.width() < width)
+        for at, column in enumerate(self.runs.run_columns):
+            self.setColumnHidden(at, self.width() < column.hidden_below)
 
     def csv(self) -> str:
-        """The table as shown, with each run's id in front."""
+        """The runs in the order shown, in the columns of a CSV file."""
         rows = range(self._sorted.rowCount())
         order = [self.source_row(self._sorted.index(row, 0)) for row in rows]
-        titles = [column.title for column in self.runs.columns]
-        return runs_csv([self.runs.records[at] for at in order], titles, self.cells())
+        return runs_csv(
+            [self.runs.records[at] for at in order],
+            lambda column: figure_column(column).title,
+            cell_text,
+        )
 
     def rename_current(self) -> None:
         """Let the name of the run that is looked at be typed."""
         index = self.currentIndex()
         if index.isValid():
-            self.edit(index.siblingAtColumn(NAME))
+            self.edit(index.siblingAtColumn(self.runs.name_column))
 
     def _row_changed(self, current: QModelIndex, _: QModelIndex) -> None:
         if self._telling and current.isValid():
