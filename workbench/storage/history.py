@@ -83,7 +83,7 @@ class Recorder:
         return told
 
     def _columns_of(self, table: str) -> list[str]:
-        return [row[1] for row in self._db.rows(f"PRAGMA table_info({table})")]
+        return [name for _, name, *_ in self._db.rows(f"PRAGMA table_info({table})")]
 
     def state_of(self, table: str, row: str) -> str:
         """The SQL of a row's state as a JSON array; `row` is NEW, OLD or the table's name."""

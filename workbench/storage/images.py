@@ -8,6 +8,7 @@ import struct
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -136,6 +137,19 @@ _LABELS = (
 )
 
 
+class _PlaceRow(NamedTuple):
+    """A row of `_ROWS`: an image at one of its places, which are None where it has no place."""
+
+    id: int
+    hash: str
+    width: int
+    height: int
+    path: str | None
+    source: str | None
+    kind: str | None
+    part: int | None
+
+
 EVERYTHING = ImageFilter()
 
 
@@ -171,14 +185,14 @@ class StoredImages:
     def files(self, ids: IntArray) -> dict[int, ImageFile]:
         """Hash, file and size of each of these images, by id: what a training takes along."""
         return {
-            id_: ImageFile(str(places[0][1]), _path(places), places[0][2], places[0][3])  # type: ignore[arg-type]
+            id_: ImageFile(places[0].hash, _path(places), places[0].width, places[0].height)
             for id_, places in self._places(listed(ids)).items()
         }
 
-    def _places(self, wanted: str) -> dict[int, list[Sequence[object]]]:
-        found: dict[int, list[Sequence[object]]] = {}
-        for row in self._db.rows(_ROWS, (wanted,)):
-            found.setdefault(row[0], []).append(row)
+    def _places(self, wanted: str) -> dict[int, list[_PlaceRow]]:
+        found: dict[int, list[_PlaceRow]] = {}
+        for row in map(_PlaceRow._make, self._db.rows(_ROWS, (wanted,))):
+            found.setdefault(row.id, []).append(row)
         return found
 
     def row(self, id: int) -> ImageRow:
@@ -253,8 +267,8 @@ class StoredImages:
         rows = self._db.rows(
             "SELECT path, size, mtime_bits FROM place WHERE source = ?", (source_id,)
         )
-        times = np.array([row[2] for row in rows], np.int64).view(np.float64).tolist()
-        return {row[0]: (row[1], mtime) for row, mtime in zip(rows, times, strict=True)}
+        times = np.array([bits for _, _, bits in rows], np.int64).view(np.float64).tolist()
+        return {path: (size, mtime) for (path, size, _), mtime in zip(rows, times, strict=True)}
 
     def known_images(self, source_id: int) -> dict[str, FoundImage]:
         """The images of a source, as they were read last, by their path in the source."""
@@ -263,7 +277,7 @@ class StoredImages:
             " JOIN image i ON i.id = p.image WHERE p.source = ?",
             (source_id,),
         )
-        times = np.array([row[5] for row in rows], np.int64).view(np.float64).tolist()
+        times = np.array([bits for *_, bits in rows], np.int64).view(np.float64).tolist()
         return {
             path: FoundImage(path, hash_, width, height, size, mtime)
             for (path, hash_, width, height, size, _), mtime in zip(rows, times, strict=True)
@@ -337,7 +351,7 @@ class StoredImages:
         self._labels.forget(removed)
 
 
-def _path(places: Sequence[Sequence[object]]) -> str:
+def _path(places: Sequence[_PlaceRow]) -> str:
     """The first of an image's places whose file is there, else the first."""
     if len(places) == 1:
         return _place(places[0])
@@ -345,29 +359,26 @@ def _path(places: Sequence[Sequence[object]]) -> str:
     return next((path for path in paths if path and os.path.exists(path)), paths[0])
 
 
-def _row(places: Sequence[Sequence[object]], labels: dict[str, str]) -> ImageRow:
-    path = _path(places)
-    id_, hash_, width, height = places[0][:4]
-    part = places[0][7]
+def _row(places: Sequence[_PlaceRow], labels: dict[str, str]) -> ImageRow:
+    path, first = _path(places), places[0]
     return ImageRow(
-        id_,  # type: ignore[arg-type]
-        str(hash_),
+        first.id,
+        first.hash,
         path,
         os.path.basename(path),
-        width,  # type: ignore[arg-type]
-        height,  # type: ignore[arg-type]
+        first.width,
+        first.height,
         labels,
-        PARTS[part].value if isinstance(part, int) else "",
+        PARTS[first.part].value if first.part is not None else "",
     )
 
 
-def _place(row: Sequence[object]) -> str:
+def _place(row: _PlaceRow) -> str:
     """Where a file is, "" where nothing says so; pathlib would take most of the time of reading
     many rows."""
-    path, source, kind = row[4:7]
-    if source is None:
+    if row.source is None or row.kind is None or row.path is None:
         return ""
-    return os.path.join(_base(str(source), str(kind)), str(path).replace("/", os.sep))
+    return os.path.join(_base(row.source, row.kind), row.path.replace("/", os.sep))
 
 
 @lru_cache

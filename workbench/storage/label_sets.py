@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.labels import Label, LabelSet, Subject
 from workbench.storage.database import Database
 from workbench.storage.history import Recorder, now
+
+
+class _LabelValues(NamedTuple):
+    """What is stored of a label of a set; `position` counts from 0."""
+
+    name: str
+    key: str
+    mirror: str
+    position: int
 
 
 class LabelSets:
@@ -127,7 +137,7 @@ class LabelSets:
 
     def _write_labels(self, set_id: int, wanted: LabelSet, rows: Mapping[str, int]) -> None:
         for position, label in enumerate(wanted.labels):
-            values = (label.name, label.key, label.mirror, position)
+            values = _LabelValues(label.name, label.key, label.mirror, position)
             if label.name not in rows:
                 self._add_label(set_id, values)
                 continue
@@ -137,11 +147,11 @@ class LabelSets:
                 (*values, rows[label.name], *values),
             )
 
-    def _add_label(self, set_id: int, values: Sequence[object]) -> None:
+    def _add_label(self, set_id: int, values: _LabelValues) -> None:
         """A new label, or one removed before: its history then belongs to it again."""
         found = self._db.value(
             "SELECT id FROM label WHERE label_set = ? AND name = ? AND removed ORDER BY id DESC",
-            (set_id, values[0]),
+            (set_id, values.name),
         )
         if found is None:
             self._db.run(
@@ -151,7 +161,7 @@ class LabelSets:
         else:
             self._db.run(
                 "UPDATE label SET key = ?, mirror = ?, position = ?, removed = 0 WHERE id = ?",
-                (*values[1:], found),
+                (values.key, values.mirror, values.position, found),
             )
 
     def _leave_one(self, set_id: int) -> None:

@@ -70,8 +70,8 @@ def read_subjects(database: Path, crops: bool) -> Generator[None, None, Subjects
     with reading(database) as db:
         cursor = db.run(_CROPS if crops else _IMAGES)
         while rows := cursor.fetchmany(_AT_ONCE):
-            parts.append(np.array([row[:2] for row in rows], np.int64))
-            found = [feature_key(row[2], row[3:] or None) for row in rows]
+            parts.append(np.array([(image, crop) for image, crop, *_ in rows], np.int64))
+            found = [feature_key(hash_, tuple(box) or None) for _, _, hash_, *box in rows]
             keys.append(np.array(found, np.uint64))
             yield None
     ids = np.concatenate(parts)
@@ -90,6 +90,5 @@ def read_files(database: Path, subjects: Subjects, crops: bool) -> list[SubjectF
         base = bases.get((source, kind))
         if base is None:
             base = bases[source, kind] = Path(Source(0, source, kind).base)
-        sides = (box[0], box[1], box[2], box[3]) if box else None
-        found.append(SubjectFile(image, hash_, str(base / path), crop, sides))
+        found.append(SubjectFile(image, hash_, str(base / path), crop, tuple(box) or None))
     return found
