@@ -49,7 +49,7 @@ class CurrentLabels:
         of_images = labels.all_of_images(table.images, label_set.name)
         of_crops = labels.all_of_crops(table.crops[table.crops >= 0], label_set.name)
         known = self._results.record.labels.target.labels
-        truth = self._results.outputs(self._head)[0]
+        truth = self._results.outputs(self._head).truth
         single = None
         if self._head.startswith(LABEL_HEAD):
             single = known[int(self._head.removeprefix(LABEL_HEAD))]
@@ -91,7 +91,7 @@ class CurrentLabels:
 
     def moved(self) -> NDArray[np.bool_]:
         """Mask of the rows whose label is another one than when the run was made."""
-        truth = self._results.outputs(self._head)[0]
+        truth = self._results.outputs(self._head).truth
         moved: NDArray[np.bool_] = (truth >= 0) & (truth != self._now)
         return moved
 

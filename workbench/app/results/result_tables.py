@@ -98,11 +98,11 @@ def comparison_csv(comparison: RunComparison, paths: Mapping[int, str]) -> str:
     said = dict(
         zip(
             zip(second.table.images.tolist(), second.table.crops.tolist(), strict=True),
-            second.outputs("target")[2].tolist(),
+            second.outputs(TARGET_HEAD).predicted.tolist(),
             strict=True,
         )
     )
-    truth, _, predicted = first.outputs("target")
+    truth, _, predicted = first.outputs(TARGET_HEAD)
     mine, theirs = first.label_list().labels, second.label_list().labels
     rows: list[Row] = []
     for outcome, at in comparison.rows.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,14 @@ BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
 
+class HeadOutputs(NamedTuple):
+    """What a head gave for n rows: truth n (−1 unknown), scores n × C, predicted n."""
+
+    truth: IntArray
+    scores: NDArray[np.float32]
+    predicted: IntArray
+
+
 class Marked:
     """The n rows of a table whose `marks` are n × C."""
 
@@ -60,12 +68,13 @@ class Marked:
         hit = self.marks[np.arange(len(best)), best]
         return np.where(hit, best, self._table.truth).astype(np.int64)
 
-    def outputs(self, label: int) -> tuple[IntArray, NDArray[np.float32], IntArray]:
-        """(truth n, scores n × 2, predicted n) of one label: 1 with it, 0 without, −1 unknown."""
+    def outputs(self, label: int) -> HeadOutputs:
+        """Those of one label, C = 2: 1 with it, 0 without, −1 unknown."""
         score = self._table.scores[:, label]
         truth = np.where(self._known, self.marks[:, label], -1).astype(np.int64)
         both = np.stack((1 - score, score), axis=1)
-        return truth, both, (score >= self.thresholds[label]).astype(np.int64)
+        claimed = (score >= self.thresholds[label]).astype(np.int64)
+        return HeadOutputs(truth, both, claimed)
 
     def scores(self, rows: BoolArray) -> MarkScores:
         """What is said of the rows in a mask."""
@@ -141,7 +150,7 @@ class RunResults:
     def __init__(self, record: RunRecord, table: PredictionTable) -> None:
         self.record = record
         self.table = table
-        self._heads: dict[str, tuple[IntArray, NDArray[np.float32], IntArray]] = {}
+        self._heads: dict[str, HeadOutputs] = {}
         self.marked = Marked(table, table.marks) if table.marks is not None else None
         self._confidences: dict[str, FloatArray] = {}
 
@@ -195,8 +204,8 @@ class RunResults:
         """Name of the project's label set that a head's labels belong to."""
         return self.label_list(head).name
 
-    def outputs(self, head: str) -> tuple[IntArray, NDArray[np.float32], IntArray]:
-        """(truth n, scores n×C, predicted n) of a head."""
+    def outputs(self, head: str) -> HeadOutputs:
+        """Truth, scores and predictions of every row by one head."""
         if head not in self._heads and self.marked and head.startswith(LABEL_HEAD):
             self._heads[head] = self.marked.outputs(int(head.removeprefix(LABEL_HEAD)))
         if head not in self._heads:
@@ -205,12 +214,12 @@ class RunResults:
             if head == VIEW_HEAD and self.table.view_scores is not None:
                 truth, scores = self.table.view_truth, self.table.view_scores
             predicted = scores.argmax(axis=1).astype(np.int64)
-            self._heads[head] = (truth.astype(np.int64), scores, predicted)
+            self._heads[head] = HeadOutputs(truth.astype(np.int64), scores, predicted)
         return self._heads[head]
 
     def inside(self, scope: Scope) -> BoolArray:
         """Mask of the scope's rows whose truth is known."""
-        mask: BoolArray = self.outputs(scope.head)[0] >= 0
+        mask: BoolArray = self.outputs(scope.head).truth >= 0
         if scope.part is not None:
             mask = mask & (self.table.parts == PART_CODES[scope.part])
         if scope.view:
@@ -252,7 +261,7 @@ class RunResults:
     def _confidence(self, head: str) -> FloatArray:
         """Each row's highest score in [0, 1]."""
         if head not in self._confidences:
-            scores = self.outputs(head)[1]
+            scores = self.outputs(head).scores
             highest = scores.max(axis=1) if scores.size else np.zeros(len(scores))
             self._confidences[head] = highest.astype(np.float64)
         return self._confidences[head]

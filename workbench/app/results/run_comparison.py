@@ -83,11 +83,11 @@ def _matched(
 
 
 def _truth(results: RunResults, rows: IntArray) -> NDArray[np.str_]:
-    return _label_names(results)[results.outputs(TARGET_HEAD)[0][rows]]
+    return _label_names(results)[results.outputs(TARGET_HEAD).truth[rows]]
 
 
 def _prediction(results: RunResults, rows: IntArray) -> NDArray[np.str_]:
-    return _label_names(results)[results.outputs(TARGET_HEAD)[2][rows]]
+    return _label_names(results)[results.outputs(TARGET_HEAD).predicted[rows]]
 
 
 def _label_names(results: RunResults) -> NDArray[np.str_]:
