@@ -105,7 +105,7 @@ def test_a_group_is_labelled_in_one_edit_and_one_undo_takes_it_back(small):
     small.changed.connect(heard.append)
     assert label_clusters(small, clusters, "view", {1: "left"}) == 8
     assert len(heard) == 1
-    assert set(small.store.labels.of_images(clusters.members(1), "view").values()) == {"left"}
+    assert set(small.store.labels.of_images(clusters.members(1), "view").values()) == {("left",)}
     counts = carried(small, clusters, "view")
     left = small.store.labels.get("view").index("left")
     assert counts.sum(axis=1).tolist() == [12, 8, 4]

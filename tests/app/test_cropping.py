@@ -65,7 +65,7 @@ def test_detection_review_and_detection_again(session, faces):
     detected(session, faces)
     assert session.store.crops.of_image(one) == [moved]
     assert [crop.state for crop in session.store.crops.of_image(two)] == states
-    assert session.store.labels.of_crops([second.id], "expression") == {second.id: "smile"}
+    assert session.store.labels.of_crops([second.id], "expression") == {second.id: ("smile",)}
     cropping.accept(session, [second.id])
     assert all(crop.usable for crop in session.store.crops.of_image(two))
 

@@ -51,7 +51,7 @@ def imported(session, place, labels_from=None, hear=lambda report: None):
 
 def labels(session, label_set="category"):
     rows = session.store.images.rows(session.store.images.ids())
-    return {row.name: row.labels[label_set] for row in rows if row.labels.get(label_set)}
+    return {row.name: "+".join(row.labels[label_set]) for row in rows if row.labels.get(label_set)}
 
 
 @pytest.mark.parametrize("origin", [Origin.NONE, Origin.TABLE, Origin.LIST])

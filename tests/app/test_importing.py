@@ -31,7 +31,7 @@ def taken(session, *places, **origins):
 
 def labels(session, label_set="category"):
     rows = session.store.images.rows(session.store.images.ids())
-    return {row.name: row.labels.get(label_set) for row in rows}
+    return {row.name: "+".join(row.labels.get(label_set, ())) or None for row in rows}
 
 
 def test_a_folder_with_everything_in_it(session, tmp_path):

@@ -44,7 +44,7 @@ def taken(session, place, **origins):
 def labels(session, label_set="category"):
     """The labels of every image by the number in its name."""
     rows = session.store.images.rows(session.store.images.ids())
-    given = session.store.labels.all_of_images([row.id for row in rows], label_set)
+    given = session.store.labels.of_images([row.id for row in rows], label_set)
     return {int(row.name.split(".")[0]): "+".join(given.get(row.id, ())) for row in rows}
 
 

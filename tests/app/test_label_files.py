@@ -98,8 +98,8 @@ def test_by_hand_written_table_matches_by_path_and_says_what_does_not(other, tmp
     assert result.labelled == 3
     assert [file.path for file in result.unmatched] == ["gone.png"]
     rows, _ = state(other)
-    assert rows["鸟 0.png"] == {"view": "back"}
-    assert rows["鸟 1.png"] == {"mood": "calm"}
+    assert rows["鸟 0.png"] == {"view": ("back",)}
+    assert rows["鸟 1.png"] == {"mood": ("calm",)}
     assert "up" in other.store.labels.get("view").names
 
 
@@ -109,7 +109,7 @@ def test_a_person_stands_against_a_file(other, tmp_path):
     (tmp_path / "l.csv").write_text(f"path,set,label\n{name},view,back\n", encoding="utf-8")
     result = import_labels(other, tmp_path / "l.csv")
     assert (result.labelled, result.kept) == (0, 1)
-    assert other.store.labels.of_images([1], "view") == {1: "right"}
+    assert other.store.labels.of_images([1], "view") == {1: ("right",)}
 
 
 @pytest.mark.parametrize(
@@ -146,5 +146,5 @@ def test_a_new_set_of_which_an_image_carries_two_labels_lets_them_be_together(la
     assert not labelled.store.labels.get("traits").exclusive
     ids = labelled.store.images.ids()
     rows = {row.name: row.id for row in labelled.store.images.rows(ids)}
-    found = labelled.store.labels.all_of_images(ids, "traits")
+    found = labelled.store.labels.of_images(ids, "traits")
     assert found == {rows["鸟 0.png"]: ("a", "b"), rows["鸟 1.png"]: ("b",)}

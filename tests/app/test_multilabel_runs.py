@@ -102,7 +102,7 @@ def results(session: Session) -> RunResults:
 
 def test_a_run_learns_all_labels_of_an_image(session: Session, results: RunResults) -> None:
     assert results.marked is not None
-    given = session.store.labels.all_of_images(results.table.images, "tags")
+    given = session.store.labels.of_images(results.table.images, "tags")
     names = results.record.labels.target.labels
     for row, image in enumerate(results.table.images.tolist()):
         assert [names[at] for at in np.flatnonzero(results.marked.marks[row])] == [*given[image]]

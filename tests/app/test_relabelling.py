@@ -70,10 +70,10 @@ def test_crops_and_whole_images_are_labelled_in_one_edit(
     now = CurrentLabels(session, results, "target")
     now.assign(np.array([1, 3]), "none")
     assert session.store.labels.of_crops(crops, "expression") == {
-        crops[0]: "smile",
-        crops[1]: "none",
+        crops[0]: ("smile",),
+        crops[1]: ("none",),
     }
-    assert session.store.labels.of_images(images, "expression")[images[2]] == "none"
+    assert session.store.labels.of_images(images, "expression")[images[2]] == ("none",)
     assert now.moved().tolist() == [False, True, False, True]
     assert [now.name(row) for row in range(4)] == ["smile", "none", "open", "none"]
     assert now.moved_matrix(Scope()).tolist()[2] == [1, 0, 0, 0]

@@ -89,7 +89,7 @@ def test_an_accepted_suggestion_is_a_persons_label_and_can_be_undone(
     assert sure == sorted(sure)
     assert accept(session, [*view_run.unseen, 999], "view") == 6
     assert session.store.labels.of_images(view_run.unseen, "view") == {
-        image: found[image].label for image in view_run.unseen
+        image: (found[image].label,) for image in view_run.unseen
     }
     newest = session.store.labels.history(view_run.unseen[0])[-1]
     assert newest.author is Author.HUMAN

@@ -171,7 +171,7 @@ def test_a_folder_named_in_its_own_case_comes_before_the_other(command, twins, w
     store = Project.open(twins.with_suffix(".workbench"))
     try:
         rows = store.images.rows(store.images.ids())
-        given = [row.path for row in rows if row.labels.get("category") == "x"]
+        given = [row.path for row in rows if row.labels.get("category") == ("x",)]
     finally:
         store.close()
     assert sorted("/".join(Path(path).parts[-2:]) for path in given) == meant

@@ -81,7 +81,7 @@ def test_while_labelling(tmp_path):
     found = store.labels.of_images(list(wanted), "view")
     store.close()
     last = int(said[-1][0]) % len(wanted) + 1  # the press that may have been under way
-    wrong = {image for image in wanted if found.get(image) != wanted[image]}
+    wrong = {image for image in wanted if found.get(image) != (wanted[image],)}
     assert wrong <= {last}
 
 

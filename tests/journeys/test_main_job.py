@@ -56,7 +56,8 @@ def label_by_keys(qtbot, window) -> int:
 
 def views_now(window) -> dict[int, str]:
     store = window.session.store
-    return store.labels.of_images(store.images.ids(), "view")
+    found = store.labels.of_images(store.images.ids(), "view")
+    return {image: view for image, (view,) in found.items()}
 
 
 def names_of(window) -> dict[int, str]:

@@ -50,7 +50,7 @@ def test_a_new_detection_keeps_labels_and_what_a_person_did(project):
     (now,) = project.crops.of_image(1)
     assert (now.id, now.rect, now.detector) == (kept.id, Rect(1, 1, 21, 21), "cascade")
     assert dropped.id not in [crop.id for crop in project.crops.of_image(1)]
-    assert project.labels.of_crops([now.id], "expression") == {now.id: "smile"}
+    assert project.labels.of_crops([now.id], "expression") == {now.id: ("smile",)}
 
 
 def test_a_crop_of_nothing_is_refused(project):

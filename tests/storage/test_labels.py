@@ -29,17 +29,17 @@ def test_a_persons_label_is_never_overridden_by_an_import(project):
     project.images.add(source, [found(i, ("category", "A")) for i in range(3)])
     project.labels.assign([2], "category", "A")  # confirmed by a person
     project.images.add(source, [found(i, ("category", "B")) for i in range(3)])
-    assert project.labels.of_images([1, 2, 3], "category") == {1: "B", 2: "A", 3: "B"}
+    assert project.labels.of_images([1, 2, 3], "category") == {1: ("B",), 2: ("A",), 3: ("B",)}
     project.labels.assign([1, 2, 3], "category", "B", Author.MODEL, 0.9)
     project.labels.assign([1, 2, 3], "category", None, Author.IMPORT)
-    assert project.labels.of_images([1, 2, 3], "category") == {2: "A"}
+    assert project.labels.of_images([1, 2, 3], "category") == {2: ("A",)}
 
 
 def test_an_import_adds_labels_and_sets_there_were_none_of(project):
     fill(project, 2, [("category", "gull"), ("weather", "rain")])
     assert project.labels.get("category").names == ("gull",)
     assert project.labels.get("weather").names == ("rain",)
-    assert project.images.row(1).labels == {"category": "gull", "weather": "rain"}
+    assert project.images.row(1).labels == {"category": ("gull",), "weather": ("rain",)}
 
 
 def test_history_says_who_gave_which_label_when(project):
@@ -78,7 +78,7 @@ def test_a_set_that_is_not_exclusive_toggles(project):
     project.labels.save_set(LabelSet("parts", (Label("wheel"), Label("door")), exclusive=False))
     project.labels.assign([1, 2], "parts", "wheel")
     project.labels.assign([1], "parts", "door")
-    assert project.labels.of_images([1, 2, 3], "parts") == {1: "wheel, door", 2: "wheel"}
+    assert project.labels.of_images([1, 2, 3], "parts") == {1: ("wheel", "door"), 2: ("wheel",)}
     project.labels.assign([1, 2, 3], "parts", "wheel")  # 3 lacked it: added
     assert project.labels.counts("parts") == {"wheel": 3, "door": 1, "": 0}
     project.labels.assign([1, 2, 3], "parts", "wheel")  # all carry it: taken
@@ -96,7 +96,7 @@ def test_a_set_made_exclusive_keeps_the_newest_label(project):
     project.labels.assign([1], "parts", "door")
     project.labels.assign([1], "parts", "wheel")
     project.labels.save_set(LabelSet("parts", both))
-    assert project.labels.of_images([1], "parts") == {1: "wheel"}
+    assert project.labels.of_images([1], "parts") == {1: ("wheel",)}
 
 
 def test_labels_of_crops_stand_apart_from_their_images(project):
@@ -106,8 +106,8 @@ def test_labels_of_crops_stand_apart_from_their_images(project):
     assert project.labels.counts("expression")[""] == 2
     project.labels.assign_crops([crops[1].id], "expression", "smile")
     project.labels.assign([1], "expression", "open", Author.IMPORT)
-    assert project.labels.of_crops([c.id for c in crops], "expression") == {crops[1].id: "smile"}
-    assert project.labels.of_images([1, 2], "expression") == {1: "open"}
+    assert project.labels.of_crops([c.id for c in crops], "expression") == {crops[1].id: ("smile",)}
+    assert project.labels.of_images([1, 2], "expression") == {1: ("open",)}
     assert project.labels.get("expression").subject is Subject.CROP
     assert project.crops.labelled([1]) == {crops[1].id}
     assert project.crops.ids(label=("expression", None)).tolist() == [crops[0].id]
@@ -123,11 +123,11 @@ def test_a_renamed_label_keeps_its_images_and_a_removed_one_ends(project):
     view = LabelSet("view", (Label("nose", "N"), Label("left"), Label("top")))
     project.labels.save_set(view, {"front": "nose"})
     assert project.labels.get("view") == view
-    assert project.labels.of_images(range(1, 5), "view") == {1: "nose", 3: "left"}
+    assert project.labels.of_images(range(1, 5), "view") == {1: ("nose",), 3: ("left",)}
     assert project.labels.counts("view") == {"nose": 1, "left": 1, "top": 0, "": 2}
     assert project.labels.history(2)[0].label == "back"
     project.labels.save_set(CAR_VIEWS, {"nose": "front"})
-    assert project.labels.of_images(range(1, 5), "view") == {1: "front", 3: "left"}
+    assert project.labels.of_images(range(1, 5), "view") == {1: ("front",), 3: ("left",)}
 
 
 def test_two_labels_are_merged_or_change_places(project):
@@ -139,7 +139,7 @@ def test_two_labels_are_merged_or_change_places(project):
     assert project.labels.counts("view") == {"end": 2, "left": 1, "right": 1, "": 0}
     swapped = {"left": "right", "right": "left"}
     project.labels.save_set(LabelSet("view", names), swapped)
-    assert project.labels.of_images([3, 4], "view") == {3: "right", 4: "left"}
+    assert project.labels.of_images([3, 4], "view") == {3: ("right",), 4: ("left",)}
 
 
 def test_a_set_without_a_name_or_a_name_without_a_label_is_refused(project):

@@ -303,7 +303,7 @@ def test_a_job_reads_the_project_as_it_was_when_it_began_and_changes_nothing(pro
     thread.join()
     assert told == [{}, {}, "refused"]
     with Project.reading(project.folder) as seen:
-        assert set(seen.labels.of_images(ids, "view").values()) == {"left"}
+        assert set(seen.labels.of_images(ids, "view").values()) == {("left",)}
     assert (project.folder / LOCK_FILE).exists(), "whoever looks does not let go for its owner"
     assert project.history.undo()[0] == "Views"
 
@@ -371,7 +371,7 @@ def test_a_kill_while_labelling_loses_at_most_the_last_key_press(project, presse
     assert kept in (last, last + 1)
     assert again._db.value("PRAGMA integrity_check") == "ok"
     views = again.labels.get("view").names
-    expected = {p % 40 + 1: views[(p // 40 + p) % 4] for p in range(kept + 1)}
+    expected = {p % 40 + 1: (views[(p // 40 + p) % 4],) for p in range(kept + 1)}
     assert again.labels.of_images(range(1, 41), "view") == expected
     for _ in range(kept + 1):
         again.history.undo()

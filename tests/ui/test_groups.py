@@ -71,7 +71,7 @@ def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
     steps = len(window.session.store.history.entries(50))
     panel.labels.button.click()
     given = window.session.store.labels.of_images(first, "view")
-    assert given == dict.fromkeys(first, "small bird")
+    assert given == dict.fromkeys(first, ("small bird",))
     assert len(window.session.store.history.entries(50)) == steps + 1
     assert panel.list.groups[0].words == "small bird 100%"
     page.tiles.prepare(page.grid.ids())
@@ -94,13 +94,13 @@ def test_the_surest_share_and_a_selection_are_labelled_too(grouped, qtbot, windo
     assert len(half) == int(np.ceil(panel.made.sizes[1] / 2))
     panel.labels.label.setEditText("owl")
     qtbot.keyClick(panel.labels.label.lineEdit(), Qt.Key.Key_Return)
-    assert set(window.session.store.labels.of_images(half, "category").values()) == {"owl"}
+    assert set(window.session.store.labels.of_images(half, "category").values()) == {("owl",)}
 
     page.header.sets.setCurrentText("view")
     page.grid.setFocus()
     page.grid.select_all()
     qtbot.keyClick(page.grid, "B")
-    assert set(window.session.store.labels.of_images(half, "view").values()) == {"back"}
+    assert set(window.session.store.labels.of_images(half, "view").values()) == {("back",)}
 
     page.bar._chips[0].click()  # all images again: no group is chosen
     assert len(page.grid.ids()) == 24

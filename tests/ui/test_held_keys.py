@@ -31,7 +31,8 @@ def hold(window, key, text="", modifiers=PLAIN):
 def labelled(window, label_set="view"):
     """Labels of all images that have one of the set."""
     store = window.session.store
-    return store.labels.of_images(store.images.ids(), label_set)
+    found = store.labels.of_images(store.images.ids(), label_set)
+    return {image: label for image, (label,) in found.items()}
 
 
 def edits(window):
@@ -50,7 +51,8 @@ def expressions(window):
     """Expressions of all mouths that have one."""
     store = window.session.store
     found = store.crops.of_images(store.images.ids().tolist())
-    return store.labels.of_crops([c.id for crops in found.values() for c in crops], "expression")
+    mouths = [c.id for crops in found.values() for c in crops]
+    return {at: name for at, (name,) in store.labels.of_crops(mouths, "expression").items()}
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_a_key_labels_all_selected_images_at_once_and_undo_takes_it_back(page, q
     chosen = page.grid.selected()
     qtbot.keyClick(page.grid, "L")
     labels = window.session.store.labels.of_images(chosen, "view")
-    assert set(labels.values()) == {"left"}
+    assert set(labels.values()) == {("left",)}
     assert len(labels) == 5
     page.tiles.prepare(chosen)
     assert [page.tiles.badges(image)[0][0] for image in chosen.tolist()] == ["L"] * 5
@@ -105,7 +105,7 @@ def test_digits_label_in_the_active_set_and_backspace_clears(page, qtbot, window
     page.grid.setFocus()
     page.grid.set_current(image)
     qtbot.keyClick(page.grid, "3")
-    assert window.session.store.labels.of_images([image], "category") == {image: "puffin"}
+    assert window.session.store.labels.of_images([image], "category") == {image: ("puffin",)}
     qtbot.keyClick(page.grid, Qt.Key.Key_Backspace)
     assert window.session.store.labels.of_images([image], "category") == {}
 
@@ -154,7 +154,7 @@ def test_the_menu_labels_finds_and_takes_out(page, window):
     assert titles[0] == "Label view"
     assert "Take 3 images out of the project" in titles
     menu.actions()[0].menu().actions()[1].trigger()
-    assert set(window.session.store.labels.of_images(ids, "view").values()) == {"back"}
+    assert set(window.session.store.labels.of_images(ids, "view").values()) == {("back",)}
     next(a for a in menu.actions() if a.text() == "Find in Views").trigger()
     assert window.page("views").strip.ids().tolist() == ids.tolist()
     menu.deleteLater()

@@ -87,7 +87,7 @@ def labels(window, label_set: str) -> dict[str, str]:
     """The set's labels of the images that `listing` wrote."""
     rows = window.session.store.images.rows(window.session.store.images.ids())
     return {
-        row.name: row.labels[label_set]
+        row.name: "+".join(row.labels[label_set])
         for row in rows
         if row.name in ("a.jpg", "b.jpg") and row.labels.get(label_set)
     }

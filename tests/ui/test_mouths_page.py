@@ -102,7 +102,8 @@ class Desk:
         return {queue.value: row.count for (queue, label), row in rows.items() if label < 0}
 
     def label_of(self, crop_id):
-        return self.session.store.labels.of_crops([crop_id], "expression").get(crop_id)
+        found = self.session.store.labels.of_crops([crop_id], "expression")
+        return found[crop_id][0] if found else None
 
     def advance(self):
         before = (self.image, self.page.desk.current)

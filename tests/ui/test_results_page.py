@@ -93,7 +93,7 @@ def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, session, page, ima
     grid.setFocus()
     first = int(page.shown().results.table.images[grid.current()])
     qtbot.keyClick(grid, Qt.Key.Key_3)  # toucan
-    assert session.store.labels.of_images([first], "category") == {first: "toucan"}
+    assert session.store.labels.of_images([first], "category") == {first: ("toucan",)}
     assert session.store.labels.history(first)[-1].author == "human"
     assert grid.current() != page.images.rows()[0], "on to the next image"
     assert page.matrix.view.sentence(1, 2).endswith("1 labelled otherwise since")
@@ -102,7 +102,7 @@ def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, session, page, ima
     badges = [page.images.tiles.badges(int(row)) for row in page.images.rows()]
     assert sorted(len(each) for each in badges) == [0, 1]
     page.images.undo_button.click()
-    assert session.store.labels.of_images([first], "category") == {first: "puffin"}
+    assert session.store.labels.of_images([first], "category") == {first: ("puffin",)}
     assert page.matrix.note.isHidden()
 
 
@@ -111,9 +111,9 @@ def test_several_images_are_relabelled_at_once_and_undone_at_once(qtbot, session
     page.images.grid.select_all()
     page.images.label.activated.emit(1)  # the first label of the list: owl
     both = [images[14], images[15]]
-    assert session.store.labels.of_images(both, "category") == dict.fromkeys(both, "owl")
+    assert session.store.labels.of_images(both, "category") == dict.fromkeys(both, ("owl",))
     session.undo()
-    assert session.store.labels.of_images(both, "category") == dict.fromkeys(both, "puffin")
+    assert session.store.labels.of_images(both, "category") == dict.fromkeys(both, ("puffin",))
 
 
 def test_images_of_a_cell_are_explained(qtbot, page, images, window):
@@ -356,5 +356,5 @@ def test_a_run_on_mouths_shows_and_labels_the_mouths(qtbot, session, images, win
     assert tiles.caption(0) == "open 0.60"
     page.images.grid.setFocus()
     qtbot.keyClick(page.images.grid, "o")
-    assert session.store.labels.of_crops([crop.id], "expression") == {crop.id: "open"}
+    assert session.store.labels.of_crops([crop.id], "expression") == {crop.id: ("open",)}
     page.closing()

@@ -72,7 +72,7 @@ def test_images_are_ordered_labelled_in_bulk_and_put_back(page, qtbot, window):
     for _ in range(3):
         qtbot.keyClick(page.grid, Qt.Key.Key_Right, SHIFT)
     qtbot.keyClick(page.grid, "L")
-    assert set(window.session.store.labels.of_images(ranked[:4], "view").values()) == {"left"}
+    assert set(window.session.store.labels.of_images(ranked[:4], "view").values()) == {("left",)}
     assert page.grid.ids().tolist() == ranked[4:].tolist()  # the labelled ones have left
     window.undo()
     assert page.grid.ids().tolist() == ranked.tolist()

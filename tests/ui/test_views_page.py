@@ -23,7 +23,8 @@ def page(window):
 
 def labels(page, label_set="view"):
     ids = page.strip.ids()
-    return page.context.session.store.labels.of_images(ids, label_set)
+    found = page.context.session.store.labels.of_images(ids, label_set)
+    return {image: label for image, (label,) in found.items()}
 
 
 def test_a_key_labels_flashes_and_goes_on_to_the_next_unlabelled(page, qtbot):

@@ -71,7 +71,7 @@ def test_a_key_stored_by_an_earlier_version_still_applies(birds, qtbot, tmp_path
     qtbot.keyClick(views.strip, "0")
     assert window.session.store.labels.of_images([image], "view") == {}
     qtbot.keyClick(window, Qt.Key.Key_F9)
-    assert window.session.store.labels.of_images([image], "view") == {image: "front"}
+    assert window.session.store.labels.of_images([image], "view") == {image: ("front",)}
     window.close()
 
 
@@ -107,7 +107,7 @@ def test_undo_says_what_it_takes_back(window, qtbot):
     assert window.session.store.labels.of_images([image], "view") == {}
     assert window.notes.texts() == ["Undone: Label 1 image front"]
     qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
-    assert window.session.store.labels.of_images([image], "view") == {image: "front"}
+    assert window.session.store.labels.of_images([image], "view") == {image: ("front",)}
 
 
 def test_the_theme_changes_from_the_palette(window, qtbot, qapp):

@@ -63,7 +63,8 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One image as a grid shows it. `labels` maps label-set name to label; `path` is absolute."""
+    """One image as a grid shows it. `path` is absolute; `labels` maps the name of each
+    label set that labels the image to its labels, in the set's order."""
 
     id: int
     hash: str
@@ -71,7 +72,7 @@ class ImageRow:
     name: str
     width: int
     height: int
-    labels: dict[str, str]
+    labels: dict[str, tuple[str, ...]]
     part: str = ""
 
 

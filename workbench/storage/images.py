@@ -176,10 +176,10 @@ class StoredImages:
         """The images with these ids, in their order; ids there are none of are left out. Of several
         places the first whose file is there counts."""
         wanted = listed(ids)
-        labels: dict[int, dict[str, str]] = {}
+        labels: dict[int, dict[str, tuple[str, ...]]] = {}
         for image, name, label in self._db.rows(_LABELS, (wanted,)):
             of_image = labels.setdefault(image, {})
-            of_image[name] = f"{of_image[name]}, {label}" if name in of_image else label
+            of_image[name] = (*of_image.get(name, ()), label)
         return [_row(places, labels.get(id_, {})) for id_, places in self._places(wanted).items()]
 
     def files(self, ids: IntArray) -> dict[int, ImageFile]:
@@ -359,7 +359,7 @@ def _path(places: Sequence[_PlaceRow]) -> str:
     return next((path for path in paths if path and os.path.exists(path)), paths[0])
 
 
-def _row(places: Sequence[_PlaceRow], labels: dict[str, str]) -> ImageRow:
+def _row(places: Sequence[_PlaceRow], labels: dict[str, tuple[str, ...]]) -> ImageRow:
     path, first = _path(places), places[0]
     return ImageRow(
         first.id,

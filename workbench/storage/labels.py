@@ -262,17 +262,7 @@ class Labels:
         """The same for crops; the ids of their images where something changed."""
         return self._assign(crop_ids, label_set, label, author, confidence, crops=True)
 
-    def of_images(self, ids: Iterable[int] | IntArray, label_set: str) -> dict[int, str]:
-        """The label of each image that has one; several of one set are joined by ", "."""
-        found = self.all_of_images(ids, label_set)
-        return {image: ", ".join(names) for image, names in found.items()}
-
-    def of_crops(self, crop_ids: Iterable[int] | IntArray, label_set: str) -> dict[int, str]:
-        """The label of each crop that has one; several are joined as in `of_images`."""
-        found = self.all_of_crops(crop_ids, label_set)
-        return {crop: ", ".join(names) for crop, names in found.items()}
-
-    def all_of_images(
+    def of_images(
         self, ids: Iterable[int] | IntArray, label_set: str
     ) -> dict[int, tuple[str, ...]]:
         """All labels of each image that has any of the set, in the set's order."""
@@ -283,7 +273,7 @@ class Labels:
             label_set,
         )
 
-    def all_of_crops(
+    def of_crops(
         self, crop_ids: Iterable[int] | IntArray, label_set: str
     ) -> dict[int, tuple[str, ...]]:
         """All labels of each crop that has any of the set, in the set's order."""

@@ -271,10 +271,10 @@ def _give(session: Session, rows: Sequence[tuple[LabelRow, int]], result: LabelI
     labels = session.store.labels
     for (name, label, author, confidence), ids in to_images.items():
         labels.assign(ids, name, label, author, confidence)
-        _tally(labels.all_of_images(ids, name), ids, label, result)
+        _tally(labels.of_images(ids, name), ids, label, result)
     for (name, label, author, confidence), ids in to_crops.items():
         labels.assign_crops(ids, name, label, author, confidence)
-        _tally(labels.all_of_crops(ids, name), ids, label, result)
+        _tally(labels.of_crops(ids, name), ids, label, result)
 
 
 def _tally(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +77,8 @@ def _save(square: _Square) -> SkippedFile | None:
     return None
 
 
-def _place(crop: Crop, path: str, labels: dict[int, str]) -> str:
-    label = labels.get(crop.id or 0, "") or UNLABELLED
+def _place(crop: Crop, path: str, labels: Mapping[int, tuple[str, ...]]) -> str:
+    label = ", ".join(labels.get(crop.id or 0, ())) or UNLABELLED
     return f"{_file_name(label)}/{_file_name(Path(path).stem)}_{crop.id}.png"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +101,7 @@ class MouthQueues:
         names = self.label_set.names if self.label_set is not None else ()
         return dict(zip((*names, ""), self._tally[len(self.keys()) :].tolist(), strict=True))
 
-    def crops(self, image: int) -> tuple[list[Crop], dict[int, str]]:
+    def crops(self, image: int) -> tuple[list[Crop], dict[int, tuple[str, ...]]]:
         """The faces of an image in their order, and the labels they carry by crop id."""
         crops = sorted(self._op.store.crops.of_image(image), key=lambda crop: crop.face)
         shown = [crop for crop in crops if crop.rect is not None]
@@ -117,7 +117,7 @@ class MouthQueues:
 
 
 def first_to_do(
-    crops: Sequence[Crop], labels: dict[int, str], after: int | None = None
+    crops: Sequence[Crop], labels: Container[int], after: int | None = None
 ) -> int | None:
     """The first mouth that nobody reviewed or labelled, behind the crop `after`; None if none."""
     ids = [crop.id for crop in crops]
@@ -128,7 +128,7 @@ def first_to_do(
     return None
 
 
-def first_shown(crops: Sequence[Crop], labels: dict[int, str]) -> int | None:
+def first_shown(crops: Sequence[Crop], labels: Container[int]) -> int | None:
     """The mouth an image opens with: one to do, else the first usable one, else any square."""
     waiting = first_to_do(crops, labels)
     if waiting is not None:

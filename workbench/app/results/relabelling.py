@@ -46,8 +46,8 @@ class CurrentLabels:
         """Where labels do not exclude each other: of one label's head 1 with and 0 without it; else
         the run's truth while it is carried, and the first label where it is no more."""
         table, labels = self._results.table, self._project.store.labels
-        of_images = labels.all_of_images(table.images, label_set.name)
-        of_crops = labels.all_of_crops(table.crops[table.crops >= 0], label_set.name)
+        of_images = labels.of_images(table.images, label_set.name)
+        of_crops = labels.of_crops(table.crops[table.crops >= 0], label_set.name)
         known = self._results.record.labels.target.labels
         truth = self._results.outputs(self._head).truth
         single = None
@@ -79,8 +79,7 @@ class CurrentLabels:
         known = self._results.label_list(self._head).labels
         now = now.copy()
         for row in np.flatnonzero(crops >= 0).tolist():
-            name = given.get(int(crops[row]))
-            if name is not None:
+            for name in given.get(int(crops[row]), ()):
                 now[row] = known.index(name) if name in known else -2
         return now
 

@@ -84,7 +84,7 @@ def collect(store: Project, target: str) -> SampleSet:
 def _labels_of_images(store: Project, label_set: LabelSet) -> dict[int, tuple[str, ...]]:
     ids = store.images.ids()
     if not label_set.exclusive:
-        return dict(store.labels.all_of_images(ids, label_set.name))
+        return dict(store.labels.of_images(ids, label_set.name))
     at = store.labels.label_ids(ids, label_set.name)
     known = np.flatnonzero(at >= 0)
     names = label_set.names
@@ -99,7 +99,7 @@ def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
     of_images = store.crops.of_images(ids)
     usable = {image: [crop for crop in crops if crop.usable] for image, crops in of_images.items()}
     crop_ids = [crop.id for crops in usable.values() for crop in crops if crop.id is not None]
-    given = store.labels.all_of_crops(crop_ids, label_set.name)
+    given = store.labels.of_crops(crop_ids, label_set.name)
     whole = ready_made(store)
     found: list[_Subject] = []
     for image in ids:
@@ -133,7 +133,8 @@ def _of_subjects(
     images = list(dict.fromkeys(subject.image for subject in subjects))
     files = store.images.files(np.array(images, dtype=np.int64))
     true_views = store.labels.of_images(images, "view") if "view" in store.labels.sets() else {}
-    view_list = list_in_use(views, true_views.values()) if views is not None else None
+    seen = (view for own in true_views.values() for view in own)
+    view_list = list_in_use(views, seen) if views is not None else None
     if view_list is not None and len(view_list.labels) < 2:
         raise KnownError(
             "Category + view needs images with at least two different views.",
@@ -158,10 +159,10 @@ def _sample(
     file: ImageFile,
     target: LabelList,
     views: LabelList | None,
-    true_views: Mapping[int, str],
+    true_views: Mapping[int, tuple[str, ...]],
     parts: Mapping[int, Part],
 ) -> Sample:
-    view = true_views.get(subject.image, "")
+    seen = true_views.get(subject.image, ())
     rect = subject.crop.rect if subject.crop is not None else None
     marks = tuple(target.labels.index(label) for label in subject.labels)
     return Sample(
@@ -172,9 +173,9 @@ def _sample(
         box=rect.as_tuple() if rect is not None else None,
         target=marks[0] if marks else -1,
         marks=() if target.exclusive else marks,
-        view=views.labels.index(view) if views is not None and view in views.labels else -1,
+        view=views.labels.index(seen[0]) if views is not None and seen else -1,
         part=str(parts.get(subject.image, "")),
-        true_view=view,
+        true_view=", ".join(seen),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from workbench.domain.splits import Part, SplitPlan, stratified_split
 from workbench.storage.project import Project
 
 STRATA = ("category", "view")
+_JOINING = re.compile(r"[\\/+,]")  # what joins labels to a stratum, and what escapes it
 
 
 def split(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[Part, int]:
@@ -69,17 +71,24 @@ def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> d
 
 
 def _labels(store: Project, images: list[int], label_set: str) -> list[str]:
-    """What each image is called in one set: its label, or the labels of its mouths."""
+    """The stratum of each image in one set: its labels, or those of its mouths, as one text."""
     known = store.labels.get(label_set)
     if known.exclusive and known.subject is Subject.IMAGE:
-        names = (*known.names, "")
+        names = (*map(_escaped, known.names), "")
         return [names[at] for at in store.labels.label_ids(images, label_set).tolist()]
-    found = store.labels.of_images(images, label_set)
+    of_images = store.labels.of_images(images, label_set)
+    found = {image: ", ".join(map(_escaped, labels)) for image, labels in of_images.items()}
     if known.subject is Subject.CROP:
         table = store.crops.table(label_set)
         mouths: dict[int, set[str]] = {}
         for image, at in zip(table.images.tolist(), table.labels.tolist(), strict=True):
             if at >= 0:
-                mouths.setdefault(image, set()).add(known.names[at])
+                mouths.setdefault(image, set()).add(_escaped(known.names[at]))
         found |= {image: "+".join(sorted(labels)) for image, labels in mouths.items()}
     return [found.get(image, "") for image in images]
+
+
+def _escaped(label: str) -> str:
+    """A label as a part of a stratum: what joins the parts does not occur in it. Plain names stay
+    as they are, since the stratum seeds the shuffle: a split made again is the same."""
+    return _JOINING.sub(r"\\\g<0>", label)

@@ -147,9 +147,7 @@ class ImageTiles(Tiles):
 
 def labels_of(row: ImageRow, label_set: LabelSet) -> list[str]:
     """Labels of an image in one set; a set that is not exclusive may give it several."""
-    value = row.labels.get(label_set.name, "")
-    given = [value] if label_set.exclusive else value.split(", ")
-    return [name for name in given if name in label_set.names]
+    return [name for name in row.labels.get(label_set.name, ()) if name in label_set.names]
 
 
 def badge(label_set: LabelSet, name: str) -> Badge:

@@ -123,7 +123,7 @@ class ImageFacts(SidePanel):
         self.name.say(row.name)
         self.facts.fill(self._file_facts(row))
         sets = self._context.session.store.labels.sets()
-        self.labels.fill([(name, row.labels.get(name, "–")) for name in sets])
+        self.labels.fill([(name, ", ".join(row.labels.get(name, ())) or "–") for name in sets])
         self.history.setText("\n".join(self._history_lines(row.id)))
         self.places.setText("\n".join(self._place_lines(row.id)))
 

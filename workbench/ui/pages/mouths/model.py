@@ -35,7 +35,7 @@ class MouthModel(QObject):
         self.image: int | None = None
         self.size = (0, 0)
         self.crops: list[Crop] = []
-        self.labels: dict[int, str] = {}
+        self.labels: dict[int, tuple[str, ...]] = {}
         self.current: int | None = None
         self.editing = False  # whether the edit under way was begun here
 

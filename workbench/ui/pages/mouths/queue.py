@@ -232,7 +232,7 @@ class MouthTiles(Tiles):
         self.end_with(context.session)
         self._rows: dict[int, ImageRow] = {}
         self._crops: dict[int, list[Crop]] = {}
-        self._labels: dict[int, str] = {}
+        self._labels: dict[int, tuple[str, ...]] = {}
         self._reader = PhotoReader(KEPT, self)
         self._reader.ready.connect(self._arrived)
         context.thumbnails.ready.connect(self._thumbnail_arrived)
@@ -290,7 +290,7 @@ class MouthTiles(Tiles):
             return [("–", LIGHT.warn)] if crops else []
         made: list[Badge] = []
         label_set = self._book.label_set
-        names = dict.fromkeys(self._labels.get(crop.id or 0, "") for crop in usable)
+        names = dict.fromkeys(n for crop in usable for n in self._labels.get(crop.id or 0, ()))
         for name in names:
             if label_set is not None and name in label_set.names:
                 made.append(badge(label_set, name))

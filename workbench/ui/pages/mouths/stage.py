@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -287,13 +287,13 @@ class MouthStage(QWidget):
     def show_faces(
         self,
         crops: Sequence[Crop],
-        labels: dict[int, str],
+        labels: Mapping[int, tuple[str, ...]],
         label_set: LabelSet | None,
         current: int | None,
     ) -> None:
         """The faces of the image; `current` is the chosen crop's id."""
         self._faces = faces_of(crops, labels, label_set)
-        self._words = [self._describe(face, labels.get(face.id)) for face in self._faces]
+        self._words = [self._describe(face, labels.get(face.id, ())) for face in self._faces]
         self._current = current
         self._looked_at = bool(crops)
         self._state.setText(self._sentence(crops))
@@ -338,12 +338,12 @@ class MouthStage(QWidget):
         said = self.tr("found by {detector}").format(detector={"hog": "HOG"}.get(name, name))
         return said + (self.tr(" with a border around") if border else "")
 
-    def _describe(self, face: FaceMark, label: str | None) -> str:
+    def _describe(self, face: FaceMark, labels: tuple[str, ...]) -> str:
         state = state_word(self, face.state)
         if face.reviewed and face.state is CropState.FOUND:
             state = self.tr("accepted")
         parts = [str(face.number)] if len(self._faces) > 1 else []
-        return " · ".join([*parts, label or state])
+        return " · ".join([*parts, ", ".join(labels) or state])
 
     def _preview(self, rect: Any) -> None:
         if not self.photo.drawing:
@@ -366,16 +366,14 @@ class MouthStage(QWidget):
 
 
 def faces_of(
-    crops: Sequence[Crop], labels: dict[int, str], label_set: LabelSet | None
+    crops: Sequence[Crop], labels: Mapping[int, tuple[str, ...]], label_set: LabelSet | None
 ) -> list[FaceMark]:
     """Those crops that have a square, numbered from 1 in their order."""
     made: list[FaceMark] = []
     for crop in crops:
         if crop.rect is None or crop.id is None:
             continue
-        name = labels.get(crop.id, "")
-        known = label_set is not None and name in label_set.names
-        letter, colour = badge(label_set, name) if label_set is not None and known else ("", None)
+        letter, colour = _first_badge(labels.get(crop.id, ()), label_set)
         made.append(
             FaceMark(
                 crop.id,
@@ -389,6 +387,12 @@ def faces_of(
             )
         )
     return made
+
+
+def _first_badge(names: tuple[str, ...], label_set: LabelSet | None) -> tuple[str, QColor | None]:
+    """Letter and colour of the first label that the set knows."""
+    known = [name for name in names if label_set is not None and name in label_set.names]
+    return badge(label_set, known[0]) if label_set is not None and known else ("", None)
 
 
 def state_word(widget: QWidget, state: CropState) -> str:
