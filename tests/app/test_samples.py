@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+import torch
 from pytestqt.qtbot import QtBot
 
 from tests.fixtures.training_projects import FAST, small_project
@@ -27,11 +29,13 @@ from workbench.domain.runs import (
     RECIPE_FILE,
     REPORTS_FILE,
     SAMPLES_FILE,
+    RunLabels,
     RunRecord,
     RunStatus,
     decode_samples,
 )
 from workbench.domain.splits import SplitPlan
+from workbench.learning.images.answers import Answers
 
 
 @pytest.fixture
@@ -131,6 +135,45 @@ def test_a_label_and_its_mirror_come_together(session: Session) -> None:
     labels = collect(session.store, "view").labels.target
     assert labels.labels == ("front", "left", "right")
     assert labels.mirror == (0, 2, 1)
+
+
+def test_a_one_sided_mirror_of_an_older_version_reaches_no_training(session: Session) -> None:
+    ids = session.store.images.ids().tolist()
+    with session.edit("Mirrors of an older version"):
+        session.store.labels.assign(ids[::2], "view", "left")
+        session.store.labels.assign(ids[1::2], "view", "back")
+        session.store._db.run("UPDATE label SET mirror = 'left' WHERE name = 'back'")
+    labels = collect(session.store, "view").labels
+    assert labels.target.labels == ("back", "left", "right")
+    assert labels.target.mirror == (0, 2, 1)
+    flips = torch.ones(3, dtype=torch.bool)
+    shown = Answers(torch.tensor([0, 1, 2]), torch.full((3,), -1))
+    flipped = shown.mirrored(flips, labels)
+    assert flipped.targets.tolist() == [0, 2, 1]
+    assert torch.equal(flipped.mirrored(flips, labels).targets, shown.targets)
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ([0, 2, 1], (0, 2, 1)),
+        ([1, 1, 2], (0, 1, 2)),
+        ([1, 2, 0], (0, 1, 2)),
+        ([0, 9, 1], (0, 1, 2)),
+    ],
+)
+def test_mirrors_of_a_run_that_do_not_point_back_are_dropped(
+    stored: list[int], read: tuple[int, ...]
+) -> None:
+    target = {"name": "view", "labels": ["a", "b", "c"], "mirror": stored, "exclusive": False}
+    labels = msgspec.json.decode(msgspec.json.encode({"target": target}), type=RunLabels)
+    assert labels.target.mirror == read
+    flips, marks = torch.ones(3, dtype=torch.bool), torch.eye(3)
+    shown = Answers(torch.arange(3), torch.full((3,), -1), marks)
+    again = shown.mirrored(flips, labels).mirrored(flips, labels)
+    assert again.marks is not None
+    assert torch.equal(again.marks, marks)
+    assert torch.equal(again.targets, shown.targets)
 
 
 def test_fewer_than_two_labels_are_the_world_s_error(session: Session) -> None:

@@ -13,7 +13,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState, merge_detection
 from workbench.domain.errors import ValueRefused
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet
+from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, with_paired_mirrors
 from workbench.domain.metrics import (
     class_scores,
     confusion_matrix,
@@ -199,12 +199,45 @@ def test_the_views_at_hand_swap_left_and_right_alone(name):
     [
         ((Label("a"), Label("a")), "names that differ"),
         ((Label("a", "k"), Label("b", "K")), "one key per label"),
-        ((Label("a", mirror="c"), Label("b")), "mirror of a"),
+        ((Label("a", mirror="c"), Label("b")), "mirror of a = 'c'.*Allowed: b"),
+        ((Label("a", mirror="a"), Label("b")), "mirror of a = 'a'.*Allowed: b"),
+        ((Label("a", mirror="a"),), "mirror of a = 'a'.*Allowed: none"),
+        ((Label("a", mirror="b"), Label("b")), "mirror of b = ''.*Allowed: a"),
+        (
+            (Label("a", mirror="b"), Label("b", mirror="c"), Label("c", mirror="b")),
+            "mirror of b = 'c'.*Allowed: a",
+        ),
     ],
 )
 def test_a_set_that_contradicts_itself_is_refused(labels, what):
     with pytest.raises(ValueRefused, match=what):
         LabelSet("x", labels)
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ({"a": "b", "b": "a", "c": ""}, {"a": "b", "b": "a", "c": ""}),
+        ({"a": "b", "b": "", "c": ""}, {"a": "b", "b": "a", "c": ""}),
+        ({"a": "b", "b": "b", "c": "gone"}, {"a": "b", "b": "a", "c": ""}),
+        ({"a": "gone", "b": "a", "c": ""}, {"a": "b", "b": "a", "c": ""}),
+        ({"a": "b", "b": "c", "c": "b"}, {"a": "", "b": "c", "c": "b"}),
+        ({"a": "b", "b": "c", "c": ""}, {"a": "", "b": "c", "c": "b"}),
+        ({"a": "c", "b": "c", "c": ""}, {"a": "c", "b": "", "c": "a"}),
+        ({"a": "b", "b": "c", "c": "a"}, {"a": "", "b": "", "c": ""}),
+    ],
+)
+def test_one_sided_mirrors_are_paired_where_the_other_side_is_free_else_dropped(stored, read):
+    labels = with_paired_mirrors(Label(name, "", mirror) for name, mirror in stored.items())
+    assert {label.name: label.mirror for label in labels} == read
+    assert LabelSet("x", labels).names == ("a", "b", "c")
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "c", "d", "e"]), min_size=4, max_size=4))
+def test_any_stored_mirrors_are_read_as_a_set(mirrors):
+    labels = with_paired_mirrors(map(Label, "abcd", [""] * 4, mirrors))
+    LabelSet("x", labels)  # refuses what is not paired
+    assert with_paired_mirrors(labels) == labels
 
 
 @pytest.mark.parametrize(

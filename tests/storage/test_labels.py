@@ -142,6 +142,33 @@ def test_two_labels_are_merged_or_change_places(project):
     assert project.labels.of_images([3, 4], "view") == {3: ("right",), 4: ("left",)}
 
 
+def one_sided(project):
+    """Store what a version did that did not check mirrors: left and right have one side each."""
+    with project.edit("Mirrors"):
+        project._db.run("UPDATE label SET mirror = '' WHERE name = 'right'")
+        project._db.run("UPDATE label SET mirror = 'left' WHERE name = 'back'")
+
+
+def stored_mirrors(project):
+    rows = project._db.rows("SELECT name, mirror FROM label WHERE mirror <> '' ORDER BY position")
+    return dict(rows)
+
+
+def test_one_sided_mirrors_of_an_older_version_are_paired_or_dropped(project):
+    one_sided(project)
+    project.close()
+    again = Project.open(project.folder)
+    view = again.labels.get("view")
+    mirrors = [(label.name, label.mirror) for label in view.labels]
+    assert mirrors == [("front", ""), ("back", ""), ("left", "right"), ("right", "left")]
+    again.labels.save_set(view)
+    assert stored_mirrors(again) == {"left": "right", "right": "left"}
+    again.history.undo()
+    assert stored_mirrors(again) == {"back": "left", "left": "right"}
+    assert again.labels.get("view") == view
+    again.close()
+
+
 def test_a_set_without_a_name_or_a_name_without_a_label_is_refused(project):
     with pytest.raises(ValueRefused, match="label set"):
         project.labels.save_set(LabelSet("  "))

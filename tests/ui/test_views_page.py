@@ -223,6 +223,73 @@ def test_the_editor_refuses_one_key_for_two_labels(page, qtbot, window):
     assert window.session.store.labels.get("view") == CAR_VIEWS
 
 
+def mirrors(dialog):
+    """Name and mirror of each row that has one, as the boxes show them."""
+    table = dialog.table
+    shown = {
+        table.item(row, 0).text(): table.cellWidget(row, 2).currentText()
+        for row in range(table.rowCount())
+    }
+    return {name: mirror for name, mirror in shown.items() if mirror != "stays itself"}
+
+
+def choose_mirror(dialog, qtbot, row, name):
+    """Choose an entry of a row's box by keys: the first by Home, others by typing them."""
+    box = dialog.table.cellWidget(row, 2)
+    if name == "stays itself":
+        qtbot.keyClick(box, Qt.Key.Key_Home)
+    else:
+        qtbot.keyClicks(box, name)
+    assert box.currentText() == name
+
+
+@pytest.fixture
+def editor(page, qtbot, window):
+    dialog = LabelSetsDialog(window.session, "view", window)
+    qtbot.addWidget(dialog)
+    return dialog
+
+
+def test_a_mirror_is_set_and_taken_on_both_sides(editor, qtbot, window):
+    assert mirrors(editor) == {"left": "right", "right": "left"}
+    choose_mirror(editor, qtbot, 0, "left")  # right loses its own
+    assert mirrors(editor) == {"front": "left", "left": "front"}
+    choose_mirror(editor, qtbot, 3, "back")
+    assert mirrors(editor) == {"front": "left", "left": "front", "right": "back", "back": "right"}
+    choose_mirror(editor, qtbot, 2, "stays itself")
+    editor.save()
+    assert window.session.store.labels.get("view").mirror_permutation() == (0, 3, 2, 1)
+
+
+def test_a_mirror_outlives_renaming_and_moving_and_goes_with_its_label(editor, window):
+    editor.table.item(2, 0).setText("port")
+    assert mirrors(editor) == {"port": "right", "right": "port"}
+    editor.table.setCurrentCell(2, 0)
+    editor.table.shift(-1)
+    editor.table.item(3, 0).setText("starboard")
+    assert mirrors(editor) == {"port": "starboard", "starboard": "port"}
+    editor.save()
+    view = window.session.store.labels.get("view")
+    assert view.names == ("front", "port", "back", "starboard")
+    assert view.mirror_permutation() == (0, 3, 2, 1)
+
+    again = LabelSetsDialog(window.session, "view", window)
+    again.table.setCurrentCell(1, 0)
+    again.table.remove()
+    assert mirrors(again) == {}
+    again.save()
+    again.deleteLater()
+    assert window.session.store.labels.get("view").mirror_permutation() == (0, 1, 2)
+
+
+def test_a_mirror_without_a_name_is_none(editor, window):
+    editor.table.item(3, 0).setText(" ")
+    editor.save()
+    view = window.session.store.labels.get("view")
+    assert view.names == ("front", "back", "left")
+    assert view.mirror_permutation() == (0, 1, 2)
+
+
 def test_own_sets_presets_and_mirrors(page, qtbot, window):
     dialog = LabelSetsDialog(window.session, "view", window)
     qtbot.addWidget(dialog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,8 +19,8 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True)
 class Label:
-    """One label. `key` is the letter that gives it; `mirror` names the label that a horizontal flip
-    turns it into ("" when a flip leaves it as it is)."""
+    """One label. `key` is the letter that gives it; `mirror` names the other label that a
+    horizontal flip turns it into ("" when a flip leaves it as it is)."""
 
     name: str
     key: str = ""
@@ -28,7 +29,11 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """A named family of labels; exclusive means that a subject carries at most one of them."""
+    """A named family of labels; exclusive means that a subject carries at most one of them.
+
+    Names differ, keys differ, and mirrors come in pairs: the mirror of a label's mirror is the
+    label. Raises ValueRefused where they do not.
+    """
 
     name: str
     labels: tuple[Label, ...] = ()
@@ -42,9 +47,16 @@ class LabelSet:
         keys = [label.key.upper() for label in self.labels if label.key]
         if len(set(keys)) != len(keys):
             raise ValueRefused(f"keys of {self.name}", keys, "one key per label")
-        for label in self.labels:
-            if label.mirror and label.mirror not in names:
-                raise ValueRefused(f"mirror of {label.name}", label.mirror, ", ".join(names))
+        self._check_mirrors()
+
+    def _check_mirrors(self) -> None:
+        mirrors = {label.name: label.mirror for label in self.labels}
+        for name, mirror in mirrors.items():
+            if mirror and (mirror == name or mirror not in mirrors):
+                others = ", ".join(other for other in mirrors if other != name)
+                raise ValueRefused(f"mirror of {name}", mirror, others or "none")
+            if mirror and mirrors[mirror] != name:
+                raise ValueRefused(f"mirror of {mirror}", mirrors[mirror], name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,6 +86,24 @@ class LabelSet:
         if key.isdigit() and 1 <= int(key) <= min(9, len(self.labels)):
             return self.labels[int(key) - 1]
         return None
+
+
+def with_paired_mirrors(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """`labels` with mirrors in pairs, for labels that were stored before a set checked them.
+
+    Pairs stay. Of the other mirrors, in the order of the labels, one that names a label without a
+    mirror is set on both sides; the rest are dropped.
+    """
+    found = tuple(labels)
+    names = {label.name for label in found}
+    named = {
+        label.name: label.mirror if label.mirror in names - {label.name} else "" for label in found
+    }
+    paired = {name: mirror for name, mirror in named.items() if mirror and named[mirror] == name}
+    for name, mirror in named.items():
+        if mirror and not named[mirror] and mirror not in paired:
+            paired |= {name: mirror, mirror: name}
+    return tuple(dataclasses.replace(label, mirror=paired.get(label.name, "")) for label in found)
 
 
 CATEGORY = LabelSet("category")

@@ -37,12 +37,20 @@ class RunStatus(StrEnum):
 
 class LabelList(msgspec.Struct, frozen=True):
     """Labels of one set in the order of the network's outputs; `mirror[i]` is i after a flip.
-    Where they are not `exclusive` an image may carry several, and each has a score of its own."""
+    Where they are not `exclusive` an image may carry several, and each has a score of its own.
+
+    Mirrors come in pairs: one that does not point back, in a run of an older version, is dropped.
+    """
 
     name: str
     labels: tuple[str, ...]
     mirror: tuple[int, ...]
     exclusive: bool = True
+
+    def __post_init__(self) -> None:
+        back = dict(enumerate(self.mirror))
+        paired = tuple(to if back.get(to) == at else at for at, to in back.items())
+        msgspec.structs.force_setattr(self, "mirror", paired)
 
 
 class RunLabels(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from workbench.domain.errors import ValueRefused
-from workbench.domain.labels import Label, LabelSet, Subject
+from workbench.domain.labels import Label, LabelSet, Subject, with_paired_mirrors
 from workbench.storage.database import Database
 from workbench.storage.history import Recorder, now
 
@@ -28,7 +28,8 @@ class LabelSets:
         self._recorder = recorder
 
     def sets(self) -> dict[str, LabelSet]:
-        """All label sets by name, in the order they were made."""
+        """All label sets by name, in the order they were made. One-sided mirrors, which older
+        versions stored and undo may bring back, are read by the rule of `with_paired_mirrors`."""
         labels: dict[int, list[Label]] = {}
         for label_set, *label in self._db.rows(
             "SELECT label_set, name, key, mirror FROM label WHERE NOT removed"
@@ -36,7 +37,12 @@ class LabelSets:
         ):
             labels.setdefault(label_set, []).append(Label(*label))
         return {
-            name: LabelSet(name, tuple(labels.get(id_, ())), Subject(subject), bool(exclusive))
+            name: LabelSet(
+                name,
+                with_paired_mirrors(labels.get(id_, ())),
+                Subject(subject),
+                bool(exclusive),
+            )
             for id_, name, subject, exclusive in self._db.rows(
                 "SELECT id, name, subject, exclusive FROM label_set ORDER BY id"
             )

@@ -33,13 +33,19 @@ from workbench.ui.look.icons import icon
 
 _NAME, _KEY, _MIRROR = range(3)
 _FORMER = Qt.ItemDataRole.UserRole  # the name a row had when the dialog opened, "" for a new one
+_NUMBER = Qt.ItemDataRole.UserRole + 1  # a row's own, from 1: mirrors outlive renaming and moving
 
 
 class LabelTable(QTableWidget):
-    """Rows of name, key and mirror. A changed name is a renaming: labels given stay given."""
+    """Rows of name, key and mirror. A changed name is a renaming: labels given stay given.
+
+    Mirrors are pairs of rows: each change of one is made on both sides.
+    """
 
     def __init__(self) -> None:
         super().__init__(0, 3)
+        self._rows_made = 0
+        self._mirrors: dict[int, int] = {}  # number of a row -> that of its mirror, both ways
         self.setHorizontalHeaderLabels([self.tr("Label"), self.tr("Key"), self.tr("Mirror")])
         header = self.horizontalHeader()
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
@@ -59,20 +65,31 @@ class LabelTable(QTableWidget):
         former = {new: old for old, new in renamed.items()}
         self.blockSignals(True)
         self.setRowCount(0)
+        numbers = {}
         for label in label_set.labels:
-            self._insert(self.rowCount(), label, former.get(label.name, label.name))
+            row = self.rowCount()
+            numbers[label.name] = self._insert(row, label, former.get(label.name, label.name))
         self.blockSignals(False)
-        self._fill_mirrors({label.name: label.mirror for label in label_set.labels})
+        pairs = {label.name: label.mirror for label in label_set.labels if label.mirror}
+        self._mirrors = {numbers[name]: numbers[mirror] for name, mirror in pairs.items()}
+        self._fill_mirrors()
 
-    def _insert(self, row: int, label: Label, former: str) -> None:
+    def _insert(self, row: int, label: Label, former: str, number: int = 0) -> int:
+        """Insert a row and return its number, a new one unless it is given."""
+        self._rows_made += not number
+        number = number or self._rows_made
         self.insertRow(row)
         name = QTableWidgetItem(label.name)
         name.setData(_FORMER, former)
+        name.setData(_NUMBER, number)
         key = QTableWidgetItem(label.key)
         key.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setItem(row, _NAME, name)
         self.setItem(row, _KEY, key)
-        self.setCellWidget(row, _MIRROR, QComboBox())
+        box = QComboBox()
+        box.activated.connect(lambda _: self._pair(number, box.currentData()))
+        self.setCellWidget(row, _MIRROR, box)
+        return number
 
     def _text(self, row: int, column: int) -> str:
         item = self.item(row, column)
@@ -86,20 +103,31 @@ class LabelTable(QTableWidget):
         assert isinstance(box, QComboBox)
         return box
 
-    def _fill_mirrors(self, mirrors: Mapping[str, str]) -> None:
-        names = self._names()
-        for row, name in enumerate(names):
+    def _number(self, row: int) -> int:
+        item = self.item(row, _NAME)
+        return int(item.data(_NUMBER)) if item is not None else 0
+
+    def _fill_mirrors(self) -> None:
+        numbered = {self._number(row): name for row, name in enumerate(self._names())}
+        for row, number in enumerate(numbered):
             box = self._mirror_box(row)
             box.clear()
-            box.addItem(self.tr("stays itself"), "")
-            for other in names:
-                if other and other != name:
-                    box.addItem(other, other)
-            box.setCurrentIndex(max(0, box.findData(mirrors.get(name, ""))))
+            box.addItem(self.tr("stays itself"), 0)
+            for other, name in numbered.items():
+                if name and other != number:
+                    box.addItem(name, other)
+            box.setCurrentIndex(max(0, box.findData(self._mirrors.get(number, 0))))
 
-    def _mirrors(self) -> dict[str, str]:
-        rows = range(self.rowCount())
-        return {self._text(row, _NAME): self._mirror_box(row).currentData() or "" for row in rows}
+    def _pair(self, number: int, other: int) -> None:
+        """Make two rows each other's mirror (0: none); the former mirrors of both have none."""
+        self._unpair(number)
+        if other:
+            self._unpair(other)
+            self._mirrors |= {number: other, other: number}
+        self._fill_mirrors()
+
+    def _unpair(self, number: int) -> None:
+        self._mirrors.pop(self._mirrors.pop(number, 0), None)
 
     def _changed(self, item: QTableWidgetItem) -> None:
         self.blockSignals(True)
@@ -107,16 +135,16 @@ class LabelTable(QTableWidget):
             item.setText(item.text().strip()[:1].upper())
         self.blockSignals(False)
         if item.column() == _NAME:
-            self._fill_mirrors(self._mirrors())
+            self._fill_mirrors()
 
     def labels(self) -> tuple[Label, ...]:
         """The labels as the table says; rows without a name are left out."""
-        made = []
-        for row, name in enumerate(self._names()):
-            if name:
-                mirror = self._mirror_box(row).currentData() or ""
-                made.append(Label(name, self._text(row, _KEY), mirror))
-        return tuple(made)
+        numbered = {self._number(row): name for row, name in enumerate(self._names())}
+        return tuple(
+            Label(name, self._text(row, _KEY), numbered.get(self._mirrors.get(number, 0), ""))
+            for row, (number, name) in enumerate(numbered.items())
+            if name
+        )
 
     def renamed(self) -> dict[str, str]:
         """Former name → new name, of the rows whose name changed."""
@@ -162,24 +190,23 @@ class LabelTable(QTableWidget):
 
     def remove(self) -> None:
         """Take the current row out."""
-        mirrors = self._mirrors()
+        self._unpair(self._number(self.currentRow()))
         self.removeRow(self.currentRow())
-        self._fill_mirrors(mirrors)
+        self._fill_mirrors()
 
     def shift(self, by: int) -> None:
         """Move the current row up (-1) or down (1)."""
         row, to = self.currentRow(), self.currentRow() + by
         if row < 0 or not 0 <= to < self.rowCount():
             return
-        mirrors = self._mirrors()
         item = self.item(row, _NAME)
         former = str(item.data(_FORMER)) if item is not None else ""
-        label = Label(self._text(row, _NAME), self._text(row, _KEY))
+        label, number = Label(self._text(row, _NAME), self._text(row, _KEY)), self._number(row)
         self.blockSignals(True)
         self.removeRow(row)
-        self._insert(to, label, former)
+        self._insert(to, label, former, number)
         self.blockSignals(False)
-        self._fill_mirrors(mirrors)
+        self._fill_mirrors()
         self.setCurrentCell(to, _NAME)
 
 
