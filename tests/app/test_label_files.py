@@ -13,7 +13,7 @@ from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
-from workbench.domain.labels import Author
+from workbench.domain.labels import Author, Label, LabelSet
 from workbench.domain.splits import Part, SplitPlan
 from workbench.storage.project import Project
 
@@ -67,6 +67,35 @@ def test_another_project_takes_them_all(labelled, other, tmp_path, suffix):
     other.undo()
     assert other.store.labels.standing() == []
     assert len(other.store.crops.ids()) == 0
+
+
+NAMES = (
+    "red, dark",
+    "red; dark",
+    'the "red" one',
+    "it's",
+    "tab\there",
+    "two\nlines",
+    "two\r\nmore",
+)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json"])
+def test_names_with_what_divides_cells_come_back_whole(labelled, other, tmp_path, suffix):
+    paint = LabelSet("paint", tuple(map(Label, ("red", "dark", *NAMES))), exclusive=False)
+    labelled.store.labels.save_set(paint)
+    for name in NAMES:
+        labelled.store.labels.assign([1], "paint", name)
+    labelled.store.labels.assign([2], "paint", "red")
+    labelled.store.labels.assign([2], "paint", "dark")
+    file = tmp_path / f"labels.{suffix}"
+    export_labels(labelled, file)
+    assert import_labels(other, file).unmatched == []
+    given = other.store.labels.of_images([1, 2], "paint")
+    assert {image: set(names) for image, names in given.items()} == {
+        1: set(NAMES),
+        2: {"red", "dark"},
+    }
 
 
 def test_what_the_files_hold(labelled, tmp_path):

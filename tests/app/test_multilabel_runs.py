@@ -1,6 +1,7 @@
 """Labels that do not exclude each other, from the annotations to a cell and back."""
 
 import csv
+import io
 from pathlib import Path
 
 import cv2
@@ -27,9 +28,10 @@ from workbench.domain.runs import RunStatus
 from workbench.domain.splits import Part, SplitPlan
 from workbench.storage.project import Project
 
+DARK = "red, dark"  # one label, whatever joins several in a text
 TAGS = LabelSet(
     "tags",
-    (Label("left", "L", "right"), Label("right", "R", "left"), Label("dark", "D")),
+    (Label("left", "L", "right"), Label("right", "R", "left"), Label(DARK, "D")),
     exclusive=False,
 )
 RECIPE = {
@@ -52,7 +54,7 @@ def draw(path: Path, tags: tuple[str, ...], seed: int) -> None:
     for tag, x in (("left", 10), ("right", 30)):
         if tag in tags:
             cv2.circle(pixels, (x, 20), 7, (240, 240, 240), -1)
-    if "dark" in tags:
+    if DARK in tags:
         cv2.circle(pixels, (20, 20), 17, (10, 10, 10), 2)
     cv2.imwrite(str(path), pixels)
 
@@ -67,10 +69,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     each = [
         ("left",),
         ("right",),
-        ("dark",),
+        (DARK,),
         ("left", "right"),
-        ("left", "dark"),
-        ("right", "dark"),
+        ("left", DARK),
+        ("right", DARK),
     ]
     found, tags = [], []
     for at in range(48):
@@ -115,15 +117,17 @@ def test_a_run_learns_all_labels_of_an_image(session: Session, results: RunResul
     assert stored["exact"] == pytest.approx(said.exact)
     assert stored["mean_ap"] == pytest.approx(said.mean_ap)
     assert stored["top1"] == pytest.approx(results.scores(Scope(Part.TEST)).top1)
-    assert "ap" in classes_csv(results, Scope(Part.TEST)).splitlines()[0]
+    table = list(csv.DictReader(io.StringIO(classes_csv(results, Scope(Part.TEST)))))
+    assert "ap" in table[0]
+    assert [row["class"] for row in table] == ["left", "right", DARK]
 
 
 def test_each_label_has_a_matrix_whose_cells_lead_to_images(results: RunResults) -> None:
     titles = [title for title, _ in results.heads]
-    assert titles == ["tags", "left", "right", "dark"]
+    assert titles == ["tags", "left", "right", DARK]
     scope = Scope(Part.TEST, head=f"{LABEL_HEAD}2")
     matrix = results.matrix(scope)
-    assert results.label_list(scope.head).labels == ("not dark", "dark")
+    assert results.label_list(scope.head).labels == (f"not {DARK}", DARK)
     assert matrix.sum() == 12
     rows = results.rows(scope, truth=1)
     assert len(rows) == matrix[1].sum()
@@ -139,7 +143,7 @@ def test_relabelling_from_a_cell_toggles_and_can_be_undone(
     labels = CurrentLabels(session, results, head)
     assert not labels.moved().any()
     rows = results.rows(Scope(Part.TEST, head=head), truth=1)[:1]
-    labels.assign(rows, "dark")  # the label it had is taken away
+    labels.assign(rows, DARK)  # the label it had is taken away
     assert labels.moved()[rows].all()
     assert labels.moved().sum() == 1
     session.undo()
@@ -156,7 +160,7 @@ def test_a_folder_s_predictions_name_every_label_claimed(
     assert isinstance(outcome, Done)
     with sheet.open(encoding="utf-8-sig") as file:
         row = next(csv.DictReader(file))
-    scores = np.array([float(row[name]) for name in ("left", "right", "dark")])
+    scores = np.array([float(row[name]) for name in ("left", "right", DARK)])
     marked = results.marked
     assert marked is not None
     claimed = [TAGS.names[at] for at in np.flatnonzero(scores >= marked.thresholds)]

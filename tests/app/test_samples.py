@@ -17,11 +17,12 @@ from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import prepare, prepare_task
 from workbench.app.training.samples import collect
-from workbench.app.training.splitting import split
+from workbench.app.training.splitting import draw, split
 from workbench.domain.advice import advise
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
+from workbench.domain.labels import Label, LabelSet
 from workbench.domain.recipes import check_keys, parse_toml
 from workbench.domain.reports import Note, decode_report
 from workbench.domain.runs import (
@@ -34,7 +35,7 @@ from workbench.domain.runs import (
     RunStatus,
     decode_samples,
 )
-from workbench.domain.splits import SplitPlan
+from workbench.domain.splits import Part, SplitPlan
 from workbench.learning.images.answers import Answers
 
 
@@ -174,6 +175,23 @@ def test_mirrors_of_a_run_that_do_not_point_back_are_dropped(
     assert again.marks is not None
     assert torch.equal(again.marks, marks)
     assert torch.equal(again.targets, shown.targets)
+
+
+def test_strata_keep_a_label_with_a_comma_from_two_labels(session: Session) -> None:
+    """Half of the images carry one label, half two, which read alike when joined: each half is
+    divided by the plan's fractions, not both together."""
+    ids = session.store.images.ids().tolist()
+    names = ("red", "dark", "red, dark", "red/dark")
+    paint = LabelSet("paint", tuple(map(Label, names)), exclusive=False)
+    session.store.labels.save_set(paint)
+    one, two = ids[:18], ids[18:]
+    session.store.labels.assign(one, "paint", "red, dark")
+    for name in ("red", "dark"):
+        session.store.labels.assign(two, "paint", name)
+    for seed in range(5):
+        parts = draw(session.store, SplitPlan(0.5, 0.5, 0.0, seed), ("paint",))
+        assert sum(parts[image] is Part.TRAIN for image in one) == 9
+        assert sum(parts[image] is Part.TRAIN for image in two) == 9
 
 
 def test_fewer_than_two_labels_are_the_world_s_error(session: Session) -> None:

@@ -89,6 +89,21 @@ def test_a_set_that_is_not_exclusive_toggles(project):
     assert project.labels.of_images([1], "parts") == {}
 
 
+def test_a_label_with_a_comma_is_one_label(project):
+    fill(project, 3)
+    names = ("red", "red, dark", "dark")
+    project.labels.save_set(LabelSet("paint", tuple(map(Label, names)), exclusive=False))
+    project.labels.assign([1], "paint", "red, dark")
+    project.labels.assign([2], "paint", "red")
+    project.labels.assign([2], "paint", "dark")
+    given = {1: ("red, dark",), 2: ("red", "dark")}
+    assert project.labels.of_images([1, 2, 3], "paint") == given
+    rows = project.images.rows([1, 2, 3])
+    assert [row.labels.get("paint", ()) for row in rows] == [*given.values(), ()]
+    assert project.labels.counts("paint") == {"red": 1, "red, dark": 1, "dark": 1, "": 1}
+    assert project.images.ids(ImageFilter(labels=(("paint", "red, dark"),))).tolist() == [1]
+
+
 def test_a_set_made_exclusive_keeps_the_newest_label(project):
     fill(project, 1)
     both = (Label("wheel"), Label("door"))

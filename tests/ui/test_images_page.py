@@ -7,8 +7,11 @@ from PySide6.QtCore import QPoint, Qt
 from tests.ui.conftest import write_photo
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
+from workbench.app.labels.labelling import edit_set
 from workbench.domain.images import ImageFilter, Sort
+from workbench.domain.labels import Label, LabelSet
 from workbench.ui.dialogs.importing import SkippedDialog
+from workbench.ui.pages.images.facts import FactLine
 from workbench.ui.parts.filter_bar import chips, from_state, to_state, with_label
 from workbench.ui.parts.image_menu import image_menu, remove_images
 
@@ -19,6 +22,15 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 @pytest.fixture
 def page(window):
     return window.page("images")
+
+
+@pytest.fixture
+def paint(window):
+    """A set of labels that can be given together, one of which reads like two others."""
+    names = (("red", "R"), ("dark", "D"), ("red, dark", "B"))
+    found = LabelSet("paint", tuple(Label(*name) for name in names), exclusive=False)
+    edit_set(window.session, found, {})
+    return found
 
 
 def names(page, ids):
@@ -108,6 +120,33 @@ def test_digits_label_in_the_active_set_and_backspace_clears(page, qtbot, window
     assert window.session.store.labels.of_images([image], "category") == {image: ("puffin",)}
     qtbot.keyClick(page.grid, Qt.Key.Key_Backspace)
     assert window.session.store.labels.of_images([image], "category") == {}
+
+
+def test_a_label_with_a_comma_is_one_badge_and_one_line(page, paint, qtbot, window):
+    page.header.sets.setCurrentText("paint")
+    one, two = page.grid.ids()[:2].tolist()
+    page.grid.setFocus()
+    for image, keys in ((two, "RD"), (one, "B")):
+        page.grid.set_current(image)
+        qtbot.keyClicks(page.grid, keys)
+    page.tiles.prepare(page.grid.ids())
+    assert [letter for letter, _ in page.tiles.badges(one)] == ["B"]
+    assert [letter for letter, _ in page.tiles.badges(two)] == ["R", "D"]
+
+    def facts():
+        return [line.whole() for line in page.side.labels.findChildren(FactLine)]
+
+    qtbot.waitUntil(lambda: "red, dark" in facts())
+
+    window.go("views")
+    views = window.page("views")
+    views.header.sets.setCurrentText("paint")
+    views.strip.set_current(one)
+    assert [b.label for b in views.keys.buttons if b.given] == ["red, dark"]
+    assert views.header.words.text() == "2 of 24 labelled"
+    coverage = views.labelling.overview.coverage()
+    at = coverage.columns.index("red, dark")
+    assert coverage.counts[:, at].sum() == 1
 
 
 def test_delete_removes_the_selected_images_and_undo_brings_them_back(page, qtbot, window):
