@@ -155,7 +155,8 @@ def test_an_import_keeps_what_it_decided_about_each_place(session, folder):
         PlacePlan(places[1], Origin.LIST, "List file", (("expression", ""),)),
         PlacePlan(folder, Origin.FOLDER, "", (("category", ""),)),
     ]
-    assert [source.kind for source in session.store.images.sources()] == ["csv", "list", "folder"]
+    kinds = [source.kind for source in session.store.images.sources()]
+    assert kinds == [Origin.TABLE, Origin.LIST, Origin.FOLDER]
 
 
 def test_only_importable_sets_are_filled(session, folder):

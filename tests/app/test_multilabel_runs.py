@@ -85,7 +85,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
             FoundImage(path.name, hash=digest, width=40, height=40, size=size, mtime=mtime)
         )
     with made.edit("Import"):
-        source = made.store.images.add_source(str(pictures), "folder")
+        source = made.store.images.add_source(str(pictures))
         made.store.images.add(source, found)
         for image, own in zip(sorted(made.store.images.ids().tolist()), tags, strict=True):
             for tag in own:

@@ -20,9 +20,7 @@ NAMES = ("none", "pouting", "smile", "open")
 def images(session: Session) -> list[int]:
     found = [FoundImage(f"{i}.png", f"hash{i}", 90, 90, 1, 1.0) for i in range(3)]
     with session.edit("Import"):
-        return list(
-            session.store.images.add(session.store.images.add_source("/faces", "folder"), found)
-        )
+        return list(session.store.images.add(session.store.images.add_source("/faces"), found))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 
 from tests.fixtures.stored_images import MTIME, fill, found
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import Origin
 from workbench.domain.images import FoundImage, ImageFilter, SkippedFile, Sort
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
@@ -48,7 +49,7 @@ def test_a_file_that_was_replaced_leaves_its_image_without_a_place(project):
 
 
 def test_a_list_files_images_lie_beside_it_or_where_it_says(project):
-    listed = project.images.add_source("/data/list.txt", "list")
+    listed = project.images.add_source("/data/list.txt", Origin.LIST)
     ids = project.images.add(listed, [found(1), FoundImage("/abs/x.jpg", "h", 1, 1, 1, 1.0)])
     assert str(project.images.path(ids[0])) == "/data/a/image 1.jpg"
     assert str(project.images.path(ids[1])) == "/abs/x.jpg"
@@ -60,7 +61,12 @@ def test_sources_count_images_and_skipped_files(project):
     project.images.set_skipped(1, reasons)
     assert project.images.skipped(1) == reasons
     source = project.images.sources()[0]
-    assert (source.path, source.kind, source.images, source.skipped) == ("/photos", "folder", 3, 2)
+    assert (source.path, source.kind, source.images, source.skipped) == (
+        "/photos",
+        Origin.FOLDER,
+        3,
+        2,
+    )
     project.images.relink(1, "/moved")
     assert str(project.images.path(1)) == "/moved/a/image 0.jpg"
     project.images.add_source("/other")

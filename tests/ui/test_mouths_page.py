@@ -41,7 +41,7 @@ def session(tmp_path, qapp):
     store = Project.create(tmp_path / "faces")
     opened = Session(store)
     with opened.edit("Import"):
-        images = store.images.add(store.images.add_source(str(photos), "folder"), found)
+        images = store.images.add(store.images.add_source(str(photos)), found)
     one, two, missed, group, rejected, _ = images
     with opened.edit("Find mouths"):
         for crop in (

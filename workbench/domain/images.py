@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import NamedTuple
 
+from workbench.domain.formats import Origin
+
 
 @dataclass(frozen=True)
 class FoundImage:
@@ -37,19 +39,19 @@ class SkippedFile:
 class Source:
     """A folder or list file images were imported from, with how many it holds and skipped.
 
-    `kind` is "folder", "list" or "csv"; paths of images are relative to `base`.
+    Paths of images are relative to `base`.
     """
 
     id: int
     path: str
-    kind: str
+    kind: Origin
     images: int = 0
     skipped: int = 0
 
     @property
     def base(self) -> str:
         """The folder the images' paths start from: the source's own, or its list file's."""
-        return self.path if self.kind == "folder" else str(PurePath(self.path).parent)
+        return self.path if self.kind is Origin.FOLDER else str(PurePath(self.path).parent)
 
 
 class ImageFile(NamedTuple):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import Origin
 from workbench.domain.images import (
     FoundImage,
     ImageFile,
@@ -234,22 +235,22 @@ class StoredImages:
     def sources(self) -> list[Source]:
         """All sources with how many images and skipped files each has."""
         return [
-            Source(*row)
-            for row in self._db.rows(
+            Source(id_, path, Origin(kind), images, skipped)
+            for id_, path, kind, images, skipped in self._db.rows(
                 "SELECT s.id, s.path, s.kind,"
                 " (SELECT count(*) FROM place p WHERE p.source = s.id),"
                 " (SELECT count(*) FROM skipped k WHERE k.source = s.id) FROM source s ORDER BY id"
             )
         ]
 
-    def add_source(self, path: Path | str, kind: str = "folder") -> int:
+    def add_source(self, path: Path | str, kind: Origin = Origin.FOLDER) -> int:
         """The id of the source at `path`, made when new."""
         known = self._db.value("SELECT id FROM source WHERE path = ?", (str(path),))
         if known is not None:
             return int(known)
         with self._recorder.edit(f"Add source {Path(path).name}"):
             cursor = self._db.run(
-                "INSERT INTO source (path, kind) VALUES (?, ?)", (str(path), kind)
+                "INSERT INTO source (path, kind) VALUES (?, ?)", (str(path), kind.value)
             )
         return int(cursor.lastrowid or 0)
 
@@ -383,4 +384,4 @@ def _place(row: _PlaceRow) -> str:
 
 @lru_cache
 def _base(source: str, kind: str) -> str:
-    return str(Path(Source(0, source, kind).base))
+    return str(Path(Source(0, source, Origin(kind)).base))

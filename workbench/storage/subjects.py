@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.features import Keys, feature_key
+from workbench.domain.formats import Origin
 from workbench.domain.images import Source
 from workbench.storage.database import IntArray, listed, reading
 
@@ -89,6 +90,6 @@ def read_files(database: Path, subjects: Subjects, crops: bool) -> list[SubjectF
     for image, crop, hash_, source, kind, path, *box in rows:
         base = bases.get((source, kind))
         if base is None:
-            base = bases[source, kind] = Path(Source(0, source, kind).base)
+            base = bases[source, kind] = Path(Source(0, source, Origin(kind)).base)
         found.append(SubjectFile(image, hash_, str(base / path), crop, tuple(box) or None))
     return found

@@ -279,7 +279,7 @@ def _known_images(
 ) -> dict[str, FoundImage]:
     """The images of a source as they were read last, and those of their labels that stay."""
     images = session.store.images.known_images(source.id)
-    if source.kind != Origin.FOLDER:  # a list or table may have been corrected since
+    if source.kind is not Origin.FOLDER:  # a list or table may have been corrected since
         return images
     for name, known in sets.items():
         for path, label in session.store.images.carrying(source.id, name, known.twins()):

@@ -10,6 +10,7 @@ from pathlib import Path
 from workbench.app.jobs import Task
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import Origin
 from workbench.domain.images import FoundImage, Source
 from workbench.domain.reports import Progress
 from workbench.vision.headers import identify
@@ -73,7 +74,7 @@ def relink_task(session: Session, source_id: int, place: Path, sample: int | Non
 def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Path:
     """`place`, or what has the source's name in it: whichever holds more of the images."""
     name = Path(source.path).name
-    if source.kind != "folder":
+    if source.kind is not Origin.FOLDER:
         path = place / name if place.is_dir() else place
         if not path.is_file():
             raise KnownError(f"{path} does not exist.", f"Choose the folder that holds {name}.")
@@ -87,7 +88,7 @@ def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Pat
 def _compare(
     source: Source, place: Path, known: Mapping[str, FoundImage], chosen: Sequence[FoundImage]
 ) -> Generator[object | None, None, Match]:
-    base = place if source.kind == "folder" else place.parent
+    base = place if source.kind is Origin.FOLDER else place.parent
     same = other = absent = 0
     for hashes in _hashes(base, chosen):
         for found, image in hashes:
