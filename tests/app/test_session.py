@@ -12,10 +12,12 @@ from workbench.app.labels.labelling import (
     remove_set,
 )
 from workbench.app.training.splitting import split, split_task
+from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
 from workbench.domain.labels import Author, Label, LabelSet
+from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
 
 
@@ -63,6 +65,47 @@ def test_undo_and_redo_are_told(session, told):
     session.undo()
     assert session.undo() is None
     assert len(told) == 5
+
+
+def test_removing_images_is_one_edit_that_is_told(session, told):
+    fill(session.store, 3)
+    session.remove_images([1, 3])
+    assert session.store.images.ids().tolist() == [2]
+    assert told[-1].removed == {1, 3}
+    assert session.store.history.undo_text() == "Remove 2 images"
+    session.undo()
+    assert session.store.images.count() == 3
+
+
+@pytest.fixture
+def run_id(session):
+    labels = RunLabels(LabelList("view", ("front",), (0,)))
+    session.store.runs.create(RunRecord("r", "first", RunStatus.STOPPED, "view", "", labels, 0.0))
+    (session.store.runs_folder / "r").mkdir()
+    return "r"
+
+
+def test_renaming_a_run_is_told_and_an_empty_name_is_none(session, told, run_id):
+    session.rename_run(run_id, " better ")
+    session.rename_run(run_id, " ")
+    assert session.store.runs.get(run_id).name == "better"
+    assert told == [Changes(runs=frozenset({run_id}))]
+
+
+def test_removing_a_run_deletes_its_folder_and_is_told(session, told, run_id):
+    session.remove_run(run_id)
+    assert session.store.runs.all() == []
+    assert not (session.store.runs_folder / run_id).exists()
+    assert told == [Changes(runs=frozenset({run_id}))]
+    with pytest.raises(KnownError, match="no run r"):
+        session.remove_run(run_id)
+
+
+def test_what_is_remembered_is_no_edit(session, told):
+    session.remember("page", {"shown": ["images"]})
+    assert session.store.settings.get("page") == {"shown": ["images"]}
+    assert told == []
+    assert not session.store.history.undo_text()
 
 
 def test_closing_stops_the_jobs(session):

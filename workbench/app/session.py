@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import shutil
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from PySide6.QtCore import QObject, Signal
@@ -42,6 +43,30 @@ class Session(QObject):
         """Tell of a change that is no edit (a run's progress)."""
         if changes:
             self.changed.emit(changes)
+
+    def remove_images(self, ids: Iterable[int]) -> None:
+        """Remove images from the project (never the files), as one edit that can be undone."""
+        chosen = list(ids)
+        with self.edit(f"Remove {len(chosen)} image{'s' * (len(chosen) != 1)}"):
+            self.store.images.remove(chosen)
+
+    def rename_run(self, run_id: str, name: str) -> None:
+        """Give a run another name; an empty one leaves the former. Raises KnownError where there is
+        no such run."""
+        if name.strip():
+            self.store.runs.update(run_id, name=name.strip())
+            self.announce(Changes(runs=frozenset({run_id})))
+
+    def remove_run(self, run_id: str) -> None:
+        """Delete a run with its folder, for good. Where a training queue is open, its `remove` does
+        this after it has let go of the run. Raises KnownError where there is no such run."""
+        self.store.runs.remove(run_id)
+        shutil.rmtree(self.store.runs_folder / run_id, ignore_errors=True)
+        self.announce(Changes(runs=frozenset({run_id})))
+
+    def remember(self, key: str, value: object) -> None:
+        """Store a value that JSON can hold in the project's settings; no edit, shown nowhere."""
+        self.store.settings.put(key, value)
 
     def undo(self) -> str | None:
         """Take the newest edit back; its text, or None when there is none."""

@@ -13,7 +13,6 @@ from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns, run_object
 from workbench.app.session import Session
 from workbench.app.training.adopting import adopt
-from workbench.app.training.training_queue import TrainingQueue
 from workbench.cli.command import (
     Output,
     Result,
@@ -115,9 +114,9 @@ def list_command(
     """List the runs of PROJECT, the newest first."""
     with opened(project) as session:
         if renamed is not None:
-            session.store.runs.update(find_run(session, renamed[0]).id, name=renamed[1])
+            session.rename_run(find_run(session, renamed[0]).id, renamed[1])
         if removed is not None:
-            TrainingQueue(session).remove(find_run(session, removed).id)
+            session.remove_run(find_run(session, removed).id)
         runs = session.store.runs.all()
         if not runs:
             out.say("There is no run yet. Make one with: workbench train PROJECT --set target=…")

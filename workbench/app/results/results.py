@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.metrics import (
     ClassScore,
@@ -317,13 +316,6 @@ class RunResults:
             for at, name in enumerate(names)
             if name and images[at]
         ]
-
-
-def rename_run(project: Session, run_id: str, name: str) -> None:
-    """Give a run another name; the empty one is refused silently by keeping the former."""
-    if name.strip():
-        project.store.runs.update(run_id, name=name.strip())
-        project.announce(Changes(runs=frozenset({run_id})))
 
 
 def load_results(project: Session, run_id: str) -> RunResults:

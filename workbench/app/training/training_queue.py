@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Job
@@ -97,9 +95,8 @@ class TrainingQueue(QObject):
             raise KnownError("A run cannot be removed while it is trained.", "Stop it first.")
         if run_id in self._waiting:
             self._waiting.remove(run_id)
-        self._project.store.runs.remove(run_id)
-        shutil.rmtree(self._project.store.runs_folder / run_id, ignore_errors=True)
-        self._tell(run_id)
+        self._project.remove_run(run_id)
+        self.changed.emit()
 
     def close(self) -> None:
         """Start nothing more and pause what is under way; the project's job board waits for it."""

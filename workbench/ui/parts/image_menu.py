@@ -109,10 +109,8 @@ def _in_views(context: Context, images: tuple[int, ...]) -> None:
 
 def remove_images(context: Context, ids: NDArray[np.int64]) -> None:
     """Take images out of the project (never the files), as one edit that can be undone."""
-    chosen = ids.tolist()
-    with context.session.edit(f"Take out {len(chosen)} image{'s' * (len(chosen) != 1)}"):
-        context.session.store.images.remove(chosen)
+    context.session.remove_images(ids.tolist())
     words = QCoreApplication.translate(
         "ImageMenu", "{0:,} taken out of the project. Undo brings them back."
     )
-    context.notify(words.format(len(chosen)), "info")
+    context.notify(words.format(len(ids)), "info")

@@ -442,7 +442,7 @@ class MainWindow(QMainWindow):
         pages.update({name: page.save_state() for name, page in self._made.items()})
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
         state = {"geometry": geometry, "page": self._shown, "pages": pages}
-        self.session.store.settings.put(STATE, state)
+        self.session.remember(STATE, state)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.shut_down()

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from workbench.app.results.relabelling import CurrentLabels
-from workbench.app.results.results import RunResults, Scope, load_results, rename_run
+from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.app.results.run_comparison import SinglePair, single_pairs
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch
@@ -117,7 +117,7 @@ class ResultsModel(QObject):
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name."""
-        rename_run(self._context.session, run_id, name)
+        self._context.session.rename_run(run_id, name)
 
     def ask_removal(self, parent: QWidget, run_id: str) -> bool:
         """Whether the person is sure: a run's files cannot be undone."""
