@@ -5,17 +5,34 @@ from __future__ import annotations
 import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
 
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import JobRunner
+from workbench.app.readers import (
+    ClusteringReader,
+    CropReader,
+    HistoryReader,
+    ImageReader,
+    LabelReader,
+    RunReader,
+    SettingsReader,
+    SplitReader,
+    StudyReader,
+)
 from workbench.domain.changes import Changes
 from workbench.storage.history import Edit
 from workbench.storage.project import Project
 
 
 class Session(QObject):
-    """An open project, its jobs, and the signal `changed` that carries what each edit changed."""
+    """An open project, its jobs, and the signal `changed` that carries what each edit changed.
+
+    The window and the commands read the project's parts (`images`, `labels`, …) and write by the
+    methods here and in app; `store`, which can write anything, is for app alone.
+    """
 
     changed = Signal(object)
     closed = Signal()  # its store answers no longer
@@ -23,8 +40,42 @@ class Session(QObject):
     def __init__(self, store: Project, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.store = store
+        self.images: ImageReader = store.images
+        self.labels: LabelReader = store.labels
+        self.crops: CropReader = store.crops
+        self.splits: SplitReader = store.splits
+        self.runs: RunReader = store.runs
+        self.studies: StudyReader = store.studies
+        self.clusterings: ClusteringReader = store.clusterings
+        self.history: HistoryReader = store.history
+        self.settings: SettingsReader = store.settings
         self.jobs = JobRunner(self)
         self._depth = 0
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the project in `folder`; raises KnownError as `Project.open` does."""
+        return cls(Project.open(folder))
+
+    @classmethod
+    def create(cls, folder: Path, views: str = "cars") -> Self:
+        """Make a project and open it; raises KnownError as `Project.create` does."""
+        return cls(Project.create(folder, views))
+
+    @property
+    def folder(self) -> Path:
+        """The project's folder."""
+        return self.store.folder
+
+    @property
+    def name(self) -> str:
+        """The folder's name without its suffix."""
+        return self.store.name
+
+    @property
+    def runs_folder(self) -> Path:
+        """The folder that has a folder of each run, by its id."""
+        return self.store.runs_folder
 
     @contextmanager
     def edit(self, text: str, joined_to: int | None = None) -> Generator[Edit, None, None]:

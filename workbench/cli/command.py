@@ -26,7 +26,6 @@ from workbench.cli import COMMANDS
 from workbench.cli.progress import CommandInterrupted
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import RunRecord
-from workbench.storage.project import Project
 
 
 class Output:
@@ -231,7 +230,7 @@ def _defect(as_json: bool) -> int:
 def opened(given: Path) -> Iterator[Session]:
     """The project `given`, open for reading and editing; closed whatever happens."""
     ensure_application()
-    session = Session(Project.open(project_folder(given)))
+    session = Session.open(project_folder(given))
     try:
         recover(session)
         yield session
@@ -247,7 +246,7 @@ def ensure_application() -> None:
 
 def find_run(session: Session, given: str) -> RunRecord:
     """The run with this id, unique beginning of an id, or name; "latest" is the newest one."""
-    runs = session.store.runs.all()
+    runs = session.runs.all()
     if given == "latest" and runs:
         return runs[0]
     for fits in (

@@ -11,6 +11,7 @@ from workbench.app.similar.clustering import (
     agreement,
     cluster_request,
     cluster_task,
+    forget_clusterings,
     label_clusters,
 )
 from workbench.app.similar.features import feature_source
@@ -74,13 +75,13 @@ def cluster_command(
         raise click.UsageError("Say with --label-set which labels these are.")
     with opened(project) as session:
         if forget:
-            gone = session.store.clusterings.forget()
+            gone = forget_clusterings(session)
             out.say(f"{gone} groupings deleted; the labels made of them stay")
             return {"deleted": gone}
         source = feature_source(session, f"run:{find_run(session, run).id}" if run else start)
         order = cluster_request(source, method, k, rounds, seed)
         made = carry_out(cluster_task(session, source, order))
-        clusters = session.store.clusterings.read(made.id)
+        clusters = session.clusterings.read(made.id)
         labelled = None
         if label_set:
             every = {at: f"group {at + 1}" for at, size in enumerate(made.sizes) if size}
@@ -108,7 +109,7 @@ def _say(
     rows: list[tuple[object, ...]] = []
     for at, size in enumerate(made.sizes):
         sure = clusters.sureness(at)
-        surest = [row.path for row in session.store.images.rows(clusters.members(at)[:SHOWN])]
+        surest = [row.path for row in session.images.rows(clusters.members(at)[:SHOWN])]
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))
     out.say(f"{CLUSTERINGS[made.method].title} from {made.words}")
@@ -127,5 +128,5 @@ def _say(
         "labelled": labelled,
         "category_nmi": found[0] if found else None,
         "category_purity": found[1] if found else None,
-        "file": str(session.store.clusterings.folder / made.id / "clusters.npz"),
+        "file": str(session.clusterings.folder / made.id / "clusters.npz"),
     }

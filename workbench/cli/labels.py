@@ -59,7 +59,7 @@ def label_command(
     with opened(project) as session:
         label_set, label = _meant(session, label_set, label, new, several)
         ids = matching(session, wanted)
-        if session.store.labels.get(label_set).subject is Subject.CROP:
+        if session.labels.get(label_set).subject is Subject.CROP:
             given, left_out = _give_to_crops(session, ids, label_set, label)
         else:
             labelling.assign(session, ids, label_set, label)
@@ -76,12 +76,12 @@ def _meant(
 ) -> tuple[str, str | None]:
     """The set and label that are meant, case included; with `new` they are added where missing.
     Raises ValueRefused where they are missing otherwise."""
-    sets = session.store.labels.sets()
+    sets = session.labels.sets()
     label_set = LabelNames(sets).equal_or_new(label_set)
     if new and label is not None and label_set not in sets:
         made = LabelSet(label_set, (Label(tidied(label)),), exclusive=not several)
         labelling.edit_set(session, made, {})
-    known = session.store.labels.get(label_set)
+    known = session.labels.get(label_set)
     if label is None:
         return label_set, None
     label = LabelNames(known.names).equal_or_new(label)
@@ -95,7 +95,7 @@ def _meant(
 def _give_to_crops(
     session: Session, ids: Sequence[int], label_set: str, label: str | None
 ) -> tuple[int, int]:
-    crops = session.store.crops.of_images(ids)
+    crops = session.crops.of_images(ids)
     usable = [[crop for crop in crops.get(one, []) if crop.usable] for one in ids]
     chosen = [found[0].id for found in usable if len(found) == 1]
     labelling.assign_crops(session, [one for one in chosen if one is not None], label_set, label)
@@ -109,10 +109,10 @@ def matching(session: Session, words: Sequence[str]) -> list[int]:
     any case; but where it names whole folders or files of some images in its own case, those named
     so in another case are not meant. Raises KnownError naming the word that means no image.
     """
-    ids = session.store.images.ids()
+    ids = session.images.ids()
     fits: dict[str, dict[Fit, list[int]]] = {word: {} for word in words}
     for start in range(0, len(ids), BATCH):
-        for row in session.store.images.rows(ids[start : start + BATCH]):
+        for row in session.images.rows(ids[start : start + BATCH]):
             for word, found in fits.items():
                 fit = _fit(word, row)
                 if fit is not None:

@@ -40,9 +40,7 @@ def crop_command(
     with opened(project) as session:
         if landmarks is not None:
             choose_landmarks_file(session, landmarks)
-        ids = (
-            matching(session, words) if words else [int(one) for one in session.store.images.ids()]
-        )
+        ids = matching(session, words) if words else [int(one) for one in session.images.ids()]
         started = time.monotonic()
         done = carry_out(detection_task(session, ids, again=again))
         assert isinstance(done, DetectionResult)
@@ -62,7 +60,7 @@ def crop_command(
 def summary(session: Session, ids: list[int]) -> dict[str, object]:
     """Images with a mouth, without one and with several; and all mouths together."""
     faces = found = missed = several = 0
-    for crops in session.store.crops.of_images(ids).values():
+    for crops in session.crops.of_images(ids).values():
         usable = sum(crop.usable for crop in crops)
         faces += usable
         found += usable > 0

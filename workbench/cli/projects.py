@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from workbench.app.images.importing import ImportResult, import_task
-from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.app.session import Session
+from workbench.cli.command import (
+    Output,
+    Result,
+    command,
+    ensure_application,
+    opened,
+    project_argument,
+)
 from workbench.cli.progress import carry_out
 from workbench.domain.formats import (
     FORMATS,
@@ -19,7 +28,6 @@ from workbench.domain.formats import (
     images_read,
 )
 from workbench.domain.labels import VIEW_PRESETS
-from workbench.storage.project import Project
 
 ORIGINS = click.Choice([origin.value for origin in Origin if origin is not Origin.NONE])
 SHOWN_SKIPPED = 20  # skipped files listed for a person; --json has them all
@@ -36,13 +44,11 @@ SHOWN_SKIPPED = 20  # skipped files listed for a person; --json has them all
 )
 def new_command(out: Output, project: Path, views: str) -> Result:
     """Make the project PROJECT.workbench."""
-    store = Project.create(project, views)
-    try:
-        sets = {name: list(known.names) for name, known in store.labels.sets().items()}
-        out.say(f"Made {store.folder}")
-        return {"project": str(store.folder), "name": store.name, "label_sets": sets}
-    finally:
-        store.close()
+    ensure_application()
+    with contextlib.closing(Session.create(project, views)) as session:
+        sets = {name: list(known.names) for name, known in session.labels.sets().items()}
+        out.say(f"Made {session.folder}")
+        return {"project": str(session.folder), "name": session.name, "label_sets": sets}
 
 
 def _labels_from(function: Callable[..., Result]) -> Callable[..., Result]:
@@ -87,7 +93,7 @@ def import_command(
             "duplicates": found.duplicates,
             "labelled": found.labelled,
             "skipped": [{"path": one.path, "reason": one.reason} for one in found.skipped],
-            "images": session.store.images.count(),
+            "images": session.images.count(),
         }
 
 
@@ -124,7 +130,7 @@ def redo_command(out: Output, project: Path) -> Result:
 
 def _walk(out: Output, project: Path, back: bool) -> Result:
     with opened(project) as session:
-        history = session.store.history
+        history = session.history
         text = history.undo_text() if back else history.redo_text()
         if text is None:
             out.say("There is nothing to undo." if back else "There is nothing to redo.")

@@ -117,7 +117,7 @@ def list_command(
             session.rename_run(find_run(session, renamed[0]).id, renamed[1])
         if removed is not None:
             session.remove_run(find_run(session, removed).id)
-        runs = session.store.runs.all()
+        runs = session.runs.all()
         if not runs:
             out.say("There is no run yet. Make one with: workbench train PROJECT --set target=…")
         else:

@@ -8,13 +8,12 @@ from pathlib import Path
 import click
 
 from workbench.app.session import Session
-from workbench.app.similar.features import feature_source
+from workbench.app.similar.features import feature_source, forget_features, image_of_file
 from workbench.app.similar.recognising import Recognised, recognise_task
 from workbench.app.similar.similarity import Ranking, similar_task
 from workbench.cli.command import Output, Result, command, find_run, opened, project_argument
 from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
-from workbench.vision.headers import identify
 
 
 @command(
@@ -67,7 +66,7 @@ def similar_command(
         raise click.UsageError("Say which image to look for, or --classify a label set.")
     with opened(project) as session:
         if forget:
-            freed = session.store.features.forget()
+            freed = forget_features(session)
             out.say(f"{freed / 1e6:.1f} MB of features deleted; they are made again when needed")
             return {"freed_bytes": freed}
         source = feature_source(
@@ -91,7 +90,7 @@ def _asked(session: Session, words: Sequence[str]) -> tuple[list[int], list[Path
         if not Path(word).is_file():
             others.append(word)
             continue
-        known = session.store.images.by_hash(identify(Path(word)) or "")
+        known = image_of_file(session, Path(word))
         if known is None:
             files.append(Path(word))
         else:
@@ -107,7 +106,7 @@ def _say_ranking(
     asked: Sequence[int],
 ) -> Result:
     others = [at for at, one in enumerate(ranking.images.tolist()) if one not in set(asked)][:k]
-    rows = session.store.images.rows(ranking.images[others])
+    rows = session.images.rows(ranking.images[others])
     scores = ranking.scores[others].tolist()
     size = f"{ranking.bytes / 1e6:.1f} MB"
     out.say(f"by {ranking.source.words}; {ranking.computed} images were new to the index ({size})")

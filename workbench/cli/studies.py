@@ -45,7 +45,7 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
             study, waiting = next_runs(session, study)
             if not waiting:
                 break
-            record = session.store.runs.get(waiting[0])
+            record = session.runs.get(waiting[0])
             out.warn(f"{record.name}")
             problem = train_run(session, record.id, out)
             if problem or out.exit_code:
@@ -57,7 +57,7 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
 
 def _list(session: Session, out: Output) -> Result:
     rows, listed = [], []
-    for study in session.store.studies.all():
+    for study in session.studies.all():
         found = standing(session, study)
         rows.append((study.id, study.plan.name, found.done, found.cells))
         listed.append(
@@ -73,7 +73,7 @@ def _found(session: Session, plan: str) -> Study:
     if path.suffix != ".toml" and not path.is_file():
         return find_study(session, plan)
     made = parse_plan(parse_toml(text_of(path), plan), path.stem)
-    for study in session.store.studies.all():
+    for study in session.studies.all():
         if study.plan == made:
             return study
     return new_study(session, made)

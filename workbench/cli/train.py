@@ -60,7 +60,7 @@ def split_command(
         plan = SplitPlan(train, validation, test, seed)
         names = [name.strip() for name in stratify.split(",") if name.strip()]
         for name in names:
-            session.store.labels.get(name)
+            session.labels.get(name)
         counts = split(session, plan, names)
         out.table(("part", "images"), [(part, counts.get(part, 0)) for part in PARTS])
         return {"parts": {part.value: counts.get(part, 0) for part in PARTS}, "seed": seed}
@@ -102,7 +102,7 @@ def train_command(
         if only:
             return _say_folder(session, run_id, out)
         problem = train_run(session, run_id, out)
-        result = run_with_scores(session, session.store.runs.get(run_id))
+        result = run_with_scores(session, session.runs.get(run_id))
         say_run(out, result)
         return result | problem
 
@@ -117,7 +117,7 @@ def _prepared(session: Session, recipe: Path | None, settings: tuple[str, ...], 
 def _say_folder(session: Session, run_id: str, out: Output) -> Result:
     """Where a run lies that shall be trained elsewhere; its start weights are in it."""
     carry_out(start_task(session, run_id))
-    folder = session.store.runs_folder / run_id
+    folder = session.runs_folder / run_id
     out.say(f"prepared: {folder}")
     return {"run": run_id, "status": "prepared", "folder": str(folder)}
 
@@ -138,7 +138,7 @@ def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
         out.exit_code = 1
         out.warn(outcome.report or f"error: {outcome.sentence} {outcome.remedy}".strip())
         return {"error": outcome.sentence, "remedy": outcome.remedy}
-    if session.store.runs.get(run_id).status is not RunStatus.FINISHED:
+    if session.runs.get(run_id).status is not RunStatus.FINISHED:
         out.exit_code = STOPPED
     return {}
 

@@ -304,11 +304,11 @@ def _carry_over(session: Session, out: Output, transfer: Transfer) -> None:
 
 
 def _train(session: Session, run: str, out: Output) -> None:
-    out.warn(session.store.runs.get(run).name)
+    out.warn(session.runs.get(run).name)
     problem = train_run(session, run, out)
     if problem or out.exit_code:
         out.warn("Give the same command again to go on from here.")
-        raise _LeftOff(problem or {"status": session.store.runs.get(run).status.value, "run": run})
+        raise _LeftOff(problem or {"status": session.runs.get(run).status.value, "run": run})
 
 
 def _start(start: str) -> str:
@@ -330,10 +330,9 @@ def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, obj
     """The JSON object: the ranking, the source in `folder`, the candidates' table, the winner and
     its scores."""
     with opened_beside(session, folder) as source:
-        learned = run_with_scores(source, source.store.runs.get(transfer.source_run))
+        learned = run_with_scores(source, source.runs.get(transfer.source_run))
     made = {
-        c.frozen: run_with_scores(session, session.store.runs.get(c.run))
-        for c in transfer.candidates
+        c.frozen: run_with_scores(session, session.runs.get(c.run)) for c in transfer.candidates
     }
     result: dict[str, object] = {
         "ranked": ranked(transfer.ranked),
@@ -352,7 +351,7 @@ def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, obj
         "parts": made[transfer.winner]["parts"],
     }
     if transfer.single:
-        single = run_with_scores(session, session.store.runs.get(transfer.single))
+        single = run_with_scores(session, session.runs.get(transfer.single))
         result["views"] = {"without": single, "with": made[transfer.winner]}
     return result
 

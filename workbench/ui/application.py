@@ -16,7 +16,6 @@ from workbench.app.project_folders import find_project
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
-from workbench.storage.project import Project
 from workbench.ui.dialogs.projects import ask_new_project, ask_project
 from workbench.ui.dialogs.report import ReportDialog, report_of
 from workbench.ui.look.theme import apply_theme
@@ -64,15 +63,15 @@ class Workbench(QObject):
         that fails."""
         try:
             folder = folder if new else find_project(folder) or folder
-            if self.window is not None and _same(folder, self.window.session.store.folder):
+            if self.window is not None and _same(folder, self.window.session.folder):
                 return True
-            store = Project.create(folder) if new else Project.open(folder)
+            session = Session.create(folder) if new else Session.open(folder)
         except KnownError as error:
             self.say(error)
             return False
         former, welcome = self.window, self.welcome
-        self.window = MainWindow(Session(store), self.settings, self._switch_later)
-        self.settings.remember(store.folder)
+        self.window = MainWindow(session, self.settings, self._switch_later)
+        self.settings.remember(session.folder)
         self.window.show()
         self.welcome = None
         if former is not None:

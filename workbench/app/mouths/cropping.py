@@ -21,7 +21,13 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
-from workbench.vision.mouths import Photo, SearchedPhoto, landmarks_path, serve
+from workbench.vision.mouths import (
+    LICENCE_NOTE,
+    Photo,
+    SearchedPhoto,
+    landmarks_path,
+    serve,
+)
 
 AHEAD = 3  # photographs a process has at hand, so that it never waits for the next
 HEARTBEAT = 0.1  # seconds between chances to stop
@@ -152,6 +158,12 @@ class CropBatch:
 def landmarks_file(session: Session) -> Path:
     """The 68-point file in use; raises KnownError with what to do when it is missing."""
     return landmarks_path(session.store.settings.get(LANDMARKS_SETTING, "") or None)
+
+
+def landmarks_licence(session: Session) -> str:
+    """What restricts the use of the 68-point file that came with the program; "" where the project
+    uses another."""
+    return "" if session.store.settings.get(LANDMARKS_SETTING, "") else LICENCE_NOTE
 
 
 def choose_landmarks_file(session: Session, path: Path | None) -> None:

@@ -90,6 +90,11 @@ def cluster_task(session: Session, source: FeatureSource, order: ClusterRequest)
     return Task(title, work, finish=finish, kind="cluster")
 
 
+def forget_clusterings(session: Session) -> int:
+    """Delete all groupings, also unfinished ones; how many. Labels made of them stay."""
+    return session.store.clusterings.forget()
+
+
 def _id_of(order: ClusterRequest, files: Sequence[SubjectFile]) -> str:
     digest = blake2b(msgspec.json.encode(order), digest_size=6)
     for file in files:

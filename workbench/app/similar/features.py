@@ -233,6 +233,16 @@ class Indexer:
         return answer.rows
 
 
+def image_of_file(session: Session, file: Path) -> int | None:
+    """The project's image with the bytes of `file`, or None."""
+    return session.store.images.by_hash(identify(file) or "")
+
+
+def forget_features(session: Session) -> int:
+    """Delete all features; the bytes that this sets free. They are computed again when needed."""
+    return session.store.features.forget()
+
+
 def _check_found(index: FeatureIndex, further: Mapping[int, SubjectFile]) -> None:
     """Raise KnownError where a file that was asked for, or everything, has no features."""
     for file, place in zip(further.values(), places_of(index.keys, list(further)), strict=True):

@@ -18,7 +18,7 @@ def ask_export(context: Context, parent: QWidget) -> None:
     """Let the person name a file and write every label into it."""
     kinds = {f"{one.name} ({one.pattern})": one for one in FORMATS.written_as(FileKind.LABELS)}
     first = next(iter(kinds.values()))
-    start = str(Path.home() / f"{context.session.store.name} labels{first.endings[0]}")
+    start = str(Path.home() / f"{context.session.name} labels{first.endings[0]}")
     title = parent.tr("Export labels")
     chosen, kind = QFileDialog.getSaveFileName(parent, title, start, ";;".join(kinds))
     if chosen:

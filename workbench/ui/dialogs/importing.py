@@ -162,7 +162,7 @@ def ask_for_list(context: Context, parent: QWidget) -> None:
 
 def ask_and_import(context: Context, parent: QWidget, places: Sequence[Path]) -> None:
     """Ask what the places say, then import them in a job that says what it did."""
-    known = {name: s.names for name, s in context.session.store.labels.sets().items()}
+    known = {name: s.names for name, s in context.session.labels.sets().items()}
     dialog = ImportDialog(places, known, parent)
     if dialog.exec() == QDialog.DialogCode.Accepted:
         start_import(context, places, dialog.chosen())
@@ -212,8 +212,8 @@ class SkippedDialog(CopyDialog):
         self.resize(760, 440)
         self.list = told_list([tr("File"), tr("Reason"), tr("Source")], 240, 180)
         self.list.setUniformRowHeights(True)
-        for source in session.store.images.sources():
-            for file in session.store.images.skipped(source.id):
+        for source in session.images.sources():
+            for file in session.images.skipped(source.id):
                 item = QTreeWidgetItem([file.path, file.reason, source.path])
                 for column in range(3):
                     item.setToolTip(column, item.text(column))

@@ -220,7 +220,7 @@ class LabelSetsDialog(QDialog):
         self.setWindowTitle(self.tr("Label sets"))
         self.resize(720, 460)
         self._op = session
-        self._before: Mapping[str, LabelSet] = dict(session.store.labels.sets())
+        self._before: Mapping[str, LabelSet] = dict(session.labels.sets())
         self._drafts: dict[str, LabelSet] = dict(self._before)
         self._renamed: dict[str, dict[str, str]] = {}
         self._shown = ""

@@ -31,8 +31,8 @@ class SplitDialog(QDialog):
         self.setMinimumWidth(420)
         self._context = context
         self._job: Job | None = None
-        self._images = context.session.store.images.count()
-        current = context.session.store.splits.current()
+        self._images = context.session.images.count()
+        current = context.session.splits.current()
         plan = current[1] if current is not None else DEFAULT_SPLIT
         form = QFormLayout()
         form.setHorizontalSpacing(16)
@@ -137,7 +137,7 @@ class SplitDialog(QDialog):
             self.problem.setText(f"{outcome.sentence} {outcome.remedy}".strip())
         if not isinstance(outcome, Done):
             return
-        counts = self._context.session.store.splits.counts()
+        counts = self._context.session.splits.counts()
         said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
         self._context.notify(self.tr("Split made: {0}.").format(said), "info")
         self.accept()

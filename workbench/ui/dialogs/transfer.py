@@ -370,7 +370,7 @@ class TransferDialog(QDialog):
         self.sources.set_editable(not running)
         for tick in (self.views, self.compare):
             tick.setEnabled(not running and (tick is self.views or self.views.isChecked()))
-        runs = {run.id: run for run in self._context.session.store.runs.all()}
+        runs = {run.id: run for run in self._context.session.runs.all()}
         self.vote.show_transfer(transfer, runs)
         left = transferring.unfinished_like(self._context.session, asked)
         ended = self._ended_words(transfer, left is not None)

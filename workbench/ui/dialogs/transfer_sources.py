@@ -161,7 +161,7 @@ class TransferSources(QWidget):
         menu.clear()
         session = self._context.session
         for name in own_sources(session, self._label_set):
-            text = written_source(session.store.folder.resolve(), name)
+            text = written_source(session.folder.resolve(), name)
             if text not in self.texts:
                 menu.addAction(name).triggered.connect(lambda _=False, t=text: self._put(t))
         self.own.setEnabled(self.own.isEnabled() and not menu.isEmpty())
@@ -170,7 +170,7 @@ class TransferSources(QWidget):
 
     def _ask_folder(self) -> None:
         title = self.tr("A project to learn from")
-        start = str(self._context.session.store.folder.parent)
+        start = str(self._context.session.folder.parent)
         chosen = QFileDialog.getExistingDirectory(self, title, start)
         if chosen:
             self.add_folder(Path(chosen))

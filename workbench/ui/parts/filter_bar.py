@@ -196,7 +196,7 @@ class FilterBar(QWidget):
             self.set_filter(dataclasses.replace(self._filter, text=text))
 
     def _sources(self) -> dict[int, str]:
-        return {s.id: Path(s.path).name or s.path for s in self._op.store.images.sources()}
+        return {s.id: Path(s.path).name or s.path for s in self._op.images.sources()}
 
     def _draw(self) -> None:
         for old in self._chips:
@@ -225,20 +225,20 @@ class FilterBar(QWidget):
 
     def _fill_menu(self) -> None:
         self.menu.clear()
-        for label_set in self._op.store.labels.sets().values():
+        for label_set in self._op.labels.sets().values():
             if label_set.subject is Subject.IMAGE:
                 self._add_set(label_set)
         self._add_parts()
         self._add_sources()
         self.menu.addSeparator()
-        for name, label_set in self._op.store.labels.sets().items():
+        for name, label_set in self._op.labels.sets().items():
             if label_set.subject is Subject.IMAGE and label_set.labels:
                 text = self.tr("{0} differs from the model's").format(name.capitalize())
                 wanted = dataclasses.replace(self._filter, disagreement=name)
                 self.menu.addAction(text, partial(self.set_filter, wanted))
 
     def _add_set(self, label_set: LabelSet) -> None:
-        counts = self._op.store.labels.counts(label_set.name)
+        counts = self._op.labels.counts(label_set.name)
         menu = self.menu.addMenu(label_set.name.capitalize())
         missing = self.tr("without a label ({0:,})").format(counts.get("", 0))
         menu.addAction(missing, lambda: self._want(label_set.name, None))
@@ -256,7 +256,7 @@ class FilterBar(QWidget):
         self.set_filter(with_label(self._filter, label_set, label))
 
     def _add_parts(self) -> None:
-        counts = self._op.store.splits.counts()
+        counts = self._op.splits.counts()
         menu = self.menu.addMenu(self.tr("Part of the split"))
         menu.setEnabled(bool(counts))
         for part in PARTS:

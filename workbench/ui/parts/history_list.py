@@ -29,7 +29,7 @@ class HistoryList(QLabel):
 
     def refresh(self) -> None:
         """Read the history anew."""
-        self._entries = self._op.store.history.entries(_LINES)
+        self._entries = self._op.history.entries(_LINES)
         self._write()
 
     def _write(self) -> None:

@@ -43,14 +43,14 @@ def label_icon(label_set: LabelSet, name: str) -> QIcon:
 
 def show_in_folder(context: Context, image: int) -> None:
     """Open the folder an image lies in."""
-    path = Path(context.session.store.images.row(image).path)
+    path = Path(context.session.images.row(image).path)
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
 def image_menu(context: Context, parent: QWidget, ids: NDArray[np.int64], first_set: str) -> QMenu:
     """The menu over `ids`, the labels of `first_set` on top."""
     menu = QMenu(parent)
-    sets = [s for s in context.session.store.labels.sets().values() if s.subject is Subject.IMAGE]
+    sets = [s for s in context.session.labels.sets().values() if s.subject is Subject.IMAGE]
     for label_set in sorted(sets, key=lambda s: s.name != first_set):
         title = parent.tr("Label {0}").format(label_set.name)
         _fill_labels(context, parent, menu.addMenu(title), label_set, ids)

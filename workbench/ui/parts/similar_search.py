@@ -94,7 +94,7 @@ class SimilarSearch(QObject):
             return
         name = self.tr("{0:,} images").format(len(ids))
         if len(ids) == 1:
-            name = self._context.session.store.images.row(int(ids[0])).name
+            name = self._context.session.images.row(int(ids[0])).name
         wanted = Similar(tuple(int(image) for image in ids), name, source.name)
         self._bar.set_filter(dataclasses.replace(self._bar.filter, similar=wanted))
 

@@ -82,7 +82,7 @@ class ImageTiles(Tiles):
 
     def show_set(self, name: str) -> None:
         """The label set whose letters are shown."""
-        self._set = self._context.session.store.labels.sets().get(name)
+        self._set = self._context.session.labels.sets().get(name)
         self.altered.emit()
 
     def show_scores(self, scores: NDArray[np.float32] | None) -> None:
@@ -112,7 +112,7 @@ class ImageTiles(Tiles):
     def prepare(self, ids: NDArray[np.int64]) -> None:
         missing = [image for image in ids.tolist() if image not in self._rows]
         if missing:
-            for row in self._context.session.store.images.rows(missing):
+            for row in self._context.session.images.rows(missing):
                 self._rows[row.id] = row
             while len(self._rows) > _KEPT_ROWS:
                 self._rows.popitem(last=False)

@@ -173,11 +173,11 @@ class TrainingModel(QObject):
 
     def parts(self) -> dict[Part, int]:
         """How many images each part of the split holds; empty without one."""
-        splits = self._context.session.store.splits
+        splits = self._context.session.splits
         return dict(splits.counts()) if splits.current() is not None else {}
 
     def records(self) -> list[RunRecord]:
-        return list(self._context.session.store.runs.all())
+        return list(self._context.session.runs.all())
 
     def running(self) -> bool:
         """Whether a training is under way."""

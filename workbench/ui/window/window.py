@@ -74,9 +74,9 @@ class MainWindow(QMainWindow):
         self.suggestions = SuggestionUpdater(session, self)
         self._switch = switch
         self.commands = CommandRegistry(self.settings.keys)
-        self.held_keys = HeldKeys(self, self.commands, self.current_page, session.store.labels.sets)
+        self.held_keys = HeldKeys(self, self.commands, self.current_page, session.labels.sets)
         self._made: dict[str, Page] = {}
-        self._state: dict[str, Any] = dict(session.store.settings.get(STATE, {}) or {})
+        self._state: dict[str, Any] = dict(session.settings.get(STATE, {}) or {})
         self._shown = ""
         self._closed = False
         self._build()
@@ -87,7 +87,7 @@ class MainWindow(QMainWindow):
     # structure
 
     def _build(self) -> None:
-        self.setWindowTitle(f"{self.session.store.name} – Vantage Workbench")
+        self.setWindowTitle(f"{self.session.name} – Vantage Workbench")
         self.setAcceptDrops(True)
         self.setMinimumSize(900, 520)  # a 1,920 × 1,080 screen at 200 %
         self.rail = Rail(self.pages)
@@ -121,7 +121,7 @@ class MainWindow(QMainWindow):
         ]
 
     def _other_projects(self) -> list[Path]:
-        return [each for each in self.settings.recent if each != self.session.store.folder]
+        return [each for each in self.settings.recent if each != self.session.folder]
 
     def _listen(self) -> None:
         self.rail.chosen.connect(self.go)
@@ -238,17 +238,17 @@ class MainWindow(QMainWindow):
             self.notify(sentence.format(text), "info")
 
     def _can_undo(self) -> bool:
-        return self.session.store.history.undo_text() is not None
+        return self.session.history.undo_text() is not None
 
     def _can_redo(self) -> bool:
-        return self.session.store.history.redo_text() is not None
+        return self.session.history.redo_text() is not None
 
     def _undo_title(self) -> str:
-        text = self.session.store.history.undo_text() or ""
+        text = self.session.history.undo_text() or ""
         return self.tr("Undo {0}").format(text).strip()
 
     def _redo_title(self) -> str:
-        text = self.session.store.history.redo_text() or ""
+        text = self.session.history.redo_text() or ""
         return self.tr("Redo {0}").format(text).strip()
 
     def _set_theme(self, mode: str) -> None:

@@ -110,7 +110,7 @@ class ImageFacts(SidePanel):
         self._reader.close()
 
     def _fill(self) -> None:
-        rows = [] if self._image is None else self._context.session.store.images.rows([self._image])
+        rows = [] if self._image is None else self._context.session.images.rows([self._image])
         self.photo.setVisible(bool(rows))
         if not rows:
             self.photo.show_array(None)
@@ -122,7 +122,7 @@ class ImageFacts(SidePanel):
         self._show_photo(row)
         self.name.say(row.name)
         self.facts.fill(self._file_facts(row))
-        sets = self._context.session.store.labels.sets()
+        sets = self._context.session.labels.sets()
         self.labels.fill([(name, ", ".join(row.labels.get(name, ())) or "–") for name in sets])
         self.history.setText("\n".join(self._history_lines(row.id)))
         self.places.setText("\n".join(self._place_lines(row.id)))
@@ -158,7 +158,7 @@ class ImageFacts(SidePanel):
         ]
 
     def _history_lines(self, image: int) -> Sequence[str]:
-        entries = self._context.session.store.labels.history(image)
+        entries = self._context.session.labels.history(image)
         newest = sorted(entries, key=lambda entry: -entry.made_at)[:_HISTORY]
         return [self._said(entry) for entry in newest] or [self.tr("No label yet")]
 
@@ -173,7 +173,7 @@ class ImageFacts(SidePanel):
         return f"{when}  {entry.label_set}: {entry.label}, {by}{gone}"
 
     def _place_lines(self, image: int) -> list[str]:
-        images = self._context.session.store.images
+        images = self._context.session.images
         if self._sources is None:
             self._sources = {source.id: source.path for source in images.sources()}
         places = images.places(image)

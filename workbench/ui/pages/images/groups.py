@@ -269,7 +269,7 @@ class GroupPanel(QWidget):
             words = self.tr("Train a run, or download ImageNet weights on the Train page, first.")
             self.form.say(words)
         if self.made is None:
-            known = self._context.session.store.clusterings.all()
+            known = self._context.session.clusterings.all()
             self._show(known[0] if known else None)
         self.show()
         self.list.setFocus()
@@ -287,7 +287,7 @@ class GroupPanel(QWidget):
         self.list.set_current(-1)
         if made is not None:
             with self._context.reporting_errors("warn"):
-                self._clusters = self._context.session.store.clusterings.read(made.id)
+                self._clusters = self._context.session.clusterings.read(made.id)
                 self.made = made
         if self.made is not None:
             self.form.count.setValue(len(self.made.sizes))
@@ -305,7 +305,7 @@ class GroupPanel(QWidget):
         if self.made is None or self._clusters is None:
             self.list.show_groups([])
             return
-        label_set = self._context.session.store.labels.get(self._set)
+        label_set = self._context.session.labels.get(self._set)
         self.labels.show_set(label_set)
         table = carried(self._context.session, self._clusters, self._set)
         groups = []

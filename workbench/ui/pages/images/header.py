@@ -98,7 +98,7 @@ class ImagesHeader(PageHeader):
     def fill_sets(self) -> None:
         """List the label sets of images; "view" is chosen first."""
         chosen = self.sets.currentText() or "view"
-        sets = self._op.store.labels.sets().values()
+        sets = self._op.labels.sets().values()
         names = [s.name for s in sets if s.subject is Subject.IMAGE]
         self.sets.blockSignals(True)
         self.sets.clear()
@@ -115,7 +115,7 @@ class ImagesHeader(PageHeader):
 
     def show_skipped(self) -> None:
         """A button where imports left files out."""
-        skipped = sum(source.skipped for source in self._op.store.images.sources())
+        skipped = sum(source.skipped for source in self._op.images.sources())
         self.skipped.setVisible(bool(skipped))
         self.skipped.setText(self.tr("{0:,} skipped files").format(skipped))
 

@@ -41,7 +41,7 @@ class ImagesPage(Page):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.list = ImageList(context.session)
-        self._total = context.session.store.images.count()
+        self._total = context.session.images.count()
         self.tiles = ImageTiles(context)
         self.grid = ImageGrid(self.tiles)
         self.header = ImagesHeader(self.tr("Images"), context.session)
@@ -129,7 +129,7 @@ class ImagesPage(Page):
     def show_changes(self, changes: Changes) -> None:
         """Draw anew what edits touched."""
         if changes.added or changes.removed:
-            self._total = self.context.session.store.images.count()
+            self._total = self.context.session.images.count()
         if changes.sources:
             self.header.show_skipped()
         if changes.label_sets:
@@ -168,7 +168,7 @@ class ImagesPage(Page):
 
     def active_set(self) -> LabelSet:
         """The label set that keys give labels of."""
-        found: LabelSet = self.context.session.store.labels.get(self.header.label_set)
+        found: LabelSet = self.context.session.labels.get(self.header.label_set)
         return found
 
     def give(self, label: str | None) -> None:

@@ -20,18 +20,17 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Cancelled, Done, Job
 from workbench.app.mouths.cropping import (
-    LANDMARKS_SETTING,
     DetectionResult,
     choose_landmarks_file,
     detection_task,
     landmarks_file,
+    landmarks_licence,
 )
 from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Queue
 from workbench.domain.errors import KnownError
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context, PageHeader
-from workbench.vision.mouths import LICENCE_NOTE
 
 NEW, SELECTED, ALL = "new", "selected", "all"
 
@@ -190,11 +189,8 @@ class MouthFinding(QObject):
         except KnownError as error:
             self.file_changed.emit(error.sentence, "")
             return
-        licence = "" if self._chosen() else self._sentence_case(LICENCE_NOTE)
-        self.file_changed.emit(name, licence)
-
-    def _chosen(self) -> bool:
-        return bool(self._context.session.store.settings.get(LANDMARKS_SETTING, ""))
+        licence = landmarks_licence(self._context.session)
+        self.file_changed.emit(name, self._sentence_case(licence) if licence else "")
 
     @staticmethod
     def _sentence_case(note: str) -> str:

@@ -138,7 +138,7 @@ class MouthsPage(Page):
         if self.queue.grid.current() is None:
             return
         self._advance.stop()
-        rows = self.context.session.store.images.rows([image, *self.queue.around(image)])
+        rows = self.context.session.images.rows([image, *self.queue.around(image)])
         self.stage.show_image(rows[0], rows[1:])
         self.desk.put(image, (rows[0].width, rows[0].height))
 

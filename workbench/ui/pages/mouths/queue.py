@@ -255,16 +255,16 @@ class MouthTiles(Tiles):
         missing = [image for image in ids.tolist() if image not in self._crops]
         if not missing:
             return
-        store = self._context.session.store
-        found = store.crops.of_images(missing)
-        for row in store.images.rows(missing):
+        session = self._context.session
+        found = session.crops.of_images(missing)
+        for row in session.images.rows(missing):
             self._rows[row.id] = row
         for image in missing:
             self._crops[image] = sorted(found.get(image, []), key=lambda crop: crop.face)
         label_set = self._book.label_set
         if label_set is not None:
             drawn = [c.id for image in missing for c in self._crops[image] if c.id is not None]
-            self._labels.update(store.labels.of_crops(drawn, label_set.name))
+            self._labels.update(session.labels.of_crops(drawn, label_set.name))
 
     def picture(self, image: int) -> QImage | None:
         crop = self._main(image)

@@ -78,9 +78,7 @@ class ResultTiles(Tiles):
         if results is None or not missing:
             return
         images = results.table.images[missing].tolist()
-        found = {
-            row.id: row for row in self._context.session.store.images.rows(sorted(set(images)))
-        }
+        found = {row.id: row for row in self._context.session.images.rows(sorted(set(images)))}
         for row, image in zip(missing, images, strict=True):
             if image in found:
                 self._rows[row] = found[image]
@@ -90,7 +88,7 @@ class ResultTiles(Tiles):
         assert self._results is not None
         crops = {int(self._results.table.crops[row]): row for row in rows}
         crops.pop(-1, None)
-        for crop in self._context.session.store.crops.get(sorted(crops)) if crops else ():
+        for crop in self._context.session.crops.get(sorted(crops)) if crops else ():
             if crop.rect is not None and crop.id is not None:
                 self._rects[crops[crop.id]] = crop.rect
 
@@ -240,7 +238,7 @@ class CellImages(QWidget):
         return self.grid.ids()
 
     def _tell(self) -> None:
-        undo = self._context.session.store.history.undo_text()
+        undo = self._context.session.history.undo_text()
         self.undo_button.setEnabled(undo is not None)
         self.undo_button.setToolTip(undo or self.tr("Nothing to undo"))
         chosen = self.grid.selected_count()

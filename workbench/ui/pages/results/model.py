@@ -30,10 +30,10 @@ class ResultsModel(QObject):
 
     def records(self) -> list[RunRecord]:
         """All runs, newest first."""
-        return list(self._context.session.store.runs.all())
+        return list(self._context.session.runs.all())
 
     def name(self, run_id: str) -> str:
-        return str(self._context.session.store.runs.get(run_id).name)
+        return str(self._context.session.runs.get(run_id).name)
 
     def newest_scored(self, records: Sequence[RunRecord]) -> str:
         """The newest run with predictions, else the newest at all, else ""."""
@@ -56,7 +56,7 @@ class ResultsModel(QObject):
         """A run's results, or None and why there are none yet."""
         if not run_id:
             return None, self.tr("Choose a run above.")
-        record = self._context.session.store.runs.get(run_id)
+        record = self._context.session.runs.get(run_id)
         try:
             return self.results(run_id), ""
         except KnownError as error:
@@ -97,13 +97,13 @@ class ResultsModel(QObject):
 
     def paths(self, images: Sequence[int]) -> dict[int, str]:
         """The files of images."""
-        rows = self._context.session.store.images.rows(sorted(set(images)))
+        rows = self._context.session.images.rows(sorted(set(images)))
         return {row.id: row.path for row in rows}
 
     # Curves
 
     def epochs_of(self, run_id: str) -> list[Epoch]:
-        return list(self._context.session.store.runs.epochs(run_id))
+        return list(self._context.session.runs.epochs(run_id))
 
     def epochs(self, runs: Sequence[str]) -> dict[str, list[Epoch]]:
         """Epochs by the runs' names; two of one name are told apart by their id."""

@@ -87,7 +87,7 @@ class StudySection(QWidget):
     def refresh(self) -> None:
         """Read the studies and their runs anew; the one looked at stays."""
         chosen = self.which.currentData()
-        self._studies = self._context.session.store.studies.all()
+        self._studies = self._context.session.studies.all()
         self.which.clear()
         for study in self._studies:
             self.which.addItem(study.plan.name, study.id)

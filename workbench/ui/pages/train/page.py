@@ -163,7 +163,7 @@ class TrainPage(Page):
         self._show_draft()
 
     def _say_empty(self) -> None:
-        if self.context.session.store.images.count():
+        if self.context.session.images.count():
             text = self.tr("Give at least two different labels, then a training can start here.")
             self.empty.say(text, self.tr("Label images"))
         else:
@@ -171,7 +171,7 @@ class TrainPage(Page):
             self.empty.say(text, self.tr("Add images"))
 
     def _go_label(self) -> None:
-        self.context.go("views" if self.context.session.store.images.count() else "images")
+        self.context.go("views" if self.context.session.images.count() else "images")
 
     def _show_draft(self) -> None:
         desk = self.desk
@@ -195,7 +195,7 @@ class TrainPage(Page):
         if record is not None and before is not None and before.id == record.id:
             self.live.show_record(record)  # its epochs come as reports
         elif record is not None:
-            self.live.show_run(record, self.context.session.store.runs.epochs(shown))
+            self.live.show_run(record, self.context.session.runs.epochs(shown))
         self._choose_pane()
 
     def _choose_pane(self) -> None:
@@ -217,7 +217,7 @@ class TrainPage(Page):
         """Show the curves of a run."""
         record = next((r for r in self.desk.records() if r.id == run_id), None)
         if record is not None:
-            self.live.show_run(record, self.context.session.store.runs.epochs(run_id))
+            self.live.show_run(record, self.context.session.runs.epochs(run_id))
             self._show_queue()
 
     def _take_report(self, run_id: str, report: Report) -> None:

@@ -83,7 +83,7 @@ class ViewsHeader(PageHeader):
     def fill_sets(self) -> None:
         """List the label sets of images; "view" is chosen first."""
         chosen = self.sets.currentText() or "view"
-        sets = self._op.store.labels.sets().values()
+        sets = self._op.labels.sets().values()
         self.sets.blockSignals(True)
         self.sets.clear()
         self.sets.addItems([s.name for s in sets if s.subject is Subject.IMAGE])
@@ -127,7 +127,7 @@ class LabelSession:
     @property
     def label_set(self) -> LabelSet:
         """The active label set."""
-        found: LabelSet = self._op.store.labels.get(self.active)
+        found: LabelSet = self._op.labels.get(self.active)
         return found
 
     def use(self, label_set: str) -> None:
@@ -151,7 +151,7 @@ class LabelSession:
 
     def labels_of(self, image: int) -> list[str]:
         """The labels of one image in the active set."""
-        rows = self._op.store.images.rows([image])
+        rows = self._op.images.rows([image])
         return labels_of(rows[0], self.label_set) if rows else []
 
     def suggestion(self, image: int) -> tuple[str, float] | None:
@@ -166,7 +166,7 @@ class LabelSession:
     def accept(self, images: Sequence[int]) -> bool:
         """Take the suggestions of images without a label; False where there was none to take."""
         ids = np.asarray(images, np.int64)
-        wanted = ids[self._op.store.labels.label_ids(ids, self.active) < 0]
+        wanted = ids[self._op.labels.label_ids(ids, self.active) < 0]
         return accept(self._op, wanted, self.active) > 0
 
     def next_unlabelled(self, image: int | None) -> int | None:

@@ -156,7 +156,7 @@ class ViewsPage(Page):
     def _show_progress(self) -> None:
         self.header.say_progress(*self.labelling.overview.progress())
         overview = self.labelling.overview
-        sets = self.context.session.store.labels.sets()
+        sets = self.context.session.labels.sets()
         self.coverage.show_coverage(overview.coverage(), sets[overview.label_set])
 
     def show_changes(self, changes: Changes) -> None:

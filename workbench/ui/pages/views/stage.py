@@ -128,7 +128,7 @@ class PhotoFeed(QObject):
             return
         at = int(np.flatnonzero(ids == image)[0])
         near = ids[max(0, at - _BEHIND) : at + _AHEAD + 1].tolist()
-        rows = {row.id: row for row in self._context.session.store.images.rows(near)}
+        rows = {row.id: row for row in self._context.session.images.rows(near)}
         row = rows[image]
         pixels = self._reader.get(image)
         if pixels is None:
