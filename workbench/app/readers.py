@@ -1,4 +1,4 @@
-"""What the window and the commands read of a project: its parts by their reading methods alone.
+"""What window, commands and demo read of a project: its parts by their reading methods alone.
 
 The stored parts have these methods, so nothing stands between; mypy refuses what is not listed.
 """

@@ -32,7 +32,6 @@ from workbench.domain.requests import Explained
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
 from workbench.files import make_folder
-from workbench.storage.project import Project
 from workbench.vision.charts import (
     BLUE,
     ORANGE,
@@ -134,9 +133,7 @@ def _curves(session: Session, pairs: Sequence[Pair]) -> Pixels:
             (pair.scratch, ORANGE, "from scratch"),
             (pair.transfer, BLUE, "transfer"),
         ):
-            values = [
-                epoch.validation_accuracy or 0.0 for epoch in session.store.runs.epochs(run.id)
-            ]
+            values = [epoch.validation_accuracy or 0.0 for epoch in session.runs.epochs(run.id)]
             curves.append(PlottedCurve(tuple(values), colour, name if at == 0 else ""))
     return curves_picture(curves, "Validation accuracy of the target", "epoch")
 
@@ -162,7 +159,7 @@ def _wall(session: Session, run: RunRecord, path: Path) -> Generator[object | No
 
 def _layer(session: Session, run: RunRecord) -> str:
     """The deepest convolution of the wall's stage; "" (the deepest of all) where it has none."""
-    data = (session.store.runs_folder / run.id / MODEL_FILE).read_bytes()
+    data = (session.runs_folder / run.id / MODEL_FILE).read_bytes()
     layers = msgspec.json.decode(data, type=ModelCard).layers
     return next((layer for layer in reversed(layers) if WALL_STAGE in layer), "")
 
@@ -181,7 +178,7 @@ def means(pairs: Sequence[Pair]) -> tuple[float, float]:
 def _markdown(session: Session, pairs: Sequence[Pair]) -> str:
     rows = [(str(pair.seed), *pair.top1s()) for pair in pairs] + [("mean", *means(pairs))]
     body = "\n".join(f"| {name} | {100 * a:.1f} % | {100 * b:.1f} % |" for name, a, b in rows)
-    parts = session.store.splits.counts()
+    parts = session.splits.counts()
     counts = ", ".join(f"{count} {part}" for part, count in parts.items())
     return (
         "# Four bodies, few images: transfer or scratch\n\n"
@@ -281,7 +278,7 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
             pairs.append((yield from _one_seed(session, weights, seed, size)))
         yield Note(text="Writing curves, confusion matrix, Grad-CAM wall and table.")
         table = yield from write_results(session, pairs, folder)
-        project = session.store.folder
+        project = session.folder
     seconds = time.monotonic() - started
     source = folder / "source.workbench"
     return DemoResult(*means(pairs), seeds, project, source, table, seconds)
@@ -296,7 +293,7 @@ def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None
         split(session, SplitPlan(0.8, 0.1, 0.1, seed=0))
         yield Note(text="Learning the source: eight bodies in four views.")
         run = yield from _train(session, RECIPE | SOURCE | size.recipe, "source")
-        return session.store.runs_folder / run.id / WEIGHTS_FILE
+        return session.runs_folder / run.id / WEIGHTS_FILE
 
 
 def _one_seed(
@@ -318,7 +315,7 @@ def _train(
 ) -> Generator[object | None, None, RunRecord]:
     run = prepare(session, recipe, name=name)
     yield from through(training_task(session, run.id))
-    record = session.store.runs.get(run.id)
+    record = session.runs.get(run.id)
     if record.status is not RunStatus.FINISHED:
         raise KnownError(f"The run “{name}” is {record.status}.", record.message)
     return record
@@ -351,7 +348,7 @@ def through(task: Task) -> Steps:
 @contextlib.contextmanager
 def _project(folder: Path) -> Generator[Session, None, None]:
     """A new project that belongs to this thread, and is closed when the block ends."""
-    session = Session(Project.create(folder))
+    session = Session.create(folder)
     try:
         yield session
     finally:
