@@ -1,6 +1,6 @@
 """The window and the commands reach the project by way of app: they read its parts, and write none.
 
-mypy refuses to call what the protocols of `app/readers.py` do not list.
+mypy refuses to call what the protocols of `app/session.py` do not list.
 """
 
 import ast
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.app import readers
+from workbench.app import session as readers
 from workbench.app.session import Session
 
 ROOT = Path(__file__).resolve().parents[2] / "workbench"
