@@ -65,8 +65,10 @@ class LabelReader(Protocol):
     def label_ids(self, ids: Iterable[int] | IntArray, label_set: str) -> IntArray:
         """Position of each image's label in its set, -1 without one."""
 
-    def of_crops(self, crop_ids: Iterable[int] | IntArray, label_set: str) -> Mapping[int, str]:
-        """The label of each crop that has one."""
+    def of_crops(
+        self, crop_ids: Iterable[int] | IntArray, label_set: str
+    ) -> Mapping[int, tuple[str, ...]]:
+        """The labels of each crop that has any, in the order of the set."""
 
     def history(self, image_id: int) -> list[Annotation]:
         """Every label the image or its crops ever had, oldest first."""
