@@ -5,7 +5,16 @@ import threading
 
 import pytest
 
-from workbench.app.jobs import Cancelled, Done, Failed, JobRunner, Task, run_here
+from workbench.app.jobs import (
+    Cancelled,
+    Done,
+    Failed,
+    JobRunner,
+    Task,
+    applying,
+    run_here,
+    when_done,
+)
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Progress
 
@@ -228,6 +237,29 @@ def test_run_here_is_the_same_without_a_thread():
     assert outcome == Done(3)
     assert [value.done for value in applied] == [0, 1, 2]
     assert heard == [*applied, Done(3)]
+
+
+def test_only_the_value_of_a_job_that_was_done_is_kept():
+    kept, stopped = [], threading.Event()
+    stopped.set()
+    run_here(Task("x", raising(KnownError("no")), finish=when_done(kept.append)))
+    run_here(Task("x", forever, finish=when_done(kept.append)), stop=stopped)
+    assert kept == []
+    run_here(Task("x", counting(3), finish=when_done(kept.append)))
+    assert kept == [3]
+
+
+def test_values_of_one_kind_are_applied_and_all_are_reported():
+    applied, heard = [], []
+
+    def work():
+        yield "one"
+        yield 2
+        yield "three"
+
+    run_here(Task("x", work, applying(str, applied.append)), heard.append)
+    assert applied == ["one", "three"]
+    assert heard == ["one", 2, "three"]
 
 
 def test_run_here_stops_and_fails_like_a_job():

@@ -1,9 +1,12 @@
 """Edits through the open project: told once, undone, and split or labelled as single steps."""
 
+import threading
+
 import pytest
+from PySide6.QtCore import QObject
 
 from tests.fixtures.stored_images import fill, found
-from workbench.app.jobs import Done, Task, run_here
+from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
 from workbench.app.labels.labelling import (
     assign,
     assign_crops,
@@ -119,6 +122,96 @@ def test_closing_stops_the_jobs(session):
     session.close()
     session.close()
     assert len(ends) == 1
+
+
+def counting():
+    yield "half"
+    return {"images": 2}
+
+
+def refused():
+    yield "half"
+    raise KnownError("The disk is full.", "Free some room.")
+
+
+def forever():
+    while True:
+        yield "on"
+
+
+def heard_of(session, qtbot, work, finish=lambda outcome: None, stop=False):
+    """What a job that was started on a session reports to whom, in order."""
+    heard = []
+    job = session.start(
+        Task("work", work, lambda value: heard.append(("apply", value)), finish),
+        done=lambda value: heard.append(("done", value)),
+        failed=lambda failure: heard.append(("failed", failure)),
+        ended=lambda outcome: heard.append(("ended", outcome)),
+        reported=lambda report: heard.append(("reported", report)),
+    )
+    if stop:
+        job.stop()
+    qtbot.waitUntil(lambda: job not in session.jobs.jobs(), timeout=10_000)
+    assert job.outcome is heard[-2 if heard[-1][0] != "ended" else -1][1]
+    return heard
+
+
+def test_a_job_hands_its_value_to_who_started_it(session, qtbot):
+    value = {"images": 2}
+    assert heard_of(session, qtbot, counting) == [
+        ("apply", "half"),
+        ("reported", "half"),
+        ("ended", Done(value)),
+        ("done", value),
+    ]
+
+
+def test_a_job_that_fails_reports_why_and_hands_over_no_value(session, qtbot):
+    failure = Failed("The disk is full.", "Free some room.")
+    assert failure.text == "The disk is full. Free some room."
+    everywhere = []
+    session.jobs.ended.connect(lambda job, outcome: everywhere.append(outcome))
+    assert heard_of(session, qtbot, refused)[2:] == [("ended", failure), ("failed", failure)]
+    assert everywhere == [failure]
+
+
+def test_a_value_that_cannot_be_kept_is_not_handed_over(session, qtbot):
+    def finish(outcome):
+        raise KnownError("There is no room for it.")
+
+    failure = Failed("There is no room for it.")
+    assert failure.text == "There is no room for it."
+    assert heard_of(session, qtbot, counting, finish)[2:] == [
+        ("ended", failure),
+        ("failed", failure),
+    ]
+
+
+def test_a_job_that_is_stopped_has_ended_and_no_more(session, qtbot):
+    assert heard_of(session, qtbot, forever, stop=True)[-1] == ("ended", Cancelled())
+
+
+def test_a_job_may_outlive_who_started_it(session, qtbot):
+    heard, gone = [], threading.Event()
+
+    def work():
+        gone.wait(10)
+        yield from counting()
+        return "value"
+
+    class Part(QObject):
+        def take(self, value):
+            heard.append((self.objectName(), value))
+
+    part = Part()
+    job = session.start(Task("work", work), done=part.take, ended=part.take)
+    part.deleteLater()
+    with qtbot.waitSignal(part.destroyed):
+        pass
+    gone.set()
+    qtbot.waitUntil(lambda: not session.jobs.jobs(), timeout=10_000)
+    assert job.outcome == Done("value")
+    assert heard == []
 
 
 def test_the_next_unlabelled_image_goes_round(session):

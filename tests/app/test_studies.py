@@ -103,7 +103,7 @@ def test_a_plan_that_cannot_be_trained_leaves_nothing(session):
     wrong = {**PLAN, "variants": {"plain": {}, "odd": {"penalty": "magic"}}}
     with pytest.raises(ValueRefused, match="l2-sp"):
         new_study(session, parse_plan(wrong, "odd"))
-    checked = run_here(study_task(session, parse_plan(wrong, "odd"), lambda _: None))
+    checked = run_here(study_task(session, parse_plan(wrong, "odd")))
     assert isinstance(checked, Failed)
     assert "l2-sp" in checked.remedy
     assert session.store.studies.all() == []

@@ -37,7 +37,7 @@ QUICK: dict[str, object] = {
 }
 
 
-def carried_out(task: Task) -> object:
+def carried_out(task: Task[object]) -> object:
     """What a task ends with; raises RuntimeError where it fails."""
     outcome = run_here(task)
     if not isinstance(outcome, Done):

@@ -6,21 +6,25 @@ import threading
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
 from workbench.domain.errors import KnownError
 
-Result = TypeVar("Result")
-Work = Callable[[], Generator[object | None, None, Any]]
+T = TypeVar("T")
+Yielded = TypeVar("Yielded")
+T_co = TypeVar("T_co", covariant=True)  # a job of whatever value is a Job[object]
+
+Steps = Generator[object | None, None, T]
+Work = Callable[[], Steps[T]]
 
 
 @dataclass(frozen=True)
-class Done:
+class Done(Generic[T_co]):
     """The job did all it was asked; `value` is what its generator returned."""
 
-    value: Any = None
+    value: T_co
 
 
 @dataclass(frozen=True)
@@ -31,40 +35,66 @@ class Failed:
     remedy: str = ""
     report: str = ""
 
+    @property
+    def text(self) -> str:
+        """The sentence, then the remedy if there is one."""
+        return f"{self.sentence} {self.remedy}".strip()
+
 
 @dataclass(frozen=True)
 class Cancelled:
     """The job was stopped on request; what it had applied until then stays."""
 
 
-Outcome = Done | Failed | Cancelled
+Outcome = Done[T] | Failed | Cancelled
 
 
 def nothing(_: object) -> None:
     """Takes a value and lets it go."""
 
 
+def when_done(keep: Callable[[T], None]) -> Callable[[Outcome[T]], None]:
+    """A task's `finish` that hands the value of a job that was done to `keep`."""
+
+    def finish(outcome: Outcome[T]) -> None:
+        if isinstance(outcome, Done):
+            keep(outcome.value)
+
+    return finish
+
+
+def applying(kind: type[Yielded], apply: Callable[[Yielded], None]) -> Callable[[object], None]:
+    """A task's `apply` that takes those yielded values which are of one kind."""
+
+    def take(value: object) -> None:
+        if isinstance(value, kind):
+            apply(value)
+
+    return take
+
+
 @dataclass(frozen=True)
-class Task:
-    """What a job does. `work` makes a generator that runs in the job's thread; each value it yields
-    is a report or a result, handed to `apply` in the owner's thread, and None is a heartbeat; each
-    yield is a chance to stop (at least every 0.2 s), upon which the generator is closed. `finish`
-    takes the outcome in the owner's thread, after every `apply`."""
+class Task(Generic[T_co]):
+    """What a job does to come to a value. `work` makes a generator that runs in the job's thread
+    and returns the value; what it yields is a report or a result, handed to `apply` in the owner's
+    thread, and None is a heartbeat; each yield is a chance to stop (at least every 0.2 s), upon
+    which the generator is closed. `finish` takes the outcome in the owner's thread, after every
+    `apply`."""
 
     title: str
-    work: Work
-    apply: Callable[[Any], None] = nothing
-    finish: Callable[[Outcome], None] = nothing
+    work: Work[T_co]
+    apply: Callable[[object], None] = nothing
+    finish: Callable[[Outcome[T_co]], None] = nothing
     kind: str = ""
 
 
-def ended(steps: Generator[object | None, None, Result]) -> Result:
+def ended(steps: Steps[T]) -> T:
     """What a job's work returns, done here without a stop; what it yields is let go."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            value: Result = end.value
+            value: T = end.value
             return value
 
 
@@ -76,7 +106,9 @@ def failure(title: str, error: BaseException) -> Failed:
     return Failed(f"Something went wrong in “{title}”.", "", report)
 
 
-def _steps(task: Task, stopped: Callable[[], bool], emit: Callable[[object], None]) -> Outcome:
+def _steps(
+    task: Task[T], stopped: Callable[[], bool], emit: Callable[[object], None]
+) -> Outcome[T]:
     steps = task.work()
     try:
         while not stopped():
@@ -92,8 +124,8 @@ def _steps(task: Task, stopped: Callable[[], bool], emit: Callable[[object], Non
 
 
 def _drive(
-    task: Task, stopped: Callable[[], bool], emit: Callable[[object], None]
-) -> tuple[Outcome, BaseException | None]:
+    task: Task[T], stopped: Callable[[], bool], emit: Callable[[object], None]
+) -> tuple[Outcome[T], BaseException | None]:
     """Run the generator to its one end, and close it. An error while closing is its end too."""
     try:
         return _steps(task, stopped, emit), None
@@ -101,7 +133,7 @@ def _drive(
         return failure(task.title, error), error
 
 
-def _finish(task: Task, outcome: Outcome) -> Outcome:
+def _finish(task: Task[T], outcome: Outcome[T]) -> Outcome[T]:
     """Hand the outcome to the task; an error there is how the task ended after all."""
     try:
         task.finish(outcome)
@@ -110,18 +142,23 @@ def _finish(task: Task, outcome: Outcome) -> Outcome:
     return outcome
 
 
-class Job(QThread):
-    """One task under way in a thread of its own. Start it through a `JobRunner`, which holds it."""
+class Job(QThread, Generic[T_co]):
+    """One task under way in a thread of its own. Start it through a session or a `JobRunner`, which
+    holds it. `reported` carries what the work yields; then come `ended` with the outcome and, as
+    the case may be, `done` with the value or `failed` with the Failed."""
 
     reported = Signal(object)
     ended = Signal(object)
+    done = Signal(object)
+    failed = Signal(object)
     _yielded = Signal(object)
-    _driven = Signal(object)
+    _driven = Signal()
 
-    def __init__(self, task: Task, parent: QObject | None = None) -> None:
+    def __init__(self, task: Task[T_co], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.task = task
-        self.outcome: Outcome | None = None
+        self.outcome: Outcome[T_co] | None = None
+        self._driven_to: Outcome[T_co] = Cancelled()  # how the work ended, once it has
         self._stop = threading.Event()
         self._apply_failed: BaseException | None = None
         self._yielded.connect(self._take, Qt.ConnectionType.QueuedConnection)
@@ -137,8 +174,8 @@ class Job(QThread):
 
     def run(self) -> None:
         """The thread's body; values go to the owner through queued signals, in order."""
-        outcome, _ = _drive(self.task, self._stop.is_set, self._yielded.emit)
-        self._driven.emit(outcome)
+        self._driven_to, _ = _drive(self.task, self._stop.is_set, self._yielded.emit)
+        self._driven.emit()
 
     @Slot(object)
     def _take(self, value: object) -> None:
@@ -151,13 +188,18 @@ class Job(QThread):
             self.stop()
         self.reported.emit(value)
 
-    @Slot(object)
-    def _end(self, outcome: Outcome) -> None:
+    @Slot()
+    def _end(self) -> None:
         self.wait()
+        outcome = self._driven_to
         if self._apply_failed is not None:
             outcome = failure(self.task.title, self._apply_failed)
-        self.outcome = _finish(self.task, outcome)
-        self.ended.emit(self.outcome)
+        self.outcome = outcome = _finish(self.task, outcome)
+        self.ended.emit(outcome)
+        if isinstance(outcome, Done):
+            self.done.emit(outcome.value)
+        elif isinstance(outcome, Failed):
+            self.failed.emit(outcome)
 
     def settle(self) -> None:
         """Wait for the thread and deliver what it still has queued, now (owner's thread)."""
@@ -176,15 +218,15 @@ class JobRunner(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._jobs: list[Job] = []
-        self._finished: list[Job] = []
+        self._jobs: list[Job[object]] = []
+        self._finished: list[Job[object]] = []
         self._released.connect(self._drop, Qt.ConnectionType.QueuedConnection)
 
-    def jobs(self) -> tuple[Job, ...]:
+    def jobs(self) -> tuple[Job[object], ...]:
         """The jobs that have not ended, oldest first."""
         return tuple(self._jobs)
 
-    def start(self, task: Task) -> Job:
+    def start(self, task: Task[T]) -> Job[T]:
         """Begin a task in its own thread."""
         job = Job(task)
         job.reported.connect(self._relay)
@@ -207,8 +249,8 @@ class JobRunner(QObject):
         self.reported.emit(self.sender(), value)
 
     @Slot(object)
-    def _release(self, outcome: Outcome) -> None:
-        job = cast(Job, self.sender())
+    def _release(self, outcome: Outcome[object]) -> None:
+        job = cast(Job[object], self.sender())
         self._jobs.remove(job)
         self._finished.append(job)  # its last reference must not go while Qt still delivers to it
         self._released.emit()
@@ -220,10 +262,10 @@ class JobRunner(QObject):
 
 
 def run_here(
-    task: Task,
+    task: Task[T],
     on_report: Callable[[object], None] | None = None,
     stop: threading.Event | None = None,
-) -> Outcome:
+) -> Outcome[T]:
     """Run a task in this thread (the command line); KeyboardInterrupt closes it and goes on up."""
 
     def take(value: object) -> None:

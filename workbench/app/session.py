@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import JobRunner
+from workbench.app.jobs import Failed, Job, JobRunner, Outcome, Task, nothing
 from workbench.domain.changes import Changes, HistoryEntry
 from workbench.domain.clusters import Clustering, Clusters
 from workbench.domain.crops import Crop
@@ -23,6 +23,8 @@ from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.studies import Study
 from workbench.storage.history import Edit
 from workbench.storage.project import Project
+
+T = TypeVar("T")
 
 
 class ImageReader(Protocol):
@@ -239,6 +241,26 @@ class Session(QObject):
     def remember(self, key: str, value: object) -> None:
         """Store a value that JSON can hold in the project's settings; no edit, shown nowhere."""
         self.store.settings.put(key, value)
+
+    def start(
+        self,
+        task: Task[T],
+        *,
+        done: Callable[[T], None] = nothing,
+        failed: Callable[[Failed], None] = nothing,
+        ended: Callable[[Outcome[T]], None] = nothing,
+        reported: Callable[[object], None] = nothing,
+    ) -> Job[T]:
+        """Begin a task in a thread of its own. Here, in the owner's thread, `reported` takes each
+        report, `ended` the outcome whatever it is, then `done` the value of a job that was done, or
+        `failed` why it could not be: for a part that shows it in its own place as well, as the
+        window shows every failure. A QObject whose methods they are may go before the job ends."""
+        job = self.jobs.start(task)
+        job.reported.connect(reported)
+        job.ended.connect(ended)
+        job.done.connect(done)
+        job.failed.connect(failed)
+        return job
 
     def undo(self) -> str | None:
         """Take the newest edit back; its text, or None when there is none."""

@@ -57,7 +57,7 @@ def is_whole(name: str, folder: Path | None = None) -> bool:
     return stamp in _whole
 
 
-def weights_task(name: str, address: str = "", folder: Path | None = None) -> Task:
+def weights_task(name: str, address: str = "", folder: Path | None = None) -> Task[Path]:
     """A job that downloads a backbone's ImageNet weights and ends Done(path); stopped or cut off,
     it goes on later from where it was."""
     title = f"Download weights of {backbone(name).title}"

@@ -11,7 +11,7 @@ import click
 
 from workbench.cli.command import Output, Result, command, ensure_application
 from workbench.cli.progress import carry_out
-from workbench.demo.demo import DemoResult, demo_task
+from workbench.demo.demo import demo_task
 
 
 @command("demo", "workbench demo\nworkbench demo /tmp/demo --seeds 1 --no-window")
@@ -28,7 +28,6 @@ def demo_command(out: Output, folder: Path, seeds: int, no_window: bool) -> Resu
     """
     ensure_application()
     done = carry_out(demo_task(folder, seeds))
-    assert isinstance(done, DemoResult)
     out.say(done.table.read_text(encoding="utf-8").rstrip())
     out.say(f"\ntransfer {done.transfer_top1:.1%}, from scratch {done.scratch_top1:.1%}")
     out.say(f"{done.project}  ({done.seconds:.0f} s)")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from workbench.app.mouths.crop_files import save_crops_task
-from workbench.app.mouths.cropping import DetectionResult, choose_landmarks_file, detection_task
+from workbench.app.mouths.cropping import choose_landmarks_file, detection_task
 from workbench.app.session import Session
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.cli.labels import matching
@@ -43,7 +43,6 @@ def crop_command(
         ids = matching(session, words) if words else [int(one) for one in session.images.ids()]
         started = time.monotonic()
         done = carry_out(detection_task(session, ids, again=again))
-        assert isinstance(done, DetectionResult)
         result = summary(session, ids)
         result["looked_at"] = done.images
         result["seconds"] = round(time.monotonic() - started, 3)

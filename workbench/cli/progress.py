@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO, TypeVar
 
 from workbench.app.jobs import Cancelled, Done, Outcome, Task, run_here
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+
+T = TypeVar("T")
 
 REDRAW = 0.1  # seconds between two states of the line on a screen
 REPEAT = 5.0  # and between two lines where stderr is a file
@@ -132,7 +134,7 @@ def ctrl_c(pressed: Callable[[], object]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def watch(task: Task, pressed: Callable[[], str | None], stop: threading.Event) -> Outcome:
+def watch(task: Task[T], pressed: Callable[[], str | None], stop: threading.Event) -> Outcome[T]:
     """Run a job to its end in this thread, its progress on stderr; Ctrl+C calls `pressed`, and what
     it answers is said before the next report."""
     line = ProgressLine()
@@ -151,7 +153,7 @@ def watch(task: Task, pressed: Callable[[], str | None], stop: threading.Event) 
         line.clear()
 
 
-def carry_out(task: Task) -> Any:
+def carry_out(task: Task[T]) -> T:
     """Run a job to its end in this thread, its progress on stderr; its value comes back.
 
     Raises Interrupted after Ctrl+C, KnownError when the job failed in a way the world explains.

@@ -85,7 +85,6 @@ def import_command(
     origins = {name: origin or Origin.NONE for name, origin in labels_from.items()}
     with opened(project) as session:
         found = carry_out(import_task(session, places, origins))
-        assert isinstance(found, ImportResult)
         _say_import(out, found)
         return {
             "added": found.added,

@@ -136,7 +136,7 @@ def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
     outcome = watch(training_task(session, run_id, control), pressed, threading.Event())
     if isinstance(outcome, Failed):
         out.exit_code = 1
-        out.warn(outcome.report or f"error: {outcome.sentence} {outcome.remedy}".strip())
+        out.warn(outcome.report or f"error: {outcome.text}")
         return {"error": outcome.sentence, "remedy": outcome.remedy}
     if session.runs.get(run_id).status is not RunStatus.FINISHED:
         out.exit_code = STOPPED

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from workbench.app.explain.explaining import ExplainedFiles, explanation_task
-from workbench.app.results.exporting import OnnxFile, agreement, export_task
-from workbench.app.results.predicting import PredictedFolder, predict_folder_task
+from workbench.app.explain.explaining import explanation_task
+from workbench.app.results.exporting import agreement, export_task
+from workbench.app.results.predicting import predict_folder_task
 from workbench.cli.command import (
     Output,
     Result,
@@ -67,7 +67,6 @@ def explain_command(
             session, record.id, ids, folder, label=label, layer=layer, check=check
         )
         done = carry_out(task)
-        assert isinstance(done, ExplainedFiles)
         for path in done.written:
             out.say(str(path))
         for lost in done.skipped:
@@ -95,7 +94,6 @@ def predict_command(out: Output, project: Path, run: str, folder: Path, table: P
     with opened(project) as session:
         record = find_run(session, run)
         done = carry_out(predict_folder_task(session, record.id, folder, table))
-        assert isinstance(done, PredictedFolder)
         mouths = f", {done.mouths} mouths" if done.mouths is not None else ""
         out.say(f"{done.images} images predicted{mouths}: {done.path}")
         for lost in done.skipped:
@@ -118,7 +116,6 @@ def export_command(out: Output, project: Path, run: str, path: Path) -> Result:
     with opened(project) as session:
         record = find_run(session, run)
         done = carry_out(export_task(session, record.id, path))
-        assert isinstance(done, OnnxFile)
         out.say(f"{done.path}  {done.bytes / 1e6:.1f} MB")
         out.say(agreement(done))
         return {

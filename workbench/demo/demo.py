@@ -8,13 +8,13 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from workbench.app.explain.explaining import explain_request, save_wall
 from workbench.app.images.importing import import_task
-from workbench.app.jobs import Cancelled, Done, Task, failure
+from workbench.app.jobs import Cancelled, Done, Steps, Task, failure
 from workbench.app.learner import ServingProcess
 from workbench.app.results.result_tables import to_csv
 from workbench.app.results.results import Scope, load_results
@@ -212,7 +212,7 @@ TARGET = partial_recipe(epochs=24, batch=16)
 TRANSFER = partial_recipe(learning_rate=0.005, head_factor=4.0)
 SCRATCH = partial_recipe(start="none", learning_rate=0.02, head_factor=1.0)
 
-Steps = Generator[object | None, None, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class DemoResult:
         }
 
 
-def demo_task(folder: Path, seeds: int = 3, size: DemoSize | None = None) -> Task:
+def demo_task(folder: Path, seeds: int = 3, size: DemoSize | None = None) -> Task[DemoResult]:
     """A job that makes `source.workbench` and `target.workbench` in `folder`, trains the source,
     and per seed the target from the source's weights and from none; ends with DemoResult.
 
@@ -321,20 +321,21 @@ def _train(
     return record
 
 
-def through(task: Task) -> Steps:
+def through(task: Task[T]) -> Steps[T]:
     """A task as a part of a longer one: its values are applied here, in the longer job's thread,
     which is the one that opened the project; its reports go on up, and so does its failure."""
     steps = task.work()
     try:
         while True:
             try:
-                value = next(steps)
+                report = next(steps)
             except StopIteration as end:
-                task.finish(Done(end.value))
-                return end.value
-            if value is not None:
-                task.apply(value)
-            yield value
+                value: T = end.value
+                task.finish(Done(value))
+                return value
+            if report is not None:
+                task.apply(report)
+            yield report
     except GeneratorExit:
         steps.close()
         task.finish(Cancelled())

@@ -261,7 +261,7 @@ def explanation_task(
     layer: str = "",
     check: bool = False,
     opacity: float = OPACITY,
-) -> Task:
+) -> Task[ExplainedFiles]:
     """A job that writes an explanation of each image into `folder` as PNG; ends with
     ExplainedFiles. Mouths of a run on crops are explained one by one."""
     of_run = RunImages(session, run_id)

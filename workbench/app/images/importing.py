@@ -245,7 +245,7 @@ class ImportResult:
 
 def import_task(
     session: Session, places: Sequence[Path], labels_from: Mapping[str, str] | None = None
-) -> Task:
+) -> Task[ImportResult]:
     """The task that imports `places`: folders, list files, tables or single image files.
 
     `labels_from` maps importable label sets to an Origin or its value: "folder" (the innermost

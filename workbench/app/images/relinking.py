@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.jobs import Task
+from workbench.app.jobs import Task, applying
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin
@@ -38,7 +38,9 @@ def moved_sources(session: Session) -> list[Source]:
     return [source for source in session.store.images.sources() if not Path(source.path).exists()]
 
 
-def relink_task(session: Session, source_id: int, place: Path, sample: int | None = SAMPLE) -> Task:
+def relink_task(
+    session: Session, source_id: int, place: Path, sample: int | None = SAMPLE
+) -> Task[Match]:
     """The task that re-links a source to `place`, its new folder (or the one around it), or its
     list file; ends Done(Match). Undoable.
 
@@ -63,12 +65,14 @@ def relink_task(session: Session, source_id: int, place: Path, sample: int | Non
         yield match
         return match
 
-    def take(value: object) -> None:
-        if isinstance(value, Match) and str(value.place) != source.path:
-            with session.edit(f"Find {Path(source.path).name} again"):
-                session.store.images.relink(source_id, value.place)
+    title = f"Find {Path(source.path).name} again"
 
-    return Task(f"Find {Path(source.path).name} again", work, take, kind="relink")
+    def take(match: Match) -> None:
+        if str(match.place) != source.path:
+            with session.edit(title):
+                session.store.images.relink(source_id, match.place)
+
+    return Task(title, work, applying(Match, take), kind="relink")
 
 
 def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Path:

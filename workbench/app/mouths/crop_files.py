@@ -29,7 +29,7 @@ class _Square:
     target: Path
 
 
-def save_crops_task(session: Session, folder: Path, label_set: str = "expression") -> Task:
+def save_crops_task(session: Session, folder: Path, label_set: str = "expression") -> Task[int]:
     """The task that writes every usable crop to `folder/LABEL/NAME_ID.png`, 128 × 128 pixels;
     crops without a label go to `unlabelled`. Ends Done(number written)."""
     crops = [crop for crop in session.store.crops.get(session.store.crops.ids()) if crop.usable]
@@ -52,7 +52,7 @@ def write_crops(session: Session, folder: Path) -> int:
     outcome = run_here(save_crops_task(session, folder))
     if isinstance(outcome, Failed):
         raise KnownError(outcome.sentence, outcome.remedy)
-    return int(outcome.value) if isinstance(outcome, Done) else 0
+    return outcome.value if isinstance(outcome, Done) else 0
 
 
 def _saving(squares: list[_Square]) -> Generator[object | None, None, int]:

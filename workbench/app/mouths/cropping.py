@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from workbench.app.jobs import Task
+from workbench.app.jobs import Task, applying
 from workbench.app.mouths.crop_files import write_crops as write_crops
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
@@ -173,7 +173,9 @@ def choose_landmarks_file(session: Session, path: Path | None) -> None:
     session.store.settings.put(LANDMARKS_SETTING, str(path) if path is not None else "")
 
 
-def detection_task(session: Session, image_ids: Iterable[int], again: bool = True) -> Task:
+def detection_task(
+    session: Session, image_ids: Iterable[int], again: bool = True
+) -> Task[DetectionResult]:
     """The task that finds the mouths of these images; ends Done(DetectionResult).
 
     What a person reviewed or labelled stays. With `again` False, images that have crops (or were
@@ -194,7 +196,7 @@ def detection_task(session: Session, image_ids: Iterable[int], again: bool = Tru
         yield from _looking(photos, model)
         return result
 
-    return Task("Find mouths", work, folding.take, kind="crop")
+    return Task("Find mouths", work, applying(CropBatch, folding.take), kind="crop")
 
 
 def _looking(photos: Sequence[Photo], model: Path) -> Generator[object | None, None, None]:
@@ -231,15 +233,15 @@ class _Folding:
         self._result = result
         self._edit: int | None = None
 
-    def take(self, value: object) -> None:
-        if not isinstance(value, CropBatch) or not value.looked:
+    def take(self, batch: CropBatch) -> None:
+        if not batch.looked:
             return
         store = self._op.store
-        images = [looked.image for looked in value.looked]
+        images = [looked.image for looked in batch.looked]
         present = {row.id for row in store.images.rows(images)}
         crops, labelled = store.crops.of_images(images), store.crops.labelled(images)
         with self._op.edit("Find mouths", joined_to=self._edit) as edit:
-            for looked in value.looked:
+            for looked in batch.looked:
                 if looked.image in present:
                     self._fold(looked, crops.get(looked.image, []), labelled)
         self._edit = edit.id

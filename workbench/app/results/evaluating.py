@@ -35,7 +35,7 @@ class Evaluation:
     unread: tuple[SkippedFile, ...]
 
 
-def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task:
+def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task[Evaluation]:
     """A job that scores a run's part again and compares; ends with Evaluation.
 
     Raises KnownError where the run predicted no image of that part.

@@ -31,7 +31,7 @@ class OnnxFile:
     same_predictions: bool
 
 
-def export_task(session: Session, run_id: str, path: Path) -> Task:
+def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
     """A job that writes the network of a run to `path` as ONNX; ends with OnnxFile.
 
     Fails with a KnownError where the run has no network, no image to check with, or the file

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
 from workbench.app.images.import_plan import search
-from workbench.app.jobs import Task
+from workbench.app.jobs import Task, applying
 from workbench.app.mouths.cropping import landmarks_file
 from workbench.app.mouths.finding_mouths import with_mouths
 from workbench.app.results.run_images import RunImage, RunImages, takes_crops, thresholds_of
@@ -146,7 +146,7 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("predicting", text)
 
 
-def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Task:
+def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Task[Predicted]:
     """A job that predicts images of the project which a run has not seen, and stores it with the
     run as predictions of no part: suggestions follow from them. Ends with Predicted.
 
@@ -157,14 +157,14 @@ def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Tas
     images = of_run.images([row for row in of_run.rows_of(image_ids).tolist() if of_run.new(row)])
     folder = session.store.runs_folder / run_id
 
-    def keep(value: object) -> None:
-        if isinstance(value, _Kept):
-            for table in value.tables:
-                session.store.runs.save_predictions(run_id, table)
-            session.announce(Changes(runs=frozenset({run_id})))
+    def keep(piece: _Kept) -> None:
+        for table in piece.tables:
+            session.store.runs.save_predictions(run_id, table)
+        session.announce(Changes(runs=frozenset({run_id})))
 
     title = _tr("Predict {n} images").format(n=len(images))
-    return Task(title, lambda: _predict_images(folder, images), apply=keep, kind="predict")
+    apply = applying(_Kept, keep)
+    return Task(title, lambda: _predict_images(folder, images), apply, kind="predict")
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,9 @@ def _table(images: Sequence[RunImage], piece: Piece) -> PredictionTable:
     )
 
 
-def predict_folder_task(session: Session, run_id: str, folder: Path, csv_path: Path) -> Task:
+def predict_folder_task(
+    session: Session, run_id: str, folder: Path, csv_path: Path
+) -> Task[PredictedFolder]:
     """A job that predicts all image files below `folder` into a CSV file; ends with
     PredictedFolder. Files that cannot be read, or show no mouth where one is needed, have a row
     with the reason.

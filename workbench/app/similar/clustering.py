@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.jobs import Task, when_done
 from workbench.app.learner import run_request
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, check_weights
@@ -50,7 +50,9 @@ def cluster_request(
     )
 
 
-def cluster_task(session: Session, source: FeatureSource, order: ClusterRequest) -> Task:
+def cluster_task(
+    session: Session, source: FeatureSource, order: ClusterRequest
+) -> Task[Clustering]:
     """A job that groups all images (or crops, where the source looks at crops) and ends
     Done(Clustering). Stopped, the same job goes on from its last whole round; done, it ends at
     once."""
@@ -82,12 +84,8 @@ def cluster_task(session: Session, source: FeatureSource, order: ClusterRequest)
             sizes=answer.sizes,
         )
 
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            clusterings.keep(outcome.value)
-
     title = _tr("Group images by {method}").format(method=CLUSTERINGS[order.method].title)
-    return Task(title, work, finish=finish, kind="cluster")
+    return Task(title, work, finish=when_done(clusterings.keep), kind="cluster")
 
 
 def forget_clusterings(session: Session) -> int:

@@ -58,7 +58,7 @@ def recognise_task(
     k: int = 20,
     images: Sequence[int] | IntArray | None = None,
     files: Sequence[Path] = (),
-) -> Task:
+) -> Task[Recognised]:
     """A job that labels `files` and `images` (None: all without a label of the set) by a vote of
     their k nearest labelled neighbours, and ends Done(Recognised). Nothing is trained: a label that
     was given to a few images a moment ago takes part.

@@ -61,7 +61,7 @@ def similar_task(
     images: Sequence[int] | IntArray,
     files: Sequence[Path] = (),
     name: str = "",
-) -> Task:
+) -> Task[Ranking]:
     """A job that orders all images by how similar they are to `images` and `files` together, and
     ends Done(Ranking); features that are missing are computed first. `name` is said in its title.
     """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject
 
 from workbench.app.jobs import Task
-from workbench.app.results.predicting import predict_task
+from workbench.app.results.predicting import Predicted, predict_task
 from workbench.app.results.run_images import has_network
 from workbench.app.session import Session
 from workbench.domain.changes import Changes
@@ -82,7 +82,7 @@ def unseen(session: Session, label_set: str) -> IntArray:
     return unlabelled[~np.isin(unlabelled, np.fromiter(known, np.int64, len(known)))]
 
 
-def suggest_task(session: Session, label_set: str) -> Task | None:
+def suggest_task(session: Session, label_set: str) -> Task[Predicted] | None:
     """A job after which images without a label of this set carry a suggestion; None where no run
     has learned the set, or none of the images needs one."""
     run = session.store.runs.newest(label_set)
@@ -127,4 +127,4 @@ class SuggestionUpdater(QObject):
             return
         task = suggest_task(self._op, label_set)
         if task is not None:
-            self._op.jobs.start(task)
+            self._op.start(task)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 
 import msgspec
 
-from workbench.app.jobs import Done, Outcome, Task, ended
+from workbench.app.jobs import Task, ended, when_done
 from workbench.app.learner import BEAT, EXIT_SECONDS, ChildProcess
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
@@ -35,18 +35,16 @@ def specs() -> list[Spec]:
     return list(_known)
 
 
-def specs_task(took: Callable[[list[Spec]], None]) -> Task:
-    """A job that queries them and calls `took` with them."""
+def specs_task() -> Task[list[Spec]]:
+    """A job that queries them and ends Done(list of Spec)."""
 
     def work() -> Generator[None, None, list[Spec]]:
         return list(_known) or (yield from _listed())
 
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            _known[:] = outcome.value
-            took(outcome.value)
+    def keep(found: list[Spec]) -> None:
+        _known[:] = found
 
-    return Task("List methods", work, finish=finish, kind="specs")
+    return Task("List methods", work, finish=when_done(keep), kind="specs")
 
 
 def _listed() -> Generator[None, None, list[Spec]]:

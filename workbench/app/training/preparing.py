@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.jobs import Done, Outcome, Task, ended, nothing
+from workbench.app.jobs import Task, ended, nothing, when_done
 from workbench.app.session import Session
 from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
@@ -166,7 +166,7 @@ def prepare_task(
     name: str = "",
     plan: SplitPlan | None = None,
     then: Callable[[RunRecord], None] = nothing,
-) -> Task:
+) -> Task[Frozen]:
     """A job that does what `prepare` does, for a window that must not wait; `then` takes the run,
     which is paused until it is put into a queue. What is refused on sight is raised at once, the
     rest is how the job fails."""
@@ -179,12 +179,11 @@ def prepare_task(
         with Project.reading(folder) as store:
             return (yield from _freeze(store, partial, name, plan))
 
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            then(_keep(project, outcome.value, RunStatus.PAUSED))
+    def keep(frozen: Frozen) -> None:
+        then(_keep(project, frozen, RunStatus.PAUSED))
 
     title = QCoreApplication.translate("preparing", "Prepare a training of {target}")
-    return Task(title.format(target=target), work, finish=finish, kind="prepare")
+    return Task(title.format(target=target), work, finish=when_done(keep), kind="prepare")
 
 
 def _freeze(

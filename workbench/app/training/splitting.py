@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 import numpy as np
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.jobs import Task, when_done
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Subject
@@ -31,7 +31,9 @@ def split(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -
     return session.store.splits.counts()
 
 
-def split_task(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> Task:
+def split_task(
+    session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA
+) -> Task[dict[int, Part]]:
     """A job that does what `split` does, for a window that must not wait."""
     folder = session.store.folder
 
@@ -40,12 +42,11 @@ def split_task(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRA
         with Project.reading(folder) as store:
             return draw(store, plan, stratify)
 
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            put_split(session, plan, outcome.value)
+    def keep(parts: dict[int, Part]) -> None:
+        put_split(session, plan, parts)
 
     title = QCoreApplication.translate("splitting", "Split the images")
-    return Task(title, work, finish=finish, kind="split")
+    return Task(title, work, finish=when_done(keep), kind="split")
 
 
 def put_split(session: Session, plan: SplitPlan, members: Mapping[int, Part]) -> None:

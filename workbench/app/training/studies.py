@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from workbench.app.jobs import Done, Failed, Job, Outcome, Task
+from workbench.app.jobs import Done, Failed, Job, Outcome, Task, when_done
 from workbench.app.session import Session
-from workbench.app.training.preparing import check, prepare, prepare_task
+from workbench.app.training.preparing import Frozen, check, prepare, prepare_task
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, RunStatus
@@ -39,24 +39,24 @@ def new_study(session: Session, plan: Plan) -> Study:
     cannot be trained; then nothing is kept."""
     for _ in _checked(session.store, plan):
         pass
-    return _kept(session, plan)
+    study = _made(plan)
+    session.store.studies.put(study)
+    return study
 
 
-def study_task(session: Session, plan: Plan, then: Callable[[Study], None]) -> Task:
-    """A job that does what `new_study` does, for a window that must not wait; `then` takes the
-    study."""
+def study_task(session: Session, plan: Plan) -> Task[Study]:
+    """A job that does what `new_study` does, for a window that must not wait, and ends
+    Done(Study)."""
     folder = session.store.folder
 
-    def work() -> Generator[object | None, None, None]:
+    def work() -> Generator[object | None, None, Study]:
         with Project.reading(folder) as store:
             yield from _checked(store, plan)
-
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            then(_kept(session, plan))
+        return _made(plan)
 
     title = QCoreApplication.translate("studying", "Check the study {name}")
-    return Task(title.format(name=plan.name), work, finish=finish, kind="prepare")
+    keep = when_done(session.store.studies.put)
+    return Task(title.format(name=plan.name), work, finish=keep, kind="prepare")
 
 
 def _checked(store: Project, plan: Plan) -> Iterator[None]:
@@ -65,10 +65,8 @@ def _checked(store: Project, plan: Plan) -> Iterator[None]:
     return check(store, recipes, _split(plan, first))
 
 
-def _kept(session: Session, plan: Plan) -> Study:
-    study = Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
-    session.store.studies.put(study)
-    return study
+def _made(plan: Plan) -> Study:
+    return Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def next_runs(session: Session, study: Study, most: int = 1) -> tuple[Study, lis
     return study, wanted
 
 
-def cell_task(session: Session, study: Study, cell: Cell) -> Task:
+def cell_task(session: Session, study: Study, cell: Cell) -> Task[Frozen]:
     """A job that makes the run of a cell, which the study then knows of."""
 
     def then(record: RunRecord) -> None:
@@ -205,7 +203,7 @@ class StudyQueue(QObject):
         super().__init__(parent)
         self._op, self._queue = session, queue
         self._under_way: dict[str, str] = {}  # run that is trained -> its study
-        self._preparing: dict[str, Job] = {}  # study -> the job that makes its next run
+        self._preparing: dict[str, Job[Frozen]] = {}  # study -> the job that makes its next run
         self._again: set[str] = set()  # those that go on once a job that was stopped has ended
         queue.ended.connect(self._over)
 
@@ -242,9 +240,8 @@ class StudyQueue(QObject):
             if cell is not None and cell.run:
                 self._train(cell.run, study_id)
             elif cell is not None:
-                job = self._op.jobs.start(cell_task(self._op, study, cell))
-                self._preparing[study_id] = job
-                job.ended.connect(self._prepared)
+                task = cell_task(self._op, study, cell)
+                self._preparing[study_id] = self._op.start(task, ended=self._prepared)
         except KnownError as error:
             self.refused.emit(str(error))
         self.changed.emit()
@@ -253,19 +250,19 @@ class StudyQueue(QObject):
         self._under_way[run] = study_id
         self._queue.enqueue(run)
 
-    def _prepared(self, outcome: object) -> None:
+    def _prepared(self, outcome: Outcome[Frozen]) -> None:
         """A run was made; one of a study that was stopped meanwhile is left for later, and one that
         shall go on after all is not made twice."""
-        job = self.sender()
-        for study_id in [study for study, known in self._preparing.items() if known is job]:
-            del self._preparing[study_id]
-            made = isinstance(outcome, Done) and not (isinstance(job, Job) and job.stopping)
+        own = [study for study, job in self._preparing.items() if job.outcome is outcome]
+        for study_id in own:
+            job = self._preparing.pop(study_id)
+            made = isinstance(outcome, Done) and not job.stopping
             if made or study_id in self._again:
                 self._again.discard(study_id)
                 self._next(study_id)
             self.changed.emit()
 
-    def _over(self, run: str, outcome: object) -> None:
+    def _over(self, run: str, outcome: Outcome[RunStatus]) -> None:
         study_id = self._under_way.pop(run, "")
         if not study_id:
             return

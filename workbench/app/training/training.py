@@ -79,7 +79,9 @@ def facts(project: Session, target: str) -> DataFacts:
     return facts_of(project.store, target)
 
 
-def training_task(project: Session, run_id: str, control: RunControl | None = None) -> Task:
+def training_task(
+    project: Session, run_id: str, control: RunControl | None = None
+) -> Task[RunStatus]:
     """A job that starts or goes on with a run and keeps its record up to date.
 
     It ends Done(RunStatus) with FINISHED, PAUSED or STOPPED; stopping the job itself pauses the
@@ -100,7 +102,7 @@ def training_task(project: Session, run_id: str, control: RunControl | None = No
     )
 
 
-def start_task(project: Session, run_id: str) -> Task:
+def start_task(project: Session, run_id: str) -> Task[None]:
     """A job that puts the start weights into a run's folder, so that it can be trained anywhere."""
     folder = project.store.runs_folder / run_id
     return Task("Fetch start weights", lambda: _fetch_start(folder))
@@ -208,13 +210,12 @@ class _Keeper:
         elif isinstance(value, PredictionTable):
             runs.save_predictions(self._id, value)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome[RunStatus]) -> None:
         if isinstance(outcome, Done):
             done = {"finished": time.time()} if outcome.value is not RunStatus.PAUSED else {}
             self._set(status=outcome.value, **done)
         elif isinstance(outcome, Failed):
-            message = f"{outcome.sentence} {outcome.remedy}".strip()
-            self._set(status=RunStatus.FAILED, message=message, finished=time.time())
+            self._set(status=RunStatus.FAILED, message=outcome.text, finished=time.time())
         elif isinstance(outcome, Cancelled):
             self._set(status=RunStatus.PAUSED)
 
@@ -230,7 +231,7 @@ def recover(project: Session) -> None:
             project.store.runs.update(record.id, status=RunStatus.PAUSED)
 
 
-def trial_task(project: Session, given: UncheckedKeys) -> Task:
+def trial_task(project: Session, given: UncheckedKeys) -> Task[Trial]:
     """A job that takes a few real steps after a recipe and ends Done(Trial); nothing is kept.
 
     Raises KnownError and ValueRefused as `prepare` does.

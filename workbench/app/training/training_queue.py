@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import Job
+from workbench.app.jobs import Job, Outcome
 from workbench.app.session import Session
 from workbench.app.training.training import RESUMABLE, RunControl, recover, training_task
 from workbench.domain.changes import Changes
@@ -27,7 +27,7 @@ class TrainingQueue(QObject):
         self._elsewhere: dict[str, Session] = {}  # by the ids of runs that are not its own
         self._current = ""
         self._control = RunControl()
-        self._job: Job | None = None
+        self._job: Job[RunStatus] | None = None
         self._closed = False
         recover(project)
 
@@ -113,15 +113,13 @@ class TrainingQueue(QObject):
         self._control = RunControl()
         task = training_task(self._of(run_id), run_id, self._control)
         self._current = run_id
-        self._job = self._project.jobs.start(task)
-        self._job.reported.connect(self._heard)
-        self._job.ended.connect(self._over)
+        self._job = self._project.start(task, reported=self._heard, ended=self._over)
         self.changed.emit()
 
     def _heard(self, report: object) -> None:
         self.reported.emit(self._current, report)
 
-    def _over(self, outcome: object) -> None:
+    def _over(self, outcome: Outcome[RunStatus]) -> None:
         run_id, self._current, self._job = self._current, "", None
         self._elsewhere.pop(run_id, None)
         self.ended.emit(run_id, outcome)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.jobs import Task, when_done
 from workbench.app.learner import run_request
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
@@ -57,7 +57,7 @@ def assess_task(
     starts: Sequence[str] = ("imagenet",),
     name: str = "",
     neighbours: int = 1,
-) -> Task:
+) -> Task[TransferReport]:
     """A job that scores `starts` on the labels of `target` and ends Done(TransferReport), which the
     project then remembers.
 
@@ -83,12 +83,11 @@ def assess_task(
         answer = yield from run_request("assess", order, files, place, Assessed)
         return report_of(target, answer.assessment, runs)
 
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            _remember(session, outcome.value)
+    def keep(report: TransferReport) -> None:
+        _remember(session, report)
 
     title = QCoreApplication.translate("assessing", "Score starts for {target}")
-    return Task(title.format(target=target), work, finish=finish, kind="assess")
+    return Task(title.format(target=target), work, finish=when_done(keep), kind="assess")
 
 
 def assessments(session: Session) -> list[TransferReport]:
@@ -216,7 +215,7 @@ STUDIES_KEPT = 20  # studies that a project remembers
 
 def layers_task(
     session: Session, target: str, start: str = "imagenet", name: str = "", seed: int = 0
-) -> Task:
+) -> Task[LayerStudy]:
     """A job that trains a linear head on every stage of a start and ends Done(LayerStudy), which
     the project then remembers. `name` is the backbone of a start that does not say its own; ""
     takes the one advised. Raises KnownError and ValueRefused as `assess_task` does."""
@@ -240,15 +239,12 @@ def layers_task(
             found=answer.scores,
         )
 
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            session.store.settings.push(
-                STUDIES_KEY, msgspec.to_builtins(outcome.value), STUDIES_KEPT
-            )
+    def keep(study: LayerStudy) -> None:
+        session.store.settings.push(STUDIES_KEY, msgspec.to_builtins(study), STUDIES_KEPT)
 
     title = QCoreApplication.translate("layers", "Study the stages of {backbone}")
     named = title.format(backbone=wanted.backbone)
-    return Task(named, work, finish=finish, kind="layers")
+    return Task(named, work, finish=when_done(keep), kind="layers")
 
 
 def layer_studies(session: Session, target: str, name: str = "") -> list[LayerStudy]:

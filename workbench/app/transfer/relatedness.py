@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QCoreApplication
 
-from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.jobs import Task, when_done
 from workbench.app.learner import run_request
 from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
@@ -57,7 +57,7 @@ def domain_of(store: Project, label_set: str, name: str = "") -> Domain:
 
 def compare_task(
     session: Session, label_set: str, places: Mapping[str, Place], order: RelatednessRequest
-) -> Task:
+) -> Task[Relatedness]:
     """A job that compares the images of `label_set` with each named source and ends
     Done(Relatedness), which the project then remembers. The job opens each source in turn and reads
     it, and fails where one cannot be read. Raises KnownError, ValueRefused as `domain_of` does.
@@ -91,7 +91,7 @@ def _task(
     count: int,
     read: Callable[[], Iterator[Domain]],
     order: RelatednessRequest,
-) -> Task:
+) -> Task[Relatedness]:
     """The job; `read` gives the sources, in the job's thread."""
     if not count:
         raise ValueRefused("sources", 0, "at least one")
@@ -115,11 +115,10 @@ def _task(
         answer = yield from run_request("relate", whole, files, runs, Related)
         return answer.relatedness
 
-    def finish(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            made = SourceComparison(label_set=label_set, made=time.time(), found=outcome.value)
-            session.store.settings.push(KEY, msgspec.to_builtins(made), KEPT)
+    def keep(found: Relatedness) -> None:
+        made = SourceComparison(label_set=label_set, made=time.time(), found=found)
+        session.store.settings.push(KEY, msgspec.to_builtins(made), KEPT)
 
     title = QCoreApplication.translate("relatedness", "Compare {count} sources with {target}")
     named = title.format(count=count, target=session.store.name)
-    return Task(named, work, finish=finish, kind="relatedness")
+    return Task(named, work, finish=when_done(keep), kind="relatedness")

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import Done, Failed, Job, Task
+from workbench.app.jobs import Done, Failed, Job, Outcome, Task
 from workbench.app.session import Session
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.app.transfer import transferring
@@ -34,7 +34,7 @@ class TransferQueue(QObject):
         self._transfer: Transfer | None = None
         self._steps: Generator[TransferStep, None, None] | None = None
         self._step: TransferStep | None = None
-        self._job: Job | None = None
+        self._job: Job[object] | None = None
         self._stepping = self._stopping = False
         self.problem = ""
         queue.changed.connect(self._look)
@@ -107,17 +107,18 @@ class TransferQueue(QObject):
             self._stepping = False
         self.changed.emit()
 
-    def _carry_out(self, task: Task) -> None:
-        self._job = self._op.jobs.start(task)
-        self._job.reported.connect(self.reported)
-        self._job.ended.connect(self._carried_out)
+    def _carry_out(self, task: Task[object]) -> None:
+        self._job = self._op.start(task, reported=self._heard_job, ended=self._carried_out)
 
-    def _carried_out(self, outcome: object) -> None:
+    def _carried_out(self, outcome: Outcome[object]) -> None:
         self._job = None
         if isinstance(outcome, Done) and self._steps is not None and not self._stopping:
             self._next()
         else:
             self._give_up(outcome.sentence if isinstance(outcome, Failed) else "")
+
+    def _heard_job(self, report: object) -> None:
+        self.reported.emit(report)
 
     def _heard_training(self, run: str, report: object) -> None:
         if self._step is not None and run in self._step.runs:

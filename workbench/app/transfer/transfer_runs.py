@@ -13,7 +13,7 @@ import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.session import Session
-from workbench.app.training.preparing import prepare_task
+from workbench.app.training.preparing import Frozen, prepare_task
 from workbench.app.training.splitting import split_task
 from workbench.app.transfer import transfer_runs, transferring
 from workbench.app.transfer.relatedness import compare_task
@@ -21,10 +21,10 @@ from workbench.app.transfer.sources import named_sources, opened_beside
 from workbench.app.transfer.transferring import backbone_of, has_views, keep, latest
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import JOINT, PartialRecipe, check_keys, partial_recipe
-from workbench.domain.relatedness import RelatednessRequest
+from workbench.domain.relatedness import Relatedness, RelatednessRequest
 from workbench.domain.reports import Started, decode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunRecord, RunStatus
-from workbench.domain.splits import DEFAULT_SPLIT
+from workbench.domain.splits import DEFAULT_SPLIT, Part
 from workbench.domain.transfers import (
     CANDIDATE_LAYERS,
     RATE,
@@ -46,7 +46,7 @@ def candidates_made(session: Session, transfer: Transfer) -> bool:
 
 def source_task(
     session: Session, source: Session, label_set: str, transfer: Transfer
-) -> Task | None:
+) -> Task[Frozen] | None:
     """The job that makes the run which learns the source, in the source's own project; None where
     there is one."""
     if transfer.source_run and _is_there(source.store, transfer.source_run):
@@ -68,7 +68,7 @@ def source_task(
     return prepare_task(source, recipe, f"source for {session.store.folder.stem}", then=then)
 
 
-def candidate_tasks(session: Session, source: Path, transfer: Transfer) -> Iterator[Task]:
+def candidate_tasks(session: Session, source: Path, transfer: Transfer) -> Iterator[Task[Frozen]]:
     """The jobs that make those candidates' runs in the target's project which are not there; each
     to be done before the next is asked for. `source` is the folder of the source's project."""
     asked = transfer.asked
@@ -80,7 +80,7 @@ def candidate_tasks(session: Session, source: Path, transfer: Transfer) -> Itera
 
 def _candidate_task(
     session: Session, source: Path, transfer: Transfer, layers: int, target: PartialRecipe
-) -> Task:
+) -> Task[Frozen]:
     stage = frozen_stage(backbone_of(transfer.asked), layers)
 
     def then(made: RunRecord) -> None:
@@ -99,7 +99,7 @@ def _candidates(session: Session, transfer: Transfer) -> dict[int, CandidateRun]
     return {c.layers: c for c in now.candidates if _is_there(session.store, c.run)}
 
 
-def single_task(session: Session, source: Path, transfer: Transfer) -> Task | None:
+def single_task(session: Session, source: Path, transfer: Transfer) -> Task[Frozen] | None:
     """The job that makes the run which is as the winner's but for the views; None where there is
     one."""
     if transfer.single and _is_there(session.store, transfer.single):
@@ -182,7 +182,7 @@ class TransferStep:
 
     stage: TransferStage
     session: Session
-    task: Task | None = None
+    task: Task[object] | None = None
     runs: tuple[str, ...] = ()
 
 
@@ -236,7 +236,7 @@ def _single(
         yield TransferStep(TransferStage.SINGLE, session, runs=left)
 
 
-def _held_out(session: Session, transfer: Transfer) -> Task:
+def _held_out(session: Session, transfer: Transfer) -> Task[dict[int, Part]]:
     """A job that sets images of the target aside, which are to judge it."""
     own = (transfer.asked.label_set,)
     return split_task(session, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
@@ -246,14 +246,14 @@ def _left(session: Session, *runs: str) -> tuple[str, ...]:
     return tuple(run for run in runs if transferring.unfinished(session, run))
 
 
-def _comparison(session: Session, transfer: Transfer) -> Task:
+def _comparison(session: Session, transfer: Transfer) -> Task[Relatedness]:
     """A job that ranks the sources and takes the closest."""
     asked = transfer.asked
     places = named_sources(asked.sources, asked.label_set)
     order = RelatednessRequest(domains=(), seed=asked.seed)
     task = compare_task(session, asked.label_set, places, order)
 
-    def finish(outcome: Outcome) -> None:
+    def finish(outcome: Outcome[Relatedness]) -> None:
         task.finish(outcome)
         if isinstance(outcome, Done):
             transferring.choose_source(session, transfer, outcome.value)

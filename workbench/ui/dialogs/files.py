@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.app.images.relinking import moved_sources, relink_task
-from workbench.app.jobs import Done, Outcome
 from workbench.app.labels.label_files import LabelImport, export_labels, import_labels
 from workbench.domain.formats import FORMATS, FileKind, patterns
 from workbench.domain.images import Source
@@ -82,10 +81,8 @@ def relink(context: Context, parent: QWidget, source: Source, place: Path) -> No
     """Link `source` to `place` in a job that compares the images first."""
     words = parent.tr("{0} is linked to {1}.").format(Path(source.path).name, place)
 
-    def say(outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            context.notify(words, "info")
-
     with context.reporting_errors():
-        job = context.session.jobs.start(relink_task(context.session, source.id, place))
-        job.ended.connect(say)
+        context.session.start(
+            relink_task(context.session, source.id, place),
+            done=lambda _: context.notify(words, "info"),
+        )

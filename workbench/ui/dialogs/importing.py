@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
 
 from workbench.app.images.import_plan import origin_offered
 from workbench.app.images.importing import ImportResult, import_task
-from workbench.app.jobs import Done, Outcome
 from workbench.app.session import Session
 from workbench.domain.formats import FORMATS, IMPORTABLE_SETS, FileKind, Origin, patterns
 from workbench.domain.label_names import LabelNames
@@ -174,14 +173,10 @@ def start_import(
 ) -> None:
     """Import without a dialog and report the outcome when the job ends."""
     with context.reporting_errors():
-        job = context.session.jobs.start(import_task(context.session, places, labels_from))
-        job.ended.connect(lambda outcome: _say(context, outcome))
-
-
-def _say(context: Context, outcome: Outcome) -> None:
-    if isinstance(outcome, Done) and isinstance(outcome.value, ImportResult):
-        text, kind = said(outcome.value)
-        context.notify(text, kind)
+        context.session.start(
+            import_task(context.session, places, labels_from),
+            done=lambda result: context.notify(*said(result)),
+        )
 
 
 def _tr(text: str) -> str:

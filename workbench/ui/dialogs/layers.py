@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Done, Task
+from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import layer_studies, layers_task
 from workbench.domain.assessments import LayerStudy
 from workbench.domain.backbones import backbone
@@ -184,8 +184,7 @@ class LayersDialog(QDialog):
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.chart = LayerChart()
         self.study = QPushButton()
-        self.job = JobLine(context, self._task, self.study, self.said, self)
-        self.job.over.connect(self._over)
+        self.job = JobLine(context, self._task, self._over, self.study, self.said, self)
         self.copies = Copies(
             self.chart,
             lambda: f"{self._backbone} by depth",
@@ -265,10 +264,10 @@ class LayersDialog(QDialog):
         said = (self._name(own), best.stage, percent(best.top1), found.held_out_images)
         self.said.setText(text.format(*said, found.train_images, found.classes))
 
-    def _task(self) -> Task:
+    def _task(self) -> Task[LayerStudy]:
         return layers_task(self._context.session, self._target, self._start, self._backbone)
 
-    def _over(self, outcome: object) -> None:
+    def _over(self, outcome: Outcome[LayerStudy]) -> None:
         self._show()
         if not isinstance(outcome, Done):
             self.said.setText(self.tr("Stopped."))

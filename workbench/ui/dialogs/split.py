@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Done, Failed, Job, Outcome
+from workbench.app.jobs import Failed, Job
 from workbench.app.training.splitting import split_task
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, Part, SplitPlan
 from workbench.ui.page import Context
@@ -30,7 +30,7 @@ class SplitDialog(QDialog):
         self.setWindowTitle(self.tr("Split images"))
         self.setMinimumWidth(420)
         self._context = context
-        self._job: Job | None = None
+        self._job: Job[dict[int, Part]] | None = None
         self._images = context.session.images.count()
         current = context.session.splits.current()
         plan = current[1] if current is not None else DEFAULT_SPLIT
@@ -124,19 +124,22 @@ class SplitDialog(QDialog):
         if self._job is not None:
             return
         sets = [name for name, box in self.stratify.items() if box.isChecked()]
-        self._job = self._context.session.jobs.start(
-            split_task(self._context.session, self.plan(), sets)
+        self._job = self._context.session.start(
+            split_task(self._context.session, self.plan(), sets),
+            done=self._made,
+            failed=self._show_failure,
+            ended=self._over,
         )
-        self._job.ended.connect(self._made)
         self._count()
 
-    def _made(self, outcome: Outcome) -> None:
+    def _over(self, _: object) -> None:
         self._job = None
         self._count()
-        if isinstance(outcome, Failed):
-            self.problem.setText(f"{outcome.sentence} {outcome.remedy}".strip())
-        if not isinstance(outcome, Done):
-            return
+
+    def _show_failure(self, failure: Failed) -> None:
+        self.problem.setText(failure.text)
+
+    def _made(self, _: dict[int, Part]) -> None:
         counts = self._context.session.splits.counts()
         said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
         self._context.notify(self.tr("Split made: {0}.").format(said), "info")

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Done, Task
+from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import assess_task, assessments
 from workbench.domain.assessments import StartReport, TransferReport
 from workbench.domain.backbones import BACKBONES
@@ -95,8 +95,7 @@ class StartsDialog(QDialog):
         self.why.setTextFormat(Qt.TextFormat.RichText)
         self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.score = QPushButton(self.tr("Score"))
-        self.job = JobLine(self._context, self._task, self.score, self.said, self)
-        self.job.over.connect(self._over)
+        self.job = JobLine(self._context, self._task, self._over, self.score, self.said, self)
         self.layers = QPushButton(self.tr("By depth…"))
         self.layers.setToolTip(self.tr("How far labels can be told at every stage of this start"))
         self.layers.clicked.connect(self.show_layers)
@@ -136,11 +135,11 @@ class StartsDialog(QDialog):
         chosen = any(tick.isChecked() for tick in self.ticks.values())
         self.score.setEnabled(chosen or self.job.running)
 
-    def _task(self) -> Task:
+    def _task(self) -> Task[TransferReport]:
         chosen = [start for start, tick in self.ticks.items() if tick.isChecked()]
         return assess_task(self._context.session, self._target, chosen, self._backbone)
 
-    def _over(self, outcome: object) -> None:
+    def _over(self, outcome: Outcome[TransferReport]) -> None:
         self.score.setText(self.tr("Score"))
         if isinstance(outcome, Done):
             self._show(outcome.value)

@@ -151,7 +151,7 @@ class StudyStarter(QObject):
 
     def ask(self) -> None:
         """Open the dialog, once it is known what can be compared."""
-        self._context.session.jobs.start(specs_task(self._open))
+        self._context.session.start(specs_task(), done=self._open)
 
     def _open(self, specs: list[Spec]) -> None:
         self.dialog = StudyDialog(self._base(), specs, self._page)
@@ -165,7 +165,7 @@ class StudyStarter(QObject):
 
     def start(self, plan: Plan) -> None:
         """Keep the study and show it going on; why it cannot is how its check fails."""
-        self._context.session.jobs.start(study_task(self._context.session, plan, self._show))
+        self._context.session.start(study_task(self._context.session, plan), done=self._show)
 
     def _show(self, study: Study) -> None:
         self._context.go("results", study=study.id)

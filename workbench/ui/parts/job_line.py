@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from workbench.app.jobs import Failed, Job, Outcome, Task
@@ -13,25 +14,27 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step
 from workbench.ui.page import Context
 
+T = TypeVar("T")
 
-class JobLine(QObject):
-    """`over(outcome)` tells that the job has ended; what the button and the line say then is the
-    dialog's, but a failure is said here."""
 
-    over = Signal(object)
+class JobLine(QObject, Generic[T]):
+    """Starts and stops a job; a failure is shown in the line."""
 
     def __init__(
         self,
         context: Context,
-        make: Callable[[], Task],
+        make: Callable[[], Task[T]],
+        over: Callable[[Outcome[T]], None],
         button: QPushButton,
         said: QLabel,
         parent: QObject,
     ) -> None:
-        """`make` gives the job's task, or raises KnownError, which is said."""
+        """`make` gives the job's task, or raises KnownError, which is shown; `over` takes the
+        outcome and sets what the button and the line show."""
         super().__init__(parent)
-        self._context, self._make, self._button, self._said = context, make, button, said
-        self._job: Job | None = None
+        self._context, self._make, self._over = context, make, over
+        self._button, self._said = button, said
+        self._job: Job[T] | None = None
         button.clicked.connect(self.toggle)
 
     @property
@@ -48,9 +51,9 @@ class JobLine(QObject):
         except KnownError as error:
             self._said.setText(str(error))
             return
-        self._job = self._context.session.jobs.start(task)
-        self._job.reported.connect(self._heard)
-        self._job.ended.connect(self._over)
+        self._job = self._context.session.start(
+            task, reported=self._heard, ended=self._ended, failed=self._show_failure
+        )
         self._button.setText(self.tr("Stop"))
         self._said.setText(self.tr("Starting…"))
 
@@ -65,11 +68,12 @@ class JobLine(QObject):
         elif isinstance(report, Note):
             self._said.setText(report.text)
 
-    def _over(self, outcome: Outcome) -> None:
+    def _ended(self, outcome: Outcome[T]) -> None:
         self._job = None
-        self.over.emit(outcome)
-        if isinstance(outcome, Failed):
-            self._said.setText(f"{outcome.sentence} {outcome.remedy}".strip())
+        self._over(outcome)
+
+    def _show_failure(self, failure: Failed) -> None:
+        self._said.setText(failure.text)
 
 
 @dataclass(frozen=True)

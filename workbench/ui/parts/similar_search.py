@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
-from workbench.app.jobs import Done, Job
+from workbench.app.jobs import Done, Job, Outcome
 from workbench.app.similar.browsing import ImageList
 from workbench.app.similar.features import feature_source, feature_sources
 from workbench.app.similar.similarity import Ranking, similar_task
@@ -76,7 +76,7 @@ class SimilarSearch(QObject):
         self._context, self._bar, self._images, self._tiles = context, bar, images, tiles
         self._order = order
         self._before = 0  # place of the order that similarity stands in for
-        self._job: Job | None = None
+        self._job: Job[Ranking] | None = None
         self._wanted: Similar | None = None
         self._shown: Ranking | None = None
         self.line = FeatureLine()
@@ -138,11 +138,11 @@ class SimilarSearch(QObject):
             self._give_up()
             return
         self.line.say(self.tr("looking…"))
-        self._job = session.jobs.start(
-            similar_task(session, source, wanted.images, name=wanted.name)
+        self._job = session.start(
+            similar_task(session, source, wanted.images, name=wanted.name),
+            reported=self._heard,
+            ended=self._over,
         )
-        self._job.reported.connect(self._heard)
-        self._job.ended.connect(self._over)
 
     def _leave_off(self) -> None:
         """Nobody waits any longer for the search that is under way."""
@@ -158,13 +158,13 @@ class SimilarSearch(QObject):
             left = "" if report.eta is None else self.tr(" · {0} left").format(clock(report.eta))
             self.line.say(words + left)
 
-    def _over(self, outcome: object) -> None:
+    def _over(self, outcome: Outcome[Ranking]) -> None:
         self._job = None
         self.line.say("")
         if not isinstance(outcome, Done) or self._wanted is None:
             self._give_up()
             return
-        ranking: Ranking = outcome.value
+        ranking = outcome.value
         self._images.rank(self._wanted, ranking)
         said = self.tr("Features of {0:,} images, {1:.1f} MB in the project's folder")
         self.line.box.setToolTip(said.format(len(ranking.images), ranking.bytes / 1e6))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
-from workbench.app.training.preparing import prepare_task
+from workbench.app.jobs import Done, Failed, Job, Outcome, Task
+from workbench.app.training.preparing import Frozen, prepare_task
 from workbench.app.training.recipe_draft import Draft
 from workbench.app.training.targets import Target as Choice
 from workbench.app.training.targets import first_target, start_runs, targets
@@ -18,7 +19,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import KEYS, UncheckedKeys
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Progress, Trial
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
 from workbench.ui.page import Context
@@ -44,8 +45,8 @@ class TrainingModel(QObject):
         self._facts: dict[str, DataFacts] = {}  # by target, until the data change
         self._start_runs: dict[str, list[tuple[str, str]]] = {}  # by backbone, until runs change
         self._busy: bool | None = None  # whether a training runs; None until it is looked up again
-        self._download: Job | None = None
-        self._preparing: Job | None = None
+        self._download: Job[Path] | None = None
+        self._preparing: Job[Frozen] | None = None
         context.session.changed.connect(self._forget)
 
     # The draft
@@ -146,11 +147,12 @@ class TrainingModel(QObject):
         """Fetch ImageNet's weights of the backbone."""
         if self._download is not None:
             return
-        job = self._context.session.jobs.start(weights_task(self.draft.recipe.backbone))
-        self._download = job
+        self._download = self._context.session.start(
+            weights_task(self.draft.recipe.backbone),
+            reported=self._downloaded,
+            ended=self._download_over,
+        )
         self.downloading.emit(0, 0)
-        job.reported.connect(self._downloaded)
-        job.ended.connect(self._download_over)
 
     def stop_download(self) -> None:
         """End the download; what has come stays and is gone on from."""
@@ -161,13 +163,9 @@ class TrainingModel(QObject):
         if isinstance(report, Progress):
             self.downloading.emit(report.done, report.total)
 
-    def _download_over(self, outcome: object) -> None:
+    def _download_over(self, outcome: Outcome[Path]) -> None:
         self._download = None
-        failed = isinstance(outcome, Failed)
-        sentence = f"{outcome.sentence} {outcome.remedy}".strip() if failed else ""  # type: ignore[attr-defined]
-        if isinstance(outcome, Cancelled):
-            sentence = ""
-        self.download_ended.emit(sentence)
+        self.download_ended.emit(outcome.text if isinstance(outcome, Failed) else "")
 
     # Runs
 
@@ -189,7 +187,7 @@ class TrainingModel(QObject):
             self._busy = self.running()
         return not self.refusal and not self.errors() and not self._busy
 
-    def trial(self) -> Task | None:
+    def trial(self) -> Task[Trial] | None:
         """A trial of the draft, None (and said why) where it cannot be made."""
         try:
             return trial_task(self._context.session, self.draft.partial())
@@ -222,10 +220,9 @@ class TrainingModel(QObject):
         except KnownError as error:
             self._context.notify(str(error), "bad")
             return
-        self._preparing = self._context.session.jobs.start(task)
-        self._preparing.ended.connect(self._prepared)
+        self._preparing = self._context.session.start(task, ended=self._prepared)
 
-    def _prepared(self, outcome: Outcome) -> None:
+    def _prepared(self, outcome: Outcome[Frozen]) -> None:
         self._preparing = None
         run = outcome.value.id if isinstance(outcome, Done) else ""
         if run:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Job, JobRunner
+from workbench.app.jobs import Job, JobRunner, Outcome
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.reports import Started
 from workbench.ui.look.icons import icon
@@ -27,7 +27,7 @@ TRAINING = "training"  # kind of the tasks that the training queue starts
 class StatusJob(QWidget):
     """One running job: name, bar, words, time left, and its buttons."""
 
-    def __init__(self, job: Job, queue: TrainingQueue) -> None:
+    def __init__(self, job: Job[object], queue: TrainingQueue) -> None:
         super().__init__()
         self.job = job
         self._queue = queue
@@ -110,7 +110,7 @@ class StatusBar(QFrame):
         super().__init__()
         self.setFixedHeight(HEIGHT)
         self._queue = queue
-        self.lines: dict[Job, StatusJob] = {}
+        self.lines: dict[Job[object], StatusJob] = {}
         self.idle = QLabel(self.tr("Nothing is running"))
         self.idle.setProperty("role", "muted")
         self.more = QLabel()
@@ -134,19 +134,19 @@ class StatusBar(QFrame):
         """What computing happens on, in plain words."""
         self.device.setText(words)
 
-    def _began(self, job: Job) -> None:
+    def _began(self, job: Job[object]) -> None:
         line = StatusJob(job, self._queue)
         self.lines[job] = line
         self._row.insertWidget(len(self.lines) - 1, line, 1)
         self._fold()
 
-    def _reported(self, job: Job, report: object) -> None:
+    def _reported(self, job: Job[object], report: object) -> None:
         if isinstance(report, Started):
             self.set_device(report.device)
         if job in self.lines:
             self.lines[job].take(report)
 
-    def _ended(self, job: Job, _outcome: object) -> None:
+    def _ended(self, job: Job[object], _outcome: Outcome[object]) -> None:
         line = self.lines.pop(job, None)
         if line is not None:
             self._row.removeWidget(line)

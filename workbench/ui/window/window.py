@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from workbench import __version__
 from workbench.app.device import DeviceProbe
 from workbench.app.images.thumbnails import ThumbnailLoader
-from workbench.app.jobs import Failed
+from workbench.app.jobs import Failed, Job, Outcome
 from workbench.app.service import LearningService
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
@@ -188,13 +188,13 @@ class MainWindow(QMainWindow):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
-    def _job_ended(self, _job: object, outcome: object) -> None:
+    def _job_ended(self, _job: Job[object], outcome: Outcome[object]) -> None:
         if not isinstance(outcome, Failed):
             return
         if outcome.report:
             self.show_report(f"{describe_system()}{outcome.sentence}\n\n{outcome.report}")
         else:
-            self.notify(f"{outcome.sentence} {outcome.remedy}".strip(), "bad")
+            self.notify(outcome.text, "bad")
 
     # hands
 

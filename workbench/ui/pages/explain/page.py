@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.app.explain.explaining import save_explanation, save_wall
 from workbench.app.explain.explanations import Explanations, Question
-from workbench.app.jobs import Done, Outcome, Task, Work
+from workbench.app.jobs import Task
 from workbench.app.results.run_images import RunImage, RunImages, usable_runs
 from workbench.domain.changes import Changes
 from workbench.domain.requests import WINDOWS, Description, Heat
@@ -103,17 +103,11 @@ class ExplainSaver(QObject):
             yield None
             write()
 
-        self._context.session.jobs.start(self._task(path, work))
-
-    def _task(self, path: Path, work: Work) -> Task:
-        said = self.tr("{file} is saved in {folder}.").format(file=path.name, folder=path.parent)
-
-        def told(outcome: Outcome) -> None:  # a failure is told by the window, as of every job
-            if isinstance(outcome, Done):
-                self._context.notify(said, "info")
-
         title = self.tr("Save {file}").format(file=path.name)
-        return Task(title, work, finish=told, kind="save")
+        said = self.tr("{file} is saved in {folder}.").format(file=path.name, folder=path.parent)
+        self._context.session.start(
+            Task(title, work, kind="save"), done=lambda _: self._context.notify(said, "info")
+        )
 
 
 _AHEAD, _BEHIND = 3, 1  # images whose maps are made before they are looked at

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Done, Job
+from workbench.app.jobs import Done, Job, Outcome
 from workbench.app.similar.clustering import carried, cluster_request, cluster_task, label_clusters
 from workbench.app.similar.features import feature_source, feature_sources
 from workbench.domain.changes import Changes
@@ -224,7 +224,7 @@ class GroupPanel(QWidget):
     def __init__(self, context: Context, bar: FilterBar, label_set: str) -> None:
         super().__init__()
         self._context, self._bar, self._set = context, bar, label_set
-        self._job: Job | None = None
+        self._job: Job[Clustering] | None = None
         self.made: Clustering | None = None
         self._clusters: Clusters | None = None
         self._shown: ImageFilter | None = None
@@ -387,9 +387,9 @@ class GroupPanel(QWidget):
         except KnownError as error:
             form.say(str(error))
             return
-        self._job = session.jobs.start(cluster_task(session, source, order))
-        self._job.reported.connect(self._heard)
-        self._job.ended.connect(self._over)
+        self._job = session.start(
+            cluster_task(session, source, order), reported=self._heard, ended=self._over
+        )
         form.show_running(True)
         form.say(self.tr("Starting…"))
 
@@ -399,7 +399,7 @@ class GroupPanel(QWidget):
             words = " · ".join(part for part in (report.text, left) if part)
             self.form.show_progress(report.done, report.total, words)
 
-    def _over(self, outcome: object) -> None:
+    def _over(self, outcome: Outcome[Clustering]) -> None:
         self._job = None
         self.form.show_running(False)
         if isinstance(outcome, Done):

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Cancelled, Done, Job
+from workbench.app.jobs import Cancelled, Job, Outcome
 from workbench.app.mouths.cropping import (
     DetectionResult,
     choose_landmarks_file,
@@ -139,7 +139,7 @@ class MouthFinding(QObject):
     ) -> None:
         super().__init__(parent)
         self._context, self._book, self._selected, self._window = context, book, selected, parent
-        self._job: Job | None = None
+        self._job: Job[DetectionResult] | None = None
 
     @property
     def running(self) -> bool:
@@ -162,16 +162,18 @@ class MouthFinding(QObject):
     def _start(self, images: list[int]) -> None:
         session = self._context.session
         with self._context.reporting_errors():
-            self._job = session.jobs.start(detection_task(session, images))
-            self._job.ended.connect(self._ended)
+            self._job = session.start(
+                detection_task(session, images), done=self._show_result, ended=self._ended
+            )
             self.running_changed.emit()
 
-    def _ended(self, outcome: object) -> None:
+    def _show_result(self, result: DetectionResult) -> None:
+        self._context.notify(self._summary(result), "info")
+
+    def _ended(self, outcome: Outcome[DetectionResult]) -> None:
         self._job = None
         self.running_changed.emit()
-        if isinstance(outcome, Done) and isinstance(outcome.value, DetectionResult):
-            self._context.notify(self._summary(outcome.value), "info")
-        elif isinstance(outcome, Cancelled):
+        if isinstance(outcome, Cancelled):
             self._context.notify(self.tr("Stopped: what was found so far is kept."), "info")
 
     def _summary(self, done: DetectionResult) -> str:

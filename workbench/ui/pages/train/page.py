@@ -204,7 +204,7 @@ class TrainPage(Page):
         self._watching.setCurrentIndex(2 if self.unfold.isChecked() else curves)
         if self.unfold.isChecked() and not self._asked:
             self._asked = True
-            self.context.session.jobs.start(specs_task(self.more.methods.set_specs))
+            self.context.session.start(specs_task(), done=self.more.methods.set_specs)
 
     def _watched(self, records: Sequence[RunRecord]) -> str:
         """The run whose curves are shown: the one picked, else the first of the queue."""

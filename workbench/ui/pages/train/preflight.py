@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
-from workbench.app.jobs import Cancelled, Done, Failed, Job, Outcome, Task
+from workbench.app.jobs import Done, Failed, Job, Outcome, Task
 from workbench.app.session import Session
 from workbench.domain.reports import Trial
 from workbench.ui.page import row
@@ -25,7 +25,7 @@ class PreflightLine(QWidget):
     def __init__(self, project: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._project = project
-        self._job: Job | None = None
+        self._job: Job[Trial] | None = None
         self.trial: Trial | None = None
         self.text = QLabel()
         self.text.setWordWrap(True)
@@ -53,12 +53,10 @@ class PreflightLine(QWidget):
         self.cancel()
         self._say(text, "warn")
 
-    def check(self, task: Task) -> None:
+    def check(self, task: Task[Trial]) -> None:
         """Run the trial; a former one is stopped."""
         self.cancel()
-        job = self._project.jobs.start(task)
-        self._job = job
-        job.ended.connect(lambda outcome: self._ended(job, outcome))
+        self._job = self._project.start(task, ended=self._ended)
         self._say(self.tr("Trying one step…"))
         self.button.setText(self.tr("Stop"))
 
@@ -77,17 +75,17 @@ class PreflightLine(QWidget):
         else:
             self.wanted.emit()
 
-    def _ended(self, job: Job, outcome: Outcome) -> None:
-        if job is not self._job:
-            return
+    def _ended(self, outcome: Outcome[Trial]) -> None:
+        if self._job is None or self._job.outcome is not outcome:
+            return  # of a trial that was cancelled
         self._job = None
         self.button.setText(self.tr("Try a step"))
-        if isinstance(outcome, Done) and isinstance(outcome.value, Trial):
+        if isinstance(outcome, Done):
             self.trial = outcome.value
             self._say(*self._words(outcome.value))
         elif isinstance(outcome, Failed):
-            self._say(f"{outcome.sentence} {outcome.remedy}".strip(), "bad")
-        elif isinstance(outcome, Cancelled):
+            self._say(outcome.text, "bad")
+        else:
             self._say(self.tr("A trial step says device, time and room."))
 
     def _words(self, trial: Trial) -> tuple[str, str]:

@@ -343,7 +343,7 @@ class ViewsPage(Page):
             said = self.tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
             self.context.notify(said.format(label_set), "info")
         else:
-            self.context.session.jobs.start(task)
+            self.context.session.start(task)
 
     @command(
         QT_TRANSLATE_NOOP("Command", "Edit labels…"),
