@@ -21,7 +21,7 @@ from workbench.app.similar.features import feature_source
 from workbench.app.similar.similarity import similar_task
 from workbench.domain.clusters import Clusters
 from workbench.domain.features import feature_key, places_of
-from workbench.learning.clustering.deep_cluster import PER_COMPONENT, k_means, whitened
+from workbench.learning.clustering.deep_cluster import IMAGES_PER_COMPONENT, k_means, whitened
 from workbench.storage.project import Project
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -67,7 +67,7 @@ def main() -> None:
             plain /= np.linalg.norm(plain, axis=1, keepdims=True)
             print(f"{start}: {len(x)} images, {k} groups, of {x.shape[1]} features")
             print("  as they are      NMI {:.3f}, purity {:.3f}".format(*scores(session, plain, k)))
-            for count in (len(x) // PER_COMPONENT, *COMPONENTS):
+            for count in (len(x) // IMAGES_PER_COMPONENT, *COMPONENTS):
                 figures = scores(session, whitened(x, count), k)
                 print("  {:>3} whitened     NMI {:.3f}, purity {:.3f}".format(count, *figures))
         session.close()

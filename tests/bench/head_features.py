@@ -21,7 +21,7 @@ from torch import Tensor
 
 from workbench.domain.backbones import IMAGENET_MEAN, IMAGENET_STD
 from workbench.learning.heads import HEADS, ClassHead, find_head
-from workbench.learning.images.pixels import load_square
+from workbench.learning.images.pixels import decode_image
 from workbench.learning.networks.backbones import build_body
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -39,7 +39,7 @@ def maps_of(data: Path) -> tuple[Tensor, Tensor]:
     kinds = [folder for folder in sorted((data / "birds6").iterdir()) if folder.is_dir()]
     for label, folder in enumerate(kinds):
         for path in sorted(folder.iterdir()):
-            square = load_square(path, None, 224).permute(2, 0, 1) / 255
+            square = decode_image(path, None, 224).permute(2, 0, 1) / 255
             with torch.no_grad():
                 maps.append(body(((square - mean) / std)[None])[0])
             labels.append(label)

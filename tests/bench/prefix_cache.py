@@ -33,7 +33,7 @@ from tests.bench.real_input import DATA, cases, import_case, train_case
 from tests.bench.training import DEVICE, IMAGES, as_in_pytorch, ours, prepared, speed
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunLabels
-from workbench.learning.frozen_cache.store import Store
+from workbench.learning.frozen_cache.store import FeatureStore
 from workbench.learning.loop.allocator import keep_memory
 from workbench.learning.loop.assembly import Assembled, assemble
 from workbench.learning.networks.models import build_network
@@ -45,12 +45,14 @@ HEAD = os.environ.get("BENCH_HEAD", "linear")  # of every loop whose speed is co
 ROUNDS = 8
 
 
-def kept(folder: Path, stage: str, views: int, store: Store) -> tuple[Assembled, RunLabels, float]:
+def kept(
+    folder: Path, stage: str, views: int, store: FeatureStore
+) -> tuple[Assembled, RunLabels, float]:
     """The program's loop on kept maps, and the seconds that it took to make them."""
     run, images, _, _ = prepared("squeezenet1_1", folder, "bf16")
     recipe = msgspec.structs.replace(run.recipe, frozen=stage, cache=views, seed=0, head=HEAD)
     torch.manual_seed(0)
-    squares = torch.randint(0, 256, images.squares.shape, dtype=torch.uint8)
+    squares = torch.randint(0, 256, images.pixels.shape, dtype=torch.uint8)
     run, images = (
         type(run)(folder, recipe, run.labels, run.samples, ""),
         type(images)(images.samples, squares, images.targets, images.views, images.read),
@@ -58,7 +60,7 @@ def kept(folder: Path, stage: str, views: int, store: Store) -> tuple[Assembled,
     made = assemble(run, images, DEVICE, fresh=True)
     made.loop.use_precision("bf16")
     began = time.perf_counter()
-    made.loop.keep_maps(made.card, store, _say, lambda: False)
+    made.loop.cache_features(made.card, store, _say, lambda: False)
     seconds = time.perf_counter() - began
     assert made.loop.kept is not None
     return made, run.labels, seconds
@@ -94,7 +96,7 @@ def whole(labels: RunLabels, batch: int, tuned: bool) -> Iterator[int]:
 
 def measure_speed(folder: Path, views: int) -> bool:
     """Steps on kept maps in turn with both bare loops."""
-    made, labels, seconds = kept(folder, "fire6", views, Store(folder / "maps"))
+    made, labels, seconds = kept(folder, "fire6", views, FeatureStore(folder / "maps"))
     batch = made.loop.recipe.batch
     loops = {
         "kept": ours(made),
@@ -131,10 +133,10 @@ def measure_speed(folder: Path, views: int) -> bool:
 
 def measure_share(folder: Path, views: int) -> bool:
     """Three depths from one beginning, and each on its own."""
-    together, alone = Store(folder / "together"), 0.0
+    together, alone = FeatureStore(folder / "together"), 0.0
     shared = [kept(folder, f"fire{n}", views, together)[2] for n in (4, 5, 6)]
     for n in (4, 5, 6):
-        alone += kept(folder, f"fire{n}", views, Store(folder / f"alone{n}"))[2]
+        alone += kept(folder, f"fire{n}", views, FeatureStore(folder / f"alone{n}"))[2]
     print(
         f"maps of fire4, fire5, fire6 one after the other: {sum(shared):.1f} s "
         f"({', '.join(f'{s:.1f}' for s in shared)}); each from the images: {alone:.1f} s, "

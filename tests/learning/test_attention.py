@@ -19,14 +19,14 @@ from workbench.domain.reports import Finished, Note, Paused
 from workbench.domain.requests import Describe, Explain, Picture
 from workbench.domain.runs import WEIGHTS_FILE, RunLabels
 from workbench.learning.methods import METHODS, Batch, Setup
-from workbench.learning.networks.attention import Watch, attention, map_layer, masked
+from workbench.learning.networks.attention import OutputCapture, attention, map_layer, masked
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, explainable_layers
 from workbench.learning.optimizers import PATIENCE, AdamWThenSGD
 from workbench.learning.penalties.base import watching
 from workbench.learning.protocol.reporting import ControlRequest
 from workbench.learning.serving.explain import describe, explain
-from workbench.learning.serving.loaded import WarmNetworks
+from workbench.learning.serving.loaded import NetworkCache
 
 OPTIONS = {"at-cnn": {"channels": 3, "weight": 0.5}}
 
@@ -182,7 +182,7 @@ def test_two_phases_go_on_bit_for_bit(tmp_path: Path, chances: int) -> None:
 def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
     options = {"at-cnn": {"channels": 5}} | ({"parts": {"parts": 2}} if head == "parts" else {})
     run = save_run(tmp_path / "run", head=head, method="at-cnn", options=options)
-    loaded = WarmNetworks(choose_device()).get(str(run))
+    loaded = NetworkCache(choose_device()).get(str(run))
     said = describe(Describe(run=str(run)), loaded)
     parts = ("part 1", "part 2") if head == "parts" else ()
     assert said.masks == ("attention", *parts, "windows")
@@ -199,7 +199,7 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
     assert found["attention"][0].max() == 1
     network = loaded.network
     layer = map_layer(network, loaded.card.layers)
-    with Watch(network, layer) as watch, torch.no_grad():
+    with OutputCapture(network, layer) as watch, torch.no_grad():
         loaded.scorer(torch.zeros(1, 48, 48, 3, dtype=torch.uint8))
     assert watch.output.shape[2:] == found["attention"][0].shape
     with pytest.raises(ValueRefused, match="attention"):

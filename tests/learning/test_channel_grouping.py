@@ -22,7 +22,7 @@ from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties.base import HEAD_INPUT
 from workbench.learning.penalties.channel_grouping import ChannelGrouping, distance, diversity
 from workbench.learning.serving.explain import explain
-from workbench.learning.serving.loaded import WarmNetworks
+from workbench.learning.serving.loaded import NetworkCache
 
 LABELS = RunLabels(CATEGORY)
 NOTHING = Batch(torch.zeros(3, 3, 32, 32), torch.zeros(3), torch.zeros(3))
@@ -148,7 +148,7 @@ def test_parts_of_a_run_with_it_can_be_looked_at(tmp_path: Path) -> None:
     recipe = {"head": "parts", "penalty": "channel-grouping", "epochs": 1, "options": options}
     folder = make_run(tmp_path / "run", **recipe)
     assert isinstance(train(folder)[-1], Finished)
-    loaded = WarmNetworks(choose_device()).get(str(folder))
+    loaded = NetworkCache(choose_device()).get(str(folder))
     assert {"part 1", "part 2"} <= set(loaded.masks)
     picture = Picture(str(tmp_path / "run-images" / "000.png"))
     heat = explain(Explain(run=str(folder), pictures=(picture,), layer="part 2"), loaded).maps[0]

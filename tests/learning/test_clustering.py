@@ -13,13 +13,13 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE, Sample, encode_samples
 from workbench.learning.clustering.deep_cluster import (
+    centroid_confidence,
     distances,
     k_means,
     lloyd,
     means,
     moved,
     repaired,
-    sureness,
     uniform_rows,
     whitened,
 )
@@ -109,7 +109,9 @@ def test_a_point_between_two_centroids_is_unsure():
     centroids = np.array([[0.0, 0.0], [4.0, 0.0]])
     points = np.array([[0.0, 0.0], [2.0, 0.0], [3.0, 0.0]])
     labels = np.array([0, 0, 1])
-    np.testing.assert_allclose(sureness(points, centroids, labels), [1.0, 0.0, 2 / 3], rtol=1e-6)
+    np.testing.assert_allclose(
+        centroid_confidence(points, centroids, labels), [1.0, 0.0, 2 / 3], rtol=1e-6
+    )
 
 
 def test_every_cluster_is_shown_equally_often():
@@ -209,7 +211,7 @@ class Said:
             self._control.ask(ControlRequest.STOP)
 
 
-def errand(tmp_path, samples, name, said=None, control=None, **order):
+def folder_request(tmp_path, samples, name, said=None, control=None, **order):
     folder = tmp_path / f"order-{name}"
     place = tmp_path / name
     for made in (folder, place):
@@ -232,7 +234,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path, pictures, method,
     monkeypatch.setattr("workbench.learning.clustering.training.REPORT_SECONDS", 0.0)
     monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
     said = Said()
-    whole = ClusterTraining(errand(tmp_path, pictures, "one", said, method=method))
+    whole = ClusterTraining(folder_request(tmp_path, pictures, "one", said, method=method))
     before = {k: v.clone() for k, v in whole.setup.body.state_dict().items()}
     whole.run()
     assert isinstance(said.reports[-1], Clustered)
@@ -248,9 +250,9 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path, pictures, method,
     control = Control()
     stopping = Said(control, rounds=1)
     with pytest.raises(RequestInterrupted):
-        cluster(errand(tmp_path, pictures, "two", stopping, control, method=method))
+        cluster(folder_request(tmp_path, pictures, "two", stopping, control, method=method))
     assert (tmp_path / "two" / CHECKPOINT_FILE).is_file()
-    again = ClusterTraining(errand(tmp_path, pictures, "two", method=method))
+    again = ClusterTraining(folder_request(tmp_path, pictures, "two", method=method))
     again.run()
     resumed = again.setup.body.state_dict()
     assert all(torch.equal(after[key], resumed[key]) for key in after)
@@ -261,7 +263,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path, pictures, method,
 
 def test_more_groups_than_images_are_refused_in_a_sentence(tmp_path, pictures):
     with pytest.raises(KnownError, match="29 images cannot make 30 groups"):
-        ClusterTraining(errand(tmp_path, pictures, "many", clusters=30))
+        ClusterTraining(folder_request(tmp_path, pictures, "many", clusters=30))
 
 
 # what a project keeps

@@ -9,7 +9,7 @@ import torch
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList, RunLabels
-from workbench.learning.methods import METHODS, Batch, Beginning, Setup
+from workbench.learning.methods import METHODS, Batch, InitialState, Setup
 from workbench.learning.methods.cnn_rnn import Decoder, SequenceNetwork
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, card_of
@@ -43,7 +43,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 def test_labels_are_said_the_most_frequent_first() -> None:
     network, recipe = made()
     method = METHODS.find("cnn-rnn")(Setup(recipe, LABELS, None, network))
-    method.begin(Beginning(network, lambda: [BATCH], choose_device()))
+    method.begin(InitialState(network, lambda: [BATCH], choose_device()))
     assert network.decoder.rank.tolist() == [1, 2, 0]  # c is on all three images
     assert network.decoder.order(MARKS).tolist() == [[2, 0, 3], [2, 1, 3], [2, 3, 3]]
 

@@ -201,7 +201,7 @@ ORDER = RelatednessRequest(domains=(), side=SIDE, networks=1, steps=80, batch=16
 def test_a_target_of_toys_is_closer_to_toys_than_to_textures(with_views):
     target, near, far = toys("t", range(8, 12), 6), toys("toys", range(4), 6), textures("waves", 24)
     if not with_views:
-        near = DomainImages(near.name, near.squares, near.classes, ("",) * len(near.views))
+        near = DomainImages(near.name, near.pixels, near.classes, ("",) * len(near.views))
     found = compare([target, far, near], ORDER, lambda done, total: False)
     assert found.views is with_views
     first, second = found.sources

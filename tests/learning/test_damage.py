@@ -10,7 +10,7 @@ import torch
 from tests.fixtures.damage import assert_refused, damaged, flipped, refusal, without_seal
 from tests.fixtures.run_folders import Chances, make_run, train
 from tests.fixtures.tiny_runs import save_run
-from tests.learning.test_features import errand, pictures  # noqa: F401
+from tests.learning.test_features import folder_request, pictures  # noqa: F401
 from workbench.app.training.starts import check_run_weights, put_start
 from workbench.app.training.training import load_predictions
 from workbench.domain.errors import KnownError
@@ -133,7 +133,7 @@ def test_damaged_start_weights_are_refused(tmp_path, name):
 
 @pytest.fixture
 def index(tmp_path, pictures):  # noqa: F811
-    write_features(errand(tmp_path, pictures[:5], []))
+    write_features(folder_request(tmp_path, pictures[:5], []))
     return tmp_path / "features" / "own"
 
 
@@ -182,7 +182,7 @@ def test_an_index_without_digests_is_used_and_has_some_when_it_grew(tmp_path, in
     old = {"backbone": "simpleconv3", "dimensions": rows.shape[1], "image_size": 48}
     (index / CARD_FILE).write_bytes(msgspec.json.encode(old))
     np.testing.assert_array_equal(read(tmp_path).rows, rows)
-    write_features(errand(tmp_path, pictures[:1], []))
+    write_features(folder_request(tmp_path, pictures[:1], []))
     card = msgspec.json.decode((index / CARD_FILE).read_bytes(), type=FeatureCard)
     assert (card.rows, len(card.rows_digest), len(card.keys_digest)) == (6, 64, 64)
     np.testing.assert_array_equal(read(tmp_path).rows[:5], rows)

@@ -26,7 +26,7 @@ def loaded(samples: list[Sample], folder: Path, cache: DecodedImageCache | None)
     images = load_images(samples, SIDE, folder, lambda _: None, lambda: False, cache)
     assert images is not None
     assert images.read.all()
-    return images.squares
+    return images.pixels
 
 
 def test_the_second_time_nothing_is_decoded(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_squares_used_longest_ago_go_first(tmp_path: Path) -> None:
     samples = [sample(tmp_path, at) for at in range(4)]
     generous = DecodedImageCache(tmp_path / "kept")
     for at, one in enumerate(samples):
-        generous.keep(one, torch.full((SIDE, SIDE, 3), at, dtype=torch.uint8))
+        generous.store(one, torch.full((SIDE, SIDE, 3), at, dtype=torch.uint8))
         path = generous._path(one, SIDE)
         assert path is not None
         os.utime(path, (at, at))

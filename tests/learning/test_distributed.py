@@ -18,7 +18,7 @@ from tests.fixtures.run_folders import make_run, reports_of, train
 from workbench.app.learner import child_environment
 from workbench.domain.reports import Epoch, Finished, Started
 from workbench.domain.runs import CHECKPOINT_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
-from workbench.learning.loop.distributed import Team
+from workbench.learning.loop.distributed import ProcessGroup
 
 PARTS = (("train", 90), ("validation", 30), ("test", 60))
 RECIPE = {"epochs": 12, "batch": 12, "learning_rate": 0.1}
@@ -44,13 +44,13 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 
 def test_rows_are_shared_out_and_nobody_is_left_without() -> None:
     rows = np.arange(7)
-    shares = [Team(rank, 3).share(rows).tolist() for rank in range(3)]
+    shares = [ProcessGroup(rank, 3).shard(rows).tolist() for rank in range(3)]
     assert sorted(row for share in shares for row in share) == rows.tolist()
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
-    assert Team(2, 3).share(rows[:1]).tolist() == [0]
-    assert Team().share(rows) is not None
-    assert Team().agree(True)
-    assert Team().total([1.0, 2.0]) == [1.0, 2.0]
+    assert ProcessGroup(2, 3).shard(rows[:1]).tolist() == [0]
+    assert ProcessGroup().shard(rows) is not None
+    assert ProcessGroup().any(True)
+    assert ProcessGroup().sum([1.0, 2.0]) == [1.0, 2.0]
 
 
 def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:

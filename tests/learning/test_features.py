@@ -17,7 +17,7 @@ from workbench.domain.features import (
     feature_key,
 )
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
-from workbench.learning.images.pixels import load_square, normalised
+from workbench.learning.images.pixels import decode_image, normalised
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 from workbench.learning.protocol.reporting import Control, ControlRequest
@@ -39,7 +39,7 @@ def pictures(tmp_path):
     return samples
 
 
-def errand(tmp_path, samples, said, control=None, batch=2):
+def folder_request(tmp_path, samples, said, control=None, batch=2):
     folder = tmp_path / "order"
     folder.mkdir(exist_ok=True)
     start = StartRequest(start="none", backbone="simpleconv3")
@@ -58,7 +58,7 @@ def errand(tmp_path, samples, said, control=None, batch=2):
 
 def test_features_are_pooled_scaled_to_unit_length_and_known_by_their_images(tmp_path, pictures):
     said = []
-    write_features(errand(tmp_path, pictures, said))
+    write_features(folder_request(tmp_path, pictures, said))
     assert (said[-1].rows, said[-1].unread) == (5, 1)
     assert "broken.png" in said[-2].text
     index = FeatureIndexes(tmp_path).read("own")
@@ -68,7 +68,7 @@ def test_features_are_pooled_scaled_to_unit_length_and_known_by_their_images(tmp
     body, _ = build_body("simpleconv3")
     body.eval()
     squares = torch.stack(
-        [load_square(tmp_path / f"{i}.png", s.rect, 48) for i, s in enumerate(pictures[:5])]
+        [decode_image(tmp_path / f"{i}.png", s.rect, 48) for i, s in enumerate(pictures[:5])]
     )
     with torch.no_grad():
         planes = normalised(squares.permute(0, 3, 1, 2), *backbone("simpleconv3").normalisation)
@@ -79,13 +79,13 @@ def test_features_are_pooled_scaled_to_unit_length_and_known_by_their_images(tmp
 
 
 def test_more_images_are_added_behind_what_a_crash_left_whole(tmp_path, pictures):
-    write_features(errand(tmp_path, pictures[:3], []))
+    write_features(folder_request(tmp_path, pictures[:3], []))
     indexes = FeatureIndexes(tmp_path)
     before = np.array(indexes.read("own").rows)
     place = indexes.place("own")
     with (place / ROWS_FILE).open("ab") as file:
         file.write(b"\x00" * 7)  # a row that was being written, without its key
-    write_features(errand(tmp_path, pictures[3:5], []))
+    write_features(folder_request(tmp_path, pictures[3:5], []))
     after = indexes.read("own")
     assert len(after.keys) == 5
     np.testing.assert_array_equal(after.rows[:3], before)
@@ -98,14 +98,16 @@ def test_more_images_are_added_behind_what_a_crash_left_whole(tmp_path, pictures
 def test_what_was_computed_before_a_stop_stays(tmp_path, pictures, monkeypatch):
     monkeypatch.setattr("workbench.learning.questions.features.REPORT_SECONDS", 0.0)
     with pytest.raises(RequestInterrupted):
-        write_features(errand(tmp_path, pictures, [], Chances(ControlRequest.STOP, 3), batch=1))
+        write_features(
+            folder_request(tmp_path, pictures, [], Chances(ControlRequest.STOP, 3), batch=1)
+        )
     assert 1 <= len(FeatureIndexes(tmp_path).read("own").keys) < 5
 
 
 def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
     monkeypatch.setattr("workbench.learning.questions.features.REPORT_SECONDS", 0.0)
     said = []
-    write_features(errand(tmp_path, pictures[:4], said))
+    write_features(folder_request(tmp_path, pictures[:4], said))
     steps = [report for report in said if hasattr(report, "eta")]
     assert [report.done for report in steps] == [1, 2, 3, 4]
     assert all(report.total == 4 and report.eta >= 0 for report in steps)
@@ -113,7 +115,7 @@ def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
 
 
 def test_an_order_whose_weights_are_gone_is_refused_in_a_sentence(tmp_path, pictures):
-    made = errand(tmp_path, pictures, [])
+    made = folder_request(tmp_path, pictures, [])
     start = StartRequest(start="file", backbone="resnet18", weights=str(tmp_path / "gone.pth"))
     order = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"))
     (made.folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))

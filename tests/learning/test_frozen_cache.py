@@ -14,7 +14,7 @@ from tests.fixtures.run_folders import Chances, make_run, train
 from tests.learning.test_training import assert_equal_weights
 from workbench.domain.reports import Epoch, Finished, Note, Paused, Report
 from workbench.domain.runs import PREDICTIONS_FILE
-from workbench.learning.frozen_cache.store import MAPS_FILE, META_FILE, Store
+from workbench.learning.frozen_cache.store import MAPS_FILE, META_FILE, FeatureStore
 from workbench.learning.protocol.reporting import ControlRequest
 
 RECIPE = {
@@ -159,7 +159,7 @@ def test_damaged_maps_are_made_again(tmp_path: Path, folder: Path, damage: str) 
 
 
 def test_the_least_recently_used_go_first_and_nothing_unfinished_stays(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store", limit=5000)
+    store = FeatureStore(tmp_path / "store", limit=5000)
     rows = torch.ones(10, 100, dtype=torch.float16)
     for key in ("aa", "bb"):
         assert store.room_for(2000)

@@ -10,7 +10,7 @@ from torch import nn
 from workbench.domain.errors import ValueRefused
 from workbench.learning.heads import HEADS, ClassHead, JointHead, find_head
 from workbench.learning.heads.parts import Parts, cluster, peaks
-from workbench.learning.heads.second_order import signed_root, unit
+from workbench.learning.heads.second_order import signed_sqrt, unit
 
 SMALL = {
     "linear": {},
@@ -70,7 +70,7 @@ def test_nothing_to_see_gives_numbers_and_finite_slopes(name: str) -> None:
 
 def test_signed_root_is_a_root_with_a_sign_and_smooth_at_nothing() -> None:
     x = torch.tensor([-4.0, -0.25, 0.0, 0.25, 9.0], dtype=torch.float64, requires_grad=True)
-    root = signed_root(x)
+    root = signed_sqrt(x)
     np.testing.assert_allclose(root.detach(), [-2, -0.5, 0, 0.5, 3], atol=2e-5)
     root.sum().backward()
     assert x.grad[2].item() == pytest.approx(1 / np.sqrt(1e-5))

@@ -131,7 +131,7 @@ def test_stages_that_a_body_of_maps_has_not_can_be_frozen_with_the_rest() -> Non
     ("backbone", "name"),
     [
         *(("simpleconv3", name) for name in OPTIONS),
-        ("mobilenet_v2", "bilinear"),  # narrowed first
+        ("mobilenet_v2", "bilinear"),  # with fewer channels
         ("lenet5", "compact-bilinear"),
     ],
 )

@@ -15,7 +15,7 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.learning.evaluation.transferability import frozen_accuracy
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.probe import pooled
-from workbench.learning.questions.layers import StageWatch, _accuracies
+from workbench.learning.questions.layers import StageFeatures, _accuracies
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -25,7 +25,7 @@ def test_every_stage_of_every_backbone_gives_a_vector(name: str) -> None:
     body, features = build_body(name)
     body.eval()
     inputs = torch.randn(2, 3, max(64, known.least), max(64, known.least))
-    found = StageWatch(body, known)(inputs)
+    found = StageFeatures(body, known)(inputs)
     assert tuple(found) == known.stage_names
     assert all(given.shape[0] == 2 and given.ndim == 2 for given in found.values())
     assert found[known.stage_names[-1]].shape[1] == features
@@ -40,7 +40,7 @@ def test_a_stage_gives_what_the_next_one_is_given() -> None:
     body, _ = build_body("squeezenet1_1")
     body.eval()
     inputs = torch.randn(2, 3, 64, 64)
-    found = StageWatch(body, BACKBONES["squeezenet1_1"])(inputs)
+    found = StageFeatures(body, BACKBONES["squeezenet1_1"])(inputs)
     row = body.get_submodule("features")
     assert isinstance(row, nn.Sequential)
     # conv1, ReLU and pooling; fire2; fire3 and pooling
@@ -54,7 +54,7 @@ def test_maps_before_full_layers_are_pooled_and_not_flattened() -> None:
     torch.manual_seed(0)
     body, _ = build_body("alexnet")
     body.eval()
-    found = StageWatch(body, BACKBONES["alexnet"])(torch.randn(1, 3, 96, 96))
+    found = StageFeatures(body, BACKBONES["alexnet"])(torch.randn(1, 3, 96, 96))
     assert [found[stage].shape[1] for stage in ("conv5", "fc6", "fc7")] == [256, 4096, 4096]
     assert found["fc6"].min() == 0  # behind its ReLU
 

@@ -12,7 +12,7 @@ from workbench.domain.runs import RunLabels
 from workbench.learning.methods import METHODS
 from workbench.learning.methods.co_tuning import direct, reverse
 from workbench.learning.methods.multi_tune import TwoBodies
-from workbench.learning.methods.spot_tune import SpotBody
+from workbench.learning.methods.spot_tune import SpotTuneBody
 from workbench.learning.methods.stochastic_norm import StochasticNorm2d
 from workbench.learning.networks.models import build_network
 from workbench.learning.networks.probe import linear_probe
@@ -132,12 +132,12 @@ def test_under_a_head_of_maps_cells_keep_their_differences() -> None:
     torch.testing.assert_close(joined, torch.cat((expected, expected), dim=1))
 
 
-def spots() -> SpotBody:
+def spots() -> SpotTuneBody:
     torch.manual_seed(0)
     network = build_network("simpleconv3", RunLabels(CATEGORY))
     wrapped = METHODS["spottune"].wrap(network, "simpleconv3", {"heat": 5.0, "policy_rate": 1.0})
     body = wrapped.body
-    assert isinstance(body, SpotBody)
+    assert isinstance(body, SpotTuneBody)
     return body.eval()
 
 

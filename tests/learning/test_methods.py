@@ -17,7 +17,7 @@ from workbench.domain.reports import Epoch, Finished, Paused
 from workbench.domain.runs import PREDICTIONS_FILE, START_FILE, WEIGHTS_FILE, RunLabels
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.evaluation.trained import load_model
-from workbench.learning.images.pixels import load_square, working_side
+from workbench.learning.images.pixels import decode_image, working_side
 from workbench.learning.methods import METHODS
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, weights_of
@@ -72,7 +72,7 @@ def test_it_trains_goes_on_exactly_and_comes_back(
     network, card = load_model(whole)
     samples = read_run_folder(whole).samples
     side = working_side(card.image_size, card.test_resize)
-    squares = torch.stack([load_square(Path(sample.path), None, side) for sample in samples])
+    squares = torch.stack([decode_image(Path(sample.path), None, side) for sample in samples])
     scores = Scorer(network, card, choose_device())(squares).numpy()
     with np.load(whole / PREDICTIONS_FILE, allow_pickle=False) as arrays:
         np.testing.assert_allclose(scores, arrays["scores"], atol=1e-4)

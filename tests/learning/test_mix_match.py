@@ -17,9 +17,9 @@ from workbench.learning.heads import ClassHead
 from workbench.learning.images.data import load_images
 from workbench.learning.loop.assembly import assemble
 from workbench.learning.loop.batches import Batches
-from workbench.learning.loop.distributed import Team
+from workbench.learning.loop.distributed import ProcessGroup
 from workbench.learning.methods import Batch, Setup, Unlabelled
-from workbench.learning.methods.mix_match import MixMatch, blended, shares, sharpened
+from workbench.learning.methods.mix_match import MixMatch, blend, mix_shares, sharpen
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import Network, build_network
 from workbench.learning.penalties import find_penalties
@@ -73,7 +73,7 @@ def by_hand(network: Network, batch: Batch, seed: int, labels: RunLabels) -> tup
     flipped, (looks, count) = batch.unlabelled.flipped.numpy(), u.shape[:2]
     torch.manual_seed(seed)
     partner = torch.randperm((1 + looks) * count).numpy()
-    share = shares((1 + looks) * count, 0.75).double().numpy()
+    share = mix_shares((1 + looks) * count, 0.75).double().numpy()
     inputs = np.concatenate([x, u.reshape(-1, *x.shape[1:])])
     mixed = inputs * share[:, None, None, None]
     mixed = mixed + inputs[partner] * (1 - share[:, None, None, None])
@@ -87,24 +87,24 @@ def by_hand(network: Network, batch: Batch, seed: int, labels: RunLabels) -> tup
         classes = len(names.labels)
         block = slice(start, start + classes)
         start += classes
-        said = softmax(guesses[:, :, block])
+        predicted = softmax(guesses[:, :, block])
         for k in range(looks):
             for b in range(count):
                 if flipped[k, b]:
-                    said[k, b] = said[k, b][list(names.mirror)]
-        q = said.mean(axis=0) ** 2  # T = 1/2
+                    predicted[k, b] = predicted[k, b][list(names.mirror)]
+        q = predicted.mean(axis=0) ** 2  # T = 1/2
         q = q / q.sum(axis=1, keepdims=True)
         wanted = [0.9 * np.eye(classes)[t] + 0.1 / classes if t >= 0 else 0 * q[0] for t in truth]
         for k in range(looks):
             wanted += [q[b][list(names.mirror)] if flipped[k, b] else q[b] for b in range(count)]
         p = np.array(wanted)
-        sure = np.concatenate([truth >= 0, np.ones(looks * count, dtype=bool)])
-        sure = sure & sure[partner]
+        labelled = np.concatenate([truth >= 0, np.ones(looks * count, dtype=bool)])
+        labelled = labelled & labelled[partner]
         p = p * share[:, None] + p[partner] * (1 - share[:, None])
         log = np.log(softmax(scores[:, block]))
         crossed = -(p[:count] * log[:count]).sum(axis=1)
         squared = np.square(p[count:] - np.exp(log[count:])).mean(axis=1)
-        terms.append(((crossed * sure[:count]).mean(), (squared * sure[count:]).mean()))
+        terms.append(((crossed * labelled[:count]).mean(), (squared * labelled[count:]).mean()))
     weights = (1.0, 0.5)
     return tuple(
         sum(weight * term[at] for weight, term in zip(weights, terms, strict=False))
@@ -134,19 +134,19 @@ def test_sharpening_lowers_entropy_and_leaves_a_sum_of_one() -> None:
     p = torch.tensor([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], [1 / 3] * 3], dtype=torch.float64)
     expected = np.array([[0.25, 0.09, 0.04], [1, 0, 0], [1, 1, 1]])
     np.testing.assert_allclose(
-        sharpened(p, 0.5), expected / expected.sum(axis=1, keepdims=True), rtol=1e-12
+        sharpen(p, 0.5), expected / expected.sum(axis=1, keepdims=True), rtol=1e-12
     )
-    torch.testing.assert_close(sharpened(p, 1.0), p)
+    torch.testing.assert_close(sharpen(p, 1.0), p)
 
 
 def test_a_blend_is_more_its_own_than_its_partners() -> None:
     torch.manual_seed(0)
-    share = shares(4000, 0.75)
+    share = mix_shares(4000, 0.75)
     assert share.min() >= 0.5
     drawn = np.random.default_rng(0).beta(0.75, 0.75, 200_000)
     assert share.mean().item() == pytest.approx(np.maximum(drawn, 1 - drawn).mean(), abs=0.01)
     values = torch.arange(6.0).view(3, 2)
-    mixed = blended(values, torch.tensor([2, 1, 0]), torch.tensor([0.75, 0.6, 1.0]))
+    mixed = blend(values, torch.tensor([2, 1, 0]), torch.tensor([0.75, 0.6, 1.0]))
     np.testing.assert_allclose(mixed, [[1.0, 2.0], [2.0, 3.0], [4.0, 5.0]], rtol=1e-6)
 
 
@@ -170,7 +170,7 @@ def test_penalties_watch_what_is_learned_from_and_not_the_guessing() -> None:
     assert features.requires_grad
 
 
-def batches_of(folder: Path, team: Team | None = None) -> Batches:
+def batches_of(folder: Path, team: ProcessGroup | None = None) -> Batches:
     run = read_run_folder(folder)
     images = load_images(run.samples, 32, folder, lambda report: None, lambda: False)
     assert images is not None
@@ -191,7 +191,7 @@ def test_a_batch_brings_as_many_unlabelled_images_in_looks_of_their_own(tmp_path
         assert batch.unlabelled is not None
         assert batch.unlabelled.images.shape == (2, 8, 3, 32, 32)
         assert not torch.equal(batch.unlabelled.images[0], batch.unlabelled.images[1])
-    shown = made._with_unlabelled(made.showing(2), 2)
+    shown = made._with_unlabelled(made.plan(2), 2)
     np.add.at(seen, shown.rows[24:48], 1)
     assert set(seen[made.unlabelled]) == {3, 4}  # 24 of seven
     np.testing.assert_array_equal(shown.rows[24:48], shown.rows[48:])
@@ -200,7 +200,7 @@ def test_a_batch_brings_as_many_unlabelled_images_in_looks_of_their_own(tmp_path
     assert later[0].unlabelled is not None
     assert torch.equal(later[0].unlabelled.images, steps[2].unlabelled.images)
     assert later[0].progress == steps[2].progress
-    halves = [batches_of(folder, Team(rank, 2)) for rank in range(2)]
+    halves = [batches_of(folder, ProcessGroup(rank, 2)) for rank in range(2)]
     first, second = (next(half.of_epoch(2, 0, None)) for half in halves)
     assert torch.equal(steps[0].unlabelled.images[:, 0::2], first.unlabelled.images)
     assert torch.equal(steps[0].unlabelled.flipped[:, 1::2], second.unlabelled.flipped)

@@ -5,7 +5,7 @@ import torch
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList, ModelCard, RunLabels
-from workbench.learning.images.answers import Answers
+from workbench.learning.images.label_tensors import LabelTensors
 from workbench.learning.methods import Batch, Setup
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.models import Network, build_network, probabilities
@@ -62,7 +62,7 @@ def test_a_mixed_image_counts_for_both_its_marks() -> None:
 
 
 def test_a_mirrored_image_carries_the_mirrored_labels() -> None:
-    given = Answers(torch.tensor([0, 1]), torch.tensor([-1, -1]), torch.from_numpy(MARKS))
+    given = LabelTensors(torch.tensor([0, 1]), torch.tensor([-1, -1]), torch.from_numpy(MARKS))
     seen = given.mirrored(torch.tensor([True, False]), TAGS)
     assert seen.marks is not None
     assert seen.marks.tolist() == [[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]

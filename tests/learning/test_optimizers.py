@@ -137,15 +137,15 @@ def test_the_average_follows_the_weights_and_is_shown_only_within_its_block() ->
     for step in range(16):
         with torch.no_grad():
             weight += step
-        average.look(step)
+        average.update(step)
         if step % 4 == 0:
             keep = min(1 - 1 / 20, (1 + step) / (10 + step)) ** 4
             expected = keep * expected + (1 - keep) * weight.detach()
     last = weight.detach().clone()
-    with average.shown():
+    with average.applied():
         torch.testing.assert_close(weight.detach(), expected)
     assert torch.equal(weight, last)
     nothing = Average(network, 0.0, 40)
     nothing.look(0)
-    with nothing.shown():
+    with nothing.applied():
         assert torch.equal(weight, last)

@@ -13,7 +13,7 @@ from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
 from workbench.learning.loop.batches import mixed
 from workbench.learning.loop.loop import backward
-from workbench.learning.methods import Batch, Beginning, Setup
+from workbench.learning.methods import Batch, InitialState, Setup
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import Network, build_network
@@ -151,7 +151,7 @@ def test_delta_weighs_channels_by_what_their_loss_costs(
     network.eval()
     batch = batch_of(24)
     penalty = made("delta", network, importance=how, temperature=2.0)
-    penalty.begin(Beginning(network, lambda: [batch], choose_device()))
+    penalty.begin(InitialState(network, lambda: [batch], choose_device()))
     weights = penalty.extra.get_buffer("body/bn2").numpy()
     assert weights.sum() == pytest.approx(1, abs=1e-5)
     source, head = penalty.source, penalty._head

@@ -14,8 +14,8 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.runs import ModelCard, RunLabels
 from workbench.learning.images.pixels import (
+    decode_image,
     kept_part,
-    load_square,
     network_input,
     normalised,
     seen_part,
@@ -53,7 +53,7 @@ def test_moderate_shapes_are_kept_whole_and_long_ones_lose_their_ends() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(400, 300), (90, 300), (64, 64), (20, 30)])
 def test_a_photo_becomes_a_square_of_what_is_kept(tmp_path: Path, width: int, height: int) -> None:
-    square = load_square(gradient(tmp_path / "a.png", width, height), None, 64)
+    square = decode_image(gradient(tmp_path / "a.png", width, height), None, 64)
     assert square.shape == (64, 64, 3)
     assert square.dtype == torch.uint8
     kept = kept_part(width, height)
@@ -66,7 +66,7 @@ def test_a_photo_becomes_a_square_of_what_is_kept(tmp_path: Path, width: int, he
 
 def test_a_crop_is_cut_from_the_full_size_photo(tmp_path: Path) -> None:
     path = gradient(tmp_path / "a.png", 800, 400)
-    square = load_square(path, Rect(400, 100, 600, 300), 32)
+    square = decode_image(path, Rect(400, 100, 600, 300), 32)
     assert square[0, 0, 0].item() == pytest.approx(128, abs=6)
     assert square[-1, -1, 0].item() == pytest.approx(190, abs=6)
     assert square[0, 0, 1].item() == pytest.approx(64, abs=6)
@@ -94,4 +94,4 @@ def test_normalising_leaves_its_input_alone() -> None:
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     with pytest.raises(KnownError, match=r"broken\.jpg"):
-        load_square(tmp_path / "broken.jpg", None, 32)
+        decode_image(tmp_path / "broken.jpg", None, 32)

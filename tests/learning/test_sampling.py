@@ -15,10 +15,10 @@ from workbench.domain.recipes import complete, partial_recipe
 from workbench.domain.reports import Epoch, Finished, Note, Paused
 from workbench.domain.runs import SAMPLES_FILE, decode_samples
 from workbench.learning.images.data import load_images
-from workbench.learning.images.sampling import epoch_rows, quotas, showings
+from workbench.learning.images.sampling import class_quotas, epoch_rows, repeat_counts
 from workbench.learning.loop.assembly import assemble
 from workbench.learning.loop.batches import Batches
-from workbench.learning.loop.distributed import Team
+from workbench.learning.loop.distributed import ProcessGroup
 from workbench.learning.networks.device import choose_device
 from workbench.learning.protocol.folders import read_run_folder
 from workbench.learning.protocol.reporting import ControlRequest
@@ -76,14 +76,14 @@ def test_images_without_a_label_stay_as_they_are() -> None:
 
 def test_quotas_add_up_and_are_even_over_offsets() -> None:
     sizes = np.array([7, 2, 1, 1])
-    drawn = np.array([quotas(sizes, 0.0, offset) for offset in np.linspace(0, 1, 100, False)])
+    drawn = np.array([class_quotas(sizes, 0.0, offset) for offset in np.linspace(0, 1, 100, False)])
     assert (drawn.sum(axis=1) == 11).all()
     np.testing.assert_allclose(drawn.mean(axis=0), 11 / 4, atol=0.02)
-    np.testing.assert_array_equal(quotas(sizes, 1.0, 0.3), sizes)
+    np.testing.assert_array_equal(class_quotas(sizes, 1.0, 0.3), sizes)
 
 
 def test_showings_count_what_stood_before() -> None:
-    np.testing.assert_array_equal(showings(np.array([5, 2, 5, 5, 9, 2])), [0, 0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(repeat_counts(np.array([5, 2, 5, 5, 9, 2])), [0, 0, 1, 2, 0, 1])
 
 
 def uneven_run(folder: Path, **recipe: object) -> Path:
@@ -108,11 +108,11 @@ def batches_of(folder: Path) -> Batches:
 @pytest.mark.parametrize("cache", [0, 3])
 def test_what_comes_again_looks_different(tmp_path: Path, cache: int) -> None:
     made = batches_of(uneven_run(tmp_path / "run", sampling="balanced", cache=cache))
-    shown = made.showing(2)
+    shown = made.plan(2)
     rare = int(shown.rows[made.images.targets.numpy()[shown.rows] == 2][0])
     places = np.flatnonzero(shown.rows == rare)
     assert len(places) == 3  # six of the class's two images
-    boxes = {tuple(shown.views.boxes[shown.looks[place]].tolist()) for place in places}
+    boxes = {tuple(shown.views.boxes[shown.view_rows[place]].tolist()) for place in places}
     assert len(boxes) == 3
     if cache:
         assert set(shown.turns[places]) == {1, 2, 3}
@@ -126,7 +126,7 @@ def test_processes_share_out_what_one_alone_would_show(tmp_path: Path) -> None:
     whole = list(alone.of_epoch(1, 0, None))
     shared = []
     for rank in range(2):
-        alone.team = Team(rank, 2)
+        alone.group = ProcessGroup(rank, 2)
         shared.append(list(alone.of_epoch(1, 0, None)))
     for one, first, second in zip(whole, *shared, strict=True):
         assert torch.equal(one.images[0::2], first.images)

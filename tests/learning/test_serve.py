@@ -35,7 +35,7 @@ from workbench.domain.requests import (
 from workbench.learning.images.data import load_images
 from workbench.learning.images.pixels import kept_part
 from workbench.learning.networks.device import choose_device
-from workbench.learning.serving.loaded import MOST_NETWORKS, WarmNetworks
+from workbench.learning.serving.loaded import MAX_NETWORKS, NetworkCache
 
 
 def ask_all(*lines: bytes) -> list[AnswerLine]:
@@ -132,18 +132,18 @@ def test_scores_are_those_a_training_would_have_kept(
     from workbench.domain.runs import Sample
     from workbench.learning.serving.serve import score
 
-    loaded = WarmNetworks(choose_device()).get(str(run))
+    loaded = NetworkCache(choose_device()).get(str(run))
     request = Score(run=str(run), pictures=pictures(images), batch=2)
     rows = [row for answer in score(request, loaded) for row in answer.scores]
     samples = [Sample(image=0, hash="", path=str(path)) for path in images]
     kept = load_images(samples, 48, tmp_path, lambda _: None, lambda: False)
     assert kept is not None
-    np.testing.assert_allclose(rows, loaded.scorer(kept.squares).numpy(), atol=1e-6)
+    np.testing.assert_allclose(rows, loaded.scorer(kept.pixels).numpy(), atol=1e-6)
 
 
 def test_networks_stay_warm_within_bounds_and_follow_their_file(tmp_path: Path) -> None:
-    networks = WarmNetworks(choose_device())
-    runs = [str(save_run(tmp_path / f"run{i}")) for i in range(MOST_NETWORKS + 1)]
+    networks = NetworkCache(choose_device())
+    runs = [str(save_run(tmp_path / f"run{i}")) for i in range(MAX_NETWORKS + 1)]
     first = networks.get(runs[0])
     assert networks.get(runs[0]) is first
     for run in runs[1:]:
@@ -162,7 +162,7 @@ def test_the_map_covers_what_the_network_saw(tmp_path: Path) -> None:
 
     run = save_run(tmp_path / "run", test_resize=60)
     (wide,) = draw_images(tmp_path, 1, size=(200, 90))
-    loaded = WarmNetworks(choose_device()).get(str(run))
+    loaded = NetworkCache(choose_device()).get(str(run))
     heat = explain(Explain(run=str(run), pictures=(Picture(str(wide)),)), loaded).maps[0]
     assert heat is not None
     kept = kept_part(200, 90)
@@ -179,11 +179,11 @@ def test_an_onnx_file_says_how_to_feed_it(
 
     import onnxruntime
 
-    from workbench.learning.images.pixels import load_square
+    from workbench.learning.images.pixels import decode_image
     from workbench.learning.serving.export import export
 
     joint = save_run(tmp_path / "joint", joint=True, test_mirror=False)
-    loaded = WarmNetworks(choose_device()).get(str(joint))
+    loaded = NetworkCache(choose_device()).get(str(joint))
     path = tmp_path / "net.onnx"
     request = Export(run=str(joint), path=str(path), pictures=pictures(images[:3]))
     with pytest.warns(FutureWarning, match="LeafSpec"):  # the exporter's own
@@ -195,7 +195,7 @@ def test_an_onnx_file_says_how_to_feed_it(
     assert json.loads(known["labels"]) == ["boat", "car", "plane"]
     assert json.loads(known["view_labels"]) == ["left", "right"]
     size, mean, std = int(known["image_size"]), *(json.loads(known[k]) for k in ("mean", "std"))
-    square = load_square(images[0], None, int(known["resize"])).numpy()
+    square = decode_image(images[0], None, int(known["resize"])).numpy()
     fed = ((square / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
     assert fed.shape == (1, 3, size, size)
     scores, views = session.run(None, {"images": fed})

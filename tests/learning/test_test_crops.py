@@ -17,7 +17,7 @@ from workbench.domain.reports import Epoch
 from workbench.domain.runs import ModelCard, RunLabels
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.evaluation.trained import read_card
-from workbench.learning.images.pixels import looks
+from workbench.learning.images.pixels import scoring_crops
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, card_of
 from workbench.learning.serving.export import properties
@@ -65,14 +65,18 @@ def test_ten_crop_is_the_mean_over_crops_and_their_mirror_images(crops: str, cor
 
 def test_looks_are_counted_and_the_quick_ones_leave_corners_and_mirror_out() -> None:
     cards = [card(test_crops=c) for c in ("centre", "centre+whole", "five", "five+whole")]
-    counts = {c.test_crops: (len(looks(40, c)), len(looks(40, c, True))) for c in cards}
+    counts = {
+        c.test_crops: (len(scoring_crops(40, c)), len(scoring_crops(40, c, True))) for c in cards
+    }
     assert counts == {
         "centre": (1, 1),
         "centre+whole": (2, 2),
         "five": (5, 1),
         "five+whole": (6, 2),
     }
-    assert len(looks(32, card(test_crops="five+whole"))) == 1  # there is nothing more to see
+    assert (
+        len(scoring_crops(32, card(test_crops="five+whole"))) == 1
+    )  # there is nothing more to see
     quick = Scorer(network(), card(test_crops="five"), choose_device())(SQUARES, quick=True)
     np.testing.assert_allclose(quick[1], told(SQUARES[1].numpy()[4:36, 4:36]), atol=1e-5)
 

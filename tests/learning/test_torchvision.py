@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workbench.learning.networks.tv import compiled_operators_load
+from workbench.learning.networks.tv import load_compiled_operators
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +47,6 @@ def test_operators_are_declared_where_the_compiled_part_does_not_load():
 
 
 def test_what_is_no_library_does_not_load(tmp_path):
-    assert not compiled_operators_load(tmp_path)
+    assert not load_compiled_operators(tmp_path)
     (tmp_path / "_C.so").write_bytes(b"no library")
-    assert not compiled_operators_load(tmp_path)
+    assert not load_compiled_operators(tmp_path)

@@ -23,7 +23,7 @@ from workbench.domain.runs import (
 )
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.evaluation.trained import load_model
-from workbench.learning.images.pixels import load_square, working_side
+from workbench.learning.images.pixels import decode_image, working_side
 from workbench.learning.protocol.reporting import ControlRequest
 
 SQUEEZED = {"backbone": "squeezenet1_1", "learning_rate": 0.002, "rotation": 0.0, "epochs": 2}
@@ -71,7 +71,7 @@ def test_the_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
     assert card.labels.view is not None
     samples = decode_samples((folder / SAMPLES_FILE).read_bytes())
     side = working_side(card.image_size, card.test_resize)
-    squares = torch.stack([load_square(Path(sample.path), None, side) for sample in samples])
+    squares = torch.stack([decode_image(Path(sample.path), None, side) for sample in samples])
     from workbench.learning.networks.device import choose_device
 
     scores = Scorer(network, card, choose_device())(squares).numpy()
@@ -159,8 +159,8 @@ def test_flips_swap_left_and_right(tmp_path: Path) -> None:
     images = load_images(run.samples, 32, folder, lambda report: None, lambda: False)
     assert images is not None
     made = assemble(run, images, choose_device(), fresh=True).loop.batches
-    shown = made.showing(1)
-    flips = torch.from_numpy(shown.views.flips[shown.looks])
+    shown = made.plan(1)
+    flips = torch.from_numpy(shown.views.flips[shown.view_rows])
     known = images.views[torch.from_numpy(shown.rows)]
     seen = list(made.of_epoch(1, 0, None))
     expected = torch.where(flips, torch.tensor([0, 2, 1])[known], known)

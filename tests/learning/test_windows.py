@@ -30,7 +30,7 @@ from workbench.learning.serving.explain import (
     window_heat,
     windows_of,
 )
-from workbench.learning.serving.loaded import WarmNetworks
+from workbench.learning.serving.loaded import NetworkCache
 from workbench.vision.overlays import framed
 from workbench.vision.reading import read_rgb
 
@@ -105,7 +105,7 @@ def test_an_answer_holds_the_highest_scores_and_the_strongest_window(
     tmp_path: Path, joint: bool
 ) -> None:
     run = save_run(tmp_path / "run", joint=joint)
-    loaded = WarmNetworks(choose_device()).get(str(run))
+    loaded = NetworkCache(choose_device()).get(str(run))
     assert describe(Describe(run=str(run)), loaded).masks[-1] == WINDOWS
     paths = draw_images(tmp_path / "images", 2)
     gone = tmp_path / "gone.jpg"
@@ -162,7 +162,7 @@ class _Bright(torch.nn.Module):
 
 def test_the_map_is_highest_where_the_object_is(tmp_path: Path) -> None:
     run = save_run(tmp_path / "run")
-    loaded = WarmNetworks(choose_device()).get(str(run))
+    loaded = NetworkCache(choose_device()).get(str(run))
     loaded = type(loaded)(_Bright(), loaded.card, loaded.device, 0)  # the card's labels stay
     pixels = np.zeros((120, 160, 3), np.uint8)
     pixels[70:110, 110:150] = 255
@@ -187,7 +187,7 @@ def test_the_map_is_highest_where_the_object_is(tmp_path: Path) -> None:
 def test_the_strongest_window_is_framed_in_a_saved_picture(
     run: Path, images: Sequence[Path], tmp_path: Path
 ) -> None:
-    loaded = WarmNetworks(choose_device()).get(str(run))
+    loaded = NetworkCache(choose_device()).get(str(run))
     asked = Explain(run=str(run), pictures=(Picture(str(images[0])),), layer=WINDOWS)
     heat = explain(asked, loaded).maps[0]
     photo = read_rgb(images[0])

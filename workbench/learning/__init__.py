@@ -1,7 +1,7 @@
-"""Transfer learning, a program of its own: the only home of torch; nobody imports it.
+"""Transfer learning, run as a separate program: the only package that imports torch.
 
-No other package may load torch, onnxruntime and what comes with them. What they read from the
-environment when they are loaded is therefore set here, before any module that loads them.
+No other package may import torch or onnxruntime. Environment variables that these libraries read on
+import are set here, before any module imports them.
 """
 
 import os

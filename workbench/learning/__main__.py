@@ -1,5 +1,5 @@
-"""The learning program: `python -m workbench.learning RUN_FOLDER [--controlled] [--trial]`, or
-`--serve` to answer requests for explanations and predictions."""
+"""Command line of the learning program: `python -m workbench.learning RUN_FOLDER [--controlled]
+[--trial]`, or `--serve` to answer requests for explanations and predictions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ FOLDER_REQUESTS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, try or serve; 0 when that ended well (also paused or stopped), 1 when it failed."""
+    """Run a training, a trial, a folder request or the server. Return 0 on success (also when
+    paused or stopped) and 1 on failure."""
     parser = argparse.ArgumentParser(prog="workbench.learning", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, metavar="RUN_FOLDER")
     parser.add_argument(
@@ -66,13 +67,13 @@ def _train(folder: Path, controlled: bool, trial: bool) -> int:
     from workbench.learning.protocol.reporting import Control, Reporter
 
     control = Control()
-    control.obey_signals()
+    control.handle_signals()
     if controlled:
         control.listen()
-    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
-    known = folder.is_dir() and not trial and leads
-    reporter = Reporter(folder if known else None, stdout=leads)
-    control.on_wait = reporter.say_waiting
+    is_main = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+    known = folder.is_dir() and not trial and is_main
+    reporter = Reporter(folder if known else None, stdout=is_main)
+    control.on_wait = reporter.report_waiting
     try:
         if trial:
             from workbench.learning.loop.trial import try_run

@@ -1,4 +1,4 @@
-"""Optimizers, learning-rate schedules as functions of progress, and averaged weights."""
+"""Optimizers, learning-rate schedules and weight averaging."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ PATIENCE = 2  # epochs without a rise after which accuracy has stopped rising
 
 
 class AdamWThenSGD(Optimizer):
-    """Steps of AdamW until `watch` has seen the accuracy stop rising; then the network goes back to
-    its best weights and SGD goes on, for good (AT-CNN, with Adam). `param_groups` have
-    the rates of SGD, of which AdamW takes a share."""
+    """AdamW until the accuracy stops rising (see `watch`), then SGD from the best weights (AT-CNN,
+    which uses Adam). `param_groups` hold SGD's learning rates; AdamW uses a fixed share of them."""
 
     def __init__(
         self, groups: list[dict[str, Any]], lr: float, momentum: float, fused: bool
@@ -42,7 +41,7 @@ class AdamWThenSGD(Optimizer):
 
     @property
     def active(self) -> Optimizer:
-        """The one whose steps are taken now."""
+        """The optimizer in use."""
         return self._sgd if self.switched else self._adamw
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -53,7 +52,7 @@ class AdamWThenSGD(Optimizer):
 
     @torch.no_grad()
     def watch(self, accuracy: float, network: nn.Module) -> bool:
-        """Take note of the accuracy after an epoch; True where this is the moment of the switch."""
+        """Record the accuracy after an epoch; True when switching to SGD."""
         if self.switched:
             return False
         if accuracy > self._best:
@@ -68,7 +67,7 @@ class AdamWThenSGD(Optimizer):
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """Both optimisers, and how far the watch has come."""
+        """States of both optimizers and of the switch."""
         return {
             "adamw": self._adamw.state_dict(),
             "sgd": self._sgd.state_dict(),
@@ -79,7 +78,7 @@ class AdamWThenSGD(Optimizer):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go back to what `state_dict` gave."""
+        """Restore the result of `state_dict`."""
         self._adamw.load_state_dict(state_dict["adamw"])
         self._sgd.load_state_dict(state_dict["sgd"])
         self.switched = bool(state_dict["switched"])
@@ -97,8 +96,8 @@ Rates = list[tuple[nn.Module, float]]  # modules and what the learning rate is m
 
 
 def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimizer:
-    """Every module at its factor times the recipe's rate, a parameter of two at that of the first;
-    no decay of biases and norms."""
+    """Build the optimizer. Each module learns at rate × factor; a shared parameter uses its first
+    module's factor; biases and norms get no weight decay."""
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
     taken: set[int] = set()
     for module, factor in rates:
@@ -123,7 +122,8 @@ def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimi
 
 
 def stage_rates(body: nn.Module, recipe: Recipe) -> Rates:
-    """A backbone's modules with the factors that the recipe's stages have, 1 for the rest."""
+    """Modules of a backbone with the learning-rate factors of the recipe's stages, 1 for the
+    rest."""
     known = dict(body.named_modules())
     rates: Rates = [
         (known[name], recipe.stages[stage.name].rate)
@@ -135,7 +135,7 @@ def stage_rates(body: nn.Module, recipe: Recipe) -> Rates:
 
 
 def rate_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """What the learning rate is multiplied with at a step counted from 0 over the whole run."""
+    """Learning-rate factor at a step, counted from 0 over the whole run."""
     total = max(1, recipe.epochs * steps_per_epoch)
     if recipe.schedule == "constant":
         return 1.0
@@ -150,21 +150,21 @@ def rate_factor(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
 
 
 def _between(start: float, end: float, share: float) -> float:
-    """Half a cosine from `start` to `end`."""
+    """Cosine interpolation from `start` to `end`."""
     return end + (start - end) * (1 + math.cos(math.pi * min(1.0, share))) / 2
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """Give every group `rate` times its own factor."""
+    """Set the learning rate of every group to `rate` × its factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
 
 
 def freeze(body: nn.Module, modules: tuple[str, ...]) -> list[nn.Module]:
-    """Stop the parameters of a body's `modules` (name prefixes) from learning; those are left out
-    that the body has not, since it ends in maps.
+    """Freeze the parameters of a body's `modules` (name prefixes); missing modules are skipped,
+    since map-based bodies lack the last ones.
 
-    Gives the modules, whose normalisation and dropout must stay in evaluation mode.
+    Returns the frozen modules, whose normalisation and dropout must stay in evaluation mode.
     """
     known = dict(body.named_modules())
     frozen = [known[name] for name in modules if name in known]
@@ -173,31 +173,31 @@ def freeze(body: nn.Module, modules: tuple[str, ...]) -> list[nn.Module]:
     return frozen
 
 
-EVERY = 4  # steps between two looks at the weights; each then counts for as many
+UPDATE_INTERVAL = 4  # steps between two looks at the weights; each then counts for as many
 
 
 class Average:
-    """An exponential mean of what is learned, with a time constant of `share` of all steps (Polyak
-    averaging; Tarvainen and Valpola 2017, "Mean teachers"). The first looks weigh more, so that the
-    random beginning is soon forgotten. `share` 0: no average is kept."""
+    """Exponential moving average of the weights, with a time constant of `share` of all steps
+    (Polyak averaging; Tarvainen and Valpola 2017, "Mean teachers"). Early updates have more weight,
+    so the initial values fade quickly. `share` 0 disables it."""
 
     def __init__(self, network: Network, share: float, steps: int) -> None:
         learned = [p for p in network.parameters() if p.requires_grad]
-        counted = [b for b in network.buffers() if b.is_floating_point()]
-        self._live = [tensor.detach() for tensor in (*learned, *counted)] if share > 0 else []
+        statistics = [b for b in network.buffers() if b.is_floating_point()]
+        self._live = [tensor.detach() for tensor in (*learned, *statistics)] if share > 0 else []
         self._mean = [tensor.clone() for tensor in self._live]
         self._keep = max(0.0, 1 - 1 / max(1.0, share * steps))
 
-    def look(self, step: int) -> None:
-        """Take in the weights after a step, counted from 0 over the whole run."""
-        if not self._live or step % EVERY:
+    def update(self, step: int) -> None:
+        """Update the average after a step, counted from 0 over the whole run."""
+        if not self._live or step % UPDATE_INTERVAL:
             return
-        keep = min(self._keep, (1 + step) / (10 + step)) ** EVERY
+        keep = min(self._keep, (1 + step) / (10 + step)) ** UPDATE_INTERVAL
         torch._foreach_lerp_(self._mean, self._live, 1 - keep)
 
     @contextmanager
-    def shown(self) -> Generator[None, None, None]:
-        """Within the block the network holds the average; nothing may be learned meanwhile."""
+    def applied(self) -> Generator[None, None, None]:
+        """Swap the average into the network inside the block; do not train meanwhile."""
         self._swap()
         try:
             yield

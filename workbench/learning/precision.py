@@ -1,4 +1,4 @@
-"""Number format and threads of a training: what a timed step shows to be faster."""
+"""Choose number format and CPU threads of a training."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from workbench.learning.networks.device import Device, synchronise
 from workbench.learning.networks.models import Network
 
 GAIN = 0.9  # bf16 must take less than this share of the time of fp32 to be chosen
-TRIED = 8  # images of a timed step on a CPU
+CPU_TRIAL_BATCH = 8  # images of a timed step on a CPU
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(device: Device, precision: str) -> torch.autocast:
-    """The context in which forward passes of `precision` ("fp32", "bf16", "fp16") run."""
+    """Autocast context for "fp32", "bf16" or "fp16"."""
     enabled = precision != "fp32"
     return torch.autocast(device.kind, DTYPES[precision] if enabled else None, enabled=enabled)
 
@@ -29,7 +29,7 @@ def autocast(device: Device, precision: str) -> torch.autocast:
 def choose_precision(
     recipe: Recipe, device: Device, network: Network, method: Method, warn: Callable[[str], None]
 ) -> str:
-    """The recipe's precision, or for "auto" the faster of fp32 and bf16 on this device."""
+    """The recipe's precision; for "auto", the faster of fp32 and bf16 in timed steps."""
     if recipe.precision == "fp16" and device.kind != "cuda":
         warn("fp16 needs a CUDA device; this training runs in fp32.")
         return "fp32"
@@ -39,8 +39,8 @@ def choose_precision(
         return "fp32"
     if device.kind == "cuda" and not torch.cuda.is_bf16_supported():
         return "fp32"
-    count = recipe.batch if device.kind == "cuda" else min(recipe.batch, TRIED)
-    batch = grey_batch(count, recipe.image_size, device, method.looks)
+    count = recipe.batch if device.kind == "cuda" else min(recipe.batch, CPU_TRIAL_BATCH)
+    batch = constant_batch(count, recipe.image_size, device, method.augmentations)
     tried = copy.deepcopy(network)
     times: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for _ in range(4):  # in turn, so that what else the machine does slows both
@@ -50,21 +50,21 @@ def choose_precision(
 
 
 def choose_threads(recipe: Recipe) -> int:
-    """How many CPU threads to train with: one for a network so small that sharing its work costs
-    more than it saves, else all. A rule, not a measurement: runs of one recipe stay the same."""
+    """Number of CPU threads: one for tiny networks, where parallelism costs more than it saves,
+    else all. Not measured, so that runs of one recipe are reproducible."""
     return 1 if backbone(recipe.backbone).tiny else torch.get_num_threads()
 
 
-def grey_batch(count: int, size: int, device: Device, looks: int) -> Batch:
-    """A batch of grey images with labels 0, and so many looks at as many unlabelled ones: what a
-    step costs does not depend on what they show."""
+def constant_batch(count: int, size: int, device: Device, augmentations: int) -> Batch:
+    """Batch of constant images with labels 0, and as many unlabelled ones in `looks` augmentations,
+    for timing."""
     images = torch.full((count, 3, size, size), 0.1, device=device.torch)
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.zeros(count, dtype=torch.int64, device=device.torch)
     unlabelled = None
-    if looks:
-        flipped = torch.zeros(looks, count, dtype=torch.bool, device=device.torch)
-        unlabelled = Unlabelled(torch.stack([images] * looks), flipped)
+    if augmentations:
+        flipped = torch.zeros(augmentations, count, dtype=torch.bool, device=device.torch)
+        unlabelled = Unlabelled(torch.stack([images] * augmentations), flipped)
     return Batch(images, labels, labels, unlabelled=unlabelled)
 
 
@@ -80,7 +80,7 @@ def _step_seconds(
 def backward_of(
     network: Network, method: Method, batch: Batch, device: Device, precision: str
 ) -> Tensor:
-    """One forward and backward pass; the gradients stay in the network."""
+    """Run one forward and backward pass; gradients stay in the network."""
     network.zero_grad(set_to_none=True)
     with autocast(device, precision):
         loss, _ = method.loss(network, batch)

@@ -1,4 +1,4 @@
-"""The program's errands, as `python -m workbench.learning --assess FOLDER`, `--relate FOLDER` …"""
+"""Folder requests, such as `python -m workbench.learning --assess FOLDER`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from workbench.learning.protocol.reporting import Control, Reporter
 
 
 def run_folder_request(name: str, folder: Path) -> int:
-    """Carry out the request in a folder, one of FOLDER_REQUESTS; 0 when that went well, else 1.
+    """Run the request in a folder, one of FOLDER_REQUESTS; return 0 on success, else 1.
 
-    A request on stdin, its end or a signal stops the work, which then ends with Stopped.
+    A request on stdin, its end or a signal stops the work, which then reports Stopped.
     """
     control = Control()
-    control.obey_signals()
+    control.handle_signals()
     control.listen()
     reporter = Reporter(None)
     try:
         _work(name)(FolderRequest(folder, reporter, control))
     except RequestInterrupted:
-        control.met.set()
+        control.handled.set()
         reporter(Stopped(epoch=0))
     except Exception as error:
         reporter(broken(error))

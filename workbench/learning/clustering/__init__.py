@@ -1,4 +1,4 @@
-"""Ways to cluster images without labels, by name; each is a class in a file of its own."""
+"""Registry of clustering methods; each method is a class in its own file."""
 
 from workbench.learning.clustering.base import CLUSTERING_METHODS, ClusteringMethod, ClusteringSetup
 

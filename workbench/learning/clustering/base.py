@@ -1,4 +1,4 @@
-"""What every way to cluster is given, what it offers, and the registry of them."""
+"""Base class, setup and registry of clustering methods."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ClusterAssignment:
-    """The cluster of each image and the confidence in it, in [0, 1]."""
+    """Cluster of each image, and its confidence in [0, 1]."""
 
     labels: Rows
     confidence: NDArray[np.float32]
@@ -42,7 +42,7 @@ class ClusterAssignment:
 
 @dataclass(frozen=True)
 class InputFormat:
-    """Side of the square images that a body takes, and how they are normalised."""
+    """Side of the square input images, and their normalisation."""
 
     size: int
     mean: tuple[float, float, float]
@@ -51,9 +51,12 @@ class InputFormat:
 
 @dataclass(frozen=True)
 class ClusteringSetup:
-    """A body, N × 3 × H × W -> D pooled features, with the names of its frozen modules, and the N
-    readable images (`rows` of `images`) it learns from. `stop_if_asked` raises RequestInterrupted
-    when the work shall stop."""
+    """Everything a clustering method needs.
+
+    `body` maps N × 3 × H × W images to pooled features of width D; `frozen` names its frozen
+    modules. The method learns from `rows`, the N readable rows of `images`. `raise_if_interrupted`
+    raises RequestInterrupted when the request is cancelled.
+    """
 
     request: ClusterRequest
     body: nn.Module
@@ -62,20 +65,21 @@ class ClusteringSetup:
     images: Images
     rows: Rows
     device: Device
-    stop_if_asked: Callable[[], None]
+    raise_if_interrupted: Callable[[], None]
     views: dict[int, Views] = field(default_factory=dict)  # of the last round
 
     def train(self) -> None:
-        """Put the body into training mode, except its frozen modules, whose statistics stay."""
+        """Put the body into training mode; frozen modules stay in evaluation mode."""
         self.body.train()
         for name in self.frozen:
             self.body.get_submodule(name).eval()
 
     def inputs(self, at: Rows, round: int | None) -> Tensor:
-        """Readable images `at`, normalised, with the augmentations of a round; None: without."""
+        """Normalised images at positions `at` of `rows`, augmented for `round`, or not augmented if
+        it is None."""
         rows = self.rows[at]
         if round is None:
-            chosen = self.images.squares[torch.from_numpy(rows)]
+            chosen = self.images.pixels[torch.from_numpy(rows)]
             planes = chosen.permute(0, 3, 1, 2).to(self.device.torch)
             return normalised(planes, self.input_format.mean, self.input_format.std)
         if round not in self.views:
@@ -84,35 +88,36 @@ class ClusteringSetup:
         augment = Augmenter(
             self._augmentation(), self.input_format.mean, self.input_format.std, self.device.torch
         )
-        return augment(self.images.squares, rows, self.views[round])
+        return augment(self.images.pixels, rows, self.views[round])
 
     def _augmentation(self) -> Recipe:
-        """A recipe's augmentations, with tighter crops."""
+        """Recipe with the default augmentations and tighter crops."""
         size, seed = self.input_format.size, self.request.seed
         return Recipe(target="", image_size=size, seed=seed, crop_scale=0.4, contrast=0.2)
 
     def features(self, images: Tensor) -> Tensor:
-        """N × D."""
+        """Pooled features, N × D."""
         return pooled(self.body(images))
 
     @torch.no_grad()
     def all_features(self) -> Iterator[Tensor]:
-        """Features of all readable images without augmentation, in order, batch by batch."""
+        """Yield the features of all readable images in order, without augmentation, batch by
+        batch."""
         self.body.eval()
         for start in range(0, len(self.rows), FEATURE_BATCH):
-            self.stop_if_asked()
+            self.raise_if_interrupted()
             at = np.arange(start, min(len(self.rows), start + FEATURE_BATCH))
             yield self.features(self.inputs(at, None)).float()
 
     def width(self) -> int:
-        """D."""
+        """Feature width D."""
         with torch.no_grad():
             self.body.eval()
             return int(self.features(self.inputs(np.arange(1), None)).shape[1])
 
 
 def input_format_of(start: StartRequest) -> InputFormat:
-    """The input format of a start's network. Raises KnownError for a run without a network."""
+    """Input format of the start's network. Raises KnownError for a run without a network."""
     if start.run:
         card = read_card(Path(start.run))
         return InputFormat(card.image_size, card.mean, card.std)
@@ -121,8 +126,8 @@ def input_format_of(start: StartRequest) -> InputFormat:
 
 
 def load_start_body(request: ClusterRequest, device: Device) -> tuple[nn.Module, tuple[str, ...]]:
-    """The body that a request starts from, and the names of its frozen modules. Raises KnownError
-    or ValueRefused for an unreadable start or an unknown stage."""
+    """Load the body that a request starts from; return it with the names of its frozen modules.
+    Raises KnownError for an unreadable start and ValueRefused for an unknown stage."""
     start = request.start
     if start.run:
         body = load_model(Path(start.run), str(device.torch))[0].body
@@ -139,9 +144,12 @@ def load_start_body(request: ClusterRequest, device: Device) -> tuple[nn.Module,
 
 
 class ClusteringMethod(ABC):
-    """One way to learn clusters. A subclass has a file of its own in this package, its `spec` in
-    `domain.clusters`, and `@CLUSTERING_METHODS.register`. Checkpoints hold `modules` and the states
-    of `optimizers`."""
+    """Base class of clustering methods.
+
+    A subclass lives in its own file in this package, takes its `spec` from `domain.clusters` and is
+    registered with `@CLUSTERING_METHODS.register`. Checkpoints hold `modules` and the states of
+    `optimizers`.
+    """
 
     spec: ClassVar[ClusteringSpec]
 
@@ -152,18 +160,18 @@ class ClusteringMethod(ABC):
 
     @abstractmethod
     def start_round(self, round: int) -> Rows:
-        """Prepare a pass over the images and return its rows in order; a row may come twice."""
+        """Prepare a pass over the images and return its rows in order; rows may repeat."""
 
     @abstractmethod
     def loss(self, rows: Rows, round: int) -> Tensor:
-        """The loss of one batch, a scalar."""
+        """Loss of one batch, a scalar."""
 
     @abstractmethod
     def assignment(self) -> ClusterAssignment:
-        """The clusters of all images by the network as it is."""
+        """Cluster all images with the current network."""
 
     def note(self) -> str:
-        """A few words on how the round goes, or ""."""
+        """Short progress note for the round, or ""."""
         return ""
 
 

@@ -1,4 +1,4 @@
-"""DeepCluster: k-means on the network's whitened features gives labels, which it then learns."""
+"""DeepCluster: learn from pseudo-labels that k-means finds on whitened features."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ ITERATIONS = 60
 STARTS = 3  # of which the one with the smallest inertia counts
 BLOCK = 8192  # points whose distances are held at once
 PERTURBATION = 1e-3  # of a centroid that is split, relative to the spread of the points
-PER_COMPONENT = 25  # images for each whitened component: with fewer it is noise that is whitened
-MOST_COMPONENTS = 256
+IMAGES_PER_COMPONENT = (
+    25  # images for each whitened component: with fewer it is noise that is whitened
+)
+MAX_COMPONENTS = 256
 
 Points = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -40,15 +42,16 @@ class KMeans:
 
 
 def whitened(features: NDArray[np.floating], components: int = 0) -> Points:
-    """n × d features -> n × c: principal components of unit variance, then rows of unit length.
+    """Reduce n × d features to n × c principal components of unit variance, with rows of unit
+    length.
 
-    As DeepCluster prepares them (Caron, Bojanowski, Joulin, Douze 2018, "Deep Clustering for
-    Unsupervised Learning of Visual Features", section 4: 256 components). With few images as many
-    components as their number can tell from noise; `components` asks for another number.
+    Follows Caron, Bojanowski, Joulin and Douze 2018, "Deep Clustering for Unsupervised Learning of
+    Visual Features", section 4 (256 components). With few images, c is limited to one component per
+    25 images; `components` overrides it.
     """
     x = np.asarray(features, np.float64)
     x = x - x.mean(axis=0)
-    wanted = components or min(MOST_COMPONENTS, max(2, len(x) // PER_COMPONENT))
+    wanted = components or min(MAX_COMPONENTS, max(2, len(x) // IMAGES_PER_COMPONENT))
     left, singular, _ = np.linalg.svd(x, full_matrices=False)
     rank = int((singular > 1e-7 * max(singular[0], 1e-30)).sum())
     scores = left[:, : max(1, min(wanted, rank))] * np.sqrt(len(x))
@@ -57,8 +60,8 @@ def whitened(features: NDArray[np.floating], components: int = 0) -> Points:
 
 
 def k_means(points: Points, k: int, seed: int, starts: int = STARTS) -> KMeans:
-    """The best of several k-means from k-means++ starts (Arthur and Vassilvitskii 2007). Raises
-    ValueError for fewer points than clusters."""
+    """Best of several k-means runs with k-means++ initialisation (Arthur and Vassilvitskii 2007).
+    Raises ValueError for fewer points than clusters."""
     if len(points) < k:
         raise ValueError(f"{len(points)} points and {k} clusters")
     found = [lloyd(points, _plus_plus(points, k, draw), draw) for draw in _draws(seed, starts)]
@@ -70,7 +73,8 @@ def _draws(seed: int, count: int) -> list[np.random.Generator]:
 
 
 def lloyd(points: Points, centroids: Points, draw: np.random.Generator) -> KMeans:
-    """Lloyd's iterations from given centroids, empty clusters repaired after every assignment."""
+    """Run Lloyd's algorithm from given centroids, repairing empty clusters after every
+    assignment."""
     labels = np.full(len(points), -1)
     for _ in range(ITERATIONS):
         new = repaired(points, centroids, _nearest(points, centroids), draw)
@@ -83,7 +87,7 @@ def lloyd(points: Points, centroids: Points, draw: np.random.Generator) -> KMean
 
 
 def means(points: Points, labels: Labels, k: int) -> Points:
-    """k × d means of the points of each cluster; no cluster may be empty."""
+    """k × d cluster means. No cluster may be empty."""
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(k))
     sums = np.add.reduceat(points[order], starts, axis=0)
@@ -94,9 +98,12 @@ def means(points: Points, labels: Labels, k: int) -> Points:
 def repaired(
     points: Points, centroids: Points, labels: Labels, draw: np.random.Generator
 ) -> Labels:
-    """Labels of which every cluster has some: where one is empty, the centroid of another, drawn at
-    random, is taken over with a small random perturbation, and the points of that one go to the
-    nearer of the two (Caron et al. 2018, section 3, "Avoiding trivial solutions")."""
+    """Reassign points until no cluster is empty.
+
+    An empty cluster copies the centroid of a random non-empty one with a small perturbation; the
+    points of that cluster go to the nearer of the two (Caron et al. 2018, section 3, "Avoiding
+    trivial solutions").
+    """
     labels, centroids = labels.copy(), centroids.copy()
     k = len(centroids)
     scale = PERTURBATION * float(points.std() + 1e-12)
@@ -118,7 +125,7 @@ def _nearest(points: Points, centroids: Points) -> Labels:
 
 
 def distances(points: Points, centroids: Points) -> Points:
-    """n × k squared distances."""
+    """Squared distances, n × k."""
     squares = np.square(centroids).sum(axis=1)
     found = np.empty((len(points), len(centroids)))
     for start in range(0, len(points), BLOCK):
@@ -129,7 +136,8 @@ def distances(points: Points, centroids: Points) -> Points:
 
 
 def _plus_plus(points: Points, k: int, draw: np.random.Generator) -> Points:
-    """k points, each drawn with a chance that grows with the squared distance to those before."""
+    """Draw k points as initial centroids, each with probability proportional to its squared
+    distance to the nearest centroid so far (k-means++)."""
     chosen = [int(draw.integers(len(points)))]
     near = np.square(points - points[chosen[0]]).sum(axis=1)
     for _ in range(1, k):
@@ -140,9 +148,9 @@ def _plus_plus(points: Points, k: int, draw: np.random.Generator) -> Points:
     return points[chosen].copy()
 
 
-def sureness(points: Points, centroids: Points, labels: Labels) -> NDArray[np.float32]:
-    """How much nearer each point is to its own centroid than to the next one, in [0, 1]: one minus
-    the ratio of the two distances (the simplified silhouette of Hruschka et al. 2004)."""
+def centroid_confidence(points: Points, centroids: Points, labels: Labels) -> NDArray[np.float32]:
+    """1 − (distance to the assigned centroid / distance to the next nearest), in [0, 1] (simplified
+    silhouette, Hruschka et al. 2004)."""
     far = np.sqrt(distances(points, centroids))
     own = far[np.arange(len(far)), labels]
     far[np.arange(len(far)), labels] = np.inf
@@ -157,9 +165,12 @@ HEAD_FACTOR = 10.0
 
 @CLUSTERING_METHODS.register
 class DeepCluster(ClusteringMethod):
-    """Caron, Bojanowski, Joulin, Douze 2018, "Deep Clustering for Unsupervised Learning of Visual
-    Features": in every round k-means clusters the whitened features, the classifier is replaced by
-    a new one, and the network learns the clusters as labels, images drawn uniformly over them."""
+    """DeepCluster (Caron, Bojanowski, Joulin and Douze 2018, "Deep Clustering for Unsupervised
+    Learning of Visual Features").
+
+    Each round clusters the whitened features with k-means, resets the classifier, and trains the
+    network on the clusters as labels, with images sampled uniformly over clusters.
+    """
 
     spec = DEEP_CLUSTER
 
@@ -183,7 +194,8 @@ class DeepCluster(ClusteringMethod):
         return points, k_means(points, self._k, 1000 * self.setup.request.seed + round)
 
     def start_round(self, round: int) -> Rows:
-        """Pseudo-labels from k-means, a new head, and as many rows as there are images."""
+        """Compute pseudo-labels with k-means, reset the head, and sample as many rows as there are
+        images."""
         _, found = self._clustered(round)
         if self._labels is not None:
             self._moved = float((moved(self._labels, found.labels, self._k)).mean())
@@ -199,25 +211,27 @@ class DeepCluster(ClusteringMethod):
         return uniform_rows(found.labels, self._k, draw)
 
     def loss(self, rows: Rows, round: int) -> Tensor:
-        """Cross-entropy of the pseudo-labels."""
+        """Cross-entropy with the pseudo-labels."""
         assert self._labels is not None
         features = self.setup.features(self.setup.inputs(rows, round))
         target = torch.from_numpy(self._labels[rows]).to(features.device)
         return F.cross_entropy(self._head(features.float()), target)
 
     def assignment(self) -> ClusterAssignment:
-        """One more k-means, on the features as they are now."""
+        """Cluster the current features with k-means."""
         points, last = self._clustered(self.setup.request.rounds)
-        return ClusterAssignment(last.labels, sureness(points, last.centroids, last.labels))
+        return ClusterAssignment(
+            last.labels, centroid_confidence(points, last.centroids, last.labels)
+        )
 
     def note(self) -> str:
-        """The share of images that changed their cluster."""
+        """Share of images that changed cluster."""
         return f"{self._moved:.0%} moved" if self._moved >= 0 else ""
 
 
 def uniform_rows(labels: Rows, k: int, draw: np.random.Generator) -> Rows:
-    """As many rows as there are labels, every cluster equally often (to one), in random order; of
-    small clusters rows come several times (Caron et al. 2018, "trivial parametrization")."""
+    """Sample len(labels) rows uniformly over clusters (counts differ by at most one), in random
+    order. Rows of small clusters repeat (Caron et al. 2018, "trivial parametrization")."""
     count = len(labels)
     each = -(-count // k)
     rows = []
@@ -229,7 +243,7 @@ def uniform_rows(labels: Rows, k: int, draw: np.random.Generator) -> Rows:
 
 
 def moved(before: Rows, after: Rows, k: int) -> np.ndarray:
-    """Which images left the cluster that most of their former one is in now."""
+    """True for images that left the majority of their previous cluster."""
     shared = np.zeros((k, k), np.int64)
     np.add.at(shared, (before, after), 1)
     return np.asarray(shared.argmax(axis=1)[before] != after)

@@ -1,4 +1,4 @@
-"""IIC: clusters with high mutual information between an image and its augmentation."""
+"""IIC: clusters that maximise the mutual information between an image and its augmentation."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from workbench.learning.clustering.base import (
 
 
 def joint_of(given: Tensor, changed: Tensor) -> Tensor:
-    """k × k joint probabilities of the clusters of n images and of their augmentations, from n × k
-    softmax outputs of each: the mean of the outer products, symmetrised.
+    """Joint cluster probabilities (k × k) of n images and their augmentations, from n × k softmax
+    outputs of each: the symmetrised mean of outer products.
 
-    Ji, Henriques, Vedaldi 2019, "Invariant Information Clustering for Unsupervised Image
+    Ji, Henriques and Vedaldi 2019, "Invariant Information Clustering for Unsupervised Image
     Classification and Segmentation", equation 3.
     """
     joint = given.T @ changed / len(given)
@@ -28,8 +28,11 @@ def joint_of(given: Tensor, changed: Tensor) -> Tensor:
 
 
 def mutual_information(joint: Tensor, entropy_weight: float = 1.0) -> Tensor:
-    """Σ P_cd (ln P_cd − w ln P_c − w ln P_d) of a k × k joint, in nats; w = 1 is the mutual
-    information itself (Ji et al. 2019, equation 3 with the weight of their supplement)."""
+    """Σ P_cd (ln P_cd − w ln P_c − w ln P_d) of a k × k joint distribution, in nats.
+
+    w = 1 gives the mutual information (Ji et al. 2019, equation 3, with the weight of their
+    supplement).
+    """
     p = joint.clamp(min=torch.finfo(joint.dtype).eps)
     rows, columns = p.sum(dim=1, keepdim=True), p.sum(dim=0, keepdim=True)
     return (p * (p.log() - entropy_weight * (rows.log() + columns.log()))).sum()
@@ -38,23 +41,26 @@ def mutual_information(joint: Tensor, entropy_weight: float = 1.0) -> Tensor:
 RATE = 1e-4
 HEAD_FACTOR = 10.0
 HEAD_COUNT = 5  # of each kind; the one with the most information gives the clusters
-OVER = 5  # times as many clusters in the auxiliary heads
-MOST_OVER = 256
+OVERCLUSTER_FACTOR = 5  # times as many clusters in the auxiliary heads
+MAX_OVERCLUSTERS = 256
 
 
 @CLUSTERING_METHODS.register
 class Iic(ClusteringMethod):
-    """Ji, Henriques, Vedaldi 2019, "Invariant Information Clustering for Unsupervised Image
-    Classification and Segmentation": maximise the mutual information of the clusters of an image
-    and of its augmentation. Auxiliary heads with more clusters learn on every batch too (in the
-    paper they take turns)."""
+    """IIC (Ji, Henriques and Vedaldi 2019, "Invariant Information Clustering for Unsupervised Image
+    Classification and Segmentation").
+
+    Maximises the mutual information between the clusters of an image and of its augmentation.
+    Auxiliary overclustering heads train on every batch too; the paper alternates between the two
+    kinds.
+    """
 
     spec = IIC
 
     def __init__(self, setup: ClusteringSetup) -> None:
         super().__init__(setup)
         k, width = setup.request.clusters, setup.width()
-        over = max(k + 1, min(MOST_OVER, OVER * k))
+        over = max(k + 1, min(MAX_OVERCLUSTERS, OVERCLUSTER_FACTOR * k))
         torch.manual_seed(setup.request.seed)
         self.modules = nn.ModuleDict(
             {
@@ -84,7 +90,7 @@ class Iic(ClusteringMethod):
         return [head(features).softmax(dim=1) for head in heads]
 
     def loss(self, rows: Rows, round: int) -> Tensor:
-        """Minus the mean information of all heads."""
+        """Negative mean mutual information over all heads."""
         both = torch.cat((self.setup.inputs(rows, None), self.setup.inputs(rows, round)))
         features = self.modules["scale"](self.setup.features(both).float())
         found: dict[str, list[Tensor]] = {"own": [], "over": []}
@@ -100,23 +106,23 @@ class Iic(ClusteringMethod):
 
     @torch.no_grad()
     def assignment(self) -> ClusterAssignment:
-        """The clusters of the head with the most mutual information."""
+        """Clusters of the head with the highest mutual information."""
         self.modules.eval()
         setup = self.setup
         given: list[list[Tensor]] = [[] for _ in range(HEAD_COUNT)]
         changed: list[list[Tensor]] = [[] for _ in range(HEAD_COUNT)]
         setup.body.eval()
         for start in range(0, len(setup.rows), setup.request.batch):
-            setup.stop_if_asked()
+            setup.raise_if_interrupted()
             rows = np.arange(start, min(len(setup.rows), start + setup.request.batch))
             for round, into in ((None, given), (setup.request.rounds, changed)):
                 for head, outputs in enumerate(self._outputs(setup.inputs(rows, round), "own")):
                     into[head].append(outputs.double().cpu())
         whole = [(torch.cat(a), torch.cat(b)) for a, b in zip(given, changed, strict=True)]
         best = max(whole, key=lambda pair: float(mutual_information(joint_of(*pair))))[0]
-        sure, labels = best.max(dim=1)
-        return ClusterAssignment(labels.numpy(), sure.float().numpy())
+        confidence, labels = best.max(dim=1)
+        return ClusterAssignment(labels.numpy(), confidence.float().numpy())
 
     def note(self) -> str:
-        """The information of the best head, and the most that is possible."""
+        """Mutual information of the best head and its upper bound."""
         return f"{self._bits:.2f} of {np.log2(self.setup.request.clusters):.2f} bits"

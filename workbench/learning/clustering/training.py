@@ -1,4 +1,4 @@
-"""Learn the clusters that a request folder asks for, with a checkpoint after every round."""
+"""Train a clustering from a request folder, with a checkpoint after every round."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REPORT_SECONDS = 0.25
 
 
 class ClusterTraining:
-    """A request from its first round, or from its checkpoint, to its clusters."""
+    """Run a clustering request, from the first round or from its checkpoint."""
 
     def __init__(self, folder_request: FolderRequest) -> None:
         self._folder_request = folder_request
@@ -50,7 +50,7 @@ class ClusterTraining:
         device = choose_device()
         body, frozen = load_start_body(self.request, device)
         input_format = input_format_of(self.request.start)
-        stop = folder_request.stop_if_asked
+        stop = folder_request.raise_if_interrupted
         self.setup = ClusteringSetup(
             self.request, body, frozen, input_format, self._images, rows, device, stop
         )
@@ -68,8 +68,8 @@ class ClusterTraining:
         return images
 
     def run(self) -> None:
-        """Learn, write the clusters and report Clustered. Raises RequestInterrupted when asked to
-        stop; the checkpoint then holds the last complete round."""
+        """Train, write the clusters and report Clustered. Raises RequestInterrupted on
+        cancellation; the checkpoint then holds the last complete round."""
         first = self._resume()
         self._began, self._first = time.monotonic(), first
         for round in range(first, self.request.rounds):
@@ -84,7 +84,7 @@ class ClusterTraining:
         self.setup.train()
         batches = _batches(rows, self.request.batch)
         for at, batch in enumerate(batches):
-            self._folder_request.stop_if_asked()
+            self._folder_request.raise_if_interrupted()
             for optimizer in self.method.optimizers.values():
                 optimizer.zero_grad()
             loss = self.method.loss(batch, round)
@@ -107,14 +107,14 @@ class ClusterTraining:
         self._folder_request.report(report)
 
     def _identity(self) -> str:
-        """A digest of what determines a checkpoint."""
+        """Digest of the request and samples; a checkpoint must match it."""
         digest = blake2b(msgspec.json.encode(self.request))
         for sample in self._images.samples:
             digest.update(f"{sample.hash} {sample.box}".encode())
         return digest.hexdigest()
 
     def _resume(self) -> int:
-        """Load the checkpoint, if there is one; the round to continue with."""
+        """Load the checkpoint if there is one; return the round to continue with."""
         state = load_checkpoint(self._folder / CHECKPOINT_FILE, self._identity())
         if state is None:
             return 0
@@ -154,11 +154,11 @@ class ClusterTraining:
 
 
 def _batches(rows: Rows, size: int) -> list[Rows]:
-    """Full batches; all rows at once where there are too few for one."""
+    """Split rows into full batches; a single smaller batch if there are too few rows."""
     whole = len(rows) // size
     return [rows[at * size : (at + 1) * size] for at in range(whole)] or [rows]
 
 
 def cluster(folder_request: FolderRequest) -> None:
-    """Carry out the request in the folder and report Clustered."""
+    """Run the clustering request in the folder and report Clustered."""
     ClusterTraining(folder_request).run()

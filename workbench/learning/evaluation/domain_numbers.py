@@ -1,4 +1,4 @@
-"""The 36 numbers of a pair of domains, and the degree of association they give."""
+"""The 36 features of a pair of domains, and their degree of association."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ RESTARTS = 8
 
 @dataclass(frozen=True)
 class Centroids:
-    """3 × d centroids of a domain's embeddings, and the mean distance to each of those whose
-    nearest it is (0 for a centroid of a single point)."""
+    """3 × d centroids of a domain's embeddings, and the mean distance of its points to each (0 for
+    a single point)."""
 
     points: Array
     within: Array
 
 
 def three_means(embeddings: NDArray[np.floating], seed: int) -> Centroids:
-    """The centroids of k-means with k = 3 (Lloyd 1982, started after Arthur and Vassilvitskii 2007,
-    the best of a few starts), in the order of their first coordinates so that equal data gives
-    equal centroids. Raises ValueError for fewer than three embeddings."""
+    """k-means centroids with k = 3 (Lloyd 1982, initialised after Arthur and Vassilvitskii 2007,
+    best of several restarts).
+
+    Centroids are sorted by their first coordinates, so equal data gives equal results. Raises
+    ValueError for fewer than three embeddings.
+    """
     x = np.asarray(embeddings, dtype=np.float64)
     if len(x) < CENTROIDS:
         raise ValueError(f"{len(x)} embeddings; three centroids need at least three")
@@ -69,7 +72,7 @@ def _nearest(x: Array, centres: Array) -> tuple[NDArray[np.int64], Array]:
 
 
 def cosines(one: Array, two: Array) -> Array:
-    """Cosine similarities of every row of `one` with every row of `two`, 0 where either is 0."""
+    """Pairwise cosine similarities between rows of `one` and `two`; 0 where either row is 0."""
     lengths = np.linalg.norm(one, axis=1)[:, None] * np.linalg.norm(two, axis=1)[None, :]
     products = one @ two.T
     found: Array = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
@@ -77,7 +80,8 @@ def cosines(one: Array, two: Array) -> Array:
 
 
 def matched_distances(source: Array, target: Array) -> Array:
-    """Euclidean distances of the three pairs of centroids that lie closest together overall."""
+    """Euclidean distances of the three centroid pairs under the assignment of minimum total
+    distance."""
     apart = np.linalg.norm(source[:, None, :] - target[None, :, :], axis=2)
     rows, columns = linear_sum_assignment(apart)
     found: Array = apart[rows, columns]
@@ -85,13 +89,14 @@ def matched_distances(source: Array, target: Array) -> Array:
 
 
 def matched_cosine(alike: Array) -> float:
-    """Mean cosine of the three pairs of centroids whose cosines (3 × 3) sum to most."""
+    """Mean cosine of the three centroid pairs under the assignment of maximum total cosine (3 × 3
+    input)."""
     rows, columns = linear_sum_assignment(alike, maximize=True)
     return float(alike[rows, columns].mean())
 
 
 def across(source: Centroids, target: Centroids) -> Array:
-    """12 numbers of one kind between two domains: 9 cosine similarities (source by source), then 3
+    """12 features between two domains: 9 cosine similarities (row by row of the source), then 3
     distances of matched centroids."""
     alike = cosines(source.points, target.points).ravel()
     return np.concatenate((alike, matched_distances(source.points, target.points)))
@@ -103,11 +108,12 @@ def pair_numbers(
     source_views: Centroids | None,
     target_views: Centroids | None,
 ) -> Array:
-    """f_1 … f_36: 12 within the domains (fine-grained source, target; views source, target), 12
-    across for the fine-grained centroids, 12 for those of the views; 18 where views are not known.
+    """Features f_1 … f_36: 12 within the domains (fine-grained source and target, views source and
+    target), 12 across for the fine-grained centroids, 12 across for the views. Only 18 without
+    views.
 
-    The paper (Wang, Yao, Yang and Xue 2019, "Deep transfer learning on micro datasets") names
-    their number and split, not each of them; this is our reading.
+    The paper (Wang, Yao, Yang and Xue 2019, "Deep transfer learning on micro datasets") gives their
+    number and grouping but does not define each; this is our interpretation.
     """
     if source_views is None or target_views is None:
         return np.concatenate((source.within, target.within, across(source, target)))
@@ -129,30 +135,30 @@ MU = RHO = 0.5
 
 
 def similarity(fine: float, view: float | None, mu: float = MU, rho: float = RHO) -> float:
-    """S_sim = μ · cos(C_S, C_T) + ρ · cos(K_S, K_T) of fine-grained and view features; where views
-    are not known, (μ + ρ) · cos(C_S, C_T)."""
+    """S_sim = μ · cos(C_S, C_T) + ρ · cos(K_S, K_T) of fine-grained and view features; (μ + ρ) ·
+    cos(C_S, C_T) without views."""
     return (mu + rho) * fine if view is None else mu * fine + rho * view
 
 
 def coverage(numbers: Array, alpha: float = ALPHA, beta: float = BETA) -> float:
-    """Cov = mean over i of σ(α f_i + β), in (0, 1). The paper prints the sum, whose 1 − Cov would
-    have no logarithm."""
+    """Cov = mean over i of σ(α f_i + β), in (0, 1). The paper prints the sum, for which log(1 −
+    Cov) is undefined."""
     return float((1 / (1 + np.exp(-(alpha * numbers + beta)))).mean())
 
 
 def agreeing(fine: Array, view: Array | None, threshold: float) -> NDArray[np.bool_]:
-    """I: for each pair of centroids, whether its fine-grained and its view similarity both pass the
-    threshold; the fine-grained alone where views are not known."""
+    """Indicator I of each centroid pair: True if both the fine-grained and the view similarity
+    exceed the threshold (only the fine-grained one without views)."""
     passed: NDArray[np.bool_] = fine > threshold
     return passed if view is None else passed & (view > threshold)
 
 
 def degree_of_association(agree: NDArray[np.bool_], cov: float) -> float:
-    """DoA = Σ_i [ I_i log Cov + (1 − I_i) log(1 − Cov) ], below 0; nearer 0 = more related.
+    """DoA = Σ_i [ I_i log Cov + (1 − I_i) log(1 − Cov) ] < 0; nearer 0 means more related.
 
-    That reading needs Cov ≥ 1/2, which holds where no f_i is negative and β ≥ 0: then a pair that
-    agrees costs less than one that does not. Wang, Yao, Yang and Xue 2019, "Deep transfer learning
-    on micro datasets".
+    This interpretation requires Cov ≥ 1/2, which holds if all f_i ≥ 0 and β ≥ 0: a pair that agrees
+    then costs less than one that does not. Wang, Yao, Yang and Xue 2019, "Deep transfer learning on
+    micro datasets".
     """
     together = int(agree.sum())
     return together * float(np.log(cov)) + (agree.size - together) * float(np.log1p(-cov))

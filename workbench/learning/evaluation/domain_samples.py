@@ -1,4 +1,4 @@
-"""Which images enter the cohesion domain, and which of them are shown as pairs."""
+"""Sampling of images and image pairs for the cohesion domain."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SHARE = 0.05
 
 
 def source_counts(c: int, source_sizes: Sequence[int], target_sizes: Sequence[int]) -> list[int]:
-    """How many images of each source class are taken beside c of each target class: c × (source
-    class size / mean target class size), at least 1 and at most all there are.
+    """Number of images to draw from each source class for c images per target class: c × (source
+    class size / mean target class size), clipped to [1, class size].
 
     Wang, Yao, Yang and Xue 2019, "Deep transfer learning on micro datasets".
     """
@@ -23,18 +23,19 @@ def source_counts(c: int, source_sizes: Sequence[int], target_sizes: Sequence[in
 
 
 def target_counts(c: int, target_sizes: Sequence[int]) -> list[int]:
-    """The same number c of each target class, or all where there are fewer."""
+    """Draw c images of each target class, or all of them in smaller classes."""
     return [min(c, size) for size in target_sizes]
 
 
 def share_count(target_images: int, share: float = SHARE) -> int:
-    """The other rule of the paper: this share of the target, and as many images of each source."""
+    """Alternative rule of the paper: a fixed share of the target, and the same number from each
+    source."""
     return max(1, round(share * target_images))
 
 
 def draw_per_class(labels: Ints, counts: Sequence[int], random: np.random.Generator) -> Ints:
-    """Rows of n labels (0 to C − 1, -1 unknown): `counts[c]` of class c without repetition, in
-    ascending order."""
+    """Draw `counts[c]` rows of each class c without replacement, in ascending order. Labels are 0
+    to C − 1, −1 unknown."""
     drawn = [
         random.choice(np.flatnonzero(labels == label), count, replace=False)
         for label, count in enumerate(counts)
@@ -45,7 +46,8 @@ def draw_per_class(labels: Ints, counts: Sequence[int], random: np.random.Genera
 
 @dataclass(frozen=True)
 class SamplePairs:
-    """Rows of the first and the second image of each pair, and P: 0 the same kind, 1 not."""
+    """Rows of the first and second image of each pair, and `different`: 0 for the same kind, 1
+    otherwise."""
 
     first: Ints
     second: Ints
@@ -53,12 +55,11 @@ class SamplePairs:
 
 
 def draw_pairs(kinds: Ints, domains: Ints, count: int, random: np.random.Generator) -> SamplePairs:
-    """`count` pairs of n images, half of them of the same kind where the labels allow it.
+    """Draw `count` pairs of images, half of them of the same kind if the labels allow it.
 
-    `kinds` are label numbers, equal for labels of the same name in whatever domain, -1 unknown
-    (never drawn); `domains` say where an image is from. An image's partner of another kind is from
-    another domain every second time: domains whose label lists have nothing in common have pairs of
-    the same kind within each of them alone.
+    `kinds` are label numbers, equal for equal names in all domains, −1 unknown (never drawn first);
+    `domains` gives each image's domain. Half of the partners of a different kind come from another
+    domain, since domains without common labels have same-kind pairs only within themselves.
     """
     known = np.flatnonzero(kinds >= 0)
     first = random.choice(known, count)

@@ -1,4 +1,4 @@
-"""Scores of images by a network: probabilities, part by part, and the file they are kept in."""
+"""Scores of images: probabilities, metrics by part, and the predictions file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from workbench.domain.metrics import EVEN, best_thresholds, mark_scores, top_k_a
 from workbench.domain.reports import PartScore
 from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
 from workbench.files import replacing, seal_archive
-from workbench.learning.images.answers import marks_of
 from workbench.learning.images.data import Images
-from workbench.learning.images.pixels import looks
+from workbench.learning.images.label_tensors import marks_of
+from workbench.learning.images.pixels import scoring_crops
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network, blocks, mirrored_columns, probabilities
 from workbench.learning.precision import autocast
@@ -30,7 +30,7 @@ PART_NUMBERS = {"train": 0, "validation": 1, "test": 2, "": 3}
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores images with a network the way its card says."""
+    """Score images with a network, following the test-time augmentation of its model card."""
 
     network: Network
     card: ModelCard
@@ -38,29 +38,31 @@ class Scorer:
     precision: str = "fp32"
 
     @torch.inference_mode()
-    def __call__(self, squares: Tensor, quick: bool = False) -> Tensor:
+    def __call__(self, pixels: Tensor, quick: bool = False) -> Tensor:
         """N × side × side × 3 bytes -> N × C (or C + K) probabilities, float32 on the CPU.
 
-        The mean over all `looks` at the squares and, if the card says so, at their mirror images,
-        whose left is right and whose right is left. `quick` leaves corners and mirror images out.
+        Averages over all scoring crops and, if the card enables it, their mirror images with
+        mirrored labels swapped back. `quick` skips corner crops and mirror images.
         """
-        squares = squares.to(self.device.torch)
-        seen = (look(squares, self.card) for look in looks(squares.shape[1], self.card, quick))
-        return self.of_inputs(seen, self.card.test_mirror and not quick)
+        pixels = pixels.to(self.device.torch)
+        views = (
+            crop(pixels, self.card) for crop in scoring_crops(pixels.shape[1], self.card, quick)
+        )
+        return self.of_inputs(views, self.card.test_mirror and not quick)
 
     @torch.inference_mode()
-    def of_inputs(self, seen: Iterable[Tensor], mirrored: bool) -> Tensor:
-        """The mean over looks at the same images, each as the network takes it.
+    def of_inputs(self, views: Iterable[Tensor], mirrored: bool) -> Tensor:
+        """Mean probabilities over several views of the same images, each view a network input.
 
-        Probabilities are averaged, not their logarithms: the mean sums to 1 again, and no single
-        look can veto a label by a score near 0, as a corner without the object would.
+        Averages probabilities rather than log-probabilities: the mean sums to 1, and no single view
+        can veto a label with a score near 0, as a corner without the object would.
         """
-        return self.of_sides((inputs, inputs.flip(3) if mirrored else None) for inputs in seen)
+        return self.of_pairs((inputs, inputs.flip(3) if mirrored else None) for inputs in views)
 
     @torch.inference_mode()
-    def of_sides(self, seen: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
-        """The same of looks that lie ready, each with its mirror image or None."""
-        return torch.stack([self._scores(*sides) for sides in seen]).mean(dim=0).cpu()
+    def of_pairs(self, views: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
+        """Mean probabilities over precomputed views, each with its mirror image or None."""
+        return torch.stack([self._scores(*pair) for pair in views]).mean(dim=0).cpu()
 
     def _scores(self, inputs: Tensor, mirrored: Tensor | None) -> Tensor:
         scores = self._probabilities(inputs)
@@ -83,8 +85,8 @@ def score_rows(
     interrupted: Callable[[], bool],
     quick: bool = False,
 ) -> NDArray[np.float32] | None:
-    """Probabilities of the images `rows`, in that order; None when interrupted on the way. Raises
-    KnownError where they are no numbers."""
+    """Probabilities of the images `rows`, in that order; None if interrupted. Raises KnownError for
+    NaN or infinite scores."""
     width = blocks(scorer.card)[-1].stop
     scores = np.zeros((len(rows), width), dtype=np.float32)
     mode = scorer.network.training
@@ -94,14 +96,14 @@ def score_rows(
             if interrupted():
                 return None
             chosen = torch.from_numpy(rows[start : start + batch])
-            scores[start : start + batch] = scorer(images.squares[chosen], quick).numpy()
+            scores[start : start + batch] = scorer(images.pixels[chosen], quick).numpy()
     finally:
         scorer.network.train(mode)
     return checked(scores)
 
 
 def checked(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same scores; raises KnownError where one is no number."""
+    """Return the scores unchanged. Raises KnownError for NaN or infinite scores."""
     if not np.isfinite(scores).all():
         raise KnownError(
             "The network's scores are no numbers: its training diverged.",
@@ -114,7 +116,7 @@ def checked(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 def part_score(
     scores: NDArray[np.float32], images: Images, rows: NDArray[np.int64], card: ModelCard
 ) -> PartScore | None:
-    """How well `scores` of the images `rows` agree with their labels; None without labels."""
+    """Metrics of `scores` for the images `rows`; None if no image has a label."""
     truth = images.targets.numpy()[rows]
     known = truth >= 0
     if not known.any():
@@ -141,25 +143,25 @@ def part_score(
 def _marked_score(
     marks: NDArray[np.bool_], scores: NDArray[np.float64], card: ModelCard
 ) -> PartScore:
-    """The same where images carry any number of labels: n × C marks and scores."""
-    said = mark_scores(marks, scores, np.array(card.thresholds or EVEN))
+    """Metrics for labels that are not exclusive, from n × C marks and scores."""
+    metrics = mark_scores(marks, scores, np.array(card.thresholds or EVEN))
     highest = np.argsort(-scores, axis=1, kind="stable")[:, :5]
     right = np.where(marks, scores, 1 - scores).clip(min=1e-12)
     return PartScore(
-        top1=said.top1,
+        top1=metrics.top1,
         top5=float(np.take_along_axis(marks, highest, axis=1).any(axis=1).mean()),
         loss=float(-np.log(right).mean()),
-        images=said.images,
-        exact=said.exact,
-        mean_ap=said.mean_ap,
+        images=metrics.images,
+        exact=metrics.exact,
+        mean_ap=metrics.mean_ap,
     )
 
 
 def with_thresholds(
     card: ModelCard, scores: NDArray[np.float32], images: Images, rows: NDArray[np.int64]
 ) -> ModelCard:
-    """`card` with each label's threshold as the validation part among the images `rows` wants it;
-    unchanged where labels exclude each other, 0.5 without a validation part."""
+    """Return `card` with the best threshold of each label on the validation part of `rows`.
+    Unchanged for exclusive labels; 0.5 without a validation part."""
     labels = card.labels.target
     if labels.exclusive:
         return card
@@ -173,7 +175,7 @@ def with_thresholds(
 def part_scores(
     scores: NDArray[np.float32], images: Images, rows: NDArray[np.int64], card: ModelCard
 ) -> dict[str, PartScore]:
-    """What `part_score` says of each part that has labels, by its name."""
+    """Metrics of each labelled part, by part name."""
     found = {}
     for part in ("train", "validation", "test"):
         inside = np.isin(rows, images.of_part(part))
@@ -190,7 +192,8 @@ def save_predictions(
     rows: NDArray[np.int64],
     card: ModelCard,
 ) -> None:
-    """Write predictions.npz, sealed: the arrays of a prediction table, a row per scored image."""
+    """Write predictions.npz with its digest: the arrays of a prediction table, one row per scored
+    image."""
     samples = [images.samples[row] for row in rows]
     classes = len(card.labels.target.labels)
     arrays: dict[str, NDArray[Any]] = {

@@ -1,4 +1,4 @@
-"""A start as it is before a transfer: its features, and what its own classifier says."""
+"""A start before transfer: its features and its source classifier."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import blocks
 from workbench.learning.networks.probe import pooled
-from workbench.learning.networks.weights import OWN, load_body, source_head
+from workbench.learning.networks.weights import TARGET_LAYER, load_body, source_head
 
 Probabilities = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class SourceModel:
-    """Features of images by a start, N × D, and N × Z probabilities of its own classes, or None.
+    """Compute features (N × D) of a start and, if it has a classifier, N × Z source-class
+    probabilities.
 
-    `image_size` is the side of the squares it takes, normalised by `mean` and `std`.
+    `image_size` is the side of its inputs, which are normalised with `mean` and `std`.
     """
 
     body: nn.Module
@@ -43,7 +44,7 @@ class SourceModel:
 
 
 def of_run(folder: Path, device: Device) -> SourceModel:
-    """The network of a trained run. Raises KnownError where it has none."""
+    """Load the network of a trained run. Raises KnownError if it has none."""
     network, card = load_model(folder, str(device.torch))
     target = blocks(card)[0]
 
@@ -55,10 +56,11 @@ def of_run(folder: Path, device: Device) -> SourceModel:
 
 
 def of_weights(name: str, path: Path | None, seed: int, device: Device) -> SourceModel:
-    """The backbone `name` with the weights of a file, or with random ones, and the classifier that
-    the file has for it. Raises KnownError where the file is unreadable or does not fit.
+    """Build the backbone `name` with weights from a file (random if `path` is None) and the file's
+    classifier, if any. Raises KnownError if the file is unreadable or does not fit.
 
-    A classifier that scores each cell of the last map, as SqueezeNet's does, is given that map.
+    A classifier that scores each cell of the last feature map, such as SqueezeNet's, receives that
+    map.
     """
     torch.manual_seed(seed)
     known = backbone(name)
@@ -68,7 +70,7 @@ def of_weights(name: str, path: Path | None, seed: int, device: Device) -> Sourc
     if path is not None:
         weights = load_body(body, path)
         head = source_head(weights, body.state_dict().keys(), features)
-        maps = maps and f"{OWN}.weight" not in weights
+        maps = maps and f"{TARGET_LAYER}.weight" not in weights
     for module in (body, head):
         if module is not None:
             module.eval().requires_grad_(False).to(device.torch)

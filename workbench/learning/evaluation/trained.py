@@ -1,4 +1,4 @@
-"""Trained networks as they come back from a run folder."""
+"""Load trained networks from run folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.learning.networks.models import Network, build_network, with_body
 
 
 def read_card(run_folder: Path) -> ModelCard:
-    """The model card of a trained run; raises KnownError where there is none or it is damaged."""
+    """Read the model card of a trained run. Raises KnownError if it is missing or damaged."""
     path = run_folder / MODEL_FILE
     try:
         return msgspec.json.decode(path.read_bytes(), type=ModelCard)
@@ -26,9 +26,10 @@ def read_card(run_folder: Path) -> ModelCard:
 
 
 def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCard]:
-    """The trained network of a run, ready to score (evaluation mode, nothing is computed in place
-    so that its layers can be watched), and its card. Raises KnownError where the folder has none or
-    its weights are not those that the card was written for.
+    """Load the trained network of a run, in evaluation mode, and its card.
+
+    In-place operations are disabled so that hooks see unchanged outputs. Raises KnownError if the
+    folder has no network or its weights do not match the card.
     """
     card = read_card(run_folder)
     method = METHODS.find(card.method)

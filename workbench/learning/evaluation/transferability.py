@@ -1,4 +1,4 @@
-"""Scores of a start before training: H-score, LEEP, NCE, neighbours, frozen head, domains."""
+"""Transferability scores: H-score, LEEP, NCE, k-NN accuracy, frozen head, domain similarity."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ NEGLIGIBLE = 1e-10  # variance, relative to the largest, that the pseudo-inverse
 def h_score(
     features: NDArray[np.floating], labels: NDArray[np.integer], shrinkage: float | None = None
 ) -> float:
-    """tr(cov(f)⁻¹ cov(E[f|y])) of n × d features with n labels; from 0 to classes − 1.
+    """tr(cov(f)⁻¹ cov(E[f|y])) of n × d features with n labels, in [0, classes − 1].
 
-    cov is the covariance with divisor n. `shrinkage` 0 inverts with the pseudo-inverse, which
-    reaches classes − 1 whatever the features are worth as soon as there are no more images than
-    features. A share α in (0, 1] inverts (1 − α) cov(f) + α tr(cov(f))/d · I instead and multiplies
-    by 1 − α; None takes the α of Ledoit and Wolf, which suits few images.
+    cov is the covariance with divisor n. `shrinkage` = 0 uses the pseudo-inverse, which gives
+    classes − 1 for any features once there are no more images than features. A share α in (0, 1]
+    inverts (1 − α) cov(f) + α tr(cov(f))/d · I instead and multiplies by 1 − α. None uses the α of
+    Ledoit and Wolf, suited to few images.
 
     Bao et al. 2019, "An information-theoretic approach to transferability in task transfer
     learning"; with shrinkage: Ibrahim, Ponomareva and Mazumder 2022, "Newer is not always better".
-    Raises ValueError for fewer than two classes or lengths that differ.
+    Raises ValueError for fewer than two classes or different lengths.
     """
     x = np.asarray(features, dtype=np.float64)
     if len(x) != len(labels):
@@ -52,8 +52,8 @@ def h_score(
 
 
 def ledoit_wolf(centred: Array) -> float:
-    """The share α in [0, 1] of the scaled identity that estimates the covariance of n × d centred
-    rows best: E‖xxᵀ − S‖² / n over ‖S − tr(S)/d · I‖², S being their covariance.
+    """Optimal shrinkage α in [0, 1] of the covariance S of n × d centred rows towards the scaled
+    identity: (E‖xxᵀ − S‖² / n) / ‖S − tr(S)/d · I‖².
 
     Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices".
     """
@@ -66,12 +66,12 @@ def ledoit_wolf(centred: Array) -> float:
 
 
 def leep(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """(1/n) Σ_i log Σ_z P(y_i|z) θ(x_i)_z, at most 0 (best), from n × Z source probabilities θ(x)
-    and n target labels.
+    """(1/n) Σ_i log Σ_z P(y_i|z) θ(x_i)_z, ≤ 0 (best), from n × Z source probabilities θ(x) and n
+    target labels.
 
     P(y|z) = P(y, z) / P(z) with P(y, z) = (1/n) Σ_{i: y_i = y} θ(x_i)_z. Nguyen, Hassner, Seeger
     and Archambeau 2020, "LEEP: a new measure to evaluate transferability of learned
-    representations". Raises ValueError for no images or lengths that differ.
+    representations". Raises ValueError for no images or different lengths.
     """
     theta = np.asarray(probabilities, dtype=np.float64)
     if len(theta) != len(labels) or not len(labels):
@@ -88,9 +88,9 @@ def leep(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> fl
 def nce(source_labels: NDArray[np.integer], target_labels: NDArray[np.integer]) -> float:
     """−H(Y|Z) = Σ_{y,z} P(y, z) log P(y|z) in nats over n images, from −log(classes) to 0 (best).
 
-    P is empirical; `source_labels` z are those the source's network predicts where the images have
-    none of their own. Tran, Nguyen and Hassner 2019, "Transferability and hardness of supervised
-    classification tasks". Raises ValueError for no images or lengths that differ.
+    P is empirical; `source_labels` z are predictions of the source network if the images have no
+    source labels. Tran, Nguyen and Hassner 2019, "Transferability and hardness of supervised
+    classification tasks". Raises ValueError for no images or different lengths.
     """
     if len(source_labels) != len(target_labels) or not len(target_labels):
         raise ValueError(f"{len(source_labels)} source and {len(target_labels)} target labels")
@@ -110,12 +110,11 @@ ROWS = 512  # of the distance matrix that are held at once
 def neighbour_accuracy(
     features: NDArray[np.floating], labels: NDArray[np.integer], k: int = 1
 ) -> float:
-    """Share in [0, 1] of n images whose label is the commonest among their k nearest others
-    (leave-one-out, Euclidean distance of n × d features); of labels equally common the one with
-    the nearest member counts.
+    """Leave-one-out k-NN accuracy in [0, 1], by Euclidean distance of n × d features. Ties go to
+    the label with the nearest member.
 
     The proxy of Puigcerver et al. 2021, "Scalable transfer learning with expert models" (k = 1).
-    Raises ValueError for fewer than two images, a k out of range, or lengths that differ.
+    Raises ValueError for fewer than two images, a k out of range, or different lengths.
     """
     x = np.asarray(features, dtype=np.float64)
     if len(x) != len(labels):
@@ -138,7 +137,7 @@ def neighbour_accuracy(
 
 
 def _commonest(labels: NDArray[np.integer]) -> int:
-    """The commonest label; of equally common ones that which comes first."""
+    """Most common label; ties go to the first."""
     counts = np.bincount(labels)
     return int(labels[np.argmax(counts[labels])])
 
@@ -152,8 +151,8 @@ def frozen_accuracy(
     """Top-1 accuracy in [0, 1] on m × d test features of a multinomial logistic regression fitted
     to n × d training features. Raises ValueError without training or test images.
 
-    Kornblith, Shlens and Le 2019, "Do better ImageNet models transfer better?", train the same
-    head on fixed features.
+    Kornblith, Shlens and Le 2019, "Do better ImageNet models transfer better?", train the same head
+    on fixed features.
     """
     if not len(train) or not len(test):
         raise ValueError(f"{len(train)} training and {len(test)} test images")
@@ -170,14 +169,14 @@ GAMMA = 0.01
 
 @dataclass(frozen=True)
 class ClassMeans:
-    """Mean features of a domain's classes (C × d) and the share of its images in each (C)."""
+    """Mean features of each class (C × d), and the share of images in each class (C)."""
 
     means: Array
     weights: Array
 
 
 def class_means(features: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassMeans:
-    """The class means of n × d features with n labels, weighted by class size."""
+    """Class means of n × d features with n labels, weighted by class size."""
     x = np.asarray(features, dtype=np.float64)
     classes, own = np.unique(labels, return_inverse=True)
     counts = np.bincount(own)
@@ -187,8 +186,8 @@ def class_means(features: NDArray[np.floating], labels: NDArray[np.integer]) -> 
 
 
 def earth_movers_distance(source: ClassMeans, target: ClassMeans) -> float:
-    """Σ f_ij d_ij of the cheapest flow f ≥ 0 with Σ_j f_ij = w_i and Σ_i f_ij = w_j, solved exactly
-    as a linear programme; d_ij is the Euclidean distance of class means, in the features' unit."""
+    """Minimum Σ f_ij d_ij over flows f ≥ 0 with Σ_j f_ij = w_i and Σ_i f_ij = w_j, solved exactly
+    by linear programming. d_ij is the Euclidean distance of class means."""
     apart = source.means[:, None, :] - target.means[None, :, :]
     costs = np.sqrt((apart**2).sum(axis=2))
     rows, columns = costs.shape
@@ -210,7 +209,7 @@ def similarity_of(distance: float, gamma: float = GAMMA) -> float:
 
 
 def domain_similarity(source: ClassMeans, target: ClassMeans, gamma: float = GAMMA) -> float:
-    """exp(−γ · EMD) in (0, 1], 1 for domains whose class means coincide.
+    """exp(−γ · EMD) in (0, 1], 1 for domains with equal class means.
 
     Cui, Song, Sun, Howard and Belongie 2018, "Large scale fine-grained categorization and
     domain-specific transfer learning" (γ = 0.01).

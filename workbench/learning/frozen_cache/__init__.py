@@ -1,1 +1,1 @@
-"""Outputs of the frozen stages, computed once and kept."""
+"""Cache of the frozen stages' outputs."""

@@ -1,4 +1,4 @@
-"""Outputs of the frozen prefix for fixed views of each image: computed once, then reused."""
+"""Frozen-feature cache: outputs of the frozen stages for fixed views of each image."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import ModelCard
 from workbench.learning.evaluation.scores import Scorer, checked
 from workbench.learning.frozen_cache.prefix import Split, digests, run_units, stored_dtype
-from workbench.learning.frozen_cache.store import Maps, Store
+from workbench.learning.frozen_cache.store import FeatureStore, StoredFeatures
 from workbench.learning.images.augment import Augmenter, Views, draw_views
 from workbench.learning.images.data import REPORT_SECONDS, Images
-from workbench.learning.images.pixels import Look, looks
+from workbench.learning.images.pixels import CropFunction, scoring_crops
 from workbench.learning.networks.device import GIB, Device
 from workbench.learning.networks.models import Network, blocks
 
@@ -29,7 +29,7 @@ CHUNK = 32  # images at once; part of a key, since sums may come out otherwise i
 
 
 class ViewSource(Protocol):
-    """Images as they are shown to a network, pass after pass, CHUNK at a time within each."""
+    """Views of images as network inputs, in passes over the images and in chunks of CHUNK."""
 
     @property
     def device(self) -> Device: ...
@@ -39,54 +39,54 @@ class ViewSource(Protocol):
 
     @property
     def size(self) -> int:
-        """Pixels along each side of what the network takes."""
+        """Side of the network input in pixels."""
 
     @property
     def passes(self) -> Sequence[int]:
-        """How many images each pass shows."""
+        """Number of images in each pass."""
 
     @property
     def words(self) -> str:
-        """What is shown, for people."""
+        """Description of the views for notes."""
 
     def inputs(self) -> Iterator[Tensor]:
-        """All that is shown, at most CHUNK at a time, never two passes in one."""
+        """Yield all inputs, at most CHUNK at a time, never mixing passes."""
 
     def digest(self) -> bytes:
-        """Of the pixels and of everything that says how they are shown and computed with."""
+        """Digest of the pixels, the views and the numeric environment."""
 
 
-def machine_words(device: Device, precision: str) -> tuple[object, ...]:
-    """What makes sums come out otherwise."""
+def numeric_environment(device: Device, precision: str) -> tuple[object, ...]:
+    """Everything else that can change floating-point results."""
     return (device.words, torch.get_num_threads(), torch.__version__, CHUNK, precision)
 
 
-def find_or_make(
-    shown: ViewSource,
+def find_or_compute(
+    source: ViewSource,
     split: Split,
-    store: Store,
+    store: FeatureStore,
     report: Callable[[Report], None],
     interrupted: Callable[[], bool],
     spare_others: bool = False,
-) -> Maps | None:
-    """The maps of `shown`, found in the store or made now, from the images or from the maps of a
-    shallower cut. Says in a note what was done.
+) -> StoredFeatures | None:
+    """Return the cached features of `source`, computing and storing them if needed, from the images
+    or from cached features of a shallower split. Reports a note.
 
-    None when there is no room, or when interrupted; `spare_others` makes no room by taking away
-    older maps, and says nothing where there is none.
+    Returns None if there is no space or on interruption. With `spare_others`, older caches are not
+    evicted and a lack of space is not reported.
     """
-    keys = digests(split.steps, shown.digest())
+    keys = digests(split.steps, source.digest())
     maps = store.find(keys[-1])
     if maps is not None:
-        report(Note(text=_words(shown, maps, "found and used")))
+        report(Note(text=_note(source, maps, "found and used")))
         return maps
-    shape, (done, known) = _shape(shown, split), _nearest(store, keys)
+    shape, (done, known) = _shape(source, split), _nearest(store, keys)
     size = 2 * int(np.prod(shape))
     if spare_others and not store.has_free(size):
         return None
     maps, why = None, f"No room for {size / GIB:.1f} GiB of maps"
     if store.room_for(size):
-        parts = _parts(shown, split, done, known, report, interrupted)
+        parts = _parts(source, split, done, known, report, interrupted)
         maps, why = store.write(keys[-1], shape, parts), "The maps could not be kept on the disk"
     if maps is None:
         if not spare_others and not interrupted():
@@ -94,22 +94,24 @@ def find_or_make(
             report(Note(text=text, warning=True))
         return None
     how = "made from those of a shallower cut" if known else "made from the images"
-    report(Note(text=_words(shown, maps, how)))
+    report(Note(text=_note(source, maps, how)))
     return maps
 
 
-def read_maps(shown: ViewSource, maps: Maps, rows: NDArray[np.int64]) -> Tensor:
-    """Rows of the maps of `shown`, on its device and as its network takes them."""
-    read = maps.rows(rows).to(shown.device.torch)
-    return read.float() if shown.precision == "fp32" else read
+def read_features(source: ViewSource, maps: StoredFeatures, rows: NDArray[np.int64]) -> Tensor:
+    """Read rows of cached features onto the device, in the network's number format."""
+    read = maps.rows(rows).to(source.device.torch)
+    return read.float() if source.precision == "fp32" else read
 
 
-def _words(shown: ViewSource, maps: Maps, how: str) -> str:
-    return f"Maps of the frozen stages {how}: {shown.words}, {maps.nbytes / GIB:.2f} GiB."
+def _note(source: ViewSource, maps: StoredFeatures, how: str) -> str:
+    return (
+        f"StoredFeatures of the frozen stages {how}: {source.words}, {maps.nbytes / GIB:.2f} GiB."
+    )
 
 
-def _nearest(store: Store, keys: list[str]) -> tuple[int, Maps | None]:
-    """How many units are done in the deepest shallower maps there are, and these maps."""
+def _nearest(store: FeatureStore, keys: list[str]) -> tuple[int, StoredFeatures | None]:
+    """Number of units covered by the deepest cached features, and these features."""
     for done in range(len(keys) - 1, 0, -1):
         known = store.find(keys[done - 1])
         if known is not None:
@@ -118,61 +120,64 @@ def _nearest(store: Store, keys: list[str]) -> tuple[int, Maps | None]:
 
 
 def _parts(
-    shown: ViewSource,
+    source: ViewSource,
     split: Split,
     done: int,
-    known: Maps | None,
+    known: StoredFeatures | None,
     report: Callable[[Report], None],
     interrupted: Callable[[], bool],
 ) -> Iterator[Tensor]:
-    """The maps, CHUNK images at a time, for as long as nobody interrupts."""
+    """Yield the features, CHUNK images at a time, until interrupted."""
     made, last = 0, time.monotonic()
-    for given in shown.inputs() if known is None else _stored(shown, known):
+    for given in source.inputs() if known is None else _stored(source, known):
         if interrupted():
             return
-        at = given.to(shown.device.torch)
-        maps = run_units(split.steps[done:], at, shown.device, shown.precision)
+        at = given.to(source.device.torch)
+        maps = run_units(split.steps[done:], at, source.device, source.precision)
         made += len(maps)
         if time.monotonic() - last >= REPORT_SECONDS:
             last = time.monotonic()
-            report(Progress(done=made, total=sum(shown.passes), text="Computing the frozen stages"))
+            report(
+                Progress(done=made, total=sum(source.passes), text="Computing the frozen stages")
+            )
         yield maps
 
 
-def _stored(shown: ViewSource, known: Maps) -> Iterator[Tensor]:
-    """The stored maps in the very batches in which they would come from the images."""
+def _stored(source: ViewSource, known: StoredFeatures) -> Iterator[Tensor]:
+    """Yield stored features in the same batches as they would be computed from the images."""
     start = 0
-    for count in shown.passes:
+    for count in source.passes:
         for rows in chunks(np.arange(start, start + count)):
             yield known.rows(rows)
         start += count
 
 
-def _shape(shown: ViewSource, split: Split) -> tuple[int, ...]:
-    """N × H × W × C (or N × features) of the maps."""
-    size = shown.size
-    image = torch.zeros(1, 3, size, size, device=shown.device.torch)
-    maps = run_units(split.steps, image, shown.device, shown.precision)
+def _shape(source: ViewSource, split: Split) -> tuple[int, ...]:
+    """Shape of the features: N × H × W × C, or N × features."""
+    size = source.size
+    image = torch.zeros(1, 3, size, size, device=source.device.torch)
+    maps = run_units(split.steps, image, source.device, source.precision)
     shape = maps.permute(0, 2, 3, 1).shape if maps.ndim == 4 else maps.shape
-    assert maps.dtype == stored_dtype(shown.precision)
-    return (sum(shown.passes), *shape[1:])
+    assert maps.dtype == stored_dtype(source.precision)
+    return (sum(source.passes), *shape[1:])
 
 
 def chunks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """`rows` CHUNK at a time."""
+    """Split `rows` into chunks of CHUNK."""
     for start in range(0, len(rows), CHUNK):
         yield rows[start : start + CHUNK]
 
 
-def shown_in(recipe: Recipe, epoch: int) -> int:
-    """The epoch whose augmentation an epoch shows: `cache` of them in turn; 0: always its own."""
+def augmentation_epoch(recipe: Recipe, epoch: int) -> int:
+    """Epoch whose augmentation is used in `epoch`: cycles through `recipe.cache` augmentations;
+    without a cache, `epoch` itself."""
     return 1 + (epoch - 1) % recipe.cache if recipe.cache else epoch
 
 
 @dataclass(frozen=True)
 class CacheRequest:
-    """What is to be kept: the train part in each of `recipe.cache` augmentations, then the
-    validation part in the quick looks it is scored by."""
+    """Views to cache: the train part in each of `recipe.cache` augmentations, then the validation
+    part in its quick scoring crops."""
 
     recipe: Recipe
     images: Images
@@ -184,9 +189,9 @@ class CacheRequest:
     validation: NDArray[np.int64]
 
     @property
-    def looks(self) -> int:
-        """How often an image of the validation part is looked at."""
-        return len(looks(self.images.squares.shape[1], self.card, quick=True))
+    def crops(self) -> int:
+        """Number of crops of each validation image."""
+        return len(scoring_crops(self.images.pixels.shape[1], self.card, quick=True))
 
     @property
     def size(self) -> int:
@@ -194,7 +199,7 @@ class CacheRequest:
 
     @property
     def passes(self) -> list[int]:
-        return [len(self.train)] * self.recipe.cache + [len(self.validation)] * self.looks
+        return [len(self.train)] * self.recipe.cache + [len(self.validation)] * self.crops
 
     @property
     def words(self) -> str:
@@ -205,72 +210,72 @@ class CacheRequest:
             yield draw_views(self.recipe, len(self.images.samples), epoch)
 
     def inputs(self) -> Iterator[Tensor]:
-        """All that is shown to the network, in the order of the cache's rows, CHUNK at a time."""
+        """Yield all network inputs in the row order of the cache, CHUNK at a time."""
         for views in self.views():
             for rows in chunks(self.train):
-                yield self.augmenter(self.images.squares, rows, views)
-        for look in looks(self.images.squares.shape[1], self.card, quick=True):
+                yield self.augmenter(self.images.pixels, rows, views)
+        for crop in scoring_crops(self.images.pixels.shape[1], self.card, quick=True):
             for rows in chunks(self.validation):
-                yield look(self.images.squares[torch.from_numpy(rows)].to(self._at), self.card)
+                yield crop(self.images.pixels[torch.from_numpy(rows)].to(self._at), self.card)
 
     @property
     def _at(self) -> torch.device:
         return self.device.torch
 
     def digest(self) -> bytes:
-        """Of the pixels and of everything that says how they are shown and computed with."""
+        """Digest of the pixels, the views and the numeric environment."""
         found = hashlib.sha256()
-        told = (self.card.image_size, self.card.mean, self.card.std, self.looks)
-        machine = machine_words(self.device, self.precision)
+        settings = (self.card.image_size, self.card.mean, self.card.std, self.crops)
+        machine = numeric_environment(self.device, self.precision)
         turned = (self.augmenter.turned, self.augmenter.contrasted)
-        found.update(repr((told, machine, turned, self.images.squares.shape[1:])).encode())
+        found.update(repr((settings, machine, turned, self.images.pixels.shape[1:])).encode())
         for rows in (self.train, self.validation):
             found.update(f"{len(rows)}\0".encode())
             for row in rows.tolist():
-                found.update(self.images.squares[row].numpy().data)
+                found.update(self.images.pixels[row].numpy().data)
         for views in self.views():
             for values in vars(views).values():
                 found.update(np.ascontiguousarray(values[self.train]).data)
         return found.digest()
 
 
-class FrozenMaps:
-    """The maps of an order, and the network that goes on from them."""
+class CachedFeatures:
+    """Cached features of a request, and the tail network that takes them."""
 
-    def __init__(self, order: CacheRequest, maps: Maps, network: Network) -> None:
+    def __init__(self, request: CacheRequest, maps: StoredFeatures, network: Network) -> None:
         self.network = network
-        self._order, self._maps = order, maps
-        self._of_row = np.full(len(order.images.samples), -1)
-        self._of_row[order.train] = np.arange(len(order.train))
-        self._of_row[order.validation] = np.arange(len(order.validation))
+        self._request, self._maps = request, maps
+        self._of_row = np.full(len(request.images.samples), -1)
+        self._of_row[request.train] = np.arange(len(request.train))
+        self._of_row[request.validation] = np.arange(len(request.validation))
 
     def train(self, turns: NDArray[np.int64], rows: NDArray[np.int64]) -> Tensor:
-        """The maps of images of the train part, each in one of its kept augmentations, counted
-        from 1, on the device."""
-        return self._read((turns - 1) * len(self._order.train) + self._of_row[rows])
+        """Features of train images on the device, each in one of its cached augmentations (counted
+        from 1)."""
+        return self._read((turns - 1) * len(self._request.train) + self._of_row[rows])
 
     def scores(self, scorer: Scorer, batch: int) -> NDArray[np.float32]:
-        """Probabilities of the validation part, in its order, its mirror images left out."""
+        """Probabilities of the validation part in its order, without mirror images."""
         scorer = replace(scorer, network=self.network)
-        order = self._order
-        found = np.zeros((len(order.validation), blocks(order.card)[-1].stop), dtype=np.float32)
-        first = order.recipe.cache * len(order.train)
+        request = self._request
+        found = np.zeros((len(request.validation), blocks(request.card)[-1].stop), dtype=np.float32)
+        first = request.recipe.cache * len(request.train)
         scorer.network.eval()
-        for start in range(0, len(order.validation), batch):
-            rows = np.arange(start, min(start + batch, len(order.validation)))
-            ahead = [first + look * len(order.validation) for look in range(order.looks)]
+        for start in range(0, len(request.validation), batch):
+            rows = np.arange(start, min(start + batch, len(request.validation)))
+            ahead = [first + crop * len(request.validation) for crop in range(request.crops)]
             seen = [self._read(before + rows) for before in ahead]
             found[rows] = scorer.of_inputs(seen, mirrored=False).numpy()
         return found
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
-        return read_maps(self._order, self._maps, rows)
+        return read_features(self._request, self._maps, rows)
 
 
 @dataclass(frozen=True)
 class ScoredViews:
-    """Images in every look that they are scored by: one after the other, and after each, if the
-    card says so, the mirror images in it."""
+    """Images in every scoring crop, one crop after another, each followed by its mirror images if
+    the card enables them."""
 
     images: Images
     rows: NDArray[np.int64]
@@ -284,47 +289,49 @@ class ScoredViews:
 
     @property
     def sides(self) -> int:
-        """2 where mirror images are scored too, else 1."""
+        """2 if mirror images are scored too, else 1."""
         return 1 + self.card.test_mirror
 
     @property
     def passes(self) -> list[int]:
-        return [len(self.rows)] * len(self._looks()) * self.sides
+        return [len(self.rows)] * len(self._crops()) * self.sides
 
     @property
     def words(self) -> str:
         return f"{len(self.passes)} looks at each of {len(self.rows)} images"
 
     def inputs(self) -> Iterator[Tensor]:
-        for look in self._looks():
+        for crop in self._crops():
             for side in range(self.sides):
                 for rows in chunks(self.rows):
-                    squares = self.images.squares[torch.from_numpy(rows)].to(self.device.torch)
-                    seen = look(squares, self.card)
+                    pixels = self.images.pixels[torch.from_numpy(rows)].to(self.device.torch)
+                    seen = crop(pixels, self.card)
                     yield seen.flip(3) if side else seen
 
     def digest(self) -> bytes:
         found = hashlib.sha256(b"looks")
-        told = (self.card.image_size, self.card.mean, self.card.std, self.card.test_crops)
-        machine = machine_words(self.device, self.precision)
-        found.update(repr((told, self.sides, machine, self.images.squares.shape[1:])).encode())
+        settings = (self.card.image_size, self.card.mean, self.card.std, self.card.test_crops)
+        machine = numeric_environment(self.device, self.precision)
+        found.update(repr((settings, self.sides, machine, self.images.pixels.shape[1:])).encode())
         for row in self.rows.tolist():
-            found.update(self.images.squares[row].numpy().data)
+            found.update(self.images.pixels[row].numpy().data)
         return found.digest()
 
-    def scores(self, scorer: Scorer, tail: Network, maps: Maps, batch: int) -> NDArray[np.float32]:
-        """Probabilities of `rows`, in their order, from their maps. Raises KnownError where they
-        are no numbers."""
+    def scores(
+        self, scorer: Scorer, tail: Network, maps: StoredFeatures, batch: int
+    ) -> NDArray[np.float32]:
+        """Probabilities of `rows` in order, from their cached features. Raises KnownError for NaN
+        or infinite scores."""
         scorer, count = replace(scorer, network=tail), len(self.rows)
         found = np.zeros((count, blocks(self.card)[-1].stop), dtype=np.float32)
         tail.eval()
         for start in range(0, count, batch):
             rows = np.arange(start, min(start + batch, count))
-            seen = [read_maps(self, maps, at * count + rows) for at in range(len(self.passes))]
+            seen = [read_features(self, maps, at * count + rows) for at in range(len(self.passes))]
             pairs = [(seen[at], seen[at + 1]) for at in range(0, len(seen), 2)]
             plain = [(each, None) for each in seen]
-            found[rows] = scorer.of_sides(pairs if self.sides == 2 else plain).numpy()
+            found[rows] = scorer.of_pairs(pairs if self.sides == 2 else plain).numpy()
         return checked(found)
 
-    def _looks(self) -> tuple[Look, ...]:
-        return looks(self.images.squares.shape[1], self.card)
+    def _crops(self) -> tuple[CropFunction, ...]:
+        return scoring_crops(self.images.pixels.shape[1], self.card)

@@ -1,4 +1,4 @@
-"""A network cut in two: the frozen prefix, whose maps never change, and the trained tail."""
+"""Split a network into a frozen prefix, whose outputs never change, and a trained tail."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ _CHANGING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # 
 
 @dataclass(frozen=True)
 class Split:
-    """`tail` holds the network's own modules: with the prefix's maps it gives what the network
-    gives of the images. `steps` are the prefix, unit by unit, shallow to deep."""
+    """The frozen prefix as `steps`, unit by unit from shallow to deep, and the `tail`.
+
+    `tail` shares the network's modules: applied to the prefix's output, it gives the network's
+    output.
+    """
 
     steps: tuple[Unit, ...]
     tail: Network
 
 
 def units(body: nn.Module, path: str = "") -> Iterator[Unit]:
-    """The modules that a body runs one after the other, by name: nested rows are taken apart, any
-    other module is one unit, whatever branches it has within."""
+    """Yield the modules that a body runs in sequence, by name. Nested Sequentials are flattened;
+    any other module is one unit."""
     if not isinstance(body, nn.Sequential) or type(body).forward is not nn.Sequential.forward:
         yield path, body
         return
@@ -38,11 +41,11 @@ def units(body: nn.Module, path: str = "") -> Iterator[Unit]:
 
 
 def split(network: Network, frozen: Sequence[nn.Module]) -> Split | None:
-    """Cut after the last unit that cannot change; None where nothing lies before the cut.
+    """Split after the last unit that cannot change; None if there is no such unit with parameters.
 
-    `frozen` are the modules that stay in evaluation mode. A unit belongs to the prefix if nothing
-    in it learns or draws noise; what comes behind a frozen stage without weights of its own, such
-    as pooling, is in the prefix too, which makes the maps smaller.
+    `frozen` are the modules kept in evaluation mode. A unit belongs to the prefix if nothing in it
+    learns or is stochastic. Parameter-free units after a frozen stage, such as pooling, belong to
+    the prefix too, which makes the features smaller.
     """
     resting = {id(module) for root in frozen for module in root.modules()}
     row = list(units(network.body))
@@ -63,23 +66,23 @@ def _is_fixed(unit: nn.Module, resting: set[int]) -> bool:
 
 
 def _may_change(module: nn.Module) -> bool:
-    """Whether a module outside the frozen ones gives something else in training."""
+    """Whether a module outside the frozen ones behaves differently in training."""
     noisy = isinstance(module, _CHANGING) or type(module).__name__ == "StochasticDepth"
     return noisy or any(True for _ in module.parameters(recurse=False))
 
 
 def stored_dtype(precision: str) -> torch.dtype:
-    """How maps are kept: as bf16 computes them, without loss; else as fp16."""
+    """Storage format of features: bf16 for bf16 (lossless), fp16 otherwise."""
     return torch.bfloat16 if precision == "bf16" else torch.float16
 
 
 @torch.no_grad()
 def run_units(steps: Sequence[Unit], maps: Tensor, device: Device, precision: str) -> Tensor:
-    """`maps` after the given units, in the stored format and, with height and width, in
-    channels-last layout.
+    """Apply units to `maps`; the result is in the stored format and, for maps, in channels-last
+    layout.
 
-    Each unit's output is rounded to that format before the next: so it makes no difference, to the
-    bit, from which of the earlier units' stored maps one goes on.
+    Each unit's output is rounded to the stored format before the next unit, so resuming from any
+    stored prefix gives bit-identical results.
     """
     dtype = stored_dtype(precision)
     for _, unit in steps:
@@ -95,8 +98,8 @@ def run_units(steps: Sequence[Unit], maps: Tensor, device: Device, precision: st
 
 
 def digests(steps: Sequence[Unit], base: bytes) -> list[str]:
-    """For each length of the prefix from 1 on, a digest of `base` and of all units so far: their
-    names, how they are built and their weights."""
+    """For each prefix length ≥ 1, a digest of `base` and the names, structure and weights of its
+    units."""
     found, digest = [], hashlib.sha256(base)
     for name, unit in steps:
         digest.update(f"{name}\0{unit!r}\0".encode())

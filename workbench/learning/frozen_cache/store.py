@@ -1,4 +1,5 @@
-"""Maps of frozen prefixes on the disk: whole or not there, checked, and the oldest go first."""
+"""Disk store of cached features: atomic writes, verified digests, least recently used evicted
+first."""
 
 from __future__ import annotations
 
@@ -25,35 +26,36 @@ BLOCK = 1 << 24
 DAY = 86400.0  # seconds
 
 
-class MapsHeader(msgspec.Struct, frozen=True):
-    """Shape (rows first) and format of maps, and a digest of their bytes."""
+class FeaturesHeader(msgspec.Struct, frozen=True):
+    """Shape (rows first), dtype and digest of stored features."""
 
     shape: tuple[int, ...]
     dtype: str
     digest: str
 
 
-class Store:
-    """Caches by key in one folder, each a folder of its own with a memory map."""
+class FeatureStore:
+    """Features by key in one folder; each entry is a folder with a memory-mapped file."""
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder = folder
         self.limit = limit
 
     @staticmethod
-    def of_user() -> Store:
-        """The user's; `WORKBENCH_MAPS` names another folder, `WORKBENCH_MAPS_GIB` another size."""
+    def of_user() -> FeatureStore:
+        """The user's store. `WORKBENCH_MAPS` overrides the folder, `WORKBENCH_MAPS_GIB` the size
+        limit."""
         folder = os.environ.get("WORKBENCH_MAPS") or user_cache_dir("vantage-workbench") + "/maps"
         gib = os.environ.get("WORKBENCH_MAPS_GIB")
-        return Store(Path(folder), round(float(gib) * 1024**3) if gib else LIMIT)
+        return FeatureStore(Path(folder), round(float(gib) * 1024**3) if gib else LIMIT)
 
-    def find(self, key: str) -> Maps | None:
-        """The maps under a key, now the most recently used; None where there are none. Damaged
-        ones are taken away."""
+    def find(self, key: str) -> StoredFeatures | None:
+        """Features stored under a key, marked as recently used; None if missing. Damaged entries
+        are deleted."""
         folder = self.folder / key
         try:
-            meta = msgspec.json.decode((folder / META_FILE).read_bytes(), type=MapsHeader)
-            maps = Maps.of(folder / MAPS_FILE, meta)
+            meta = msgspec.json.decode((folder / META_FILE).read_bytes(), type=FeaturesHeader)
+            maps = StoredFeatures.of(folder / MAPS_FILE, meta)
             if _digest(maps.array) != meta.digest:
                 raise ValueError(f"{folder} is damaged")
             os.utime(folder / META_FILE)
@@ -63,8 +65,8 @@ class Store:
         return maps
 
     def room_for(self, size: int) -> bool:
-        """Whether `size` bytes are within the limit and what the disk has free, once older caches
-        have gone."""
+        """Make space for `size` bytes by evicting older entries; return whether they fit the limit
+        and the free disk space."""
         if size > self.limit:
             return False
         try:
@@ -76,12 +78,14 @@ class Store:
             return False
 
     def has_free(self, size: int) -> bool:
-        """Whether `size` bytes more are within the limit, all other caches staying."""
+        """Whether `size` more bytes fit the limit without evicting other entries."""
         return self.used() + size <= self.limit
 
-    def write(self, key: str, shape: tuple[int, ...], parts: Iterable[Tensor]) -> Maps | None:
-        """Keep the rows that `parts` give one after the other; what is kept under the key already
-        stays. None when the parts end early or the disk refuses: then nothing is kept."""
+    def write(
+        self, key: str, shape: tuple[int, ...], parts: Iterable[Tensor]
+    ) -> StoredFeatures | None:
+        """Store the rows of `parts` under a key; an existing entry is kept. Returns None, storing
+        nothing, if `parts` end early or the disk fails."""
         folder = Path(tempfile.mkdtemp(prefix="part-", dir=self.folder))
         try:
             meta = _write(folder / MAPS_FILE, shape, parts)
@@ -97,11 +101,11 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def used(self) -> int:
-        """Bytes of all caches."""
+        """Total size in bytes."""
         return sum(size for _, size, _ in self._caches())
 
     def _drop_oldest(self, most: int) -> None:
-        """Take away the least recently used caches until `most` bytes are left."""
+        """Delete the least recently used entries until at most `most` bytes remain."""
         caches = self._caches()
         total = sum(size for _, size, _ in caches)
         for _, size, folder in sorted(caches):
@@ -111,14 +115,14 @@ class Store:
             total -= size
 
     def _drop_unfinished(self) -> None:
-        """Take away what a killed training has left."""
+        """Delete leftovers of killed trainings."""
         for folder in self.folder.glob("part-*"):
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > DAY:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _caches(self) -> list[tuple[float, int, Path]]:
-        """When each was last used, its bytes and its folder."""
+        """Last use, size in bytes and folder of each entry."""
         found = []
         for meta in self.folder.glob(f"[!p]*/{META_FILE}"):
             with contextlib.suppress(OSError):
@@ -127,39 +131,39 @@ class Store:
         return found
 
 
-class Maps:
-    """Rows of stored maps: `array` holds their bits as 16-bit integers, channels last."""
+class StoredFeatures:
+    """Rows of stored features; `array` holds their bits as 16-bit integers, channels last."""
 
     def __init__(self, array: NDArray[np.int16], dtype: torch.dtype) -> None:
         self.array = array
         self.dtype = dtype
 
     @staticmethod
-    def of(path: Path, meta: MapsHeader) -> Maps:
-        """The maps in a file; raises ValueError where it has not the size it must have."""
+    def of(path: Path, meta: FeaturesHeader) -> StoredFeatures:
+        """Memory-map the features in a file. Raises ValueError if its size is wrong."""
         if path.stat().st_size != 2 * int(np.prod(meta.shape)):
             raise ValueError(f"{path} is not whole")
         array = np.memmap(path, dtype=np.int16, mode="r", shape=meta.shape)
-        return Maps(array, getattr(torch, meta.dtype))
+        return StoredFeatures(array, getattr(torch, meta.dtype))
 
     @property
     def nbytes(self) -> int:
         return self.array.nbytes
 
     def rows(self, rows: NDArray[np.int64]) -> Tensor:
-        """N × C × H × W in channels-last layout (or N × features), a copy."""
+        """Copy of rows: N × C × H × W in channels-last layout, or N × features."""
         maps = torch.from_numpy(self.array[rows]).view(self.dtype)
         return maps.permute(0, 3, 1, 2) if maps.ndim == 4 else maps
 
 
 def bits(maps: Tensor) -> NDArray[np.int16]:
-    """The bits of 16-bit maps, channels last."""
+    """Bits of 16-bit features, channels last."""
     last = maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
     return last.contiguous().cpu().view(torch.int16).numpy()
 
 
-def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> MapsHeader | None:
-    """Write rows until `shape` says that there are enough; None where there are not."""
+def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> FeaturesHeader | None:
+    """Write rows to a file; return None if they do not match `shape`."""
     digest, rows, dtype = hashlib.sha256(), 0, torch.float16
     with path.open("wb") as file:
         for part in parts:
@@ -169,7 +173,7 @@ def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> MapsH
             rows, dtype = rows + len(array), part.dtype
     if rows != shape[0]:
         return None
-    return MapsHeader(shape, str(dtype).removeprefix("torch."), digest.hexdigest())
+    return FeaturesHeader(shape, str(dtype).removeprefix("torch."), digest.hexdigest())
 
 
 def _digest(array: NDArray[np.int16]) -> str:

@@ -1,4 +1,4 @@
-"""Heads by name: what turns a backbone's features into scores of labels."""
+"""Registry of heads, which map backbone features to label scores."""
 
 from workbench.learning.heads.base import HEADS, LINEAR, Features, find_head
 from workbench.learning.heads.outputs import ClassHead, JointHead

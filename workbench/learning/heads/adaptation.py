@@ -1,4 +1,4 @@
-"""Adaptation layers: a second, learned layer of features between old features and new labels."""
+"""Adaptation layers: a learned feature layer between pretrained features and the classifier."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from workbench.learning.heads.base import HEADS, Features
 
 @HEADS.register
 class Adaptation(Features):
-    """Y_a = ReLU(W_a Y_7 + b_a), 2048 numbers, with dropout; the classifier is the second
+    """Y_a = ReLU(W_a Y_7 + b_a), 2048 features, with dropout. The classifier is the second
     adaptation layer, Y_b = W_b Y_a + b_b (Oquab, Bottou, Laptev and Sivic 2014).
 
-    Y_7 are the backbone's pooled features, N × F: for AlexNet and VGG those of fc7, as in the
-    paper, whose earlier layers all stayed as they were (`frozen` = "all").
+    Y_7 are the backbone's pooled features, N × F: fc7 for AlexNet and VGG, as in the paper, which
+    freezes all earlier layers (`frozen` = "all").
     """
 
     spec = Spec(

@@ -1,4 +1,4 @@
-"""Bilinear pooling: how strongly every two channels appear together."""
+"""Bilinear pooling: pairwise products of channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec, Value
 from workbench.learning.heads.base import HEADS, Features
-from workbench.learning.heads.second_order import narrowed, products, signed_root, unit
+from workbench.learning.heads.second_order import products, reduce_channels, signed_sqrt, unit
 
 SCALE = Parameter(
     name="scale",
@@ -25,10 +25,10 @@ CHANNELS = Parameter(
 class Bilinear(Features):
     """G = X Xᵀ / (h · w), s = sign(G) √|G|, c = s / ‖s‖ (Lin, RoyChowdhury and Maji 2015).
 
-    X is the last map, N × F × h × w; c has F² numbers, F = 512 for VGG, whose map is taken before
-    its last pooling: 14 × 14 at 224. Where a backbone gives more than `channels`, a 1×1 convolution
-    that is learned brings them down first. c is multiplied by `scale`: a vector of length 1, as the
-    paper scores it, wants a learning rate that no other head takes.
+    X is the last feature map, N × F × h × w; c has F² features. F = 512 for VGG, whose map is taken
+    before its last pooling (14 × 14 at 224). A learned 1×1 convolution reduces wider maps to
+    `channels`. c is multiplied by `scale`, so that the head trains at the learning rate of other
+    heads; the paper's vector of length 1 needs a different one.
     """
 
     spec = Spec(
@@ -42,10 +42,10 @@ class Bilinear(Features):
 
     def __init__(self, channels: int, options: Mapping[str, Value]) -> None:
         super().__init__(channels, options)
-        self.narrow, kept = narrowed(channels, self.number("channels"))
+        self.narrow, kept = reduce_channels(channels, self.number("channels"))
         self.width = kept * kept
 
     def forward(self, maps: Tensor) -> Tensor:
         maps = self.narrow(maps)
-        vector = unit(signed_root(products(maps, maps).flatten(1)))
+        vector = unit(signed_sqrt(products(maps, maps).flatten(1)))
         return vector * float(self.options["scale"])

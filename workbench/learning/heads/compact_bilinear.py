@@ -1,4 +1,4 @@
-"""Compact bilinear pooling: the products of channels, hashed into far fewer numbers."""
+"""Compact bilinear pooling: products of channels, hashed to a low dimension."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from workbench.domain.methods import Parameter, Spec, Value
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.bilinear import CHANNELS, SCALE
 from workbench.learning.heads.second_order import (
-    narrowed,
+    full_precision,
     products,
-    signed_root,
+    reduce_channels,
+    signed_sqrt,
     single,
-    unhalved,
     unit,
 )
 
 
-def sums_at(pooled: Tensor, at: Tensor, width: int) -> Tensor:
-    """N × n × n numbers summed where `at` sends them, (n²,) in [0, 2d) -> N × d: added below d,
-    taken away from there on."""
+def signed_scatter_sum(pooled: Tensor, at: Tensor, width: int) -> Tensor:
+    """Sum N × n × n values into N × d bins by index `at` (n²,) in [0, 2d): added for indices below
+    d, subtracted otherwise."""
     sums = pooled.new_zeros(pooled.shape[0], 2 * width)
     sums = sums.scatter_add(1, at.expand(pooled.shape[0], -1), pooled.flatten(1))
     return sums[:, :width] - sums[:, width:]
 
 
-class PooledAt(torch.autograd.Function):
-    """`sums_at` of G = Σ x xᵀ / (h · w), with the slope that its symmetry allows: with g what
-    arrives at each product, ∂/∂x = (g + gᵀ) x / (h · w), one product of matrices where
-    differentiating G as a product of two needs two, and no other N × n × n numbers are kept."""
+class SketchFunction(torch.autograd.Function):
+    """`signed_scatter_sum` of G = Σ x xᵀ / (h · w), with a backward pass that uses its symmetry.
+
+    With g the gradient of each product, ∂/∂x = (g + gᵀ) x / (h · w): one matrix product instead of
+    two, and no further N × n × n tensor is saved.
+    """
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, at: Tensor, width: int) -> Tensor:
         ctx.save_for_backward(maps, at)
-        return sums_at(products(maps, maps), at, width)
+        return signed_scatter_sum(products(maps, maps), at, width)
 
     @staticmethod
     @once_differentiable
@@ -49,24 +51,24 @@ class PooledAt(torch.autograd.Function):
         slope = torch.cat((slope, -slope), dim=1) / cells.shape[1]
         both = slope.index_select(1, at)
         both += slope.index_select(1, at.view(kept, kept).t().flatten())
-        with unhalved(maps):  # cells first, as maps lie in memory where channels come last
+        with full_precision(maps):  # cells first, as maps lie in memory where channels come last
             found = cells @ both.view(n, kept, kept)
         return found.transpose(1, 2).reshape(maps.shape).to(maps.dtype), None, None
 
 
 @HEADS.register
 class CompactBilinear(Features):
-    """The tensor sketch of Σ x xᵀ over the cells of a map, N × F × h × w -> N × d (Gao, Beijbom,
-    Zhang and Darrell 2016), then signed square root and length 1, as with the bilinear head.
+    """Tensor sketch of Σ x xᵀ over the cells of a map, N × F × h × w -> N × d (Gao, Beijbom, Zhang
+    and Darrell 2016), followed by signed square root and L2 normalisation.
 
-    Two hashes h₁, h₂ send each channel to one of d places with a sign s₁, s₂; the sketch of x is
-    the circular convolution of its two count sketches, ψ_k(x)_j = Σ_{i: h_k(i) = j} s_k(i) x_i,
-    and E⟨sketch(x), sketch(y)⟩ = ⟨x, y⟩² over the hashes. The paper convolves by FFT in every
-    cell. Convolution being bilinear, the same sketch is the count sketch of the pooled products
-    G = Σ x xᵀ / (h · w) with h(a, b) = h₁(a) + h₂(b) mod d and s(a, b) = s₁(a) s₂(b), which is
-    what is computed: exact, and made of what every ONNX runtime has.
+    Two hashes h₁, h₂ map each channel to one of d bins with signs s₁, s₂. The sketch of x is the
+    circular convolution of its two count sketches, ψ_k(x)_j = Σ_{i: h_k(i) = j} s_k(i) x_i, and
+    E⟨sketch(x), sketch(y)⟩ = ⟨x, y⟩² over the hashes. The paper convolves by FFT in every cell.
+    Since convolution is bilinear, the same sketch is the count sketch of the pooled products G = Σ
+    x xᵀ / (h · w) with h(a, b) = h₁(a) + h₂(b) mod d and s(a, b) = s₁(a) s₂(b), which is computed
+    here: it is exact and uses only operators that every ONNX runtime has.
 
-    The hashes follow from `seed`, are never learned and are kept with the weights.
+    The hashes are drawn from `seed`, never trained, and saved with the weights.
     """
 
     spec = Spec(
@@ -87,7 +89,7 @@ class CompactBilinear(Features):
 
     def __init__(self, channels: int, options: Mapping[str, Value]) -> None:
         super().__init__(channels, options)
-        self.narrow, kept = narrowed(channels, self.number("channels"))
+        self.narrow, kept = reduce_channels(channels, self.number("channels"))
         self.width = self.number("dimension")
         draw = torch.Generator(device="cpu").manual_seed(self.number("seed"))
         places = torch.randint(self.width, (2, kept), generator=draw, device="cpu")
@@ -96,15 +98,15 @@ class CompactBilinear(Features):
         self.register_buffer("signs", signs)
 
     def sketch(self, maps: Tensor) -> Tensor:
-        """N × d: the mean over the cells of their tensor sketches."""
+        """Mean tensor sketch over the cells, N × d."""
         at = (self.places[0][:, None] + self.places[1][None, :]) % self.width
         negative = self.signs[0][:, None] != self.signs[1][None, :]
         at = (at + self.width * negative).flatten()
         if torch.compiler.is_exporting():
-            return sums_at(products(maps, maps), at, self.width)
-        pooled: Tensor = PooledAt.apply(maps, at, self.width)  # type: ignore[no-untyped-call]
+            return signed_scatter_sum(products(maps, maps), at, self.width)
+        pooled: Tensor = SketchFunction.apply(maps, at, self.width)  # type: ignore[no-untyped-call]
         return pooled
 
     def forward(self, maps: Tensor) -> Tensor:
-        vector = unit(signed_root(self.sketch(self.narrow(maps))))
+        vector = unit(signed_sqrt(self.sketch(self.narrow(maps))))
         return vector * float(self.options["scale"])

@@ -1,4 +1,4 @@
-"""Bilinear fusion: the products of two learned branches of the last feature map."""
+"""Bilinear fusion: products of two learned branches of the last feature map."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 from workbench.domain.methods import Parameter, Spec, Value
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.bilinear import SCALE
-from workbench.learning.heads.second_order import products, signed_root, unit
+from workbench.learning.heads.second_order import products, signed_sqrt, unit
 
 VARIANTS = ("1x3-3x1", "3x3", "1x1")
 
 
 @HEADS.register
 class Fusion(Features):
-    """G = A Bᵀ / (h · w), s = sign(vec G) √|vec G|, c = s / ‖s‖ of the two branches that AT-CNN
-    puts on the last map X, N × F × h × w -> N × (n · m).
+    """G = A Bᵀ / (h · w), s = sign(vec G) √|vec G|, c = s / ‖s‖ of two branches on the last feature
+    map X, N × F × h × w -> N × (n · m), as in AT-CNN.
 
-    A is a 1×1 convolution of X to n channels; B one to m channels: 1×3 followed by 3×1 (the best of
-    the three on CUB-200: 86.4 % against 85.2 and 84.8), 3×3 or 1×1, padded so that the map keeps
-    its size. There is nothing between the convolutions. c is multiplied by `scale`, as with the
-    bilinear head. The paper does not say n and m.
+    A is a 1×1 convolution of X to n channels. B has m channels and is 1×3 followed by 3×1 (best of
+    the three on CUB-200: 86.4 % against 85.2 and 84.8), 3×3 or 1×1, padded to keep the map size.
+    There is no activation between the convolutions. c is multiplied by `scale`, as in the bilinear
+    head. The paper does not give n and m.
     """
 
     spec = Spec(
@@ -52,7 +52,7 @@ class Fusion(Features):
         self.width = n * m
 
     def forward(self, maps: Tensor) -> Tensor:
-        vector = unit(signed_root(products(self.a(maps), self.b(maps)).flatten(1)))
+        vector = unit(signed_sqrt(products(self.a(maps), self.b(maps)).flatten(1)))
         return vector * float(self.options["scale"])
 
 

@@ -1,4 +1,4 @@
-"""The plain head: pooled features are scored as they are."""
+"""Linear head: pooled features are classified unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.learning.heads.base import HEADS, Features
 
 @HEADS.register
 class Linear(Features):
-    """N × F pooled features -> the same."""
+    """Identity on N × F pooled features."""
 
     spec = Spec(
         name="linear",

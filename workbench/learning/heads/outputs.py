@@ -1,4 +1,4 @@
-"""What ends every network: linear scores of one label set, or of category through the views."""
+"""Classifiers: linear scores of one label set, or a joint head over views and categories."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ def _linear(features: int, outputs: int) -> nn.Linear:
 
 
 class Head(nn.Module):
-    """`transform` makes N × D features of what the body gives; the scores follow from them."""
+    """Base of the classifiers: `transform` maps the body's output to N × D features."""
 
     def __init__(self, transform: Features | int) -> None:
         super().__init__()
         self.transform = Linear(transform, {}) if isinstance(transform, int) else transform
 
     def begin(self, given: Iterable[Tensor]) -> None:
-        """Called once before a training, with what the body gives for the train part."""
+        """Initialise the transform from the body's outputs for the train part; called once before
+        training."""
         self.transform.begin(given)
 
     def tie(self) -> Tensor | None:
-        """A penalty on the head's own weights; none here."""
+        """Penalty on the head's weights, or None."""
         return None
 
 
@@ -42,7 +43,7 @@ class ClassHead(Head):
         self.target = _linear(self.transform.width, classes)
 
     def for_channels(self, channels: int) -> ClassHead:
-        """A fresh head of the same kind for a body that gives another number of channels."""
+        """Create an untrained head of the same kind for a body with another number of channels."""
         return ClassHead(self.transform.for_channels(channels), self.target.out_features)
 
     def forward(self, given: Tensor) -> Tensor:
@@ -51,12 +52,12 @@ class ClassHead(Head):
 
 
 class JointHead(Head):
-    """Category through the views: P(y|x) = Σ_g P(v=g|x) · P(y|v=g, x) (Wang, Yao, Yang and Xue
-    2019, "Deep transfer learning on micro datasets").
+    """Category marginalised over views: P(y|x) = Σ_g P(v=g|x) · P(y|v=g, x) (Wang, Yao, Yang and
+    Xue 2019, "Deep transfer learning on micro datasets").
 
-    A softmax over K views with weights θ_g and, for each view, one over C classes with weights
-    θ'_{g,j}, all on the same N × D features. Gives N × (C + K): log P(y|x), then log P(v|x); the
-    softmax of either block is the probability itself.
+    A softmax over K views with weights θ_g and, per view, a softmax over C classes with weights
+    θ'_{g,j}, all on the same N × D features. Returns N × (C + K): log P(y|x), then log P(v|x); a
+    softmax over either block gives the probabilities.
     """
 
     def __init__(self, transform: Features | int, classes: int, views: int) -> None:
@@ -67,7 +68,7 @@ class JointHead(Head):
         self.within = _linear(self.transform.width, views * classes)
 
     def for_channels(self, channels: int) -> JointHead:
-        """A fresh head of the same kind for a body that gives another number of channels."""
+        """Create an untrained head of the same kind for a body with another number of channels."""
         return JointHead(self.transform.for_channels(channels), self.classes, self.views)
 
     def forward(self, given: Tensor) -> Tensor:
@@ -78,6 +79,6 @@ class JointHead(Head):
         return torch.cat((log_class, log_view), dim=1)
 
     def tie(self) -> Tensor | None:
-        """Σ_g Σ_j ‖θ'_{g,j} − θ_g‖² / 2, which the recipe's σ (`tie`) multiplies."""
+        """Σ_g Σ_j ‖θ'_{g,j} − θ_g‖² / 2, multiplied by the recipe's σ (`tie`)."""
         within = self.within.weight.reshape(self.views, self.classes, -1)
         return (within - self.view.weight[:, None, :]).square().sum() / 2

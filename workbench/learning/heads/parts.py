@@ -1,4 +1,4 @@
-"""Parts: channels that peak at the same places are a part; each part is attended to and scored."""
+"""Parts head: groups channels that peak at the same places, and pools each group by attention."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ from workbench.domain.methods import Parameter, Spec, Value
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.second_order import single
 
-SURE = 2.0  # logit of a channel's membership where its cluster says so: σ(±2) = 0.88, 0.12
+MEMBER_LOGIT = 2.0  # logit of a channel's membership where its cluster says so: σ(±2) = 0.88, 0.12
 EPSILON = 1e-6
-TRIES = 10
+KMEANS_STARTS = 10
 
 
 @HEADS.register
 class Parts(Features):
     """Multi-attention pooling, N × F × h × w -> N × (P · F) (Zheng, Fu, Mei and Luo 2017).
 
-    d_p = σ(U_p φ + b_p), the F weights of the channels in part p, φ the mean of the map X over its
-    cells. A_p = Σ_c d_pc ReLU(X_c), divided by its sum over the cells. f_p = Σ_cells A_p X / √P:
-    side by side they are about as long as the mean of the map, so that the rate which suits a
-    linear head suits any number of parts. The scores of the parts, W_p f_p, are summed by the
-    linear classifier on all f_p.
+    d_p = σ(U_p φ + b_p) are the F channel weights of part p, φ the mean of the map X over its
+    cells. A_p = Σ_c d_pc ReLU(X_c), normalised to sum 1 over the cells. f_p = Σ_cells A_p X / √P;
+    the factor keeps the concatenated features about as long as the mean of the map, so one learning
+    rate suits any number of parts. A linear classifier on all f_p sums the part scores W_p f_p.
 
-    Before training, each channel is described by where it peaks in each of up to `images` training
-    images (two coordinates in [0, 1] an image), these vectors are clustered by k-means into P
-    parts, and U = 0, b = ±2 say which cluster a channel is in: the layer the paper pre-trains on
-    the clusters, in closed form. From there U and b are learned with everything else; the paper's
-    channel-grouping loss, which keeps parts compact and apart, is the penalty "channel-grouping".
+    Before training, each channel is described by its peak positions in up to `images` training
+    images (two coordinates in [0, 1] per image). k-means clusters these vectors into P parts, and U
+    = 0, b = ±2 encode the clusters: the closed form of the layer that the paper pre-trains on them.
+    U and b are then trained with the network. The paper's channel-grouping loss is the penalty
+    "channel-grouping".
     """
 
     spec = Spec(
@@ -57,13 +56,13 @@ class Parts(Features):
         self.parts = self.number("parts")
         self.width = self.parts * channels
         self.member = nn.Linear(channels, self.parts * channels)
-        self._join(np.arange(channels) % self.parts)
+        self._set_membership(np.arange(channels) % self.parts)
 
     @torch.no_grad()
-    def _join(self, cluster: NDArray[np.int64]) -> None:
-        """Let membership be what `cluster`, the part of each channel, says."""
+    def _set_membership(self, cluster: NDArray[np.int64]) -> None:
+        """Initialise memberships from `cluster`, the part of each channel."""
         inside = torch.from_numpy(cluster)[None, :] == torch.arange(self.parts)[:, None]
-        logits = torch.where(inside, SURE, -SURE).flatten()
+        logits = torch.where(inside, MEMBER_LOGIT, -MEMBER_LOGIT).flatten()
         nn.init.zeros_(self.member.weight)
         self.member.bias.copy_(logits)
 
@@ -75,14 +74,14 @@ class Parts(Features):
             if sum(map(len, found)) >= wanted:
                 break
         places = torch.cat(found).transpose(0, 1).flatten(1)  # F × (2 · images)
-        self._join(cluster(places.double().numpy(), self.parts, self.number("seed")))
+        self._set_membership(cluster(places.double().numpy(), self.parts, self.number("seed")))
 
     def attention(self, maps: Tensor) -> Tensor:
-        """N × P × h × w: where each part looks; every map sums to 1."""
+        """Attention map of each part, N × P × h × w; each map sums to 1."""
         weights = self.member(maps.mean((2, 3))).sigmoid()
         weights = weights.reshape(-1, self.parts, self.channels)
-        lit = single(weights @ maps.relu().flatten(2)) + EPSILON
-        shares = lit / lit.sum(dim=2, keepdim=True)
+        activation = single(weights @ maps.relu().flatten(2)) + EPSILON
+        shares = activation / activation.sum(dim=2, keepdim=True)
         return shares.reshape(-1, self.parts, *maps.shape[2:])
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -92,7 +91,7 @@ class Parts(Features):
 
 
 def peaks(maps: Tensor) -> Tensor:
-    """N × F × h × w -> N × F × 2: row and column of each map's highest cell, each in [0, 1]."""
+    """Row and column of each channel's maximum, N × F × h × w -> N × F × 2, in [0, 1]."""
     rows, columns = maps.shape[2:]
     highest = maps.flatten(2).argmax(dim=2)
     down = (highest // columns) / max(1, rows - 1)
@@ -101,14 +100,17 @@ def peaks(maps: Tensor) -> Tensor:
 
 
 def cluster(vectors: NDArray[np.float64], clusters: int, seed: int) -> NDArray[np.int64]:
-    """The cluster of each row by k-means; the best of several begun with k-means++, those left out
-    that lose a cluster. Where none is left, and where fewer rows than clusters differ, rows are
-    dealt out in turn."""
+    """k-means cluster of each row: the best of several k-means++ runs, skipping runs with an empty
+    cluster.
+
+    If no run succeeds, or there are fewer distinct rows than clusters, clusters are assigned in
+    rotation.
+    """
     best, lowest = np.arange(len(vectors)) % clusters, np.inf
     if len(np.unique(vectors, axis=0)) < clusters:
         return best
     draw = np.random.default_rng(seed)
-    for _ in range(TRIES):
+    for _ in range(KMEANS_STARTS):
         try:
             centres, found = kmeans2(vectors, clusters, minit="++", missing="raise", rng=draw)
         except ClusterError:

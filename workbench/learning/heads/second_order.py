@@ -1,4 +1,4 @@
-"""What heads of second order share: products of channels, and how their vector is normalised."""
+"""Shared operations of second-order heads: channel products and normalisation."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ LENGTH_EPSILON = 1e-6
 
 
 def products(one: Tensor, other: Tensor) -> Tensor:
-    """N × n × h × w and N × m × h × w maps -> N × n × m: A Bᵀ / (h · w), at least in single
-    precision also where a training runs in half."""
-    with unhalved(one):
+    """A Bᵀ / (h · w): N × n × h × w and N × m × h × w maps -> N × n × m, in at least float32 even
+    under autocast."""
+    with full_precision(one):
         a, b = (single(x).flatten(2) for x in (one, other))
         product: Tensor = a @ b.transpose(1, 2) / a.shape[2]
         return product
 
 
 @contextlib.contextmanager
-def unhalved(x: Tensor) -> Iterator[None]:
-    """Here nothing is computed in half precision on the device of `x`, also where a training is."""
+def full_precision(x: Tensor) -> Iterator[None]:
+    """Disable autocast on the device of `x`."""
     kind = x.device.type
     if not torch.is_autocast_enabled(kind):
         yield
@@ -33,24 +33,25 @@ def unhalved(x: Tensor) -> Iterator[None]:
 
 
 def single(x: Tensor) -> Tensor:
-    """`x` at least in single precision."""
+    """Cast `x` to float32; float64 is unchanged."""
     return x if x.dtype == torch.float64 else x.float()
 
 
-def signed_root(x: Tensor) -> Tensor:
-    """sign(x) √|x|, taken as x / √(|x| + ε) with ε = 1e-5: the same but near 0, where it stays
-    smooth and its slope ends at 1 / √ε = 316 instead of growing without bound."""
+def signed_sqrt(x: Tensor) -> Tensor:
+    """sign(x) √|x|, computed as x / √(|x| + ε) with ε = 1e-5, which bounds the gradient near 0 by 1
+    / √ε = 316."""
     return x / (x.abs() + ROOT_EPSILON).sqrt()
 
 
 def unit(x: Tensor) -> Tensor:
-    """N × D vectors divided by √(‖x‖² + 1e-6), their length but for vectors of hardly any."""
+    """L2-normalise N × D vectors: x / √(‖x‖² + 1e-6)."""
     length = x.square().sum(dim=1, keepdim=True)
     return x / (length + LENGTH_EPSILON).sqrt()
 
 
-def narrowed(channels: int, most: int) -> tuple[nn.Module, int]:
-    """A 1×1 convolution from `channels` to `most` where there are more, and how many it gives."""
+def reduce_channels(channels: int, most: int) -> tuple[nn.Module, int]:
+    """1×1 convolution from `channels` to `most` channels (identity if there are no more), and the
+    number of output channels."""
     if channels <= most:
         return nn.Identity(), channels
     return nn.Conv2d(channels, most, 1, bias=False), most

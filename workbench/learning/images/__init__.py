@@ -1,1 +1,1 @@
-"""Images on their way into a network: read, made square, augmented, drawn in turn."""
+"""Image pipeline: decoding, square resizing, augmentation and sampling."""

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches: each image's parameters follow from seed, epoch and image."""
+"""Batch augmentation. Each image's parameters are determined by seed, epoch and image."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LONGEST = 4 / 3  # of a crop's sides, longer over shorter
 
 @dataclass(frozen=True)
 class Views:
-    """How images are shown; one row per image of an epoch, or per time that one is shown.
+    """Augmentation parameters, one row per image (or per repetition of an image) in an epoch.
 
-    `boxes` are centre x, centre y, width and height as fractions of the square; `flips` says which
-    are mirrored; `angles` are radians; `gains` and `contrasts` multiply.
+    `boxes` are centre x, centre y, width and height as fractions of the image; `flips` are mirrored
+    images; `angles` are in radians; `gains` and `contrasts` are factors.
     """
 
     boxes: NDArray[np.float32]
@@ -35,7 +35,7 @@ class Views:
 
 
 def draw_views(recipe: Recipe, count: int, epoch: int, stream: int = LABELLED) -> Views:
-    """The augmentation of `count` images in `epoch`: the same whenever and wherever it is drawn."""
+    """Draw the augmentations of `count` images in `epoch`; deterministic."""
     seeds = np.random.SeedSequence([recipe.seed, epoch, stream])
     draw = np.random.Generator(np.random.Philox(seeds))
     u = draw.random((count, 8), dtype=np.float32)
@@ -53,13 +53,13 @@ def draw_views(recipe: Recipe, count: int, epoch: int, stream: int = LABELLED) -
 
 
 def joined(drawn: Sequence[Views]) -> Views:
-    """The rows of several, one after another."""
+    """Concatenate the rows of several Views."""
     names = [field.name for field in fields(Views)]
     return Views(*(np.concatenate([getattr(each, name) for each in drawn]) for name in names))
 
 
 class Augmenter:
-    """Turns rows of N × side × side × 3 bytes into N × 3 × size × size normalised floats."""
+    """Augment rows of N × side × side × 3 bytes to N × 3 × size × size normalised floats."""
 
     def __init__(
         self,
@@ -78,61 +78,61 @@ class Augmenter:
 
     def __call__(
         self,
-        squares: Tensor,
+        pixels: Tensor,
         rows: NDArray[np.int64],
         views: Views,
-        looks: NDArray[np.int64] | None = None,
+        view_rows: NDArray[np.int64] | None = None,
     ) -> Tensor:
-        """The images `rows` as the rows `looks` of `views` say (None: the same), on the device,
-        channels last.
+        """Augment the images `rows` with the rows `view_rows` of `views` (None: the same rows). The
+        result is on the device, channels last.
 
-        On the CPU, crops that are not turned are resized as bytes, which is far faster than
-        sampling a grid of floats; elsewhere one affine grid serves the whole batch.
+        On the CPU, crops without rotation are resized as bytes, which is much faster than sampling
+        a float grid; otherwise one affine grid serves the whole batch.
         """
-        looks = rows if looks is None else looks
-        gains = torch.from_numpy(views.gains[looks]).to(self.device)
+        view_rows = rows if view_rows is None else view_rows
+        gains = torch.from_numpy(views.gains[view_rows]).to(self.device)
         if self.device.type == "cpu" and not self.turned:
-            images = self._resized(squares, rows, views, looks)
+            images = self._resized(pixels, rows, views, view_rows)
         else:
-            images = self._sampled(squares, rows, views, looks).permute(0, 2, 3, 1)
+            images = self._sampled(pixels, rows, views, view_rows).permute(0, 2, 3, 1)
         scale = self.scale * gains[:, None]
         shift = self.shift.expand_as(scale)
         if self.contrasted:
-            factors = torch.from_numpy(views.contrasts[looks]).to(self.device)
+            factors = torch.from_numpy(views.contrasts[view_rows]).to(self.device)
             grey = images.to(torch.float32).mean(dim=(1, 2, 3))
             shift = shift + scale * (grey * (1 - factors))[:, None]
             scale = scale * factors[:, None]
         return self._scaled(images, scale, shift).permute(0, 3, 1, 2)
 
     def _scaled(self, images: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """N × H × W × 3 times N × 3 plus N × 3. A row of pixels is treated as one long vector: with
-        three channels as the innermost dimension it would take five times as long."""
+        """N × H × W × 3 times N × 3 plus N × 3. Each row of pixels is processed as one vector: five
+        times as fast as an innermost dimension of three channels."""
         width = images.shape[2]
         rows = images.reshape(len(images), -1, width * 3)
         floats = rows.to(torch.float32).mul_(scale.repeat(1, width)[:, None])
         return floats.add_(shift.repeat(1, width)[:, None]).view(images.shape)
 
     def _resized(
-        self, squares: Tensor, rows: NDArray[np.int64], views: Views, looks: NDArray[np.int64]
+        self, pixels: Tensor, rows: NDArray[np.int64], views: Views, view_rows: NDArray[np.int64]
     ) -> Tensor:
-        side, size = squares.shape[1], self.size
-        boxes = views.boxes[looks] * side
+        side, size = pixels.shape[1], self.size
+        boxes = views.boxes[view_rows] * side
         starts = np.rint(boxes[:, :2] - boxes[:, 2:] / 2).astype(int)
         ends = np.minimum(np.maximum(np.rint(boxes[:, :2] + boxes[:, 2:] / 2), starts + 1), side)
-        flips = views.flips[looks].tolist()
-        pixels, images = squares.numpy(), np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        flips = views.flips[view_rows].tolist()
+        source, images = pixels.numpy(), np.empty((len(rows), size, size, 3), dtype=np.uint8)
         for at, (row, (x0, y0), (x1, y1)) in enumerate(
             zip(rows.tolist(), starts.tolist(), ends.astype(int).tolist(), strict=True)
         ):
-            resize_into(images[at], pixels[row, y0:y1, x0:x1], flips[at])
+            resize_into(images[at], source[row, y0:y1, x0:x1], flips[at])
         return torch.from_numpy(images)
 
     def _sampled(
-        self, squares: Tensor, rows: NDArray[np.int64], views: Views, looks: NDArray[np.int64]
+        self, pixels: Tensor, rows: NDArray[np.int64], views: Views, view_rows: NDArray[np.int64]
     ) -> Tensor:
-        picked = squares[torch.from_numpy(rows)].to(self.device, non_blocking=True)
+        picked = pixels[torch.from_numpy(rows)].to(self.device, non_blocking=True)
         images = picked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
-        theta = torch.from_numpy(affine(views, looks)).to(self.device)
+        theta = torch.from_numpy(affine(views, view_rows)).to(self.device)
         grid = (self.base @ theta.transpose(1, 2)).view(len(rows), self.size, self.size, 2)
         # beyond the border lies mid-grey: with the mean taken off, the sampler's zeros are neutral
         sampled = F.grid_sample(images.sub_(127.5), grid, align_corners=False)
@@ -140,14 +140,14 @@ class Augmenter:
 
 
 def _base_grid(size: int) -> Tensor:
-    """(size · size) × 3: x, y and 1 of each pixel's centre, with sides from -1 to 1."""
+    """(size · size) × 3: x, y and 1 of each pixel centre, coordinates in [−1, 1]."""
     line = (torch.arange(size) * 2 + 1) / size - 1
     y, x = torch.meshgrid(line, line, indexing="ij")
     return torch.stack((x, y, torch.ones_like(x)), dim=2).view(-1, 3)
 
 
 def affine(views: Views, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """N × 2 × 3 maps from output to input, both with sides from -1 to 1: mirror, turn, crop."""
+    """N × 2 × 3 affine maps from output to input coordinates in [−1, 1]: flip, rotate, crop."""
     cx, cy, w, h = views.boxes[rows].T
     sign = np.where(views.flips[rows], -1.0, 1.0)
     cos, sin = np.cos(views.angles[rows]), np.sin(views.angles[rows])

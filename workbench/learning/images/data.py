@@ -1,4 +1,4 @@
-"""A run's images in memory: decoded once at the working size, also kept on the disk."""
+"""Images of a run, decoded once at the working size and cached on disk."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import Sample
 from workbench.files import write_whole
-from workbench.learning.images.pixels import load_square
+from workbench.learning.images.pixels import decode_image
 from workbench.learning.networks.device import Device, cores, free_memory
 
 LIMIT = 10 * 1024**3  # bytes of all squares together
 DIGEST = 16  # bytes behind the pixels that tell whether they are whole
-MADE = "1"  # changes when the same file would give other squares
+FORMAT_VERSION = "1"  # changes when the same file would give other squares
 
 
 class DecodedImageCache:
-    """One small file per square, named by what it was made from: image hash, box and side. The
-    squares used longest ago go first. Several trainings may use one folder at a time."""
+    """Disk cache of decoded images, one file per image, keyed by image hash, box and side. Evicts
+    the least recently used files. Safe for several trainings at once."""
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
@@ -43,15 +43,15 @@ class DecodedImageCache:
 
     @staticmethod
     def of_user() -> DecodedImageCache:
-        """The user's; `WORKBENCH_SQUARES` names another folder, `WORKBENCH_SQUARES_GIB` another
-        size, 0 for none."""
+        """The user's cache. `WORKBENCH_SQUARES` overrides the folder, `WORKBENCH_SQUARES_GIB` the
+        size limit (0 disables the cache)."""
         named = os.environ.get("WORKBENCH_SQUARES")
         folder = Path(named) if named else Path(user_cache_dir("vantage-workbench")) / "squares"
         gib = os.environ.get("WORKBENCH_SQUARES_GIB")
         return DecodedImageCache(folder, round(float(gib) * 1024**3) if gib else LIMIT)
 
     def find(self, sample: Sample, side: int) -> Tensor | None:
-        """The side × side × 3 uint8 square of a sample; None where it is not kept, or damaged."""
+        """Decoded sample, side × side × 3 uint8; None if missing or damaged."""
         path = self._path(sample, side)
         if path is None:
             return None
@@ -66,12 +66,12 @@ class DecodedImageCache:
             self.found += 1
         return torch.frombuffer(data, dtype=torch.uint8, count=side * side * 3).view(side, side, 3)
 
-    def keep(self, sample: Sample, square: Tensor) -> None:
-        """Keep a square for later, whole or not at all; a disk that refuses is no error."""
-        path = self._path(sample, square.shape[0])
+    def store(self, sample: Sample, image: Tensor) -> None:
+        """Write an image atomically. Disk errors are ignored."""
+        path = self._path(sample, image.shape[0])
         if path is None:
             return
-        pixels = square.contiguous().numpy().tobytes()
+        pixels = image.contiguous().numpy().tobytes()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, pixels + _digest(pixels), flush=False, shared=True)
@@ -81,8 +81,8 @@ class DecodedImageCache:
             self.added += 1
 
     def trim(self) -> int:
-        """Take away the squares used longest ago until the rest is within the limit; the bytes that
-        are left. To be called after squares were added."""
+        """Delete the least recently used images until the limit is met; return the remaining bytes.
+        Call after adding images."""
         kept = []
         for path in self.folder.glob("*/*"):
             with contextlib.suppress(OSError):
@@ -100,7 +100,9 @@ class DecodedImageCache:
     def _path(self, sample: Sample, side: int) -> Path | None:
         if not sample.hash or self.limit <= 0:
             return None
-        name = hashlib.sha256(f"{MADE}/{sample.hash}/{sample.box}/{side}".encode()).hexdigest()
+        name = hashlib.sha256(
+            f"{FORMAT_VERSION}/{sample.hash}/{sample.box}/{side}".encode()
+        ).hexdigest()
         return self.folder / name[:2] / name[2:]
 
 
@@ -110,34 +112,37 @@ def _digest(pixels: bytes | bytearray) -> bytes:
 
 REPORT_SECONDS = 0.25
 MEMORY_SHARE = 0.6  # of the free memory that the images may fill; beyond it they lie in a file
-AHEAD = 64
+PREFETCH = 64
 
 
 @dataclass(frozen=True)
 class Images:
-    """`squares` is N × side × side × 3 uint8, one row per sample (zeros where it is not `read`);
-    `targets` and `views` are label indices, -1 unknown."""
+    """Decoded images and labels of a run.
+
+    `pixels` is N × side × side × 3 uint8, one row per sample (zeros if not `read`); `targets` and
+    `views` are label indices, −1 unknown.
+    """
 
     samples: Sequence[Sample]
-    squares: Tensor
+    pixels: Tensor
     targets: Tensor
     views: Tensor
     read: NDArray[np.bool_]
 
     def of_part(self, part: str) -> NDArray[np.int64]:
-        """Rows of the readable samples of a part, in the order in which they were frozen."""
+        """Rows of the readable samples of a part, in sample order."""
         inside = np.array([sample.part == part for sample in self.samples], dtype=bool)
         return np.flatnonzero(inside & self.read)
 
-    def unlabelled(self, left_out: bool) -> NDArray[np.int64]:
-        """Rows of the readable samples in no part that have no label; where `left_out` says so,
-        also of those that have."""
+    def unlabelled(self, include_labelled: bool) -> NDArray[np.int64]:
+        """Rows of readable, unlabelled samples outside all parts; with `include_labelled`, also
+        labelled ones."""
         outside = np.array([not sample.part for sample in self.samples], dtype=bool)
         known = torch.maximum(self.targets, self.views).numpy() >= 0
-        return np.flatnonzero(outside & self.read & (left_out | ~known))
+        return np.flatnonzero(outside & self.read & (include_labelled | ~known))
 
     def counts(self) -> dict[str, int]:
-        """Readable samples of each part."""
+        """Number of readable samples in each part."""
         return {part: len(self.of_part(part)) for part in ("train", "validation", "test")}
 
 
@@ -149,12 +154,11 @@ def load_images(
     interrupted: Callable[[], bool],
     cache: DecodedImageCache | None = None,
 ) -> Images | None:
-    """Decode all samples with a few threads, but those in `cache`; None when `interrupted` says so
-    on the way.
+    """Decode all samples that are not in `cache`, in a thread pool. Returns None if interrupted.
 
-    A file that cannot be read is named in a warning and left out. Raises KnownError when none can.
+    Unreadable files are skipped with a warning. Raises KnownError if no file can be read.
     """
-    squares = _room(len(samples), side, folder)
+    pixels = _allocate(len(samples), side, folder)
     read = np.zeros(len(samples), dtype=bool)
     problems: list[KnownError] = []
     last = started = time.monotonic()
@@ -162,7 +166,7 @@ def load_images(
         if isinstance(result, KnownError):
             problems.append(result)
         else:
-            squares[at] = result
+            pixels[at] = result
             read[at] = True
         now = time.monotonic()
         if now - last >= REPORT_SECONDS:
@@ -171,20 +175,21 @@ def load_images(
                 return None
             eta = (now - started) / (at + 1) * (len(samples) - at - 1)
             report(Progress(done=at + 1, total=len(samples), text="Reading images", eta=eta))
-    _tell(problems, len(samples), report)
+    _report_problems(problems, len(samples), report)
     if cache is not None and cache.added:
         cache.trim()
     return Images(
         samples,
-        squares,
+        pixels,
         torch.tensor([sample.target for sample in samples]),
         torch.tensor([sample.view for sample in samples]),
         read,
     )
 
 
-def _room(count: int, side: int, folder: Path) -> Tensor:
-    """Memory for the squares; a nameless file in the run folder where they would not fit."""
+def _allocate(count: int, side: int, folder: Path) -> Tensor:
+    """Allocate memory for the images, as an unnamed file in the run folder if they exceed the free
+    memory."""
     size = count * side * side * 3
     free = free_memory(Device(torch.device("cpu"), ""))
     if not free or size <= MEMORY_SHARE * free:
@@ -197,36 +202,38 @@ def _room(count: int, side: int, folder: Path) -> Tensor:
 def decoded(
     samples: Sequence[Sample], side: int, cache: DecodedImageCache | None = None
 ) -> Iterator[tuple[int, Tensor | KnownError]]:
-    """Each sample's square, or why there is none, in order, a bounded number of them ahead, with a
-    few threads; torch's own threads are as before when this ends or is closed."""
+    """Yield the index and decoded image (or error) of each sample in order, prefetching in a thread
+    pool. torch's thread count is restored on exit."""
 
     def decode(sample: Sample) -> Tensor | KnownError:
         kept = cache.find(sample, side) if cache is not None else None
         if kept is not None:
             return kept
         try:
-            square = load_square(Path(sample.path), sample.rect, side)
+            image = decode_image(Path(sample.path), sample.rect, side)
         except KnownError as error:
             return error
         if cache is not None:
-            cache.keep(sample, square)
-        return square
+            cache.store(sample, image)
+        return image
 
     threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             waiting = iter(samples)
             ahead: list[Future[Tensor | KnownError]] = []
-            ahead.extend(pool.submit(decode, sample) for sample in islice(waiting, AHEAD))
+            ahead.extend(pool.submit(decode, sample) for sample in islice(waiting, PREFETCH))
             for at in range(len(samples)):
-                yield at, ahead[at % AHEAD].result()
+                yield at, ahead[at % PREFETCH].result()
                 for sample in islice(waiting, 1):
-                    ahead[at % AHEAD] = pool.submit(decode, sample)
+                    ahead[at % PREFETCH] = pool.submit(decode, sample)
     finally:
         torch.set_num_threads(threads)
 
 
-def _tell(problems: Sequence[KnownError], total: int, report: Callable[[Report], None]) -> None:
+def _report_problems(
+    problems: Sequence[KnownError], total: int, report: Callable[[Report], None]
+) -> None:
     if problems and len(problems) == total:
         raise KnownError(
             f"None of the {total} images can be read. The first: {problems[0].sentence}",

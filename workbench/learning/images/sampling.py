@@ -1,4 +1,4 @@
-"""Which images of the train part an epoch shows, how often each, and in what order."""
+"""Sampling of train images: which ones an epoch uses, how often and in what order."""
 
 from __future__ import annotations
 
@@ -12,38 +12,37 @@ POWERS = {"balanced": 0.0, "square-root": 0.5}
 
 
 def epoch_rows(recipe: Recipe, rows: Rows, labels: Rows, epoch: int) -> Rows:
-    """The rows to show in `epoch`, in that order, as many as there are; `labels` are those of
-    `rows`, the first where there are several. The same whenever and wherever it is drawn.
+    """Rows of `epoch` in training order, as many as `rows`; deterministic. `labels` are those of
+    `rows`, the first one of several.
 
-    "plain" shows each once. "balanced" draws as many of every class (over-sampling: Buda, Maki and
-    Mazurowski 2018, "A systematic study of the class imbalance problem"), "square-root" as many as
-    the roots of the classes' sizes say (Mahajan et al. 2018, "Exploring the limits of weakly
-    supervised pretraining"). A class that is drawn from n times its size shows each of its images
-    n times, and by chance some once more. Images without a label are shown once.
+    "plain" uses each image once. "balanced" draws equally many images per class (over-sampling:
+    Buda, Maki and Mazurowski 2018, "A systematic study of the class imbalance problem"),
+    "square-root" in proportion to the root of the class size (Mahajan et al. 2018, "Exploring the
+    limits of weakly supervised pretraining"). A class drawn n times its size repeats each image n
+    times, and random ones once more. Images without a label are used once.
     """
     draw = np.random.Generator(np.random.Philox(np.random.SeedSequence([recipe.seed, epoch, 0])))
     if recipe.sampling == "plain":
         return rows[draw.permutation(len(rows))]
     known, sizes = np.unique(labels[labels >= 0], return_counts=True)
-    wanted = quotas(sizes, POWERS[recipe.sampling], draw.random())
+    wanted = class_quotas(sizes, POWERS[recipe.sampling], draw.random())
     chosen = [rows[labels < 0]]
     for label, count in zip(known, wanted, strict=True):
-        chosen.append(dealt(rows[labels == label], int(count), draw))
+        chosen.append(repeat_evenly(rows[labels == label], int(count), draw))
     found = np.concatenate(chosen)
     return found[draw.permutation(len(found))]
 
 
 def unlabelled_rows(recipe: Recipe, rows: Rows, count: int, epoch: int) -> Rows:
-    """`count` of the unlabelled `rows` for an epoch: each as often as any other, give or take
-    one."""
+    """Draw `count` unlabelled rows for an epoch; counts per image differ by at most one."""
     draw = np.random.Generator(np.random.Philox(np.random.SeedSequence([recipe.seed, epoch, 2])))
-    return draw.permutation(dealt(rows, count, draw))
+    return draw.permutation(repeat_evenly(rows, count, draw))
 
 
-def quotas(sizes: Rows, power: float, offset: float) -> Rows:
-    """How many to draw of classes of these sizes: in proportion to size ** power, together as many
-    as there are. What is rounded up and what down is decided by `offset`, in [0, 1), so that over
-    many offsets each class has exactly its share."""
+def class_quotas(sizes: Rows, power: float, offset: float) -> Rows:
+    """Number of images to draw from each class, in proportion to size ** power, with the same
+    total. `offset` in [0, 1) determines the rounding; averaged over offsets, each class gets its
+    exact share."""
     shares = sizes.astype(np.float64) ** power
     ends = np.cumsum(shares) * (sizes.sum() / shares.sum())
     ends[-1] = sizes.sum()  # whatever the sum was rounded to
@@ -51,14 +50,14 @@ def quotas(sizes: Rows, power: float, offset: float) -> Rows:
     return found
 
 
-def dealt(rows: Rows, count: int, draw: np.random.Generator) -> Rows:
-    """`count` of `rows`: all of them as often as they fit, and some once more, by chance."""
+def repeat_evenly(rows: Rows, count: int, draw: np.random.Generator) -> Rows:
+    """Repeat `rows` up to `count`: all equally often, plus a random remainder."""
     whole, rest = divmod(count, len(rows))
     return np.concatenate([np.tile(rows, whole), draw.choice(rows, rest, replace=False)])
 
 
-def showings(rows: Rows) -> Rows:
-    """For each place, how often its row stood before."""
+def repeat_counts(rows: Rows) -> Rows:
+    """For each position, the number of earlier occurrences of its row."""
     order = np.argsort(rows, kind="stable")
     ranked = rows[order]
     starts = np.flatnonzero(np.diff(ranked, prepend=-1))

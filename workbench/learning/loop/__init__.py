@@ -1,1 +1,1 @@
-"""The training loop, which serves every method, and what it is put together from."""
+"""Training loop and its setup, shared by all methods."""

@@ -1,4 +1,4 @@
-"""The C library's memory: what a training step gives back is kept for the next step."""
+"""glibc allocator settings for training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ GROWTH = 64 * 1024**2  # bytes taken from the system at a time
 
 
 def keep_memory() -> bool:
-    """Stop glibc from returning large blocks to the system when they are freed; call it before
-    the first tensor is made. Says whether this system lets itself be asked.
+    """Keep freed blocks in the process instead of returning them to the system; call before the
+    first tensor is created. Returns whether the settings took effect.
 
-    The feature maps of a training step are tens of megabytes, for which glibc maps fresh pages and
-    unmaps them again: a sixth of a step's time goes into the system's zeroing them. The peak is the
-    same, since the next step needs the memory anyway.
+    Feature maps of a training step are tens of megabytes, which glibc maps and unmaps in every
+    step: zeroing these pages costs a sixth of the step time. Peak memory is unchanged, since the
+    next step needs the memory anyway.
     """
     if sys.platform != "linux":
         return False

@@ -1,4 +1,4 @@
-"""Puts a training together: network, start weights, frozen stages, method, optimiser, loop."""
+"""Set up a training: network, start weights, frozen stages, method, optimizer and loop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
 from workbench.learning.heads import find_head
-from workbench.learning.images.answers import answers_of
 from workbench.learning.images.augment import Augmenter
 from workbench.learning.images.data import Images
+from workbench.learning.images.label_tensors import label_tensors
 from workbench.learning.images.pixels import network_input
-from workbench.learning.loop.distributed import ALONE, Team
+from workbench.learning.loop.distributed import SINGLE_PROCESS, ProcessGroup
 from workbench.learning.loop.loop import Learner, Loop
-from workbench.learning.methods import METHODS, Batch, Beginning, Method, Setup
+from workbench.learning.methods import METHODS, Batch, InitialState, Method, Setup
 from workbench.learning.methods.terms import class_weights
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network, build_network, card_of
@@ -36,41 +36,44 @@ from workbench.learning.protocol.folders import RunFolder
 
 @dataclass(frozen=True)
 class Assembled:
-    """A training ready to run. `head_taken` says that an earlier run's head was taken over."""
+    """A training ready to run. `head_loaded` is True if the head of an earlier run was loaded."""
 
     loop: Loop
     network: Network
     method: Method
     card: ModelCard
-    head_taken: bool
+    head_loaded: bool
 
 
 def assemble(
-    run: RunFolder, images: Images, device: Device, fresh: bool, team: Team = ALONE
+    run: RunFolder,
+    images: Images,
+    device: Device,
+    fresh: bool,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Assembled:
-    """Everything but the state of a training; start weights are read where it is `fresh`.
+    """Set up a training without its checkpoint state; start weights are loaded if `fresh`.
 
-    Raises KnownError where start weights or images are not as they must be, ValueRefused where the
-    recipe names a method, penalty or option that there is not.
+    Raises KnownError for invalid start weights or images, ValueRefused for an unknown method,
+    penalty or option.
     """
     recipe, labels = run.recipe, run.labels
     torch.manual_seed(recipe.seed)
     plain = build_network(recipe.backbone, labels, recipe.head, recipe.options)
-    with kept_fresh(plain, new_modules(recipe)):
-        head_taken = fresh and load_start(plain, run.path, recipe.start, labels)
+    with preserve_modules(plain, new_modules(recipe)):
+        head_loaded = fresh and load_start(plain, run.path, recipe.start, labels)
     learner = make_learner(run, plain, images, device)
     augmenter = Augmenter(recipe, *backbone(recipe.backbone).normalisation, device.torch)
-    loop = Loop(recipe, labels, images, learner, augmenter, device, team)
+    loop = Loop(recipe, labels, images, learner, augmenter, device, group)
     card = card_of(recipe, labels, learner.network)
     if fresh:
         begin(run, learner, loop, card)
-    return Assembled(loop, learner.network, learner.method, card, head_taken)
+    return Assembled(loop, learner.network, learner.method, card, head_loaded)
 
 
 @contextmanager
-def kept_fresh(network: Network, modules: tuple[str, ...]) -> Generator[None, None, None]:
-    """Within the block anything may be loaded; afterwards these modules of the body are as they
-    were."""
+def preserve_modules(network: Network, modules: tuple[str, ...]) -> Generator[None, None, None]:
+    """Restore these modules of the body on exit, whatever was loaded inside the block."""
     drawn = {
         key: value.clone()
         for key, value in network.body.state_dict().items()
@@ -81,7 +84,7 @@ def kept_fresh(network: Network, modules: tuple[str, ...]) -> Generator[None, No
 
 
 def make_learner(run: RunFolder, plain: Network, images: Images | None, device: Device) -> Learner:
-    """What takes steps, from a plain network with its start weights."""
+    """Build the learner from a plain network with its start weights."""
     recipe, labels = run.recipe, run.labels
     kind = METHODS.find(recipe.method)
     check_options(recipe)
@@ -105,23 +108,23 @@ def make_learner(run: RunFolder, plain: Network, images: Images | None, device: 
 
 
 def begin(run: RunFolder, learner: Learner, loop: Loop, card: ModelCard) -> None:
-    """Let method and penalties look at the network as it starts and at the train part."""
-    answers = answers_of(loop.images, run.labels)
+    """Initialise head, method and penalties from the start network and the train part."""
+    answers = label_tensors(loop.images, run.labels)
 
     def batches() -> Iterator[Batch]:
         rows, images = loop.rows, loop.images
         for start in range(0, len(rows), run.recipe.batch):
             chosen = torch.from_numpy(rows[start : start + run.recipe.batch])
-            seen = network_input(images.squares[chosen].to(loop.device.torch), card)
+            seen = network_input(images.pixels[chosen].to(loop.device.torch), card)
             own = answers.of(chosen, loop.device.torch)
             yield Batch(seen, own.targets, own.views, marks=own.marks)
 
-    beginning = Beginning(learner.network, batches, loop.device)
+    initial = InitialState(learner.network, batches, loop.device)
     network = learner.network.eval()
     with torch.no_grad():
         network.head.begin(network.body(batch.images) for batch in batches())
-    learner.method.begin(beginning)
-    learner.penalties.begin(beginning)
+    learner.method.begin(initial)
+    learner.penalties.begin(initial)
 
 
 def _start(run: RunFolder) -> dict[str, Tensor]:
@@ -130,7 +133,7 @@ def _start(run: RunFolder) -> dict[str, Tensor]:
 
 
 def check_options(recipe: Recipe) -> None:
-    """Raise ValueRefused for options of something that the recipe does not choose."""
+    """Raise ValueRefused for options of a component that the recipe does not use."""
     chosen = [find_head(recipe.head).spec, METHODS.find(recipe.method).spec]
     chosen += [penalty.spec for penalty in find_penalties(recipe.penalty)]
     names = [spec.name for spec in chosen]
@@ -142,7 +145,7 @@ def check_options(recipe: Recipe) -> None:
 def fastest(
     run: RunFolder, made: Assembled, device: Device, warn: Callable[[str], None]
 ) -> tuple[int, str]:
-    """The number of CPU threads (set at once) and the precision a step is fastest with."""
+    """Choose CPU threads (set immediately) and the fastest precision."""
     threads = choose_threads(run.recipe)
     torch.set_num_threads(threads)
     return threads, choose_precision(run.recipe, device, made.network, made.method, warn)

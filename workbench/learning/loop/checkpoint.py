@@ -1,4 +1,4 @@
-"""Checkpoints: everything a training needs to go on exactly, replaced only when whole."""
+"""Checkpoints: the complete state of a training for exact resumption, written atomically."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from workbench.files import check_archive, replacing, seal_archive
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write `state` (tensors, numbers, text and collections of them) atomically and durably,
-    sealed with its digest."""
+    """Write `state` (tensors, numbers, text and collections of them) atomically and durably, with
+    its digest."""
     with replacing(path) as part, part.open("w+b") as file:
         torch.save(dict(state), file)
         seal_archive(file)
 
 
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
-    """The state saved at `path`, None where there is none.
+    """Load the state saved at `path`; None if there is no file.
 
-    `identity` is the digest of the recipe and samples; raises KnownError when the checkpoint is
-    damaged or of another training. Nothing in the file is executed.
+    `identity` is the digest of the recipe and samples. Raises KnownError if the checkpoint is
+    damaged or belongs to another training. No code in the file is executed.
     """
     if not path.exists():
         return None

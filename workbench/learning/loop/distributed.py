@@ -1,4 +1,4 @@
-"""Several processes that train one network together, as torchrun starts them; alone, nothing."""
+"""Distributed training under torchrun; every operation is a no-op in a single process."""
 
 from __future__ import annotations
 
@@ -19,66 +19,66 @@ from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network
 
 T = TypeVar("T")
-PATIENCE = timedelta(minutes=30)  # that the others wait while the first one scores
+TIMEOUT = timedelta(minutes=30)  # that the others wait while the first one scores
 
 
 @dataclass(frozen=True)
-class Team:
-    """This process among `size`; number 0 leads: it reports, scores and saves."""
+class ProcessGroup:
+    """This process among `size`; rank 0 is the main process, which reports, scores and saves."""
 
     rank: int = 0
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
-    def share(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """This process's rows of a batch; one at least, where there are fewer than processes."""
+    def shard(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """This process's rows of a batch; at least one."""
         own = rows[self.rank :: self.size]
         return own if len(own) else rows[:1]
 
-    def wait(self) -> None:
-        """Until all are here."""
+    def barrier(self) -> None:
+        """Wait for all processes."""
         if self.size > 1:
             torch.distributed.barrier()
 
-    def agree(self, value: bool) -> bool:
-        """Whether any process says so."""
+    def any(self, value: bool) -> bool:
+        """Logical OR over all processes."""
         if self.size == 1:
             return value
-        said = torch.tensor([float(value)], device=_meeting_place())
-        torch.distributed.all_reduce(said, torch.distributed.ReduceOp.MAX)
-        return bool(said.item())
+        flag = torch.tensor([float(value)], device=_reduce_device())
+        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
+        return bool(flag.item())
 
-    def same(self, network: nn.Module, further: Sequence[Tensor]) -> None:
-        """Give everyone the leader's weights, statistics and further tensors, so that all decide
-        alike what they say."""
+    def broadcast_state(self, network: nn.Module, extra: Sequence[Tensor]) -> None:
+        """Broadcast the main process's weights, buffers and extra tensors, so that all processes
+        take the same decisions."""
         if self.size == 1:
             return
         with torch.no_grad():
-            for tensor in (*network.state_dict().values(), *further):
+            for tensor in (*network.state_dict().values(), *extra):
                 torch.distributed.broadcast(tensor, 0)
 
-    def chosen(self, value: T) -> T:
-        """What the leader chose."""
+    def broadcast(self, value: T) -> T:
+        """Broadcast the main process's value."""
         if self.size == 1:
             return value
-        told: list[Any] = [value]
-        torch.distributed.broadcast_object_list(told, 0)
-        found: T = told[0]
+        objects: list[Any] = [value]
+        torch.distributed.broadcast_object_list(objects, 0)
+        found: T = objects[0]
         return found
 
-    def total(self, values: Sequence[float]) -> list[float]:
+    def sum(self, values: Sequence[float]) -> list[float]:
         """Sums over all processes."""
         if self.size == 1:
             return list(values)
-        sums = torch.tensor(values, dtype=torch.float64, device=_meeting_place())
+        sums = torch.tensor(values, dtype=torch.float64, device=_reduce_device())
         torch.distributed.all_reduce(sums)
         return [float(value) for value in sums.tolist()]
 
-    def average(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Bring the parameters' gradients to their mean over all processes."""
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Average the parameters' gradients over all processes."""
         if self.size == 1:
             return
         for parameter in parameters:
@@ -86,33 +86,33 @@ class Team:
                 torch.distributed.all_reduce(parameter.grad)
                 parameter.grad.div_(self.size)
 
-    def leave(self) -> None:
-        """End what `join` began."""
+    def close(self) -> None:
+        """Destroy the process group that `join` created."""
         if self.size > 1 and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
 
-ALONE = Team()
+SINGLE_PROCESS = ProcessGroup()
 
 
-def _meeting_place() -> str:
-    """Where small figures must lie to be exchanged."""
+def _reduce_device() -> str:
+    """Device type for collective operations on small tensors."""
     return "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
 
 
-def join(device: Device) -> Team:
-    """The team that torchrun's environment names; a process started alone is its own."""
+def join(device: Device) -> ProcessGroup:
+    """Join the process group given by torchrun's environment; a single process forms its own."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        return Team()
+        return ProcessGroup()
     backend = "nccl" if device.kind == "cuda" else "gloo"
-    torch.distributed.init_process_group(backend, timeout=PATIENCE)
-    return Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    torch.distributed.init_process_group(backend, timeout=TIMEOUT)
+    return ProcessGroup(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
 
-class _Taught(nn.Module):
-    """Method and network as one module, whose forward pass ends in the loss: the gradient of
-    everything that learns is averaged, whatever the method does with the network."""
+class _LossModule(nn.Module):
+    """Method and network as one module whose forward pass returns the loss, so that
+    DistributedDataParallel averages all gradients whatever the method does with the network."""
 
     def __init__(self, method: Method, network: Network) -> None:
         super().__init__()
@@ -125,13 +125,13 @@ class _Taught(nn.Module):
 
 
 def shared_loss(
-    team: Team, method: Method, network: Network, device: Device, own: bool = False
+    group: ProcessGroup, method: Method, network: Network, device: Device, own: bool = False
 ) -> Callable[[Batch], tuple[Tensor, Tensor]]:
-    """The method's loss on a batch; in a team its gradients come out averaged over all, save where
-    `own` asks for this process's own."""
-    if team.size == 1 or own:
+    """Loss function of the method; in a group, gradients are averaged over processes unless
+    `own`."""
+    if group.size == 1 or own:
         return lambda batch: method.loss(network, batch)
     here = [device.torch] if device.kind == "cuda" else None
     return DistributedDataParallel(
-        _Taught(method, network), device_ids=here, find_unused_parameters=True
+        _LossModule(method, network), device_ids=here, find_unused_parameters=True
     )

@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps that can be paused, stopped and resumed exactly."""
+"""Training loop: epochs of steps that can be paused, stopped and resumed exactly."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from workbench.domain.reports import Note, Report
 from workbench.domain.runs import ModelCard, RunLabels
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.frozen_cache.cache import (
+    CachedFeatures,
     CacheRequest,
-    FrozenMaps,
     ScoredViews,
-    find_or_make,
+    find_or_compute,
 )
 from workbench.learning.frozen_cache.prefix import Split, split
-from workbench.learning.frozen_cache.store import Store
+from workbench.learning.frozen_cache.store import FeatureStore
 from workbench.learning.images.augment import Augmenter
 from workbench.learning.images.data import Images
-from workbench.learning.loop.batches import Batches, mixed
-from workbench.learning.loop.distributed import ALONE, Team, shared_loss
+from workbench.learning.loop.batches import Batches, mix_batch
+from workbench.learning.loop.distributed import SINGLE_PROCESS, ProcessGroup, shared_loss
 from workbench.learning.methods import Batch, Method
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network
@@ -44,11 +44,11 @@ def backward(
     scaler: torch.amp.GradScaler,
     projection: bool,
 ) -> None:
-    """Leave the gradient of loss + penalty, scaled, in the parameters.
+    """Compute the scaled gradient of loss + penalty.
 
-    With `projection`, where the penalty's gradient h opposes the loss's g over all parameters
-    together (h·g < 0), only its part at right angles to g is kept, h − (h·g / g·g) · g (Wan et al.
-    2019, "Towards making deep transfer learning never hurt").
+    With `projection`, if the penalty's gradient h opposes the loss gradient g over all parameters
+    (h·g < 0), only its component orthogonal to g is used: h − (h·g / g·g) · g (Wan et al. 2019,
+    "Towards making deep transfer learning never hurt").
     """
     if penalty is None or not projection:
         total = loss if penalty is None else loss + penalty
@@ -72,10 +72,10 @@ def _gradients(total: Tensor, parameters: Sequence[nn.Parameter], keep: bool) ->
 
 @dataclass
 class State:
-    """Where a training stands; with the network and the optimiser, all that a checkpoint holds.
+    """Progress of a training; with the network and the optimizer, the contents of a checkpoint.
 
-    `epoch` counts from 1 and is the one at work, `step` the steps of it that are done. `sums` are
-    the epoch's loss × images, right images and images so far.
+    `epoch` is the current epoch, counted from 1; `step` is its number of completed steps. `sums`
+    are the epoch's loss × images, correct images and images so far.
     """
 
     epoch: int = 1
@@ -90,7 +90,7 @@ class State:
 
 @dataclass(frozen=True)
 class Learner:
-    """What takes optimiser steps; `frozen` are the modules that stay in evaluation mode."""
+    """Network, method, penalties and optimizer; `frozen` modules stay in evaluation mode."""
 
     network: Network
     method: Method
@@ -100,7 +100,7 @@ class Learner:
 
 
 class Loop:
-    """Runs optimiser steps in an order and with noise that follow from seed, epoch and step."""
+    """Run optimizer steps; order and noise are determined by seed, epoch and step."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Loop:
         learner: Learner,
         augmenter: Augmenter,
         device: Device,
-        team: Team = ALONE,
+        group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.recipe = recipe
         self.images = images
@@ -120,15 +120,15 @@ class Loop:
         self.frozen = learner.frozen
         self.augmenter = augmenter
         self.device = device
-        self.team = team
-        self.taught = shared_loss(team, self.method, self.network, device, own=recipe.projection)
+        self.group = group
+        self.loss = shared_loss(group, self.method, self.network, device, own=recipe.projection)
         self.learned = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.batches = Batches(recipe, labels, images, augmenter, device, team, self.method)
+        self.batches = Batches(recipe, labels, images, augmenter, device, group, self.method)
         self.rows, self.steps = self.batches.rows, self.batches.steps
         self.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.classes = len(labels.target.labels)
         self.average = Average(self.network, recipe.averaging, recipe.epochs * self.steps)
-        self.kept: FrozenMaps | None = None
+        self.cached: CachedFeatures | None = None
         self._pending: list[tuple[Tensor, Tensor, int]] = []
 
     def use_precision(self, precision: str) -> None:
@@ -136,53 +136,57 @@ class Loop:
         self.precision = precision
         self.scaler = torch.amp.GradScaler("cuda", enabled=precision == "fp16")
 
-    def keep_maps(
+    def cache_features(
         self,
         card: ModelCard,
-        store: Store,
+        store: FeatureStore,
         report: Callable[[Report], None],
         interrupted: Callable[[], bool],
     ) -> None:
-        """Find or make the maps of the frozen stages; the steps go on from them, where this method
-        and these penalties can."""
+        """Load or compute the frozen-feature cache and train on it, if method and penalties
+        allow."""
         cut = split(self.network, self.frozen)
-        if cut is None or not self._goes_on_from_maps(cut):
+        if cut is None or not self._can_use_cache(cut):
             text = "The frozen stages' maps cannot be kept: each step computes them anew."
             report(Note(text=text, warning=True))
             return
         validation = self.images.of_part("validation")
-        order = CacheRequest(
+        request = CacheRequest(
             *(self.recipe, self.images, self.augmenter, card, self.device, self.precision),
             *(self.rows, validation),
         )
-        maps = find_or_make(order, cut, store, report, interrupted)
-        self.kept = None if maps is None else FrozenMaps(order, maps, cut.tail)
+        maps = find_or_compute(request, cut, store, report, interrupted)
+        self.cached = None if maps is None else CachedFeatures(request, maps, cut.tail)
 
-    def scores_of_maps(
+    def scores_from_cache(
         self,
         rows: NDArray[np.int64],
         scorer: Scorer,
-        store: Store,
+        store: FeatureStore,
         report: Callable[[Report], None],
         interrupted: Callable[[], bool],
     ) -> NDArray[np.float32] | None:
-        """Probabilities of the images `rows` as `scorer` gives them, from kept maps; None where
-        none are kept, when there is no room beside others, or when interrupted."""
+        """Probabilities of the images `rows` from cached features; None without a cache, without
+        free space in the store, or if interrupted."""
         cut = split(self.network, self.frozen)
-        if self.kept is None or cut is None:
+        if self.cached is None or cut is None:
             return None
         looked = ScoredViews(self.images, rows, scorer.card, self.device, self.precision)
-        maps = find_or_make(looked, cut, store, report, interrupted, spare_others=True)
+        maps = find_or_compute(looked, cut, store, report, interrupted, spare_others=True)
         if maps is None:
             return None
         return looked.scores(scorer, cut.tail, maps, 2 * self.recipe.batch)
 
-    def _goes_on_from_maps(self, cut: Split) -> bool:
-        """Whether nothing looks at the images, or at what lies before the cut."""
+    def _can_use_cache(self, cut: Split) -> bool:
+        """Whether nothing needs the images or outputs before the split."""
         before = {module for _, unit in cut.steps for module in unit.modules()}
         plain = type(self.network) is Network and self.recipe.mix == "none"
-        plain = plain and self.team.size == 1  # processes share out each batch anew
-        return plain and self.method.on_maps and not self.penalties.watch_any(self.network, before)
+        plain = plain and self.group.size == 1  # processes share out each batch anew
+        return (
+            plain
+            and self.method.supports_cache
+            and not self.penalties.watch_any(self.network, before)
+        )
 
     def rate(self, epoch: int, step: int) -> float:
         """The body's learning rate in a step of an epoch."""
@@ -190,42 +194,43 @@ class Loop:
         return self.recipe.learning_rate * rate_factor(self.recipe, at, self.steps)
 
     def steps_of(self, state: State) -> Iterator[tuple[int, float]]:
-        """Take the remaining steps of the state's epoch; after each: its images, learning rate."""
+        """Take the remaining steps of the state's epoch. Yields the batch size and learning rate
+        after each step."""
         self.network.train()
         for module in self.frozen:
             module.eval()
-        for batch in self.batches.of_epoch(state.epoch, state.step, self.kept):
+        for batch in self.batches.of_epoch(state.epoch, state.step, self.cached):
             rate = self.rate(state.epoch, state.step)
             self._step(batch, (state.epoch - 1) * self.steps + state.step, rate)
             state.step += 1
             yield len(batch.targets), rate
 
     def _step(self, batch: Batch, at: int, rate: float) -> None:
-        seed_noise(self.device, self.recipe.seed * 1_000_003 + at + 7_368_787 * self.team.rank)
+        seed_noise(self.device, self.recipe.seed * 1_000_003 + at + 7_368_787 * self.group.rank)
         set_rate(self.optimizer, rate)
-        batch = mixed(batch, self.recipe)
+        batch = mix_batch(batch, self.recipe)
         with (
             self.penalties.watching(self.network) as watched,
             autocast(self.device, self.precision),
         ):
-            if self.kept:
-                loss, scores = self.method.loss(self.kept.network, batch)
+            if self.cached:
+                loss, scores = self.method.loss(self.cached.network, batch)
             else:
-                loss, scores = self.taught(batch)
+                loss, scores = self.loss(batch)
         penalty = self.penalties.value(self.network, batch, watched)
         self.optimizer.zero_grad(set_to_none=True)
         backward(loss, penalty, self.learned, self.scaler, self.recipe.projection)
         if self.recipe.projection:
-            self.team.average(self.learned)
+            self.group.average_gradients(self.learned)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.average.look(at)
+        self.average.update(at)
         right = batch.right(scores.detach()[:, : self.classes]).sum()
         self._pending.append((loss.detach(), right, len(batch.targets)))
 
     def settle(self, state: State) -> None:
-        """Add what the steps since the last call gave to the state's sums (they are fetched from
-        the device together). Raises KnownError when the loss is no number any more."""
+        """Add the results of pending steps to the state's sums, in one device transfer. Raises
+        KnownError if the loss is not finite."""
         if not self._pending:
             return
         losses, rights, counts = zip(*self._pending, strict=True)
@@ -242,12 +247,12 @@ class Loop:
         self._pending.clear()
 
     def watch(self, accuracy: float) -> bool:
-        """Tell the optimiser the accuracy after an epoch; True where it goes another way now."""
+        """Pass the epoch's accuracy to the optimizer; True if it switches algorithm."""
         optimizer = self.optimizer
         return isinstance(optimizer, AdamWThenSGD) and optimizer.watch(accuracy, self.network)
 
     def saved(self) -> dict[str, Any]:
-        """Network, average, optimiser and scaler as a checkpoint keeps them."""
+        """State dicts for a checkpoint."""
         return {
             "network": self.network.state_dict(),
             "average": self.average.saved(),
@@ -258,7 +263,7 @@ class Loop:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go back to what `saved` gave."""
+        """Restore the state returned by `saved`."""
         self.network.load_state_dict(saved["network"])
         self.average.restore(saved["average"])
         self.method.extra.load_state_dict(saved["method"])
@@ -268,8 +273,8 @@ class Loop:
 
 
 def seed_noise(device: Device, seed: int) -> None:
-    """Let what a step draws (dropout) follow from the step alone. `torch.manual_seed` would also
-    note down a traceback for every CUDA device that may come to be."""
+    """Seed the random generators for one step. Unlike `torch.manual_seed`, records no traceback for
+    CUDA devices that are not initialised."""
     torch.default_generator.manual_seed(seed)
     if device.kind == "cuda":
         torch.cuda.manual_seed(seed)

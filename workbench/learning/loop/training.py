@@ -1,4 +1,4 @@
-"""One training from its run folder to its weights and predictions, or to a pause in between."""
+"""A training: from its run folder to weights and predictions, or to a pause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workbench.learning.evaluation.scores import (
     score_rows,
     with_thresholds,
 )
-from workbench.learning.frozen_cache.store import Store
+from workbench.learning.frozen_cache.store import FeatureStore
 from workbench.learning.images.data import DecodedImageCache, load_images
 from workbench.learning.images.pixels import working_side
 from workbench.learning.loop.assembly import assemble, fastest
@@ -38,7 +38,7 @@ WARM_UP = 2  # first steps that say nothing of the speed to come
 
 
 class Pace:
-    """Measures training steps and scoring apart, so that the time left is right from the start."""
+    """Measure training steps and scoring separately, for accurate time estimates from the start."""
 
     def __init__(self) -> None:
         self._images = 0
@@ -48,11 +48,11 @@ class Pace:
         self.scoring = 0.0
 
     def begin(self) -> None:
-        """A step begins now; what went before was something else."""
+        """Start timing a step."""
         self._mark = time.monotonic()
 
     def stepped(self, images: int) -> float:
-        """A step of so many images ended and the next begins; gives the time."""
+        """Record a step of `images` images; returns the current time."""
         now = time.monotonic()
         self._steps += 1
         if self._steps == WARM_UP + 1:
@@ -63,7 +63,7 @@ class Pace:
         return now
 
     def scored(self) -> None:
-        """The scoring that began at the last step, or at `begin`, ended."""
+        """Record the scoring time since the last step or `begin`."""
         self.scoring = time.monotonic() - self._mark
 
     @property
@@ -71,13 +71,13 @@ class Pace:
         return self._images / self._seconds if self._seconds else 0.0
 
     def eta(self, images: float, scorings: int) -> float:
-        """Seconds until so many images are trained and so many scorings are done."""
+        """Estimated seconds to train on `images` images and run `scorings` scorings."""
         per_image = self._seconds / self._images if self._images else 0.0
         return max(0.0, images * per_image) + scorings * self.scoring
 
 
 def started(loop: Loop, state: State) -> Started:
-    """Where it runs, how large it is, and at which epoch and step it takes up its work."""
+    """Start report: device, size, and the epoch and step to continue from."""
     parameters = list(loop.network.parameters())
     return Started(
         device=loop.device.words,
@@ -98,7 +98,7 @@ COST = 20  # a checkpoint waits for this many times what the last one took
 
 
 class TrainingInterrupted(Exception):
-    """Pause or stop was asked for."""
+    """Raised when pause or stop is requested."""
 
 
 class Training:
@@ -110,7 +110,7 @@ class Training:
         self.run_folder: RunFolder = read_run_folder(folder)
         self.recipe = self.run_folder.recipe
         self.device = choose_device()
-        self.team = join(self.device)
+        self.group = join(self.device)
         self.state = State()
         self.best: dict[str, torch.Tensor] | None = None
         self.pace = Pace()
@@ -118,7 +118,7 @@ class Training:
         self.save_cost = self.epoch_began = 0.0
 
     def run(self) -> None:
-        """Train, or go on from the folder's checkpoint. Raises KnownError."""
+        """Train, resuming from a checkpoint if there is one. Raises KnownError."""
         path = self.run_folder.path / CHECKPOINT_FILE
         saved = load_checkpoint(path, self.run_folder.identity)
         if saved is not None:
@@ -128,35 +128,37 @@ class Training:
         cache = DecodedImageCache.of_user()
         images = load_images(samples, side, folder, self.report, self.interrupted, cache)
         if images is None:
-            self._leave_before_start()
+            self._end_before_start()
             return
         self.images = images
         self._build(saved)
-        self._say_started()
+        self._report_started()
         self.epoch_began = self._seconds()
         try:
-            self._keep_maps()
+            self._cache_features()
             self._epochs()
-            if self.team.leads:
+            if self.group.is_main:
                 self._finish()
         except TrainingInterrupted:
-            if self.team.leads:
-                self._leave()
-        self.team.wait()
+            if self.group.is_main:
+                self._end_early()
+        self.group.barrier()
 
     def interrupted(self) -> bool:
-        """Whether to leave off now."""
+        """Whether pause or stop is requested."""
         if self.report.parent_gone:
-            self.control.ask(ControlRequest.PAUSE)
-        return self.control.wish is not None
+            self.control.request(ControlRequest.PAUSE)
+        return self.control.requested is not None
 
     def _build(self, saved: dict[str, Any] | None) -> None:
-        made = assemble(self.run_folder, self.images, self.device, saved is None, self.team)
+        made = assemble(self.run_folder, self.images, self.device, saved is None, self.group)
         self.loop, self.card = made.loop, made.card
-        if made.head_taken:
+        if made.head_loaded:
             self.report(Note(text="The head of the earlier run is taken over: same labels."))
         if saved is None:
-            chosen = self.team.chosen(fastest(self.run_folder, made, self.device, self.report.warn))
+            chosen = self.group.broadcast(
+                fastest(self.run_folder, made, self.device, self.report.warn)
+            )
             self.state.threads, self.state.precision = chosen
         else:
             self.state = State(**saved["state"])
@@ -165,14 +167,16 @@ class Training:
         if saved is not None:
             self.loop.restore(saved)
 
-    def _keep_maps(self) -> None:
-        """Let the epochs go on from kept maps of the frozen stages, if the recipe says so."""
+    def _cache_features(self) -> None:
+        """Cache the features of the frozen stages if the recipe enables it."""
         if self.recipe.cache:
-            self.loop.keep_maps(self.card, Store.of_user(), self.report, self.interrupted)
+            self.loop.cache_features(
+                self.card, FeatureStore.of_user(), self.report, self.interrupted
+            )
         if self.interrupted():
             raise TrainingInterrupted
 
-    def _say_started(self) -> None:
+    def _report_started(self) -> None:
         self.report.start_events(
             (self.state.epoch - 1) * self.loop.steps + self.state.step + 1, self.loop.steps
         )
@@ -190,22 +194,22 @@ class Training:
         return bool(patience and state.best_epoch and state.epoch - state.best_epoch > patience)
 
     def _one_epoch(self) -> float:
-        """Take the remaining steps of the epoch; gives the last learning rate."""
+        """Take the remaining steps of the epoch; returns the last learning rate."""
         rate = self.loop.rate(self.state.epoch, max(0, self.state.step - 1))
         self.pace.begin()
         last = time.monotonic()
         for count, rate in self.loop.steps_of(self.state):
-            now = self.pace.stepped(count * self.team.size)
-            if self.team.agree(self.interrupted()):
+            now = self.pace.stepped(count * self.group.size)
+            if self.group.any(self.interrupted()):
                 raise TrainingInterrupted
             if now - last >= REPORT_SECONDS:
                 last = now
-                self._say_step(rate)
+                self._report_step(rate)
                 self._checkpoint_when_due(CHECKPOINT_SECONDS)
                 self.pace.begin()
         return rate
 
-    def _say_step(self, rate: float) -> None:
+    def _report_step(self, rate: float) -> None:
         self.loop.settle(self.state)
         lost, _, count = self.state.sums
         self.report(
@@ -223,17 +227,17 @@ class Training:
 
     def _eta(self) -> float:
         epochs_left = self.recipe.epochs - self.state.epoch + 1
-        images_left = epochs_left * len(self.loop.rows) - self.state.sums[2] * self.team.size
+        images_left = epochs_left * len(self.loop.rows) - self.state.sums[2] * self.group.size
         return self.pace.eta(images_left, epochs_left)
 
     def _end_of_epoch(self, rate: float) -> None:
         self.loop.settle(self.state)
-        self.state.sums = self.team.total(self.state.sums)
-        self.team.same(self.loop.network, self.loop.average.saved())
+        self.state.sums = self.group.sum(self.state.sums)
+        self.group.broadcast_state(self.loop.network, self.loop.average.saved())
         self.pace.begin()
         rows = self.images.of_part("validation")
         state = self.state
-        with self.loop.average.shown():
+        with self.loop.average.applied():
             score = part_score(self._scores(rows, True), self.images, rows, self.card)
             better = score is not None and score.loss < state.best_loss
             if score is not None and better:
@@ -271,17 +275,17 @@ class Training:
     def _scores(self, rows: NDArray[np.int64], quick: bool) -> NDArray[np.float32]:
         scorer = self._scorer()
         batch = 2 * self.recipe.batch
-        if self.loop.kept is not None and quick:
-            return self.loop.kept.scores(scorer, batch)
-        # in a team nobody leaves alone: the next step agrees on it
-        leave = self.interrupted if self.team.size == 1 else lambda: False
+        if self.loop.cached is not None and quick:
+            return self.loop.cached.scores(scorer, batch)
+        # in a group nobody leaves alone: the next step agrees on it
+        leave = self.interrupted if self.group.size == 1 else lambda: False
         scores = score_rows(scorer, self.images, rows, batch, leave, quick)
         if scores is None:
             raise TrainingInterrupted
         return scores
 
     def _seconds(self) -> float:
-        """How long this training has run, pauses left out."""
+        """Training time in seconds, without pauses."""
         return self.state.seconds + time.monotonic() - self.started
 
     def _checkpoint_when_due(self, least: float) -> None:
@@ -289,7 +293,7 @@ class Training:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
-        if not self.team.leads:
+        if not self.group.is_main:
             return
         began = time.monotonic()
         self.loop.settle(self.state)
@@ -307,15 +311,15 @@ class Training:
         self.save_cost = self.saved_at - began
 
     def _finish(self) -> None:
-        """Score every image with the weights that are kept, and leave everything in the folder."""
+        """Score every image with the final weights and write the results to the folder."""
         self._checkpoint()
         kept = self.recipe.epochs if self.best is None else self.state.best_epoch
         weights = self._kept_weights()
         self.loop.network.load_state_dict(with_body_names(weights))
         rows = np.flatnonzero(self.images.read)
         self.report(Note(text="Scoring every image."))
-        told = (Store.of_user(), self.report, self.interrupted)
-        scores = self.loop.scores_of_maps(rows, self._scorer(), *told)
+        callbacks = (FeatureStore.of_user(), self.report, self.interrupted)
+        scores = self.loop.scores_from_cache(rows, self._scorer(), *callbacks)
         scores = self._scores(rows, False) if scores is None else scores
         folder = self.run_folder.path
         self.card = with_thresholds(self.card, scores, self.images, rows)
@@ -335,12 +339,12 @@ class Training:
     def _kept_weights(self) -> dict[str, torch.Tensor]:
         if self.best is not None:
             return self.best
-        with self.loop.average.shown():
+        with self.loop.average.applied():
             return weights_of(self.loop.network)
 
-    def _leave(self) -> None:
-        self.control.met.set()
-        if self.control.wish is ControlRequest.STOP:
+    def _end_early(self) -> None:
+        self.control.handled.set()
+        if self.control.requested is ControlRequest.STOP:
             save_model(self.run_folder.path, self._kept_weights(), self.card)
             self.report(Stopped(epoch=self.state.epoch - (self.state.step == 0)))
             (self.run_folder.path / CHECKPOINT_FILE).unlink(missing_ok=True)
@@ -348,7 +352,7 @@ class Training:
             self._checkpoint()
             self.report(Paused(epoch=self.state.epoch, step=self.state.step))
 
-    def _leave_before_start(self) -> None:
-        self.control.met.set()
-        stop = self.control.wish is ControlRequest.STOP
+    def _end_before_start(self) -> None:
+        self.control.handled.set()
+        stop = self.control.requested is ControlRequest.STOP
         self.report(Stopped(epoch=0) if stop else Paused(epoch=0, step=0))

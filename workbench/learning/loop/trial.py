@@ -1,4 +1,4 @@
-"""A trial: real steps of growing batches say what a training will need before it is started."""
+"""Trial: steps of growing batches, to predict the time and memory of a training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from workbench.domain.reports import Progress, Report, Trial
-from workbench.learning.images.pixels import looks, working_side
+from workbench.learning.images.pixels import scoring_crops, working_side
 from workbench.learning.loop.assembly import make_learner
 from workbench.learning.methods import Method
 from workbench.learning.networks.device import (
@@ -21,7 +21,7 @@ from workbench.learning.networks.device import (
     synchronise,
 )
 from workbench.learning.networks.models import Network, build_network
-from workbench.learning.precision import backward_of, choose_precision, grey_batch
+from workbench.learning.precision import backward_of, choose_precision, constant_batch
 from workbench.learning.protocol.failures import is_out_of_memory
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
 
@@ -32,9 +32,9 @@ FORWARD = 1 / 3  # of a step's time that scoring an image takes
 
 
 def try_run(folder: Path, report: Callable[[Report], None]) -> None:
-    """Take steps of 1, 2, 4 … images as the recipe of a run folder has them, and report a Trial.
+    """Run steps of 1, 2, 4 … images with the recipe of a run folder and report a Trial.
 
-    Nothing in the folder is changed. Raises KnownError where the folder is damaged.
+    The folder is not changed. Raises KnownError if it is damaged.
     """
     run = read_run_folder(folder)
     device = choose_device()
@@ -57,7 +57,7 @@ def try_run(folder: Path, report: Callable[[Report], None]) -> None:
 
 
 class Steps:
-    """Steps of growing batches on one network, each timed and its memory taken down."""
+    """Time and memory of steps with growing batches."""
 
     def __init__(
         self, run: RunFolder, network: Network, method: Method, device: Device, precision: str
@@ -73,7 +73,7 @@ class Steps:
         self.memory: dict[int, int] = {}
 
     def grow(self, report: Callable[[Report], None]) -> None:
-        """Double the batch until the memory or the patience is at its end."""
+        """Double the batch until memory or time runs out."""
         began = time.monotonic()
         batch, wanted = 1, self.run.recipe.batch
         while batch <= LARGEST:
@@ -90,13 +90,13 @@ class Steps:
                 batch *= 2
 
     def _fits(self, batch: int) -> bool:
-        """Whether the memory taken so far lets a larger batch be tried without danger."""
+        """Whether a larger batch is predicted to fit in memory."""
         if self.device.kind == "cuda" or not self.memory or not self.free:
             return True
-        return self._reckoned(batch) <= SHARE * self.free
+        return self._extrapolated(batch) <= SHARE * self.free
 
-    def _reckoned(self, batch: int) -> float:
-        """Memory of a batch by the line through the smallest and the largest one tried."""
+    def _extrapolated(self, batch: int) -> float:
+        """Memory of a batch, extrapolated linearly from the smallest and largest ones tried."""
         tried = sorted(self.memory)
         if len(tried) < 2:
             return self.memory[tried[0]] * batch / tried[0]
@@ -105,9 +105,9 @@ class Steps:
         return self.memory[last] + slope * (batch - last)
 
     def _step(self, batch: int) -> bool:
-        """Take two steps; False where the memory does not hold them."""
+        """Take two steps; False if out of memory."""
         recipe = self.run.recipe
-        images = grey_batch(batch, recipe.image_size, self.device, self.method.looks)
+        images = constant_batch(batch, recipe.image_size, self.device, self.method.augmentations)
         best = float("inf")
         try:
             for _ in range(2):
@@ -124,16 +124,20 @@ class Steps:
         return True
 
     def trial(self) -> Trial:
-        """What the steps say about the whole training."""
+        """Predict the requirements of the whole training."""
         recipe, counts = self.run.recipe, self.run.counts
         tried = max(self.seconds, default=0)
         batch = min(recipe.batch, tried) or recipe.batch
         per_image = self.seconds.get(batch, self.seconds.get(tried, 0.0)) / max(1, batch)
         forward = per_image * FORWARD
         side = working_side(recipe.image_size, recipe.test_resize)
-        seen = len(looks(side, recipe)) * (2 if recipe.test_mirror else 1)
+        seen = len(scoring_crops(side, recipe)) * (2 if recipe.test_mirror else 1)
         scored = len(self.run.samples) * seen
-        scored += counts.get("validation", 0) * recipe.epochs * len(looks(side, recipe, quick=True))
+        scored += (
+            counts.get("validation", 0)
+            * recipe.epochs
+            * len(scoring_crops(side, recipe, quick=True))
+        )
         taught = counts.get("train", 0) * recipe.epochs
         pixels = len(self.run.samples) * side * side * 3
         weights = sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
@@ -145,14 +149,14 @@ class Steps:
             largest_batch=self._largest(),
             step_seconds=per_image * recipe.batch,
             total_seconds=taught * per_image + scored * forward,
-            memory=int(self._reckoned(recipe.batch)) + pixels if self.memory else pixels,
+            memory=int(self._extrapolated(recipe.batch)) + pixels if self.memory else pixels,
             memory_free=self.free,
             disk=4 * weights,
             disk_free=room.free,
         )
 
     def _largest(self) -> int:
-        """The largest batch that was tried or, where time was short, that the memory would hold."""
+        """Largest batch that was tried or is predicted to fit."""
         largest = max(self.seconds, default=0)
         while largest and self.device.kind != "cuda" and 2 * largest <= LARGEST:
             if not self._fits(2 * largest):

@@ -1,4 +1,4 @@
-"""AT-CNN: the network looks twice, the second time only at what it attended to."""
+"""AT-CNN: a second forward pass on the image masked by its own attention."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from torch import Tensor
 from workbench.domain.methods import Parameter, Spec
 from workbench.learning.methods.base import METHODS, Batch, Method, Setup
 from workbench.learning.methods.terms import LabelLoss
-from workbench.learning.networks.attention import CHANNELS, Watch, attention, map_layer, masked
+from workbench.learning.networks.attention import (
+    CHANNELS,
+    OutputCapture,
+    attention,
+    map_layer,
+    masked,
+)
 from workbench.learning.networks.models import Network, explainable_layers
 
 
 @METHODS.register
 class AtCnn(Method):
-    """Loss = CE(N(I)) + CE(N(I ⊙ mask)) of one network N that sees every image twice, with the
-    same weights (AT-CNN).
+    """Loss = CE(N(I)) + CE(N(I ⊙ mask)) of one network N with shared weights (AT-CNN).
 
-    The mask is that of N's last feature map, computed on the way: see `attention.attention`. It is
-    a picture to look at, not a path of the gradient. Scores, in training and afterwards, are those
-    of the whole image, so that predicting costs what it always does. Batch normalisation takes
-    note of both looks. The paper has the head "fusion", Inception-v3 and the optimiser
-    "adamw-then-sgd"; any head and backbone will do: without a head of maps the last map is that of
-    the deepest layer that can be explained.
+    The mask comes from N's last feature map in the first pass (see `attention.attention`) and is
+    detached. Scores, in training and prediction, are those of the whole image, so prediction costs
+    one pass. Batch normalisation sees both passes. The paper uses the head "fusion", Inception-v3
+    and the optimizer "adamw-then-sgd"; any head and backbone work. Without a map-based head, the
+    last map is that of the deepest explainable layer.
     """
 
     spec = Spec(
@@ -46,7 +50,7 @@ class AtCnn(Method):
         self.layer = map_layer(setup.network, layers)
 
     def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
-        with Watch(network, self.layer) as watch:
+        with OutputCapture(network, self.layer) as watch:
             scores = network(batch.images)
         mask = attention(watch.output.detach(), int(self.number("channels")))
         again = network(masked(batch.images, mask))

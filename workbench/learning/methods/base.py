@@ -1,4 +1,4 @@
-"""What a method offers the training loop, and the registry of methods."""
+"""Base class and registry of methods."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Options = dict[str, Value]
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """K × B × 3 × H × W normalised images without labels, each of the B in K augmentations;
-    `flipped` (K × B booleans) says which of them are shown mirrored."""
+    """K × B × 3 × H × W normalised unlabelled images: B images in K augmentations each. `flipped`
+    (K × B booleans) marks mirrored ones."""
 
     images: Tensor
     flipped: Tensor
@@ -35,12 +35,12 @@ class Unlabelled:
 
 @dataclass(frozen=True)
 class Batch:
-    """B × 3 × H × W normalised images with the B label indices of target and view, -1 unknown.
+    """B × 3 × H × W normalised images with B target and view label indices, −1 unknown.
 
-    Where images were mixed, `partner` holds for each the row of the batch it was mixed with and
-    `share` (B) how much of it is its own, in [0, 1]. `marks` (B × C, 0 or 1) are there where labels
-    do not exclude each other: which of them each image carries. `unlabelled` is there where the
-    method looks at such images; `progress` is the share of the training that is done, in [0, 1).
+    For mixed images, `partner` is the batch row each image is mixed with and `share` (B) its own
+    share in [0, 1]. `marks` (B × C, 0 or 1) are the labels of each image if labels are not
+    exclusive. `unlabelled` is set for methods that use unlabelled images. `progress` is the
+    completed share of the training, in [0, 1).
     """
 
     images: Tensor
@@ -53,7 +53,7 @@ class Batch:
     progress: float = 0.0
 
     def right(self, scores: Tensor) -> Tensor:
-        """For each row of B × C scores, 1 where the highest is (one of) the image's, else 0."""
+        """Whether the highest of B × C scores is a correct label of each image."""
         best = scores.argmax(dim=1)
         if self.marks is None:
             return best == self.targets
@@ -62,9 +62,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a method or penalty is made from. `network` is the one that will be trained, on its
-    device; its start weights are sure to be there only when `begin` is called. `start` reads the
-    weights file it started from, under the file's own names: empty where there is none."""
+    """Arguments of a method or penalty.
+
+    `network` is the network to train, on its device; its start weights are guaranteed only in
+    `begin`. `start` reads the start weights file, with the file's own names; empty if there is
+    none.
+    """
 
     recipe: Recipe
     labels: RunLabels
@@ -74,9 +77,9 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """What `begin` may look at: the network as it starts, and the train part as it lies, not
-    augmented, in batches that are made anew at each call."""
+class InitialState:
+    """Argument of `begin`: the network before training, and `train`, which yields the train part in
+    batches without augmentation on every call."""
 
     network: Network
     train: Callable[[], Iterable[Batch]]
@@ -84,12 +87,15 @@ class Beginning:
 
 
 class Method(ABC):
-    """Owns its forward pass and its loss. A subclass has a file of its own in this package, a
-    `spec` and `@METHODS.register`; `self.options` are its options, checked by the spec."""
+    """Base class of methods, which own their forward pass and loss.
+
+    A subclass lives in its own file in this package, defines a `spec` and is registered with
+    `@METHODS.register`. `self.options` are its options, validated by the spec.
+    """
 
     spec: ClassVar[Spec]
-    on_maps: ClassVar[bool] = False  # the loss reads the images through `network` alone
-    looks = 0  # augmentations of each unlabelled image in a batch; 0: the method uses none
+    supports_cache: ClassVar[bool] = False  # the loss reads the images through `network` alone
+    augmentations = 0  # augmentations of each unlabelled image in a batch; 0: the method uses none
 
     def __init__(self, setup: Setup) -> None:
         self.options: Options = self.spec.options(setup.recipe.options)
@@ -99,35 +105,35 @@ class Method(ABC):
 
     @classmethod
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
-        """Build the network to train from a plain one of the backbone `name` with its start
-        weights; also called when a trained one is rebuilt from its card."""
+        """Build the network to train from a plain one of the backbone `name`. Also called to
+        rebuild a trained network from its card."""
         return network
 
     @classmethod
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
-        """Freeze what the recipe freezes; return the modules that stay in evaluation mode."""
+        """Freeze the recipe's frozen stages; return the modules that stay in evaluation mode."""
         return freeze(network.body, recipe.frozen_modules)
 
     @classmethod
     def rates(cls, network: Network, recipe: Recipe) -> Rates:
-        """Modules of the backbone, each with its factor on the learning rate."""
+        """Modules of the backbone with their learning-rate factors."""
         return stage_rates(network.body, recipe)
 
-    def begin(self, beginning: Beginning) -> None:  # noqa: B027 - many have nothing to find out
-        """Called once before the first step of a training and never when it resumes: keep what is
-        found out here in `extra`."""
+    def begin(self, initial: InitialState) -> None:  # noqa: B027 - many have nothing to find out
+        """Initialise from data. Called once before the first training step, not on resume; store
+        results in `extra`."""
 
     def unlabelled(self, images: Images) -> NDArray[np.int64]:
-        """The rows of the unlabelled images to learn from, for a method with `looks`. Raises
-        KnownError where there are none."""
+        """Rows of the unlabelled images to use, for methods with `augmentations` > 0. Raises
+        KnownError if there are none."""
         return np.zeros(0, dtype=np.int64)
 
     @abstractmethod
     def loss(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss to minimise (a scalar), and the B × C scores it was computed from."""
+        """Loss (a scalar) and the B × C scores it was computed from."""
 
     def number(self, name: str) -> float:
-        """The value of a numeric option."""
+        """Value of a numeric option."""
         value = self.options[name]
         assert isinstance(value, int | float)
         return float(value)
@@ -138,7 +144,7 @@ METHODS: Registry[type[Method]] = Registry("method", "spec.name", __package__)
 
 @torch.no_grad()
 def remember(module: nn.Module, name: str, value: Tensor) -> None:
-    """Keep a tensor as a buffer of a module; a buffer of that name must have the same shape."""
+    """Store a tensor as a buffer of a module; an existing buffer must have the same shape."""
     known = getattr(module, name, None)
     if known is None:
         module.register_buffer(name, value.detach().clone())

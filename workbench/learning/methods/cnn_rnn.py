@@ -1,4 +1,4 @@
-"""CNN-RNN: an image's labels are said one after the other, each in the light of those before."""
+"""CNN-RNN: predict an image's labels one after another, each conditioned on the previous ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.learning.heads import ClassHead
 from workbench.learning.methods.base import (
     METHODS,
     Batch,
-    Beginning,
+    InitialState,
     Method,
     Options,
     Setup,
@@ -22,17 +22,19 @@ from workbench.learning.methods.base import (
 )
 from workbench.learning.networks.models import Network
 
-NEVER = -1e4  # the score of a label that was said already: finite, so that nothing becomes NaN
-SUREST = 1e-6  # of a score from 0 and 1, so that its logit is finite
+MASKED_SCORE = (
+    -1e4
+)  # the score of a label that was said already: finite, so that nothing becomes NaN
+PROBABILITY_EPSILON = 1e-6  # of a score from 0 and 1, so that its logit is finite
 
 
 class Decoder(nn.Module):
-    """Features φ (B × D) and the image's own evidence for each label (B × C) -> what is said.
+    """LSTM decoder: features φ (B × D) and per-label logits (B × C) -> label sequence.
 
-    o_t = LSTM(U_l e_{t−1}), x_t = ReLU(U_o o_t + U_I φ), and the scores of step t are U_lᵀ x_t with
-    the label embedding U_l that the labels enter by. To the C labels comes the end. Unlike the
-    paper's, the scores of a step also have the image's own evidence, so that a linear or
-    second-order head counts for what it is; a label is never said twice.
+    o_t = LSTM(U_l e_{t−1}), x_t = ReLU(U_o o_t + U_I φ); step t scores U_lᵀ x_t with the label
+    embedding U_l shared with the input. An end token follows the C labels. Unlike the paper, step
+    scores include the head's logits (`evidence`), so that linear and second-order heads contribute;
+    no label is predicted twice.
     """
 
     rank: Tensor  # of each label, 0 the most frequent
@@ -46,39 +48,39 @@ class Decoder(nn.Module):
         self.end = nn.Linear(width, 1)
         self.register_buffer("rank", torch.arange(classes))
 
-    def steps(self, features: Tensor, evidence: Tensor, said: Tensor | None) -> Iterator[Tensor]:
-        """B × (C + 1) log-probabilities of each step, the last column the end. `said` (B × T) are
-        the labels that are taken to be said, C where there is none; None: the likeliest are."""
+    def steps(self, features: Tensor, evidence: Tensor, forced: Tensor | None) -> Iterator[Tensor]:
+        """Yield B × (C + 1) log-probabilities of each step, the end token last. `forced` (B × T)
+        are teacher-forced labels, padded with C; None uses the most likely labels."""
         count, classes = evidence.shape
         image = self.of_image(features)
-        word = torch.full((count,), classes, device=evidence.device)
+        label = torch.full((count,), classes, device=evidence.device)
         state = None
-        gone = torch.zeros(count, classes + 1, device=evidence.device)
-        for at in range(classes if said is None else said.shape[1]):
-            state = self.cell(self.labels(word), state)
+        used = torch.zeros(count, classes + 1, device=evidence.device)
+        for at in range(classes if forced is None else forced.shape[1]):
+            state = self.cell(self.labels(label), state)
             x = F.relu(self.of_state(state[0]) + image)
             scores = x @ self.labels.weight[:classes].T + evidence
             both = torch.cat((scores, self.end(x)), dim=1)
-            log = (both + gone * NEVER).log_softmax(dim=1)
+            log = (both + used * MASKED_SCORE).log_softmax(dim=1)
             yield log
-            word = log[:, :classes].argmax(dim=1) if said is None else said[:, at]
-            gone = gone.scatter(1, word[:, None], 1.0)
-            gone = torch.cat((gone[:, :classes], torch.zeros_like(gone[:, :1])), dim=1)
+            label = log[:, :classes].argmax(dim=1) if forced is None else forced[:, at]
+            used = used.scatter(1, label[:, None], 1.0)
+            used = torch.cat((used[:, :classes], torch.zeros_like(used[:, :1])), dim=1)
 
     def forward(self, features: Tensor, evidence: Tensor) -> Tensor:
-        """B × C logits of the scores: how likely a label was, at the most, in the steps up to the
-        end; the likeliest label is said in each."""
+        """B × C logits: each label's highest probability over the steps before the end, with greedy
+        decoding."""
         classes = evidence.shape[1]
         best = torch.zeros_like(evidence)
-        going = torch.ones_like(evidence[:, :1])
+        active = torch.ones_like(evidence[:, :1])
         for log in self.steps(features, evidence, None):
-            best = torch.maximum(best, going * log[:, :classes].exp())
-            going = going * (log.argmax(dim=1, keepdim=True) != classes)
-        return best.clamp(SUREST, 1 - SUREST).logit()
+            best = torch.maximum(best, active * log[:, :classes].exp())
+            active = active * (log.argmax(dim=1, keepdim=True) != classes)
+        return best.clamp(PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON).logit()
 
     def order(self, marks: Tensor) -> Tensor:
-        """B × C of 0 or 1 -> B × (n + 1): each image's labels, the most frequent first, then C; n
-        is the most that one has."""
+        """B × C marks -> B × (n + 1): labels of each image, most frequent first, padded with C; n
+        is the highest number of labels."""
         classes = marks.shape[1]
         keys = torch.where(marks > 0, self.rank, classes)
         ranked = keys.sort(dim=1).values[:, : int(marks.sum(dim=1).max()) + 1]
@@ -88,7 +90,7 @@ class Decoder(nn.Module):
 
 
 class SequenceNetwork(Network):
-    """A network whose head's features and logits a decoder goes on from."""
+    """A network with a decoder on its head's features and logits."""
 
     def __init__(self, network: Network, width: int, state: int) -> None:
         if not isinstance(network.head, ClassHead):
@@ -104,7 +106,7 @@ class SequenceNetwork(Network):
         return found
 
     def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features B × D and evidence B × C of images."""
+        """Features B × D and logits B × C of images."""
         assert isinstance(self.head, ClassHead)
         features = self.head.transform(self.body(images)).float()
         return features, self.head.target(features).float()
@@ -118,8 +120,8 @@ class SequenceNetwork(Network):
 
 @METHODS.register
 class CnnRnn(Method):
-    """Loss: the mean over an image's steps of −log P(label said), its labels in the order of how
-    frequent they are among the training images, then the end."""
+    """Loss: mean over an image's steps of −log P(label), with labels ordered by their frequency
+    among the training images, followed by the end token."""
 
     spec = Spec(
         name="cnn-rnn",
@@ -144,11 +146,11 @@ class CnnRnn(Method):
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
         return SequenceNetwork(network, int(options["width"]), int(options["state"]))
 
-    def begin(self, beginning: Beginning) -> None:
-        network = beginning.network
+    def begin(self, initial: InitialState) -> None:
+        network = initial.network
         assert isinstance(network, SequenceNetwork)
         classes = len(network.decoder.rank)
-        counts = sum(marks_in(batch, classes).sum(dim=0) for batch in beginning.train())
+        counts = sum(marks_in(batch, classes).sum(dim=0) for batch in initial.train())
         assert isinstance(counts, Tensor)
         rank = torch.argsort(torch.argsort(counts, descending=True, stable=True))
         remember(network.decoder, "rank", rank)
@@ -164,12 +166,12 @@ class CnnRnn(Method):
         last = (wanted == classes).float().cumsum(dim=1) > 1  # beyond the first end
         steps = (~last).float()
         each = (own * steps).sum(dim=1) / steps.sum(dim=1)
-        best = logs[:, :, :classes].masked_fill(last[:, :, None], NEVER).amax(dim=1)
+        best = logs[:, :, :classes].masked_fill(last[:, :, None], MASKED_SCORE).amax(dim=1)
         return each.mean(), best
 
 
 def marks_in(batch: Batch, classes: int) -> Tensor:
-    """B × C: the labels of a batch's images, one each where they exclude each other."""
+    """Labels of a batch's images, B × C; one-hot for exclusive labels."""
     if batch.marks is not None:
         return batch.marks
     known = (batch.targets >= 0)[:, None]

@@ -1,4 +1,4 @@
-"""Co-Tuning: the start weights' own classifier goes on learning what it would call each label."""
+"""Co-Tuning: also train the source classifier, on source classes related to each target label."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.methods.base import METHODS, Batch, Beginning, Method, Setup, remember
+from workbench.learning.methods.base import METHODS, Batch, InitialState, Method, Setup, remember
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import feature_count, linear_probe, pooled
@@ -17,17 +17,17 @@ from workbench.learning.networks.weights import source_head
 
 @METHODS.register
 class CoTuning(Method):
-    """Loss = −log P(y_t|x) + λ · −Σ_s P(s|y_t) log P_s(s|x), where P_s is the source head, which
-    learns on, and P(s|y_t) says what source classes a target label looks like.
+    """Loss = −log P(y_t|x) + λ · −Σ_s P(s|y_t) log P_s(s|x), with the trained source head P_s and
+    the relation P(s|y_t) of target labels to source classes.
 
-    P_s is the softmax of the source logits over a temperature T, as in the paper, which calibrates
-    it on source images. There are none here: T is the standard deviation of the source logits of
-    the training images, at least 1. Without it a head with long rows, such as SqueezeNet's, drowns
-    the target's gradient, and training diverges.
+    P_s is the softmax of the source logits at temperature T. The paper calibrates T on source
+    images, which are not available here: T is the standard deviation of the source logits on the
+    training images, at least 1. Without it, heads with long weight rows, such as SqueezeNet's,
+    dominate the target's gradient and training diverges.
 
-    "direct" takes P(s|y_t) as the mean source prediction of y_t's training images; "reverse" fits
-    P(y_t|s) by logistic regression on the source predictions and turns it round with Bayes' rule,
-    P(s) being the mean source prediction. Images without a label add nothing.
+    "direct" uses the mean source prediction of y_t's training images as P(s|y_t); "reverse" fits
+    P(y_t|s) by logistic regression on the source predictions and inverts it with Bayes' rule, P(s)
+    being the mean source prediction. Images without a label do not contribute.
     """
 
     spec = Spec(
@@ -61,7 +61,7 @@ class CoTuning(Method):
             remember(self.extra, "relation", torch.full((self._classes, count), 1 / count))
             remember(self.extra, "temperature", torch.ones(()))
 
-    def begin(self, beginning: Beginning) -> None:
+    def begin(self, initial: InitialState) -> None:
         if self.source is None:
             raise KnownError(
                 "Co-Tuning needs start weights with their own classifier, on the same features as "
@@ -71,8 +71,8 @@ class CoTuning(Method):
             )
         found, labels = [], []
         with torch.no_grad():
-            for batch in beginning.train():
-                found.append(self.source(pooled(beginning.network.body(batch.images))).float())
+            for batch in initial.train():
+                found.append(self.source(pooled(initial.network.body(batch.images))).float())
                 labels.append(batch.targets)
         logits, targets = torch.cat(found), torch.cat(labels)
         temperature = logits.std().clamp(min=1.0)
@@ -90,13 +90,13 @@ class CoTuning(Method):
         known = (batch.targets >= 0).float()
         wanted = self.extra.get_buffer("relation")[batch.targets.clamp(min=0)]
         logits = self.source(pooled(features)).float()
-        said = F.log_softmax(logits / self.extra.get_buffer("temperature"), dim=1)
-        term = -(wanted * said).sum(1) * known
+        log_predicted = F.log_softmax(logits / self.extra.get_buffer("temperature"), dim=1)
+        term = -(wanted * log_predicted).sum(1) * known
         return loss + self.number("strength") * term.sum() / len(term), scores
 
 
 def direct(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """C × S: the mean of N × S source predictions over each label's images; even where none."""
+    """Mean of N × S source predictions per label, C × S; uniform for labels without images."""
     known = labels >= 0
     chosen = F.one_hot(labels[known], classes).float()
     counts = chosen.sum(0)[:, None]
@@ -106,7 +106,7 @@ def direct(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
 
 
 def reverse(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """C × S: P(s|y) ∝ P(y|s) · P(s), with P(y|s) of a logistic regression on log predictions."""
+    """P(s|y) ∝ P(y|s) · P(s), C × S, with P(y|s) from a logistic regression on log predictions."""
     logs = predictions.clamp(min=1e-6).log()
     probe = linear_probe(logs, labels, classes)
     pure = torch.full((predictions.shape[1], predictions.shape[1]), 1e-6)

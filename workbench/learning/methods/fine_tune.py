@@ -1,4 +1,4 @@
-"""Fine-tuning: every stage that is not frozen goes on learning from the start weights."""
+"""Fine-tuning: train every stage that is not frozen, from the start weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.learning.networks.models import Network
 
 @METHODS.register
 class FineTune(Method):
-    """B × 3 × H × W -> the network's scores, and the loss of their labels."""
+    """Scores of B × 3 × H × W images and the loss of their labels."""
 
     spec = Spec(
         name="fine-tune",
@@ -22,7 +22,7 @@ class FineTune(Method):
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
 
-    on_maps = True
+    supports_cache = True
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)

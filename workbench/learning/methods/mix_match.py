@@ -1,4 +1,4 @@
-"""MixMatch: guesses the labels of unlabelled images and blends them with the labelled ones."""
+"""MixMatch: semi-supervised training with guessed labels for unlabelled images."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ TITLE = "MixMatch"
 class MixMatch(Method):
     """L = L_X + λ_U · L_U (Berthelot et al. 2019, algorithm 1).
 
-    Each step brings B labelled images, and B unlabelled ones in K augmentations. The guess for an
-    unlabelled image is q = sharpened(mean over its K looks of P(y|u), T), without a gradient; where
-    a look is mirrored, its left is right. All (1 + K) · B images and their targets are then blended
-    with a shuffled copy of themselves: λ ~ Beta(α, α) for each, λ' = max(λ, 1 − λ), x' = λ' x₁ +
-    (1 − λ') x₂, p' likewise. L_X is the mean cross-entropy of the B that began labelled, L_U the
-    mean over the K · B others and the C labels of (q' − P)². λ_U rises from 0 to `weight` over the
-    first `ramp` of the training. The paper's 75 and more are for a million steps: in the few
-    hundred of a fine-tuning they leave every guess even.
+    Each step uses B labelled images, and B unlabelled ones in K augmentations. The guess for an
+    unlabelled image is q = sharpen(mean over its K views of P(y|u), T), without a gradient;
+    predictions of mirrored views are mapped back to the unmirrored labels. All (1 + K) · B images
+    and their targets are mixed with a shuffled copy: λ ~ Beta(α, α) each, λ' = max(λ, 1 − λ), x' =
+    λ' x₁ + (1 − λ') x₂, p' likewise. L_X is the mean cross-entropy of the B labelled images, L_U
+    the mean over the K · B others and the C labels of (q' − P)². λ_U rises from 0 to `weight` over
+    the first `ramp` of the training. The paper's weights of 75 and more are for a million steps; in
+    the few hundred of a fine-tuning they keep all guesses uniform.
 
-    With the joint head target and views are treated alike, the views' terms times `view_weight`; a
-    blend that holds an image without the one label adds nothing to that label's term. The loss is
-    cross-entropy, and blending is its own: `loss` and `mix` must be as they are by default. Batch
-    normalisation takes note of the guessing too.
+    With the joint head, target and views are treated alike, with the views' terms multiplied by
+    `view_weight`; a mix that includes an image without a label does not contribute to that label's
+    term. The method has its own loss and mixing: `loss` and `mix` must keep their defaults. Batch
+    normalisation is also updated while guessing.
     """
 
     spec = Spec(
@@ -75,14 +75,14 @@ class MixMatch(Method):
             raise KnownError(
                 f"{TITLE} needs labels that exclude each other.", "Choose another method."
             )
-        self.looks = int(self.number("looks"))
+        self.augmentations = int(self.number("looks"))
         self._recipe = recipe
         self._blocks = label_blocks(labels)
         self._columns = mirrored_columns(labels)
         self._weights = (setup.class_weights, None)
 
     def unlabelled(self, images: Images) -> NDArray[np.int64]:
-        rows = images.unlabelled(left_out=bool(self.options["left_out"]))
+        rows = images.unlabelled(include_labelled=bool(self.options["left_out"]))
         if not len(rows):
             raise KnownError(
                 f"{TITLE} learns from unlabelled images too, and there are none to read.",
@@ -94,24 +94,24 @@ class MixMatch(Method):
         given = batch.unlabelled
         assert given is not None
         count = len(batch.targets)
-        known, wanted = self._told(batch)
-        targets = torch.cat((wanted, self._guessed(network, given).to(wanted.dtype)))
-        sure = torch.cat((known, known.new_ones(len(targets) - count, known.shape[1])))
+        known, wanted = self._targets(batch)
+        targets = torch.cat((wanted, self._guess_labels(network, given).to(wanted.dtype)))
+        labelled = torch.cat((known, known.new_ones(len(targets) - count, known.shape[1])))
         images = torch.cat((batch.images, given.images.flatten(0, 1)))
         partner = torch.randperm(len(images)).to(images.device)
-        share = shares(len(images), self.number("alpha")).to(images.device)
-        images = blended(images, partner, share)
-        targets, sure = blended(targets, partner, share), sure & sure[partner]
+        share = mix_shares(len(images), self.number("alpha")).to(images.device)
+        images = blend(images, partner, share)
+        targets, labelled = blend(targets, partner, share), labelled & labelled[partner]
         scores, others = network(images[:count]), network(images[count:])
-        loss = self._labelled(scores.float(), targets[:count], sure[:count])
-        term = self._unlabelled(others.float(), targets[count:], sure[count:])
+        loss = self._labelled(scores.float(), targets[:count], labelled[:count])
+        term = self._unlabelled(others.float(), targets[count:], labelled[count:])
         tie = network.head.tie() if self._recipe.tie else None
         loss = loss if tie is None else loss + self._recipe.tie * tie
         return loss + self._strength(batch.progress) * term, scores
 
-    def _told(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """B × blocks: which labels each image has; and B × (C or C + K) smoothed targets, 0 where
-        there is no label."""
+    def _targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Known labels, B × blocks, and smoothed targets, B × (C or C + K), 0 for unknown
+        labels."""
         known, targets = [], []
         for labels, block in zip((batch.targets, batch.views), self._blocks, strict=False):
             classes = block.stop - block.start
@@ -123,61 +123,63 @@ class MixMatch(Method):
         return torch.stack(known, dim=1), torch.cat(targets, dim=1)
 
     @torch.no_grad()
-    def _guessed(self, network: Network, given: Unlabelled) -> Tensor:
-        """(K · B) × (C or C + K) targets, each as its look shows the image."""
+    def _guess_labels(self, network: Network, given: Unlabelled) -> Tensor:
+        """Guessed targets, (K · B) × (C or C + K), mirrored to match each view."""
         scores = network(given.images.flatten(0, 1)).float()
-        said = torch.cat([scores[:, block].softmax(dim=1) for block in self._blocks], dim=1)
-        said = self._turned(said.view(*given.flipped.shape, -1), given.flipped).mean(dim=0)
-        sharp = [sharpened(said[:, block], self.number("temperature")) for block in self._blocks]
+        predicted = torch.cat([scores[:, block].softmax(dim=1) for block in self._blocks], dim=1)
+        predicted = self._mirrored(predicted.view(*given.flipped.shape, -1), given.flipped).mean(
+            dim=0
+        )
+        sharp = [sharpen(predicted[:, block], self.number("temperature")) for block in self._blocks]
         guess = torch.cat(sharp, dim=1).expand(len(given.flipped), -1, -1)
-        return self._turned(guess, given.flipped).flatten(0, 1)
+        return self._mirrored(guess, given.flipped).flatten(0, 1)
 
-    def _turned(self, values: Tensor, flipped: Tensor) -> Tensor:
-        """K × B × columns, those of mirrored looks in the places of the labels they turn into."""
+    def _mirrored(self, values: Tensor, flipped: Tensor) -> Tensor:
+        """Swap the columns of mirrored views in K × B × columns."""
         return torch.where(flipped[:, :, None], values[:, :, self._columns], values)
 
-    def _labelled(self, scores: Tensor, targets: Tensor, sure: Tensor) -> Tensor:
-        """L_X: the mean of −Σ_c w_c p'_c log P_c, views added."""
+    def _labelled(self, scores: Tensor, targets: Tensor, labelled: Tensor) -> Tensor:
+        """L_X: mean of −Σ_c w_c p'_c log P_c, plus the views' term."""
         terms = []
         for at, block in enumerate(self._blocks):
             each = F.cross_entropy(
                 scores[:, block], targets[:, block], weight=self._weights[at], reduction="none"
             )
-            terms.append((each * sure[:, at]).sum() / len(each))
-        return self._together(terms)
+            terms.append((each * labelled[:, at]).sum() / len(each))
+        return self._combined(terms)
 
-    def _unlabelled(self, scores: Tensor, targets: Tensor, sure: Tensor) -> Tensor:
-        """L_U: the mean of (q' − P)² over images and labels, views added."""
+    def _unlabelled(self, scores: Tensor, targets: Tensor, labelled: Tensor) -> Tensor:
+        """L_U: mean of (q' − P)² over images and labels, plus the views' term."""
         terms = []
         for at, block in enumerate(self._blocks):
             each = (scores[:, block].softmax(dim=1) - targets[:, block]).square().mean(dim=1)
-            terms.append((each * sure[:, at]).sum() / len(each))
-        return self._together(terms)
+            terms.append((each * labelled[:, at]).sum() / len(each))
+        return self._combined(terms)
 
-    def _together(self, terms: list[Tensor]) -> Tensor:
+    def _combined(self, terms: list[Tensor]) -> Tensor:
         views = terms[1] * self._recipe.view_weight if len(terms) > 1 else 0.0
         return terms[0] + views
 
     def _strength(self, progress: float) -> float:
-        """λ_U where this share of the training is done."""
+        """λ_U at this share of the training."""
         ramp = self.number("ramp")
         return self.number("weight") * (min(1.0, progress / ramp) if ramp else 1.0)
 
 
-def sharpened(probabilities: Tensor, temperature: float) -> Tensor:
-    """Rows of N × C probabilities with p_c ^ (1/T), brought back to the sum 1."""
+def sharpen(probabilities: Tensor, temperature: float) -> Tensor:
+    """Raise N × C probabilities to the power 1/T and renormalise."""
     powers = probabilities ** (1 / temperature)
     return powers / powers.sum(dim=1, keepdim=True)
 
 
-def shares(count: int, alpha: float) -> Tensor:
-    """N shares max(λ, 1 − λ) with λ ~ Beta(α, α), of torch's random state."""
+def mix_shares(count: int, alpha: float) -> Tensor:
+    """N shares max(λ, 1 − λ) with λ ~ Beta(α, α), from torch's random state."""
     evenness = torch.tensor(alpha)
     drawn: Tensor = torch.distributions.Beta(evenness, evenness).sample((count,))
     return torch.maximum(drawn, 1 - drawn)
 
 
-def blended(values: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """N × … values, each λ' of its own and 1 − λ' of its partner's."""
+def blend(values: Tensor, partner: Tensor, share: Tensor) -> Tensor:
+    """Mix N × … values with their partners': λ' · own + (1 − λ') · partner's."""
     own = share.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
     return values * own + values[partner] * (1 - own)

@@ -1,4 +1,4 @@
-"""MultiTune: two copies of the backbone, tuned differently, see every image together."""
+"""MultiTune: two differently tuned copies of the backbone under one head."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from workbench.learning.optimizers import Rates, freeze, stage_rates
 
 
 class TwoBodies(nn.Module):
-    """N × 3 × H × W -> N × 2F, or N × 2F × h × w under a head of maps: both copies' features at
-    length 1, joined as √w · φ_1 and √(1 − w) · φ_2, times the root of how many numbers φ has, so
-    that a head meets values of the usual size; w is learned. A map has length 1 as a whole: cells
-    keep their differences, by which a head of the second order knows the object from what is
-    around it."""
+    """Concatenated features of both copies, N × 3 × H × W -> N × 2F, or N × 2F × h × w for a
+    map-based head.
+
+    Each copy's features are L2-normalised and joined as √w · φ_1 and √(1 − w) · φ_2 with learned w,
+    times the square root of the feature count, so that the head sees values of the usual scale. A
+    map is normalised as a whole, which keeps differences between cells for second-order heads.
+    """
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -39,15 +41,15 @@ class TwoBodies(nn.Module):
 
 
 def _unit(features: Tensor) -> Tensor:
-    """Each image's features at length 1."""
+    """L2-normalise the features of each image."""
     flat = F.normalize(features.float().flatten(1), dim=1)
     return flat.view_as(features)
 
 
 @METHODS.register
 class MultiTune(FineTune):
-    """Fine-tuning of both copies under one head: the first freezes what the recipe freezes, the
-    second what `second_frozen` says and learns at `second_rate` times the rate."""
+    """Fine-tune both copies: the first with the recipe's frozen stages, the second with
+    `second_frozen` and the learning-rate factor `second_rate`."""
 
     spec = Spec(
         name="multitune",

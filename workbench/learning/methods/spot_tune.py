@@ -1,4 +1,4 @@
-"""SpotTune: for every image and every stage, a policy chooses the start weights or tuned ones."""
+"""SpotTune: a policy selects, per image and stage, the frozen or the tuned module."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from workbench.learning.optimizers import Rates, stage_rates
 SIDE = 64  # of the image that the policy sees
 
 
-class Spot(nn.Module):
-    """One module in two copies: B outputs of the tuned one where `decision` (B) is 1, of the frozen
-    one where it is 0."""
+class SwitchedModule(nn.Module):
+    """A module in two copies: outputs of the tuned one where `decision` (B) is 1, of the frozen one
+    where it is 0."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Policy(nn.Module):
     """B × 3 × H × W -> B × L logits of "tuned" against "frozen", one per stage.
 
     Four 3×3 convolutions of stride 2 on the image at 64 × 64 (the paper's ResNet policy would cost
-    more than the networks tuned here). The last layer starts at zero: every choice even.
+    more than the networks tuned here). The last layer is initialised to zero: even choices.
     """
 
     def __init__(self, stages: int) -> None:
@@ -63,11 +63,11 @@ class Policy(nn.Module):
         return logits.float()
 
 
-class SpotBody(nn.Module):
-    """A backbone whose stages are spots, and the policy that decides them.
+class SpotTuneBody(nn.Module):
+    """A backbone of switched modules, with the policy that controls them.
 
-    While training a decision is drawn with the Gumbel-softmax and passes its gradient straight
-    through; in evaluation it is the likelier choice.
+    In training, decisions use the straight-through Gumbel-softmax; in evaluation, the more likely
+    choice.
     """
 
     def __init__(self, body: nn.Module, stages: tuple[tuple[str, ...], ...], heat: float) -> None:
@@ -78,7 +78,7 @@ class SpotBody(nn.Module):
         self.policy = Policy(len(stages))
         for path in (path for stage in stages for path in stage):
             parent, _, name = path.rpartition(".")
-            body.get_submodule(parent).add_module(name, Spot(body.get_submodule(path)))
+            body.get_submodule(parent).add_module(name, SwitchedModule(body.get_submodule(path)))
 
     def forward(self, images: Tensor) -> Tensor:
         decisions = self.decide(self.policy(images))
@@ -95,7 +95,7 @@ class SpotBody(nn.Module):
         return features
 
     def decide(self, logits: Tensor) -> Tensor:
-        """B × L decisions, 1 for the tuned stage, of as many logits."""
+        """B × L decisions from the logits, 1 for the tuned module."""
         if not self.training:
             return (logits > 0).float()
         pairs = torch.stack((logits, torch.zeros_like(logits)), dim=-1)
@@ -103,16 +103,16 @@ class SpotBody(nn.Module):
         soft = ((pairs + noise.to(logits.device)) / self.heat).softmax(-1)[..., 0]
         return (soft > 0.5).float() + soft - soft.detach()
 
-    def spot(self, path: str) -> Spot:
-        """The spot in the place of a stage's module."""
+    def spot(self, path: str) -> SwitchedModule:
+        """Switched module at a path."""
         found = self.body.get_submodule(path)
-        assert isinstance(found, Spot)
+        assert isinstance(found, SwitchedModule)
         return found
 
 
 @METHODS.register
 class SpotTune(FineTune):
-    """The loss of fine-tuning; stages that the recipe freezes have no choice to make."""
+    """The loss of fine-tuning. The recipe's frozen stages are not switched."""
 
     spec = Spec(
         name="spottune",
@@ -131,12 +131,12 @@ class SpotTune(FineTune):
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
         known = dict(network.body.named_modules())  # one that ends in maps lacks the last stages
         stages = tuple(s.modules for s in backbone(name).stages if s.modules[0] in known)
-        return Network(SpotBody(network.body, stages, float(options["heat"])), network.head)
+        return Network(SpotTuneBody(network.body, stages, float(options["heat"])), network.head)
 
     @classmethod
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
         body = network.body
-        assert isinstance(body, SpotBody)
+        assert isinstance(body, SpotTuneBody)
         fixed = recipe.frozen_modules
         paths = [path for stage in body.stages for path in stage]
         tuned = [body.spot(path).tuned for path in paths if path in fixed]
@@ -148,6 +148,6 @@ class SpotTune(FineTune):
     @classmethod
     def rates(cls, network: Network, recipe: Recipe) -> Rates:
         body = network.body
-        assert isinstance(body, SpotBody)
+        assert isinstance(body, SpotTuneBody)
         policy = float(cls.spec.options(recipe.options)["policy_rate"])
         return [(body.policy, policy), *stage_rates(body.body, recipe)]

@@ -1,4 +1,4 @@
-"""StochNorm: batch normalisation that now and then trusts the start weights' own statistics."""
+"""StochNorm: batch normalisation that randomly uses moving statistics in training."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from workbench.learning.networks.models import Network
 
 
 class StochasticNorm2d(nn.BatchNorm2d):
-    """B × C × H × W -> the same. While training, each channel is normalised, with probability p by
-    the moving statistics, else by the batch's; the moving ones are updated as ever. In evaluation
-    it is batch normalisation, whose parameters it keeps under the same names."""
+    """In training, normalise each channel by the moving statistics with probability p, otherwise by
+    those of the batch; the moving statistics are updated as usual. In evaluation, plain batch
+    normalisation with the same parameter names. B × C × H × W -> the same."""
 
     def __init__(self, like: nn.BatchNorm2d, p: float) -> None:
         super().__init__(like.num_features, like.eps, like.momentum, like.affine)
@@ -44,7 +44,7 @@ class StochasticNorm2d(nn.BatchNorm2d):
 
 @METHODS.register
 class StochNorm(FineTune):
-    """Fine-tuning with every batch normalisation made stochastic."""
+    """Fine-tuning with every batch normalisation replaced by StochasticNorm2d."""
 
     spec = Spec(
         name="stochastic-norm",

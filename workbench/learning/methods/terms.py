@@ -1,5 +1,5 @@
-"""The loss of labels that methods share: cross-entropy or focal, weighted, smoothed, mixed, and
-with the joint head that of the views and the tie."""
+"""Label loss shared by methods: cross-entropy or focal loss with class weights, label smoothing and
+mixing; for the joint head, also the view and tie terms."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import LabelList
-from workbench.learning.images.answers import marks_of
 from workbench.learning.images.data import Images
+from workbench.learning.images.label_tensors import marks_of
 from workbench.learning.methods.base import Batch, Setup
 from workbench.learning.networks.models import Network
 
@@ -23,14 +23,14 @@ EPSILON = 1e-6  # keeps the gradient of a fractional power finite where P(y|x) i
 
 
 class LabelLoss:
-    """Mean of −log P(y|x), plus `view_weight` × mean of −log P(v|x) and `tie` × R with the joint
-    head (Wang, Yao, Yang and Xue 2019). An image without a label adds nothing to that term.
+    """Mean of −log P(y|x); with the joint head plus `view_weight` × mean of −log P(v|x) and `tie` ×
+    R (Wang, Yao, Yang and Xue 2019). Images without a label do not contribute to that label's term.
 
-    loss = "focal" weighs each image by (1 − P(y|x))^focal_gamma (Lin et al. 2017, "Focal loss for
-    dense object detection"). A mixed image counts for its own label by its share and for its
-    partner's by the rest (Zhang et al. 2018, "mixup"). Labels that do not exclude each other are
-    each a question of its own, P(y|x) a sigmoid: −[m log P + (1 − m) log(1 − P)], the mean over the
-    labels, m being 1 where the image carries the label.
+    loss = "focal" multiplies each image's loss by (1 − P(y|x))^focal_gamma (Lin et al. 2017, "Focal
+    loss for dense object detection"). Mixed images use their own label with their share and their
+    partner's with the rest (Zhang et al. 2018, "mixup"). Labels that are not exclusive use a
+    sigmoid each: −[m log P + (1 − m) log(1 − P)], the mean over labels, with m = 1 for the image's
+    labels.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -44,7 +44,7 @@ class LabelLoss:
         self._tie = recipe.tie
 
     def __call__(self, network: Network, scores: Tensor, batch: Batch) -> Tensor:
-        """The loss of B × C (or C + K) scores, a scalar."""
+        """Loss of B × C (or C + K) scores, a scalar."""
         own = scores[:, : self._classes]
         if batch.marks is not None:
             loss = self._mixed(self._marked, own, batch.marks, batch)
@@ -94,9 +94,9 @@ class LabelLoss:
 def class_weights(
     images: Images, rows: NDArray[np.int64], recipe: Recipe, labels: LabelList
 ) -> Tensor | None:
-    """None, or where the recipe wants it: weights that let every class present count the same, of
-    mean 1 over the images; of labels that do not exclude each other, images without over images
-    with each."""
+    """Class weights if the recipe enables them, else None: inversely proportional to class size,
+    with mean 1 over the images. For labels that are not exclusive, negative over positive images of
+    each label."""
     if recipe.class_weights != "balanced":
         return None
     if not labels.exclusive:

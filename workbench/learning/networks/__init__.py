@@ -1,1 +1,1 @@
-"""Networks: how they are built, what their layers are called, and the weights they take up."""
+"""Networks: construction, layer names and start weights."""

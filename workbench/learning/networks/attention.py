@@ -1,4 +1,4 @@
-"""The attention mask of a feature map: the strongest channels, added up, laid over the image."""
+"""Attention masks from the strongest channels of a feature map."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ WHOLE_BODY = "body"
 
 
 def attention(maps: Tensor, channels: int) -> Tensor:
-    """N × F × h × w maps -> N × h × w masks in [0, 1].
+    """Attention masks in [0, 1]: N × F × h × w maps -> N × h × w.
 
-    q_i = mean of ReLU(X_i), w_i = q_i / Σ_j √q_j; the weighted sum Σ w_i X_i of the `channels`
-    channels of highest w is scaled so that its lowest cell is 0 and its highest 1 (AT-CNN). All 0
-    where the map is even.
+    q_i = mean of ReLU(X_i), w_i = q_i / Σ_j √q_j; the weighted sum Σ w_i X_i over the `channels`
+    channels of highest w is rescaled to [0, 1] (AT-CNN). Constant maps give 0.
     """
     lit = maps.float().relu()
     mean = lit.mean((2, 3))
@@ -40,29 +39,29 @@ def attention(maps: Tensor, channels: int) -> Tensor:
 
 
 def masked(images: Tensor, mask: Tensor) -> Tensor:
-    """N × 3 × H × W images times N × h × w masks brought to their size (bilinear). Normalised
-    images fade to the mean colour where the mask is 0."""
+    """Multiply N × 3 × H × W images by N × h × w masks, resized bilinearly. Masked pixels of
+    normalised images fade to the mean colour."""
     large = F.interpolate(mask[:, None], images.shape[2:], mode="bilinear", align_corners=False)
     return images * large.to(images.dtype)
 
 
 def map_layer(network: Network, layers: Sequence[str]) -> str:
-    """The name of the module that gives the last feature map: the whole body where it ends in
-    maps, otherwise the deepest of `layers`, those that can be explained."""
+    """Name of the module that outputs the last feature map: the whole body for a map-based head,
+    otherwise the deepest of the explainable `layers`."""
     head = network.head
     if isinstance(head, ClassHead | JointHead) and head.transform.takes_maps:
         return WHOLE_BODY
     return layers[-1]
 
 
-class Watch:
-    """Keeps what one module of a network gave last, while the block runs."""
+class OutputCapture:
+    """Context manager that captures the last output of a module."""
 
     def __init__(self, network: nn.Module, name: str) -> None:
         self._module = network.get_submodule(name)
         self.output = torch.empty(0)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> OutputCapture:
         self._hook = self._module.register_forward_hook(self._keep)
         return self
 
@@ -74,7 +73,7 @@ class Watch:
 
 
 def masks_of(network: Network, layers: Sequence[str]) -> tuple[str, ...]:
-    """What can be looked at of a network beside Grad-CAM: its attention mask, its parts."""
+    """Names of the masks a network offers: attention, and its parts."""
     if not layers:
         return ()
     transform = getattr(network.head, "transform", None)
@@ -86,9 +85,9 @@ def masks_of(network: Network, layers: Sequence[str]) -> tuple[str, ...]:
 def mask_maps(
     network: Network, name: str, layer: str, inputs: Tensor, options: Mapping[str, Value]
 ) -> NDArray[np.float32]:
-    """N × h × w maps of the mask called `name`, of N × 3 × H × W images; `layer` gives the last
-    feature map, `options` are those of the run's method."""
-    with Watch(network, layer) as watch:
+    """Maps of the mask `name` for N × 3 × H × W images, N × h × w. `layer` outputs the last feature
+    map; `options` are the method's."""
+    with OutputCapture(network, layer) as watch:
         network(inputs)
     if name == ATTENTION:
         found = attention(watch.output, int(options.get("channels", CHANNELS)))

@@ -1,4 +1,4 @@
-"""Backbones as torch modules without their classifiers, built by name."""
+"""Backbones as torch modules without classifiers, built by name."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Body = tuple[nn.Module, int]  # and the number of its output features or channel
 
 @dataclass(frozen=True)
 class BackboneParts:
-    """A backbone in two parts, each a sequence of modules under torchvision's names: `maps` ends in
-    the last feature map, of `channels`; `tail` turns that into `features` numbers. `whole` is the
-    network where it is one module of its own."""
+    """A backbone in two sequences of modules with torchvision's names: `maps` ends in the last
+    feature map, with `channels` channels; `tail` maps it to `features` features. `whole` is the
+    network if it is a single module."""
 
     maps: dict[str, nn.Module]
     channels: int
@@ -35,7 +35,7 @@ BUILDERS: Registry[Builder] = Registry("builder")
 
 
 def builds(*names: str) -> Callable[[Builder], Builder]:
-    """Register a function as the builder of the backbones of these names."""
+    """Register a builder for backbones by name."""
 
     def register(builder: Builder) -> Builder:
         for name in names:
@@ -46,11 +46,11 @@ def builds(*names: str) -> Callable[[Builder], Builder]:
 
 
 def build_body(name: str, maps: bool = False) -> Body:
-    """Build a backbone with random weights, torchvision's parameter names and no classifier:
-    N × 3 × H × W -> N × features.
+    """Build a backbone without classifier, with random weights and torchvision's parameter names: N
+    × 3 × H × W -> N × features.
 
-    With `maps` it ends before pooling, in N × channels × h × w; VGG and AlexNet then also lack
-    their last max-pooling (VGG at 224: 512 × 14 × 14). Raises ValueRefused for an unknown name.
+    With `maps` it ends before pooling, in N × channels × h × w; VGG and AlexNet then also omit
+    their last max pooling (VGG at 224: 512 × 14 × 14). Raises ValueRefused for an unknown name.
     """
     parts = BUILDERS[backbone(name).name](name)
     if maps:
@@ -66,8 +66,8 @@ def _sequence(modules: dict[str, nn.Module]) -> nn.Sequential:
 
 
 def _torchvision(name: str, **options: bool) -> Any:
-    """A torchvision network with random weights. The import is here because it takes as long as
-    torch's, and some backbones do without."""
+    """Build a torchvision network with random weights. torchvision is imported here since its
+    import takes as long as torch's and some backbones do not need it."""
     from workbench.learning.networks.tv import models
 
     return getattr(models, name)(**options)
@@ -78,7 +78,7 @@ def _pooled() -> dict[str, nn.Module]:
 
 
 def _until(children: Iterable[tuple[str, nn.Module]], end: str) -> dict[str, nn.Module]:
-    """The children before the one called `end`, by name, in order."""
+    """Children before `end`, by name, in order."""
     found = {}
     for name, module in children:
         if name == end:
@@ -88,11 +88,11 @@ def _until(children: Iterable[tuple[str, nn.Module]], end: str) -> dict[str, nn.
 
 
 class Dropout(nn.Dropout):
-    """torch's dropout; on a CPU its noise comes from a faster generator (SFC64), seeded by one
-    draw from torch's, so that the same random state gives the same noise. p is kept to 1/65536.
+    """nn.Dropout with a faster CPU generator (SFC64), seeded from torch's random state. p is
+    rounded to 1/65536.
 
-    torch draws each Bernoulli variable alone and on one core: an eighth of a training step of
-    SqueezeNet, whose dropout covers whole feature maps.
+    torch draws Bernoulli variables one by one on one core, which takes an eighth of a training step
+    of SqueezeNet, whose dropout covers whole feature maps.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -111,11 +111,11 @@ class Dropout(nn.Dropout):
 
 @builds("squeezenet1_0", "squeezenet1_1")
 def _squeezenet(name: str) -> BackboneParts:
-    """SqueezeNet. The ReLU at the end of its ImageNet classifier is left out: with few classes it
-    would zero their logits.
+    """SqueezeNet without the ReLU at the end of its ImageNet classifier, which would zero logits of
+    few classes.
 
-    Dropout before the pooling and a linear head after it equal dropout and a 1×1 convolution
-    before it, since both are linear.
+    Dropout before pooling with a linear head after it equals dropout with a 1×1 convolution before
+    it, since both are linear.
     """
     features = _torchvision(name).features
     return BackboneParts({"features": features}, 512, {"dropout": Dropout(0.5), **_pooled()}, 512)
@@ -140,7 +140,7 @@ def _of_resnet(body: Any) -> BackboneParts:
 
 @builds("vgg11", "vgg13", "vgg16", "alexnet")
 def _full(name: str) -> BackboneParts:
-    """VGG and AlexNet: convolutions, max-pooling, and full layers without the last one."""
+    """VGG and AlexNet: convolutions, max pooling and fully connected layers except the last."""
     body = _torchvision(name)
     convs, full = body.features, body.classifier
     channels = [module for module in convs if isinstance(module, nn.Conv2d)][-1].out_channels
@@ -155,7 +155,7 @@ def _full(name: str) -> BackboneParts:
 
 @builds("mobilenet_v2", "efficientnet_b0")
 def _mobile(name: str) -> BackboneParts:
-    """MobileNetV2 and EfficientNet, whose classifier is dropout and one full layer."""
+    """MobileNetV2 and EfficientNet, whose classifier is dropout and one linear layer."""
     body = _torchvision(name)
     features = body.classifier[-1].in_features
     tail = {**_pooled(), "classifier": body.classifier[:-1]}
@@ -171,8 +171,8 @@ def _densenet(name: str) -> BackboneParts:
 
 
 class ToHalf(nn.Module):
-    """Convert images normalised with ImageNet's mean and deviation to a mean and deviation of 0.5,
-    which the published weights of GoogLeNet and Inception-v3 were trained on."""
+    """Convert normalisation from ImageNet's mean and deviation to 0.5, which the published weights
+    of GoogLeNet and Inception-v3 expect."""
 
     factor: Tensor
     offset: Tensor
@@ -189,7 +189,7 @@ class ToHalf(nn.Module):
 
 @builds("googlenet", "inception_v3")
 def _inception(name: str) -> BackboneParts:
-    """GoogLeNet and Inception-v3 without their auxiliary classifiers."""
+    """GoogLeNet and Inception-v3 without auxiliary classifiers."""
     body = _torchvision(name, aux_logits=False, init_weights=False)
     features = body.fc.in_features
     maps = {"transform": ToHalf(), **_until(body.named_children(), "avgpool")}
@@ -202,13 +202,13 @@ LEAST_VARIANCE = 0.01  # of a channel in [-1, 1]: flat images stay flat
 
 
 class Simpleconv3(nn.Module):
-    """Three 3×3 convolutions of stride 2 (12, 24, 48 channels, batch norm, ReLU) and two full
-    layers of 512 and 128 (Long and You, "Deep learning image recognition", ch. 4).
+    """Three 3×3 convolutions of stride 2 (12, 24, 48 channels, batch norm, ReLU) and two fully
+    connected layers of 512 and 128 (Long and You, "Deep learning image recognition", ch. 4).
 
-    Takes N × 3 × H × W, H and W ≥ 32, and gives N × 128 features; inputs other than 48 × 48 are
-    averaged down to the same 6 × 6 map. Unlike the source's, it first brings each image's channels
-    to mean 0 and variance 1, so that light and its colour matter little: crops are few and lit in
-    every way. Labels that differ by colour alone need another backbone.
+    N × 3 × H × W, H and W ≥ 32 -> N × 128 features; inputs other than 48 × 48 are average-pooled to
+    the same 6 × 6 map. Unlike the source, it first normalises each image's channels to mean 0 and
+    variance 1, since crops are few and lighting varies. Labels that differ by colour alone need
+    another backbone.
     """
 
     def __init__(self) -> None:
@@ -250,7 +250,7 @@ LENET_FEATURES = 84
 
 
 class ScaledTanh(nn.Module):
-    """1.7159 tanh(2/3 x), element by element."""
+    """1.7159 tanh(2/3 x), element-wise."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 1.7159 * (x * (2 / 3)).tanh()
@@ -261,11 +261,11 @@ def _lenet5(name: str) -> BackboneParts:
     """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document
     recognition").
 
-    The maps are N × 16 × H/2 − 6 × W/2 − 6 for N × 3 × H × W, H and W ≥ 32; the features N × 84.
-    Convolutions of 5 × 5 with 6, 16 and 120 channels, mean pooling, a
-    full layer of 84. Three colours are taken instead of grey, every channel of the second
-    convolution sees every one of the first (the paper's table of connections saved memory), the
-    pooling has no weights, and inputs larger than 32 are averaged down to the same 5 × 5 map.
+    5 × 5 convolutions with 6, 16 and 120 channels, mean pooling, a fully connected layer of 84. For
+    N × 3 × H × W, H and W ≥ 32, maps are N × 16 × H/2 − 6 × W/2 − 6 and features N × 84. Differs
+    from the paper: RGB instead of grey, a fully connected second convolution (the paper's
+    connection table saved memory), pooling without weights, and inputs above 32 average-pooled to
+    the same 5 × 5 map.
     """
     maps: dict[str, nn.Module] = {
         "conv1": nn.Conv2d(3, 6, 5),

@@ -1,4 +1,4 @@
-"""Where a training runs: CUDA, then MPS, then the CPU, in plain words, with its memory."""
+"""Device selection (CUDA, MPS, then CPU), and memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GIB = 1024**3
 
 @dataclass(frozen=True)
 class Device:
-    """A torch device and how a person calls it ("NVIDIA H200, 139 GiB" or "CPU, 2 cores")."""
+    """A torch device and its display name ("NVIDIA H200, 139 GiB" or "CPU, 2 cores")."""
 
     torch: torch.device
     words: str
@@ -28,7 +28,7 @@ class Device:
 
 
 def choose_device() -> Device:
-    """The best device of this machine; `WORKBENCH_DEVICE=cpu` asks for the CPU."""
+    """Best available device; `WORKBENCH_DEVICE=cpu` forces the CPU."""
     wanted = os.environ.get("WORKBENCH_DEVICE", "")
     if wanted != "cpu" and torch.cuda.is_available():
         # torchrun says which of the machine's accelerators is this process's own
@@ -43,7 +43,7 @@ def choose_device() -> Device:
 
 
 def cores() -> int:
-    """CPU cores this process may use."""
+    """Number of CPU cores available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -55,7 +55,7 @@ def _cpu_words() -> str:
 
 
 def synchronise(device: Device) -> None:
-    """Wait until the device has done what it was given, so that clocks tell the truth."""
+    """Wait for pending device operations, for accurate timing."""
     if device.kind == "cuda":
         torch.cuda.synchronize()
     elif device.kind == "mps":
@@ -63,7 +63,7 @@ def synchronise(device: Device) -> None:
 
 
 def free_memory(device: Device) -> int:
-    """Bytes a training may still take on the device; 0 where the system does not say."""
+    """Free bytes on the device; 0 if unknown."""
     if device.kind == "cuda":
         return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved()
     if device.kind == "mps":
@@ -82,7 +82,7 @@ def _free_ram() -> int:
 
 
 def _control_group_room() -> int:
-    """What a container's limit leaves; a huge number where there is no limit."""
+    """Free bytes within a container's limit; sys.maxsize without a limit."""
     with contextlib.suppress(OSError, ValueError):
         with open("/sys/fs/cgroup/memory.max") as file:
             limit = int(file.read())
@@ -92,7 +92,7 @@ def _control_group_room() -> int:
 
 
 def peak_memory(device: Device) -> int:
-    """Highest number of bytes this process has held on the device so far."""
+    """Peak number of bytes this process has used on the device."""
     if device.kind == "cuda":
         return torch.cuda.max_memory_allocated()
     if device.kind == "mps":

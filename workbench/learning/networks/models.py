@@ -1,4 +1,4 @@
-"""Trained networks: a backbone with a head, its card, and how both come back from a run folder."""
+"""Networks of backbone and head, their model cards, and saving."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BODY = "body."
 
 
 class Network(nn.Module):
-    """A backbone and its head. N × 3 × H × W normalised images -> N × C logits of the target's
-    labels (class head), or N × (C + K): log-probabilities of target and view (joint head)."""
+    """A backbone and its head. N × 3 × H × W normalised images -> N × C target logits (class head),
+    or N × (C + K) log-probabilities of target and view (joint head)."""
 
     def __init__(self, body: nn.Module, head: ClassHead | JointHead) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class Network(nn.Module):
 def build_network(
     name: str, labels: RunLabels, head: str = LINEAR, options: Options | None = None
 ) -> Network:
-    """A network with fresh weights (drawn from torch's random state) for `labels`; `options` are a
-    recipe's. Raises ValueRefused for a head or a parameter of it that there is not."""
+    """Build a network for `labels` with random weights from torch's random state; `options` are a
+    recipe's. Raises ValueRefused for an unknown head or head option."""
     kind = find_head(head)
     body, features = build_body(name, maps=kind.takes_maps)
     transform = kind(features, (options or {}).get(kind.spec.name, {}))
@@ -50,7 +50,7 @@ def build_network(
 
 
 def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
-    """How to rebuild `network`, trained after `recipe` for `labels`."""
+    """Model card to rebuild `network`, trained with `recipe` for `labels`."""
     known = backbone(recipe.backbone)
     return ModelCard(
         backbone=recipe.backbone,
@@ -69,8 +69,8 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
 
 
 def explainable_layers(network: Network, name: str, size: int) -> tuple[str, ...]:
-    """Names, for `get_submodule`, of the body's convolutions and stages whose output is a map of
-    more than one cell, in the order in which an image meets them."""
+    """Names, for `get_submodule`, of the body's convolutions and stages whose output map has more
+    than one cell, in forward order."""
     stages = {BODY + module for stage in backbone(name).stages for module in stage.modules}
     wanted = {
         module: path
@@ -101,7 +101,8 @@ def _is_norm(module: nn.Module) -> bool:
 
 
 def weights_of(network: Network) -> dict[str, Tensor]:
-    """The network's tensors on the CPU under torchvision's names; the head's begin with "head."."""
+    """The network's tensors on the CPU, with torchvision's names; those of the head start with
+    "head."."""
     return {
         key.removeprefix(BODY): value.detach().cpu().contiguous().clone()
         for key, value in network.state_dict().items()
@@ -109,13 +110,13 @@ def weights_of(network: Network) -> dict[str, Tensor]:
 
 
 def with_body_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """`weights_of` undone: the keys that `Network.load_state_dict` takes."""
+    """Inverse of `weights_of`: keys for `Network.load_state_dict`."""
     return {k if k.startswith("head.") else BODY + k: v for k, v in weights.items()}
 
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
-    """Write weights and card of a trained network to a run folder, each whole or not at all; the
-    card records the digest of the weights."""
+    """Write weights and model card to a run folder, each atomically. The card records the digest of
+    the weights."""
     labels = msgspec.json.encode(card.labels).decode()
     with replacing(folder / WEIGHTS_FILE) as part:
         save_file(weights, part, metadata={"backbone": card.backbone, "labels": labels})
@@ -129,7 +130,7 @@ def blocks(card: ModelCard) -> Sequence[slice]:
 
 
 def label_blocks(labels: RunLabels) -> Sequence[slice]:
-    """The columns of a network's output: the target's labels and, joint, the views'."""
+    """Output columns of each label set: the target's and, for a joint head, the views'."""
     classes = len(labels.target.labels)
     if labels.view is None:
         return (slice(0, classes),)
@@ -137,7 +138,7 @@ def label_blocks(labels: RunLabels) -> Sequence[slice]:
 
 
 def mirrored_columns(labels: RunLabels) -> list[int]:
-    """For each output, the one that means the same of the mirrored image."""
+    """For each output column, the column with the same meaning for the mirrored image."""
     columns = list(labels.target.mirror)
     if labels.view is not None:
         columns += [len(columns) + at for at in labels.view.mirror]
@@ -145,8 +146,8 @@ def mirrored_columns(labels: RunLabels) -> list[int]:
 
 
 def probabilities(outputs: Tensor, card: ModelCard) -> tuple[Tensor, ...]:
-    """What a network's N × (C or C + K) outputs say, each of `blocks`, in [0, 1]: a row of labels
-    that exclude each other sums to 1; of others each label is scored alone."""
+    """Probabilities from N × (C or C + K) outputs, one tensor per block: a softmax for exclusive
+    labels, a sigmoid otherwise."""
     lists = (card.labels.target, card.labels.view)
     return tuple(
         outputs[:, block].float().softmax(dim=1)

@@ -1,4 +1,4 @@
-"""A linear probe: how well labels follow from fixed features, and the layer that says so."""
+"""Linear probe: logistic regression on fixed features."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ITERATIONS = 100
 
 
 def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 1e-3) -> nn.Linear:
-    """Multinomial logistic regression of N labels (-1 unknown, left out) on N × D features.
+    """Fit a multinomial logistic regression of N labels (−1 is ignored) on N × D features.
 
-    Features are scaled to unit deviation for the fit, with `decay` × ‖W‖² on the scaled weights;
-    the layer returned takes them as they are. It starts at zero and L-BFGS is deterministic, so
-    the same features give the same layer.
+    Features are scaled to unit deviation for the fit, with a penalty of `decay` × ‖W‖² on the
+    scaled weights; the returned layer takes unscaled features. The fit is deterministic: it starts
+    at zero and uses L-BFGS.
     """
     known = labels >= 0
     x, y = features[known].float(), labels[known]
@@ -47,13 +47,13 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 
 
 
 def pooled(features: Tensor) -> Tensor:
-    """B × D feature vectors of B × D vectors or B × D × H × W maps."""
+    """Average-pool B × D × H × W maps to B × D; vectors are unchanged."""
     return features.mean(dim=(2, 3)) if features.ndim == 4 else features
 
 
 @torch.no_grad()
 def feature_count(network: Network, size: int) -> int:
-    """How many pooled features the backbone gives for images of `size` × `size`."""
+    """Number of pooled features of the backbone for images of `size` × `size`."""
     mode = network.training
     network.eval()
     device = next(network.parameters()).device

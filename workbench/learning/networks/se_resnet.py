@@ -1,4 +1,4 @@
-"""SE-ResNet-50, which torchvision does not have, made of its ResNet."""
+"""SE-ResNet-50, which torchvision does not provide, built on its ResNet."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ REDUCTION = 16
 
 
 class Squeeze(nn.Module):
-    """N × F × H × W -> the same, each channel times s = σ(W₂ ReLU(W₁ z)), z its mean over H × W
-    (Hu, Shen and Sun 2018, "Squeeze-and-excitation networks"); W₁ gives F / 16 numbers."""
+    """Squeeze-and-excitation: scale each channel by s = σ(W₂ ReLU(W₁ z)), z its mean over H × W
+    (Hu, Shen and Sun 2018, "Squeeze-and-excitation networks"). W₁ has F / 16 outputs."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Squeeze(nn.Module):
 
 
 class SqueezedBottleneck(models.resnet.Bottleneck):  # type: ignore[misc]
-    """A bottleneck of ResNet-50 whose residual passes through a Squeeze before the addition."""
+    """ResNet-50 bottleneck with squeeze-and-excitation on the residual."""
 
     def __init__(self, inplanes: int, planes: int, *others: Any, **more: Any) -> None:
         super().__init__(inplanes, planes, *others, **more)
@@ -42,6 +42,6 @@ class SqueezedBottleneck(models.resnet.Bottleneck):  # type: ignore[misc]
 
 
 def se_resnet50() -> Any:
-    """SE-ResNet-50 with random weights, named like torchvision's ResNet-50; the additional weights
-    of each block are called se.fc1 and se.fc2, as in other libraries."""
+    """SE-ResNet-50 with random weights and torchvision's ResNet-50 names; the weights added to each
+    block are se.fc1 and se.fc2, as in other libraries."""
     return models.resnet.ResNet(SqueezedBottleneck, [3, 4, 6, 3])

@@ -1,4 +1,4 @@
-"""The one door to torchvision: its networks also where its compiled operators cannot load."""
+"""The only import of torchvision; works even if its compiled operators cannot be loaded."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SCHEMAS = (
 )
 
 
-def compiled_operators_load(folder: Path) -> bool:
-    """Whether the compiled part of the torchvision in `folder` loads beside this torch; it then
-    declares its operators. It does not where it was built for another torch."""
+def load_compiled_operators(folder: Path) -> bool:
+    """Load torchvision's compiled operators from `folder`; False if they were built for another
+    torch version."""
     for path in sorted(folder.glob("_C*.*")):
         try:
             torch.ops.load_library(str(path))  # type: ignore[no-untyped-call]
@@ -26,9 +26,9 @@ def compiled_operators_load(folder: Path) -> bool:
 
 
 def declare_operators() -> list[torch.library.Library]:
-    """Declare the operators for which torchvision registers meta kernels when it is imported, and
-    which its compiled part would have declared. A second declaration, by whichever side comes
-    later, ends the process. The declarations last as long as what is returned."""
+    """Declare the operators for which torchvision registers meta kernels on import, normally
+    declared by its compiled part. Declaring an operator twice aborts the process. Declarations live
+    as long as the returned libraries."""
     declared = []
     for schema in _SCHEMAS:
         library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
@@ -38,14 +38,14 @@ def declare_operators() -> list[torch.library.Library]:
 
 
 def _torchvision_folder() -> Path:
-    """Where torchvision is installed, found without importing it."""
+    """Installation folder of torchvision, found without importing it."""
     found = importlib.util.find_spec("torchvision")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
     return Path(found.origin).parent
 
 
-_kept_alive = [] if compiled_operators_load(_torchvision_folder()) else declare_operators()
+_kept_alive = [] if load_compiled_operators(_torchvision_folder()) else declare_operators()
 
 from torchvision import models  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""Start weights: read without executing anything, fitted to a body, with their own classifier."""
+"""Start weights: safe loading, matching to a body, and their source classifier."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOTTED = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
 def start_file(folder: Path) -> Path | None:
-    """The start weights of a run folder: start.safetensors or start.pth."""
+    """Start weights of a run folder: start.safetensors or start.pth."""
     for path in (folder / START_FILE, folder / Path(START_FILE).with_suffix(".pth")):
         if path.exists():
             return path
@@ -35,10 +35,10 @@ def start_file(folder: Path) -> Path | None:
 
 
 def load_start(network: Network, folder: Path, start: str, labels: RunLabels) -> bool:
-    """Give `network` the run folder's start weights; True when its head was taken over too.
+    """Load the run folder's start weights into `network`; True if the head was loaded too.
 
-    The head is taken from an earlier run that learned the same labels with a head of the same kind.
-    Raises KnownError naming the file where it is missing, unreadable or of another architecture.
+    The head is loaded if an earlier run learned the same labels with the same kind of head. Raises
+    KnownError, naming the file, if it is missing, unreadable or of another architecture.
     """
     if start == "none":
         return False
@@ -60,9 +60,8 @@ def load_start(network: Network, folder: Path, start: str, labels: RunLabels) ->
 
 
 def read_start(folder: Path) -> tuple[Path, dict[str, Tensor], str] | None:
-    """The start weights of a run folder, their file first, otherwise as `read_weights` gives them;
-    None where there are none. Raises KnownError where they are unreadable or not those that were
-    put there."""
+    """Path of the run folder's start weights, followed by the result of `read_weights`; None if
+    there are none. Raises KnownError if the file is unreadable or was modified."""
     path = start_file(folder)
     if path is None:
         return None
@@ -72,8 +71,8 @@ def read_start(folder: Path) -> tuple[Path, dict[str, Tensor], str] | None:
 
 
 def load_body(body: nn.Module, path: Path) -> dict[str, Tensor]:
-    """Give a backbone alone the tensors of a weights file; gives all that the file holds. Raises
-    KnownError naming the file where it is unreadable or of another architecture."""
+    """Load a weights file into a backbone; return all of its tensors. Raises KnownError, naming the
+    file, if it is unreadable or of another architecture."""
     weights, _ = read_weights(path)
     own = body.state_dict()
     _check(own, weights, path)
@@ -82,18 +81,18 @@ def load_body(body: nn.Module, path: Path) -> dict[str, Tensor]:
 
 
 def _same_head(network: Network, head: Mapping[str, Tensor]) -> bool:
-    """Whether weights of a head have the names and sizes of the network's own."""
+    """Whether a head's weights match the network's head in names and shapes."""
     own = {f"head.{key}": value.shape for key, value in network.head.state_dict().items()}
     return own == {key: value.shape for key, value in head.items()}
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
-    """The tensors of a weights file under bare names, and the labels it says it was trained for."""
+    """Tensors of a weights file by bare name, and the labels recorded in it."""
     with parsing(path, "Choose another file of weights."):
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
-                said = (file.metadata() or {}).get("labels", "")
-                return bare_names({key: file.get_tensor(key) for key in file.keys()}), said  # noqa: SIM118
+                recorded = (file.metadata() or {}).get("labels", "")
+                return bare_names({key: file.get_tensor(key) for key in file.keys()}), recorded  # noqa: SIM118
         return bare_names(_unpickled(path)), ""
 
 
@@ -110,7 +109,7 @@ def _unpickled(path: Path) -> Any:
 
 
 def bare_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a state-dict, unwrapped, without the prefixes that wrappers leave."""
+    """Tensors of a state-dict, unwrapped and without prefixes added by wrappers."""
     for wrapper in WRAPPERS:
         inner = state.get(wrapper) if isinstance(state, Mapping) else None
         if isinstance(inner, Mapping):
@@ -146,20 +145,20 @@ def _size(tensor: Tensor) -> str:
     return " × ".join(str(side) for side in tensor.shape) or "a single number"
 
 
-OWN = "head.target"  # of a run of this program; else torchvision's last layer
+TARGET_LAYER = "head.target"  # of a run of this program; else torchvision's last layer
 
 
 def source_head(
     start: Mapping[str, Tensor], body_keys: Collection[str], features: int
 ) -> nn.Linear | None:
-    """The last layer of a weights file as a linear layer on pooled features; None without one.
+    """Last layer of a weights file as a linear layer on pooled features; None if there is none.
 
-    `start` are the file's tensors, `body_keys` the names that belong to the backbone. SqueezeNet's
-    1×1 convolution before the pooling equals a linear layer after it, save for the ReLU between
-    them, which is left out: it would hide by how much a class is not meant.
+    `start` are the file's tensors, `body_keys` the backbone's parameter names. SqueezeNet's 1×1
+    convolution before pooling equals a linear layer after it, except for the ReLU in between, which
+    is omitted: it would hide negative logits.
     """
     names = [key.removesuffix(".weight") for key in start if key.endswith(".weight")]
-    for name in (OWN, *reversed(names)):
+    for name in (TARGET_LAYER, *reversed(names)):
         weight = start.get(f"{name}.weight")
         if weight is None or f"{name}.weight" in body_keys or weight.ndim not in (2, 4):
             continue

@@ -1,4 +1,4 @@
-"""Penalties by name: terms added to the loss of any training method."""
+"""Registry of penalties: terms added to the loss of any method."""
 
 from workbench.learning.penalties.base import PENALTIES, Penalty, find_penalties, watching
 from workbench.learning.penalties.together import Penalties

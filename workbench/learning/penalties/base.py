@@ -1,4 +1,4 @@
-"""What a penalty adds to any method's loss, and the registry of penalties."""
+"""Base class and registry of penalties."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import NO_PENALTY, Spec, Value, penalty_names
 from workbench.domain.registry import Registry
-from workbench.learning.methods.base import Batch, Beginning, Setup
+from workbench.learning.methods.base import Batch, InitialState, Setup
 from workbench.learning.networks.models import Network
 
 HEAD_INPUT = "features"  # what the head is given, in `Watched`
@@ -21,11 +21,12 @@ Watched = dict[str, Tensor]
 
 
 class Penalty(ABC):
-    """A term that depends on the weights, or on intermediate outputs of the network. A subclass has
-    a `spec` and `@PENALTIES.register`, in a file of this package.
+    """Base class of penalties on the weights or on intermediate outputs.
 
-    `watched` names the modules (for `Network.get_submodule`), or HEAD_INPUT, whose outputs `value`
-    is given: those of the method's first forward pass, of the batch as it is.
+    A subclass lives in its own file in this package, defines a `spec` and is registered with
+    `@PENALTIES.register`. `watched` names the modules (for `Network.get_submodule`), or HEAD_INPUT,
+    whose outputs are passed to `value`: those of the method's first forward pass, on the unmodified
+    batch.
     """
 
     spec: ClassVar[Spec]
@@ -36,15 +37,15 @@ class Penalty(ABC):
         self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
         self.extra = nn.Module()  # kept beside the network, in checkpoints only
 
-    def begin(self, beginning: Beginning) -> None:  # noqa: B027 - many have nothing to find out
-        """Called once before the first step of a training and never when it resumes."""
+    def begin(self, initial: InitialState) -> None:  # noqa: B027 - many have nothing to find out
+        """Initialise from data. Called once before the first training step, not on resume."""
 
     @abstractmethod
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
-        """The term, a scalar."""
+        """The penalty, a scalar."""
 
     def number(self, name: str) -> float:
-        """The value of a numeric option."""
+        """Value of a numeric option."""
         value = self.options[name]
         assert isinstance(value, int | float)
         return float(value)
@@ -54,8 +55,8 @@ PENALTIES: Registry[type[Penalty]] = Registry("penalty", "spec.name", __package_
 
 
 def find_penalties(value: str) -> list[type[Penalty]]:
-    """The penalties that a recipe's `penalty` names. Raises ValueRefused for an unknown one, which
-    lists what is allowed."""
+    """Penalties named by a recipe's `penalty`. Raises ValueRefused for an unknown one, listing the
+    allowed names."""
     names = penalty_names(value)
     if unknown := [name for name in names if name not in PENALTIES]:
         allowed = ", ".join((NO_PENALTY, *PENALTIES)) + ', or several joined by "+"'
@@ -67,8 +68,8 @@ def find_penalties(value: str) -> list[type[Penalty]]:
 def watching(
     network: Network, names: tuple[str, ...], first: bool = False
 ) -> Generator[Watched, None, None]:
-    """Within the block, the mapping holds the last output of each named module; with `first`, the
-    first one that has a gradient."""
+    """Capture the last output of each named module inside the block; with `first`, the first output
+    that has a gradient."""
     seen: Watched = {}
 
     def keep(name: str) -> object:

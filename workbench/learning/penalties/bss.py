@@ -1,4 +1,4 @@
-"""BSS: batch spectral shrinkage, which suppresses the features that transfer least."""
+"""BSS: batch spectral shrinkage of the least transferable features."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from workbench.learning.penalties.base import HEAD_INPUT, PENALTIES, Penalty, Wa
 class BatchSpectralShrinkage(Penalty):
     """η · Σ_{i ≤ k} σ²_{−i}: the k smallest singular values of the batch's B × D feature matrix.
 
-    They are had from the eigenvalues of F Fᵀ (or Fᵀ F, the smaller one), whose gradient stays
-    finite where singular values are equal.
+    Computed from the eigenvalues of F Fᵀ (or Fᵀ F if smaller), whose gradient stays finite for
+    equal singular values.
     """
 
     spec = Spec(

@@ -1,4 +1,4 @@
-"""Channel grouping: parts that are compact and look at different places."""
+"""Channel grouping: compact parts at different places."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from workbench.learning.penalties.base import HEAD_INPUT, PENALTIES, Penalty, Wa
 class ChannelGrouping(Penalty):
     """weight · Σ_p [Dis(A_p) + λ Div(A_p)], the mean over the batch (Zheng, Fu, Mei and Luo 2017).
 
-    A_p are the N × P × h × w part maps of the head "parts", each of the sum 1. Dis(A_p) = Σ_cells
-    A_p(x, y) · [(x − t_x)² + (y − t_y)²] with the place t where A_p is highest, no path of the
-    gradient, and coordinates in [0, 1]. Div(A_p) = Σ_cells A_p(x, y) · [max_{k ≠ p} A_k(x, y) −
-    margin]; 0 where there is one part.
+    A_p are the N × P × h × w part maps of the head "parts", each with sum 1. Dis(A_p) = Σ_cells
+    A_p(x, y) · [(x − t_x)² + (y − t_y)²], with t the (detached) maximum of A_p and coordinates in
+    [0, 1]. Div(A_p) = Σ_cells A_p(x, y) · [max_{k ≠ p} A_k(x, y) − margin]; 0 for a single part.
 
-    "grouping" lets the term teach the layer that groups the channels alone, as the paper does,
-    "all" the body too. The paper takes turns between this loss, with all else fixed, and that of
-    the labels, with the grouping fixed; here each step follows the sum of both.
+    "grouping" trains only the channel-grouping layer with this penalty, as in the paper; "all"
+    trains the body too. The paper alternates between this loss and the label loss, each with the
+    other part fixed; here each step uses their sum.
     """
 
     spec = Spec(
@@ -70,7 +69,7 @@ class ChannelGrouping(Penalty):
 
 
 def distance(shares: Tensor) -> Tensor:
-    """N × P: Dis of N × P × h × w part maps."""
+    """Dis of N × P × h × w part maps, N × P."""
     rows, columns = shares.shape[2:]
     down = torch.linspace(0, 1, rows, device=shares.device)
     across = torch.linspace(0, 1, columns, device=shares.device)
@@ -81,7 +80,7 @@ def distance(shares: Tensor) -> Tensor:
 
 
 def diversity(shares: Tensor, margin: float) -> Tensor:
-    """N × P: Div of N × P × h × w part maps."""
+    """Div of N × P × h × w part maps, N × P."""
     count = shares.shape[1]
     if count < 2:
         return shares.new_zeros(shares.shape[:2])

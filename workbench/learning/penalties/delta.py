@@ -1,4 +1,4 @@
-"""DELTA: what the unfrozen stages give should stay what they gave before, where that mattered."""
+"""DELTA: keep feature maps of the unfrozen stages close to the start, weighted by importance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.methods.base import Batch, Beginning, Setup, remember
+from workbench.learning.methods.base import Batch, InitialState, Setup, remember
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import linear_probe, pooled
 from workbench.learning.penalties.base import (
@@ -31,14 +31,14 @@ SOURCE = (
 class Delta(Penalty):
     """α/2 · Σ_layers Σ_j C·W_j · ‖FM_j(w, x) − FM_j(w⁰, x)‖² / (H·W), mean over the batch.
 
-    FM_j is channel j of a stage's B × C × H × W output, w⁰ the start weights; stages that are
-    frozen cannot differ and are left out. W is a softmax over the C channels of the rise of the
-    loss when channel j of the source network is switched off, on `images` training images, with a
-    linear head fitted to the source features. Rises are divided by their standard deviation and by
-    `temperature`: a few channels lie many deviations out, and at 1 a single one would get nearly
-    all of the weight, C times, by which training diverges. "gradient" takes that rise to first
-    order, −FM_j · ∂loss/∂FM_j summed over the map, in one backward pass; "ablation" switches every
-    channel off in turn, which takes as many forward passes as there are channels.
+    FM_j is channel j of a stage's B × C × H × W output, w⁰ the start weights; frozen stages are
+    skipped. W is a softmax over the C channels of the loss increase when channel j of the source
+    network is ablated, on `images` training images, with a linear head fitted to the source
+    features. Increases are divided by their standard deviation and by `temperature`: a few channels
+    are strong outliers, and at 1 a single one would get nearly all of the weight, which makes
+    training diverge. "gradient" approximates the increase to first order, −FM_j · ∂loss/∂FM_j
+    summed over the map, in one backward pass; "ablation" ablates every channel in turn, with one
+    forward pass per channel.
     """
 
     spec = Spec(
@@ -76,12 +76,12 @@ class Delta(Penalty):
         for name, channels in self._channels(setup).items():
             remember(self.extra, _buffer(name), torch.full((channels,), 1 / channels))
 
-    def begin(self, beginning: Beginning) -> None:
-        self.source.load_state_dict(beginning.network.state_dict())
+    def begin(self, initial: InitialState) -> None:
+        self.source.load_state_dict(initial.network.state_dict())
         if self.options["importance"] == "equal" or not self.watched:
             return
         batches, seen = [], 0
-        for batch in beginning.train():
+        for batch in initial.train():
             batches.append(batch)
             seen += len(batch.targets)
             if seen >= self.number("images"):
@@ -114,7 +114,7 @@ class Delta(Penalty):
 
     @torch.no_grad()
     def _channels(self, setup: Setup) -> dict[str, int]:
-        """How many channels each watched stage gives."""
+        """Number of channels of each watched stage."""
         source = self.source
         size, device = setup.recipe.image_size, next(source.parameters()).device
         with watching(source, self.watched) as seen:
@@ -122,7 +122,7 @@ class Delta(Penalty):
         return {name: seen[name].shape[1] for name in self.watched}
 
     def _fit_head(self, batches: list[Batch]) -> None:
-        """A linear head on the source features, so that their loss means something."""
+        """Fit a linear head on the source features, for their loss."""
         source = self.source
         features = []
         with torch.no_grad(), watching(source, (HEAD_INPUT,)) as seen:
@@ -171,5 +171,5 @@ class Delta(Penalty):
 
 
 def _buffer(name: str) -> str:
-    """A name that a buffer may have: no dots."""
+    """Buffer name without dots."""
     return name.replace(".", "/")

@@ -1,4 +1,4 @@
-"""L2 and L2-SP: how far the weights are from zero, or from where they started."""
+"""L2 and L2-SP: distance of the weights from zero, or from the start weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
-from workbench.learning.methods.base import Batch, Beginning, Setup, remember
+from workbench.learning.methods.base import Batch, InitialState, Setup, remember
 from workbench.learning.networks.models import BODY, Network
 from workbench.learning.penalties.base import PENALTIES, Penalty, Watched
 from workbench.learning.penalties.stages import new_modules, stage_strengths
@@ -22,7 +22,7 @@ SOURCE = (
 
 @PENALTIES.register
 class L2(Penalty):
-    """α/2 · Σ w² over all weights that learn; biases and normalisation stay free."""
+    """α/2 · Σ w² over all trained weights except biases and normalisation."""
 
     spec = Spec(
         name="l2",
@@ -43,18 +43,17 @@ class L2(Penalty):
         return (
             self.number("alpha")
             / 2
-            * squares((p, factor_of(name, self._strengths)) for name, p in learned(network))
+            * sum_of_squares((p, factor_of(name, self._strengths)) for name, p in learned(network))
         )
 
 
 @PENALTIES.register
 class L2SP(Penalty):
-    """α/2 · ‖w_shared − w⁰‖² + β/2 · ‖w_new‖²: w_shared are the backbone's weights that learn, w⁰
+    """α/2 · ‖w_shared − w⁰‖² + β/2 · ‖w_new‖²: w_shared are the backbone's trained weights, w⁰
     their start weights, w_new the head's.
 
     With `up_to` naming a stage, the backbone's weights above it are pulled towards zero with β
-    instead (L2-SP below, plain L2 above), as are stages that begin anew. The recipe's stages
-    multiply α and β.
+    instead, as are reinitialised stages. The recipe's stages scale α and β.
     """
 
     spec = Spec(
@@ -86,8 +85,8 @@ class L2SP(Penalty):
         self._strengths = stage_strengths(setup.recipe)
         self._keep(setup.network)
 
-    def begin(self, beginning: Beginning) -> None:
-        self._keep(beginning.network)
+    def begin(self, initial: InitialState) -> None:
+        self._keep(initial.network)
 
     def _keep(self, network: Network) -> None:
         for name, parameter in learned(network):
@@ -104,29 +103,29 @@ class L2SP(Penalty):
             else:
                 new.append((parameter, factor))
         alpha, beta = self.number("alpha"), self.number("beta")
-        return alpha / 2 * squares(shared) + beta / 2 * squares(new)
+        return alpha / 2 * sum_of_squares(shared) + beta / 2 * sum_of_squares(new)
 
 
 def learned(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Weights that learn, by name, without biases and normalisation (which are vectors)."""
+    """Trained weights by name, except biases and normalisation (vectors)."""
     for name, parameter in network.named_parameters():
         if parameter.requires_grad and parameter.ndim > 1:
             yield name, parameter
 
 
-def squares(tensors: Iterable[tuple[Tensor, float]]) -> Tensor:
-    """Σ of all squares, each tensor's times its factor; 0 for nothing."""
+def sum_of_squares(tensors: Iterable[tuple[Tensor, float]]) -> Tensor:
+    """Σ factor · ‖tensor‖²; 0 without tensors."""
     sums = [factor * tensor.float().square().sum() for tensor, factor in tensors]
     return torch.stack(sums).sum() if sums else torch.zeros(())
 
 
 def shared_modules(name: str, up_to: str) -> tuple[str, ...] | None:
-    """Module prefixes up to a stage, None for "all"; raises ValueRefused for an unknown stage."""
+    """Module prefixes up to a stage, None for "all". Raises ValueRefused for an unknown stage."""
     return None if up_to == "all" else backbone(name).frozen_modules(up_to)
 
 
 def factor_of(name: str, strengths: dict[str, float]) -> float:
-    """The factor of the stage that a parameter belongs to; 1 where none is singled out."""
+    """Factor of a parameter's stage; 1 by default."""
     found = [factor for prefix, factor in strengths.items() if name.startswith(prefix + ".")]
     return found[0] if found else 1.0
 
@@ -136,5 +135,5 @@ def inside(name: str, prefixes: tuple[str, ...] | None) -> bool:
 
 
 def _buffer(name: str) -> str:
-    """A name that a buffer may have: no dots."""
+    """Buffer name without dots."""
     return name.replace(".", "/")

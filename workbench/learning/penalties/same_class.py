@@ -1,4 +1,4 @@
-"""Sample-based: images of one class should have features that lie together."""
+"""Sample-based penalty: pull features of the same class together."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from workbench.learning.penalties.base import HEAD_INPUT, PENALTIES, Penalty, Wa
 class SameClass(Penalty):
     """λ · mean over all pairs of different images of one class of ‖φ_i/‖φ_i‖ − φ_j/‖φ_j‖‖².
 
-    Features φ are the head's B × D inputs, brought to length 1 so that the network cannot satisfy
-    the penalty by making all features small. 0 where the batch has no such pair.
+    Features φ are the head's B × D inputs, L2-normalised so that shrinking all features does not
+    reduce the penalty. 0 if the batch has no such pair.
     """
 
     spec = Spec(

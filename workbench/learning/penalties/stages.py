@@ -1,4 +1,4 @@
-"""Which stages of a backbone a penalty looks at, and a channel that is switched off."""
+"""Stages that a penalty applies to, and channel ablation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from workbench.learning.networks.models import BODY
 
 
 def unfrozen_stages(recipe: Recipe) -> tuple[str, ...]:
-    """Module names, for `Network.get_submodule`, of what each stage that goes on learning from its
-    start weights gives."""
+    """Names, for `Network.get_submodule`, of the output module of each stage trained from its start
+    weights."""
     known = backbone(recipe.backbone)
     frozen = set(recipe.frozen_modules)
     return tuple(
@@ -25,19 +25,18 @@ def unfrozen_stages(recipe: Recipe) -> tuple[str, ...]:
 
 
 def is_new(recipe: Recipe, stage: str) -> bool:
-    """Whether a stage begins anew rather than from the start weights."""
+    """Whether a stage is reinitialised instead of using the start weights."""
     return stage in recipe.stages and recipe.stages[stage].start == "new"
 
 
 def new_modules(recipe: Recipe) -> tuple[str, ...]:
-    """Module prefixes of the backbone's stages that begin anew."""
+    """Module prefixes of the backbone's reinitialised stages."""
     stages = backbone(recipe.backbone).stages
     return tuple(m for stage in stages if is_new(recipe, stage.name) for m in stage.modules)
 
 
 def stage_strengths(recipe: Recipe) -> dict[str, float]:
-    """What a penalty's strength is multiplied with, by the module names of the stages that the
-    recipe singles out."""
+    """Penalty factors by module name, for the stages set in the recipe."""
     return {
         BODY + module: recipe.stages[stage.name].penalty
         for stage in backbone(recipe.backbone).stages
@@ -48,7 +47,7 @@ def stage_strengths(recipe: Recipe) -> dict[str, float]:
 
 @contextmanager
 def switched_off(module: nn.Module, channel: int) -> Generator[None, None, None]:
-    """Within the block one channel of what the module gives is 0."""
+    """Zero one channel of the module's output inside the block."""
 
     def off(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         changed = output.clone()

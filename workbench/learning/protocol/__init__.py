@@ -1,1 +1,1 @@
-"""How the learning program is started, what it reports, and how it fails."""
+"""Protocol of the learning program: folders, control, reports and failures."""

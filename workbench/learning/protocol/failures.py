@@ -1,4 +1,4 @@
-"""What went wrong in a training, as one sentence with what to do; ours come with a traceback."""
+"""Failures of a training as one sentence with a remedy; unexpected ones with a traceback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEMORY_REMEDY = "Make the batch or the image size smaller, or choose a smaller b
 
 
 def broken(error: BaseException) -> Broken:
-    """The report of a training that failed with `error`."""
+    """Report for a training that failed with `error`."""
     if isinstance(error, KnownError):
         return Broken(sentence=error.sentence, remedy=error.remedy)
     if is_out_of_memory(error):

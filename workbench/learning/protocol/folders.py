@@ -1,4 +1,4 @@
-"""The folder of a run or a request, checked before anything heavy starts."""
+"""Folders of runs and requests, validated before any expensive work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REMEDY = "Prepare the run again from its project."
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run as it was frozen: `identity` is a digest of everything that determines it."""
+    """A frozen run; `identity` is a digest of everything that determines it."""
 
     path: Path
     recipe: Recipe
@@ -40,13 +40,13 @@ class RunFolder:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Images of each part."""
+        """Number of images in each part."""
         return dict(Counter(sample.part for sample in self.samples if sample.part))
 
 
 def read_run_folder(path: Path) -> RunFolder:
-    """The run frozen in a folder. Raises KnownError naming the file that is missing or damaged, and
-    where there is nothing to learn from."""
+    """Read a run folder. Raises KnownError, naming the missing or damaged file, or if there are no
+    labelled train images."""
     recipe_bytes = _bytes(path / RECIPE_FILE)
     labels_bytes = _bytes(path / LABELS_FILE)
     samples_bytes = _bytes(path / SAMPLES_FILE)
@@ -76,47 +76,47 @@ def _bytes(path: Path) -> bytes:
 
 
 REPORT_SECONDS = 0.25
-Order = TypeVar("Order", bound=msgspec.Struct)
+RequestT = TypeVar("RequestT", bound=msgspec.Struct)
 
 
 class RequestInterrupted(Exception):
-    """Whoever asked wants no answer any more."""
+    """Raised when the requester cancels."""
 
 
 class FolderRequest:
-    """A folder with an order, and the way back to whoever gave it."""
+    """A request folder with its reporter and control."""
 
     def __init__(self, folder: Path, report: Reporter, control: Control) -> None:
         self.folder = folder
         self.report = report
         self._control = control
-        self._said = 0.0
+        self._reported = 0.0
 
     def interrupted(self) -> bool:
-        """Whether to leave off now."""
-        return self._control.wish is not None or self.report.parent_gone
+        """Whether the request is cancelled."""
+        return self._control.requested is not None or self.report.parent_gone
 
-    def stop_if_asked(self) -> None:
-        """Raise Interrupted where somebody asked for it."""
+    def raise_if_interrupted(self) -> None:
+        """Raise RequestInterrupted if the request is cancelled."""
         if self.interrupted():
             raise RequestInterrupted
 
     def progress(self, done: int, total: int, text: str) -> None:
-        """Say how far the work is, now and then."""
+        """Report progress, rate-limited."""
         now = time.monotonic()
-        if now - self._said >= REPORT_SECONDS:
-            self._said = now
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
             self.report(Progress(done=done, total=total, text=text))
 
-    def read(self, name: str, kind: type[Order]) -> Order:
-        """The order in the folder. Raises KnownError where it is missing or damaged."""
+    def read(self, name: str, kind: type[RequestT]) -> RequestT:
+        """Read the request. Raises KnownError if it is missing or damaged."""
         try:
             return msgspec.json.decode(self._bytes(name), type=kind)
         except msgspec.DecodeError as error:
             raise KnownError(f"{self.folder / name} is damaged: {error}.") from error
 
     def samples(self, name: str) -> Sequence[Sample]:
-        """The samples of a file in the folder. Raises KnownError likewise."""
+        """Read a samples file in the folder. Raises KnownError if it is missing or damaged."""
         try:
             return decode_samples(self._bytes(name))
         except msgspec.DecodeError as error:

@@ -1,4 +1,4 @@
-"""What the program says and hears: reports as JSON lines, TensorBoard events, pause and stop."""
+"""Reports as JSON lines, TensorBoard events, and control by pause and stop."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from workbench.domain.reports import Epoch, Note, Report, Step, encode_report
 from workbench.domain.runs import REPORTS_FILE
 
-ANSWER_SECONDS = 0.8  # after which a request that waits for a long step is acknowledged
+ACKNOWLEDGE_SECONDS = 0.8  # after which a request that waits for a long step is acknowledged
 
 
 class ControlRequest(StrEnum):
-    """What the controlling side asked for."""
+    """Request of the controlling process."""
 
     PAUSE = "pause"
     STOP = "stop"
 
 
 class Control:
-    """The wishes of whoever started the program: lines on stdin, or a signal.
+    """Requests of the controlling process: lines on stdin, or a signal.
 
-    The end of stdin means that the parent is gone: pause, so that nothing is lost. A wish that is
-    not met at once, because a step takes long, is acknowledged through `on_wait`.
+    The end of stdin means that the parent has exited and requests a pause, so that nothing is lost.
+    A request that has to wait for a long step is acknowledged through `on_wait`.
     """
 
     def __init__(self) -> None:
-        self.wish: ControlRequest | None = None
-        self.met = threading.Event()
+        self.requested: ControlRequest | None = None
+        self.handled = threading.Event()
         self.on_wait: Callable[[ControlRequest], None] = lambda _: None
 
     def listen(self) -> None:
-        """Read wishes from stdin in a thread of its own."""
+        """Read requests from stdin in a daemon thread."""
         threading.Thread(target=self._read, daemon=True).start()
 
-    def obey_signals(self) -> None:
-        """Let an interrupt or a termination request pause the training."""
+    def handle_signals(self) -> None:
+        """Pause on SIGINT or SIGTERM."""
         for name in ("SIGINT", "SIGTERM"):
-            signal.signal(getattr(signal, name), lambda *_: self.ask(ControlRequest.PAUSE))
+            signal.signal(getattr(signal, name), lambda *_: self.request(ControlRequest.PAUSE))
 
-    def ask(self, wish: ControlRequest) -> None:
-        if self.wish is not ControlRequest.STOP:
-            self.wish = wish
+    def request(self, request: ControlRequest) -> None:
+        if self.requested is not ControlRequest.STOP:
+            self.requested = request
 
     def _read(self) -> None:
         waiting = b""
@@ -61,22 +61,22 @@ class Control:
             except OSError:
                 data = b""
             if not data:
-                self.ask(ControlRequest.PAUSE)
+                self.request(ControlRequest.PAUSE)
                 return
             *lines, waiting = (waiting + data).split(b"\n")
             for line in lines:
-                self._hear(line.strip().decode(errors="replace"))
+                self._handle(line.strip().decode(errors="replace"))
 
-    def _hear(self, word: str) -> None:
+    def _handle(self, word: str) -> None:
         if word not in tuple(ControlRequest):
             return
-        self.ask(ControlRequest(word))
-        if not self.met.wait(ANSWER_SECONDS):
+        self.request(ControlRequest(word))
+        if not self.handled.wait(ACKNOWLEDGE_SECONDS):
             self.on_wait(ControlRequest(word))
 
 
 class Reporter:
-    """Emits reports: to stdout, to the run folder and, where they are figures, to TensorBoard."""
+    """Write reports to stdout, to the run folder and, for metrics, to TensorBoard."""
 
     def __init__(self, folder: Path | None, stdout: bool = True) -> None:
         self._file = (folder / REPORTS_FILE).open("ab") if folder else None
@@ -93,19 +93,19 @@ class Reporter:
             if self._file is not None:
                 self._file.write(line)
                 self._file.flush()
-            self._say(line)
+            self._write_stdout(line)
         if isinstance(report, Step | Epoch):
             self._scalars(report)
 
     def warn(self, text: str) -> None:
         self(Note(text=text, warning=True))
 
-    def say_waiting(self, wish: ControlRequest) -> None:
-        """Acknowledge a wish that has to wait for the end of a long step."""
-        doing = "Stopping" if wish is ControlRequest.STOP else "Pausing"
+    def report_waiting(self, request: ControlRequest) -> None:
+        """Acknowledge a request that waits for the current step."""
+        doing = "Stopping" if request is ControlRequest.STOP else "Pausing"
         self(Note(text=f"{doing} as soon as this step is done."))
 
-    def _say(self, line: bytes) -> None:
+    def _write_stdout(self, line: bytes) -> None:
         if not self._stdout:
             return
         try:
@@ -116,7 +116,7 @@ class Reporter:
             self.parent_gone = True
 
     def start_events(self, step: int, steps_per_epoch: int) -> None:
-        """Open a TensorBoard file; what an earlier one says from `step` on is taken back."""
+        """Open a TensorBoard file; events of earlier files from `step` on are discarded."""
         self._steps = steps_per_epoch
         if self._folder is None:
             return

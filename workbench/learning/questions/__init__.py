@@ -1,1 +1,1 @@
-"""Questions about domains, starts and stages that leave nothing behind."""
+"""Analyses of domains, starts and stages."""

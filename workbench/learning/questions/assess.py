@@ -1,4 +1,4 @@
-"""Answers how well starts suit a target: each start's features of its images, and their scores."""
+"""Score how well starts suit a target, from each start's features of its images."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What a start makes of images: n × d features, n × Z probabilities or None, n labels."""
+class _Extracted:
+    """A start's n × d features, n × Z probabilities or None, and the n labels."""
 
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
@@ -50,57 +50,57 @@ class _Seen:
 
 
 class Assessor:
-    """Scores the starts of an order one by one; images are read once for each size."""
+    """Score the starts of a request one by one; images are decoded once per size."""
 
-    def __init__(self, errand: FolderRequest) -> None:
-        self._errand = errand
-        self._order = errand.read(REQUEST_FILE, AssessmentRequest)
-        samples = errand.samples(SAMPLES_FILE)
-        self._train = self._some(samples, "train")
-        self._held_out = self._some(samples, self._order.held_out)
+    def __init__(self, folder_request: FolderRequest) -> None:
+        self._folder_request = folder_request
+        self._request = folder_request.read(REQUEST_FILE, AssessmentRequest)
+        samples = folder_request.samples(SAMPLES_FILE)
+        self._train = self._select(samples, "train")
+        self._held_out = self._select(samples, self._request.held_out)
         self._device: Device = choose_device()
         self._read: dict[tuple[str, int], Images] = {}
 
     def run(self) -> None:
-        """Report Assessed. Raises KnownError where the parts hold no labelled images."""
+        """Report Assessed. Raises KnownError if a part has no labelled images."""
         if not self._train or not self._held_out:
             raise KnownError(
-                f"The train or {self._order.held_out} part holds no labelled images.",
+                f"The train or {self._request.held_out} part holds no labelled images.",
                 "Label more images, or make another split.",
             )
-        scores = tuple(self._scored(start) for start in self._order.starts)
+        scores = tuple(self._score(start) for start in self._request.starts)
         labels = np.array([sample.target for sample in self._held_out])
-        self._errand.report(
+        self._folder_request.report(
             Assessed(
                 assessment=Assessment(
                     starts=scores,
                     train_images=len(self._train),
                     held_out_images=len(self._held_out),
-                    held_out=self._order.held_out,
+                    held_out=self._request.held_out,
                     classes=len({sample.target for sample in self._train}),
                     chance=float(np.bincount(labels).max() / len(labels)),
                 )
             )
         )
 
-    def _some(self, samples: Sequence[Sample], part: str) -> list[Sample]:
-        """The labelled samples of a part, at most as many as the order allows."""
+    def _select(self, samples: Sequence[Sample], part: str) -> list[Sample]:
+        """Labelled samples of a part, randomly limited to the request's maximum."""
         known = [sample for sample in samples if sample.part == part and sample.target >= 0]
-        if len(known) <= self._order.most:
+        if len(known) <= self._request.most:
             return known
-        random = np.random.default_rng(self._order.seed)
-        rows = np.sort(random.choice(len(known), self._order.most, replace=False))
+        random = np.random.default_rng(self._request.seed)
+        rows = np.sort(random.choice(len(known), self._request.most, replace=False))
         return [known[row] for row in rows]
 
-    def _scored(self, start: StartRequest) -> StartScores:
-        """The scores of one start; a file that cannot be used says so in its place."""
+    def _score(self, start: StartRequest) -> StartScores:
+        """Scores of one start; an unusable file is reported in the result."""
         began = time.monotonic()
         try:
             model = self._model(start)
         except KnownError as error:
             return StartScores(start=start.start, backbone=start.backbone, unread=str(error))
-        train = self._seen(model, self._train, "train", start)
-        held_out = self._seen(model, self._held_out, self._order.held_out, start)
+        train = self._extract(model, self._train, "train", start)
+        held_out = self._extract(model, self._held_out, self._request.held_out, start)
         scores = {**self._of_features(train, held_out), **_of_classifier(train)}
         scores |= self._of_source(model, start, train)
         return StartScores(
@@ -115,11 +115,13 @@ class Assessor:
         if start.run:
             return of_run(Path(start.run), self._device)
         path = Path(start.weights) if start.weights else None
-        return of_weights(start.backbone, path, self._order.seed, self._device)
+        return of_weights(start.backbone, path, self._request.seed, self._device)
 
-    def _of_features(self, train: _Seen, held_out: _Seen) -> dict[str, float | int | None]:
+    def _of_features(
+        self, train: _Extracted, held_out: _Extracted
+    ) -> dict[str, float | int | None]:
         several = len(np.unique(train.labels)) > 1
-        k = self._order.neighbours
+        k = self._request.neighbours
         return {
             "h_score": h_score(train.features, train.labels) if several else None,
             "plain_h_score": h_score(train.features, train.labels, 0.0) if several else None,
@@ -134,41 +136,43 @@ class Assessor:
         }
 
     def _of_source(
-        self, model: SourceModel, start: StartRequest, train: _Seen
+        self, model: SourceModel, start: StartRequest, train: _Extracted
     ) -> dict[str, float | int | None]:
-        """Domain similarity to what the start's run has learned from, where it is a run's."""
+        """Domain similarity to the training images of the start's run, if it is a run."""
         if not start.run:
             return {}
         try:
             samples = decode_samples((Path(start.run) / SAMPLES_FILE).read_bytes())
-            source = self._seen(model, self._some(samples, "train"), start.run, start)
+            source = self._extract(model, self._select(samples, "train"), start.run, start)
         except (OSError, KnownError):
             return {}  # the run's images or their list are gone: its other scores stand
         distance = earth_movers_distance(
             class_means(source.features, source.labels), class_means(train.features, train.labels)
         )
         return {
-            "domain_similarity": similarity_of(distance, self._order.gamma),
+            "domain_similarity": similarity_of(distance, self._request.gamma),
             "distance": distance,
             "source_images": len(source.labels),
         }
 
-    def _seen(
+    def _extract(
         self, model: SourceModel, samples: Sequence[Sample], part: str, start: StartRequest
-    ) -> _Seen:
+    ) -> _Extracted:
         images = self._images(samples, part, model.image_size)
         rows = np.flatnonzero(images.read)
         features, probabilities = [], []
         for at in range(0, len(rows), BATCH):
-            self._errand.stop_if_asked()
-            self._errand.progress(at, len(rows), f"Features of {part} images by {start.start}")
-            chosen = images.squares[torch.from_numpy(rows[at : at + BATCH])]
+            self._folder_request.raise_if_interrupted()
+            self._folder_request.progress(
+                at, len(rows), f"Features of {part} images by {start.start}"
+            )
+            chosen = images.pixels[torch.from_numpy(rows[at : at + BATCH])]
             planes = chosen.permute(0, 3, 1, 2).to(self._device.torch)
-            given, said = model(normalised(planes, model.mean, model.std))
+            given, scores = model(normalised(planes, model.mean, model.std))
             features.append(given.cpu().numpy())
-            if said is not None:
-                probabilities.append(said.cpu().numpy())
-        return _Seen(
+            if scores is not None:
+                probabilities.append(scores.cpu().numpy())
+        return _Extracted(
             np.concatenate(features),
             np.concatenate(probabilities) if probabilities else None,
             images.targets.numpy()[rows],
@@ -176,25 +180,31 @@ class Assessor:
 
     def _images(self, samples: Sequence[Sample], part: str, side: int) -> Images:
         if (part, side) not in self._read:
-            errand = self._errand
-            images = load_images(samples, side, errand.folder, errand.report, errand.interrupted)
+            folder_request = self._folder_request
+            images = load_images(
+                samples,
+                side,
+                folder_request.folder,
+                folder_request.report,
+                folder_request.interrupted,
+            )
             if images is None:
                 raise RequestInterrupted
             self._read[part, side] = images
         return self._read[part, side]
 
 
-def _of_classifier(train: _Seen) -> dict[str, float | int | None]:
-    said = train.probabilities
-    if said is None:
+def _of_classifier(train: _Extracted) -> dict[str, float | int | None]:
+    scores = train.probabilities
+    if scores is None:
         return {}
     return {
-        "leep": leep(said, train.labels),
-        "nce": nce(said.argmax(axis=1), train.labels),
-        "source_classes": said.shape[1],
+        "leep": leep(scores, train.labels),
+        "nce": nce(scores.argmax(axis=1), train.labels),
+        "source_classes": scores.shape[1],
     }
 
 
-def assess(errand: FolderRequest) -> None:
-    """Report Assessed for the order in the folder."""
-    Assessor(errand).run()
+def assess(folder_request: FolderRequest) -> None:
+    """Report Assessed for the request in the folder."""
+    Assessor(folder_request).run()

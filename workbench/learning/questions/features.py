@@ -1,4 +1,4 @@
-"""Adds to a project's feature index: pooled features of images by a run's network or a start's."""
+"""Add to a project's feature index: pooled features of images by a run's or a start's network."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from workbench.learning.networks.device import Device, choose_device
 from workbench.learning.protocol.folders import FolderRequest
 
 REPORT_SECONDS = 0.25
-NAMED = 20  # files that cannot be read, said one by one
+MAX_NAMED = 20  # files that cannot be read, said one by one
 
 
 def load_source(start: StartRequest, device: Device) -> SourceModel:
-    """The network of a start, ready to make features. Raises KnownError where it cannot be read."""
+    """Load the network of a start. Raises KnownError if it cannot be read."""
     if start.run:
         return of_run(Path(start.run), device)
     return of_weights(start.backbone, Path(start.weights) if start.weights else None, 0, device)
 
 
 class FeatureWriter:
-    """An index open for more rows: N × D float16 numbers of unit length, and N keys.
+    """Append to a feature index: N × D float16 features of unit length, and N keys.
 
-    Rows and keys are written before the card that counts them and records their digests, so that an
-    index cut off at any point holds whole rows: as many as its card counts. What lies beyond them
-    is cut away here. Raises KnownError where the rows there are not those that the card records.
+    Rows and keys are written before the card with their count and digests, so an interrupted index
+    always holds complete rows up to the card's count; anything beyond is truncated on opening.
+    Raises KnownError if the rows do not match the card.
     """
 
     def __init__(self, folder: Path, card: FeatureCard) -> None:
@@ -62,13 +62,13 @@ class FeatureWriter:
         self._record(before.rows)
 
     def add(self, features: NDArray[np.float16], keys: Sequence[int]) -> None:
-        """Append rows; they are there for a reader when this returns."""
+        """Append rows; visible to readers on return."""
         self._rows.append(np.ascontiguousarray(features).tobytes())
         self._keys.append(np.array(keys, np.uint64).tobytes())
         self._record(self._card.rows + len(keys))
 
     def _record(self, count: int) -> None:
-        """Count the rows, and let the card say so."""
+        """Update the card with the row count and digests."""
         self._card = msgspec.structs.replace(
             self._card,
             rows=count,
@@ -80,8 +80,8 @@ class FeatureWriter:
 
 
 def _card_of(folder: Path, card: FeatureCard) -> FeatureCard:
-    """The card of an index that is there; one without digests counts the rows that are whole. Where
-    there is none it is `card`, which counts nothing."""
+    """Card of an existing index; one without digests gets the number of complete rows. Returns
+    `card` for a new index."""
     path = folder / CARD_FILE
     if not path.exists():
         return card
@@ -93,30 +93,32 @@ def _card_of(folder: Path, card: FeatureCard) -> FeatureCard:
     return msgspec.structs.replace(found, rows=whole)
 
 
-def write_features(errand: FolderRequest) -> None:
-    """Report Featured for the order in the folder; what was written until a stop stays. Raises
-    KnownError where the network cannot be read; images that cannot are left out."""
-    order = errand.read(REQUEST_FILE, FeatureRequest)
-    samples = errand.samples(SAMPLES_FILE)
+def write_features(folder_request: FolderRequest) -> None:
+    """Report Featured for the request in the folder; rows written before a cancellation are kept.
+    Unreadable images are skipped. Raises KnownError if the network cannot be read."""
+    request = folder_request.read(REQUEST_FILE, FeatureRequest)
+    samples = folder_request.samples(SAMPLES_FILE)
     device = choose_device()
-    model = load_source(order.start, device)
+    model = load_source(request.start, device)
     writer: FeatureWriter | None = None
     problems: list[KnownError] = []
     written = dimensions = 0
-    for chosen, squares in _batches(errand, samples, model.image_size, order.batch, problems):
-        features = unit_features(model, squares, device)
+    for chosen, pixels in _batches(
+        folder_request, samples, model.image_size, request.batch, problems
+    ):
+        features = unit_features(model, pixels, device)
         if writer is None:
             dimensions = features.shape[1]
-            writer = FeatureWriter(Path(order.folder), _card(order.start, model, dimensions))
+            writer = FeatureWriter(Path(request.folder), _card(request.start, model, dimensions))
         writer.add(features, [feature_key(sample.hash, sample.box) for sample in chosen])
         written += len(chosen)
-    _tell(errand, problems)
-    errand.report(Featured(rows=written, dimensions=dimensions, unread=len(problems)))
+    _report_problems(folder_request, problems)
+    folder_request.report(Featured(rows=written, dimensions=dimensions, unread=len(problems)))
 
 
-def unit_features(model: SourceModel, squares: Tensor, device: Device) -> NDArray[np.float16]:
-    """N × side × side × 3 bytes -> N × D pooled features of unit length."""
-    planes = squares.permute(0, 3, 1, 2).to(device.torch)
+def unit_features(model: SourceModel, pixels: Tensor, device: Device) -> NDArray[np.float16]:
+    """L2-normalised pooled features: N × side × side × 3 bytes -> N × D."""
+    planes = pixels.permute(0, 3, 1, 2).to(device.torch)
     given, _ = model(normalised(planes, model.mean, model.std))
     scaled = torch.nn.functional.normalize(given, dim=1)
     found: NDArray[np.float16] = scaled.to(torch.float16).cpu().numpy()
@@ -128,40 +130,40 @@ def _card(start: StartRequest, model: SourceModel, dimensions: int) -> FeatureCa
 
 
 def _batches(
-    errand: FolderRequest,
+    folder_request: FolderRequest,
     samples: Sequence[Sample],
     side: int,
     batch: int,
     problems: list[KnownError],
 ) -> Iterator[tuple[list[Sample], Tensor]]:
-    """Readable samples with their squares, `batch` at a time, read while the network works. Says
-    how far it is; raises Interrupted when asked to leave off."""
+    """Yield readable samples with their decoded images, `batch` at a time, decoding while the
+    network computes. Reports progress. Raises RequestInterrupted on cancellation."""
     chosen: list[Sample] = []
-    squares: list[Tensor] = []
+    pixels: list[Tensor] = []
     last = began = time.monotonic()
     for at, result in decoded(samples, side):
         if isinstance(result, KnownError):
             problems.append(result)
         else:
             chosen.append(samples[at])
-            squares.append(result)
+            pixels.append(result)
         if len(chosen) == batch:
-            yield chosen, torch.stack(squares)
-            chosen, squares = [], []
+            yield chosen, torch.stack(pixels)
+            chosen, pixels = [], []
         now = time.monotonic()
         if now - last >= REPORT_SECONDS:
             last = now
-            errand.stop_if_asked()
+            folder_request.raise_if_interrupted()
             eta = (now - began) / (at + 1) * (len(samples) - at - 1)
             text = "Computing features"
-            errand.report(Progress(done=at + 1, total=len(samples), text=text, eta=eta))
+            folder_request.report(Progress(done=at + 1, total=len(samples), text=text, eta=eta))
     if chosen:
-        yield chosen, torch.stack(squares)
+        yield chosen, torch.stack(pixels)
 
 
-def _tell(errand: FolderRequest, problems: Sequence[KnownError]) -> None:
-    for problem in problems[:NAMED]:
-        errand.report(Note(text=f"Left out: {problem.sentence}", warning=True))
-    if len(problems) > NAMED:
-        more = len(problems) - NAMED
-        errand.report(Note(text=f"{more} more images could not be read.", warning=True))
+def _report_problems(folder_request: FolderRequest, problems: Sequence[KnownError]) -> None:
+    for problem in problems[:MAX_NAMED]:
+        folder_request.report(Note(text=f"Left out: {problem.sentence}", warning=True))
+    if len(problems) > MAX_NAMED:
+        more = len(problems) - MAX_NAMED
+        folder_request.report(Note(text=f"{more} more images could not be read.", warning=True))

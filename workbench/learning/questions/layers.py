@@ -1,4 +1,4 @@
-"""A linear head on what each stage of a network makes of images: how accuracy grows with depth.
+"""Accuracy by depth: a linear head on the features of each stage.
 
 Oquab, Bottou, Laptev and Sivic 2014, "Learning and Transferring Mid-Level Image Representations
 using Convolutional Neural Networks", compare the layers of a network in this way.
@@ -38,11 +38,12 @@ BATCH = 32
 Features = NDArray[np.float32]  # images × features
 
 
-class StageWatch:
-    """Keeps what each stage of a body gave last, pooled to a vector of each image.
+class StageFeatures:
+    """Pooled features of each stage of a body.
 
-    A stage gives what the next one is given, activation and pooling behind it included; where that
-    is flattened already, what its own last module gives; the last stage gives the body's features.
+    A stage's features are the input of the next stage, with activation and pooling applied, or the
+    output of its own last module if that input is already flattened. The last stage's features are
+    the body's.
     """
 
     def __init__(self, body: nn.Module, known: Backbone) -> None:
@@ -53,7 +54,7 @@ class StageWatch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """While inside, every pass through the body is kept."""
+        """Capture stage outputs of every forward pass inside the block."""
         hooks = []
         for at, (name, modules) in enumerate(self._stages):
             hooks.append(modules[-1].register_forward_hook(self._own(name)))
@@ -91,27 +92,29 @@ class StageWatch:
         return found
 
 
-def study_layers(errand: FolderRequest) -> None:
-    """Report Layered for the order in the folder. Raises KnownError where the parts hold no
-    labelled images, or the start cannot be used."""
+def study_layers(folder_request: FolderRequest) -> None:
+    """Report Layered for the request in the folder. Raises KnownError if a part has no labelled
+    images or the start cannot be used."""
     began = time.monotonic()
-    order = errand.read(REQUEST_FILE, LayersRequest)
-    samples = errand.samples(SAMPLES_FILE)
-    parts = {part: _some(samples, part, order) for part in ("train", order.held_out)}
+    request = folder_request.read(REQUEST_FILE, LayersRequest)
+    samples = folder_request.samples(SAMPLES_FILE)
+    parts = {part: _select(samples, part, request) for part in ("train", request.held_out)}
     if not all(parts.values()):
         raise KnownError(
-            f"The train or {order.held_out} part holds no labelled images.",
+            f"The train or {request.held_out} part holds no labelled images.",
             "Label more images, or make another split.",
         )
     device = choose_device()
-    model = _model(order.start, order.seed, device)
-    watch = StageWatch(model.body, backbone(order.start.backbone))
-    train, train_labels = _features(errand, watch, model, parts["train"], "train")
-    held, labels = _features(errand, watch, model, parts[order.held_out], order.held_out)
+    model = _model(request.start, request.seed, device)
+    watch = StageFeatures(model.body, backbone(request.start.backbone))
+    train, train_labels = _features(folder_request, watch, model, parts["train"], "train")
+    held, labels = _features(
+        folder_request, watch, model, parts[request.held_out], request.held_out
+    )
     layers = []
     for at, name in enumerate(train):
-        errand.stop_if_asked()
-        errand.progress(at, len(train), f"A linear head on {name}")
+        folder_request.raise_if_interrupted()
+        folder_request.progress(at, len(train), f"A linear head on {name}")
         both = _accuracies(train[name], train_labels, held[name], labels)
         layers.append(
             LayerScore(stage=name, features=train[name].shape[1], train_top1=both[0], top1=both[1])
@@ -120,12 +123,12 @@ def study_layers(errand: FolderRequest) -> None:
         layers=tuple(layers),
         train_images=len(train_labels),
         held_out_images=len(labels),
-        held_out=order.held_out,
+        held_out=request.held_out,
         classes=len(np.unique(train_labels)),
         chance=float(np.bincount(labels).max() / len(labels)),
         seconds=time.monotonic() - began,
     )
-    errand.report(Layered(scores=found))
+    folder_request.report(Layered(scores=found))
 
 
 def _model(start: StartRequest, seed: int, device: Device) -> SourceModel:
@@ -134,42 +137,44 @@ def _model(start: StartRequest, seed: int, device: Device) -> SourceModel:
     return of_weights(start.backbone, Path(start.weights) if start.weights else None, seed, device)
 
 
-def _some(samples: Sequence[Sample], part: str, order: LayersRequest) -> list[Sample]:
-    """The labelled samples of a part, at most as many as the order allows."""
+def _select(samples: Sequence[Sample], part: str, request: LayersRequest) -> list[Sample]:
+    """Labelled samples of a part, randomly limited to the request's maximum."""
     known = [sample for sample in samples if sample.part == part and sample.target >= 0]
-    if len(known) <= order.most:
+    if len(known) <= request.most:
         return known
-    random = np.random.default_rng(order.seed)
-    return [known[row] for row in np.sort(random.choice(len(known), order.most, replace=False))]
+    random = np.random.default_rng(request.seed)
+    return [known[row] for row in np.sort(random.choice(len(known), request.most, replace=False))]
 
 
 def _features(
-    errand: FolderRequest,
-    watch: StageWatch,
+    folder_request: FolderRequest,
+    watch: StageFeatures,
     model: SourceModel,
     samples: Sequence[Sample],
     part: str,
 ) -> tuple[dict[str, Features], NDArray[np.int64]]:
-    """Each stage's features of the images that can be read, and their labels."""
-    images = _read(errand, samples, model.image_size)
+    """Features of each stage for the readable images, and their labels."""
+    images = _read(folder_request, samples, model.image_size)
     rows = np.flatnonzero(images.read)
     if not len(rows):
         raise KnownError(f"No image of the {part} part can be read.", "Check the disk with them.")
     device = next(model.body.parameters()).device
     found: dict[str, list[Features]] = {}
     for at in range(0, len(rows), BATCH):
-        errand.stop_if_asked()
-        errand.progress(at, len(rows), f"Features of {part} images")
-        squares = images.squares[torch.from_numpy(rows[at : at + BATCH])]
-        planes = squares.permute(0, 3, 1, 2).to(device)
+        folder_request.raise_if_interrupted()
+        folder_request.progress(at, len(rows), f"Features of {part} images")
+        pixels = images.pixels[torch.from_numpy(rows[at : at + BATCH])]
+        planes = pixels.permute(0, 3, 1, 2).to(device)
         for name, given in watch(normalised(planes, model.mean, model.std)).items():
             found.setdefault(name, []).append(given.cpu().numpy())
     whole = {name: np.concatenate(parts) for name, parts in found.items()}
     return whole, images.targets.numpy()[rows]
 
 
-def _read(errand: FolderRequest, samples: Sequence[Sample], side: int) -> Images:
-    images = load_images(samples, side, errand.folder, errand.report, errand.interrupted)
+def _read(folder_request: FolderRequest, samples: Sequence[Sample], side: int) -> Images:
+    images = load_images(
+        samples, side, folder_request.folder, folder_request.report, folder_request.interrupted
+    )
     if images is None:
         raise RequestInterrupted
     return images
@@ -178,10 +183,10 @@ def _read(errand: FolderRequest, samples: Sequence[Sample], side: int) -> Images
 def _accuracies(
     train: Features, train_labels: NDArray[np.int64], test: Features, labels: NDArray[np.int64]
 ) -> tuple[float, float]:
-    """Top-1 in [0, 1] of a linear head: on what it has learned from, and on the other images."""
+    """Top-1 accuracy in [0, 1] of a linear head, on training and held-out images."""
     known = np.unique(train_labels)
     own = torch.from_numpy(np.searchsorted(known, train_labels))
     head = linear_probe(torch.from_numpy(train), own, len(known))
     with torch.inference_mode():
-        said = [known[head(torch.from_numpy(x)).argmax(dim=1).numpy()] for x in (train, test)]
-    return float((said[0] == train_labels).mean()), float((said[1] == labels).mean())
+        predicted = [known[head(torch.from_numpy(x)).argmax(dim=1).numpy()] for x in (train, test)]
+    return float((predicted[0] == train_labels).mean()), float((predicted[1] == labels).mean())

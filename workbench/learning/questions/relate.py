@@ -1,4 +1,4 @@
-"""Answers how related domains are: their images are drawn and read, and a network compares them."""
+"""Compare domains: sample their images, decode them and run the cohesion domain."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from workbench.learning.protocol.folders import FolderRequest, RequestInterrupte
 LEAST = 3  # images of a domain: three centres need them
 
 
-def relate(errand: FolderRequest) -> None:
-    """Report Related for the order in the folder. Raises KnownError where a domain is too small or
+def relate(folder_request: FolderRequest) -> None:
+    """Report Related for the request in the folder. Raises KnownError if a domain is too small or
     none of its images can be read."""
-    order = errand.read(REQUEST_FILE, RelatednessRequest)
-    every = [errand.samples(domain.samples) for domain in order.domains]
-    drawn = drawn_samples(every, order)
+    request = folder_request.read(REQUEST_FILE, RelatednessRequest)
+    every = [folder_request.samples(domain.samples) for domain in request.domains]
+    drawn = drawn_samples(every, request)
     domains = [
-        _images(errand, domain, samples, order.side)
-        for domain, samples in zip(order.domains, drawn, strict=True)
+        _images(folder_request, domain, samples, request.side)
+        for domain, samples in zip(request.domains, drawn, strict=True)
     ]
 
-    def beat(done: int, total: int) -> bool:
-        errand.progress(done, total, "Comparing domains")
-        return errand.interrupted()
+    def progress(done: int, total: int) -> bool:
+        folder_request.progress(done, total, "Comparing domains")
+        return folder_request.interrupted()
 
-    found = compare(domains, order, beat)
+    found = compare(domains, request, progress)
     if found is None:
         raise RequestInterrupted
-    errand.report(Related(relatedness=found))
+    folder_request.report(Related(relatedness=found))
 
 
 def drawn_samples(
-    every: Sequence[Sequence[Sample]], order: RelatednessRequest
+    every: Sequence[Sequence[Sample]], request: RelatednessRequest
 ) -> list[list[Sample]]:
-    """The samples of each domain that enter the comparison, the target's first."""
+    """Samples of each domain for the comparison, the target's first."""
     labels = [np.array([sample.target for sample in samples], dtype=np.int64) for samples in every]
     sizes = [np.bincount(own[own >= 0]).tolist() for own in labels]
     target_sizes = [size for size in sizes[0] if size]
@@ -56,24 +56,26 @@ def drawn_samples(
         raise KnownError("The target has no labelled images to compare.", "Label some first.")
     found = []
     for at, (samples, own) in enumerate(zip(every, labels, strict=True)):
-        random = np.random.default_rng([order.seed, at])
-        if order.share > 0:
+        random = np.random.default_rng([request.seed, at])
+        if request.share > 0:
             known = np.flatnonzero(own >= 0)
-            count = min(len(known), share_count(sum(target_sizes), order.share))
+            count = min(len(known), share_count(sum(target_sizes), request.share))
             rows = np.sort(random.choice(known, count, replace=False))
         elif at == 0:
-            rows = draw_per_class(own, target_counts(order.per_class, sizes[at]), random)
+            rows = draw_per_class(own, target_counts(request.per_class, sizes[at]), random)
         else:
-            counts = source_counts(order.per_class, sizes[at], target_sizes)
+            counts = source_counts(request.per_class, sizes[at], target_sizes)
             rows = draw_per_class(own, counts, random)
         found.append([samples[row] for row in rows])
     return found
 
 
 def _images(
-    errand: FolderRequest, domain: DomainRequest, samples: Sequence[Sample], side: int
+    folder_request: FolderRequest, domain: DomainRequest, samples: Sequence[Sample], side: int
 ) -> DomainImages:
-    images = load_images(samples, side, errand.folder, errand.report, errand.interrupted)
+    images = load_images(
+        samples, side, folder_request.folder, folder_request.report, folder_request.interrupted
+    )
     if images is None:
         raise RequestInterrupted
     kept = [at for at in range(len(samples)) if images.read[at]]
@@ -84,7 +86,7 @@ def _images(
         )
     return DomainImages(
         domain.name,
-        images.squares[kept],
+        images.pixels[kept],
         tuple(domain.classes[samples[at].target] for at in kept),
         tuple(samples[at].true_view for at in kept),
     )

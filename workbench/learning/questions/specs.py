@@ -1,4 +1,4 @@
-"""The specs of everything that a recipe can choose by name, for programs without torch."""
+"""Specs of all methods, penalties and heads, for programs without torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.learning.penalties import PENALTIES
 
 
 def all_specs() -> list[Spec]:
-    """The specs of all methods, penalties and heads, each kind in the order of its names."""
+    """All specs: methods, penalties, then heads, each sorted by name."""
     return [
         *(method.spec for method in METHODS.values()),
         *(penalty.spec for penalty in PENALTIES.values()),
@@ -22,6 +22,6 @@ def all_specs() -> list[Spec]:
 
 
 def main() -> int:
-    """Print them as one line of JSON."""
+    """Print the specs as one line of JSON."""
     sys.stdout.write(msgspec.json.encode(all_specs()).decode() + "\n")
     return 0

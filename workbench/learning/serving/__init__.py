@@ -1,1 +1,1 @@
-"""A trained network at work: predictions, explanations, other formats."""
+"""Trained networks in use: predictions, explanations and export."""

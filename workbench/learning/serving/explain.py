@@ -1,4 +1,4 @@
-"""Where a run's network sees a label: maps by layer, and by windows of several scales."""
+"""Explanation maps of a run's network, by layer and by multi-scale windows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from workbench.domain.requests import (
 )
 from workbench.domain.runs import LabelList, ModelCard
 from workbench.learning.images.pixels import (
-    load_square,
+    decode_image,
     network_input,
     normalised,
     seen_part,
@@ -53,9 +53,11 @@ EVEN = 1e-6  # difference of a map's highest and lowest cell under which nothing
 
 @dataclass(frozen=True)
 class Windows:
-    """`pixels`: N × 3 × side × side bytes; `boxes`: N × 4, left, top, right and bottom as fractions
-    of the picture; `scales`: N, the number of each window's scale; `shape`: rows and columns of the
-    map to be made of them."""
+    """Windows of a picture for the network, N × 3 × side × side bytes in `pixels`.
+
+    `boxes`: N × 4, left, top, right and bottom as fractions of the picture; `scales`: index of each
+    window's scale; `shape`: rows and columns of the resulting map.
+    """
 
     pixels: Tensor
     boxes: NDArray[np.float64]
@@ -64,21 +66,20 @@ class Windows:
 
 
 def positions(length: int, side: int) -> list[int]:
-    """Where windows of `side` pixels begin on `length` ≥ side: evenly from the first pixel to the
-    last, neighbours overlapping by half a window or more."""
+    """Evenly spaced start positions of windows of `side` pixels on `length` ≥ side, overlapping by
+    at least half."""
     count = 1 + math.ceil((length - side) / max(1, side // 2))
     return [round(float(at)) for at in np.linspace(0, length - side, count)]
 
 
 def scaled_size(width: int, height: int, shorter: int) -> tuple[int, int]:
-    """Width and height with the shorter of them brought to `shorter` pixels."""
+    """Scale width and height so that the shorter one is `shorter` pixels."""
     factor = shorter / min(width, height)
     return max(shorter, round(width * factor)), max(shorter, round(height * factor))
 
 
 def cut(picture: Tensor, side: int, scales: Sequence[float] = SCALES) -> Windows:
-    """The windows of a picture (H × W × 3 bytes), which is resized so that at each scale they are
-    `side` pixels wide and high."""
+    """Cut a picture (H × W × 3 bytes) into windows of `side` × `side` pixels at each scale."""
     height, width = picture.shape[:2]
     planes = picture.permute(2, 0, 1)[None]
     pixels, boxes, numbers = [], [], []
@@ -96,8 +97,7 @@ def cut(picture: Tensor, side: int, scales: Sequence[float] = SCALES) -> Windows
 
 @torch.no_grad()
 def scores_of(network: nn.Module, windows: Windows, card: ModelCard) -> list[NDArray[np.float64]]:
-    """For each label set of the network an array N × labels: what each window is said to show, each
-    score in [0, 1]."""
+    """Scores of each window in [0, 1], an array N × labels for each label set."""
     device = next(network.parameters()).device
     found: list[list[Tensor]] = []
     for start in range(0, len(windows.pixels), WINDOW_BATCH):
@@ -108,8 +108,8 @@ def scores_of(network: nn.Module, windows: Windows, card: ModelCard) -> list[NDA
 
 
 def localised(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float32]:
-    """Rows × columns: the mean score of the windows of a scale that lie over the middle of a cell,
-    averaged over the scales. `values` are the N windows' scores of one label."""
+    """Map of rows × columns: mean score of the windows covering each cell's centre, averaged over
+    scales. `values` are the N scores of one label."""
     rows, columns = windows.shape
     left, top, right, bottom = windows.boxes.T[..., None]
     y, x = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
@@ -123,7 +123,7 @@ def localised(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float
 
 
 def stretched(found: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A map with its lowest cell at 0 and its highest at 1; all 0 where it is even."""
+    """Rescale a map to [0, 1]; constant maps become 0."""
     low, high = float(found.min()), float(found.max())
     if high - low < EVEN:
         return np.zeros_like(found)
@@ -133,8 +133,8 @@ def stretched(found: NDArray[np.float32]) -> NDArray[np.float32]:
 def window_heat(
     windows: Windows, loaded: Loaded, block: int, labels: LabelList, label: str, check: bool
 ) -> Heat:
-    """The map of a picture's windows for a label of `labels`, the label set at position `block` of
-    the network's; PREDICTED: the label of the highest score over all windows."""
+    """Map of a picture's windows for a label of `labels`, the network's label set number `block`.
+    PREDICTED selects the label with the highest score over all windows."""
     network, card = loaded.network, loaded.card
     scores = scores_of(network, windows, card)
     best = [values.max(axis=0) for values in scores]
@@ -174,8 +174,7 @@ def _check(
 
 
 def windows_of(path: Path, rect: Rect | None, side: int) -> Windows:
-    """The windows of an image file, or of a rectangle of it. Raises KnownError where it cannot be
-    read."""
+    """Windows of an image file, or of a rectangle of it. Raises KnownError if it cannot be read."""
     header = read_header(path)
     region = rect or Rect(0, 0, header.width, header.height)
     array = read_rgb(path, longest=_longest(region, side), rect=rect)
@@ -185,7 +184,7 @@ def windows_of(path: Path, rect: Rect | None, side: int) -> Windows:
 
 
 def _longest(rect: Rect, side: int) -> int:
-    """Pixels of the longer side from which no window has to be enlarged."""
+    """Longer side in pixels at which no window is upscaled."""
     sides = sorted((rect.width, rect.height))
     return math.ceil(side * max(SCALES) * sides[1] / sides[0])
 
@@ -194,7 +193,8 @@ BATCH, CPU_BATCH = 32, 4  # images at a time; on a CPU larger batches leave its 
 
 
 def describe(_request: Describe, loaded: Loaded) -> Description:
-    """Labels and layers of a run. Loading captum here makes the first map as fast as the rest."""
+    """Labels and layers of a run. Importing captum here makes the first map as fast as later
+    ones."""
     card = loaded.card
     return Description(
         labels=card.labels,
@@ -207,9 +207,9 @@ def describe(_request: Describe, loaded: Loaded) -> Description:
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What is asked of each image: columns of the outputs, their labels, one of them or the
-    highest, at a layer; `check` for the randomised-weights check."""
+class _Explainer:
+    """Computes maps at `layer` for one label of a block of outputs, or its highest; `check` enables
+    the randomised-weights check."""
 
     loaded: Loaded
     layer: str
@@ -219,13 +219,13 @@ class _Question:
     check: bool
 
     def chosen(self, inside: Tensor) -> Tensor:
-        """The position of the label explained, for each row of scores."""
+        """Index of the explained label for each row of scores."""
         if self.label == PREDICTED:
             return inside.argmax(dim=1)
         return torch.full((len(inside),), self.labels.labels.index(self.label))
 
     def maps(self, inputs: Tensor, columns: Tensor) -> tuple[Maps, list[Check | None]]:
-        """Maps of network inputs for output columns, and their checks where they are asked for."""
+        """Maps of network inputs for output columns, and their checks if enabled."""
         loaded, layer = self.loaded, self.layer
         again: Callable[[nn.Module], Maps] | None = None
         if layer in loaded.masks:
@@ -241,7 +241,7 @@ class _Question:
         return maps, [Check(float(value)) for value in found]
 
     def heats(self, batch: Tensor) -> list[Heat]:
-        """Maps of one batch of squares, not yet placed in their pictures."""
+        """Maps of one batch of images, before placement in their pictures."""
         loaded = self.loaded
         scores = loaded.scorer(batch)
         inside = scores[:, self.block]
@@ -276,8 +276,8 @@ def _mask(
 
 
 def explain(request: Explain, loaded: Loaded) -> Explained:
-    """Maps for the pictures of a request, a few at a time. Raises ValueRefused naming a label
-    set, label or layer that the run does not have."""
+    """Maps for the pictures of a request, in batches. Raises ValueRefused for a label set, label or
+    layer that the run does not have."""
     block, labels = loaded.outputs(_label_set(request, loaded.card))
     layer = loaded.layer(request.layer)
     if request.label != PREDICTED and request.label not in labels.labels:
@@ -285,14 +285,14 @@ def explain(request: Explain, loaded: Loaded) -> Explained:
     if layer == WINDOWS:
         through, lost = _through_windows(request, loaded, labels)
         return Explained(layer=layer, label_set=labels.name, maps=through, unread=lost)
-    question = _Question(loaded, layer, block, labels, request.label, request.check)
-    squares, unread = _squares(request.pictures, loaded)
-    readable = sorted(squares)
+    explainer = _Explainer(loaded, layer, block, labels, request.label, request.check)
+    pixels, unread = _decode_pictures(request.pictures, loaded)
+    readable = sorted(pixels)
     maps: list[Heat | None] = [None] * len(request.pictures)
     batch = CPU_BATCH if loaded.device.kind == "cpu" else BATCH
     for start in range(0, len(readable), batch):
         rows = readable[start : start + batch]
-        heats = question.heats(torch.stack([squares[row] for row in rows]))
+        heats = explainer.heats(torch.stack([pixels[row] for row in rows]))
         for row, heat in zip(rows, heats, strict=True):
             maps[row] = _placed(heat, request.pictures[row], loaded.card)
     return Explained(layer=layer, label_set=labels.name, maps=tuple(maps), unread=tuple(unread))
@@ -301,7 +301,7 @@ def explain(request: Explain, loaded: Loaded) -> Explained:
 def _through_windows(
     request: Explain, loaded: Loaded, labels: LabelList
 ) -> tuple[tuple[Heat | None, ...], tuple[Unread, ...]]:
-    """Maps of the pictures' windows, each picture by itself."""
+    """Window maps of each picture."""
     of = loaded.card.labels
     block = 1 if of.view is not None and labels.name == of.view.name else 0
     heats: list[Heat | None] = []
@@ -318,34 +318,34 @@ def _through_windows(
 
 
 def _label_set(request: Explain, card: ModelCard) -> str:
-    """The set asked for; without one, a label that only the views have means the views."""
+    """The requested label set; by default the views' if only they have the label."""
     view, label = card.labels.view, request.label
     if request.label_set or view is None or label in card.labels.target.labels:
         return request.label_set
     return view.name if label in view.labels else ""
 
 
-def _squares(
+def _decode_pictures(
     pictures: tuple[Picture, ...], loaded: Loaded
 ) -> tuple[dict[int, Tensor], list[Unread]]:
     side = working_side(loaded.card.image_size, loaded.card.test_resize)
-    squares: dict[int, Tensor] = {}
+    pixels: dict[int, Tensor] = {}
     unread: list[Unread] = []
     for index, picture in enumerate(pictures):
         try:
-            squares[index] = load_square(Path(picture.path), rect_of(picture), side)
+            pixels[index] = decode_image(Path(picture.path), rect_of(picture), side)
         except KnownError as error:
             unread.append(Unread(index, error.sentence))
-    return squares, unread
+    return pixels, unread
 
 
 def rect_of(picture: Picture) -> Rect | None:
-    """The rectangle of a picture's box."""
+    """Rectangle of a picture's box."""
     return Rect(*picture.box) if picture.box is not None else None
 
 
 def _placed(heat: Heat, picture: Picture, card: ModelCard) -> Heat:
-    """The map with the part of the picture that it covers."""
+    """Set the part of the picture that the map covers."""
     box = rect_of(picture)
     if box is None:
         header = read_header(Path(picture.path))

@@ -1,4 +1,4 @@
-"""A run's network as an ONNX file that says how to feed it, checked against torch."""
+"""Export a run's network to ONNX, with preprocessing metadata, verified against torch."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ TOLERANCE = 1e-3  # of a score; float32 rounding in another order stays far belo
 
 
 class Probabilities(nn.Module):
-    """N × 3 × S × S normalised images -> N × C scores of the target's labels, and N × K of the
-    views where the head is joint; each row sums to 1, but of labels that do not exclude each
-    other."""
+    """N × 3 × S × S normalised images -> N × C target scores and, for a joint head, N × K view
+    scores. Rows sum to 1 for exclusive labels."""
 
     def __init__(self, network: Network, card: ModelCard) -> None:
         super().__init__()
@@ -48,8 +47,8 @@ class Probabilities(nn.Module):
 def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
     """Write the ONNX file, then compare it with torch on the request's pictures.
 
-    The file appears whole or not at all. Raises KnownError when it cannot be written or does not
-    agree with torch.
+    The file is written atomically. Raises KnownError if it cannot be written or does not match
+    torch.
     """
     path = Path(request.path)
     yield Going(progress=Progress(done=0, total=3, text="Writing the network"))
@@ -71,7 +70,7 @@ def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
 
 
 def write(module: nn.Module, card: ModelCard, path: Path) -> None:
-    """Write `module` (images to scores) as an ONNX file that carries what `card` says."""
+    """Export `module` (images to scores) to ONNX with the metadata of `card`."""
     size = card.image_size
     names = ["scores", "view_scores"][: len(blocks(card))]
     torch.onnx.export(
@@ -93,9 +92,9 @@ def write(module: nn.Module, card: ModelCard, path: Path) -> None:
 
 
 def properties(card: ModelCard) -> dict[str, str]:
-    """What a program that feeds the file has to know, as the file's metadata."""
+    """Metadata a consumer of the file needs."""
     view = card.labels.view
-    said = {
+    values = {
         "producer": "Vantage Workbench",
         "backbone": card.backbone,
         "target": card.labels.target.name,
@@ -113,43 +112,43 @@ def properties(card: ModelCard) -> dict[str, str]:
         "averaged": _averaged(card),
     }
     if view is not None:
-        said["view_labels"] = json.dumps(view.labels, ensure_ascii=False)
-    return said
+        values["view_labels"] = json.dumps(view.labels, ensure_ascii=False)
+    return values
 
 
 def _averaged(card: ModelCard) -> str:
-    """What the workbench does beyond the file, which scores the one crop that it is given."""
+    """Describe the test-time averaging of the workbench, which the file does not include."""
     corners, _, whole = card.test_crops.partition("+")
-    said = ["the four corners"] if corners == "five" else []
-    said += ["the whole square reduced to image_size x image_size"] if whole else []
+    values = ["the four corners"] if corners == "five" else []
+    values += ["the whole square reduced to image_size x image_size"] if whole else []
     if working_side(card.image_size, card.test_resize) == card.image_size:
-        said = []
+        values = []
     if card.test_mirror:
-        said.append("the mirror image of each, its mirrored labels swapped back")
-    if not said:
+        values.append("the mirror image of each, its mirrored labels swapped back")
+    if not values:
         return "The file scores one crop, as the workbench does."
     return (
         "The file scores one crop, the centre. The workbench averages its probabilities with "
-        f"those of {' and '.join(said)}."
+        f"those of {' and '.join(values)}."
     )
 
 
 def _inputs(request: Export, card: ModelCard) -> Tensor:
-    """The readable pictures as the network takes them; raises KnownError where there is none."""
+    """Network inputs of the readable pictures. Raises KnownError if there are none."""
     side = working_side(card.image_size, card.test_resize)
     samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.pictures]
-    squares = [s for _, s in decoded(samples, side) if not isinstance(s, KnownError)]
-    if not squares:
+    pixels = [s for _, s in decoded(samples, side) if not isinstance(s, KnownError)]
+    if not pixels:
         raise KnownError(
             "None of the run's images can be read, so the export cannot be checked.",
             "Re-link the source of the images, then export again.",
         )
-    return network_input(torch.stack(squares), card)
+    return network_input(torch.stack(pixels), card)
 
 
 def _compare(module: nn.Module, path: Path, inputs: Tensor) -> tuple[float, bool]:
-    """Largest absolute difference of the scores, and whether every prediction is the same. Raises
-    KnownError where the file does not do what the network does."""
+    """Largest absolute score difference, and whether all predictions agree. Raises KnownError if
+    the file does not match the network."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     largest, same = 0.0, True
     for start in range(0, len(inputs), BATCH):

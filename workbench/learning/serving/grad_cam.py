@@ -1,4 +1,4 @@
-"""Grad-CAM maps, where their cells lie on the input, and the check against random weights."""
+"""Grad-CAM maps, the input area of their cells, and the randomised-weights check."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ NETWORKS = 4  # with random weights, that a map is compared with
 
 
 def grad_cam(network: nn.Module, layer: str, inputs: Tensor, columns: Tensor) -> Maps:
-    """N × h × w maps of how `inputs` (N × 3 × H × W) speak for (positive) or against (negative) the
-    outputs `columns`: the channels of the layer's output weighted by the mean of their gradient,
-    summed (Selvaraju et al. 2017, "Grad-CAM", before its ReLU). For a joint head the output is a
-    marginal log-probability, log Σ_g P(v=g|x) · P(y|v=g, x), or that of a view."""
+    """Grad-CAM maps, N × h × w, of the outputs `columns` for `inputs` (N × 3 × H × W): channels of
+    the layer's output weighted by their mean gradient and summed (Selvaraju et al. 2017,
+    "Grad-CAM", before its ReLU). Positive values support the output.
+
+    For a joint head the output is a marginal log-probability, log Σ_g P(v=g|x) · P(y|v=g, x), or
+    that of a view.
+    """
     watched = inputs.detach().requires_grad_()  # the weights are frozen: gradients begin here
     explainer = LayerGradCam(network, network.get_submodule(layer))
     with torch.enable_grad():
@@ -30,8 +33,8 @@ def grad_cam(network: nn.Module, layer: str, inputs: Tensor, columns: Tensor) ->
 
 
 def shown(maps: Maps) -> Maps:
-    """Maps as they are shown, in [0, 1]: negative values cut off, each divided by its maximum; all
-    zero where nothing at that layer speaks for the output."""
+    """Clip negative values and divide each map by its maximum; all zero if nothing supports the
+    output."""
     positive = np.maximum(maps, 0)
     highest = positive.max(axis=(1, 2), keepdims=True)
     return cast(Maps, positive / np.where(highest > 0, highest, 1))
@@ -45,11 +48,13 @@ def randomised_correlations(
     maps: Maps,
     again: Callable[[nn.Module], Maps] | None = None,
 ) -> NDArray[np.float64]:
-    """For each of N maps, in [0, 1], its mean Spearman rank correlation with the maps of networks
-    whose weights from `layer` upwards are random (Adebayo et al. 2018, "Sanity Checks for Saliency
-    Maps"), the sign ignored: that of a random head is arbitrary. Near 1: the map would look the
-    same had nothing been learned. Always drawn alike. `again` makes maps of another kind than
-    Grad-CAM's."""
+    """Mean absolute Spearman rank correlation of each of N maps with maps of networks whose weights
+    from `layer` upwards are random (Adebayo et al. 2018, "Sanity Checks for Saliency Maps"), in [0,
+    1].
+
+    The sign is ignored, since that of a random head is arbitrary. Near 1: the map does not depend
+    on the learned weights. Deterministic. `again` computes maps other than Grad-CAM's.
+    """
     other = copy.deepcopy(network)
     upper = _leaves_from(other, layer, inputs[:1])
     correlations = np.zeros((NETWORKS, len(maps)))
@@ -67,7 +72,7 @@ def randomised_correlations(
 
 
 def _leaves_from(network: nn.Module, layer: str, inputs: Tensor) -> list[nn.Module]:
-    """Modules with weights of their own that take part inside `layer` or after it."""
+    """Modules with their own weights that run inside `layer` or after it."""
     inside = set(network.get_submodule(layer).modules())
     leaves = [module for module in network.modules() if hasattr(module, "reset_parameters")]
     met: list[nn.Module] = []
@@ -84,7 +89,7 @@ def _leaves_from(network: nn.Module, layer: str, inputs: Tensor) -> list[nn.Modu
 
 
 def rank_correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
-    """Spearman's rank correlation of two arrays of one shape, in [-1, 1]; 0 where either is
+    """Spearman's rank correlation of two arrays of one shape, in [−1, 1]; 0 if either is
     constant."""
     a, b = _ranks(one.ravel()), _ranks(two.ravel())
     a, b = a - a.mean(), b - b.mean()
@@ -93,7 +98,7 @@ def rank_correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> floa
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Ranks from 0, equal values sharing the mean of theirs."""
+    """Ranks from 0; ties share their mean rank."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     ranks: NDArray[np.float64] = (last - (counts + 1) / 2.0)[which]
@@ -107,12 +112,12 @@ _MOVING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
 class _Tracker:
-    """For maps of each size met so far: pixels from one cell's middle to the next (`jump`) and the
-    middle of the first (`start`), in pixels of the input, for rows and columns alike.
+    """Track cell spacing (`jump`) and the centre of the first cell (`start`) for each map size, in
+    input pixels, for rows and columns.
 
-    After a window of k cells, stride s and padding p, jump' = s · jump and start' = start +
-    ((k − 1) / 2 − p) · jump (Araujo, Norris and Sim 2019, "Computing Receptive Fields of
-    Convolutional Neural Networks"). Branches of one size lie on each other in the networks here.
+    After a window of k cells, stride s and padding p, jump' = s · jump and start' = start + ((k −
+    1) / 2 − p) · jump (Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional
+    Neural Networks"). Branches of equal size are aligned in the networks here.
     """
 
     def __init__(self, size: _Size) -> None:
@@ -135,8 +140,8 @@ class _Tracker:
 
 
 def cell_area(network: nn.Module, layer: str, inputs: Tensor) -> Area:
-    """What the cells of `layer` cover together of inputs like `inputs` (N × 3 × H × W); it may
-    reach outside of them, or end before they do."""
+    """Input area covered by the cells of `layer` for inputs like `inputs` (N × 3 × H × W); may
+    extend beyond the input or cover less."""
     height, width = _size(inputs)
     tracker = _Tracker((height, width))
     found: list[_Size] = []

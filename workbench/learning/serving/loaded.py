@@ -1,4 +1,4 @@
-"""Trained networks kept warm: the few that were asked for last, dropped when their run changes."""
+"""LRU cache of trained networks, invalidated when a run changes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from workbench.learning.networks.device import GIB, Device
 from workbench.learning.networks.models import BODY, Network, blocks
 from workbench.learning.serving.grad_cam import Area, cell_area
 
-MOST_NETWORKS = 4
-MOST_BYTES = GIB  # of weights, all warm networks together; the newest one stays whatever its size
+MAX_NETWORKS = 4
+MAX_BYTES = GIB  # of weights, all warm networks together; the newest one stays whatever its size
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network ready to score and to be explained; `bytes` is the size of its weights."""
+    """A network ready for scoring and explanation; `bytes` is the size of its weights."""
 
     network: Network
     card: ModelCard
@@ -36,12 +36,12 @@ class Loaded:
 
     @property
     def scorer(self) -> Scorer:
-        """Scores images as the run's own predictions were made, in full precision."""
+        """Scorer as used for the run's predictions, in full precision."""
         return Scorer(self.network, self.card, self.device)
 
     def outputs(self, label_set: str) -> tuple[slice, LabelList]:
-        """The columns and labels of a label set ("": the target's). Raises ValueRefused naming the
-        sets that the run has learned."""
+        """Columns and labels of a label set ("": the target's). Raises ValueRefused, listing the
+        run's label sets."""
         labels = self.card.labels
         heads = [labels.target, *([labels.view] if labels.view is not None else [])]
         for block, head in zip(blocks(self.card), heads, strict=True):
@@ -51,17 +51,17 @@ class Loaded:
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """What can be looked at beside Grad-CAM, whatever the label."""
+        """Available masks, independent of the label."""
         return masks_of(self.network, self.card.layers)
 
     @property
     def others(self) -> tuple[str, ...]:
-        """All kinds of maps beside Grad-CAM's: the masks, and windows."""
+        """All map types other than Grad-CAM: masks and windows."""
         return (*self.masks, WINDOWS) if self.masks else ()
 
     def layer(self, name: str) -> str:
-        """`name`, or the deepest layer for ""; a stage's name ("fire9") means its output, one of
-        `others` is itself. Raises ValueRefused for one that is not there."""
+        """Resolve a layer name: "" is the deepest layer, a stage name ("fire9") its output layer;
+        names in `others` are unchanged. Raises ValueRefused for an unknown name."""
         if name in self.others:
             return name
         if not self.card.layers:
@@ -79,7 +79,7 @@ class Loaded:
         return name or self.card.layers[-1]
 
     def area(self, layer: str, inputs: Tensor) -> Area:
-        """What the cells of a layer, or of a mask, cover of the network's input."""
+        """Input area covered by the cells of a layer or mask."""
         if layer in self.masks:
             layer = map_layer(self.network, self.card.layers)
         if layer not in self.areas:
@@ -87,18 +87,16 @@ class Loaded:
         return self.areas[layer]
 
 
-class WarmNetworks:
-    """Loads networks of runs and keeps the last used ones within a bound of memory."""
+class NetworkCache:
+    """Load networks of runs, keeping the most recently used ones within a memory limit."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
         self._kept: OrderedDict[tuple[str, int, int], Loaded] = OrderedDict()
 
     def get(self, run: str) -> Loaded:
-        """The network of a run folder, loaded anew when its weights file was written again.
-
-        Raises KnownError naming the file where the run has no whole trained network.
-        """
+        """Network of a run folder, reloaded if its weights file has changed. Raises KnownError,
+        naming the file, if the run has no complete trained network."""
         key = _key(run)
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -108,14 +106,14 @@ class WarmNetworks:
         network, card = load_model(Path(run), str(self._device.torch))
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         size = sum(p.numel() * p.element_size() for p in network.parameters())
-        self._make_room(size)
+        self._evict_for(size)
         self._kept[key] = Loaded(network, card, self._device, size)
         return self._kept[key]
 
-    def _make_room(self, size: int) -> None:
+    def _evict_for(self, size: int) -> None:
         while self._kept and (
-            len(self._kept) >= MOST_NETWORKS
-            or size + sum(loaded.bytes for loaded in self._kept.values()) > MOST_BYTES
+            len(self._kept) >= MAX_NETWORKS
+            or size + sum(loaded.bytes for loaded in self._kept.values()) > MAX_BYTES
         ):
             self._kept.popitem(last=False)
 

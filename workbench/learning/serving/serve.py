@@ -1,4 +1,4 @@
-"""The learning program as a server of requests: stdin in, stdout out, networks kept warm."""
+"""Server mode of the learning program: requests on stdin, answers on stdout."""
 
 from __future__ import annotations
 
@@ -33,58 +33,58 @@ from workbench.learning.images.pixels import working_side
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import blocks
 from workbench.learning.protocol.failures import is_out_of_memory
-from workbench.learning.serving.loaded import Loaded, WarmNetworks
+from workbench.learning.serving.loaded import Loaded, NetworkCache
 
 UNKNOWN = -1  # id of an answer to a line that holds none
 
 
 def main() -> int:
-    """Answer until stdin ends. What libraries print goes to stderr, never among the answers."""
+    """Serve until stdin ends. Output of libraries is redirected to stderr, to keep stdout clean."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     try:
         Server(answers).serve(sys.stdin.buffer)
     except (BrokenPipeError, KeyboardInterrupt):
-        return 0  # whoever asked is gone
+        return 0  # whoever line_request is gone
     return 0
 
 
 class Server:
-    """Answers requests one after another; none of them can end it."""
+    """Answer requests one after another; errors are reported and never end the server."""
 
     def __init__(self, answers: BinaryIO) -> None:
         self._answers = answers
-        self._networks = WarmNetworks(choose_device())
+        self._networks = NetworkCache(choose_device())
 
     def serve(self, lines: Iterable[bytes]) -> None:
-        """Answer every line. Raises BrokenPipeError when nobody takes the answers any more."""
+        """Answer every line. Raises BrokenPipeError if the client has gone."""
         for line in lines:
             if line.strip():
                 self._answer(line)
 
     def _answer(self, line: bytes) -> None:
         try:
-            asked = decode_request_line(line)
+            line_request = decode_request_line(line)
         except msgspec.DecodeError as error:
-            self._say(AnswerLine(_id_of(line), Refused(sentence=f"No such request: {error}.")))
+            self._send(AnswerLine(_id_of(line), Refused(sentence=f"No such request: {error}.")))
             return
         try:
             held: Answer | None = None
-            for answer in self._answers_to(asked.request):
+            for answer in self._answers_to(line_request.request):
                 if held is not None:
-                    self._say(AnswerLine(asked.id, held, last=False))
+                    self._send(AnswerLine(line_request.id, held, last=False))
                 held = answer
             assert held is not None
-            self._say(AnswerLine(asked.id, held))
+            self._send(AnswerLine(line_request.id, held))
         except BrokenPipeError:
             raise
         except Exception as error:
-            self._say(AnswerLine(asked.id, refusal(error)))
+            self._send(AnswerLine(line_request.id, refusal(error)))
 
     def _answers_to(self, request: AnyRequest) -> Iterator[Answer]:
         loaded = self._networks.get(request.run)
-        # Each of these loads its own libraries, when first asked for.
+        # Each of these loads its own libraries, when first line_request for.
         match request:
             case Describe():
                 from workbench.learning.serving.explain import describe
@@ -103,14 +103,14 @@ class Server:
 
                 yield from export(request, loaded)
 
-    def _say(self, answered: AnswerLine) -> None:
+    def _send(self, answered: AnswerLine) -> None:
         data = memoryview(encode_line(answered))
         while data:
             data = data[self._answers.write(data) :]
 
 
 def _id_of(line: bytes) -> int:
-    """The id in a line that is no request, so that whoever waits for it hears of it."""
+    """The id in an invalid request line, so that its client gets an answer."""
 
     class OnlyId(msgspec.Struct):
         id: int = UNKNOWN
@@ -122,7 +122,7 @@ def _id_of(line: bytes) -> int:
 
 
 def refusal(error: Exception) -> Refused:
-    """What to answer when a request failed with `error`."""
+    """Answer to a request that failed with `error`."""
     if isinstance(error, KnownError):
         return Refused(sentence=error.sentence, remedy=error.remedy)
     if is_out_of_memory(error):
@@ -138,22 +138,22 @@ def refusal(error: Exception) -> Refused:
 
 
 def score(request: Score, loaded: Loaded) -> Iterator[Scored]:
-    """The scores of a request's pictures in order, one answer for each of its batches."""
+    """Scores of a request's pictures in order, one answer per batch."""
     side = working_side(loaded.card.image_size, loaded.card.test_resize)
     total = len(request.pictures)
     samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.pictures]
     rows: list[int] = []
-    squares: list[Tensor] = []
+    pixels: list[Tensor] = []
     unread: list[Unread] = []
     for at, result in decoded(samples, side):
         if isinstance(result, KnownError):
             unread.append(Unread(at, result.sentence))
         else:
             rows.append(at)
-            squares.append(result)
+            pixels.append(result)
         if len(rows) + len(unread) == request.batch or at == total - 1:
-            yield _scored(loaded, rows, squares, unread, at + 1, total)
-            rows, squares, unread = [], [], []
+            yield _scored(loaded, rows, pixels, unread, at + 1, total)
+            rows, pixels, unread = [], [], []
     if not total:
         yield Scored(indices=(), scores=())
 
@@ -161,7 +161,7 @@ def score(request: Score, loaded: Loaded) -> Iterator[Scored]:
 def _scored(
     loaded: Loaded,
     rows: list[int],
-    squares: list[Tensor],
+    pixels: list[Tensor],
     unread: list[Unread],
     done: int,
     total: int,
@@ -169,7 +169,7 @@ def _scored(
     columns = blocks(loaded.card)
     heads: list[tuple[tuple[float, ...], ...]] = [() for _ in columns]
     if rows:
-        scores = loaded.scorer(torch.stack(squares))
+        scores = loaded.scorer(torch.stack(pixels))
         heads = [tuple(map(tuple, scores[:, block].tolist())) for block in columns]
     return Scored(
         indices=tuple(rows),
