@@ -68,7 +68,7 @@ def kept(
 
 def _say(report: Report) -> None:
     text = getattr(report, "text", "")
-    if "Maps" in text:
+    if "cache" in text:
         print(f"  {text}", flush=True)
 
 

@@ -262,7 +262,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path, pictures, method,
 
 
 def test_more_groups_than_images_are_refused_in_a_sentence(tmp_path, pictures):
-    with pytest.raises(KnownError, match="29 images cannot make 30 groups"):
+    with pytest.raises(KnownError, match="29 images are too few for 30 groups"):
         ClusterTraining(folder_request(tmp_path, pictures, "many", clusters=30))
 
 

@@ -1,4 +1,4 @@
-"""Kept maps of frozen stages: the same training, made once, shared, bounded and repaired."""
+"""Frozen-feature cache: the same training, computed once, shared, bounded and repaired."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def test_the_second_training_finds_the_maps_and_ends_with_the_very_same_weights(
     tmp_path: Path, folder: Path
 ) -> None:
     first, second = make_run(tmp_path / "first", **RECIPE), make_run(tmp_path / "second", **RECIPE)
-    assert "made from the images: 2 views of each of 24 images" in notes(train(first))
+    assert "computed from the images: 2 views of each of 24 images" in notes(train(first))
     said = notes(train(second))
-    assert "found and used: 2 views of each of 24 images" in said
-    assert "found and used: 2 looks at each of 36 images" in said
+    assert "loaded: 2 views of each of 24 images" in said
+    assert "loaded: 2 crops of each of 36 images" in said
     assert_equal_weights(first, second)
     np.testing.assert_array_equal(scores(first), scores(second))
     assert len(caches(folder)) == len(caches(folder, rows=2 * 36)) == 1
@@ -83,7 +83,7 @@ def test_in_bf16_kept_maps_change_nothing_at_all(
     monkeypatch.setenv("WORKBENCH_MAPS_GIB", "0")
     computed = make_run(tmp_path / "computed", views=True, **recipe)
     without = train(computed)
-    assert "No room" in notes(without)
+    assert "No space" in notes(without)
     assert_equal_weights(kept, computed)
     np.testing.assert_allclose(losses(with_maps), losses(without), rtol=1e-3)
     np.testing.assert_allclose(scores(kept), scores(computed), atol=2e-3)
@@ -122,11 +122,11 @@ def test_a_deeper_cut_goes_on_from_a_shallower_one_to_the_same_bits(
     train(alone)
     for cache in caches(folder):
         cache.parent.rename(tmp_path / cache.parent.name)
-    assert "made from the images" in notes(train(make_run(tmp_path / "fire4", **recipe)))
+    assert "computed from the images" in notes(train(make_run(tmp_path / "fire4", **recipe)))
     deeper = make_run(tmp_path / "fire5", **{**recipe, "frozen": "fire5"})
-    assert "of a shallower cut" in notes(train(deeper))
+    assert "a shallower split" in notes(train(deeper))
     deepest = make_run(tmp_path / "fire6", **{**recipe, "frozen": "fire6"})
-    assert "of a shallower cut" in notes(train(deepest))
+    assert "a shallower split" in notes(train(deepest))
     assert len(caches(folder)) == 3
     assert_equal_weights(alone, deepest)
 
@@ -153,7 +153,7 @@ def test_damaged_maps_are_made_again(tmp_path: Path, folder: Path, damage: str) 
     else:
         maps.write_bytes(whole[:-2] if damage == "shortened" else b"\1\1" + whole[2:])
     second = make_run(tmp_path / "second", **RECIPE)
-    assert "made from the images" in notes(train(second))
+    assert "computed from the images" in notes(train(second))
     assert caches(folder)[0].read_bytes() == whole
     assert_equal_weights(first, second)
 
@@ -177,12 +177,12 @@ def test_the_least_recently_used_go_first_and_nothing_unfinished_stays(tmp_path:
 def test_what_looks_at_the_images_keeps_no_maps_and_says_so(tmp_path: Path, folder: Path) -> None:
     for at, other in enumerate(({"mix": "mixup"}, {"frozen": "none"})):
         reports = train(make_run(tmp_path / f"run{at}", **{**RECIPE, "epochs": 1, **other}))
-        assert "cannot be kept" in notes(reports)
+        assert "cannot be cached" in notes(reports)
         assert isinstance(reports[-1], Finished)
     assert not caches(folder)
 
 
 def test_without_a_validation_part_maps_are_kept_of_the_train_part(tmp_path: Path) -> None:
     reports = train(make_run(tmp_path / "run", (("train", 12), ("test", 3)), **RECIPE))
-    assert "made from the images" in notes(reports)
+    assert "computed from the images" in notes(reports)
     assert isinstance(reports[-1], Finished)

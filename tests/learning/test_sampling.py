@@ -160,7 +160,7 @@ def test_kept_maps_show_the_repeated_images_in_turn(
     monkeypatch.setenv("WORKBENCH_MAPS", str(tmp_path / "maps"))
     kept = uneven_run(tmp_path / "kept", **recipe)
     reports = train(kept)
-    assert any("made from the images" in r.text for r in reports if isinstance(r, Note))
+    assert any("computed from the images" in r.text for r in reports if isinstance(r, Note))
     monkeypatch.setenv("WORKBENCH_MAPS", str(tmp_path / "nothing here"))
     monkeypatch.setenv("WORKBENCH_MAPS_GIB", "0")
     computed = uneven_run(tmp_path / "computed", **recipe)

@@ -13,7 +13,7 @@ from platformdirs import user_cache_dir
 # A user's own value is overridden: the network is used for nothing but ImageNet weights.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-# captum loads matplotlib, which keeps a list of the fonts and would make folders beside ours
+# captum imports matplotlib, which caches a font list in a folder of its own
 os.environ.setdefault(
     "MPLCONFIGDIR", os.path.join(user_cache_dir("vantage-workbench"), "matplotlib")
 )

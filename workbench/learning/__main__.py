@@ -9,15 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# read by OpenMP when torch is loaded: threads that wait for work sleep instead of spinning, which
+# read by OpenMP when torch is loaded: waiting threads sleep instead of spinning, which
 # would slow a training many times whenever anything else uses a core
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# what RUN_FOLDER may order beside a training: the option, and what it does
+# options for request folders, and their help texts
 FOLDER_REQUESTS = {
     "assess": "score starts",
     "relate": "compare domains",
-    "layers": "judge every stage",
+    "layers": "score every stage",
     "features": "add to a feature index",
     "cluster": "group images without labels",
 }
@@ -31,12 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--controlled",
         action="store_true",
-        help="obey lines on stdin: pause, stop; the end of stdin means pause",
+        help="read requests from stdin: pause, stop; end of stdin pauses",
     )
-    parser.add_argument("--trial", action="store_true", help="take a few steps and report on them")
+    parser.add_argument(
+        "--trial", action="store_true", help="run a few steps and report time and memory"
+    )
     for name, words in FOLDER_REQUESTS.items():
         parser.add_argument(
-            f"--{name}", action="store_true", help=f"{words}: RUN_FOLDER has orders"
+            f"--{name}", action="store_true", help=f"{words}: RUN_FOLDER is a request folder"
         )
     parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
     parser.add_argument("--specs", action="store_true", help="list methods, penalties and heads")
@@ -70,7 +72,7 @@ def _train(folder: Path, controlled: bool, trial: bool) -> int:
     control.handle_signals()
     if controlled:
         control.listen()
-    is_main = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+    is_main = os.environ.get("RANK", "0") == "0"  # among torchrun's processes
     known = folder.is_dir() and not trial and is_main
     reporter = Reporter(folder if known else None, stdout=is_main)
     control.on_wait = reporter.report_waiting

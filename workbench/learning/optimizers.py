@@ -15,7 +15,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.recipes import ADAMW_SHARE, Recipe
 from workbench.learning.networks.models import Network
 
-PATIENCE = 2  # epochs without a rise after which accuracy has stopped rising
+PATIENCE = 2  # epochs without improvement before switching
 
 
 class AdamWThenSGD(Optimizer):
@@ -87,12 +87,12 @@ class AdamWThenSGD(Optimizer):
         self._weights = dict(state_dict["weights"])
 
 
-WARM_UP = 0.3  # share of a one-cycle training that rises (Smith and Topin 2018)
-FIRST = 1 / 25  # and where it starts and ends, relative to its peak
+WARM_UP = 0.3  # share of rising rates in one-cycle (Smith and Topin 2018)
+FIRST = 1 / 25  # initial rate, relative to the peak
 LAST = 1e-5
 
 
-Rates = list[tuple[nn.Module, float]]  # modules and what the learning rate is multiplied with
+Rates = list[tuple[nn.Module, float]]  # modules with their learning-rate factors
 
 
 def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimizer:
@@ -173,7 +173,7 @@ def freeze(body: nn.Module, modules: tuple[str, ...]) -> list[nn.Module]:
     return frozen
 
 
-UPDATE_INTERVAL = 4  # steps between two looks at the weights; each then counts for as many
+UPDATE_INTERVAL = 4  # steps between updates of the average
 
 
 class Average:

@@ -15,7 +15,7 @@ from workbench.learning.methods import Batch, Method, Unlabelled
 from workbench.learning.networks.device import Device, synchronise
 from workbench.learning.networks.models import Network
 
-GAIN = 0.9  # bf16 must take less than this share of the time of fp32 to be chosen
+GAIN = 0.9  # bf16 is chosen below this share of fp32's time
 CPU_TRIAL_BATCH = 8  # images of a timed step on a CPU
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -43,7 +43,7 @@ def choose_precision(
     batch = constant_batch(count, recipe.image_size, device, method.augmentations)
     tried = copy.deepcopy(network)
     times: dict[str, list[float]] = {"fp32": [], "bf16": []}
-    for _ in range(4):  # in turn, so that what else the machine does slows both
+    for _ in range(4):  # alternate, so that other load affects both
         for each in times:
             times[each].append(_step_seconds(tried, method, batch, device, each))
     return "bf16" if min(times["bf16"][1:]) < GAIN * min(times["fp32"][1:]) else "fp32"

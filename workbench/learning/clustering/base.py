@@ -27,7 +27,7 @@ from workbench.learning.networks.device import Device
 from workbench.learning.networks.probe import pooled
 from workbench.learning.networks.weights import load_body
 
-FEATURE_BATCH = 64  # images whose features are computed together
+FEATURE_BATCH = 64  # batch size for features
 
 Rows = NDArray[np.int64]
 

@@ -20,12 +20,10 @@ from workbench.learning.clustering.base import (
 )
 
 ITERATIONS = 60
-STARTS = 3  # of which the one with the smallest inertia counts
-BLOCK = 8192  # points whose distances are held at once
-PERTURBATION = 1e-3  # of a centroid that is split, relative to the spread of the points
-IMAGES_PER_COMPONENT = (
-    25  # images for each whitened component: with fewer it is noise that is whitened
-)
+STARTS = 3  # k-means restarts; the lowest inertia wins
+BLOCK = 8192  # points per distance block
+PERTURBATION = 1e-3  # of a split centroid, relative to the points' deviation
+IMAGES_PER_COMPONENT = 25  # images per whitened component; fewer would whiten noise
 MAX_COMPONENTS = 256
 
 Points = NDArray[np.float64]
@@ -114,7 +112,7 @@ def repaired(
         centre = points[own].mean(axis=0)
         moved = centre + draw.normal(size=centre.shape) * scale
         nearer = np.square(points[own] - moved).sum(1) < np.square(points[own] - centre).sum(1)
-        if nearer.all() or not nearer.any():  # points that lie on each other: one of them goes
+        if nearer.all() or not nearer.any():  # coincident points: move one of them
             nearer = np.arange(len(own)) == int(draw.integers(len(own)))
         labels[own[nearer]] = empty[0]
     return labels
@@ -159,7 +157,7 @@ def centroid_confidence(points: Points, centroids: Points, labels: Labels) -> ND
     return np.asarray(np.clip((other - own) / both, 0.0, 1.0), np.float32)
 
 
-RATE = 0.001  # of the body: at 0.005 groups of a few hundred images decay; the head learns faster
+RATE = 0.001  # of the body; at 0.005, groups of a few hundred images degrade
 HEAD_FACTOR = 10.0
 
 

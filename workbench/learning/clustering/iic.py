@@ -40,8 +40,8 @@ def mutual_information(joint: Tensor, entropy_weight: float = 1.0) -> Tensor:
 
 RATE = 1e-4
 HEAD_FACTOR = 10.0
-HEAD_COUNT = 5  # of each kind; the one with the most information gives the clusters
-OVERCLUSTER_FACTOR = 5  # times as many clusters in the auxiliary heads
+HEAD_COUNT = 5  # heads of each kind; the best one gives the clusters
+OVERCLUSTER_FACTOR = 5  # factor of clusters in the auxiliary heads
 MAX_OVERCLUSTERS = 256
 
 

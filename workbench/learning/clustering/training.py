@@ -44,8 +44,8 @@ class ClusterTraining:
         rows = np.flatnonzero(self._images.read)
         if len(rows) < self.request.clusters:
             raise KnownError(
-                f"{len(rows)} images cannot make {self.request.clusters} groups.",
-                "Ask for fewer groups, or import more images.",
+                f"{len(rows)} images are too few for {self.request.clusters} groups.",
+                "Choose fewer groups, or import more images.",
             )
         device = choose_device()
         body, frozen = load_start_body(self.request, device)
@@ -121,7 +121,7 @@ class ClusterTraining:
         self.setup.body.load_state_dict(state["body"])
         self.method.modules.load_state_dict(state["modules"])
         for name, own in state["optimizers"].items():
-            if name in self.method.optimizers:  # one that each round makes is not there yet
+            if name in self.method.optimizers:  # some are created in each round
                 self.method.optimizers[name].load_state_dict(own)
         return int(state["round"])
 

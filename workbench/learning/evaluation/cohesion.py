@@ -211,7 +211,7 @@ def _sources(
     for embedded in embeddings:
         of_domains = [embedded[where == at] for at in range(len(domains))]
         centres.append([three_means(own, request.seed) for own in of_domains])
-        # every domain counts the same in the mean, however many images of it were drawn
+        # each domain has equal weight, whatever its number of images
         means.append(np.mean([own.mean(axis=0) for own in of_domains], axis=0))
     for at, domain in enumerate(domains[1:], start=1):
         pairs = [(kind[at], kind[0]) for kind in centres]

@@ -48,7 +48,7 @@ def _lloyd(x: Array, random: np.random.Generator) -> tuple[float, Array]:
         moved = centres.copy()
         for at in range(CENTROIDS):
             mine = x[nearest == at]
-            # an empty cluster is given the point that is worst served
+            # move an empty centroid to the farthest point
             moved[at] = mine.mean(axis=0) if len(mine) else x[distances.argmax()]
         if np.array_equal(moved, centres):
             break

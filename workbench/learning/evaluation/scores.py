@@ -106,7 +106,7 @@ def checked(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the scores unchanged. Raises KnownError for NaN or infinite scores."""
     if not np.isfinite(scores).all():
         raise KnownError(
-            "The network's scores are no numbers: its training diverged.",
+            "The network's scores are not finite: training diverged.",
             "Train again with a lower learning rate or more frozen stages, or set precision to "
             "fp32.",
         )

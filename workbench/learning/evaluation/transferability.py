@@ -13,7 +13,7 @@ from scipy.sparse import identity, kron, vstack
 from workbench.learning.networks.probe import linear_probe
 
 Array = NDArray[np.float64]
-NEGLIGIBLE = 1e-10  # variance, relative to the largest, that the pseudo-inverse takes as none
+NEGLIGIBLE = 1e-10  # relative variance that the pseudo-inverse treats as zero
 
 
 def h_score(
@@ -44,7 +44,7 @@ def h_score(
     means = np.zeros((len(classes), x.shape[1]))
     np.add.at(means, own, x)
     means /= counts[:, None]
-    # class means are means of rows of x, so nothing of them lies outside the axes
+    # class means lie in the span of the axes
     along = (counts / len(x)) @ (means @ axes.T) ** 2
     spread = (1 - alpha) * variances + alpha * variances.sum() / x.shape[1]
     kept = spread > NEGLIGIBLE * max(spread.max(), np.finfo(float).tiny)
@@ -104,7 +104,7 @@ def nce(source_labels: NDArray[np.integer], target_labels: NDArray[np.integer]) 
     return float((joint[there] * np.log(conditional[there])).sum())
 
 
-ROWS = 512  # of the distance matrix that are held at once
+ROWS = 512  # of the distance matrix per block
 
 
 def neighbour_accuracy(
@@ -194,7 +194,7 @@ def earth_movers_distance(source: ClassMeans, target: ClassMeans) -> float:
     leaving = kron(identity(rows), np.ones((1, columns)))
     coming = kron(np.ones((1, rows)), identity(columns))
     wanted = np.concatenate((source.weights, target.weights))
-    # one equation follows from the others; leaving it out spares the solver rounding trouble
+    # one equation is redundant; omitting it avoids rounding problems in the solver
     solved = linprog(
         costs.ravel(), A_eq=vstack((leaving, coming)).tocsr()[:-1], b_eq=wanted[:-1], method="highs"
     )

@@ -25,7 +25,7 @@ from workbench.learning.images.pixels import CropFunction, scoring_crops
 from workbench.learning.networks.device import GIB, Device
 from workbench.learning.networks.models import Network, blocks
 
-CHUNK = 32  # images at once; part of a key, since sums may come out otherwise in other batches
+CHUNK = 32  # images per batch; part of the key, since rounding depends on it
 
 
 class ViewSource(Protocol):
@@ -78,22 +78,22 @@ def find_or_compute(
     keys = digests(split.steps, source.digest())
     maps = store.find(keys[-1])
     if maps is not None:
-        report(Note(text=_note(source, maps, "found and used")))
+        report(Note(text=_note(source, maps, "loaded")))
         return maps
     shape, (done, known) = _shape(source, split), _nearest(store, keys)
     size = 2 * int(np.prod(shape))
     if spare_others and not store.has_free(size):
         return None
-    maps, why = None, f"No room for {size / GIB:.1f} GiB of maps"
+    maps, why = None, f"No space to cache {size / GIB:.1f} GiB of features"
     if store.room_for(size):
         parts = _parts(source, split, done, known, report, interrupted)
-        maps, why = store.write(keys[-1], shape, parts), "The maps could not be kept on the disk"
+        maps, why = store.write(keys[-1], shape, parts), "The features could not be written to disk"
     if maps is None:
         if not spare_others and not interrupted():
-            text = f"{why}: each step computes the frozen stages anew."
+            text = f"{why}: every step computes the frozen stages."
             report(Note(text=text, warning=True))
         return None
-    how = "made from those of a shallower cut" if known else "made from the images"
+    how = "computed from a shallower split" if known else "computed from the images"
     report(Note(text=_note(source, maps, how)))
     return maps
 
@@ -105,9 +105,7 @@ def read_features(source: ViewSource, maps: StoredFeatures, rows: NDArray[np.int
 
 
 def _note(source: ViewSource, maps: StoredFeatures, how: str) -> str:
-    return (
-        f"StoredFeatures of the frozen stages {how}: {source.words}, {maps.nbytes / GIB:.2f} GiB."
-    )
+    return f"Frozen-feature cache {how}: {source.words}, {maps.nbytes / GIB:.2f} GiB."
 
 
 def _nearest(store: FeatureStore, keys: list[str]) -> tuple[int, StoredFeatures | None]:
@@ -298,7 +296,7 @@ class ScoredViews:
 
     @property
     def words(self) -> str:
-        return f"{len(self.passes)} looks at each of {len(self.rows)} images"
+        return f"{len(self.passes)} crops of each of {len(self.rows)} images"
 
     def inputs(self) -> Iterator[Tensor]:
         for crop in self._crops():

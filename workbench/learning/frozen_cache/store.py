@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 from torch import Tensor
 
-LIMIT = 20 * 1024**3  # bytes of all caches together
-SPARED = 0.5  # share of the free disk that a new cache must leave
+LIMIT = 20 * 1024**3  # total bytes
+SPARED = 0.5  # largest share of the free disk space for a new entry
 META_FILE, MAPS_FILE = "meta.json", "maps.bin"
 BLOCK = 1 << 24
 DAY = 86400.0  # seconds
@@ -92,7 +92,7 @@ class FeatureStore:
             if meta is None:
                 return None
             (folder / META_FILE).write_bytes(msgspec.json.encode(meta))
-            with contextlib.suppress(OSError):  # another training was faster with the same
+            with contextlib.suppress(OSError):  # written by another training meanwhile
                 os.rename(folder, self.folder / key)
             return self.find(key)
         except OSError:

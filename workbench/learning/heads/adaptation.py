@@ -23,12 +23,12 @@ class Adaptation(Features):
         name="adaptation",
         kind="head",
         title="Two adaptation layers",
-        words="Learns a new layer of features on frozen ones; for labels unlike ImageNet's.",
+        words="Trains a new feature layer on frozen ones; for labels unlike ImageNet's.",
         source="Oquab, Bottou, Laptev and Sivic 2014, Learning and transferring mid-level image "
         "representations using convolutional neural networks",
         parameters=(
-            Parameter(name="hidden", default=2048, low=1, high=16384, words="numbers in between"),
-            Parameter(name="dropout", default=0.5, low=0.0, high=0.95, words="share left out"),
+            Parameter(name="hidden", default=2048, low=1, high=16384, words="hidden features"),
+            Parameter(name="dropout", default=0.5, low=0.0, high=0.95, words="dropout rate"),
         ),
     )
     takes_maps = False

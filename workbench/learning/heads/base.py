@@ -49,7 +49,7 @@ class Features(nn.Module):
 
 HEADS: Registry[type[Features]] = Registry("head", "spec.name", __package__)
 LINEAR = "linear"
-_OLD_NAMES = ("class", "joint")  # in model cards from when there was only the linear head
+_OLD_NAMES = ("class", "joint")  # used in old model cards
 
 
 def find_head(name: str) -> type[Features]:

@@ -14,10 +14,10 @@ SCALE = Parameter(
     name="scale",
     default=8.0,
     low=0.1,
-    words="length of the features",
+    words="scale of the features",
 )
 CHANNELS = Parameter(
-    name="channels", default=512, low=1, high=1024, words="the most channels that are multiplied"
+    name="channels", default=512, low=1, high=1024, words="channels after reduction, at most"
 )
 
 
@@ -35,7 +35,7 @@ class Bilinear(Features):
         name="bilinear",
         kind="head",
         title="Bilinear",
-        words="Scores which features appear together; sees fine detail, and grows large.",
+        words="Classifies pairwise products of channels; captures fine detail, but is large.",
         source="Lin, RoyChowdhury and Maji 2015, Bilinear CNN models for fine-grained recognition",
         parameters=(CHANNELS, SCALE),
     )

@@ -51,7 +51,7 @@ class SketchFunction(torch.autograd.Function):
         slope = torch.cat((slope, -slope), dim=1) / cells.shape[1]
         both = slope.index_select(1, at)
         both += slope.index_select(1, at.view(kept, kept).t().flatten())
-        with full_precision(maps):  # cells first, as maps lie in memory where channels come last
+        with full_precision(maps):  # cells first: matches channels-last memory
             found = cells @ both.view(n, kept, kept)
         return found.transpose(1, 2).reshape(maps.shape).to(maps.dtype), None, None
 
@@ -75,11 +75,11 @@ class CompactBilinear(Features):
         name="compact-bilinear",
         kind="head",
         title="Compact bilinear",
-        words="Bilinear pooling hashed into few numbers: its detail, a hundredth of its size.",
+        words="Bilinear pooling hashed to a low dimension: same detail, a hundredth of the size.",
         source="Gao, Beijbom, Zhang and Darrell 2016, Compact bilinear pooling",
         parameters=(
-            Parameter(name="dimension", default=2048, low=16, high=65536, words="numbers kept"),
-            Parameter(name="seed", default=0, low=0, words="which hashes are drawn"),
+            Parameter(name="dimension", default=2048, low=16, high=65536, words="output features"),
+            Parameter(name="seed", default=0, low=0, words="seed of the hashes"),
             CHANNELS,
             SCALE,
         ),

@@ -29,7 +29,7 @@ class Fusion(Features):
         name="fusion",
         kind="head",
         title="Bilinear fusion",
-        words="Learns two small sets of features and scores how they appear together.",
+        words="Classifies pairwise products of two small learned sets of channels.",
         source="AT-CNN: fine-grained image classification by linear fusion and attention, 2021",
         parameters=(
             Parameter(name="n", default=64, low=1, high=1024, words="channels of branch A"),

@@ -18,7 +18,7 @@ class Linear(Features):
         name="linear",
         kind="head",
         title="Linear",
-        words="Scores the backbone's pooled features as they are; fast, and hard to beat.",
+        words="Classifies the backbone's pooled features; fast, and hard to beat.",
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
     takes_maps = False

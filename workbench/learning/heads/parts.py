@@ -16,7 +16,7 @@ from workbench.domain.methods import Parameter, Spec, Value
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.second_order import single
 
-MEMBER_LOGIT = 2.0  # logit of a channel's membership where its cluster says so: σ(±2) = 0.88, 0.12
+MEMBER_LOGIT = 2.0  # initial membership logit: σ(±2) = 0.88, 0.12
 EPSILON = 1e-6
 KMEANS_STARTS = 10
 
@@ -41,13 +41,13 @@ class Parts(Features):
         name="parts",
         kind="head",
         title="Parts",
-        words="Finds parts that light up together, looks at each one, and adds their scores.",
+        words="Finds object parts, attends to each of them and adds their scores.",
         source="Zheng, Fu, Mei and Luo 2017, Learning multi-attention convolutional neural network "
         "for fine-grained image recognition",
         parameters=(
-            Parameter(name="parts", default=4, low=1, high=32, words="how many parts"),
+            Parameter(name="parts", default=4, low=1, high=32, words="number of parts"),
             Parameter(name="images", default=256, low=1, words="images whose peaks are clustered"),
-            Parameter(name="seed", default=0, low=0, words="which clustering is drawn"),
+            Parameter(name="seed", default=0, low=0, words="seed of the clustering"),
         ),
     )
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from workbench.domain.recipes import Recipe
 from workbench.vision.reading import resize_into
 
-LABELLED, UNLABELLED = 1, 3  # streams of random numbers, apart from that of an epoch's order
-LONGEST = 4 / 3  # of a crop's sides, longer over shorter
+LABELLED, UNLABELLED = 1, 3  # random streams, separate from the epoch's order
+LONGEST = 4 / 3  # largest aspect ratio of a crop
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Augmenter:
         images = picked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
         theta = torch.from_numpy(affine(views, view_rows)).to(self.device)
         grid = (self.base @ theta.transpose(1, 2)).view(len(rows), self.size, self.size, 2)
-        # beyond the border lies mid-grey: with the mean taken off, the sampler's zeros are neutral
+        # pad with mid-grey: zero after subtracting it
         sampled = F.grid_sample(images.sub_(127.5), grid, align_corners=False)
         return sampled.add_(127.5)
 

@@ -27,9 +27,9 @@ from workbench.files import write_whole
 from workbench.learning.images.pixels import decode_image
 from workbench.learning.networks.device import Device, cores, free_memory
 
-LIMIT = 10 * 1024**3  # bytes of all squares together
-DIGEST = 16  # bytes behind the pixels that tell whether they are whole
-FORMAT_VERSION = "1"  # changes when the same file would give other squares
+LIMIT = 10 * 1024**3  # total bytes
+DIGEST = 16  # length of the digest after the pixels
+FORMAT_VERSION = "1"  # bump when decoding changes
 
 
 class DecodedImageCache:
@@ -38,7 +38,7 @@ class DecodedImageCache:
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
-        self.found = self.added = 0  # squares, since this was made
+        self.found = self.added = 0  # images, since creation
         self._lock = threading.Lock()
 
     @staticmethod
@@ -111,7 +111,7 @@ def _digest(pixels: bytes | bytearray) -> bytes:
 
 
 REPORT_SECONDS = 0.25
-MEMORY_SHARE = 0.6  # of the free memory that the images may fill; beyond it they lie in a file
+MEMORY_SHARE = 0.6  # largest share of free memory; larger sets use a file
 PREFETCH = 64
 
 
@@ -240,6 +240,6 @@ def _report_problems(
             "Check that the disk with the images is connected, or re-link their source.",
         )
     for problem in problems[:20]:
-        report(Note(text=f"Left out: {problem.sentence}", warning=True))
+        report(Note(text=f"Skipped: {problem.sentence}", warning=True))
     if len(problems) > 20:
         report(Note(text=f"{len(problems) - 20} more images could not be read.", warning=True))

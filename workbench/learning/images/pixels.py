@@ -16,7 +16,7 @@ from workbench.domain.runs import ModelCard
 from workbench.vision.reading import read_rgb
 
 SIDES = (False, True)
-ASPECT = 4 / 3  # of the part of a photograph that is kept; what is longer loses its far ends
+ASPECT = 4 / 3  # largest aspect ratio; longer images are cropped
 
 
 CropFunction = Callable[[Tensor, ModelCard], Tensor]  # pixels of bytes -> what the network is given
@@ -56,7 +56,7 @@ def decode_image(path: Path, rect: Rect | None, side: int) -> Tensor:
     KnownError, naming the file, if it cannot be read."""
     array = read_rgb(path, longest=2 * side, rect=rect)
     kept = kept_part(array.shape[1], array.shape[0])
-    if not array.flags.writeable:  # torch shares the memory and wants to be able to write to it
+    if not array.flags.writeable:  # torch requires writable memory
         array = array.copy()
     pixels = torch.from_numpy(array)[kept.top : kept.bottom, kept.left : kept.right]
     if pixels.shape[:2] == (side, side):

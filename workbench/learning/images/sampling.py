@@ -45,7 +45,7 @@ def class_quotas(sizes: Rows, power: float, offset: float) -> Rows:
     exact share."""
     shares = sizes.astype(np.float64) ** power
     ends = np.cumsum(shares) * (sizes.sum() / shares.sum())
-    ends[-1] = sizes.sum()  # whatever the sum was rounded to
+    ends[-1] = sizes.sum()  # exact despite rounding
     found: Rows = np.diff(np.floor(ends + offset), prepend=0.0).astype(np.int64)
     return found
 

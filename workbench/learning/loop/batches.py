@@ -24,8 +24,8 @@ from workbench.learning.loop.distributed import ProcessGroup
 from workbench.learning.methods import Batch, Method, Unlabelled
 from workbench.learning.networks.device import Device, cores
 
-PREFETCH = 2  # chunks of augmented images made before they are needed
-CHUNK = 450_000  # floats of augmented images made at once: small images share the overhead
+PREFETCH = 2  # chunks of augmented images
+CHUNK = 450_000  # floats per chunk; amortises the overhead of small images
 
 Rows = NDArray[np.int64]
 
@@ -63,7 +63,8 @@ class Batches:
         self.rows = rows[labelled[rows]]
         if not len(self.rows):
             raise KnownError(
-                "No image of the train part can be read.", "Check the disk with the images."
+                "No image of the train part can be read.",
+                "Check that the disk with the images is connected.",
             )
         self.steps = math.ceil(len(self.rows) / recipe.batch)
         self.augmentations = method.augmentations

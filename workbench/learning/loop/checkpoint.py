@@ -31,7 +31,7 @@ def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
         return None
     remedy = "Delete the file to train this run from its beginning."
     with parsing(path, remedy), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is wrong is reported in one sentence
+        warnings.simplefilter("ignore")  # reported in one sentence
         check_archive(path)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or state.get("identity") != identity:

@@ -19,7 +19,7 @@ from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network
 
 T = TypeVar("T")
-TIMEOUT = timedelta(minutes=30)  # that the others wait while the first one scores
+TIMEOUT = timedelta(minutes=30)  # covers scoring in the main process
 
 
 @dataclass(frozen=True)

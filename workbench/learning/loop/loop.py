@@ -147,7 +147,7 @@ class Loop:
         allow."""
         cut = split(self.network, self.frozen)
         if cut is None or not self._can_use_cache(cut):
-            text = "The frozen stages' maps cannot be kept: each step computes them anew."
+            text = "The frozen stages cannot be cached: every step computes them."
             report(Note(text=text, warning=True))
             return
         validation = self.images.of_part("validation")
@@ -181,7 +181,7 @@ class Loop:
         """Whether nothing needs the images or outputs before the split."""
         before = {module for _, unit in cut.steps for module in unit.modules()}
         plain = type(self.network) is Network and self.recipe.mix == "none"
-        plain = plain and self.group.size == 1  # processes share out each batch anew
+        plain = plain and self.group.size == 1  # shards differ between steps
         return (
             plain
             and self.method.supports_cache
@@ -238,7 +238,7 @@ class Loop:
         for lost, right, count in zip(lost_of, right_of, counts, strict=True):
             if not math.isfinite(lost):
                 raise KnownError(
-                    f"The loss is no longer a number in epoch {state.epoch}: training diverged.",
+                    f"The loss is not finite in epoch {state.epoch}: training diverged.",
                     f"Lower the learning rate (it is {self.recipe.learning_rate:g}), "
                     "freeze more stages, or set precision to fp32.",
                 )

@@ -34,7 +34,7 @@ from workbench.learning.networks.models import save_model, weights_of, with_body
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
 from workbench.learning.protocol.reporting import Control, ControlRequest, Reporter
 
-WARM_UP = 2  # first steps that say nothing of the speed to come
+WARM_UP = 2  # first steps, excluded from the speed
 
 
 class Pace:
@@ -93,8 +93,8 @@ def started(loop: Loop, state: State) -> Started:
 
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = float(os.environ.get("WORKBENCH_CHECKPOINT_SECONDS", "20"))
-EPOCH_SECONDS = CHECKPOINT_SECONDS / 4  # and at the ends of epochs that are shorter
-COST = 20  # a checkpoint waits for this many times what the last one took
+EPOCH_SECONDS = CHECKPOINT_SECONDS / 4  # at the ends of shorter epochs
+COST = 20  # minimum interval, in durations of the last checkpoint
 
 
 class TrainingInterrupted(Exception):
@@ -154,7 +154,7 @@ class Training:
         made = assemble(self.run_folder, self.images, self.device, saved is None, self.group)
         self.loop, self.card = made.loop, made.card
         if made.head_loaded:
-            self.report(Note(text="The head of the earlier run is taken over: same labels."))
+            self.report(Note(text="The head of the earlier run is loaded: same labels."))
         if saved is None:
             chosen = self.group.broadcast(
                 fastest(self.run_folder, made, self.device, self.report.warn)
@@ -184,7 +184,7 @@ class Training:
 
     def _epochs(self) -> None:
         if self.recipe.early_stopping and not len(self.images.of_part("validation")):
-            self.report.warn("Without a validation part the training cannot stop early.")
+            self.report.warn("Early stopping needs a validation part.")
         while self.state.epoch <= self.recipe.epochs and not self._out_of_patience():
             rate = self._one_epoch()
             self._end_of_epoch(rate)
@@ -247,7 +247,9 @@ class Training:
         self.pace.scored()
         lost, right, count = state.sums
         if self.loop.watch(score.top1 if score else right / max(1.0, count)):
-            self.report(Note(text="Accuracy rises no more: on from the best weights with SGD."))
+            self.report(
+                Note(text="Accuracy stopped rising: continuing with SGD from the best weights.")
+            )
         epoch, seconds = state.epoch, self._seconds() - self.epoch_began
         state.epoch, state.step, state.sums = epoch + 1, 0, [0.0, 0.0, 0.0]
         self.epoch_began += seconds
@@ -277,7 +279,7 @@ class Training:
         batch = 2 * self.recipe.batch
         if self.loop.cached is not None and quick:
             return self.loop.cached.scores(scorer, batch)
-        # in a group nobody leaves alone: the next step agrees on it
+        # in a group, interruption is decided at the next step
         leave = self.interrupted if self.group.size == 1 else lambda: False
         scores = score_rows(scorer, self.images, rows, batch, leave, quick)
         if scores is None:
@@ -317,7 +319,7 @@ class Training:
         weights = self._kept_weights()
         self.loop.network.load_state_dict(with_body_names(weights))
         rows = np.flatnonzero(self.images.read)
-        self.report(Note(text="Scoring every image."))
+        self.report(Note(text="Scoring all images."))
         callbacks = (FeatureStore.of_user(), self.report, self.interrupted)
         scores = self.loop.scores_from_cache(rows, self._scorer(), *callbacks)
         scores = self._scores(rows, False) if scores is None else scores

@@ -26,9 +26,9 @@ from workbench.learning.protocol.failures import is_out_of_memory
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
 
 LARGEST = 512
-PATIENCE = 20.0  # seconds of trying after which larger batches are reckoned, not tried
-SHARE = 0.9  # of the free memory that a training may take
-FORWARD = 1 / 3  # of a step's time that scoring an image takes
+PATIENCE = 20.0  # seconds, after which larger batches are extrapolated
+SHARE = 0.9  # usable share of free memory
+FORWARD = 1 / 3  # scoring time per image, relative to a training step
 
 
 def try_run(folder: Path, report: Callable[[Report], None]) -> None:
@@ -49,7 +49,7 @@ def try_run(folder: Path, report: Callable[[Report], None]) -> None:
     network.train()
     for module in learner.frozen:
         module.eval()
-    report(Progress(done=0, text="Comparing number formats"))
+    report(Progress(done=0, text="Comparing precisions"))
     precision = choose_precision(run.recipe, device, network, method, lambda _: None)
     steps = Steps(run, network, method, device, precision)
     steps.grow(report)
@@ -77,7 +77,7 @@ class Steps:
         began = time.monotonic()
         batch, wanted = 1, self.run.recipe.batch
         while batch <= LARGEST:
-            report(Progress(done=batch, total=wanted, text=f"Trying a batch of {batch}"))
+            report(Progress(done=batch, total=wanted, text=f"Testing a batch of {batch}"))
             if not self._fits(batch) or not self._step(batch):
                 return
             if batch >= wanted and time.monotonic() - began > PATIENCE:

@@ -32,13 +32,15 @@ class AtCnn(Method):
         name="at-cnn",
         kind="method",
         title="Attention (AT-CNN)",
-        words="Shows the network every image a second time, only what it attended to.",
+        words="Trains on every image a second time, masked by the network's attention.",
         source="AT-CNN: weakly supervised fine-grained image classification by attention, 2021",
         parameters=(
             Parameter(
                 name="channels", default=CHANNELS, low=1, words="strongest channels in the mask"
             ),
-            Parameter(name="weight", default=1.0, low=0.0, words="of the second look's loss"),
+            Parameter(
+                name="weight", default=1.0, low=0.0, words="weight of the second pass's loss"
+            ),
         ),
     )
 

@@ -94,8 +94,8 @@ class Method(ABC):
     """
 
     spec: ClassVar[Spec]
-    supports_cache: ClassVar[bool] = False  # the loss reads the images through `network` alone
-    augmentations = 0  # augmentations of each unlabelled image in a batch; 0: the method uses none
+    supports_cache: ClassVar[bool] = False  # True if the loss uses images only through `network`
+    augmentations = 0  # of each unlabelled image in a batch; 0: none are used
 
     def __init__(self, setup: Setup) -> None:
         self.options: Options = self.spec.options(setup.recipe.options)

@@ -22,10 +22,8 @@ from workbench.learning.methods.base import (
 )
 from workbench.learning.networks.models import Network
 
-MASKED_SCORE = (
-    -1e4
-)  # the score of a label that was said already: finite, so that nothing becomes NaN
-PROBABILITY_EPSILON = 1e-6  # of a score from 0 and 1, so that its logit is finite
+MASKED_SCORE = -1e4  # for labels already predicted; finite, to avoid NaN
+PROBABILITY_EPSILON = 1e-6  # keeps logits finite
 
 
 class Decoder(nn.Module):
@@ -94,7 +92,9 @@ class SequenceNetwork(Network):
 
     def __init__(self, network: Network, width: int, state: int) -> None:
         if not isinstance(network.head, ClassHead):
-            raise KnownError("CNN-RNN learns one label set.", "Choose a target without the views.")
+            raise KnownError(
+                "CNN-RNN supports a single label set.", "Choose a target without the views."
+            )
         super().__init__(network.body, network.head)
         features, classes = network.head.transform.width, network.head.target.out_features
         self.head.decoder = Decoder(features, classes, width, state)
@@ -127,10 +127,10 @@ class CnnRnn(Method):
         name="cnn-rnn",
         kind="method",
         title="CNN-RNN",
-        words="Says an image's labels one after the other, so that labels which go together help.",
+        words="Predicts an image's labels one after another, using which labels occur together.",
         source="Wang et al. 2016, CNN-RNN: a unified framework for multi-label classification",
         parameters=(
-            Parameter(name="width", default=64, low=1, words="length of a label's embedding"),
+            Parameter(name="width", default=64, low=1, words="size of a label's embedding"),
             Parameter(name="state", default=128, low=1, words="size of the recurrent state"),
         ),
     )
@@ -138,9 +138,7 @@ class CnnRnn(Method):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         if setup.recipe.mix != "none":
-            raise KnownError(
-                "CNN-RNN says whole labels: images cannot be mixed.", 'Set mix="none".'
-            )
+            raise KnownError("CNN-RNN does not support mixed images.", 'Set mix="none".')
 
     @classmethod
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
@@ -163,7 +161,7 @@ class CnnRnn(Method):
             wanted = decoder.order(marks_in(batch, classes))
             logs = torch.stack(list(decoder.steps(features, evidence, wanted)), dim=1)
         own = -logs.gather(2, wanted[:, :, None])[:, :, 0]
-        last = (wanted == classes).float().cumsum(dim=1) > 1  # beyond the first end
+        last = (wanted == classes).float().cumsum(dim=1) > 1  # after the end token
         steps = (~last).float()
         each = (own * steps).sum(dim=1) / steps.sum(dim=1)
         best = logs[:, :, :classes].masked_fill(last[:, :, None], MASKED_SCORE).amax(dim=1)

@@ -34,15 +34,15 @@ class CoTuning(Method):
         name="co-tuning",
         kind="method",
         title="Co-Tuning",
-        words="Keeps training the source classifier on what it would call each of these labels.",
+        words="Also trains the source classifier, on source classes related to each label.",
         source="You et al. 2020, Co-Tuning for transfer learning",
         parameters=(
-            Parameter(name="strength", default=1.0, low=0.0, words="λ, of the source term"),
+            Parameter(name="strength", default=1.0, low=0.0, words="weight of the source term, λ"),
             Parameter(
                 name="relation",
                 default="direct",
                 choices=("direct", "reverse"),
-                words="how labels are related to source classes",
+                words="relation of labels to source classes",
             ),
         ),
         needs=("start", "source head", "one label"),

@@ -18,7 +18,7 @@ class FineTune(Method):
         name="fine-tune",
         kind="method",
         title="Fine-tuning",
-        words="Goes on learning from the start weights, the head faster than the rest.",
+        words="Trains from the start weights, the head faster than the rest.",
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
 

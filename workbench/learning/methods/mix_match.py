@@ -40,25 +40,39 @@ class MixMatch(Method):
         name="mixmatch",
         kind="method",
         title=TITLE,
-        words="Learns from unlabelled images too: guesses their labels and blends all images.",
+        words="Also trains on unlabelled images: guesses their labels and mixes all images.",
         source="Berthelot et al. 2019, MixMatch: a holistic approach to semi-supervised learning",
         parameters=(
-            Parameter(name="looks", default=2, low=1, high=8, words="looks at each image, K"),
+            Parameter(
+                name="looks",
+                default=2,
+                low=1,
+                high=8,
+                words="augmentations of each unlabelled image, K",
+            ),
             Parameter(
                 name="temperature",
                 default=0.5,
                 low=0.05,
                 high=1.0,
-                words="sharpening of guesses, T",
+                words="temperature of guessed labels, T",
             ),
-            Parameter(name="alpha", default=0.75, low=0.01, words="evenness of the blends, α"),
-            Parameter(name="weight", default=10.0, low=0.0, words="weight of guesses, λ_U"),
-            Parameter(name="ramp", default=1.0, low=0.0, high=1.0, words="share in which it grows"),
-            Parameter(name="unlabelled", default=10_000, low=1, words="most unlabelled images"),
+            Parameter(name="alpha", default=0.75, low=0.01, words="mixing strength, α"),
+            Parameter(
+                name="weight", default=10.0, low=0.0, words="weight of unlabelled images, λ_U"
+            ),
+            Parameter(
+                name="ramp",
+                default=1.0,
+                low=0.0,
+                high=1.0,
+                words="share of training to reach the full weight",
+            ),
+            Parameter(name="unlabelled", default=10_000, low=1, words="unlabelled images, at most"),
             Parameter(
                 name="left_out",
                 default=False,
-                words="images outside the split",
+                words="use labelled images outside the split",
             ),
         ),
         needs=("unlabelled", "one label"),
@@ -72,9 +86,7 @@ class MixMatch(Method):
             if value != plain:
                 raise ValueRefused(key, value, f"{plain} with {TITLE}")
         if not labels.target.exclusive:
-            raise KnownError(
-                f"{TITLE} needs labels that exclude each other.", "Choose another method."
-            )
+            raise KnownError(f"{TITLE} needs exclusive labels.", "Choose another method.")
         self.augmentations = int(self.number("looks"))
         self._recipe = recipe
         self._blocks = label_blocks(labels)
@@ -85,7 +97,7 @@ class MixMatch(Method):
         rows = images.unlabelled(include_labelled=bool(self.options["left_out"]))
         if not len(rows):
             raise KnownError(
-                f"{TITLE} learns from unlabelled images too, and there are none to read.",
+                f"{TITLE} needs unlabelled images, and there are none that can be read.",
                 "Import images without labelling them, or choose another method.",
             )
         return rows

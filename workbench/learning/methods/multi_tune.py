@@ -55,11 +55,13 @@ class MultiTune(FineTune):
         name="multitune",
         kind="method",
         title="MultiTune",
-        words="Tunes two copies of the backbone differently and classifies by both.",
+        words="Trains two copies of the backbone differently and combines them.",
         source="Wang et al. 2020, MultiTune: adaptive integration of multiple fine-tuning models",
         parameters=(
-            Parameter(name="second_frozen", default="all", words="what the second copy freezes"),
-            Parameter(name="second_rate", default=0.1, low=0.0, words="its learning-rate factor"),
+            Parameter(
+                name="second_frozen", default="all", words="frozen stages of the second copy"
+            ),
+            Parameter(name="second_rate", default=0.1, low=0.0, words="learning-rate factor"),
         ),
         needs=("start",),
     )

@@ -17,7 +17,7 @@ from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
 from workbench.learning.optimizers import Rates, stage_rates
 
-SIDE = 64  # of the image that the policy sees
+SIDE = 64  # input side of the policy
 
 
 class SwitchedModule(nn.Module):
@@ -118,18 +118,18 @@ class SpotTune(FineTune):
         name="spottune",
         kind="method",
         title="SpotTune",
-        words="Chooses for every image which stages are tuned and which stay as they were.",
+        words="Selects frozen or trained stages for every image.",
         source="Guo et al. 2019, SpotTune: transfer learning through adaptive fine-tuning",
         parameters=(
-            Parameter(name="heat", default=5.0, low=0.1, words="temperature of the choice"),
-            Parameter(name="policy_rate", default=1.0, low=0.0, words="its learning-rate factor"),
+            Parameter(name="heat", default=5.0, low=0.1, words="Gumbel-softmax temperature"),
+            Parameter(name="policy_rate", default=1.0, low=0.0, words="learning-rate factor"),
         ),
         needs=("start",),
     )
 
     @classmethod
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
-        known = dict(network.body.named_modules())  # one that ends in maps lacks the last stages
+        known = dict(network.body.named_modules())  # map-based bodies lack the last stages
         stages = tuple(s.modules for s in backbone(name).stages if s.modules[0] in known)
         return Network(SpotTuneBody(network.body, stages, float(options["heat"])), network.head)
 

@@ -50,10 +50,12 @@ class StochNorm(FineTune):
         name="stochastic-norm",
         kind="method",
         title="Stochastic normalisation",
-        words="Fine-tunes with batch normalisation that leans on the start weights' statistics.",
+        words="Fine-tunes with batch normalisation that randomly uses moving statistics.",
         source="Kou et al. 2020, Stochastic normalization",
         parameters=(
-            Parameter(name="p", default=0.5, low=0.0, high=1.0, words="share of moving statistics"),
+            Parameter(
+                name="p", default=0.5, low=0.0, high=1.0, words="probability of moving statistics"
+            ),
         ),
         needs=("normalisation",),
     )
@@ -67,7 +69,7 @@ class StochNorm(FineTune):
         ]
         if not norms:
             raise KnownError(
-                "This backbone has no batch normalisation to make stochastic.",
+                "This backbone has no batch normalisation.",
                 "Choose a ResNet, MobileNetV2 or DenseNet, or another method.",
             )
         for path, module in norms:

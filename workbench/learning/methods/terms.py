@@ -19,7 +19,7 @@ from workbench.learning.images.label_tensors import marks_of
 from workbench.learning.methods.base import Batch, Setup
 from workbench.learning.networks.models import Network
 
-EPSILON = 1e-6  # keeps the gradient of a fractional power finite where P(y|x) is 1
+EPSILON = 1e-6  # keeps gradients of fractional powers finite at P(y|x) = 1
 
 
 class LabelLoss:

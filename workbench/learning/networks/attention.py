@@ -17,7 +17,7 @@ from workbench.learning.heads import ClassHead, JointHead
 from workbench.learning.heads.parts import Parts
 from workbench.learning.networks.models import Network
 
-CHANNELS = 32  # of the mask, where a run's method does not say
+CHANNELS = 32  # default number of channels in the mask
 EPSILON = 1e-6
 WHOLE_BODY = "body"
 

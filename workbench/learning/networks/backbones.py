@@ -103,9 +103,9 @@ class Dropout(nn.Dropout):
         bits = 8 if (self.p * 256).is_integer() else 16
         words = np.random.SFC64(seed).random_raw(-(-count * bits // 64))
         kept = (words.view(f"u{bits // 8}")[:count] >= round(self.p * 2**bits)).view(np.uint8)
-        mask = torch.from_numpy(kept).to(input.dtype)  # ten times as fast as from booleans
+        mask = torch.from_numpy(kept).to(input.dtype)  # ten times faster than from booleans
         mask = mask.mul_(1 / (1 - self.p) if self.p < 1 else 0.0)
-        dense = torch.empty_like(input)  # in the layout of the input, or multiplying is slow
+        dense = torch.empty_like(input)  # same layout as the input, for speed
         return input * mask.as_strided(dense.size(), dense.stride())
 
 
@@ -198,7 +198,7 @@ def _inception(name: str) -> BackboneParts:
 
 SIDE = 6  # of the last feature map at the native input of 48
 SIMPLECONV3_FEATURES = 128
-LEAST_VARIANCE = 0.01  # of a channel in [-1, 1]: flat images stay flat
+LEAST_VARIANCE = 0.01  # of a channel in [-1, 1]; keeps flat images flat
 
 
 class Simpleconv3(nn.Module):
@@ -244,7 +244,7 @@ def _simpleconv3(name: str) -> BackboneParts:
     return BackboneParts(maps, whole.conv3.out_channels, {}, SIMPLECONV3_FEATURES, whole)
 
 
-CELLS = 5  # side of the map that the third convolution takes, at the native input of 32
+CELLS = 5  # input side of the third convolution, at the native 32
 LENET_MAPS = 16
 LENET_FEATURES = 84
 

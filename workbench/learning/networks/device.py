@@ -31,7 +31,7 @@ def choose_device() -> Device:
     """Best available device; `WORKBENCH_DEVICE=cpu` forces the CPU."""
     wanted = os.environ.get("WORKBENCH_DEVICE", "")
     if wanted != "cpu" and torch.cuda.is_available():
-        # torchrun says which of the machine's accelerators is this process's own
+        # torchrun assigns one accelerator to each process
         own = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
         torch.cuda.set_device(own)
         properties = torch.cuda.get_device_properties(own)

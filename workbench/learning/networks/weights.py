@@ -22,7 +22,7 @@ from workbench.learning.networks.models import BODY, Network
 REMEDY = "Choose weights of the same backbone, or another backbone."
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "model.", "_orig_mod.", "body.", "backbone.")
-# DenseNet's published weights are older than the rule that a module's name has no dot
+# DenseNet's published weights have dots in module names
 DOTTED = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
@@ -99,12 +99,12 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
 def _unpickled(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd pickles are refused below, in one sentence
+            warnings.simplefilter("ignore")  # invalid pickles are refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise KnownError(
-            f"{path} holds more than tensors and was not opened.",
-            "Save it again as a plain state-dict or as safetensors.",
+            f"{path} contains objects other than tensors and was not loaded.",
+            "Save it as a plain state-dict or as safetensors.",
         ) from error
 
 

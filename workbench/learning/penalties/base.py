@@ -16,7 +16,7 @@ from workbench.domain.registry import Registry
 from workbench.learning.methods.base import Batch, InitialState, Setup
 from workbench.learning.networks.models import Network
 
-HEAD_INPUT = "features"  # what the head is given, in `Watched`
+HEAD_INPUT = "features"  # key of the head's input in `Watched`
 Watched = dict[str, Tensor]
 
 
@@ -31,11 +31,11 @@ class Penalty(ABC):
 
     spec: ClassVar[Spec]
     watched: tuple[str, ...] = ()
-    replaces_decay = False  # whether it replaces the optimizer's weight decay
+    replaces_decay = False  # True to disable the optimizer's weight decay
 
     def __init__(self, setup: Setup) -> None:
         self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
-        self.extra = nn.Module()  # kept beside the network, in checkpoints only
+        self.extra = nn.Module()  # saved in checkpoints only
 
     def begin(self, initial: InitialState) -> None:  # noqa: B027 - many have nothing to find out
         """Initialise from data. Called once before the first training step, not on resume."""

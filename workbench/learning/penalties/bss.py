@@ -24,10 +24,10 @@ class BatchSpectralShrinkage(Penalty):
         name="bss",
         kind="penalty",
         title="Batch spectral shrinkage",
-        words="Shrinks the weakest directions of the features, where negative transfer hides.",
+        words="Shrinks the weakest directions of the features, to reduce negative transfer.",
         source="Chen et al. 2019, Catastrophic forgetting meets negative transfer",
         parameters=(
-            Parameter(name="k", default=1, low=1, words="how many singular values"),
+            Parameter(name="k", default=1, low=1, words="number of singular values"),
             Parameter(name="eta", default=1e-3, low=0.0, words="strength"),
         ),
     )
@@ -37,7 +37,7 @@ class BatchSpectralShrinkage(Penalty):
         features = pooled(watched[HEAD_INPUT]).float()
         wide = len(features) <= features.shape[1]
         gram = features @ features.T if wide else features.T @ features
-        # eigenvalues alone have a gradient that needs no division by their differences
+        # unlike eigenvectors, the gradient of eigenvalues needs no division by their differences
         smallest: Tensor = torch.linalg.eigvalsh(gram)[: int(self.number("k"))].clamp(min=0)
         total: Tensor = smallest.sum()
         return self.number("eta") * total

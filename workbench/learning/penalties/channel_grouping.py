@@ -30,18 +30,18 @@ class ChannelGrouping(Penalty):
         name="channel-grouping",
         kind="penalty",
         title="Channel grouping",
-        words="Makes each part compact, and different parts look at different places.",
+        words="Makes parts compact and keeps them apart.",
         source="Zheng, Fu, Mei and Luo 2017, Learning multi-attention convolutional neural network "
         "for fine-grained image recognition",
         parameters=(
             Parameter(name="weight", default=1.0, low=0.0, words="strength"),
-            Parameter(name="diversity", default=2.0, low=0.0, words="of the overlap, λ"),
-            Parameter(name="margin", default=0.02, low=0.0, words="overlap that is let pass"),
+            Parameter(name="diversity", default=2.0, low=0.0, words="weight of the overlap, λ"),
+            Parameter(name="margin", default=0.02, low=0.0, words="allowed overlap"),
             Parameter(
                 name="teaches",
                 default="grouping",
                 choices=("grouping", "all"),
-                words="what learns from it",
+                words="layers it trains",
             ),
         ),
         needs=("head parts",),
@@ -53,8 +53,8 @@ class ChannelGrouping(Penalty):
         transform = setup.network.head.transform
         if not isinstance(transform, Parts):
             raise KnownError(
-                "Channel grouping needs the parts of the head “parts”.",
-                "Set head to parts, or leave this penalty out.",
+                "Channel grouping needs the head “parts”.",
+                "Set head to parts, or remove this penalty.",
             )
 
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:

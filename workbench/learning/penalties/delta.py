@@ -45,22 +45,22 @@ class Delta(Penalty):
         name="delta",
         kind="penalty",
         title="DELTA",
-        words="Keeps the feature maps that matter for these labels as they were at the start.",
+        words="Keeps feature maps that matter for these labels close to the start.",
         source=SOURCE,
         parameters=(
             Parameter(name="alpha", default=0.01, low=0.0, words="strength"),
-            Parameter(name="images", default=64, low=1, words="images that weigh the channels"),
+            Parameter(name="images", default=64, low=1, words="images used to weight the channels"),
             Parameter(
                 name="importance",
                 default="gradient",
                 choices=("gradient", "ablation", "equal"),
-                words="how a channel's importance is found",
+                words="measure of channel importance",
             ),
             Parameter(
                 name="temperature",
                 default=5.0,
                 low=0.01,
-                words="evens out the channels' importance, the more the higher",
+                words="temperature of channel importance; higher is more even",
             ),
         ),
         needs=("start", "one label"),
@@ -68,7 +68,7 @@ class Delta(Penalty):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        known = dict(setup.network.named_modules())  # without the last stages where it ends in maps
+        known = dict(setup.network.named_modules())  # map-based bodies lack the last stages
         self.watched = tuple(name for name in unfrozen_stages(setup.recipe) if name in known)
         self._strengths = stage_strengths(setup.recipe)
         self.source = copy.deepcopy(setup.network).requires_grad_(False).eval()

@@ -65,7 +65,7 @@ class L2SP(Penalty):
         parameters=(
             Parameter(name="alpha", default=0.01, low=0.0, words="pull to the start weights"),
             Parameter(name="beta", default=0.01, low=0.0, words="pull of new weights to zero"),
-            Parameter(name="up_to", default="all", words="last stage pulled to its start"),
+            Parameter(name="up_to", default="all", words="last stage pulled to the start weights"),
         ),
         needs=("start",),
     )

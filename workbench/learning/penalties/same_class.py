@@ -32,7 +32,7 @@ class SameClass(Penalty):
 
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
         features = torch.nn.functional.normalize(pooled(watched[HEAD_INPUT]).float(), dim=1)
-        if batch.marks is not None:  # a label in common makes two images of one kind
+        if batch.marks is not None:  # images with a common label are of the same class
             same = batch.marks @ batch.marks.T > 0
         else:
             same = (batch.targets[:, None] == batch.targets[None]) & (batch.targets >= 0)[:, None]

@@ -9,7 +9,7 @@ import torch
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Broken
 
-MEMORY_REMEDY = "Make the batch or the image size smaller, or choose a smaller backbone."
+MEMORY_REMEDY = "Reduce the batch or the image size, or choose a smaller backbone."
 
 
 def broken(error: BaseException) -> Broken:
@@ -17,24 +17,24 @@ def broken(error: BaseException) -> Broken:
     if isinstance(error, KnownError):
         return Broken(sentence=error.sentence, remedy=error.remedy)
     if is_out_of_memory(error):
-        return Broken(sentence="The memory does not hold a training step.", remedy=MEMORY_REMEDY)
+        return Broken(sentence="Not enough memory for a training step.", remedy=MEMORY_REMEDY)
     if isinstance(error, OSError) and error.errno == 28:
         return Broken(
             sentence=f"The disk is full: {error.filename or 'a file'} could not be written.",
-            remedy="Make room on the disk that holds the project, then resume the run.",
+            remedy="Free space on the project's disk, then resume the run.",
         )
     if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
         return Broken(
-            sentence="Batch normalisation cannot learn from a single small image at a time.",
+            sentence="Batch normalisation cannot train on a single small image.",
             remedy="Use a batch of at least 2, or a larger image size.",
         )
     if isinstance(error, RuntimeError) and "Output size is too small" in str(error):
         return Broken(
-            sentence="The images are too small for this backbone: nothing is left of them.",
-            remedy="Make image_size larger; 224 suits every ImageNet backbone.",
+            sentence="The images are too small for this backbone.",
+            remedy="Increase image_size; 224 suits every ImageNet backbone.",
         )
     return Broken(
-        sentence=f"The training met a fault of the program: {type(error).__name__}: {error}",
+        sentence=f"Unexpected error in training: {type(error).__name__}: {error}",
         remedy="Please report it with the text below.",
         traceback="".join(traceback.format_exception(error)),
     )

@@ -18,7 +18,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from workbench.domain.reports import Epoch, Note, Report, Step, encode_report
 from workbench.domain.runs import REPORTS_FILE
 
-ACKNOWLEDGE_SECONDS = 0.8  # after which a request that waits for a long step is acknowledged
+ACKNOWLEDGE_SECONDS = 0.8  # delay before a waiting request is acknowledged
 
 
 class ControlRequest(StrEnum):
@@ -57,7 +57,7 @@ class Control:
         waiting = b""
         while True:
             try:
-                data = os.read(0, 4096)  # sys.stdin's lock would trouble the interpreter's exit
+                data = os.read(0, 4096)  # sys.stdin's lock can block interpreter exit
             except OSError:
                 data = b""
             if not data:
@@ -103,7 +103,7 @@ class Reporter:
     def report_waiting(self, request: ControlRequest) -> None:
         """Acknowledge a request that waits for the current step."""
         doing = "Stopping" if request is ControlRequest.STOP else "Pausing"
-        self(Note(text=f"{doing} as soon as this step is done."))
+        self(Note(text=f"{doing} after the current step."))
 
     def _write_stdout(self, line: bytes) -> None:
         if not self._stdout:
@@ -112,7 +112,7 @@ class Reporter:
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         except (BrokenPipeError, OSError):
-            self._stdout = False  # nobody reads any more; the file still tells the whole story
+            self._stdout = False  # no reader; the file has all reports
             self.parent_gone = True
 
     def start_events(self, step: int, steps_per_epoch: int) -> None:

@@ -65,7 +65,7 @@ class Assessor:
         """Report Assessed. Raises KnownError if a part has no labelled images."""
         if not self._train or not self._held_out:
             raise KnownError(
-                f"The train or {self._request.held_out} part holds no labelled images.",
+                f"The train or {self._request.held_out} part has no labelled images.",
                 "Label more images, or make another split.",
             )
         scores = tuple(self._score(start) for start in self._request.starts)
@@ -145,7 +145,7 @@ class Assessor:
             samples = decode_samples((Path(start.run) / SAMPLES_FILE).read_bytes())
             source = self._extract(model, self._select(samples, "train"), start.run, start)
         except (OSError, KnownError):
-            return {}  # the run's images or their list are gone: its other scores stand
+            return {}  # without the run's images, its other scores remain valid
         distance = earth_movers_distance(
             class_means(source.features, source.labels), class_means(train.features, train.labels)
         )

@@ -33,7 +33,7 @@ from workbench.learning.networks.device import Device, choose_device
 from workbench.learning.protocol.folders import FolderRequest
 
 REPORT_SECONDS = 0.25
-MAX_NAMED = 20  # files that cannot be read, said one by one
+MAX_NAMED = 20  # unreadable files listed by name
 
 
 def load_source(start: StartRequest, device: Device) -> SourceModel:
@@ -75,7 +75,7 @@ class FeatureWriter:
             rows_digest=self._rows.digest,
             keys_digest=self._keys.digest,
         )
-        # as its rows, which are not flushed either: an index is made again when it is damaged
+        # not flushed, like its rows: a damaged index is rebuilt
         write_whole(self._folder / CARD_FILE, msgspec.json.encode(self._card), flush=False)
 
 
@@ -163,7 +163,7 @@ def _batches(
 
 def _report_problems(folder_request: FolderRequest, problems: Sequence[KnownError]) -> None:
     for problem in problems[:MAX_NAMED]:
-        folder_request.report(Note(text=f"Left out: {problem.sentence}", warning=True))
+        folder_request.report(Note(text=f"Skipped: {problem.sentence}", warning=True))
     if len(problems) > MAX_NAMED:
         more = len(problems) - MAX_NAMED
         folder_request.report(Note(text=f"{more} more images could not be read.", warning=True))

@@ -101,7 +101,7 @@ def study_layers(folder_request: FolderRequest) -> None:
     parts = {part: _select(samples, part, request) for part in ("train", request.held_out)}
     if not all(parts.values()):
         raise KnownError(
-            f"The train or {request.held_out} part holds no labelled images.",
+            f"The train or {request.held_out} part has no labelled images.",
             "Label more images, or make another split.",
         )
     device = choose_device()
@@ -157,7 +157,10 @@ def _features(
     images = _read(folder_request, samples, model.image_size)
     rows = np.flatnonzero(images.read)
     if not len(rows):
-        raise KnownError(f"No image of the {part} part can be read.", "Check the disk with them.")
+        raise KnownError(
+            f"No image of the {part} part can be read.",
+            "Check that the disk with the images is connected.",
+        )
     device = next(model.body.parameters()).device
     found: dict[str, list[Features]] = {}
     for at in range(0, len(rows), BATCH):

@@ -21,7 +21,7 @@ from workbench.learning.evaluation.domain_samples import (
 from workbench.learning.images.data import load_images
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 
-LEAST = 3  # images of a domain: three centres need them
+LEAST = 3  # images per domain, for three centroids
 
 
 def relate(folder_request: FolderRequest) -> None:
@@ -81,7 +81,7 @@ def _images(
     kept = [at for at in range(len(samples)) if images.read[at]]
     if len(kept) < LEAST:
         raise KnownError(
-            f"{len(kept)} images of “{domain.name}” take part; a comparison needs {LEAST}.",
+            f"“{domain.name}” has {len(kept)} usable images; a comparison needs {LEAST}.",
             "Label more images, or compare with another source.",
         )
     return DomainImages(

@@ -45,10 +45,10 @@ from workbench.learning.serving.grad_cam import Maps, grad_cam, randomised_corre
 from workbench.learning.serving.loaded import Loaded
 from workbench.vision.reading import read_header, read_rgb
 
-SCALES = (1.0, 1.5, 2.0, 3.0)  # shorter side of the picture over that of a window
-CELLS = 20  # of a map along the picture's shorter side
-WINDOW_BATCH = 16  # windows at once
-EVEN = 1e-6  # difference of a map's highest and lowest cell under which nothing stands out
+SCALES = (1.0, 1.5, 2.0, 3.0)  # shorter side of the picture / window side
+CELLS = 20  # cells along the picture's shorter side
+WINDOW_BATCH = 16  # windows per batch
+EVEN = 1e-6  # range below which a map counts as constant
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def windows_of(path: Path, rect: Rect | None, side: int) -> Windows:
     header = read_header(path)
     region = rect or Rect(0, 0, header.width, header.height)
     array = read_rgb(path, longest=_longest(region, side), rect=rect)
-    if not array.flags.writeable:  # torch shares the memory and wants to be able to write to it
+    if not array.flags.writeable:  # torch requires writable memory
         array = array.copy()
     return cut(torch.from_numpy(array), side)
 
@@ -189,7 +189,7 @@ def _longest(rect: Rect, side: int) -> int:
     return math.ceil(side * max(SCALES) * sides[1] / sides[0])
 
 
-BATCH, CPU_BATCH = 32, 4  # images at a time; on a CPU larger batches leave its caches
+BATCH, CPU_BATCH = 32, 4  # larger batches exceed CPU caches
 
 
 def describe(_request: Describe, loaded: Loaded) -> Description:

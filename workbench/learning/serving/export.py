@@ -28,7 +28,7 @@ from workbench.learning.serving.loaded import Loaded
 INPUT = "images"
 OPSET = 18
 BATCH = 8
-TOLERANCE = 1e-3  # of a score; float32 rounding in another order stays far below
+TOLERANCE = 1e-3  # of a score; well above float32 rounding
 
 
 class Probabilities(nn.Module):
@@ -53,7 +53,7 @@ def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
     path = Path(request.path)
     yield Going(progress=Progress(done=0, total=3, text="Writing the network"))
     card = loaded.card
-    network, _ = load_model(Path(request.run))  # its own, on the CPU
+    network, _ = load_model(Path(request.run))  # separate copy, on the CPU
     module = Probabilities(network, card).eval()
     with writing(path, "Choose another folder."), replacing(path) as part:
         write(module, card, part)
@@ -161,7 +161,7 @@ def _compare(module: nn.Module, path: Path, inputs: Tensor) -> tuple[float, bool
             same = same and bool((one.argmax(axis=1) == two.argmax(axis=1)).all())
     if largest > TOLERANCE:
         raise KnownError(
-            f"The exported file differs from the network by up to {largest:.2g} and was not kept.",
+            f"The exported file differs from the network by up to {largest:.2g} and was discarded.",
             "Please report it with the backbone's name.",
         )
     return largest, same

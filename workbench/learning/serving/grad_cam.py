@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 Maps = NDArray[np.float32]  # N × h × w
 
-NETWORKS = 4  # with random weights, that a map is compared with
+NETWORKS = 4  # random networks per check
 
 
 def grad_cam(network: nn.Module, layer: str, inputs: Tensor, columns: Tensor) -> Maps:
@@ -25,7 +25,7 @@ def grad_cam(network: nn.Module, layer: str, inputs: Tensor, columns: Tensor) ->
     For a joint head the output is a marginal log-probability, log Σ_g P(v=g|x) · P(y|v=g, x), or
     that of a view.
     """
-    watched = inputs.detach().requires_grad_()  # the weights are frozen: gradients begin here
+    watched = inputs.detach().requires_grad_()  # weights are frozen: gradients start here
     explainer = LayerGradCam(network, network.get_submodule(layer))
     with torch.enable_grad():
         maps = explainer.attribute(watched, target=columns)
@@ -126,7 +126,7 @@ class _Tracker:
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         before, after = _size(inputs[0]), _size(output)
         if before == after or after in self.cells or before not in self.cells:
-            return  # the last: behind a pooling to a fixed size, where no map is explained
+            return  # e.g. after adaptive pooling, where no map is explained
         jumps, starts = self.cells[before]
         window = [_pair(getattr(module, name)) for name in ("kernel_size", "stride", "padding")]
         kernel, stride, padding = window

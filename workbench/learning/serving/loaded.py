@@ -21,7 +21,7 @@ from workbench.learning.networks.models import BODY, Network, blocks
 from workbench.learning.serving.grad_cam import Area, cell_area
 
 MAX_NETWORKS = 4
-MAX_BYTES = GIB  # of weights, all warm networks together; the newest one stays whatever its size
+MAX_BYTES = GIB  # total bytes of weights; the newest network always stays
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Loaded:
     card: ModelCard
     device: Device
     bytes: int
-    areas: dict[str, Area] = field(default_factory=dict)  # of layers that were asked for
+    areas: dict[str, Area] = field(default_factory=dict)  # by layer, computed on demand
 
     @property
     def scorer(self) -> Scorer:

@@ -35,7 +35,7 @@ from workbench.learning.networks.models import blocks
 from workbench.learning.protocol.failures import is_out_of_memory
 from workbench.learning.serving.loaded import Loaded, NetworkCache
 
-UNKNOWN = -1  # id of an answer to a line that holds none
+UNKNOWN = -1  # id for request lines without one
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def main() -> int:
     try:
         Server(answers).serve(sys.stdin.buffer)
     except (BrokenPipeError, KeyboardInterrupt):
-        return 0  # whoever line_request is gone
+        return 0  # the client is gone
     return 0
 
 
@@ -67,7 +67,7 @@ class Server:
         try:
             line_request = decode_request_line(line)
         except msgspec.DecodeError as error:
-            self._send(AnswerLine(_id_of(line), Refused(sentence=f"No such request: {error}.")))
+            self._send(AnswerLine(_id_of(line), Refused(sentence=f"Invalid request: {error}.")))
             return
         try:
             held: Answer | None = None
@@ -127,11 +127,11 @@ def refusal(error: Exception) -> Refused:
         return Refused(sentence=error.sentence, remedy=error.remedy)
     if is_out_of_memory(error):
         return Refused(
-            sentence="The memory does not hold this network beside what is running.",
-            remedy="Wait until the training has ended, or choose a run of a smaller backbone.",
+            sentence="Not enough memory to load this network.",
+            remedy="Wait until the training has ended, or choose a run with a smaller backbone.",
         )
     return Refused(
-        sentence=f"The learning program met a fault of its own: {type(error).__name__}: {error}",
+        sentence=f"Unexpected error in the learning program: {type(error).__name__}: {error}",
         remedy="Please report it with the text below.",
         traceback="".join(traceback.format_exception(error)),
     )
