@@ -62,7 +62,7 @@ def kept(
     began = time.perf_counter()
     made.loop.cache_features(made.card, store, _say, lambda: False)
     seconds = time.perf_counter() - began
-    assert made.loop.kept is not None
+    assert made.loop.cached is not None
     return made, run.labels, seconds
 
 

@@ -1,4 +1,4 @@
-"""Memory that a step frees is there for the next one, without the system's help."""
+"""Memory freed by a step is reused by the next one."""
 
 import json
 import subprocess

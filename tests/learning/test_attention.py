@@ -1,4 +1,4 @@
-"""The attention mask, the method that looks twice, its two optimisers, masks as explanations."""
+"""Attention masks, AT-CNN with its two optimizers, and masks as explanations."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_masked_images_are_dark_where_nothing_is_attended_to() -> None:
 
 
 @pytest.mark.parametrize("head", ["linear", "fusion"])
-def test_the_second_look_adds_its_loss(head: str) -> None:
+def test_the_second_pass_adds_its_loss(head: str) -> None:
     torch.manual_seed(4)
     labels = RunLabels(CATEGORY)
     network = build_network("simpleconv3", labels, head).eval()
@@ -103,7 +103,7 @@ def second_map(body: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return torch.relu(body.bn2(body.conv2(x)))
 
 
-def test_penalties_see_the_first_look() -> None:
+def test_penalties_use_the_first_pass() -> None:
     labels = RunLabels(CATEGORY)
     network = build_network("simpleconv3", labels, "fusion").eval()
     recipe = complete(

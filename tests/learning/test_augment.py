@@ -1,4 +1,4 @@
-"""Augmentation: derived from seed, epoch and image; both ways of doing it agree."""
+"""Augmentation: deterministic, and equal on both code paths."""
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ def test_quarter_turn_turns_the_picture() -> None:
     assert min((shown[0] - t).abs().max() for t in turned) < 2e-3
 
 
-def test_brightness_and_contrast_are_what_they_say() -> None:
+def test_brightness_and_contrast_follow_their_formulas() -> None:
     gains = np.full(6, 1.2, np.float32)
     shown = augmenter(False)(SQUARES, ROWS, still(6, gains=gains))
     torch.testing.assert_close(shown + 1, (as_floats(SQUARES) + 1) * 1.2, atol=1e-3, rtol=0)

@@ -1,4 +1,4 @@
-"""The domain's table of backbones against the networks themselves."""
+"""The domain's table of backbones matches the networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cells of a map lie where the network really looks: measured by gradients."""
+"""Input areas of map cells, checked by gradients."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _middle(network: nn.Module, layer: str, size: int) -> tuple[tuple[int, ...],
         ("lenet5", 64),
     ],
 )
-def test_cells_lie_where_the_network_looks(
+def test_cell_areas_match_the_gradients(
     monkeypatch: pytest.MonkeyPatch, backbone: str, size: int
 ) -> None:
     monkeypatch.setattr(nn.functional, "max_pool2d", nn.functional.avg_pool2d)

@@ -1,4 +1,4 @@
-"""Channel grouping: its formulas beside numpy's, what learns from it, and what it does to parts."""
+"""Channel grouping: formulas against numpy, trained layers and effect on parts."""
 
 from __future__ import annotations
 
@@ -138,12 +138,12 @@ def test_parts_become_compact_and_go_apart() -> None:
     assert (torch.minimum(before[:, 0], before[:, 1]).sum(dim=(1, 2)) > 0.2).all()
 
 
-def test_without_the_head_of_parts_it_says_so() -> None:
+def test_other_heads_are_refused() -> None:
     with pytest.raises(KnownError, match="head “parts”"):
         penalty(network_of(head="linear"))
 
 
-def test_parts_of_a_run_with_it_can_be_looked_at(tmp_path: Path) -> None:
+def test_part_maps_can_be_explained(tmp_path: Path) -> None:
     options = {"parts": {"parts": 2}, "channel-grouping": {"teaches": "all"}}
     recipe = {"head": "parts", "penalty": "channel-grouping", "epochs": 1, "options": options}
     folder = make_run(tmp_path / "run", **recipe)

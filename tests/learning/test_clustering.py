@@ -1,4 +1,4 @@
-"""Clusters without labels: the formulas against plain numpy, and trainings that go on exactly."""
+"""Clustering: formulas against numpy, and exact resumption."""
 
 import msgspec
 import numpy as np
@@ -230,7 +230,7 @@ def result(tmp_path, name):
 
 
 @pytest.mark.parametrize("method", ["deepcluster", "iic"])
-def test_a_training_that_was_stopped_goes_on_exactly(tmp_path, pictures, method, monkeypatch):
+def test_a_stopped_training_resumes_exactly(tmp_path, pictures, method, monkeypatch):
     monkeypatch.setattr("workbench.learning.clustering.training.REPORT_SECONDS", 0.0)
     monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
     said = Said()

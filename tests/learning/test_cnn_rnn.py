@@ -1,4 +1,4 @@
-"""CNN-RNN: the order of labels, the loss step by step in numpy, and what a decoder can learn."""
+"""CNN-RNN: label order, loss against numpy, and learning by the decoder."""
 
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def test_a_decoder_learns_that_two_labels_go_together() -> None:
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # the exporter's own
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_exported_file_says_the_same(tmp_path: Path) -> None:
+def test_the_exported_file_gives_the_same_scores(tmp_path: Path) -> None:
     network, recipe = made()
     card = card_of(recipe, LABELS, network)
     module = Probabilities(network, card).eval()

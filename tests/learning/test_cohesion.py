@@ -1,4 +1,4 @@
-"""The cohesion domain, formula by formula, and whether toys find toys."""
+"""Cohesion domain: formulas, and similarity of toy domains."""
 
 import itertools
 

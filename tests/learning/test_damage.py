@@ -1,4 +1,4 @@
-"""What a run or a grouping leaves: damaged in any way it is refused by name, never used."""
+"""Damaged files of runs and clusterings are refused by name."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Decoded squares on the disk: the same bytes again, never damaged ones, within a limit."""
+"""Decoded-image cache: same bytes, no damaged files, within its limit."""
 
 import os
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_a_damaged_square_is_decoded_again(tmp_path: Path) -> None:
     assert cache.find(one, SIDE) is None
 
 
-def test_the_squares_used_longest_ago_go_first(tmp_path: Path) -> None:
+def test_the_least_recently_used_images_are_evicted_first(tmp_path: Path) -> None:
     size = SIDE * SIDE * 3 + 16
     samples = [sample(tmp_path, at) for at in range(4)]
     generous = DecodedImageCache(tmp_path / "kept")

@@ -1,4 +1,4 @@
-"""Two processes that train together, as torchrun starts them, and one of them killed."""
+"""Distributed training with two torchrun processes, one of them killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout with its own noise is torch's dropout in all but the noise."""
+"""Dropout matches torch's except for its random generator."""
 
 import pytest
 import torch

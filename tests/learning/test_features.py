@@ -1,4 +1,4 @@
-"""The feature index as the learning program writes it: right, resumable, only what is new."""
+"""Feature index: correct, resumable and incremental."""
 
 import msgspec
 import numpy as np
@@ -114,7 +114,7 @@ def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
     assert steps[-1].eta == 0
 
 
-def test_an_order_whose_weights_are_gone_is_refused_in_a_sentence(tmp_path, pictures):
+def test_a_request_without_its_weights_is_refused(tmp_path, pictures):
     made = folder_request(tmp_path, pictures, [])
     start = StartRequest(start="file", backbone="resnet18", weights=str(tmp_path / "gone.pth"))
     order = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"))

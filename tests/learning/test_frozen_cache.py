@@ -59,7 +59,7 @@ def scores(folder: Path) -> np.ndarray:
         return np.hstack([arrays["scores"], *views])
 
 
-def test_the_second_training_finds_the_maps_and_ends_with_the_very_same_weights(
+def test_a_second_training_loads_the_cache_and_gets_the_same_weights(
     tmp_path: Path, folder: Path
 ) -> None:
     first, second = make_run(tmp_path / "first", **RECIPE), make_run(tmp_path / "second", **RECIPE)
@@ -73,7 +73,7 @@ def test_the_second_training_finds_the_maps_and_ends_with_the_very_same_weights(
 
 
 @pytest.mark.parametrize("crops", ["centre+whole", "five"])
-def test_in_bf16_kept_maps_change_nothing_at_all(
+def test_in_bf16_the_cache_is_bit_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crops: str
 ) -> None:
     recipe = {**RECIPE, "precision": "bf16", "test_resize": 56, "test_crops": crops}
@@ -100,7 +100,7 @@ def test_in_fp32_the_losses_are_those_of_the_whole_network(
 
 
 @pytest.mark.parametrize("chances", [2, 6, 9])
-def test_pause_and_resume_with_kept_maps_end_with_the_very_same_weights(
+def test_pause_and_resume_with_the_cache_give_the_same_weights(
     tmp_path: Path, folder: Path, chances: int
 ) -> None:
     whole = make_run(tmp_path / "whole", **RECIPE)
@@ -114,7 +114,7 @@ def test_pause_and_resume_with_kept_maps_end_with_the_very_same_weights(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_deeper_cut_goes_on_from_a_shallower_one_to_the_same_bits(
+def test_a_deeper_split_extends_a_shallower_cache_bit_exactly(
     tmp_path: Path, folder: Path, precision: str
 ) -> None:
     recipe = {**RECIPE, "precision": precision, "start": "none", "epochs": 2}
@@ -143,7 +143,7 @@ def test_what_is_shown_and_with_which_weights_makes_the_key(tmp_path: Path, fold
 
 
 @pytest.mark.parametrize("damage", ["shortened", "changed", "no meta"])
-def test_damaged_maps_are_made_again(tmp_path: Path, folder: Path, damage: str) -> None:
+def test_damaged_features_are_recomputed(tmp_path: Path, folder: Path, damage: str) -> None:
     first = make_run(tmp_path / "first", **RECIPE)
     train(first)
     maps = caches(folder)[0]
@@ -174,7 +174,7 @@ def test_the_least_recently_used_go_first_and_nothing_unfinished_stays(tmp_path:
     assert [path.name for path in store.folder.iterdir()] == ["aa"]
 
 
-def test_what_looks_at_the_images_keeps_no_maps_and_says_so(tmp_path: Path, folder: Path) -> None:
+def test_methods_that_need_the_images_do_not_use_the_cache(tmp_path: Path, folder: Path) -> None:
     for at, other in enumerate(({"mix": "mixup"}, {"frozen": "none"})):
         reports = train(make_run(tmp_path / f"run{at}", **{**RECIPE, "epochs": 1, **other}))
         assert "cannot be cached" in notes(reports)
@@ -182,7 +182,7 @@ def test_what_looks_at_the_images_keeps_no_maps_and_says_so(tmp_path: Path, fold
     assert not caches(folder)
 
 
-def test_without_a_validation_part_maps_are_kept_of_the_train_part(tmp_path: Path) -> None:
+def test_without_a_validation_part_only_the_train_part_is_cached(tmp_path: Path) -> None:
     reports = train(make_run(tmp_path / "run", (("train", 12), ("test", 3)), **RECIPE))
     assert "computed from the images" in notes(reports)
     assert isinstance(reports[-1], Finished)

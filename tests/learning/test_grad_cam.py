@@ -1,4 +1,4 @@
-"""Maps are those of Grad-CAM's formula, at every layer, and the check tells learned from drawn."""
+"""Grad-CAM maps follow the formula; the check separates learned from random weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every head's features against plain numpy, their slopes, and what they are before training."""
+"""Features of every head against numpy, their gradients and initialisation."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_parts_begin_with_channels_that_peak_together() -> None:
         assert where[image, part, i, j] == where[image, part].max()
 
 
-def test_parts_look_no_further_than_the_images_asked_for() -> None:
+def test_parts_use_at_most_the_configured_images() -> None:
     taken = []
 
     def batches():

@@ -1,4 +1,4 @@
-"""Whole trainings with every head: exact resume, the way back from the card, the ONNX file."""
+"""Trainings with every head: exact resume, reload and ONNX export."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def assert_equal_weights(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_every_head_trains_and_goes_on_bit_for_bit(tmp_path: Path, name: str) -> None:
+def test_every_head_trains_and_resumes_bit_for_bit(tmp_path: Path, name: str) -> None:
     whole = make_run(tmp_path / "whole", **recipe_of(name))
     train(whole)
     parted = make_run(tmp_path / "parted", **recipe_of(name))
@@ -117,7 +117,7 @@ def test_what_no_head_takes_is_refused() -> None:
         check_options(other)
 
 
-def test_stages_that_a_body_of_maps_has_not_can_be_frozen_with_the_rest() -> None:
+def test_stages_missing_from_a_map_based_body_can_be_frozen() -> None:
     with torch.device("meta"):
         body, _ = build_body("alexnet", maps=True)
     frozen = freeze(body, ("features.0", "features.10", "classifier.1"))

@@ -1,4 +1,4 @@
-"""The heads' and the loss's mathematics against plain numpy."""
+"""Heads and losses against numpy."""
 
 import numpy as np
 import pytest

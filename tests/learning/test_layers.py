@@ -1,4 +1,4 @@
-"""What each stage of a network gives, and how well labels follow from it."""
+"""Features of each stage, and accuracy of linear heads on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mathematics of the single methods, against closed forms and hand-worked cases."""
+"""Formulas of the methods, against closed forms and hand-computed cases."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_both_bodies_weigh_the_same_at_first() -> None:
     torch.testing.assert_close(joined, expected)
 
 
-def test_under_a_head_of_maps_cells_keep_their_differences() -> None:
+def test_map_based_heads_keep_differences_between_cells() -> None:
     torch.manual_seed(0)
     body = nn.Conv2d(3, 4, 3, padding=1)
     maps = body(IMAGES).detach()
@@ -141,7 +141,7 @@ def spots() -> SpotTuneBody:
     return body.eval()
 
 
-def test_a_spot_is_tuned_or_frozen_as_the_policy_says() -> None:
+def test_the_policy_switches_between_tuned_and_frozen_modules() -> None:
     body = spots()
     before = body(IMAGES)
     with torch.no_grad():
@@ -158,7 +158,7 @@ def test_a_spot_is_tuned_or_frozen_as_the_policy_says() -> None:
     assert all(body.spot(path).decision is None for path in names)
 
 
-def test_choices_are_drawn_as_likely_as_the_policy_says() -> None:
+def test_decisions_follow_the_policy_probabilities() -> None:
     body = spots().train()
     logits = torch.tensor([[0.0, 2.0, -3.0]]).expand(4000, 3).clone().requires_grad_()
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Every method and penalty: it trains, goes on exactly where it was left, and comes back."""
+"""Every method and penalty trains, resumes exactly and reloads."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def started_run(folder: Path, **recipe: object) -> Path:
 
 
 @pytest.mark.parametrize("recipe", CHOICES, ids=NAMES)
-def test_it_trains_goes_on_exactly_and_comes_back(
-    tmp_path: Path, recipe: dict[str, object]
-) -> None:
+def test_it_trains_resumes_exactly_and_reloads(tmp_path: Path, recipe: dict[str, object]) -> None:
     whole = started_run(tmp_path / "whole", **recipe)
     finished = train(whole)[-1]
     assert isinstance(finished, Finished)
@@ -79,9 +77,7 @@ def test_it_trains_goes_on_exactly_and_comes_back(
 
 
 @pytest.mark.parametrize("choice", ["delta", "l2-sp", "spottune", "multitune", "at-cnn"])
-def test_methods_stand_on_a_body_of_maps_that_lacks_the_last_stages(
-    tmp_path: Path, choice: str
-) -> None:
+def test_methods_work_on_map_based_bodies(tmp_path: Path, choice: str) -> None:
     part = {"penalty": choice} if choice in PENALTIES else {"method": choice}
     recipe = {"backbone": "alexnet", "image_size": 64, "epochs": 1, "frozen": "conv3", **part}
     options = {"fusion": {"n": 4, "m": 4}}
@@ -131,7 +127,7 @@ def test_a_wrong_choice_names_what_is_allowed(
         train(folder)
 
 
-def test_co_tuning_needs_a_classifier_and_says_so(tmp_path: Path) -> None:
+def test_co_tuning_without_a_classifier_is_refused(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", method="co-tuning")
     with pytest.raises(KnownError, match="classifier"):
         train(folder)

@@ -1,4 +1,4 @@
-"""MixMatch: its formulas beside numpy's, and what reaches it of the unlabelled images."""
+"""MixMatch: formulas against numpy, and its unlabelled images."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def batches_of(folder: Path, team: ProcessGroup | None = None) -> Batches:
     return made
 
 
-def test_a_batch_brings_as_many_unlabelled_images_in_looks_of_their_own(tmp_path: Path) -> None:
+def test_a_batch_has_as_many_unlabelled_images_with_their_own_augmentations(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", method="mixmatch", batch=10)
     add_unlabelled(folder, 7)
     made = batches_of(folder)

@@ -1,4 +1,4 @@
-"""Labels that do not exclude each other: the loss against numpy, mirrors, and exact resuming."""
+"""Labels that are not exclusive: loss against numpy, mirroring, exact resume."""
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ def test_the_loss_is_the_mean_over_labels_and_images() -> None:
     assert np.isclose(loss_of(label_smoothing=0.1), by_hand(MARKS, 0.1).mean(), atol=1e-6)
 
 
-def test_rare_labels_weigh_more_and_focal_loss_looks_at_the_hard_ones() -> None:
+def test_rare_labels_and_hard_images_weigh_more() -> None:
     weighed = loss_of([3.0, 3.0, 3.0], label_smoothing=0.0)
     assert np.isclose(weighed, by_hand(MARKS, weights=3.0).mean(), atol=1e-6)
     focal = loss_of(label_smoothing=0.0, loss="focal", focal_gamma=2.0)

@@ -107,7 +107,7 @@ def test_fp16_without_cuda_is_said_and_replaced() -> None:
         (ZeroDivisionError("division by zero"), "report", True),
     ],
 )
-def test_failures_say_what_to_do(error: Exception, words: str, ours: bool) -> None:
+def test_failures_have_a_remedy(error: Exception, words: str, ours: bool) -> None:
     report = broken(error)
     assert words in report.remedy
     assert bool(report.traceback) == ours

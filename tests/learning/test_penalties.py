@@ -1,4 +1,4 @@
-"""The mathematics of penalties and of what all methods share, against numpy and by hand."""
+"""Penalties and shared loss terms, against numpy and hand-computed cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network sees of a photograph of any shape."""
+"""Crops of photographs of any aspect ratio."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_moderate_shapes_are_kept_whole_and_long_ones_lose_their_ends() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(400, 300), (90, 300), (64, 64), (20, 30)])
-def test_a_photo_becomes_a_square_of_what_is_kept(tmp_path: Path, width: int, height: int) -> None:
+def test_a_photo_is_cropped_and_resized_to_a_square(
+    tmp_path: Path, width: int, height: int
+) -> None:
     square = decode_image(gradient(tmp_path / "a.png", width, height), None, 64)
     assert square.shape == (64, 64, 3)
     assert square.dtype == torch.uint8

@@ -1,4 +1,4 @@
-"""The cut between frozen prefix and trained tail: equal to the whole, for every backbone."""
+"""Prefix and tail together equal the whole network, for every backbone."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_going_on_from_a_shallower_cut_gives_the_same_bits(precision: str) -> No
     assert (whole.float() - plain).abs().mean() < 0.02 * plain.abs().mean()
 
 
-def test_digests_tell_weights_and_depth_apart_and_share_the_beginning() -> None:
+def test_digests_depend_on_weights_and_depth() -> None:
     _, shallow = cut("squeezenet1_1", "fire4")
     _, deep = cut("squeezenet1_1", "fire6")
     first, second = digests(shallow.steps, b"same"), digests(deep.steps, b"same")

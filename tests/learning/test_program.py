@@ -1,4 +1,4 @@
-"""The learning program as a process: told to pause or stop, orphaned, killed, and tried."""
+"""The learning program as a process: paused, stopped, orphaned, killed, and trials."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_end_of_the_parent_pauses(tmp_path: Path) -> None:
     assert (folder / CHECKPOINT_FILE).exists()
 
 
-def test_a_killed_training_goes_on_to_the_very_same_weights(
+def test_a_killed_training_resumes_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = {"epochs": 40}
@@ -83,7 +83,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_trial_says_what_a_training_needs_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_trial_reports_requirements_and_changes_nothing(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", epochs=5)
     before = sorted(path.name for path in folder.iterdir())
     process = LearningProcess([str(folder), "--trial"])

@@ -1,4 +1,4 @@
-"""One more of everything is an entry and a class: it is listed, checked, built and trained."""
+"""Adding a method, penalty, head or backbone takes one entry and one class."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_every_way_to_cluster_has_an_entry_and_a_class() -> None:
 @pytest.mark.parametrize(
     ("known", "kind"), [(METHODS, "method"), (HEADS, "head"), (PENALTIES, "penalty")]
 )
-def test_specs_lie_under_their_names_and_say_what_they_are_of(known: Registry, kind: str) -> None:
+def test_specs_are_listed_by_name_and_kind(known: Registry, kind: str) -> None:
     assert [(entry.spec.name, entry.spec.kind) for entry in known.values()] == [
         (name, kind) for name in sorted(known)
     ]

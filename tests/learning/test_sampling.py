@@ -1,4 +1,4 @@
-"""Over-sampling: how often each class is shown, how its images differ, and what stays exact."""
+"""Sampling: class frequencies, augmentation of repeated images, exact resume."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def batches_of(folder: Path) -> Batches:
 
 
 @pytest.mark.parametrize("cache", [0, 3])
-def test_what_comes_again_looks_different(tmp_path: Path, cache: int) -> None:
+def test_repeated_images_get_different_augmentations(tmp_path: Path, cache: int) -> None:
     made = batches_of(uneven_run(tmp_path / "run", sampling="balanced", cache=cache))
     shown = made.plan(2)
     rare = int(shown.rows[made.images.targets.numpy()[shown.rows] == 2][0])
@@ -149,7 +149,7 @@ def test_pause_and_resume_end_with_the_very_same_weights(
         assert_equal_weights(whole, other)
 
 
-def test_kept_maps_show_the_repeated_images_in_turn(
+def test_repeated_images_cycle_through_cached_augmentations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = {

@@ -1,4 +1,4 @@
-"""The serving program answers every line, stays alive over errors and keeps stdout clean."""
+"""The server answers every line, survives errors and keeps stdout clean."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_the_map_covers_what_the_network_saw(tmp_path: Path) -> None:
     assert heat.seen == pytest.approx(wanted)
 
 
-def test_an_onnx_file_says_how_to_feed_it(
+def test_an_onnx_file_describes_its_preprocessing(
     run: Path, images: Sequence[Path], tmp_path: Path
 ) -> None:
     import json

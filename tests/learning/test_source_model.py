@@ -1,4 +1,4 @@
-"""A start's own classifier says exactly what the network it was trained in would say."""
+"""A start's source classifier gives the same scores as its original network."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Single stages: drawn anew, frozen, slower or held harder than the rest."""
+"""Per-stage settings: reinitialised, frozen, slower or with a stronger penalty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network is shown of an image at test, and how the looks are made one score."""
+"""Scoring crops, and how their scores are averaged."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_ten_crop_is_the_mean_over_crops_and_their_mirror_images(crops: str, cor
         np.testing.assert_allclose(found[row], np.mean(seen, axis=0), atol=1e-5)
 
 
-def test_looks_are_counted_and_the_quick_ones_leave_corners_and_mirror_out() -> None:
+def test_quick_scoring_skips_corners_and_mirror_images() -> None:
     cards = [card(test_crops=c) for c in ("centre", "centre+whole", "five", "five+whole")]
     counts = {
         c.test_crops: (len(scoring_crops(40, c)), len(scoring_crops(40, c, True))) for c in cards
@@ -117,7 +117,7 @@ def test_a_run_keeps_how_it_is_scored_and_validates_by_its_centre(tmp_path: Path
     assert np.abs(scores["centre"] - scores["five"]).max() > 1e-4
 
 
-def test_an_exported_file_says_what_the_workbench_averages() -> None:
+def test_an_exported_file_describes_the_averaging() -> None:
     said = properties(card(test_crops="five+whole"))["averaged"]
     for words in ("scores one crop", "four corners", "whole square", "mirror"):
         assert words in said

@@ -201,7 +201,7 @@ def test_a_training_that_diverges_in_its_last_step_has_no_scores(tmp_path: Path)
     assert not (folder / PREDICTIONS_FILE).exists()
 
 
-def test_a_diverging_training_says_what_to_do(tmp_path: Path) -> None:
+def test_a_diverging_training_reports_a_remedy(tmp_path: Path) -> None:
     folder = make_run(
         tmp_path / "run", learning_rate=1e30, epochs=30, schedule="constant", label_smoothing=0.0
     )

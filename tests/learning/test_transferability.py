@@ -1,4 +1,4 @@
-"""Transferability scores against figures worked out another way."""
+"""Transferability scores against independent computations."""
 
 import itertools
 
@@ -60,7 +60,7 @@ def test_h_score_of_constant_columns_uses_the_pseudo_inverse():
     assert h_score(wide, labels, shrinkage=0) == pytest.approx(wanted, rel=1e-6)
 
 
-def test_without_shrinkage_few_images_say_nothing_and_with_it_they_do():
+def test_few_images_need_shrinkage():
     noise, labels = made(n=30, d=100, apart=0.0)
     told, _ = made(n=30, d=100, apart=20.0)
     assert h_score(noise, labels, shrinkage=0) == pytest.approx(2.0)
@@ -166,7 +166,7 @@ def test_frozen_accuracy_is_had_on_images_the_head_has_not_seen():
     assert frozen_accuracy(features[:100], shuffled, features[100:], own[100:]) < 0.65
 
 
-def test_gaps_have_the_sign_their_names_say():
+def test_gaps_have_the_documented_sign():
     assert tuning_gap(0.7, 0.9) == pytest.approx(0.2)
     assert negative_transfer_gap(transfer_top1=0.6, scratch_top1=0.8) == pytest.approx(0.2)
 

@@ -1,4 +1,4 @@
-"""Start weights: every form they come in, and those that do not fit."""
+"""Start weights: all supported formats, and refused ones."""
 
 from __future__ import annotations
 

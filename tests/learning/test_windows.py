@@ -1,4 +1,4 @@
-"""Windows of several scales: where they lie, which is strongest, and the map that they make."""
+"""Multi-scale windows: positions, strongest window and resulting map."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def choose_threads(recipe: Recipe) -> int:
 
 
 def constant_batch(count: int, size: int, device: Device, augmentations: int) -> Batch:
-    """Batch of constant images with labels 0, and as many unlabelled ones in `looks` augmentations,
+    """Batch of constant images with labels 0, and as many unlabelled ones in `augmentations` views,
     for timing."""
     images = torch.full((count, 3, size, size), 0.1, device=device.torch)
     images = images.contiguous(memory_format=torch.channels_last)

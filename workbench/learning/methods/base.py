@@ -99,7 +99,7 @@ class Method(ABC):
 
     def __init__(self, setup: Setup) -> None:
         self.options: Options = self.spec.options(setup.recipe.options)
-        # Kept beside the network, in checkpoints only. Parameters in it came with the start
+        # Saved in checkpoints only. Parameters in it come with the start
         # weights and learn at their rate.
         self.extra = nn.Module()
 
@@ -119,7 +119,7 @@ class Method(ABC):
         """Modules of the backbone with their learning-rate factors."""
         return stage_rates(network.body, recipe)
 
-    def begin(self, initial: InitialState) -> None:  # noqa: B027 - many have nothing to find out
+    def begin(self, initial: InitialState) -> None:  # noqa: B027 - optional
         """Initialise from data. Called once before the first training step, not on resume; store
         results in `extra`."""
 

@@ -37,7 +37,7 @@ class Penalty(ABC):
         self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
         self.extra = nn.Module()  # saved in checkpoints only
 
-    def begin(self, initial: InitialState) -> None:  # noqa: B027 - many have nothing to find out
+    def begin(self, initial: InitialState) -> None:  # noqa: B027 - optional
         """Initialise from data. Called once before the first training step, not on resume."""
 
     @abstractmethod

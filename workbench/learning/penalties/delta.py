@@ -151,8 +151,8 @@ class Delta(Penalty):
             for name, fm, slope in zip(
                 self.watched, maps, torch.autograd.grad(loss, maps), strict=True
             ):
-                gone = -(fm * slope).detach().float().sum(dim=[0, *range(2, fm.ndim)])
-                rises[name] = rises.get(name, torch.zeros_like(gone)) + gone
+                rise = -(fm * slope).detach().float().sum(dim=[0, *range(2, fm.ndim)])
+                rises[name] = rises.get(name, torch.zeros_like(rise)) + rise
         return rises
 
     @torch.no_grad()

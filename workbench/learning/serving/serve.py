@@ -84,7 +84,7 @@ class Server:
 
     def _answers_to(self, request: AnyRequest) -> Iterator[Answer]:
         loaded = self._networks.get(request.run)
-        # Each of these loads its own libraries, when first line_request for.
+        # imported on first use: each handler has heavy libraries of its own
         match request:
             case Describe():
                 from workbench.learning.serving.explain import describe
