@@ -208,7 +208,7 @@ class Said:
     def __call__(self, report):
         self.reports.append(report)
         if isinstance(report, Progress) and report.text.startswith(f"Round {self._rounds + 1}"):
-            self._control.ask(ControlRequest.STOP)
+            self._control.request(ControlRequest.STOP)
 
 
 def folder_request(tmp_path, samples, name, said=None, control=None, **order):
