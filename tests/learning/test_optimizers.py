@@ -102,7 +102,7 @@ def test_fp16_without_cuda_is_said_and_replaced() -> None:
         (KnownError("It is so.", "Do that."), "Do that", False),
         (torch.OutOfMemoryError("CUDA out of memory"), "batch", False),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "batch", False),
-        (OSError(errno.ENOSPC, "No space left on device", "/disk/last.ckpt"), "Make room", False),
+        (OSError(errno.ENOSPC, "No space left on device", "/disk/last.ckpt"), "Free space", False),
         (RuntimeError("Output size is too small"), "image_size", False),
         (ZeroDivisionError("division by zero"), "report", True),
     ],
@@ -146,6 +146,6 @@ def test_the_average_follows_the_weights_and_is_shown_only_within_its_block() ->
         torch.testing.assert_close(weight.detach(), expected)
     assert torch.equal(weight, last)
     nothing = Average(network, 0.0, 40)
-    nothing.look(0)
+    nothing.update(0)
     with nothing.applied():
         assert torch.equal(weight, last)
