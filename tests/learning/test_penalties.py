@@ -11,7 +11,7 @@ from tests.fixtures.run_folders import CATEGORY, TINY
 from workbench.domain.methods import Options
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.loop.batches import mixed
+from workbench.learning.loop.batches import mix_batch
 from workbench.learning.loop.loop import backward
 from workbench.learning.methods import Batch, InitialState, Setup
 from workbench.learning.methods.terms import LabelLoss
@@ -208,7 +208,7 @@ def test_mixed_images_and_labels_agree(network: Network, mix: str) -> None:
     images = torch.arange(count).float().view(-1, 1, 1, 1).expand(count, 3, 20, 30).clone()
     targets = torch.arange(count) % 3
     torch.manual_seed(4)
-    batch = mixed(Batch(images, targets, targets), recipe)
+    batch = mix_batch(Batch(images, targets, targets), recipe)
     assert batch.share is not None
     assert batch.partner is not None
     rows = torch.arange(count)
