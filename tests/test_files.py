@@ -251,5 +251,5 @@ def test_what_cannot_be_written_is_told_in_a_sentence(tmp_path):
     refused = pytest.raises(KnownError, match=r"inside cannot be written: .*\. Free some space\.")
     with refused, writing(path, "Free some space."):
         write_whole(path, b"")
-    with pytest.raises(KnownError, match=r"inside cannot be made: .*\. Choose another folder\."):
+    with pytest.raises(KnownError, match=r"inside cannot be created: .*\. Choose another folder\."):
         make_folder(path)

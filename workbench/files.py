@@ -1,9 +1,9 @@
-"""Files written whole or not at all, and digests that are compared before content is used.
+"""Atomic file writes, and digests that are verified before content is used.
 
-A digest is BLAKE3 in hexadecimal. It is kept where a file is described: in the JSON file beside it,
-in `digests.json`, or, for ZIP archives (NumPy's and PyTorch's), in the archive's own comment, so
-that file and digest are replaced together. Files written before there were digests have none and
-are accepted as they are.
+A digest is BLAKE3 in hexadecimal. It is stored in the JSON file that describes a file, in
+`digests.json`, or, for ZIP archives (NumPy's and PyTorch's), in the archive comment, so that file
+and digest are replaced together. Files written before digests were introduced have none and are
+accepted.
 """
 
 from __future__ import annotations
@@ -25,24 +25,26 @@ from blake3 import blake3
 
 from workbench.domain.errors import KnownError
 
-PART = ".part"  # ends the name of what is not whole yet
-MOST_BYTES = 1 << 30  # of a text file that a person named
+PART = ".part"  # suffix of incomplete files
+MOST_BYTES = 1 << 30  # size limit of a file chosen by the user
 
 
 def make_folder(folder: Path, remedy: str = "Choose another folder.") -> None:
-    """Make a folder and those above it; raises KnownError naming it and why it cannot be made."""
+    """Create a folder and its parents. Raises KnownError with the folder and the reason."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KnownError(
-            f"The folder {folder} cannot be made: {error.strerror}.", remedy
+            f"The folder {folder} cannot be created: {error.strerror}.", remedy
         ) from error
 
 
 def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
-    """The first `size` bytes of a file that a person named (-1: all). Raises KnownError where it
-    cannot be read, has more than `most` bytes in all, or is none: a pipe or a device may never
-    end."""
+    """Read the first `size` bytes of a regular file chosen by the user (-1: all).
+
+    Raises KnownError if it cannot be read, is larger than `most` bytes, or is not a regular file:
+    reading a pipe or a device may never end.
+    """
     try:
         found = path.stat()
         if stat.S_ISREG(found.st_mode) and found.st_size <= most:
@@ -52,7 +54,7 @@ def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
         why = error.strerror if isinstance(error, OSError) else error
         raise KnownError(f"{path} cannot be read: {why}.") from error
     if stat.S_ISREG(found.st_mode):
-        much = f"it has {found.st_size / 1e9:.1f} GB, more than the {most / 1e9:.1f} GB allowed"
+        much = f"its size is {found.st_size / 1e9:.1f} GB, the limit is {most / 1e9:.1f} GB"
         raise KnownError(f"{path} cannot be read: {much}.")
     kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
     raise KnownError(f"{path} cannot be read: it is {kind}.", "Choose a file.")
@@ -60,7 +62,8 @@ def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
 
 @contextmanager
 def writing(path: Path, remedy: str = "") -> Iterator[None]:
-    """Report an OSError within the block as a KnownError: `path` cannot be written, and why."""
+    """Report an OSError within the block as a KnownError: `path` cannot be written, with the
+    reason."""
     try:
         yield
     except OSError as error:
@@ -70,10 +73,11 @@ def writing(path: Path, remedy: str = "") -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path, *, flush: bool = True, shared: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path`, to be written within the block; it replaces `path` when the
-    block ends. When the block raises, it is removed and `path` stays as it was. Raises OSError.
+    """Yield a temporary path beside `path`, which replaces `path` when the block ends.
 
-    `flush`: as `move_into_place`. `shared`: several processes or threads may write `path` at once.
+    If the block raises, the temporary file is removed and `path` is unchanged. Raises OSError.
+    `flush`: as in `move_into_place`. `shared`: several processes or threads may write `path` at
+    once.
     """
     own = f".{os.getpid()}-{threading.get_ident()}" if shared else ""
     part = path.with_name(f"{path.name}{own}{PART}")
@@ -87,16 +91,17 @@ def replacing(path: Path, *, flush: bool = True, shared: bool = False) -> Iterat
 
 
 def write_whole(path: Path, data: bytes, *, flush: bool = True, shared: bool = False) -> None:
-    """Write a file, replacing the one that is there only when the new one is whole; see
-    `replacing`. Raises OSError."""
+    """Write a file atomically; see `replacing`. Raises OSError."""
     with replacing(path, flush=flush, shared=shared) as part:
         part.write_bytes(data)
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """An empty temporary folder beside `folder`, to be filled within the block; it becomes `folder`
-    when the block ends. When the block raises, it is removed. Raises OSError."""
+    """Yield an empty temporary folder beside `folder`, renamed to `folder` when the block ends.
+
+    If the block raises, it is removed. Raises OSError.
+    """
     part = folder.with_name(folder.name + PART)
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -109,9 +114,12 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def move_into_place(part: Path, path: Path, *, flush: bool = True) -> None:
-    """Replace `path` by a finished file of the same folder. With `flush` the bytes are on the disk
-    before and the new name after, so that a power cut leaves the old file or the new one; without,
-    that holds for a killed process only. Raises OSError."""
+    """Replace `path` by a finished file of the same folder.
+
+    With `flush`, the bytes are on disk before the rename, and the rename afterwards, so a power
+    failure leaves the old or the new file. Without it, this holds only if the process is killed.
+    Raises OSError.
+    """
     if flush:
         with part.open("r+b") as file:
             os.fsync(file.fileno())
@@ -123,14 +131,14 @@ def move_into_place(part: Path, path: Path, *, flush: bool = True) -> None:
 def _flush_names(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network drives cannot
+        with contextlib.suppress(OSError):  # not supported by some network drives
             os.fsync(handle)
     finally:
         os.close(handle)
 
 
-DIGESTS_FILE = "digests.json"  # digests of files beside it, by their names
-CHANGED = "it is damaged, its content is not what was written"
+DIGESTS_FILE = "digests.json"  # digests of the files in the same folder, by name
+CHANGED = "it is damaged, its content has changed"
 PIECE = 1 << 20  # bytes read at a time
 
 # The end record of a ZIP archive: 22 bytes, the last two of which are the length of the comment
@@ -141,30 +149,34 @@ _SEAL_BYTES = len(_SEAL) + 64
 
 
 class DamagedFile(Exception):
-    """The content of a file is not what was written; the text says how that is known."""
+    """The content of a file is not what was written; the message says how this was detected."""
 
 
 def digest_of(path: Path) -> str:
-    """The digest of a file. Raises OSError."""
+    """Digest of a file. Raises OSError."""
     with path.open("rb") as file:
         return _hashed(file).hexdigest()
 
 
 def check_digest(path: Path, digest: str, size: int | None = None) -> None:
-    """Raise DamagedFile where the first `size` bytes of a file (None: all) have another digest than
-    was recorded ("": none was). Raises OSError."""
+    """Raise DamagedFile if the digest of the first `size` bytes of a file (None: all) differs.
+
+    `digest` is the recorded one ("": none). Raises OSError.
+    """
     if digest:
         with path.open("rb") as file:
             _check(_hashed(file, size), digest)
 
 
 class GrowingFile:
-    """A file that bytes are appended to, and the digest of all of them."""
+    """An append-only file and the digest of its content."""
 
     def __init__(self, path: Path, size: int, digest: str = "") -> None:
-        """Keep the first `size` bytes of the file and cut off what follows; a file that is not
-        there counts as empty. Raises OSError, and DamagedFile where those bytes are not there or
-        have another digest than was recorded ("": none was)."""
+        """Open the file and truncate it to `size` bytes; a missing file counts as empty.
+
+        Raises OSError, and DamagedFile if the file is shorter or its digest differs from the
+        recorded one ("": none).
+        """
         path.touch()
         self._path = path
         with path.open("rb") as file:
@@ -178,7 +190,7 @@ class GrowingFile:
         return self._hasher.hexdigest()
 
     def append(self, data: bytes) -> None:
-        """Add bytes; they are in the file when this returns. Raises OSError."""
+        """Append bytes; they are written when this returns. Raises OSError."""
         with self._path.open("ab") as file:
             file.write(data)
         self._hasher.update(data)
@@ -190,7 +202,7 @@ def _check(hasher: blake3, digest: str) -> None:
 
 
 def _hashed(file: IO[bytes], size: int | None = None) -> blake3:
-    """A hasher that has seen the next `size` bytes of a file (None: all that follow)."""
+    """Hasher over the next `size` bytes of a file (None: all remaining)."""
     hasher = blake3()
     left = size
     while left is None or left > 0:
@@ -205,7 +217,7 @@ def _hashed(file: IO[bytes], size: int | None = None) -> blake3:
 
 
 def record_digest(path: Path, digest: str) -> None:
-    """Keep the digest of a file in `digests.json` beside it."""
+    """Record the digest of a file in `digests.json` beside it."""
     record = path.with_name(DIGESTS_FILE)
     known: dict[str, str] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
@@ -214,8 +226,11 @@ def record_digest(path: Path, digest: str) -> None:
 
 
 def check_recorded(path: Path) -> None:
-    """Raise DamagedFile where a file differs from the digest that `digests.json` beside it records,
-    or that cannot be read; a file that it does not list is accepted. Raises OSError."""
+    """Raise DamagedFile if a file differs from its digest in `digests.json`.
+
+    Also if `digests.json` cannot be parsed. Files that it does not list are accepted. Raises
+    OSError.
+    """
     try:
         known = json.loads(path.with_name(DIGESTS_FILE).read_bytes())
         digest = str(known.get(path.name, ""))
@@ -227,8 +242,10 @@ def check_recorded(path: Path) -> None:
 
 
 def seal_archive(file: IO[bytes]) -> None:
-    """Write the digest of a ZIP archive without a comment into its comment. `file` is the whole
-    archive, open for reading and writing."""
+    """Write the digest of a ZIP archive without a comment into its comment.
+
+    `file` is the whole archive, open for reading and writing.
+    """
     file.seek(-2, os.SEEK_END)
     file.write(struct.pack("<H", _SEAL_BYTES))
     file.seek(0)
@@ -238,8 +255,10 @@ def seal_archive(file: IO[bytes]) -> None:
 
 
 def check_archive(path: Path) -> None:
-    """Raise DamagedFile unless a ZIP archive is as it was sealed; of one without a seal, unless its
-    own checksums (CRC-32 of each member) are right. Raises OSError."""
+    """Raise DamagedFile unless a ZIP archive matches its recorded digest.
+
+    Without a recorded digest, the CRC-32 of each member is checked. Raises OSError.
+    """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _END_BYTES - _SEAL_BYTES))
@@ -259,12 +278,12 @@ def _sums_are_right(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except Exception:  # whatever the damage makes of the archive's fields
+    except Exception:  # damaged fields can raise anything
         return False
 
 
 def _ends(record: bytes, comment: int) -> bool:
-    """Whether bytes are an archive's end record that announces a comment of this length."""
+    """Whether `record` is the end record of an archive with a comment of this length."""
     return (
         len(record) == _END_BYTES
         and record.startswith(_END)

@@ -63,7 +63,7 @@ def _check_project(folder):
 
 def test_a_folder_that_holds_a_demo_is_refused(tmp_path):
     (tmp_path / "target.workbench").mkdir()
-    with pytest.raises(KnownError, match="exists already"):
+    with pytest.raises(KnownError, match="already exists"):
         demo_task(tmp_path)
 
 

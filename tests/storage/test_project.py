@@ -44,11 +44,11 @@ def test_closing_twice_is_harmless_and_lets_go(project):
     Project.open(project.folder).close()
 
 
-def test_a_folder_that_is_there_is_not_made_again(project, tmp_path):
-    with pytest.raises(KnownError, match=r"Cars\.workbench exists already"):
+def test_an_existing_folder_is_not_overwritten(project, tmp_path):
+    with pytest.raises(KnownError, match=r"Cars\.workbench already exists"):
         Project.create(tmp_path / "Cars")
     (tmp_path / "file.workbench").write_text("x")
-    with pytest.raises(KnownError, match="exists already"):
+    with pytest.raises(KnownError, match="already exists"):
         Project.create(tmp_path / "file")
 
 
@@ -81,9 +81,9 @@ def test_a_damaged_database_is_told_in_a_sentence(project):
         Project.open(project.folder)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_an_unwritable_folder_is_reported(tmp_path):
     (tmp_path / "blocked").write_text("a file, not a folder")
-    with pytest.raises(KnownError, match="cannot be made"):
+    with pytest.raises(KnownError, match="cannot be created"):
         Project.create(tmp_path / "blocked" / "inside")
 
 

@@ -74,7 +74,7 @@ def test_what_the_labels_allow_is_offered_and_the_first_is_chosen(page):
 def test_advice_fills_the_fields_and_says_why(page):
     assert page.desk.draft.value("frozen") == "fire7"
     assert page.form.stages.frozen_stages() == 7
-    assert "images of the rarest class most stages stay as they are" in page.form.sentence.text()
+    assert "images of the rarest class, most stages are frozen" in page.form.sentence.text()
     rate = page.more.fields["learning_rate"].editor
     assert rate.text() == "0.005"
     page.desk.edit("optimizer", "adamw")

@@ -1,1 +1,1 @@
-"""The demonstration: small drawings, two trainings, and what came of them."""
+"""The demo: toy images, training with and without transfer, and the results."""

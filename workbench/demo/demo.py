@@ -1,4 +1,5 @@
-"""The whole job on toy vehicles, offline: draw, label, train a source, transfer, and compare."""
+"""The complete workflow on toy vehicles, offline: draw, label, train a source, transfer,
+compare."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ from workbench.vision.sheets import save_png
 SOURCE_BODIES = tuple(range(8))
 TARGET_BODIES = tuple(range(8, 12))
 SIDE = 96  # pixels
-EVERY = 16  # images between reports
+EVERY = 16  # images between progress reports
 
 
 def draw_source(folder: Path, each: int) -> Generator[Progress, None, None]:
@@ -60,8 +61,10 @@ def draw_source(folder: Path, each: int) -> Generator[Progress, None, None]:
 
 
 def draw_target(folder: Path, each: int) -> Generator[Progress, None, None]:
-    """Write `each` images of every target body and view into one folder, and beside them
-    `labels.csv` with the columns path, category, view."""
+    """Write `each` images of every target body and view into one folder, with `labels.csv`.
+
+    The columns of `labels.csv` are path, category and view.
+    """
     make_folder(folder)
     places = []
     rows = []
@@ -108,8 +111,10 @@ def _top1(record: RunRecord) -> float:
 def write_results(
     session: Session, pairs: Sequence[Pair], folder: Path
 ) -> Generator[object | None, None, Path]:
-    """Write `curves.png`, `confusion-*.png`, `grad-cam.png`, `table.csv` and `table.md`; gives the
-    path of the last."""
+    """Write `curves.png`, `confusion-*.png`, `grad-cam.png`, `table.csv` and `table.md`.
+
+    Returns the path of the last.
+    """
     save_png(folder / "curves.png", _curves(session, pairs))
     yield None
     for name, run in (("transfer", pairs[0].transfer), ("scratch", pairs[0].scratch)):
@@ -139,7 +144,7 @@ def _curves(session: Session, pairs: Sequence[Pair]) -> Pixels:
 
 
 def _wall(session: Session, run: RunRecord, path: Path) -> Generator[object | None, None, None]:
-    """Grad-CAM of test images, the surest errors first."""
+    """Save Grad-CAM maps of test images, most confident errors first."""
     of_run = RunImages(session, run.id)
     wrong = of_run.rows(Part.TEST, ShownImages.WRONG)[: WALL // 3].tolist()
     right = of_run.rows(Part.TEST, ShownImages.RIGHT)
@@ -158,7 +163,7 @@ def _wall(session: Session, run: RunRecord, path: Path) -> Generator[object | No
 
 
 def _layer(session: Session, run: RunRecord) -> str:
-    """The deepest convolution of the wall's stage; "" (the deepest of all) where it has none."""
+    """Deepest convolution of the wall's stage; "" (the deepest of all) if it has none."""
     data = (session.runs_folder / run.id / MODEL_FILE).read_bytes()
     layers = msgspec.json.decode(data, type=ModelCard).layers
     return next((layer for layer in reversed(layers) if WALL_STAGE in layer), "")
@@ -181,11 +186,11 @@ def _markdown(session: Session, pairs: Sequence[Pair]) -> str:
     parts = session.splits.counts()
     counts = ", ".join(f"{count} {part}" for part, count in parts.items())
     return (
-        "# Four bodies, few images: transfer or scratch\n\n"
-        "Top-1 accuracy on the test part; each seed is a split of its own.\n\n"
+        "# Four bodies, few images: transfer or training from scratch\n\n"
+        "Top-1 accuracy on the test part; each seed draws its own split.\n\n"
         f"| seed | transfer | from scratch |\n|---|---|---|\n{body}\n\n"
         f"Images of the target: {counts}.\n\n"
-        "Both learn category and view together, for the same number of epochs, on the same images, "
+        "Both learn category and view jointly, for the same number of epochs, on the same images, "
         "with the same network. The transfer starts from the weights of the source run; from "
         "scratch, all layers are learned at the higher rate that a transferred network's new head "
         "has.\n\n"
@@ -197,8 +202,8 @@ def _markdown(session: Session, pairs: Sequence[Pair]) -> str:
 SOURCE_EACH = 60  # images of each source body and view
 TARGET_EACH = 15
 
-# One recipe for all runs; transfer and scratch differ in their start alone, and in what belongs to
-# it: fresh weights are learned at the rate that the new head of a transferred network has anyway.
+# One recipe for all runs. Transfer and scratch differ only in their start and its learning rate:
+# random weights learn at the rate of a transferred network's new head.
 RECIPE = partial_recipe(
     target=JOINT,
     backbone="resnet18",
@@ -217,16 +222,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DemoSize:
-    """How much the demo draws and how long it learns; smaller ones are for tests."""
+    """Size of the demo's data and trainings; smaller ones are for tests."""
 
     source_each: int = SOURCE_EACH
     target_each: int = TARGET_EACH
-    recipe: PartialRecipe = NO_KEYS  # keys that override every run's
+    recipe: PartialRecipe = NO_KEYS  # recipe keys that override those of every run
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Mean test accuracies in [0, 1] over the seeds, and where everything lies."""
+    """Mean test accuracies in [0, 1] over the seeds, and the paths of the results."""
 
     transfer_top1: float
     scratch_top1: float
@@ -249,23 +254,25 @@ class DemoResult:
 
 
 def demo_task(folder: Path, seeds: int = 3, size: DemoSize | None = None) -> Task[DemoResult]:
-    """A job that makes `source.workbench` and `target.workbench` in `folder`, trains the source,
-    and per seed the target from the source's weights and from none; ends with DemoResult.
+    """A job that creates and trains `source.workbench` and `target.workbench` in `folder`.
 
-    Pictures and tables of the result are left in `folder` too. Raises KnownError where the folder
-    holds a demo already.
+    The source is trained once; the target, per seed, from the source's weights and from scratch.
+    The result is a DemoResult; images and tables are written to `folder` too. Raises KnownError if
+    the folder already contains a demo.
     """
     folder = folder.absolute()
     for name in ("source.workbench", "target.workbench"):
         if (folder / name).exists():
-            raise KnownError(f"{folder / name} exists already.", "Choose another folder.")
+            raise KnownError(f"{folder / name} already exists.", "Choose another folder.")
     chosen = size or DemoSize()
     return Task("Demo", lambda: _demo(folder, seeds, chosen), kind="demo")
 
 
 def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, None, DemoResult]:
     started = time.monotonic()
-    yield Note(text="Drawing toy vehicles: eight bodies as the source, four others as the target.")
+    yield Note(
+        text="Drawing toy vehicles: eight bodies for the source, four others for the target."
+    )
     yield from draw_source(folder / "source", size.source_each)
     yield from draw_target(folder / "target", size.target_each)
     weights = yield from _learn_source(folder, size)
@@ -285,13 +292,13 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
 
 
 def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None, Path]:
-    """Train the source; gives the file of its weights."""
+    """Train the source; return the file of its weights."""
     with _project(folder / "source.workbench") as session:
         places = [folder / "source"]
         by_folder = {"category": Origin.FOLDER, "view": Origin.FOLDER}
         yield from through(import_task(session, places, by_folder))
         split(session, SplitPlan(0.8, 0.1, 0.1, seed=0))
-        yield Note(text="Learning the source: eight bodies in four views.")
+        yield Note(text="Training the source: eight bodies in four views.")
         run = yield from _train(session, RECIPE | SOURCE | size.recipe, "source")
         return session.runs_folder / run.id / WEIGHTS_FILE
 
@@ -299,13 +306,13 @@ def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None
 def _one_seed(
     session: Session, weights: Path, seed: int, size: DemoSize
 ) -> Generator[object | None, None, Pair]:
-    """Split the target by `seed`, then train it twice: from the source's weights and from none."""
+    """Split the target with `seed`, then train it from the source's weights and from scratch."""
     split(session, SplitPlan(0.4, 0.1, 0.5, seed=seed))
     common = RECIPE | TARGET | partial_recipe(seed=seed) | size.recipe
-    yield Note(text=f"Seed {seed}: the target from the source's weights.")
+    yield Note(text=f"Seed {seed}: training the target from the source's weights.")
     carried = common | TRANSFER | partial_recipe(start=f"file:{weights}")
     transfer = yield from _train(session, carried, f"transfer, seed {seed}")
-    yield Note(text=f"Seed {seed}: the target from scratch.")
+    yield Note(text=f"Seed {seed}: training the target from scratch.")
     scratch = yield from _train(session, common | SCRATCH, f"from scratch, seed {seed}")
     return Pair(seed, transfer, scratch)
 
@@ -322,8 +329,11 @@ def _train(
 
 
 def through(task: Task[T]) -> Steps[T]:
-    """A task as a part of a longer one: its values are applied here, in the longer job's thread,
-    which is the one that opened the project; its reports go on up, and so does its failure."""
+    """Run a task as part of a longer one.
+
+    Its results are applied in the thread of the longer job, which opened the project; its reports
+    and exceptions are passed on.
+    """
     steps = task.work()
     try:
         while True:
@@ -348,7 +358,7 @@ def through(task: Task[T]) -> Steps[T]:
 
 @contextlib.contextmanager
 def _project(folder: Path) -> Generator[Session, None, None]:
-    """A new project that belongs to this thread, and is closed when the block ends."""
+    """Create a project owned by this thread; it is closed when the block ends."""
     session = Session.create(folder)
     try:
         yield session

@@ -1,4 +1,4 @@
-"""The twelve toy vehicles: flat faces put together to bodies that differ in outline."""
+"""Twelve toy vehicles: bodies of flat facets with distinct outlines."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 Point = tuple[float, float, float]
 Flat = tuple[float, float]
 
-LIFT = 0.012  # how far a panel stands off the face it is drawn on
-SEGMENTS = 14  # corners of a wheel
+LIFT = 0.012  # offset of a panel from the face it is drawn on
+SEGMENTS = 14  # polygon corners of a wheel
 
 
 @dataclass(frozen=True)
 class Facet:
-    """A planar polygon, its outward normal (need not be of length 1) and its material."""
+    """A planar polygon, its outward normal (not necessarily of unit length) and its material."""
 
     points: tuple[Point, ...]
     normal: Point
@@ -25,14 +25,14 @@ class Facet:
 
 
 def newell(points: Sequence[Point]) -> Point:
-    """The normal of a planar polygon by Newell's sum; its side follows the corners' order."""
+    """Normal of a planar polygon by Newell's method; its sign follows the corner order."""
     at: NDArray[np.float64] = np.asarray(points, dtype=np.float64)
     x, y, z = np.cross(at, np.roll(at, -1, axis=0)).sum(axis=0)
     return (float(x), float(y), float(z))
 
 
 def outward(points: Sequence[Point], centre: Point, material: str) -> Facet:
-    """The face through `points` whose normal points away from `centre`."""
+    """Facet through `points` with its normal pointing away from `centre`."""
     normal = np.asarray(newell(points))
     away = np.mean(np.asarray(points), axis=0) - np.asarray(centre)
     sign = 1.0 if float(normal @ away) >= 0 else -1.0
@@ -41,7 +41,8 @@ def outward(points: Sequence[Point], centre: Point, material: str) -> Facet:
 
 
 def prism(profile: Sequence[Flat], half: float, material: str = "paint") -> list[Facet]:
-    """A side profile of (x, z) corners, counter-clockwise seen from the right, drawn to ± half."""
+    """Extrude a side profile of (x, z) corners, counter-clockwise seen from the right, to ±
+    half."""
     left = tuple((x, half, z) for x, z in profile)
     right = tuple((x, -half, z) for x, z in profile)
     faces = [Facet(left, (0, 1, 0), material), Facet(right, (0, -1, 0), material)]
@@ -53,7 +54,7 @@ def prism(profile: Sequence[Flat], half: float, material: str = "paint") -> list
 
 
 def box(x: Flat, z: Flat, half: float, material: str = "paint", y: float = 0.0) -> list[Facet]:
-    """A box from x[0] to x[1] and z[0] to z[1], `half` to each side of `y`."""
+    """A box from x[0] to x[1] and z[0] to z[1], extending `half` to each side of `y`."""
     return tapered(x, z[0], half, x, z[1], half, material, y)
 
 
@@ -79,8 +80,10 @@ def tapered(
 def glazed(
     cabin: Sequence[Facet], posts: int = 1, inset: float = 0.12, rear: bool = True
 ) -> list[Facet]:
-    """Windows on the sides of a `tapered` cabin: `posts` panes along each flank, one in front and,
-    unless `rear` is False, one behind."""
+    """Windows of a `tapered` cabin.
+
+    `posts` panes along each flank, one in front and, unless `rear` is False, one at the rear.
+    """
     left, front, right, back = cabin[:4]
     panes = [*_panes(left, posts, inset), *_panes(front, 1, inset), *_panes(right, posts, inset)]
     return panes + (_panes(back, 1, inset) if rear else [])
@@ -103,7 +106,7 @@ def _panes(face: Facet, count: int, inset: float) -> list[Facet]:
 
 
 def plate(x: float, y: Flat, z: Flat, material: str) -> Facet:
-    """A panel across the vehicle: on the nose where x > 0, on the tail where x < 0."""
+    """A panel across the vehicle: at the front if x > 0, at the rear if x < 0."""
     side = 1.0 if x > 0 else -1.0
     at = x + side * LIFT
     corners = ((at, y[0], z[0]), (at, y[1], z[0]), (at, y[1], z[1]), (at, y[0], z[1]))
@@ -111,7 +114,7 @@ def plate(x: float, y: Flat, z: Flat, material: str) -> Facet:
 
 
 def pair(x: float, y: Flat, z: Flat, material: str) -> list[Facet]:
-    """Two panels across, mirrored left and right: head lights, tail lights."""
+    """Two panels across, mirrored left and right: head lights or tail lights."""
     return [plate(x, y, z, material), plate(x, (-y[1], -y[0]), z, material)]
 
 
@@ -126,7 +129,7 @@ def flank(half: float, x: Flat, z: Flat, material: str) -> list[Facet]:
 
 
 def roof(x: Flat, half: float, z: float, material: str) -> Facet:
-    """A panel lying on a horizontal face, ± half wide."""
+    """A panel on a horizontal face, ± half wide."""
     at = z + LIFT
     return Facet(
         ((x[0], half, at), (x[1], half, at), (x[1], -half, at), (x[0], -half, at)),
@@ -136,7 +139,7 @@ def roof(x: Flat, half: float, z: float, material: str) -> Facet:
 
 
 def wheels(at: Sequence[float], radius: float, half: float, width: float = 0.24) -> list[Facet]:
-    """Wheels on both sides at each x of `at`, their outer sides at y = ± half."""
+    """Wheels on both sides at each x of `at`, with outer sides at y = ± half."""
     return [
         face for x in at for side in (1.0, -1.0) for face in wheel(x, radius, side * half, width)
     ]
@@ -160,7 +163,7 @@ def wheel(x: float, radius: float, y: float, width: float) -> list[Facet]:
 
 
 def barrel(x: Flat, centre: float, radius: float, material: str = "paint") -> list[Facet]:
-    """A lying cylinder along x around height `centre`: a tank."""
+    """A horizontal cylinder along x at height `centre`: a tank."""
     turns = [2 * np.pi * i / SEGMENTS for i in range(SEGMENTS)]
     ring = [(radius * float(np.cos(t)), centre + radius * float(np.sin(t))) for t in turns]
     faces = [
@@ -175,7 +178,7 @@ def barrel(x: Flat, centre: float, radius: float, material: str = "paint") -> li
 
 
 def _ends(nose: float, tail: float, half: float, low: float, high: float) -> list[Facet]:
-    """Head lights, grille and number plate in front; tail lights and a plate behind."""
+    """Head lights, grille and number plate in front; tail lights and a plate at the rear."""
     middle = (low + high) / 2
     inner, outer = half * 0.55, half * 0.95
     return [
@@ -395,5 +398,5 @@ BODIES: tuple[str, ...] = tuple(_MAKERS)
 
 
 def faces_of(body: int) -> list[Facet]:
-    """The faces of a body, by its position in BODIES."""
+    """Facets of a body, by its position in BODIES."""
     return _MAKERS[BODIES[body]]()

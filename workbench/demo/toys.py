@@ -1,4 +1,4 @@
-"""Toy vehicles drawn in 3-D, so that the whole job can be shown and tested without a photograph."""
+"""Toy vehicles rendered in 3-D, so that the program can be shown and tested without photographs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Picture = NDArray[np.uint8]
 
 
 def backdrop(side: int, horizon: float, random: np.random.Generator) -> Picture:
-    """A background, side × side × 3 RGB uint8, whose ground begins at row `horizon`."""
+    """A background, side × side × 3 RGB uint8, with the ground starting at row `horizon`."""
     ground, sky = _tone(random, 60, 190), _tone(random, 110, 250)
     rows = np.arange(side, dtype=np.float32)[:, None]
     fade = np.clip(np.abs(rows - horizon) / side, 0, 1)
@@ -59,7 +59,7 @@ __all__ = ["BODIES", "VIEWS", "render_toy", "save_toy"]
 VIEWS = ("front", "back", "left", "right")
 _AZIMUTH = {"front": 0.0, "left": 90.0, "back": 180.0, "right": 270.0}
 _OVERSAMPLING = 2
-_FIELD = 1.55  # focal length over the image's side
+_FIELD = 1.55  # focal length divided by the image side
 _AMBIENT = 0.5
 
 Array = NDArray[np.float64]
@@ -80,7 +80,7 @@ _FIXED = {
 
 @dataclass(frozen=True)
 class _Mesh:
-    """All corners of a body in one array, faces as ranges of it, and their unit normals."""
+    """All corners of a body in one array, faces as ranges of it, and unit normals."""
 
     corners: Array
     starts: NDArray[np.int64]
@@ -90,7 +90,7 @@ class _Mesh:
 
 @dataclass(frozen=True)
 class _Camera:
-    """Where the camera stands (metres) and its axes as rows: right, down, forward."""
+    """Camera position (metres) and its axes as rows: right, down, forward."""
 
     at: Array
     axes: Array
@@ -109,11 +109,11 @@ def _mesh(body: int) -> _Mesh:
 
 
 def render_toy(body: int, view: str, seed: int, size: int = 96) -> Picture:
-    """A picture, size × size × 3 RGB uint8, of body number `body` of BODIES seen from `view`.
+    """Render body number `body` of BODIES seen from `view`, as size × size × 3 RGB uint8.
 
-    In "left" the nose points to the image's left. Colour, light, background, size, place and a
-    little of the pose are drawn from `seed`; the same arguments give the same picture. Raises
-    ValueRefused for a body or a view there is not.
+    In "left" the front points to the left of the image. Colour, light, background, size, position
+    and small pose changes are drawn from `seed`; the same arguments give the same image. Raises
+    ValueRefused for an unknown body or view.
     """
     if not 0 <= body < len(BODIES):
         raise ValueRefused("body", body, f"0 to {len(BODIES) - 1}")
@@ -137,7 +137,7 @@ def render_toy(body: int, view: str, seed: int, size: int = 96) -> Picture:
 
 
 def save_toy(path: Path, body: int, view: str, seed: int, size: int = 96) -> None:
-    """Write `render_toy` as a JPEG; raises KnownError naming the file."""
+    """Write the image of `render_toy` as a JPEG. Raises KnownError naming the file."""
     picture = cv2.cvtColor(render_toy(body, view, seed, size), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 94])
     with writing(path):
@@ -172,14 +172,14 @@ def _camera(corners: Array, view: str, side: int, random: np.random.Generator) -
 
 
 def _horizon(camera: _Camera, side: int) -> float:
-    """Row at which the ground meets the sky, in pixels."""
+    """Row of the horizon, in pixels."""
     down = camera.axes[1, 2]
     forward = camera.axes[2, 2]
     return float(np.clip(camera.centre[1] - camera.focal * forward / down, 0, side))
 
 
 def _project(points: Array, camera: _Camera) -> tuple[Array, Array]:
-    """Camera coordinates (n × 3) and image coordinates (n × 2, pixels) of points in the world."""
+    """Camera coordinates (n × 3) and image coordinates (n × 2, pixels) of world points."""
     seen = (points - camera.at) @ camera.axes.T
     flat = camera.focal * seen[:, :2] / seen[:, 2:] + np.asarray(camera.centre)
     return seen, flat
@@ -212,7 +212,8 @@ def _rgb(hue: float, saturation: float, value: float) -> tuple[float, float, flo
 
 
 def _shadow(canvas: NDArray[np.float32], corners: Array, light: Array, camera: _Camera) -> None:
-    """Darken the ground under the vehicle: the hull of its corners dropped along the light."""
+    """Darken the ground under the vehicle: the convex hull of its corners projected along the
+    light."""
     drop = corners[:, 2:] / max(0.5, float(light[2])) * light[None, :2]
     ground = np.column_stack([corners[:, :2] - drop * 0.6, np.zeros(len(corners))])
     _, flat = _project(ground, camera)
@@ -226,7 +227,7 @@ def _shadow(canvas: NDArray[np.float32], corners: Array, light: Array, camera: _
 def _paint(
     canvas: NDArray[np.float32], mesh: _Mesh, corners: Array, colours: Array, camera: _Camera
 ) -> None:
-    """Draw every face that looks at the camera, nearest on top, with a depth buffer.
+    """Draw all faces that point to the camera, with a depth buffer.
 
     Inverse depth is affine in the image: for a face in the plane n·p = d of camera space, it is
     n·((u − cx)/f, (v − cy)/f, 1)/d at the pixel (u, v).

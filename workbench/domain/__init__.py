@@ -1,1 +1,1 @@
-"""The words of the workbench as plain frozen values and pure rules: no Qt, torch, SQL or files."""
+"""Frozen value types and pure rules of the program: no Qt, torch, SQL or file access."""

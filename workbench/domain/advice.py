@@ -1,4 +1,4 @@
-"""Defaults for a training or a transfer, chosen for the data at hand, each with its reason."""
+"""Recommended recipe values for a training or a transfer, each with its reason."""
 
 from __future__ import annotations
 
@@ -22,27 +22,34 @@ from workbench.domain.recipes import (
     partial_recipe,
 )
 
-FEW = 40  # training images of the rarest class under which most stages stay frozen
-LARGE = 400  # training images per class from which none does
-SMALL_SIDE = 64  # pixels of the shorter side up to which crops get the network for small ones
-UNBALANCED = 4.0  # largest over smallest class from which classes are weighted
+FEW = 40  # training images of the rarest class below which most stages stay frozen
+LARGE = 400  # training images per class from which all stages are trained
+SMALL_SIDE = 64  # pixels; crops whose shorter side is at most this use the small network
+UNBALANCED = 4.0  # ratio of largest to smallest class from which classes are weighted
 EPOCHS = 20
-STEPS = 180  # that a training takes at least: 20 epochs of 288 images
-SMALL_BATCHES = ((8, 64), (16, 128), (32, math.inf))  # images at once, below so many to train on
-TEST_MARGIN = 8 / 7  # of the square crops are cut from at test, over their side: 256 over 224
+STEPS = 180  # minimum optimizer steps of a training: 20 epochs of 288 images
+SMALL_BATCHES = (
+    (8, 64),
+    (16, 128),
+    (32, math.inf),
+)  # (batch size, used below this many training images)
+TEST_MARGIN = 8 / 7  # side of the resized test image over that of its crops: 256 / 224
 TWICE = (
-    "Sampling shows rare classes more often already: with class weights they count twice, "
-    "which is seldom wanted."
+    "Sampling already oversamples rare classes; class weights would count them twice, "
+    "which is rarely intended."
 )
 
-TWO_LOSSES = ("at-cnn",)  # methods that add up two losses of a label
+TWO_LOSSES = ("at-cnn",)  # methods whose loss is a sum of two losses per label
 QUICK_HEADS = ("compact-bilinear", "bilinear", "fusion")
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is known of the data before training: counts per class of the training part, how many
-    images validate, whether the inputs are mouth crops, and their median shorter side in pixels."""
+    """Statistics of the data before training.
+
+    Image counts per class of the training part, number of validation images, whether the inputs are
+    mouth crops, and their median shorter side in pixels.
+    """
 
     class_counts: tuple[int, ...]
     validation: int = 0
@@ -61,13 +68,13 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Advice:
-    """Advised recipe keys, and by key the reason in a sentence for those that need one."""
+    """Recommended recipe keys, and the reasons (one sentence each) of those that need one."""
 
     values: PartialRecipe = NO_KEYS
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def __or__(self, later: Advice) -> Advice:
-        """Both together; where both advise a key or give its reason, `later` holds."""
+        """Merge two recommendations; on conflicts `later` wins."""
         return Advice(self.values | later.values, {**self.reasons, **later.reasons})
 
 
@@ -75,7 +82,7 @@ NO_ADVICE = Advice()
 
 
 def advise(facts: DataFacts, chosen: PartialRecipe = NO_KEYS) -> Advice:
-    """The recipe keys an expert would set for `facts`, given what is `chosen` already."""
+    """Recommend recipe keys for `facts`, given the keys already `chosen`."""
     known = _network(facts, chosen)
     advice = _size(known) | _start(facts, known, chosen)
     held = (advice.values | chosen).with_defaults
@@ -97,7 +104,7 @@ def _size(known: Backbone) -> Advice:
 
 
 def _start(facts: DataFacts, known: Backbone, chosen: PartialRecipe) -> Advice:
-    """Everything that depends on the weights which a training starts from."""
+    """Settings that depend on the start weights."""
     if known.recipe:
         return Advice(check_keys(known.recipe), dict(known.reasons))
     given = (
@@ -114,14 +121,14 @@ def _start(facts: DataFacts, known: Backbone, chosen: PartialRecipe) -> Advice:
 
 
 def _rate(advice: Advice, held: RecipeValues) -> Advice:
-    """AdamW's share of the rate that is advised for SGD."""
+    """Scale the rate recommended for SGD to AdamW."""
     if held.optimizer != "adamw":
         return NO_ADVICE
     return Advice(
         partial_recipe(learning_rate=advice.values.with_defaults.learning_rate * ADAMW_SHARE),
         {
             "learning_rate": (
-                "AdamW's steps do not shrink with the gradient: a tenth of SGD's rate is enough."
+                "AdamW's step size does not shrink with the gradient; use a tenth of SGD's rate."
             )
         },
     )
@@ -146,7 +153,7 @@ def _transfer(chosen: PartialRecipe) -> Advice:
         return advice
     return advice | Advice(
         partial_recipe(learning_rate=0.0025),
-        {"learning_rate": "Its loss is a sum of two, so half the rate is enough."},
+        {"learning_rate": "Its loss is a sum of two terms, so the rate is halved."},
     )
 
 
@@ -154,33 +161,34 @@ def _head(known: Backbone) -> Advice:
     if not known.head:
         return NO_ADVICE
     return Advice(
-        partial_recipe(head=known.head), {"head": "Products of features tell look-alikes apart."}
+        partial_recipe(head=known.head),
+        {"head": "Products of features distinguish similar classes."},
     )
 
 
 def _depth(facts: DataFacts, known: Backbone) -> Advice:
-    """How much of a pretrained network keeps its weights."""
+    """Recommend how many stages of a pretrained network to freeze."""
     per_class = facts.train / max(1, len(facts.class_counts))
     rarest = min((count for count in facts.class_counts if count), default=0)
     if per_class >= LARGE:
         frozen = "none"
-        reason = f"{per_class:.0f} images per class are enough to tune all."
+        reason = f"{per_class:.0f} images per class are enough to fine-tune all stages."
     elif rarest < FEW and known.frozen_with_few:
         frozen = known.frozen_with_few
-        reason = f"With {rarest} images of the rarest class most stages stay as they are."
+        reason = f"With {rarest} images of the rarest class, most stages are frozen."
     else:
         frozen = known.advised_frozen
-        reason = f"With {per_class:.0f} images per class the early stages stay as they are."
+        reason = f"With {per_class:.0f} images per class, the early stages are frozen."
     return Advice(partial_recipe(frozen=frozen), {"frozen": reason})
 
 
 def _length(
     facts: DataFacts, known: Backbone, rate: float, held: RecipeValues, own_batch: bool
 ) -> Advice:
-    """Epochs and batch, and the rate where it falls with the batch.
+    """Epochs and batch size, and the learning rate where it depends on the batch size.
 
-    Few images make few steps an epoch, in which a new linear head learns nothing. A second-order
-    head gains nothing by more of them.
+    Few images give few steps per epoch, in which a new linear head learns nothing. A second-order
+    head does not profit from more steps.
     """
     usual = Advice(partial_recipe(epochs=EPOCHS, batch=SMALL_BATCHES[-1][0]))
     if held.head in QUICK_HEADS:
@@ -189,19 +197,23 @@ def _length(
     epochs, batch, share = length_of(known, facts.train, size)
     advice = Advice(partial_recipe(epochs=epochs, batch=batch))
     if share < 1:
-        words = "Small batches upset batch normalisation: the rate falls with the batch."
+        words = "Small batches disturb batch normalisation; the rate is scaled with the batch size."
         advice |= Advice(partial_recipe(learning_rate=rate * share), {"learning_rate": words})
     if epochs > EPOCHS and facts.train:
-        words = f"{facts.train} images make few steps an epoch: {epochs} epochs, not {EPOCHS}."
+        words = (
+            f"{facts.train} images give few steps per epoch: {epochs} epochs instead of {EPOCHS}."
+        )
         advice |= Advice(reasons={"epochs": words})
     return advice
 
 
 def length_of(known: Backbone, images: int, own: int | None = None) -> tuple[int, int, float]:
-    """Epochs, batch size and share of the usual rate for a backbone and so many training images (0:
-    unknown, treated as many). `own` is the batch size where a person chose one. With batch
-    normalisation the rate falls with the batch (Goyal et al. 2017, Accurate, large minibatch
-    SGD)."""
+    """Epochs, batch size and learning-rate factor for a backbone and a number of training images.
+
+    `images` 0 means unknown and counts as many. `own` is the batch size if the user chose one. With
+    batch normalisation the rate scales linearly with the batch size (Goyal et al. 2017, Accurate,
+    large minibatch SGD).
+    """
     usual = SMALL_BATCHES[-1][0]
     few = images or STEPS * usual
     batch = next(size for size, most in SMALL_BATCHES if few < most)
@@ -215,25 +227,28 @@ def _crops(held: RecipeValues) -> Advice:
         return NO_ADVICE
     return Advice(
         partial_recipe(test_resize=round(held.image_size * TEST_MARGIN)),
-        {"test_resize": "Five crops are cut from a square that is larger."},
+        {"test_resize": "Five crops need an image larger than the crop."},
     )
 
 
 def _scratch() -> Advice:
     return Advice(
         partial_recipe(start="none", frozen="none", learning_rate=0.02, head_factor=1.0, epochs=60),
-        {"epochs": "Without start weights every layer is learned: three times longer."},
+        {"epochs": "Training from random weights takes three times as many epochs."},
     )
 
 
-CLOSE_GAP = 0.05  # accuracy that fine-tuning may add to a frozen start which counts as similar
-CLOSE_SHARE = 0.75  # of the way from chance to 1 that its frozen features reach, without a run
+CLOSE_GAP = 0.05  # largest accuracy gain of fine-tuning at which a start counts as similar
+CLOSE_SHARE = 0.75  # normalised accuracy of frozen features that counts as similar, without a run
 
 
 @dataclass(frozen=True)
 class TransferFacts:
-    """What was measured of a start on a target. Accuracies in [0, 1]; `chance` is the share of the
-    commonest class, `fine_tuned_top1` that of a run which tuned this start, None without one."""
+    """Measurements of a start on a target.
+
+    Accuracies in [0, 1]; `chance` is the share of the most frequent class, `fine_tuned_top1` the
+    accuracy of a run fine-tuned from this start (None without one).
+    """
 
     backbone: str
     train_images: int
@@ -248,12 +263,12 @@ class TransferFacts:
 
     @property
     def large(self) -> bool:
-        """Whether there are enough images to trust what is learned from them alone."""
+        """Whether the target has enough images to be trained on without a close source."""
         return self.per_class >= LARGE
 
     @property
     def length(self) -> tuple[int, float]:
-        """Epochs, and the share of the usual rate, of the head that is advised."""
+        """Epochs and learning-rate factor of the recommended head."""
         known = backbone(self.backbone)
         if known.head in QUICK_HEADS:
             return EPOCHS, 1.0
@@ -262,27 +277,30 @@ class TransferFacts:
 
     @property
     def similar(self) -> bool:
-        """Whether the start's features suit the target as they are."""
+        """Whether the start's features suit the target without fine-tuning."""
         if self.fine_tuned_top1 is not None:
             return self.fine_tuned_top1 - self.frozen_top1 <= CLOSE_GAP
         return self.reached >= CLOSE_SHARE
 
     @property
     def reached(self) -> float:
-        """Share of the way from chance to 1 that a head on frozen features goes."""
+        """Accuracy of a head on frozen features, rescaled so that chance is 0 and perfect is 1."""
         return (self.frozen_top1 - self.chance) / max(1e-9, 1 - self.chance)
 
 
 def advise_transfer(facts: TransferFacts) -> Advice:
-    """The recipe keys to set for a transfer from this start, and the reason for each. The reason
-    called "row" says which row applies and why, "source" what to look for beside the recipe."""
+    """Recommend recipe keys for a transfer from this start, each with its reason.
+
+    Two reasons are not recipe keys: "row" names the row of the table that applies and why, "source"
+    what to consider besides the recipe.
+    """
     rows = {
         (True, True): _large_similar,
         (True, False): _large_different,
         (False, True): _small_similar,
         (False, False): _small_different,
     }
-    of_sgd = partial_recipe(optimizer="sgd")  # the rows' rates and momenta are SGD's
+    of_sgd = partial_recipe(optimizer="sgd")  # rates and momenta of the table are for SGD
     return Advice(of_sgd, {"row": _row(facts)}) | rows[facts.large, facts.similar](facts)
 
 
@@ -296,8 +314,8 @@ def _row(facts: TransferFacts) -> str:
         did = f"adds {gap:.1%} to" if gap >= 0 else f"takes {-gap:.1%} from"
         seen = f"fine-tuning {did} the {facts.frozen_top1:.1%} of frozen features"
     return (
-        f"A {size} target ({facts.per_class:.0f} images per class), {like} to what the start "
-        f"has learned: {seen}."
+        f"A {size} target ({facts.per_class:.0f} images per class), {like} to the data the start "
+        f"was trained on: {seen}."
     )
 
 
@@ -311,10 +329,10 @@ def _large_similar(_facts: TransferFacts) -> Advice:
             weight_decay=1e-5,
         ),
         {
-            "frozen": "There are images enough to tune every weight.",
-            "learning_rate": "The weights are near where they should be: small steps.",
-            "momentum": "Little momentum keeps them near.",
-            "penalty": "So many images need little regularisation.",
+            "frozen": "There are enough images to fine-tune all weights.",
+            "learning_rate": "The weights are close to a good solution: small steps.",
+            "momentum": "Low momentum keeps the weights close to the start.",
+            "penalty": "With this many images little regularisation is needed.",
         },
     )
 
@@ -334,12 +352,12 @@ def _large_different(facts: TransferFacts) -> Advice:
             epochs=3 * EPOCHS // 2,
         ),
         {
-            "stages": f"The upper stages ({', '.join(upper)}) are the most particular: anew.",
-            "learning_rate": "The weights have far to go: large steps.",
-            "momentum": "High momentum carries them out of the start's basin.",
-            "schedule": "The rate falls late, so that there is time to go far.",
-            "penalty": "Nothing should hold them at weights that suit another task.",
-            "source": "Compare with a training from scratch: a transfer can do harm here.",
+            "stages": f"The upper stages ({', '.join(upper)}) are task-specific: random weights.",
+            "learning_rate": "The weights must move far: large steps.",
+            "momentum": "High momentum helps to leave the start's local minimum.",
+            "schedule": "The rate decays late, so that the weights can move far.",
+            "penalty": "Weights that suit another task should not be held.",
+            "source": "Compare with training from scratch: transfer may hurt here.",
         },
     )
 
@@ -354,11 +372,11 @@ def _small_similar(facts: TransferFacts) -> Advice:
             schedule="one-cycle",
         ),
         {
-            "learning_rate": "The weights need not move far, and few images would mislead them.",
-            "momentum": "Little momentum keeps them near the start.",
+            "learning_rate": "The weights need not move far, and few images would overfit them.",
+            "momentum": "Low momentum keeps the weights close to the start.",
             "penalty": (
-                "Being held near the start helps most here: L2-SP with BSS; DELTA, and stochastic "
-                "normalisation where the backbone has batch normalisation, are worth a try."
+                "Regularising towards the start helps most here: L2-SP with BSS; also try DELTA "
+                "and, for backbones with batch normalisation, stochastic normalisation."
             ),
         },
     )
@@ -382,12 +400,12 @@ def _small_different(facts: TransferFacts) -> Advice:
         ),
         {
             "source": (
-                "Look for a closer source first, or learn one in between: that helps more than any "
-                "setting of the recipe."
+                "Look for a closer source first, or train on an intermediate one: this helps more "
+                "than any recipe setting."
             ),
-            "learning_rate": "The upper weights have far to go: a high rate at first.",
-            "schedule": "It falls fast, because few images mislead a long search.",
-            "frozen": "The first stage sees edges and colours, which are the same everywhere.",
-            "penalty": f"Only the lower stages, up to {lower}, are held near the start.",
+            "learning_rate": "The upper weights must move far: a high initial rate.",
+            "schedule": "The rate decays fast, because long training overfits few images.",
+            "frozen": "The first stage detects edges and colours, which suit every task.",
+            "penalty": f"Only the stages up to {lower} are regularised towards the start.",
         },
     )

@@ -1,4 +1,4 @@
-"""Scores of starts and of single stages: the requests and what comes back."""
+"""Transferability scores of starts and of single stages: requests and results."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ REQUEST_FILE = "order.json"
 
 
 class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One start as a recipe names it. `weights` is the path of its weights file, or `run` that of
-    the run folder it comes from; both "" for random weights."""
+    """A start as a recipe names it.
+
+    `weights` is the path of its weights file, `run` that of the run folder it comes from; both ""
+    for random weights.
+    """
 
     start: str
     backbone: str
@@ -18,9 +21,11 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AssessmentRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Starts to be scored on the samples beside the order: the train part is scored, the part
-    `held_out` tells how good a head on frozen features is. Of more than `most` images of a part, or
-    of a run's own, that many are drawn."""
+    """A request to score starts on the request's samples.
+
+    The train part is scored; a head on frozen features is evaluated on the part `held_out`. Parts,
+    and samples of source runs, with more than `most` images are subsampled to `most`.
+    """
 
     starts: tuple[StartRequest, ...]
     held_out: str
@@ -31,14 +36,14 @@ class AssessmentRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartScores(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one start before a transfer; None where a score has no meaning for it.
+    """Scores of one start before a transfer; None where a score does not apply.
 
-    h_score: of shrunk covariance, from 0 to classes − 1; plain_h_score: with the pseudo-inverse.
-    leep and nce: at most 0, of the start's own classifier with `source_classes` classes.
-    neighbours: leave-one-out accuracy of nearest neighbours; frozen_top1: of a linear head on
-    features that stay as they are; both in [0, 1]. domain_similarity in (0, 1] and the earth
-    mover's distance it comes from: to the images of the run that the start comes from. `unread`
-    says why the start could not be scored at all.
+    h_score: with shrunk covariance, from 0 to classes − 1; plain_h_score: with the pseudo-inverse.
+    leep and nce: at most 0, from the start's own classifier with `source_classes` classes.
+    neighbours: leave-one-out accuracy of nearest neighbours; frozen_top1: accuracy of a linear head
+    on frozen features; both in [0, 1]. domain_similarity, in (0, 1], and the earth mover's distance
+    it is computed from: to the images of the run that the start comes from. `unread` is the reason
+    why the start could not be scored.
     """
 
     start: str
@@ -59,8 +64,10 @@ class StartScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
-    """The scores of all starts on one target, in the order asked for. `chance` is the share of the
-    commonest class among the held-out images."""
+    """The scores of all starts on one target, in the order of the request.
+
+    `chance` is the share of the most frequent class among the held-out images.
+    """
 
     starts: tuple[StartScores, ...]
     train_images: int
@@ -71,11 +78,11 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A start's scores beside what trainings from it have reached on the same held-out part.
+    """Scores of a start and the results of runs trained from it on the same held-out part.
 
-    tuning_gap: what fine-tuning added to the frozen features. negative_transfer_gap: error with
-    transfer minus error without; None as long as there is no such run. `values` are the recipe keys
-    advised for a training from this start, `reasons` why.
+    tuning_gap: accuracy gained by fine-tuning over frozen features. negative_transfer_gap: error
+    with transfer minus error without; None without such a run. `values` are the recommended recipe
+    keys for a training from this start, `reasons` their reasons.
     """
 
     scores: StartScores
@@ -90,7 +97,7 @@ class StartReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransferReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An assessment as a project keeps it; `made` in seconds since the epoch."""
+    """An assessment as stored in a project; `made` in seconds since the epoch."""
 
     target: str
     made: float
@@ -99,9 +106,11 @@ class TransferReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayersRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A start whose stages are studied on the samples beside the order: heads learn from the train
-    part and are judged on the part `held_out`. Of more than `most` images of a part, that many are
-    drawn."""
+    """A request to study the stages of a start on the request's samples.
+
+    Heads are trained on the train part and evaluated on the part `held_out`. Parts with more than
+    `most` images are subsampled to `most`.
+    """
 
     start: StartRequest
     held_out: str
@@ -110,8 +119,10 @@ class LayersRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerScore(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage with the number of its pooled features, and the accuracies, in [0, 1], of a linear
-    head on them: on the images it has learned from and on those held out."""
+    """A stage with the number of its pooled features and the accuracies of a linear head on them.
+
+    Accuracies in [0, 1] on the training images and on the held-out images.
+    """
 
     stage: str
     features: int
@@ -120,8 +131,10 @@ class LayerScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerScores(msgspec.Struct, frozen=True, kw_only=True):
-    """The stages from shallow to deep. `chance` is the share of the commonest class among the
-    held-out images."""
+    """Scores of the stages, from shallow to deep.
+
+    `chance` is the share of the most frequent class among the held-out images.
+    """
 
     layers: tuple[LayerScore, ...]
     train_images: int
@@ -133,12 +146,12 @@ class LayerScores(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def best(self) -> LayerScore:
-        """The stage that a head says most from, the shallower of two equals."""
+        """The stage with the highest held-out accuracy; the shallower of two equal ones."""
         return max(self.layers, key=lambda layer: layer.top1)
 
 
 class LayerStudy(msgspec.Struct, frozen=True, kw_only=True):
-    """A study as a project keeps it; `made` in seconds since the epoch."""
+    """A layer study as stored in a project; `made` in seconds since the epoch."""
 
     target: str
     start: str

@@ -1,4 +1,4 @@
-"""Backbones: everything about one network that is known without loading it, in one entry."""
+"""Backbones: everything known about a network without loading it, in one entry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_BACKBONE = "squeezenet1_1"
 SMALL_CROP_BACKBONE = "simpleconv3"
 UNRANKED = 99
 
-Colour = tuple[float, float, float]  # a number per RGB channel, whose values lie in [0, 1]
+Colour = tuple[float, float, float]  # one number per RGB channel, for values in [0, 1]
 IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
 IMAGENET_STD: Colour = (0.229, 0.224, 0.225)
 HALF: Colour = (0.5, 0.5, 0.5)
@@ -25,8 +25,10 @@ HALF: Colour = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a backbone that can be frozen; `modules` are the prefixes of its parameters'
-    names."""
+    """A part of a backbone that can be frozen.
+
+    `modules` are the name prefixes of its parameters.
+    """
 
     name: str
     modules: tuple[str, ...]
@@ -34,23 +36,21 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """One network. `learning.networks.backbones` has its builder, under the same name.
+    """One network; `learning.networks.backbones` has its builder under the same name.
 
-    stages: in the order in which an image passes them; together they hold every parameter once.
-    input_size: side of the square input, in pixels; least: the smallest that works.
-    weights: file name of the ImageNet weights below WEIGHTS_ADDRESS, "" where there are none; the
-    part between the last "-" and ".pth" is the start of the file's SHA-256. megabytes: their size,
-    or what they would have. mean, std: how inputs are normalised. batch_norm: whether it has batch
-    normalisation, which small batches disturb. tiny: too small to gain from several threads or
-    from another number format.
-    classifier_on_maps: its ImageNet classifier scores each cell of the last map, which are then
+    stages: in forward order; together they hold every parameter once. input_size: side of the
+    square input in pixels; least: the smallest that works. weights: file name of the ImageNet
+    weights below WEIGHTS_ADDRESS, "" if there are none; the part between the last "-" and ".pth" is
+    the start of the file's SHA-256. megabytes: size of the weights, with or without a file. mean,
+    std: input normalisation. batch_norm: whether it has batch normalisation, which small batches
+    disturb. tiny: too small to profit from several threads or from another number format.
+    classifier_on_maps: its ImageNet classifier scores each cell of the last map; the scores are
     averaged.
 
-    What was measured: head: the one to advise, "" for the linear head. frozen: the deepest stage
-    to freeze when images are few, "none", or "" where nobody measured; frozen_with_few: the same
-    for very few images. recipe: keys that replace the general advice, and reasons, as (key,
-    sentence), for them. feature_rank: which ImageNet weights to compare images by first, the
-    smallest rank wins.
+    From measurements: head: the recommended one, "" for the linear head. frozen: the deepest stage
+    to freeze with few images, "none", or "" if not measured; frozen_with_few: the same with very
+    few images. recipe: keys that override the general advice; reasons: (key, sentence) pairs for
+    them. feature_rank: preference among ImageNet weights for comparing images, lowest first.
     """
 
     name: str
@@ -78,8 +78,10 @@ class Backbone:
 
     @property
     def advised_frozen(self) -> str:
-        """The deepest stage to freeze when images are few: where nobody measured, the end of the
-        lower third."""
+        """The deepest stage to freeze with few images.
+
+        Without a measurement: the last stage of the lower third.
+        """
         return self.frozen or self.stage_names[len(self.stages) // 3]
 
     @property
@@ -93,12 +95,15 @@ class Backbone:
 
     @property
     def weights_digest(self) -> str:
-        """First hexadecimal digits of the SHA-256 of the weights file."""
+        """The first hexadecimal digits of the SHA-256 of the weights file."""
         return self.weights.rsplit("-", 1)[-1].removesuffix(".pth") if self.weights else ""
 
     def frozen_modules(self, frozen: str) -> tuple[str, ...]:
-        """Name prefixes of the parameters that `frozen` ("none", "all", or the deepest frozen
-        stage) freezes. Raises ValueRefused for an unknown stage."""
+        """Name prefixes of the parameters frozen by the recipe key `frozen`.
+
+        `frozen` is "none", "all" or the deepest frozen stage. Raises ValueRefused for an unknown
+        stage.
+        """
         if frozen == "none":
             return ()
         if frozen == "all":
@@ -223,8 +228,10 @@ BACKBONES.register(
 
 
 def _mobile_stages(last: int) -> tuple[Stage, ...]:
-    """Of MobileNetV2 and EfficientNet: features.0 to features.`last`, of which the first and the
-    last are single convolutions."""
+    """Stages of MobileNetV2 and EfficientNet: features.0 to features.`last`.
+
+    The first and the last are single convolutions.
+    """
     outer = {0: "conv1", last: "conv2"}
     return tuple(Stage(outer.get(i, f"block{i}"), (f"features.{i}",)) for i in range(last + 1))
 
@@ -265,7 +272,7 @@ BACKBONES.register(
 
 
 def _named_stages(pairs: str) -> tuple[Stage, ...]:
-    """Stages of one module each, written as "stage:module stage:module …"."""
+    """Parse stages of one module each from "stage:module stage:module …"."""
     split = (pair.split(":") for pair in pairs.split())
     return tuple(Stage(stage, (module,)) for stage, module in split)
 
@@ -379,15 +386,18 @@ BACKBONES.register(
             "brightness": 0.0,
         },
         reasons=(
-            ("epochs", "A small network from scratch needs many short epochs."),
-            ("backbone", "It takes light and colour off each crop and learns shapes."),
+            ("epochs", "A small network trained from scratch needs many short epochs."),
+            ("backbone", "It removes lighting and colour from each crop and learns shapes."),
         ),
     )
 )
 
 
 def backbone(name: str) -> Backbone:
-    """The backbone called `name`. Raises ValueRefused, which lists the known names."""
+    """Return the backbone called `name`.
+
+    Raises ValueRefused, which lists the known names.
+    """
     return BACKBONES.find(name)
 
 
@@ -397,11 +407,11 @@ Factor = Annotated[float, Meta(ge=0.0)]
 class StageRule(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """What a recipe sets for one stage, in place of its settings for all.
+    """Settings of a recipe for one stage, overriding those for all stages.
 
-    start: "transferred" takes the start weights, "new" draws random ones. frozen: None leaves it to
-    the recipe's `frozen`. rate and penalty multiply the recipe's learning rate and the strength of
-    penalties on this stage.
+    start: "transferred" loads the start weights, "new" draws random ones. frozen: None follows the
+    recipe's `frozen`. rate and penalty multiply the learning rate and the penalty strength of this
+    stage.
     """
 
     start: Literal["transferred", "new"] = "transferred"
@@ -425,7 +435,7 @@ def check_rules(known: Backbone, frozen: str, rules: Rules) -> None:
 
 
 def frozen_stages(known: Backbone, frozen: str, rules: Rules) -> tuple[str, ...]:
-    """The names of the frozen stages, by a recipe's `frozen` and its rules for single stages."""
+    """Names of the frozen stages, from a recipe's `frozen` and its rules for single stages."""
     below = set(known.frozen_modules(frozen))
     found = []
     for stage in known.stages:
@@ -436,20 +446,20 @@ def frozen_stages(known: Backbone, frozen: str, rules: Rules) -> tuple[str, ...]
 
 
 def modules_of(known: Backbone, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The module prefixes of the named stages, in the backbone's order."""
+    """Module prefixes of the named stages, in the backbone's order."""
     return tuple(m for stage in known.stages if stage.name in names for m in stage.modules)
 
 
 PRESETS: dict[str, str] = {
-    "plain": "Every stage as the settings above say",
-    "slower-below": "Each stage learns at 0.7 times the rate of the one above it",
-    "held-below": "Penalties hold lower stages more: twice at the input, none at the top",
-    "new-top": "The last third of the stages begins anew",
+    "plain": "All stages use the settings above",
+    "slower-below": "Each stage learns at 0.7 × the rate of the stage above it",
+    "held-below": "Penalties are stronger on lower stages: twice at the input, none at the top",
+    "new-top": "The last third of the stages starts from random weights",
 }
 
 
 def preset(known: Backbone, name: str) -> dict[str, StageRule]:
-    """The rules of a preset. Raises ValueRefused for an unknown one."""
+    """Return the rules of a preset. Raises ValueRefused for an unknown one."""
     if name not in PRESETS:
         raise ValueRefused("preset", name, ", ".join(PRESETS))
     names = known.stage_names

@@ -1,4 +1,4 @@
-"""What an edit changed: pages refresh from this value and from nothing else."""
+"""Changes of an edit: the only information from which pages refresh."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Changes:
-    """The parts of a project touched by one edit (or by its undo or redo).
+    """The parts of a project changed by one edit (or by its undo or redo).
 
     `added` and `removed` are image ids; `labelled` are images whose labels (or whose crops' labels)
-    changed; `cropped` are images whose crops changed; the flags say that a whole list changed.
+    changed; `cropped` are images whose crops changed; the flags mark whole lists that changed.
     """
 
     added: frozenset[int] = frozenset()
@@ -42,7 +42,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One edit as the history lists it; `made_at` in seconds since the epoch."""
+    """An edit as listed in the history; `made_at` in seconds since the epoch."""
 
     id: int
     text: str

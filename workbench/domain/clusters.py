@@ -1,4 +1,4 @@
-"""Clusters of images without labels: the ways to find them, a request, and its result."""
+"""Clustering of images without labels: methods, request and result."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from workbench.domain.registry import Registry
 
 RECORD_FILE = "clustering.json"
 CLUSTERS_FILE = "clusters.npz"
-FEWEST = 2  # clusters
+FEWEST = 2  # minimum number of clusters
 LARGEST_BATCH = 256
 
 
 class ClusteringSpec(Spec, frozen=True, kw_only=True):
-    """What is known of a way to cluster without loading it; `learning.clustering` has the class.
+    """A clustering method as described without loading it; `learning.clustering` has its class.
 
-    words: what it does, to be read after its title. rounds: passes over the images where the
-    request names no number. batch: images in a batch, at least; per_cluster: images in a batch for
-    each cluster, where a batch must hold several of each.
+    words: what it does, to be read after its title. rounds: default number of passes over the
+    images. batch: minimum batch size; per_cluster: images per batch for each cluster, for methods
+    that need several of each.
     """
 
     kind: str = "clustering"
@@ -66,12 +66,12 @@ IIC = CLUSTERINGS.register(
 
 
 class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Cluster the samples beside this request, starting from `start`. `folder` gets the result,
-    and the checkpoint from which an interrupted training resumes.
+    """A request to cluster its samples, starting from `start`.
 
-    `method` is a name in CLUSTERINGS, `rounds` are passes over the images; stages up to `frozen`
-    stay as they are. `components` is the number of features that k-means uses after whitening, 0:
-    by the number of images; a `learning_rate` of 0 is the method's own.
+    `folder` receives the result and the checkpoint for resuming. `method` is a name in CLUSTERINGS;
+    `rounds` are passes over the images; stages up to `frozen` are frozen. `components` is the
+    number of whitened features used by k-means, 0: chosen by the number of images; a
+    `learning_rate` of 0 selects the method's default.
     """
 
     start: StartRequest
@@ -87,8 +87,11 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clustering(msgspec.Struct, frozen=True, kw_only=True):
-    """A clustering as a project lists it. `made` is in seconds since the epoch, `words` name the
-    start network, `sizes` are images per cluster, the largest first."""
+    """A clustering as listed in a project.
+
+    `made` is in seconds since the epoch, `words` name the start network, `sizes` are images per
+    cluster, largest first.
+    """
 
     id: str
     method: str
@@ -99,8 +102,11 @@ class Clustering(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Clusters:
-    """For each of N images (or crops; -1 where images were clustered) its cluster, 0 the largest,
-    and the confidence in it, in [0, 1]."""
+    """Cluster assignments of N images or crops.
+
+    `crops` are -1 where images were clustered. Clusters are numbered by size, 0 the largest;
+    confidences are in [0, 1].
+    """
 
     images: NDArray[np.int64]
     crops: NDArray[np.int64]
@@ -115,13 +121,13 @@ class Clusters:
         return images[first[: int(np.ceil(share * len(first)))]]
 
     def sureness(self, cluster: int) -> float:
-        """The mean confidence of a cluster, 0 for one without images."""
+        """The mean confidence of a cluster, 0 if it is empty."""
         own = self.confidence[self.clusters == cluster]
         return float(own.mean()) if len(own) else 0.0
 
 
 def by_size(clusters: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Renumber clusters by size, the largest first; equal ones keep their order."""
+    """Renumber clusters by size, largest first; equal sizes keep their order."""
     sizes = np.bincount(clusters, minlength=count)
     place = np.empty(len(sizes), np.int64)
     place[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))

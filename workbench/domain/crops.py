@@ -1,4 +1,4 @@
-"""Mouth crops: how a new detection meets existing ones, and which images wait for review."""
+"""Mouth crops: merging a new detection with existing crops, and the review queues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.geometry import Rect
 
-SAME_FACE_IOU = 0.3  # two squares that overlap this much are one mouth
+SAME_FACE_IOU = 0.3  # squares with at least this overlap are the same mouth
 
 
 class CropState(StrEnum):
@@ -28,9 +28,9 @@ class CropState(StrEnum):
 class Crop:
     """One mouth region of one image.
 
-    `rect` is None for a miss, whose `reason` then says why. `landmarks` are 68 (x, y) points in
+    `rect` is None for a miss, whose `reason` is then given. `landmarks` are 68 (x, y) points in
     image pixels, or empty. `face` numbers the faces of an image from 0, largest first. `reviewed`
-    says that a person accepted, adjusted or rejected it. `id` is None until it is stored.
+    is true once a person accepted, adjusted or rejected it. `id` is None until it is stored.
     """
 
     id: int | None
@@ -50,7 +50,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class CropUpdate:
-    """What a new detection changes: crops to write (id None = new) and ids of crops to remove."""
+    """Result of a new detection: crops to write (id None = new) and ids of crops to remove."""
 
     write: tuple[Crop, ...]
     remove: tuple[int, ...]
@@ -59,12 +59,12 @@ class CropUpdate:
 def merge_detection(
     existing: Sequence[Crop], detected: Sequence[Crop], labelled: frozenset[int]
 ) -> CropUpdate:
-    """Fold a new detection of one image into its crops; nothing a person did is lost.
+    """Merge a new detection of one image into its crops without losing manual work.
 
-    A crop that was reviewed, or carries a label (`labelled` holds such crop ids), stays; an
-    unreviewed crop of the same face (IoU ≥ 0.3 of squares or of landmarks) keeps its id, and so its
-    labels, and takes the new square; detections with no counterpart are added; unreviewed,
-    unlabelled leftovers are removed.
+    Reviewed crops and crops with a label (ids in `labelled`) are kept. An unreviewed crop of the
+    same face (IoU ≥ 0.3 of squares or of landmarks) keeps its id, and so its labels, and gets the
+    new square. Detections without a counterpart are added; remaining unreviewed, unlabelled crops
+    are removed.
     """
     write: list[Crop] = []
     remove: list[int] = []
@@ -82,7 +82,7 @@ def merge_detection(
     kept_any = any(crop.reviewed or crop.id in labelled for crop in existing)
     for crop in left:
         if crop.state is CropState.MISSED and (kept_any or write):
-            continue  # a miss says nothing new where a crop stands
+            continue  # a miss adds nothing where a crop exists
         write.append(crop)
     return CropUpdate(tuple(write), tuple(remove))
 
@@ -96,7 +96,7 @@ def _best_match(crop: Crop, detected: Sequence[Crop]) -> Crop | None:
 
 
 def _overlap(one: Crop, other: Crop) -> float:
-    """IoU of two squares or, where a square was moved away from its face, of the landmarks."""
+    """IoU of two squares or, if a square was moved away from its face, of the landmarks."""
     assert one.rect is not None
     assert other.rect is not None
     squares = one.rect.iou(other.rect)
@@ -115,10 +115,12 @@ STATES = tuple(CropState)
 
 
 class Queue(StrEnum):
-    """The lists of images one goes through. UNSEEN: no mouth was looked for yet; REVIEW: a mouth
-    that nobody has accepted, adjusted or labelled; MISSED: no mouth although one was looked for;
-    SEVERAL: more than one mouth; UNLABELLED: a mouth without an expression; LABELLED: one with the
-    expression named beside it."""
+    """Review queues.
+
+    UNSEEN: detection has not run; REVIEW: a mouth that is not accepted, adjusted or labelled;
+    MISSED: no mouth detected; SEVERAL: more than one mouth; UNLABELLED: a mouth without an
+    expression; LABELLED: a mouth with the expression given with the queue.
+    """
 
     ALL = "all"
     UNSEEN = "unseen"
@@ -132,8 +134,11 @@ class Queue(StrEnum):
 
 @dataclass(frozen=True)
 class CropTable:
-    """All crops, one row each in no special order: ids of crop and image, position of the state in
-    STATES, whether a person reviewed it, and the position of its expression (-1: none)."""
+    """All crops as columns, one row each, in no particular order.
+
+    Ids of crop and image, position of the state in STATES, whether it was reviewed, and the
+    position of its expression (-1: none).
+    """
 
     crops: IntArray
     images: IntArray
@@ -143,14 +148,14 @@ class CropTable:
 
     @staticmethod
     def of(rows: Iterable[tuple[int, int, CropState, bool, int]]) -> CropTable:
-        """A table of (crop id, image id, state, reviewed, label position) rows."""
+        """Build a table from (crop id, image id, state, reviewed, label position) rows."""
         listed = [(c, i, STATES.index(s), r, at) for c, i, s, r, at in rows]
         columns = np.array(listed, dtype=np.int64).reshape(-1, 5).T
         crops, images, states, reviewed, labels = columns
         return CropTable(crops, images, states, reviewed.astype(bool), labels)
 
     def exchange(self, images: Iterable[int], fresh: CropTable) -> tuple[CropTable, CropTable]:
-        """This table with the rows of `images` replaced by `fresh`, and the rows that were."""
+        """Replace the rows of `images` by `fresh`; return the new table and the replaced rows."""
         gone = np.isin(self.images, np.fromiter(images, dtype=np.int64))
         return self.where(~gone).with_rows(fresh), self.where(gone)
 
@@ -165,7 +170,7 @@ class CropTable:
         )
 
     def with_rows(self, more: CropTable) -> CropTable:
-        """These rows and `more`."""
+        """Append the rows of `more`."""
         return CropTable(
             np.concatenate([self.crops, more.crops]),
             np.concatenate([self.images, more.images]),
@@ -175,9 +180,12 @@ class CropTable:
         )
 
     def tally(self, keys: Sequence[tuple[Queue, int]]) -> IntArray:
-        """Images in each of these (queue, label position), then mouths carrying each label of the
-        LABELLED among them, then mouths without a label. As an image is counted by its own rows
-        alone, the tallies of tables of different images can be added and subtracted."""
+        """Count images and mouths.
+
+        Returns the number of images in each (queue, label position), then mouths per label of the
+        LABELLED queues among them, then mouths without a label. An image is counted from its own
+        rows alone, so tallies of tables of different images can be added and subtracted.
+        """
         mouths = self.labels[self.usable]
         labels = [label for queue, label in keys if queue is Queue.LABELLED]
         return np.array(
@@ -191,15 +199,17 @@ class CropTable:
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """Rows that are mouths: found or adjusted."""
+        """Mask of the rows that are mouths: found or adjusted."""
         return self._in(CropState.FOUND) | self._in(CropState.ADJUSTED)
 
     def _in(self, state: CropState) -> NDArray[np.bool_]:
         return np.asarray(self.states == STATES.index(state))
 
     def images_of(self, queue: Queue, label: int = -1) -> IntArray:
-        """Ids (ascending, each once) of the images in `queue`; ALL gives those with any crop,
-        and UNSEEN, which no crop can tell, none."""
+        """Ids (ascending, unique) of the images in `queue`.
+
+        ALL returns the images with any crop; UNSEEN returns none, since such images have no crops.
+        """
         if queue is Queue.SEVERAL:
             return np.flatnonzero(np.bincount(self.images[self.usable]) > 1)
         found = self._flags(self._rows(queue, label))
@@ -208,8 +218,10 @@ class CropTable:
         return np.flatnonzero(found)
 
     def _flags(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """For each image id from 0, whether one of `rows` is of it: no sorting, so that a million
-        crops are counted in milliseconds."""
+        """For each image id from 0, whether any of `rows` belongs to it.
+
+        Works without sorting, so that a million crops are counted in milliseconds.
+        """
         flags = np.zeros(int(self.images.max(initial=-1)) + 1, dtype=bool)
         flags[self.images[rows]] = True
         return flags

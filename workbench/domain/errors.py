@@ -1,4 +1,4 @@
-"""Two kinds of error: the world's, told in a sentence with a remedy, and ours, reported."""
+"""Exceptions: expected errors with a remedy; everything else is a bug and gets a report."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 class KnownError(Exception):
-    """The world's error: something outside the program is not as it must be.
+    """An expected error: something outside the program is wrong.
 
-    `sentence` names the thing (a file, a folder, a value) and the reason; `remedy` says what to do.
-    Anything else that is raised is a defect of ours and is shown as a report with its traceback.
+    `sentence` names the file, folder or value and the reason; `remedy` is what to do. Any other
+    exception is a bug and is shown as a report with its traceback.
     """
 
     def __init__(self, sentence: str, remedy: str = "") -> None:
@@ -24,7 +24,7 @@ class KnownError(Exception):
 
 
 class ValueRefused(KnownError):
-    """A value that a person typed is wrong: the key, the value and what is allowed are named."""
+    """A value given by the user is invalid; the message has its key and the allowed values."""
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
         super().__init__(f"{key} = {value!r} is not allowed.", f"Allowed: {allowed}.")
@@ -35,10 +35,10 @@ class ValueRefused(KnownError):
 
 @contextmanager
 def parsing(path: Path, remedy: str = "") -> Generator[None, None, None]:
-    """Report whatever goes wrong within the block as a KnownError that names the file.
+    """Report any exception within the block as a KnownError that names the file.
 
-    Only the parsing of the file's content belongs in it: parsers of damaged bytes raise almost
-    anything (KeyError, EOFError, struct.error, …), so that no list of exceptions is ever complete.
+    Only wrap the parsing of file content: parsers of damaged files raise almost anything (KeyError,
+    EOFError, struct.error, …), so no list of exceptions would be complete.
     """
     try:
         yield
@@ -49,6 +49,6 @@ def parsing(path: Path, remedy: str = "") -> Generator[None, None, None]:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error, without its full stop."""
+    """The first line of an error message, without its full stop."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Feature indexes, and nearest neighbours among their features."""
+"""Feature indexes and nearest-neighbour search."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from workbench.domain.assessments import StartRequest
 CARD_FILE = "index.json"
 KEYS_FILE = "keys.u64"
 ROWS_FILE = "features.f16"
-KEY_BYTES = 8  # of one key
+KEY_BYTES = 8  # bytes per key
 
 Box = tuple[int, int, int, int]
 Keys = NDArray[np.uint64]
 
 
 class FeatureRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Pooled features of the samples beside the order by the network of `start`, to be added to the
-    index in `folder`."""
+    """A request to compute pooled features of its samples and add them to the index in `folder`.
+
+    `start` names the network.
+    """
 
     start: StartRequest
     folder: str
@@ -31,9 +33,12 @@ class FeatureRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureCard(msgspec.Struct, frozen=True, kw_only=True):
-    """What an index holds: rows of `dimensions` numbers by a network that sees squares of
-    `image_size` pixels. The digests are of the first `rows` rows and keys; what lies behind them
-    was being written. Indexes of older versions have no digests: all their whole rows count."""
+    """Metadata of a feature index.
+
+    Rows have `dimensions` numbers, computed by a network with square inputs of `image_size` pixels.
+    The digests cover the first `rows` rows and keys; data after them was not completely written.
+    Indexes of older versions have no digests: all complete rows count.
+    """
 
     backbone: str
     dimensions: int
@@ -44,20 +49,25 @@ class FeatureCard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row of float16 numbers."""
+        """Size of one row of float16 numbers, in bytes."""
         return 2 * self.dimensions
 
 
 def feature_key(hash: str, box: Box | None = None) -> int:
-    """The 64-bit key of an image known by the hash of its bytes, or of a box in it (left, top,
-    right, bottom in pixels). Two of a million images share one with a chance of 3 in 10⁸."""
+    """The 64-bit key of an image (by its hash) or of a box in it.
+
+    `box` is (left, top, right, bottom) in pixels. Among a million images, two keys collide with
+    probability 3 in 10⁸.
+    """
     text = hash if box is None else f"{hash} {','.join(map(str, box))}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def places_of(known: Keys, wanted: Sequence[int] | Keys) -> NDArray[np.int64]:
-    """The row of each wanted key among the `known` ones, -1 where it is not there. Of a key met
-    twice the later row counts."""
+    """Row of each wanted key among the `known` ones, -1 if missing.
+
+    Of a repeated key the last row counts.
+    """
     asked = np.asarray(wanted, np.uint64)
     if not len(known):
         return np.full(len(asked), -1, np.int64)
@@ -67,10 +77,10 @@ def places_of(known: Keys, wanted: Sequence[int] | Keys) -> NDArray[np.int64]:
     return np.where((at >= 0) & (known[found] == asked), found, -1).astype(np.int64)
 
 
-BLOCK = 1024  # rows that are taken out of half precision at a time: they stay in the cache
+BLOCK = 1024  # rows converted from half precision at a time: they fit in the CPU cache
 SIGN_AND_NUMBER = np.int32(-0x70002000)  # bits 31 and 13 to 27
 TEMPERATURE = 0.07
-QUERIES = 256  # of a classification that are compared with all others at once
+QUERIES = 256  # queries of a classification that are compared at a time
 
 Rows = NDArray[np.floating]
 Floats = NDArray[np.float32]
@@ -78,24 +88,23 @@ Indices = NDArray[np.int64]
 
 
 def cosines(rows: Rows, queries: Rows) -> Floats:
-    """M × N cosine similarities in [-1, 1] of M queries to N rows of unit length: exact."""
+    """Exact cosine similarities, M × N in [-1, 1], of M queries to N rows of unit length."""
     return _products(rows, unit(queries))
 
 
 def similarity_to(rows: Rows, queries: Rows) -> Floats:
-    """N mean cosine similarities of the rows (of unit length) to all queries: how like all of them
-    together each row is, at the cost of a single query."""
+    """Mean cosine similarity of each of N unit rows to all queries, at the cost of one query."""
     together: Floats = unit(queries).mean(axis=0, keepdims=True)
     found: Floats = _products(rows, together)[0]
     return found
 
 
 def _products(rows: Rows, vectors: Floats) -> Floats:
-    """M × N scalar products, in blocks: an index on the disk needs no copy in memory.
+    """Scalar products, M × N, computed in blocks, so that a memory-mapped index is not copied.
 
-    Half precision becomes single by moving bits: the exponent then counts from 127 instead of 15,
-    which the vectors make up for by a factor of 2¹¹². Exact for finite numbers, subnormal ones too,
-    and an order of magnitude faster than numpy's own conversion.
+    Half precision is converted to single by shifting bits; the exponent bias then is 127 instead of
+    15, which the vectors compensate by a factor of 2¹¹². Exact for finite numbers, including
+    subnormal ones, and an order of magnitude faster than NumPy's own conversion.
     """
     found = np.empty((len(vectors), len(rows)), np.float32)
     half = rows.dtype == np.float16
@@ -103,8 +112,8 @@ def _products(rows: Rows, vectors: Floats) -> Floats:
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         plain = _moved(block) if half else np.asarray(block, np.float32)
-        # several threads of a matrix product wait for each other on a busy machine, longer than one
-        # row of numbers takes by itself
+        # on a busy machine the threads of a matrix product wait for each other longer than
+        # one thread needs for a single row
         one = len(vectors) == 1
         product = np.einsum("ij,j->i", plain, asked[:, 0]) if one else (plain @ asked).T
         found[:, start : start + len(block)] = product
@@ -112,7 +121,7 @@ def _products(rows: Rows, vectors: Floats) -> Floats:
 
 
 def _moved(block: Rows) -> Floats:
-    """Finite float16 numbers as float32, 2¹¹² times too small: sign, exponent and fraction."""
+    """Shift the bits of finite float16 numbers into float32; the result is 2¹¹² times too small."""
     bits = np.ascontiguousarray(block).view(np.int16).astype(np.int32)
     np.left_shift(bits, 13, out=bits)
     np.bitwise_and(bits, SIGN_AND_NUMBER, out=bits)
@@ -120,15 +129,17 @@ def _moved(block: Rows) -> Floats:
 
 
 def unit(rows: Rows) -> Floats:
-    """Rows scaled to length 1, as float32; a row of zeros stays as it is."""
+    """Rows scaled to unit length, as float32; rows of zeros are unchanged."""
     x = np.asarray(rows, np.float32)
     scaled: Floats = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
     return scaled
 
 
 def nearest(similarity: Floats, k: int) -> Indices:
-    """Places of the k highest of N numbers (of each row of M × N), highest first; of equal ones
-    that which comes first. All of them where k is N or more."""
+    """Indices of the k highest of N numbers (of each row of M × N), highest first.
+
+    Ties are ordered by index. All indices if k is N or more.
+    """
     count = similarity.shape[-1]
     if k >= count:
         return np.argsort(-similarity, axis=-1, kind="stable")
@@ -140,7 +151,7 @@ def nearest(similarity: Floats, k: int) -> Indices:
 
 @dataclass(frozen=True)
 class Votes:
-    """For each query the label with most votes (an index), and its share of them in (0, 1]."""
+    """For each query the winning label (an index) and its share of the votes in (0, 1]."""
 
     labels: Indices
     shares: Floats
@@ -154,12 +165,12 @@ def vote(
     own: Indices | None = None,
     temperature: float = TEMPERATURE,
 ) -> Votes:
-    """What the k nearest of N labelled rows (unit length) say of each query: neighbour i votes for
-    its label with weight exp(cos_i / temperature).
+    """Classify queries by their k nearest of N labelled rows of unit length.
 
-    Wu, Xiong, Yu, Lin 2018, "Unsupervised Feature Learning via Non-Parametric Instance
-    Discrimination", section 3.4. `own` is for each query the row that may not vote (itself), or -1.
-    Raises ValueError where no row is left to vote.
+    Neighbour i votes for its label with weight exp(cos_i / temperature) (Wu, Xiong, Yu, Lin 2018,
+    "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", section 3.4). `own`
+    is, for each query, the row excluded from voting (the query itself), or -1. Raises ValueError if
+    no row is left to vote.
     """
     rivals = len(rows) - int(own is not None and bool((own >= 0).any()))
     if rivals < 1 or k < 1:
@@ -174,7 +185,9 @@ def vote(
             near[has, here[has]] = -np.inf
         at = nearest(near, min(k, rivals))
         close = np.take_along_axis(near, at, axis=1)
-        weights = np.exp((close - close[:, :1]) / temperature)  # the same shares, and no overflow
+        weights = np.exp(
+            (close - close[:, :1]) / temperature
+        )  # shifted by the maximum against overflow
         total = np.zeros((len(near), classes))
         np.add.at(total, (np.arange(len(near))[:, None], labels[at]), weights)
         said.append(total.argmax(axis=1))

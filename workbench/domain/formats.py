@@ -1,8 +1,8 @@
-"""File formats: the endings of each, what its files may hold, and whether they go in, out or both.
+"""File formats: extensions, possible content, and whether they are imported or exported.
 
-Dialogs, drag and drop, commands, error sentences and the manual derive from `FORMATS`. A new format
-is one entry there. A format with a delimiter needs no code; readers and writers of others are
-registered in `app/labels/label_lists.py` and `app/labels/label_files.py`, and images are decoded in
+Dialogs, drag and drop, commands, error messages and the manual are derived from `FORMATS`. To add a
+format, add an entry there. Formats with a delimiter need no code; readers and writers of others are
+registered in `app/labels/label_lists.py` and `app/labels/label_files.py`; images are decoded in
 `vision/headers.py`.
 """
 
@@ -15,12 +15,12 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import NamedTuple
 
-# Label sets that an import of images may fill, the outer folder level first.
+# Label sets that an image import can fill, the outer folder level first.
 IMPORTABLE_SETS = ("category", "view", "expression")
 
 
 class FileKind(StrEnum):
-    """What a file may hold. The value is the plural a person reads."""
+    """Content of a file. The value is the plural shown to the user."""
 
     IMAGE = "images"
     LIST = "lists"
@@ -37,7 +37,7 @@ _HOLDS = {
 
 
 class Origin(StrEnum):
-    """Where the labels of a set come from in an import; also the kind of a source."""
+    """Origin of the labels in an import; also the kind of a source."""
 
     NONE = ""
     FOLDER = "folder"
@@ -47,12 +47,12 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class Format:
-    """One file format.
+    """A file format.
 
-    `endings` are in lower case and begin with a dot. `holds` names what a file may hold: for a list
-    or a table the content decides which it is. `read` is false for images that are known and left
-    out; `written` names the kinds that are exported. `delimiter` parts the cells of a row ("" where
-    a file has no rows of cells).
+    `endings` are lower-case and start with a dot. `holds` lists the possible contents: for a list
+    or a table the content decides. `read` is false for images that are recognised but not imported;
+    `written` lists the kinds that are exported. `delimiter` separates the cells of a row ("" for
+    formats without rows).
     """
 
     name: str
@@ -63,17 +63,17 @@ class Format:
     delimiter: str = ""
 
     def reads(self, *kinds: FileKind) -> tuple[FileKind, ...]:
-        """Those of `kinds` that a file of this format may be read as."""
+        """Return those of `kinds` that a file of this format may be read as."""
         return tuple(kind for kind in kinds if self.read and kind in self.holds)
 
     @property
     def pattern(self) -> str:
-        """The endings as a file dialog takes them: "*.tif *.tiff"."""
+        """The extensions as a file-dialog pattern, such as "*.tif *.tiff"."""
         return " ".join(f"*{ending}" for ending in self.endings)
 
 
 class FormatRow(NamedTuple):
-    """One line of the manual's table of formats."""
+    """A row of the format table in the manual."""
 
     name: str
     endings: tuple[str, ...]
@@ -83,7 +83,7 @@ class FormatRow(NamedTuple):
 
 
 class FormatRegistry:
-    """Formats in the order in which they are shown, found by the ending of a file's name."""
+    """Formats in display order, looked up by file extension."""
 
     def __init__(self, formats: Iterable[Format] = ()) -> None:
         self._by_ending: dict[str, Format] = {}
@@ -91,7 +91,7 @@ class FormatRegistry:
             self.register(format)
 
     def register(self, format: Format) -> None:
-        """Add a format; raises ValueError where an ending belongs to another one."""
+        """Add a format. Raises ValueError if an extension is already registered."""
         for ending in format.endings:
             if ending in self._by_ending:
                 raise ValueError(f"{ending} of {format.name} is {self._by_ending[ending].name}")
@@ -101,15 +101,15 @@ class FormatRegistry:
         return iter(dict.fromkeys(self._by_ending.values()))
 
     def of(self, path: PurePath | str) -> Format | None:
-        """The format that a file's ending names, in any case; None for an unknown ending."""
+        """Return the format of a file by its extension, ignoring case; None if it is unknown."""
         return self._by_ending.get(os.path.splitext(path)[1].lower())
 
     def read_as(self, *kinds: FileKind) -> tuple[Format, ...]:
-        """The formats that are read as one of `kinds`."""
+        """Formats that can be read as one of `kinds`."""
         return tuple(format for format in self if format.reads(*kinds))
 
     def written_as(self, kind: FileKind) -> tuple[Format, ...]:
-        """The formats that `kind` is exported in."""
+        """Formats that `kind` can be exported to."""
         return tuple(format for format in self if kind in format.written)
 
 
@@ -143,7 +143,7 @@ FORMATS = FormatRegistry(
         Format("Photoshop", (".psd",), (FileKind.IMAGE,), read=False),
         Format("SVG", (".svg",), (FileKind.IMAGE,), read=False),
         Format("ICO", (".ico",), (FileKind.IMAGE,), read=False),
-        # Raw photographs pass for TIFF but hold a preview.
+        # Raw photographs look like TIFF but contain only a preview.
         Format(
             "Camera raw",
             (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"),
@@ -155,32 +155,32 @@ FORMATS = FormatRegistry(
 
 
 def enumerated(words: Sequence[str], last: str = "and") -> str:
-    """Words as a sentence lists them: "a, b and c"."""
+    """Join words for a sentence, such as "a, b and c"."""
     return f" {last} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def names(formats: Iterable[Format], last: str = "and") -> str:
-    """The names of formats in a sentence: "CSV, TSV and JSON"."""
+    """Join the names of formats for a sentence, such as "CSV, TSV and JSON"."""
     return enumerated([format.name for format in formats], last)
 
 
 def endings(formats: Iterable[Format], last: str = "or") -> str:
-    """The endings of formats in a sentence: ".csv, .tsv or .json"."""
+    """Join the extensions of formats for a sentence, such as ".csv, .tsv or .json"."""
     return enumerated([ending for format in formats for ending in format.endings], last)
 
 
 def patterns(formats: Iterable[Format]) -> str:
-    """The endings of formats as a file dialog takes them: "*.csv *.tsv *.json"."""
+    """The extensions of formats as a file-dialog pattern, such as "*.csv *.tsv *.json"."""
     return " ".join(format.pattern for format in formats)
 
 
 def images_read() -> str:
-    """Which images are read, as the remedy of an error: "JPEG, PNG, … and WebP are read."."""
+    """List the supported image formats for an error remedy, such as "JPEG and PNG are read."."""
     return f"{names(FORMATS.read_as(FileKind.IMAGE))} are read."
 
 
 def formats_table() -> list[FormatRow]:
-    """Every format, with a row for each kind of file it may hold, for the manual."""
+    """Rows of the manual's format table: every format with each kind of content."""
     return [
         FormatRow(format.name, format.endings, format.read, kind in format.written, _HOLDS[kind])
         for format in FORMATS

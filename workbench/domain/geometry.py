@@ -1,12 +1,12 @@
-"""Rectangles in image pixels, and the square around a mouth: moved, resized, drawn."""
+"""Rectangles in image pixels, and the square around a mouth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOUTH_LANDMARKS = slice(48, 68)  # all of the mouth in the 68-point scheme
-MOUTH_MARGIN = 1.5  # side of the square over the longer side of the mouth's box
+MOUTH_LANDMARKS = slice(48, 68)  # mouth points of the 68-point scheme
+MOUTH_MARGIN = 1.5  # side of the square over the longer side of the mouth's bounding box
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Rect:
         return shared / union if union else 0.0
 
     def inside(self, width: int, height: int) -> Rect:
-        """This rectangle pushed back inside a width × height image, cut where it is larger."""
+        """Shift this rectangle into a width × height image, and clip it if it is larger."""
         w, h = min(self.width, width), min(self.height, height)
         left = min(max(self.left, 0), width - w)
         top = min(max(self.top, 0), height - h)
@@ -56,11 +56,11 @@ class Rect:
 def mouth_square(
     landmarks: Sequence[tuple[float, float]], width: int, height: int
 ) -> tuple[Rect, bool]:
-    """The square around a 68-point face's mouth in a width × height image, and whether it fits.
+    """The square around the mouth of a 68-point face, and whether it fits the image.
 
-    The side is 1.5 × the longer side of the box of landmarks 48–67, centred on that box and
-    pushed back inside the image where it sticks out. False says that the square is larger than
-    the image and was cut to it (the mouth-expression crop of You and Long, ch. 4).
+    The side is 1.5 × the longer side of the bounding box of landmarks 48–67. The square is centred
+    on that box and shifted into the width × height image. False if the square is larger than the
+    image and was clipped (the mouth-expression crop of You and Long, ch. 4).
     """
     mouth = landmarks[MOUTH_LANDMARKS]
     xs, ys = [x for x, _ in mouth], [y for _, y in mouth]
@@ -71,14 +71,14 @@ def mouth_square(
     return Rect(left, top, left + side, top + side).inside(width, height), fits
 
 
-SMALLEST = 8  # pixels; a smaller square holds no mouth
+SMALLEST = 8  # pixels; minimum side of a square
 
 # Corners as (right?, bottom?): 0 or 1 for each.
 CORNERS: tuple[tuple[int, int], ...] = ((0, 0), (1, 0), (0, 1), (1, 1))
 
 
 def moved(rect: Rect, dx: float, dy: float, width: int, height: int) -> Rect:
-    """`rect` shifted by (dx, dy) pixels, pushed back inside a width × height image."""
+    """Shift `rect` by (dx, dy) pixels, keeping it inside a width × height image."""
     x, y = round(dx), round(dy)
     shifted = Rect(rect.left + x, rect.top + y, rect.right + x, rect.bottom + y)
     return shifted.inside(width, height)
@@ -87,10 +87,10 @@ def moved(rect: Rect, dx: float, dy: float, width: int, height: int) -> Rect:
 def pulled(
     rect: Rect, corner: tuple[int, int], x: float, y: float, width: int, height: int
 ) -> Rect:
-    """The square whose `corner` is pulled towards (x, y) while the opposite one stays.
+    """Resize a square by dragging `corner` to (x, y); the opposite corner stays fixed.
 
-    Its side is the larger of the two distances, at least 8 pixels and never beyond the image's
-    edge (or the whole shorter side of an image that is smaller).
+    The side is the larger of the two distances, at least 8 pixels, and limited by the image (the
+    shorter side of a smaller image).
     """
     right, bottom = corner
     fixed_x = rect.left if right else rect.right
@@ -106,7 +106,7 @@ def pulled(
 
 
 def drawn(start: tuple[float, float], end: tuple[float, float], width: int, height: int) -> Rect:
-    """The square spanned from `start` towards `end`, both in pixels of a width × height image."""
+    """The square spanned from `start` towards `end`, in pixels of a width × height image."""
     x = min(max(round(start[0]), 0), width)
     y = min(max(round(start[1]), 0), height)
     corner = (int(end[0] >= start[0]), int(end[1] >= start[1]))
@@ -114,7 +114,7 @@ def drawn(start: tuple[float, float], end: tuple[float, float], width: int, heig
 
 
 def scaled(rect: Rect, factor: float, width: int, height: int) -> Rect:
-    """The square about the same middle with its side times `factor`, kept inside the image."""
+    """Scale the side of the square by `factor` about its centre, keeping it inside the image."""
     limit = min(width, height)
     side = min(limit, max(min(SMALLEST, limit), round(max(rect.width, rect.height) * factor)))
     left = round((rect.left + rect.right - side) / 2)

@@ -1,4 +1,4 @@
-"""Images as the pages see them, and how they are filtered and sorted."""
+"""Images as shown by the pages, and their filters and sort orders."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from workbench.domain.formats import Origin
 
 @dataclass(frozen=True)
 class FoundImage:
-    """A readable image file met during an import, before it has an id.
+    """A readable image file found during an import, before it has an id.
 
     `path` is relative to its source, with forward slashes; width and height are as displayed, after
-    the EXIF orientation. `labels` maps a label set's name to a label found beside the file.
+    applying the EXIF orientation. `labels` maps a label set's name to the label found for the file.
     """
 
     path: str
@@ -29,7 +29,7 @@ class FoundImage:
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file that could not be taken in, and the reason in a person's words."""
+    """A file that could not be imported, and the reason."""
 
     path: str
     reason: str
@@ -37,9 +37,9 @@ class SkippedFile:
 
 @dataclass(frozen=True)
 class Source:
-    """A folder or list file images were imported from, with how many it holds and skipped.
+    """A folder or list file from which images were imported, with image and skipped-file counts.
 
-    Paths of images are relative to `base`.
+    Image paths are relative to `base`.
     """
 
     id: int
@@ -50,12 +50,13 @@ class Source:
 
     @property
     def base(self) -> str:
-        """The folder the images' paths start from: the source's own, or its list file's."""
+        """The folder that image paths are relative to: the source itself or that of its list
+        file."""
         return self.path if self.kind is Origin.FOLDER else str(PurePath(self.path).parent)
 
 
 class ImageFile(NamedTuple):
-    """An image's hash, absolute path ("" where it has no file any more), width and height."""
+    """An image's hash, absolute path ("" if it no longer has a file), width and height."""
 
     hash: str
     path: str
@@ -65,8 +66,11 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One image as a grid shows it. `path` is absolute; `labels` maps the name of each
-    label set that labels the image to its labels, in the set's order."""
+    """An image as shown in a grid.
+
+    `path` is absolute; `labels` maps the name of each label set with labels of the image to them,
+    in the set's order.
+    """
 
     id: int
     hash: str
@@ -79,7 +83,7 @@ class ImageRow:
 
 
 class Sort(StrEnum):
-    """Orders of the grid. UNCERTAINTY and DISAGREEMENT need a run's predictions."""
+    """Sort orders of the grid. UNCERTAINTY and DISAGREEMENT need the predictions of a run."""
 
     NAME = "name"
     ADDED = "added"
@@ -90,8 +94,10 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Similar:
-    """Images to which others are to be similar, how a person calls them, and the network (by name)
-    whose features say what is similar."""
+    """Reference images of a similarity search.
+
+    Also their description for the user, and the name of the network whose features are compared.
+    """
 
     images: tuple[int, ...]
     name: str
@@ -100,12 +106,13 @@ class Similar:
 
 @dataclass(frozen=True)
 class ImageFilter:
-    """What a grid shows: every given condition must hold.
+    """Filter of a grid; every given condition must hold.
 
-    `labels` maps a label set to the label wanted; None wants images without any label of that set.
-    `ids` restricts to exactly these images (a confusion cell). `text` matches the file's path.
-    `disagreement` names a label set: only images whose label differs from the newest prediction.
-    `similar` leaves none out: it puts the most similar first. `said` is how a person calls `ids`.
+    `labels` maps a label set to the required label; None selects images without a label of that
+    set. `ids` restricts to exactly these images (a confusion cell). `text` matches the file's path.
+    `disagreement` names a label set and selects images whose label differs from the newest
+    prediction. `similar` excludes nothing: it sorts the most similar first. `said` is the
+    description of `ids` for the user.
     """
 
     source: int | None = None

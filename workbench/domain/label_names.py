@@ -1,4 +1,4 @@
-"""Which label, or label set, a written name means: the one rule for every file and folder."""
+"""Lookup of labels and label sets by a written name: the one rule for all files and folders."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 class LabelNames:
-    """The names there are, looked up by a written name.
+    """Existing names, looked up by a written name.
 
-    A written name means the one that is equal; else the one that is equal once both are `tidied`;
-    else the only one that differs in case alone. Where several differ in case alone, it means none
-    of them.
+    A written name matches an equal name, else a name that is equal after `tidied`, else the only
+    name that differs in case alone. If several differ in case alone, none matches.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -23,7 +22,7 @@ class LabelNames:
             self._folded.setdefault(_folded(name), []).append(name)
 
     def equal(self, written: str) -> str | None:
-        """The name equal to `written`, case included; None without one."""
+        """Return the name equal to `written`, including case; None if there is none."""
         clean = tidied(written)
         for name in (written, clean):
             if name in self._names:
@@ -31,23 +30,26 @@ class LabelNames:
         return _only(self._tidied.get(clean, ()))
 
     def found(self, written: str) -> str | None:
-        """The name that `written` means; None without one."""
+        """Return the name that `written` matches; None if there is none."""
         name = self.equal(written)
         return name if name is not None else _only(self._folded.get(_folded(written), ()))
 
     def equal_or_new(self, written: str) -> str:
-        """The name equal to `written`, case included, or the new name it makes."""
+        """Return the name equal to `written`, including case, else a new name."""
         name = self.equal(written)
         return name if name is not None else tidied(written)
 
     def found_or_new(self, written: str) -> str:
-        """The name that `written` means, or the new name it makes."""
+        """Return the name that `written` matches, else a new name."""
         name = self.found(written)
         return name if name is not None else tidied(written)
 
     def all_apart(self, written: Iterable[str]) -> dict[str, str]:
-        """What each written name means, or makes, in a text where names that differ in case alone
-        are different names: where it holds two such, neither means a name in another case."""
+        """Map each written name of one file to an existing or a new name.
+
+        If the file has names that differ in case alone, they are different names, and none of them
+        matches a name in another case.
+        """
         spellings: dict[str, set[str]] = {}
         meant = dict.fromkeys(written, "")
         for name in meant:
@@ -58,17 +60,16 @@ class LabelNames:
         return meant
 
     def twins(self) -> tuple[str, ...]:
-        """The names that differ from another one in case alone."""
+        """Names that differ from another one in case alone."""
         return tuple(name for alike in self._folded.values() if len(alike) > 1 for name in alike)
 
 
 def sets_and_labels(
     known: Mapping[str, Iterable[str]], written: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """The set and label that each written pair means, or makes; `known` maps sets to their labels.
+    """Map each written (set, label) pair to existing or new names; `known` maps sets to labels.
 
-    A set is never meant in another case: sets cannot be renamed, so no text holds a former
-    spelling of one.
+    Sets match with their case only: they cannot be renamed, so no file has an old spelling.
     """
     sets = LabelNames(known)
     pairs = [(sets.equal_or_new(label_set), label) for label_set, label in written]
@@ -80,12 +81,13 @@ def sets_and_labels(
 
 
 def tidied(name: str) -> str:
-    """`name` as a new label is stored: in composed Unicode form (NFC), no spaces around it."""
+    """Normalise a name as it is stored: composed Unicode (NFC), without surrounding spaces."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 def carried_spelling(label: str, carried: Iterable[str]) -> str:
-    """The one of the `carried` labels that differs from `label` in case alone; else `label`."""
+    """Return the one of the `carried` labels that differs from `label` in case alone; else
+    `label`."""
     alike = [name for name in carried if _folded(name) == _folded(label)]
     return label if label in alike or not alike else alike[0]
 

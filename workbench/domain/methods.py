@@ -1,4 +1,4 @@
-"""What is known of a method, penalty or head without loading it: its parameters and source."""
+"""Specifications of methods, penalties and heads, available without loading them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from msgspec import Meta
 from workbench.domain.errors import ValueRefused
 from workbench.domain.values import allowed_words, checked
 
-ONE_LABEL = "one label"  # something that a method may need: labels that exclude each other
+ONE_LABEL = "one label"  # requirement of a method: mutually exclusive labels
 
-WITH_HEAD = "head "  # before the name of a head that a method or penalty needs
+WITH_HEAD = "head "  # prefix of a head's name in the requirements of a method or penalty
 
 NO_PENALTY = "none"
 
@@ -22,10 +22,10 @@ Options = Mapping[str, Mapping[str, Value]]  # part of a recipe: spec name -> pa
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A number, switch or choice that a recipe may set as `options.SPEC.NAME`.
+    """A number, switch or choice that a recipe can set as `options.SPEC.NAME`.
 
     Its type is that of `default`; `low` and `high` are inclusive bounds of a number, `choices` the
-    only texts allowed.
+    allowed texts.
     """
 
     name: str
@@ -36,17 +36,17 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     choices: tuple[str, ...] = ()
 
     def check(self, owner: str, value: object) -> Value:
-        """`value` in the parameter's type; raises ValueRefused naming `owner`.`name`."""
+        """Convert `value` to the parameter's type. Raises ValueRefused naming `owner`.`name`."""
         found: Value = checked(f"options.{owner}.{self.name}", value, self._type, self.allowed())
         return found
 
     def allowed(self) -> str:
-        """What it takes, in words for a person."""
+        """Description of the allowed values."""
         return allowed_words(self._type)
 
     @property
     def _type(self) -> Any:
-        """The type of a value, with the parameter's choices or bounds."""
+        """Type of the value, with the parameter's choices or bounds."""
         if self.choices:
             return Literal[self.choices]
         kind = type(self.default)
@@ -57,13 +57,13 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that a recipe or a request can choose by name.
+    """Something that a recipe or a request selects by name.
 
-    kind: "method", "penalty", "head" or "clustering". words: one sentence for a person. source: the
-    paper. needs: what must be there, each of "start" (start weights), "source head" (start weights
-    with their own classifier), "views" (view labels), "unlabelled" (images without a label),
-    "normalisation" (a backbone with batch normalisation), "one label" (labels that exclude each
-    other), "head NAME" (that head).
+    kind: "method", "penalty", "head" or "clustering". words: a one-sentence description. source:
+    the paper. needs: requirements, each one of "start" (start weights), "source head" (start
+    weights with their own classifier), "views" (view labels), "unlabelled" (images without a
+    label), "normalisation" (a backbone with batch normalisation), "one label" (mutually exclusive
+    labels), "head NAME" (that head).
     """
 
     name: str
@@ -75,7 +75,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     needs: tuple[str, ...] = ()
 
     def options(self, given: Options) -> dict[str, Value]:
-        """Every parameter's value, from `given[self.name]` or its default.
+        """Values of all parameters, from `given[self.name]` or the defaults.
 
         Raises ValueRefused for an unknown parameter or a value that is not allowed.
         """
@@ -92,5 +92,5 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def penalty_names(value: str) -> tuple[str, ...]:
-    """The names in a recipe's `penalty`, each once: "none", a name, or several joined by "+"."""
+    """Split a recipe's `penalty` ("none", a name, or names joined by "+") into unique names."""
     return () if value == NO_PENALTY else tuple(dict.fromkeys(value.split("+")))

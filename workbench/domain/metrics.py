@@ -1,4 +1,4 @@
-"""Scores of a classifier from its predictions: exclusive and multi-label, paired, calibrated."""
+"""Classification metrics: single-label and multi-label scores, paired tests, calibration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ FloatArray = NDArray[np.float64]
 
 
 def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntArray:
-    """classes × classes counts, row = truth, column = prediction; truth < 0 is left out."""
+    """Confusion matrix, classes × classes counts; rows are truth, columns predictions.
+
+    Items with truth < 0 are ignored.
+    """
     known = truth >= 0
     flat = truth[known] * classes + predicted[known]
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
@@ -22,7 +25,7 @@ def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntA
 def top_k_accuracy(truth: IntArray, scores: FloatArray, k: int) -> float:
     """Share of images (0–1) whose true class is among the k highest scores; NaN without images.
 
-    A score that is no number is never among them.
+    NaN scores are never among the highest.
     """
     known = truth >= 0
     if not known.any():
@@ -35,7 +38,8 @@ def top_k_accuracy(truth: IntArray, scores: FloatArray, k: int) -> float:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall, F1 of one class in [0, 1] (0 where undefined); support = its images."""
+    """Precision, recall and F1 of one class in [0, 1] (0 if undefined); support is its image
+    count."""
 
     precision: float
     recall: float
@@ -59,14 +63,17 @@ def class_scores(matrix: IntArray) -> tuple[ClassScore, ...]:
 BoolArray = NDArray[np.bool_]
 
 
-EVEN = 0.5  # the threshold of a label for which no better one could be found
+EVEN = 0.5  # default threshold of a label
 
 
 @dataclass(frozen=True)
 class MarkScores:
-    """How well n images' labels were found: `exact` is the share of images with every label right,
-    `mean_ap` the mean average precision over the labels that occur (NaN where none does), `top1`
-    the share of the images whose highest score is a label of theirs. All in [0, 1]."""
+    """Multi-label scores of n images, all in [0, 1].
+
+    `exact` is the share of images with every label right; `mean_ap` the mean average precision over
+    the labels that occur (NaN if none does); `top1` the share of images whose highest-scoring label
+    is correct.
+    """
 
     exact: float
     mean_ap: float
@@ -75,14 +82,16 @@ class MarkScores:
 
 
 def exact_match(marks: BoolArray, claimed: BoolArray) -> float:
-    """Share of n images (rows of n × C) whose labels are all right; NaN without images."""
+    """Exact-match ratio: share of rows (of n × C) whose labels are all right; NaN without
+    images."""
     return float((marks == claimed).all(axis=1).mean()) if len(marks) else float("nan")
 
 
 def average_precision(marks: BoolArray, scores: FloatArray) -> float:
-    """Area under the precision–recall curve of one label, in [0, 1]: Σ (R_k − R_{k−1}) · P_k over
-    the distinct scores, highest first; equal scores are taken together. NaN where no image of the n
-    carries the label.
+    """Average precision of one label, the area under the precision–recall curve, in [0, 1].
+
+    Σ (R_k − R_{k−1}) · P_k over the distinct scores, highest first; equal scores share one
+    threshold. NaN if none of the n images has the label.
     """
     positives = int(marks.sum())
     if not positives:
@@ -97,13 +106,15 @@ def average_precision(marks: BoolArray, scores: FloatArray) -> float:
 
 
 def average_precisions(marks: BoolArray, scores: FloatArray) -> tuple[float, ...]:
-    """`average_precision` of each of the C labels of n × C marks and scores."""
+    """`average_precision` of each of C labels, from n × C labels and scores."""
     return tuple(average_precision(marks[:, c], scores[:, c]) for c in range(marks.shape[1]))
 
 
 def mark_scores(marks: BoolArray, scores: FloatArray, thresholds: FloatArray) -> MarkScores:
-    """Everything said of n × C scores in [0, 1] with the labels the images carry; a label is
-    claimed where its score reaches its threshold."""
+    """Multi-label scores from n × C true labels and scores in [0, 1].
+
+    A label is predicted where its score reaches its threshold.
+    """
     images = len(marks)
     if not images:
         return MarkScores(float("nan"), float("nan"), float("nan"), 0)
@@ -119,8 +130,10 @@ def mark_scores(marks: BoolArray, scores: FloatArray, thresholds: FloatArray) ->
 
 
 def best_threshold(marks: BoolArray, scores: FloatArray) -> float:
-    """The threshold of one label that gives n images the highest F1 (Lipton et al. 2014), midway to
-    the next lower score; 0.5 where the label occurs on none or on all of them."""
+    """The threshold of one label with the highest F1 on n images (Lipton et al. 2014).
+
+    It lies midway to the next lower score; 0.5 if none or all images have the label.
+    """
     positives = int(marks.sum())
     if positives in (0, len(marks)):
         return EVEN
@@ -135,16 +148,16 @@ def best_threshold(marks: BoolArray, scores: FloatArray) -> float:
 
 
 def best_thresholds(marks: BoolArray, scores: FloatArray) -> tuple[float, ...]:
-    """`best_threshold` of each of the C labels of n × C marks and scores."""
+    """`best_threshold` of each of C labels, from n × C labels and scores."""
     return tuple(best_threshold(marks[:, c], scores[:, c]) for c in range(marks.shape[1]))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact p of McNemar's test (McNemar 1947) in [0, 1].
+    """Two-sided exact p-value of McNemar's test (McNemar 1947), in [0, 1].
 
-    `only_first` and `only_second` count the images that just one of the two got right. Under the
-    hypothesis that they are equally good each such image is a fair coin, so p is twice the binomial
-    tail of the smaller count, at most 1; without any such image it is 1.
+    `only_first` and `only_second` count the images that only one of the two classifiers got right.
+    Under the null hypothesis each such image is a fair coin toss, so p is twice the binomial tail
+    of the smaller count, at most 1; without such images it is 1.
     """
     n, least = only_first + only_second, min(only_first, only_second)
     if n == 0:
@@ -159,8 +172,10 @@ def _log_choose(n: int, k: int) -> float:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The images whose confidence lies in [low, high): their mean confidence and accuracy, both in
-    [0, 1] and NaN for a bin without images."""
+    """A bin of images with confidence in [low, high).
+
+    Mean confidence and accuracy are in [0, 1], NaN for an empty bin.
+    """
 
     low: float
     high: float
@@ -170,14 +185,14 @@ class ReliabilityBin:
 
 
 def bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    """The equal-width bin, 0 … bins − 1, of each confidence in [0, 1]."""
+    """Index, 0 … bins − 1, of the equal-width bin of each confidence in [0, 1]."""
     return np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
 
 
 def reliability(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 10
 ) -> tuple[ReliabilityBin, ...]:
-    """Equal-width bins of `confidence` with the share of `right` in each (Guo et al. 2017)."""
+    """Accuracy in equal-width bins of `confidence`: a reliability diagram (Guo et al. 2017)."""
     at = bin_of(confidence, bins)
     count = np.bincount(at, minlength=bins)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -190,9 +205,11 @@ def reliability(
 
 
 def smoothed(values: FloatArray, weight: float) -> FloatArray:
-    """Exponential moving average of `values` with `weight` in [0, 1) for the past; 0 changes
-    nothing. The start is corrected for its bias (Kingma and Ba 2015, sect. 3), so that the first
-    value stays itself; NaN values are passed over and stay NaN."""
+    """Exponential moving average with `weight` in [0, 1) for the past; 0 leaves values unchanged.
+
+    Bias-corrected (Kingma and Ba 2015, sect. 3), so the first value is unchanged. NaN values are
+    skipped and stay NaN.
+    """
     if weight <= 0.0:
         return values.astype(np.float64)
     result = np.full(len(values), np.nan)
@@ -207,7 +224,7 @@ def smoothed(values: FloatArray, weight: float) -> FloatArray:
 
 
 def nearest(xs: FloatArray, x: float) -> int | None:
-    """Index of the value of the rising `xs` closest to `x`; None when there are none."""
+    """Index of the value closest to `x` in the increasing `xs`; None if `xs` is empty."""
     if not len(xs):
         return None
     at = int(np.searchsorted(xs, x))

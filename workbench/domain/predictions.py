@@ -1,4 +1,4 @@
-"""A run's scores for its images, as arrays in one order."""
+"""Predictions of a run, as arrays in one order."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from workbench.domain.metrics import IntArray
 from workbench.domain.splits import Part
 
 PART_CODES: dict[Part, int] = {Part.TRAIN: 0, Part.VALIDATION: 1, Part.TEST: 2}
-NO_PART = 3  # images that were only predicted
+NO_PART = 3  # images outside the split
 
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """Predictions of n images, row by row.
+    """Predictions of n images, one row each.
 
-    `images` and `crops` are ids (crop -1 where the whole image was used); `parts` is 0 train, 1
-    validation, 2 test, 3 none; `truth` and `view_truth` are label positions, -1 unknown. `scores`
-    is n × C float32 in [0, 1]; `view_scores` n × K or None without a view head. `true_view` holds
-    view names, "" unknown. `marks` (n × C) says which labels each image carries where they do not
-    exclude each other, and `truth` is then the first of them.
+    `images` and `crops` are ids (crop -1 for a whole image); `parts` is 0 train, 1 validation, 2
+    test, 3 none; `truth` and `view_truth` are label positions, -1 unknown. `scores` is n × C
+    float32 in [0, 1]; `view_scores` n × K, or None without a view head. `true_view` are view names,
+    "" unknown. `marks` (n × C) are the labels of each image for multi-label sets; `truth` is then
+    the first of them.
     """
 
     images: IntArray
@@ -47,11 +47,11 @@ class PredictionTable:
         return best
 
     def of_part(self, part: Part) -> PredictionTable:
-        """The rows of one part."""
+        """Rows of one part."""
         return self.where(self.parts == PART_CODES[part])
 
     def where(self, mask: NDArray[np.bool_]) -> PredictionTable:
-        """The rows where `mask` holds."""
+        """Rows where `mask` is true."""
         views = self.view_scores
         return PredictionTable(
             self.images[mask],

@@ -1,4 +1,4 @@
-"""How the folder of a project and the database in it are called."""
+"""Names of a project's folder and database file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ DATABASE_FILE = "project.sqlite"
 
 
 def with_suffix(folder: Path) -> Path:
-    """A project's folder named with or without its suffix, with it."""
+    """Add the project suffix to a folder's name if it is missing."""
     named = folder.absolute()
     return named if named.suffix == SUFFIX else named.parent / (named.name + SUFFIX)

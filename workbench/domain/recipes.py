@@ -1,4 +1,4 @@
-"""Recipes: everything that determines a training, as strict TOML."""
+"""Recipes: all settings of a training, as strict TOML."""
 
 from __future__ import annotations
 
@@ -31,34 +31,32 @@ Count = Annotated[int, Meta(ge=1)]
 JOINT = "category+view"
 
 
-ADAMW_SHARE = 0.1  # of SGD's learning rate: AdamW's steps do not shrink with the gradient
+ADAMW_SHARE = 0.1  # of SGD's learning rate: AdamW's step size does not shrink with the gradient
 
 
 class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every key of a recipe with its type, bounds and default: the only list of them.
+    """All recipe keys with their types, bounds and defaults.
 
-    target: the name of a label set ("category", "view", …), or "category+view" (joint head).
-    start: "imagenet", "file:PATH", "run:ID" or "none". frozen: "none", a stage's name (that stage
-    and all below keep their weights) or "all" (only the head learns). stages: exceptions for single
-    stages, as {stage: {start, frozen, rate, penalty}}. head: makes features of the backbone's maps
-    or pooled features. method: owns the forward pass and the loss. penalty: "none", or terms added
-    to the loss, several joined by "+". options: parameters of these three, as
-    {name: {parameter: value}}. projection drops the part of the penalty's gradient that opposes the
-    loss's. learning_rate: of the backbone; the head's is head_factor times it. optimizer
-    "adamw-then-sgd" continues from the best weights with SGD when accuracy stops rising; its AdamW
-    uses ADAMW_SHARE of the rate. sampling: "balanced" draws as many images of every class in an
-    epoch of the same length, "square-root" in proportion to the square roots of their counts.
-    mix blends two images of a batch by a share drawn from Beta(mix_alpha, mix_alpha): "mixup"
-    everywhere, "cutmix" as a pasted rectangle.
-    crop_scale: smallest share of the area that the random crop keeps. rotation in degrees.
-    brightness and contrast: relative.
-    test_mirror averages the scores of an image and its mirror. test_resize: side of the square that
-    is scored at test; 0 = the image size, scored once. test_crops: crops scored of a larger square:
-    its "centre", or the "five" of centre and corners; "+whole" adds the square itself, reduced.
-    averaging: the weights kept are a running mean over about this share of all steps; 0 = the last
-    weights. cache: augmentations per image, shown in turn, whose frozen-stage maps are kept on the
-    disk; 0 = a new one in each epoch. early_stopping: epochs without better validation loss;
-    0 = off.
+    target: the name of a label set ("category", "view", …), or "category+view" (joint head). start:
+    "imagenet", "file:PATH", "run:ID" or "none". frozen: "none", a stage's name (that and all
+    earlier stages are frozen) or "all" (only the head is trained). stages: exceptions for single
+    stages, as {stage: {start, frozen, rate, penalty}}. head: pools the backbone's feature maps.
+    method: defines the forward pass and the loss. penalty: "none", or terms added to the loss,
+    joined by "+". options: parameters of these three, as {name: {parameter: value}}. projection
+    removes the component of the penalties' gradient that opposes that of the loss. learning_rate:
+    of the backbone; the head's is head_factor times it. optimizer: "adamw-then-sgd" continues from
+    the best weights with SGD when accuracy stops rising; its AdamW phase uses ADAMW_SHARE of the
+    rate. sampling: "balanced" draws each class equally often in an epoch of the same length,
+    "square-root" in proportion to the square root of its count. mix blends two images of a batch
+    with a share drawn from Beta(mix_alpha, mix_alpha): "mixup" everywhere, "cutmix" as a pasted
+    rectangle. crop_scale: smallest share of the area kept by the random crop. rotation in degrees.
+    brightness and contrast: relative. test_mirror averages the scores of an image and its mirror
+    image. test_resize: side of the square scored at test; 0: the image size, scored once.
+    test_crops: crops of a larger square that are scored: its "centre", or the "five" of centre and
+    corners; "+whole" adds the resized square itself. averaging: the kept weights are a moving
+    average over about this share of all steps; 0: the last weights. cache: augmentations per image,
+    used in turn, whose frozen-stage outputs are cached on disk; 0: a new augmentation in each
+    epoch. early_stopping: epochs without better validation loss; 0: off.
     """
 
     target: str = ""
@@ -108,29 +106,31 @@ class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class Recipe(RecipeValues, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One training, fully determined; `domain.advice` has where advised values come from."""
+    """A complete recipe of one training; `domain.advice` has the source of recommended values."""
 
     target: str
 
     @property
     def joint(self) -> bool:
-        """Whether the head predicts category and view together."""
+        """Whether the head predicts category and view jointly."""
         return self.target == JOINT
 
     @property
     def frozen_modules(self) -> tuple[str, ...]:
-        """Parameter-name prefixes of the stages that stay as they are."""
+        """Parameter-name prefixes of the frozen stages."""
         known = backbone(self.backbone)
         return modules_of(known, frozen_stages(known, self.frozen, self.stages))
 
     @property
     def label_sets(self) -> tuple[str, ...]:
-        """Names of the label sets whose labels are learned; the first one is what is scored."""
+        """Names of the label sets that are learned; metrics are computed on the first."""
         return ("category", "view") if self.joint else (self.target,)
 
 
 KEYS: tuple[str, ...] = Recipe.__struct_fields__
-_TYPES = get_type_hints(RecipeValues, include_extras=True)  # read once: a field edit checks a key
+_TYPES = get_type_hints(
+    RecipeValues, include_extras=True
+)  # evaluated once: every field edit checks a key
 _TABLES = ("options", "stages")
 STARTS = "imagenet, none, file:PATH or run:ID"
 _WORDS = {
@@ -138,15 +138,15 @@ _WORDS = {
     "start": STARTS,
 }
 _ALLOWED = {key: _WORDS.get(key) or allowed_words(kind) for key, kind in _TYPES.items()}
-UncheckedKeys = Mapping[str, object]  # recipe keys as a person or a file gave them
+UncheckedKeys = Mapping[str, object]  # recipe keys from the user or from a file
 
 
 @dataclass(frozen=True)
 class PartialRecipe(Mapping[str, object]):
-    """Some keys of a recipe, each checked by itself; as a mapping it has these keys only.
+    """Some keys of a recipe, each validated by itself; a mapping of only these keys.
 
-    `with_defaults` has every key, typed: where `names` lacks one, the recipe's default. Make one
-    with `partial_recipe`, or with `check_keys` from what a person or a file gave.
+    `with_defaults` has all keys, typed; those missing in `names` have their defaults. Create one
+    with `partial_recipe`, or with `check_keys` from user or file input.
     """
 
     with_defaults: RecipeValues = field(default_factory=RecipeValues)
@@ -164,21 +164,21 @@ class PartialRecipe(Mapping[str, object]):
         return len(self.names)
 
     def __or__(self, other: PartialRecipe) -> PartialRecipe:
-        """Both together; where both set a key, the value of `other`."""
+        """Merge two partial recipes; values of `other` win."""
         changed = msgspec.structs.replace(self.with_defaults, **other)
         return PartialRecipe(changed, self.names | other.names)
 
     def without(self, *keys: str) -> PartialRecipe:
-        """All of these keys but `keys`."""
+        """A copy without `keys`."""
         return self.only(*self.names.difference(keys))
 
     def only(self, *keys: str) -> PartialRecipe:
-        """Those of these keys that are among `keys`."""
+        """A copy with only those keys that are in `keys`."""
         left: dict[str, Any] = {key: self[key] for key in self.names.intersection(keys)}
         return PartialRecipe(RecipeValues(**left), frozenset(left))
 
     def to_builtins(self) -> dict[str, Any]:
-        """The keys that are set, as JSON or TOML can hold them."""
+        """The set keys as JSON or TOML types."""
         return {key: msgspec.to_builtins(value) for key, value in self.items()}
 
 
@@ -188,8 +188,10 @@ _Parameters = ParamSpec("_Parameters")
 def _with_parameters_of(
     keys: Callable[_Parameters, RecipeValues],
 ) -> Callable[_Parameters, PartialRecipe]:
-    """A function that takes the fields of RecipeValues, so that mypy checks their names and types
-    without a second list of them."""
+    """Return a function that takes the fields of RecipeValues as keyword arguments.
+
+    It lets mypy check names and types without a second list of the fields.
+    """
 
     def make(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> PartialRecipe:
         return PartialRecipe(keys(*args, **kwargs), frozenset(kwargs))
@@ -202,8 +204,10 @@ NO_KEYS = PartialRecipe()
 
 
 def check_keys(given: UncheckedKeys) -> PartialRecipe:
-    """`given` with its types, each key checked by itself. Raises ValueRefused for the first that is
-    unknown or refused."""
+    """Validate and convert each key by itself.
+
+    Raises ValueRefused for the first unknown key or invalid value.
+    """
     if isinstance(given, PartialRecipe):
         return given
     found = {key: check_key(key, value) for key, value in given.items()}
@@ -211,7 +215,7 @@ def check_keys(given: UncheckedKeys) -> PartialRecipe:
 
 
 def check_key(key: str, value: object) -> Any:
-    """The value of one key in its type. Raises ValueRefused naming what is allowed."""
+    """Validate and convert the value of one key. Raises ValueRefused with the allowed values."""
     if key not in _TYPES:
         raise ValueRefused(key, value, "the keys " + ", ".join(KEYS))
     typed = checked(key, value, _TYPES[key], allowed(key))
@@ -221,7 +225,7 @@ def check_key(key: str, value: object) -> Any:
 
 
 def _possible(key: str, value: Any) -> bool:
-    """Whether a value that has the type of `key` is one of those which the type cannot list."""
+    """Check conditions on a value of the right type that its type cannot express."""
     if key == "target":
         return bool(value)
     if key == "backbone":
@@ -233,32 +237,34 @@ def _possible(key: str, value: Any) -> bool:
 
 
 def allowed(key: str) -> str:
-    """What a recipe key takes, in words for a person."""
+    """Description of the allowed values of a recipe key."""
     return ", ".join(BACKBONES) if key == "backbone" else _ALLOWED[key]
 
 
 def choices(key: str) -> tuple[str, ...]:
-    """The only values of a key that has a fixed list of them, in their order; else none."""
+    """Values of a key with a fixed list of choices, in order; else an empty tuple."""
     return get_args(_TYPES[key]) if get_origin(_TYPES[key]) is Literal else ()
 
 
 def type_of(key: str) -> type:
-    """The type of a key's value without its bounds: bool, int, float, str or dict."""
+    """Type of a key's value without its bounds: bool, int, float, str or dict."""
     return type(getattr(NO_KEYS.with_defaults, key))
 
 
 def complete(given: UncheckedKeys, advised: UncheckedKeys = NO_KEYS) -> Recipe:
-    """A whole recipe from the keys a person set, the advised values filling the rest.
+    """Build a recipe from the user's keys; missing keys get the advised values, then the defaults.
 
-    Raises ValueRefused naming the key, the value and what is allowed.
+    Raises ValueRefused with the key, the value and the allowed values.
     """
     chosen = check_keys(given)
     return whole(check_keys(advised) | chosen)
 
 
 def whole(partial: PartialRecipe) -> Recipe:
-    """`partial` with the recipe's defaults, checked as a whole. Raises ValueRefused for keys that
-    do not go together, and without a target."""
+    """Fill `partial` with defaults and validate it as a whole.
+
+    Raises ValueRefused for a missing target and for keys that contradict each other.
+    """
     target_of(partial)
     values: dict[str, Any] = dict(partial)  # each was checked
     recipe = Recipe(**values)
@@ -280,7 +286,7 @@ def whole(partial: PartialRecipe) -> Recipe:
 
 
 def target_of(partial: PartialRecipe) -> str:
-    """What is to be learned. Raises ValueRefused where it is not set."""
+    """The target of a partial recipe. Raises ValueRefused if it is not set."""
     if "target" not in partial:
         raise ValueRefused("target", "", allowed("target"))
     return partial.with_defaults.target
@@ -295,7 +301,7 @@ def _check_test_crops(recipe: Recipe) -> None:
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
-    """The keys of a recipe file; `name` is used in the error when the text is not TOML."""
+    """Parse a recipe file; `name` is used in the error if the text is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -303,7 +309,7 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
 
 
 def parse_setting(text: str) -> tuple[str, object]:
-    """One `key=value` of the command line; the value is TOML, or text where it is not."""
+    """Parse one `key=value` of the command line; the value is TOML, or else plain text."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise ValueRefused("--set", text, "key=value")
@@ -314,11 +320,11 @@ def parse_setting(text: str) -> tuple[str, object]:
 
 
 def with_setting(given: UncheckedKeys, text: str) -> dict[str, object]:
-    """The keys a person set and one `key=value` of the command line.
+    """Add one `key=value` of the command line to the user's keys.
 
     A dotted key, `options.NAME.PARAMETER` or short `NAME.PARAMETER`, sets a parameter of a method,
-    penalty or head, and `stages.STAGE.KEY` an exception for a stage. Raises ValueRefused where it
-    is no setting.
+    penalty or head; `stages.STAGE.KEY` sets an exception for a stage. Raises ValueRefused if `text`
+    is not a setting.
     """
     key, value = parse_setting(text)
     path = key.split(".")
@@ -334,6 +340,6 @@ def with_setting(given: UncheckedKeys, text: str) -> dict[str, object]:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """The recipe as TOML, every key written out but tables that are empty."""
+    """Write the recipe as TOML with all keys except empty tables."""
     values = msgspec.to_builtins(recipe)
     return tomli_w.dumps({key: values[key] for key in KEYS if values[key] != {}})

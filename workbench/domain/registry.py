@@ -1,4 +1,4 @@
-"""Registries: everything of one kind that can be chosen by name."""
+"""Registries of entries that are selected by name."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T]):
-    """Entries of one kind by name, in the order in which they were added.
+    """Entries of one kind by name, in the order of registration.
 
-    With `package` the entries live in the modules of that package, one file each: the modules are
-    imported when the registry is first read, and the entries come sorted by name, because the order
-    of imports means nothing.
+    With `package`, the entries are defined in the modules of that package, one file each. These are
+    imported when the registry is first read, and the entries are sorted by name, since import order
+    is arbitrary.
     """
 
     def __init__(self, kind: str, named_by: str = "name", package: str = "") -> None:
-        """`kind` is what errors call an entry. `named_by` is the attribute, with dots where it is
-        nested, that holds the name of an entry given to `register`."""
+        """Create an empty registry.
+
+        `kind` is the name of an entry in error messages. `named_by` is the (dotted) attribute that
+        holds the name of an entry passed to `register`.
+        """
         self._kind = kind
         self._name_of = attrgetter(named_by)
         self._sorted = bool(package)
@@ -32,20 +35,22 @@ class Registry(Mapping[str, T]):
         self._entries: dict[str, T] = {}
 
     def register(self, entry: T) -> T:
-        """Add an entry under its own name and return it, so that this decorates classes. Raises
-        ValueError for a name that is taken."""
+        """Add an entry under its own name and return it, for use as a class decorator.
+
+        Raises ValueError if the name is taken.
+        """
         return self.add(self._name_of(entry), entry)
 
     def add(self, name: str, entry: T) -> T:
-        """Add an entry under `name` and return it. Raises ValueError for a name that is taken."""
+        """Add an entry under `name` and return it. Raises ValueError if the name is taken."""
         if name in self._entries:
-            raise ValueError(f"There is a {self._kind} called {name!r} already.")
+            raise ValueError(f"A {self._kind} called {name!r} already exists.")
         self._entries[name] = entry
         return entry
 
     @contextmanager
     def temporarily(self, name: str, entry: T) -> Generator[None, None, None]:
-        """Within the block, hold `entry` too, in place of another of that name: for trials and
+        """Within the block, register `entry`, replacing any other of that name; for experiments and
         tests."""
         self._import_modules()
         before = dict(self._entries)
@@ -56,7 +61,7 @@ class Registry(Mapping[str, T]):
             self._entries = before
 
     def find(self, name: str) -> T:
-        """The entry called `name`. Raises ValueRefused, which lists the known names."""
+        """Return the entry called `name`. Raises ValueRefused, which lists the known names."""
         if name not in self:
             raise ValueRefused(self._kind, name, ", ".join(self))
         return self[name]

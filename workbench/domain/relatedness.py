@@ -1,4 +1,4 @@
-"""How related sources are to a target: what is asked, what comes back, and how to read it."""
+"""Relatedness of source domains to a target: request, result and interpretation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _MATCHED = "{kind} features: distance of the centres of matched pair {at}"
 
 
 class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One domain: its name, the file of its samples beside the order, and the names of its labels
-    (of classes, and of views, none where they are not known)."""
+    """One domain: its name, the file of its samples, and its label names.
+
+    Label names of classes and of views; the latter are empty if unknown.
+    """
 
     name: str
     samples: str
@@ -20,12 +22,12 @@ class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RelatednessRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison of the first domain, the target, with all the others.
+    """A request to compare the first domain, the target, with all the others.
 
-    per_class: images c of each target class; share: above 0, this share of the target and as many
-    of each source instead. side: of the squares, in pixels. `networks` are trained with different
-    draws, each in `steps` of `batch` pairs. threshold: of the cosine from which a pair of centres
-    agrees, after the mean of all domains is taken off.
+    per_class: images c of each target class; share: if above 0, this share of the target and as
+    many of each source instead. side: of the squares, in pixels. `networks` networks are trained
+    with different draws, each for `steps` steps of `batch` pairs. threshold: cosine above which a
+    pair of centres agrees, after subtracting the mean of all domains.
     """
 
     domains: tuple[DomainRequest, ...]
@@ -40,10 +42,12 @@ class RelatednessRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceRelatedness(msgspec.Struct, frozen=True, kw_only=True):
-    """One source beside the target. `doa` is the degree of association, below 0, nearer 0 = more
-    related, the mean of what each network says (`doas`). The other figures are those of the network
-    in the middle: `similarity` S_sim of matched centres in [−1, 1]; `coverage` in (0, 1);
-    `agreeing` of `pairs` pairs of centres pass the threshold; `numbers`, 36 or, without views, 18.
+    """Relatedness of one source to the target.
+
+    `doa` is the degree of association, below 0, where values nearer 0 are more related: the mean
+    over the networks (`doas`). The other figures are of the median network: `similarity` S_sim of
+    matched centres in [−1, 1]; `coverage` in (0, 1); `agreeing` of `pairs` pairs of centres pass
+    the threshold; `numbers`, 36 or, without views, 18.
     """
 
     name: str
@@ -58,8 +62,11 @@ class SourceRelatedness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Relatedness(msgspec.Struct, frozen=True, kw_only=True):
-    """All sources, the most related first. `views` says whether views took part; the energies are
-    the mean distances of the last pairs of the same kind and of different kinds."""
+    """All sources, the most related first.
+
+    `views` is true if views were used; the energies are the mean distances of the last pairs of the
+    same kind and of different kinds.
+    """
 
     sources: tuple[SourceRelatedness, ...]
     target: str
@@ -71,7 +78,7 @@ class Relatedness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def number_names(views: bool) -> tuple[str, ...]:
-    """What each of the 36 numbers (18 without views) says, in their order."""
+    """Names of the 36 numbers (18 without views), in order."""
     kinds = ("fine-grained", "view") if views else ("fine-grained",)
     three = range(1, CENTROIDS + 1)
     within = [
@@ -88,7 +95,7 @@ def number_names(views: bool) -> tuple[str, ...]:
 
 
 def in_words(source: SourceRelatedness, best: bool) -> tuple[str, ...]:
-    """A reading of each figure, a sentence each."""
+    """Interpret each figure in a sentence."""
     lead = "the closest of the sources compared" if best else "further away than the first"
     agree = f"{source.agreeing} of {source.pairs} pairs of cluster centres point the same way"
     return (

@@ -1,4 +1,4 @@
-"""Reports: the events a running job emits, as tagged values that travel as JSON lines."""
+"""Reports: events of a running job, as tagged values sent as JSON lines."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from workbench.domain.relatedness import Relatedness
 
 
 class Report(msgspec.Struct, frozen=True, tag_field="report", kw_only=True):
-    """Base of all reports."""
+    """Base class of all reports."""
 
 
 class Progress(Report, frozen=True, tag="progress", kw_only=True):
-    """How far a job is; `total` 0 while unknown. `eta` in seconds, None while unknown."""
+    """Progress of a job; `total` 0 while unknown. `eta` in seconds, None while unknown."""
 
     done: int
     total: int = 0
@@ -22,14 +22,14 @@ class Progress(Report, frozen=True, tag="progress", kw_only=True):
 
 
 class Note(Report, frozen=True, tag="note", kw_only=True):
-    """One sentence worth reading; `warning` where something is not as hoped."""
+    """A message of one sentence; `warning` marks a possible problem."""
 
     text: str
     warning: bool = False
 
 
 class Started(Report, frozen=True, tag="started", kw_only=True):
-    """A training began (or went on, from `epoch` and `step`). `device` is in plain words."""
+    """A training started (or resumed from `epoch` and `step`). `device` is a readable name."""
 
     device: str
     precision: str
@@ -42,7 +42,7 @@ class Started(Report, frozen=True, tag="started", kw_only=True):
 
 
 class Step(Report, frozen=True, tag="step", kw_only=True):
-    """One optimiser step, throttled to a few a second. `eta` in seconds to the end of the run."""
+    """One optimizer step, throttled to a few per second. `eta` in seconds to the end of the run."""
 
     epoch: int
     epochs: int
@@ -72,10 +72,11 @@ class Epoch(Report, frozen=True, tag="epoch", kw_only=True):
 
 
 class PartScore(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores of one part: top-1 and top-5 accuracy in [0, 1], mean loss, number of images. Where
-    labels do not exclude each other, `exact` is the share of images with every label right and
-    `mean_ap` the mean average precision, and top-k counts an image of which one of the k highest is
-    a label."""
+    """Scores of one part: top-1 and top-5 accuracy in [0, 1], mean loss, number of images.
+
+    For multi-label sets, `exact` is the share of images with every label right, `mean_ap` the mean
+    average precision, and top-k counts an image if one of its labels is among the k highest.
+    """
 
     top1: float
     top5: float
@@ -87,7 +88,7 @@ class PartScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(Report, frozen=True, tag="trial", kw_only=True):
-    """What a trial step says of a training before it starts; in bytes and seconds."""
+    """Estimates from a trial step before a training; in bytes and seconds."""
 
     device: str
     precision: str
@@ -102,7 +103,7 @@ class Trial(Report, frozen=True, tag="trial", kw_only=True):
 
 
 class Finished(Report, frozen=True, tag="finished", kw_only=True):
-    """A training ended whole; predictions and weights lie in the run folder."""
+    """A training completed; predictions and weights are in the run folder."""
 
     parts: dict[str, PartScore]
     seconds: float
@@ -111,20 +112,20 @@ class Finished(Report, frozen=True, tag="finished", kw_only=True):
 
 
 class Paused(Report, frozen=True, tag="paused", kw_only=True):
-    """A training stopped at a checkpoint it can go on from, exactly."""
+    """A training stopped at a checkpoint from which it resumes exactly."""
 
     epoch: int
     step: int
 
 
 class Stopped(Report, frozen=True, tag="stopped", kw_only=True):
-    """A training was stopped on request; weights up to here are kept."""
+    """A training was stopped on request; the current weights are kept."""
 
     epoch: int
 
 
 class Broken(Report, frozen=True, tag="broken", kw_only=True):
-    """A training failed: one sentence, what to do, and the traceback where the fault is ours."""
+    """A training failed: a sentence, a remedy, and the traceback if it is a bug."""
 
     sentence: str
     remedy: str = ""
@@ -144,13 +145,14 @@ class Related(Report, frozen=True, tag="related", kw_only=True):
 
 
 class Layered(Report, frozen=True, tag="layered", kw_only=True):
-    """A linear head on each stage of a network was judged."""
+    """Linear heads on the stages of a network were scored."""
 
     scores: LayerScores
 
 
 class Featured(Report, frozen=True, tag="featured", kw_only=True):
-    """`rows` of `dimensions` numbers were added to a feature index, `unread` images left out."""
+    """`rows` rows of `dimensions` numbers were added to a feature index, `unread` images
+    skipped."""
 
     rows: int
     dimensions: int
@@ -158,7 +160,7 @@ class Featured(Report, frozen=True, tag="featured", kw_only=True):
 
 
 class Clustered(Report, frozen=True, tag="clustered", kw_only=True):
-    """Images were grouped; `sizes` are the clusters' images, the largest first."""
+    """Images were clustered; `sizes` are images per cluster, largest first."""
 
     sizes: tuple[int, ...]
 
@@ -186,10 +188,10 @@ _decoder: msgspec.json.Decoder[AnyReport] = msgspec.json.Decoder(AnyReport)
 
 
 def encode_report(report: Report) -> bytes:
-    """One JSON object without a line break."""
+    """Encode a report as one JSON object without a line break."""
     return _encoder.encode(report)
 
 
 def decode_report(line: bytes | str) -> AnyReport:
-    """The report on one line; raises msgspec.DecodeError or ValidationError when it is none."""
+    """Decode a line. Raises msgspec.DecodeError or ValidationError if it is not a report."""
     return _decoder.decode(line)

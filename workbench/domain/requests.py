@@ -1,4 +1,4 @@
-"""What the app asks the learning program that serves explanations, and what it answers."""
+"""Requests to the process that serves explanations, and its answers."""
 
 from __future__ import annotations
 
@@ -7,43 +7,49 @@ import msgspec
 from workbench.domain.reports import Progress
 from workbench.domain.runs import RunLabels
 
-ATTENTION = "attention"  # as a layer: what the network attends to, AT-CNN's mask
-PART = "part "  # with a number from 1, as a layer: where a head of parts looks for that part
-WINDOWS = "windows"  # as a layer: windows of several scales, each scored by itself
-PREDICTED = ""  # as a label: the one the network itself gives the highest score
+ATTENTION = "attention"  # as a layer: AT-CNN's attention mask
+PART = "part "  # as a layer, with a number from 1: the attention to that part, in a head of parts
+WINDOWS = "windows"  # as a layer: windows of several scales, each scored separately
+PREDICTED = ""  # as a label: the predicted one
 
 
 class Picture(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An image file, and the box in it: left, top, right, bottom in displayed pixels, or None."""
+    """An image file and a box in it: left, top, right, bottom in displayed pixels, or None."""
 
     path: str
     box: tuple[int, int, int, int] | None = None
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="request", kw_only=True):
-    """Base of all requests; `run` is the path of a run folder."""
+    """Base class of all requests; `run` is the path of a run folder."""
 
     run: str
 
 
 class Describe(Request, frozen=True, tag="describe", kw_only=True):
-    """Which labels a run has and which of its layers can be explained."""
+    """Query the labels of a run and the layers that can be explained."""
 
 
 class Score(Request, frozen=True, tag="score", kw_only=True):
-    """The scores of images. Answered by one Scored per `batch` pictures, in order, whose last has
-    no pictures left to come; a picture that cannot be read has a row of its own in `unread`."""
+    """Compute the scores of images.
+
+    Answered by one Scored per `batch` pictures, in order; the last one completes the request.
+    Pictures that cannot be read are listed in `unread`.
+    """
 
     pictures: tuple[Picture, ...]
     batch: int = 32
 
 
 class Explain(Request, frozen=True, tag="explain", kw_only=True):
-    """A Grad-CAM map for each image: where it speaks for `label` of the label set `label_set` ("":
-    the target's) at the convolution layer `layer` ("": the deepest). A name among the run's `masks`
-    in the place of a layer asks for where the network looks, whatever the label, or, WINDOWS, for
-    the scores of windows of several scales, of which the highest explains PREDICTED. `check` adds
-    the randomised-weights check, which costs a few more passes."""
+    """Compute a Grad-CAM map for each image.
+
+    It explains `label` of the label set `label_set` ("": the target's) at the convolution layer
+    `layer` ("": the deepest). A `layer` that names one of the run's `masks` requests the network's
+    attention, whatever the label, or, for WINDOWS, the scores of windows of several scales, of
+    which the highest explains PREDICTED. `check` adds the randomised-weights check, which costs a
+    few more passes.
+    """
 
     pictures: tuple[Picture, ...]
     label: str = PREDICTED
@@ -53,15 +59,18 @@ class Explain(Request, frozen=True, tag="explain", kw_only=True):
 
 
 class Export(Request, frozen=True, tag="export", kw_only=True):
-    """Write the network as ONNX to `path` and check it against torch on `pictures`."""
+    """Export the network as ONNX to `path` and compare it with PyTorch on `pictures`."""
 
     path: str
     pictures: tuple[Picture, ...]
 
 
 class Description(msgspec.Struct, frozen=True, tag="description", tag_field="answer", kw_only=True):
-    """Answer to Describe; `layers` run from shallow to deep, `masks` are what else an Explain takes
-    for a layer. `device` is in plain words."""
+    """Answer to Describe.
+
+    `layers` are ordered from shallow to deep; `masks` are further values of `layer` in an Explain.
+    `device` is a readable name.
+    """
 
     labels: RunLabels
     layers: tuple[str, ...]
@@ -72,15 +81,18 @@ class Description(msgspec.Struct, frozen=True, tag="description", tag_field="ans
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """A picture that could not be read: its place in the request, and why."""
+    """A picture that could not be read: its index in the request, and the reason."""
 
     index: int
     reason: str
 
 
 class Scored(msgspec.Struct, frozen=True, tag="scored", tag_field="answer", kw_only=True):
-    """Scores of the pictures at `indices` of a request: one row each, softmax over the target's
-    labels, and over the views where the head is joint. `done` of `total` pictures are behind."""
+    """Scores of the pictures at `indices` of a request, one row each.
+
+    Softmax over the target's labels, and over the views for a joint head. `done` of `total`
+    pictures are finished.
+    """
 
     indices: tuple[int, ...]
     scores: tuple[tuple[float, ...], ...]
@@ -91,22 +103,28 @@ class Scored(msgspec.Struct, frozen=True, tag="scored", tag_field="answer", kw_o
 
 
 class Check(msgspec.Struct, frozen=True):
-    """The randomised-weights check (Adebayo et al. 2018, "Sanity Checks for Saliency Maps"): mean
-    Spearman rank correlation, its sign ignored, of a map with those of networks whose weights from
-    the explained layer upwards are random. High: the map shows the image, not what was learned."""
+    """The randomised-weights check (Adebayo et al. 2018, "Sanity Checks for Saliency Maps").
+
+    Mean absolute Spearman rank correlation of a map with those of networks whose weights from the
+    explained layer upwards are random. A high value means that the map shows the image, not what
+    was learned.
+    """
 
     correlation: float
 
 
 class Heat(msgspec.Struct, frozen=True, kw_only=True):
-    """A Grad-CAM map: `values` row by row, height × width of them, in [0, 1] (1 = the strongest;
-    all 0: nothing at this layer speaks for the label). `seen` is the part of the picture's box that
-    the network looked at, as (left, top, right, bottom) fractions of that box, and `cells` what the
-    map covers, as fractions of the seen part (it may reach outside). `label` is the one explained,
-    `score` its softmax score; the others' are in `scores` and `view_scores`. A `mask` shows where
-    the network looks, whatever the label. Of `windows` windows `window` is the one of the highest
-    score, as fractions of the box; the scores are then the highest of all windows, and the map
-    says what the windows over each cell are scored, stretched from 0 to 1."""
+    """A Grad-CAM map.
+
+    `values` are height × width, row by row, in [0, 1] (1: the strongest; all 0: nothing at this
+    layer supports the label). `seen` is the part of the picture's box given to the network, as
+    (left, top, right, bottom) fractions of that box; `cells` the area covered by the map, as
+    fractions of the seen part (it may extend beyond). `label` is the explained label, `score` its
+    softmax score; `scores` and `view_scores` are those of all labels. A `mask` shows the network's
+    attention, whatever the label. Of `windows` windows, `window` is the one with the highest score,
+    as fractions of the box; the scores are then the maxima over all windows, and the map shows the
+    scores of the windows over each cell, rescaled to [0, 1].
+    """
 
     height: int
     width: int
@@ -124,7 +142,7 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explained(msgspec.Struct, frozen=True, tag="explained", tag_field="answer", kw_only=True):
-    """Answer to Explain: a map for each picture, None where it is in `unread`."""
+    """Answer to Explain: a map for each picture, None for those in `unread`."""
 
     layer: str
     label_set: str
@@ -133,8 +151,11 @@ class Explained(msgspec.Struct, frozen=True, tag="explained", tag_field="answer"
 
 
 class Exported(msgspec.Struct, frozen=True, tag="exported", tag_field="answer", kw_only=True):
-    """Answer to Export: the largest absolute difference of scores to torch over `images` images,
-    and whether all of them are predicted the same."""
+    """Answer to Export.
+
+    The largest absolute difference of scores to PyTorch over `images` images, and whether all
+    predictions agree.
+    """
 
     path: str
     bytes: int
@@ -144,7 +165,7 @@ class Exported(msgspec.Struct, frozen=True, tag="exported", tag_field="answer", 
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="answer", kw_only=True):
-    """A request that could not be answered: the world's reason, or ours with its traceback."""
+    """A request that failed: an expected error, or a bug with its traceback."""
 
     sentence: str
     remedy: str = ""
@@ -152,7 +173,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="answer", kw
 
 
 class Going(msgspec.Struct, frozen=True, tag="going", tag_field="answer", kw_only=True):
-    """How far a long request is; its answer follows."""
+    """Progress of a long request; its answer follows."""
 
     progress: Progress
 
@@ -162,14 +183,14 @@ AnyRequest = Describe | Score | Explain | Export
 
 
 class RequestLine(msgspec.Struct, frozen=True):
-    """One line to the learning program."""
+    """One line sent to the learning process."""
 
     id: int
     request: AnyRequest
 
 
 class AnswerLine(msgspec.Struct, frozen=True):
-    """One line from the learning program; `last` says that no more follows for this id."""
+    """One line from the learning process; `last` marks the last answer to this id."""
 
     id: int
     answer: Answer
@@ -182,15 +203,15 @@ _answered = msgspec.json.Decoder(AnswerLine)
 
 
 def encode_line(value: RequestLine | AnswerLine) -> bytes:
-    """One JSON object ended by a line break."""
+    """Encode a line as one JSON object with a line break."""
     return _encoder.encode(value) + b"\n"
 
 
 def decode_request_line(line: bytes) -> RequestLine:
-    """The request on one line; raises msgspec.DecodeError or ValidationError when it is none."""
+    """Decode a request line. Raises msgspec.DecodeError or ValidationError if it is not one."""
     return _asked.decode(line)
 
 
 def decode_answer_line(line: bytes) -> AnswerLine:
-    """The answer on one line; raises msgspec.DecodeError or ValidationError when it is none."""
+    """Decode an answer line. Raises msgspec.DecodeError or ValidationError if it is not one."""
     return _answered.decode(line)

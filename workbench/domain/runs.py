@@ -1,4 +1,4 @@
-"""The run folder: the names of its files and the values they carry."""
+"""The run folder: its file names and the values stored in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.domain.splits import Part
 RECIPE_FILE = "recipe.toml"
 SAMPLES_FILE = "samples.jsonl"
 LABELS_FILE = "labels.json"
-START_FILE = "start.safetensors"  # or start.pth: the start weights, so that the folder is whole
+START_FILE = "start.safetensors"  # or start.pth: a copy of the start weights
 REPORTS_FILE = "reports.jsonl"
 CHECKPOINT_FILE = "last.ckpt"
 WEIGHTS_FILE = "weights.safetensors"
@@ -25,7 +25,7 @@ PREDICTIONS_FILE = "predictions.npz"
 
 
 class RunStatus(StrEnum):
-    """Where a run stands; `running` with no process behind it means interrupted: paused."""
+    """Status of a run; `running` without a process means interrupted, and is treated as paused."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -36,10 +36,10 @@ class RunStatus(StrEnum):
 
 
 class LabelList(msgspec.Struct, frozen=True):
-    """Labels of one set in the order of the network's outputs; `mirror[i]` is i after a flip.
-    Where they are not `exclusive` an image may carry several, and each has a score of its own.
+    """Labels of one set in the order of the network's outputs.
 
-    Mirrors come in pairs: one that does not point back, in a run of an older version, is dropped.
+    `mirror[i]` is the label of i after a flip; mirrors are mutual, and those of older runs that are
+    not are dropped. If not `exclusive`, an image may have several labels, each with its own score.
     """
 
     name: str
@@ -54,21 +54,21 @@ class LabelList(msgspec.Struct, frozen=True):
 
 
 class RunLabels(msgspec.Struct, frozen=True):
-    """What a run learns: the target's labels and, for the joint head, the views'."""
+    """Labels of a run: the target's and, for a joint head, the views'."""
 
     target: LabelList
     view: LabelList | None = None
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One image of a run as frozen at its start.
+    """One image of a run, recorded at its start.
 
-    `image` is the image's id and `hash` its identity, `crop` the crop's id; `box` is (left, top,
-    right, bottom) in displayed pixels or None for the whole image; `target` and `view` are label
-    indices, -1 unknown; `marks` are all labels of the target where they do not exclude each other
-    (`target` is the first of them); `part` is "train", "validation", "test" or "" (predicted, and
-    shown unlabelled by methods that learn from such). `true_view` is the view's name whatever is
-    learned, for accuracy per view.
+    `image` is the image's id and `hash` the hash of its bytes, `crop` the crop's id; `box` is
+    (left, top, right, bottom) in displayed pixels or None for the whole image; `target` and `view`
+    are label indices, -1 unknown; `marks` are all labels of a multi-label target (`target` is the
+    first of them); `part` is "train", "validation", "test" or "" (predicted, and used as unlabelled
+    data by methods that need it). `true_view` is the view's name whatever is learned, for accuracy
+    per view.
     """
 
     image: int
@@ -88,11 +88,14 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
-    """How to rebuild a trained network: `head` is the recipe's ("class" or "joint" in older cards:
-    the linear one); mean and std are per channel of RGB in [0, 1]; `layers` are the convolution
-    layers that can be explained, shallow to deep; `thresholds` are the scores from which labels are
-    claimed that do not exclude each other; `weights_digest` is the weights file's, "" in older
-    cards; the rest is as in the recipe."""
+    """Description of a trained network, from which it is rebuilt.
+
+    `head` is the recipe's ("class" or "joint" in older cards: the linear one); mean and std are per
+    channel of RGB in [0, 1]; `layers` are the convolution layers that can be explained, shallow to
+    deep; `thresholds` are the per-label decision thresholds of multi-label targets;
+    `weights_digest` is the digest of the weights file, "" in older cards; the other fields are as
+    in the recipe.
+    """
 
     backbone: str
     head: str
@@ -112,10 +115,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run as the project remembers it; its folder is called like its `id`.
+    """A run as stored in the project; its folder is named after its `id`.
 
     `created`, `started` and `finished` are seconds since the epoch; `metrics` maps a part's name to
-    its score, or any further name to a number; `message` says why a run failed.
+    its score, or any other name to a number; `message` is the reason of a failure.
     """
 
     id: str
@@ -143,12 +146,12 @@ def top1(record: RunRecord, part: Part = Part.TEST) -> float | None:
 
 
 def encode_samples(samples: list[Sample]) -> bytes:
-    """JSON lines, one sample each."""
+    """Encode samples as JSON lines."""
     encoder = msgspec.json.Encoder()
     return b"".join(encoder.encode(sample) + b"\n" for sample in samples)
 
 
 def decode_samples(data: bytes) -> list[Sample]:
-    """Samples of a samples file; raises msgspec.DecodeError on a damaged line."""
+    """Decode a samples file. Raises msgspec.DecodeError on a damaged line."""
     decoder = msgspec.json.Decoder(Sample)
     return [decoder.decode(line) for line in data.splitlines() if line]

@@ -1,4 +1,4 @@
-"""Train / validation / test membership: stratified, seeded, group-aware, fixed once made."""
+"""Train / validation / test splits: stratified, seeded, group-aware, immutable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.domain.errors import ValueRefused
 
 
 class Part(StrEnum):
-    """Where an image stands in a split."""
+    """Part of a split."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -24,7 +24,7 @@ PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Wanted fractions, each in [0, 1], summing to 1 (a sum below 1 leaves images out)."""
+    """Requested fractions, each in [0, 1], summing to at most 1; the rest is left out."""
 
     train: float = 0.7
     validation: float = 0.15
@@ -44,17 +44,17 @@ class SplitPlan:
 
     @property
     def percentages(self) -> str:
-        """The fractions in percent, as "70 / 15 / 15"."""
+        """The fractions in percent, such as "70 / 15 / 15"."""
         return " / ".join(f"{100 * getattr(self, part):.0f}" for part in PARTS)
 
     @property
     def sentence(self) -> str:
-        """The fractions with their parts, as "70 % train, 15 % validation and 15 % test"."""
+        """The fractions with their parts, such as "70 % train, 15 % validation and 15 % test"."""
         *first, last = (f"{100 * getattr(self, part):.0f} % {part}" for part in PARTS)
         return f"{', '.join(first)} and {last}"
 
 
-DEFAULT_SPLIT = SplitPlan()  # drawn where a project has no split, and offered for a new one
+DEFAULT_SPLIT = SplitPlan()  # used if a project has no split, and the default of the dialog
 
 
 def stratified_split(
@@ -62,9 +62,10 @@ def stratified_split(
 ) -> dict[int, Part]:
     """Assign each image id in `strata` (id → label, "" for none) to a part.
 
-    Each stratum is shuffled with the plan's seed and cut by largest remainder, so that its parts
-    differ from the wanted fractions by less than one group. Images that share a group (id → key;
-    absent = alone) always land in one part. The same input gives the same split on every machine.
+    Each stratum is shuffled with the plan's seed and divided by the largest-remainder method, so
+    that its parts differ from the requested fractions by less than one group. Images that share a
+    group (id → key; missing: a group of its own) are in the same part. The same input gives the
+    same split on every machine.
     """
     members: dict[str | int, list[int]] = defaultdict(list)
     for image in sorted(strata):
@@ -73,7 +74,7 @@ def stratified_split(
     for group in members.values():
         by_stratum[strata[group[0]]].append(group)
     result: dict[int, Part] = {}
-    carry = dict.fromkeys(PARTS, 0.0)  # what earlier strata were rounded off by
+    carry = dict.fromkeys(PARTS, 0.0)  # rounding error of earlier strata
     for stratum in sorted(by_stratum):
         bundles = by_stratum[stratum]
         random.Random(f"{plan.seed}/{stratum}").shuffle(bundles)

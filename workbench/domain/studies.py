@@ -1,4 +1,4 @@
-"""Studies: several recipes trained on the same splits and seeds, and what their difference says."""
+"""Studies: several recipes trained on the same splits and seeds, and their comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Keys = dict[str, Any]  # a partial recipe
 
 
 class SplitFractions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Fractions of a split that is drawn anew with every seed of a study."""
+    """Fractions of the split that is drawn for every seed of a study."""
 
     train: float = DEFAULT_SPLIT.train
     validation: float = DEFAULT_SPLIT.validation
@@ -26,10 +26,10 @@ class SplitFractions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a study trains: every variant (recipe keys over `base`) with every seed.
+    """The plan of a study: every variant (recipe keys over `base`) with every seed.
 
-    The first variant is the baseline that the others are compared with. `split` None keeps the
-    project's current split; else each seed draws its own, the same for all variants.
+    The first variant is the baseline of the comparison. With `split` None the project's current
+    split is used; otherwise each seed draws its own, the same for all variants.
     """
 
     name: str
@@ -40,16 +40,17 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     @property
     def cells(self) -> list[tuple[str, int]]:
-        """Every (variant, seed), seed by seed, so that a study cut short still compares."""
+        """Every (variant, seed), seed by seed, so that an interrupted study can still be
+        compared."""
         return [(variant, seed) for seed in self.seeds for variant in self.variants]
 
     def keys(self, variant: str, seed: int) -> Keys:
-        """The partial recipe of a cell."""
+        """Partial recipe of a cell."""
         return {**self.base, **self.variants[variant], "seed": seed}
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan under way: `runs` holds the run of each cell begun, as [variant, seed, run's id]."""
+    """A study in progress: `runs` lists the run of each started cell as [variant, seed, run id]."""
 
     id: str
     created: float
@@ -57,17 +58,17 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[tuple[str, int, str], ...] = ()
 
     def run_of(self, variant: str, seed: int) -> str:
-        """The id of a cell's run, "" where none was begun."""
+        """Run id of a cell, "" if it was not started."""
         return next((run for v, s, run in self.runs if (v, s) == (variant, seed)), "")
 
     def with_run(self, variant: str, seed: int, run: str) -> Study:
-        """This study with a cell's run, in the place of an earlier one."""
+        """Copy of this study with a cell's run added or replaced."""
         others = [cell for cell in self.runs if cell[:2] != (variant, seed)]
         return msgspec.structs.replace(self, runs=(*others, (variant, seed, run)))
 
 
 def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
-    """A plan from TOML; raises ValueRefused naming what is wrong."""
+    """Parse a plan from TOML values. Raises ValueRefused naming the invalid key."""
     try:
         plan = msgspec.convert({"name": name, **values}, Plan)
     except msgspec.ValidationError as error:
@@ -83,7 +84,8 @@ def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the half-width of its 95 % interval (Student's t); nan for one value."""
+    """A mean and the half-width of its 95 % confidence interval (Student's t); NaN for one
+    value."""
 
     mean: float
     half: float
@@ -91,9 +93,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Row:
-    """What a study says of one variant: accuracies in [0, 1] by seed, their mean, and where the
-    baseline has the same seeds the paired difference and the p-value of a two-sided paired t-test
-    (nan where fewer than two pairs, or the baseline itself). `seconds` is the mean time."""
+    """Result of one variant: accuracies in [0, 1] by seed, and their mean.
+
+    For seeds shared with the baseline, also the paired difference and the p-value of a two-sided
+    paired t-test (NaN with fewer than two pairs, and for the baseline itself). `seconds` is the
+    mean time.
+    """
 
     variant: str
     values: Mapping[int, float]
@@ -104,7 +109,7 @@ class Row:
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Mean and half-width t_{0.975, n−1} · s / √n of a sample; nan where it is empty."""
+    """Mean and half-width t_{0.975, n−1} · s / √n of a sample; NaN if it is empty."""
     if not values:
         return Interval(float("nan"), float("nan"))
     array = np.asarray(values, dtype=np.float64)
@@ -117,7 +122,8 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def paired_p(differences: Sequence[float]) -> float:
-    """Two-sided p of Student's paired t-test; nan for fewer than two pairs, 1 where all are 0."""
+    """Two-sided p-value of Student's paired t-test; NaN for fewer than two pairs, 1 if all are
+    0."""
     array: NDArray[np.float64] = np.asarray(differences, dtype=np.float64)
     if len(array) < 2:
         return float("nan")
@@ -135,7 +141,7 @@ def compare(
     values: Mapping[tuple[str, int], float],
     seconds: Mapping[tuple[str, int], float] | None = None,
 ) -> list[Row]:
-    """A row per variant from the accuracy (and time) of every cell that is done."""
+    """A row per variant from the accuracy (and time) of every finished cell."""
     first = next(iter(plan.variants))
     took = seconds or {}
     rows = []

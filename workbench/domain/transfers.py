@@ -1,4 +1,4 @@
-"""A transfer from the closest source: its state, its candidates, and how they vote."""
+"""Transfer from the most related source: its state, candidates and vote."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.relatedness import SourceRelatedness
 
-SOURCE_LAYERS = 3  # kept from the start while the source is learned
-CANDIDATE_LAYERS = (4, 5, 6)  # kept from the source, one candidate each
-RATE = 1e-3  # with so many stages learning from a few hundred images, twice that diverged
-VIEWS = 8  # of each image that candidates are shown in turn: the layers they share see each once
-TIE = 1e-3  # of the classifiers of the views, unless the recipe says otherwise
+SOURCE_LAYERS = 3  # layers kept from the start while the source is trained
+CANDIDATE_LAYERS = (4, 5, 6)  # layers kept from the source, one candidate each
+RATE = 1e-3  # twice this diverged with this many stages trained on a few hundred images
+VIEWS = 8  # augmentations per image, shared by all candidates through the frozen-feature cache
+TIE = 1e-3  # coupling of the per-view classifiers unless set in the recipe
 
 Value = bool | int | float | str | dict[str, dict[str, bool | int | float | str]]
 
 
 class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What determines a transfer. `sources` are project folders, with "#LABEL SET" where it is not
-    that of the target; `settings` hold for all trainings, `source_settings` for the source's."""
+    """All settings of a transfer.
+
+    `sources` are project folders, with "#LABEL SET" if it differs from the target's; `settings`
+    apply to all trainings, `source_settings` to those of the source.
+    """
 
     label_set: str
     sources: tuple[str, ...]
@@ -37,9 +40,11 @@ class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CandidateRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate: how many layers it keeps from the source, the stage up to which that is, and its
-    run in the target's project. `votes` counts the images whose elected label it gave, `alone`
-    those of them whose label was drawn because all differed."""
+    """A candidate: how many layers it keeps from the source, up to which stage, and its run.
+
+    The run is in the target's project. `votes` counts the images whose elected label it predicted,
+    `alone` those of them whose label was drawn because all candidates differed.
+    """
 
     layers: int
     frozen: str
@@ -49,9 +54,11 @@ class CandidateRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):
-    """A transfer as the target's project keeps it; what is not done yet is empty. `made` in
-    seconds since the epoch; `joint` says that the target learns category and view together;
-    `single` is the run without views beside the winner."""
+    """A transfer as stored in the target's project; unfinished parts are empty.
+
+    `made` in seconds since the epoch; `joint` is true if the target learns category and view
+    jointly; `single` is the run without views that accompanies the winner.
+    """
 
     asked: TransferRequest
     made: float
@@ -68,18 +75,20 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def winner_run(self) -> str:
-        """The id of the winner's run, "" before the vote."""
+        """Run id of the winner, "" before the vote."""
         return next((c.run for c in self.candidates if c.frozen == self.winner), "")
 
 
 def frozen_stage(name: str, layers: int) -> str:
-    """The stage of a backbone up to which its first `layers` layers reach (conv1 is 1, fire2 is 2
-    …). Raises KnownError for a backbone that has no layer above them."""
+    """The stage of a backbone that its first `layers` layers reach (conv1 is 1, fire2 is 2 …).
+
+    Raises KnownError if the backbone has no deeper layer.
+    """
     stages = backbone(name).stage_names
     if layers >= len(stages):
         raise KnownError(
-            f"{backbone(name).title} has {len(stages)} stages; {layers} of them cannot be kept "
-            "while others learn.",
+            f"{backbone(name).title} has {len(stages)} stages; {layers} of them cannot be frozen "
+            "while others are trained.",
             f"Choose a deeper backbone, such as {DEFAULT_BACKBONE}.",
         )
     return stages[layers - 1]
@@ -87,8 +96,11 @@ def frozen_stage(name: str, layers: int) -> str:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate's count: the images of which its label was elected, and those of which no
-    other candidate gave that label."""
+    """Votes of one candidate.
+
+    The images whose elected label it predicted, and those of them where no other candidate
+    predicted that label.
+    """
 
     name: str
     votes: int
@@ -97,7 +109,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ballot:
-    """One image: what each candidate said, in their order, and the label most of them gave."""
+    """One image: the prediction of each candidate, in order, and the majority label."""
 
     image: int
     said: tuple[str, ...]
@@ -107,8 +119,11 @@ class Ballot:
 
 @dataclass(frozen=True)
 class Election:
-    """The outcome: candidates with their votes, the winner, whether it was drawn among equals, and
-    the ballots of the images they did not agree on; `images` were predicted by all."""
+    """Outcome of a vote.
+
+    Candidates with their votes, the winner, whether it was drawn among ties, and the ballots of the
+    images on which they disagree; `images` were predicted by all candidates.
+    """
 
     candidates: tuple[Candidate, ...]
     winner: str
@@ -118,16 +133,15 @@ class Election:
 
 
 def elect(predicted: Mapping[str, Mapping[int, str]], seed: int) -> Election:
-    """The candidate that agrees most often with the relative majority.
+    """Elect the candidate that agrees most often with the relative majority.
 
-    `predicted` maps a candidate's name to its label of each image (by id); images that one of them
-    lacks are left out. An image's vote goes to the label that most candidates give it, one of the
-    commonest drawn at random where several are equally common, and counts for every candidate that
-    gave it. The candidate with most votes wins; among equals the winner is drawn at random. The
-    same predictions and seed give the same outcome.
+    `predicted` maps a candidate's name to its label of each image (by id); images missing for any
+    candidate are ignored. The label of an image is the one predicted by most candidates, ties drawn
+    at random; each candidate that predicted it gets a vote. The candidate with most votes wins;
+    ties are drawn at random. The same predictions and seed give the same outcome.
 
     Wang, Yao, Yang and Xue 2019, "Deep transfer learning on micro datasets". Raises ValueRefused
-    for no candidate.
+    without candidates.
     """
     if not predicted:
         raise ValueRefused("candidates", 0, "at least one")
@@ -162,16 +176,16 @@ def _counted(name: str, at: int, ballots: Sequence[Ballot]) -> Candidate:
 
 
 def tuning_gap(frozen_top1: float, fine_tuned_top1: float) -> float:
-    """Accuracy that fine-tuning adds to a linear head on frozen features, from −1 to 1; near 0 the
-    start's features suit the target as they are.
+    """Accuracy that fine-tuning adds to a linear head on frozen features, from −1 to 1.
 
-    Plested and Gedeon 2022, "Deep transfer learning for image classification: a survey".
+    Near 0 the start's features suit the target without fine-tuning (Plested and Gedeon 2022, "Deep
+    transfer learning for image classification: a survey").
     """
     return fine_tuned_top1 - frozen_top1
 
 
 def negative_transfer_gap(transfer_top1: float, scratch_top1: float) -> float:
-    """Error with transfer minus error without, from −1 to 1; above 0 the transfer did harm.
+    """Error with transfer minus error without, from −1 to 1; above 0 the transfer hurt.
 
     Wang, Dai, Póczos and Carbonell 2019, "Characterizing and avoiding negative transfer".
     """

@@ -1,4 +1,4 @@
-"""Checks of values against types, and what a type allows in words for a person."""
+"""Validation of values against types, and descriptions of the allowed values."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _WORDS: dict[type[inspect.Type], str] = {
 
 
 def checked(key: str, value: object, kind: Any, words: str) -> Any:
-    """`value` in the type `kind`; a whole number is taken for a number.
+    """Convert `value` to the type `kind`; integers are accepted as floats.
 
-    Raises ValueRefused for `key` with what is allowed in `words`.
+    Raises ValueRefused for `key` with the allowed values in `words`.
     """
     try:
         return msgspec.convert(value, kind)
@@ -30,7 +30,7 @@ def checked(key: str, value: object, kind: Any, words: str) -> Any:
 
 
 def allowed_words(kind: Any) -> str:
-    """What a type takes: its choices, or its kind of value with its bounds."""
+    """Describe a type: its choices, or its kind with its bounds."""
     found = inspect.type_info(kind)
     if isinstance(found, inspect.LiteralType):
         return ", ".join(str(choice) for choice in get_args(kind))  # in the order of the source

@@ -1,1 +1,1 @@
-"""The project folder: the only home of SQL."""
+"""The project folder and its database: the only package with SQL."""

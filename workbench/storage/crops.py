@@ -1,4 +1,4 @@
-"""Mouth crops as they are stored, one by one and as columns of numbers."""
+"""Storage of mouth crops, one by one or as columns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _QUERY = (
 def crop_table(
     db: Database, label_set: str, images: Iterable[int] | IntArray | None = None
 ) -> CropTable:
-    """The crops of `images` (None: all) with their labels of `label_set`, in no special order."""
+    """Read the crops of `images` (None: all) with their labels of `label_set`, in no particular
+    order."""
     if images is None:
         columns = db.columns(f"{_QUERY} FROM crop c", (label_set,), 5)
     else:
@@ -57,11 +58,11 @@ class Crops:
         self._recorder = recorder
 
     def of_image(self, id: int) -> list[Crop]:
-        """The crops of one image, by face."""
+        """Crops of one image, by face."""
         return self.of_images([id]).get(id, [])
 
     def of_images(self, ids: Iterable[int] | IntArray) -> dict[int, list[Crop]]:
-        """The crops of each of these images that has any."""
+        """Crops of each of these images that has any."""
         found: dict[int, list[Crop]] = {}
         for row in self._db.rows(
             f"{_SELECT} FROM json_each(?) wanted JOIN crop c ON c.image = wanted.value"
@@ -73,7 +74,7 @@ class Crops:
         return found
 
     def get(self, ids: Iterable[int] | IntArray) -> list[Crop]:
-        """The crops with these ids, in their order; ids there are none of are left out."""
+        """Crops with these ids, in their order; unknown ids are skipped."""
         rows = self._db.rows(
             f"{_SELECT} FROM json_each(?) wanted JOIN crop c ON c.id = wanted.value"
             " ORDER BY wanted.key",
@@ -87,8 +88,10 @@ class Crops:
         reviewed: bool | None = None,
         label: tuple[str, str | None] | None = None,
     ) -> IntArray:
-        """Ids of the crops that meet every given condition, in the order of their images' names.
-        `label` is a set and a label, or None for crops without one of that set."""
+        """Ids of the crops that meet all given conditions, in the order of their images' names.
+
+        `label` is a set and a label, or None for crops without one of that set.
+        """
         where, values = ["true"], []
         if state is not None:
             where.append("c.state = ?")
@@ -107,12 +110,14 @@ class Crops:
         )
 
     def table(self, label_set: str, images: Iterable[int] | IntArray | None = None) -> CropTable:
-        """The crops of `images` (None: of all) as columns, with their labels of `label_set`."""
+        """Crops of `images` (None: all) as columns, with their labels of `label_set`."""
         return crop_table(self._db, label_set, images)
 
     def usable(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Of the crops that can be looked at: their ids, ascending, the ids of their images, and
-        the pixels of their shorter sides. Fast for any number of them."""
+        """Ids (ascending), image ids and shorter sides in pixels of all found or adjusted crops.
+
+        Fast for any number of crops.
+        """
         crops, images, sides = self._db.columns(
             "SELECT id, image, min(right - left, bottom - top) FROM crop"
             " WHERE state IN (?, ?) AND left IS NOT NULL ORDER BY id",
@@ -122,12 +127,12 @@ class Crops:
         return crops, images, sides
 
     def counts(self) -> dict[CropState, int]:
-        """How many crops are in each state."""
+        """Number of crops in each state."""
         found = dict(self._db.rows("SELECT state, count(*) FROM crop GROUP BY state"))
         return {state: found.get(state.value, 0) for state in CropState}
 
     def labelled(self, image_ids: Iterable[int] | IntArray) -> frozenset[int]:
-        """Ids of the crops of these images that carry any label."""
+        """Ids of the crops of these images that have any label."""
         return frozenset(
             self._db.ids(
                 "SELECT DISTINCT a.crop FROM json_each(?) wanted"
@@ -138,7 +143,7 @@ class Crops:
         )
 
     def detected_sources(self) -> frozenset[int]:
-        """Ids of the sources where detection was run on at least one image."""
+        """Ids of the sources with at least one image on which detection was run."""
         return frozenset(
             self._db.ids(
                 "SELECT id FROM source WHERE EXISTS (SELECT 1 FROM crop c"
@@ -147,8 +152,10 @@ class Crops:
         )
 
     def save(self, crop: Crop) -> Crop:
-        """Write one crop (id None: new); the crop with its id. Raises KnownError when the image or
-        the crop is not there any more."""
+        """Insert (id None) or update a crop; return it with its id.
+
+        Raises KnownError if the image or the crop no longer exists.
+        """
         with self._recorder.edit("Crop"):
             if crop.id is None:
                 return self._insert(crop)
@@ -156,7 +163,7 @@ class Crops:
         return crop
 
     def apply(self, image_id: int, update: CropUpdate) -> None:
-        """Write what a new detection of one image changes."""
+        """Apply the result of a new detection of one image."""
         with self._recorder.edit("Crop"):
             self._remove(update.remove)
             self._update([crop for crop in update.write if crop.id is not None])
@@ -181,7 +188,7 @@ class Crops:
                 (*values, crop.id),
             )
             if not cursor.rowcount:
-                raise KnownError(f"There is no crop {crop.id} in this project any more.")
+                raise KnownError(f"Crop {crop.id} no longer exists in this project.")
 
     def _remove(self, ids: Sequence[int]) -> None:
         if not ids:

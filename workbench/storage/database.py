@@ -1,4 +1,4 @@
-"""The connection to a project's database: one thread, explicit transactions, checkpoints."""
+"""Connection to a project's database: one thread, explicit transactions, checkpoints."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from workbench.domain.errors import KnownError
 
-CHANGES = 4000  # rows changed between two checkpoints: some 30 MB of log where they lie far apart
+CHANGES = 4000  # changed rows between two checkpoints: about 30 MB of log if they are scattered
 
 
 class Checkpoints:
-    """Moves a database's write-ahead log into its file without holding up who commits.
+    """Copies a database's write-ahead log into its file without blocking commits.
 
-    A commit is on the disk with the log; SQLite's own checkpoint runs inside the commit that finds
-    the log long, and takes as long again as a bulk edit itself. This one has a thread and a
-    connection of its own, writes no row, and waits for no one (PASSIVE). Where it fails, the log
-    stays, and SQLite's own limit (`wal_autocheckpoint`) holds.
+    A commit is durable once it is in the log. SQLite's own checkpoint runs within the commit that
+    finds the log long, and takes as long as a bulk edit itself. This one uses its own thread and
+    connection, writes no rows and never waits (PASSIVE). If it fails, the log remains, and SQLite's
+    own limit (`wal_autocheckpoint`) applies.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
 
     def committed(self, changes: int) -> None:
-        """Tell that a transaction ended; `changes` counts the connection's changed rows."""
+        """Register a finished transaction; `changes` is the connection's number of changed rows."""
         if changes - self._done_at < CHANGES or (self._thread and self._thread.is_alive()):
             return
         self._done_at = changes
@@ -42,7 +42,7 @@ class Checkpoints:
         self._thread.start()
 
     def close(self) -> None:
-        """Wait for the checkpoint under way, if any."""
+        """Wait for a running checkpoint."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -62,7 +62,7 @@ _WORLD = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk could not be read or written",
     sqlite3.SQLITE_READONLY: "the folder is read-only",
-    sqlite3.SQLITE_BUSY: "another program holds it",
+    sqlite3.SQLITE_BUSY: "another program is using it",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
     sqlite3.SQLITE_CORRUPT: "it is damaged",
     sqlite3.SQLITE_NOTADB: "it is not a database",
@@ -70,38 +70,41 @@ _WORLD = {
 
 
 def listed(ids: Iterable[int] | IntArray) -> str:
-    """Ids as one JSON text for `json_each(?)`: any number of them in one parameter."""
+    """Encode ids as one JSON text for `json_each(?)`: any number of them in one parameter."""
     values = ids.tolist() if isinstance(ids, np.ndarray) else [int(id_) for id_ in ids]
     return _encode(values).decode()
 
 
 def listed_texts(texts: Iterable[str]) -> str:
-    """Texts as one JSON text for `json_each(?)`."""
+    """Encode texts as one JSON text for `json_each(?)`."""
     return _encode(list(texts)).decode()
 
 
 def world_error(error: sqlite3.Error, path: Path) -> KnownError | None:
-    """The world's error behind one of SQLite's (disk full, damaged file), or None: ours."""
+    """Map an SQLite error with an external cause (disk full, damaged file) to a KnownError, else
+    None."""
     code = getattr(error, "sqlite_errorcode", None)
     reason = _WORLD.get(code & 0xFF) if code is not None else None
     if reason is None:
         return None
     return KnownError(
-        f"The project in {path.parent} could not be used: {reason}.",
-        "Nothing that was saved before is lost.",
+        f"The project in {path.parent} is not usable: {reason}.",
+        "Previously saved data is not lost.",
     )
 
 
 def _only_to_read(path: Path) -> str:
-    """A file as SQLite's URI; the server of a network share belongs to the path there."""
+    """Read-only URI of a database file; the server of a network share is part of its path."""
     uri = path.absolute().as_uri()
     on_share = not uri.startswith("file:///")
     return ("file:////" + uri.removeprefix("file://") if on_share else uri) + "?mode=ro"
 
 
 class Database:
-    """A connection used by the thread that made it and by no other; one that is not `writable`
-    changes nothing but tables of its own that go with it."""
+    """A connection for the thread that created it.
+
+    If not `writable`, it can change only its own temporary tables.
+    """
 
     def __init__(self, path: Path, writable: bool = True) -> None:
         self.path = path
@@ -113,29 +116,29 @@ class Database:
         self._checkpoints = Checkpoints(path)
 
     def tune(self) -> None:
-        """Set what a connection does not remember: journal, caches, foreign keys."""
+        """Set what a connection does not persist: journal mode, caches, foreign keys."""
         for pragma in (
             "journal_mode = WAL",
             "foreign_keys = ON",
             "temp_store = MEMORY",
             "cache_size = -65536",
-            "wal_autocheckpoint = 65536",  # pages; checkpoints.py copies long before
+            "wal_autocheckpoint = 65536",  # pages; Checkpoints copies the log much earlier
             "journal_size_limit = 67108864",
         ):
             self.connection.execute(f"PRAGMA {pragma}")
 
     def close(self) -> None:
-        """Close the connection; what was committed is on the disk."""
+        """Close the connection; committed data is on disk."""
         self._checkpoints.close()
         self.connection.close()
 
     def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
-        """Execute one statement."""
+        """Execute a statement."""
         self._check_thread()
         return self.connection.execute(sql, parameters)
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Execute one statement for each row."""
+        """Execute a statement for each row."""
         self._check_thread()
         self.connection.executemany(sql, rows)
 
@@ -144,23 +147,26 @@ class Database:
         return self.run(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first row of a query as a tuple, or None."""
+        """First row of a query as a tuple, or None."""
         return self.run(sql, parameters).fetchone()
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first value of a query, or None."""
+        """First value of a query, or None."""
         row = self.row(sql, parameters)
         return row[0] if row is not None else None
 
     def ids(self, sql: str, parameters: Sequence[Any] = ()) -> IntArray:
-        """The one integer column of a query, in its order."""
+        """The single integer column of a query, in order."""
         return self.columns(sql, parameters, 1)[0]
 
     def columns(
         self, sql: str, parameters: Sequence[Any], count: int, dtype: type = np.int64
     ) -> list[NDArray[Any]]:
-        """The `count` number columns of a query as arrays; five times as fast as fetching rows:
-        SQLite joins each column to one text, which numpy parses."""
+        """The `count` numeric columns of a query as arrays.
+
+        Five times as fast as fetching rows: SQLite joins each column to one text, which NumPy
+        parses.
+        """
         names = [f"c{i}" for i in range(count)]
         wanted = ", ".join(f"group_concat({name})" for name in names)
         row = self.row(f"WITH t({', '.join(names)}) AS ({sql}) SELECT {wanted} FROM t", parameters)  # noqa: S608
@@ -168,8 +174,11 @@ class Database:
 
     @contextmanager
     def transaction(self, durable: bool = False) -> Generator[None, None, None]:
-        """One transaction; inside an open one, a part of it. `durable` ones are on the disk when
-        the block ends; others may be lost by a power cut (not by the program's death)."""
+        """Run the block in a transaction, or as part of an open one.
+
+        `durable` transactions are on disk when the block ends; others survive a crash of the
+        program, but may be lost in a power failure.
+        """
         self._check_thread()
         if self.connection.in_transaction:
             yield
@@ -192,13 +201,15 @@ class Database:
 
     def _check_thread(self) -> None:
         if threading.get_ident() != self._owner:
-            raise RuntimeError("a project may be used only by the thread that opened it")
+            raise RuntimeError("a project can only be used by the thread that opened it")
 
 
 @contextmanager
 def reading(path: Path) -> Generator[Database, None, None]:
-    """A connection of this thread's own to look at a project's database with. Raises KnownError
-    where it cannot be read."""
+    """A read-only connection of the calling thread to a project's database.
+
+    Raises KnownError if it cannot be read.
+    """
     try:
         with closing(Database(path, writable=False)) as db:
             yield db

@@ -1,4 +1,4 @@
-"""Feature indexes and clusterings: files that can be deleted at any time, read as memory maps."""
+"""Feature indexes and clusterings: memory-mapped files that can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from workbench.domain.errors import KnownError, parsing
 from workbench.domain.features import CARD_FILE, KEY_BYTES, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
 from workbench.files import DamagedFile, check_archive, check_digest, write_whole
 
-KEPT_BYTES = 8 * 1024**3  # all indexes of a project together
+KEPT_BYTES = 8 * 1024**3  # limit for all indexes of a project
 
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """N rows of D features of unit length, on the disk, and the key of each. Without rows it may
-    be `damaged`: then there are some, but they cannot be used."""
+    """N rows of D features of unit length on disk, and their keys.
+
+    An index without rows may be `damaged`: its rows exist but cannot be used.
+    """
 
     rows: NDArray[np.float16]
     keys: Keys
@@ -41,21 +43,23 @@ DAMAGED = dataclasses.replace(NOTHING, damaged=True)
 
 
 class FeatureIndexes:
-    """The folder `features` of a project, one folder in it per network."""
+    """The `features` folder of a project, with a subfolder per network."""
 
     def __init__(self, folder: Path, kept_bytes: int = KEPT_BYTES) -> None:
         self.folder = folder / "features"
         self._kept_bytes = kept_bytes
-        self._checked: dict[str, object] = {}  # by name: what was found to be as it was written
+        self._checked: dict[
+            str, object
+        ] = {}  # by name: state of the files whose digests were verified
 
     def place(self, name: str) -> Path:
-        """Where the index called `name` lies, or will."""
+        """Folder of the index called `name`, which may not exist yet."""
         return self.folder / name
 
     def read(self, name: str) -> FeatureIndex:
-        """The whole rows of an index, mapped; an empty one where there is none or it is damaged.
+        """Map the complete rows of an index; return an empty index if it is missing or damaged.
 
-        Its digests are compared when it is read for the first time or has changed since.
+        Its digests are verified on the first read and after each change.
         """
         place = self.place(name)
         if not (place / CARD_FILE).is_file():
@@ -71,14 +75,16 @@ class FeatureIndexes:
                 return NOTHING
             shape = (count, card.dimensions)
             rows = np.memmap(place / ROWS_FILE, np.float16, "r", shape=shape)
-            os.utime(place / CARD_FILE)  # the index used longest ago goes first
+            os.utime(place / CARD_FILE)  # marks it as the most recently used
         except (OSError, ValueError, ZeroDivisionError, msgspec.DecodeError, DamagedFile):
             return DAMAGED
         return FeatureIndex(rows, keys[:count], card)
 
     def _check(self, place: Path, card: FeatureCard) -> None:
-        """Raise DamagedFile where rows or keys are not those that the card records. Files that were
-        compared and have not changed since are not read again."""
+        """Raise DamagedFile if the digest of rows or keys differs from that in the card.
+
+        Verified files are not read again until they change.
+        """
         rows, keys = place / ROWS_FILE, place / KEYS_FILE
         found = [card, *((s.st_mtime_ns, s.st_size) for s in (rows.stat(), keys.stat()))]
         if self._checked.get(place.name) == found:
@@ -88,11 +94,11 @@ class FeatureIndexes:
         self._checked[place.name] = found
 
     def remove(self, name: str) -> None:
-        """Delete one index, if it is there."""
+        """Delete an index if it exists."""
         shutil.rmtree(self.place(name), ignore_errors=True)
 
     def sizes(self) -> dict[str, int]:
-        """Bytes that each index takes, that used longest ago first."""
+        """Size of each index in bytes, least recently used first."""
         found = []
         for place in self.folder.iterdir() if self.folder.is_dir() else ():
             with contextlib.suppress(OSError):
@@ -101,8 +107,11 @@ class FeatureIndexes:
         return {name: size for _, name, size in sorted(found)}
 
     def make_room(self, name: str, needed: int) -> list[str]:
-        """Delete indexes used long ago until `needed` more bytes fit beside the one called `name`;
-        the names of those deleted. Raises KnownError where even that is not enough."""
+        """Delete least recently used indexes, except `name`, until `needed` more bytes fit.
+
+        Returns the names of the deleted indexes. Raises KnownError if the space is still not
+        enough.
+        """
         sizes = self.sizes()
         over = sum(sizes.values()) + needed - self._kept_bytes
         gone: list[str] = []
@@ -113,8 +122,8 @@ class FeatureIndexes:
                 over -= size
         if over > 0:
             raise KnownError(
-                f"The features would take {(over + self._kept_bytes) / 1e9:.1f} GB, more than the "
-                f"{self._kept_bytes / 1e9:.1f} GB that a project keeps of them.",
+                f"The features need {(over + self._kept_bytes) / 1e9:.1f} GB, above the limit of "
+                f"{self._kept_bytes / 1e9:.1f} GB per project.",
                 "Choose a network with fewer features, such as ResNet-18.",
             )
         self._check_disk(needed)
@@ -123,12 +132,12 @@ class FeatureIndexes:
     def _check_disk(self, needed: int) -> None:
         if shutil.disk_usage(self.folder.parent).free < needed:
             raise KnownError(
-                f"The disk has no room for {needed / 1e6:.0f} MB of features.",
-                f"Make room on the disk that holds {self.folder.parent}.",
+                f"Not enough disk space for {needed / 1e6:.0f} MB of features.",
+                f"Free disk space for {self.folder.parent}.",
             )
 
     def forget(self) -> int:
-        """Delete all indexes; the bytes that this sets free."""
+        """Delete all indexes; return the number of freed bytes."""
         sizes = self.sizes()
         for name in sizes:
             shutil.rmtree(self.place(name), ignore_errors=True)
@@ -136,19 +145,19 @@ class FeatureIndexes:
 
 
 class Clusterings:
-    """The folder `clusters` of a project."""
+    """The `clusters` folder of a project."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "clusters"
 
     def place(self, id: str) -> Path:
-        """Where a clustering lies, or will; made when it is not there."""
+        """Folder of a clustering, created if missing."""
         place = self.folder / id
         place.mkdir(parents=True, exist_ok=True)
         return place
 
     def all(self) -> list[Clustering]:
-        """Those that are whole, newest first."""
+        """Complete clusterings, newest first."""
         found = []
         for path in self.folder.glob(f"*/{RECORD_FILE}"):
             with contextlib.suppress(OSError, msgspec.DecodeError):
@@ -156,11 +165,11 @@ class Clusterings:
         return sorted(found, key=lambda one: -one.made)
 
     def find(self, id: str) -> Clustering | None:
-        """The whole clustering with this id, or None."""
+        """Return the complete clustering with this id, or None."""
         return next((one for one in self.all() if one.id == id), None)
 
     def read(self, id: str) -> Clusters:
-        """Who belongs where. Raises KnownError where the file is gone or damaged."""
+        """Cluster assignments. Raises KnownError if the file is missing or damaged."""
         path = self.folder / id / CLUSTERS_FILE
         with parsing(path, "Group the images again."):
             check_archive(path)
@@ -168,13 +177,15 @@ class Clusterings:
                 return Clusters(held["images"], held["crops"], held["clusters"], held["confidence"])
 
     def keep(self, made: Clustering) -> None:
-        """List a clustering whose result is in its place."""
+        """Store a clustering whose result is in its folder."""
         path = self.place(made.id) / RECORD_FILE
         write_whole(path, msgspec.json.encode(made))
 
     def forget(self) -> int:
-        """Delete all of them, also those that were not finished; how many. Labels that came of them
-        stay."""
+        """Delete all clusterings, including unfinished ones; return their number.
+
+        Labels created from them remain.
+        """
         places = list(self.folder.iterdir()) if self.folder.is_dir() else []
         for place in places:
             shutil.rmtree(place, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The record of edits: triggers keep each touched row's former state for undo and redo."""
+"""Edit history: triggers record the previous state of each changed row for undo and redo."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IMAGE_OF = {"image": "id", "place": "image", "crop": "image", "annotation": "im
 
 @dataclass
 class Edit:
-    """One edit under way; `changes` says what it changed once its block has ended."""
+    """An edit; `changes` is set when its block ends."""
 
     id: int
     text: str
@@ -35,12 +35,12 @@ class Edit:
 
 
 def now() -> int:
-    """The time in microseconds since the epoch."""
+    """Current time in microseconds since the epoch."""
     return time.time_ns() // 1000
 
 
 class Recorder:
-    """Opens edits and watches the tables while one is open."""
+    """Starts edits and records changed rows during an edit."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -53,8 +53,10 @@ class Recorder:
 
     @contextmanager
     def edit(self, text: str, joined_to: int | None = None) -> Generator[Edit, None, None]:
-        """One durable transaction recorded as one edit; inside an open edit, a part of that one.
-        An edit that changed nothing leaves no trace."""
+        """Run the block as one durable transaction and record it as one edit.
+
+        Inside an open edit, it becomes part of that edit. An edit without changes is not recorded.
+        """
         if self._open is not None:
             yield self._open
             return
@@ -64,19 +66,19 @@ class Recorder:
                 yield edit
                 edit.changes = self._end(edit)
         except BaseException:
-            self.tell(None)
+            self.notify(None)
             raise
         finally:
             self._open = None
-        self.tell(edit.changes)
+        self.notify(edit.changes)
 
-    def tell(self, changes: Changes | None) -> None:
-        """Tell whoever remembers rows what changed; None: a transaction was rolled back."""
+    def notify(self, changes: Changes | None) -> None:
+        """Notify listeners that cache rows of changes; None: a transaction was rolled back."""
         for listener in self.on_changes:
             listener(changes)
 
     def changes(self, edit: int, step: int | None = None) -> Changes:
-        """What the record says an edit (or only its last step) changed."""
+        """Changes recorded for an edit, or only for its last step."""
         told = Changes(history=True)
         for table, kind in KINDS.items():
             told |= self._changes_of(table, kind, edit, step)
@@ -86,7 +88,7 @@ class Recorder:
         return [name for _, name, *_ in self._db.rows(f"PRAGMA table_info({table})")]
 
     def state_of(self, table: str, row: str) -> str:
-        """The SQL of a row's state as a JSON array; `row` is NEW, OLD or the table's name."""
+        """SQL of a row's state as a JSON array; `row` is NEW, OLD or the table's name."""
         return "json_array(" + ", ".join(f'{row}."{c}"' for c in self.columns[table]) + ")"
 
     def _watch(self, table: str) -> None:
@@ -123,7 +125,8 @@ class Recorder:
         return edit
 
     def _origin(self, joined_to: int | None) -> int | None:
-        """The first edit of those that belong together; it may have changed nothing and be gone."""
+        """First edit of a joined sequence; it may have been discarded because it changed
+        nothing."""
         if joined_to is None:
             return None
         found = self._db.value("SELECT origin FROM edit WHERE id = ?", (joined_to,))
@@ -144,7 +147,7 @@ class Recorder:
         return self.changes(edit.id, step)
 
     def _discard_undone(self) -> None:
-        """A new edit ends what could have been made again."""
+        """Discard undone edits, since a new edit ends the possibility of redo."""
         if not self._db.value("SELECT 1 FROM edit WHERE undone"):
             return
         self._db.run("DELETE FROM change WHERE edit IN (SELECT id FROM edit WHERE undone)")
@@ -178,32 +181,32 @@ class Recorder:
 
 
 class History:
-    """The project's edits, newest first; they outlive the program."""
+    """The project's edits, newest first; they persist between sessions."""
 
     def __init__(self, db: Database, recorder: Recorder) -> None:
         self._db = db
         self._recorder = recorder
 
     def undo(self) -> tuple[str, Changes] | None:
-        """Take the newest edit back; its text and what changed, or None when there is none."""
+        """Undo the newest edit. Returns its text and changes, or None if there is none."""
         return self._turn("SELECT id, text FROM edit WHERE NOT undone ORDER BY id DESC LIMIT 1", 1)
 
     def redo(self) -> tuple[str, Changes] | None:
-        """Make the edit taken back last again; None when there is none."""
+        """Redo the last undone edit. Returns its text and changes, or None if there is none."""
         return self._turn("SELECT id, text FROM edit WHERE undone ORDER BY id LIMIT 1", 0)
 
     def undo_text(self) -> str | None:
-        """What undo would take back, or None."""
+        """Text of the edit that undo reverts, or None."""
         text = self._db.value("SELECT text FROM edit WHERE NOT undone ORDER BY id DESC LIMIT 1")
         return str(text) if text is not None else None
 
     def redo_text(self) -> str | None:
-        """What redo would make again, or None."""
+        """Text of the edit that redo applies, or None."""
         text = self._db.value("SELECT text FROM edit WHERE undone ORDER BY id LIMIT 1")
         return str(text) if text is not None else None
 
     def entries(self, limit: int = 100) -> list[HistoryEntry]:
-        """The newest edits first."""
+        """Entries, newest first."""
         sql = "SELECT id, text, made_at, undone FROM edit ORDER BY id DESC LIMIT ?"
         return [
             HistoryEntry(id_, text, made / 1e6, bool(undone))
@@ -211,7 +214,7 @@ class History:
         ]
 
     def forget(self) -> None:
-        """Drop the whole record: nothing made so far can be undone any more."""
+        """Clear the history: earlier edits can no longer be undone."""
         with self._db.transaction(durable=True):
             self._db.run("DELETE FROM change")
             self._db.run("DELETE FROM edit")
@@ -227,14 +230,16 @@ class History:
                 self._db.run("UPDATE edit SET undone = ? WHERE id = ?", (undone, edit[0]))
                 changes = self._recorder.changes(edit[0])
         except BaseException:
-            self._recorder.tell(None)
+            self._recorder.notify(None)
             raise
-        self._recorder.tell(changes)
+        self._recorder.notify(changes)
         return edit[1], changes
 
     def _swap(self, table: str, kind: int, edit: int) -> None:
-        """Put each recorded row back to the state in the record, and the state it had into it.
-        References are checked at the end of the transaction, so the order does not matter."""
+        """Exchange the current state of each recorded row with the recorded one.
+
+        Foreign keys are checked at the end of the transaction, so the order does not matter.
+        """
         if not self._db.value("SELECT 1 FROM change WHERE edit = ? AND kind = ?", (edit, kind)):
             return
         columns = self._recorder.columns[table]

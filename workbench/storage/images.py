@@ -1,4 +1,4 @@
-"""Images and their sources: imported, found, skipped, removed."""
+"""Storage of images and their sources."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ _DIGITS = re.compile(r"\d+")
 
 
 def sort_key(path: str) -> str:
-    """A text that sorts like `path` read by a person: folders first, 2 before 10, case aside."""
+    """Key that sorts paths naturally: folders first, 2 before 10, ignoring case."""
     return _DIGITS.sub(lambda number: number.group().zfill(9), path.casefold())
 
 
 def mtime_bits(mtime: float) -> int:
-    """The bits of a double as an integer: stored so, it comes back the same after any undo."""
+    """Bits of a double as an integer, which survive undo without rounding."""
     return int(struct.unpack("<q", struct.pack("<d", mtime))[0])
 
 
 class Intake:
-    """Writes found images inside an open edit."""
+    """Writes imported images within an open edit."""
 
     def __init__(self, db: Database, labels: Labels) -> None:
         self._db = db
         self._labels = labels
 
     def add(self, source: int, found: Sequence[FoundImage], author: Author) -> list[int]:
-        """Ids of the images of `found`, in order, after writing what was not known."""
+        """Insert new images and places; return the ids of all images of `found`, in order."""
         ids = self._image_ids(found)
         self._write_places(source, found, ids)
         self._give_labels(found, ids, author)
@@ -170,12 +170,14 @@ class StoredImages:
         sort: Sort = Sort.NAME,
         descending: bool = False,
     ) -> IntArray:
-        """Ids of the images that meet every condition of `filter`, in the order of `sort`."""
+        """Ids of the images that meet all conditions of `filter`, in the order of `sort`."""
         return self._search.ids(filter, sort, descending)
 
     def rows(self, ids: Iterable[int] | IntArray) -> list[ImageRow]:
-        """The images with these ids, in their order; ids there are none of are left out. Of several
-        places the first whose file is there counts."""
+        """Images with these ids, in their order; unknown ids are skipped.
+
+        Of several places, the first one whose file exists is used.
+        """
         wanted = listed(ids)
         labels: dict[int, dict[str, tuple[str, ...]]] = {}
         for image, name, label in self._db.rows(_LABELS, (wanted,)):
@@ -184,7 +186,7 @@ class StoredImages:
         return [_row(places, labels.get(id_, {})) for id_, places in self._places(wanted).items()]
 
     def files(self, ids: IntArray) -> dict[int, ImageFile]:
-        """Hash, file and size of each of these images, by id: what a training takes along."""
+        """Hash, file and size of each of these images, by id."""
         return {
             id_: ImageFile(places[0].hash, _path(places), places[0].width, places[0].height)
             for id_, places in self._places(listed(ids)).items()
@@ -197,15 +199,17 @@ class StoredImages:
         return found
 
     def row(self, id: int) -> ImageRow:
-        """One image; raises KnownError when there is none with this id."""
+        """One image. Raises KnownError if no image has this id."""
         rows = self.rows([id])
         if not rows:
             raise KnownError(f"There is no image {id} in this project.")
         return rows[0]
 
     def shorter_sides(self, ids: IntArray) -> IntArray:
-        """Pixels of the shorter side of each of these images, 0 where there is none. Fast for any
-        number of ids."""
+        """Shorter side in pixels of each of these images, 0 for unknown ids.
+
+        Fast for any number of ids.
+        """
         known, sides = self._db.columns("SELECT id, min(width, height) FROM image", (), 2)
         if not len(known) or not len(ids):
             return np.zeros(len(ids), np.int64)
@@ -214,26 +218,26 @@ class StoredImages:
         return np.asarray(of_id[ids])
 
     def count(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return int(self._db.value("SELECT count(*) FROM image"))
 
     def path(self, id: int) -> Path:
-        """Where the image's file is (or last was); raises KnownError without any place."""
+        """Current or last known path of an image's file. Raises KnownError if it has no place."""
         path = self.row(id).path
         if not path:
             raise KnownError(
-                f"Image {id} has no file any more: its file was replaced by another.",
+                f"Image {id} no longer has a file: its file was replaced by another image.",
                 "Import the folder again, or remove the image.",
             )
         return Path(path)
 
     def by_hash(self, hash: str) -> int | None:
-        """The image with this hash, or None."""
+        """Id of the image with this hash, or None."""
         found = self._db.value("SELECT id FROM image WHERE hash = ?", (hash,))
         return int(found) if found is not None else None
 
     def sources(self) -> list[Source]:
-        """All sources with how many images and skipped files each has."""
+        """All sources, with the number of images and skipped files of each."""
         return [
             Source(id_, path, Origin(kind), images, skipped)
             for id_, path, kind, images, skipped in self._db.rows(
@@ -244,7 +248,7 @@ class StoredImages:
         ]
 
     def add_source(self, path: Path | str, kind: Origin = Origin.FOLDER) -> int:
-        """The id of the source at `path`, made when new."""
+        """Return the id of the source at `path`, creating it if needed."""
         known = self._db.value("SELECT id FROM source WHERE path = ?", (str(path),))
         if known is not None:
             return int(known)
@@ -255,16 +259,15 @@ class StoredImages:
         return int(cursor.lastrowid or 0)
 
     def relink(self, source_id: int, new_path: Path | str) -> None:
-        """Say that a source's folder (or list file) is now at `new_path`."""
+        """Set a new path of a source's folder (or list file)."""
         other = self._db.value("SELECT id FROM source WHERE path = ?", (str(new_path),))
         if other is not None and other != source_id:
-            raise KnownError(f"{new_path} is a source of this project already.")
+            raise KnownError(f"{new_path} is already a source of this project.")
         with self._recorder.edit(f"Re-link {Path(new_path).name}"):
             self._db.run("UPDATE source SET path = ? WHERE id = ?", (str(new_path), source_id))
 
     def known_files(self, source_id: int) -> dict[str, tuple[int, float]]:
-        """Size in bytes and modification time of each file of a source when it was read, by its
-        path in the source."""
+        """Size in bytes and modification time of each file of a source when last read, by path."""
         rows = self._db.rows(
             "SELECT path, size, mtime_bits FROM place WHERE source = ?", (source_id,)
         )
@@ -272,7 +275,7 @@ class StoredImages:
         return {path: (size, mtime) for (path, size, _), mtime in zip(rows, times, strict=True)}
 
     def known_images(self, source_id: int) -> dict[str, FoundImage]:
-        """The images of a source, as they were read last, by their path in the source."""
+        """Images of a source as last read, by their path in the source."""
         rows = self._db.rows(
             "SELECT p.path, i.hash, i.width, i.height, p.size, p.mtime_bits FROM place p"
             " JOIN image i ON i.id = p.image WHERE p.source = ?",
@@ -287,7 +290,7 @@ class StoredImages:
     def carrying(
         self, source_id: int, label_set: str, labels: Collection[str]
     ) -> list[tuple[str, str]]:
-        """Path in the source and label of each image of a source that carries one of `labels`."""
+        """Path in the source and label of each image of a source that has one of `labels`."""
         if not labels:
             return []
         return self._db.rows(
@@ -303,17 +306,17 @@ class StoredImages:
     def add(
         self, source_id: int, found: Sequence[FoundImage], author: Author = Author.IMPORT
     ) -> list[int]:
-        """Take in images met at a source; their ids in the order of `found`.
+        """Import images found in a source; return their ids in the order of `found`.
 
-        A known hash becomes a further place of its image; labels not yet in their set are added to
-        it (a set there is none of is made); no label of a person is overridden.
+        A known hash adds a place to its image. Missing labels are added to their set, and missing
+        sets are created. Manual labels are not overwritten.
         """
         with self._recorder.edit("Import"):
             self._forget()
             return self._intake.add(source_id, found, author)
 
     def set_skipped(self, source_id: int, skipped: Sequence[SkippedFile]) -> None:
-        """Remember which files of a source were skipped, and why, in place of the former list."""
+        """Replace the list of a source's skipped files and their reasons."""
         if list(skipped) == self.skipped(source_id):
             return
         with self._recorder.edit("Import"):
@@ -324,16 +327,16 @@ class StoredImages:
             )
 
     def skipped(self, source_id: int) -> list[SkippedFile]:
-        """The files of a source that could not be taken in."""
+        """Files of a source that could not be imported."""
         sql = "SELECT path, reason FROM skipped WHERE source = ? ORDER BY id"
         return [SkippedFile(*row) for row in self._db.rows(sql, (source_id,))]
 
     def places(self, id: int) -> list[tuple[int, str]]:
-        """Each place of an image: source id and path in the source."""
+        """Places of an image: source id and path in the source."""
         return self._db.rows("SELECT source, path FROM place WHERE image = ? ORDER BY id", (id,))
 
     def remove(self, ids: Iterable[int] | IntArray) -> None:
-        """Take images out of the project with their labels and crops; no file is touched."""
+        """Remove images from the project with their labels and crops; files on disk are kept."""
         ids = [int(id_) for id_ in ids]
         wanted = listed(ids)
         of_images = "IN (SELECT value FROM json_each(?))"
@@ -353,7 +356,7 @@ class StoredImages:
 
 
 def _path(places: Sequence[_PlaceRow]) -> str:
-    """The first of an image's places whose file is there, else the first."""
+    """First place of an image whose file exists, else the first place."""
     if len(places) == 1:
         return _place(places[0])
     paths = [_place(place) for place in places]
@@ -375,8 +378,10 @@ def _row(places: Sequence[_PlaceRow], labels: dict[str, tuple[str, ...]]) -> Ima
 
 
 def _place(row: _PlaceRow) -> str:
-    """Where a file is, "" where nothing says so; pathlib would take most of the time of reading
-    many rows."""
+    """Join a place's path, "" if there is none.
+
+    pathlib would dominate the time of reading many rows.
+    """
     if row.source is None or row.kind is None or row.path is None:
         return ""
     return os.path.join(_base(row.source, row.kind), row.path.replace("/", os.sep))

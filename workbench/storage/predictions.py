@@ -1,4 +1,4 @@
-"""Predictions of runs: one compact row per image, found again by confusion cell."""
+"""Storage of predictions: one compact row per image, indexed by confusion cell."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _INSERT = (
     " view_truth, view_predicted, view_confidence, true_view, scores, view_scores, marks)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_CHUNK = 50_000  # rows made into Python values at a time
+_CHUNK = 50_000  # rows converted to Python values at a time
 _SHOWABLE = "status IN ('finished', 'stopped', 'running', 'paused')"
 
 
 @dataclass(frozen=True)
 class NewestPredictions:
-    """What the newest run says of each image it saw: positions in `labels` and confidences."""
+    """Predictions of the newest run: positions in `labels`, and confidences."""
 
     images: IntArray
     predicted: IntArray
@@ -39,7 +39,7 @@ class NewestPredictions:
 
 @dataclass(frozen=True)
 class _Head:
-    """One output of one run: its number, its labels, and the columns that hold it."""
+    """One output of a run: its number, its labels, and its columns."""
 
     run: int
     labels: tuple[str, ...]
@@ -48,13 +48,13 @@ class _Head:
 
 
 class Predictions:
-    """The predictions of all runs."""
+    """Predictions of all runs."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def save(self, run: int, table: PredictionTable) -> None:
-        """Store a run's predictions; those of images it predicted before are replaced."""
+        """Store a run's predictions, replacing those of the same images."""
         with self._db.transaction():
             for start in range(0, len(table), _CHUNK):
                 inside = np.zeros(len(table), np.bool_)
@@ -62,7 +62,7 @@ class Predictions:
                 self._db.run_many(_INSERT, ((run, *row) for row in _rows(table.where(inside))))
 
     def load(self, run: int, part: Part | None) -> PredictionTable:
-        """A run's predictions, of one part or all, in the order of image ids."""
+        """Predictions of a run, of one part or all, ordered by image id."""
         which, values = "FROM prediction WHERE run = ?", [run]
         if part is not None:
             which, values = which + " AND part = ?", [run, PART_CODES[part]]
@@ -89,7 +89,7 @@ class Predictions:
         return flat.reshape(len(blobs), -1).astype(np.float32)
 
     def _marks(self, sql: str, values: list[int]) -> NDArray[np.bool_] | None:
-        """One row of marks for each prediction, none set where it was made without a truth."""
+        """One row of marks per prediction; all false for predictions without a truth."""
         blobs = [row[0] for row in self._db.run(sql, values)]
         width = max(len(blob or b"") for blob in blobs)
         if not width:
@@ -98,7 +98,7 @@ class Predictions:
         return np.frombuffer(flat, np.uint8).reshape(len(blobs), width).astype(np.bool_)
 
     def cell(self, run: int, part: Part, truth: int, predicted: int) -> IntArray:
-        """Ids of a confusion cell's images; a truth of -1 means those without a label."""
+        """Ids of the images of a confusion cell; a truth of -1 selects images without a label."""
         return self._db.ids(
             "SELECT DISTINCT image FROM prediction INDEXED BY prediction_cell"
             " WHERE run = ? AND part = ? AND truth = ? AND predicted = ? ORDER BY image",
@@ -106,7 +106,7 @@ class Predictions:
         )
 
     def newest_target(self) -> str | None:
-        """The label set the newest run with predictions scores, or None."""
+        """Target label set of the newest run with predictions, or None."""
         found = self._db.value(
             f"SELECT target FROM run WHERE {_SHOWABLE}"  # noqa: S608
             " AND EXISTS (SELECT 1 FROM prediction p WHERE p.run = run.number)"
@@ -115,7 +115,7 @@ class Predictions:
         return "category" if found == JOINT else found
 
     def newest_of_images(self, label_set: str | None) -> NewestPredictions | None:
-        """What the newest run that learned a set (None: any) says of all images it saw."""
+        """Predictions of the newest run that learned a set (None: any), for all its images."""
         head = self._head(label_set or self.newest_target() or "")
         if head is None:
             return None
@@ -132,8 +132,11 @@ class Predictions:
     def suggestions(
         self, label_set: str, ids: Iterable[int] | IntArray
     ) -> dict[int, tuple[str, float]]:
-        """Label and confidence the newest run of a set gives these images, where it saw them; of
-        several crops of one image the surest counts."""
+        """Label and confidence predicted for these images by the newest run of a set.
+
+        Images without predictions are missing; of several crops of an image the most confident
+        counts.
+        """
         head = self._head(label_set)
         if head is None:
             return {}
@@ -170,7 +173,7 @@ def _best(scores: Scores) -> tuple[IntArray, NDArray[np.float64]]:
 
 
 def _rows(table: PredictionTable) -> Iterator[tuple[object, ...]]:
-    """The rows of a table as they are stored, without the run's number."""
+    """Rows of a table as stored, without the run's number."""
     views = table.view_scores
     nothing = (np.full(len(table), -1, np.int64), np.zeros(len(table)))
     columns = (

@@ -1,4 +1,4 @@
-"""A project: the folder, its database, and the parts through which it is read and edited."""
+"""A project: its folder, its database, and access to its parts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOCK_FILE = "project.lock"
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """The process that holds a project: its id, its computer, and when it started ("" unknown)."""
+    """The process that has a project open: process id, host name, start time ("" if unknown)."""
 
     pid: int
     host: str
@@ -48,60 +48,62 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 def this_process() -> Holder:
-    """The holder that this process is."""
+    """The current process as a lock holder."""
     return Holder(os.getpid(), platform.node(), process_started(os.getpid()) or "")
 
 
 def process_started(pid: int) -> str | None:
-    """A mark of the moment process `pid` started, or None when no such process lives. Together
-    with the id it names one process: ids are used again, starts at the same tick are not."""
+    """Start time of process `pid` as a text, or None if there is no such process.
+
+    Together with the id it identifies a process: ids are reused, but not within one clock tick.
+    """
     try:
         process = psutil.Process(pid)
         if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            return None  # it holds nothing any more
+            return None  # a zombie holds no lock
         created = process.create_time()
-    except psutil.Error:  # there is none, or the system tells nothing of it
+    except psutil.Error:  # no such process, or no access
         return None
-    if sys.platform == "linux":  # clock ticks since boot: setting the clock does not move them
+    if sys.platform == "linux":  # clock ticks since boot: unaffected by clock changes
         return str(round((created - psutil.boot_time()) * os.sysconf("SC_CLK_TCK")))
     return repr(created)
 
 
 def read_lock(folder: Path) -> Holder | None:
-    """Who holds the project in `folder` and lives, or None (no lock, or a dead one's)."""
+    """Return the running process that has locked the project in `folder`, or None."""
     try:
         holder = msgspec.json.decode((folder / LOCK_FILE).read_bytes(), type=Holder)
     except (OSError, msgspec.MsgspecError):
         return None
     if holder.host != platform.node():
-        return holder  # nobody here can tell whether it lives
+        return holder  # on another host: its process cannot be checked
     return holder if process_started(holder.pid) == holder.started else None
 
 
 def write_lock(folder: Path) -> None:
-    """Hold the project in `folder`, in place of whoever held it before."""
+    """Lock the project in `folder`, replacing any existing lock."""
     write_whole(folder / LOCK_FILE, msgspec.json.encode(this_process()), flush=False, shared=True)
 
 
 def remove_lock(folder: Path) -> None:
-    """Let the project go, if this process holds it."""
+    """Remove the project's lock if this process holds it."""
     if read_lock(folder) == this_process():
         (folder / LOCK_FILE).unlink(missing_ok=True)
 
 
 class ProjectSettings:
-    """Named JSON values."""
+    """Project settings: JSON values by name."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value kept under `key`, or `default`."""
+        """Return the value of `key`, or `default`."""
         found = self._db.value("SELECT value FROM setting WHERE key = ?", (key,))
         return msgspec.json.decode(found) if found is not None else default
 
     def put(self, key: str, value: Any) -> None:
-        """Keep a value that JSON can hold."""
+        """Store a JSON-serialisable value."""
         with self._db.transaction():
             self._db.run(
                 "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)",
@@ -109,13 +111,15 @@ class ProjectSettings:
             )
 
     def push(self, key: str, value: Any, most: int) -> None:
-        """Keep a value before the others in the list under `key`, the newest `most` of them."""
+        """Prepend a value to the list stored under `key`, keeping the first `most` items."""
         self.put(key, [value, *self.get(key, [])][:most])
 
 
 class Project:
-    """An open project; used by the thread that opened it alone. Close it when done. Jobs look at it
-    through `reading`, in their own threads."""
+    """An open project, for use by the thread that opened it; close it when done.
+
+    Jobs read it in their own threads through `reading`.
+    """
 
     def __init__(self, folder: Path, db: Database) -> None:
         self.folder = folder
@@ -137,13 +141,16 @@ class Project:
 
     @classmethod
     def create(cls, folder: Path, views: str = "cars") -> Project:
-        """Make a project folder (its name gets the suffix) with the label sets category, view (a
-        preset: "cars" or "animals") and expression. Raises KnownError when it is there already."""
+        """Create a project folder with the label sets category, view and expression.
+
+        The folder's name gets the suffix; `views` is the preset "cars" or "animals". Raises
+        KnownError if the folder exists.
+        """
         if views not in VIEW_PRESETS:
             raise ValueRefused("views", views, ", ".join(VIEW_PRESETS))
         folder = with_suffix(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise KnownError(f"{folder} exists already.", "Open it, or choose another name.")
+            raise KnownError(f"{folder} already exists.", "Open it, or choose another name.")
         make_folder(folder)
         project = cls._opened(folder)
         with project.edit("New project"):
@@ -154,14 +161,17 @@ class Project:
 
     @classmethod
     def open(cls, folder: Path) -> Project:
-        """Open a project. Raises KnownError when the folder is none, is damaged, was written by a
-        newer program, or is open elsewhere."""
+        """Open a project.
+
+        Raises KnownError if the folder is not a project, is damaged, was written by a newer
+        version, or is open elsewhere.
+        """
         folder = Path(folder).absolute()
         path = folder / DATABASE_FILE
         if not path.is_file() or not path.stat().st_size:
             raise KnownError(
-                f"{folder} is not a project: it holds no {DATABASE_FILE}, or an empty one.",
-                f"A project is a folder whose name ends in {SUFFIX}.",
+                f"{folder} is not a project: its {DATABASE_FILE} is missing or empty.",
+                f"Choose a folder whose name ends in {SUFFIX}.",
             )
         return cls._opened(folder)
 
@@ -186,42 +196,47 @@ class Project:
     @classmethod
     @contextmanager
     def reading(cls, folder: Path) -> Iterator[Project]:
-        """An open project as it is now, for a thread other than its own: edits made meanwhile are
-        not seen, and none can be made. Raises KnownError where it cannot be read."""
+        """A read-only snapshot of the project for another thread.
+
+        Edits made meanwhile are not visible. Raises KnownError if it cannot be read.
+        """
         path = Path(folder).absolute() / DATABASE_FILE
         with reading(path) as db:
             db.run("BEGIN")
-            db.value("SELECT count(*) FROM sqlite_master")  # what is committed until now
+            db.value("SELECT count(*) FROM sqlite_master")  # starts the snapshot
             yield cls(path.parent, db)
 
     @property
     def name(self) -> str:
-        """The folder's name without its suffix."""
+        """The folder's name without the suffix."""
         return self.folder.stem
 
     @cached_property
     def thumbnails(self) -> Thumbnails:
-        """Small pictures of its images, opened when first asked for."""
+        """Thumbnails of the project's images, opened on first access."""
         return Thumbnails(self.folder)
 
     @property
     def runs_folder(self) -> Path:
-        """Where run folders lie."""
+        """The folder that contains the run folders."""
         return self._made("runs")
 
     def edit(self, text: str, joined_to: int | None = None) -> AbstractContextManager[Edit]:
-        """One durable transaction, recorded as one undoable edit; `joined_to` continues an earlier
-        edit where that is still the newest. On an error nothing of it stays."""
+        """Run the block as one durable transaction, recorded as one undoable edit.
+
+        `joined_to` extends an earlier edit if that is still the newest. On an exception, everything
+        is rolled back.
+        """
         return self._recorder.edit(text, joined_to)
 
     def damage(self) -> list[str]:
-        """What SQLite's own check of the database finds wrong, in its words; empty when sound."""
+        """Problems found by SQLite's integrity check; empty if there are none."""
         assert self._db is not None
         found = [row[0] for row in self._db.rows("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
 
     def close(self) -> None:
-        """Close the files and let the project go. Closing twice is harmless."""
+        """Close the files and release the lock. Can be called more than once."""
         if self._db is None:
             return
         if "thumbnails" in self.__dict__:
@@ -237,14 +252,17 @@ class Project:
 
 
 def _claim(db: Database, folder: Path) -> None:
-    """Take the project's lock. The database's own write lock arbitrates between two programs that
-    find the same stale lock file at once; it is let go even when its holder is killed."""
+    """Acquire the project's lock.
+
+    The database's write lock arbitrates between two programs that find the same stale lock file at
+    once; it is released even if its holder is killed.
+    """
     with db.transaction():
         application = db.value("PRAGMA application_id")
         empty = not db.value("SELECT count(*) FROM sqlite_master")
         if application != APPLICATION_ID and not empty:
             raise KnownError(
-                f"{folder} is not a project: its {db.path.name} was made by another program."
+                f"{folder} is not a project: its {db.path.name} was created by another program."
             )
         holder = read_lock(folder)
         if holder is not None:
@@ -256,9 +274,9 @@ def _claim(db: Database, folder: Path) -> None:
 
 
 def _migrate(db: Database, folder: Path) -> None:
-    """Bring the tables up to date, after a backup where there is anything to lose."""
+    """Migrate the database to the current schema, after a backup of existing data."""
     store = SqliteDatabase(db.connection)
-    # sqlite-utils lists what is pending or applied in public, but not all that it was given
+    # sqlite-utils has no public list of all registered migrations
     known = {migration.name for migration in migrations._migrations}  # noqa: SLF001
     applied = {migration.name for migration in migrations.applied(store)}
     if applied - known:
@@ -275,12 +293,12 @@ def _migrate(db: Database, folder: Path) -> None:
 
 
 def _back_up(db: Database, folder: Path) -> None:
-    for left in folder.glob(f"backup-*.sqlite{PART}*"):  # by a program that was killed
+    for left in folder.glob(f"backup-*.sqlite{PART}*"):  # left by a killed process
         left.unlink()
     needed = db.path.stat().st_size
     if shutil.disk_usage(folder).free < 2 * needed:
         raise KnownError(
-            f"{folder.name} must be brought up to date, and the disk has no room for a backup.",
+            f"{folder.name} must be upgraded, but there is not enough disk space for a backup.",
             f"Free {2 * needed / 1e6:.0f} MB and open it again.",
         )
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")

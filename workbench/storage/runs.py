@@ -1,4 +1,4 @@
-"""Runs and studies as the project remembers them; none of it is undoable."""
+"""Storage of runs and studies; changes to them are not undoable."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ class Runs:
         self._predictions = predictions
 
     def create(self, record: RunRecord) -> None:
-        """Remember a new run; raises KnownError when its id is taken."""
+        """Store a new run. Raises KnownError if its id exists."""
         if self._db.value("SELECT 1 FROM run WHERE id = ?", (record.id,)):
-            raise KnownError(f"There is a run {record.id} already.")
+            raise KnownError(f"A run {record.id} already exists.")
         values = [_stored(getattr(record, name)) for name in _COLUMNS]
         marks = ", ".join("?" * len(_COLUMNS))
         with self._db.transaction():
             self._db.run(f"INSERT INTO run ({', '.join(_COLUMNS)}) VALUES ({marks})", values)  # noqa: S608
 
     def get(self, id: str) -> RunRecord:
-        """One run; raises KnownError naming it when there is none."""
+        """Return a run. Raises KnownError if there is none with this id."""
         row = self._db.row(f"{_SELECT} WHERE id = ?", (id,))
         if row is None:
             raise KnownError(f"There is no run {id} in this project.", "`runs` lists them.")
@@ -64,7 +64,7 @@ class Runs:
         ]
 
     def update(self, id: str, **fields: Any) -> None:
-        """Set fields of a run by their names in RunRecord; raises KnownError, TypeError."""
+        """Set fields of a run by their names in RunRecord. Raises KnownError or TypeError."""
         number = self._number(id)
         unknown = set(fields) - set(_COLUMNS[1:])
         if unknown:
@@ -79,12 +79,12 @@ class Runs:
             )
 
     def remove(self, id: str) -> None:
-        """Forget a run, its epochs and predictions. Its folder is the caller's."""
+        """Remove a run with its epochs and predictions. The caller deletes its folder."""
         with self._db.transaction():
             self._db.run("DELETE FROM run WHERE number = ?", (self._number(id),))
 
     def add_epoch(self, id: str, epoch: Epoch) -> None:
-        """Remember a finished epoch, in place of one with the same number."""
+        """Store a finished epoch, replacing one with the same number."""
         with self._db.transaction():
             number = self._number(id)
             self._db.run(
@@ -97,7 +97,7 @@ class Runs:
             )
 
     def epochs(self, id: str) -> list[Epoch]:
-        """The finished epochs of a run, in order."""
+        """Finished epochs of a run, in order."""
         rows = self._db.rows(
             "SELECT report FROM epoch WHERE run = ? ORDER BY epoch", (self._number(id),)
         )
@@ -105,7 +105,7 @@ class Runs:
         return [report for report in reports if isinstance(report, Epoch)]
 
     def truncate_epochs(self, id: str, after: int) -> None:
-        """Forget the epochs after number `after`: a resumed run makes them again."""
+        """Remove the epochs after number `after`, which a resumed run repeats."""
         number = self._number(id)
         with self._db.transaction():
             self._db.run("DELETE FROM epoch WHERE run = ? AND epoch > ?", (number, after))
@@ -115,11 +115,11 @@ class Runs:
             )
 
     def save_predictions(self, id: str, table: PredictionTable) -> None:
-        """Store predictions; those of images the run predicted before are replaced."""
+        """Store predictions, replacing those of the same images."""
         self._predictions.save(self._number(id), table)
 
     def predictions(self, id: str, part: Part | None = None) -> PredictionTable:
-        """A run's predictions of one part, or all."""
+        """Predictions of a run, of one part or all."""
         return self._predictions.load(self._number(id), part)
 
     def cell(self, id: str, part: Part, truth: int, predicted: int) -> IntArray:
@@ -127,7 +127,7 @@ class Runs:
         return self._predictions.cell(self._number(id), part, truth, predicted)
 
     def newest(self, target_set: str) -> RunRecord | None:
-        """The newest finished run that learned this label set, alone or jointly, or None."""
+        """Newest finished run that learned this label set, alone or jointly, or None."""
         joint = JOINT if target_set in ("category", "view", JOINT) else target_set
         row = self._db.row(
             f"{_SELECT} WHERE status = 'finished' AND target IN (?, ?)"
@@ -139,7 +139,7 @@ class Runs:
     def suggestions(
         self, label_set: str, ids: Iterable[int] | IntArray
     ) -> dict[int, tuple[str, float]]:
-        """Label and confidence of the newest run of a set for these images, where it has any."""
+        """Label and confidence predicted for these images by the newest run of a set."""
         return self._predictions.suggestions(label_set, ids)
 
     def _number(self, id: str) -> int:
@@ -150,7 +150,7 @@ class Runs:
 
 
 def _stored(value: Any) -> Any:
-    """A field as its column holds it: structs and dictionaries as JSON."""
+    """Column value of a field: structs and dictionaries as JSON."""
     if isinstance(value, RunStatus):
         return value.value
     if isinstance(value, RunLabels | dict):
@@ -167,13 +167,13 @@ def _record(row: tuple[Any, ...]) -> RunRecord:
 
 
 class Studies:
-    """Studies with the runs of their cells."""
+    """Studies and the runs of their cells."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def put(self, study: Study) -> None:
-        """Keep a new study, or one that has gone on."""
+        """Insert or update a study."""
         with self._db.transaction():
             self._db.run(
                 "INSERT INTO study (id, created, body) VALUES (?, ?, ?) "
@@ -182,7 +182,7 @@ class Studies:
             )
 
     def get(self, id: str) -> Study:
-        """One study by its id; raises KnownError when there is none."""
+        """Return a study. Raises KnownError if there is none with this id."""
         body = self._db.value("SELECT body FROM study WHERE id = ?", (id,))
         if body is None:
             raise KnownError(f"There is no study {id} in this project.", "`study` lists them.")
@@ -194,6 +194,6 @@ class Studies:
         return [msgspec.json.decode(row[0], type=Study) for row in rows]
 
     def remove(self, id: str) -> None:
-        """Forget a study; its runs stay."""
+        """Remove a study; its runs are kept."""
         with self._db.transaction():
             self._db.run("DELETE FROM study WHERE id = ?", (id,))

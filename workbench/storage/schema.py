@@ -1,20 +1,21 @@
-"""The tables of a project, step by step: each migration runs once, in one transaction."""
+"""Database schema of a project, as migrations that each run once in one transaction."""
 
 from __future__ import annotations
 
 from sqlite_utils import Database as SqliteDatabase
 from sqlite_utils.migrations import Migrations
 
-APPLICATION_ID = 0x56575031  # "VWP1" in the file's header: this database is a project
+APPLICATION_ID = 0x56575031  # "VWP1" in the file header marks a project database
 
 migrations = Migrations("project")
 
-# Watched tables take part in undo: their rows are kept as JSON, so they hold integers and text
-# only (JSON would round a REAL): times are whole microseconds, a file's mtime the bits of its
+# Watched tables take part in undo: their rows are stored as JSON, so their columns are integers and
+# text (JSON would round a REAL): times are whole microseconds, a file's mtime the bits of its
 # double, landmarks JSON text. Exception: confidence, which is rounded to six digits when written.
-# A bulk label touches images all over the project, so what it costs is pages: annotations hold no
-# reference that SQLite would check in the wide rows of image (image_ids is that check, narrow), and
-# the index of standing labels carries all that is asked before one is replaced.
+# Bulk labelling touches images all over the project, so its cost is the number of pages:
+# annotations have no foreign key that SQLite would check in the wide rows of image (the narrow
+# index image_ids serves that), and the index of current labels covers the query before a
+# replacement.
 _TABLES = """
 CREATE TABLE source (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -172,7 +173,7 @@ CREATE TABLE change (
 
 @migrations()  # type: ignore[untyped-decorator]
 def first_tables(db: SqliteDatabase) -> None:
-    """The project as it first was."""
+    """Create the tables of the first version."""
     for script in (_TABLES, _RUNS, _RECORD):
         for statement in script.split(";\n"):
             if statement.strip():
@@ -182,7 +183,7 @@ def first_tables(db: SqliteDatabase) -> None:
 
 @migrations()  # type: ignore[untyped-decorator]
 def studies(db: SqliteDatabase) -> None:
-    """Several recipes compared on the same splits and seeds."""
+    """Add studies: recipes compared on the same splits and seeds."""
     db.conn.execute(
         "CREATE TABLE study (id TEXT PRIMARY KEY, created REAL NOT NULL, body TEXT NOT NULL) "
         "WITHOUT ROWID"
@@ -191,5 +192,5 @@ def studies(db: SqliteDatabase) -> None:
 
 @migrations()  # type: ignore[untyped-decorator]
 def marks(db: SqliteDatabase) -> None:
-    """Predictions of labels that do not exclude each other: one byte per label, 1 = carried."""
+    """Add multi-label truth to predictions: one byte per label, 1 = present."""
     db.conn.execute("ALTER TABLE prediction ADD COLUMN marks BLOB")

@@ -1,4 +1,4 @@
-"""Filters and orders over all images, as arrays of ids: a million of them within a second."""
+"""Filters and sort orders over all images, as id arrays: a million images within a second."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BoolArray = NDArray[np.bool_]
 
 
 class Search:
-    """Finds images. The order by name is read once and kept until images come or go."""
+    """Finds images. The order by name is cached until images are added or removed."""
 
     def __init__(self, db: Database, labels: Labels, predictions: Predictions) -> None:
         self._db = db
@@ -28,12 +28,12 @@ class Search:
         self._by_name: IntArray | None = None
 
     def take(self, changes: Changes | None) -> None:
-        """Follow what an edit, an undo or a rollback (None) changed."""
+        """Update the cache after an edit, an undo or a rollback (None)."""
         if changes is None or changes.added or changes.removed:
             self.forget()
 
     def forget(self) -> None:
-        """Images come or go: what is remembered of all of them holds no more."""
+        """Drop cached orders before images are added or removed."""
         self._by_name = None
 
     def _all_by_name(self) -> IntArray:
@@ -42,7 +42,7 @@ class Search:
         return self._by_name
 
     def ids(self, wanted: ImageFilter, sort: Sort, descending: bool) -> IntArray:
-        """Ids of the images that meet every condition, in order."""
+        """Ids of the images that meet all conditions, in order."""
         order = self._ordered(wanted, sort)
         keep: BoolArray | None = None
         for ids, meant in self._conditions(wanted, order):
@@ -58,7 +58,8 @@ class Search:
         return mask
 
     def _conditions(self, wanted: ImageFilter, order: IntArray) -> Iterator[tuple[IntArray, bool]]:
-        """Each condition as ids, and whether these are wanted (True) or unwanted (False)."""
+        """Yield each condition as ids, and whether these are required (True) or excluded
+        (False)."""
         if wanted.ids is not None:
             yield np.asarray(wanted.ids, np.int64), True
         if wanted.source is not None:
@@ -73,7 +74,7 @@ class Search:
             yield order[self._disagreeing(wanted.disagreement, order)], True
 
     def _in_source(self, source: int) -> IntArray:
-        # Reading the whole of this index beats a million look-ups through that of the paths.
+        # Scanning this index is faster than a million look-ups through the index of paths.
         sql = "SELECT image FROM place INDEXED BY place_of_image WHERE source = ?"
         return self._db.ids(sql, (source,))
 
@@ -123,14 +124,14 @@ class Search:
         return by_name
 
     def _category_rank(self, images: IntArray) -> IntArray:
-        """Position of each image's category in alphabetical order; those without come last."""
+        """Position of each image's category in alphabetical order; images without one come last."""
         names = self._labels.get("category").names
         rank = np.full(len(names) + 1, len(names), np.int64)
         rank[sorted(range(len(names)), key=lambda i: names[i].casefold())] = np.arange(len(names))
         return rank[self._labels.label_ids(images, "category")]
 
     def _confidence(self, images: IntArray, label_set: str | None) -> NDArray[np.float64]:
-        """How sure the newest run is of each image, least sure first; 2 without a prediction."""
+        """Confidence of the newest run for each image; 2 without a prediction."""
         found = self._predictions.newest_of_images(label_set)
         if found is None:
             return np.full(len(images), 2.0)
@@ -140,7 +141,7 @@ class Search:
         return sure[images]
 
     def _disagreeing(self, label_set: str, images: IntArray) -> BoolArray:
-        """Whether each image's label differs from what the newest run of the set predicts."""
+        """Mask of the images whose label differs from the newest run's prediction for the set."""
         found = self._predictions.newest_of_images(label_set)
         if found is None:
             return np.zeros(len(images), np.bool_)
@@ -153,7 +154,7 @@ class Search:
         return np.asarray((given >= 0) & (said != -1) & (given != said), np.bool_)
 
     def _by_disagreement(self, images: IntArray, label_set: str | None) -> IntArray:
-        """Images the newest run sees otherwise, the surest contradiction first; then the rest."""
+        """Images that contradict the newest run, most confident first, followed by the rest."""
         target = label_set or self._predictions.newest_target()
         if target is None:
             return images

@@ -1,4 +1,4 @@
-"""Splits as they are stored: once made they never change; a new one takes the former's place."""
+"""Storage of splits. They are immutable; a new split replaces the current one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _STANDING = "split = (SELECT id FROM split WHERE standing)"
 
 
 class Splits:
-    """The splits of a project, of which one is current."""
+    """The splits of a project, one of them current."""
 
     def __init__(self, db: Database, recorder: Recorder) -> None:
         self._db = db
         self._recorder = recorder
 
     def make(self, plan: SplitPlan, members: Mapping[int, Part], name: str = "") -> int:
-        """Store a split and make it the current one; its id. Former ones stay."""
+        """Store a split, make it current and return its id. Earlier splits are kept."""
         codes = {part: code for code, part in enumerate(PARTS)}
         encoded = msgspec.json.encode(dataclasses.asdict(plan)).decode()
         with self._recorder.edit("Split"):
@@ -32,7 +32,7 @@ class Splits:
                 (name, encoded, now()),
             )
             split = int(cursor.lastrowid or 0)
-            # one number for image and part: three times as fast as a row at a time
+            # one number encodes image and part: three times as fast as single rows
             packed = (len(PARTS) * image + codes[members[image]] for image in sorted(members))
             self._db.run(
                 "INSERT INTO membership (split, image, part)"
@@ -47,12 +47,12 @@ class Splits:
         return (row[0], msgspec.json.decode(row[1], type=SplitPlan)) if row is not None else None
 
     def parts(self) -> dict[int, Part]:
-        """The part of each image in the current split."""
+        """Part of each image in the current split."""
         members = self.members()
         return {image: part for part in PARTS for image in members[part].tolist()}
 
     def members(self) -> dict[Part, IntArray]:
-        """The images in each part of the current split."""
+        """Images of each part of the current split."""
         images, parts = self._db.columns(
             f"SELECT m.image, m.part FROM membership m JOIN image i ON i.id = m.image"  # noqa: S608
             f" WHERE m.{_STANDING}",
@@ -62,7 +62,7 @@ class Splits:
         return {part: images[parts == code] for code, part in enumerate(PARTS)}
 
     def counts(self) -> dict[Part, int]:
-        """How many images of the project stand in each part of the current split."""
+        """Number of the project's images in each part of the current split."""
         found = dict(
             self._db.rows(
                 f"SELECT m.part, count(*) FROM membership m JOIN image i ON i.id = m.image"  # noqa: S608

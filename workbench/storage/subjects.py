@@ -1,4 +1,4 @@
-"""What there is to look at in a project, read by a job over a connection of its own."""
+"""Images and crops of a project, read by jobs over their own connection."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from workbench.domain.formats import Origin
 from workbench.domain.images import Source
 from workbench.storage.database import IntArray, listed, reading
 
-_AT_ONCE = 2000  # rows between two chances to stop
+_AT_ONCE = 2000  # rows read between two yields, where the job can stop
 _SIDES = "c.left, c.top, c.right, c.bottom"
 _USABLE = "c.state IN ('found', 'adjusted') AND c.left IS NOT NULL"
 _IMAGES = "SELECT id, -1, hash FROM image ORDER BY id"
-_CROPS = (  # this and those below: from the texts above alone
+_CROPS = (  # built from the constants above only
     f"SELECT i.id, c.id, i.hash, {_SIDES} FROM crop c JOIN image i ON i.id = c.image"  # noqa: S608
     f" WHERE {_USABLE} ORDER BY c.id"
 )
@@ -38,8 +38,10 @@ _OF_CROPS = (
 
 @dataclass(frozen=True)
 class Subjects:
-    """All images of a project, or all its usable crops: N ids each (crops -1 where images are
-    meant) and the key of each in a feature index."""
+    """All images of a project, or all its usable crops.
+
+    N ids each (crops -1 for images) and the keys in a feature index.
+    """
 
     images: IntArray
     crops: IntArray
@@ -54,7 +56,7 @@ class Subjects:
 
 @dataclass(frozen=True)
 class SubjectFile:
-    """An image, or a crop of it (`box` in displayed pixels), and where its file is."""
+    """An image, or a crop of it (`box` in displayed pixels), and the path of its file."""
 
     image: int
     hash: str
@@ -64,8 +66,11 @@ class SubjectFile:
 
 
 def read_subjects(database: Path, crops: bool) -> Generator[None, None, Subjects]:
-    """Every image, or every usable crop, as last committed; yields chances to stop. For any thread.
-    Raises KnownError where the project cannot be read."""
+    """Read every image, or every usable crop, as last committed.
+
+    Yields None regularly so that a job can stop. Can be called from any thread. Raises KnownError
+    if the project cannot be read.
+    """
     parts: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
     keys: list[Keys] = [np.empty(0, np.uint64)]
     with reading(database) as db:
@@ -80,8 +85,10 @@ def read_subjects(database: Path, crops: bool) -> Generator[None, None, Subjects
 
 
 def read_files(database: Path, subjects: Subjects, crops: bool) -> list[SubjectFile]:
-    """The files of these images (or crops), in their order, those without a place left out.
-    For any thread; raises KnownError where the project cannot be read."""
+    """Files of these images (or crops), in order; those without a place are skipped.
+
+    Can be called from any thread. Raises KnownError if the project cannot be read.
+    """
     wanted: Sequence[int] = (subjects.crops if crops else subjects.images).tolist()
     with reading(database) as db:
         rows = db.rows(_OF_CROPS if crops else _OF_IMAGES, (listed(wanted),))

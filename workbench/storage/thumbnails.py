@@ -1,4 +1,4 @@
-"""Thumbnails, in a file of their own that can be deleted at any time."""
+"""Thumbnails, in a separate file that can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Thumbnails:
             self._db = _opened(path)
 
     def get(self, hashes: Iterable[str]) -> dict[str, bytes]:
-        """The thumbnails there are of these images."""
+        """Return the existing thumbnails of these images."""
         sql = "SELECT hash, jpeg FROM thumbnail WHERE hash IN (SELECT value FROM json_each(?))"
         return dict(self._db.rows(sql, (listed_texts(hashes),)))
 
     def put(self, jpegs: Mapping[str, bytes]) -> None:
-        """Keep thumbnails, in place of former ones of the same images."""
+        """Store thumbnails, replacing those of the same images."""
         with self._db.transaction():
             self._db.run_many("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", jpegs.items())
 

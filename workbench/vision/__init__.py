@@ -1,1 +1,1 @@
-"""Pixels in, boxes and crops out: the only home of OpenCV, dlib and Pillow."""
+"""Image decoding, face detection and rendering: the only package with OpenCV, dlib and Pillow."""

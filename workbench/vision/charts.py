@@ -1,4 +1,4 @@
-"""Curves and confusion matrices drawn without a window, as pictures to keep."""
+"""Learning curves and confusion matrices, rendered to images without a window."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Pixels = NDArray[np.uint8]  # H × W × 3, RGB
 Ink = tuple[int, int, int]
 
 INK, PAPER, MUTED, LINE = (27, 27, 31), (255, 255, 255), (90, 90, 101), (226, 226, 230)
-# Two of the colours of Okabe and Ito, told apart by colour-blind people.
+# Two colours of the colour-blind-safe palette of Okabe and Ito.
 BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
 
-_SHARP = 2  # drawn this many times larger, then reduced
+_SHARP = 2  # supersampling factor
 _SIZE = (760, 420)
 _CELL = 76
 _TEXT = 15
@@ -25,7 +25,7 @@ _TEXT = 15
 
 @dataclass(frozen=True)
 class PlottedCurve:
-    """One line: values in [0, 1] at 1, 2, 3 …; `name` "" where the legend has it already."""
+    """A curve: values in [0, 1] at 1, 2, 3 …; `name` "" hides it from the legend."""
 
     values: tuple[float, ...]
     colour: Ink
@@ -33,19 +33,19 @@ class PlottedCurve:
 
 
 def curves_picture(curves: Sequence[PlottedCurve], title: str, across: str) -> Pixels:
-    """Curves over one axis from 1, the other from 0 to 100 %, with a legend of the named ones."""
+    """Draw curves over an axis from 1, with values from 0 to 100 % and a legend of named curves."""
     sheet, draw = _sheet(_SIZE)
     left, top, right, bottom = 64, 56, _SIZE[0] - 24, _SIZE[1] - 56
-    _say(draw, (left, 18), title, INK, "la")
+    _draw_text(draw, (left, 18), title, INK, "la")
     for tenth in range(0, 11, 2):
         y = bottom - (bottom - top) * tenth / 10
         _line(draw, [(left, y), (right, y)], LINE, 1)
-        _say(draw, (left - 8, y), f"{10 * tenth} %", MUTED, "rm")
+        _draw_text(draw, (left - 8, y), f"{10 * tenth} %", MUTED, "rm")
     longest = max((len(curve.values) for curve in curves), default=1)
     step = (right - left) / max(1, longest - 1)
     for at in _ticks(longest):
-        _say(draw, (left + (at - 1) * step, bottom + 8), str(at), MUTED, "ma")
-    _say(draw, ((left + right) / 2, _SIZE[1] - 12), across, MUTED, "ms")
+        _draw_text(draw, (left + (at - 1) * step, bottom + 8), str(at), MUTED, "ma")
+    _draw_text(draw, ((left + right) / 2, _SIZE[1] - 12), across, MUTED, "ms")
     for curve in curves:
         height = bottom - top
         points = [
@@ -67,20 +67,22 @@ def _legend(
 ) -> None:
     for curve in reversed(curves):
         width = draw.textlength(curve.name, font=_font()) / _SHARP
-        _say(draw, (right - width, y), curve.name, INK, "la")
+        _draw_text(draw, (right - width, y), curve.name, INK, "la")
         _line(draw, [(right - width - 32, y + 8), (right - width - 8, y + 8)], curve.colour, 3)
         right -= width + 56
 
 
 def matrix_picture(matrix: NDArray[np.int64], labels: Sequence[str], title: str) -> Pixels:
-    """A confusion matrix of counts: rows are the truth, columns the prediction; a cell's colour is
-    its share of the row (cividis)."""
+    """Draw a confusion matrix of counts: rows are truth, columns predictions.
+
+    Cells are coloured (cividis) by their share of the row.
+    """
     count = len(labels)
     left, top = 120, 100
     width = max(left + count * _CELL + 24, 360)
     sheet, draw = _sheet((width, top + count * _CELL + 24))
-    _say(draw, (16, 18), title, INK, "la")
-    _say(draw, (16, 42), "Rows: truth. Columns: prediction.", MUTED, "la")
+    _draw_text(draw, (16, 18), title, INK, "la")
+    _draw_text(draw, (16, 42), "Rows: truth. Columns: prediction.", MUTED, "la")
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     colours = _cividis(shares)
     for row, column in np.ndindex(count, count):
@@ -90,10 +92,10 @@ def matrix_picture(matrix: NDArray[np.int64], labels: Sequence[str], title: str)
         draw.rectangle(box, fill=fill)
         ink = INK if sum(fill) > 380 else PAPER
         middle = (x + _CELL / 2, y + _CELL / 2)
-        _say(draw, middle, str(int(matrix[row, column])), ink, "mm")
+        _draw_text(draw, middle, str(int(matrix[row, column])), ink, "mm")
     for at, label in enumerate(labels):
-        _say(draw, (left - 10, top + (at + 0.5) * _CELL), label, INK, "rm")
-        _say(draw, (left + (at + 0.5) * _CELL, top - 6), label, INK, "ms")
+        _draw_text(draw, (left - 10, top + (at + 0.5) * _CELL), label, INK, "rm")
+        _draw_text(draw, (left + (at + 0.5) * _CELL, top - 6), label, INK, "ms")
     return _reduced(sheet)
 
 
@@ -121,10 +123,10 @@ def _line(
         draw.line(large, fill=ink, width=width * _SHARP, joint="curve")
 
 
-def _say(
+def _draw_text(
     draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, ink: Ink, anchor: str
 ) -> None:
-    """Write text; without FreeType the font knows no anchors and text begins at the point."""
+    """Draw text at an anchor; without FreeType, the text starts at the point."""
     large = (at[0] * _SHARP, at[1] * _SHARP)
     if features.check("freetype2"):
         draw.text(large, text, fill=ink, font=_font(), anchor=anchor)

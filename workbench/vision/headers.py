@@ -1,4 +1,4 @@
-"""What an image file says of itself before it is decoded: kind, size, orientation, identity."""
+"""Properties of an image file read before decoding: format, size, orientation, hash."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from PIL import Image
 from workbench.domain.formats import FORMATS, FileKind, enumerated
 from workbench.domain.geometry import Rect
 
-PIXEL_LIMIT = 200_000_000  # more than any camera's; above it a small file can fill the memory
+PIXEL_LIMIT = 200_000_000  # more than any camera; larger ones could exhaust the memory
 EXIF_ORIENTATION = 0x0112
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# The names of the image formats by kind: what the registry lists as read is what is decoded here.
+# Names of the image formats by kind: exactly those that the registry lists as read.
 NAMES = {format.name.lower(): format.name for format in FORMATS.read_as(FileKind.IMAGE)}
 
-Image.MAX_IMAGE_PIXELS = None  # ours is checked on the header alone, and does not warn
+Image.MAX_IMAGE_PIXELS = None  # PIXEL_LIMIT is checked on the header instead, without a warning
 
 
 class Unreadable(Exception):
-    """A file's bytes are no whole image; the message is the end of a sentence about the file."""
+    """An invalid image file; the message completes a sentence about the file."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """Size in pixels as displayed (after the EXIF orientation), and kind.
+    """Size in pixels as displayed (after applying the EXIF orientation), and format.
 
-    `format` is jpeg, png, bmp, tiff or webp; `orientation` is the EXIF value 1–8 with which the
-    stored pixels are to be turned.
+    `format` is jpeg, png, bmp, tiff or webp; `orientation` is the EXIF value 1–8 of the stored
+    pixels.
     """
 
     width: int
@@ -47,10 +47,10 @@ class Header:
 
 
 def parse_header(data: bytes) -> Header:
-    """The header of a whole file's bytes; raises Unreadable with the reason.
+    """Parse the header from all bytes of a file. Raises Unreadable with the reason.
 
-    Nothing is decoded. That a file is whole is told from its structure: the end-of-image marker of
-    a JPEG, lengths and checksums of a PNG's chunks, the extent of BMP, TIFF and WebP data.
+    Nothing is decoded. Truncation is detected from the structure: the end-of-image marker of a
+    JPEG, chunk lengths and checksums of a PNG, the extent of BMP, TIFF and WebP data.
     """
     if not data:
         raise Unreadable("is empty (0 bytes)")
@@ -62,7 +62,7 @@ def parse_header(data: bytes) -> Header:
     except (OSError, ValueError, SyntaxError, LookupError, struct.error, TypeError) as error:
         raise Unreadable(f"is damaged: its {NAMES[kind]} header cannot be read") from error
     if header.width <= 0 or header.height <= 0:
-        raise Unreadable("is damaged: it says that it has no pixels")
+        raise Unreadable("is damaged: its width or height is 0")
     if header.width * header.height > PIXEL_LIMIT:
         raise Unreadable(
             f"is too large: {header.width} × {header.height} pixels, "
@@ -72,7 +72,7 @@ def parse_header(data: bytes) -> Header:
 
 
 def sniff(data: bytes) -> str:
-    """The kind of image that the first bytes announce; raises Unreadable for any other."""
+    """Detect the image format from the first bytes. Raises Unreadable for unsupported ones."""
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -86,7 +86,7 @@ def sniff(data: bytes) -> str:
     if data.startswith(b"\xff\xd8") or (len(data) < 8 and b"\x89PNG".startswith(data[:4])):
         raise Unreadable("is truncated: it ends within its first bytes")
     known = enumerated(list(NAMES.values()), "or")
-    raise Unreadable(f"is not an image of a known kind ({known})")
+    raise Unreadable(f"is not an image in a supported format ({known})")
 
 
 def _displayed(width: int, height: int, kind: str, orientation: int) -> Header:
@@ -109,16 +109,16 @@ def _jpeg(data: bytes) -> Header:
         at += length
         if marker == 0xDA:
             break
-    # Entropy-coded bytes never hold FF D9, and a thumbnail's lies before the scan.
+    # Entropy-coded data never contains FF D9; that of an embedded thumbnail precedes the scan.
     if data.rfind(b"\xff\xd9", at) < 0:
         raise Unreadable("is truncated: the end of the JPEG data is missing")
     if size is None:
-        raise Unreadable("is damaged: its JPEG header gives no size")
+        raise Unreadable("is damaged: its JPEG header has no image size")
     return _displayed(*size, "jpeg", orientation)
 
 
 def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
-    """Marker, offset of its length field, and length of the segment that starts at `at`."""
+    """Marker, offset of the length field, and length of the segment starting at `at`."""
     start = data.find(b"\xff", at)
     while 0 <= start < len(data) - 1 and data[start + 1] in (0x00, 0x01, 0xFF):
         start = data.find(b"\xff", start + 1)
@@ -127,14 +127,14 @@ def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
     marker = data[start + 1]
     length = int.from_bytes(data[start + 2 : start + 4])
     if marker == 0xD9 or length < 2:
-        raise Unreadable("is damaged: its JPEG header has no picture")
+        raise Unreadable("is damaged: its JPEG header has no image")
     if start + 2 + length > len(data):
         raise Unreadable("is truncated: it ends within its JPEG header")
     return marker, start + 2, length
 
 
 def tiff_orientation(block: bytes) -> int:
-    """The orientation (1–8) in a TIFF-structured EXIF block; 1 when absent or damaged."""
+    """Orientation (1–8) in a TIFF-structured EXIF block; 1 if it is missing or damaged."""
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None or len(block) < 10:
         return 1
@@ -210,8 +210,11 @@ _PARSERS = {"jpeg": _jpeg, "png": _png, "bmp": _bmp, "tiff": _tiff, "webp": _web
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What one reading of a file tells: BLAKE3 of its bytes in hexadecimal, width and height as
-    displayed, size in bytes and time of last change (seconds since the epoch)."""
+    """Properties of a file from one read.
+
+    BLAKE3 of its bytes in hexadecimal, width and height as displayed, size in bytes and
+    modification time (seconds since the epoch).
+    """
 
     hash: str
     width: int
@@ -221,7 +224,7 @@ class FileFacts:
 
 
 def examine(path: Path) -> FileFacts:
-    """Read a file once; raises Unreadable when the system refuses or it is no whole image."""
+    """Read a file once. Raises Unreadable if it cannot be read or is not a valid image."""
     try:
         stat = path.stat()
         data = path.read_bytes()
@@ -234,7 +237,7 @@ def examine(path: Path) -> FileFacts:
 
 
 def identify(path: Path) -> str | None:
-    """BLAKE3 of a file's bytes in hexadecimal; None when there is no such file to be read."""
+    """BLAKE3 of a file's bytes in hexadecimal; None if it cannot be read."""
     try:
         return blake3(path.read_bytes()).hexdigest()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Faces, landmarks and mouth squares of photographs, and the process that finds them."""
+"""Detection of faces, landmarks and mouth squares, and the process that runs it."""
 
 from __future__ import annotations
 
@@ -24,21 +24,24 @@ from workbench.vision.reading import Pixels, read_grey, read_rgb
 Grey = NDArray[np.uint8]  # H × W
 
 SCALE_STEP, NEIGHBOURS = 1.3, 5  # of the cascade, as You and Long (ch. 4) set them
-SURE_VOTES = 20  # windows that agree, from which the cascade alone is believed
-INSIDE = 0.8  # share of a face's box inside another's from which they are one face
-HOG_SIDE = 960  # longer side of the copy that HOG looks at: it finds faces from 80 pixels
-BORDER_SIDE = 560  # longer side of the copy that gets a border, which brings it to 952
-SEVERAL = 2  # faces from which a photograph is a group, which HOG looks at too, enlarged
-ENLARGED = 2.0  # at most so much
-FILLING = 6  # a face that fills the frame is no less than this part of the bordered copy
+SURE_VOTES = 20  # overlapping windows from which a cascade detection needs no check
+INSIDE = 0.8  # share of a box inside another one from which both are the same face
+HOG_SIDE = 960  # longer side, in pixels, of HOG's input: it finds faces from 80 pixels
+BORDER_SIDE = 560  # longer side of the copy that gets a border, 952 with it
+SEVERAL = 2  # number of faces from which HOG also searches, in an enlarged copy
+ENLARGED = 2.0  # largest enlargement factor
+FILLING = 6  # smallest face in the bordered copy: this fraction of its side
 BORDER = 0.35  # of width and height on each side, of replicated pixels
-CHECK_SIDE = 120  # pixels a doubtful face is brought to before HOG looks at it alone
+CHECK_SIDE = 120  # pixels to which an uncertain face is scaled before HOG checks it
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face's box in image pixels (it may reach outside where a border was added), who found it,
-    and whether that is sure: False where the cascade alone sees a face."""
+    """A detected face.
+
+    Box in image pixels (it may extend outside if a border was added), detector, and `sure`: False
+    if only the cascade found it.
+    """
 
     rect: Rect
     detector: str
@@ -47,18 +50,21 @@ class Face:
 
 @dataclass(frozen=True)
 class Detectors:
-    """The two detectors: `cascade(grey, smallest side)` gives boxes with the number of windows that
-    agree on each, `hog(grey)` gives boxes; both in pixels of what they are given."""
+    """The two face detectors.
+
+    `cascade(grey, smallest side)` returns boxes with the number of overlapping windows, `hog(grey)`
+    returns boxes; both in pixels of their input.
+    """
 
     cascade: Callable[[Grey, int], list[tuple[Rect, int]]]
     hog: Callable[[Grey], list[Rect]]
 
 
 def load_detectors() -> Detectors:
-    """OpenCV's frontal face cascade (scale 1.3, 5 neighbours) and dlib's HOG detector."""
+    """Load OpenCV's frontal face cascade (scale 1.3, 5 neighbours) and dlib's HOG detector."""
     path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
     if not path.is_file():
-        raise KnownError(f"{path} is missing.", "Install opencv-python-headless again.")
+        raise KnownError(f"{path} is missing.", "Reinstall opencv-python-headless.")
     classifier = cv2.CascadeClassifier(str(path))
     detector = dlib.get_frontal_face_detector()
 
@@ -78,18 +84,21 @@ def load_detectors() -> Detectors:
 
 
 def smallest_face(width: int, height: int) -> int:
-    """Side in pixels of the smallest face looked for: a thirtieth of the longer side, but no more
-    than 64, whose mouth fills 38 pixels, and no fewer than the cascade's own 24."""
+    """Smallest face side to search for, in pixels.
+
+    A thirtieth of the longer side, but at most 64 (a mouth of 38 pixels) and at least 24, the
+    cascade's minimum.
+    """
     return max(24, min(64, max(width, height) // 30))
 
 
 def find_faces(grey: Grey, detectors: Detectors) -> list[Face]:
-    """The faces of an H × W photograph, each once, sure ones first, then largest first.
+    """Detect the faces of an H × W photograph, without duplicates; certain, then larger ones first.
 
-    The cascade looks first; where it is sure of nothing, HOG; where neither is, both look at a copy
-    with a border of 35 %, for faces that fill the frame. Where the cascade finds several, HOG looks
-    for those it missed. A find of the cascade on which few windows agree is checked by HOG, and
-    counts as not sure where HOG sees nothing there.
+    The cascade runs first; if it is certain of nothing, HOG; if neither is, both search a copy with
+    a border of 35 %, for faces that fill the frame. If the cascade finds several faces, HOG
+    searches for missed ones. Cascade detections with few overlapping windows are checked by HOG,
+    and are uncertain if HOG does not confirm them.
     """
     height, width = grey.shape
     sure, doubtful = _look(grey, detectors, smallest_face(width, height))
@@ -107,8 +116,11 @@ def find_faces(grey: Grey, detectors: Detectors) -> list[Face]:
 
 
 def one_each(faces: Sequence[Face]) -> list[Face]:
-    """Without those that show a face already in the list: boxes that overlap by IoU ≥ 0.3, or lie
-    four fifths in one another (the cascade finds small faces in the folds of large ones)."""
+    """Remove duplicates of faces earlier in the list.
+
+    Boxes are duplicates if they overlap by IoU ≥ 0.3, or if four fifths of one lie inside the other
+    (the cascade finds small faces in the folds of large ones).
+    """
     kept: list[Face] = []
     for face in faces:
         if not any(_same(face.rect, other.rect) for other in kept):
@@ -117,7 +129,7 @@ def one_each(faces: Sequence[Face]) -> list[Face]:
 
 
 def _look(grey: Grey, detectors: Detectors, smallest: int) -> tuple[list[Face], list[Face]]:
-    """Sure and doubtful faces of one picture: the cascade's, else HOG's."""
+    """Certain and uncertain faces of one image: the cascade's, else HOG's."""
     sure: list[Face] = []
     doubtful: list[Face] = []
     for rect, votes in detectors.cascade(grey, smallest):
@@ -131,13 +143,13 @@ def _look(grey: Grey, detectors: Detectors, smallest: int) -> tuple[list[Face], 
 
 
 def _hog(grey: Grey, detectors: Detectors, enlarged: float) -> list[Face]:
-    """What HOG sees in a copy of its size, enlarged at most so much."""
+    """HOG detections in a resized copy, enlarged at most by `enlarged`."""
     copy, scale = _resized(grey, HOG_SIDE, enlarged)
     return [Face(_scaled(rect, 1 / scale), "hog") for rect in detectors.hog(copy)]
 
 
 def _confirmed(grey: Grey, rect: Rect, detectors: Detectors) -> bool:
-    """Whether HOG sees a face where the cascade does, in twice its box brought to a fair size."""
+    """Whether HOG confirms a cascade detection, in twice its box scaled to a suitable size."""
     margin = rect.width // 2
     top, left = max(0, rect.top - margin), max(0, rect.left - margin)
     part = grey[top : rect.bottom + margin, left : rect.right + margin]
@@ -158,14 +170,15 @@ def _same(one: Rect, other: Rect) -> bool:
 
 
 def _share(inner: Rect, outer: Rect) -> float:
-    """Share of `inner`'s area that lies inside `outer`, in [0, 1]."""
+    """Share of `inner`'s area inside `outer`, in [0, 1]."""
     width = min(inner.right, outer.right) - max(inner.left, outer.left)
     height = min(inner.bottom, outer.bottom) - max(inner.top, outer.top)
     return max(0, width) * max(0, height) / inner.area if inner.area else 0.0
 
 
 def _resized(grey: Grey, longest: int, enlarged: float = 1.0) -> tuple[Grey, float]:
-    """A copy whose longer side is at most `longest`, with its scale, at most `enlarged`."""
+    """Resize to a longer side of at most `longest`, at a scale of at most `enlarged`; return
+    both."""
     scale = min(enlarged, longest / max(grey.shape))
     if scale == 1:
         return grey, 1.0
@@ -179,7 +192,7 @@ def _scaled(rect: Rect, factor: float) -> Rect:
 
 
 def _moved_back(face: Face, across: int, down: int, scale: float) -> Face:
-    """A face of the bordered copy in pixels of the image."""
+    """Map a face of the bordered copy to pixels of the image."""
     box = face.rect
     moved = Rect(box.left - across, box.top - down, box.right - across, box.bottom - down)
     return replace(face, rect=_scaled(moved, 1 / scale), detector=f"{face.detector}, border")
@@ -194,8 +207,10 @@ Landmarks = Callable[[NDArray[np.uint8], Rect], Points]
 
 
 def landmarks_path(chosen: str | Path | None = None) -> Path:
-    """The 68-point file: `chosen`, else the one that face_recognition_models brings (the package is
-    located, not imported). Raises KnownError with what to do when it is missing."""
+    """Path of the 68-point file: `chosen`, else that of face_recognition_models.
+
+    The package is located, not imported. Raises KnownError with a remedy if the file is missing.
+    """
     if chosen:
         path = Path(chosen)
         if path.is_file():
@@ -213,8 +228,10 @@ def landmarks_path(chosen: str | Path | None = None) -> Path:
 
 
 def load_landmarks(path: Path) -> Landmarks:
-    """The predictor in `path`: H × W grey pixels and a face's box to 68 (x, y) points, which may
-    lie outside the image. Raises KnownError naming the file when it holds no such predictor."""
+    """Load a landmark predictor: H × W grey pixels and a face box to 68 (x, y) points.
+
+    Points may lie outside the image. Raises KnownError if the file is not such a predictor.
+    """
     try:
         predictor = dlib.shape_predictor(str(path))
         blank = np.zeros((64, 64), np.uint8)
@@ -222,7 +239,7 @@ def load_landmarks(path: Path) -> Landmarks:
     except RuntimeError as error:
         raise KnownError(f"{path} is not a landmark file.", "Choose another file.") from error
     if count != POINTS:
-        raise KnownError(f"{path} knows {count} landmarks, not 68.", "Choose another file.")
+        raise KnownError(f"{path} has {count} landmarks instead of 68.", "Choose another file.")
 
     def points(grey: NDArray[np.uint8], face: Rect) -> Points:
         box = dlib.rectangle(face.left, face.top, face.right, face.bottom)  # as scripts pass it
@@ -232,30 +249,32 @@ def load_landmarks(path: Path) -> Landmarks:
 
 
 NO_FACE = "no face was found"
-NOT_SURE = "only the cascade sees a face here"
+NOT_SURE = "only the cascade found a face here"
 TOO_LARGE = "the square is larger than the image and was cut to it"
 OUTSIDE = "the mouth lies outside the image"
 
 
 @dataclass(frozen=True)
 class MouthFinder:
-    """Detectors and landmarks, loaded once per process."""
+    """Detectors and landmark predictor, loaded once per process."""
 
     detectors: Detectors
     landmarks: Landmarks
 
     @classmethod
     def load(cls, landmarks_file: Path) -> MouthFinder:
-        """The finder with the 68-point file; raises KnownError when a file is missing or wrong."""
+        """Load everything. Raises KnownError if a file is missing or invalid."""
         return cls(load_detectors(), load_landmarks(landmarks_file))
 
     def find(self, image: int, path: Path) -> tuple[Crop, ...]:
-        """The crops of the photograph at `path`; raises KnownError when it cannot be read."""
+        """Crops of the photograph at `path`. Raises KnownError if it cannot be read."""
         return self.find_in(image, read_grey(path))
 
     def find_in(self, image: int, grey: NDArray[np.uint8]) -> tuple[Crop, ...]:
-        """One crop per face in H × W grey pixels, largest face first (of those that are sure), or
-        one miss that says why. `image` is the image's id."""
+        """One crop per face in H × W grey pixels, largest first (certain faces before others).
+
+        Without a face, a single miss with its reason. `image` is the image's id.
+        """
         crops: list[Crop] = []
         reason = NO_FACE
         for face in find_faces(grey, self.detectors):
@@ -288,7 +307,7 @@ def _same_mouth(one: Crop, other: Crop) -> bool:
 
 @dataclass(frozen=True)
 class Photo:
-    """One photograph to look at: the image's id and its file."""
+    """A photograph to search: the image's id and its file."""
 
     image: int
     path: str
@@ -296,8 +315,10 @@ class Photo:
 
 @dataclass(frozen=True)
 class SearchedPhoto:
-    """What came of one photograph: its crops, or why it could not be read; `report` is the
-    traceback of a defect."""
+    """Result for one photograph: its crops, or the reason why it could not be read.
+
+    `report` is the traceback of a bug.
+    """
 
     image: int
     crops: tuple[Crop, ...] = ()
@@ -306,9 +327,13 @@ class SearchedPhoto:
 
 
 def serve(pipe: Connection, landmarks_file: str) -> None:
-    """Answer each `Photo` with a `Looked` until the other end closes. The first answer is None when
-    all is loaded, or the KnownError's words when it cannot be."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's, which then ends us
+    """Answer each `Photo` with a `SearchedPhoto` until the pipe closes.
+
+    The first message is None once everything is loaded, or the KnownError's message.
+    """
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl+C is handled by the parent, which ends this process
     cv2.setNumThreads(1)
     try:
         finder = MouthFinder.load(Path(landmarks_file))
@@ -320,34 +345,36 @@ def serve(pipe: Connection, landmarks_file: str) -> None:
         while True:
             pipe.send(look(finder, pipe.recv()))
     except (EOFError, BrokenPipeError):
-        return  # the parent has gone or has enough
+        return  # the parent has exited or closed the pipe
 
 
 def look(finder: MouthFinder, photo: Photo) -> SearchedPhoto:
-    """Find the mouths of one photograph; nothing is raised."""
+    """Find the mouths of one photograph. Does not raise."""
     try:
         return SearchedPhoto(photo.image, finder.find(photo.image, Path(photo.path)))
     except KnownError as error:
         return SearchedPhoto(photo.image, failure=error.sentence)
     except Exception as error:
         report = "".join(traceback.format_exception(error))
-        return SearchedPhoto(photo.image, failure="it could not be looked at", report=report)
+        return SearchedPhoto(photo.image, failure="it could not be processed", report=report)
 
 
-SIDE = 128  # pixels, as the mouth-expression set of You and Long (ch. 4) is kept
+SIDE = 128  # pixels, as in the mouth-expression dataset of You and Long (ch. 4)
 
 
 def square(path: Path, rect: Rect) -> Pixels:
-    """The part `rect` (full-size displayed pixels) of an image as 128 × 128 × 3 RGB pixels; raises
-    KnownError as `read_rgb`."""
+    """Crop `rect` (full-size displayed pixels) of an image, resized to 128 × 128 × 3 RGB.
+
+    Raises KnownError as `read_rgb`.
+    """
     part = read_rgb(path, rect=rect)
     mode = cv2.INTER_AREA if min(part.shape[:2]) >= SIDE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=mode), dtype=np.uint8)
 
 
 def save_square(path: Path, rect: Rect, target: Path) -> None:
-    """Write `square` to the PNG file `target`, whole or not at all; raises KnownError naming it."""
+    """Write `square` atomically to the PNG file `target`. Raises KnownError naming the file."""
     pixels = cv2.cvtColor(square(path, rect), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".png", pixels)
     with writing(target):
-        write_whole(target, data.tobytes(), flush=False)  # one of thousands, easily made again
+        write_whole(target, data.tobytes(), flush=False)  # one of thousands, easily recreated

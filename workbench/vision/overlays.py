@@ -1,4 +1,4 @@
-"""Heat maps over photographs, in one perceptual colour map."""
+"""Heat maps over photographs, in a perceptually uniform colour map."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Pixels = NDArray[np.uint8]  # H × W × 3, RGB
 Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-CLEAR_BELOW = 0.06  # amounts under which the photograph shows bare
-FULL_FROM = 0.5  # and from which the map covers it as the opacity says
+CLEAR_BELOW = 0.06  # values below this are transparent
+FULL_FROM = 0.5  # values above this have the full opacity
 
 
 @lru_cache(maxsize=1)
 def heat_colours() -> Pixels:
-    """256 × 3 RGB colours from nothing to the most (inferno, of matplotlib's perceptual maps)."""
+    """The 256 × 3 RGB colours of inferno, a perceptually uniform map of Matplotlib."""
     ramp = np.arange(256, dtype=np.uint8)[None]
     colours = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[0, :, ::-1]
     return np.ascontiguousarray(colours, dtype=np.uint8)
@@ -27,9 +27,11 @@ def heat_colours() -> Pixels:
 def heat_layer(
     values: NDArray[np.float32], width: int, height: int, cells: Box = WHOLE
 ) -> NDArray[np.uint8]:
-    """A coarse h × w map in [0, 1], enlarged smoothly to height × width × 4: its colours, and how
-    much of them covers the photograph at full opacity. `cells` is what the map covers of that, as
-    fractions; where it ends before the edge, its last values go on."""
+    """Upsample a coarse h × w map in [0, 1] smoothly to height × width × 4.
+
+    The last channel is the coverage at full opacity. `cells` is the area covered by the map, as
+    fractions; outside it, the border values are repeated.
+    """
     rows, columns = values.shape
     across = columns / (width * (cells[2] - cells[0]))  # cells per pixel
     down = rows / (height * (cells[3] - cells[1]))
@@ -57,8 +59,10 @@ def overlaid(
     seen: Box = WHOLE,
     cells: Box = WHOLE,
 ) -> Pixels:
-    """`photo` with a map laid over the part of it that was `seen`, of which it covers `cells`;
-    `opacity` in [0, 1]."""
+    """`photo` with a map over the part that was `seen`, of which the map covers `cells`.
+
+    `opacity` is in [0, 1].
+    """
     height, width = photo.shape[:2]
     left, right = round(seen[0] * width), max(round(seen[0] * width) + 1, round(seen[2] * width))
     top, bottom = round(seen[1] * height), max(round(seen[1] * height) + 1, round(seen[3] * height))
@@ -71,12 +75,12 @@ def overlaid(
 
 
 def framed(photo: Pixels, box: Box) -> Pixels:
-    """`photo` with a frame around a part of it: white, with dark edges to be seen on anything."""
+    """Draw a frame around a part of `photo`: white with dark edges, visible on any background."""
     made = np.ascontiguousarray(photo)
     made = made.copy() if made is photo else made
     height, width = made.shape[:2]
     wide = max(1, round(min(height, width) / 200))
-    far = width - 1 - wide, height - 1 - wide  # drawn lines stay inside
+    far = width - 1 - wide, height - 1 - wide  # keeps the lines inside the image
     corners = [
         (min(far[0], max(wide, round(x * width))), min(far[1], max(wide, round(y * height))))
         for x, y in (box[:2], box[2:])
@@ -87,7 +91,7 @@ def framed(photo: Pixels, box: Box) -> Pixels:
 
 
 def enlarged(photo: Pixels, least: int) -> Pixels:
-    """A small photograph or crop brought to `least` pixels on its longer side, smoothly."""
+    """Enlarge a small image smoothly to a longer side of `least` pixels."""
     longest = max(photo.shape[:2])
     if longest >= least:
         return photo

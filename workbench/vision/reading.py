@@ -1,4 +1,4 @@
-"""Image files as RGB arrays: every supported kind, upright, whole or refused; thumbnails."""
+"""Decoding of image files to upright RGB arrays, and thumbnails."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ += ["read_header", "read_rgb"]
 
 Pixels = NDArray[np.uint8]  # H × W × 3, RGB
 Grey = NDArray[np.uint8]  # H × W
-REMEDY = "Replace the file by an intact copy, or leave it out."
+REMEDY = "Replace the file with an intact copy, or exclude it."
 
-warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata is not the user's concern
+warnings.filterwarnings("ignore", module=r"PIL\.")  # unusual metadata does not affect the pixels
 
 
 def load_bytes(path: Path) -> bytes:
-    """The bytes of a file; raises KnownError naming it when the system refuses."""
+    """Read a file. Raises KnownError naming it if the system refuses."""
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        remedy = "Check that the file is where it was and that you may read it."
+        remedy = "Check that the file exists and that you have permission to read it."
         raise KnownError(f"{path} cannot be read: {why}.", remedy) from error
 
 
 def header_of(data: bytes, path: Path) -> Header:
-    """The header of `data`, the bytes of `path`; raises KnownError naming file and reason."""
+    """Parse the header of `data`, the bytes of `path`. Raises KnownError with file and reason."""
     try:
         return parse_header(data)
     except Unreadable as reason:
@@ -46,27 +46,27 @@ def header_of(data: bytes, path: Path) -> Header:
 
 
 def read_header(path: Path) -> Header:
-    """Displayed size and kind of an image file, without decoding it.
+    """Read displayed size and format of an image file without decoding it.
 
-    Raises KnownError naming the file and the reason when it is missing, empty, no image, truncated,
+    Raises KnownError with the file and the reason if it is missing, empty, not an image, truncated,
     damaged or larger than 200 megapixels.
     """
     return header_of(load_bytes(path), path)
 
 
 def read_rgb(path: Path, longest: int | None = None, rect: Rect | None = None) -> Pixels:
-    """The pixels of an image file, H × W × 3 uint8 RGB, upright.
+    """Decode an image file to H × W × 3 uint8 RGB, upright.
 
-    `rect` cuts a rectangle given in full-size displayed pixels (pushed back inside the image where
-    it sticks out); `longest` reduces the result so that its longer side is at most that many
-    pixels (it is never enlarged). Grey and 16-bit images become 8-bit RGB, CMYK is converted,
-    transparent pixels lie on white. Raises KnownError naming the file and the reason.
+    `rect` crops a rectangle in full-size displayed pixels (shifted into the image if needed);
+    `longest` limits the longer side of the result in pixels (it is never enlarged). Grey and 16-bit
+    images are converted to 8-bit RGB, as is CMYK; transparent pixels are blended with white. Raises
+    KnownError with the file and the reason.
     """
     return decode(load_bytes(path), path, longest, rect)
 
 
 def decode(data: bytes, path: Path, longest: int | None = None, rect: Rect | None = None) -> Pixels:
-    """What `read_rgb` gives, from the bytes of the file at `path`."""
+    """Decode the bytes of the file at `path`, as `read_rgb`."""
     header = header_of(data, path)
     cut = (rect or header.whole).inside(header.width, header.height)
     scale = min(1.0, longest / max(cut.width, cut.height)) if longest else 1.0
@@ -86,16 +86,16 @@ def decode(data: bytes, path: Path, longest: int | None = None, rect: Rect | Non
 
 
 def read_grey(path: Path) -> Grey:
-    """The brightness of an image file, H × W uint8, upright; raises KnownError as `read_rgb`.
+    """Decode the luminance of an image file to H × W uint8, upright.
 
-    It is made from the colours, as OpenCV does: a JPEG's own brightness is up to 12 levels off
-    where colours are clipped, which moves landmarks.
+    It is computed from RGB, as in OpenCV: a JPEG's own luminance differs by up to 12 levels where
+    colours are clipped, which moves landmarks. Raises KnownError as `read_rgb`.
     """
     return np.asarray(cv2.cvtColor(read_rgb(path), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Stored pixels turned as their EXIF orientation (1–8) says."""
+    """Apply an EXIF orientation (1–8) to stored pixels."""
     if orientation in (3, 4, 7):
         pixels = pixels[::-1]
     if orientation in (2, 3, 7):
@@ -118,12 +118,12 @@ def _upright_pixels(data: bytes, header: Header, scale: float) -> Pixels:
             return upright(decoded, header.orientation)
     with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
         pixels = _eight_bit_rgb(image)
-    # Pillow turns a TIFF while loading it, and nothing else.
+    # Pillow applies the orientation while loading TIFF files only.
     return pixels if header.format == "tiff" else upright(pixels, header.orientation)
 
 
 def _eight_bit_rgb(image: Image.Image) -> Pixels:
-    """A Pillow image as 8-bit RGB: deeper values are scaled, transparency lies on white."""
+    """Convert a Pillow image to 8-bit RGB: scale deeper values, blend transparency with white."""
     image.load()
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_scaled(np.asarray(image))[:, :, None], 3, axis=2)
@@ -135,10 +135,10 @@ def _eight_bit_rgb(image: Image.Image) -> Pixels:
 
 
 def _scaled(values: NDArray[np.generic]) -> Pixels:
-    """Grey values deeper than 8 bits as 0–255.
+    """Scale grey values deeper than 8 bits to 0–255.
 
-    16-bit values are divided by 257. Wider integers and fractions do not say what white is: it is
-    the first of 1 (fractions only), 255 and 65535 that no value exceeds, else the largest value.
+    16-bit values are divided by 257. For wider integers and floats the white level is unknown: it
+    is the smallest of 1 (floats only), 255 and 65535 that no value exceeds, else the maximum.
     """
     grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     top = float(grey.max(initial=0.0))
@@ -148,7 +148,7 @@ def _scaled(values: NDArray[np.generic]) -> Pixels:
 
 
 def _cut(pixels: Pixels, rect: Rect, scale: float) -> Pixels:
-    """The part of reduced pixels that shows `rect`, at least one pixel."""
+    """Crop `rect` from reduced pixels; the result has at least one pixel."""
     height, width = pixels.shape[:2]
     left, top = (
         min(int(v * scale), limit - 1) for v, limit in ((rect.left, width), (rect.top, height))
@@ -159,9 +159,9 @@ def _cut(pixels: Pixels, rect: Rect, scale: float) -> Pixels:
 
 
 def resize_into(out: NDArray[np.uint8], part: NDArray[np.uint8], mirrored: bool) -> None:
-    """Fill `out` (h × w × 3) with `part` (H × W × 3), left and right exchanged if `mirrored`.
+    """Resize `part` (H × W × 3) into `out` (h × w × 3), flipped horizontally if `mirrored`.
 
-    Where both sides shrink each pixel is the mean of the area it covers, else of its neighbours.
+    Uses area averaging if both sides shrink, else interpolation.
     """
     size = (out.shape[1], out.shape[0])
     if part.shape == out.shape:
@@ -172,22 +172,25 @@ def resize_into(out: NDArray[np.uint8], part: NDArray[np.uint8], mirrored: bool)
         cv2.flip(out, 1, dst=out)
 
 
-LONGEST = 256  # pixels of the longer side
+LONGEST = 256  # longer side of a thumbnail in pixels
 QUALITY = 80
 
 
 def make_thumbnail(path: Path) -> Pixels:
-    """The image at `path`, upright, longer side at most 256; raises KnownError as `read_rgb`."""
+    """Load the image at `path`, upright, with a longer side of at most 256 pixels.
+
+    Raises KnownError as `read_rgb`.
+    """
     return read_rgb(path, LONGEST)
 
 
 def encode_thumbnail(pixels: Pixels) -> bytes:
-    """JPEG bytes of an H × W × 3 RGB array, quality 80."""
+    """Encode an H × W × 3 RGB array as JPEG with quality 80."""
     return bytes(simplejpeg.encode_jpeg(pixels, QUALITY, "RGB", "420"))
 
 
 def decode_thumbnail(data: bytes) -> Pixels | None:
-    """The pixels of kept JPEG bytes; None when they are damaged, and are to be made again."""
+    """Decode JPEG bytes; None if they are damaged and must be recreated."""
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB")
     except ValueError:

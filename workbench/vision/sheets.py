@@ -1,4 +1,4 @@
-"""Pictures laid out with captions as one picture to keep."""
+"""Captioned images composed into one image."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ _FONT_FOLDERS = (
     "/System/Library/Fonts",
     "C:/Windows/Fonts",
 )
-_TILE = 240  # pixels of a wall's pictures
+_TILE = 240  # side of a wall's tiles in pixels
 _COLUMNS = 6
 
 
 def side_by_side(pictures: Sequence[Pixels], lines: Sequence[str], legend: bool = True) -> Pixels:
-    """Pictures of one height beside each other on white, lines of text under them (the first one
-    in ink, the rest muted; long ones go on in the next line), and the colours' legend."""
+    """Compose images of equal height side by side on white, with text and a colour legend below.
+
+    The first line is in ink, the others muted; long lines are wrapped.
+    """
     height = max(picture.shape[0] for picture in pictures)
     width = sum(p.shape[1] for p in pictures) + _GAP * (len(pictures) - 1) + 2 * _MARGIN
     line = _TEXT + _GAP
@@ -63,7 +65,7 @@ def side_by_side(pictures: Sequence[Pixels], lines: Sequence[str], legend: bool 
 
 
 def wall(pictures: Sequence[tuple[Pixels, str]], title: str) -> Pixels:
-    """Pictures fitted into equal tiles, row by row, each over its caption, under a title."""
+    """Compose images in a grid of equal tiles with captions, under a title."""
     columns = max(1, min(_COLUMNS, math.ceil(math.sqrt(len(pictures)))))
     rows = math.ceil(len(pictures) / columns)
     line = _TEXT + _GAP
@@ -99,12 +101,12 @@ def _write(
 ) -> None:
     font = _font(text)
     if font is _default_font():
-        text = text.replace("→", ">")  # which it lacks
+        text = text.replace("→", ">")  # the default font has no arrow
     draw.text(at, text, fill=ink, font=font)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """The text in lines that fit; a word that does not is shortened in its middle."""
+    """Wrap text to a width in pixels; words that do not fit are elided in the middle."""
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     lines: list[str] = []
     for word in text.split(" "):
@@ -117,7 +119,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _fitting(draw: ImageDraw.ImageDraw, text: str, width: int) -> str:
-    """The text, shortened in the middle until it fits."""
+    """Elide text in the middle until it fits."""
     kept = text
     while draw.textlength(kept, font=_font(text)) > width and len(kept) > 4:
         half = (len(kept) - 2) // 2
@@ -137,7 +139,7 @@ def _default_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 @lru_cache(maxsize=1)
 def _wide_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font of the system that also has Chinese, where there is one."""
+    """A system font with Chinese characters, if there is one."""
     found: dict[str, str] = {}
     for folder in _FONT_FOLDERS:
         for root, _, names in os.walk(folder):
@@ -149,8 +151,8 @@ def _wide_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def save_png(path: Path, pixels: Pixels) -> None:
-    """Write an RGB picture as PNG, whole or not at all; raises KnownError naming the file."""
+    """Write an RGB image atomically as PNG. Raises KnownError naming the file."""
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG")
     with writing(path, "Choose another folder."):
-        write_whole(path, data.getvalue(), flush=False)  # easily made again
+        write_whole(path, data.getvalue(), flush=False)  # easily recreated
