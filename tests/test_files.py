@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; every bit of one that turns over is noticed."""
+"""Atomic file writes; digests detect every flipped bit."""
 
 import contextlib
 import io
@@ -60,7 +60,7 @@ def test_the_digest_is_that_of_blake3s_test_vectors(tmp_path):
     assert digest_of(path) == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 
 
-def test_a_sealed_archive_is_an_archive_still(sealed):
+def test_a_sealed_archive_is_a_valid_archive(sealed):
     check_archive(sealed)
     with zipfile.ZipFile(sealed) as found:
         assert found.testzip() is None
@@ -85,7 +85,7 @@ def test_every_byte_of_a_sealed_archive_counts(sealed):
 
 
 def content(kind, path):
-    """What an archive says, as text."""
+    """The content of an archive, as text."""
     if kind == "torch":
         return str(torch.load(path, weights_only=True))
     with path.open("rb") as file, np.load(file) as arrays:
@@ -93,7 +93,7 @@ def content(kind, path):
 
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
-def test_an_archive_without_a_seal_is_accepted_where_it_says_what_it_said(tmp_path, kind):
+def test_an_archive_without_a_seal_is_accepted_if_intact(tmp_path, kind):
     path, data, refused = tmp_path / "old", archive(kind), 0
     path.write_bytes(data)
     check_archive(path)
@@ -110,7 +110,7 @@ def test_an_archive_without_a_seal_is_accepted_where_it_says_what_it_said(tmp_pa
 
 
 def readable(kind, path):
-    """`content`, or None where the archive cannot be read, which its reader notices."""
+    """`content`, or None if the archive cannot be read, which its reader detects."""
     try:
         return content(kind, path)
     except Exception:
@@ -140,7 +140,7 @@ def test_a_recorded_digest_is_compared_and_others_are_kept(tmp_path):
     check_recorded(two)
 
 
-def test_a_growing_file_knows_the_digest_of_all_its_bytes(tmp_path):
+def test_a_growing_file_has_the_digest_of_its_content(tmp_path):
     path = tmp_path / "grows"
     growing = GrowingFile(path, 0)
     growing.append(b"abc" * 1000)
@@ -192,7 +192,7 @@ def test_several_may_write_one_file_at_once(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
-def test_a_kill_while_writing_leaves_the_former_file_and_what_it_left_is_no_hindrance(tmp_path):
+def test_a_kill_while_writing_keeps_the_old_file_and_allows_a_retry(tmp_path):
     path = tmp_path / "kept"
     write_whole(path, b"first")
     code = "import os, pathlib, sys; from workbench.files import replacing\n"
@@ -221,11 +221,11 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path / "runs") == ["one"]
 
 
-def test_what_may_never_end_is_not_read(tmp_path):
+def test_pipes_and_devices_are_not_read(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"abc")
     assert (read_regular(path), read_regular(path, 2)) == (b"abc", b"ab")
-    with pytest.raises(KnownError, match=r"list\.txt cannot be read: it has .* more than"):
+    with pytest.raises(KnownError, match=r"list\.txt cannot be read: its size is .* the limit is"):
         read_regular(path, most=2)
     with pytest.raises(KnownError, match="it is a folder"):
         read_regular(tmp_path)
@@ -245,7 +245,7 @@ def test_a_pipe_that_is_named_in_a_command_is_refused_at_once(tmp_path, monkeypa
         assert run([*words, name]) in (1, 2)
 
 
-def test_what_cannot_be_written_is_told_in_a_sentence(tmp_path):
+def test_a_failed_write_is_reported(tmp_path):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "inside"
     refused = pytest.raises(KnownError, match=r"inside cannot be written: .*\. Free some space\.")

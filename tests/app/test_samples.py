@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pytestqt.qtbot import QtBot
+from workbench.learning.images.answers import Answers
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
@@ -36,7 +37,6 @@ from workbench.domain.runs import (
     decode_samples,
 )
 from workbench.domain.splits import Part, SplitPlan
-from workbench.learning.images.answers import Answers
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The demo, small: everything it leaves is there and says the same."""
+"""A small demo: all results exist and agree."""
 
 import csv
 import threading
@@ -71,7 +71,7 @@ def test_a_stopped_demo_leaves_projects_that_open(tmp_path, qapp):
     stop = threading.Event()
 
     def until_training(value):
-        if isinstance(value, Note) and value.text.startswith("Learning the source"):
+        if isinstance(value, Note) and value.text.startswith("Training the source"):
             stop.set()
 
     outcome = run_here(demo_task(tmp_path, seeds=1, size=SMALL), until_training, stop)

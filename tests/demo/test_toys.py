@@ -1,4 +1,4 @@
-"""Toy vehicles: repeatable, different from each other, and pointing where they say."""
+"""Toy vehicles: reproducible, distinct, and in the right orientation."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_every_face_is_flat(body):
         assert np.abs((at - at[0]) @ normal).max() < LIFT
 
 
-def test_what_there_is_not_is_refused():
+def test_an_unknown_body_or_view_is_refused():
     with pytest.raises(ValueRefused, match="body = 99"):
         render_toy(99, "front", 0)
     with pytest.raises(ValueRefused, match="front, back, left, right"):

@@ -50,13 +50,13 @@ def test_the_fewer_images_the_more_stages_stay_frozen() -> None:
     assert len(set(depths)) == 3
 
 
-def test_without_start_weights_everything_is_learned() -> None:
+def test_without_start_weights_nothing_is_frozen() -> None:
     values = advise(FEW, partial_recipe(backbone="resnet18", start="none")).values
     assert values["frozen"] == "none"
     assert complete({"target": "view", "backbone": "resnet18", "start": "none"}, values)
 
 
-def test_no_facts_give_advice_too() -> None:
+def test_advice_needs_no_facts() -> None:
     assert advise(DataFacts(())).values["backbone"] == "squeezenet1_1"
 
 

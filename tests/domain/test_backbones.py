@@ -1,4 +1,4 @@
-"""Entries of backbones: what they advise is something that they and recipes have."""
+"""Backbones: recommended stages and recipe keys exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.domain.recipes import KEYS
 
 
 @pytest.mark.parametrize("known", BACKBONES.values(), ids=list(BACKBONES))
-def test_an_entry_names_stages_and_keys_that_there_are(known: Backbone) -> None:
+def test_an_entry_names_existing_stages_and_keys(known: Backbone) -> None:
     stages = ("none", *known.stage_names)
     assert known.advised_frozen in stages
     assert known.frozen_with_few in ("", *stages)
@@ -27,7 +27,7 @@ def test_an_entry_names_stages_and_keys_that_there_are(known: Backbone) -> None:
     assert len(set(known.stage_names)) == len(known.stages)
 
 
-def test_the_lower_third_is_frozen_where_nobody_measured() -> None:
+def test_the_lower_third_is_frozen_without_a_measurement() -> None:
     stages = tuple(Stage(name, (name,)) for name in "abcdef")
     plain = Backbone(name="x", title="X", stages=stages, input_size=64, megabytes=1.0)
     assert plain.advised_frozen == "c"

@@ -1,4 +1,4 @@
-"""Every image waits in the queues its crops put it in, and in no other."""
+"""Every image is in exactly the queues that match its crops."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_empty_table_has_empty_queues():
     assert table.exchange([1], CropTable.of([]))[0].crops.dtype == np.int64
 
 
-def test_a_tally_kept_up_by_differences_is_the_tally_counted_anew(table):
+def test_an_updated_tally_equals_a_new_count(table):
     keys = [(queue, 0 if queue is Queue.LABELLED else -1) for queue in Queue]
     fresh = CropTable.of([(3, 12, FOUND, True, -1), (9, 16, FOUND, False, 0)])
     changed, former = table.exchange([12, 16], fresh)

@@ -38,7 +38,7 @@ def test_half_precision_is_read_exactly_whatever_its_size():
     np.testing.assert_array_equal(_moved(every) * np.float32(2.0**112), every.astype(np.float32))
 
 
-def test_an_image_of_zeros_is_like_nothing():
+def test_an_image_of_zeros_has_no_similarity():
     rows = np.zeros((2, 4), np.float16)
     assert cosines(rows, np.zeros((1, 4))).tolist() == [[0.0, 0.0]]
 
@@ -64,7 +64,7 @@ def test_votes_are_weighted_as_in_the_paper():
         assert found.shares[at] == pytest.approx(max(votes) / sum(votes), rel=1e-4)
 
 
-def test_an_image_has_no_vote_about_itself():
+def test_an_image_does_not_vote_for_itself():
     rows = unit(np.eye(4, 8) + 0.1)
     labels = np.array([0, 1, 1, 1])
     alone = vote(rows, labels, rows, 1)
@@ -77,7 +77,7 @@ def test_an_image_has_no_vote_about_itself():
         vote(rows[:1], labels[:1], rows[:1], 3, own=np.array([0]))
 
 
-def test_keys_tell_images_and_boxes_apart_and_are_found_again():
+def test_keys_distinguish_images_and_boxes_and_are_found():
     keys = [feature_key("aa"), feature_key("ab"), feature_key("aa", (0, 0, 9, 9))]
     assert len(set(keys)) == 3
     known = np.array(keys, np.uint64)

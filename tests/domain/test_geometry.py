@@ -1,4 +1,4 @@
-"""A square stays a square inside its image, whatever the hand does."""
+"""Squares stay square and inside the image for any drag."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_moved_square_keeps_its_size_and_stays_inside(case, shift):
 
 
 @given(sizes, places, places)
-def test_a_drawn_square_is_one_wherever_the_hand_goes(size, start, end):
+def test_a_drawn_square_is_square_for_any_drag(size, start, end):
     result = drawn(start, end, *size)
     assert result.width == result.height > 0
     assert lies_inside(result, *size)

@@ -1,4 +1,4 @@
-"""Smoothing, reliability and McNemar's test against figures worked out by hand."""
+"""Smoothing, reliability and McNemar's test, compared with hand-computed values."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_smoothing_starts_at_the_first_value_and_passes_over_gaps():
 
 
 @given(st.lists(st.integers(-50, 50), max_size=20, unique=True), st.floats(-60, 60))
-def test_nearest_is_nearest(values, x):
+def test_nearest_returns_the_closest_value(values, x):
     xs = np.array(sorted(values), dtype=np.float64)
     found = nearest(xs, x)
     if not values:

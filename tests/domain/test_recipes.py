@@ -1,4 +1,4 @@
-"""Recipes and their parts: checked key by key, put together, and read from the TOML they become."""
+"""Recipes and partial recipes: validation by key, merging, and TOML round trips."""
 
 import pytest
 from hypothesis import given
@@ -66,10 +66,10 @@ test_crops = "centre+whole"
 view_weight = 1.0
 tie = 0.0
 """
-"""As recipes lie in the folders of runs that were made before tables had lines of their own."""
+"""A recipe as stored by versions that wrote tables inline."""
 
 
-def test_a_stored_recipe_is_read_as_ever() -> None:
+def test_a_stored_recipe_is_read_unchanged() -> None:
     assert complete(parse_toml(STORED, "recipe.toml")) == Recipe(
         target="category",
         start='file:/data/é "quoted".safetensors',
@@ -120,7 +120,7 @@ def test_a_partial_recipe_has_the_keys_that_are_set_and_reads_defaults_for_the_r
     assert dict(NO_KEYS) == {}
 
 
-def test_parts_of_recipes_are_put_together_and_the_later_one_wins() -> None:
+def test_partial_recipes_merge_and_the_later_wins() -> None:
     both = partial_recipe(epochs=3, batch=4) | partial_recipe(epochs=5, seed=1)
     assert dict(both) == {"epochs": 5, "batch": 4, "seed": 1}
     assert dict(both.without("batch", "tie")) == {"epochs": 5, "seed": 1}
@@ -140,7 +140,7 @@ def test_checked_keys_have_their_types_and_are_json_again() -> None:
 
 
 @pytest.mark.parametrize("value", [["resnet18"], {}, 5, None, "", "resnet19"])
-def test_a_backbone_that_is_none_is_refused_whatever_it_is(value: object) -> None:
+def test_an_unknown_backbone_is_refused(value: object) -> None:
     with pytest.raises(ValueRefused, match="squeezenet1_1") as caught:
         check_keys({"backbone": value})
     assert (caught.value.key, caught.value.value) == ("backbone", value)

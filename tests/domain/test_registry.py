@@ -1,4 +1,4 @@
-"""Registries: names are unique, unknown ones are refused, and a package's files are found."""
+"""Registries: unique names, unknown names, and entries from the modules of a package."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     assert (refused.value.key, refused.value.value) == ("bird", "tern")
 
 
-def test_a_name_cannot_be_taken_twice() -> None:
+def test_a_name_is_unique() -> None:
     known = birds("swan")
     with pytest.raises(ValueError, match="'swan'"):
         known.register(Bird("swan"))
@@ -51,7 +51,7 @@ def test_a_name_cannot_be_taken_twice() -> None:
     assert known.find("swan") == Bird("swan")
 
 
-def test_an_entry_can_be_held_for_a_while() -> None:
+def test_an_entry_can_be_registered_temporarily() -> None:
     known = birds("swan", "owl")
     with known.temporarily("tern", Bird("tern")):
         assert list(known) == ["swan", "owl", "tern"]
@@ -89,5 +89,5 @@ def test_a_package_is_read_when_it_is_first_needed(
 
 
 @pytest.mark.parametrize("known", [BACKBONES, CLUSTERINGS])
-def test_entries_lie_under_their_own_names(known: Registry) -> None:
+def test_entries_are_registered_under_their_own_names(known: Registry) -> None:
     assert [entry.name for entry in known.values()] == list(known)

@@ -50,7 +50,7 @@ def test_parts_are_close_to_the_wanted_fractions(plan, images):
 
 
 @given(plans(whole=True), strata)
-def test_a_whole_plan_leaves_nobody_out(plan, images):
+def test_a_plan_that_sums_to_one_assigns_all_images(plan, images):
     members = stratified_split(plan, images)
     assert set(members) == set(images)
     for part in PARTS:
@@ -59,14 +59,14 @@ def test_a_whole_plan_leaves_nobody_out(plan, images):
 
 
 @given(plans(), strata, st.randoms())
-def test_a_split_depends_on_nothing_but_its_input(plan, images, random):
+def test_a_split_depends_on_its_input_only(plan, images, random):
     shuffled = list(images.items())
     random.shuffle(shuffled)
     assert stratified_split(plan, dict(shuffled)) == stratified_split(plan, images)
 
 
 @given(plans(whole=True), strata, st.data())
-def test_a_group_is_never_torn(plan, images, data):
+def test_a_group_is_never_divided(plan, images, data):
     keys = st.sampled_from(["g1", "g2", "g3"])
     groups = {i: data.draw(keys) for i in images if data.draw(st.booleans())}
     members = stratified_split(plan, images, groups)
@@ -83,7 +83,7 @@ def test_a_group_is_never_torn(plan, images, data):
         ((0.0, 0.5, 0.5), "train"),
     ],
 )
-def test_a_plan_that_cannot_be_is_refused(fractions, key):
+def test_an_invalid_plan_is_refused(fractions, key):
     with pytest.raises(ValueRefused, match=key):
         SplitPlan(*fractions)
 
@@ -107,7 +107,7 @@ def crops(draw, stored):
 
 
 @given(st.lists(crops(stored=True), max_size=5), st.lists(crops(False), max_size=5), st.data())
-def test_a_new_detection_never_drops_what_a_person_did(existing, detected, data):
+def test_a_new_detection_keeps_manual_work(existing, detected, data):
     existing = [
         Crop(i, c.image, c.face, c.state, c.rect, reviewed=c.reviewed)
         for i, c in enumerate(existing, start=1)
@@ -265,7 +265,7 @@ def test_a_recipe_error_names_key_value_and_what_is_allowed(key, value, told):
     assert told in caught.value.remedy
 
 
-def test_every_key_says_what_it_takes():
+def test_every_key_describes_its_allowed_values():
     for key in KEYS:
         assert allowed(key)
     with pytest.raises(ValueRefused, match="target"):
@@ -275,7 +275,7 @@ def test_every_key_says_what_it_takes():
 
 
 @given(st.sampled_from(sorted(BACKBONES)), st.integers(1, 99), st.floats(1e-6, 10))
-def test_what_a_person_sets_wins_over_advice(name, epochs, rate):
+def test_user_values_override_advice(name, epochs, rate):
     asked = {"target": "category", "backbone": name, "start": "none", "epochs": epochs}
     recipe = complete(asked, {"epochs": 1000, "learning_rate": rate})
     assert (recipe.epochs, recipe.learning_rate, recipe.backbone) == (epochs, rate, name)
@@ -330,13 +330,13 @@ def test_scores_agree_with_counting_by_hand(case):
     assert top_k_accuracy(truth, scores, classes) == 1
 
 
-def test_a_score_that_is_no_number_is_never_right():
+def test_a_nan_score_is_never_right():
     scores = np.array([[math.nan, math.nan, math.nan], [0.2, math.nan, 0.1], [0.1, 0.2, math.nan]])
     assert top_k_accuracy(np.array([0, 0, 1]), scores, 1) == 0
     assert top_k_accuracy(np.array([0, 0, 1]), scores, 2) == pytest.approx(2 / 3)
 
 
-def test_scores_of_nothing_are_no_numbers():
+def test_scores_without_images_are_nan():
     truth, scores = np.array([-1, -1]), np.ones((2, 3)) / 3
     assert math.isnan(top_k_accuracy(truth, scores, 1))
 

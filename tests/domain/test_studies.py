@@ -1,4 +1,4 @@
-"""Plans of studies, and what their tables say, against worked examples."""
+"""Study plans and result tables, compared with worked examples."""
 
 import math
 
@@ -36,7 +36,7 @@ def test_every_cell_has_its_recipe_and_the_seeds_go_together():
         ({"split": {"trian": 0.5}}, "trian"),
     ],
 )
-def test_a_wrong_plan_is_refused_in_words(change, words):
+def test_an_invalid_plan_is_refused_with_a_message(change, words):
     with pytest.raises(ValueRefused, match=words):
         parse_plan({**PLAN, **change}, "methods")
 

@@ -1,4 +1,4 @@
-"""Each row of the advice: when it applies, and which way its values point."""
+"""Rows of the transfer advice: when each applies, and its values."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ def far(facts):
     return dataclasses.replace(facts, frozen_top1=0.5)
 
 
-def test_the_rows_point_the_way_the_survey_says():
+def test_the_rows_match_the_survey():
     near_small, far_small = advise_transfer(SMALL).values, advise_transfer(far(SMALL)).values
     near_large, far_large = advise_transfer(LARGE).values, advise_transfer(far(LARGE)).values
     for near, away in ((near_small, far_small), (near_large, far_large)):
@@ -31,7 +31,7 @@ def test_the_rows_point_the_way_the_survey_says():
     assert far_small["step_epochs"] < far_large["step_epochs"]  # decays sooner
 
 
-def test_a_run_that_tuned_the_start_says_more_than_frozen_features_alone():
+def test_a_fine_tuned_run_overrides_frozen_features():
     low = far(SMALL)
     assert not low.similar
     assert dataclasses.replace(low, fine_tuned_top1=0.54).similar

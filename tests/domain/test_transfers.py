@@ -1,4 +1,4 @@
-"""Relative majority over images: who wins, and what happens where nobody does."""
+"""Relative majority over images: the winner and ties."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_a_vote_that_one_candidate_alone_has_is_counted_apart():
     assert sorted(c.alone for c in drawn.candidates) == [0, 0, 1]
 
 
-def test_images_that_one_candidate_lacks_are_left_out():
+def test_images_missing_for_a_candidate_are_ignored():
     found = elect({"one": {1: "a", 2: "b"}, "two": {2: "b", 3: "c"}}, seed=0)
     assert (found.images, found.disputed) == (1, ())
     assert [c.votes for c in found.candidates] == [1, 1]

@@ -1,4 +1,4 @@
-"""Checkpoints beside the commits: the log is moved into the file, nothing committed is lost."""
+"""Background checkpoints copy the log into the file and lose no commit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fill(db: Database, count: int) -> None:
 
 
 def rows_in_the_file(path: Path, folder: Path) -> int:
-    """Rows found without the log: what a checkpoint has moved."""
+    """Rows found without the log, that is, those copied by a checkpoint."""
     folder.mkdir()
     copy = folder / path.name
     shutil.copyfile(path, copy)
@@ -56,7 +56,7 @@ def test_a_single_edit_stays_in_the_log_and_is_committed(db: Database, tmp_path:
     other.close()
 
 
-def test_edits_go_on_while_a_checkpoint_runs(db: Database) -> None:
+def test_edits_continue_while_a_checkpoint_runs(db: Database) -> None:
     for _ in range(5):
         fill(db, checkpoints.CHANGES)
         fill(db, 1)

@@ -1,4 +1,4 @@
-"""Crops, splits and runs come back as they were stored."""
+"""Crops, splits and runs are read as they were stored."""
 
 import dataclasses
 
@@ -53,10 +53,10 @@ def test_a_new_detection_keeps_labels_and_what_a_person_did(project):
     assert project.labels.of_crops([now.id], "expression") == {now.id: ("smile",)}
 
 
-def test_a_crop_of_nothing_is_refused(project):
+def test_a_crop_without_an_image_is_refused(project):
     with pytest.raises(KnownError, match="no image 5"):
         project.crops.save(Crop(None, 5, 0, CropState.MISSED))
-    with pytest.raises(KnownError, match="no crop 8"):
+    with pytest.raises(KnownError, match="Crop 8 no longer exists"):
         project.crops.save(Crop(8, 5, 0, CropState.MISSED))
 
 

@@ -1,4 +1,4 @@
-"""Feature indexes on the disk: read whole, kept within their bound, never in the way."""
+"""Feature indexes on disk: complete reads, the size limit, and damage."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +45,7 @@ def test_an_index_comes_back_and_one_that_was_cut_off_gives_its_whole_rows(tmp_p
     assert len(indexes.read("none").keys) == 0
 
 
-def test_the_index_used_longest_ago_makes_room(tmp_path):
+def test_the_least_recently_used_index_is_deleted(tmp_path):
     indexes = FeatureIndexes(tmp_path, kept_bytes=1000)
     for when, name in enumerate(("old", "new", "own")):
         write(indexes, name, np.zeros((10, 4)), range(10), when)
@@ -54,15 +54,15 @@ def test_the_index_used_longest_ago_makes_room(tmp_path):
     assert indexes.make_room("own", 1000 - sum(sizes.values())) == []
     indexes.read("old")  # now it was used last
     assert indexes.make_room("own", 1000 - sum(sizes.values()) + 1) == ["new"]
-    with pytest.raises(KnownError, match="more than"):
+    with pytest.raises(KnownError, match="limit of"):
         indexes.make_room("own", 2000)
     assert list(indexes.sizes()) == ["own"]
     assert indexes.forget() == sizes["own"]
     assert indexes.sizes() == {}
 
 
-def test_a_full_disk_is_said_before_anything_is_computed(tmp_path):
-    with pytest.raises(KnownError, match="no room"):
+def test_a_full_disk_is_reported_before_computing(tmp_path):
+    with pytest.raises(KnownError, match="Not enough disk space"):
         FeatureIndexes(tmp_path, kept_bytes=1 << 62).make_room("a", 1 << 60)
 
 

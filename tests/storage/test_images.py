@@ -1,4 +1,4 @@
-"""Images: where they are, what is known of their files, and the lists a grid shows."""
+"""Storage of images: places, files, filters and sort orders."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_a_file_that_was_replaced_leaves_its_image_without_a_place(project):
     new = FoundImage("a/image 0.jpg", "other", 10, 20, 5, MTIME + 1)
     assert project.images.add(1, [new]) == [3]
     assert project.images.row(1).path == ""
-    with pytest.raises(KnownError, match="Image 1 has no file"):
+    with pytest.raises(KnownError, match="Image 1 no longer has a file"):
         project.images.path(1)
     assert project.images.row(3).name == "image 0.jpg"
 
@@ -74,14 +74,14 @@ def test_sources_count_images_and_skipped_files(project):
         project.images.relink(1, "/other")
 
 
-def test_an_image_there_is_none_of_is_said(project):
+def test_an_unknown_image_is_reported(project):
     with pytest.raises(KnownError, match="no image 7"):
         project.images.row(7)
     assert project.images.rows([7]) == []
     assert project.images.ids().tolist() == []
 
 
-def test_names_are_ordered_as_a_person_reads_them(project):
+def test_names_are_in_natural_order(project):
     source = project.images.add_source("/p")
     names = ["img10.jpg", "Img2.jpg", "img1.jpg", "b/1.jpg"]
     project.images.add(source, [FoundImage(n, n, 1, 1, 1, 1.0) for n in names])
@@ -126,7 +126,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_filter_finds_exactly_what_it_says(sorted_out, name):
+def test_a_filter_finds_exactly_the_matching_images(sorted_out, name):
     wanted, ids = CASES[name]
     assert set(sorted_out.images.ids(wanted).tolist()) == ids
 

@@ -1,4 +1,4 @@
-"""Opening and closing: one program at a time, older projects brought up to date, others refused."""
+"""Opening and closing projects: locks, migrations, and invalid folders."""
 
 import os
 import platform
@@ -37,7 +37,7 @@ def test_a_project_folder_gets_its_suffix_and_its_name(project, tmp_path):
     dotted.close()
 
 
-def test_closing_twice_is_harmless_and_lets_go(project):
+def test_closing_twice_is_harmless_and_releases_the_lock(project):
     project.close()
     project.close()
     assert not (project.folder / LOCK_FILE).exists()
@@ -53,7 +53,7 @@ def test_an_existing_folder_is_not_overwritten(project, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a database" * 400, "other program"])
-def test_what_is_no_project_is_refused_naming_the_folder(tmp_path, content):
+def test_a_folder_without_a_project_is_refused(tmp_path, content):
     folder = tmp_path / "odd.workbench"
     folder.mkdir()
     file = folder / DATABASE_FILE
@@ -70,7 +70,7 @@ def test_what_is_no_project_is_refused_naming_the_folder(tmp_path, content):
     assert (file.read_bytes() if file.exists() else None) == before
 
 
-def test_a_damaged_database_is_told_in_a_sentence(project):
+def test_a_damaged_database_is_reported(project):
     fill(project, 50)
     project.close()
     file = project.folder / DATABASE_FILE
@@ -118,7 +118,7 @@ def dead_process() -> int:
 
 
 @pytest.mark.parametrize("stale", ["dead", "pid used again", "nonsense", "empty"])
-def test_a_stale_lock_is_seen_through(project, stale):
+def test_a_stale_lock_is_ignored(project, stale):
     project.close()
     me = this_process()
     text = {
@@ -153,7 +153,7 @@ def test_the_lock_names_its_holder_as_former_versions_did(project):
     assert held == {"pid": os.getpid(), "host": platform.node(), "started": fields[19]}
 
 
-def test_a_zombie_is_no_living_process():
+def test_a_zombie_is_not_a_running_process():
     child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
     child.stdout.read()
     end = time.monotonic() + 10
@@ -165,7 +165,7 @@ def test_a_zombie_is_no_living_process():
     assert process_started(os.getpid()) is not None
 
 
-def test_a_newer_project_is_refused_in_a_sentence(project):
+def test_a_newer_project_is_refused(project):
     project.close()
     db = sqlite3.connect(project.folder / DATABASE_FILE)
     db.execute(
@@ -276,7 +276,7 @@ def test_only_the_thread_that_opened_it_may_use_a_project(project):
     thread = threading.Thread(target=other)
     thread.start()
     thread.join()
-    assert "only by the thread that opened it" in caught[0]
+    assert "only be used by the thread that opened it" in caught[0]
 
 
 def test_a_job_reads_the_project_as_it_was_when_it_began_and_changes_nothing(project):
@@ -308,14 +308,14 @@ def test_a_job_reads_the_project_as_it_was_when_it_began_and_changes_nothing(pro
     assert project.history.undo()[0] == "Views"
 
 
-def test_a_project_of_any_name_can_be_looked_at(tmp_path):
+def test_a_project_of_any_name_can_be_read(tmp_path):
     made = Project.create(tmp_path / "50 % #1? 数据")
     with Project.reading(made.folder) as seen:
         assert seen.labels.sets() == made.labels.sets()
     made.close()
 
 
-def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path):
+def test_a_failed_read_is_reported(tmp_path):
     with pytest.raises(KnownError, match="cannot be opened"), Project.reading(tmp_path / "gone"):
         pass
 
@@ -379,7 +379,7 @@ def test_a_kill_while_labelling_loses_at_most_the_last_key_press(project, presse
     again.close()
 
 
-def test_a_disk_that_is_full_is_told_and_loses_nothing(project):
+def test_a_full_disk_is_reported_and_loses_nothing(project):
     fill(project, 3)
     pages = project._db.value("PRAGMA page_count")
     project._db.run(f"PRAGMA max_page_count = {pages + 2}")

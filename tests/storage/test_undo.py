@@ -1,4 +1,4 @@
-"""Every edit is taken back and made again exactly, now or after the program was closed."""
+"""Undo and redo restore every edit exactly, also after a restart."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -117,7 +117,7 @@ def test_everything_is_undone_down_to_the_empty_project(filled):
     assert state(filled) == states[-1]
 
 
-def test_a_new_edit_ends_what_could_be_redone(filled):
+def test_a_new_edit_clears_redo(filled):
     with filled.edit("first"):
         filled.labels.assign([2], "view", "left")
     filled.history.undo()
@@ -156,7 +156,7 @@ def test_an_edit_that_fails_leaves_nothing(filled):
     assert filled.history.undo_text() != "half"
 
 
-def test_what_is_counted_is_right_inside_an_open_edit(filled):
+def test_counts_are_right_inside_an_open_edit(filled):
     assert filled.labels.counts("view")[""] == 4
     with filled.edit("more"):
         fill(filled, 8)
@@ -167,7 +167,7 @@ def test_what_is_counted_is_right_inside_an_open_edit(filled):
         assert filled.labels.counts("view") == {"front": 0, "back": 0, "left": 0, "right": 0, "": 7}
 
 
-def test_a_joined_edit_is_one_step_back(filled):
+def test_a_joined_edit_is_one_undo_step(filled):
     before = state(filled)
     with filled.edit("Import") as first:
         filled.images.add(1, [found(10)])

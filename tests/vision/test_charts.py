@@ -1,4 +1,4 @@
-"""Charts drawn without a window show what they are given, where it belongs."""
+"""Charts rendered without a window show their values in the right places."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Faces: which detector is asked when, each face once, doubt said; and real detectors at work."""
+"""Face detection: order of detectors, duplicates, uncertain faces; and real detectors."""
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ BLANK = np.full((400, 600), 128, np.uint8)
 
 
 class Script:
-    """Detectors that answer by the size of what they are shown, and note what that was."""
+    """Detectors whose results depend on the image size, and which record it."""
 
     def __init__(self, cascade=None, hog=None):
         self.asked = []
@@ -184,7 +184,7 @@ def points_at(left, top, right, bottom):
         (30, points_at(700, 100, 760, 140), CropState.MISSED, OUTSIDE),
     ],
 )
-def test_what_is_odd_is_said(votes, points, state, reason):
+def test_unusual_detections_have_a_reason(votes, points, state, reason):
     script = Script({(400, 600): [(Rect(100, 100, 200, 200), votes)]})
     finder = MouthFinder(script.detectors(), lambda grey, face: points)
     (crop,) = finder.find_in(1, BLANK)
@@ -212,7 +212,7 @@ def test_the_landmark_file_is_named_when_it_is_missing_or_wrong(tmp_path, monkey
     assert "face_recognition_models" in caught.value.remedy
 
 
-def test_a_missing_cascade_is_said(monkeypatch, tmp_path):
+def test_a_missing_cascade_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr("workbench.vision.mouths.cv2.__file__", str(tmp_path / "cv2.py"))
     with pytest.raises(KnownError, match="haarcascade"):
         load_detectors()

@@ -1,4 +1,4 @@
-"""Every kind of image file is read upright as 8-bit RGB, or refused in a sentence that names it."""
+"""Every image format is decoded upright to 8-bit RGB, or refused naming the file."""
 
 import io
 import struct
@@ -91,14 +91,14 @@ def test_transparent_pixels_lie_on_white(tmp_path):
     assert pixels[2, 3].tolist() == [255, 255, 255]
 
 
-def test_palette_with_transparency_says_nothing(tmp_path):
+def test_palette_with_transparency_does_not_warn(tmp_path):
     image = Image.fromarray(SCENE).quantize(8)
     image.save(tmp_path / "x.png", transparency=bytes([0, 128] + [255] * 6))
     assert read_rgb(tmp_path / "x.png").shape == (60, 90, 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_reduced_and_cut(tmp_path, kind):
+def test_images_are_reduced_and_cropped(tmp_path, kind):
     large = Image.fromarray(SCENE).resize((1200, 800))
     path = saved(tmp_path / "x", large, kind, orientation=6)
     assert read_rgb(path, longest=256).shape == (256, 171, 3)

@@ -1,1 +1,1 @@
-"""What a user does, a package for each kind of deed; owns jobs and history."""
+"""Application layer: user commands, jobs, undo history; the only writer of projects."""

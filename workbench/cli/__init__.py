@@ -1,4 +1,4 @@
-"""The commands: named here without cost, each loaded when it is called."""
+"""Command-line interface; each command's module is imported when it is called."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Widgets: they show values, call the app and decide nothing."""
+"""Qt widgets. They display values and call the app; they contain no logic of their own."""

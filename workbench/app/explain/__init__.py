@@ -1,1 +1,1 @@
-"""Why a run sees what it sees, for one image and for many."""
+"""Explanations of predictions, for single images and for many."""

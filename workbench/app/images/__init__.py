@@ -1,1 +1,1 @@
-"""Images come into a project, are found again, and are shown small."""
+"""Import, relinking and thumbnails of images."""

@@ -1,1 +1,1 @@
-"""Labels given by hand or from files, and counted."""
+"""Labelling, import and export of labels, and label statistics."""

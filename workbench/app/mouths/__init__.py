@@ -1,1 +1,1 @@
-"""Mouths found in photographs, adjusted, and cut out."""
+"""Detection, review and export of mouth crops."""

@@ -1,1 +1,1 @@
-"""What runs predicted, read as tables, compared, made anew and taken elsewhere."""
+"""Results of runs: tables, comparison, evaluation and export."""

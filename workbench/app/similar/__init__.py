@@ -1,1 +1,1 @@
-"""Images by what they show: alike, in groups, labelled by their neighbours, and in order."""
+"""Image similarity: search, clustering, nearest-neighbour labelling and sorting."""

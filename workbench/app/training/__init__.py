@@ -1,1 +1,1 @@
-"""From labels to a run: samples, splits, recipes, and the queue in which runs are trained."""
+"""Training: samples, splits, recipes and the run queue."""

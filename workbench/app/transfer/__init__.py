@@ -1,1 +1,1 @@
-"""Which start suits a target, and carrying over from the closest source."""
+"""Transferability scores of starts, and transfer from the most related source."""

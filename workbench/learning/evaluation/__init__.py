@@ -1,1 +1,1 @@
-"""Scores of networks, starts and domains."""
+"""Metrics of networks, starts and domains."""

@@ -1,1 +1,1 @@
-"""Dialogs, each for one task."""
+"""Dialogs, one per task."""

@@ -1,1 +1,1 @@
-"""Colours, type and icons: how everything looks, light and dark."""
+"""Appearance: colours, fonts and icons, for the light and dark themes."""

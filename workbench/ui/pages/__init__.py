@@ -1,1 +1,1 @@
-"""The six pages; none knows another."""
+"""The six pages; they do not import each other."""

@@ -1,1 +1,1 @@
-"""The window around the pages: rail, palette, status bar, notifications, welcome."""
+"""The main window: rail, palette, status bar, notifications, welcome page."""

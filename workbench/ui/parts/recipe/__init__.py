@@ -1,1 +1,1 @@
-"""A recipe as a form."""
+"""The recipe form."""
