@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pytestqt.qtbot import QtBot
-from workbench.learning.images.answers import Answers
+from workbench.learning.images.label_tensors import LabelTensors
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
@@ -148,7 +148,7 @@ def test_a_one_sided_mirror_of_an_older_version_reaches_no_training(session: Ses
     assert labels.target.labels == ("back", "left", "right")
     assert labels.target.mirror == (0, 2, 1)
     flips = torch.ones(3, dtype=torch.bool)
-    shown = Answers(torch.tensor([0, 1, 2]), torch.full((3,), -1))
+    shown = LabelTensors(torch.tensor([0, 1, 2]), torch.full((3,), -1))
     flipped = shown.mirrored(flips, labels)
     assert flipped.targets.tolist() == [0, 2, 1]
     assert torch.equal(flipped.mirrored(flips, labels).targets, shown.targets)
@@ -170,7 +170,7 @@ def test_mirrors_of_a_run_that_do_not_point_back_are_dropped(
     labels = msgspec.json.decode(msgspec.json.encode({"target": target}), type=RunLabels)
     assert labels.target.mirror == read
     flips, marks = torch.ones(3, dtype=torch.bool), torch.eye(3)
-    shown = Answers(torch.arange(3), torch.full((3,), -1), marks)
+    shown = LabelTensors(torch.arange(3), torch.full((3,), -1), marks)
     again = shown.mirrored(flips, labels).mirrored(flips, labels)
     assert again.marks is not None
     assert torch.equal(again.marks, marks)
