@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from pytestqt.qtbot import QtBot
-from workbench.learning.images.label_tensors import LabelTensors
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
@@ -37,6 +36,7 @@ from workbench.domain.runs import (
     decode_samples,
 )
 from workbench.domain.splits import Part, SplitPlan
+from workbench.learning.images.label_tensors import LabelTensors
 
 
 @pytest.fixture
