@@ -21,10 +21,11 @@ from PIL import Image
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QApplication
 
+from tests.gallery.loading import Loading
 from tests.gallery.pictures import THEMES, Screen
 from tests.gallery.projects import FACES, Given, make
 from tests.gallery.scenes.opening import go
-from tests.gallery.stage import Stage
+from tests.gallery.stage import Stage, Watches
 from tests.gallery.waiting import PaintWatch
 from workbench.app.results.run_images import RunImages, ShownImages
 from workbench.app.session import Session
@@ -151,7 +152,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     application = QApplication(["vantage-workbench"])
     application.setCursorFlashTime(0)
-    watch = PaintWatch(application)
+    watches = Watches(PaintWatch(application), Loading())
     place = Path(tempfile.gettempdir()) / "vantage-workbench"  # seen in the pictures
     shutil.rmtree(place, ignore_errors=True)
     projects = place / "projects"
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str]) -> int:
     copy_demo(given.demo, projects)
     for theme in THEMES:
         apply_theme(application, theme)
-        take_all(Stage(projects, place, given.out, theme, SCREEN, watch), theme, given.out)
+        take_all(Stage(projects, place, given.out, theme, SCREEN, watches), theme, given.out)
     shutil.rmtree(place)
     return 0
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt, QTimer
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog, QMenu, QWidget
 
+from tests.gallery.loading import Loading
 from tests.gallery.pictures import Picture, Screen
 from tests.gallery.waiting import Condition, PaintWatch, wait_until, work_off
 from workbench.app.session import Session
@@ -24,6 +26,14 @@ QUICKLY = 80  # of Qt's qualities of PNG: a third of the time for files a tenth 
 TITLE = 28  # pixels of the title bar that a window manager would put over a dialog
 
 
+@dataclass(frozen=True)
+class Watches:
+    """What tells whether the window has come to rest."""
+
+    paint: PaintWatch
+    loading: Loading
+
+
 class Stage:
     """Opens windows one after another and takes pictures of them for one theme and screen.
 
@@ -31,11 +41,11 @@ class Stage:
     """
 
     def __init__(
-        self, projects: Path, home: Path, out: Path, theme: str, screen: Screen, watch: PaintWatch
+        self, projects: Path, home: Path, out: Path, theme: str, screen: Screen, watches: Watches
     ) -> None:
         self.home = home
         self._projects, self._out = projects, out
-        self._theme, self._screen, self._watch = theme, screen, watch
+        self._theme, self._screen, self._watches = theme, screen, watches
         self._page = self._state = ""
         self._window: QWidget | None = None
         self.taken: list[Picture] = []
@@ -84,6 +94,7 @@ class Stage:
             self._window.deleteLater()
             self._window = None
         work_off()
+        self._watches.loading.forget()
 
     def show(self, dialog: QDialog) -> None:
         """Open a dialog over the window, without waiting for what is chosen in it."""
@@ -93,18 +104,20 @@ class Stage:
     # waiting
 
     def settle(self, *conditions: Condition, working: bool = False) -> None:
-        """Wait for `conditions`, for the jobs and short timers of the window (unless it is to be
-        seen `working`), and until nothing has been painted for a moment."""
+        """Wait for `conditions`, for pictures, jobs and short timers of the window (unless it is to
+        be seen `working`), and until nothing has been painted for a moment."""
         for condition in conditions:
             wait_until(condition, f"{self._page}/{self._state}")
-        self._watch.begin()
+        self._watches.paint.begin()
         wait_until(
-            lambda: self._watch.still_for(QUIET) and (working or not self._busy()),
+            lambda: self._watches.paint.still_for(QUIET) and (working or not self._busy()),
             f"{self._page}/{self._state} to come to rest",
         )
 
     def _busy(self) -> bool:
         window = self._window
+        if self._watches.loading.waiting():
+            return True
         if isinstance(window, MainWindow) and window.session.jobs.jobs():
             return True
         timers = [] if window is None else window.findChildren(QTimer)

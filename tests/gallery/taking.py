@@ -18,10 +18,11 @@ from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
+from tests.gallery.loading import Loading
 from tests.gallery.pictures import Screen
 from tests.gallery.registry import Scene, chosen
 from tests.gallery.scenes import everything
-from tests.gallery.stage import Stage
+from tests.gallery.stage import Stage, Watches
 from tests.gallery.waiting import PaintWatch
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.window.notifications import _LASTS
@@ -90,9 +91,9 @@ def take_all(order: Order) -> int:
     apply_theme(application, order.theme)
     _LASTS.update(dict.fromkeys(_LASTS, 0))  # messages stay: how long a scene takes is not shown
     screen = Screen(order.width, order.height, order.scale)
-    watch = PaintWatch(application)
+    watches = Watches(PaintWatch(application), Loading())
     places = (Path(order.projects), Path(order.home), Path(order.out))
-    stage = Stage(*places, order.theme, screen, watch)
+    stage = Stage(*places, order.theme, screen, watches)
     if not QFontDatabase.families(QFontDatabase.WritingSystem.SimplifiedChinese):
         print("! No font has Chinese letters: they are drawn as boxes. Give one with --fonts.")
     failed = 0

@@ -45,8 +45,7 @@ def work_off() -> None:
 
 
 class PaintWatch(QObject):
-    """Knows when something was last painted: thumbnails and photographs are read in threads, and
-    show that they have come by being drawn."""
+    """Knows when something was last painted."""
 
     def __init__(self, application: QCoreApplication) -> None:
         super().__init__(application)

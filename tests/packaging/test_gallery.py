@@ -15,11 +15,13 @@ from PySide6.QtWidgets import QLabel
 from tests.gallery import __main__ as gallery
 from tests.gallery.comparing import Verdict, compare, differing
 from tests.gallery.index import write_comparison, write_index
+from tests.gallery.loading import Loading
 from tests.gallery.pictures import SCREENS, Picture, pictures_in
 from tests.gallery.registry import Scene
-from tests.gallery.stage import Stage
+from tests.gallery.stage import Stage, Watches
 from tests.gallery.taking import play
 from tests.gallery.waiting import PaintWatch, wait_until
+from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,8 +39,16 @@ def picture(page="views", state="full", theme="dark", size="1366x768"):
 
 
 @pytest.fixture
-def stage(tmp_path, qapp):
-    return Stage(tmp_path, tmp_path, tmp_path, "light", SCREENS[0], PaintWatch(qapp))
+def loading():
+    made = Loading()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stage(tmp_path, qapp, loading):
+    watches = Watches(PaintWatch(qapp), loading)
+    return Stage(tmp_path, tmp_path, tmp_path, "light", SCREENS[0], watches)
 
 
 def test_a_scene_is_taken_at_twice_the_size_and_shown(tmp_path):
@@ -145,6 +155,22 @@ def test_what_goes_wrong_in_a_scene_is_told(stage, qtbot):
     assert [one.state for one in stage.taken] == ["full"]
     (heard,) = play(stage, Scene("views", "full", lambda on: None, (QLabel,), ()))
     assert "QLabel was not seen" in heard
+
+
+def test_photographs_are_waited_for_until_they_are_there_or_lost(tmp_path, qtbot, loading):
+    Image.new("RGB", (40, 30)).save(tmp_path / "there.png")
+    reader = PhotoReader(4)
+    with qtbot.waitSignal(reader.ready):
+        reader.want([PhotoRequest("there", tmp_path / "there.png", 64)])
+        assert loading.waiting()
+    assert not loading.waiting()
+    with qtbot.waitSignal(reader.failed):
+        reader.want([PhotoRequest("gone", tmp_path / "gone.png", 64)])
+        assert loading.waiting()
+    assert not loading.waiting()
+    reader.want([PhotoRequest("later", tmp_path / "there.png", 32)])
+    reader.close()
+    assert not loading.waiting()
 
 
 def test_a_condition_that_never_holds_is_an_error(qapp):
