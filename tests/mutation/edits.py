@@ -282,41 +282,41 @@ class _Finder(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> None:
         """A bound off by one, or a test turned round."""
         operands = [node.left, *node.comparators]
-        for left, session, right in zip(operands, node.ops, operands[1:], strict=False):
-            if type(session) in _BOUNDARY:
-                self._swap(left, right, "[<>]=?", _BOUNDARY[type(session)], LIMIT)
+        for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
+            if type(op) in _BOUNDARY:
+                self._swap(left, right, "[<>]=?", _BOUNDARY[type(op)], LIMIT)
             else:
                 old = r"==|!=|\bis\s+not\b|\bis\b|\bnot\s+in\b|\bin\b"
-                self._swap(left, right, old, _OPPOSITE[type(session)], LOGIC)
+                self._swap(left, right, old, _OPPOSITE[type(op)], LOGIC)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         """`and` for `or`."""
-        new = "or" if isinstance(node.session, ast.And) else "and"
+        new = "or" if isinstance(node.op, ast.And) else "and"
         for left, right in zip(node.values, node.values[1:], strict=False):
             self._swap(left, right, r"\b(and|or)\b", new, LOGIC)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         """A sign turned, a factor dropped, a union for an intersection."""
-        left, right, session = node.left, node.right, type(node.session)
-        is_path = session is ast.Div and re.search(
+        left, right, op = node.left, node.right, type(node.op)
+        is_path = op is ast.Div and re.search(
             "(?i)file|folder|path|name|dir", ast.unparse(right)
         )
         if _is_text(left) or _is_text(right) or is_path:
             return
-        if session in _SIGN:
+        if op in _SIGN:
             weight = ORDER if self._in_sort() else COUNTER
-            self._swap(left, right, r"[+-]", _SIGN[session], weight)
-        elif session in _FACTORS:
+            self._swap(left, right, r"[+-]", _SIGN[op], weight)
+        elif op in _FACTORS:
             self._replace(node, b"(" + self._text(left) + b")", FACTOR)
-        elif session in _SETS and self._scope and not _is_qt_flag(node):
-            self._swap(left, right, r"[|&]", _SETS[session], LOGIC)
+        elif op in _SETS and self._scope and not _is_qt_flag(node):
+            self._swap(left, right, r"[|&]", _SETS[op], LOGIC)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
         """`not` or a minus removed."""
         start = self._start(node)
-        if isinstance(node.session, ast.Not):
+        if isinstance(node.op, ast.Not):
             self._put(start, start + len("not "), "", LOGIC)
-        elif isinstance(node.session, ast.USub) and self._counts(node.operand):
+        elif isinstance(node.op, ast.USub) and self._counts(node.operand):
             self._put(start, start + len("-"), "", ORDER if self._in_sort() else COUNTER)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -324,7 +324,7 @@ class _Finder(ast.NodeVisitor):
         start, end = self._end(node.target), self._start(node.value)
         found = re.search(rb"[^\s=]+=", self._bare[start:end])
         if found and not _is_text(node.value):
-            new = {ast.Add: "-=", ast.Sub: "+="}.get(type(node.session), "=")
+            new = {ast.Add: "-=", ast.Sub: "+="}.get(type(node.op), "=")
             self._put(start + found.start(), start + found.end(), new, COUNTER)
 
     def visit_Constant(self, node: ast.Constant) -> None:
