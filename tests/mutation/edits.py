@@ -298,9 +298,7 @@ class _Finder(ast.NodeVisitor):
     def visit_BinOp(self, node: ast.BinOp) -> None:
         """A sign turned, a factor dropped, a union for an intersection."""
         left, right, op = node.left, node.right, type(node.op)
-        is_path = op is ast.Div and re.search(
-            "(?i)file|folder|path|name|dir", ast.unparse(right)
-        )
+        is_path = op is ast.Div and re.search("(?i)file|folder|path|name|dir", ast.unparse(right))
         if _is_text(left) or _is_text(right) or is_path:
             return
         if op in _SIGN:

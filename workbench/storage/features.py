@@ -1,4 +1,4 @@
-"""Feature indexes and clusterings: memory-mapped files that can be deleted at any time."""
+"""Files of a project that can be deleted at any time: feature indexes, groupings, thumbnails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import os
 import shutil
+import sqlite3
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from workbench.domain.clusters import CLUSTERS_FILE, RECORD_FILE, Clustering, Cl
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.features import CARD_FILE, KEY_BYTES, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
 from workbench.files import DamagedFile, check_archive, check_digest, write_whole
+from workbench.storage.database import Database, listed_texts
 
 KEPT_BYTES = 8 * 1024**3  # limit for all indexes of a project
 
@@ -190,3 +193,46 @@ class Clusterings:
         for place in places:
             shutil.rmtree(place, ignore_errors=True)
         return len(places)
+
+
+THUMBNAILS_FILE = "thumbnails.sqlite"
+_TABLE = "CREATE TABLE IF NOT EXISTS thumbnail (hash TEXT PRIMARY KEY, jpeg BLOB NOT NULL)"
+
+
+class Thumbnails:
+    """JPEG bytes by image hash. A damaged file is replaced by an empty one."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / THUMBNAILS_FILE
+        try:
+            self._db = _opened(path)
+        except sqlite3.DatabaseError:
+            for ending in ("", "-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
+            self._db = _opened(path)
+
+    def get(self, hashes: Iterable[str]) -> dict[str, bytes]:
+        """Return the existing thumbnails of these images."""
+        sql = "SELECT hash, jpeg FROM thumbnail WHERE hash IN (SELECT value FROM json_each(?))"
+        return dict(self._db.rows(sql, (listed_texts(hashes),)))
+
+    def put(self, jpegs: Mapping[str, bytes]) -> None:
+        """Store thumbnails, replacing those of the same images."""
+        with self._db.transaction():
+            self._db.run_many("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", jpegs.items())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _opened(path: Path) -> Database:
+    db = Database(path)
+    try:
+        db.tune()
+        db.run(_TABLE)
+        db.run("PRAGMA cache_size = -8192")
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -25,7 +25,7 @@ from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
 from workbench.files import PART, make_folder, replacing, write_whole
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, reading, world_error
-from workbench.storage.features import Clusterings, FeatureIndexes
+from workbench.storage.features import Clusterings, FeatureIndexes, Thumbnails
 from workbench.storage.history import Edit, History, Recorder
 from workbench.storage.images import StoredImages
 from workbench.storage.labels import Labels
@@ -34,7 +34,6 @@ from workbench.storage.runs import Runs, Studies
 from workbench.storage.schema import APPLICATION_ID, migrations
 from workbench.storage.searching import Search
 from workbench.storage.splits import Splits
-from workbench.storage.thumbnails import Thumbnails
 
 LOCK_FILE = "project.lock"
 

@@ -22,12 +22,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
+
+from workbench.domain.labels import LabelSet
 
 _MODIFIERS = ("Ctrl+", "Alt+", "Meta+", "Shift+")
 _MARK = "_command"  # attribute of a method under `@command`
@@ -260,3 +263,111 @@ class CommandRegistry:
 
 def _reaches(owner: QWidget, page: QWidget | None) -> bool:
     return owner is page or isinstance(owner, QMainWindow)
+
+
+class Menus(QObject):
+    """The menus of a window, one per `Menu`; those without commands are hidden."""
+
+    def __init__(self, window: QMainWindow, commands: CommandRegistry) -> None:
+        super().__init__(window)
+        self._commands = commands
+        bar = window.menuBar()
+        self._menus = {menu: bar.addMenu(menu.title) for menu in Menu}
+        for made in self._menus.values():
+            made.aboutToShow.connect(commands.refresh)
+            made.aboutToHide.connect(lambda: QTimer.singleShot(0, self, commands.enable_all))
+
+    def __getitem__(self, menu: Menu) -> QMenu:
+        return self._menus[menu]
+
+    def add(self, owner: QWidget, commands: Sequence[Command]) -> None:
+        """Register the commands of a page or of the window, and put each into its menu."""
+        self._commands.add(owner, commands, self._menus)
+
+    def show_page(self, page: QWidget | None) -> None:
+        """Commands of hidden pages leave the menus, and menus without commands leave the bar."""
+        self._commands.show_page(page)
+        for menu in self._menus.values():
+            menu.menuAction().setVisible(any(action.isVisible() for action in menu.actions()))
+
+
+class RecentProjects(QMenu):
+    """The projects opened of late, read each time the menu above opens."""
+
+    def __init__(
+        self,
+        parent: QMenu,
+        folders: Callable[[], Sequence[Path]],
+        open_project: Callable[[Path], None],
+    ) -> None:
+        """`folders()` are listed without those that are open; `open_project(folder)` opens one."""
+        super().__init__(parent)
+        self.setTitle(self.tr("Open recent"))
+        self._folders, self._open = folders, open_project
+        parent.aboutToShow.connect(self._fill)
+
+    def _fill(self) -> None:
+        self.clear()
+        for folder in self._folders():
+            action = self.addAction(folder.stem)
+            action.setToolTip(str(folder))
+            action.triggered.connect(lambda _=False, f=folder: self._open(f))
+        self.setEnabled(not self.isEmpty())
+
+
+_ENTER = frozenset({Qt.Key.Key_Return, Qt.Key.Key_Enter})
+_MOVES_AND_ZOOMS = frozenset(
+    {
+        Qt.Key.Key_Left,
+        Qt.Key.Key_Right,
+        Qt.Key.Key_Up,
+        Qt.Key.Key_Down,
+        Qt.Key.Key_PageUp,
+        Qt.Key.Key_PageDown,
+        Qt.Key.Key_Home,
+        Qt.Key.Key_End,
+        Qt.Key.Key_Tab,
+        Qt.Key.Key_Backtab,
+        Qt.Key.Key_Plus,
+        Qt.Key.Key_Equal,
+        Qt.Key.Key_Minus,
+    }
+)
+
+
+class HeldKeys(QObject):
+    """Filter of a window's key events that drops repeats which would label or accept unseen images.
+
+    It watches the native window, so it comes before every widget and page. Keys that menus own do
+    not get here: Qt repeats them as `Command.repeats` says.
+    """
+
+    def __init__(
+        self,
+        window: QWidget,
+        commands: CommandRegistry,
+        page: Callable[[], QWidget | None],
+        label_sets: Callable[[], Mapping[str, LabelSet]],
+    ) -> None:
+        """`page()` is the page that is shown, `label_sets()` all sets whose labels have keys."""
+        super().__init__(window)
+        self._window, self._commands = window, commands
+        self._page, self._label_sets = page, label_sets
+
+    def watch(self) -> None:
+        """Begin to filter; the window must have been shown. A second call does nothing."""
+        self._window.windowHandle().installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.isAutoRepeat():
+            return not self._may_repeat(event)
+        return False
+
+    def _may_repeat(self, event: QKeyEvent) -> bool:
+        focus = self._window.focusWidget()
+        if focus is not None and focus.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled):
+            return event.key() not in _ENTER  # a field to type in, whose Enter may label
+        if any(labels.label_for_key(event.text()) for labels in self._label_sets().values()):
+            return False
+        command = self._commands.bare(self._page(), portable(event))
+        return command.repeats if command is not None else event.key() in _MOVES_AND_ZOOMS

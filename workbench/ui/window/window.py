@@ -28,13 +28,21 @@ from workbench.app.settings import UserSettings
 from workbench.app.similar.suggesting import SuggestionUpdater
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
-from workbench.ui.commands import Command, CommandRegistry, Menu, command, commands_of, portable
+from workbench.ui.commands import (
+    Command,
+    CommandRegistry,
+    HeldKeys,
+    Menu,
+    Menus,
+    RecentProjects,
+    command,
+    commands_of,
+    portable,
+)
 from workbench.ui.dialogs.projects import ask_new_project, ask_project
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.page import Context, Page, boxed, column, row
-from workbench.ui.window.held_keys import HeldKeys
-from workbench.ui.window.menus import Menus, RecentProjects
 from workbench.ui.window.notifications import Notifications
 from workbench.ui.window.palette import CommandPalette, PaletteEntry
 from workbench.ui.window.rail import PageEntry, Rail, page_entries
