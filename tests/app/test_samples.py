@@ -308,7 +308,7 @@ def test_prepare_says_where_rare_classes_count_twice(session: Session) -> None:
     for chosen, said in (({}, 0), ({"class_weights": "balanced"}, 1)):
         record = prepare(session, {**FAST, "sampling": "balanced", **chosen})
         text = (session.store.runs_folder / record.id / REPORTS_FILE).read_text()
-        assert text.count("count twice") == said
+        assert text.count("count them twice") == said
 
 
 def test_prepare_names_classes_without_training_images(session: Session) -> None:

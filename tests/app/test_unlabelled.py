@@ -84,9 +84,9 @@ def test_without_any_there_is_no_run(tmp_path: Path) -> None:
     made = small_project(tmp_path / "all")
     try:
         split(made, THIRDS)
-        with pytest.raises(KnownError, match="needs unlabelled images"):
+        with pytest.raises(KnownError, match="learns from unlabelled images"):
             prepare(made, MIX)
-        with pytest.raises(KnownError, match="needs unlabelled images"):
+        with pytest.raises(KnownError, match="learns from unlabelled images"):
             list(check(made.store, [MIX]))
         assert made.store.runs.all() == []
         left_out = {**MIX, "options": {"mixmatch": {"left_out": True}}}

@@ -53,9 +53,9 @@ def vehicles(folder, project, bodies, each):
 def waves(folder, project):
     """A project of textures, without views."""
     made = textures("waves", 12)
-    for at, (square, name) in enumerate(zip(made.squares, made.classes, strict=True)):
+    for at, (pixels, name) in enumerate(zip(made.pixels, made.classes, strict=True)):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / name / f"{at}.png"), np.ascontiguousarray(square.numpy()))
+        cv2.imwrite(str(folder / name / f"{at}.png"), np.ascontiguousarray(pixels.numpy()))
     assert run(["new", project]) == 0
     assert run(["import", project, str(folder), "--category-from", "folder"]) == 0
 

@@ -21,7 +21,7 @@ LABELLER = """
 import sys
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
-from workbench.app.open_project import Session
+from workbench.app.session import Session
 from workbench.storage.project import Project
 from workbench.ui.window.window import MainWindow
 from PySide6.QtTest import QTest

@@ -10,7 +10,7 @@ import pytest
 # the kernel: `hblkhd` is what lies in blocks of their own, `arena` what is kept in the heap.
 STEPS = """
 import ctypes, json, sys
-from workbench.learning.allocator import keep_memory
+from workbench.learning.loop.allocator import keep_memory
 kept = keep_memory() if sys.argv[1] == "kept" else True
 import torch
 NAMES = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()

@@ -170,12 +170,12 @@ def test_penalties_watch_what_is_learned_from_and_not_the_guessing() -> None:
     assert features.requires_grad
 
 
-def batches_of(folder: Path, team: ProcessGroup | None = None) -> Batches:
+def batches_of(folder: Path, group: ProcessGroup | None = None) -> Batches:
     run = read_run_folder(folder)
     images = load_images(run.samples, 32, folder, lambda report: None, lambda: False)
     assert images is not None
     made = assemble(run, images, choose_device(), fresh=True).loop.batches
-    made.team = team or made.team
+    made.group = group or made.group
     return made
 
 

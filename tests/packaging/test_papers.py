@@ -72,6 +72,7 @@ def test_the_set_up_writes_the_reference_pages(monkeypatch, tmp_path):
         "methods.md",
         "backbones.md",
         "commands.md",
+        "run-columns.md",
         "keys.md",
         "formats.md",
     }

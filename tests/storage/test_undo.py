@@ -265,7 +265,7 @@ def test_any_mixture_of_labels_undos_and_redos_is_like_a_list_of_states(tmp_path
                     project.labels.assign([image], "view", label)
                 if edit.changes:
                     expected = {k: v for k, v in states[at].items() if k != image}
-                    expected |= {image: label} if label else {}
+                    expected |= {image: (label,)} if label else {}
                     states, at = [*states[: at + 1], expected], at + 1
             elif deed == "u":
                 at -= project.history.undo() is not None

@@ -78,7 +78,7 @@ def test_advice_fills_the_fields_and_says_why(page):
     rate = page.more.fields["learning_rate"].editor
     assert rate.text() == "0.005"
     page.desk.edit("optimizer", "adamw")
-    assert rate.toolTip().startswith("AdamW's steps do not shrink")
+    assert rate.toolTip().startswith("AdamW's step size does not shrink")
     assert page.train.isEnabled()
 
 
