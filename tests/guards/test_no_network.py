@@ -65,9 +65,9 @@ CASES = {
 # What would take long gets Ctrl+C at a line that begins so, with the learning program at work.
 STOPPED = {
     "relatedness": "Comparing domains",
-    "study": "Starting the learning program",
+    "study": "CPU, ",  # the first report of a training; earlier the signal may end the program
     "transfer": "Comparing domains",
-    "demo": "Starting the learning program",
+    "demo": "CPU, ",
 }
 ENDS = {"doctor": (0, 1), **dict.fromkeys(STOPPED, (130,))}  # other commands: 0
 
