@@ -35,7 +35,10 @@ def make_folder(folder: Path, remedy: str = "Choose another folder.") -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KnownError(
-            f"The folder {folder} cannot be created: {error.strerror}.", remedy
+            "The folder {folder} cannot be created: {strerror}.",
+            remedy,
+            folder=folder,
+            strerror=error.strerror,
         ) from error
 
 
@@ -52,12 +55,12 @@ def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
                 return file.read(size)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise KnownError(f"{path} cannot be read: {why}.") from error
+        raise KnownError("{path} cannot be read: {why}.", path=path, why=why) from error
     if stat.S_ISREG(found.st_mode):
         much = f"its size is {found.st_size / 1e9:.1f} GB, the limit is {most / 1e9:.1f} GB"
-        raise KnownError(f"{path} cannot be read: {much}.")
+        raise KnownError("{path} cannot be read: {much}.", path=path, much=much)
     kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
-    raise KnownError(f"{path} cannot be read: it is {kind}.", "Choose a file.")
+    raise KnownError("{path} cannot be read: it is {kind}.", "Choose a file.", path=path, kind=kind)
 
 
 @contextmanager
@@ -68,7 +71,9 @@ def writing(path: Path, remedy: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise KnownError(f"{path} cannot be written: {reason}.", remedy) from error
+        raise KnownError(
+            "{path} cannot be written: {reason}.", remedy, path=path, reason=reason
+        ) from error
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from workbench.app.transfer.assessing import assess_task, layers_task
 from workbench.domain.labels import Label, LabelSet
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.studies import Plan, SplitFractions
+from workbench.domain.text import Message
 
 QUICK: dict[str, object] = {
     "target": "category",
@@ -148,5 +149,5 @@ def _renamed(label_set: LabelSet, names: Sequence[str]) -> LabelSet:
 
 def lose_source(session: Session, place: Path) -> None:
     """Its first source is said to lie where nothing is."""
-    with session.edit("Find the moved source"):
+    with session.edit(Message("Find the moved source")):
         session.store.images.relink(session.store.images.sources()[0].id, str(place))

@@ -31,6 +31,7 @@ from workbench.app.results.run_images import RunImages, ShownImages
 from workbench.app.session import Session
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
+from workbench.domain.text import Message
 from workbench.storage.project import Project
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.pages.explain.page import ExplainPage
@@ -133,7 +134,7 @@ def copy_demo(demo: Path, projects: Path) -> None:
     shutil.copytree(demo / f"{CARS}.workbench", projects / f"{CARS}.workbench")
     session = Session(Project.open(projects / f"{CARS}.workbench"))
     source = session.store.images.sources()[0]
-    with session.edit("Find the moved source"):
+    with session.edit(Message("Find the moved source")):
         session.store.images.relink(
             source.id, str(projects / "photographs" / Path(source.path).name)
         )

@@ -69,13 +69,13 @@ def test_labels_go_out_to_a_file_and_come_back(window, tmp_path):
     ids = window.session.store.images.ids()
     assign(window.session, ids[:5], "view", "left")
     file = tmp_path / "labels.csv"
-    export_to(window.context, window, file)
+    export_to(window.context, file)
     assert window.notes.texts()[-1] == "29 labels written to labels.csv."
     window.undo()
     assert window.session.store.labels.counts("view")["left"] == 0
-    import_from(window.context, window, file)
+    import_from(window.context, file)
     assert window.session.store.labels.counts("view")["left"] == 5
-    import_from(window.context, window, tmp_path / "nothing.csv")
+    import_from(window.context, tmp_path / "nothing.csv")
     assert "nothing.csv" in window.notes.texts()[-1]
 
 
@@ -83,11 +83,11 @@ def test_a_source_that_moved_is_said_and_found_again(window, qtbot, photos, tmp_
     find_moved(window.context, window)
     assert window.notes.texts()[-1] == "Every source is where it was."
     moved = Path(shutil.move(photos, tmp_path / "elsewhere"))
-    say_moved(window.context, window)
+    say_moved(window.context)
     assert window.notes.texts()[-1].startswith("Not found: birds.")
     source = window.session.store.images.sources()[0]
     with qtbot.waitSignal(window.session.jobs.ended):
-        relink(window.context, window, source, moved)
+        relink(window.context, source, moved)
     assert window.session.store.images.sources()[0].path == str(moved)
     assert window.notes.texts()[-1] == f"birds is linked to {moved}."
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar, cast
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
 from workbench.domain.errors import KnownError
+from workbench.domain.text import Message
 
 T = TypeVar("T")
 Yielded = TypeVar("Yielded")
@@ -27,18 +28,21 @@ class Done(Generic[T_co]):
     value: T_co
 
 
+NOTHING_TO_ADD = Message("")
+
+
 @dataclass(frozen=True)
 class Failed:
     """The job could not end its work. `report` is a traceback where the fault is ours, else ""."""
 
-    sentence: str
-    remedy: str = ""
+    sentence: Message
+    remedy: Message = NOTHING_TO_ADD
     report: str = ""
 
     @property
-    def text(self) -> str:
+    def text(self) -> Message:
         """The sentence, then the remedy if there is one."""
-        return f"{self.sentence} {self.remedy}".strip()
+        return KnownError(self.sentence, self.remedy).message
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Task(Generic[T_co]):
     which the generator is closed. `finish` takes the outcome in the owner's thread, after every
     `apply`."""
 
-    title: str
+    title: Message
     work: Work[T_co]
     apply: Callable[[object], None] = nothing
     finish: Callable[[Outcome[T_co]], None] = nothing
@@ -98,12 +102,13 @@ def ended(steps: Steps[T]) -> T:
             return value
 
 
-def failure(title: str, error: BaseException) -> Failed:
+def failure(title: Message, error: BaseException) -> Failed:
     """What to tell of an error that ended `title`."""
     if isinstance(error, KnownError):
         return Failed(error.sentence, error.remedy)
     report = "".join(traceback.format_exception(error))
-    return Failed(f"Something went wrong in “{title}”.", "", report)
+    sentence = Message("Something went wrong in “{title}”.", title=title)
+    return Failed(sentence, report=report)
 
 
 def _steps(

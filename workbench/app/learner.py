@@ -34,6 +34,7 @@ from workbench.domain.requests import (
     decode_answer_line,
     encode_line,
 )
+from workbench.domain.text import Message
 from workbench.files import writing
 
 BEAT = 0.1  # seconds between chances to stop
@@ -63,8 +64,9 @@ def child_environment() -> dict[str, str]:
 def start_failure(reason: str) -> KnownError:
     """The error of a child that the system did not start."""
     return KnownError(
-        f"The learning program cannot be started: {reason}.",
+        "The learning program cannot be started: {reason}.",
         "Close other programs and try again; if that does not help, install this one again.",
+        reason=reason,
     )
 
 
@@ -73,8 +75,10 @@ def crash(code: int, errors: str, advice: str = " and try again.") -> Exception:
     system's doing, a KnownError; anything else a LearningFault with what the child wrote last."""
     if code < 0:
         return KnownError(
-            f"The learning program was ended by the system (signal {-code}).",
-            f"Often that means too little memory: close other programs{advice}",
+            "The learning program was ended by the system (signal {signal}).",
+            "Often that means too little memory: close other programs{advice}",
+            signal=-code,
+            advice=advice,
         )
     return LearningFault(f"The learning program ended with code {code}.\n\n{errors}")
 
@@ -327,7 +331,7 @@ def run_request(
 
 
 CRASHES = 2  # in a row, without an answer between, after which waiting requests are refused
-RETRY = "Try again. If it happens once more, the memory may be too small for this network."
+RETRY = Message("Try again. If it happens once more, the memory may be too small for this network.")
 Refusal = tuple[int, Refused]  # the number of a request, and why it is not answered
 
 
@@ -385,10 +389,10 @@ class RequestQueue:
     def crashed(self) -> list[Refusal]:
         """Note that the program ended by itself; returns the requests that this refuses."""
         self._crashes += 1
-        refused = self._refuse_current("The learning program ended unexpectedly.", RETRY)
+        refused = self._refuse_current(Message("The learning program ended unexpectedly."), RETRY)
         if self._crashes >= CRASHES:
             self._crashes = 0
-            sentence = "The learning program ended unexpectedly, twice."
+            sentence = Message("The learning program ended unexpectedly, twice.")
             refused += self._refuse_waiting(sentence, RETRY)
         return refused
 
@@ -397,13 +401,13 @@ class RequestQueue:
         current = self._refuse_current(error.sentence, error.remedy)
         return current + self._refuse_waiting(error.sentence, error.remedy)
 
-    def _refuse_current(self, sentence: str, remedy: str) -> list[Refusal]:
+    def _refuse_current(self, sentence: Message, remedy: Message) -> list[Refusal]:
         current, self._current = self._current, None
         if current is None or current in self._cancelled:
             self._cancelled.clear()
             return []
         return [(current, Refused(sentence=sentence, remedy=remedy))]
 
-    def _refuse_waiting(self, sentence: str, remedy: str) -> list[Refusal]:
+    def _refuse_waiting(self, sentence: Message, remedy: Message) -> list[Refusal]:
         waiting, self._waiting = self._waiting, deque()
         return [(one.id, Refused(sentence=sentence, remedy=remedy)) for one in waiting]

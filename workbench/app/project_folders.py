@@ -26,5 +26,7 @@ def project_folder(given: Path) -> Path:
     if found is None:
         name = given.name.removesuffix(SUFFIX)
         new = given.with_name(name) if name and not os.path.exists(given) else "NAME"
-        raise KnownError(f"{given} is not a project.", f"Make one with: workbench new {new}")
+        raise KnownError(
+            "{given} is not a project.", "Make one with: workbench new {new}", given=given, new=new
+        )
     return found

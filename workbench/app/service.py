@@ -63,7 +63,9 @@ class LearningService(QObject):
             left = round((end - time.monotonic()) * 1000)
             if left <= 0:
                 self.cancel_pending((wanted,))
-                raise KnownError(f"There was no answer within {seconds:g} seconds.", RETRY)
+                raise KnownError(
+                    "There was no answer within {seconds:g} seconds.", RETRY, seconds=seconds
+                )
             self._wait_a_moment(min(left, 200))
         answer, self._awaited, self._awaited_answer = self._awaited_answer, None, None
         if isinstance(answer, Refused):

@@ -21,6 +21,7 @@ from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.studies import Study
+from workbench.domain.text import Message, counted
 from workbench.storage.history import Edit
 from workbench.storage.project import Project
 
@@ -133,10 +134,10 @@ class ClusteringReader(Protocol):
 class HistoryReader(Protocol):
     """The project's edits."""
 
-    def undo_text(self) -> str | None:
+    def undo_text(self) -> Message | None:
         """The edit that undo would take back, or None."""
 
-    def redo_text(self) -> str | None:
+    def redo_text(self) -> Message | None:
         """The edit that redo would make again, or None."""
 
     def entries(self, limit: int = 100) -> list[HistoryEntry]:
@@ -221,7 +222,7 @@ class Session(QObject):
     def remove_images(self, ids: Iterable[int]) -> None:
         """Remove images from the project (never the files), as one edit that can be undone."""
         chosen = list(ids)
-        with self.edit(f"Remove {len(chosen)} image{'s' * (len(chosen) != 1)}"):
+        with self.edit(counted(len(chosen), "Remove {n:,} image", "Remove {n:,} images")):
             self.store.images.remove(chosen)
 
     def rename_run(self, run_id: str, name: str) -> None:
@@ -262,13 +263,13 @@ class Session(QObject):
         job.failed.connect(failed)
         return job
 
-    def undo(self) -> str | None:
+    def undo(self) -> Message | None:
         """Take the newest edit back; its text, or None when there is none."""
-        return self._told(self.store.history.undo())
+        return self._announced(self.store.history.undo())
 
-    def redo(self) -> str | None:
+    def redo(self) -> Message | None:
         """Make the edit last taken back again; its text, or None when there is none."""
-        return self._told(self.store.history.redo())
+        return self._announced(self.store.history.redo())
 
     def close(self) -> None:
         """Stop the jobs, wait for them, and close the project. Closing twice is harmless."""
@@ -276,7 +277,7 @@ class Session(QObject):
         self.closed.emit()
         self.store.close()
 
-    def _told(self, done: tuple[str, Changes] | None) -> str | None:
+    def _announced(self, done: tuple[Message, Changes] | None) -> Message | None:
         if done is None:
             return None
         text, changes = done

@@ -18,6 +18,7 @@ from workbench.app.jobs import Task
 from workbench.domain.backbones import Backbone, backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress
+from workbench.domain.text import Message
 from workbench.files import PART, make_folder, move_into_place
 
 PIECE = 256 * 1024
@@ -60,7 +61,7 @@ def is_whole(name: str, folder: Path | None = None) -> bool:
 def weights_task(name: str, address: str = "", folder: Path | None = None) -> Task[Path]:
     """A job that downloads a backbone's ImageNet weights and ends Done(path); stopped or cut off,
     it goes on later from where it was."""
-    title = f"Download weights of {backbone(name).title}"
+    title = Message("Download weights of {backbone}", backbone=backbone(name).title)
     return Task(title=title, work=lambda: fetch(name, address, folder), kind="download")
 
 
@@ -76,13 +77,18 @@ def fetch(
     known = backbone(name)
     if not known.weights:
         raise KnownError(
-            f"There are no ImageNet weights of {known.title}.", 'Set start to "none", or a file.'
+            "There are no ImageNet weights of {title}.",
+            'Set start to "none", or a file.',
+            title=known.title,
         )
     present = weights_path(name, folder)
     if present is not None:
         if is_whole(name, folder):
             return present
-        yield Note(text=f"{present} is damaged and is downloaded again.", warning=True)
+        yield Note(
+            text=Message("{present} is damaged and is downloaded again.", present=present),
+            warning=True,
+        )
     target = (folder or weights_folder()) / known.weights
     make_folder(target.parent, FILE_REMEDY)
     download = _Download(address or known.weights_address, target)
@@ -90,7 +96,9 @@ def fetch(
         while download.thread.is_alive():
             download.thread.join(BEAT)
             yield Progress(
-                done=download.done, total=download.total, text=f"Downloading {known.title}"
+                done=download.done,
+                total=download.total,
+                text=Message("Downloading {title}", title=known.title),
             )
     finally:
         download.stop.set()
@@ -172,9 +180,12 @@ def _check(known: Backbone, path: Path) -> None:
         return
     path.unlink()
     raise KnownError(
-        f"The downloaded weights of {known.title} are damaged: their SHA-256 begins with "
-        f"{digest[:8]}, not {known.weights_digest}.",
-        "The download was thrown away. " + FILE_REMEDY,
+        "The downloaded weights of {title} are damaged: their SHA-256 begins with {digest}, "
+        "not {weights_digest}.",
+        FILE_REMEDY,
+        title=known.title,
+        digest=digest[:8],
+        weights_digest=known.weights_digest,
     )
 
 

@@ -212,7 +212,7 @@ def _said(error: KnownError, as_json: bool, code: int) -> int:
 
 def _of_the_system(error: OSError) -> KnownError:
     where = f"{error.filename}: " if error.filename else ""
-    return KnownError(f"{where}{error.strerror or error}.")
+    return KnownError("{where}{strerror}.", where=where, strerror=error.strerror or error)
 
 
 def _defect(as_json: bool) -> int:
@@ -258,6 +258,11 @@ def find_run(session: Session, given: str) -> RunRecord:
             return fits[0]
         if fits:
             several = ", ".join(run.id for run in fits)
-            raise KnownError(f"“{given}” is more than one run: {several}.", "Give the whole id.")
+            raise KnownError(
+                "“{given}” is more than one run: {several}.",
+                "Give the whole id.",
+                given=given,
+                several=several,
+            )
     known = ", ".join(run.id for run in runs[:8]) or "there is none yet"
-    raise KnownError(f"There is no run “{given}”.", f"Runs: {known}.")
+    raise KnownError("There is no run “{given}”.", "Runs: {known}.", given=given, known=known)

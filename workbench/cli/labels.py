@@ -121,8 +121,9 @@ def matching(session: Session, words: Sequence[str]) -> list[int]:
     for word, found in fits.items():
         if not found:
             raise KnownError(
-                f"No image of the project fits “{word}”.",
+                "No image of the project fits “{word}”.",
                 "Give a path, a glob such as 'left/*.jpg', or a part of the path.",
+                word=word,
             )
         if Fit.NAMED in found:
             found.pop(Fit.NAMED_IN_ANOTHER_CASE, None)

@@ -79,7 +79,9 @@ def _last(session: Session, target: str) -> TransferReport:
         if report.target == target:
             return report
     raise KnownError(
-        f"No start has been scored for {target} yet.", "Leave --last out to score some now."
+        "No start has been scored for {target} yet.",
+        "Leave --last out to score some now.",
+        target=target,
     )
 
 
@@ -404,8 +406,9 @@ def layers_command(
             known = layer_studies(session, target, backbone)
             if not known:
                 raise KnownError(
-                    f"No stages have been studied for {target} yet.",
+                    "No stages have been studied for {target} yet.",
                     "Leave --last out to study some now.",
+                    target=target,
                 )
             study = known[0]
         else:

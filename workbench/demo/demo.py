@@ -32,6 +32,7 @@ from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Explained
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
+from workbench.domain.text import Message
 from workbench.files import make_folder
 from workbench.vision.charts import (
     BLUE,
@@ -57,7 +58,7 @@ def draw_source(folder: Path, each: int) -> Generator[Progress, None, None]:
             inside = folder / BODIES[body] / view
             make_folder(inside)
             places += [(inside / f"{n:03}.jpg", body, view, n) for n in range(each)]
-    yield from _draw(places, "Drawing the source")
+    yield from _draw(places, Message("Drawing the source"))
 
 
 def draw_target(folder: Path, each: int) -> Generator[Progress, None, None]:
@@ -74,12 +75,12 @@ def draw_target(folder: Path, each: int) -> Generator[Progress, None, None]:
                 name = f"{BODIES[body]}-{view}-{n:03}.jpg"
                 places.append((folder / name, body, view, n))
                 rows.append((name, BODIES[body], view))
-    yield from _draw(places, "Drawing the target")
+    yield from _draw(places, Message("Drawing the target"))
     with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path", "category", "view"), *rows])
 
 
-def _draw(places: Sequence[tuple[Path, int, str, int]], text: str) -> Iterator[Progress]:
+def _draw(places: Sequence[tuple[Path, int, str, int]], text: Message) -> Iterator[Progress]:
     for at, (path, body, view, seed) in enumerate(places):
         if at % EVERY == 0:
             yield Progress(done=at, total=len(places), text=text)
@@ -263,15 +264,19 @@ def demo_task(folder: Path, seeds: int = 3, size: DemoSize | None = None) -> Tas
     folder = folder.absolute()
     for name in ("source.workbench", "target.workbench"):
         if (folder / name).exists():
-            raise KnownError(f"{folder / name} already exists.", "Choose another folder.")
+            raise KnownError(
+                "{folder} already exists.", "Choose another folder.", folder=folder / name
+            )
     chosen = size or DemoSize()
-    return Task("Demo", lambda: _demo(folder, seeds, chosen), kind="demo")
+    return Task(Message("Demo"), lambda: _demo(folder, seeds, chosen), kind="demo")
 
 
 def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, None, DemoResult]:
     started = time.monotonic()
     yield Note(
-        text="Drawing toy vehicles: eight bodies for the source, four others for the target."
+        text=Message(
+            "Drawing toy vehicles: eight bodies for the source, four others for the target."
+        )
     )
     yield from draw_source(folder / "source", size.source_each)
     yield from draw_target(folder / "target", size.target_each)
@@ -283,7 +288,7 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
         pairs = []
         for seed in range(seeds):
             pairs.append((yield from _one_seed(session, weights, seed, size)))
-        yield Note(text="Writing curves, confusion matrix, Grad-CAM wall and table.")
+        yield Note(text=Message("Writing curves, confusion matrix, Grad-CAM wall and table."))
         table = yield from write_results(session, pairs, folder)
         project = session.folder
     seconds = time.monotonic() - started
@@ -298,7 +303,7 @@ def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None
         by_folder = {"category": Origin.FOLDER, "view": Origin.FOLDER}
         yield from through(import_task(session, places, by_folder))
         split(session, SplitPlan(0.8, 0.1, 0.1, seed=0))
-        yield Note(text="Training the source: eight bodies in four views.")
+        yield Note(text=Message("Training the source: eight bodies in four views."))
         run = yield from _train(session, RECIPE | SOURCE | size.recipe, "source")
         return session.runs_folder / run.id / WEIGHTS_FILE
 
@@ -309,10 +314,12 @@ def _one_seed(
     """Split the target with `seed`, then train it from the source's weights and from scratch."""
     split(session, SplitPlan(0.4, 0.1, 0.5, seed=seed))
     common = RECIPE | TARGET | partial_recipe(seed=seed) | size.recipe
-    yield Note(text=f"Seed {seed}: training the target from the source's weights.")
+    yield Note(
+        text=Message("Seed {seed}: training the target from the source's weights.", seed=seed)
+    )
     carried = common | TRANSFER | partial_recipe(start=f"file:{weights}")
     transfer = yield from _train(session, carried, f"transfer, seed {seed}")
-    yield Note(text=f"Seed {seed}: training the target from scratch.")
+    yield Note(text=Message("Seed {seed}: training the target from scratch.", seed=seed))
     scratch = yield from _train(session, common | SCRATCH, f"from scratch, seed {seed}")
     return Pair(seed, transfer, scratch)
 
@@ -324,7 +331,9 @@ def _train(
     yield from through(training_task(session, run.id))
     record = session.runs.get(run.id)
     if record.status is not RunStatus.FINISHED:
-        raise KnownError(f"The run “{name}” is {record.status}.", record.message)
+        raise KnownError(
+            "The run “{name}” is {status}.", record.message, name=name, status=record.status
+        )
     return record
 
 

@@ -21,6 +21,7 @@ from workbench.domain.recipes import (
     check_keys,
     partial_recipe,
 )
+from workbench.domain.text import Message, mark
 
 FEW = 40  # training images of the rarest class below which most stages stay frozen
 LARGE = 400  # training images per class from which all stages are trained
@@ -34,7 +35,7 @@ SMALL_BATCHES = (
     (32, math.inf),
 )  # (batch size, used below this many training images)
 TEST_MARGIN = 8 / 7  # side of the resized test image over that of its crops: 256 / 224
-TWICE = (
+TWICE = Message(
     "Sampling already oversamples rare classes; class weights would count them twice, "
     "which is rarely intended."
 )
@@ -71,7 +72,7 @@ class Advice:
     """Recommended recipe keys, and the reasons (one sentence each) of those that need one."""
 
     values: PartialRecipe = NO_KEYS
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, Message] = field(default_factory=dict)
 
     def __or__(self, later: Advice) -> Advice:
         """Merge two recommendations; on conflicts `later` wins."""
@@ -128,7 +129,10 @@ def _rate(advice: Advice, held: RecipeValues) -> Advice:
         partial_recipe(learning_rate=advice.values.with_defaults.learning_rate * ADAMW_SHARE),
         {
             "learning_rate": (
-                "AdamW's step size does not shrink with the gradient; use a tenth of SGD's rate."
+                Message(
+                    "AdamW's step size does not shrink with the gradient; use a tenth of "
+                    "SGD's rate."
+                )
             )
         },
     )
@@ -143,7 +147,11 @@ def _balance(facts: DataFacts, chosen: PartialRecipe) -> Advice:
         return NO_ADVICE
     return Advice(
         partial_recipe(class_weights="balanced"),
-        {"class_weights": f"The largest class has {facts.imbalance:.0f} × the smallest."},
+        {
+            "class_weights": Message(
+                "The largest class has {imbalance:.0f} × the smallest.", imbalance=facts.imbalance
+            )
+        },
     )
 
 
@@ -153,7 +161,7 @@ def _transfer(chosen: PartialRecipe) -> Advice:
         return advice
     return advice | Advice(
         partial_recipe(learning_rate=0.0025),
-        {"learning_rate": "Its loss is a sum of two terms, so the rate is halved."},
+        {"learning_rate": Message("Its loss is a sum of two terms, so the rate is halved.")},
     )
 
 
@@ -162,7 +170,7 @@ def _head(known: Backbone) -> Advice:
         return NO_ADVICE
     return Advice(
         partial_recipe(head=known.head),
-        {"head": "Products of features distinguish similar classes."},
+        {"head": Message("Products of features distinguish similar classes.")},
     )
 
 
@@ -172,14 +180,17 @@ def _depth(facts: DataFacts, known: Backbone) -> Advice:
     rarest = min((count for count in facts.class_counts if count), default=0)
     if per_class >= LARGE:
         frozen = "none"
-        reason = f"{per_class:.0f} images per class are enough to fine-tune all stages."
+        reason = mark("{n:.0f} images per class are enough to fine-tune all stages.")
     elif rarest < FEW and known.frozen_with_few:
         frozen = known.frozen_with_few
-        reason = f"With {rarest} images of the rarest class, most stages are frozen."
+        reason = mark("With {rarest} images of the rarest class, most stages are frozen.")
     else:
         frozen = known.advised_frozen
-        reason = f"With {per_class:.0f} images per class, the early stages are frozen."
-    return Advice(partial_recipe(frozen=frozen), {"frozen": reason})
+        reason = mark("With {n:.0f} images per class, the early stages are frozen.")
+    return Advice(
+        partial_recipe(frozen=frozen),
+        {"frozen": Message(reason).format(n=per_class, rarest=rarest)},
+    )
 
 
 def _length(
@@ -197,11 +208,16 @@ def _length(
     epochs, batch, share = length_of(known, facts.train, size)
     advice = Advice(partial_recipe(epochs=epochs, batch=batch))
     if share < 1:
-        words = "Small batches disturb batch normalisation; the rate is scaled with the batch size."
+        words = Message(
+            "Small batches disturb batch normalisation; the rate is scaled with the batch size."
+        )
         advice |= Advice(partial_recipe(learning_rate=rate * share), {"learning_rate": words})
     if epochs > EPOCHS and facts.train:
-        words = (
-            f"{facts.train} images give few steps per epoch: {epochs} epochs instead of {EPOCHS}."
+        words = Message(
+            "{images} images give few steps per epoch: {epochs} epochs instead of {usual}.",
+            images=facts.train,
+            epochs=epochs,
+            usual=EPOCHS,
         )
         advice |= Advice(reasons={"epochs": words})
     return advice
@@ -227,14 +243,14 @@ def _crops(held: RecipeValues) -> Advice:
         return NO_ADVICE
     return Advice(
         partial_recipe(test_resize=round(held.image_size * TEST_MARGIN)),
-        {"test_resize": "Five crops need an image larger than the crop."},
+        {"test_resize": Message("Five crops need an image larger than the crop.")},
     )
 
 
 def _scratch() -> Advice:
     return Advice(
         partial_recipe(start="none", frozen="none", learning_rate=0.02, head_factor=1.0, epochs=60),
-        {"epochs": "Training from random weights takes three times as many epochs."},
+        {"epochs": Message("Training from random weights takes three times as many epochs.")},
     )
 
 
@@ -304,19 +320,29 @@ def advise_transfer(facts: TransferFacts) -> Advice:
     return Advice(of_sgd, {"row": _row(facts)}) | rows[facts.large, facts.similar](facts)
 
 
-def _row(facts: TransferFacts) -> str:
-    size = "large" if facts.large else "small"
-    like = "similar" if facts.similar else "not similar"
-    if facts.fine_tuned_top1 is None:
-        seen = f"frozen features go {facts.reached:.0%} of the way from chance to perfect"
-    else:
-        gap = facts.fine_tuned_top1 - facts.frozen_top1
-        did = f"adds {gap:.1%} to" if gap >= 0 else f"takes {-gap:.1%} from"
-        seen = f"fine-tuning {did} the {facts.frozen_top1:.1%} of frozen features"
-    return (
-        f"A {size} target ({facts.per_class:.0f} images per class), {like} to the data the start "
-        f"was trained on: {seen}."
+def _row(facts: TransferFacts) -> Message:
+    return Message(
+        "A {size} target ({n:.0f} images per class), {like} to the data the start was trained on: "
+        "{seen}.",
+        size=Message("large") if facts.large else Message("small"),
+        n=facts.per_class,
+        like=Message("similar") if facts.similar else Message("not similar"),
+        seen=_seen(facts),
     )
+
+
+def _seen(facts: TransferFacts) -> Message:
+    if facts.fine_tuned_top1 is None:
+        return Message(
+            "frozen features go {share:.0%} of the way from chance to perfect", share=facts.reached
+        )
+    gap = facts.fine_tuned_top1 - facts.frozen_top1
+    seen = (
+        mark("fine-tuning adds {gap:.1%} to the {frozen:.1%} of frozen features")
+        if gap >= 0
+        else mark("fine-tuning takes {gap:.1%} from the {frozen:.1%} of frozen features")
+    )
+    return Message(seen).format(gap=abs(gap), frozen=facts.frozen_top1)
 
 
 def _large_similar(_facts: TransferFacts) -> Advice:
@@ -329,10 +355,10 @@ def _large_similar(_facts: TransferFacts) -> Advice:
             weight_decay=1e-5,
         ),
         {
-            "frozen": "There are enough images to fine-tune all weights.",
-            "learning_rate": "The weights are close to a good solution: small steps.",
-            "momentum": "Low momentum keeps the weights close to the start.",
-            "penalty": "With this many images little regularisation is needed.",
+            "frozen": Message("There are enough images to fine-tune all weights."),
+            "learning_rate": Message("The weights are close to a good solution: small steps."),
+            "momentum": Message("Low momentum keeps the weights close to the start."),
+            "penalty": Message("With this many images little regularisation is needed."),
         },
     )
 
@@ -352,12 +378,15 @@ def _large_different(facts: TransferFacts) -> Advice:
             epochs=3 * EPOCHS // 2,
         ),
         {
-            "stages": f"The upper stages ({', '.join(upper)}) are task-specific: random weights.",
-            "learning_rate": "The weights must move far: large steps.",
-            "momentum": "High momentum helps to leave the start's local minimum.",
-            "schedule": "The rate decays late, so that the weights can move far.",
-            "penalty": "Weights that suit another task should not be held.",
-            "source": "Compare with training from scratch: transfer may hurt here.",
+            "stages": Message(
+                "The upper stages ({upper}) are task-specific: random weights.",
+                upper=", ".join(upper),
+            ),
+            "learning_rate": Message("The weights must move far: large steps."),
+            "momentum": Message("High momentum helps to leave the start's local minimum."),
+            "schedule": Message("The rate decays late, so that the weights can move far."),
+            "penalty": Message("Weights that suit another task should not be held."),
+            "source": Message("Compare with training from scratch: transfer may hurt here."),
         },
     )
 
@@ -372,11 +401,15 @@ def _small_similar(facts: TransferFacts) -> Advice:
             schedule="one-cycle",
         ),
         {
-            "learning_rate": "The weights need not move far, and few images would overfit them.",
-            "momentum": "Low momentum keeps the weights close to the start.",
+            "learning_rate": Message(
+                "The weights need not move far, and few images would overfit them."
+            ),
+            "momentum": Message("Low momentum keeps the weights close to the start."),
             "penalty": (
-                "Regularising towards the start helps most here: L2-SP with BSS; also try DELTA "
-                "and, for backbones with batch normalisation, stochastic normalisation."
+                Message(
+                    "Regularising towards the start helps most here: L2-SP with BSS; also try "
+                    "DELTA and, for backbones with batch normalisation, stochastic normalisation."
+                )
             ),
         },
     )
@@ -400,12 +433,16 @@ def _small_different(facts: TransferFacts) -> Advice:
         ),
         {
             "source": (
-                "Look for a closer source first, or train on an intermediate one: this helps more "
-                "than any recipe setting."
+                Message(
+                    "Look for a closer source first, or train on an intermediate one: "
+                    "this helps more than any recipe setting."
+                )
             ),
-            "learning_rate": "The upper weights must move far: a high initial rate.",
-            "schedule": "The rate decays fast, because long training overfits few images.",
-            "frozen": "The first stage detects edges and colours, which suit every task.",
-            "penalty": f"Only the stages up to {lower} are regularised towards the start.",
+            "learning_rate": Message("The upper weights must move far: a high initial rate."),
+            "schedule": Message("The rate decays fast, because long training overfits few images."),
+            "frozen": Message("The first stage detects edges and colours, which suit every task."),
+            "penalty": Message(
+                "Only the stages up to {lower} are regularised towards the start.", lower=lower
+            ),
         },
     )

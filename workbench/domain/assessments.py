@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from workbench.domain.text import Message
+
 REQUEST_FILE = "order.json"
 
 
@@ -60,7 +62,7 @@ class StartScores(msgspec.Struct, frozen=True, kw_only=True):
     distance: float | None = None
     source_images: int = 0
     seconds: float = 0.0
-    unread: str = ""
+    unread: Message = Message("")
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +95,7 @@ class StartReport(msgspec.Struct, frozen=True, kw_only=True):
     scratch_top1: float | None = None
     negative_transfer_gap: float | None = None
     values: dict[str, bool | int | float | str | dict[str, dict[str, float | str]]] = {}
-    reasons: tuple[tuple[str, str], ...] = ()
+    reasons: tuple[tuple[str, Message], ...] = ()
 
 
 class TransferReport(msgspec.Struct, frozen=True, kw_only=True):

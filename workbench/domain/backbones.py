@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.registry import Registry
+from workbench.domain.text import Message
 
 WEIGHTS_ADDRESS = "https://download.pytorch.org/models/"
 DEFAULT_BACKBONE = "squeezenet1_1"
@@ -69,7 +70,7 @@ class Backbone:
     frozen: str = ""
     frozen_with_few: str = ""
     recipe: Mapping[str, object] = field(default_factory=dict, hash=False)
-    reasons: tuple[tuple[str, str], ...] = ()
+    reasons: tuple[tuple[str, Message], ...] = ()
     feature_rank: int = UNRANKED
 
     @property
@@ -386,8 +387,14 @@ BACKBONES.register(
             "brightness": 0.0,
         },
         reasons=(
-            ("epochs", "A small network trained from scratch needs many short epochs."),
-            ("backbone", "It removes lighting and colour from each crop and learns shapes."),
+            (
+                "epochs",
+                Message("A small network trained from scratch needs many short epochs."),
+            ),
+            (
+                "backbone",
+                Message("It removes lighting and colour from each crop and learns shapes."),
+            ),
         ),
     )
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.domain.text import Message
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -45,6 +47,6 @@ class HistoryEntry:
     """An edit as listed in the history; `made_at` in seconds since the epoch."""
 
     id: int
-    text: str
+    text: Message
     made_at: float
     undone: bool

@@ -6,6 +6,7 @@ import msgspec
 
 from workbench.domain.assessments import Assessment, LayerScores
 from workbench.domain.relatedness import Relatedness
+from workbench.domain.text import Message, decode_message, encode_message
 
 
 class Report(msgspec.Struct, frozen=True, tag_field="report", kw_only=True):
@@ -17,14 +18,14 @@ class Progress(Report, frozen=True, tag="progress", kw_only=True):
 
     done: int
     total: int = 0
-    text: str = ""
+    text: Message = Message("")
     eta: float | None = None
 
 
 class Note(Report, frozen=True, tag="note", kw_only=True):
     """A message of one sentence; `warning` marks a possible problem."""
 
-    text: str
+    text: Message
     warning: bool = False
 
 
@@ -127,8 +128,8 @@ class Stopped(Report, frozen=True, tag="stopped", kw_only=True):
 class Broken(Report, frozen=True, tag="broken", kw_only=True):
     """A training failed: a sentence, a remedy, and the traceback if it is a bug."""
 
-    sentence: str
-    remedy: str = ""
+    sentence: Message
+    remedy: Message = Message("")
     traceback: str = ""
 
 
@@ -183,8 +184,8 @@ AnyReport = (
     | Clustered
 )
 
-_encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[AnyReport] = msgspec.json.Decoder(AnyReport)
+_encoder = msgspec.json.Encoder(enc_hook=encode_message)
+_decoder: msgspec.json.Decoder[AnyReport] = msgspec.json.Decoder(AnyReport, dec_hook=decode_message)
 
 
 def encode_report(report: Report) -> bytes:

@@ -6,6 +6,7 @@ import msgspec
 
 from workbench.domain.reports import Progress
 from workbench.domain.runs import RunLabels
+from workbench.domain.text import Message, decode_message, encode_message
 
 ATTENTION = "attention"  # as a layer: AT-CNN's attention mask
 PART = "part "  # as a layer, with a number from 1: the attention to that part, in a head of parts
@@ -84,7 +85,7 @@ class Unread(msgspec.Struct, frozen=True):
     """A picture that could not be read: its index in the request, and the reason."""
 
     index: int
-    reason: str
+    reason: Message
 
 
 class Scored(msgspec.Struct, frozen=True, tag="scored", tag_field="answer", kw_only=True):
@@ -167,8 +168,8 @@ class Exported(msgspec.Struct, frozen=True, tag="exported", tag_field="answer", 
 class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="answer", kw_only=True):
     """A request that failed: an expected error, or a bug with its traceback."""
 
-    sentence: str
-    remedy: str = ""
+    sentence: Message
+    remedy: Message = Message("")
     traceback: str = ""
 
 
@@ -197,9 +198,9 @@ class AnswerLine(msgspec.Struct, frozen=True):
     last: bool = True
 
 
-_encoder = msgspec.json.Encoder()
-_asked = msgspec.json.Decoder(RequestLine)
-_answered = msgspec.json.Decoder(AnswerLine)
+_encoder = msgspec.json.Encoder(enc_hook=encode_message)
+_asked = msgspec.json.Decoder(RequestLine, dec_hook=decode_message)
+_answered = msgspec.json.Decoder(AnswerLine, dec_hook=decode_message)
 
 
 def encode_line(value: RequestLine | AnswerLine) -> bytes:

@@ -87,9 +87,12 @@ def frozen_stage(name: str, layers: int) -> str:
     stages = backbone(name).stage_names
     if layers >= len(stages):
         raise KnownError(
-            f"{backbone(name).title} has {len(stages)} stages; {layers} of them cannot be frozen "
-            "while others are trained.",
-            f"Choose a deeper backbone, such as {DEFAULT_BACKBONE}.",
+            "{title} has {count} stages; {layers} of them cannot be frozen while others train.",
+            "Choose a deeper backbone, such as {default_backbone}.",
+            title=backbone(name).title,
+            count=len(stages),
+            layers=layers,
+            default_backbone=DEFAULT_BACKBONE,
         )
     return stages[layers - 1]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import Recipe
+from workbench.domain.text import Message
 from workbench.learning.methods import Batch, Method, Unlabelled
 from workbench.learning.networks.device import Device, synchronise
 from workbench.learning.networks.models import Network
@@ -27,11 +28,15 @@ def autocast(device: Device, precision: str) -> torch.autocast:
 
 
 def choose_precision(
-    recipe: Recipe, device: Device, network: Network, method: Method, warn: Callable[[str], None]
+    recipe: Recipe,
+    device: Device,
+    network: Network,
+    method: Method,
+    warn: Callable[[Message], None],
 ) -> str:
     """The recipe's precision; for "auto", the faster of fp32 and bf16 in timed steps."""
     if recipe.precision == "fp16" and device.kind != "cuda":
-        warn("fp16 needs a CUDA device; this training runs in fp32.")
+        warn(Message("fp16 needs a CUDA device; this training runs in fp32."))
         return "fp32"
     if recipe.precision != "auto":
         return recipe.precision

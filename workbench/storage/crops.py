@@ -11,6 +11,7 @@ import msgspec
 from workbench.domain.crops import STATES, Crop, CropState, CropTable, CropUpdate
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
+from workbench.domain.text import Message
 from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
 
@@ -156,7 +157,7 @@ class Crops:
 
         Raises KnownError if the image or the crop no longer exists.
         """
-        with self._recorder.edit("Crop"):
+        with self._recorder.edit(Message("Crop")):
             if crop.id is None:
                 return self._insert(crop)
             self._update([crop])
@@ -164,7 +165,7 @@ class Crops:
 
     def apply(self, image_id: int, update: CropUpdate) -> None:
         """Apply the result of a new detection of one image."""
-        with self._recorder.edit("Crop"):
+        with self._recorder.edit(Message("Crop")):
             self._remove(update.remove)
             self._update([crop for crop in update.write if crop.id is not None])
             for crop in update.write:
@@ -173,7 +174,7 @@ class Crops:
 
     def _insert(self, crop: Crop) -> Crop:
         if self._db.value("SELECT 1 FROM image WHERE id = ?", (crop.image,)) is None:
-            raise KnownError(f"There is no image {crop.image} in this project.")
+            raise KnownError("There is no image {image} in this project.", image=crop.image)
         cursor = self._db.run(
             f"INSERT INTO crop ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             _values(crop),
@@ -188,7 +189,7 @@ class Crops:
                 (*values, crop.id),
             )
             if not cursor.rowcount:
-                raise KnownError(f"Crop {crop.id} no longer exists in this project.")
+                raise KnownError("Crop {id} no longer exists in this project.", id=crop.id)
 
     def _remove(self, ids: Sequence[int]) -> None:
         if not ids:

@@ -88,8 +88,10 @@ def world_error(error: sqlite3.Error, path: Path) -> KnownError | None:
     if reason is None:
         return None
     return KnownError(
-        f"The project in {path.parent} is not usable: {reason}.",
+        "The project in {parent} is not usable: {reason}.",
         "Previously saved data is not lost.",
+        parent=path.parent,
+        reason=reason,
     )
 
 

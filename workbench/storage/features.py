@@ -125,9 +125,10 @@ class FeatureIndexes:
                 over -= size
         if over > 0:
             raise KnownError(
-                f"The features need {(over + self._kept_bytes) / 1e9:.1f} GB, above the limit of "
-                f"{self._kept_bytes / 1e9:.1f} GB per project.",
+                "The features need {needed:.1f} GB, above the limit of {limit:.1f} GB per project.",
                 "Choose a network with fewer features, such as ResNet-18.",
+                needed=(over + self._kept_bytes) / 1e9,
+                limit=self._kept_bytes / 1e9,
             )
         self._check_disk(needed)
         return gone
@@ -135,8 +136,10 @@ class FeatureIndexes:
     def _check_disk(self, needed: int) -> None:
         if shutil.disk_usage(self.folder.parent).free < needed:
             raise KnownError(
-                f"Not enough disk space for {needed / 1e6:.0f} MB of features.",
-                f"Free disk space for {self.folder.parent}.",
+                "Not enough disk space for {needed:.0f} MB of features.",
+                "Free disk space for {parent}.",
+                needed=needed / 1e6,
+                parent=self.folder.parent,
             )
 
     def forget(self) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from workbench.domain.changes import Changes, HistoryEntry
+from workbench.domain.text import Message, from_stored, stored
 from workbench.storage.database import Database
 
 # Kinds of watched rows as the change table stores them, in an order that satisfies references.
@@ -113,10 +114,10 @@ class Recorder:
         newest = self._db.row("SELECT id, origin, text FROM edit WHERE NOT undone ORDER BY id DESC")
         if newest and newest[1] == origin and not self._db.value("SELECT 1 FROM edit WHERE undone"):
             self._record(newest[0])
-            return Edit(newest[0], newest[2])
+            return Edit(newest[0], from_stored(newest[2]))
         cursor = self._db.run(
             "INSERT INTO edit (origin, text, made_at, undone) VALUES (?, ?, ?, 0)",
-            (origin or 0, text, now()),
+            (origin or 0, stored(text), now()),
         )
         edit = Edit(int(cursor.lastrowid or 0), text)
         if origin is None:
@@ -187,29 +188,29 @@ class History:
         self._db = db
         self._recorder = recorder
 
-    def undo(self) -> tuple[str, Changes] | None:
+    def undo(self) -> tuple[Message, Changes] | None:
         """Undo the newest edit. Returns its text and changes, or None if there is none."""
         return self._turn("SELECT id, text FROM edit WHERE NOT undone ORDER BY id DESC LIMIT 1", 1)
 
-    def redo(self) -> tuple[str, Changes] | None:
+    def redo(self) -> tuple[Message, Changes] | None:
         """Redo the last undone edit. Returns its text and changes, or None if there is none."""
         return self._turn("SELECT id, text FROM edit WHERE undone ORDER BY id LIMIT 1", 0)
 
-    def undo_text(self) -> str | None:
+    def undo_text(self) -> Message | None:
         """Text of the edit that undo reverts, or None."""
         text = self._db.value("SELECT text FROM edit WHERE NOT undone ORDER BY id DESC LIMIT 1")
-        return str(text) if text is not None else None
+        return from_stored(str(text)) if text is not None else None
 
-    def redo_text(self) -> str | None:
+    def redo_text(self) -> Message | None:
         """Text of the edit that redo applies, or None."""
         text = self._db.value("SELECT text FROM edit WHERE undone ORDER BY id LIMIT 1")
-        return str(text) if text is not None else None
+        return from_stored(str(text)) if text is not None else None
 
     def entries(self, limit: int = 100) -> list[HistoryEntry]:
         """Entries, newest first."""
         sql = "SELECT id, text, made_at, undone FROM edit ORDER BY id DESC LIMIT ?"
         return [
-            HistoryEntry(id_, text, made / 1e6, bool(undone))
+            HistoryEntry(id_, from_stored(text), made / 1e6, bool(undone))
             for id_, text, made, undone in self._db.rows(sql, (limit,))
         ]
 
@@ -219,7 +220,7 @@ class History:
             self._db.run("DELETE FROM change")
             self._db.run("DELETE FROM edit")
 
-    def _turn(self, which: str, undone: int) -> tuple[str, Changes] | None:
+    def _turn(self, which: str, undone: int) -> tuple[Message, Changes] | None:
         edit = self._db.row(which)
         if edit is None:
             return None
@@ -233,7 +234,7 @@ class History:
             self._recorder.notify(None)
             raise
         self._recorder.notify(changes)
-        return edit[1], changes
+        return from_stored(edit[1]), changes
 
     def _swap(self, table: str, kind: int, edit: int) -> None:
         """Exchange the current state of each recorded row with the recorded one.

@@ -25,6 +25,7 @@ from workbench.domain.images import (
 )
 from workbench.domain.labels import Author, LabelSet
 from workbench.domain.splits import PARTS
+from workbench.domain.text import Message
 from workbench.storage.database import Database, IntArray, listed, listed_texts
 from workbench.storage.history import Recorder, now
 from workbench.storage.labels import EVER_OF_IMAGES, Labels
@@ -202,7 +203,7 @@ class StoredImages:
         """One image. Raises KnownError if no image has this id."""
         rows = self.rows([id])
         if not rows:
-            raise KnownError(f"There is no image {id} in this project.")
+            raise KnownError("There is no image {id} in this project.", id=id)
         return rows[0]
 
     def shorter_sides(self, ids: IntArray) -> IntArray:
@@ -226,8 +227,9 @@ class StoredImages:
         path = self.row(id).path
         if not path:
             raise KnownError(
-                f"Image {id} no longer has a file: its file was replaced by another image.",
+                "Image {id} no longer has a file: its file was replaced by another image.",
                 "Import the folder again, or remove the image.",
+                id=id,
             )
         return Path(path)
 
@@ -252,7 +254,7 @@ class StoredImages:
         known = self._db.value("SELECT id FROM source WHERE path = ?", (str(path),))
         if known is not None:
             return int(known)
-        with self._recorder.edit(f"Add source {Path(path).name}"):
+        with self._recorder.edit(Message("Add source {name}", name=Path(path).name)):
             cursor = self._db.run(
                 "INSERT INTO source (path, kind) VALUES (?, ?)", (str(path), kind.value)
             )
@@ -262,8 +264,8 @@ class StoredImages:
         """Set a new path of a source's folder (or list file)."""
         other = self._db.value("SELECT id FROM source WHERE path = ?", (str(new_path),))
         if other is not None and other != source_id:
-            raise KnownError(f"{new_path} is already a source of this project.")
-        with self._recorder.edit(f"Re-link {Path(new_path).name}"):
+            raise KnownError("{new_path} is already a source of this project.", new_path=new_path)
+        with self._recorder.edit(Message("Re-link {name}", name=Path(new_path).name)):
             self._db.run("UPDATE source SET path = ? WHERE id = ?", (str(new_path), source_id))
 
     def known_files(self, source_id: int) -> dict[str, tuple[int, float]]:
@@ -311,7 +313,7 @@ class StoredImages:
         A known hash adds a place to its image. Missing labels are added to their set, and missing
         sets are created. Manual labels are not overwritten.
         """
-        with self._recorder.edit("Import"):
+        with self._recorder.edit(Message("Import")):
             self._forget()
             return self._intake.add(source_id, found, author)
 
@@ -319,7 +321,7 @@ class StoredImages:
         """Replace the list of a source's skipped files and their reasons."""
         if list(skipped) == self.skipped(source_id):
             return
-        with self._recorder.edit("Import"):
+        with self._recorder.edit(Message("Import")):
             self._db.run("DELETE FROM skipped WHERE source = ?", (source_id,))
             self._db.run_many(
                 "INSERT INTO skipped (source, path, reason) VALUES (?, ?, ?)",
@@ -340,7 +342,7 @@ class StoredImages:
         ids = [int(id_) for id_ in ids]
         wanted = listed(ids)
         of_images = "IN (SELECT value FROM json_each(?))"
-        with self._recorder.edit("Remove images"):
+        with self._recorder.edit(Message("Remove images")):
             self._db.run(
                 f"DELETE FROM annotation WHERE id IN ({EVER_OF_IMAGES})",  # noqa: S608
                 (wanted,) * 3,

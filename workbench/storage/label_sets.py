@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.labels import Label, LabelSet, Subject, with_paired_mirrors
+from workbench.domain.text import Message
 from workbench.storage.database import Database
 from workbench.storage.history import Recorder, now
 
@@ -78,7 +79,7 @@ class LabelSets:
         for old, new in renamed.items():
             if new not in wanted.names:
                 raise ValueRefused(f"new name of {old}", new, ", ".join(wanted.names))
-        with self._recorder.edit(f"Label set {wanted.name}"):
+        with self._recorder.edit(Message("Label set {name}", name=wanted.name)):
             was_exclusive = self._db.value(
                 "SELECT exclusive FROM label_set WHERE name = ?", (wanted.name,)
             )
@@ -91,7 +92,7 @@ class LabelSets:
     def remove(self, name: str) -> None:
         """Take a whole set away with its labels and where they stand; undo brings all back."""
         set_id = self.id_of(name)
-        with self._recorder.edit(f"Remove label set {name}"):
+        with self._recorder.edit(Message("Remove label set {name}", name=name)):
             for table in ("annotation", "label"):
                 self._db.run(f"DELETE FROM {table} WHERE label_set = ?", (set_id,))  # noqa: S608
             self._db.run("DELETE FROM label_set WHERE id = ?", (set_id,))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.changes import Changes
 from workbench.domain.labels import Annotation, Author, LabelSet, Subject
+from workbench.domain.text import Message
 from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
 from workbench.storage.label_sets import LabelSets
@@ -345,7 +346,10 @@ class Labels:
             wanted.index(label)
         row = self._sets.label_ids(label_set)[label] if label is not None else None
         gift = Assignment(self._sets.id_of(label_set), wanted.exclusive, row, author, confidence)
-        with self._recorder.edit(f"Label {label}" if label is not None else "Clear labels"):
+        text = (
+            Message("Label {label}", label=label) if label is not None else Message("Clear labels")
+        )
+        with self._recorder.edit(text):
             images = give(self._db, ids, gift, crops)
         self._arrays.touch(images)
         return images

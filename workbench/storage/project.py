@@ -22,6 +22,7 @@ from sqlite_utils import Database as SqliteDatabase
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
 from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
+from workbench.domain.text import Message
 from workbench.files import PART, make_folder, replacing, write_whole
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, reading, world_error
@@ -149,10 +150,12 @@ class Project:
             raise ValueRefused("views", views, ", ".join(VIEW_PRESETS))
         folder = with_suffix(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise KnownError(f"{folder} already exists.", "Open it, or choose another name.")
+            raise KnownError(
+                "{folder} already exists.", "Open it, or choose another name.", folder=folder
+            )
         make_folder(folder)
         project = cls._opened(folder)
-        with project.edit("New project"):
+        with project.edit(Message("New project")):
             for label_set in (CATEGORY, VIEW_PRESETS[views], EXPRESSIONS):
                 project.labels.save_set(label_set)
         project.history.forget()
@@ -169,8 +172,11 @@ class Project:
         path = folder / DATABASE_FILE
         if not path.is_file() or not path.stat().st_size:
             raise KnownError(
-                f"{folder} is not a project: its {DATABASE_FILE} is missing or empty.",
-                f"Choose a folder whose name ends in {SUFFIX}.",
+                "{folder} is not a project: its {database_file} is missing or empty.",
+                "Choose a folder whose name ends in {suffix}.",
+                folder=folder,
+                database_file=DATABASE_FILE,
+                suffix=SUFFIX,
             )
         return cls._opened(folder)
 
@@ -190,7 +196,9 @@ class Project:
         except sqlite3.Error as error:
             raise world_error(error, path) or error from error
         except OSError as error:
-            raise KnownError(f"{folder} cannot be used: {error.strerror}.") from error
+            raise KnownError(
+                "{folder} cannot be used: {strerror}.", folder=folder, strerror=error.strerror
+            ) from error
 
     @classmethod
     @contextmanager
@@ -261,13 +269,19 @@ def _claim(db: Database, folder: Path) -> None:
         empty = not db.value("SELECT count(*) FROM sqlite_master")
         if application != APPLICATION_ID and not empty:
             raise KnownError(
-                f"{folder} is not a project: its {db.path.name} was created by another program."
+                "{folder} is not a project: its {name} was created by another program.",
+                folder=folder,
+                name=db.path.name,
             )
         holder = read_lock(folder)
         if holder is not None:
             raise KnownError(
-                f"{folder.name} is open in another window (process {holder.pid} on {holder.host}).",
-                f"Close it there first; if that computer is gone, delete {folder / LOCK_FILE}.",
+                "{name} is open in another window (process {pid} on {host}).",
+                "Close it there first; if that computer is gone, delete {lock}.",
+                name=folder.name,
+                pid=holder.pid,
+                host=holder.host,
+                lock=folder / LOCK_FILE,
             )
         write_lock(folder)
 
@@ -280,8 +294,9 @@ def _migrate(db: Database, folder: Path) -> None:
     applied = {migration.name for migration in migrations.applied(store)}
     if applied - known:
         raise KnownError(
-            f"{folder.name} was written by a newer version of Vantage Workbench.",
+            "{name} was written by a newer version of Vantage Workbench.",
             "Update this program to open it.",
+            name=folder.name,
         )
     db.tune()
     if applied == known:
@@ -297,8 +312,10 @@ def _back_up(db: Database, folder: Path) -> None:
     needed = db.path.stat().st_size
     if shutil.disk_usage(folder).free < 2 * needed:
         raise KnownError(
-            f"{folder.name} must be upgraded, but there is not enough disk space for a backup.",
-            f"Free {2 * needed / 1e6:.0f} MB and open it again.",
+            "{name} must be upgraded, but there is not enough disk space for a backup.",
+            "Free {size:.0f} MB and open it again.",
+            name=folder.name,
+            size=2 * needed / 1e6,
         )
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     with replacing(folder / f"backup-{stamp}.sqlite") as part:

@@ -44,7 +44,7 @@ class Runs:
     def create(self, record: RunRecord) -> None:
         """Store a new run. Raises KnownError if its id exists."""
         if self._db.value("SELECT 1 FROM run WHERE id = ?", (record.id,)):
-            raise KnownError(f"A run {record.id} already exists.")
+            raise KnownError("A run {id} already exists.", id=record.id)
         values = [_stored(getattr(record, name)) for name in _COLUMNS]
         marks = ", ".join("?" * len(_COLUMNS))
         with self._db.transaction():
@@ -54,7 +54,7 @@ class Runs:
         """Return a run. Raises KnownError if there is none with this id."""
         row = self._db.row(f"{_SELECT} WHERE id = ?", (id,))
         if row is None:
-            raise KnownError(f"There is no run {id} in this project.", "`runs` lists them.")
+            raise KnownError("There is no run {id} in this project.", "`runs` lists them.", id=id)
         return _record(row)
 
     def all(self) -> list[RunRecord]:
@@ -145,7 +145,7 @@ class Runs:
     def _number(self, id: str) -> int:
         number = self._db.value("SELECT number FROM run WHERE id = ?", (id,))
         if number is None:
-            raise KnownError(f"There is no run {id} in this project.", "`runs` lists them.")
+            raise KnownError("There is no run {id} in this project.", "`runs` lists them.", id=id)
         return int(number)
 
 
@@ -185,7 +185,9 @@ class Studies:
         """Return a study. Raises KnownError if there is none with this id."""
         body = self._db.value("SELECT body FROM study WHERE id = ?", (id,))
         if body is None:
-            raise KnownError(f"There is no study {id} in this project.", "`study` lists them.")
+            raise KnownError(
+                "There is no study {id} in this project.", "`study` lists them.", id=id
+            )
         return msgspec.json.decode(body, type=Study)
 
     def all(self) -> list[Study]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from workbench.domain.splits import PARTS, Part, SplitPlan
+from workbench.domain.text import Message
 from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
 
@@ -25,7 +26,7 @@ class Splits:
         """Store a split, make it current and return its id. Earlier splits are kept."""
         codes = {part: code for code, part in enumerate(PARTS)}
         encoded = msgspec.json.encode(dataclasses.asdict(plan)).decode()
-        with self._recorder.edit("Split"):
+        with self._recorder.edit(Message("Split")):
             self._db.run("UPDATE split SET standing = 0 WHERE standing")
             cursor = self._db.run(
                 "INSERT INTO split (name, plan, made_at, standing) VALUES (?, ?, ?, 1)",

@@ -16,6 +16,7 @@ from workbench.app.project_folders import find_project
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
+from workbench.domain.text import tr
 from workbench.ui.dialogs.projects import ask_new_project, ask_project
 from workbench.ui.dialogs.report import ReportDialog, report_of
 from workbench.ui.look.theme import apply_theme
@@ -89,11 +90,11 @@ class Workbench(QObject):
     def say(self, error: KnownError) -> None:
         """The world's error, in the window that is open or in a box of its own."""
         if self.window is not None:
-            self.window.notify(str(error), "bad")
+            self.window.notify(tr(error.message), "bad")
         elif self.welcome is not None:
-            self.welcome.notes.say(str(error), "bad")
+            self.welcome.notes.say(tr(error.message), "bad")
         else:
-            QMessageBox.warning(None, "Vantage Workbench", str(error))
+            QMessageBox.warning(None, "Vantage Workbench", tr(error.message))
 
     def report(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

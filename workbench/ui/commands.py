@@ -26,11 +26,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
 from workbench.domain.labels import LabelSet
+from workbench.domain.text import mark, tr
 
 _MODIFIERS = ("Ctrl+", "Alt+", "Meta+", "Shift+")
 _MARK = "_command"  # attribute of a method under `@command`
@@ -40,18 +41,18 @@ Method = TypeVar("Method", bound=Callable[..., object])
 class Menu(Enum):
     """The menus in the order of the menu bar; the values are their titles before translation."""
 
-    FILE = str(QT_TRANSLATE_NOOP("Menu", "File"))
-    EDIT = str(QT_TRANSLATE_NOOP("Menu", "Edit"))
-    LABEL = str(QT_TRANSLATE_NOOP("Menu", "Label"))
-    RUN = str(QT_TRANSLATE_NOOP("Menu", "Run"))
-    VIEW = str(QT_TRANSLATE_NOOP("Menu", "View"))
-    MOUTHS = str(QT_TRANSLATE_NOOP("Menu", "Mouths"))
-    HELP = str(QT_TRANSLATE_NOOP("Menu", "Help"))
+    FILE = mark("File")
+    EDIT = mark("Edit")
+    LABEL = mark("Label")
+    RUN = mark("Run")
+    VIEW = mark("View")
+    MOUTHS = mark("Mouths")
+    HELP = mark("Help")
 
     @property
     def title(self) -> str:
         """The translated title."""
-        return QCoreApplication.translate("Menu", self.value)
+        return tr(self.value)
 
 
 def is_bare(shortcut: str) -> bool:
@@ -123,7 +124,7 @@ class _Mark:
         """The command of one page or window."""
         return Command(
             id=full_id(owner, self.id),
-            title=QCoreApplication.translate("Command", self.title),
+            title=tr(self.title),
             run=getattr(owner, method),
             key=self.key,
             menu=self.menu,
@@ -302,7 +303,7 @@ class RecentProjects(QMenu):
     ) -> None:
         """`folders()` are listed without those that are open; `open_project(folder)` opens one."""
         super().__init__(parent)
-        self.setTitle(self.tr("Open recent"))
+        self.setTitle(tr("Open recent"))
         self._folders, self._open = folders, open_project
         parent.aboutToShow.connect(self._fill)
 

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
+from workbench.domain.text import tr
 
 if TYPE_CHECKING:
     from workbench.app.images.thumbnails import ThumbnailLoader
@@ -114,7 +115,7 @@ class Context:
         try:
             yield
         except KnownError as error:
-            self.notify(str(error), kind)
+            self.notify(tr(error.message), kind)
 
 
 class Page(QWidget):

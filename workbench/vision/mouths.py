@@ -64,7 +64,7 @@ def load_detectors() -> Detectors:
     """Load OpenCV's frontal face cascade (scale 1.3, 5 neighbours) and dlib's HOG detector."""
     path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
     if not path.is_file():
-        raise KnownError(f"{path} is missing.", "Reinstall opencv-python-headless.")
+        raise KnownError("{path} is missing.", "Reinstall opencv-python-headless.", path=path)
     classifier = cv2.CascadeClassifier(str(path))
     detector = dlib.get_frontal_face_detector()
 
@@ -215,15 +215,18 @@ def landmarks_path(chosen: str | Path | None = None) -> Path:
         path = Path(chosen)
         if path.is_file():
             return path
-        raise KnownError(f"{path}, the 68-point file, does not exist.", "Choose another file.")
+        raise KnownError(
+            "{path}, the 68-point file, does not exist.", "Choose another file.", path=path
+        )
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
         path = Path(folder) / "models" / FILE_NAME
         if path.is_file():
             return path
     raise KnownError(
-        f"The 68-point file {FILE_NAME} is missing.",
+        "The 68-point file {file_name} is missing.",
         "Install face_recognition_models, or choose the file on the Mouths page.",
+        file_name=FILE_NAME,
     )
 
 
@@ -237,9 +240,16 @@ def load_landmarks(path: Path) -> Landmarks:
         blank = np.zeros((64, 64), np.uint8)
         count = predictor(blank, dlib.rectangle(8, 8, 55, 55)).num_parts
     except RuntimeError as error:
-        raise KnownError(f"{path} is not a landmark file.", "Choose another file.") from error
+        raise KnownError(
+            "{path} is not a landmark file.", "Choose another file.", path=path
+        ) from error
     if count != POINTS:
-        raise KnownError(f"{path} has {count} landmarks instead of 68.", "Choose another file.")
+        raise KnownError(
+            "{path} has {count} landmarks instead of 68.",
+            "Choose another file.",
+            path=path,
+            count=count,
+        )
 
     def points(grey: NDArray[np.uint8], face: Rect) -> Points:
         box = dlib.rectangle(face.left, face.top, face.right, face.bottom)  # as scripts pass it

@@ -34,7 +34,7 @@ def load_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         remedy = "Check that the file exists and that you have permission to read it."
-        raise KnownError(f"{path} cannot be read: {why}.", remedy) from error
+        raise KnownError("{path} cannot be read: {why}.", remedy, path=path, why=why) from error
 
 
 def header_of(data: bytes, path: Path) -> Header:
@@ -42,7 +42,7 @@ def header_of(data: bytes, path: Path) -> Header:
     try:
         return parse_header(data)
     except Unreadable as reason:
-        raise KnownError(f"{path} {reason}.", REMEDY) from reason
+        raise KnownError("{path} {reason}.", REMEDY, path=path, reason=reason) from reason
 
 
 def read_header(path: Path) -> Header:
@@ -75,7 +75,7 @@ def decode(data: bytes, path: Path, longest: int | None = None, rect: Rect | Non
     except (OSError, ValueError, SyntaxError, MemoryError, LookupError, TypeError) as error:
         kind = NAMES[header.format]
         raise KnownError(
-            f"{path} is damaged: its {kind} data cannot be decoded.", REMEDY
+            "{path} is damaged: its {kind} data cannot be decoded.", REMEDY, path=path, kind=kind
         ) from error
     if rect is not None:
         pixels = _cut(pixels, cut, pixels.shape[1] / header.width)

@@ -13,6 +13,7 @@ from workbench.app.jobs import Task
 from workbench.app.settings import UserSettings
 from workbench.domain.formats import Origin
 from workbench.domain.reports import Progress
+from workbench.domain.text import Message
 from workbench.ui.application import Workbench
 from workbench.ui.dialogs.files import import_from
 from workbench.ui.dialogs.importing import start_import
@@ -108,8 +109,8 @@ def messages_error(stage: Stage) -> None:
     stage.settle(lambda: bool(window.notes.texts()))
     wrong = stage.home / "shopping list.csv"
     wrong.write_text("milk;butter\n", encoding="utf-8")
-    import_from(window.context, window, wrong)
-    import_from(window.context, window, stage.home / "labels of last year.csv")
+    import_from(window.context, wrong)
+    import_from(window.context, stage.home / "labels of last year.csv")
     stage.settle()
     stage.take()
 
@@ -139,13 +140,13 @@ def _with_jobs(stage: Stage, project: str, titles: list[str]) -> None:
     never = threading.Event()
 
     def work() -> Generator[object | None, None, None]:
-        yield Progress(done=312, total=1200, text="312 of 1,200 images", eta=754.0)
+        yield Progress(done=312, total=1200, text=Message("312 of 1,200 images"), eta=754.0)
         while not never.wait(0.1):
             yield None
 
     heard: list[object] = []
     window.session.jobs.reported.connect(lambda job, _: heard.append(job))
     for title in titles:
-        window.session.jobs.start(Task(title, work))
+        window.session.jobs.start(Task(Message(title), work))
     stage.settle(lambda: len(heard) == len(titles), working=True)
     stage.take()

@@ -11,6 +11,7 @@ from tests.gallery.scenes.opening import go
 from tests.gallery.stage import Stage
 from tests.gallery.waiting import work_off
 from workbench.app.jobs import Task
+from workbench.domain.text import Message
 from workbench.ui.dialogs.doctor import DoctorDialog
 from workbench.ui.dialogs.keys import KeysDialog
 from workbench.ui.dialogs.manual import ManualDialog
@@ -90,7 +91,7 @@ def report_error(stage: Stage) -> None:
         raise ZeroDivisionError("division by zero, on purpose")
         yield
 
-    window.session.jobs.start(Task("Count what is not there", broken))  # type: ignore[arg-type]
+    window.session.jobs.start(Task(Message("Count what is not there"), broken))  # type: ignore[arg-type]
     stage.settle(lambda: isinstance(QApplication.activeModalWidget(), ReportDialog))
     work_off()
     stage.take(front=QApplication.activeModalWidget())

@@ -12,6 +12,7 @@ from workbench.app.jobs import Task
 from workbench.domain.changes import Changes
 from workbench.domain.reports import Epoch, Started, Step, Trial
 from workbench.domain.runs import RunStatus
+from workbench.domain.text import Message
 from workbench.ui.pages.train.page import TrainPage
 
 
@@ -27,9 +28,9 @@ def train_full(stage: Stage) -> None:
     window = stage.open(FULL)
     page = go_train(stage, window)
     page.watch(run_with(window, RunStatus.FINISHED).id)
-    page.desk.edit("backbone", "simpleconv3")
-    page.desk.edit("start", "none")
-    page.preflight.check(Task("Try a step", _trial))
+    page.desk.edit(Message("backbone"), "simpleconv3")
+    page.desk.edit(Message("start"), "none")
+    page.preflight.check(Task(Message("Try a step"), _trial))
     stage.settle(lambda: page.preflight.trial is not None)
     stage.take()
     page.unfold.setChecked(True)
@@ -132,14 +133,14 @@ def train_error(stage: Stage) -> None:
     page.watch(run_with(window, RunStatus.FAILED).id)
     stage.settle()
     stage.take()
-    page.desk.edit("epochs", 0)
-    page.desk.edit("learning_rate", -1.0)
+    page.desk.edit(Message("epochs"), 0)
+    page.desk.edit(Message("learning_rate"), -1.0)
     page.preflight.cancel()
     stage.settle()
     stage.take("settings")
     page.desk.clear_all()
-    page.desk.edit("backbone", "resnet18")
-    page.desk.edit("start", "imagenet")
+    page.desk.edit(Message("backbone"), "resnet18")
+    page.desk.edit(Message("start"), "imagenet")
     page.desk.download()
     page.preflight.cancel()
     stage.settle(lambda: any("could not be downloaded" in text for text in window.notes.texts()))

@@ -8,6 +8,7 @@ from tests.gallery.projects import BROKEN, FULL, LONG
 from tests.gallery.registry import scene
 from tests.gallery.scenes.opening import go_train
 from tests.gallery.stage import Stage
+from workbench.domain.text import Message
 from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.dialogs.starts import StartsDialog
 from workbench.ui.dialogs.study import StudyDialog
@@ -19,9 +20,9 @@ from workbench.ui.window.window import MainWindow
 
 def _show_starts(stage: Stage, window: MainWindow) -> StartsDialog:
     page = go_train(stage, window)
-    page.desk.edit("target", "category")
-    page.desk.edit("backbone", "simpleconv3")
-    page.desk.edit("start", "none")
+    page.desk.edit(Message("target"), "category")
+    page.desk.edit(Message("backbone"), "simpleconv3")
+    page.desk.edit(Message("start"), "none")
     page.compare_starts()
     page.preflight.cancel()
     stage.settle()
@@ -46,8 +47,8 @@ def starts_long(stage: Stage) -> None:
 def starts_error(stage: Stage) -> None:
     window = stage.open(FULL)
     page = go_train(stage, window)
-    page.desk.edit("backbone", "simpleconv3")
-    page.desk.edit("start", "file:/media/weights/gone since yesterday.safetensors")
+    page.desk.edit(Message("backbone"), "simpleconv3")
+    page.desk.edit(Message("start"), "file:/media/weights/gone since yesterday.safetensors")
     page.compare_starts()
     page.preflight.cancel()
     page.starts.score.click()
@@ -94,8 +95,8 @@ def study_full(stage: Stage) -> None:
 
 
 def _show_transfer(stage: Stage, page: TrainPage) -> TransferDialog:
-    page.desk.edit("target", "category")
-    page.desk.edit("backbone", "squeezenet1_1")
+    page.desk.edit(Message("target"), "category")
+    page.desk.edit(Message("backbone"), "squeezenet1_1")
     page.transfers.ask()
     page.preflight.cancel()
     stage.settle()
@@ -115,7 +116,7 @@ def transfer_full(stage: Stage) -> None:
 @scene("dialog-transfer", "empty", BROKEN, shows=[TransferDialog])
 def transfer_empty(stage: Stage) -> None:
     page = go_train(stage, stage.open(BROKEN))
-    page.desk.edit("target", "view")
+    page.desk.edit(Message("target"), "view")
     page.transfers.ask()
     page.preflight.cancel()
     stage.settle()

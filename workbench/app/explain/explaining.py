@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
 from workbench.app.learner import ServingProcess
@@ -30,6 +29,7 @@ from workbench.domain.requests import (
     Heat,
     Picture,
 )
+from workbench.domain.text import Message
 from workbench.files import make_folder
 from workbench.vision.overlays import enlarged, framed, heat_colours, heat_layer, overlaid
 from workbench.vision.reading import read_rgb
@@ -70,10 +70,6 @@ class Trust(StrEnum):
     UNCHECKED = "unchecked"
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("explaining", text)
-
-
 def trust(heat: Heat) -> Trust:
     """How far a map depends on what was learned."""
     if not any(heat.values):
@@ -94,16 +90,16 @@ def trust_sentence(heat: Heat) -> str:
         return _window_sentence(heat, trust(heat)).format(value=value)
     said = {
         Trust.UNCHECKED: "",
-        Trust.EMPTY: _tr("Nothing at this layer speaks for {label}: the map is empty."),
-        Trust.LEARNED: _tr(
+        Trust.EMPTY: Message("Nothing at this layer speaks for {label}: the map is empty."),
+        Trust.LEARNED: Message(
             "This map shows what was learned: with random weights it looks different"
             " (rank correlation {value:.2f})."
         ),
-        Trust.DOUBTFUL: _tr(
+        Trust.DOUBTFUL: Message(
             "Read this map with care: with random weights it looks partly the same"
             " (rank correlation {value:.2f})."
         ),
-        Trust.MEANINGLESS: _tr(
+        Trust.MEANINGLESS: Message(
             "This map means nothing: with random weights it looks the same"
             " (rank correlation {value:.2f}). Try a deeper layer."
         ),
@@ -115,13 +111,13 @@ def _mask_sentence(found: Trust) -> str:
     if found is Trust.UNCHECKED:
         return ""
     if found is Trust.EMPTY:
-        return _tr("Nothing stands out: the network looks everywhere alike.")
+        return Message("Nothing stands out: the network looks everywhere alike.")
     if found is Trust.LEARNED:
-        return _tr(
+        return Message(
             "Where the network looks, whatever the label. It has learned to: with random weights"
             " it looks elsewhere (rank correlation {value:.2f})."
         )
-    return _tr(
+    return Message(
         "Where the network looks, whatever the label. With random weights it looks at much the same"
         " (rank correlation {value:.2f})."
     )
@@ -129,19 +125,19 @@ def _mask_sentence(found: Trust) -> str:
 
 def _window_sentence(heat: Heat, found: Trust) -> str:
     """Where the strongest window is said, also before the check."""
-    frame = _tr("The frame is the strongest of {n} windows.").format(n=heat.windows)
+    frame = Message("The frame is the strongest of {n} windows.", n=heat.windows)
     said = {
         Trust.UNCHECKED: "",
-        Trust.EMPTY: _tr("All windows are scored alike: the map is empty."),
-        Trust.LEARNED: _tr(
+        Trust.EMPTY: Message("All windows are scored alike: the map is empty."),
+        Trust.LEARNED: Message(
             "The map shows what was learned: with random weights it looks different"
             " (rank correlation {value:.2f})."
         ),
-        Trust.DOUBTFUL: _tr(
+        Trust.DOUBTFUL: Message(
             "Read this map with care: with random weights it looks partly the same"
             " (rank correlation {value:.2f})."
         ),
-        Trust.MEANINGLESS: _tr(
+        Trust.MEANINGLESS: Message(
             "This map means nothing: with random weights it looks the same"
             " (rank correlation {value:.2f})."
         ),
@@ -158,9 +154,9 @@ def layer_words(name: str, backbone_name: str) -> str:
     """A layer by its stage: "body.features.12.expand3x3" of a SqueezeNet is "fire9 · expand3x3"; a
     mask by what it is."""
     if name == ATTENTION:
-        return _tr("attention mask")
+        return Message("attention mask")
     if name == WINDOWS:
-        return _tr("sliding windows")
+        return Message("sliding windows")
     path = name.removeprefix("body.")
     for stage in backbone(backbone_name).stages:
         for module in stage.modules:
@@ -218,9 +214,9 @@ def save_explanation(
     photo = enlarged(photo_of(image.picture), LEAST)
     covered = _covered(photo, heat, opacity)
     lines = [f"{image.name}   {caption(image, heat)}"]
-    kind = _tr("Grad-CAM for {label} ({score:.2f}) at {layer}")
+    kind = Message("Grad-CAM for {label} ({score:.2f}) at {layer}")
     if heat.window is not None:
-        kind = _tr("{layer} for {label}: the strongest of {n} scores {score:.2f}")
+        kind = Message("{layer} for {label}: the strongest of {n} scores {score:.2f}")
     lines.append(kind.format(label=heat.label, score=heat.score, layer=layer, n=heat.windows))
     if said := trust_sentence(heat):
         lines.append(said)
@@ -274,7 +270,7 @@ def explanation_task(
     def work() -> Generator[object | None, None, ExplainedFiles]:
         return (yield from _explain_files(request, images, folder, opacity, network))
 
-    return Task(_tr("Explain {n} images").format(n=len(images)), work, kind="explain")
+    return Task(Message("Explain {n} images", n=len(images)), work, kind="explain")
 
 
 def _explain_files(
@@ -283,7 +279,7 @@ def _explain_files(
     written: list[Path] = []
     skipped: list[SkippedFile] = []
     make_folder(folder)
-    yield Progress(done=0, total=len(images), text=_tr("Explaining"))
+    yield Progress(done=0, total=len(images), text=Message("Explaining"))
     with ServingProcess() as program:
         for start in range(0, len(images), CHUNK):
             chunk = images[start : start + CHUNK]
@@ -309,7 +305,7 @@ def _explain_files(
                         written.append(path)
                         yield None
             yield Progress(
-                done=min(start + CHUNK, len(images)), total=len(images), text=_tr("Explaining")
+                done=min(start + CHUNK, len(images)), total=len(images), text=Message("Explaining")
             )
     return ExplainedFiles(tuple(written), tuple(skipped))
 

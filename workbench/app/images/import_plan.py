@@ -27,7 +27,10 @@ from workbench.domain.formats import (
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.projects import SUFFIX
+from workbench.domain.text import Message
 from workbench.vision.headers import Unreadable, sniff
+
+NO_REMARK = Message("")
 
 
 @dataclass
@@ -181,7 +184,7 @@ class PlacePlan:
     kind: Origin
     format: str = ""
     fills: tuple[tuple[str, str], ...] = ()
-    remark: str = ""
+    remark: Message = NO_REMARK
 
 
 @dataclass
@@ -201,7 +204,9 @@ def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place
     if path.is_dir():
         return (yield from _plan_folder(path, origins))
     if not path.is_file():
-        raise KnownError(f"{path} does not exist.", "Choose a folder, a list file or a table.")
+        raise KnownError(
+            "{path} does not exist.", "Choose a folder, a list file or a table.", path=path
+        )
     listed = read_listed(path)
     decided = _plan_table if listed.kind is FileKind.TABLE else _plan_list
     place = Place(decided(path, listed, origins), path.parent, skipped=listed.bad)
@@ -250,12 +255,16 @@ def _plan_table(path: Path, listed: ListedLabels, origins: LabelOrigins) -> Plac
     asked = origins.having(Origin.TABLE)
     if asked and not set(asked) & set(listed.columns):
         raise KnownError(
-            f"{path} has no column {enumerated(asked, 'or')}.",
+            "{path} has no column {asked}.",
             "Name its column so, or read no labels.",
+            path=path,
+            asked=enumerated(asked, "or"),
         )
     listing = origins.having(Origin.LIST) if may_be_both(path) else ()
     absent = [name for name in listing if name not in listed.columns]
-    remark = f"{path.name} has no column {absent[0]}." if absent else ""
+    remark = NO_REMARK
+    if absent:
+        remark = Message("{file} has no column {name}.", file=path.name, name=absent[0])
     here = {*asked, *origins.having(Origin.NONE), *listing}
     fills = tuple((name, name) for name in listed.columns if name in here)
     return PlacePlan(path, Origin.TABLE, format_of(path).name, fills, remark)
@@ -268,9 +277,11 @@ def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> Place
     if not sets and may_be_both(path):
         sets = origins.having(Origin.TABLE)
     fills = ((sets[0], ""),) if len(sets) == 1 else ()
-    remark = ""
+    remark = NO_REMARK
     if not fills and any(entry.labels for entry in listed.entries):
-        remark = f"{path.name} holds labels; none was chosen to come from the list."
+        remark = Message(
+            "{file} holds labels; none was chosen to come from the list.", file=path.name
+        )
     return PlacePlan(path, Origin.LIST, format_of(path).name, fills, remark)
 
 

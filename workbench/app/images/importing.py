@@ -29,6 +29,7 @@ from workbench.domain.formats import Origin, images_read
 from workbench.domain.images import FoundImage, SkippedFile, Source
 from workbench.domain.label_names import LabelNames, carried_spelling
 from workbench.domain.reports import Note, Progress
+from workbench.domain.text import Message
 from workbench.vision.headers import FileFacts, Unreadable, examine
 
 BATCH_SECONDS = 0.5  # how long found images are gathered before they are stored and shown
@@ -84,7 +85,7 @@ class _Meter:
     done: int = 0
     began: float = field(default_factory=time.monotonic)
 
-    def report(self, text: str) -> Progress:
+    def report(self, text: Message) -> Progress:
         spent = time.monotonic() - self.began
         eta = spent / self.done * (self.total - self.done) if self.done and spent > 1 else None
         return Progress(done=self.done, total=self.total, text=text, eta=eta)
@@ -100,14 +101,14 @@ def read_places(
     """
     places: list[Place] = []
     for path, singles in _grouped(paths).items():
-        yield Progress(done=0, text=f"Looking into {path.name}")
+        yield Progress(done=0, text=Message("Looking into {name}", name=path.name))
         place = plan_singles(path, singles) if singles else (yield from plan_place(path, origins))
         if place.plan.remark:
             yield Note(text=place.plan.remark, warning=True)
         places.append(place)
     if not any(place.files or place.skipped for place in places):
         names = ", ".join(str(path) for path in paths)
-        raise KnownError(f"{names} holds no images.", images_read())
+        raise KnownError("{names} holds no images.", images_read(), names=names)
     meter = _Meter(sum(len(place.files) for place in places))
     for place in places:
         yield from _read_place(place, known.get(place.plan.path, {}), meter)
@@ -143,12 +144,12 @@ def _read_place(
             full = len(gathered.new) + len(gathered.relabelled) >= BATCH_IMAGES
             if full or time.monotonic() - last >= BATCH_SECONDS:
                 yield _batch(place, gathered)
-                yield meter.report(place.plan.path.name)
+                yield meter.report(Message(place.plan.path.name))
                 gathered = _Read(skipped=gathered.skipped)
                 last = time.monotonic()
     yield _batch(place, gathered)
     yield UnreadFile(place.plan, tuple(gathered.skipped))
-    yield meter.report(place.plan.path.name)
+    yield meter.report(Message(place.plan.path.name))
 
 
 def _batch(place: Place, read: _Read) -> ImportBatch:
@@ -265,7 +266,8 @@ def import_task(
         for source in session.store.images.sources()
         if Path(source.path) in bases
     }
-    taking = _Taking(session, f"Import {', '.join(place.name for place in whole)[:80]}")
+    names = ", ".join(place.name for place in whole)[:80]
+    taking = _Taking(session, Message("Import {names}", names=names))
 
     def work() -> Generator[object | None, None, ImportResult]:
         yield from read_places(whole, origins, known)
@@ -291,7 +293,7 @@ def _known_images(
 class _Taking:
     """The owner thread's half: stores what was read, all in one undoable edit."""
 
-    def __init__(self, session: Session, title: str) -> None:
+    def __init__(self, session: Session, title: Message) -> None:
         self.title = title
         self.result = ImportResult()
         self._op = session

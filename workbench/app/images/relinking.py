@@ -13,6 +13,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin
 from workbench.domain.images import FoundImage, Source
 from workbench.domain.reports import Progress
+from workbench.domain.text import Message
 from workbench.vision.headers import identify
 
 SAMPLE = 200  # images that are checked unless all are asked for
@@ -49,7 +50,7 @@ def relink_task(
     """
     source = next((one for one in session.store.images.sources() if one.id == source_id), None)
     if source is None:
-        raise KnownError(f"There is no source {source_id} in this project.")
+        raise KnownError("There is no source {source_id} in this project.", source_id=source_id)
     known = session.store.images.known_images(source_id)
     step = 1 if sample is None else max(1, len(known) // sample)
     chosen = [known[name] for name in sorted(known)[::step]]
@@ -59,13 +60,16 @@ def relink_task(
         match = yield from _compare(source, found, known, chosen)
         if match.same * 2 <= match.checked:
             raise KnownError(
-                f"{found} is not this source: {match.same} of {match.checked} images are the same.",
+                "{found} is not this source: {same} of {checked} images are the same.",
                 "Choose the folder that holds the images now.",
+                found=found,
+                same=match.same,
+                checked=match.checked,
             )
         yield match
         return match
 
-    title = f"Find {Path(source.path).name} again"
+    title = Message("Find {source} again", source=Path(source.path).name)
 
     def take(match: Match) -> None:
         if str(match.place) != source.path:
@@ -81,11 +85,18 @@ def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Pat
     if source.kind is not Origin.FOLDER:
         path = place / name if place.is_dir() else place
         if not path.is_file():
-            raise KnownError(f"{path} does not exist.", f"Choose the folder that holds {name}.")
+            raise KnownError(
+                "{path} does not exist.",
+                "Choose the folder that holds {name}.",
+                path=path,
+                name=name,
+            )
         return path
     places = [path for path in (place, place / name) if path.is_dir()]
     if not places:
-        raise KnownError(f"{place} is not a folder.", "Choose the folder that holds the images.")
+        raise KnownError(
+            "{place} is not a folder.", "Choose the folder that holds the images.", place=place
+        )
     return max(places, key=lambda path: sum((path / one.path).is_file() for one in chosen))
 
 

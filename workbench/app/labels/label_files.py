@@ -21,6 +21,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import sets_and_labels
 from workbench.domain.labels import Author, LabelSet, Subject
+from workbench.domain.text import Message
 from workbench.files import read_regular, replacing, writing
 
 VERSION = 1
@@ -89,7 +90,7 @@ def import_labels(session: Session, file: Path) -> LabelImport:
     rows = _codec(file, FORMATS.read_as(FileKind.LABELS)).read(file)
     result = LabelImport(rows=len(rows))
     matched = _Images(session).matched(_meant(session, rows), result)
-    with session.edit(f"Import labels from {file.name}"):
+    with session.edit(Message("Import labels from {name}", name=file.name)):
         _add_labels(session, matched)
         _give(session, matched, result)
     return result
@@ -154,9 +155,9 @@ def _read_json(file: Path) -> list[LabelRow]:
     try:
         found = msgspec.json.decode(read_regular(file), type=LabelFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise KnownError(f"{file} is not a label file: {error}.") from error
+        raise KnownError("{file} is not a label file: {error}.", file=file, error=error) from error
     if found.version > VERSION:
-        raise KnownError(f"{file} was written by a newer program.", "Use that program.")
+        raise KnownError("{file} was written by a newer program.", "Use that program.", file=file)
     return found.labels
 
 
@@ -165,14 +166,22 @@ def _read_table(file: Path) -> list[LabelRow]:
     header = [cell.strip().lower() for cell in next(rows, (0, []))[1]]
     for name in ("set", "label"):
         if name not in header:
-            raise KnownError(f"{file} has no column {name}.", f"Wanted: {', '.join(COLUMNS)}.")
+            raise KnownError(
+                "{file} has no column {name}.",
+                "Wanted: {columns}.",
+                file=file,
+                name=name,
+                columns=", ".join(COLUMNS),
+            )
     found = []
     for number, cells in rows:
         values = {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
         try:
             found.append(_table_row(values))
         except (ValueError, msgspec.ValidationError) as error:
-            raise KnownError(f"{file}, line {number}: {error}.") from error
+            raise KnownError(
+                "{file}, line {number}: {error}.", file=file, number=number, error=error
+            ) from error
     return found
 
 

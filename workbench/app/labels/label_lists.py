@@ -93,7 +93,9 @@ def read_listed(path: Path) -> ListedLabels:
     the file where it is neither or cannot be read."""
     format, kind = format_of(path), kind_of(path)
     if kind is None:
-        raise KnownError(f"{path} names no images.", "Choose a folder, a list file or a table.")
+        raise KnownError(
+            "{path} names no images.", "Choose a folder, a list file or a table.", path=path
+        )
     if format in LIST_READERS:
         return LIST_READERS[format](path)
     return read_table(path) if kind is FileKind.TABLE else read_list(path)
@@ -110,7 +112,7 @@ def _decoded(path: Path, data: bytes) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise KnownError(f"{path} is not a text file.", "Choose a list file or a table.")
+    raise KnownError("{path} is not a text file.", "Choose a list file or a table.", path=path)
 
 
 def _first_line(path: Path) -> str:
@@ -149,8 +151,11 @@ def read_table(path: Path) -> ListedLabels:
     at = next((header.index(name) for name in PATH_COLUMNS if name in header), None)
     if at is None:
         raise KnownError(
-            f"{path} has no column that names images; its columns are {', '.join(header)[:200]}.",
-            f"Name one of its columns {enumerated(PATH_COLUMNS, 'or')}.",
+            "{path} has no column that names images; its columns are {header}.",
+            "Name one of its columns {path_columns}.",
+            path=path,
+            header=", ".join(header)[:200],
+            path_columns=enumerated(PATH_COLUMNS, "or"),
         )
     places = {name: header.index(name) for name in IMPORTABLE_SETS if name in header}
     result = ListedLabels(FileKind.TABLE, columns=tuple(places))
@@ -175,7 +180,9 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             if row:
                 yield reader.line_num, row
     except csv.Error as error:
-        raise KnownError(f"{path}, line {reader.line_num}: {error}.") from error
+        raise KnownError(
+            "{path}, line {line}: {error}.", path=path, line=reader.line_num, error=error
+        ) from error
 
 
 def _delimiter(header: str, format: Format) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.app.session import Session
-from workbench.domain.labels import LabelSet
+from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.text import Message, counted
 
 Ids = Sequence[int] | NDArray[np.int64]
 
@@ -18,7 +19,7 @@ def assign(session: Session, image_ids: Ids, label_set: str, label: str | None) 
 
     In a set that is not exclusive the label is toggled. Raises ValueRefused.
     """
-    with session.edit(_said(len(image_ids), "image", label_set, label)):
+    with session.edit(_edit_text(len(image_ids), Subject.IMAGE, label_set, label)):
         return session.store.labels.assign(image_ids, label_set, label)
 
 
@@ -26,20 +27,20 @@ def assign_crops(
     session: Session, crop_ids: Ids, label_set: str, label: str | None
 ) -> frozenset[int]:
     """The same for crops; the images whose crops changed."""
-    with session.edit(_said(len(crop_ids), "mouth", label_set, label)):
+    with session.edit(_edit_text(len(crop_ids), Subject.CROP, label_set, label)):
         return session.store.labels.assign_crops(crop_ids, label_set, label)
 
 
 def edit_set(session: Session, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
     """Store a new or changed label set as one edit; `renamed` maps labels' former names to new
     ones. Raises ValueRefused."""
-    with session.edit(f"Change label set {label_set.name}"):
+    with session.edit(Message("Change label set {name}", name=label_set.name)):
         session.store.labels.save_set(label_set, renamed)
 
 
 def remove_set(session: Session, name: str) -> None:
     """Take a label set and its labels away, as one edit. Raises ValueRefused."""
-    with session.edit(f"Remove label set {name}"):
+    with session.edit(Message("Remove label set {name}", name=name)):
         session.store.labels.remove_set(name)
 
 
@@ -56,6 +57,13 @@ def next_unlabelled(session: Session, ids: Ids, label_set: str, after: int | Non
     return int(order[behind[0] if len(behind) else open_at[0]])
 
 
-def _said(count: int, thing: str, label_set: str, label: str | None) -> str:
-    things = f"1 {thing}" if count == 1 else f"{count} {thing}s"
-    return f"Label {things} {label}" if label is not None else f"Clear {label_set} of {things}"
+def _edit_text(n: int, subject: Subject, label_set: str, label: str | None) -> Message:
+    if subject is Subject.IMAGE and label is not None:
+        return counted(n, "Label {n:,} image {label}", "Label {n:,} images {label}", label=label)
+    if label is not None:
+        return counted(n, "Label {n:,} mouth {label}", "Label {n:,} mouths {label}", label=label)
+    if subject is Subject.IMAGE:
+        return counted(
+            n, "Clear {name} of {n:,} image", "Clear {name} of {n:,} images", name=label_set
+        )
+    return counted(n, "Clear {name} of {n:,} mouth", "Clear {name} of {n:,} mouths", name=label_set)

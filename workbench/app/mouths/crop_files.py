@@ -15,6 +15,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Note, Progress
+from workbench.domain.text import Message
 from workbench.files import make_folder
 from workbench.vision.mouths import save_square
 
@@ -44,7 +45,7 @@ def save_crops_task(session: Session, folder: Path, label_set: str = "expression
     def work() -> Generator[object | None, None, int]:
         return (yield from _saving(squares))
 
-    return Task("Save mouth crops", work, kind="save crops")
+    return Task(Message("Save mouth crops"), work, kind="save crops")
 
 
 def write_crops(session: Session, folder: Path) -> int:
@@ -64,7 +65,10 @@ def _saving(squares: list[_Square]) -> Generator[object | None, None, int]:
             for failure in pool.map(_save, squares[at : at + CHUNK]):
                 saved += failure is None
                 if failure is not None:
-                    yield Note(text=f"{failure.path}: {failure.reason}", warning=True)
+                    yield Note(
+                        text=Message("{path}: {reason}", path=failure.path, reason=failure.reason),
+                        warning=True,
+                    )
             yield Progress(done=min(at + CHUNK, len(squares)), total=len(squares))
     return saved
 

@@ -21,6 +21,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
+from workbench.domain.text import Message
 from workbench.vision.mouths import (
     LICENCE_NOTE,
     Photo,
@@ -196,7 +197,7 @@ def detection_task(
         yield from _looking(photos, model)
         return result
 
-    return Task("Find mouths", work, applying(CropBatch, folding.take), kind="crop")
+    return Task(Message("Find mouths"), work, applying(CropBatch, folding.take), kind="crop")
 
 
 def _looking(photos: Sequence[Photo], model: Path) -> Generator[object | None, None, None]:
@@ -240,7 +241,7 @@ class _Folding:
         images = [looked.image for looked in batch.looked]
         present = {row.id for row in store.images.rows(images)}
         crops, labelled = store.crops.of_images(images), store.crops.labelled(images)
-        with self._op.edit("Find mouths", joined_to=self._edit) as edit:
+        with self._op.edit(Message("Find mouths"), joined_to=self._edit) as edit:
             for looked in batch.looked:
                 if looked.image in present:
                     self._fold(looked, crops.get(looked.image, []), labelled)
@@ -276,19 +277,19 @@ def adjust(session: Session, crop: Crop, rect: Rect) -> Crop:
     placed = rect.inside(row.width, row.height)
     standing = next(iter(session.store.crops.get([crop.id or 0])), crop)
     moved = replace(standing, rect=placed, state=CropState.ADJUSTED, reviewed=True, reason="")
-    with session.edit("Adjust mouth"):
+    with session.edit(Message("Adjust mouth")):
         return session.store.crops.save(moved)
 
 
 def accept(session: Session, crop_ids: Iterable[int]) -> None:
     """Say that these crops are right; a rejected one is a mouth again."""
-    with session.edit("Accept mouths"):
+    with session.edit(Message("Accept mouths")):
         _save(session, [_accepted(crop) for crop in session.store.crops.get(crop_ids) if crop.rect])
 
 
 def reject(session: Session, crop_ids: Iterable[int]) -> None:
     """Say that these crops are no mouths, or not wanted; their labels stay."""
-    with session.edit("Reject mouths"):
+    with session.edit(Message("Reject mouths")):
         _save(session, [_rejected(crop) for crop in session.store.crops.get(crop_ids) if crop.rect])
 
 
@@ -298,7 +299,7 @@ def choose(session: Session, crop_id: int) -> None:
     if chosen is None or chosen.rect is None:
         raise KnownError("This mouth is not there any more.", "Find the mouths of its image again.")
     others = [crop for crop in session.store.crops.of_image(chosen.image) if crop.id != crop_id]
-    with session.edit("Choose a face"):
+    with session.edit(Message("Choose a face")):
         _save(session, [_accepted(chosen), *(_rejected(crop) for crop in others if crop.rect)])
 
 
@@ -313,7 +314,7 @@ def add_by_hand(
     placed = rect.inside(row.width, row.height)
     new = Crop(None, image_id, face, CropState.ADJUSTED, placed, (), detector, reviewed=True)
     misses = [crop.id for crop in standing if crop.state is CropState.MISSED]
-    with session.edit("Draw a mouth"):
+    with session.edit(Message("Draw a mouth")):
         session.store.crops.apply(
             image_id, CropUpdate((), tuple(i for i in misses if i is not None))
         )

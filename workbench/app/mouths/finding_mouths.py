@@ -6,13 +6,12 @@ import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
-
 from workbench.app.mouths.cropping import look_at
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Picture
+from workbench.domain.text import Message
 from workbench.vision.mouths import Photo, SearchedPhoto
 from workbench.vision.reading import read_header
 
@@ -60,7 +59,7 @@ def _found(
 ) -> Generator[object | None, None, None]:
     if not photos:
         return
-    text = QCoreApplication.translate("finding_mouths", "Finding mouths")
+    text = Message("Finding mouths")
     paths = {photo.image: photo.path for photo in photos}
     began = last = time.monotonic()
     done = 0

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
 from workbench.app.results.run_images import RunImages
@@ -17,6 +16,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.metrics import top_k_accuracy
 from workbench.domain.splits import Part
+from workbench.domain.text import Message
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,10 @@ def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task
     images = of_run.images(of_run.rows(part).tolist())
     if not images:
         raise KnownError(
-            f"Run {of_run.record.name} has no predictions of the {part.value} part.",
+            "Run {name} has no predictions of the {part} part.",
             "They are written when a training finishes.",
+            name=of_run.record.name,
+            part=part.value,
         )
     rows = np.array([image.row for image in images])
     truth, stored = of_run.table.truth[rows], of_run.table.scores[rows]
@@ -56,14 +58,15 @@ def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task
         scored = yield from score_pictures(folder, [image.picture for image in images])
         if not scored.read.any():
             raise KnownError(
-                f"None of the {len(images)} images can be read.",
+                "None of the {count} images can be read.",
                 "Check that the disk with the images is connected, or re-link their source.",
+                count=len(images),
             )
         read = scored.read
         carried = marks[read] if marks is not None else None
         return compare(part, truth[read], stored[read], scored.known, scored.unread, carried)
 
-    title = QCoreApplication.translate("evaluating", "Evaluate {run}")
+    title = Message("Evaluate {run}")
     return Task(title.format(run=of_run.record.name), work, kind="evaluate")
 
 

@@ -6,8 +6,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
-
 from workbench.app.jobs import Task
 from workbench.app.learner import ServingProcess
 from workbench.app.session import Session
@@ -15,6 +13,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Export, Exported, Going, Picture
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
+from workbench.domain.text import Message
 
 CHECKED = 32  # images of the run on which the file is compared with torch
 
@@ -44,7 +43,7 @@ def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
     def work() -> Generator[object | None, None, OnnxFile]:
         pictures = tuple(Picture(s.path, s.box) for s in chosen(read_samples(folder)))
         request = Export(run=str(folder), path=str(path), pictures=pictures)
-        yield Progress(done=0, text=_tr("Starting the learning program"))
+        yield Progress(done=0, text=Message("Starting the learning program"))
         with ServingProcess() as program:
             for answer in program.ask(request):
                 if isinstance(answer, Going):
@@ -62,21 +61,17 @@ def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
                     yield None
         raise RuntimeError("An export ended without its answer.")
 
-    return Task(_tr("Export {run} as ONNX").format(run=record.name), work, kind="export")
+    return Task(Message("Export {run} as ONNX", run=record.name), work, kind="export")
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("exporting", text)
-
-
-def agreement(exported: Exported | OnnxFile) -> str:
+def agreement(exported: Exported | OnnxFile) -> Message:
     """How far a file agrees with the network, in a sentence."""
     said = (
-        _tr(
+        Message(
             "Checked on {n} images: every prediction is the same, scores differ by at most {d:.1g}."
         )
         if exported.same_predictions
-        else _tr(
+        else Message(
             "Checked on {n} images: scores differ by at most {d:.1g}; some predictions differ."
         )
     )
@@ -89,7 +84,9 @@ def read_samples(folder: Path) -> list[Sample]:
     try:
         return decode_samples(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise KnownError(f"{path} cannot be read: {error}.", "Choose another run.") from error
+        raise KnownError(
+            "{path} cannot be read: {error}.", "Choose another run.", path=path, error=error
+        ) from error
 
 
 def chosen(samples: list[Sample], most: int = CHECKED) -> list[Sample]:

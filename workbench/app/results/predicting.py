@@ -11,7 +11,6 @@ from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.images.import_plan import search
 from workbench.app.jobs import Task, applying
@@ -28,6 +27,7 @@ from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Picture
 from workbench.domain.runs import RunLabels
+from workbench.domain.text import Message
 from workbench.files import move_into_place, writing
 
 BOX = ("left", "top", "right", "bottom")
@@ -142,10 +142,6 @@ class PredictedFolder:
     mouths: int | None = None
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("predicting", text)
-
-
 def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Task[Predicted]:
     """A job that predicts images of the project which a run has not seen, and stores it with the
     run as predictions of no part: suggestions follow from them. Ends with Predicted.
@@ -162,7 +158,7 @@ def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Tas
             session.store.runs.save_predictions(run_id, table)
         session.announce(Changes(runs=frozenset({run_id})))
 
-    title = _tr("Predict {n} images").format(n=len(images))
+    title = Message("Predict {n} images", n=len(images))
     apply = applying(_Kept, keep)
     return Task(title, lambda: _predict_images(folder, images), apply, kind="predict")
 
@@ -227,26 +223,30 @@ def predict_folder_task(
     mouths = takes_crops(session, record)
     landmarks = landmarks_file(session) if mouths else Path()
     if not folder.is_dir():
-        raise KnownError(f"There is no folder {folder}.", "Choose a folder with images.")
+        raise KnownError(
+            "There is no folder {folder}.", "Choose a folder with images.", folder=folder
+        )
 
     def work() -> Generator[object | None, None, PredictedFolder]:
         found = yield from search(folder)
         if not found.images:
-            raise KnownError(f"There is no image in {folder}.", "Choose a folder with images.")
+            raise KnownError(
+                "There is no image in {folder}.", "Choose a folder with images.", folder=folder
+            )
         named = [(name, Picture(str(folder / name))) for name in found.images]
         skipped = list(found.skipped)
         if mouths:
-            yield Note(text=_tr("The run looks at mouths: they are found first."))
+            yield Note(text=Message("The run looks at mouths: they are found first."))
             named, missed = yield from with_mouths(named, landmarks)
             skipped += missed
         thresholds = thresholds_of(run_folder)
         with PredictionCsv(csv_path, record.labels, mouths, thresholds) as sheet:
             sheet.write([CsvRow(lost.path, note=lost.reason) for lost in skipped])
             images = yield from _fill(sheet, run_folder, named, skipped)
-        yield Progress(done=len(named), total=len(named), text=_tr("Predicting"))
+        yield Progress(done=len(named), total=len(named), text=Message("Predicting"))
         return PredictedFolder(csv_path, images, tuple(skipped), len(named) if mouths else None)
 
-    title = _tr("Predict folder {name}").format(name=folder.name)
+    title = Message("Predict folder {name}", name=folder.name)
     return Task(title, work, kind="predict")
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workbench.app.results.results import LABEL_HEAD, RunResults
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.metrics import confusion_matrix
+from workbench.domain.text import Message, counted
 
 if TYPE_CHECKING:
     from workbench.app.results.results import Scope
@@ -110,11 +111,11 @@ class CurrentLabels:
         crops = table.crops[rows]
         of_crops = (crops >= 0) & (self.label_set.subject is Subject.CROP)
         labels = self._project.store.labels
-        with self._project.edit(f"Label {_counted(len(rows))} {label}"):
+        with self._project.edit(_edit_text(len(rows), label)):
             labels.assign_crops(crops[of_crops].tolist(), name, label)
             labels.assign(table.images[rows[~of_crops]].tolist(), name, label)
         self._now = self._read()
 
 
-def _counted(n: int) -> str:
-    return "1 image" if n == 1 else f"{n:,} images"
+def _edit_text(n: int, label: str) -> Message:
+    return counted(n, "Label {n:,} image {label}", "Label {n:,} images {label}", label=label)

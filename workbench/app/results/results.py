@@ -325,6 +325,8 @@ def load_results(project: Session, run_id: str) -> RunResults:
     table = store.runs.predictions(run_id, None)
     if not len(table.images):
         raise KnownError(
-            f"Run {record.name} has no predictions.", "They are written when a training finishes."
+            "Run {name} has no predictions.",
+            "They are written when a training finishes.",
+            name=record.name,
         )
     return RunResults(record, table)

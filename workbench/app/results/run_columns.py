@@ -12,6 +12,7 @@ from typing import Any, Literal
 from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
+from workbench.domain.text import mark
 
 RunColumnKind = Literal["text", "count", "share", "moment", "status", "target", "backbone", "start"]
 
@@ -28,11 +29,6 @@ class RunPlace(Flag):
     PAIRS = auto()
     TABLE = WINDOW | CSV
     PRINTED = COMMAND | JSON
-
-
-def QT_TRANSLATE_NOOP(_context: str, text: str) -> str:
-    """Mark a text for lupdate, which finds it by this name; Qt is not needed here."""
-    return text
 
 
 @dataclass(frozen=True)
@@ -76,15 +72,15 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "name",
-        QT_TRANSLATE_NOOP("RunColumn", "Run"),
+        mark("Run"),
         lambda run: run.name,
         "its name, which you can change",
         width=0,
-        tip=QT_TRANSLATE_NOOP("RunColumn", "Tick several runs to lay their curves over each other"),
+        tip=mark("Tick several runs to lay their curves over each other"),
     ),
     RunColumn(
         "target",
-        QT_TRANSLATE_NOOP("RunColumn", "Target"),
+        mark("Target"),
         lambda run: run.target,
         "label set that it learns",
         kind="target",
@@ -92,7 +88,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "backbone",
-        QT_TRANSLATE_NOOP("RunColumn", "Backbone"),
+        mark("Backbone"),
         _setting("backbone"),
         "network",
         kind="backbone",
@@ -101,14 +97,14 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "frozen",
-        QT_TRANSLATE_NOOP("RunColumn", "Frozen"),
+        mark("Frozen"),
         _setting("frozen"),
         "last stage that keeps its weights",
         places=RunPlace.PAIRS,
     ),
     RunColumn(
         "start",
-        QT_TRANSLATE_NOOP("RunColumn", "Start"),
+        mark("Start"),
         _setting("start"),
         "start weights",
         kind="start",
@@ -118,7 +114,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "test",
-        QT_TRANSLATE_NOOP("RunColumn", "Test top-1"),
+        mark("Test top-1"),
         top1,
         "top-1 accuracy on the test part",
         kind="share",
@@ -127,7 +123,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "epochs",
-        QT_TRANSLATE_NOOP("RunColumn", "Epochs"),
+        mark("Epochs"),
         lambda run: run.epochs_done,
         "finished epochs",
         kind="count",
@@ -137,7 +133,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "when",
-        QT_TRANSLATE_NOOP("RunColumn", "When"),
+        mark("When"),
         lambda run: run.finished or run.created,
         "when it finished, or else was made",
         kind="moment",
@@ -146,14 +142,14 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "status",
-        QT_TRANSLATE_NOOP("RunColumn", "Status"),
+        mark("Status"),
         lambda run: run.status.value,
         "where it stands",
         kind="status",
     ),
     RunColumn(
         "made",
-        QT_TRANSLATE_NOOP("RunColumn", "Made"),
+        mark("Made"),
         lambda run: run.created,
         "when it was made",
         kind="moment",
@@ -162,7 +158,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "validation",
-        QT_TRANSLATE_NOOP("RunColumn", "Validation top-1"),
+        mark("Validation top-1"),
         lambda run: top1(run, Part.VALIDATION),
         "top-1 accuracy on the validation part",
         kind="share",
@@ -170,7 +166,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "message",
-        QT_TRANSLATE_NOOP("RunColumn", "Message"),
+        mark("Message"),
         lambda run: run.message,
         "why it failed",
         places=RunPlace.JSON,

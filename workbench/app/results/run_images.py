@@ -88,7 +88,9 @@ def thresholds_of(run_folder: Path) -> tuple[float, ...]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=ModelCard).thresholds
     except (OSError, msgspec.DecodeError) as error:
-        raise KnownError(f"{path} cannot be read: {error}.", "Train the run again.") from error
+        raise KnownError(
+            "{path} cannot be read: {error}.", "Train the run again.", path=path, error=error
+        ) from error
 
 
 def takes_crops(session: Session, record: RunRecord) -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.learner import ServingProcess
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Picture, Score, Scored
+from workbench.domain.text import Message
 
 PIECE = 2000  # pictures of one request
 REPORT_SECONDS = 0.2
@@ -45,7 +45,7 @@ def pieces(
 ) -> Generator[Progress | Piece | None, None, None]:
     """Scores of `pictures` by the run in `folder` as they come, with progress between and None as
     a heartbeat. Raises KnownError where the run has no network."""
-    text = QCoreApplication.translate("scoring", "Predicting")
+    text = Message("Predicting")
     yield Progress(done=0, total=len(pictures), text=text)
     began = last = time.monotonic()
     with ServingProcess() as program:

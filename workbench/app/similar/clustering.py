@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task, when_done
 from workbench.app.learner import run_request
@@ -23,11 +22,8 @@ from workbench.domain.labels import Author, LabelSet, Subject
 from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.reports import Clustered, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
+from workbench.domain.text import Message, counted
 from workbench.storage.subjects import SubjectFile, read_files, read_subjects
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("clustering", text)
 
 
 def cluster_request(
@@ -60,7 +56,7 @@ def cluster_task(
     passing = session.store.runs_folder
 
     def work() -> Generator[object | None, None, Clustering]:
-        yield Progress(done=0, text=_tr("Looking for the images"))
+        yield Progress(done=0, text=Message("Looking for the images"))
         subjects = yield from read_subjects(database, source.crops)
         files = read_files(database, subjects, source.crops)
         id = _id_of(order, files)
@@ -70,7 +66,7 @@ def cluster_task(
                 clusterings.read(id)
                 return known
             except KnownError as error:
-                again = _tr("{0} The images are grouped again.").format(error.sentence)
+                again = Message("{sentence} The images are grouped again.", sentence=error.sentence)
                 yield Note(text=again, warning=True)
         check_weights(order.start)
         whole = msgspec.structs.replace(order, folder=str(clusterings.place(id)))
@@ -84,7 +80,7 @@ def cluster_task(
             sizes=answer.sizes,
         )
 
-    title = _tr("Group images by {method}").format(method=CLUSTERINGS[order.method].title)
+    title = Message("Group images by {method}", method=CLUSTERINGS[order.method].title)
     return Task(title, work, finish=when_done(clusterings.keep), kind="cluster")
 
 
@@ -137,13 +133,15 @@ def label_clusters(
     known = session.store.labels.sets().get(label_set, LabelSet(label_set))
     if known.subject is not Subject.IMAGE:
         raise KnownError(
-            f"Labels of “{label_set}” are given to mouth crops.", "Choose a label set of images."
+            "Labels of “{label_set}” are given to mouth crops.",
+            "Choose a label set of images.",
+            label_set=label_set,
         )
     wanted = known.with_labels(tuple(named.values()))
     count = int(clusters.clusters.max(initial=-1)) + 1
     changed: set[int] = set()
     there = set(session.store.images.ids().tolist())
-    with session.edit(_said(label_set, named)):
+    with session.edit(_edit_text(label_set, named)):
         if wanted != session.store.labels.sets().get(label_set):
             session.store.labels.save_set(wanted)
         for cluster, label in named.items():
@@ -155,11 +153,16 @@ def label_clusters(
     return len(changed)
 
 
-def _said(label_set: str, named: Mapping[int, str]) -> str:
+def _edit_text(label_set: str, named: Mapping[int, str]) -> Message:
     if len(named) == 1:
         ((cluster, label),) = named.items()
-        return f"Label group {cluster + 1} {label}"
-    return f"Label {len(named)} groups in {label_set}"
+        return Message("Label group {group} {label}", group=cluster + 1, label=label)
+    return counted(
+        len(named),
+        "Label {n:,} group in {label_set}",
+        "Label {n:,} groups in {label_set}",
+        label_set=label_set,
+    )
 
 
 def agreement(

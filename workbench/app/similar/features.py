@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.learner import run_request
 from workbench.app.results.run_images import takes_crops, usable_runs
@@ -24,6 +23,7 @@ from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
+from workbench.domain.text import Message
 from workbench.storage.features import FeatureIndex
 from workbench.storage.subjects import SubjectFile, Subjects, read_files, read_subjects
 from workbench.vision.headers import identify
@@ -68,10 +68,6 @@ class Indexed:
         return np.asarray(self.index.rows[wanted])
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("features", text)
-
-
 def feature_sources(session: Session) -> list[FeatureSource]:
     """What images can be compared by at once: runs with a network, newest first, then ImageNet
     weights that are on this machine. A run whose network cannot be read is left out."""
@@ -96,7 +92,7 @@ def feature_source(session: Session, name: str = "", crops: bool | None = None) 
     elif kind == "run" and rest:
         record = session.store.runs.get(rest)
         known = parse_toml(record.recipe_toml, record.name).get("backbone", "")
-        words = _tr("{run} · {backbone}").format(run=record.name, backbone=known)
+        words = Message("{run} · {backbone}", run=record.name, backbone=known)
         order = start_request(session, name, "")
         mouths = takes_crops(session, record) and bool(session.store.crops.detected_sources())
         found = FeatureSource(name, words, order, mouths)
@@ -142,7 +138,7 @@ def index_name(order: StartRequest) -> str:
     for file in files:
         digest = identify(file)
         if digest is None:
-            raise KnownError(f"{file} cannot be read.", "Choose other features.")
+            raise KnownError("{file} cannot be read.", "Choose other features.", file=file)
         digests.append(digest[:16])
     return "-".join((order.backbone, *digests))
 
@@ -151,8 +147,9 @@ def check_weights(order: StartRequest) -> None:
     """Raise KnownError where ImageNet weights are damaged; they are not downloaded here."""
     if order.start == "imagenet" and not is_whole(order.backbone):
         raise KnownError(
-            f"{order.weights} is damaged: its SHA-256 is not the published one.",
+            "{weights} is damaged: its SHA-256 is not the published one.",
             "Delete the file and download it again on the Train page (start: ImageNet).",
+            weights=order.weights,
         )
 
 
@@ -168,13 +165,13 @@ class Indexer:
     def steps(self, files: Sequence[Path] = ()) -> Steps:
         """Compute what is missing, of the project's subjects and of further files, and give all.
         Raises KnownError where a file is no image, or nothing can be read."""
-        yield Progress(done=0, text=_tr("Looking through the index"))
+        yield Progress(done=0, text=Message("Looking through the index"))
         check_weights(self._source.order)
         name = index_name(self._source.order)
         subjects = yield from read_subjects(self._database, self._source.crops)
         further = {feature_key(file.hash): file for file in map(_file, files)}
         index = self._indexes.read(name)
-        note = ""
+        note = Message("")
         if index.damaged:
             note = self._forget(name)
             yield Note(text=note, warning=True)
@@ -191,11 +188,11 @@ class Indexer:
         left_out = len(at) - len(known)
         return Indexed(subjects[known], index, at[known], extra, computed, left_out, note)
 
-    def _forget(self, name: str) -> str:
+    def _forget(self, name: str) -> Message:
         """Delete a damaged index; what there is to say of it."""
         self._indexes.remove(name)
-        words = _tr("The features in {0} were damaged: they are computed again.")
-        return words.format(self._indexes.place(name))
+        words = Message("The features in {folder} were damaged: they are computed again.")
+        return words.format(folder=self._indexes.place(name))
 
     def _missing(
         self,
@@ -247,7 +244,9 @@ def _check_found(index: FeatureIndex, further: Mapping[int, SubjectFile]) -> Non
     """Raise KnownError where a file that was asked for, or everything, has no features."""
     for file, place in zip(further.values(), places_of(index.keys, list(further)), strict=True):
         if place < 0:
-            raise KnownError(f"{file.path} is no image that can be read.", "Give another file.")
+            raise KnownError(
+                "{path} is no image that can be read.", "Give another file.", path=file.path
+            )
     if not len(index.keys):
         raise KnownError(
             "No image can be read to compare it.",
@@ -258,7 +257,7 @@ def _check_found(index: FeatureIndex, further: Mapping[int, SubjectFile]) -> Non
 def _file(path: Path) -> SubjectFile:
     found = identify(path)
     if found is None:
-        raise KnownError(f"{path} cannot be read.", "Give the path of an image file.")
+        raise KnownError("{path} cannot be read.", "Give the path of an image file.", path=path)
     return SubjectFile(0, found, str(path.absolute()))
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
 from workbench.app.session import Session
@@ -19,6 +18,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.features import Keys, Votes, places_of, vote
 from workbench.domain.labels import Subject
 from workbench.domain.reports import Progress
+from workbench.domain.text import Message
 
 JUDGED = 5000  # labelled images that the accuracy is measured on at most, drawn with a seed
 
@@ -47,10 +47,6 @@ class Recognised:
     found: tuple[tuple[str, str, float], ...]
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("recognising", text)
-
-
 def recognise_task(
     session: Session,
     source: FeatureSource,
@@ -75,7 +71,7 @@ def recognise_task(
         found = yield from indexer.steps(files)
         own = _own_labels(found, known, crops)
         _check_teachers(own, label_set)
-        yield Progress(done=0, text=_tr("Asking neighbours"))
+        yield Progress(done=0, text=Message("Asking neighbours"))
         right_of = _judged(found, own, k)
         learners = _learners(found, own, asked, bool(files))
         said = _said(found, own, learners, k)
@@ -90,7 +86,9 @@ def recognise_task(
             tuple(zip(paths, (names[i] for i in said.labels), said.shares.tolist(), strict=True)),
         )
 
-    return Task(_tr("Recognise {0} by neighbours").format(label_set), work, kind="similar")
+    return Task(
+        Message("Recognise {label_set} by neighbours", label_set=label_set), work, kind="similar"
+    )
 
 
 def _labelled(session: Session, label_set: str) -> tuple[IntArray, bool]:
@@ -118,8 +116,9 @@ def _own_labels(found: Indexed, by_id: IntArray, crops: bool) -> IntArray:
 def _check_teachers(own: IntArray, label_set: str) -> None:
     if len(np.unique(own[own >= 0])) < 2:
         raise KnownError(
-            f"Neighbours need images with two different labels of {label_set}.",
+            "Neighbours need images with two different labels of {label_set}.",
             "Label a few images of each kind first.",
+            label_set=label_set,
         )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task
 from workbench.app.session import Session
@@ -16,6 +15,7 @@ from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
 from workbench.domain.features import similarity_to
 from workbench.domain.reports import Progress
+from workbench.domain.text import Message
 
 IntArray = NDArray[np.int64]
 
@@ -51,10 +51,6 @@ def _room(*ids: IntArray) -> int:
     return max((int(some.max(initial=0)) for some in ids), default=0) + 1
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("similarity", text)
-
-
 def similar_task(
     session: Session,
     source: FeatureSource,
@@ -70,15 +66,13 @@ def similar_task(
 
     def work() -> Generator[object | None, None, Ranking]:
         found = yield from indexer.steps(files)
-        yield Progress(done=0, text=_tr("Comparing {n:,} images").format(n=len(found.subjects)))
+        yield Progress(done=0, text=Message("Comparing {n:,} images", n=len(found.subjects)))
         scores = similarity_to(found.rows(), _queries(found, asked))
         best, order = _by_image(found, scores)
         counts = (found.computed, found.left_out, found.index.bytes)
         return Ranking(order, best, source, *counts, found.note)
 
-    title = _tr("Find similar to {name}").format(
-        name=name or _tr("{n} images").format(n=len(asked))
-    )
+    title = Message("Find similar to {name}", name=name or Message("{n} images", n=len(asked)))
     return Task(title, work, kind="similar")
 
 

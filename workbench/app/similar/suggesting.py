@@ -17,6 +17,7 @@ from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.labels import Author, Subject
 from workbench.domain.runs import RunStatus
+from workbench.domain.text import counted
 
 IntArray = NDArray[np.int64]
 
@@ -55,7 +56,12 @@ def accept(session: Session, image_ids: Sequence[int] | IntArray, label_set: str
     for image, suggestion in found.items():
         alike[suggestion.label, suggestion.confidence].append(image)
     count = len(found)
-    text = f"Accept {label_set} of {count} image{'s' * (count != 1)}"
+    text = counted(
+        count,
+        "Accept {label_set} of {n:,} image",
+        "Accept {label_set} of {n:,} images",
+        label_set=label_set,
+    )
     with session.edit(text):
         for (label, confidence), images in alike.items():
             session.store.labels.assign(images, label_set, label, Author.HUMAN, confidence)

@@ -68,16 +68,18 @@ def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
     ids = _ids(session, found.samples)
     if not ids:
         raise KnownError(
-            f"{folder} was trained on none of this project's images.",
+            "{folder} was trained on none of this project's images.",
             "Adopt it in the project that it was prepared in, or import those images first.",
+            folder=folder,
         )
     own = all(ids.get(_key(sample)) == _key(sample) for sample in found.samples)
     ended = next((r for r in reversed(found.reports) if isinstance(r, Finished)), None)
     table = _table(folder, ids) if ended is not None else None
     if ended is None and not (own and (folder / CHECKPOINT_FILE).exists()):
         raise KnownError(
-            f"The run in {folder} is not finished, and cannot be gone on with here.",
+            "The run in {folder} is not finished, and cannot be gone on with here.",
             "Let it finish where it is trained, then adopt it.",
+            folder=folder,
         )
     record = _record(session, folder, name, found, ended)
     _copy(folder, session.store.runs_folder / record.id, None if own else _own(found.samples, ids))
@@ -106,7 +108,10 @@ def _read(folder: Path) -> _Found:
             return (folder / name).read_bytes()
         except OSError as error:
             raise KnownError(
-                f"{folder / name} cannot be read: {error.strerror}.", "Choose a run folder."
+                "{folder} cannot be read: {strerror}.",
+                "Choose a run folder.",
+                folder=folder / name,
+                strerror=error.strerror,
             ) from error
 
     try:
@@ -117,7 +122,9 @@ def _read(folder: Path) -> _Found:
         if (folder / MODEL_FILE).exists():
             _check_model(msgspec.json.decode(of(MODEL_FILE), type=ModelCard), recipe, labels)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueRefused) as error:
-        raise KnownError(f"The run folder {folder} is damaged: {error}.") from error
+        raise KnownError(
+            "The run folder {folder} is damaged: {error}.", folder=folder, error=error
+        ) from error
     return _Found(recipe, labels, samples, reports)
 
 
@@ -159,7 +166,9 @@ def _own(samples: Sequence[Sample], ids: Mapping[Key, Key]) -> list[Sample]:
 def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
     """The folder's predictions of what this project has, as it counts it."""
     if not (folder / WEIGHTS_FILE).is_file():
-        raise KnownError(f"{folder / WEIGHTS_FILE} is missing: this run has no trained network.")
+        raise KnownError(
+            "{folder} is missing: this run has no trained network.", folder=folder / WEIGHTS_FILE
+        )
     check_run_weights(folder / WEIGHTS_FILE)
     table = load_predictions(folder / PREDICTIONS_FILE)
     keys = list(zip(table.images.tolist(), table.crops.tolist(), strict=True))

@@ -20,6 +20,7 @@ from workbench.domain.methods import (
     penalty_names,
 )
 from workbench.domain.recipes import Recipe
+from workbench.domain.text import Message
 
 SECONDS = 120.0  # that the learning program may take to load from a slow disk
 _known: list[Spec] = []
@@ -44,7 +45,7 @@ def specs_task() -> Task[list[Spec]]:
     def keep(found: list[Spec]) -> None:
         _known[:] = found
 
-    return Task("List methods", work, finish=when_done(keep), kind="specs")
+    return Task(Message("List methods"), work, finish=when_done(keep), kind="specs")
 
 
 def _listed() -> Generator[None, None, list[Spec]]:
@@ -66,7 +67,9 @@ def _listed() -> Generator[None, None, list[Spec]]:
 
 def _silent(reason: str) -> KnownError:
     return KnownError(
-        f"The learning program does not say what it can do: {reason}.", "Install it again."
+        "The learning program does not say what it can do: {reason}.",
+        "Install it again.",
+        reason=reason,
     )
 
 

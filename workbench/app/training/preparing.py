@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task, ended, nothing, when_done
 from workbench.app.session import Session
@@ -49,6 +48,7 @@ from workbench.domain.runs import (
     encode_samples,
 )
 from workbench.domain.splits import DEFAULT_SPLIT, Part, SplitPlan, stratified_split
+from workbench.domain.text import Message, counted
 from workbench.files import new_folder, writing
 from workbench.storage.project import Project
 
@@ -74,9 +74,11 @@ def with_unlabelled(
     left = [it for it in things if (it[0], it[1].id if it[1] else None) not in known]
     if not left and all(sample.part for sample in found.samples):
         raise KnownError(
-            f"{spec.title} learns from unlabelled images too, and outside validation and test "
-            f"every image has its {found.labels.target.name}.",
+            "{title} learns from unlabelled images too, and outside validation and test every "
+            "image has its {name}.",
             "Import images without labelling them, or choose another method.",
+            title=spec.title,
+            name=found.labels.target.name,
         )
     if len(left) > most:
         draw = np.random.default_rng(recipe.seed)
@@ -130,7 +132,9 @@ def _samples(store: Project, things: list[_Thing]) -> list[Sample]:
     return samples
 
 
-DEFAULT_SPLIT_NOTE = f"There was no split: {DEFAULT_SPLIT.sentence} were drawn."
+DEFAULT_SPLIT_NOTE = Message(
+    "There was no split: {parts} were drawn.", parts=DEFAULT_SPLIT.sentence
+)
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ def prepare_task(
     def keep(frozen: Frozen) -> None:
         then(_keep(project, frozen, RunStatus.PAUSED))
 
-    title = QCoreApplication.translate("preparing", "Prepare a training of {target}")
+    title = Message("Prepare a training of {target}")
     return Task(title.format(target=target), work, finish=when_done(keep), kind="prepare")
 
 
@@ -284,7 +288,7 @@ def _divided(found: SampleSet, parts: Mapping[int, Part]) -> SampleSet:
     return dataclasses.replace(found, samples=tuple(samples))
 
 
-def _notes(found: SampleSet) -> list[str]:
+def _notes(found: SampleSet) -> list[Message]:
     """What is worth saying of the frozen samples. Raises KnownError when there is no training."""
     labelled = [sample for sample in found.samples if sample.target >= 0]
     counts = [0] * len(found.labels.target.labels)
@@ -299,14 +303,20 @@ def _notes(found: SampleSet) -> list[str]:
     names = found.labels.target.labels
     used = {sample.target for sample in labelled}
     empty = [names[at] for at, count in enumerate(counts) if not count and at in used]
-    notes = [f"No training image of: {', '.join(empty)}."] if empty else []
+    notes = [Message("No training image of: {names}.", names=", ".join(empty))] if empty else []
     outside = sum(not sample.part for sample in labelled)
     if outside:
-        notes.append(f"{outside} labelled images belong to no part of the split.")
+        notes.append(
+            counted(
+                outside,
+                "{n:,} labelled image belongs to no part of the split.",
+                "{n:,} labelled images belong to no part of the split.",
+            )
+        )
     return notes
 
 
-def _doubts(recipe: Recipe) -> list[str]:
+def _doubts(recipe: Recipe) -> list[Message]:
     twice = recipe.sampling != "plain" and recipe.class_weights != "none"
     return [TWICE] if twice else []
 
@@ -317,7 +327,7 @@ def _name(store: Project, recipe: Recipe) -> str:
 
 
 def write_run(
-    folder: Path, recipe: Recipe, found: SampleSet, start: Path | None, notes: list[str]
+    folder: Path, recipe: Recipe, found: SampleSet, start: Path | None, notes: list[Message]
 ) -> None:
     """Write a run folder; it appears whole or not at all."""
     with writing(folder), new_folder(folder) as part:

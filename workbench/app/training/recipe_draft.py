@@ -20,6 +20,7 @@ from workbench.domain.recipes import (
     partial_recipe,
     whole,
 )
+from workbench.domain.text import Message
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Draft:
         return set_here and self.value(key) != self.suggested(key)
 
     @cached_property
-    def reasons(self) -> Mapping[str, str]:
+    def reasons(self) -> Mapping[str, Message]:
         """Why the advised values that hold are advised, by key, and what speaks against a chosen
         one."""
         return {

@@ -197,12 +197,17 @@ def _too_few(target: LabelSet, subjects: Sequence[_Subject]) -> KnownError:
     labelled = sorted({label for subject in subjects for label in subject.labels})
     if not labelled:
         return KnownError(
-            f"No {thing} has a {target.name} label yet.",
-            f"Label at least two {thing}s differently, or import labels with the images.",
+            "No {thing} has a {name} label yet.",
+            "Label at least two {thing}s differently, or import labels with the images.",
+            thing=thing,
+            name=target.name,
         )
     return KnownError(
-        f"Every labelled {thing} has the same {target.name}: {labelled[0]}.",
+        "Every labelled {thing} has the same {name}: {labelled}.",
         "A training needs at least two different labels.",
+        thing=thing,
+        name=target.name,
+        labelled=labelled[0],
     )
 
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task, when_done
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Subject
 from workbench.domain.splits import Part, SplitPlan, stratified_split
+from workbench.domain.text import Message
 from workbench.storage.project import Project
 
 STRATA = ("category", "view")
@@ -45,13 +45,13 @@ def split_task(
     def keep(parts: dict[int, Part]) -> None:
         put_split(session, plan, parts)
 
-    title = QCoreApplication.translate("splitting", "Split the images")
+    title = Message("Split the images")
     return Task(title, work, finish=when_done(keep), kind="split")
 
 
 def put_split(session: Session, plan: SplitPlan, members: Mapping[int, Part]) -> None:
     """Make a split that was drawn the current one, as one edit."""
-    with session.edit(f"Split {plan.percentages}"):
+    with session.edit(Message("Split {percentages}", percentages=plan.percentages)):
         session.store.splits.make(plan, members)
 
 

@@ -27,7 +27,7 @@ def start_of(store: Project, recipe: Recipe) -> Path | None:
         return None
     path = Path(rest)
     if not path.is_file():
-        raise KnownError(f"The start weights {path} are missing.", "Choose another file.")
+        raise KnownError("The start weights {path} are missing.", "Choose another file.", path=path)
     return path
 
 
@@ -50,12 +50,17 @@ def _weights_of_run(store: Project, run_id: str, recipe: Recipe) -> Path:
     trained = parse_toml(record.recipe_toml, record.name).get("backbone")
     if trained != recipe.backbone:
         raise KnownError(
-            f"The run “{record.name}” trained {trained}, not {recipe.backbone}.",
+            "The run “{name}” trained {trained}, not {backbone}.",
             "Choose a run of the same backbone.",
+            name=record.name,
+            trained=trained,
+            backbone=recipe.backbone,
         )
     path = store.runs_folder / run_id / WEIGHTS_FILE
     if not path.is_file():
-        raise KnownError(f"The run “{record.name}” has no weights yet.", "Choose a finished run.")
+        raise KnownError(
+            "The run “{name}” has no weights yet.", "Choose a finished run.", name=record.name
+        )
     return path
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task, when_done
 from workbench.app.session import Session
@@ -19,6 +19,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import SplitPlan
 from workbench.domain.studies import Plan, Row, Study, compare
+from workbench.domain.text import Message
 from workbench.storage.project import Project
 
 ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
@@ -54,7 +55,7 @@ def study_task(session: Session, plan: Plan) -> Task[Study]:
             yield from _checked(store, plan)
         return _made(plan)
 
-    title = QCoreApplication.translate("studying", "Check the study {name}")
+    title = Message("Check the study {name}")
     keep = when_done(session.store.studies.put)
     return Task(title.format(name=plan.name), work, finish=keep, kind="prepare")
 
@@ -165,7 +166,9 @@ def find_study(session: Session, name: str) -> Study:
         if name in (study.id, study.plan.name):
             return study
     known = ", ".join(f"{study.plan.name} ({study.id})" for study in studies) or "none yet"
-    raise KnownError(f"There is no study “{name}” in this project.", f"There are: {known}.")
+    raise KnownError(
+        "There is no study “{name}” in this project.", "There are: {known}.", name=name, known=known
+    )
 
 
 def as_builtins(standing: StudyProgress) -> dict[str, Any]:

@@ -52,6 +52,7 @@ from workbench.domain.runs import (
     START_FILE,
     RunStatus,
 )
+from workbench.domain.text import Message
 from workbench.files import check_archive
 from workbench.storage.project import Project
 
@@ -89,12 +90,16 @@ def training_task(
     """
     record = project.store.runs.get(run_id)
     if record.status not in RESUMABLE:
-        raise KnownError(f"The run “{record.name}” is {record.status} and cannot be trained.")
+        raise KnownError(
+            "The run “{name}” is {status} and cannot be trained.",
+            name=record.name,
+            status=record.status,
+        )
     folder = project.store.runs_folder / run_id
     keeper = _Keeper(project, run_id)
     chosen = control or RunControl()
     return Task(
-        title=f"Train {record.name}",
+        title=Message("Train {name}", name=record.name),
         work=lambda: _train(folder, chosen),
         apply=keeper.apply,
         finish=keeper.finish,
@@ -105,11 +110,11 @@ def training_task(
 def start_task(project: Session, run_id: str) -> Task[None]:
     """A job that puts the start weights into a run's folder, so that it can be trained anywhere."""
     folder = project.store.runs_folder / run_id
-    return Task("Fetch start weights", lambda: _fetch_start(folder))
+    return Task(Message("Fetch start weights"), lambda: _fetch_start(folder))
 
 
 def _train(folder: Path, control: RunControl) -> Generator[object | None, None, RunStatus]:
-    yield Note(text="Starting the learning program.")
+    yield Note(text=Message("Starting the learning program."))
     yield from _notes_before(folder)
     yield from _fetch_start(folder)
     process = LearningProcess([str(folder), "--controlled"])
@@ -253,7 +258,7 @@ def trial_task(project: Session, given: UncheckedKeys) -> Task[Trial]:
         finally:
             shutil.rmtree(parent, ignore_errors=True)
 
-    return Task(title="Trial step", work=work, kind="trial")
+    return Task(title=Message("Trial step"), work=work, kind="trial")
 
 
 def _without_start(recipe: Recipe) -> Recipe:

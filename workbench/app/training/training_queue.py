@@ -57,8 +57,10 @@ class TrainingQueue(QObject):
         record = (project or self._project).store.runs.get(run_id)
         if record.status not in RESUMABLE:
             raise KnownError(
-                f"The run “{record.name}” is {record.status} and cannot go on.",
+                "The run “{name}” is {status} and cannot go on.",
                 "Start a new run from its weights (start = run:…).",
+                name=record.name,
+                status=record.status,
             )
         if project is not None:
             self._elsewhere[run_id] = project

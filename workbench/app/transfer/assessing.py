@@ -7,7 +7,6 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task, when_done
 from workbench.app.learner import run_request
@@ -42,11 +41,14 @@ from workbench.domain.runs import (
     encode_samples,
 )
 from workbench.domain.splits import Part
+from workbench.domain.text import Message, decode_message, encode_message
 from workbench.domain.transfers import negative_transfer_gap, tuning_gap
 from workbench.storage.project import Project
 
 KEY = "assessments"
-NOTHING_TO_CARRY = "Random weights carry nothing over; they show what a start must surpass."
+NOTHING_TO_CARRY = Message(
+    "Random weights carry nothing over; they show what a start must surpass."
+)
 ALIKE = 0.8  # fewer over more training images, from which two trainings can be compared
 KEPT = 20  # assessments that a project remembers
 
@@ -86,17 +88,20 @@ def assess_task(
     def keep(report: TransferReport) -> None:
         _remember(session, report)
 
-    title = QCoreApplication.translate("assessing", "Score starts for {target}")
+    title = Message("Score starts for {target}")
     return Task(title.format(target=target), work, finish=when_done(keep), kind="assess")
 
 
 def assessments(session: Session) -> list[TransferReport]:
     """The assessments that a project remembers, newest first."""
-    return msgspec.convert(session.store.settings.get(KEY, []), list[TransferReport])
+    return msgspec.convert(
+        session.store.settings.get(KEY, []), list[TransferReport], dec_hook=decode_message
+    )
 
 
 def _remember(session: Session, report: TransferReport) -> None:
-    session.store.settings.push(KEY, msgspec.to_builtins(report), KEPT)
+    stored = msgspec.to_builtins(report, enc_hook=encode_message)
+    session.store.settings.push(KEY, stored, KEPT)
 
 
 def held_out_part(found: SampleSet) -> str:
@@ -121,7 +126,7 @@ def start_request(session: Session, start: str, name: str) -> StartRequest:
         raise ValueRefused("start", start, STARTS)
     path = Path(rest).expanduser().resolve()
     if not path.is_file():
-        raise KnownError(f"The start weights {path} are missing.", "Choose another file.")
+        raise KnownError("The start weights {path} are missing.", "Choose another file.", path=path)
     if path.name == WEIGHTS_FILE and (path.parent / MODEL_FILE).is_file():
         return _of_run(f"file:{path}", path.parent)  # what a run of any project has left
     return StartRequest(start=f"file:{path}", backbone=name, weights=str(path))
@@ -132,7 +137,7 @@ def _of_run(start: str, folder: Path) -> StartRequest:
         card = msgspec.json.decode((folder / MODEL_FILE).read_bytes(), type=ModelCard)
     except (OSError, msgspec.DecodeError) as error:
         raise KnownError(
-            f"The run in {folder} has no trained network.", "Choose a finished run."
+            "The run in {folder} has no trained network.", "Choose a finished run.", folder=folder
         ) from error
     return StartRequest(start=start, backbone=card.backbone, run=str(folder))
 
@@ -242,7 +247,7 @@ def layers_task(
     def keep(study: LayerStudy) -> None:
         session.store.settings.push(STUDIES_KEY, msgspec.to_builtins(study), STUDIES_KEPT)
 
-    title = QCoreApplication.translate("layers", "Study the stages of {backbone}")
+    title = Message("Study the stages of {backbone}")
     named = title.format(backbone=wanted.backbone)
     return Task(named, work, finish=when_done(keep), kind="layers")
 

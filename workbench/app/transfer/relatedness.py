@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QCoreApplication
 
 from workbench.app.jobs import Task, when_done
 from workbench.app.learner import run_request
@@ -23,6 +22,7 @@ from workbench.domain.relatedness import DomainRequest, Relatedness, Relatedness
 from workbench.domain.reports import Related
 from workbench.domain.runs import Sample, encode_samples
 from workbench.domain.splits import Part
+from workbench.domain.text import Message
 from workbench.storage.project import Project
 
 KEY = "relatedness"
@@ -119,6 +119,6 @@ def _task(
         made = SourceComparison(label_set=label_set, made=time.time(), found=found)
         session.store.settings.push(KEY, msgspec.to_builtins(made), KEPT)
 
-    title = QCoreApplication.translate("relatedness", "Compare {count} sources with {target}")
+    title = Message("Compare {count} sources with {target}")
     named = title.format(count=count, target=session.store.name)
     return Task(named, work, finish=when_done(keep), kind="relatedness")

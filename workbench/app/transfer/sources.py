@@ -81,8 +81,10 @@ def one_label(store: Project, label_set: str, what: str) -> None:
     known = store.labels.sets().get(label_set)
     if known is not None and not known.exclusive:
         raise KnownError(
-            f"Images may carry several labels of “{label_set}”; {what} needs one of each image.",
+            "Images may carry several labels of “{label_set}”; {what} needs one of each image.",
             "Choose a label set whose labels exclude each other.",
+            label_set=label_set,
+            what=what,
         )
 
 
@@ -109,10 +111,12 @@ def checked_source(session: Session, folder: Path, label_set: str) -> str:
         name = source.store.name
     if own:
         raise KnownError(
-            f"{name} is the target itself.", "Add one of its other label sets instead."
+            "{name} is the target itself.", "Add one of its other label sets instead.", name=name
         )
     if not chosen:
         raise KnownError(
-            f"{name} has no label set with two labels in use.", "Label some of its images first."
+            "{name} has no label set with two labels in use.",
+            "Label some of its images first.",
+            name=name,
         )
     return written_source(project_folder(folder).resolve(), chosen)

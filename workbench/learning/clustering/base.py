@@ -18,6 +18,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.clusters import ClusteringSpec, ClusterRequest
 from workbench.domain.recipes import Recipe
 from workbench.domain.registry import Registry
+from workbench.domain.text import Message
 from workbench.learning.evaluation.trained import load_model, read_card
 from workbench.learning.images.augment import Augmenter, Views, draw_views
 from workbench.learning.images.data import Images
@@ -170,9 +171,9 @@ class ClusteringMethod(ABC):
     def assignment(self) -> ClusterAssignment:
         """Cluster all images with the current network."""
 
-    def note(self) -> str:
-        """Short progress note for the round, or ""."""
-        return ""
+    def note(self) -> Message:
+        """Short progress note for the round, or an empty one."""
+        return Message("")
 
 
 CLUSTERING_METHODS: Registry[type[ClusteringMethod]] = Registry("method", "spec.name", __package__)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.domain.clusters import DEEP_CLUSTER
+from workbench.domain.text import Message
 from workbench.learning.clustering.base import (
     CLUSTERING_METHODS,
     ClusterAssignment,
@@ -222,9 +223,9 @@ class DeepCluster(ClusteringMethod):
             last.labels, centroid_confidence(points, last.centroids, last.labels)
         )
 
-    def note(self) -> str:
+    def note(self) -> Message:
         """Share of images that changed cluster."""
-        return f"{self._moved:.0%} moved" if self._moved >= 0 else ""
+        return Message("{share:.0%} moved", share=self._moved) if self._moved >= 0 else Message("")
 
 
 def uniform_rows(labels: Rows, k: int, draw: np.random.Generator) -> Rows:

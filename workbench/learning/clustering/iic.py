@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.domain.clusters import IIC
+from workbench.domain.text import Message
 from workbench.learning.clustering.base import (
     CLUSTERING_METHODS,
     ClusterAssignment,
@@ -123,6 +124,7 @@ class Iic(ClusteringMethod):
         confidence, labels = best.max(dim=1)
         return ClusterAssignment(labels.numpy(), confidence.float().numpy())
 
-    def note(self) -> str:
+    def note(self) -> Message:
         """Mutual information of the best head and its upper bound."""
-        return f"{self._bits:.2f} of {np.log2(self.setup.request.clusters):.2f} bits"
+        most = float(np.log2(self.setup.request.clusters))
+        return Message("{bits:.2f} of {most:.2f} bits", bits=self._bits, most=most)

@@ -16,6 +16,7 @@ from workbench.domain.clusters import CLUSTERS_FILE, ClusterRequest, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
+from workbench.domain.text import Message
 from workbench.files import replacing, seal_archive
 from workbench.learning.clustering.base import (
     CLUSTERING_METHODS,
@@ -44,8 +45,10 @@ class ClusterTraining:
         rows = np.flatnonzero(self._images.read)
         if len(rows) < self.request.clusters:
             raise KnownError(
-                f"{len(rows)} images are too few for {self.request.clusters} groups.",
+                "{count} images are too few for {clusters} groups.",
                 "Choose fewer groups, or import more images.",
+                count=len(rows),
+                clusters=self.request.clusters,
             )
         device = choose_device()
         body, frozen = load_start_body(self.request, device)
@@ -76,7 +79,7 @@ class ClusterTraining:
             torch.manual_seed(1000 * self.request.seed + round)
             self._round(round)
             self._save(round + 1)
-        self._report(self.request.rounds, "Grouping images", force=True)
+        self._report(self.request.rounds, Message("Grouping images"), force=True)
         self._write(self.method.assignment())
 
     def _round(self, round: int) -> None:
@@ -91,11 +94,14 @@ class ClusterTraining:
             loss.backward()  # type: ignore[no-untyped-call]
             for optimizer in self.method.optimizers.values():
                 optimizer.step()
-            words = f"Round {round + 1} of {self.request.rounds}"
+            words = Message(
+                "Round {round} of {rounds}", round=round + 1, rounds=self.request.rounds
+            )
             note = self.method.note()
-            self._report(round + (at + 1) / len(batches), f"{words} · {note}" if note else words)
+            both = Message("{round} · {note}", round=words, note=note) if note else words
+            self._report(round + (at + 1) / len(batches), both)
 
-    def _report(self, done: float, text: str, force: bool = False) -> None:
+    def _report(self, done: float, text: Message, force: bool = False) -> None:
         now = time.monotonic()
         if now - self._reported < REPORT_SECONDS and not force:
             return

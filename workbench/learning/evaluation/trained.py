@@ -20,9 +20,13 @@ def read_card(run_folder: Path) -> ModelCard:
     try:
         return msgspec.json.decode(path.read_bytes(), type=ModelCard)
     except OSError as error:
-        raise KnownError(f"{path} is missing: this run has no trained network.") from error
+        raise KnownError(
+            "{path} is missing: this run has no trained network.", path=path
+        ) from error
     except msgspec.DecodeError as error:
-        raise KnownError(f"{path} is damaged: {error}.", "Train the run again.") from error
+        raise KnownError(
+            "{path} is damaged: {error}.", "Train the run again.", path=path, error=error
+        ) from error
 
 
 def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCard]:
@@ -42,7 +46,12 @@ def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCar
     try:
         network.load_state_dict(with_body_names(weights))
     except RuntimeError as error:
-        raise KnownError(f"{path} does not fit {MODEL_FILE} beside it.", str(error)) from error
+        raise KnownError(
+            "{path} does not fit {model_file} beside it.",
+            str(error),
+            path=path,
+            model_file=MODEL_FILE,
+        ) from error
     for module in network.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]

@@ -16,6 +16,7 @@ from torch import Tensor
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import ModelCard
+from workbench.domain.text import Message, mark
 from workbench.learning.evaluation.scores import Scorer, checked
 from workbench.learning.frozen_cache.prefix import Split, digests, run_units, stored_dtype
 from workbench.learning.frozen_cache.store import FeatureStore, StoredFeatures
@@ -78,22 +79,40 @@ def find_or_compute(
     keys = digests(split.steps, source.digest())
     maps = store.find(keys[-1])
     if maps is not None:
-        report(Note(text=_note(source, maps, "loaded")))
+        report(
+            Note(
+                text=_note(
+                    source, maps, mark("Frozen-feature cache loaded: {images}, {size:.2f} GiB.")
+                )
+            )
+        )
         return maps
     shape, (done, known) = _shape(source, split), _nearest(store, keys)
     size = 2 * int(np.prod(shape))
     if spare_others and not store.has_free(size):
         return None
-    maps, why = None, f"No space to cache {size / GIB:.1f} GiB of features"
+    maps, why = (
+        None,
+        Message(
+            "No space to cache {size:.1f} GiB of features: every step computes the frozen stages.",
+            size=size / GIB,
+        ),
+    )
     if store.room_for(size):
         parts = _parts(source, split, done, known, report, interrupted)
-        maps, why = store.write(keys[-1], shape, parts), "The features could not be written to disk"
+        maps = store.write(keys[-1], shape, parts)
+        why = Message(
+            "The features could not be written to disk: every step computes the frozen stages."
+        )
     if maps is None:
         if not spare_others and not interrupted():
-            text = f"{why}: every step computes the frozen stages."
-            report(Note(text=text, warning=True))
+            report(Note(text=why, warning=True))
         return None
-    how = "computed from a shallower split" if known else "computed from the images"
+    how = (
+        mark("Frozen-feature cache computed from a shallower split: {images}, {size:.2f} GiB.")
+        if known
+        else mark("Frozen-feature cache computed from the images: {images}, {size:.2f} GiB.")
+    )
     report(Note(text=_note(source, maps, how)))
     return maps
 
@@ -104,8 +123,9 @@ def read_features(source: ViewSource, maps: StoredFeatures, rows: NDArray[np.int
     return read.float() if source.precision == "fp32" else read
 
 
-def _note(source: ViewSource, maps: StoredFeatures, how: str) -> str:
-    return f"Frozen-feature cache {how}: {source.words}, {maps.nbytes / GIB:.2f} GiB."
+def _note(source: ViewSource, maps: StoredFeatures, how: str) -> Message:
+    size = maps.nbytes / GIB
+    return Message(how).format(images=source.words, size=size)
 
 
 def _nearest(store: FeatureStore, keys: list[str]) -> tuple[int, StoredFeatures | None]:
@@ -136,7 +156,9 @@ def _parts(
         if time.monotonic() - last >= REPORT_SECONDS:
             last = time.monotonic()
             report(
-                Progress(done=made, total=sum(source.passes), text="Computing the frozen stages")
+                Progress(
+                    done=made, total=sum(source.passes), text=Message("Computing the frozen stages")
+                )
             )
         yield maps
 

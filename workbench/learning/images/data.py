@@ -23,6 +23,7 @@ from torch import Tensor
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import Sample
+from workbench.domain.text import Message
 from workbench.files import write_whole
 from workbench.learning.images.pixels import decode_image
 from workbench.learning.networks.device import Device, cores, free_memory
@@ -174,7 +175,9 @@ def load_images(
             if interrupted():
                 return None
             eta = (now - started) / (at + 1) * (len(samples) - at - 1)
-            report(Progress(done=at + 1, total=len(samples), text="Reading images", eta=eta))
+            report(
+                Progress(done=at + 1, total=len(samples), text=Message("Reading images"), eta=eta)
+            )
     _report_problems(problems, len(samples), report)
     if cache is not None and cache.added:
         cache.trim()
@@ -236,10 +239,17 @@ def _report_problems(
 ) -> None:
     if problems and len(problems) == total:
         raise KnownError(
-            f"None of the {total} images can be read. The first: {problems[0].sentence}",
+            "None of the {total} images can be read. The first: {sentence}",
             "Check that the disk with the images is connected, or re-link their source.",
+            total=total,
+            sentence=problems[0].sentence,
         )
     for problem in problems[:20]:
-        report(Note(text=f"Skipped: {problem.sentence}", warning=True))
+        report(Note(text=Message("Skipped: {sentence}", sentence=problem.sentence), warning=True))
     if len(problems) > 20:
-        report(Note(text=f"{len(problems) - 20} more images could not be read.", warning=True))
+        report(
+            Note(
+                text=Message("{count} more images could not be read.", count=len(problems) - 20),
+                warning=True,
+            )
+        )

@@ -14,6 +14,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import ModelCard
+from workbench.domain.text import Message
 from workbench.learning.heads import find_head
 from workbench.learning.images.augment import Augmenter
 from workbench.learning.images.data import Images
@@ -143,7 +144,7 @@ def check_options(recipe: Recipe) -> None:
 
 
 def fastest(
-    run: RunFolder, made: Assembled, device: Device, warn: Callable[[str], None]
+    run: RunFolder, made: Assembled, device: Device, warn: Callable[[Message], None]
 ) -> tuple[int, str]:
     """Choose CPU threads (set immediately) and the fastest precision."""
     threads = choose_threads(run.recipe)

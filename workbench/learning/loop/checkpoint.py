@@ -35,5 +35,5 @@ def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
         check_archive(path)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or state.get("identity") != identity:
-        raise KnownError(f"{path} belongs to another recipe or other samples.", remedy)
+        raise KnownError("{path} belongs to another recipe or other samples.", remedy, path=path)
     return state

@@ -16,6 +16,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Report
 from workbench.domain.runs import ModelCard, RunLabels
+from workbench.domain.text import Message
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.frozen_cache.cache import (
     CachedFeatures,
@@ -147,7 +148,7 @@ class Loop:
         allow."""
         cut = split(self.network, self.frozen)
         if cut is None or not self._can_use_cache(cut):
-            text = "The frozen stages cannot be cached: every step computes them."
+            text = Message("The frozen stages cannot be cached: every step computes them.")
             report(Note(text=text, warning=True))
             return
         validation = self.images.of_part("validation")
@@ -238,9 +239,10 @@ class Loop:
         for lost, right, count in zip(lost_of, right_of, counts, strict=True):
             if not math.isfinite(lost):
                 raise KnownError(
-                    f"The loss is not finite in epoch {state.epoch}: training diverged.",
-                    f"Lower the learning rate (it is {self.recipe.learning_rate:g}), "
-                    "freeze more stages, or set precision to fp32.",
+                    "The loss is not finite in epoch {epoch}: training diverged.",
+                    "Lower the learning rate ({learning_rate:g}), freeze more stages or use fp32.",
+                    epoch=state.epoch,
+                    learning_rate=self.recipe.learning_rate,
                 )
             for at, value in enumerate((lost * count, right, count)):
                 state.sums[at] += value

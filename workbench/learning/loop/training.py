@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.reports import Epoch, Finished, Note, Paused, Started, Step, Stopped
 from workbench.domain.runs import CHECKPOINT_FILE
+from workbench.domain.text import Message
 from workbench.learning.evaluation.scores import (
     Scorer,
     part_score,
@@ -154,7 +155,7 @@ class Training:
         made = assemble(self.run_folder, self.images, self.device, saved is None, self.group)
         self.loop, self.card = made.loop, made.card
         if made.head_loaded:
-            self.report(Note(text="The head of the earlier run is loaded: same labels."))
+            self.report(Note(text=Message("The head of the earlier run is loaded: same labels.")))
         if saved is None:
             chosen = self.group.broadcast(
                 fastest(self.run_folder, made, self.device, self.report.warn)
@@ -184,7 +185,7 @@ class Training:
 
     def _epochs(self) -> None:
         if self.recipe.early_stopping and not len(self.images.of_part("validation")):
-            self.report.warn("Early stopping needs a validation part.")
+            self.report.warn(Message("Early stopping needs a validation part."))
         while self.state.epoch <= self.recipe.epochs and not self._out_of_patience():
             rate = self._one_epoch()
             self._end_of_epoch(rate)
@@ -248,7 +249,11 @@ class Training:
         lost, right, count = state.sums
         if self.loop.watch(score.top1 if score else right / max(1.0, count)):
             self.report(
-                Note(text="Accuracy stopped rising: continuing with SGD from the best weights.")
+                Note(
+                    text=Message(
+                        "Accuracy stopped rising: continuing with SGD from the best weights."
+                    )
+                )
             )
         epoch, seconds = state.epoch, self._seconds() - self.epoch_began
         state.epoch, state.step, state.sums = epoch + 1, 0, [0.0, 0.0, 0.0]
@@ -319,7 +324,7 @@ class Training:
         weights = self._kept_weights()
         self.loop.network.load_state_dict(with_body_names(weights))
         rows = np.flatnonzero(self.images.read)
-        self.report(Note(text="Scoring all images."))
+        self.report(Note(text=Message("Scoring all images.")))
         callbacks = (FeatureStore.of_user(), self.report, self.interrupted)
         scores = self.loop.scores_from_cache(rows, self._scorer(), *callbacks)
         scores = self._scores(rows, False) if scores is None else scores
@@ -327,7 +332,14 @@ class Training:
         self.card = with_thresholds(self.card, scores, self.images, rows)
         save_predictions(folder, scores, self.images, rows, self.card)
         save_model(folder, weights, self.card)
-        self.report(Note(text=f"Peak memory: {peak_memory(self.device) / GIB:.2f} GiB."))
+        self.report(
+            Note(
+                text=Message(
+                    "Peak memory: {peak_memory:.2f} GiB.",
+                    peak_memory=peak_memory(self.device) / GIB,
+                )
+            )
+        )
         self.report(
             Finished(
                 parts=part_scores(scores, self.images, rows, self.card),

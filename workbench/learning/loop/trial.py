@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from workbench.domain.reports import Progress, Report, Trial
+from workbench.domain.text import Message
 from workbench.learning.images.pixels import scoring_crops, working_side
 from workbench.learning.loop.assembly import make_learner
 from workbench.learning.methods import Method
@@ -49,7 +50,7 @@ def try_run(folder: Path, report: Callable[[Report], None]) -> None:
     network.train()
     for module in learner.frozen:
         module.eval()
-    report(Progress(done=0, text="Comparing precisions"))
+    report(Progress(done=0, text=Message("Comparing precisions")))
     precision = choose_precision(run.recipe, device, network, method, lambda _: None)
     steps = Steps(run, network, method, device, precision)
     steps.grow(report)
@@ -77,7 +78,13 @@ class Steps:
         began = time.monotonic()
         batch, wanted = 1, self.run.recipe.batch
         while batch <= LARGEST:
-            report(Progress(done=batch, total=wanted, text=f"Testing a batch of {batch}"))
+            report(
+                Progress(
+                    done=batch,
+                    total=wanted,
+                    text=Message("Testing a batch of {batch}", batch=batch),
+                )
+            )
             if not self._fits(batch) or not self._step(batch):
                 return
             if batch >= wanted and time.monotonic() - began > PATIENCE:

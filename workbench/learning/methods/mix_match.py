@@ -86,7 +86,9 @@ class MixMatch(Method):
             if value != plain:
                 raise ValueRefused(key, value, f"{plain} with {TITLE}")
         if not labels.target.exclusive:
-            raise KnownError(f"{TITLE} needs exclusive labels.", "Choose another method.")
+            raise KnownError(
+                "{title} needs exclusive labels.", "Choose another method.", title=TITLE
+            )
         self.augmentations = int(self.number("looks"))
         self._recipe = recipe
         self._blocks = label_blocks(labels)
@@ -97,8 +99,9 @@ class MixMatch(Method):
         rows = images.unlabelled(include_labelled=bool(self.options["left_out"]))
         if not len(rows):
             raise KnownError(
-                f"{TITLE} needs unlabelled images, and there are none that can be read.",
+                "{title} needs unlabelled images, and there are none that can be read.",
                 "Import images without labelling them, or choose another method.",
+                title=TITLE,
             )
         return rows
 

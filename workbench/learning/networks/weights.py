@@ -45,8 +45,10 @@ def load_start(network: Network, folder: Path, start: str, labels: RunLabels) ->
     found = read_start(folder)
     if found is None:
         raise KnownError(
-            f"{folder / START_FILE} is missing, but the recipe starts from {start}.",
+            "{path} is missing, but the recipe starts from {start}.",
             'Prepare the run again, or set start to "none".',
+            path=folder / START_FILE,
+            start=start,
         )
     path, weights, known = found
     own = network.body.state_dict()
@@ -103,8 +105,9 @@ def _unpickled(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise KnownError(
-            f"{path} contains objects other than tensors and was not loaded.",
+            "{path} contains objects other than tensors and was not loaded.",
             "Save it as a plain state-dict or as safetensors.",
+            path=path,
         ) from error
 
 
@@ -128,16 +131,23 @@ def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path)
     missing = sorted(counted - weights.keys())
     if missing:
         raise KnownError(
-            f"{path} does not fit the backbone: {len(missing)} of {len(counted)} tensors are "
-            f"missing, the first is {missing[0]}.",
+            "{path} does not fit the backbone: {count} of {total} tensors are missing, "
+            "the first is {missing}.",
             REMEDY,
+            path=path,
+            count=len(missing),
+            total=len(counted),
+            missing=missing[0],
         )
     for key in sorted(counted):
         if own[key].shape != weights[key].shape:
             raise KnownError(
-                f"{path} does not fit the backbone: {key} is {_size(weights[key])}, "
-                f"not {_size(own[key])}.",
+                "{path} does not fit the backbone: {key} is {size}, not {size2}.",
                 REMEDY,
+                path=path,
+                key=key,
+                size=_size(weights[key]),
+                size2=_size(own[key]),
             )
 
 

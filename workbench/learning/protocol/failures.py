@@ -8,8 +8,9 @@ import torch
 
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Broken
+from workbench.domain.text import Message
 
-MEMORY_REMEDY = "Reduce the batch or the image size, or choose a smaller backbone."
+MEMORY_REMEDY = Message("Reduce the batch or the image size, or choose a smaller backbone.")
 
 
 def broken(error: BaseException) -> Broken:
@@ -17,25 +18,32 @@ def broken(error: BaseException) -> Broken:
     if isinstance(error, KnownError):
         return Broken(sentence=error.sentence, remedy=error.remedy)
     if is_out_of_memory(error):
-        return Broken(sentence="Not enough memory for a training step.", remedy=MEMORY_REMEDY)
+        return Broken(
+            sentence=Message("Not enough memory for a training step."), remedy=MEMORY_REMEDY
+        )
     if isinstance(error, OSError) and error.errno == 28:
         return Broken(
-            sentence=f"The disk is full: {error.filename or 'a file'} could not be written.",
-            remedy="Free space on the project's disk, then resume the run.",
+            sentence=Message(
+                "The disk is full: {filename} could not be written.",
+                filename=error.filename or "a file",
+            ),
+            remedy=Message("Free space on the project's disk, then resume the run."),
         )
     if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
         return Broken(
-            sentence="Batch normalisation cannot train on a single small image.",
-            remedy="Use a batch of at least 2, or a larger image size.",
+            sentence=Message("Batch normalisation cannot train on a single small image."),
+            remedy=Message("Use a batch of at least 2, or a larger image size."),
         )
     if isinstance(error, RuntimeError) and "Output size is too small" in str(error):
         return Broken(
-            sentence="The images are too small for this backbone.",
-            remedy="Increase image_size; 224 suits every ImageNet backbone.",
+            sentence=Message("The images are too small for this backbone."),
+            remedy=Message("Increase image_size; 224 suits every ImageNet backbone."),
         )
     return Broken(
-        sentence=f"Unexpected error in training: {type(error).__name__}: {error}",
-        remedy="Please report it with the text below.",
+        sentence=Message(
+            "Unexpected error in training: {name}: {error}", name=type(error).__name__, error=error
+        ),
+        remedy=Message("Please report it with the text below."),
         traceback="".join(traceback.format_exception(error)),
     )
 

@@ -23,6 +23,7 @@ from workbench.domain.runs import (
     Sample,
     decode_samples,
 )
+from workbench.domain.text import Message
 from workbench.learning.protocol.reporting import Control, Reporter
 
 REMEDY = "Prepare the run again from its project."
@@ -56,9 +57,11 @@ def read_run_folder(path: Path) -> RunFolder:
         labels = msgspec.json.decode(labels_bytes, type=RunLabels)
         samples = tuple(decode_samples(samples_bytes))
     except ValueRefused as error:
-        raise KnownError(f"{path / RECIPE_FILE}: {error}") from error
+        raise KnownError("{path}: {error}", path=path / RECIPE_FILE, error=error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise KnownError(f"The run folder {path} is damaged: {error}.", REMEDY) from error
+        raise KnownError(
+            "The run folder {path} is damaged: {error}.", REMEDY, path=path, error=error
+        ) from error
     if not any(s.part == "train" and max(s.target, s.view) >= 0 for s in samples):
         raise KnownError(
             "The train part has no labelled images.",
@@ -72,7 +75,9 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise KnownError(f"{path} cannot be read: {error.strerror}.", REMEDY) from error
+        raise KnownError(
+            "{path} cannot be read: {strerror}.", REMEDY, path=path, reason=error.strerror
+        ) from error
 
 
 REPORT_SECONDS = 0.25
@@ -101,7 +106,7 @@ class FolderRequest:
         if self.interrupted():
             raise RequestInterrupted
 
-    def progress(self, done: int, total: int, text: str) -> None:
+    def progress(self, done: int, total: int, text: Message) -> None:
         """Report progress, rate-limited."""
         now = time.monotonic()
         if now - self._reported >= REPORT_SECONDS:
@@ -113,17 +118,25 @@ class FolderRequest:
         try:
             return msgspec.json.decode(self._bytes(name), type=kind)
         except msgspec.DecodeError as error:
-            raise KnownError(f"{self.folder / name} is damaged: {error}.") from error
+            raise KnownError(
+                "{path} is damaged: {error}.", path=self.folder / name, error=error
+            ) from error
 
     def samples(self, name: str) -> Sequence[Sample]:
         """Read a samples file in the folder. Raises KnownError if it is missing or damaged."""
         try:
             return decode_samples(self._bytes(name))
         except msgspec.DecodeError as error:
-            raise KnownError(f"{self.folder / name} is damaged: {error}.") from error
+            raise KnownError(
+                "{path} is damaged: {error}.", path=self.folder / name, error=error
+            ) from error
 
     def _bytes(self, name: str) -> bytes:
         try:
             return (self.folder / name).read_bytes()
         except OSError as error:
-            raise KnownError(f"{self.folder / name} cannot be read: {error.strerror}.") from error
+            raise KnownError(
+                "{path} cannot be read: {reason}.",
+                path=self.folder / name,
+                reason=error.strerror,
+            ) from error

@@ -17,6 +17,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from workbench.domain.reports import Epoch, Note, Report, Step, encode_report
 from workbench.domain.runs import REPORTS_FILE
+from workbench.domain.text import Message
 
 ACKNOWLEDGE_SECONDS = 0.8  # delay before a waiting request is acknowledged
 
@@ -97,13 +98,15 @@ class Reporter:
         if isinstance(report, Step | Epoch):
             self._scalars(report)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: Message) -> None:
         self(Note(text=text, warning=True))
 
     def report_waiting(self, request: ControlRequest) -> None:
         """Acknowledge a request that waits for the current step."""
-        doing = "Stopping" if request is ControlRequest.STOP else "Pausing"
-        self(Note(text=f"{doing} after the current step."))
+        doing = Message("Stopping after the current step.")
+        if request is not ControlRequest.STOP:
+            doing = Message("Pausing after the current step.")
+        self(Note(text=doing))
 
     def _write_stdout(self, line: bytes) -> None:
         if not self._stdout:

@@ -21,6 +21,7 @@ from workbench.domain.assessments import (
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Assessed
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
+from workbench.domain.text import Message
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.evaluation.transferability import (
     class_means,
@@ -65,8 +66,9 @@ class Assessor:
         """Report Assessed. Raises KnownError if a part has no labelled images."""
         if not self._train or not self._held_out:
             raise KnownError(
-                f"The train or {self._request.held_out} part has no labelled images.",
+                "The train or {held_out} part has no labelled images.",
                 "Label more images, or make another split.",
+                held_out=self._request.held_out,
             )
         scores = tuple(self._score(start) for start in self._request.starts)
         labels = np.array([sample.target for sample in self._held_out])
@@ -98,7 +100,7 @@ class Assessor:
         try:
             model = self._model(start)
         except KnownError as error:
-            return StartScores(start=start.start, backbone=start.backbone, unread=str(error))
+            return StartScores(start=start.start, backbone=start.backbone, unread=error.message)
         train = self._extract(model, self._train, "train", start)
         held_out = self._extract(model, self._held_out, self._request.held_out, start)
         scores = {**self._of_features(train, held_out), **_of_classifier(train)}
@@ -164,7 +166,9 @@ class Assessor:
         for at in range(0, len(rows), BATCH):
             self._folder_request.raise_if_interrupted()
             self._folder_request.progress(
-                at, len(rows), f"Features of {part} images by {start.start}"
+                at,
+                len(rows),
+                Message("Features of {part} images by {start}", part=part, start=start.start),
             )
             chosen = images.pixels[torch.from_numpy(rows[at : at + BATCH])]
             planes = chosen.permute(0, 3, 1, 2).to(self._device.torch)

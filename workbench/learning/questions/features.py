@@ -25,6 +25,7 @@ from workbench.domain.features import (
 )
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample
+from workbench.domain.text import Message
 from workbench.files import GrowingFile, write_whole
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import decoded
@@ -155,7 +156,7 @@ def _batches(
             last = now
             folder_request.raise_if_interrupted()
             eta = (now - began) / (at + 1) * (len(samples) - at - 1)
-            text = "Computing features"
+            text = Message("Computing features")
             folder_request.report(Progress(done=at + 1, total=len(samples), text=text, eta=eta))
     if chosen:
         yield chosen, torch.stack(pixels)
@@ -163,7 +164,11 @@ def _batches(
 
 def _report_problems(folder_request: FolderRequest, problems: Sequence[KnownError]) -> None:
     for problem in problems[:MAX_NAMED]:
-        folder_request.report(Note(text=f"Skipped: {problem.sentence}", warning=True))
+        folder_request.report(
+            Note(text=Message("Skipped: {sentence}", sentence=problem.sentence), warning=True)
+        )
     if len(problems) > MAX_NAMED:
         more = len(problems) - MAX_NAMED
-        folder_request.report(Note(text=f"{more} more images could not be read.", warning=True))
+        folder_request.report(
+            Note(text=Message("{more} more images could not be read.", more=more), warning=True)
+        )

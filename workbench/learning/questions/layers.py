@@ -27,6 +27,7 @@ from workbench.domain.backbones import Backbone, backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Layered
 from workbench.domain.runs import SAMPLES_FILE, Sample
+from workbench.domain.text import Message
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import Images, load_images
 from workbench.learning.images.pixels import normalised
@@ -101,8 +102,9 @@ def study_layers(folder_request: FolderRequest) -> None:
     parts = {part: _select(samples, part, request) for part in ("train", request.held_out)}
     if not all(parts.values()):
         raise KnownError(
-            f"The train or {request.held_out} part has no labelled images.",
+            "The train or {held_out} part has no labelled images.",
             "Label more images, or make another split.",
+            held_out=request.held_out,
         )
     device = choose_device()
     model = _model(request.start, request.seed, device)
@@ -114,7 +116,7 @@ def study_layers(folder_request: FolderRequest) -> None:
     layers = []
     for at, name in enumerate(train):
         folder_request.raise_if_interrupted()
-        folder_request.progress(at, len(train), f"A linear head on {name}")
+        folder_request.progress(at, len(train), Message("A linear head on {name}", name=name))
         both = _accuracies(train[name], train_labels, held[name], labels)
         layers.append(
             LayerScore(stage=name, features=train[name].shape[1], train_top1=both[0], top1=both[1])
@@ -158,14 +160,15 @@ def _features(
     rows = np.flatnonzero(images.read)
     if not len(rows):
         raise KnownError(
-            f"No image of the {part} part can be read.",
+            "No image of the {part} part can be read.",
             "Check that the disk with the images is connected.",
+            part=part,
         )
     device = next(model.body.parameters()).device
     found: dict[str, list[Features]] = {}
     for at in range(0, len(rows), BATCH):
         folder_request.raise_if_interrupted()
-        folder_request.progress(at, len(rows), f"Features of {part} images")
+        folder_request.progress(at, len(rows), Message("Features of {part} images", part=part))
         pixels = images.pixels[torch.from_numpy(rows[at : at + BATCH])]
         planes = pixels.permute(0, 3, 1, 2).to(device)
         for name, given in watch(normalised(planes, model.mean, model.std)).items():

@@ -11,6 +11,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import DomainRequest, RelatednessRequest
 from workbench.domain.reports import Related
 from workbench.domain.runs import Sample
+from workbench.domain.text import Message
 from workbench.learning.evaluation.cohesion import DomainImages, compare
 from workbench.learning.evaluation.domain_samples import (
     draw_per_class,
@@ -36,7 +37,7 @@ def relate(folder_request: FolderRequest) -> None:
     ]
 
     def progress(done: int, total: int) -> bool:
-        folder_request.progress(done, total, "Comparing domains")
+        folder_request.progress(done, total, Message("Comparing domains"))
         return folder_request.interrupted()
 
     found = compare(domains, request, progress)
@@ -81,8 +82,11 @@ def _images(
     kept = [at for at in range(len(samples)) if images.read[at]]
     if len(kept) < LEAST:
         raise KnownError(
-            f"“{domain.name}” has {len(kept)} usable images; a comparison needs {LEAST}.",
+            "“{name}” has {count} usable images; a comparison needs {least}.",
             "Label more images, or compare with another source.",
+            name=domain.name,
+            count=len(kept),
+            least=LEAST,
         )
     return DomainImages(
         domain.name,

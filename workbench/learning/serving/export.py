@@ -18,6 +18,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Answer, Export, Exported, Going
 from workbench.domain.runs import ModelCard, Sample
+from workbench.domain.text import Message
 from workbench.files import replacing, writing
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.data import decoded
@@ -51,13 +52,13 @@ def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
     torch.
     """
     path = Path(request.path)
-    yield Going(progress=Progress(done=0, total=3, text="Writing the network"))
+    yield Going(progress=Progress(done=0, total=3, text=Message("Writing the network")))
     card = loaded.card
     network, _ = load_model(Path(request.run))  # separate copy, on the CPU
     module = Probabilities(network, card).eval()
     with writing(path, "Choose another folder."), replacing(path) as part:
         write(module, card, part)
-        yield Going(progress=Progress(done=1, total=3, text="Comparing it with torch"))
+        yield Going(progress=Progress(done=1, total=3, text=Message("Comparing it with torch")))
         inputs = _inputs(request, card)
         difference, same = _compare(module, part, inputs)
     yield Exported(
@@ -161,7 +162,8 @@ def _compare(module: nn.Module, path: Path, inputs: Tensor) -> tuple[float, bool
             same = same and bool((one.argmax(axis=1) == two.argmax(axis=1)).all())
     if largest > TOLERANCE:
         raise KnownError(
-            f"The exported file differs from the network by up to {largest:.2g} and was discarded.",
+            "The exported file differs from the network by up to {largest:.2g} and was discarded.",
             "Please report it with the backbone's name.",
+            largest=largest,
         )
     return largest, same

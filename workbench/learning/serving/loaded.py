@@ -65,7 +65,9 @@ class Loaded:
         if name in self.others:
             return name
         if not self.card.layers:
-            raise KnownError(f"{self.card.backbone} has no convolution layer to explain.")
+            raise KnownError(
+                "{backbone} has no convolution layer to explain.", backbone=self.card.backbone
+            )
         stages = {
             stage.name: BODY + module
             for stage in backbone(self.card.backbone).stages
@@ -124,7 +126,8 @@ def _key(run: str) -> tuple[str, int, int]:
         found = path.stat()
     except OSError as error:
         raise KnownError(
-            f"{path} is missing: this run has no trained network.",
+            "{path} is missing: this run has no trained network.",
             "Choose a run that has finished, or train this one.",
+            path=path,
         ) from error
     return run, found.st_mtime_ns, found.st_size

@@ -28,6 +28,7 @@ from workbench.domain.requests import (
     encode_line,
 )
 from workbench.domain.runs import Sample
+from workbench.domain.text import Message
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import working_side
 from workbench.learning.networks.device import choose_device
@@ -67,7 +68,12 @@ class Server:
         try:
             line_request = decode_request_line(line)
         except msgspec.DecodeError as error:
-            self._send(AnswerLine(_id_of(line), Refused(sentence=f"Invalid request: {error}.")))
+            self._send(
+                AnswerLine(
+                    _id_of(line),
+                    Refused(sentence=Message("Invalid request: {error}.", error=error)),
+                )
+            )
             return
         try:
             held: Answer | None = None
@@ -127,12 +133,18 @@ def refusal(error: Exception) -> Refused:
         return Refused(sentence=error.sentence, remedy=error.remedy)
     if is_out_of_memory(error):
         return Refused(
-            sentence="Not enough memory to load this network.",
-            remedy="Wait until the training has ended, or choose a run with a smaller backbone.",
+            sentence=Message("Not enough memory to load this network."),
+            remedy=Message(
+                "Wait until the training has ended, or choose a run with a smaller backbone."
+            ),
         )
     return Refused(
-        sentence=f"Unexpected error in the learning program: {type(error).__name__}: {error}",
-        remedy="Please report it with the text below.",
+        sentence=Message(
+            "Unexpected error in the learning program: {name}: {error}",
+            name=type(error).__name__,
+            error=error,
+        ),
+        remedy=Message("Please report it with the text below."),
         traceback="".join(traceback.format_exception(error)),
     )
 

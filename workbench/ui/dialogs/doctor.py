@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QTreeWidgetItem, QWidget
 
 from workbench.app.doctor import Finding, examine_program, examine_project
 from workbench.app.session import Session
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.copying import CopyDialog, text_of, told_list
 
@@ -18,7 +19,6 @@ class DoctorDialog(CopyDialog):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        tr = self.tr
         self.setWindowTitle(tr("This computer and this project"))
         self.resize(760, 520)
         self.list = told_list([tr("What"), tr("How it is"), tr("What to do")], 200, 220)

@@ -10,6 +10,7 @@ from workbench.app.images.relinking import moved_sources, relink_task
 from workbench.app.labels.label_files import LabelImport, export_labels, import_labels
 from workbench.domain.formats import FORMATS, FileKind, patterns
 from workbench.domain.images import Source
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 
 
@@ -18,50 +19,50 @@ def ask_export(context: Context, parent: QWidget) -> None:
     kinds = {f"{one.name} ({one.pattern})": one for one in FORMATS.written_as(FileKind.LABELS)}
     first = next(iter(kinds.values()))
     start = str(Path.home() / f"{context.session.name} labels{first.endings[0]}")
-    title = parent.tr("Export labels")
+    title = tr("Export labels")
     chosen, kind = QFileDialog.getSaveFileName(parent, title, start, ";;".join(kinds))
     if chosen:
         file, ending = Path(chosen), kinds.get(kind, first).endings[0]
-        export_to(context, parent, file if file.suffix else file.with_suffix(ending))
+        export_to(context, file if file.suffix else file.with_suffix(ending))
 
 
-def export_to(context: Context, parent: QWidget, file: Path) -> None:
+def export_to(context: Context, file: Path) -> None:
     """Write every label to `file` and say how many."""
     with context.reporting_errors():
         count = export_labels(context.session, file)
-        context.notify(parent.tr("{0:,} labels written to {1}.").format(count, file.name), "info")
+        context.notify(tr("{0:,} labels written to {1}.").format(count, file.name), "info")
 
 
 def ask_import(context: Context, parent: QWidget) -> None:
     """Let the person choose a label file and import its labels."""
-    kinds = parent.tr("Label files") + f" ({patterns(FORMATS.read_as(FileKind.LABELS))})"
-    title = parent.tr("Import labels")
+    kinds = tr("Label files") + f" ({patterns(FORMATS.read_as(FileKind.LABELS))})"
+    title = tr("Import labels")
     chosen, _ = QFileDialog.getOpenFileName(parent, title, str(Path.home()), kinds)
     if chosen:
-        import_from(context, parent, Path(chosen))
+        import_from(context, Path(chosen))
 
 
-def import_from(context: Context, parent: QWidget, file: Path) -> None:
+def import_from(context: Context, file: Path) -> None:
     """Import the labels of `file` and show how many it brought."""
     with context.reporting_errors():
-        _notify_of(context, parent, import_labels(context.session, file))
+        _notify_of(context, import_labels(context.session, file))
 
 
-def _notify_of(context: Context, parent: QWidget, result: LabelImport) -> None:
-    said = [parent.tr("{0:,} of {1:,} labels taken in").format(result.labelled, result.rows)]
+def _notify_of(context: Context, result: LabelImport) -> None:
+    said = [tr("{0:,} of {1:,} labels taken in").format(result.labelled, result.rows)]
     if result.kept:
-        said.append(parent.tr("{0:,} left as a person gave them").format(result.kept))
+        said.append(tr("{0:,} left as a person gave them").format(result.kept))
     if result.unmatched:
-        said.append(parent.tr("{0:,} of images that are not here").format(len(result.unmatched)))
+        said.append(tr("{0:,} of images that are not here").format(len(result.unmatched)))
     context.notify(", ".join(said) + ".", "warn" if result.unmatched else "info")
 
 
-def say_moved(context: Context, parent: QWidget) -> None:
+def say_moved(context: Context) -> None:
     """Tell of sources that are not where they were."""
     moved = moved_sources(context.session)
     if moved:
         names = ", ".join(Path(source.path).name for source in moved[:3])
-        words = parent.tr("Not found: {0}. File, “Find moved sources…” looks for it.")
+        words = tr("Not found: {0}. File, “Find moved sources…” looks for it.")
         context.notify(words.format(names), "warn")
 
 
@@ -69,17 +70,17 @@ def find_moved(context: Context, parent: QWidget) -> None:
     """Ask for the new place of each source that moved, and link it there."""
     moved = moved_sources(context.session)
     if not moved:
-        context.notify(parent.tr("Every source is where it was."), "info")
+        context.notify(tr("Every source is where it was."), "info")
     for source in moved:
-        title = parent.tr("Where is {0} now?").format(Path(source.path).name)
+        title = tr("Where is {0} now?").format(Path(source.path).name)
         place = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
         if place:
-            relink(context, parent, source, Path(place))
+            relink(context, source, Path(place))
 
 
-def relink(context: Context, parent: QWidget, source: Source, place: Path) -> None:
+def relink(context: Context, source: Source, place: Path) -> None:
     """Link `source` to `place` in a job that compares the images first."""
-    words = parent.tr("{0} is linked to {1}.").format(Path(source.path).name, place)
+    words = tr("{0} is linked to {1}.").format(Path(source.path).name, place)
 
     with context.reporting_errors():
         context.session.start(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import (
     QComboBox,
@@ -25,6 +25,7 @@ from workbench.app.images.importing import ImportResult, import_task
 from workbench.app.session import Session
 from workbench.domain.formats import FORMATS, IMPORTABLE_SETS, FileKind, Origin, patterns
 from workbench.domain.label_names import LabelNames
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import CopyDialog, text_of, told_list
 
@@ -66,14 +67,14 @@ class ImportDialog(QDialog):
         self, places: Sequence[Path], known: Mapping[str, Sequence[str]], parent: QWidget | None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Import images"))
+        self.setWindowTitle(tr("Import images"))
         self.setMinimumWidth(440)
         names, possible = folder_names(places), origins_for(places)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(12)
         column.addWidget(self._said_of(places, names))
-        question = QLabel(self.tr("Where do labels come from?"))
+        question = QLabel(tr("Where do labels come from?"))
         question.setProperty("role", "heading")
         column.addWidget(question)
         self.origins: dict[str, QComboBox] = {}
@@ -83,11 +84,11 @@ class ImportDialog(QDialog):
             self.origins[name] = self._choice(possible)
             form.addRow(name.capitalize(), self.origins[name])
         column.addLayout(form)
-        note = QLabel(self.tr("Files stay where they are. Labels you gave by hand are kept."))
+        note = QLabel(tr("Files stay where they are. Labels you gave by hand are kept."))
         note.setProperty("role", "caption")
         column.addWidget(note)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        start = buttons.addButton(self.tr("Import"), QDialogButtonBox.ButtonRole.AcceptRole)
+        start = buttons.addButton(tr("Import"), QDialogButtonBox.ButtonRole.AcceptRole)
         start.setProperty("primary", True)
         start.setDefault(True)
         buttons.accepted.connect(self.accept)
@@ -102,10 +103,10 @@ class ImportDialog(QDialog):
             for place in islice(places, _PREVIEW)
         ]
         if len(places) > _PREVIEW:
-            lines.append(self.tr("and {0} more").format(len(places) - _PREVIEW))
+            lines.append(tr("and {0} more").format(len(places) - _PREVIEW))
         if names:
             shown = ", ".join(names[:_PREVIEW]) + (" …" if len(names) > _PREVIEW else "")
-            lines.append(self.tr("{0} folders: {1}").format(len(names), shown))
+            lines.append(tr("{0} folders: {1}").format(len(names), shown))
         label = QLabel("\n".join(lines))
         label.setProperty("role", "muted")
         label.setTextFormat(Qt.TextFormat.PlainText)
@@ -113,12 +114,12 @@ class ImportDialog(QDialog):
 
     def _choice(self, possible: Sequence[Origin]) -> QComboBox:
         words = {
-            Origin.FOLDER: self.tr("the folders' names"),
-            Origin.LIST: self.tr("the list file's second column"),
-            Origin.TABLE: self.tr("the table's column"),
+            Origin.FOLDER: tr("the folders' names"),
+            Origin.LIST: tr("the list file's second column"),
+            Origin.TABLE: tr("the table's column"),
         }
         box = QComboBox()
-        box.addItem(self.tr("no labels"), Origin.NONE.value)
+        box.addItem(tr("no labels"), Origin.NONE.value)
         for origin in possible:
             box.addItem(words[origin], origin.value)
         return box
@@ -143,7 +144,7 @@ class ImportDialog(QDialog):
 
 def ask_for_folder(context: Context, parent: QWidget) -> None:
     """Let the person choose a folder, then import it."""
-    title = parent.tr("Import a folder of images")
+    title = tr("Import a folder of images")
     chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
     if chosen:
         ask_and_import(context, parent, [Path(chosen)])
@@ -152,8 +153,8 @@ def ask_for_folder(context: Context, parent: QWidget) -> None:
 def ask_for_list(context: Context, parent: QWidget) -> None:
     """Let the person choose list files or tables, then import them."""
     listed = patterns(FORMATS.read_as(FileKind.LIST, FileKind.TABLE))
-    kinds = parent.tr("Lists and tables") + f" ({listed})"
-    title = parent.tr("Import list files")
+    kinds = tr("Lists and tables") + f" ({listed})"
+    title = tr("Import list files")
     chosen, _ = QFileDialog.getOpenFileNames(parent, title, str(Path.home()), kinds)
     if chosen:
         ask_and_import(context, parent, [Path(name) for name in chosen])
@@ -179,19 +180,15 @@ def start_import(
         )
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("ImportDialog", text)
-
-
 def said(result: ImportResult) -> tuple[str, str]:
     """One sentence on an import, and how serious it is."""
     counts = (
-        (result.labelled, _tr("{0:,} with labels")),
-        (result.duplicates, _tr("{0:,} the same as another")),
-        (result.known, _tr("{0:,} known already")),
-        (len(result.skipped), _tr("{0:,} skipped (Images, “Skipped files”, says why)")),
+        (result.labelled, tr("{0:,} with labels")),
+        (result.duplicates, tr("{0:,} the same as another")),
+        (result.known, tr("{0:,} known already")),
+        (len(result.skipped), tr("{0:,} skipped (Images, “Skipped files”, says why)")),
     )
-    first = _tr("1 image imported") if result.added == 1 else _tr("{0:,} images imported")
+    first = tr("1 image imported") if result.added == 1 else tr("{0:,} images imported")
     parts = [first.format(result.added)]
     parts += [words.format(count) for count, words in counts if count]
     return ", ".join(parts) + ".", "warn" if result.skipped else "info"
@@ -202,7 +199,6 @@ class SkippedDialog(CopyDialog):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        tr = self.tr
         self.setWindowTitle(tr("Skipped files"))
         self.resize(760, 440)
         self.list = told_list([tr("File"), tr("Reason"), tr("Source")], 240, 180)

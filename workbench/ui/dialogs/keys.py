@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.settings import UserSettings
+from workbench.domain.text import tr
 from workbench.ui.commands import Command, CommandRegistry
 from workbench.ui.page import Page
 
@@ -32,11 +33,11 @@ class KeysDialog(QDialog):
         self, commands: CommandRegistry, settings: UserSettings, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Keys"))
+        self.setWindowTitle(tr("Keys"))
         self.resize(620, 560)
         self._commands, self._settings = commands, settings
         self.field = QLineEdit()
-        self.field.setPlaceholderText(self.tr("Search actions"))
+        self.field.setPlaceholderText(tr("Search actions"))
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._search)
         self.table = self._table()
@@ -44,7 +45,7 @@ class KeysDialog(QDialog):
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         note = QLabel(
-            self.tr(
+            tr(
                 "Labels are given by the keys of their label set (Label, “Label sets…”) or by "
                 "1 to 9."
             )
@@ -63,7 +64,7 @@ class KeysDialog(QDialog):
 
     def _table(self) -> QTableWidget:
         table = QTableWidget(0, 3)
-        table.setHorizontalHeaderLabels([self.tr("Where"), self.tr("Action"), self.tr("Key")])
+        table.setHorizontalHeaderLabels([tr("Where"), tr("Action"), tr("Key")])
         header = table.horizontalHeader()
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -78,7 +79,7 @@ class KeysDialog(QDialog):
     def _add(self, owner: QWidget, command: Command) -> None:
         row = self.table.rowCount()
         self.table.insertRow(row)
-        where = owner.title if isinstance(owner, Page) else self.tr("everywhere")
+        where = owner.title if isinstance(owner, Page) else tr("everywhere")
         place = QTableWidgetItem(where)
         place.setData(_COMMAND, command)
         self.table.setItem(row, 0, place)
@@ -101,9 +102,7 @@ class KeysDialog(QDialog):
             return
         taken = self._taken(owner, command, key)
         if taken is not None:
-            self.problem.setText(
-                self.tr("{0} is the key of “{1}” already.").format(key, taken.title)
-            )
+            self.problem.setText(tr("{0} is the key of “{1}” already.").format(key, taken.title))
             edit.setKeySequence(QKeySequence(self._commands.key(command)))
             return
         self.problem.clear()

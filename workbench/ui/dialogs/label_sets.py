@@ -29,6 +29,7 @@ from workbench.app.labels.labelling import edit_set, remove_set
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 
 _NAME, _KEY, _MIRROR = range(3)
@@ -46,7 +47,7 @@ class LabelTable(QTableWidget):
         super().__init__(0, 3)
         self._rows_made = 0
         self._mirrors: dict[int, int] = {}  # number of a row -> that of its mirror, both ways
-        self.setHorizontalHeaderLabels([self.tr("Label"), self.tr("Key"), self.tr("Mirror")])
+        self.setHorizontalHeaderLabels([tr("Label"), tr("Key"), tr("Mirror")])
         header = self.horizontalHeader()
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -112,7 +113,7 @@ class LabelTable(QTableWidget):
         for row, number in enumerate(numbered):
             box = self._mirror_box(row)
             box.clear()
-            box.addItem(self.tr("stays itself"), 0)
+            box.addItem(tr("stays itself"), 0)
             for other, name in numbered.items():
                 if name and other != number:
                     box.addItem(name, other)
@@ -162,10 +163,10 @@ class LabelTable(QTableWidget):
         row = QHBoxLayout(line)
         row.setContentsMargins(0, 0, 0, 0)
         deeds: tuple[tuple[str, str, Callable[[], None]], ...] = (
-            ("plus", self.tr("Add a label"), self.add),
-            ("minus", self.tr("Remove the label"), self.remove),
-            ("arrow-up", self.tr("Move up"), lambda: self.shift(-1)),
-            ("arrow-down", self.tr("Move down"), lambda: self.shift(1)),
+            ("plus", tr("Add a label"), self.add),
+            ("minus", tr("Remove the label"), self.remove),
+            ("arrow-up", tr("Move up"), lambda: self.shift(-1)),
+            ("arrow-down", tr("Move down"), lambda: self.shift(1)),
         )
         for name, tip, deed in deeds:
             button = QToolButton()
@@ -217,7 +218,7 @@ class LabelSetsDialog(QDialog):
         self, session: Session, chosen: str = "view", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Label sets"))
+        self.setWindowTitle(tr("Label sets"))
         self.resize(720, 460)
         self._op = session
         self._before: Mapping[str, LabelSet] = dict(session.labels.sets())
@@ -227,10 +228,10 @@ class LabelSetsDialog(QDialog):
         self.sets = QListWidget()
         self.sets.setFixedWidth(160)
         self.table = LabelTable()
-        self.exclusive = QCheckBox(self.tr("One label of this set per image"))
+        self.exclusive = QCheckBox(tr("One label of this set per image"))
         self.subject = QComboBox()
-        self.subject.addItem(self.tr("describes the image"), Subject.IMAGE)
-        self.subject.addItem(self.tr("describes the mouth crop"), Subject.CROP)
+        self.subject.addItem(tr("describes the image"), Subject.IMAGE)
+        self.subject.addItem(tr("describes the mouth crop"), Subject.CROP)
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
@@ -243,17 +244,17 @@ class LabelSetsDialog(QDialog):
     def _arrange(self) -> None:
         left = QVBoxLayout()
         left.addWidget(self.sets, 1)
-        self.new_button = QPushButton(icon("plus", self), self.tr("New set…"))
+        self.new_button = QPushButton(icon("plus", self), tr("New set…"))
         self.new_button.clicked.connect(self._ask_new)
         left.addWidget(self.new_button)
-        self.remove_button = QPushButton(icon("trash", self), self.tr("Remove set"))
+        self.remove_button = QPushButton(icon("trash", self), tr("Remove set"))
         self.remove_button.clicked.connect(self._remove_shown)
         left.addWidget(self.remove_button)
         right = QVBoxLayout()
         right.setSpacing(8)
         line = QHBoxLayout()
         self.presets = QComboBox()
-        self.presets.addItem(self.tr("Take a preset…"), None)
+        self.presets.addItem(tr("Take a preset…"), None)
         for name in VIEW_PRESETS:
             self.presets.addItem(name.capitalize(), name)
         self.presets.activated.connect(self._take_preset)
@@ -311,14 +312,14 @@ class LabelSetsDialog(QDialog):
                 subject=Subject(self.subject.currentData()),
             )
         except KnownError as error:
-            self.problem.setText(str(error))
+            self.problem.setText(tr(error.message))
             return False
         self._renamed[self._shown] = self.table.renamed()
         return True
 
     def _ask_new(self) -> None:
-        title = self.tr("New label set")
-        name, said = QInputDialog.getText(self, title, self.tr("Name of the set"))
+        title = tr("New label set")
+        name, said = QInputDialog.getText(self, title, tr("Name of the set"))
         if said and name.strip():
             self.add_set(name.strip())
 
@@ -348,7 +349,7 @@ class LabelSetsDialog(QDialog):
         try:
             self._apply()
         except KnownError as error:
-            self.problem.setText(str(error))
+            self.problem.setText(tr(error.message))
             return
         self.accept()
 

@@ -24,6 +24,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import layer_studies, layers_task
 from workbench.domain.assessments import LayerStudy
 from workbench.domain.backbones import backbone
+from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
@@ -114,7 +115,7 @@ class LayerChart(QWidget):
         painter.setPen(QPen(theme.muted, 1, Qt.PenStyle.DashLine))
         y = self._y(chance)
         painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-        painter.drawText(QRectF(area.right() - 160, y - 18, 156, 16), _RIGHT, self.tr("chance"))
+        painter.drawText(QRectF(area.right() - 160, y - 18, 156, 16), _RIGHT, tr("chance"))
 
     def _draw_line(self, painter: QPainter, position: int) -> None:
         colour = self.colour(position)
@@ -143,7 +144,7 @@ class LayerChart(QWidget):
         if distance > NEAR:
             return ""
         layer = self._studies[position].found.layers[stage]
-        text = self.tr("{0}, {1}: {2} of {3} features")
+        text = tr("{0}, {1}: {2} of {3} features")
         return text.format(self._names[position], layer.stage, percent(layer.top1), layer.features)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -172,7 +173,7 @@ class LayersDialog(QDialog):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Accuracy by depth of {0}").format(backbone(name).title))
+        self.setWindowTitle(tr("Accuracy by depth of {0}").format(backbone(name).title))
         self.resize(760, 480)
         self._context, self._target, self._start = context, target, start
         self._backbone, self._words = name, words
@@ -202,7 +203,7 @@ class LayersDialog(QDialog):
         inside.setSpacing(8)
         inside.addWidget(self.legend)
         inside.addWidget(self.chart, 1)
-        close = QPushButton(self.tr("Close"))
+        close = QPushButton(tr("Close"))
         close.clicked.connect(self.reject)
         below = QHBoxLayout()
         below.setSpacing(8)
@@ -226,7 +227,7 @@ class LayersDialog(QDialog):
         self.chart.show_studies(self.studies, [self._name(study) for study in self.studies])
         self._write_legend()
         own = next((study for study in self.studies if study.start == self._start), None)
-        self.study.setText(self.tr("Study again") if own is not None else self.tr("Study"))
+        self.study.setText(tr("Study again") if own is not None else tr("Study"))
         self.study.setProperty("primary", own is None)
         self.study.style().polish(self.study)
         self._say(own)
@@ -250,14 +251,14 @@ class LayersDialog(QDialog):
     def _say(self, own: LayerStudy | None) -> None:
         if own is None:
             self.said.setText(
-                self.tr(
+                tr(
                     "A linear head is trained on what every stage of {0} makes of the images: how "
                     "far the labels can be told at each depth, before anything is fine-tuned."
                 ).format(self._words.get(self._start, self._start))
             )
             return
         found, best = own.found, own.found.best
-        text = self.tr(
+        text = tr(
             "{0}: {1} says most, {2} of {3} held-out images right; heads learned from {4} images "
             "of {5} classes."
         )
@@ -270,7 +271,7 @@ class LayersDialog(QDialog):
     def _over(self, outcome: Outcome[LayerStudy]) -> None:
         self._show()
         if not isinstance(outcome, Done):
-            self.said.setText(self.tr("Stopped."))
+            self.said.setText(tr("Stopped."))
 
     def csv(self) -> str:
         """Every stage of every study as CSV."""
@@ -291,7 +292,7 @@ def open_layers(context: Context, desk: TrainingModel, page: QWidget) -> LayersD
     """The dialog over a page, for the backbone and the start of its draft."""
     draft = desk.draft
     start, name = draft.recipe.start, draft.recipe.backbone
-    words = {"imagenet": page.tr("ImageNet"), "none": page.tr("Nothing: random weights")}
+    words = {"imagenet": tr("ImageNet"), "none": tr("Nothing: random weights")}
     words |= {f"run:{run}": named for run, named in desk.start_runs()}
     words.setdefault(start, start_words(start))
     dialog = LayersDialog(context, draft.target, start, name, words, page)

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import Theme
 
@@ -154,12 +155,12 @@ class ManualDialog(QDialog):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Manual"))
+        self.setWindowTitle(tr("Manual"))
         self.resize(1000, 720)
         self._texts = {page.name: page.text.casefold() for page in manual_pages()}
         self.field = QLineEdit()
-        self.field.setPlaceholderText(self.tr("Search the manual"))
-        self.field.setAccessibleName(self.tr("Search the manual"))
+        self.field.setPlaceholderText(tr("Search the manual"))
+        self.field.setAccessibleName(tr("Search the manual"))
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._search)
         self.field.returnPressed.connect(self._find)
@@ -170,7 +171,7 @@ class ManualDialog(QDialog):
 
     def _contents(self) -> QListWidget:
         contents = QListWidget()
-        contents.setAccessibleName(self.tr("Pages"))
+        contents.setAccessibleName(tr("Pages"))
         for page in manual_pages():
             item = QListWidgetItem(page.title)
             item.setData(_NAME, page.name)
@@ -179,12 +180,12 @@ class ManualDialog(QDialog):
         return contents
 
     def _arrange(self) -> None:
-        back = QPushButton(icon("arrow-left", self), self.tr("Back"))
+        back = QPushButton(icon("arrow-left", self), tr("Back"))
         back.setEnabled(False)
         back.clicked.connect(self.browser.backward)
         self.browser.backwardAvailable.connect(back.setEnabled)
         self.back = back
-        close = QPushButton(self.tr("Close"))
+        close = QPushButton(tr("Close"))
         close.clicked.connect(self.reject)
         for button in (back, close):
             button.setAutoDefault(False)  # Return belongs to the search field

@@ -12,6 +12,7 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QWidget
 
 from workbench import __version__
+from workbench.domain.text import tr
 from workbench.ui.parts.copying import CopyDialog
 
 
@@ -34,10 +35,10 @@ class ReportDialog(CopyDialog):
 
     def __init__(self, report: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Something went wrong"))
+        self.setWindowTitle(tr("Something went wrong"))
         self.resize(680, 420)
         words = QLabel(
-            self.tr(
+            tr(
                 "Vantage Workbench made a mistake. Your labels are saved; you can go on working. "
                 "The report below says what happened."
             )
@@ -46,5 +47,5 @@ class ReportDialog(CopyDialog):
         self.text = QPlainTextEdit(report)
         self.text.setReadOnly(True)
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.copy_button.setText(self.tr("Copy report"))
+        self.copy_button.setText(tr("Copy report"))
         self._lay_out(self.text.toPlainText, words, self.text)

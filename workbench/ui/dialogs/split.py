@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from workbench.app.jobs import Failed, Job
 from workbench.app.training.splitting import split_task
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, Part, SplitPlan
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 
 _SETS = ("category", "view", "expression")
@@ -27,7 +28,7 @@ class SplitDialog(QDialog):
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Split images"))
+        self.setWindowTitle(tr("Split images"))
         self.setMinimumWidth(420)
         self._context = context
         self._job: Job[dict[int, Part]] | None = None
@@ -43,8 +44,8 @@ class SplitDialog(QDialog):
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setValue(plan.seed)
-        self.seed.setToolTip(self.tr("The same seed gives the same split on every machine"))
-        form.addRow(self.tr("Seed"), self.seed)
+        self.seed.setToolTip(tr("The same seed gives the same split on every machine"))
+        form.addRow(tr("Seed"), self.seed)
         self.stratify = {name: QCheckBox(name) for name in _SETS}
         boxes = QHBoxLayout()
         boxes.setSpacing(16)
@@ -52,7 +53,7 @@ class SplitDialog(QDialog):
             box.setChecked(name != "expression")
             boxes.addWidget(box)
         boxes.addStretch(1)
-        form.addRow(self.tr("Same shares of"), boxes)
+        form.addRow(tr("Same shares of"), boxes)
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
@@ -77,16 +78,12 @@ class SplitDialog(QDialog):
 
     def _arrange(self, form: QFormLayout) -> None:
         note = QLabel(
-            self.tr(
-                "A split stays as it is until you make another one; runs keep the one they used."
-            )
+            tr("A split stays as it is until you make another one; runs keep the one they used.")
         )
         note.setProperty("role", "caption")
         note.setWordWrap(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.make_button = buttons.addButton(
-            self.tr("Split"), QDialogButtonBox.ButtonRole.AcceptRole
-        )
+        self.make_button = buttons.addButton(tr("Split"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.make_button.setProperty("primary", True)
         buttons.accepted.connect(self.make)
         buttons.rejected.connect(self.reject)
@@ -107,11 +104,11 @@ class SplitDialog(QDialog):
         total = sum(box.value() for box in self.shares.values())
         for part, box in self.shares.items():
             about = round(self._images * box.value() / 100)
-            self.counts[part].setText(self.tr("about {0:,} images").format(about))
+            self.counts[part].setText(tr("about {0:,} images").format(about))
         possible = 0 < total <= 100 and self._images > 0
         self.make_button.setEnabled(possible and self._job is None)
-        left = self.tr("{0} % of the images stay out of the split.").format(100 - total)
-        more = self.tr("The parts sum to {0} %: at most 100 % is possible.").format(total)
+        left = tr("{0} % of the images stay out of the split.").format(100 - total)
+        more = tr("The parts sum to {0} %: at most 100 % is possible.").format(total)
         self.problem.setText(more if total > 100 else left if total < 100 else "")
 
     def plan(self) -> SplitPlan:
@@ -142,5 +139,5 @@ class SplitDialog(QDialog):
     def _made(self, _: dict[int, Part]) -> None:
         counts = self._context.session.splits.counts()
         said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
-        self._context.notify(self.tr("Split made: {0}.").format(said), "info")
+        self._context.notify(tr("Split made: {0}.").format(said), "info")
         self.accept()

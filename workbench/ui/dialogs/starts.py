@@ -23,6 +23,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import assess_task, assessments
 from workbench.domain.assessments import StartReport, TransferReport
 from workbench.domain.backbones import BACKBONES
+from workbench.domain.text import tr
 from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.page import Context
 from workbench.ui.parts.figure_table import Column, FigureTable, figure
@@ -50,7 +51,7 @@ class StartsDialog(QDialog):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Compare starts"))
+        self.setWindowTitle(tr("Compare starts"))
         self.resize(1080, 560)
         self._context, self._target, self._backbone = context, target, backbone
         self._words = dict(starts)
@@ -67,7 +68,6 @@ class StartsDialog(QDialog):
         self._show(known[0] if known else None)
 
     def _make_table(self) -> FigureTable:
-        tr = self.tr
         table = FigureTable(
             (
                 Column(tr("Start")),
@@ -94,12 +94,12 @@ class StartsDialog(QDialog):
         self.why.setWordWrap(True)
         self.why.setTextFormat(Qt.TextFormat.RichText)
         self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.score = QPushButton(self.tr("Score"))
+        self.score = QPushButton(tr("Score"))
         self.job = JobLine(self._context, self._task, self._over, self.score, self.said, self)
-        self.layers = QPushButton(self.tr("By depth…"))
-        self.layers.setToolTip(self.tr("How far labels can be told at every stage of this start"))
+        self.layers = QPushButton(tr("By depth…"))
+        self.layers.setToolTip(tr("How far labels can be told at every stage of this start"))
         self.layers.clicked.connect(self.show_layers)
-        self.take = QPushButton(self.tr("Use this start and its settings"))
+        self.take = QPushButton(tr("Use this start and its settings"))
         self.take.setProperty("primary", True)
         self.take.clicked.connect(self._take)
 
@@ -112,7 +112,7 @@ class StartsDialog(QDialog):
         top.setSpacing(12)
         top.addWidget(self.said, 1)
         top.addWidget(self.score)
-        close = QPushButton(self.tr("Close"))
+        close = QPushButton(tr("Close"))
         close.clicked.connect(self.reject)
         below = QHBoxLayout()
         below.setSpacing(8)
@@ -140,7 +140,7 @@ class StartsDialog(QDialog):
         return assess_task(self._context.session, self._target, chosen, self._backbone)
 
     def _over(self, outcome: Outcome[TransferReport]) -> None:
-        self.score.setText(self.tr("Score"))
+        self.score.setText(tr("Score"))
         if isinstance(outcome, Done):
             self._show(outcome.value)
         else:
@@ -160,12 +160,12 @@ class StartsDialog(QDialog):
 
     def _say_report(self) -> None:
         if self.report is None:
-            text = self.tr("Choose starts and score them: minutes, where a training takes longer.")
+            text = tr("Choose starts and score them: minutes, where a training takes longer.")
             self.said.setText(text)
             return
         found = self.report.assessment
         made = datetime.fromtimestamp(self.report.made).strftime("%Y-%m-%d %H:%M")
-        text = self.tr(
+        text = tr(
             "{made}: {train} training images of {classes} classes, heads judged on {held} others; "
             "guessing the commonest class reaches {chance:.1%}."
         )
@@ -215,7 +215,7 @@ class StartsDialog(QDialog):
         for key, reason in one.reasons:
             value = one.values.get(key)
             name = f"<b>{key} = {html.escape(_written(value))}</b>: " if value is not None else ""
-            lines.append(name + html.escape(reason))
+            lines.append(name + html.escape(tr(reason)))
         self.why.setText("<br>".join(lines))
 
     def _take(self) -> None:
@@ -243,8 +243,8 @@ def open_starts(context: Context, desk: TrainingModel, page: QWidget) -> StartsD
     """The dialog over a page, with every start that its draft could take."""
     draft = desk.draft
     backbone, current = draft.recipe.backbone, draft.recipe.start
-    starts = [("imagenet", page.tr("ImageNet"))] if BACKBONES[backbone].weights else []
-    starts.append(("none", page.tr("Nothing: random weights")))
+    starts = [("imagenet", tr("ImageNet"))] if BACKBONES[backbone].weights else []
+    starts.append(("none", tr("Nothing: random weights")))
     if current.startswith("file:"):
         starts.append((current, start_words(current)))
     starts += [(f"run:{run}", name) for run, name in desk.start_runs()]

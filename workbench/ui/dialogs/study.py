@@ -25,6 +25,7 @@ from workbench.app.training.studies import study_task
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec
 from workbench.domain.studies import Plan, Study, parse_plan
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 
 PLAIN = {"method": "fine-tune", "head": "linear", "penalty": "none"}
@@ -44,19 +45,19 @@ class StudyDialog(QDialog):
         self, base: Mapping[str, Any], specs: Sequence[Spec], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("New study"))
+        self.setWindowTitle(tr("New study"))
         self.setMinimumWidth(560)
         self._base = {key: value for key, value in base.items() if key != "seed"}
         self.plan: Plan | None = None
-        self.name = QLineEdit(self.tr("Study"))
+        self.name = QLineEdit(tr("Study"))
         self.seeds = QSpinBox()
         self.seeds.setRange(1, 100)
         self.seeds.setValue(5)
-        self.seeds.setToolTip(self.tr("Each seed trains every variant once"))
+        self.seeds.setToolTip(tr("Each seed trains every variant once"))
         self.split = QComboBox()
-        self.split.addItem(self.tr("drawn anew with every seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
-        self.split.addItem(self.tr("drawn anew with every seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
-        self.split.addItem(self.tr("the project's current split"), None)
+        self.split.addItem(tr("drawn anew with every seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
+        self.split.addItem(tr("drawn anew with every seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
+        self.split.addItem(tr("the project's current split"), None)
         self.ticks: dict[str, tuple[QCheckBox, dict[str, Any]]] = {}
         for spec in specs:
             if spec.name not in str(base.get(spec.kind, PLAIN.get(spec.kind))).split("+"):
@@ -81,10 +82,10 @@ class StudyDialog(QDialog):
     def _arrange(self) -> None:
         form = QFormLayout()
         form.setHorizontalSpacing(16)
-        form.addRow(self.tr("Name"), self.name)
-        form.addRow(self.tr("Seeds"), self.seeds)
-        form.addRow(self.tr("Split"), self.split)
-        heading = QLabel(self.tr("Compare the settings of the Train page with the same and…"))
+        form.addRow(tr("Name"), self.name)
+        form.addRow(tr("Seeds"), self.seeds)
+        form.addRow(tr("Split"), self.split)
+        heading = QLabel(tr("Compare the settings of the Train page with the same and…"))
         heading.setProperty("role", "heading")
         grid = QGridLayout()
         grid.setHorizontalSpacing(16)
@@ -92,7 +93,7 @@ class StudyDialog(QDialog):
             grid.addWidget(tick, at // COLUMNS, at % COLUMNS)
         self.count.setProperty("role", "muted")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.start = buttons.addButton(self.tr("Start"), QDialogButtonBox.ButtonRole.AcceptRole)
+        self.start = buttons.addButton(tr("Start"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.start.setProperty("primary", True)
         buttons.accepted.connect(self.make)
         buttons.rejected.connect(self.reject)
@@ -114,7 +115,7 @@ class StudyDialog(QDialog):
         variants = len(self.variants())
         runs = variants * self.seeds.value()
         self.count.setText(
-            self.tr("{0} variants × {1} seeds: {2} trainings.").format(
+            tr("{0} variants × {1} seeds: {2} trainings.").format(
                 variants, self.seeds.value(), runs
             )
         )
@@ -131,9 +132,9 @@ class StudyDialog(QDialog):
         if share is not None:
             values["split"] = dict(zip(("train", "validation", "test"), share, strict=True))
         try:
-            self.plan = parse_plan(values, self.name.text().strip() or self.tr("Study"))
+            self.plan = parse_plan(values, self.name.text().strip() or tr("Study"))
         except KnownError as error:
-            self.problem.setText(str(error))
+            self.problem.setText(tr(error.message))
             self.problem.show()
             return
         self.accept()

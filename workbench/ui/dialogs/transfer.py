@@ -25,6 +25,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
+from workbench.domain.text import tr
 from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, TransferRequest
 from workbench.ui.dialogs.transfer_sources import TransferSources
 from workbench.ui.look.icons import icon
@@ -52,10 +53,10 @@ class TransferStages(QWidget):
         self._signs: dict[str, QLabel] = {}
         self._standing: dict[str, str] = {}
         titles = {
-            "compare": self.tr("Compare the sources"),
-            "source": self.tr("Learn the closest"),
-            "candidates": self.tr("Train three candidates"),
-            "vote": self.tr("Vote"),
+            "compare": tr("Compare the sources"),
+            "source": tr("Learn the closest"),
+            "candidates": tr("Train three candidates"),
+            "vote": tr("Vote"),
         }
         row = QHBoxLayout()
         row.setSpacing(6)
@@ -117,7 +118,7 @@ class TransferStages(QWidget):
         self.bar.setValue(round(1000 * min(1.0, fraction or 0.0)))
         parts = [self._words, self._state.text]
         if self._state.eta is not None:
-            parts.append(self.tr("{0} left").format(clock(self._state.eta)))
+            parts.append(tr("{0} left").format(clock(self._state.eta)))
         self.said.setText("  ·  ".join(part for part in parts if part))
 
     def _draw(self) -> None:
@@ -139,7 +140,6 @@ class TransferVote(QWidget):
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._transfer: Transfer | None = None
-        tr = self.tr
         self.table = self._make_table()
         self.table.picked.connect(self._picked)
         heading = QLabel(tr("Candidates"))
@@ -173,7 +173,6 @@ class TransferVote(QWidget):
             column.addWidget(widget)
 
     def _make_table(self) -> FigureTable:
-        tr = self.tr
         table = FigureTable(
             (
                 Column(tr("Candidate")),
@@ -209,27 +208,27 @@ class TransferVote(QWidget):
     def _cells(
         self, layers: int, made: CandidateRun | None, runs: Mapping[str, RunRecord]
     ) -> tuple[object, ...]:
-        name = self.tr("Layers 1–{0} kept").format(layers)
+        name = tr("Layers 1–{0} kept").format(layers)
         if made is None:
             return (name, None, None, None, None, None)
         run = runs.get(made.run)
-        state = status_words(run) if run is not None else self.tr("removed")
+        state = status_words(run) if run is not None else tr("removed")
         if self._transfer is not None and made.frozen == self._transfer.winner:
-            state = self.tr("winner")
+            state = tr("winner")
         drawn = made.alone if made.votes is not None else None
         return (name, made.frozen, state, held_out(run), made.votes, drawn)
 
     def _outcome(self, transfer: Transfer, runs: Mapping[str, RunRecord]) -> str:
-        text = self.tr(
+        text = tr(
             "Winner: kept up to {0}{1}. It agrees with the majority on {2} of {3} held-out images; "
             "the candidates disagreed on {4}."
         )
         won = next(c for c in transfer.candidates if c.frozen == transfer.winner)
-        drawn = self.tr(", drawn among equals") if transfer.drawn else ""
+        drawn = tr(", drawn among equals") if transfer.drawn else ""
         said = text.format(transfer.winner, drawn, won.votes, transfer.voted, transfer.disputed)
         single, along = runs.get(transfer.single), runs.get(transfer.winner_run)
         if single is not None and held_out(single) is not None:
-            beside = self.tr(" Without views {0}, with them {1}.")
+            beside = tr(" Without views {0}, with them {1}.")
             said += beside.format(percent(held_out(single)), percent(held_out(along)))
         return said
 
@@ -261,7 +260,7 @@ class TransferDialog(QDialog):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Transfer from the closest source"))
+        self.setWindowTitle(tr("Transfer from the closest source"))
         self.resize(1040, 700)
         self._context, self._queue, self._keys = context, queue, dict(keys)
         self._refused = ""
@@ -275,15 +274,15 @@ class TransferDialog(QDialog):
         self._take_up(label_set)
 
     def _make_choices(self) -> None:
-        self.views = QCheckBox(self.tr("Learn views along where they are labelled"))
+        self.views = QCheckBox(tr("Learn views along where they are labelled"))
         self.views.setChecked(True)
-        self.compare = QCheckBox(self.tr("Train the winner without views too"))
-        self.compare.setToolTip(self.tr("One more training, to see what the views are worth"))
+        self.compare = QCheckBox(tr("Train the winner without views too"))
+        self.compare.setToolTip(tr("One more training, to see what the views are worth"))
         self.start = QPushButton()
         self.start.setProperty("primary", True)
         self.start.setMinimumWidth(112)
-        self.open_winner = QPushButton(self.tr("Show the winner"))
-        self.open_winner.setToolTip(self.tr("Its confusion matrix and images on the Results page"))
+        self.open_winner = QPushButton(tr("Show the winner"))
+        self.open_winner.setToolTip(tr("Its confusion matrix and images on the Results page"))
 
     def _lay_out(self) -> None:
         self.settings = QLabel()
@@ -292,7 +291,7 @@ class TransferDialog(QDialog):
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
-        close = QPushButton(self.tr("Close"))
+        close = QPushButton(tr("Close"))
         close.clicked.connect(self.reject)
         choices = QHBoxLayout()
         choices.setSpacing(16)
@@ -375,8 +374,8 @@ class TransferDialog(QDialog):
         left = transferring.unfinished_like(self._context.session, asked)
         ended = self._ended_words(transfer, left is not None)
         self.stages.show_transfer(transfer, self._queue.stage, self._now_words(transfer), ended)
-        go_on = self.tr("Go on") if left is not None else self.tr("Transfer")
-        self.start.setText(self.tr("Stop") if running else go_on)
+        go_on = tr("Go on") if left is not None else tr("Transfer")
+        self.start.setText(tr("Stop") if running else go_on)
         self.start.setProperty("primary", not running)
         self.start.style().polish(self.start)
         self.start.setEnabled(running or bool(asked.sources))
@@ -386,11 +385,11 @@ class TransferDialog(QDialog):
 
     def _settings_words(self, asked: TransferRequest) -> str:
         name = backbone(transferring.backbone_of(asked)).title
-        start = {"imagenet": self.tr("ImageNet"), "none": self.tr("random weights")}
+        start = {"imagenet": tr("ImageNet"), "none": tr("random weights")}
         others = ", ".join(
             f"{key} {value}" for key, value in asked.settings.items() if key != "backbone"
         )
-        text = self.tr("To learn: {0}, with {1} from {2} and the settings of the Train page{3}.")
+        text = tr("To learn: {0}, with {1} from {2} and the settings of the Train page{3}.")
         return text.format(
             target_words(asked.label_set),
             name,
@@ -402,24 +401,24 @@ class TransferDialog(QDialog):
         done, count = self._queue.trained
         source = transfer.source if transfer is not None else ""
         words = {
-            TransferStage.COMPARE: self.tr("Comparing the sources"),
-            TransferStage.SOURCE: self.tr("Learning {0}").format(source),
-            TransferStage.CANDIDATES: self.tr("Candidate {0} of {1}").format(
+            TransferStage.COMPARE: tr("Comparing the sources"),
+            TransferStage.SOURCE: tr("Learning {0}").format(source),
+            TransferStage.CANDIDATES: tr("Candidate {0} of {1}").format(
                 min(done + 1, count), count
             ),
-            TransferStage.SINGLE: self.tr("The winner without views"),
+            TransferStage.SINGLE: tr("The winner without views"),
         }
         stage = self._queue.stage
         if stage is not None and stage is not TransferStage.COMPARE and not count:
-            return self.tr("Preparing the trainings")
+            return tr("Preparing the trainings")
         return words[stage] if stage is not None else ""
 
     def _ended_words(self, transfer: Transfer | None, unfinished: bool) -> str:
         if unfinished and transfer is not None:
-            return self.tr("Stopped; what is done is kept. “Go on” takes it up again.")
+            return tr("Stopped; what is done is kept. “Go on” takes it up again.")
         if transfer is not None and transfer.winner:
-            return self.tr("Done: learned from {0}.").format(transfer.source)
-        return self.tr("One click compares the sources, learns the closest and carries it over.")
+            return tr("Done: learned from {0}.").format(transfer.source)
+        return tr("One click compares the sources, learns the closest and carries it over.")
 
     # Deeds
 
@@ -440,7 +439,7 @@ class TransferDialog(QDialog):
         try:
             self._queue.start(self.asked())
         except KnownError as error:
-            self._refuse(str(error))
+            self._refuse(tr(error.message))
 
     def _show_winner(self) -> None:
         transfer = self.shown()
@@ -474,7 +473,7 @@ class TransferStarter(QObject):
         self.dialog.open()
 
     def _say(self, transfer: Transfer) -> None:
-        text = self.tr("Transfer from {0} done: kept up to {1} wins with {2} of {3} votes.")
+        text = tr("Transfer from {0} done: kept up to {1} wins with {2} of {3} votes.")
         won = next(c for c in transfer.candidates if c.frozen == transfer.winner)
         said = text.format(transfer.source, transfer.winner, won.votes, transfer.voted)
         self._context.notify(said, "info")

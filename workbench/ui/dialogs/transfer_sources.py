@@ -27,6 +27,7 @@ from workbench.app.transfer.sources import (
 )
 from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import SourceRelatedness, in_words, number_names
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
 from workbench.ui.parts.figure_table import Column, Figure, FigureTable, figure
@@ -45,16 +46,16 @@ class TransferSources(QWidget):
         self._context, self._label_set = context, label_set
         self.texts: list[str] = []
         self._rows: list[tuple[TransferSource, SourceRelatedness | None]] = []
-        self.add = QPushButton(self.tr("Add a project…"))
-        self.add.setToolTip(self.tr("Another project whose labelled images may be close to these"))
+        self.add = QPushButton(tr("Add a project…"))
+        self.add.setToolTip(tr("Another project whose labelled images may be close to these"))
         self.add.clicked.connect(self._ask_folder)
-        self.own = QPushButton(self.tr("Add a label set"))
-        self.own.setToolTip(self.tr("Another label set of this project"))
+        self.own = QPushButton(tr("Add a label set"))
+        self.own.setToolTip(tr("Another label set of this project"))
         self.own.setMenu(QMenu(self.own))
-        self.remove = QPushButton(self.tr("Remove"))
+        self.remove = QPushButton(tr("Remove"))
         self.remove.clicked.connect(self._remove)
-        self.numbers = QPushButton(self.tr("All numbers…"))
-        self.numbers.setToolTip(self.tr("Every figure behind the association, with its reading"))
+        self.numbers = QPushButton(tr("All numbers…"))
+        self.numbers.setToolTip(tr("Every figure behind the association, with its reading"))
         self.numbers.clicked.connect(self.show_numbers)
         self.table = self._make_table()
         self.table.selectionModel().currentRowChanged.connect(lambda *_: self._explain())
@@ -64,7 +65,7 @@ class TransferSources(QWidget):
         self.why.setProperty("role", "muted")
         self.copies = Copies(
             self.table,
-            lambda: self.tr("sources"),
+            lambda: tr("sources"),
             lambda: picture_of(self.table),
             self.table.csv,
             context.notify,
@@ -73,7 +74,6 @@ class TransferSources(QWidget):
         self.show_ranked((), ())
 
     def _make_table(self) -> FigureTable:
-        tr = self.tr
         table = FigureTable(
             (
                 Column(tr("Source")),
@@ -89,7 +89,7 @@ class TransferSources(QWidget):
         return table
 
     def _lay_out(self) -> None:
-        heading = QLabel(self.tr("Sources to choose from"))
+        heading = QLabel(tr("Sources to choose from"))
         heading.setProperty("role", "heading")
         top = QHBoxLayout()
         top.setSpacing(8)
@@ -123,7 +123,7 @@ class TransferSources(QWidget):
         where = str(source.folder)
         if one is None:
             return (source.name, None, None, None, None, None, where)
-        words = self.tr("{0} of {1}").format(one.agreeing, one.pairs)
+        words = tr("{0} of {1}").format(one.agreeing, one.pairs)
         agreeing = Figure(one.agreeing / max(1, one.pairs), words)
         return (
             source.name,
@@ -143,10 +143,10 @@ class TransferSources(QWidget):
         if one is not None:
             self.why.setText(" ".join(in_words(one, row == 0)).replace(" -", " −"))
         elif self._rows:
-            self.why.setText(self.tr("Not compared yet."))
+            self.why.setText(tr("Not compared yet."))
         else:
             self.why.setText(
-                self.tr("Add projects whose images may be like these: the closest one is taken.")
+                tr("Add projects whose images may be like these: the closest one is taken.")
             )
 
     def set_editable(self, editable: bool) -> None:
@@ -169,7 +169,7 @@ class TransferSources(QWidget):
     # Deeds
 
     def _ask_folder(self) -> None:
-        title = self.tr("A project to learn from")
+        title = tr("A project to learn from")
         start = str(self._context.session.folder.parent)
         chosen = QFileDialog.getExistingDirectory(self, title, start)
         if chosen:
@@ -180,7 +180,7 @@ class TransferSources(QWidget):
         try:
             self._put(checked_source(self._context.session, folder, self._label_set))
         except KnownError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(tr(error.message))
 
     def _put(self, text: str) -> None:
         if text not in self.texts:
@@ -209,17 +209,15 @@ class NumbersDialog(QDialog):
         self, name: str, one: SourceRelatedness, context: Context, parent: QWidget
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Numbers of {0}").format(name))
+        self.setWindowTitle(tr("Numbers of {0}").format(name))
         self.resize(680, 560)
         words = number_names(len(one.numbers) == FULL)
-        self.table = FigureTable(
-            (Column(self.tr("What it says")), Column(self.tr("Value"), "figure"))
-        )
+        self.table = FigureTable((Column(tr("What it says")), Column(tr("Value"), "figure")))
         self.table.give_first_room()
         pairs = zip(words, one.numbers, strict=True)
         self.table.set_rows([(word, figure(value, 3)) for word, value in pairs])
         said = QLabel(
-            self.tr(
+            tr(
                 "Distances within a cluster: small = its images are alike. Cosines: 1 = the "
                 "centres point the same way. Distances of matched centres: small = the domains "
                 "lie close."

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 
 Notify = Callable[[str, str], None]
@@ -67,13 +68,13 @@ class Copies(QObject):
         widget, actions = self._widget, []
         wanted: list[tuple[str, Callable[[], None]]] = []
         if self._picture is not None:
-            wanted += [(self.tr("Copy picture"), self.copy_picture)]
+            wanted += [(tr("Copy picture"), self.copy_picture)]
         if self._data is not None:
-            wanted += [(self.tr("Copy table as CSV"), self.copy_data)]
+            wanted += [(tr("Copy table as CSV"), self.copy_data)]
         if self._picture is not None:
-            wanted += [(self.tr("Save picture as PNG…"), self.ask_picture)]
+            wanted += [(tr("Save picture as PNG…"), self.ask_picture)]
         if self._data is not None:
-            wanted += [(self.tr("Save table as CSV…"), self.ask_data)]
+            wanted += [(tr("Save table as CSV…"), self.ask_data)]
         for text, deed in wanted:
             action = QAction(text, widget)
             action.triggered.connect(lambda _=False, deed=deed: deed())
@@ -85,7 +86,7 @@ class Copies(QObject):
         button = QToolButton(parent)
         button.setIcon(icon("export", button))
         button.setAutoRaise(True)
-        button.setToolTip(self.tr("Copy or save this as a picture or as data"))
+        button.setToolTip(tr("Copy or save this as a picture or as data"))
         button.setAccessibleName(button.toolTip())
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
@@ -102,27 +103,27 @@ class Copies(QObject):
     def copy_picture(self) -> None:
         if self._picture is not None:
             QGuiApplication.clipboard().setPixmap(self._picture())
-            self._notify(self.tr("Copied the picture."), "info")
+            self._notify(tr("Copied the picture."), "info")
 
     def copy_data(self) -> None:
         if self._data is not None:
             QGuiApplication.clipboard().setText(self._data())
-            self._notify(self.tr("Copied the table as CSV."), "info")
+            self._notify(tr("Copied the table as CSV."), "info")
 
     def ask_picture(self) -> None:
-        path = self._ask(".png", self.tr("PNG picture (*.png)"))
+        path = self._ask(".png", tr("PNG picture (*.png)"))
         if path is not None:
             self.save_picture(path)
 
     def ask_data(self) -> None:
-        path = self._ask(".csv", self.tr("CSV table (*.csv)"))
+        path = self._ask(".csv", tr("CSV table (*.csv)"))
         if path is not None:
             self.save_data(path)
 
     def _ask(self, suffix: str, kinds: str) -> Path | None:
         name = re.sub(r'[\\/:*?"<>|]+', " ", self._name()).strip() + suffix
         chosen, _ = QFileDialog.getSaveFileName(
-            self._widget, self.tr("Save"), str(Path.home() / name), kinds
+            self._widget, tr("Save"), str(Path.home() / name), kinds
         )
         if not chosen:
             return None
@@ -143,11 +144,11 @@ class Copies(QObject):
 
     def _say_saved(self, file: QSaveFile, path: Path) -> None:
         if file.isOpen() and file.commit():
-            self._notify(self.tr("Saved {path}.").format(path=path), "info")
+            self._notify(tr("Saved {path}.").format(path=path), "info")
         else:
             reason = file.errorString()
             self._notify(
-                self.tr("{path} could not be written: {reason}.").format(path=path, reason=reason),
+                tr("{path} could not be written: {reason}.").format(path=path, reason=reason),
                 "bad",
             )
 
@@ -157,7 +158,7 @@ class CopyDialog(QDialog):
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
-        self.copy_button = QPushButton(self.tr("Copy"))
+        self.copy_button = QPushButton(tr("Copy"))
 
     def _lay_out(self, text: Callable[[], str], *told: QWidget) -> None:
         """`text` gives what is copied."""
@@ -173,7 +174,7 @@ class CopyDialog(QDialog):
 
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self.copy_button.setText(self.tr("Copied"))
+        self.copy_button.setText(tr("Copied"))
 
 
 def told_list(headers: list[str], first: int, last: int) -> QTreeWidget:

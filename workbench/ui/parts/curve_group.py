@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.results.result_tables import epochs_csv, to_csv
 from workbench.domain.reports import Epoch
+from workbench.domain.text import tr
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.curves import Curve, CurveChart, FloatArray
 
@@ -47,15 +48,15 @@ class CurveGroup(QWidget):
         super().__init__(parent)
         self._notify = notify
         self.name = ""
-        self.loss = CurveChart(self.tr("Loss"))
-        self.accuracy = CurveChart(self.tr("Accuracy"), percent=True)
-        self.rate = CurveChart(self.tr("Learning rate"), decimals=4)
-        self.speed = CurveChart(self.tr("Images a second"), decimals=0)
+        self.loss = CurveChart(tr("Loss"))
+        self.accuracy = CurveChart(tr("Accuracy"), percent=True)
+        self.rate = CurveChart(tr("Learning rate"), decimals=4)
+        self.speed = CurveChart(tr("Images a second"), decimals=0)
         self.charts = (self.loss, self.accuracy, self.rate, self.speed)
         self._shown: dict[str, Sequence[Epoch]] = {}
         self.whole = Copies(
             self,
-            lambda: f"{self.name} {self.tr('curves')}".strip(),
+            lambda: f"{self.name} {tr('curves')}".strip(),
             partial(picture_of, self),
             lambda: epochs_csv(self._shown),
             notify,
@@ -75,16 +76,16 @@ class CurveGroup(QWidget):
         self.heading = QLabel()
         self.heading.setProperty("role", "muted")
         self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.log = QCheckBox(self.tr("Log axis"))
-        self.log.setToolTip(self.tr("Draw the loss over a logarithmic axis"))
+        self.log = QCheckBox(tr("Log axis"))
+        self.log.setToolTip(tr("Draw the loss over a logarithmic axis"))
         self.log.toggled.connect(self.loss.set_log)
         self.smoothing = QSlider(Qt.Orientation.Horizontal)
         self.smoothing.setRange(0, 95)
         self.smoothing.setFixedWidth(96)
-        self.smoothing.setAccessibleName(self.tr("Smoothing"))
-        self.smoothing.setToolTip(self.tr("Smooth the lines; the raw ones stay, faintly"))
+        self.smoothing.setAccessibleName(tr("Smoothing"))
+        self.smoothing.setToolTip(tr("Smooth the lines; the raw ones stay, faintly"))
         self.smoothing.valueChanged.connect(self._smooth)
-        label = QLabel(self.tr("Smoothing"))
+        label = QLabel(tr("Smoothing"))
         label.setBuddy(self.smoothing)
         bar = QHBoxLayout()
         bar.setSpacing(8)
@@ -141,29 +142,29 @@ class CurveGroup(QWidget):
     def show_run(self, epochs: Sequence[Epoch], steps: StepLosses | None = None) -> None:
         """One run: training beside validation, with the loss of its steps behind."""
         self._shown = {self.name: epochs}
-        train, validation = self.tr("train"), self.tr("validation")
+        train, validation = tr("train"), tr("validation")
         losses = [
             _curve(train, epochs, lambda e: e.train_loss, TRAIN_COLOUR),
             _curve(validation, epochs, lambda e: e.validation_loss),
         ]
         if steps is not None and len(steps.xs):
-            losses.insert(0, Curve(self.tr("steps"), steps.xs, steps.ys, TRAIN_COLOUR, faint=True))
+            losses.insert(0, Curve(tr("steps"), steps.xs, steps.ys, TRAIN_COLOUR, faint=True))
         rights = [
             _curve(train, epochs, lambda e: e.train_accuracy, TRAIN_COLOUR),
             _curve(validation, epochs, lambda e: e.validation_accuracy),
-            _curve(self.tr("view"), epochs, lambda e: e.view_accuracy, 2),
+            _curve(tr("view"), epochs, lambda e: e.view_accuracy, 2),
         ]
         total = epochs[-1].epochs if epochs else 0
         self.loss.set_curves(losses, total)
         self.accuracy.set_curves(_with_points(rights), total)
-        rate = _curve(self.tr("rate"), epochs, lambda e: e.learning_rate)
-        speed = _curve(self.tr("images/s"), epochs, lambda e: e.images_per_second)
+        rate = _curve(tr("rate"), epochs, lambda e: e.learning_rate)
+        speed = _curve(tr("images/s"), epochs, lambda e: e.images_per_second)
         self.rate.set_curves([rate], total)
         self.speed.set_curves([speed], total)
         best = next((e.epoch for e in reversed(epochs) if e.best), None)
         for chart in (self.loss, self.accuracy):
             chart.set_best(best)
-        self.heading.setText(self.tr("Best epoch: {number}").format(number=best) if best else "")
+        self.heading.setText(tr("Best epoch: {number}").format(number=best) if best else "")
 
     def show_runs(self, runs: Mapping[str, Sequence[Epoch]]) -> None:
         """Several runs over each other: one colour each, validation solid, training dashed."""
@@ -178,7 +179,7 @@ class CurveGroup(QWidget):
             for at, (name, epochs) in enumerate(many):
                 curves.append(_named(escape(name), epochs, validation, at, dashed=False))
                 curves.append(
-                    _named(f"{escape(name)} {self.tr('train')}", epochs, train, at, dashed=True)
+                    _named(f"{escape(name)} {tr('train')}", epochs, train, at, dashed=True)
                 )
             chart.set_curves(_with_points(curves), named=False)
             chart.set_best(None)
@@ -196,7 +197,7 @@ class CurveGroup(QWidget):
             f'<span style="color:{self.loss.colour(at).name()}">━</span> {escape(name)}'
             for at, name in enumerate(names)
         ]
-        return " &nbsp; ".join([*runs, self.tr("(dashed: train)")])
+        return " &nbsp; ".join([*runs, tr("(dashed: train)")])
 
     def clear(self) -> None:
         """Show nothing."""

@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from workbench.domain.metrics import nearest, smoothed
+from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 
 FloatArray = NDArray[np.float64]
@@ -262,7 +263,7 @@ class CurveChart(QWidget):
         text = " &nbsp; ".join(parts)
         if self._cross is not None and shown:
             at = shown[0].xs[nearest(shown[0].xs, self._cross) or 0]
-            text = self.tr("epoch {number}").format(number=f"{at:g}") + " &nbsp; " + text
+            text = tr("epoch {number}").format(number=f"{at:g}") + " &nbsp; " + text
         self.legend.setText(text)
 
     def _in_words(self, value: float) -> str:

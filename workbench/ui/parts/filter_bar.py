@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -25,6 +25,7 @@ from workbench.app.session import Session
 from workbench.domain.images import ImageFilter, Similar
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.splits import PARTS
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 
 
@@ -36,32 +37,28 @@ class Chip:
     without: ImageFilter
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("FilterBar", text)
-
-
 def chips(shown: ImageFilter, sources: Mapping[int, str]) -> list[Chip]:
     """A chip per condition, the search text apart (it has a field of its own)."""
     found = []
     if shown.similar is not None:
-        words = _tr("Similar to {0}").format(shown.similar.name)
+        words = tr("Similar to {0}").format(shown.similar.name)
         found.append(Chip(words, _without(shown, similar=None)))
     if shown.source is not None:
         name = sources.get(shown.source, "?")
-        found.append(Chip(_tr("source: {0}").format(name), _without(shown, source=None)))
+        found.append(Chip(tr("source: {0}").format(name), _without(shown, source=None)))
     for pair in shown.labels:
         label_set, label = pair
-        words = _tr("no {0}").format(label_set) if label is None else f"{label_set}: {label}"
+        words = tr("no {0}").format(label_set) if label is None else f"{label_set}: {label}"
         rest = tuple(other for other in shown.labels if other != pair)
         found.append(Chip(words, _without(shown, labels=rest)))
     if shown.part is not None:
-        words = _tr("part: {0}").format(shown.part or _tr("none"))
+        words = tr("part: {0}").format(shown.part or tr("none"))
         found.append(Chip(words, _without(shown, part=None)))
     if shown.disagreement is not None:
-        words = _tr("{0} differs from the model's").format(shown.disagreement)
+        words = tr("{0} differs from the model's").format(shown.disagreement)
         found.append(Chip(words, _without(shown, disagreement=None)))
     if shown.ids is not None:
-        words = shown.said or _tr("{0:,} chosen images").format(len(shown.ids))
+        words = shown.said or tr("{0:,} chosen images").format(len(shown.ids))
         found.append(Chip(words, _without(shown, ids=None, said="")))
     return found
 
@@ -132,7 +129,7 @@ class FilterBar(QWidget):
         self._op = session
         self._filter = ImageFilter()
         self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search names and folders"))
+        self.search.setPlaceholderText(tr("Search names and folders"))
         self.search.setClearButtonEnabled(True)
         self.search.setMinimumWidth(96)
         self.search.setMaximumWidth(240)
@@ -142,15 +139,15 @@ class FilterBar(QWidget):
         self.search.textChanged.connect(lambda text: None if text else self._typed.start())
         self.add_button = QToolButton()
         self.add_button.setIcon(icon("funnel", self))
-        self.add_button.setText(self.tr("Filter"))
+        self.add_button.setText(tr("Filter"))
         self.add_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.add_button.setProperty("framed", True)
-        self.add_button.setToolTip(self.tr("Show only some of the images"))
+        self.add_button.setToolTip(tr("Show only some of the images"))
         self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self)
         self.menu.aboutToShow.connect(self._fill_menu)
         self.add_button.setMenu(self.menu)
-        self.clear_button = QPushButton(self.tr("Clear filters"))
+        self.clear_button = QPushButton(tr("Clear filters"))
         self.clear_button.setFlat(True)
         self.clear_button.clicked.connect(self.clear)
         self._chips: list[QToolButton] = []
@@ -218,7 +215,7 @@ class FilterBar(QWidget):
         drawn.setIconSize(QSize(14, 14))
         drawn.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         drawn.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        drawn.setToolTip(self.tr("{0} – click to take this filter away").format(chip.text))
+        drawn.setToolTip(tr("{0} – click to take this filter away").format(chip.text))
         drawn.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         drawn.clicked.connect(lambda: self.set_filter(chip.without))
         return drawn
@@ -233,14 +230,14 @@ class FilterBar(QWidget):
         self.menu.addSeparator()
         for name, label_set in self._op.labels.sets().items():
             if label_set.subject is Subject.IMAGE and label_set.labels:
-                text = self.tr("{0} differs from the model's").format(name.capitalize())
+                text = tr("{0} differs from the model's").format(name.capitalize())
                 wanted = dataclasses.replace(self._filter, disagreement=name)
                 self.menu.addAction(text, partial(self.set_filter, wanted))
 
     def _add_set(self, label_set: LabelSet) -> None:
         counts = self._op.labels.counts(label_set.name)
         menu = self.menu.addMenu(label_set.name.capitalize())
-        missing = self.tr("without a label ({0:,})").format(counts.get("", 0))
+        missing = tr("without a label ({0:,})").format(counts.get("", 0))
         menu.addAction(missing, lambda: self._want(label_set.name, None))
         menu.addSeparator()
         for name in label_set.names[:_MENU]:
@@ -248,7 +245,7 @@ class FilterBar(QWidget):
             menu.addAction(text, partial(self._want, label_set.name, name))
         if len(label_set.names) > _MENU:
             more = menu.addAction(
-                self.tr("and {0} more: use the search field").format(len(label_set.names) - _MENU)
+                tr("and {0} more: use the search field").format(len(label_set.names) - _MENU)
             )
             more.setEnabled(False)
 
@@ -257,7 +254,7 @@ class FilterBar(QWidget):
 
     def _add_parts(self) -> None:
         counts = self._op.splits.counts()
-        menu = self.menu.addMenu(self.tr("Part of the split"))
+        menu = self.menu.addMenu(tr("Part of the split"))
         menu.setEnabled(bool(counts))
         for part in PARTS:
             wanted = dataclasses.replace(self._filter, part=part.value)
@@ -265,7 +262,7 @@ class FilterBar(QWidget):
             menu.addAction(text, partial(self.set_filter, wanted))
 
     def _add_sources(self) -> None:
-        menu = self.menu.addMenu(self.tr("Source"))
+        menu = self.menu.addMenu(tr("Source"))
         for source, name in self._sources().items():
             wanted = dataclasses.replace(self._filter, source=source)
             menu.addAction(name, partial(self.set_filter, wanted))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel
 
 from workbench.app.session import Session
 from workbench.domain.changes import HistoryEntry
+from workbench.domain.text import tr
 from workbench.ui.look.theme import Theme
 
 _LINES = 8
@@ -41,7 +42,7 @@ class HistoryList(QLabel):
             f"{html.escape(e.text)}{' ↶' if e.undone else ''}</span>"
             for e in self._entries
         ]
-        self.setText("<br>".join(lines) or self.tr("Nothing yet"))
+        self.setText("<br>".join(lines) or tr("Nothing yet"))
 
     def changeEvent(self, event: QEvent) -> None:
         """The colours stand in the text: another theme writes it anew. What it says is not read

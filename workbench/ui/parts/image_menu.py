@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication, QPoint, QRectF, Qt, QUrl
+from PySide6.QtCore import QPoint, QRectF, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from workbench.app.labels.labelling import assign
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, sized, text_on
 from workbench.ui.page import Context, Page
 from workbench.ui.parts.tiles import badge
@@ -52,23 +53,23 @@ def image_menu(context: Context, parent: QWidget, ids: NDArray[np.int64], first_
     menu = QMenu(parent)
     sets = [s for s in context.session.labels.sets().values() if s.subject is Subject.IMAGE]
     for label_set in sorted(sets, key=lambda s: s.name != first_set):
-        title = parent.tr("Label {0}").format(label_set.name)
-        _fill_labels(context, parent, menu.addMenu(title), label_set, ids)
+        title = tr("Label {0}").format(label_set.name)
+        _fill_labels(context, menu.addMenu(title), label_set, ids)
     menu.addSeparator()
     images = tuple(ids.tolist())
     if isinstance(parent, Page):
-        like = parent.tr("Find similar") if len(images) == 1 else parent.tr("Find similar to these")
+        like = tr("Find similar") if len(images) == 1 else tr("Find similar to these")
         menu.addAction(like, lambda: context.go(parent.name, similar=images))
-    menu.addAction(parent.tr("Find in Views"), lambda: _in_views(context, images))
-    menu.addAction(parent.tr("Explain"), lambda: context.go("explain", ids=images))
-    menu.addAction(
-        parent.tr("Show in folder"), lambda: show_in_folder(context, images[0])
-    ).setEnabled(len(images) == 1)
+    menu.addAction(tr("Find in Views"), lambda: _in_views(context, images))
+    menu.addAction(tr("Explain"), lambda: context.go("explain", ids=images))
+    menu.addAction(tr("Show in folder"), lambda: show_in_folder(context, images[0])).setEnabled(
+        len(images) == 1
+    )
     menu.addSeparator()
     title = (
-        parent.tr("Take out of the project")
+        tr("Take out of the project")
         if len(images) == 1
-        else parent.tr("Take {0:,} images out of the project").format(len(images))
+        else tr("Take {0:,} images out of the project").format(len(images))
     )
     menu.addAction(title, lambda: remove_images(context, ids))
     return menu
@@ -84,7 +85,7 @@ def pop_up(
 
 
 def _fill_labels(
-    context: Context, parent: QWidget, menu: QMenu, label_set: LabelSet, ids: NDArray[np.int64]
+    context: Context, menu: QMenu, label_set: LabelSet, ids: NDArray[np.int64]
 ) -> None:
     chosen = ids.tolist()
     for name in label_set.names[:_LISTED]:
@@ -94,9 +95,7 @@ def _fill_labels(
             partial(assign, context.session, chosen, label_set.name, name),
         )
     menu.addSeparator()
-    menu.addAction(
-        parent.tr("No label"), lambda: assign(context.session, chosen, label_set.name, None)
-    )
+    menu.addAction(tr("No label"), lambda: assign(context.session, chosen, label_set.name, None))
 
 
 def _in_views(context: Context, images: tuple[int, ...]) -> None:
@@ -110,7 +109,5 @@ def _in_views(context: Context, images: tuple[int, ...]) -> None:
 def remove_images(context: Context, ids: NDArray[np.int64]) -> None:
     """Take images out of the project (never the files), as one edit that can be undone."""
     context.session.remove_images(ids.tolist())
-    words = QCoreApplication.translate(
-        "ImageMenu", "{0:,} taken out of the project. Undo brings them back."
-    )
+    words = tr("{0:,} taken out of the project. Undo brings them back.")
     context.notify(words.format(len(ids)), "info")

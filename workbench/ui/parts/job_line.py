@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from PySide6.QtCore import QCoreApplication, QObject
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from workbench.app.jobs import Failed, Job, Outcome, Task
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 
 T = TypeVar("T")
@@ -49,13 +50,13 @@ class JobLine(QObject, Generic[T]):
         try:
             task = self._make()
         except KnownError as error:
-            self._said.setText(str(error))
+            self._said.setText(tr(error.message))
             return
         self._job = self._context.session.start(
             task, reported=self._heard, ended=self._ended, failed=self._show_failure
         )
-        self._button.setText(self.tr("Stop"))
-        self._said.setText(self.tr("Starting…"))
+        self._button.setText(tr("Stop"))
+        self._said.setText(tr("Starting…"))
 
     def stop(self) -> None:
         """Stop the job, if there is one."""
@@ -64,9 +65,9 @@ class JobLine(QObject, Generic[T]):
 
     def _heard(self, report: object) -> None:
         if isinstance(report, Progress):
-            self._said.setText(f"{report.text}: {report.done:,} / {report.total or 0:,}")
+            self._said.setText(f"{tr(report.text)}: {report.done:,} / {report.total or 0:,}")
         elif isinstance(report, Note):
-            self._said.setText(report.text)
+            self._said.setText(tr(report.text))
 
     def _ended(self, outcome: Outcome[T]) -> None:
         self._job = None
@@ -90,7 +91,7 @@ def state_after(report: object, before: JobState) -> JobState:
     if isinstance(report, Progress):
         fraction = report.done / report.total if report.total else None
         count = f"{report.done:,} of {report.total:,}" if report.total else f"{report.done:,}"
-        return JobState(fraction, report.text or count, report.eta)
+        return JobState(fraction, tr(report.text) or count, report.eta)
     if isinstance(report, Step):
         done = (report.epoch - 1 + report.step / max(1, report.steps)) / max(1, report.epochs)
         return JobState(done, _epoch(report.epoch, report.epochs), report.eta)
@@ -103,7 +104,7 @@ def state_after(report: object, before: JobState) -> JobState:
 
 
 def _epoch(epoch: int, epochs: int) -> str:
-    return QCoreApplication.translate("JobBar", "epoch {0}/{1}").format(epoch, epochs)
+    return tr("epoch {0}/{1}").format(epoch, epochs)
 
 
 def clock(seconds: float) -> str:

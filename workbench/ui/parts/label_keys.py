@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QLineEdit, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from workbench.domain.labels import LabelSet
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
 from workbench.ui.parts.tiles import badge
@@ -77,7 +78,7 @@ class LabelKeys(QWidget):
         super().__init__()
         self.setFixedWidth(WIDTH)
         self.field = QLineEdit()
-        self.field.setPlaceholderText(self.tr("Find a label"))
+        self.field.setPlaceholderText(tr("Find a label"))
         self.field.textChanged.connect(self._fill)
         self.field.returnPressed.connect(self._take_first)
         inner = QWidget()
@@ -90,7 +91,7 @@ class LabelKeys(QWidget):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setWidget(inner)
-        self.edit_button = QPushButton(icon("pencil-simple", self), self.tr("Edit labels…"))
+        self.edit_button = QPushButton(icon("pencil-simple", self), tr("Edit labels…"))
         self.edit_button.setFlat(True)
         self.edit_button.setIconSize(QSize(16, 16))
         self.edit_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -130,7 +131,7 @@ class LabelKeys(QWidget):
         names = [name for name in self._set.names if wanted in name.lower()]
         for name in names[:_SHOWN]:
             self._add(name)
-        none = LabelButton(self.tr("no label"), ("⌫", None), self.tr("Backspace"))
+        none = LabelButton(tr("no label"), ("⌫", None), tr("Backspace"))
         none.clicked.connect(lambda: self.chosen.emit(None))
         self._column.addWidget(none)
         self._column.addStretch(1)
@@ -140,7 +141,7 @@ class LabelKeys(QWidget):
         assert self._set is not None
         at = self._set.index(name)
         keys = [self._set.labels[at].key] + ([str(at + 1)] if at < 9 else [])
-        tip = self.tr("Key: {0}").format(self.tr(" or ").join(key for key in keys if key))
+        tip = tr("Key: {0}").format(tr(" or ").join(key for key in keys if key))
         has_key = any(keys)
         button = LabelButton(name, badge(self._set, name), tip if has_key else name)
         button.clicked.connect(lambda: self.chosen.emit(name))

@@ -8,29 +8,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
-
 from workbench.app.results.run_columns import RunColumn
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import RunRecord, RunStatus, top1
 from workbench.domain.splits import Part
+from workbench.domain.text import mark, tr
 from workbench.ui.parts.figure_table import Column, Figure, written
 
 _CONTEXT = "RunWords"
 
 _STATUS = {
-    RunStatus.QUEUED: str(QT_TRANSLATE_NOOP("RunWords", "waiting")),
-    RunStatus.RUNNING: str(QT_TRANSLATE_NOOP("RunWords", "running")),
-    RunStatus.PAUSED: str(QT_TRANSLATE_NOOP("RunWords", "paused")),
-    RunStatus.FINISHED: str(QT_TRANSLATE_NOOP("RunWords", "finished")),
-    RunStatus.STOPPED: str(QT_TRANSLATE_NOOP("RunWords", "stopped")),
-    RunStatus.FAILED: str(QT_TRANSLATE_NOOP("RunWords", "failed")),
+    RunStatus.QUEUED: mark("waiting"),
+    RunStatus.RUNNING: mark("running"),
+    RunStatus.PAUSED: mark("paused"),
+    RunStatus.FINISHED: mark("finished"),
+    RunStatus.STOPPED: mark("stopped"),
+    RunStatus.FAILED: mark("failed"),
 }
 
 _SCORES = (
-    str(QT_TRANSLATE_NOOP("RunWords", "test top-1 {score}")),
-    str(QT_TRANSLATE_NOOP("RunWords", "validation top-1 {score}")),
+    mark("test top-1 {score}"),
+    mark("validation top-1 {score}"),
 )
 
 STATUS_ICONS = {
@@ -43,12 +42,8 @@ STATUS_ICONS = {
 }
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate(_CONTEXT, text)
-
-
 def status_words(record: RunRecord) -> str:
-    return _tr(_STATUS[record.status])
+    return tr(_STATUS[record.status])
 
 
 def backbone_words(name: str) -> str:
@@ -80,7 +75,7 @@ def score_words(record: RunRecord) -> str:
     ):
         value = top1(record, part)
         if value is not None:
-            return _tr(text).format(score=percent(value))
+            return tr(text).format(score=percent(value))
     return ""
 
 
@@ -95,7 +90,7 @@ def when(seconds: float | None) -> str:
 
 _WORDS: Mapping[str, Callable[[Any], str | Figure]] = {
     "moment": lambda seconds: Figure(seconds, when(seconds)),
-    "status": lambda status: _tr(_STATUS[status]),
+    "status": lambda status: tr(_STATUS[status]),
     "target": target_words,
     "backbone": backbone_words,
     "start": start_words,
@@ -105,8 +100,8 @@ _WORDS: Mapping[str, Callable[[Any], str | Figure]] = {
 def figure_column(column: RunColumn) -> Column:
     """A column of runs for a table of figures."""
     kind = column.kind if column.kind in ("count", "share") else "text"
-    tip = column.tip and QCoreApplication.translate("RunColumn", column.tip)
-    return Column(QCoreApplication.translate("RunColumn", column.title), kind, tip)
+    tip = column.tip and tr(column.tip)
+    return Column(tr(column.title), kind, tip)
 
 
 def figure_cell(column: RunColumn, record: RunRecord) -> Any:

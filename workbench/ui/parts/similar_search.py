@@ -16,6 +16,7 @@ from workbench.app.similar.similarity import Ranking, similar_task
 from workbench.domain.errors import KnownError
 from workbench.domain.images import Similar
 from workbench.domain.reports import Progress
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.filter_bar import FilterBar
 from workbench.ui.parts.job_line import clock
@@ -29,10 +30,10 @@ class FeatureLine(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        by = QLabel(self.tr("by"))
+        by = QLabel(tr("by"))
         by.setProperty("role", "muted")
         self.box = QComboBox()
-        self.box.setAccessibleName(self.tr("Features that images are compared by"))
+        self.box.setAccessibleName(tr("Features that images are compared by"))
         self.box.setMinimumContentsLength(16)
         self.box.setMaximumWidth(280)
         self.box.activated.connect(lambda _: self.chosen.emit(self.box.currentData()))
@@ -90,9 +91,9 @@ class SimilarSearch(QObject):
         try:
             source = feature_source(self._context.session)
         except KnownError as error:
-            self._context.notify(str(error), "warn")
+            self._context.notify(tr(error.message), "warn")
             return
-        name = self.tr("{0:,} images").format(len(ids))
+        name = tr("{0:,} images").format(len(ids))
         if len(ids) == 1:
             name = self._context.session.images.row(int(ids[0])).name
         wanted = Similar(tuple(int(image) for image in ids), name, source.name)
@@ -134,10 +135,10 @@ class SimilarSearch(QObject):
         try:
             source = feature_source(session, wanted.features)
         except KnownError as error:
-            self._context.notify(str(error), "warn")
+            self._context.notify(tr(error.message), "warn")
             self._give_up()
             return
-        self.line.say(self.tr("looking…"))
+        self.line.say(tr("looking…"))
         self._job = session.start(
             similar_task(session, source, wanted.images, name=wanted.name),
             reported=self._heard,
@@ -154,8 +155,8 @@ class SimilarSearch(QObject):
 
     def _heard(self, report: object) -> None:
         if isinstance(report, Progress) and report.total:
-            words = self.tr("{0:,} of {1:,}").format(report.done, report.total)
-            left = "" if report.eta is None else self.tr(" · {0} left").format(clock(report.eta))
+            words = tr("{0:,} of {1:,}").format(report.done, report.total)
+            left = "" if report.eta is None else tr(" · {0} left").format(clock(report.eta))
             self.line.say(words + left)
 
     def _over(self, outcome: Outcome[Ranking]) -> None:
@@ -166,10 +167,10 @@ class SimilarSearch(QObject):
             return
         ranking = outcome.value
         self._images.rank(self._wanted, ranking)
-        said = self.tr("Features of {0:,} images, {1:.1f} MB in the project's folder")
+        said = tr("Features of {0:,} images, {1:.1f} MB in the project's folder")
         self.line.box.setToolTip(said.format(len(ranking.images), ranking.bytes / 1e6))
         if ranking.left_out:
-            words = self.tr("{0:,} without features").format(ranking.left_out)
+            words = tr("{0:,} without features").format(ranking.left_out)
             self.line.say(words)
         if ranking.note:
             self._context.notify(ranking.note, "warn")
@@ -192,7 +193,7 @@ class SimilarSearch(QObject):
         order.blockSignals(True)
         if similar:
             self._before = order.currentIndex()
-            order.addItem(self.tr("by similarity"), order.currentData())
+            order.addItem(tr("by similarity"), order.currentData())
             order.setCurrentIndex(order.count() - 1)
         else:
             order.setCurrentIndex(self._before)

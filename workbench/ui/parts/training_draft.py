@@ -22,6 +22,7 @@ from workbench.domain.recipes import KEYS, UncheckedKeys
 from workbench.domain.reports import Progress, Trial
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.recipe.form import TargetChoice
 from workbench.ui.parts.run_words import target_words
@@ -70,10 +71,10 @@ class TrainingModel(QObject):
 
     def _worded(self, choice: Choice) -> TargetChoice:
         title = target_words(choice.name)
-        count = self.tr("{labels} labels, {n} labelled").format(
+        count = tr("{labels} labels, {n} labelled").format(
             labels=choice.labels, n=f"{choice.labelled:,}"
         )
-        reason = "" if choice.ready else self.tr("Two labels in use are needed.")
+        reason = "" if choice.ready else tr("Two labels in use are needed.")
         return TargetChoice(choice.name, f"{title}  ·  {count}", reason)
 
     def edit(self, key: str, value: object) -> None:
@@ -109,13 +110,13 @@ class TrainingModel(QObject):
         """Ask for advice; what is wrong with the chosen values is told by `errors`."""
         self.refusal = ""
         if not self.draft.target:
-            self.refusal = self.tr("Two labels in use are needed.")
+            self.refusal = tr("Two labels in use are needed.")
             return
         try:
             known = self._known(self.draft.target)
         except KnownError as error:
             self.draft = self.draft.advised_by(NO_ADVICE)
-            self.refusal = str(error)
+            self.refusal = tr(error.message)
         else:
             self.draft = self.draft.advised_by(advise(known, self.draft.sound))
 
@@ -165,7 +166,7 @@ class TrainingModel(QObject):
 
     def _download_over(self, outcome: Outcome[Path]) -> None:
         self._download = None
-        self.download_ended.emit(outcome.text if isinstance(outcome, Failed) else "")
+        self.download_ended.emit(tr(outcome.text) if isinstance(outcome, Failed) else "")
 
     # Runs
 
@@ -192,7 +193,7 @@ class TrainingModel(QObject):
         try:
             return trial_task(self._context.session, self.draft.partial())
         except KnownError as error:
-            self._context.notify(str(error), "bad")
+            self._context.notify(tr(error.message), "bad")
             return None
 
     def draft_keys(self) -> dict[str, object]:
@@ -218,7 +219,7 @@ class TrainingModel(QObject):
         try:
             task = prepare_task(self._context.session, self.draft.partial())
         except KnownError as error:
-            self._context.notify(str(error), "bad")
+            self._context.notify(tr(error.message), "bad")
             return
         self._preparing = self._context.session.start(task, ended=self._prepared)
 
@@ -241,4 +242,4 @@ class TrainingModel(QObject):
         try:
             deeds[deed](run_id)
         except KnownError as error:
-            self._context.notify(str(error), "bad")
+            self._context.notify(tr(error.message), "bad")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 
 _LASTS = {"info": 5000, "warn": 12000, "bad": 0}  # milliseconds; 0 stays until it is closed
@@ -28,7 +29,7 @@ class _Card(QFrame):
         words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.close_button = QToolButton()
         self.close_button.setIcon(icon("x", self))
-        self.close_button.setToolTip(self.tr("Close"))
+        self.close_button.setToolTip(tr("Close"))
         self.close_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from workbench.domain.text import tr
 from workbench.ui.commands import native
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 
@@ -144,7 +145,7 @@ class CommandPalette(QFrame):
         super().__init__(window)
         self.setProperty("role", "note")
         self.field = QLineEdit()
-        self.field.setPlaceholderText(self.tr("What do you want to do?"))
+        self.field.setPlaceholderText(tr("What do you want to do?"))
         self.field.setClearButtonEnabled(True)
         self.list = QListWidget()
         self.list.setItemDelegate(_Line(self.list))

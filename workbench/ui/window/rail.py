@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
+from workbench.domain.text import tr
 from workbench.ui.look.icons import ICON_PIXELS, draw_icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 
@@ -33,14 +34,13 @@ def page_entries() -> tuple[PageEntry, ...]:
             name, title, icon, f"workbench.ui.pages.{name}.page", f"{name.title()}Page"
         )
 
-    tr = QCoreApplication.translate
     return (
-        entry("images", tr("Rail", "Images"), "squares-four"),
-        entry("views", tr("Rail", "Views"), "cube"),
-        entry("mouths", tr("Rail", "Mouths"), "smiley"),
-        entry("train", tr("Rail", "Train"), "play"),
-        entry("results", tr("Rail", "Results"), "chart-bar"),
-        entry("explain", tr("Rail", "Explain"), "magnifying-glass"),
+        entry("images", tr("Images"), "squares-four"),
+        entry("views", tr("Views"), "cube"),
+        entry("mouths", tr("Mouths"), "smiley"),
+        entry("train", tr("Train"), "play"),
+        entry("results", tr("Results"), "chart-bar"),
+        entry("explain", tr("Explain"), "magnifying-glass"),
     )
 
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from workbench.app.jobs import Job, JobRunner, Outcome
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.reports import Started
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.job_line import JobState, clock, state_after
 
@@ -33,7 +34,7 @@ class StatusJob(QWidget):
         self._queue = queue
         self._ending = False
         self.state = JobState()
-        self.name = QLabel(job.task.title)
+        self.name = QLabel(tr(job.task.title))
         self.name.setMaximumWidth(260)
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)
@@ -43,9 +44,9 @@ class StatusJob(QWidget):
         self.words.setProperty("role", "muted")
         self.words.setMinimumWidth(40)
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.stop = _button("stop", self.tr("Stop “{0}”").format(job.task.title), self)
+        self.stop = _button("stop", tr("Stop “{0}”").format(tr(job.task.title)), self)
         self.stop.clicked.connect(self._stop)
-        self.pause = _button("pause", self.tr("Pause “{0}”").format(job.task.title), self)
+        self.pause = _button("pause", tr("Pause “{0}”").format(tr(job.task.title)), self)
         self.pause.clicked.connect(self._pause)
         self.pause.setVisible(self._is_training)
         row = QHBoxLayout(self)
@@ -71,7 +72,7 @@ class StatusJob(QWidget):
             self.bar.setValue(round(1000 * min(1.0, self.state.fraction)))
         said = [self.state.text]
         if self.state.eta is not None:
-            said.append(self.tr("{0} left").format(clock(self.state.eta)))
+            said.append(tr("{0} left").format(clock(self.state.eta)))
         text = " · ".join(part for part in said if part)
         self.words.setText(text)
         self.words.setToolTip(text)
@@ -81,11 +82,11 @@ class StatusJob(QWidget):
             self._queue.stop(self._queue.current)
         else:
             self.job.stop()
-        self._end(self.tr("stopping…"))
+        self._end(tr("stopping…"))
 
     def _pause(self) -> None:
         self._queue.pause(self._queue.current)
-        self._end(self.tr("pausing…"))
+        self._end(tr("pausing…"))
 
     def _end(self, words: str) -> None:
         self._ending = True
@@ -111,7 +112,7 @@ class StatusBar(QFrame):
         self.setFixedHeight(HEIGHT)
         self._queue = queue
         self.lines: dict[Job[object], StatusJob] = {}
-        self.idle = QLabel(self.tr("Nothing is running"))
+        self.idle = QLabel(tr("Nothing is running"))
         self.idle.setProperty("role", "muted")
         self.more = QLabel()
         self.more.setProperty("role", "muted")
@@ -162,8 +163,8 @@ class StatusBar(QFrame):
             line.setVisible(number < room)
         hidden = lines[room:]
         self.more.setVisible(bool(hidden))
-        self.more.setText(self.tr("and {0} more").format(len(hidden)))
-        self.more.setToolTip("\n".join(line.job.task.title for line in hidden))
+        self.more.setText(tr("and {0} more").format(len(hidden)))
+        self.more.setToolTip("\n".join(tr(line.job.task.title) for line in hidden))
         self.idle.setVisible(not lines)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.settings import UserSettings
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.window.notifications import Notifications
 
@@ -72,7 +73,7 @@ class WelcomeWindow(QMainWindow):
         self._greet(column)
         column.addLayout(self._buttons(new, choose))
         column.addSpacing(16)
-        self.heading = QLabel(self.tr("Recent projects"))
+        self.heading = QLabel(tr("Recent projects"))
         self.heading.setProperty("role", "heading")
         column.addWidget(self.heading)
         self._list = QVBoxLayout()
@@ -90,7 +91,7 @@ class WelcomeWindow(QMainWindow):
         title = QLabel("Vantage Workbench")
         title.setProperty("role", "title")
         says = QLabel(
-            self.tr("From folders of photographs to a classifier you can trust, on this computer.")
+            tr("From folders of photographs to a classifier you can trust, on this computer.")
         )
         says.setProperty("role", "muted")
         says.setWordWrap(True)
@@ -100,9 +101,9 @@ class WelcomeWindow(QMainWindow):
 
     def _buttons(self, new: Callable[[], object], choose: Callable[[], object]) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.new_button = QPushButton(icon("plus", self, "on_accent"), self.tr("New project…"))
+        self.new_button = QPushButton(icon("plus", self, "on_accent"), tr("New project…"))
         self.new_button.setProperty("primary", True)
-        self.open_button = QPushButton(icon("folder-open", self), self.tr("Open project…"))
+        self.open_button = QPushButton(icon("folder-open", self), tr("Open project…"))
         self.new_button.clicked.connect(lambda: new())
         self.open_button.clicked.connect(lambda: choose())
         row.addWidget(self.new_button)
@@ -130,7 +131,7 @@ class WelcomeWindow(QMainWindow):
         entry.clicked.connect(lambda: self._open(folder))
         away = QToolButton()
         away.setIcon(icon("x", self, "muted"))
-        away.setToolTip(self.tr("Take it off this list (the project stays where it is)"))
+        away.setToolTip(tr("Take it off this list (the project stays where it is)"))
         away.clicked.connect(lambda: self._forget(folder))
         row.addWidget(entry, 1)
         row.addWidget(away)

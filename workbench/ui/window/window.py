@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -28,6 +28,7 @@ from workbench.app.settings import UserSettings
 from workbench.app.similar.suggesting import SuggestionUpdater
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
+from workbench.domain.text import mark, tr
 from workbench.ui.commands import (
     Command,
     CommandRegistry,
@@ -116,7 +117,7 @@ class MainWindow(QMainWindow):
         file.insertMenu(file.actions()[2], recent)
 
     def _page_commands(self) -> list[Command]:
-        title = self.tr("Go to {0}")
+        title = tr("Go to {0}")
         return [
             Command(
                 f"go_{page.name}",
@@ -145,7 +146,7 @@ class MainWindow(QMainWindow):
         if not self._closed:
             from workbench.ui.dialogs.files import say_moved
 
-            say_moved(self.context, self)
+            say_moved(self.context)
 
     # pages
 
@@ -202,7 +203,7 @@ class MainWindow(QMainWindow):
         if outcome.report:
             self.show_report(f"{describe_system()}{outcome.sentence}\n\n{outcome.report}")
         else:
-            self.notify(outcome.text, "bad")
+            self.notify(tr(outcome.text), "bad")
 
     # hands
 
@@ -243,7 +244,7 @@ class MainWindow(QMainWindow):
 
     def _notify_of(self, text: str | None, sentence: str) -> None:
         if text is not None:
-            self.notify(sentence.format(text), "info")
+            self.notify(sentence.format(tr(text)), "info")
 
     def _can_undo(self) -> bool:
         return self.session.history.undo_text() is not None
@@ -253,11 +254,11 @@ class MainWindow(QMainWindow):
 
     def _undo_title(self) -> str:
         text = self.session.history.undo_text() or ""
-        return self.tr("Undo {0}").format(text).strip()
+        return tr("Undo {0}").format(tr(text)).strip()
 
     def _redo_title(self) -> str:
         text = self.session.history.redo_text() or ""
-        return self.tr("Redo {0}").format(text).strip()
+        return tr("Redo {0}").format(tr(text)).strip()
 
     def _set_theme(self, mode: str) -> None:
         application = QApplication.instance()
@@ -265,62 +266,62 @@ class MainWindow(QMainWindow):
         apply_theme(application, mode)
         self.settings.set_theme(mode)
 
-    @command(QT_TRANSLATE_NOOP("Command", "New project…"), id="new", key="Ctrl+N", menu=Menu.FILE)
+    @command(mark("New project…"), id="new", key="Ctrl+N", menu=Menu.FILE)
     def new_project(self) -> None:
         """Make a project and open it in place of this one."""
         folder = ask_new_project(self)
         if folder is not None:
             self._switch(folder, True)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Open project…"), id="open", key="Ctrl+O", menu=Menu.FILE)
+    @command(mark("Open project…"), id="open", key="Ctrl+O", menu=Menu.FILE)
     def open_project(self) -> None:
         """Open another project in place of this one."""
         folder = ask_project(self)
         if folder is not None:
             self._switch(folder, False)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Import folder…"), key="Ctrl+I", menu=Menu.FILE)
+    @command(mark("Import folder…"), key="Ctrl+I", menu=Menu.FILE)
     def import_folder(self) -> None:
         """Import the images of a folder."""
         from workbench.ui.dialogs.importing import ask_for_folder
 
         ask_for_folder(self.context, self)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Import list file…"), key="Ctrl+Shift+I", menu=Menu.FILE)
+    @command(mark("Import list file…"), key="Ctrl+Shift+I", menu=Menu.FILE)
     def import_list(self) -> None:
         """Import the images that a file lists."""
         from workbench.ui.dialogs.importing import ask_for_list
 
         ask_for_list(self.context, self)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Import labels…"), menu=Menu.FILE)
+    @command(mark("Import labels…"), menu=Menu.FILE)
     def import_labels(self) -> None:
         """Import labels of images from a file."""
         from workbench.ui.dialogs.files import ask_import
 
         ask_import(self.context, self)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Export labels…"), key="Ctrl+E", menu=Menu.FILE)
+    @command(mark("Export labels…"), key="Ctrl+E", menu=Menu.FILE)
     def export_labels(self) -> None:
         """Write labels to a file."""
         from workbench.ui.dialogs.files import ask_export
 
         ask_export(self.context, self)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Find moved sources…"), menu=Menu.FILE)
+    @command(mark("Find moved sources…"), menu=Menu.FILE)
     def relink(self) -> None:
         """Choose where the folders of images are now."""
         from workbench.ui.dialogs.files import find_moved
 
         find_moved(self.context, self)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Close window"), id="close", key="Ctrl+W", menu=Menu.FILE)
+    @command(mark("Close window"), id="close", key="Ctrl+W", menu=Menu.FILE)
     def close_window(self) -> None:
         """Close the window."""
         self.close()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Undo"),
+        mark("Undo"),
         key="Ctrl+Z",
         menu=Menu.EDIT,
         when=_can_undo,
@@ -328,10 +329,10 @@ class MainWindow(QMainWindow):
     )
     def undo(self) -> None:
         """Undo the last edit."""
-        self._notify_of(self.session.undo(), self.tr("Undone: {0}"))
+        self._notify_of(self.session.undo(), tr("Undone: {0}"))
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Redo"),
+        mark("Redo"),
         key="Ctrl+Shift+Z",
         menu=Menu.EDIT,
         when=_can_redo,
@@ -339,27 +340,23 @@ class MainWindow(QMainWindow):
     )
     def redo(self) -> None:
         """Redo the edit undone last."""
-        self._notify_of(self.session.redo(), self.tr("Done again: {0}"))
+        self._notify_of(self.session.redo(), tr("Done again: {0}"))
 
-    @command(
-        QT_TRANSLATE_NOOP("Command", "Label sets…"), id="label_sets", key="Ctrl+L", menu=Menu.LABEL
-    )
+    @command(mark("Label sets…"), id="label_sets", key="Ctrl+L", menu=Menu.LABEL)
     def edit_label_sets(self) -> None:
         """Open the editor of label sets."""
         from workbench.ui.dialogs.label_sets import LabelSetsDialog
 
         self._show(LabelSetsDialog(self.session, parent=self))
 
-    @command(QT_TRANSLATE_NOOP("Command", "Split images…"), key="Ctrl+Shift+S", menu=Menu.LABEL)
+    @command(mark("Split images…"), key="Ctrl+Shift+S", menu=Menu.LABEL)
     def split(self) -> None:
         """Open the dialog that splits the images."""
         from workbench.ui.dialogs.split import SplitDialog
 
         self._show(SplitDialog(self.context, self))
 
-    @command(
-        QT_TRANSLATE_NOOP("Command", "Find a command…"), id="palette", key="Ctrl+K", menu=Menu.VIEW
-    )
+    @command(mark("Find a command…"), id="palette", key="Ctrl+K", menu=Menu.VIEW)
     def open_palette(self) -> None:
         """List every command there is now, to be found by a few letters."""
         self.palette_box.open_with(
@@ -376,27 +373,27 @@ class MainWindow(QMainWindow):
             ]
         )
 
-    @command(QT_TRANSLATE_NOOP("Command", "Full screen"), key="F11", menu=Menu.VIEW)
+    @command(mark("Full screen"), key="F11", menu=Menu.VIEW)
     def full_screen(self) -> None:
         """Fill the screen, or leave it."""
         self.showNormal() if self.isFullScreen() else self.showFullScreen()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Theme: as the system"), menu=Menu.VIEW)
+    @command(mark("Theme: as the system"), menu=Menu.VIEW)
     def theme_system(self) -> None:
         """Follow the system's theme."""
         self._set_theme("system")
 
-    @command(QT_TRANSLATE_NOOP("Command", "Theme: light"), menu=Menu.VIEW)
+    @command(mark("Theme: light"), menu=Menu.VIEW)
     def theme_light(self) -> None:
         """Use the light theme."""
         self._set_theme("light")
 
-    @command(QT_TRANSLATE_NOOP("Command", "Theme: dark"), menu=Menu.VIEW)
+    @command(mark("Theme: dark"), menu=Menu.VIEW)
     def theme_dark(self) -> None:
         """Use the dark theme."""
         self._set_theme("dark")
 
-    @command(QT_TRANSLATE_NOOP("Command", "Manual"), key="Shift+F1", menu=Menu.HELP)
+    @command(mark("Manual"), key="Shift+F1", menu=Menu.HELP)
     def manual(self) -> None:
         """Open the manual at the page that is shown."""
         from workbench.ui.dialogs.manual import ManualDialog
@@ -407,7 +404,7 @@ class MainWindow(QMainWindow):
         dialog.show()
         dialog.raise_()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Keys…"), id="keys", key="F1", menu=Menu.HELP)
+    @command(mark("Keys…"), id="keys", key="F1", menu=Menu.HELP)
     def edit_keys(self) -> None:
         """List every command with its key."""
         from workbench.ui.dialogs.keys import KeysDialog
@@ -415,20 +412,20 @@ class MainWindow(QMainWindow):
         self.make_all_pages()
         self._show(KeysDialog(self.commands, self.settings, self))
 
-    @command(QT_TRANSLATE_NOOP("Command", "Check this computer…"), id="doctor", menu=Menu.HELP)
+    @command(mark("Check this computer…"), id="doctor", menu=Menu.HELP)
     def check_computer(self) -> None:
         """Open the check of this computer."""
         from workbench.ui.dialogs.doctor import DoctorDialog
 
         self._show(DoctorDialog(self.session, self))
 
-    @command(QT_TRANSLATE_NOOP("Command", "About Vantage Workbench"), menu=Menu.HELP)
+    @command(mark("About Vantage Workbench"), menu=Menu.HELP)
     def about(self) -> None:
         """Show version and licence."""
         QMessageBox.about(
             self,
-            self.tr("About Vantage Workbench"),
-            self.tr(
+            tr("About Vantage Workbench"),
+            tr(
                 "Vantage Workbench {0}\n\nLabel, train and understand fine-grained image "
                 "classifiers in one offline desktop program.\n\nApache License 2.0"
             ).format(__version__),

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from workbench.app.explain.explaining import OPACITY, heat_layer
+from workbench.domain.text import tr
 from workbench.ui.look.icons import draw_icon
 from workbench.ui.look.theme import CAPTION_PIXELS, TEXT_PIXELS, Theme, sized
 from workbench.ui.pages.explain.views import layer_image
@@ -54,7 +55,7 @@ class ScoreBars(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName(self.tr("Scores"))
+        self.setAccessibleName(tr("Scores"))
 
     def show_bars(self, groups: Sequence[tuple[str, Sequence[Bar]]]) -> None:
         """Headings ("" for none) with their bars."""
@@ -119,12 +120,12 @@ class ScoreBars(QWidget):
         return super().event(event)
 
     def _tip(self, bar: Bar) -> str:
-        said = self.tr("Explain {label}").format(label=bar.label)
+        said = tr("Explain {label}").format(label=bar.label)
         if bar.score is not None:
             said += f": {bar.score:.4f}"
         if bar.key:
-            said += self.tr(" (key {key})").format(key=bar.key)
-        return said + (self.tr(" · the label it has") if bar.true else "")
+            said += tr(" (key {key})").format(key=bar.key)
+        return said + (tr(" · the label it has") if bar.true else "")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         side = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
@@ -207,9 +208,7 @@ class HeatLegend(QWidget):
         self._ramp = layer_image(heat_layer(ramp, 256, 1))
         self._opacity = OPACITY
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip(
-            self.tr("How strongly a place speaks for the label, each map on its own scale")
-        )
+        self.setToolTip(tr("How strongly a place speaks for the label, each map on its own scale"))
 
     def set_opacity(self, opacity: float) -> None:
         """Draw the colours as strongly as the map is drawn."""
@@ -232,6 +231,6 @@ class HeatLegend(QWidget):
         painter.setFont(sized(self.font(), CAPTION_PIXELS))
         painter.setPen(theme.muted)
         words = QRect(0, 10, self.width(), 16)
-        painter.drawText(words, Qt.AlignmentFlag.AlignLeft, self.tr("nothing"))
-        painter.drawText(words, Qt.AlignmentFlag.AlignRight, self.tr("the most"))
+        painter.drawText(words, Qt.AlignmentFlag.AlignLeft, tr("nothing"))
+        painter.drawText(words, Qt.AlignmentFlag.AlignRight, tr("the most"))
         painter.end()

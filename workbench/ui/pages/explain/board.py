@@ -14,6 +14,7 @@ from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.pages.explain.side import ExplainSide
 from workbench.ui.pages.explain.views import ExplainViews, HeatTiles, RunTiles
@@ -69,7 +70,7 @@ class ExplainStage(ExplainViews):
     def _say(self, image: RunImage) -> None:
         said = image.name
         if image.truth:
-            said += "  ·  " + self.tr("true: {label}").format(label=image.truth)
+            said += "  ·  " + tr("true: {label}").format(label=image.truth)
         self.name.setText(said)
         self.name.setToolTip(image.picture.path)
 
@@ -77,9 +78,9 @@ class ExplainStage(ExplainViews):
         """The map of the row, None while it is being made."""
         self.overlay.show_heat(heat)
         if heat is None:
-            self.what.setText(self.tr("explaining…"))
+            self.what.setText(tr("explaining…"))
             return
-        words = self.tr("{label} {score:.2f}  ·  {layer}") if layer else "{label} {score:.2f}"
+        words = tr("{label} {score:.2f}  ·  {layer}") if layer else "{label} {score:.2f}"
         self.what.setText(words.format(label=heat.label, score=heat.score, layer=layer))
 
     def _arrived(self, row: object, pixels: Pixels) -> None:
@@ -114,24 +115,24 @@ class ExplainLayout(QStackedWidget):
         self.wall_tiles = HeatTiles(context, explanations)
         self.wall = ImageGrid(self.wall_tiles)
         self.strip.setFixedHeight(_STRIP)
-        self.strip.setAccessibleName(self.tr("Images"))
+        self.strip.setAccessibleName(tr("Images"))
         self.wall.set_tile_size(_TILE)
-        self.wall.setAccessibleName(self.tr("Wall"))
+        self.wall.setAccessibleName(tr("Wall"))
         single = QWidget()
         column = QVBoxLayout(single)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.stage, 1)
         column.addWidget(self.strip)
-        self.nothing = EmptyState("image", self.tr("No image of this run is like that."))
+        self.nothing = EmptyState("image", tr("No image of this run is like that."))
         self.modes = QStackedWidget()
         for widget in (single, self.wall, self.nothing):
             self.modes.addWidget(widget)
         self.splitter: QSplitter = with_side(self.modes, self.side)
         self.empty = EmptyState(
             "magnifying-glass",
-            self.tr("Train a run first: then see where in an image it looks, and for which label."),
-            self.tr("Train"),
+            tr("Train a run first: then see where in an image it looks, and for which label."),
+            tr("Train"),
             lambda: context.go("train"),
         )
         self.addWidget(self.splitter)

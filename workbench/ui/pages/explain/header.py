@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton,
 from workbench.app.results.run_images import ShownImages
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
 from workbench.ui.parts.run_words import percent
@@ -29,33 +30,33 @@ class ExplainHeader(PageHeader):
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
-        self.run = _box(self.tr("Run"), 160)
+        self.run = _box(tr("Run"), 160)
         self.run.activated.connect(lambda _: self.run_changed.emit(self.run.currentData()))
-        self.part = _box(self.tr("Which images of the run"), 96)
+        self.part = _box(tr("Which images of the run"), 96)
         self.part.activated.connect(lambda _: self.images_changed.emit())
         words = {
-            ShownImages.ALL.value: (self.tr("All"), self.tr("All images")),
+            ShownImages.ALL.value: (tr("All"), tr("All images")),
             ShownImages.RIGHT.value: (
-                self.tr("Right"),
-                self.tr("Images that were predicted right"),
+                tr("Right"),
+                tr("Images that were predicted right"),
             ),
             ShownImages.WRONG.value: (
-                self.tr("Wrong"),
-                self.tr("Images that were predicted wrong"),
+                tr("Wrong"),
+                tr("Images that were predicted wrong"),
             ),
         }
         self._shown = _Choice(words)
         self._shown.changed.connect(lambda _: self.images_changed.emit())
         self._mode = _Choice(
             {
-                SINGLE: (self.tr("One"), self.tr("One image beside its map (W)")),
-                WALL: (self.tr("Wall"), self.tr("All images under their maps (W)")),
+                SINGLE: (tr("One"), tr("One image beside its map (W)")),
+                WALL: (tr("Wall"), tr("All images under their maps (W)")),
             }
         )
         self._mode.changed.connect(self.mode_changed)
-        self.save = QPushButton(self.tr("Save PNG…"))
+        self.save = QPushButton(tr("Save PNG…"))
         self.save.setIcon(icon("ph.download-simple", self.save))
-        self.save.setToolTip(self.tr("Save what is shown as a picture (Ctrl+S)"))
+        self.save.setToolTip(tr("Save what is shown as a picture (Ctrl+S)"))
         self.save.clicked.connect(self.save_wanted)
         self.add(self.run, self.part, self._shown)
         self.stretch()
@@ -74,18 +75,18 @@ class ExplainHeader(PageHeader):
     def show_parts(self, parts: Sequence[Part], chosen: int) -> None:
         """Offer the run's parts, and first the `chosen` images where there are any."""
         words = {
-            Part.TEST: self.tr("Test"),
-            Part.VALIDATION: self.tr("Validation"),
-            Part.TRAIN: self.tr("Train"),
+            Part.TEST: tr("Test"),
+            Part.VALIDATION: tr("Validation"),
+            Part.TRAIN: tr("Train"),
         }
         before = self.part.currentData()
         with QSignalBlocker(self.part):
             self.part.clear()
             if chosen:
-                self.part.addItem(self.tr("{n} chosen").format(n=f"{chosen:,}"), CHOSEN)
+                self.part.addItem(tr("{n} chosen").format(n=f"{chosen:,}"), CHOSEN)
             for part in parts:
                 self.part.addItem(words[part], part.value)
-            self.part.addItem(self.tr("Any part"), ANY)
+            self.part.addItem(tr("Any part"), ANY)
             wanted = CHOSEN if chosen else before
             self.part.setCurrentIndex(max(0, self.part.findData(wanted)))
 

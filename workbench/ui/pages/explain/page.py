@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QWidget
 
@@ -20,6 +20,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.requests import WINDOWS, Description, Heat
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
+from workbench.domain.text import Message, mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.page import Context, Page, column
 from workbench.ui.pages.explain.board import ExplainLayout
@@ -45,7 +46,7 @@ class ExplainSaver(QObject):
     def ask_path(self, parent: QWidget, name: str) -> Path | None:
         """The PNG file to write, asked of the person."""
         chosen, _ = QFileDialog.getSaveFileName(
-            parent, self.tr("Save as PNG"), name, self.tr("PNG pictures (*.png)")
+            parent, tr("Save as PNG"), name, tr("PNG pictures (*.png)")
         )
         if not chosen:
             return None
@@ -103,8 +104,8 @@ class ExplainSaver(QObject):
             yield None
             write()
 
-        title = self.tr("Save {file}").format(file=path.name)
-        said = self.tr("{file} is saved in {folder}.").format(file=path.name, folder=path.parent)
+        title = Message("Save {file}", file=path.name)
+        said = tr("{file} is saved in {folder}.").format(file=path.name, folder=path.parent)
         self._context.session.start(
             Task(title, work, kind="save"), done=lambda _: self._context.notify(said, "info")
         )
@@ -124,7 +125,7 @@ class ExplainPage(Page):
         super().__init__(context)
         self.explanations = Explanations(context.session, context.service)
         self.saver = ExplainSaver(context, self.explanations)
-        self.header = ExplainHeader(self.tr("Explain"))
+        self.header = ExplainHeader(tr("Explain"))
         self.board = ExplainLayout(context, self.explanations)
         self.side, self.stage = self.board.side, self.board.stage
         self.strip, self.wall = self.board.strip, self.board.wall
@@ -290,7 +291,7 @@ class ExplainPage(Page):
         return self.strip.current() is not None
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Save as PNG…"),
+        mark("Save as PNG…"),
         id="save_explanation",
         key="Ctrl+S",
         menu=Menu.FILE,
@@ -310,7 +311,7 @@ class ExplainPage(Page):
             self.saver.ask_one(self, image, layer, self.stage.overlay.opacity)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "One image or wall"),
+        mark("One image or wall"),
         id="wall",
         key="W",
         menu=Menu.VIEW,
@@ -328,7 +329,7 @@ class ExplainPage(Page):
         self.wall.setFocus()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Next image"),
+        mark("Next image"),
         id="next",
         menu=Menu.VIEW,
         when=has_image,
@@ -339,7 +340,7 @@ class ExplainPage(Page):
         self.step(1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Previous image"),
+        mark("Previous image"),
         id="back",
         menu=Menu.VIEW,
         when=has_image,
@@ -350,7 +351,7 @@ class ExplainPage(Page):
         self.step(-1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Fit the photograph"),
+        mark("Fit the photograph"),
         key="Ctrl+0",
         menu=Menu.VIEW,
         when=has_image,
@@ -360,7 +361,7 @@ class ExplainPage(Page):
         self.stage.fit()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Deeper layer"),
+        mark("Deeper layer"),
         key="[",
         menu=Menu.VIEW,
         when=has_image,
@@ -371,7 +372,7 @@ class ExplainPage(Page):
         self.side.step_layer(-1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Shallower layer"),
+        mark("Shallower layer"),
         key="]",
         menu=Menu.VIEW,
         when=has_image,
@@ -381,13 +382,13 @@ class ExplainPage(Page):
         """Explain a shallower layer."""
         self.side.step_layer(1)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Sliding windows"), menu=Menu.VIEW, when=has_image)
+    @command(mark("Sliding windows"), menu=Menu.VIEW, when=has_image)
     def windows(self) -> None:
         """Explain by sliding windows."""
         self.side.choose_layer(WINDOWS)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "More of the map"),
+        mark("More of the map"),
         key="+",
         menu=Menu.VIEW,
         when=has_image,
@@ -398,7 +399,7 @@ class ExplainPage(Page):
         self.side.step_opacity(1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Less of the map"),
+        mark("Less of the map"),
         key="-",
         menu=Menu.VIEW,
         when=has_image,
@@ -409,7 +410,7 @@ class ExplainPage(Page):
         self.side.step_opacity(-1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Explain the predicted label"),
+        mark("Explain the predicted label"),
         key="0",
         menu=Menu.VIEW,
         when=has_image,

@@ -20,6 +20,7 @@ from workbench.app.explain.explanations import Question
 from workbench.app.results.run_images import RowScores
 from workbench.domain.requests import PREDICTED, Description, Heat
 from workbench.domain.runs import LabelList, RunLabels
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.pages.explain.bars import MOST, Bar, HeatLegend, ScoreBars
 from workbench.ui.parts.side import SidePanel
@@ -46,14 +47,14 @@ class ExplainSide(SidePanel):
         self._labels: RunLabels | None = None
         self._question = Question()
         self.label = QComboBox()
-        self.label.setAccessibleName(self.tr("Label to explain"))
-        self.label.setToolTip(self.tr("Which label the map speaks for (0 the predicted, 1–9)"))
+        self.label.setAccessibleName(tr("Label to explain"))
+        self.label.setToolTip(tr("Which label the map speaks for (0 the predicted, 1–9)"))
         self.label.activated.connect(self._label_picked)
         self.bars = ScoreBars()
         self.bars.chosen.connect(self._bar_picked)
         self.layer = QComboBox()
-        self.layer.setAccessibleName(self.tr("Layer"))
-        self.layer.setToolTip(self.tr("Deep layers see things, shallow ones edges (keys [ and ])"))
+        self.layer.setAccessibleName(tr("Layer"))
+        self.layer.setToolTip(tr("Deep layers see things, shallow ones edges (keys [ and ])"))
         self.layer.activated.connect(self._layer_picked)
         self.trust = QLabel()
         self.trust.setWordWrap(True)
@@ -65,24 +66,24 @@ class ExplainSide(SidePanel):
         column.setSpacing(8)
         column.addWidget(self.label)
         column.addWidget(self.bars)
-        self.add(self.tr("Label"), labels)
-        self.add(self.tr("Layer"), self.layer)
-        self.add(self.tr("Overlay"), self._overlay())
-        self.trust_section = self.add(self.tr("Can the map be trusted?"), self.trust)
+        self.add(tr("Label"), labels)
+        self.add(tr("Layer"), self.layer)
+        self.add(tr("Overlay"), self._overlay())
+        self.trust_section = self.add(tr("Can the map be trusted?"), self.trust)
 
     def _overlay(self) -> QWidget:
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setPageStep(10)
-        self.opacity.setAccessibleName(self.tr("Opacity"))
-        self.opacity.setToolTip(self.tr("Opacity of the map (+ and −)"))
+        self.opacity.setAccessibleName(tr("Opacity"))
+        self.opacity.setToolTip(tr("Opacity of the map (+ and −)"))
         self.percent = QLabel()
         self.percent.setMinimumWidth(36)
         self.percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.bare = QToolButton()
         self.bare.setIcon(icon("ph.eye", self.bare))
-        self.bare.setToolTip(self.tr("Show the photograph bare (hold Alt)"))
-        self.bare.setAccessibleName(self.tr("Show the photograph bare"))
+        self.bare.setToolTip(tr("Show the photograph bare (hold Alt)"))
+        self.bare.setAccessibleName(tr("Show the photograph bare"))
         self.bare.pressed.connect(lambda: self.bare_changed.emit(True))
         self.bare.released.connect(lambda: self.bare_changed.emit(False))
         self.opacity.valueChanged.connect(self._opacity_moved)
@@ -111,7 +112,7 @@ class ExplainSide(SidePanel):
             self.label.clear()
             for head in self._heads():
                 self.label.addItem(
-                    self.tr("the predicted {set}").format(set=head.name), (head.name, PREDICTED)
+                    tr("the predicted {set}").format(set=head.name), (head.name, PREDICTED)
                 )
             for head in self._heads():
                 self.label.insertSeparator(self.label.count())
@@ -128,7 +129,7 @@ class ExplainSide(SidePanel):
             for name in reversed(description.layers):
                 self.layer.addItem(layer_words(name, description.backbone), name)
             if description.layers:
-                words = self.tr("{layer}  (deepest)")
+                words = tr("{layer}  (deepest)")
                 self.layer.setItemText(0, words.format(layer=self.layer.itemText(0)))
             if description.masks:
                 self.layer.insertSeparator(self.layer.count())
@@ -170,7 +171,7 @@ class ExplainSide(SidePanel):
         if heat is None:
             said, tone = "", "muted"
         else:
-            said = trust_sentence(heat) or self.tr("Comparing with networks of random weights…")
+            said = trust_sentence(heat) or tr("Comparing with networks of random weights…")
             tone = _TONES[trust(heat)]
         self.trust.setText(said)
         self.say_tone(tone)

@@ -18,6 +18,7 @@ from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
+from workbench.domain.text import tr
 from workbench.ui.look.theme import label_colour
 from workbench.ui.page import Context
 from workbench.ui.parts.photo import PhotoView, to_qimage
@@ -135,8 +136,8 @@ class ExplainViews(QWidget):
         super().__init__()
         self.original = StepView()
         self.overlay = HeatView()
-        self.original.setAccessibleName(self.tr("Original"))
-        self.overlay.setAccessibleName(self.tr("Explanation"))
+        self.original.setAccessibleName(tr("Original"))
+        self.overlay.setAccessibleName(tr("Explanation"))
         self.name, self.what = QLabel(), QLabel()
         self.name.setProperty("role", "muted")
         self.what.setProperty("role", "heading")
@@ -156,7 +157,7 @@ class ExplainViews(QWidget):
             (self.original, self.overlay),
             (self.overlay, self.original),
         ):
-            tip = self.tr("Wheel zooms, dragging moves both, a double click fits (Ctrl+0)")
+            tip = tr("Wheel zooms, dragging moves both, a double click fits (Ctrl+0)")
             one.setToolTip(tip)
             one.stepped.connect(lambda one=one, other=other: other.follow(one))
 

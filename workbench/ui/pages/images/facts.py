@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import Annotation, Author
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.photo import PhotoView
 from workbench.ui.parts.side import SidePanel
@@ -85,10 +86,10 @@ class ImageFacts(SidePanel):
         self.places.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.add("", top)
         self._sections = [
-            self.add(self.tr("File"), self.facts),
-            self.add(self.tr("Labels"), self.labels),
-            self.add(self.tr("Label history"), self.history),
-            self.add(self.tr("Places"), self.places),
+            self.add(tr("File"), self.facts),
+            self.add(tr("Labels"), self.labels),
+            self.add(tr("Label history"), self.history),
+            self.add(tr("Places"), self.places),
         ]
         self._later = QTimer(self, singleShot=True, interval=40)
         self._later.timeout.connect(self._fill)
@@ -114,7 +115,7 @@ class ImageFacts(SidePanel):
         self.photo.setVisible(bool(rows))
         if not rows:
             self.photo.show_array(None)
-            self.name.say(self.tr("No image is chosen"))
+            self.name.say(tr("No image is chosen"))
             self._show_sections(False)
             return
         row = rows[0]
@@ -149,27 +150,27 @@ class ImageFacts(SidePanel):
         try:
             size = f"{Path(row.path).stat().st_size / 1024:,.0f} kB"
         except OSError:
-            size = self.tr("not found (File, “Find moved sources…”)")
+            size = tr("not found (File, “Find moved sources…”)")
         return [
-            (self.tr("Size"), f"{row.width} × {row.height}"),
-            (self.tr("File"), size),
-            (self.tr("Part"), row.part or self.tr("in no split")),
-            (self.tr("Folder"), str(Path(row.path).parent)),
+            (tr("Size"), f"{row.width} × {row.height}"),
+            (tr("File"), size),
+            (tr("Part"), row.part or tr("in no split")),
+            (tr("Folder"), str(Path(row.path).parent)),
         ]
 
     def _history_lines(self, image: int) -> Sequence[str]:
         entries = self._context.session.labels.history(image)
         newest = sorted(entries, key=lambda entry: -entry.made_at)[:_HISTORY]
-        return [self._said(entry) for entry in newest] or [self.tr("No label yet")]
+        return [self._said(entry) for entry in newest] or [tr("No label yet")]
 
     def _said(self, entry: Annotation) -> str:
         by = {
-            Author.HUMAN: self.tr("by hand"),
-            Author.IMPORT: self.tr("imported"),
-            Author.MODEL: self.tr("by a model, {0:.2f}").format(entry.confidence),
+            Author.HUMAN: tr("by hand"),
+            Author.IMPORT: tr("imported"),
+            Author.MODEL: tr("by a model, {0:.2f}").format(entry.confidence),
         }[entry.author]
         when = time.strftime("%d %b %H:%M", time.localtime(entry.made_at))
-        gone = "" if entry.ended_at is None else self.tr(" (no longer)")
+        gone = "" if entry.ended_at is None else tr(" (no longer)")
         return f"{when}  {entry.label_set}: {entry.label}, {by}{gone}"
 
     def _place_lines(self, image: int) -> list[str]:

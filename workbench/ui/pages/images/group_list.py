@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame
 
 from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.session import Session
+from workbench.domain.text import tr
 from workbench.ui.look.theme import RADIUS, Theme, sized
 from workbench.ui.parts.photo import to_qimage
 from workbench.ui.parts.tiles import TilePainter, Tiles
@@ -79,7 +80,7 @@ class GroupList(QAbstractScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setAccessibleName(self.tr("Groups of images"))
+        self.setAccessibleName(tr("Groups of images"))
 
     def show_groups(self, groups: Sequence[Group]) -> None:
         """Other groups, or the same with other words; none is chosen where there are fewer."""

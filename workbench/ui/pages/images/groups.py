@@ -31,6 +31,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
 from workbench.domain.reports import Progress
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context
 from workbench.ui.pages.images.group_list import SAMPLES, Group, GroupList
@@ -55,14 +56,14 @@ class GroupForm(QWidget):
         self.count = QSpinBox()
         self.count.setRange(FEWEST, MOST)
         self.count.setValue(10)
-        self.count.setSuffix(self.tr(" groups"))
+        self.count.setSuffix(tr(" groups"))
         self.start = QComboBox()
-        self.start.setToolTip(self.tr("The network that learns them: where it starts"))
+        self.start.setToolTip(tr("The network that learns them: where it starts"))
         self.start.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.start.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.button = QPushButton(self.tr("Group"))
+        self.button = QPushButton(tr("Group"))
         self.button.clicked.connect(self.pressed)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -80,7 +81,7 @@ class GroupForm(QWidget):
         grid.addWidget(self.count, 0, 1)
         below = QHBoxLayout()
         below.setSpacing(8)
-        start = QLabel(self.tr("from"))
+        start = QLabel(tr("from"))
         start.setProperty("role", "muted")
         below.addWidget(start)
         below.addWidget(self.start, 1)
@@ -104,7 +105,7 @@ class GroupForm(QWidget):
 
     def show_running(self, running: bool) -> None:
         """Whether a grouping is under way."""
-        self.button.setText(self.tr("Stop") if running else self.tr("Group"))
+        self.button.setText(tr("Stop") if running else tr("Group"))
         self.bar.setVisible(running)
         self.bar.setRange(0, 0)
         for box in (self.method, self.count, self.start):
@@ -134,7 +135,7 @@ class GroupLabels(QWidget):
         self.slider.setRange(5, 100)
         self.slider.setValue(100)
         self.slider.setSingleStep(5)
-        self.slider.setAccessibleName(self.tr("Share of the group, the surest images first"))
+        self.slider.setAccessibleName(tr("Share of the group, the surest images first"))
         self.surest = QLabel()
         self.surest.setProperty("role", "muted")
         self.label = QComboBox()
@@ -152,7 +153,7 @@ class GroupLabels(QWidget):
         self.button.clicked.connect(lambda: self.given.emit(self.text()))
         line = self.label.lineEdit()
         if line is not None:
-            line.setPlaceholderText(self.tr("label"))
+            line.setPlaceholderText(tr("label"))
             line.returnPressed.connect(self._entered)
         self._arrange()
         self._moved()
@@ -189,15 +190,15 @@ class GroupLabels(QWidget):
             self.label.clear()
             self.label.addItems(names)
             self.label.setEditText(typed if typed in names else "")
-        self.label.setToolTip(self.tr("A label of {0}, or a new one").format(label_set.name))
+        self.label.setToolTip(tr("A label of {0}, or a new one").format(label_set.name))
         self._can()
 
     def show_count(self, images: int) -> None:
         """How many images would get the label; 0 where no group is chosen."""
         self._count = images
-        self.button.setText(self.tr("Label {0:,}").format(images) if images else self.tr("Label"))
-        words = self.tr("Give these {0:,} images the label, as one edit").format(images)
-        self.button.setToolTip(words if images else self.tr("Choose a group first"))
+        self.button.setText(tr("Label {0:,}").format(images) if images else tr("Label"))
+        words = tr("Give these {0:,} images the label, as one edit").format(images)
+        self.button.setToolTip(words if images else tr("Choose a group first"))
         self._can()
 
     def _can(self) -> None:
@@ -208,7 +209,7 @@ class GroupLabels(QWidget):
             self.given.emit(self.text())
 
     def _moved(self) -> None:
-        self.surest.setText(self.tr("surest {0} %").format(self.slider.value()))
+        self.surest.setText(tr("surest {0} %").format(self.slider.value()))
         self._settled.start()
 
 
@@ -238,12 +239,12 @@ class GroupPanel(QWidget):
         self.hide()
 
     def _arrange(self) -> None:
-        title = QLabel(self.tr("Groups"))
+        title = QLabel(tr("Groups"))
         title.setProperty("role", "heading")
         close = QToolButton()
         close.setIcon(icon("x", self))
         close.setIconSize(QSize(16, 16))
-        close.setToolTip(self.tr("Close the groups"))
+        close.setToolTip(tr("Close the groups"))
         close.clicked.connect(self.close_panel)
         head = QHBoxLayout()
         head.addWidget(title, 1)
@@ -266,7 +267,7 @@ class GroupPanel(QWidget):
         sources = [(one.name, one.words) for one in feature_sources(self._context.session)]
         self.form.show_sources(sources)
         if not sources:
-            words = self.tr("Train a run, or download ImageNet weights on the Train page, first.")
+            words = tr("Train a run, or download ImageNet weights on the Train page, first.")
             self.form.say(words)
         if self.made is None:
             known = self._context.session.clusterings.all()
@@ -297,8 +298,8 @@ class GroupPanel(QWidget):
     def _say_made(self, made: Clustering) -> None:
         at = time.strftime("%d %b %H:%M", time.localtime(made.made))
         method, images = CLUSTERINGS[made.method].title, sum(made.sizes)
-        self.form.say(self.tr("{0} · {1:,} images · {2}").format(method, images, at))
-        self.form.words.setToolTip(self.tr("{0} from {1}").format(method, made.words))
+        self.form.say(tr("{0} · {1:,} images · {2}").format(method, images, at))
+        self.form.words.setToolTip(tr("{0} from {1}").format(method, made.words))
 
     def _fill(self) -> None:
         self.labels.setVisible(self.made is not None)
@@ -317,7 +318,7 @@ class GroupPanel(QWidget):
                 words = ""
                 if len(row) > 1 and row[most]:
                     words = f"{label_set.names[most]} {row[most] / max(1, row.sum()):.0%}"
-                title = self.tr("{0} · {1:,} images").format(at + 1, size)
+                title = tr("{0} · {1:,} images").format(at + 1, size)
                 groups.append(Group(title, words, samples))
         self.list.show_groups(groups)
         self._tell()
@@ -352,9 +353,9 @@ class GroupPanel(QWidget):
         if self._clusters is None:
             return
         images = self._clusters.members(group, self.labels.share)
-        said = self.tr("group {0}").format(group + 1)
+        said = tr("group {0}").format(group + 1)
         if self.labels.share < 1:
-            said = self.tr("{0}, surest {1:.0%}").format(said, self.labels.share)
+            said = tr("{0}, surest {1:.0%}").format(said, self.labels.share)
         wanted = dataclasses.replace(
             self._bar.filter, ids=tuple(images.tolist()), said=said, similar=None
         )
@@ -373,7 +374,7 @@ class GroupPanel(QWidget):
         session, share = self._context.session, self.labels.share
         with self._context.reporting_errors("warn"):
             count = label_clusters(session, self._clusters, self._set, {group: label}, share)
-            words = self.tr("{0:,} images labelled {1}. Undo takes it back.")
+            words = tr("{0:,} images labelled {1}. Undo takes it back.")
             self._context.notify(words.format(count, label), "info")
 
     def _group_or_stop(self) -> None:
@@ -385,18 +386,18 @@ class GroupPanel(QWidget):
             source = feature_source(session, form.start.currentData() or "")
             order = cluster_request(source, form.method.currentData(), form.count.value())
         except KnownError as error:
-            form.say(str(error))
+            form.say(tr(error.message))
             return
         self._job = session.start(
             cluster_task(session, source, order), reported=self._heard, ended=self._over
         )
         form.show_running(True)
-        form.say(self.tr("Starting…"))
+        form.say(tr("Starting…"))
 
     def _heard(self, report: object) -> None:
         if isinstance(report, Progress):
-            left = self.tr("{0} left").format(clock(report.eta)) if report.eta is not None else ""
-            words = " · ".join(part for part in (report.text, left) if part)
+            left = tr("{0} left").format(clock(report.eta)) if report.eta is not None else ""
+            words = " · ".join(part for part in (tr(report.text), left) if part)
             self.form.show_progress(report.done, report.total, words)
 
     def _over(self, outcome: Outcome[Clustering]) -> None:
@@ -408,7 +409,7 @@ class GroupPanel(QWidget):
         elif self.made is not None:
             self._say_made(self.made)
         else:
-            self.form.say(self.tr("Stopped. The same again goes on from the last whole round."))
+            self.form.say(tr("Stopped. The same again goes on from the last whole round."))
 
     def close_group(self) -> None:
         """Show all images again where a group is shown."""

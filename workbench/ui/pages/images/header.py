@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider, QToolButt
 from workbench.app.session import Session
 from workbench.domain.images import Sort
 from workbench.domain.labels import Subject
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
 from workbench.ui.parts.tile_view import LARGEST, SMALLEST
@@ -29,31 +30,31 @@ class ImagesHeader(PageHeader):
         self.skipped = QPushButton()
         self.skipped.setFlat(True)
         self.sets = QComboBox()
-        self.sets.setToolTip(self.tr("The label set that keys give labels of"))
+        self.sets.setToolTip(tr("The label set that keys give labels of"))
         self.order = QComboBox()
-        self.order.setToolTip(self.tr("Order"))
+        self.order.setToolTip(tr("Order"))
         for sort, words in (
-            (Sort.NAME, self.tr("by name")),
-            (Sort.ADDED, self.tr("by import")),
-            (Sort.CATEGORY, self.tr("by category")),
-            (Sort.UNCERTAINTY, self.tr("by uncertainty")),
-            (Sort.DISAGREEMENT, self.tr("by disagreement")),
+            (Sort.NAME, tr("by name")),
+            (Sort.ADDED, tr("by import")),
+            (Sort.CATEGORY, tr("by category")),
+            (Sort.UNCERTAINTY, tr("by uncertainty")),
+            (Sort.DISAGREEMENT, tr("by disagreement")),
         ):
             self.order.addItem(words, sort)
         self.way = QToolButton()
         self.way.setCheckable(True)
         self.way.setIcon(icon("sort-ascending", self))
         self.way.setIconSize(QSize(20, 20))
-        self.way.setToolTip(self.tr("Turn the order round"))
+        self.way.setToolTip(tr("Turn the order round"))
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(SMALLEST, LARGEST)
         self.slider.setValue(160)
         self.slider.setMinimumWidth(48)
         self.slider.setMaximumWidth(112)
-        self.slider.setToolTip(self.tr("Thumbnail size (Ctrl+wheel)"))
+        self.slider.setToolTip(tr("Thumbnail size (Ctrl+wheel)"))
         self.add(self.counts, self.skipped)
         self.stretch()
-        keys = QLabel(self.tr("Keys label"))
+        keys = QLabel(tr("Keys label"))
         keys.setProperty("role", "muted")
         self.add(keys)
         self.fill_sets()
@@ -108,16 +109,16 @@ class ImagesHeader(PageHeader):
 
     def say_counts(self, shown: int, total: int, selected: int) -> None:
         """How many of how many, and how many are selected."""
-        text = self.tr("{0:,} of {1:,} images").format(shown, total)
+        text = tr("{0:,} of {1:,} images").format(shown, total)
         if selected > 1:
-            text += " · " + self.tr("{0:,} selected").format(selected)
+            text += " · " + tr("{0:,} selected").format(selected)
         self.counts.setText(text if total else "")
 
     def show_skipped(self) -> None:
         """A button where imports left files out."""
         skipped = sum(source.skipped for source in self._op.images.sources())
         self.skipped.setVisible(bool(skipped))
-        self.skipped.setText(self.tr("{0:,} skipped files").format(skipped))
+        self.skipped.setText(tr("{0:,} skipped files").format(skipped))
 
     def restore(self, state: dict[str, Any]) -> None:
         """Order, size and label set as they were."""

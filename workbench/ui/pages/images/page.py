@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QPoint, Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget
 
@@ -15,6 +15,7 @@ from workbench.app.similar.browsing import ImageList
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
+from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.importing import SkippedDialog, ask_for_folder
 from workbench.ui.page import Context, Page, boxed, column
@@ -44,7 +45,7 @@ class ImagesPage(Page):
         self._total = context.session.images.count()
         self.tiles = ImageTiles(context)
         self.grid = ImageGrid(self.tiles)
-        self.header = ImagesHeader(self.tr("Images"), context.session)
+        self.header = ImagesHeader(tr("Images"), context.session)
         self.bar = FilterBar(context.session)
         self.side = ImageFacts(context)
         self.groups = GroupPanel(context, self.bar, self.header.label_set)
@@ -58,14 +59,14 @@ class ImagesPage(Page):
     def _arrange(self) -> None:
         self.none_yet = EmptyState(
             "image",
-            self.tr("Drop folders of photographs or list files here, or choose a folder."),
-            self.tr("Import folder…"),
+            tr("Drop folders of photographs or list files here, or choose a folder."),
+            tr("Import folder…"),
             lambda: ask_for_folder(self.context, self),
         )
         self.none_found = EmptyState(
             "funnel",
-            self.tr("No image answers these filters."),
-            self.tr("Clear filters"),
+            tr("No image answers these filters."),
+            tr("Clear filters"),
             self.bar.clear,
         )
         self.stack = QStackedWidget()
@@ -198,25 +199,23 @@ class ImagesPage(Page):
         """Whether an image is selected or current."""
         return len(self.chosen()) > 0
 
-    @command(
-        QT_TRANSLATE_NOOP("Command", "No label"), key="Backspace", menu=Menu.LABEL, when=has_images
-    )
+    @command(mark("No label"), key="Backspace", menu=Menu.LABEL, when=has_images)
     def clear_label(self) -> None:
         """Remove the labels of the chosen images."""
         self.give(None)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Select all"), menu=Menu.EDIT)
+    @command(mark("Select all"), menu=Menu.EDIT)
     def select_all(self) -> None:
         """Select every image that is listed."""
         self.grid.select_all()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Search"), key="Ctrl+F", menu=Menu.EDIT)
+    @command(mark("Search"), key="Ctrl+F", menu=Menu.EDIT)
     def search(self) -> None:
         """Go to the search field."""
         self.bar.search.setFocus()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Clear filters"),
+        mark("Clear filters"),
         id="clear",
         key="Ctrl+Shift+F",
         menu=Menu.VIEW,
@@ -226,7 +225,7 @@ class ImagesPage(Page):
         self.bar.clear()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Find similar"),
+        mark("Find similar"),
         id="similar",
         key="Ctrl+J",
         menu=Menu.VIEW,
@@ -236,13 +235,13 @@ class ImagesPage(Page):
         """Order the images by how similar they are to the chosen ones."""
         self.similar.find(self.chosen().tolist())
 
-    @command(QT_TRANSLATE_NOOP("Command", "Groups…"), id="groups", key="Ctrl+G", menu=Menu.VIEW)
+    @command(mark("Groups…"), id="groups", key="Ctrl+G", menu=Menu.VIEW)
     def toggle_groups(self) -> None:
         """Open or close the panel of groups."""
         self.groups.open() if self.groups.isHidden() else self.groups.close_panel()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Larger thumbnails"),
+        mark("Larger thumbnails"),
         key="Ctrl++",
         menu=Menu.VIEW,
         repeats=True,
@@ -252,7 +251,7 @@ class ImagesPage(Page):
         self.header.slider.setValue(self.header.slider.value() + ZOOM_STEP)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Smaller thumbnails"),
+        mark("Smaller thumbnails"),
         key="Ctrl+-",
         menu=Menu.VIEW,
         repeats=True,
@@ -261,7 +260,7 @@ class ImagesPage(Page):
         """Draw the thumbnails smaller."""
         self.header.slider.setValue(self.header.slider.value() - ZOOM_STEP)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Skipped files…"), id="skipped", menu=Menu.FILE)
+    @command(mark("Skipped files…"), id="skipped", menu=Menu.FILE)
     def show_skipped(self) -> None:
         """The files imports left out, with their reasons."""
         dialog = SkippedDialog(self.context.session, self)
@@ -269,7 +268,7 @@ class ImagesPage(Page):
         dialog.deleteLater()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Take out of the project"),
+        mark("Take out of the project"),
         id="take_out",
         key="Del",
         menu=Menu.EDIT,
@@ -280,7 +279,7 @@ class ImagesPage(Page):
         remove_images(self.context, self.chosen())
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Find in Views"),
+        mark("Find in Views"),
         id="views_of",
         key="V",
         menu=Menu.VIEW,

@@ -29,6 +29,7 @@ from workbench.app.mouths.cropping import (
 from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Queue
 from workbench.domain.errors import KnownError
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context, PageHeader
 
@@ -52,15 +53,15 @@ class MouthHeader(PageHeader):
         self.marks.setIcon(icon("eye", self))
         self.marks.setCheckable(True)
         self.marks.setChecked(True)
-        self.marks.setToolTip(self.tr("Show landmarks and squares (M)"))
-        self.marks.setAccessibleName(self.tr("Show landmarks and squares"))
+        self.marks.setToolTip(tr("Show landmarks and squares (M)"))
+        self.marks.setAccessibleName(tr("Show landmarks and squares"))
         self.marks.toggled.connect(self.marks_toggled)
         self.find_button = QPushButton()
         self.find_button.setIcon(icon("user-focus", self))
         self.find_button.clicked.connect(lambda: self.find_wanted.emit(NEW))
         self.more = QToolButton()
         self.more.setIcon(icon("caret-down", self))
-        self.more.setToolTip(self.tr("Where to find mouths"))
+        self.more.setToolTip(tr("Where to find mouths"))
         self.more.setAccessibleName(self.more.toolTip())
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._menu = QMenu(self.more)
@@ -93,9 +94,7 @@ class MouthHeader(PageHeader):
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
         self.count.setText(
-            self.tr("{done} of {total} mouths labelled").format(
-                done=f"{done:,}", total=f"{total:,}"
-            )
+            tr("{done} of {total} mouths labelled").format(done=f"{done:,}", total=f"{total:,}")
         )
 
     def show_choices(self, book: MouthQueues, selected: int, running: bool) -> None:
@@ -103,15 +102,15 @@ class MouthHeader(PageHeader):
         images = book.images
         new = images - book.looked_at
         texts = {
-            NEW: self.tr("In {n} images not looked at yet").format(n=f"{new:,}"),
-            SELECTED: self.tr("Again in {n} selected images").format(n=f"{selected:,}"),
-            ALL: self.tr("Again in all {n} images").format(n=f"{images:,}"),
+            NEW: tr("In {n} images not looked at yet").format(n=f"{new:,}"),
+            SELECTED: tr("Again in {n} selected images").format(n=f"{selected:,}"),
+            ALL: tr("Again in all {n} images").format(n=f"{images:,}"),
         }
         counts = {NEW: new, SELECTED: selected, ALL: images}
         for which, action in self.choices.items():
             action.setText(texts[which])
             action.setEnabled(counts[which] > 0 and not running)
-        self.find_button.setText(self.tr("Finding mouths…") if running else self.tr("Find mouths"))
+        self.find_button.setText(tr("Finding mouths…") if running else tr("Find mouths"))
         self.find_button.setEnabled(new > 0 and not running)
         self.find_button.setToolTip(texts[NEW] + " (Ctrl+M)")
         primary = new > 0 and not running
@@ -174,14 +173,14 @@ class MouthFinding(QObject):
         self._job = None
         self.running_changed.emit()
         if isinstance(outcome, Cancelled):
-            self._context.notify(self.tr("Stopped: what was found so far is kept."), "info")
+            self._context.notify(tr("Stopped: what was found so far is kept."), "info")
 
     def _summary(self, done: DetectionResult) -> str:
-        said = self.tr("Mouths found in {found} of {all} images, missed in {missed}.").format(
+        said = tr("Mouths found in {found} of {all} images, missed in {missed}.").format(
             found=f"{done.found:,}", all=f"{done.images:,}", missed=f"{done.missed:,}"
         )
         if done.several:
-            said += " " + self.tr("{n} have several faces.").format(n=f"{done.several:,}")
+            said += " " + tr("{n} have several faces.").format(n=f"{done.several:,}")
         return said
 
     def tell_file(self) -> None:
@@ -189,7 +188,7 @@ class MouthFinding(QObject):
         try:
             name = landmarks_file(self._context.session).name
         except KnownError as error:
-            self.file_changed.emit(error.sentence, "")
+            self.file_changed.emit(tr(error.sentence), "")
             return
         licence = landmarks_licence(self._context.session)
         self.file_changed.emit(name, self._sentence_case(licence) if licence else "")
@@ -202,9 +201,9 @@ class MouthFinding(QObject):
         """Let the user choose another 68-point file."""
         name, _ = QFileDialog.getOpenFileName(
             self._window,
-            self.tr("68-point landmark file"),
+            tr("68-point landmark file"),
             "",
-            self.tr("Landmark files (*.dat);;All files (*)"),
+            tr("Landmark files (*.dat);;All files (*)"),
         )
         if name:
             self.use_file(Path(name))

@@ -11,6 +11,7 @@ from workbench.app.mouths import cropping
 from workbench.app.mouths.mouth_queues import MouthQueues, first_shown
 from workbench.domain.crops import Crop
 from workbench.domain.geometry import Rect, moved, scaled
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 
 NUDGE = 0.03  # of the square's side
@@ -101,7 +102,7 @@ class MouthModel(QObject):
         """Give the chosen mouth an expression (None: take it away)."""
         targets, label_set = self.targets(), self._book.label_set
         if not targets or label_set is None:
-            say = self.tr("There is no mouth to label here: draw its square first (D).")
+            say = tr("There is no mouth to label here: draw its square first (D).")
             self._context.notify(say, "warn")
             return
         session, set_name = self._context.session, label_set.name

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 
 from workbench.app.mouths.mouth_queues import MouthQueues, first_to_do
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Queue
+from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page, column, split
@@ -38,7 +39,7 @@ class MouthsPage(Page):
         self.desk = MouthModel(context, self.book, self._selected)
         self._which: tuple[Queue, int] = (Queue.ALL, -1)
         self._tiles = MouthTiles(context, self.book)
-        self.header = MouthHeader(self.tr("Mouths"))
+        self.header = MouthHeader(tr("Mouths"))
         self.queue = MouthQueue(self._tiles)
         self.stage = MouthStage()
         self.history = HistoryList(context.session)
@@ -53,7 +54,6 @@ class MouthsPage(Page):
         self.set_queue(Queue.REVIEW if len(self.book.ids(Queue.REVIEW)) else Queue.ALL)
 
     def _side_buttons(self) -> dict[str, MouthAction]:
-        tr = self.tr
         return {
             "accept": MouthAction(
                 tr("Accept"), "check", tr("Enter"), self.accept, tr("This square is right")
@@ -126,7 +126,7 @@ class MouthsPage(Page):
         self._show_counts()
         if not len(ids):
             self.desk.put(None)
-            self.stage.show_nothing(*empty_sentence(self, self.book, self._which[0]))
+            self.stage.show_nothing(*empty_sentence(self.book, self._which[0]))
         elif grid.current() is None:
             grid.set_current(int(ids[0]))
         elif not keep_position:
@@ -152,7 +152,7 @@ class MouthsPage(Page):
         if image is not None:
             self.queue.grid.set_current(image)
         elif by > 0 and self.desk.image is not None:
-            self.context.notify(self.tr("This was the last image of the queue."), "info")
+            self.context.notify(tr("This was the last image of the queue."), "info")
 
     def _go_on(self) -> None:
         """After a decision: the next mouth to do in this image, else the next image."""
@@ -181,7 +181,7 @@ class MouthsPage(Page):
         return self.finding.can_find()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Find mouths"),
+        mark("Find mouths"),
         id="find",
         key="Ctrl+M",
         menu=Menu.MOUTHS,
@@ -192,7 +192,7 @@ class MouthsPage(Page):
         self.finding.find()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Next image"),
+        mark("Next image"),
         id="next",
         key="Right",
         menu=Menu.MOUTHS,
@@ -204,7 +204,7 @@ class MouthsPage(Page):
         self.step(1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Previous image"),
+        mark("Previous image"),
         id="previous",
         key="Left",
         menu=Menu.MOUTHS,
@@ -216,7 +216,7 @@ class MouthsPage(Page):
         self.step(-1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Next face"),
+        mark("Next face"),
         id="next-face",
         key=".",
         menu=Menu.MOUTHS,
@@ -229,7 +229,7 @@ class MouthsPage(Page):
         self.desk.step(1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Previous face"),
+        mark("Previous face"),
         id="previous-face",
         key=",",
         menu=Menu.MOUTHS,
@@ -242,7 +242,7 @@ class MouthsPage(Page):
         self.desk.step(-1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Accept this mouth"),
+        mark("Accept this mouth"),
         key="Return",
         menu=Menu.MOUTHS,
         when=has_image,
@@ -252,16 +252,14 @@ class MouthsPage(Page):
         self._settle()
         self.desk.accept()
 
-    @command(
-        QT_TRANSLATE_NOOP("Command", "Reject this mouth"), key="X", menu=Menu.MOUTHS, when=has_image
-    )
+    @command(mark("Reject this mouth"), key="X", menu=Menu.MOUTHS, when=has_image)
     def reject(self) -> None:
         """Say that the chosen square is no mouth and go on."""
         self._settle()
         self.desk.reject()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Keep only this face"),
+        mark("Keep only this face"),
         id="only",
         key="K",
         menu=Menu.MOUTHS,
@@ -273,7 +271,7 @@ class MouthsPage(Page):
         self.desk.keep_only()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Draw a square by hand"),
+        mark("Draw a square by hand"),
         id="draw",
         key="D",
         menu=Menu.MOUTHS,
@@ -285,7 +283,7 @@ class MouthsPage(Page):
         self.stage.toggle_drawing()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Take the label away"),
+        mark("Take the label away"),
         id="clear",
         key="Backspace",
         menu=Menu.MOUTHS,
@@ -295,22 +293,18 @@ class MouthsPage(Page):
         """Remove the label of the chosen mouth."""
         self.label(None)
 
-    @command(
-        QT_TRANSLATE_NOOP("Command", "Larger square"), key="]", menu=Menu.MOUTHS, when=has_image
-    )
+    @command(mark("Larger square"), key="]", menu=Menu.MOUTHS, when=has_image)
     def larger(self) -> None:
         """Make the chosen square larger."""
         self.desk.resize(SCALE)
 
-    @command(
-        QT_TRANSLATE_NOOP("Command", "Smaller square"), key="[", menu=Menu.MOUTHS, when=has_image
-    )
+    @command(mark("Smaller square"), key="[", menu=Menu.MOUTHS, when=has_image)
     def smaller(self) -> None:
         """Make the chosen square smaller."""
         self.desk.resize(1 / SCALE)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Square to the left"),
+        mark("Square to the left"),
         id="left",
         key="Alt+Left",
         menu=Menu.MOUTHS,
@@ -321,7 +315,7 @@ class MouthsPage(Page):
         self.desk.nudge(-1, 0)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Square to the right"),
+        mark("Square to the right"),
         id="right",
         key="Alt+Right",
         menu=Menu.MOUTHS,
@@ -332,7 +326,7 @@ class MouthsPage(Page):
         self.desk.nudge(1, 0)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Square up"),
+        mark("Square up"),
         id="up",
         key="Alt+Up",
         menu=Menu.MOUTHS,
@@ -343,7 +337,7 @@ class MouthsPage(Page):
         self.desk.nudge(0, -1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Square down"),
+        mark("Square down"),
         id="down",
         key="Alt+Down",
         menu=Menu.MOUTHS,
@@ -354,7 +348,7 @@ class MouthsPage(Page):
         self.desk.nudge(0, 1)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Show landmarks and squares"),
+        mark("Show landmarks and squares"),
         id="marks",
         key="M",
         menu=Menu.MOUTHS,
@@ -400,7 +394,7 @@ class MouthsPage(Page):
 
     def _show_label_set(self) -> None:
         self.side.set_label_set(self.book.label_set)
-        self.queue.set_entries(queue_entries(self, self.book))
+        self.queue.set_entries(queue_entries(self.book))
         self.queue.choose(*self._which)
 
     def _show_counts(self) -> None:

@@ -17,6 +17,7 @@ from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Crop, CropState, Queue
 from workbench.domain.images import ImageRow
+from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, LIGHT, RADIUS, Theme, sized, text_on
 from workbench.ui.page import Context
 from workbench.ui.parts.image_grid import ImageGrid
@@ -42,9 +43,8 @@ class QueueEntry:
         return self.queue, self.label
 
 
-def queue_entries(widget: QWidget, book: MouthQueues) -> list[QueueEntry]:
+def queue_entries(book: MouthQueues) -> list[QueueEntry]:
     """The queues of the page with their names; labels that have none yet come last."""
-    tr = widget.tr
     entries = [
         QueueEntry(Queue.ALL, tr("All images"), tr("Every image of the project")),
         QueueEntry(Queue.UNSEEN, tr("Not looked at"), tr("No mouth was looked for here yet")),
@@ -63,23 +63,23 @@ def queue_entries(widget: QWidget, book: MouthQueues) -> list[QueueEntry]:
     return entries
 
 
-def empty_sentence(widget: QWidget, book: MouthQueues, queue: Queue) -> tuple[str, str]:
+def empty_sentence(book: MouthQueues, queue: Queue) -> tuple[str, str]:
     """What to say where a queue has no image, and the text of the button below ("": none)."""
     if not book.images:
         return (
-            widget.tr("Mouths are found in photographs: import some first."),
-            widget.tr("Import images"),
+            tr("Mouths are found in photographs: import some first."),
+            tr("Import images"),
         )
     if queue is Queue.UNSEEN:
-        return widget.tr("Every image was looked at."), ""
+        return tr("Every image was looked at."), ""
     if not book.looked_at:
         return (
-            widget.tr("No mouths yet. They are found in all images at once, on every core."),
-            widget.tr("Find mouths"),
+            tr("No mouths yet. They are found in all images at once, on every core."),
+            tr("Find mouths"),
         )
     if queue in (Queue.REVIEW, Queue.UNLABELLED):
-        return widget.tr("Nothing waits here: every mouth is done."), ""
-    return widget.tr("No image is in this queue."), ""
+        return tr("Nothing waits here: every mouth is done."), ""
+    return tr("No image is in this queue."), ""
 
 
 class MouthQueueRow(QAbstractButton):
@@ -165,7 +165,7 @@ class MouthQueue(QWidget):
             column.addLayout(rows)
         self.grid = ImageGrid(tiles)
         self.grid.set_tile_size(80)
-        self.grid.setAccessibleName(self.tr("Images of this queue"))
+        self.grid.setAccessibleName(tr("Images of this queue"))
         column.addWidget(self.grid, 1)
         self._group = QButtonGroup(self)
         self._rows: dict[tuple[Queue, int], MouthQueueRow] = {}

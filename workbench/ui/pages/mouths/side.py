@@ -11,6 +11,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from workbench.domain.labels import LabelSet
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.pages.mouths.model import MouthModel
@@ -75,10 +76,10 @@ class MouthSide(SidePanel):
         self.landmarks_note.setWordWrap(True)
         self.landmarks_note.setTextFormat(Qt.TextFormat.RichText)
         self.landmarks_note.linkActivated.connect(lambda _: self.other_file_wanted.emit())
-        self._expressions = self.add(self.tr("Expression"), self.keys)
-        self.add(self.tr("This mouth"), self._deeds())
-        self.add(self.tr("History"), history)
-        self.add(self.tr("Landmarks"), self.landmarks_note)
+        self._expressions = self.add(tr("Expression"), self.keys)
+        self.add(tr("This mouth"), self._deeds())
+        self.add(tr("History"), history)
+        self.add(tr("Landmarks"), self.landmarks_note)
 
     def _deeds(self) -> QWidget:
         made = QWidget()
@@ -92,7 +93,7 @@ class MouthSide(SidePanel):
     def set_landmarks_file(self, name: str, licence: str) -> None:
         """Say which 68-point file is used and under which terms its data was made."""
         self._landmarks_file = (name, licence)
-        link, colour = self.tr("Use another file…"), Theme.of(self).accent.name()
+        link, colour = tr("Use another file…"), Theme.of(self).accent.name()
         self.landmarks_note.setText(
             f"{escape(name)}. {escape(licence)} "
             f'<a href="other" style="color: {colour}">{escape(link)}</a>'

@@ -26,6 +26,7 @@ from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import LabelSet
+from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
 from workbench.ui.pages.mouths.photo import FaceMark, MouthPhoto
 from workbench.ui.parts.empty import EmptyState
@@ -312,36 +313,36 @@ class MouthStage(QWidget):
 
     def _advice(self) -> str:
         if self._looked_at:
-            return self.tr("No mouth was found. Press D and drag a square over it.")
-        return self.tr("No mouth was looked for here yet: find mouths, or press D and draw one.")
+            return tr("No mouth was found. Press D and drag a square over it.")
+        return tr("No mouth was looked for here yet: find mouths, or press D and draw one.")
 
     def _sentence(self, crops: Sequence[Crop]) -> str:
         chosen = next((crop for crop in crops if crop.id == self._current), None)
         if chosen is not None and chosen.rect is not None:
-            words = [state_word(self, chosen.state)]
+            words = [state_word(chosen.state)]
             if chosen.detector and chosen.state is CropState.FOUND:
                 words[0] = self._found_by(chosen.detector)
             if chosen.reviewed and chosen.state is CropState.FOUND:
-                words.append(self.tr("accepted"))
+                words.append(tr("accepted"))
             words.append(f"{chosen.rect.width} × {chosen.rect.height} px")
             if chosen.reason:
                 words.append(chosen.reason)
             return " · ".join(words)
         missed = next((crop for crop in crops if crop.state is CropState.MISSED), None)
         if missed is not None:
-            return self.tr("missed: {reason}").format(reason=missed.reason or self.tr("no face"))
-        return self.tr("not looked at yet")
+            return tr("missed: {reason}").format(reason=missed.reason or tr("no face"))
+        return tr("not looked at yet")
 
     def _found_by(self, detector: str) -> str:
         """In words, for "cascade" or "hog", each perhaps with "border" behind a comma."""
         name, _, border = detector.partition(", ")
-        said = self.tr("found by {detector}").format(detector={"hog": "HOG"}.get(name, name))
-        return said + (self.tr(" with a border around") if border else "")
+        said = tr("found by {detector}").format(detector={"hog": "HOG"}.get(name, name))
+        return said + (tr(" with a border around") if border else "")
 
     def _describe(self, face: FaceMark, labels: tuple[str, ...]) -> str:
-        state = state_word(self, face.state)
+        state = state_word(face.state)
         if face.reviewed and face.state is CropState.FOUND:
-            state = self.tr("accepted")
+            state = tr("accepted")
         parts = [str(face.number)] if len(self._faces) > 1 else []
         return " · ".join([*parts, ", ".join(labels) or state])
 
@@ -395,11 +396,11 @@ def _first_badge(names: tuple[str, ...], label_set: LabelSet | None) -> tuple[st
     return badge(label_set, known[0]) if label_set is not None and known else ("", None)
 
 
-def state_word(widget: QWidget, state: CropState) -> str:
+def state_word(state: CropState) -> str:
     """The state in the words of the screen."""
     return {
-        CropState.FOUND: widget.tr("found"),
-        CropState.ADJUSTED: widget.tr("adjusted"),
-        CropState.REJECTED: widget.tr("rejected"),
-        CropState.MISSED: widget.tr("missed"),
+        CropState.FOUND: tr("found"),
+        CropState.ADJUSTED: tr("adjusted"),
+        CropState.REJECTED: tr("rejected"),
+        CropState.MISSED: tr("missed"),
     }[state]

@@ -24,6 +24,7 @@ from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
+from workbench.domain.text import mark, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.image_grid import ImageGrid
 from workbench.ui.parts.photo import to_qimage
@@ -154,7 +155,7 @@ class CellImages(QWidget):
         self.tiles = ResultTiles(context)
         self.grid = ImageGrid(self.tiles)
         self.grid.set_tile_size(112)
-        self.grid.setAccessibleName(self.tr("Images of the chosen cell"))
+        self.grid.setAccessibleName(tr("Images of the chosen cell"))
         self.grid.selection_changed.connect(self._tell)
         self.grid.activated.connect(lambda _: self.explain())
         self.title = QLabel()
@@ -169,16 +170,14 @@ class CellImages(QWidget):
     def _lay_out(self) -> None:
         self.label = QComboBox()
         self.label.setToolTip(
-            self.tr(
-                "Give this label to the selected images; 1–9 and the labels' own keys do it too"
-            )
+            tr("Give this label to the selected images; 1–9 and the labels' own keys do it too")
         )
-        self.label.setAccessibleName(self.tr("Label of the selected images"))
+        self.label.setAccessibleName(tr("Label of the selected images"))
         self.label.activated.connect(self._picked)
-        self.explain_button = QPushButton(self.tr("Explain these"))
-        self.explain_button.setToolTip(self.tr("Show what the network looked at (Enter)"))
+        self.explain_button = QPushButton(tr("Explain these"))
+        self.explain_button.setToolTip(tr("Show what the network looked at (Enter)"))
         self.explain_button.clicked.connect(self.explain)
-        self.undo_button = QPushButton(self.tr("Undo"))
+        self.undo_button = QPushButton(tr("Undo"))
         self.undo_button.clicked.connect(self._undo)
         row = QHBoxLayout()
         row.setSpacing(8)
@@ -193,7 +192,7 @@ class CellImages(QWidget):
         column.addWidget(self.note)
         column.addLayout(row)
         column.addWidget(self.grid, 1)
-        hint = QLabel(self.tr("Click a number to see its images."))
+        hint = QLabel(tr("Click a number to see its images."))
         hint.setProperty("role", "muted")
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         hint.setWordWrap(True)
@@ -213,7 +212,7 @@ class CellImages(QWidget):
         if names != self._shown_labels:
             self._shown_labels = names
             self.label.clear()
-            self.label.addItem(self.tr("Label as…"))
+            self.label.addItem(tr("Label as…"))
             for at, label in enumerate(labels.label_set.labels if labels.label_set else ()):
                 key = label.key or (str(at + 1) if at < 9 else "")
                 self.label.addItem(f"{label.name}   {key}".rstrip())
@@ -240,7 +239,7 @@ class CellImages(QWidget):
     def _tell(self) -> None:
         undo = self._context.session.history.undo_text()
         self.undo_button.setEnabled(undo is not None)
-        self.undo_button.setToolTip(undo or self.tr("Nothing to undo"))
+        self.undo_button.setToolTip(tr(undo or mark("Nothing to undo")))
         chosen = self.grid.selected_count()
         self.label.setEnabled(chosen > 0)
         self.explain_button.setEnabled(len(self.grid.ids()) > 0)
@@ -253,13 +252,13 @@ class CellImages(QWidget):
             self.tiles.prepare(np.array([row]))
         known = self.tiles.image_row(row) if row is not None else None
         if chosen > 1:
-            parts.append(self.tr("{n} selected").format(n=chosen))
+            parts.append(tr("{n} selected").format(n=chosen))
         elif known is not None:
             parts.append(known.name)
         if self._labels is not None and len(self.grid.ids()):
             moved = int(self._labels.moved()[self.grid.ids()].sum())
             if moved:
-                parts.append(self.tr("{n} labelled otherwise since").format(n=moved))
+                parts.append(tr("{n} labelled otherwise since").format(n=moved))
         return "  ·  ".join(parts)
 
     # Deeds

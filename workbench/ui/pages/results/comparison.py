@@ -12,6 +12,7 @@ from workbench.app.results.results import RunResults
 from workbench.app.results.run_columns import RunPlace, run_columns
 from workbench.app.results.run_comparison import PairOutcome, RunComparison, SinglePair, compare
 from workbench.domain.runs import RunRecord, top1
+from workbench.domain.text import tr
 from workbench.ui.look.theme import TITLE_PIXELS, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.parts.copying import Copies, Notify, picture_of
@@ -36,9 +37,9 @@ class ComparisonSection(ResultSection):
         self._comparison: RunComparison | None = None
         self.other = QComboBox()
         self.other.setMinimumContentsLength(18)
-        self.other.setAccessibleName(self.tr("The other run"))
+        self.other.setAccessibleName(tr("The other run"))
         self.other.activated.connect(self._other_picked)
-        self.bar.insertWidget(0, QLabel(self.tr("Compare with")))
+        self.bar.insertWidget(0, QLabel(tr("Compare with")))
         self.bar.insertWidget(1, self.other)
         self.table = QWidget()
         self.buttons: dict[PairOutcome, QPushButton] = {}
@@ -98,11 +99,11 @@ class ComparisonSection(ResultSection):
         self.verdict.setVisible(usable)
         self._comparison = None
         if not usable:
-            self.caption.setText(self.tr("A second finished run of the same target is needed."))
+            self.caption.setText(tr("A second finished run of the same target is needed."))
             return
         made = compare(shown.results, self._load(str(run)), shown.scope.part)
         self._comparison = made
-        self.caption.setText(self.tr("Click a number to see its images."))
+        self.caption.setText(tr("Click a number to see its images."))
         for outcome, button in self.buttons.items():
             n = len(made.rows[outcome])
             button.setText(f"{n:,}")
@@ -115,10 +116,10 @@ class ComparisonSection(ResultSection):
     def _write_heads(self, made: RunComparison) -> None:
         first, second = made.first.record.name, made.second.record.name
         texts = (
-            self.tr("{run} right").format(run=second),
-            self.tr("{run} wrong").format(run=second),
-            self.tr("{run} right").format(run=first),
-            self.tr("{run} wrong").format(run=first),
+            tr("{run} right").format(run=second),
+            tr("{run} wrong").format(run=second),
+            tr("{run} right").format(run=first),
+            tr("{run} wrong").format(run=first),
         )
         for label, text in zip(self._heads, texts, strict=True):
             label.setText(text)
@@ -127,15 +128,15 @@ class ComparisonSection(ResultSection):
         only = [len(made.rows[o]) for o in (PairOutcome.ONLY_FIRST, PairOutcome.ONLY_SECOND)]
         better = made.first if only[0] > only[1] else made.second
         if not made.images:
-            text = self.tr("The two runs share no image of this part.")
+            text = tr("The two runs share no image of this part.")
         elif made.p < SURE:
-            text = self.tr("{run} is better, and hardly by luck (McNemar's exact p = {p}).")
+            text = tr("{run} is better, and hardly by luck (McNemar's exact p = {p}).")
         else:
-            text = self.tr("The difference may be luck (McNemar's exact p = {p}).")
+            text = tr("The difference may be luck (McNemar's exact p = {p}).")
         parts = [text.format(run=better.record.name, p=f"{made.p:.3g}")]
         if made.left_out:
             parts.append(
-                self.tr("{n} images were left out: not in both, or labelled otherwise.").format(
+                tr("{n} images were left out: not in both, or labelled otherwise.").format(
                     n=made.left_out
                 )
             )
@@ -147,10 +148,10 @@ class ComparisonSection(ResultSection):
             return str(outcome)
         first, second = made.first.record.name, made.second.record.name
         return {
-            PairOutcome.BOTH_RIGHT: self.tr("both right"),
-            PairOutcome.ONLY_FIRST: self.tr("only {run} right").format(run=first),
-            PairOutcome.ONLY_SECOND: self.tr("only {run} right").format(run=second),
-            PairOutcome.BOTH_WRONG: self.tr("both wrong"),
+            PairOutcome.BOTH_RIGHT: tr("both right"),
+            PairOutcome.ONLY_FIRST: tr("only {run} right").format(run=first),
+            PairOutcome.ONLY_SECOND: tr("only {run} right").format(run=second),
+            PairOutcome.BOTH_WRONG: tr("both wrong"),
         }[outcome]
 
     def _show(self, outcome: PairOutcome) -> None:
@@ -184,14 +185,14 @@ class PairsTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pairs: tuple[SinglePair, ...] = ()
-        heading = QLabel(self.tr("Category alone, and together with the view"))
+        heading = QLabel(tr("Category alone, and together with the view"))
         heading.setProperty("role", "heading")
         self.table = FigureTable(
             (
                 *map(figure_column, run_columns(RunPlace.PAIRS)),
-                Column(self.tr("Alone"), "share", self.tr("Test top-1 of category alone")),
-                Column(self.tr("With views"), "share", self.tr("Test top-1 with views")),
-                Column(self.tr("Gain (points)"), "figure"),
+                Column(tr("Alone"), "share", tr("Test top-1 of category alone")),
+                Column(tr("With views"), "share", tr("Test top-1 with views")),
+                Column(tr("Gain (points)"), "figure"),
             )
         )
         self.table.picked.connect(self._picked)

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.results.result_tables import matrix_csv
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import Theme
 from workbench.ui.pages.results.confusion_painter import MatrixOptions, MatrixPainter
@@ -50,7 +51,7 @@ class MatrixArea(QAbstractScrollArea):
         self._labels: tuple[str, ...] = ()
         self._counts: IntArray = np.zeros((0, 0), np.int64)
         self._painter = MatrixPainter()
-        self._painter.words = (self.tr("truth"), self.tr("predicted"))
+        self._painter.words = (tr("truth"), tr("predicted"))
         self._look = MatrixOptions()
         self._version = 0
         self._kept: tuple[tuple[object, ...], QPixmap] | None = None
@@ -62,7 +63,7 @@ class MatrixArea(QAbstractScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.viewport().setMouseTracking(True)
-        self.setAccessibleName(self.tr("Confusion matrix"))
+        self.setAccessibleName(tr("Confusion matrix"))
 
     # What is shown
 
@@ -102,14 +103,14 @@ class MatrixArea(QAbstractScrollArea):
         """What a cell says in words."""
         row, n = self._counts[truth], int(self._counts[truth, predicted])
         share = n / row.sum() if row.sum() else 0.0
-        text = self.tr("true {truth}, predicted {predicted}: {n} ({share} %)").format(
+        text = tr("true {truth}, predicted {predicted}: {n} ({share} %)").format(
             truth=self._labels[truth],
             predicted=self._labels[predicted],
             n=n,
             share=f"{share * 100:.1f}",
         )
         moved = self._painter.moved(truth, predicted)
-        return text + (self.tr("; {n} labelled otherwise since").format(n=moved) if moved else "")
+        return text + (tr("; {n} labelled otherwise since").format(n=moved) if moved else "")
 
     def zoom(self, factor: float) -> None:
         """Make cells larger or smaller; what fits wholly is the least."""
@@ -357,19 +358,19 @@ class MatrixSection(ResultSection):
         self.view.chosen.connect(self._chosen)
         self.view.pointed.connect(self._pointed)
         self.amounts = QComboBox()
-        self.amounts.addItems([self.tr("Counts"), self.tr("Row %")])
-        self.amounts.setAccessibleName(self.tr("What the cells say"))
+        self.amounts.addItems([tr("Counts"), tr("Row %")])
+        self.amounts.setAccessibleName(tr("What the cells say"))
         self.amounts.currentIndexChanged.connect(lambda at: self.view.set_percent(at == 1))
-        self.single = QCheckBox(self.tr("One scale"))
+        self.single = QCheckBox(tr("One scale"))
         self.single.setToolTip(
-            self.tr("Colour hits and errors by one perceptual scale instead of two hues")
+            tr("Colour hits and errors by one perceptual scale instead of two hues")
         )
         self.single.toggled.connect(self.view.set_single_scale)
         self.copies = Copies(self.view, lambda: self._title(), self.view.picture, self._csv, notify)
         zoom = [
-            self._tool("magnifying-glass-minus", self.tr("Smaller cells (−)"), 1 / 1.3),
-            self._tool("magnifying-glass-plus", self.tr("Larger cells (+)"), 1.3),
-            self._tool("frame-corners", self.tr("The whole matrix (0)"), 0.0),
+            self._tool("magnifying-glass-minus", tr("Smaller cells (−)"), 1 / 1.3),
+            self._tool("magnifying-glass-plus", tr("Larger cells (+)"), 1.3),
+            self._tool("frame-corners", tr("The whole matrix (0)"), 0.0),
         ]
         for widget in (self.amounts, self.single, *zoom, self.copies.button(self)):
             self.bar.addWidget(widget)
@@ -397,7 +398,7 @@ class MatrixSection(ResultSection):
         self.note.setVisible(n > 0)
         if n:
             self.note.setText(
-                self.tr(
+                tr(
                     "Measured against the labels as they were at training; "
                     '<a href="moved">{n} of these images are labelled otherwise since</a>.'
                 ).format(n=n)
@@ -413,9 +414,9 @@ class MatrixSection(ResultSection):
 
     def _pointed(self, text: str) -> None:
         several = self.shown is not None and self.shown.several_labels
-        plain = self.tr("Click a cell to see its images.")
+        plain = tr("Click a cell to see its images.")
         if several:
-            plain = self.tr(
+            plain = tr(
                 "Click a cell to see its images. One with several labels stands in the row of the "
                 "predicted one if that is among them, else of its first. Single labels are above."
             )
@@ -434,10 +435,10 @@ class MatrixSection(ResultSection):
 
     def _words(self, names: tuple[str, ...], truth: int, predicted: int, n: int) -> str:
         if truth < 0:
-            return self.tr("predicted {label}: {n} images").format(label=names[predicted], n=n)
+            return tr("predicted {label}: {n} images").format(label=names[predicted], n=n)
         if predicted < 0:
-            return self.tr("true {label}: {n} images").format(label=names[truth], n=n)
-        return self.tr("true {truth}, predicted {predicted}: {n} images").format(
+            return tr("true {label}: {n} images").format(label=names[truth], n=n)
+        return tr("true {truth}, predicted {predicted}: {n} images").format(
             truth=names[truth], predicted=names[predicted], n=n
         )
 
@@ -447,7 +448,7 @@ class MatrixSection(ResultSection):
             rows = shown.results.rows(shown.scope)
             rows = rows[shown.labels.moved()[rows]]
             self.rows_wanted.emit(
-                self.tr("labelled otherwise since: {n} images").format(n=len(rows)), rows
+                tr("labelled otherwise since: {n} images").format(n=len(rows)), rows
             )
 
     def _title(self) -> str:

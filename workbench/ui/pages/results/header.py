@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 
 from workbench.app.results.results import LABEL_HEAD, TARGET_HEAD, RunResults, Scope
 from workbench.domain.splits import Part
+from workbench.domain.text import tr
 from workbench.ui.page import row
 from workbench.ui.pages.results.section import RunInScope
 from workbench.ui.parts.run_words import percent
@@ -25,11 +26,11 @@ class KeyFigures(QWidget):
         self.top1.setProperty("role", "title")
         self.top5 = QLabel()
         self.top5.setProperty("role", "muted")
-        self.errors = self._button(self.tr("Show the images that went wrong"))
+        self.errors = self._button(tr("Show the images that went wrong"))
         self.errors.clicked.connect(lambda: self._show(right=False))
-        self.images = self._button(self.tr("Show all images of this part"))
+        self.images = self._button(tr("Show all images of this part"))
         self.images.clicked.connect(lambda: self._show(right=None))
-        self.calibration = self._button(self.tr("Show how far confidence can be believed"))
+        self.calibration = self._button(tr("Show how far confidence can be believed"))
         self.calibration.clicked.connect(self.calibration_wanted)
         figures = (self.top1, self.top5, self.errors, self.images, self.calibration)
         row(*figures, on=self, spacing=12)
@@ -49,32 +50,30 @@ class KeyFigures(QWidget):
         wrong = len(shown.results.rows(shown.scope, right=False))
         many = len(shown.names) > 5
         self.top1.setText(percent(scores.top1))
-        five = self.tr("top-1, top-5 {score}").format(score=percent(scores.top5))
+        five = tr("top-1, top-5 {score}").format(score=percent(scores.top5))
         single = shown.scope.head.startswith(LABEL_HEAD)
-        one = self.tr("accuracy") if single else self.tr("top-1")
+        one = tr("accuracy") if single else tr("top-1")
         self.top5.setText(five if many else one)
         marked = shown.results.marked
         if marked is not None and shown.several_labels:
             said = marked.scores(shown.results.inside(shown.scope))
             self.top5.setText(
-                self.tr("top-1, every label right {exact}, mAP {mean}").format(
+                tr("top-1, every label right {exact}, mAP {mean}").format(
                     exact=percent(said.exact), mean=percent(said.mean_ap)
                 )
             )
-        self.errors.setText(self.tr("{n} wrong").format(n=f"{wrong:,}"))
+        self.errors.setText(tr("{n} wrong").format(n=f"{wrong:,}"))
         self.errors.setEnabled(wrong > 0)
-        self.images.setText(self.tr("{n} images").format(n=f"{scores.images:,}"))
+        self.images.setText(tr("{n} images").format(n=f"{scores.images:,}"))
         self.images.setEnabled(scores.images > 0)
-        self.calibration.setText(self.tr("ECE {error}").format(error=percent(scores.calibration)))
+        self.calibration.setText(tr("ECE {error}").format(error=percent(scores.calibration)))
 
     def _show(self, *, right: bool | None) -> None:
         shown = self._shown
         if shown is not None:
             rows = shown.results.rows(shown.scope, right=right)
-            what = self.tr("wrong") if right is False else self.tr("all images")
-            self.rows_wanted.emit(
-                self.tr("{what}: {n} images").format(what=what, n=len(rows)), rows
-            )
+            what = tr("wrong") if right is False else tr("all images")
+            self.rows_wanted.emit(tr("{what}: {n} images").format(what=what, n=len(rows)), rows)
 
 
 class ScopeBar(QWidget):
@@ -84,9 +83,9 @@ class ScopeBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.part = self._box(self.tr("Part"))
-        self.view = self._box(self.tr("View of the images"))
-        self.head = self._box(self.tr("What was predicted"))
+        self.part = self._box(tr("Part"))
+        self.view = self._box(tr("View of the images"))
+        self.head = self._box(tr("What was predicted"))
         row(self.part, self.view, self.head, on=self, spacing=8)
 
     def _box(self, name: str) -> QComboBox:
@@ -99,13 +98,13 @@ class ScopeBar(QWidget):
     def show_results(self, results: RunResults) -> None:
         """Offer what this run has; what was chosen stays where it can."""
         words = {
-            Part.TEST: self.tr("Test"),
-            Part.VALIDATION: self.tr("Validation"),
-            Part.TRAIN: self.tr("Train"),
+            Part.TEST: tr("Test"),
+            Part.VALIDATION: tr("Validation"),
+            Part.TRAIN: tr("Train"),
         }
         parts = [part for part in reversed(results.parts)]
         _fill(self.part, [(words[part], part) for part in parts], results.best_part())
-        every = [(self.tr("Any view"), "")]
+        every = [(tr("Any view"), "")]
         _fill(self.view, every + [(view, view) for view in results.views], "")
         heads = results.heads
         _fill(self.head, heads, TARGET_HEAD)

@@ -13,6 +13,7 @@ from workbench.app.results.run_comparison import SinglePair, single_pairs
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.pages.results.section import RunInScope
 from workbench.ui.parts.run_words import status_words
@@ -55,7 +56,7 @@ class ResultsModel(QObject):
     def open(self, run_id: str) -> tuple[RunResults | None, str]:
         """A run's results, or None and why there are none yet."""
         if not run_id:
-            return None, self.tr("Choose a run above.")
+            return None, tr("Choose a run above.")
         record = self._context.session.runs.get(run_id)
         try:
             return self.results(run_id), ""
@@ -63,10 +64,10 @@ class ResultsModel(QObject):
             if record.status is RunStatus.FAILED:
                 return None, f"{status_words(record).capitalize()}. {record.message}"
             if record.status in (RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.PAUSED):
-                return None, self.tr(
+                return None, tr(
                     "This run is {status}: its results come when it has finished."
                 ).format(status=status_words(record))
-            return None, str(error)
+            return None, tr(error.message)
 
     def shown(self, run_id: str, scope: Scope) -> RunInScope | None:
         """What the sections show of a run, None where it has no results."""
@@ -125,8 +126,8 @@ class ResultsModel(QObject):
             return False
         answer = QMessageBox.question(
             parent,
-            self.tr("Delete run"),
-            self.tr(
+            tr("Delete run"),
+            tr(
                 "Delete {name} with its weights, predictions and curves? This cannot be undone."
             ).format(name=self.name(run_id)),
             QMessageBox.StandardButton.Cancel | QMessageBox.StandardButton.Discard,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QTabWidget, QWidget
 
 from workbench.domain.changes import Changes
 from workbench.domain.runs import RunStatus
+from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.page import Context, Page, PageHeader, boxed, column, split
 from workbench.ui.pages.results.cell_images import CellImages
@@ -48,7 +49,7 @@ class ResultsPage(Page):
         self.studies = StudySection(context)
         self.copies = Copies(
             self.table,
-            lambda: self.tr("runs"),
+            lambda: tr("runs"),
             lambda: picture_of(self.table),
             self.table.csv,
             context.notify,
@@ -67,15 +68,15 @@ class ResultsPage(Page):
 
     def _lay_out(self) -> None:
         work = boxed(column(self._make_splitters(), margins=(16, 0, 16, 12)))
-        self.header = PageHeader(self.tr("Results"))
+        self.header = PageHeader(tr("Results"))
         self.header.add(self.scope)
         self.header.stretch()
         self.header.add(self.figures)
         self.header.add(self.studies.switch)
         self.empty = EmptyState(
             "chart-bar",
-            self.tr("Train once, and everything about that run is here."),
-            self.tr("Train"),
+            tr("Train once, and everything about that run is here."),
+            tr("Train"),
             lambda: self.context.go("train"),
         )
         self._stack = QStackedLayout()
@@ -88,12 +89,12 @@ class ResultsPage(Page):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for widget, text in (
-            (self.matrix, self.tr("Confusion")),
-            (self.classes, self.tr("Classes")),
-            (self.curves, self.tr("Curves")),
-            (self.calibration, self.tr("Calibration")),
-            (self.views, self.tr("Views")),
-            (self.comparison, self.tr("Compare")),
+            (self.matrix, tr("Confusion")),
+            (self.classes, tr("Classes")),
+            (self.curves, tr("Curves")),
+            (self.calibration, tr("Calibration")),
+            (self.views, tr("Views")),
+            (self.comparison, tr("Compare")),
         ):
             self.tabs.addTab(widget, text)
         return self.tabs
@@ -255,37 +256,37 @@ class ResultsPage(Page):
         """Whether a run is looked at."""
         return bool(self.table.current_run())
 
-    @command(QT_TRANSLATE_NOOP("Command", "Rename run"), id="rename", menu=Menu.RUN)
+    @command(mark("Rename run"), id="rename", menu=Menu.RUN)
     def rename_run(self) -> None:
         """Edit the name of the run in the table."""
         self.table.rename_current()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Delete run…"), id="remove", menu=Menu.RUN, when=has_run)
+    @command(mark("Delete run…"), id="remove", menu=Menu.RUN, when=has_run)
     def remove_current(self) -> None:
         """Delete the run looked at, after asking."""
         self.remove_run(self.table.current_run())
 
-    @command(QT_TRANSLATE_NOOP("Command", "Explain these images"), id="explain")
+    @command(mark("Explain these images"), id="explain")
     def explain_images(self) -> None:
         """Show the images behind a number on the Explain page."""
         self.images.explain()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Save matrix as CSV…"), id="matrix_csv", menu=Menu.RUN)
+    @command(mark("Save matrix as CSV…"), id="matrix_csv", menu=Menu.RUN)
     def save_matrix(self) -> None:
         """Write the confusion matrix to a file."""
         self.matrix.copies.ask_data()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Save classes as CSV…"), id="classes_csv", menu=Menu.RUN)
+    @command(mark("Save classes as CSV…"), id="classes_csv", menu=Menu.RUN)
     def save_classes(self) -> None:
         """Write the table of classes to a file."""
         self.classes.copies.ask_data()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Save curves as CSV…"), id="curves_csv", menu=Menu.RUN)
+    @command(mark("Save curves as CSV…"), id="curves_csv", menu=Menu.RUN)
     def save_curves(self) -> None:
         """Write the curves to a file."""
         self.curves.whole.ask_data()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Save runs as CSV…"), id="runs_csv", menu=Menu.RUN)
+    @command(mark("Save runs as CSV…"), id="runs_csv", menu=Menu.RUN)
     def save_runs(self) -> None:
         """Write the table of runs to a file."""
         self.copies.ask_data()

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHeaderView, QMenu, QWidget
 from workbench.app.results.result_tables import runs_csv
 from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns
 from workbench.domain.runs import RunRecord
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.figure_table import FigureModel, FigureTable, Index
 from workbench.ui.parts.run_words import (
@@ -179,8 +180,8 @@ class RunsTable(FigureTable):
         run_id = self.current_run()
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction(self.tr("Rename"), self.rename_current)
-        menu.addAction(self.tr("Delete run…"), lambda: self.removed.emit(run_id))
+        menu.addAction(tr("Rename"), self.rename_current)
+        menu.addAction(tr("Delete run…"), lambda: self.removed.emit(run_id))
         menu.addSeparator()
         menu.addActions(self.actions())
         menu.popup(self.viewport().mapToGlobal(at))

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBox
 
 from workbench.app.training.studies import StudyProgress, StudyQueue, standing
 from workbench.domain.studies import Row, Study
+from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
 from workbench.ui.parts.figure_table import Column, FigureTable, figure
@@ -30,9 +31,9 @@ class StudySection(QWidget):
         self.queue = StudyQueue(context.session, context.queue, self)
         self.queue.changed.connect(self.refresh)
         self.queue.refused.connect(lambda text: context.notify(text, "bad"))
-        self.switch = QPushButton(self.tr("Studies"))
+        self.switch = QPushButton(tr("Studies"))
         self.switch.setCheckable(True)
-        self.switch.setToolTip(self.tr("Several methods on the same splits, compared"))
+        self.switch.setToolTip(tr("Several methods on the same splits, compared"))
         self.which = QComboBox()
         self.which.setMinimumWidth(240)
         self.which.activated.connect(lambda _: self._show())
@@ -41,7 +42,7 @@ class StudySection(QWidget):
         self.go = QPushButton()
         self.go.clicked.connect(self._go_or_stop)
         self.empty = QLabel(
-            self.tr("No study yet. “Study…” on the Train page compares methods on the same splits.")
+            tr("No study yet. “Study…” on the Train page compares methods on the same splits.")
         )
         self.empty.setProperty("role", "muted")
         self.empty.setWordWrap(True)
@@ -55,17 +56,17 @@ class StudySection(QWidget):
     def _make_table(self) -> FigureTable:
         table = FigureTable(
             (
-                Column(self.tr("Variant")),
-                Column(self.tr("Seeds"), "count"),
-                Column(self.tr("Accuracy"), "share", self.tr("Mean top-1 over the seeds")),
-                Column(self.tr("95 % interval"), "figure", self.tr("Student's t over the seeds")),
+                Column(tr("Variant")),
+                Column(tr("Seeds"), "count"),
+                Column(tr("Accuracy"), "share", tr("Mean top-1 over the seeds")),
+                Column(tr("95 % interval"), "figure", tr("Student's t over the seeds")),
                 Column(
-                    self.tr("Difference (points)"),
+                    tr("Difference (points)"),
                     "figure",
-                    self.tr("To the first variant, seed by seed, with its 95 % interval"),
+                    tr("To the first variant, seed by seed, with its 95 % interval"),
                 ),
-                Column(self.tr("p"), "figure", self.tr("Two-sided paired t-test")),
-                Column(self.tr("Seconds"), "count", self.tr("Mean time of a training")),
+                Column(tr("p"), "figure", tr("Two-sided paired t-test")),
+                Column(tr("Seconds"), "count", tr("Mean time of a training")),
             )
         )
         table.give_first_room()
@@ -119,11 +120,11 @@ class StudySection(QWidget):
         found = self._standing = standing(self._context.session, study)
         self.table.set_rows([_cells(row) for row in found.rows])
         running = self.queue.running(study.id)
-        said = [self.tr("{0} of {1} trainings done").format(found.done, found.cells)]
+        said = [tr("{0} of {1} trainings done").format(found.done, found.cells)]
         if found.failed:
-            said.append(self.tr("{0} failed").format(len(found.failed)))
+            said.append(tr("{0} failed").format(len(found.failed)))
         self.said.setText(", ".join(said))
-        self.go.setText(self.tr("Stop") if running else self.tr("Go on"))
+        self.go.setText(tr("Stop") if running else tr("Go on"))
         self.go.setVisible(running or found.done < found.cells)
 
     def _go_or_stop(self) -> None:
@@ -146,7 +147,7 @@ class StudySection(QWidget):
 
     def _name(self) -> str:
         study = self.shown()
-        return study.plan.name if study is not None else self.tr("study")
+        return study.plan.name if study is not None else tr("study")
 
     def csv(self) -> str:
         """The table as it stands, one line per variant, accuracies in [0, 1]."""

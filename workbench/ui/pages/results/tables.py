@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolTip, QVBoxL
 from workbench.app.results.result_tables import classes_csv, reliability_csv, views_csv
 from workbench.app.results.results import Scope
 from workbench.domain.metrics import ReliabilityBin
+from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.parts.copying import Copies, Notify, picture_of
@@ -36,7 +37,7 @@ class ReliabilityView(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName(self.tr("Reliability diagram"))
+        self.setAccessibleName(tr("Reliability diagram"))
 
     def set_bins(self, bins: Sequence[ReliabilityBin]) -> None:
         """Show these bins."""
@@ -54,10 +55,10 @@ class ReliabilityView(QWidget):
         """What a bar says in words."""
         each = self._bins[at]
         if not each.images:
-            return self.tr("no image with a confidence of {low}–{high} %").format(
+            return tr("no image with a confidence of {low}–{high} %").format(
                 low=f"{each.low * 100:.0f}", high=f"{each.high * 100:.0f}"
             )
-        return self.tr("{n} images: {sure} % sure, {right} % right").format(
+        return tr("{n} images: {sure} % sure, {right} % right").format(
             n=f"{each.images:,}",
             sure=f"{each.confidence * 100:.1f}",
             right=f"{each.accuracy * 100:.1f}",
@@ -102,7 +103,7 @@ class ReliabilityView(QWidget):
             painter.drawText(QRectF(area.left() - 44, y - 8, 38, 16), right, f"{step}")
             below = QRectF(x - 20, area.bottom() + 4, 40, 16)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, f"{step}")
-        text = self.tr("confidence (%) →  accuracy (%) ↑")
+        text = tr("confidence (%) →  accuracy (%) ↑")
         under = QRectF(area.left(), area.bottom() + 20, max(area.width(), 240), 16)
         painter.drawText(under, Qt.AlignmentFlag.AlignLeft, text)
 
@@ -173,13 +174,13 @@ class ClassesSection(ResultSection):
         super().__init__(notify, parent)
         self.table = FigureTable(
             (
-                Column(self.tr("Label")),
-                Column(self.tr("Precision"), "share", self.tr("Right among those predicted so")),
-                Column(self.tr("Recall"), "share", self.tr("Found among those that are so")),
-                Column(self.tr("F1"), "share", self.tr("Harmonic mean of precision and recall")),
-                Column(self.tr("Support"), "count", self.tr("Images that are so")),
-                Column(self.tr("AP"), "share", self.tr("Average precision over all thresholds")),
-                Column(self.tr("Threshold"), "share", self.tr("Claimed from this score on")),
+                Column(tr("Label")),
+                Column(tr("Precision"), "share", tr("Right among those predicted so")),
+                Column(tr("Recall"), "share", tr("Found among those that are so")),
+                Column(tr("F1"), "share", tr("Harmonic mean of precision and recall")),
+                Column(tr("Support"), "count", tr("Images that are so")),
+                Column(tr("AP"), "share", tr("Average precision over all thresholds")),
+                Column(tr("Threshold"), "share", tr("Claimed from this score on")),
             )
         )
         self.table.picked.connect(self._picked)
@@ -210,14 +211,14 @@ class ClassesSection(ResultSection):
         supported = [score.f1 for _, score in scores if score.support]
         mean = sum(supported) / len(supported) if supported else None
         self.caption.setText(
-            self.tr("Mean F1 {score}. Click a row to see its images.").format(score=percent(mean))
+            tr("Mean F1 {score}. Click a row to see its images.").format(score=percent(mean))
         )
 
     def _picked(self, row: int) -> None:
         shown = self.shown
         if shown is not None:
             rows = shown.results.rows_with(shown.scope, row)
-            title = self.tr("true {label}: {n} images").format(label=shown.names[row], n=len(rows))
+            title = tr("true {label}: {n} images").format(label=shown.names[row], n=len(rows))
             self.rows_wanted.emit(title, rows)
 
 
@@ -248,9 +249,9 @@ class CalibrationSection(ResultSection):
     def fill(self, shown: RunInScope) -> None:
         self.view.set_bins(shown.results.reliability(shown.scope))
         error = shown.results.scores(shown.scope).calibration
-        self.caption.setText(self.tr("Click a bar to see its images."))
+        self.caption.setText(tr("Click a bar to see its images."))
         self.words.setText(
-            self.tr(
+            tr(
                 "Expected calibration error {error}: so far the confidence is from the accuracy, "
                 "on average.\n\nThe line on each bar is how often the network was right. "
                 "Warm above it: too sure. Pale below it: too modest. On the dashed line: "
@@ -262,7 +263,7 @@ class CalibrationSection(ResultSection):
         shown = self.shown
         if shown is not None:
             rows = shown.results.rows_in_bin(shown.scope, at)
-            title = self.tr("{low}–{high} % sure: {n} images").format(
+            title = tr("{low}–{high} % sure: {n} images").format(
                 low=at * 10, high=at * 10 + 10, n=len(rows)
             )
             self.rows_wanted.emit(title, rows)
@@ -275,9 +276,9 @@ class ViewsSection(ResultSection):
         super().__init__(notify, parent)
         self.table = FigureTable(
             (
-                Column(self.tr("View")),
-                Column(self.tr("Accuracy"), "share"),
-                Column(self.tr("Images"), "count"),
+                Column(tr("View")),
+                Column(tr("Accuracy"), "share"),
+                Column(tr("Images"), "count"),
             )
         )
         self.table.picked.connect(self._picked)
@@ -298,9 +299,9 @@ class ViewsSection(ResultSection):
         self.table.set_rows([(s.view, s.accuracy, s.images) for s in scores])
         self._names = [score.view for score in scores]
         self.caption.setText(
-            self.tr("Click a row to see the images of that view that went wrong.")
+            tr("Click a row to see the images of that view that went wrong.")
             if scores
-            else self.tr("None of these images has a view: label views to see which one is hard.")
+            else tr("None of these images has a view: label views to see which one is hard.")
         )
 
     def _picked(self, row: int) -> None:
@@ -309,5 +310,5 @@ class ViewsSection(ResultSection):
             view = self._names[row]
             scope = Scope(shown.scope.part, view, shown.scope.head)
             rows = shown.results.rows(scope, right=False)
-            title = self.tr("errors in view {view}: {n} images").format(view=view, n=len(rows))
+            title = tr("errors in view {view}: {n} images").format(view=view, n=len(rows))
             self.rows_wanted.emit(title, rows)

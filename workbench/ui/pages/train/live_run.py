@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from workbench.domain.reports import Epoch, Note, Report, Started, Step
 from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.text import tr
 from workbench.ui.parts.copying import Notify
 from workbench.ui.parts.curve_group import LIVE_POINTS, CurveGroup, StepLosses
 from workbench.ui.parts.curves import REDRAW_MS
@@ -47,7 +48,7 @@ class LiveRun(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1000)
-        self.results = QPushButton(self.tr("Results"))
+        self.results = QPushButton(tr("Results"))
         self.results.clicked.connect(self._open_results)
         self.curves = CurveGroup(notify)
         top = QHBoxLayout()
@@ -108,7 +109,7 @@ class LiveRun(QWidget):
             keep = sum(x <= report.epoch for x in course.xs)
             course.xs, course.ys = course.xs[:keep], course.ys[:keep]
         elif isinstance(report, Note):
-            course.note = report.text
+            course.note = tr(report.text)
         if run_id == self.run_id and not self._later.isActive():
             self._later.start()
 
@@ -143,14 +144,14 @@ class LiveRun(QWidget):
         self.results.setVisible(record.status is RunStatus.FINISHED)
 
     def _running(self, course: _Course) -> str:
-        parts = [course.device] if course.device else [self.tr("starting…")]
+        parts = [course.device] if course.device else [tr("starting…")]
         latest = course.latest
         if latest is not None:
             parts += [
-                self.tr("epoch {epoch}/{epochs}").format(epoch=latest.epoch, epochs=latest.epochs),
-                self.tr("{speed} images/s").format(speed=f"{latest.images_per_second:.0f}"),
-                self.tr("rate {rate}").format(rate=f"{latest.learning_rate:.2g}"),
-                self.tr("{time} left").format(time=clock(latest.eta)),
+                tr("epoch {epoch}/{epochs}").format(epoch=latest.epoch, epochs=latest.epochs),
+                tr("{speed} images/s").format(speed=f"{latest.images_per_second:.0f}"),
+                tr("rate {rate}").format(rate=f"{latest.learning_rate:.2g}"),
+                tr("{time} left").format(time=clock(latest.eta)),
             ]
         elif course.note:
             parts.append(course.note)

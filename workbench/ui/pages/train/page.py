@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
@@ -18,6 +18,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord
+from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.layers import open_layers
 from workbench.ui.dialogs.starts import open_starts
@@ -38,21 +39,21 @@ class TrainLine(QWidget):
 
     def __init__(self, preflight: PreflightLine, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.train = QPushButton(self.tr("Train"))
+        self.train = QPushButton(tr("Train"))
         self.train.setProperty("primary", True)
         self.train.setMinimumWidth(112)
-        self.train.setToolTip(self.tr("Start this training, or put it in the queue (Ctrl+Enter)"))
-        self.unfold = QPushButton(self.tr("Method and settings"))
+        self.train.setToolTip(tr("Start this training, or put it in the queue (Ctrl+Enter)"))
+        self.unfold = QPushButton(tr("Method and settings"))
         self.unfold.setCheckable(True)
         self.unfold.setToolTip(
-            self.tr("Method, head, penalties and every other setting; the defaults are good")
+            tr("Method, head, penalties and every other setting; the defaults are good")
         )
-        self.transfer = QPushButton(self.tr("Transfer from…"))
+        self.transfer = QPushButton(tr("Transfer from…"))
         self.transfer.setToolTip(
-            self.tr("Learn the closest of several sources first, then carry it over")
+            tr("Learn the closest of several sources first, then carry it over")
         )
-        self.study = QPushButton(self.tr("Study…"))
-        self.study.setToolTip(self.tr("Compare methods with these settings on the same splits"))
+        self.study = QPushButton(tr("Study…"))
+        self.study.setToolTip(tr("Compare methods with these settings on the same splits"))
         buttons = (self.transfer, self.study, self.train)
         row(self.unfold, (preflight, 1), *buttons, on=self, spacing=8)
 
@@ -91,14 +92,14 @@ class TrainPage(Page):
             column(self.form, self.line, (self.splitter, 1), margins=(16, 0, 16, 12), spacing=8)
         )
         self._stack = QStackedLayout()
-        self.empty = EmptyState("play", "", self.tr("Label images"), self._go_label)
+        self.empty = EmptyState("play", "", tr("Label images"), self._go_label)
         self._stack.addWidget(work)
         self._stack.addWidget(self.empty)
-        column(PageHeader(self.tr("Train")), (self._stack, 1), on=self)
+        column(PageHeader(tr("Train")), (self._stack, 1), on=self)
 
     def _watch(self) -> QWidget:
         self._watching = QStackedLayout()
-        hint = QLabel(self.tr("The curves of the training appear here."))
+        hint = QLabel(tr("The curves of the training appear here."))
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         hint.setProperty("role", "muted")
         self._watching.addWidget(hint)
@@ -164,11 +165,11 @@ class TrainPage(Page):
 
     def _say_empty(self) -> None:
         if self.context.session.images.count():
-            text = self.tr("Give at least two different labels, then a training can start here.")
-            self.empty.say(text, self.tr("Label images"))
+            text = tr("Give at least two different labels, then a training can start here.")
+            self.empty.say(text, tr("Label images"))
         else:
-            text = self.tr("Add images and label them, then a training can start here.")
-            self.empty.say(text, self.tr("Add images"))
+            text = tr("Add images and label them, then a training can start here.")
+            self.empty.say(text, tr("Add images"))
 
     def _go_label(self) -> None:
         self.context.go("views" if self.context.session.images.count() else "images")
@@ -184,7 +185,7 @@ class TrainPage(Page):
         self._show_button()
         self.preflight.settings_changed(soon=self.isVisible() and desk.can_try())
         if desk.refusal or errors:
-            self.preflight.hold(desk.refusal or self.tr("Mend the settings marked in red first."))
+            self.preflight.hold(desk.refusal or tr("Mend the settings marked in red first."))
 
     def _show_queue(self) -> None:
         records = self.desk.records()
@@ -256,7 +257,7 @@ class TrainPage(Page):
         return self.train.isEnabled()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Train"),
+        mark("Train"),
         id="start",
         key="Ctrl+Return",
         menu=Menu.RUN,
@@ -268,25 +269,25 @@ class TrainPage(Page):
         self.desk.train()
         self._show_button()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Try a training step"), id="try", menu=Menu.RUN)
+    @command(mark("Try a training step"), id="try", menu=Menu.RUN)
     def try_step(self) -> None:
         """Take real steps and say what a training will need."""
         if not self.isVisible():
             return  # nobody would read it
         if self.desk.running():
-            self.preflight.hold(self.tr("A training is running: a trial beside it would mislead."))
+            self.preflight.hold(tr("A training is running: a trial beside it would mislead."))
             return
         task = self.desk.trial()
         if task is not None:
             self.preflight.check(task)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Compare methods in a study…"), id="study", menu=Menu.RUN)
+    @command(mark("Compare methods in a study…"), id="study", menu=Menu.RUN)
     def start_study(self) -> None:
         """Choose methods to compare on the same splits."""
         self.studies.ask()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Transfer from the closest source…"),
+        mark("Transfer from the closest source…"),
         id="transfer",
         menu=Menu.RUN,
     )
@@ -294,24 +295,22 @@ class TrainPage(Page):
         """Choose sources to learn from first."""
         self.transfers.ask()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Compare starts…"), id="starts", menu=Menu.RUN)
+    @command(mark("Compare starts…"), id="starts", menu=Menu.RUN)
     def compare_starts(self) -> None:
         """Ask which start suits, before anything is trained."""
         self.starts = open_starts(self.context, self.desk, self)
 
-    @command(
-        QT_TRANSLATE_NOOP("Command", "Accuracy by depth of the start…"), id="depth", menu=Menu.RUN
-    )
+    @command(mark("Accuracy by depth of the start…"), id="depth", menu=Menu.RUN)
     def study_depth(self) -> None:
         """How accuracy grows with depth in the start that is chosen."""
         self.by_depth = open_layers(self.context, self.desk, self)
 
-    @command(QT_TRANSLATE_NOOP("Command", "Method and training settings"), id="more", menu=Menu.RUN)
+    @command(mark("Method and training settings"), id="more", menu=Menu.RUN)
     def toggle_settings(self) -> None:
         """Unfold or fold the settings."""
         self.unfold.toggle()
 
-    @command(QT_TRANSLATE_NOOP("Command", "Back to all advised settings"), id="advised")
+    @command(mark("Back to all advised settings"), id="advised")
     def restore_advice(self) -> None:
         """Set everything but the target as advised."""
         self.desk.clear_all()

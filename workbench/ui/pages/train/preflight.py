@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task
 from workbench.app.session import Session
 from workbench.domain.reports import Trial
+from workbench.domain.text import tr
 from workbench.ui.page import row
 from workbench.ui.parts.job_line import clock
 
@@ -31,9 +32,9 @@ class PreflightLine(QWidget):
         self.text.setWordWrap(True)
         self.text.setProperty("role", "muted")
         self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.button = QPushButton(self.tr("Try a step"))
+        self.button = QPushButton(tr("Try a step"))
         self.button.setToolTip(
-            self.tr("Run one real training step and say device, batch that fits, time and disk")
+            tr("Run one real training step and say device, batch that fits, time and disk")
         )
         self.button.clicked.connect(self._press)
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
@@ -44,7 +45,7 @@ class PreflightLine(QWidget):
         """What was said no longer holds; `soon` lets a trial start by itself."""
         self.trial = None
         self.cancel()
-        self._say(self.tr("A trial step says device, time and room."))
+        self._say(tr("A trial step says device, time and room."))
         if soon:
             self._timer.start()
 
@@ -57,8 +58,8 @@ class PreflightLine(QWidget):
         """Run the trial; a former one is stopped."""
         self.cancel()
         self._job = self._project.start(task, ended=self._ended)
-        self._say(self.tr("Trying one step…"))
-        self.button.setText(self.tr("Stop"))
+        self._say(tr("Trying one step…"))
+        self.button.setText(tr("Stop"))
 
     def cancel(self) -> None:
         """Stop a trial under way or planned."""
@@ -66,12 +67,12 @@ class PreflightLine(QWidget):
         if self._job is not None:
             self._job.stop()
             self._job = None
-        self.button.setText(self.tr("Try a step"))
+        self.button.setText(tr("Try a step"))
 
     def _press(self) -> None:
         if self._job is not None:
             self.cancel()
-            self._say(self.tr("A trial step says device, time and room."))
+            self._say(tr("A trial step says device, time and room."))
         else:
             self.wanted.emit()
 
@@ -79,26 +80,26 @@ class PreflightLine(QWidget):
         if self._job is None or self._job.outcome is not outcome:
             return  # of a trial that was cancelled
         self._job = None
-        self.button.setText(self.tr("Try a step"))
+        self.button.setText(tr("Try a step"))
         if isinstance(outcome, Done):
             self.trial = outcome.value
             self._say(*self._words(outcome.value))
         elif isinstance(outcome, Failed):
-            self._say(outcome.text, "bad")
+            self._say(tr(outcome.text), "bad")
         else:
-            self._say(self.tr("A trial step says device, time and room."))
+            self._say(tr("A trial step says device, time and room."))
 
     def _words(self, trial: Trial) -> tuple[str, str]:
         parts = [
             f"{trial.device}, {trial.precision}",
-            self.tr("batch {batch} (up to {largest} fits)").format(
+            tr("batch {batch} (up to {largest} fits)").format(
                 batch=trial.batch, largest=trial.largest_batch
             ),
-            self.tr("about {time}").format(time=clock(trial.total_seconds)),
-            self.tr("memory {used} of {free}").format(
+            tr("about {time}").format(time=clock(trial.total_seconds)),
+            tr("memory {used} of {free}").format(
                 used=amount(trial.memory), free=amount(trial.memory_free)
             ),
-            self.tr("disk {used} of {free} free").format(
+            tr("disk {used} of {free} free").format(
                 used=amount(trial.disk), free=amount(trial.disk_free)
             ),
         ]

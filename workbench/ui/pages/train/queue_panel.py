@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord, RunStatus
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.job_line import JobState, clock, state_after
@@ -76,10 +77,10 @@ class TrainingQueueRow(QFrame):
         button = QToolButton()
         button.setIcon(icon(_ICONS[name], button))
         titles = {
-            "pause": self.tr("Pause"),
-            "resume": self.tr("Resume"),
-            "stop": self.tr("Stop for good"),
-            "remove": self.tr("Remove this run"),
+            "pause": tr("Pause"),
+            "resume": tr("Resume"),
+            "stop": tr("Stop for good"),
+            "remove": tr("Remove this run"),
         }
         button.setToolTip(titles[name])
         button.setAccessibleName(titles[name])
@@ -118,7 +119,7 @@ class TrainingQueueRow(QFrame):
         if running and state.text:
             parts = [state.text]
             if state.eta is not None:
-                parts.append(self.tr("{time} left").format(time=clock(state.eta)))
+                parts.append(tr("{time} left").format(time=clock(state.eta)))
         elif record.status is RunStatus.FAILED:
             parts.append(record.message)
         else:
@@ -156,7 +157,7 @@ class QueuePanel(QScrollArea):
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(6)
-        self._none = QLabel(self.tr("No training is waiting."))
+        self._none = QLabel(tr("No training is waiting."))
         self._none.setProperty("role", "muted")
         self._column.addWidget(self._none)
         self._column.addStretch(1)
@@ -210,7 +211,7 @@ def queue_side(queue: QueuePanel) -> QWidget:
     """The queue under its heading."""
     side = QWidget()
     side.setMinimumWidth(220)
-    heading = QLabel(queue.tr("Queue"))
+    heading = QLabel(tr("Queue"))
     heading.setProperty("role", "heading")
     column = QVBoxLayout(side)
     column.setContentsMargins(0, 0, 0, 0)

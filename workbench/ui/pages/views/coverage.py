@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 
 from workbench.app.labels.label_overview import Coverage
 from workbench.domain.labels import LabelSet
+from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.parts.tiles import badge
 
@@ -123,7 +124,7 @@ class CoverageMatrix(QAbstractScrollArea):
         assert self._coverage is not None
         index = self._rows[row]
         rows = self._coverage.rows
-        name = rows[index] if index < len(rows) else self.tr("no category")
+        name = rows[index] if index < len(rows) else tr("no category")
         rect = self.cell(row, -1)
         painter.setFont(sized(self.font(), CAPTION_PIXELS + 1))
         painter.setPen(theme.text if index < len(rows) else theme.muted)
@@ -219,10 +220,10 @@ class CoverageMatrix(QAbstractScrollArea):
             return ""
         index = self._rows[at[0]]
         rows, columns = self._coverage.rows, self._coverage.columns
-        name = rows[index] if index < len(rows) else self.tr("no category")
-        label = columns[at[1]] if at[1] < len(columns) else self.tr("no label")
+        name = rows[index] if index < len(rows) else tr("no category")
+        label = columns[at[1]] if at[1] < len(columns) else tr("no label")
         count = int(self._coverage.counts[index, at[1]])
-        return self.tr("{0}, {1}: {2:,} images").format(name, label, count)
+        return tr("{0}, {1}: {2:,} images").format(name, label, count)
 
 
 def _short(count: int) -> str:

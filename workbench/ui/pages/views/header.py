@@ -20,6 +20,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.text import tr
 from workbench.ui.page import PageHeader
 from workbench.ui.parts.tiles import labels_of
 
@@ -42,16 +43,16 @@ class ViewsHeader(PageHeader):
         self.bar.setMinimumWidth(24)
         self.bar.setMaximumWidth(140)
         self.sets, self.order, self.advance = QComboBox(), QComboBox(), QComboBox()
-        self.sets.setToolTip(self.tr("The label set that keys give labels of"))
-        self.order.setToolTip(self.tr("Order of the images"))
-        self.order.addItem(self.tr("by name"), Sort.NAME)
-        self.order.addItem(self.tr("by import"), Sort.ADDED)
-        self.order.addItem(self.tr("by category"), Sort.CATEGORY)
-        self.order.addItem(self.tr("most uncertain first"), Sort.UNCERTAINTY)
-        self.advance.setToolTip(self.tr("What is shown after a label was given"))
-        self.advance.addItem(self.tr("next unlabelled"), NEXT_OPEN)
-        self.advance.addItem(self.tr("next image"), NEXT)
-        self.advance.addItem(self.tr("stay here"), STAY)
+        self.sets.setToolTip(tr("The label set that keys give labels of"))
+        self.order.setToolTip(tr("Order of the images"))
+        self.order.addItem(tr("by name"), Sort.NAME)
+        self.order.addItem(tr("by import"), Sort.ADDED)
+        self.order.addItem(tr("by category"), Sort.CATEGORY)
+        self.order.addItem(tr("most uncertain first"), Sort.UNCERTAINTY)
+        self.advance.setToolTip(tr("What is shown after a label was given"))
+        self.advance.addItem(tr("next unlabelled"), NEXT_OPEN)
+        self.advance.addItem(tr("next image"), NEXT)
+        self.advance.addItem(tr("stay here"), STAY)
         self.add(self.words, self.bar)
         self.stretch()
         self.fill_sets()
@@ -92,7 +93,7 @@ class ViewsHeader(PageHeader):
 
     def say_progress(self, done: int, total: int) -> None:
         """How many are labelled, of how many."""
-        self.words.setText(self.tr("{0:,} of {1:,} labelled").format(done, total))
+        self.words.setText(tr("{0:,} of {1:,} labelled").format(done, total))
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
 
@@ -141,7 +142,7 @@ class LabelSession:
         try:
             self.list.show(wanted, sort, False)
         except KnownError as error:
-            return str(error)
+            return tr(error.message)
         return ""
 
     def update(self, changes: Changes) -> bool:

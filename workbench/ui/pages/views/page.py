@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QEvent, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget
 
 from workbench.app.similar.suggesting import suggest_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
+from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.importing import ask_for_folder
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
@@ -39,7 +40,7 @@ class ViewsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.header = ViewsHeader(self.tr("Views"), context.session)
+        self.header = ViewsHeader(tr("Views"), context.session)
         self.labelling = LabelSession(context.session, self.header.label_set)
         self.bar = FilterBar(context.session)
         self.tiles = ImageTiles(context, self.header.label_set)
@@ -72,8 +73,8 @@ class ViewsPage(Page):
         line = boxed(column(self.bar, margins=(16, 0, 12, 0)))
         main = boxed(column(self.header, line, (stack, 1), self.strip, spacing=8))
         side = SidePanel()
-        side.add(self.tr("Coverage"), self.coverage, stretch=3)
-        side.add(self.tr("History"), self.history)
+        side.add(tr("Coverage"), self.coverage, stretch=3)
+        side.add(tr("History"), self.history)
         splitter = with_side(main, side)
         column(splitter, on=self)
         return stack, splitter
@@ -111,11 +112,11 @@ class ViewsPage(Page):
         total = self.labelling.overview.progress()[1]
         if not len(ids):
             sentence = (
-                self.tr("No image answers these filters.")
+                tr("No image answers these filters.")
                 if total
-                else self.tr("Import images first: then give each its view with one key.")
+                else tr("Import images first: then give each its view with one key.")
             )
-            button = self.tr("Clear filters") if total else self.tr("Import folder…")
+            button = tr("Clear filters") if total else tr("Import folder…")
             self.none.say(sentence, button)
         self.stack.setCurrentIndex(0 if len(ids) else 1)
         for widget in (self.bar, self.header, self.strip):
@@ -150,7 +151,7 @@ class ViewsPage(Page):
         self.keys.show_given(frozenset(given))
         self.stage.show_badges([badge(self.labelling.label_set, name) for name in given])
         found = None if given else self.labelling.suggestion(image)
-        words = self.tr("suggestion: {0}  {1:.2f}   ⎵ accept")
+        words = tr("suggestion: {0}  {1:.2f}   ⎵ accept")
         self.stage.suggest(words.format(*found) if found else "")
 
     def _show_progress(self) -> None:
@@ -241,7 +242,7 @@ class ViewsPage(Page):
         return self.strip.current() is not None
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Accept the suggestion"),
+        mark("Accept the suggestion"),
         key="Space",
         menu=Menu.LABEL,
         when=has_image,
@@ -260,7 +261,7 @@ class ViewsPage(Page):
             self.stage.flash(badge(self.labelling.label_set, found[0]))
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "No label"),
+        mark("No label"),
         id="no_label",
         key="Backspace",
         menu=Menu.LABEL,
@@ -271,7 +272,7 @@ class ViewsPage(Page):
         self.give(None)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Next unlabelled"),
+        mark("Next unlabelled"),
         id="next_open",
         key="N",
         menu=Menu.LABEL,
@@ -284,10 +285,10 @@ class ViewsPage(Page):
         if found is not None:
             self.strip.set_current(found)
         elif len(self.labelling.list.ids):
-            self.context.notify(self.tr("Every image here has a label."), "info")
+            self.context.notify(tr("Every image here has a label."), "info")
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Next image"),
+        mark("Next image"),
         id="forward",
         menu=Menu.VIEW,
         when=has_image,
@@ -298,7 +299,7 @@ class ViewsPage(Page):
         self._step("right")
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Previous image"),
+        mark("Previous image"),
         id="back",
         menu=Menu.VIEW,
         when=has_image,
@@ -309,7 +310,7 @@ class ViewsPage(Page):
         self._step("left")
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Fit the photograph"),
+        mark("Fit the photograph"),
         key="Ctrl+0",
         menu=Menu.VIEW,
         when=has_image,
@@ -319,7 +320,7 @@ class ViewsPage(Page):
         self.stage.fit()
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Find similar"),
+        mark("Find similar"),
         id="similar",
         key="Ctrl+J",
         menu=Menu.VIEW,
@@ -330,7 +331,7 @@ class ViewsPage(Page):
         self.similar.find(self.strip.selected().tolist())
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Suggest labels"),
+        mark("Suggest labels"),
         id="suggest",
         menu=Menu.LABEL,
         when=has_image,
@@ -340,13 +341,13 @@ class ViewsPage(Page):
         label_set = self.labelling.active
         task = suggest_task(self.context.session, label_set)
         if task is None:
-            said = self.tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
+            said = tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
             self.context.notify(said.format(label_set), "info")
         else:
             self.context.session.start(task)
 
     @command(
-        QT_TRANSLATE_NOOP("Command", "Edit labels…"),
+        mark("Edit labels…"),
         id="view_labels",
         key="Ctrl+Shift+L",
         menu=Menu.LABEL,

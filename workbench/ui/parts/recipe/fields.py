@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -19,13 +19,14 @@ from PySide6.QtWidgets import (
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import allowed, choices, type_of
+from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
 
 _CONTEXT = "RecipeFields"
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
-        str(QT_TRANSLATE_NOOP("RecipeFields", "Learning")),
+        mark("Learning"),
         (
             "epochs",
             "batch",
@@ -42,7 +43,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        str(QT_TRANSLATE_NOOP("RecipeFields", "Loss and stopping")),
+        mark("Loss and stopping"),
         (
             "loss",
             "focal_gamma",
@@ -58,7 +59,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        str(QT_TRANSLATE_NOOP("RecipeFields", "Images")),
+        mark("Images"),
         (
             "image_size",
             "crop_scale",
@@ -76,44 +77,44 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 _TITLES = {
-    "epochs": str(QT_TRANSLATE_NOOP("RecipeFields", "Epochs")),
-    "batch": str(QT_TRANSLATE_NOOP("RecipeFields", "Batch")),
-    "learning_rate": str(QT_TRANSLATE_NOOP("RecipeFields", "Learning rate")),
-    "head_factor": str(QT_TRANSLATE_NOOP("RecipeFields", "Rate of the head ×")),
-    "schedule": str(QT_TRANSLATE_NOOP("RecipeFields", "Schedule")),
-    "step_epochs": str(QT_TRANSLATE_NOOP("RecipeFields", "Step every (epochs)")),
-    "step_factor": str(QT_TRANSLATE_NOOP("RecipeFields", "Step factor")),
-    "optimizer": str(QT_TRANSLATE_NOOP("RecipeFields", "Optimizer")),
-    "momentum": str(QT_TRANSLATE_NOOP("RecipeFields", "Momentum")),
-    "weight_decay": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight decay")),
-    "averaging": str(QT_TRANSLATE_NOOP("RecipeFields", "Average weights over (share)")),
-    "cache": str(QT_TRANSLATE_NOOP("RecipeFields", "Kept views of frozen stages")),
-    "sampling": str(QT_TRANSLATE_NOOP("RecipeFields", "Sampling of classes")),
-    "class_weights": str(QT_TRANSLATE_NOOP("RecipeFields", "Class weights")),
-    "label_smoothing": str(QT_TRANSLATE_NOOP("RecipeFields", "Label smoothing")),
-    "view_weight": str(QT_TRANSLATE_NOOP("RecipeFields", "Weight of the view")),
-    "tie": str(QT_TRANSLATE_NOOP("RecipeFields", "Tie of view heads")),
-    "early_stopping": str(QT_TRANSLATE_NOOP("RecipeFields", "Early stopping (epochs)")),
-    "keep": str(QT_TRANSLATE_NOOP("RecipeFields", "Keep epoch")),
-    "precision": str(QT_TRANSLATE_NOOP("RecipeFields", "Precision")),
-    "seed": str(QT_TRANSLATE_NOOP("RecipeFields", "Seed")),
-    "image_size": str(QT_TRANSLATE_NOOP("RecipeFields", "Image size (px)")),
-    "crop_scale": str(QT_TRANSLATE_NOOP("RecipeFields", "Smallest random crop")),
-    "flip": str(QT_TRANSLATE_NOOP("RecipeFields", "Flip sideways")),
-    "rotation": str(QT_TRANSLATE_NOOP("RecipeFields", "Rotation (°)")),
-    "brightness": str(QT_TRANSLATE_NOOP("RecipeFields", "Brightness ±")),
-    "contrast": str(QT_TRANSLATE_NOOP("RecipeFields", "Contrast ±")),
-    "test_mirror": str(QT_TRANSLATE_NOOP("RecipeFields", "Average with mirror")),
-    "test_resize": str(QT_TRANSLATE_NOOP("RecipeFields", "Test resize (px)")),
-    "test_crops": str(QT_TRANSLATE_NOOP("RecipeFields", "Test crops")),
-    "method": str(QT_TRANSLATE_NOOP("RecipeFields", "Method")),
-    "head": str(QT_TRANSLATE_NOOP("RecipeFields", "Head")),
-    "penalty": str(QT_TRANSLATE_NOOP("RecipeFields", "Penalties")),
-    "projection": str(QT_TRANSLATE_NOOP("RecipeFields", "Project penalty gradients")),
-    "loss": str(QT_TRANSLATE_NOOP("RecipeFields", "Loss")),
-    "focal_gamma": str(QT_TRANSLATE_NOOP("RecipeFields", "Focus on hard images (γ)")),
-    "mix": str(QT_TRANSLATE_NOOP("RecipeFields", "Mix images")),
-    "mix_alpha": str(QT_TRANSLATE_NOOP("RecipeFields", "Mixing strength (α)")),
+    "epochs": mark("Epochs"),
+    "batch": mark("Batch"),
+    "learning_rate": mark("Learning rate"),
+    "head_factor": mark("Rate of the head ×"),
+    "schedule": mark("Schedule"),
+    "step_epochs": mark("Step every (epochs)"),
+    "step_factor": mark("Step factor"),
+    "optimizer": mark("Optimizer"),
+    "momentum": mark("Momentum"),
+    "weight_decay": mark("Weight decay"),
+    "averaging": mark("Average weights over (share)"),
+    "cache": mark("Kept views of frozen stages"),
+    "sampling": mark("Sampling of classes"),
+    "class_weights": mark("Class weights"),
+    "label_smoothing": mark("Label smoothing"),
+    "view_weight": mark("Weight of the view"),
+    "tie": mark("Tie of view heads"),
+    "early_stopping": mark("Early stopping (epochs)"),
+    "keep": mark("Keep epoch"),
+    "precision": mark("Precision"),
+    "seed": mark("Seed"),
+    "image_size": mark("Image size (px)"),
+    "crop_scale": mark("Smallest random crop"),
+    "flip": mark("Flip sideways"),
+    "rotation": mark("Rotation (°)"),
+    "brightness": mark("Brightness ±"),
+    "contrast": mark("Contrast ±"),
+    "test_mirror": mark("Average with mirror"),
+    "test_resize": mark("Test resize (px)"),
+    "test_crops": mark("Test crops"),
+    "method": mark("Method"),
+    "head": mark("Head"),
+    "penalty": mark("Penalties"),
+    "projection": mark("Project penalty gradients"),
+    "loss": mark("Loss"),
+    "focal_gamma": mark("Focus on hard images (γ)"),
+    "mix": mark("Mix images"),
+    "mix_alpha": mark("Mixing strength (α)"),
 }
 
 Editor = QComboBox | QCheckBox | QLineEdit
@@ -121,11 +122,11 @@ Editor = QComboBox | QCheckBox | QLineEdit
 
 def field_title(key: str) -> str:
     """The name of a recipe key on the screen."""
-    return QCoreApplication.translate(_CONTEXT, _TITLES.get(key, key))
+    return tr(_TITLES.get(key, key))
 
 
 def group_title(text: str) -> str:
-    return QCoreApplication.translate(_CONTEXT, text)
+    return tr(text)
 
 
 def written(value: object) -> str:
@@ -218,9 +219,13 @@ class FieldBox(QWidget):
     def show_draft(self, draft: Draft, error: ValueRefused | None) -> None:
         """The value the draft has, whether it was overridden, and what is wrong with it."""
         key = self.key
-        reason = draft.reasons.get(key, "")
+        reason = tr(draft.reasons.get(key, ""))
         state = FieldState(
-            draft.value(key), draft.suggested(key), draft.overridden(key), reason, str(error or "")
+            draft.value(key),
+            draft.suggested(key),
+            draft.overridden(key),
+            reason,
+            tr(error.message) if error else "",
         )
         if state != self._shown:  # most fields stay the same in an edit, and need no new layout
             self._shown = state
@@ -232,7 +237,7 @@ class FieldBox(QWidget):
         self.editor.setToolTip("\n".join(filter(None, tip)))
         self.back.setVisible(state.overridden)
         self.back.setToolTip(
-            self.tr("Back to the advised {value}").format(value=written(state.suggested))
+            tr("Back to the advised {value}").format(value=written(state.suggested))
         )
         self.back.setAccessibleName(self.back.toolTip())
         font = self._name.font()

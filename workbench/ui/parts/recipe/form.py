@@ -36,6 +36,7 @@ from workbench.app.training.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.splits import DEFAULT_SPLIT, Part
+from workbench.domain.text import tr
 from workbench.ui.look.icons import draw_icon, icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.parts.elided import ElidedLabel
@@ -56,7 +57,7 @@ class StartChoice(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.box = QComboBox()
-        self.box.setAccessibleName(self.tr("Start weights"))
+        self.box.setAccessibleName(tr("Start weights"))
         self.box.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -64,10 +65,10 @@ class StartChoice(QWidget):
         self.box.activated.connect(self._picked)
         self.state = QLabel()
         self.state.setProperty("role", "caption")
-        self.button = QPushButton(self.tr("Download"))
+        self.button = QPushButton(tr("Download"))
         self.button.clicked.connect(self._press)
-        self.compare = QPushButton(self.tr("Compare…"))
-        self.compare.setToolTip(self.tr("Score starts on your labels before anything is trained"))
+        self.compare = QPushButton(tr("Compare…"))
+        self.compare.setToolTip(tr("Score starts on your labels before anything is trained"))
         self.compare.clicked.connect(self.compare_wanted)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -91,12 +92,12 @@ class StartChoice(QWidget):
     ) -> None:
         """The starts of `backbone`, `start` chosen; `runs` are (id, name) of runs with weights, and
         `present` says that ImageNet's weights are on this machine."""
-        items = [("imagenet", self.tr("ImageNet"))] if backbone.weights else []
-        items += [("none", self.tr("Nothing (from scratch)"))]
-        items += [(f"run:{run}", self.tr("Run {name}").format(name=name)) for run, name in runs]
+        items = [("imagenet", tr("ImageNet"))] if backbone.weights else []
+        items += [("none", tr("Nothing (from scratch)"))]
+        items += [(f"run:{run}", tr("Run {name}").format(name=name)) for run, name in runs]
         if start.startswith(_FILE):
             items.append((start, Path(start.removeprefix(_FILE)).name))
-        items.append((_FILE, self.tr("A file…")))
+        items.append((_FILE, tr("A file…")))
         if [key for key, _ in items] != self._shown:
             self._shown = [key for key, _ in items]
             self.box.clear()
@@ -109,9 +110,9 @@ class StartChoice(QWidget):
         if not wanted:
             text = start.removeprefix(_FILE) if start.startswith(_FILE) else ""
         elif present:
-            text = self.tr("{size} MB, on this machine").format(size=f"{backbone.megabytes:g}")
+            text = tr("{size} MB, on this machine").format(size=f"{backbone.megabytes:g}")
         else:
-            text = self.tr("fetched at the start: {size} MB from {host}").format(
+            text = tr("fetched at the start: {size} MB from {host}").format(
                 size=f"{backbone.megabytes:g}", host=backbone.weights_address.split("/")[2]
             )
         self.state.setText(text)
@@ -124,14 +125,14 @@ class StartChoice(QWidget):
         self.bar.show()
         self.bar.setRange(0, max(0, total) // 1024)
         self.bar.setValue(done // 1024)
-        self.button.setText(self.tr("Stop"))
+        self.button.setText(tr("Stop"))
         self.button.show()
 
     def end_download(self) -> None:
         """The download has ended, one way or another."""
         self._downloading = False
         self.bar.hide()
-        self.button.setText(self.tr("Download"))
+        self.button.setText(tr("Download"))
 
     def _press(self) -> None:
         (self.stop_wanted if self._downloading else self.download_wanted).emit()
@@ -146,9 +147,9 @@ class StartChoice(QWidget):
     def _ask_file(self) -> str:
         path, _ = QFileDialog.getOpenFileName(
             self,
-            self.tr("Start weights"),
+            tr("Start weights"),
             str(Path.home()),
-            self.tr("Weights (*.safetensors *.pth *.pt)"),
+            tr("Weights (*.safetensors *.pth *.pt)"),
         )
         return _FILE + path if path else ""
 
@@ -172,7 +173,7 @@ class StageRow(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName(self.tr("Frozen stages"))
+        self.setAccessibleName(tr("Frozen stages"))
 
     def show_backbone(self, backbone: Backbone, frozen: str) -> None:
         """The stages of `backbone`, frozen up to and with `frozen`."""
@@ -192,10 +193,10 @@ class StageRow(QWidget):
         """What the picture says in words."""
         frozen, stages = self.frozen_stages(), len(self._names)
         if not frozen:
-            return self.tr("Every stage learns.")
+            return tr("Every stage learns.")
         if frozen == stages:
-            return self.tr("Only the new head learns.")
-        return self.tr("Frozen up to {stage}; {n} of {all} stages and the head learn.").format(
+            return tr("Only the new head learns.")
+        return tr("Frozen up to {stage}; {n} of {all} stages and the head learn.").format(
             stage=self._names[frozen - 1], n=stages - frozen, all=stages
         )
 
@@ -271,9 +272,7 @@ class StageRow(QWidget):
             self._hover = at
             self.update()
             text = (
-                self.tr("Click: freeze up to {stage}").format(stage=self._names[at])
-                if at >= 0
-                else ""
+                tr("Click: freeze up to {stage}").format(stage=self._names[at]) if at >= 0 else ""
             )
             QToolTip.showText(event.globalPosition().toPoint(), text, self)
 
@@ -338,7 +337,7 @@ class RecipeForm(QWidget):
         self.parts.linkActivated.connect(self.part_wanted)
         self.backbone = QComboBox()
         for known in BACKBONES.values():
-            text = self.tr("{title}  ·  {size} MB  ·  {pixels} px").format(
+            text = tr("{title}  ·  {size} MB  ·  {pixels} px").format(
                 title=known.title, size=f"{known.megabytes:g}", pixels=known.input_size
             )
             self.backbone.addItem(text, known.name)
@@ -366,16 +365,16 @@ class RecipeForm(QWidget):
         grid.setVerticalSpacing(4)
         for column, (key, title, widget, stretch) in enumerate(
             (
-                ("target", self.tr("What to learn"), self.target, 4),
-                ("backbone", self.tr("Backbone"), self.backbone, 5),
-                ("start", self.tr("Start weights"), self.start, 5),
+                ("target", tr("What to learn"), self.target, 4),
+                ("backbone", tr("Backbone"), self.backbone, 5),
+                ("start", tr("Start weights"), self.start, 5),
             )
         ):
             grid.addLayout(self._caption(key, title, widget), 0, column)
             grid.addWidget(widget, 1, column, 2 if key == "start" else 1, 1)
             grid.setColumnStretch(column, stretch)
         grid.addWidget(self.parts, 2, 0, 1, 2)
-        above = self._caption("frozen", self.tr("Frozen stages"), self.stages)
+        above = self._caption("frozen", tr("Frozen stages"), self.stages)
         above.setSpacing(8)
         above.addWidget(self.sentence, 100)  # the caption's own stretch hardly counts beside it
         grid.addLayout(above, 3, 0, 1, 3)
@@ -389,7 +388,7 @@ class RecipeForm(QWidget):
         back = QToolButton()
         back.setIcon(icon("arrow-counter-clockwise", back, "accent"))
         back.setFixedSize(18, 18)
-        back.setToolTip(self.tr("Back to what is advised"))
+        back.setToolTip(tr("Back to what is advised"))
         back.setAccessibleName(back.toolTip())
         back.clicked.connect(lambda: self.cleared.emit(key))
         policy = back.sizePolicy()
@@ -423,7 +422,7 @@ class RecipeForm(QWidget):
         """How many images the split gives to each part; nothing where there is no split yet."""
         self._counts = dict(counts)
         linked = [f'<a href="{part}">{part} {n:,}</a>' for part, n in counts.items() if n]
-        none = self.tr("No split yet: {shares} is drawn when a training starts.")
+        none = tr("No split yet: {shares} is drawn when a training starts.")
         shares = DEFAULT_SPLIT.percentages
         self.parts.setText(" &nbsp; ".join(linked) or none.format(shares=shares))
 
@@ -452,13 +451,14 @@ class RecipeForm(QWidget):
         for key, back in self._back.items():
             back.setVisible(key != "target" and draft.overridden(key))
         here = [errors[key] for key in ("target", "backbone", "start", "frozen") if key in errors]
-        self.error.setText("\n".join(str(error) for error in here))
+        self.error.setText("\n".join(tr(error.message) for error in here))
         self.error.setVisible(bool(here))
 
     def _say_stages(self, draft: Draft) -> None:
         reasons = dict(draft.reasons)
         own = [reasons.pop("frozen")] if "frozen" in reasons else []
-        self.sentence.setText(" ".join([self.stages.sentence(), *own, *reasons.values()]))
+        because = [tr(reason) for reason in (*own, *reasons.values())]
+        self.sentence.setText(" ".join([self.stages.sentence(), *because]))
         self.sentence.setProperty("role", "muted")
 
     def _target_picked(self, at: int) -> None:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Options, Parameter, Spec, Value
+from workbench.domain.text import tr
 from workbench.ui.parts.recipe.fields import field_title
 
 COLUMNS = 4
@@ -98,7 +99,7 @@ class SpecCard(QFrame):
         try:
             self._set(parameter, parameter.check(self.spec.name, _read(parameter, text)))
         except ValueRefused as error:
-            self.error.setText(str(error))
+            self.error.setText(tr(error.message))
             self.error.show()
 
     def _set(self, parameter: Parameter, value: Value | None) -> None:
@@ -156,7 +157,7 @@ class MethodSection(QWidget):
         self.ticks: dict[str, QCheckBox] = {}
         self.projection = QCheckBox(field_title("projection"))
         self.projection.setToolTip(
-            self.tr("Drops the part of the penalties' gradient that opposes the loss's")
+            tr("Drops the part of the penalties' gradient that opposes the loss's")
         )
         self.projection.clicked.connect(lambda on: self.edited.emit("projection", bool(on)))
         self.cards: dict[str, SpecCard] = {}
@@ -170,7 +171,7 @@ class MethodSection(QWidget):
         return box
 
     def _lay_out(self) -> None:
-        heading = QLabel(self.tr("Method"))
+        heading = QLabel(tr("Method"))
         heading.setProperty("role", "heading")
         top = QGridLayout()
         top.setHorizontalSpacing(16)
@@ -232,7 +233,7 @@ class MethodSection(QWidget):
         self.projection.setChecked(draft.recipe.projection)
         self.projection.setVisible(bool(self.ticks) and chosen != [NOTHING])
         self._show_cards(draft)
-        said = [str(error) for key, error in errors.items() if key in (*PLAIN, "penalty")]
+        said = [tr(error.message) for key, error in errors.items() if key in (*PLAIN, "penalty")]
         self.error.setText("\n".join(said))
         self.error.setVisible(bool(said))
 

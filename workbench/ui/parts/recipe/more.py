@@ -24,6 +24,7 @@ from workbench.app.training.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES, PLAIN, Backbone, StageRule, frozen_stages, preset
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import JOINT, RecipeValues
+from workbench.domain.text import tr
 from workbench.ui.parts.recipe.fields import GROUPS, FieldBox, group_title
 from workbench.ui.parts.recipe.methods import MethodSection
 
@@ -47,9 +48,9 @@ class StageTable(QWidget):
         for name, text in self._presets().items():
             self.presets.addItem(text, name)
         self.presets.setCurrentIndex(-1)
-        self.presets.setPlaceholderText(self.tr("Presets"))
+        self.presets.setPlaceholderText(tr("Presets"))
         self.presets.activated.connect(self._take_preset)
-        heading = QLabel(self.tr("Stages"))
+        heading = QLabel(tr("Stages"))
         heading.setProperty("role", "heading")
         top = QHBoxLayout()
         top.addWidget(heading)
@@ -71,10 +72,10 @@ class StageTable(QWidget):
 
     def _presets(self) -> dict[str, str]:
         return {
-            "plain": self.tr("All stages alike"),
-            "slower-below": self.tr("Lower stages slower"),
-            "held-below": self.tr("Penalties hold lower stages more"),
-            "new-top": self.tr("Top third begins anew"),
+            "plain": tr("All stages alike"),
+            "slower-below": tr("Lower stages slower"),
+            "held-below": tr("Penalties hold lower stages more"),
+            "new-top": tr("Top third begins anew"),
         }
 
     def show_draft(self, draft: Draft, errors: Mapping[str, ValueRefused]) -> None:
@@ -94,7 +95,7 @@ class StageTable(QWidget):
                 field, value = self.numbers[name, key], getattr(rule, key)
                 if not field.hasFocus():
                     field.setText("" if value == 1 else f"{value:g}")
-        wrong = [str(error) for key, error in errors.items() if key.startswith("stages")]
+        wrong = [tr(error.message) for key, error in errors.items() if key.startswith("stages")]
         self.error.setText("\n".join(wrong))
         self.error.setVisible(bool(wrong))
 
@@ -105,10 +106,10 @@ class StageTable(QWidget):
                 widget.deleteLater()
         self.new, self.frozen, self.numbers = {}, {}, {}
         rows = (
-            self.tr("Begins anew"),
-            self.tr("Frozen"),
-            self.tr("Rate ×"),
-            self.tr("Penalties ×"),
+            tr("Begins anew"),
+            tr("Frozen"),
+            tr("Rate ×"),
+            tr("Penalties ×"),
         )
         for row, text in enumerate(rows, start=1):
             label = QLabel(text)
