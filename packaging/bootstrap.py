@@ -31,6 +31,7 @@ USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
   demo [DIR]          the main job on toy vehicles, then the window where there is a screen
   package             build the double-click application into dist/ and try it out
   manual              write the manual's reference pages into resources/manual/
+  translations [LOCALE …]  bring resources/translations/workbench_LOCALE.ts up to date
   gallery [DIR]       take every page and dialog of the window as pictures (--help: options)"""
 
 
@@ -74,9 +75,17 @@ def manual(arguments: Sequence[str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment.clean_environment()).returncode
 
 
+def translations(locales: Sequence[str]) -> int:
+    """Collect the texts of the program for translators, and compile their translations."""
+    environment.prepare()
+    command = [str(PYTHON), str(ROOT / "packaging" / "translations.py"), *locales]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
 def package(_arguments: Sequence[str]) -> int:
     """Build the one-folder application into dist/ and try it under a virtual screen."""
     environment.prepare(["package"])
+    translations([])
     started = time.monotonic()
     build = ["pyinstaller", "--noconfirm", "--log-level", "WARN"]
     build += ["--distpath", str(ROOT / "dist"), "--workpath", str(ROOT / "build")]
@@ -117,6 +126,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "package": package,
     "manual": manual,
+    "translations": translations,
     "gallery": gallery,
 }
 

@@ -118,7 +118,8 @@ class RunRecord:
     """A run as stored in the project; its folder is named after its `id`.
 
     `created`, `started` and `finished` are seconds since the epoch; `metrics` maps a part's name to
-    its score, or any other name to a number; `message` is the reason of a failure.
+    its score, or any other name to a number; `message` is the reason of a failure, a
+    `domain.text.Message` if it was read from a project.
     """
 
     id: str

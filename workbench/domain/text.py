@@ -113,11 +113,7 @@ def encode_message(value: object) -> object:
     """`enc_hook` of msgspec: a message as text, or as an object with its values if it has any."""
     if not isinstance(value, Message):
         raise NotImplementedError(f"{type(value).__name__} cannot be encoded.")
-    _, (template, one, values) = value.__reduce__()
-    if not values:
-        return template
-    plain = {k: encode_message(v) if isinstance(v, Message) else v for k, v in values.items()}
-    return {"template": template, "one": one, "values": plain}
+    return _encoded(value) if value.values else value.template
 
 
 def decode_message(kind: type, value: object) -> Message:
@@ -145,6 +141,13 @@ def from_stored(text: str) -> Message:
         with suppress(ValueError):
             return decode_message(Message, json.loads(text))
     return Message(text)
+
+
+def _encoded(message: Message) -> dict[str, object]:
+    """A message as a value of another one: always an object, so that it is told from other text."""
+    _, (template, one, values) = message.__reduce__()
+    plain = {k: _encoded(v) if isinstance(v, Message) else v for k, v in values.items()}
+    return {"template": template, "one": one, "values": plain}
 
 
 def _filled(template: str, values: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from workbench.domain.reports import Epoch, decode_report, encode_report
 from workbench.domain.runs import RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part
 from workbench.domain.studies import Study
+from workbench.domain.text import Message, from_stored, stored
 from workbench.storage.database import Database, IntArray
 from workbench.storage.predictions import Predictions
 
@@ -150,18 +151,19 @@ class Runs:
 
 
 def _stored(value: Any) -> Any:
-    """Column value of a field: structs and dictionaries as JSON."""
+    """Column value of a field: structs, dictionaries and messages with values as JSON."""
     if isinstance(value, RunStatus):
         return value.value
     if isinstance(value, RunLabels | dict):
         return msgspec.json.encode(value).decode()
-    return value
+    return stored(value) if isinstance(value, Message) else value
 
 
 def _record(row: tuple[Any, ...]) -> RunRecord:
     fields = dict(zip(_COLUMNS, row, strict=True))
     fields["status"] = RunStatus(fields["status"])
     fields["labels"] = msgspec.json.decode(fields["labels"], type=RunLabels)
+    fields["message"] = from_stored(fields["message"])
     fields["metrics"] = msgspec.json.decode(fields["metrics"])
     return RunRecord(**fields)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QLocale, QObject, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -19,6 +19,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.text import tr
 from workbench.ui.dialogs.projects import ask_new_project, ask_project
 from workbench.ui.dialogs.report import ReportDialog, report_of
+from workbench.ui.look.language import install_language
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.window.welcome import WelcomeWindow
 from workbench.ui.window.window import MainWindow
@@ -137,6 +138,7 @@ def run_window(path: Path | None) -> int:
     application.setApplicationDisplayName("Vantage Workbench")
     application.setDesktopFileName("vantage-workbench")
     application.setWindowIcon(QIcon(str(ICON)))
+    install_language(application, QLocale())
     settings = UserSettings.of_user()
     apply_theme(application, settings.theme)
     workbench = Workbench(settings)

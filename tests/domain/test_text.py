@@ -1,0 +1,146 @@
+"""Texts: translated where they are shown, with their values and plurals, also from elsewhere."""
+
+import json
+import pickle
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.reports import Broken, Note, decode_report, encode_report
+from workbench.domain.text import (
+    Message,
+    counted,
+    from_stored,
+    mark,
+    plural,
+    stored,
+    tr,
+    use_language,
+)
+
+GERMAN = {
+    ("Train", ""): "Trainieren",
+    ("Open", "state"): "Geöffnet",
+    ("Open", ""): "Öffnen",
+    ("{path} cannot be read: {reason}.", ""): "{reason}: {path} ist nicht lesbar.",
+    ("no such file", ""): "keine solche Datei",
+    ("{n:,} images of {name}", 1): "ein Bild von {name}",
+    ("{n:,} images of {name}", 5): "{n:,} Bilder von {name}",
+}
+
+
+@pytest.fixture
+def german():
+    """A language with a few texts; what it lacks stays as it is."""
+    use_language(lambda text, comment, n: GERMAN.get((text, comment if n < 0 else n), text))
+    yield
+    use_language(None)
+
+
+def test_without_a_language_texts_are_english():
+    assert tr("Train") == "Train"
+    assert tr(Message("{path} cannot be read.", path="a.png")) == "a.png cannot be read."
+    assert plural(1, "{n:,} image", "{n:,} images") == "1 image"
+    assert plural(0, "{n:,} image", "{n:,} images") == "0 images"
+    assert plural(1234, "{n:,} image of {name}", "{n:,} images of {name}", name="cats") == (
+        "1,234 images of cats"
+    )
+
+
+def test_texts_are_translated_where_they_are_shown(german):
+    assert tr(mark("Train")) == "Trainieren"
+    assert (tr("Open"), tr("Open", "state")) == ("Öffnen", "Geöffnet")
+    assert tr("Nowhere translated") == "Nowhere translated"
+    assert tr("") == ""
+
+
+def test_a_message_is_translated_with_its_values(german):
+    reason = Message("no such file")
+    error = KnownError("{path} cannot be read: {reason}.", "Train", path="x.jpg", reason=reason)
+    assert str(error) == "x.jpg cannot be read: no such file. Train"
+    assert tr(error.sentence) == "keine solche Datei: x.jpg ist nicht lesbar."
+    assert tr(error.message) == "keine solche Datei: x.jpg ist nicht lesbar. Trainieren"
+
+
+def test_plurals_take_the_forms_of_the_language(german):
+    def images(n):
+        return plural(n, "{n:,} image of {name}", "{n:,} images of {name}", name="x")
+
+    assert (images(1), images(5)) == ("ein Bild von x", "5 Bilder von x")
+    assert images(3) == "3 images of x"  # not translated
+    assert tr(counted(1, "{n:,} image of {name}", "{n:,} images of {name}", name="y")) == (
+        "ein Bild von y"
+    )
+    assert plural(1, "{n:,} run", "{n:,} runs") == "1 run"  # not translated
+
+
+def test_braces_without_values_are_text():
+    assert Message("a {b} c") == "a {b} c"
+    assert KnownError("{not a value}").sentence == "{not a value}"
+    assert Message("{name}", name="{x}") == "{x}"
+
+
+def test_values_are_filled_in_later_by_name():
+    later = Message("{done} of {total}").format(done=1, total=3)
+    assert (later, later.template, dict(later.values)) == (
+        "1 of 3",
+        "{done} of {total}",
+        {"done": 1, "total": 3},
+    )
+    with pytest.raises(TypeError, match="have names"):
+        Message("{0}").format(1)
+    with pytest.raises(KeyError):
+        Message("{done} of {total}", done=1)
+
+
+MESSAGES = [
+    Message("plain"),
+    Message("{path} has {n} rows.", path=Path("x.csv"), n=3),
+    Message("{share:.1%} of {inner}", share=0.5, inner=Message("{a}", a="b")),
+    counted(1, "{n:,} image", "{n:,} images"),
+    counted(2000, "{n:,} image in {place}", "{n:,} images in {place}", place=Message("here")),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=str)
+def test_a_message_passes_processes_reports_and_columns_whole(message):
+    through = [
+        pickle.loads(pickle.dumps(message)),
+        decode_report(encode_report(Note(text=message))).text,
+        from_stored(stored(message)),
+    ]
+    for other in through:
+        assert (other, other.template, other.one) == (message, message.template, message.one)
+        assert {k: str(v) for k, v in other.values.items()} == {
+            k: str(v) for k, v in message.values.items()
+        }
+
+
+def test_translation_survives_the_way_from_another_process(german):
+    reason = Message("no such file")
+    error = KnownError("{path} cannot be read: {reason}.", path=Path("x.jpg"), reason=reason)
+    broken = decode_report(encode_report(Broken(sentence=error.sentence)))
+    assert tr(broken.sentence) == "keine solche Datei: x.jpg ist nicht lesbar."
+
+
+def test_reports_and_columns_of_earlier_versions_are_plain_text():
+    assert decode_report(b'{"report":"note","text":"Skipped: x"}') == Note(
+        text=Message("Skipped: x")
+    )
+    assert from_stored("Label 3 images left") == "Label 3 images left"
+    assert from_stored('{"template": broken') == '{"template": broken'
+    assert json.loads(encode_report(Note(text=Message("plain"))))["text"] == "plain"
+
+
+@pytest.mark.parametrize("text", [b"3", b"{}", b'{"template":"x"}', b"[]"])
+def test_what_is_no_message_is_refused(text):
+    with pytest.raises(msgspec.ValidationError):
+        decode_report(b'{"report":"note","text":' + text + b"}")
+
+
+def test_a_refused_value_names_key_value_and_what_is_allowed():
+    error = ValueRefused("epochs", -1, "a number from 1 to 1,000")
+    assert {"epochs", "-1"} <= set(error.sentence.replace("“", "").replace("”", "").split())
+    assert "a number from 1 to 1,000" in error.remedy
