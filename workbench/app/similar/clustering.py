@@ -75,7 +75,7 @@ def cluster_task(
         return Clustering(
             id=id,
             method=order.method,
-            words=source.words,
+            words=str(source.words),
             made=time.time(),
             sizes=answer.sizes,
         )

@@ -1,0 +1,228 @@
+"""Finds texts of the window that no translation can reach: plays the gallery in a language that
+only puts brackets around what it translates.
+
+`python -m tests.gallery.untranslated PROJECTS HOME [SCENE …]`, with `packaging` on the path, prints
+each text that has words outside brackets, and where it was seen first. Words of the projects (names
+that people gave) and of the program's tables (recipe keys, backbones, file formats) are no texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, Qt, QTranslator
+from PySide6.QtGui import QAction, QPainter
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QGraphicsView,
+    QLabel,
+    QMenu,
+    QTabBar,
+    QWidget,
+)
+from translations import all_marks
+
+from tests.gallery.loading import Loading
+from tests.gallery.pictures import Screen
+from tests.gallery.registry import chosen
+from tests.gallery.scenes import everything
+from tests.gallery.stage import Stage, Watches
+from tests.gallery.taking import play
+from tests.gallery.waiting import PaintWatch
+from workbench.app.training.choices import specs
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.formats import FORMATS
+from workbench.domain.projects import DATABASE_FILE
+from workbench.domain.recipes import KEYS
+from workbench.domain.text import CONTEXT, use_language
+from workbench.ui.dialogs.manual import ManualDialog
+from workbench.ui.look.language import translated
+from workbench.ui.look.theme import apply_theme
+
+__all__ = ["everything"]  # it fills the registry
+
+OPEN, CLOSE = "⁅", "⁆"
+INNERMOST = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
+CUT = re.compile(f"{OPEN}[^{CLOSE}]*$")  # an elided text has lost its end
+NO_TEXT = re.compile(
+    r"<[^>]+>|&\w+;|\b(?:Ctrl|Alt|Shift|Meta|F\d+)\b|https?:\S+|\S*[/\\]\S*|\S*…\S*"
+)
+WORD = re.compile(r"[^\W\d_]{3,}")  # shorter ones are units, axes and keys
+WRITTEN = (QLabel, QAbstractButton)  # their text is the program's; that of a field is the user's
+ROWS = 40  # rows of a table that are looked at
+# Names of things, the same in every language
+NAMES = (
+    "Vantage Workbench ImageNet Grad CAM CPU GPU GiB MiB SHA ONNX CSV JSON PNG SVG HTML TSV TOML "
+    "COCO VOC LEEP NCE SQLite Python Qt dlib Linux "
+    "Esc Del Space Enter Return Home End Left Right Up Down PgUp PgDown Tab Backspace Ins inf nan"
+)
+
+
+class Brackets(QTranslator):
+    """Translates every text into itself in brackets: ours where it is marked, Qt's always."""
+
+    def __init__(self, parent: QApplication) -> None:
+        super().__init__(parent)
+        self._marked = {mark.text for mark in all_marks()}
+
+    def isEmpty(self) -> bool:
+        return False
+
+    def translate(self, context: str, text: str, comment: str | None = None, n: int = -1) -> str:
+        del comment, n
+        return f"{OPEN}{text}{CLOSE}" if context != CONTEXT or text in self._marked else ""
+
+
+def outside_brackets(text: str) -> set[str]:
+    """The words of a text that are not translated."""
+    left = NO_TEXT.sub(" ", text)
+    while left != (shorter := INNERMOST.sub(" ", left)):
+        left = shorter
+    return set(WORD.findall(CUT.sub(" ", left)))
+
+
+def words_of(project: Path) -> set[str]:
+    """The words in a project: names and whatever else people wrote."""
+    found: set[str] = set()
+    with sqlite3.connect(project / DATABASE_FILE) as database:
+        tables = [
+            name
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        for table in tables:
+            for row in database.execute(f'SELECT * FROM "{table}"'):
+                found.update(
+                    word for cell in row if isinstance(cell, str) for word in WORD.findall(cell)
+                )
+    return found | set(WORD.findall(project.name))
+
+
+def words_of_program() -> set[str]:
+    """The words of names that the program gives: of recipe keys and values, networks, methods,
+    formats."""
+    names = [*KEYS, *BACKBONES, *(one.name for one in FORMATS), *(spec.name for spec in specs())]
+    names += [BACKBONES[name].title for name in BACKBONES]
+    return set(WORD.findall(" ".join(names)))
+
+
+def texts_of(widget: QWidget) -> Iterator[str]:
+    """The texts of a widget itself, without those of its children."""
+    yield from (widget.windowTitle(), widget.toolTip(), widget.statusTip())
+    yield from (widget.accessibleName(), widget.accessibleDescription())
+    for name in ("title", "placeholderText", *(["text"] if isinstance(widget, WRITTEN) else [])):
+        if callable(text := getattr(widget, name, None)):
+            yield str(text())
+    if isinstance(widget, QComboBox):
+        yield from (widget.itemText(at) for at in range(widget.count()))
+    if isinstance(widget, QTabBar):
+        yield from (widget.tabText(at) for at in range(widget.count()))
+    if isinstance(widget, QGraphicsView):
+        yield from (item.toPlainText() for item in widget.items() if hasattr(item, "toPlainText"))
+    if isinstance(widget, QAbstractItemView) and widget.model() is not None:
+        yield from _of_model(widget.model())
+    for action in widget.actions():
+        yield from _of_action(action)
+
+
+def _of_action(action: QAction) -> Iterator[str]:
+    yield from (action.text(), action.toolTip(), action.statusTip())
+    menu = action.menu()
+    if isinstance(menu, QMenu):
+        for inside in menu.actions():
+            yield from _of_action(inside)
+
+
+def _of_model(model: QAbstractItemModel) -> Iterator[str]:
+    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+    columns = range(model.columnCount(QModelIndex()))
+    cells = [
+        model.headerData(at, Qt.Orientation.Horizontal, role) for at in columns for role in roles
+    ]
+    for row in range(min(ROWS, model.rowCount(QModelIndex()))):
+        cells += [
+            model.index(row, at, QModelIndex()).data(role) for at in columns for role in roles
+        ]
+    yield from (cell for cell in cells if isinstance(cell, str))
+
+
+class ListeningStage(Stage):
+    """Plays scenes and, in place of pictures, notes untranslated texts and where they were seen."""
+
+    def __init__(self, *arguments: Any, known: set[str]) -> None:
+        super().__init__(*arguments)
+        self.known = known
+        self.found: dict[str, str] = {}
+
+    def take(self, detail: str = "", front: QWidget | None = None) -> None:
+        """Look through everything that is shown."""
+        del front
+        state = f"{self._page}/{self._state} {detail}".strip()
+        for top in QApplication.topLevelWidgets():
+            if top.isVisible():
+                self.shown.add(type(top))
+                self._look(top, state)
+
+    def _look(self, widget: QWidget, state: str) -> None:
+        for text in texts_of(widget):
+            self.note(text, f"{state}, {type(widget).__name__}")
+        if isinstance(widget, ManualDialog):
+            return  # the manual is translated as a document, not text by text
+        for child in widget.children():
+            if isinstance(child, QWidget) and child.isVisibleTo(widget):
+                self._look(child, state)
+
+    def note(self, text: str | None, place: str) -> None:
+        """Keep a text that has words which are neither translated nor names."""
+        if text and outside_brackets(text) - self.known:
+            self.found.setdefault(text, place)
+
+
+def listen_to_painters(stage: ListeningStage) -> None:
+    """Have what widgets of ours paint themselves noted, too."""
+    draw: Callable[..., Any] = QPainter.drawText
+
+    def drawing(painter: QPainter, *arguments: Any) -> Any:
+        for text in arguments:
+            if isinstance(text, str):
+                stage.note(text, "painted")
+        return draw(painter, *arguments)
+
+    QPainter.drawText = drawing  # type: ignore[method-assign, assignment]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play the scenes; 1 where a text was not translated or a scene failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.gallery.untranslated")
+    parser.add_argument("projects", type=Path)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("scenes", nargs="*", metavar="SCENE")
+    given = parser.parse_args(arguments)
+    application = QApplication(["vantage-workbench"])
+    application.installTranslator(Brackets(application))
+    use_language(translated)
+    apply_theme(application, "dark")
+    known = words_of_program() | set(NAMES.split())
+    known = known.union(*(words_of(one) for one in given.projects.glob("*.workbench")))
+    watches = Watches(PaintWatch(application), Loading())
+    places = (given.projects, given.home, given.home)
+    stage = ListeningStage(*places, "dark", Screen(1920, 1080), watches, known=known)
+    listen_to_painters(stage)
+    failed = [text for one in chosen(given.scenes) for text in play(stage, one)]
+    for text in failed:
+        print(f"! {text}")
+    for text, place in stage.found.items():
+        print(f"{place}: {text!r}")
+    return int(bool(stage.found or failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
