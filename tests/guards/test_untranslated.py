@@ -1,0 +1,90 @@
+"""Every text of the window reaches a translation: all scenes of the gallery, in brackets."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import (
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTableWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tests.gallery.untranslated import CLOSE, OPEN, outside_brackets, texts_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A process like that of the gallery: no screen, no network, nothing of the user's."""
+    home = tmp_path_factory.mktemp("home")
+    own = {f"XDG_{kind}_HOME": str(home / kind) for kind in ("CONFIG", "CACHE", "DATA")}
+    own |= {"HOME": str(home), "TZ": "UTC", "QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"}
+    own |= {"WORKBENCH_DEVICE": "cpu", "WORKBENCH_SQUARES_GIB": "0"}
+    own |= {"https_proxy": "http://127.0.0.1:9"}  # a download fails at once
+    return {
+        **os.environ,
+        **own,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packaging")]),
+    }
+
+
+def run(environment, module, *arguments):
+    command = [sys.executable, "-m", f"tests.gallery.{module}", *map(str, arguments)]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
+
+
+def test_every_text_of_the_window_is_translated(environment, tmp_path):
+    made = run(environment, "projects", tmp_path / "projects")
+    assert made.returncode == 0, made.stderr
+    home = tmp_path / "home"
+    home.mkdir()
+    found = run(environment, "untranslated", tmp_path / "projects", home)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_words_outside_brackets_are_found():
+    def text(inside):
+        return f"{OPEN}{inside}{CLOSE}"
+
+    assert outside_brackets("Train") == {"Train"}
+    assert outside_brackets(text("Train")) == set()
+    assert outside_brackets(f"{text('Label')} of {text('no')}: images") == {"images"}
+    assert outside_brackets(text(f"{text('no such file')}: x")) == set()
+    assert outside_brackets(f"<b>{text('Rate')}</b> 3 × 10 ms, Ctrl+F5, /home/me/x.png") == set()
+    assert outside_brackets(f"{OPEN}A long sentence that is c…") == set()
+
+
+def test_texts_of_all_kinds_are_looked_at(qtbot):
+    whole = QWidget()
+    qtbot.addWidget(whole)
+    layout = QVBoxLayout(whole)
+    label, button, field, box, table = (
+        QLabel("one"),
+        QPushButton("two"),
+        QLineEdit("own"),
+        QComboBox(),
+        QTableWidget(1, 1),
+    )
+    field.setPlaceholderText("three")
+    box.addItem("four")
+    table.setHorizontalHeaderLabels(["five"])
+    button.setToolTip("six")
+    label.setAccessibleName("seven")
+    whole.setWindowTitle("eight")
+    for widget in (label, button, field, box, table):
+        layout.addWidget(widget)
+    found = {
+        text for widget in (whole, label, button, field, box, table) for text in texts_of(widget)
+    }
+    assert found >= {"one", "two", "three", "four", "five", "six", "seven", "eight"}
+    assert "own" not in found
