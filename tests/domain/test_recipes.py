@@ -11,11 +11,13 @@ from workbench.domain.recipes import (
     NO_KEYS,
     Recipe,
     RecipeValues,
+    StoredRecipe,
     check_keys,
     choices,
     complete,
     parse_toml,
     partial_recipe,
+    stored_recipe,
     to_toml,
     type_of,
 )
@@ -150,3 +152,19 @@ def test_choices_keep_the_order_in_which_they_are_explained() -> None:
     assert choices("optimizer") == ("sgd", "adamw", "adamw-then-sgd")
     assert choices("epochs") == ()
     assert [type_of(key) for key in ("epochs", "tie", "flip", "mix")] == [int, float, bool, str]
+
+
+def test_a_stored_recipe_of_another_version_is_read_as_far_as_it_goes() -> None:
+    older = stored_recipe('backbone = "squeezenet1_1"\n', "Older")
+    assert older == StoredRecipe(backbone="squeezenet1_1")
+    assert (older.start, older.frozen, older.seed) == ("", "", None)
+    newer = (
+        'backbone = "other"\nstart = "web"\nfrozen = "s1"\nseed = 7\nnew_key = 1\nepochs = "many"'
+    )
+    assert stored_recipe(newer, "Newer") == StoredRecipe("other", "web", "s1", 7)
+
+
+def test_a_stored_recipe_that_is_no_toml_is_refused_with_the_name_of_its_run() -> None:
+    with pytest.raises(ValueRefused) as refusal:
+        stored_recipe("backbone", "First run")
+    assert refusal.value.key == "First run"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Any, Literal, ParamSpec, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -306,6 +307,34 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueRefused(name, text.splitlines()[0] if text else "", f"TOML ({error})") from error
+
+
+@dataclass(frozen=True)
+class StoredRecipe:
+    """What a stored run's recipe says, unchecked: "" or None for keys that it lacks.
+
+    Runs of other versions may lack keys, have unknown ones, or name a backbone or start that this
+    version does not know; they are listed and compared all the same. Use `complete` for a recipe to
+    train with.
+    """
+
+    backbone: str = ""
+    start: str = ""
+    frozen: str = ""
+    seed: int | None = None
+
+
+@lru_cache(maxsize=1024)
+def stored_recipe(text: str, name: str) -> StoredRecipe:
+    """Read a run's recipe from its TOML. Raises ValueRefused, with `name`, if it is not TOML."""
+    found = parse_toml(text, name)
+    seed = found.get("seed")
+    return StoredRecipe(
+        backbone=str(found.get("backbone", "")),
+        start=str(found.get("start", "")),
+        frozen=str(found.get("frozen", "")),
+        seed=seed if isinstance(seed, int) else None,
+    )
 
 
 def parse_setting(text: str) -> tuple[str, object]:

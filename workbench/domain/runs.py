@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.domain.geometry import Rect
+from workbench.domain.recipes import StoredRecipe, stored_recipe
 from workbench.domain.reports import PartScore
 from workbench.domain.splits import Part
 
@@ -134,6 +135,11 @@ class RunRecord:
     metrics: dict[str, Any] = field(default_factory=dict)
     message: str = ""
     epochs_done: int = 0
+
+    @property
+    def recipe(self) -> StoredRecipe:
+        """What its recipe says. Raises ValueRefused if `recipe_toml` is not TOML."""
+        return stored_recipe(self.recipe_toml, self.name)
 
 
 def top1(record: RunRecord, part: Part = Part.TEST) -> float | None:

@@ -18,7 +18,6 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
-from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Progress
 from workbench.domain.requests import (
     ATTENTION,
@@ -265,7 +264,7 @@ def explanation_task(
     if not images:
         raise KnownError("There is no image to explain.", "Choose images of this project.")
     request = explain_request(session, run_id, images, label, label_set, layer, check)
-    network = str(parse_toml(of_run.record.recipe_toml, run_id).get("backbone", ""))
+    network = of_run.record.recipe.backbone
 
     def work() -> Generator[object | None, None, ExplainedFiles]:
         return (yield from _explain_files(request, images, folder, opacity, network))

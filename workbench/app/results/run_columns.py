@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
-from functools import lru_cache
 from typing import Any, Literal
 
-from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import mark
@@ -53,15 +51,6 @@ class RunColumn:
     tip: str = ""
 
 
-@lru_cache(maxsize=1024)
-def _recipe(text: str, name: str) -> Mapping[str, Any]:
-    return parse_toml(text, name)
-
-
-def _setting(key: str) -> Callable[[RunRecord], str]:
-    return lambda run: str(_recipe(run.recipe_toml, run.name).get(key, ""))
-
-
 RUN_COLUMNS: tuple[RunColumn, ...] = (
     RunColumn(
         "run",
@@ -89,7 +78,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     RunColumn(
         "backbone",
         mark("Backbone"),
-        _setting("backbone"),
+        lambda run: run.recipe.backbone,
         "network",
         kind="backbone",
         width=128,
@@ -98,14 +87,14 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     RunColumn(
         "frozen",
         mark("Frozen"),
-        _setting("frozen"),
+        lambda run: run.recipe.frozen,
         "last stage that keeps its weights",
         places=RunPlace.PAIRS,
     ),
     RunColumn(
         "start",
         mark("Start"),
-        _setting("start"),
+        lambda run: run.recipe.start,
         "start weights",
         kind="start",
         width=120,

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
 from workbench.domain.metrics import mcnemar
 from workbench.domain.predictions import PredictionTable
-from workbench.domain.recipes import JOINT, parse_toml
+from workbench.domain.recipes import JOINT, StoredRecipe
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
 
 IntArray = NDArray[np.int64]
+_Same = tuple[str, str, str, int | None]  # what the runs of a pair share
 
 
 class PairOutcome(StrEnum):
@@ -106,10 +107,10 @@ class SinglePair:
 def single_pairs(records: Sequence[RunRecord]) -> list[SinglePair]:
     """The newest such pair of finished runs per backbone, start, frozen stage and seed; `records`
     are newest first."""
-    newest: dict[tuple[str, tuple[object, ...]], RunRecord] = {}
+    newest: dict[tuple[str, _Same], RunRecord] = {}
     for record in records:
         if record.status is RunStatus.FINISHED and record.target in ("category", JOINT):
-            newest.setdefault((record.target, _same(record)), record)
+            newest.setdefault((record.target, _same(record.recipe)), record)
     return [
         SinglePair(newest["category", key], record)
         for (target, key), record in newest.items()
@@ -117,6 +118,5 @@ def single_pairs(records: Sequence[RunRecord]) -> list[SinglePair]:
     ]
 
 
-def _same(record: RunRecord) -> tuple[object, ...]:
-    recipe = parse_toml(record.recipe_toml, record.name)
-    return tuple(recipe.get(key) for key in ("backbone", "start", "frozen", "seed"))
+def _same(recipe: StoredRecipe) -> _Same:
+    return recipe.backbone, recipe.start, recipe.frozen, recipe.seed

@@ -20,7 +20,6 @@ from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.features import FeatureRequest, feature_key, places_of
 from workbench.domain.projects import DATABASE_FILE
-from workbench.domain.recipes import parse_toml
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
 from workbench.domain.text import Message
@@ -91,8 +90,7 @@ def feature_source(session: Session, name: str = "", crops: bool | None = None) 
         found = _best(session)
     elif kind == "run" and rest:
         record = session.store.runs.get(rest)
-        known = parse_toml(record.recipe_toml, record.name).get("backbone", "")
-        words = Message("{run} · {backbone}", run=record.name, backbone=known)
+        words = Message("{run} · {backbone}", run=record.name, backbone=record.recipe.backbone)
         order = start_request(session, name, "")
         mouths = takes_crops(session, record) and bool(session.store.crops.detected_sources())
         found = FeatureSource(name, words, order, mouths)

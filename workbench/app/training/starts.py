@@ -9,7 +9,7 @@ import msgspec
 
 from workbench.app.weights import is_whole, weights_path
 from workbench.domain.errors import KnownError, ValueRefused, parsing
-from workbench.domain.recipes import Recipe, parse_toml
+from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, START_FILE, WEIGHTS_FILE, ModelCard
 from workbench.files import check_digest, digest_of, record_digest, replacing
 from workbench.storage.project import Project
@@ -47,7 +47,7 @@ def _weights_of_run(store: Project, run_id: str, recipe: Recipe) -> Path:
     record = next((r for r in store.runs.all() if r.id == run_id), None)
     if record is None:
         raise ValueRefused("start", f"run:{run_id}", "the id of a run of this project")
-    trained = parse_toml(record.recipe_toml, record.name).get("backbone")
+    trained = record.recipe.backbone or "?"
     if trained != recipe.backbone:
         raise KnownError(
             "The run “{name}” trained {trained}, not {backbone}.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.domain.labels import LabelSet
-from workbench.domain.recipes import JOINT, parse_toml
+from workbench.domain.recipes import JOINT
 from workbench.domain.runs import RunStatus
 
 if TYPE_CHECKING:
@@ -60,5 +60,5 @@ def start_runs(project: Session, backbone: str) -> list[tuple[str, str]]:
         (record.id, record.name)
         for record in project.store.runs.all()
         if record.status in (RunStatus.FINISHED, RunStatus.STOPPED)
-        and parse_toml(record.recipe_toml, record.name).get("backbone") == backbone
+        and record.recipe.backbone == backbone
     ]

@@ -29,7 +29,7 @@ from workbench.domain.assessments import (
 )
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import STARTS, parse_toml
+from workbench.domain.recipes import STARTS
 from workbench.domain.reports import Assessed, Layered
 from workbench.domain.runs import (
     MODEL_FILE,
@@ -197,8 +197,8 @@ def _newest(
     assessment held out, and trained on about as many images: one of a study with a few images of
     each class says nothing about this many."""
     for run in runs:
-        recipe = parse_toml(run.recipe_toml, run.name)
-        fits = (run.target, recipe.get("backbone"), recipe.get("start")) == (target, name, start)
+        recipe = run.recipe
+        fits = (run.target, recipe.backbone, recipe.start) == (target, name, start)
         there = run.status is RunStatus.FINISHED and found.held_out in run.metrics
         if fits and there and _as_many(run, found.train_images):
             return run
