@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from workbench.domain.backbones import StageRule
 from workbench.domain.errors import ValueRefused
+from workbench.domain.methods import join_penalties, penalty_names
 from workbench.domain.recipes import (
     KEYS,
     NO_KEYS,
@@ -168,3 +169,11 @@ def test_a_stored_recipe_that_is_no_toml_is_refused_with_the_name_of_its_run() -
     with pytest.raises(ValueRefused) as refusal:
         stored_recipe("backbone", "First run")
     assert refusal.value.key == "First run"
+
+
+@pytest.mark.parametrize(
+    ("value", "names"), [("none", ()), ("bss", ("bss",)), ("l2-sp+bss", ("l2-sp", "bss"))]
+)
+def test_penalties_are_written_as_they_are_read(value: str, names: tuple[str, ...]) -> None:
+    assert penalty_names(value) == names
+    assert join_penalties(names) == value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -94,3 +94,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def penalty_names(value: str) -> tuple[str, ...]:
     """Split a recipe's `penalty` ("none", a name, or names joined by "+") into unique names."""
     return () if value == NO_PENALTY else tuple(dict.fromkeys(value.split("+")))
+
+
+def join_penalties(names: Sequence[str]) -> str:
+    """Write penalties as a recipe's `penalty`; the inverse of `penalty_names`."""
+    return "+".join(names) or NO_PENALTY

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from workbench.app.training.choices import specs_task
 from workbench.app.training.studies import study_task
 from workbench.domain.errors import KnownError
-from workbench.domain.methods import Spec
+from workbench.domain.methods import Spec, penalty_names
 from workbench.domain.studies import Plan, Study, parse_plan
 from workbench.domain.text import tr
 from workbench.ui.page import Context
@@ -60,7 +60,8 @@ class StudyDialog(QDialog):
         self.split.addItem(tr("the project's current split"), None)
         self.ticks: dict[str, tuple[QCheckBox, dict[str, Any]]] = {}
         for spec in specs:
-            if spec.name not in str(base.get(spec.kind, PLAIN.get(spec.kind))).split("+"):
+            value = str(base.get(spec.kind, PLAIN.get(spec.kind)))
+            if spec.name not in (penalty_names(value) if spec.kind == "penalty" else (value,)):
                 self._offer(spec.name, spec.title, {spec.kind: spec.name}, spec.words)
         for name, keys in FURTHER:
             self._offer(name, name, keys, "")

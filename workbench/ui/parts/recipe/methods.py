@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
-from workbench.domain.methods import Options, Parameter, Spec, Value
+from workbench.domain.methods import Options, Parameter, Spec, Value, join_penalties, penalty_names
 from workbench.domain.text import tr
 from workbench.ui.parts.recipe.fields import field_title
 
@@ -136,7 +136,12 @@ def _written(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-NOTHING = "none"
+def _chosen(draft: Draft, kind: str) -> tuple[str, ...]:
+    """Names of the specs of one kind that the draft chooses."""
+    value = str(draft.value(kind))
+    return penalty_names(value) if kind == "penalty" else (value,)
+
+
 TICKS = 4  # side by side
 PLAIN = {"method": "fine-tune", "head": "linear"}
 
@@ -227,11 +232,11 @@ class MethodSection(QWidget):
         self._draft, self._errors = draft, errors
         for key, box in self.boxes.items():
             self._fill(box, key, str(draft.value(key)))
-        chosen = draft.recipe.penalty.split("+")
+        chosen = penalty_names(draft.recipe.penalty)
         for name, tick in self.ticks.items():
             tick.setChecked(name in chosen)
         self.projection.setChecked(draft.recipe.projection)
-        self.projection.setVisible(bool(self.ticks) and chosen != [NOTHING])
+        self.projection.setVisible(bool(self.ticks) and bool(chosen))
         self._show_cards(draft)
         said = [tr(error.message) for key, error in errors.items() if key in (*PLAIN, "penalty")]
         self.error.setText("\n".join(said))
@@ -255,8 +260,7 @@ class MethodSection(QWidget):
         wanted = [
             spec
             for spec in self._specs
-            if spec.name != PLAIN.get(spec.kind)
-            and spec.name in str(draft.value(spec.kind)).split("+")
+            if spec.name != PLAIN.get(spec.kind) and spec.name in _chosen(draft, spec.kind)
         ]
         for name in set(self.cards) - {spec.name for spec in wanted}:
             card = self.cards.pop(name)
@@ -282,7 +286,7 @@ class MethodSection(QWidget):
     def _tick_penalties(self) -> None:
         ticked = [name for name, tick in self.ticks.items() if tick.isChecked()]
         if ticked:
-            self.edited.emit("penalty", "+".join(ticked))
+            self.edited.emit("penalty", join_penalties(ticked))
         else:
             self.cleared.emit("penalty")
         self._forget_options()
@@ -299,7 +303,7 @@ class MethodSection(QWidget):
     def _forget_options(self) -> None:
         """Parameters of what is no longer chosen would be refused."""
         chosen = {str(self._draft.value(key)) for key in PLAIN}
-        chosen |= set(self._draft.recipe.penalty.split("+"))
+        chosen |= set(penalty_names(self._draft.recipe.penalty))
         options = self._options()
         kept = {name: own for name, own in options.items() if name in chosen}
         if kept != options:
