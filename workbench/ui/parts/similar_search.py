@@ -13,7 +13,6 @@ from workbench.app.jobs import Done, Job, Outcome
 from workbench.app.similar.browsing import ImageList
 from workbench.app.similar.features import feature_source, feature_sources
 from workbench.app.similar.similarity import Ranking, similar_task
-from workbench.domain.errors import KnownError
 from workbench.domain.images import Similar
 from workbench.domain.reports import Progress
 from workbench.domain.text import tr
@@ -88,16 +87,13 @@ class SimilarSearch(QObject):
         """Order the page's images by how similar they are to these; nothing for none."""
         if not ids:
             return
-        try:
+        with self._context.reporting_errors("warn"):
             source = feature_source(self._context.session)
-        except KnownError as error:
-            self._context.notify(tr(error.message), "warn")
-            return
-        name = tr("{0:,} images").format(len(ids))
-        if len(ids) == 1:
-            name = self._context.session.images.row(int(ids[0])).name
-        wanted = Similar(tuple(int(image) for image in ids), name, source.name)
-        self._bar.set_filter(dataclasses.replace(self._bar.filter, similar=wanted))
+            name = tr("{0:,} images").format(len(ids))
+            if len(ids) == 1:
+                name = self._context.session.images.row(int(ids[0])).name
+            wanted = Similar(tuple(int(image) for image in ids), name, source.name)
+            self._bar.set_filter(dataclasses.replace(self._bar.filter, similar=wanted))
 
     @property
     def pending(self) -> bool:
@@ -132,18 +128,13 @@ class SimilarSearch(QObject):
 
     def _start(self, wanted: Similar) -> None:
         session = self._context.session
-        try:
+        with self._context.reporting_errors("warn"):
             source = feature_source(session, wanted.features)
-        except KnownError as error:
-            self._context.notify(tr(error.message), "warn")
-            self._give_up()
+            task = similar_task(session, source, wanted.images, name=wanted.name)
+            self.line.say(tr("looking…"))
+            self._job = session.start(task, reported=self._heard, ended=self._over)
             return
-        self.line.say(tr("looking…"))
-        self._job = session.start(
-            similar_task(session, source, wanted.images, name=wanted.name),
-            reported=self._heard,
-            ended=self._over,
-        )
+        self._give_up()
 
     def _leave_off(self) -> None:
         """Nobody waits any longer for the search that is under way."""

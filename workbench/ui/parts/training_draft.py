@@ -190,11 +190,9 @@ class TrainingModel(QObject):
 
     def trial(self) -> Task[Trial] | None:
         """A trial of the draft, None (and said why) where it cannot be made."""
-        try:
+        with self._context.reporting_errors():
             return trial_task(self._context.session, self.draft.partial())
-        except KnownError as error:
-            self._context.notify(tr(error.message), "bad")
-            return None
+        return None
 
     def draft_keys(self) -> dict[str, object]:
         """The recipe keys a person chose."""
@@ -216,12 +214,9 @@ class TrainingModel(QObject):
         """Freeze the draft into a run and queue it, or say why it cannot be trained."""
         if self.preparing:
             return
-        try:
+        with self._context.reporting_errors():
             task = prepare_task(self._context.session, self.draft.partial())
-        except KnownError as error:
-            self._context.notify(tr(error.message), "bad")
-            return
-        self._preparing = self._context.session.start(task, ended=self._prepared)
+            self._preparing = self._context.session.start(task, ended=self._prepared)
 
     def _prepared(self, outcome: Outcome[Frozen]) -> None:
         self._preparing = None
@@ -239,7 +234,5 @@ class TrainingModel(QObject):
             "stop": queue.stop,
             "remove": queue.remove,
         }
-        try:
+        with self._context.reporting_errors():
             deeds[deed](run_id)
-        except KnownError as error:
-            self._context.notify(tr(error.message), "bad")
