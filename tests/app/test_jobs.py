@@ -11,6 +11,7 @@ from workbench.app.jobs import (
     Failed,
     JobRunner,
     Task,
+    apply_each,
     applying,
     run_here,
     when_done,
@@ -287,3 +288,18 @@ def test_an_interrupt_closes_the_work_and_goes_on_up():
         run_here(Task("x", work, interrupt, finished.append))
     assert closed == [True]
     assert finished == [Cancelled()]
+
+
+def test_each_value_is_applied_by_all_that_take_its_kind_in_order():
+    def work():
+        yield "one"
+        yield 2
+
+    applied = []
+    apply = apply_each(
+        lambda value: applied.append(("any", value)),
+        applying(int, lambda number: applied.append(("number", number))),
+        applying(str, lambda text: applied.append(("text", text))),
+    )
+    run_here(Task("x", work, apply))
+    assert applied == [("any", "one"), ("text", "one"), ("any", 2), ("number", 2)]

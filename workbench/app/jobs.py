@@ -77,6 +77,16 @@ def applying(kind: type[Yielded], apply: Callable[[Yielded], None]) -> Callable[
     return take
 
 
+def apply_each(*takers: Callable[[object], None]) -> Callable[[object], None]:
+    """A task's `apply` that hands every yielded value to each of `takers`, in order."""
+
+    def take(value: object) -> None:
+        for taker in takers:
+            taker(value)
+
+    return take
+
+
 @dataclass(frozen=True)
 class Task(Generic[T_co]):
     """What a job does to come to a value. `work` makes a generator that runs in the job's thread

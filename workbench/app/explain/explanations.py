@@ -14,6 +14,7 @@ from workbench.app.service import LearningService
 from workbench.app.session import Session
 from workbench.domain.requests import (
     PREDICTED,
+    Answer,
     Describe,
     Description,
     Explained,
@@ -162,7 +163,7 @@ class Explanations(QObject):
                 self._ask((row,), check=True)
 
     @Slot(int, object)
-    def _answered(self, asked: int, answer: object) -> None:
+    def _answered(self, asked: int, answer: Answer) -> None:
         if asked == self._describing and isinstance(answer, Description):
             self.description = answer
             self.described.emit(answer)

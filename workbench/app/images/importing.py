@@ -22,7 +22,7 @@ from workbench.app.images.import_plan import (
     plan_place,
     plan_singles,
 )
-from workbench.app.jobs import Task
+from workbench.app.jobs import Task, apply_each, applying
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin, images_read
@@ -273,7 +273,10 @@ def import_task(
         yield from read_places(whole, origins, known)
         return taking.result
 
-    return Task(taking.title, work, taking.take, kind="import")
+    apply = apply_each(
+        applying(ImportBatch, taking.add_batch), applying(UnreadFile, taking.add_unread)
+    )
+    return Task(taking.title, work, apply, kind="import")
 
 
 def _known_images(
@@ -300,13 +303,7 @@ class _Taking:
         self._edit: int | None = None
         self._sources: dict[Path, int] = {}
 
-    def take(self, value: object) -> None:
-        if isinstance(value, ImportBatch):
-            self._take_batch(value)
-        elif isinstance(value, UnreadFile):
-            self._take_unread(value)
-
-    def _take_batch(self, batch: ImportBatch) -> None:
+    def add_batch(self, batch: ImportBatch) -> None:
         files = batch.new + batch.relabelled
         self.result.known += batch.known
         if not files:
@@ -319,7 +316,7 @@ class _Taking:
         self.result.duplicates += len(batch.new) - added
         self.result.labelled += sum(1 for found in files if found.labels)
 
-    def _take_unread(self, unread: UnreadFile) -> None:
+    def add_unread(self, unread: UnreadFile) -> None:
         self.result.plans.append(unread.plan)
         self.result.skipped.extend(unread.skipped)
         if not unread.skipped and unread.plan.path not in self._sources:

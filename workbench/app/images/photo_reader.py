@@ -103,21 +103,20 @@ class PhotoReader(QObject):
                 self._decoded.emit(wish.key, result)
 
     @Slot(object, object)
-    def _take(self, key: Hashable, result: object) -> None:
-        if isinstance(result, BaseException):
+    def _take(self, key: Hashable, result: Pixels | Exception) -> None:
+        if isinstance(result, Exception):
             self._failures[key] = str(result)
             self.failed.emit(key, str(result))
             if not isinstance(result, KnownError):
                 raise result  # a defect is reported where all are: in the owner's thread
             return
-        assert isinstance(result, np.ndarray)
         self._pixels[key] = result
         while len(self._pixels) > self._kept:
             self._pixels.popitem(last=False)
         self.ready.emit(key, result)
 
 
-def _read(wish: PhotoRequest) -> object:
+def _read(wish: PhotoRequest) -> Pixels | Exception:
     try:
         return read_rgb(wish.path, wish.longest, wish.rect)
     except Exception as error:

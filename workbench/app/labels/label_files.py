@@ -251,7 +251,7 @@ def _add_labels(session: Session, rows: Sequence[tuple[LabelRow, int]]) -> None:
     the file gives an image, or a crop, two of them."""
     wanted: dict[str, dict[str, None]] = {}
     crops: set[str] = set()
-    given: dict[tuple[str, int, object], set[str]] = {}
+    given: dict[tuple[str, int, tuple[int, int, int, int] | None], set[str]] = {}
     for row, image in rows:
         wanted.setdefault(row.set, {})[row.label] = None
         given.setdefault((row.set, image, row.box), set()).add(row.label)

@@ -7,6 +7,7 @@ query over all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from workbench.app.session import Session
 from workbench.domain.changes import Changes
 
 _CHUNK = 4096
+
+Heading = str | Literal[True] | None
+"""A row or column of a coverage: a label, None for "no label", True for all of them."""
 
 
 @dataclass(frozen=True)

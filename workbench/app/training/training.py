@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task
+from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task, apply_each, applying
 from workbench.app.learner import BEAT, LearningProcess, crash, raise_broken, reported
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
@@ -101,7 +101,13 @@ def training_task(
     return Task(
         title=Message("Train {name}", name=record.name),
         work=lambda: _train(folder, chosen),
-        apply=keeper.apply,
+        apply=apply_each(
+            keeper.begin,
+            applying(Started, keeper.start),
+            applying(Epoch, keeper.add_epoch),
+            applying(Finished, keeper.keep_scores),
+            applying(PredictionTable, keeper.keep_predictions),
+        ),
         finish=keeper.finish,
         kind="training",
     )
@@ -198,22 +204,28 @@ class _Keeper:
         self._id = run_id
         self._running = False
 
-    def apply(self, value: object) -> None:
-        runs = self._project.store.runs
+    def begin(self, _: object) -> None:
+        """Mark the run as running with whatever is first heard of it."""
         if not self._running:
             self._running = True
             self._set(status=RunStatus.RUNNING, message="")
-        if isinstance(value, Started):
-            runs.truncate_epochs(self._id, value.epoch - 1)
-            first = runs.get(self._id).started or time.time()
-            self._set(started=first, epochs_done=value.epoch - 1)
-        elif isinstance(value, Epoch):
-            runs.add_epoch(self._id, value)
-            self._set(epochs_done=value.epoch)
-        elif isinstance(value, Finished):
-            self._set(metrics=msgspec.to_builtins(value.parts))
-        elif isinstance(value, PredictionTable):
-            runs.save_predictions(self._id, value)
+
+    def start(self, started: Started) -> None:
+        """Drop the epochs that are trained again."""
+        runs = self._project.store.runs
+        runs.truncate_epochs(self._id, started.epoch - 1)
+        first = runs.get(self._id).started or time.time()
+        self._set(started=first, epochs_done=started.epoch - 1)
+
+    def add_epoch(self, epoch: Epoch) -> None:
+        self._project.store.runs.add_epoch(self._id, epoch)
+        self._set(epochs_done=epoch.epoch)
+
+    def keep_scores(self, finished: Finished) -> None:
+        self._set(metrics=msgspec.to_builtins(finished.parts))
+
+    def keep_predictions(self, table: PredictionTable) -> None:
+        self._project.store.runs.save_predictions(self._id, table)
 
     def finish(self, outcome: Outcome[RunStatus]) -> None:
         if isinstance(outcome, Done):

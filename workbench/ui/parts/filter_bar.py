@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.labels.label_overview import LabelOverview
+from workbench.app.labels.label_overview import Heading, LabelOverview
 from workbench.app.session import Session
 from workbench.domain.images import ImageFilter, Similar
 from workbench.domain.labels import LabelSet, Subject
@@ -73,15 +73,14 @@ def with_label(shown: ImageFilter, label_set: str, label: str | None) -> ImageFi
     return dataclasses.replace(shown, labels=(*rest, (label_set, label)))
 
 
-def cell_filter(overview: LabelOverview, row: object, column: object, count: int) -> ImageFilter:
+def cell_filter(overview: LabelOverview, row: Heading, column: Heading, count: int) -> ImageFilter:
     """What a click in the coverage matrix asks for: a cell's images, or, for a hole, the row's
-    images without a label. True stands for a whole row or column, None for "no label"."""
+    images without a label."""
     wanted = ImageFilter()
     if row is not True:
-        wanted = with_label(wanted, overview.rows, row if isinstance(row, str) else None)
+        wanted = with_label(wanted, overview.rows, row)
     if column is not True:
-        label = column if isinstance(column, str) and count else None
-        wanted = with_label(wanted, overview.label_set, label)
+        wanted = with_label(wanted, overview.label_set, column if count else None)
     return wanted
 
 

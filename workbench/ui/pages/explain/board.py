@@ -83,7 +83,7 @@ class ExplainStage(ExplainViews):
         words = tr("{label} {score:.2f}  ·  {layer}") if layer else "{label} {score:.2f}"
         self.what.setText(words.format(label=heat.label, score=heat.score, layer=layer))
 
-    def _arrived(self, row: object, pixels: Pixels) -> None:
+    def _arrived(self, row: int, pixels: Pixels) -> None:
         if row == self._row:
             for view in (self.original, self.overlay):
                 view.show_array(pixels, view.image_size)

@@ -142,7 +142,7 @@ class ImageFacts(SidePanel):
         else:
             self.photo.show_array(pixels, (row.width, row.height))
 
-    def _arrived(self, image: object, pixels: Pixels) -> None:
+    def _arrived(self, image: int, pixels: Pixels) -> None:
         if image == self._image:
             self.photo.show_array(pixels, self.photo.image_size)
 

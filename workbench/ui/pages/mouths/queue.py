@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxL
 from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Crop, CropState, Queue
+from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, LIGHT, RADIUS, Theme, sized, text_on
@@ -314,7 +315,7 @@ class MouthTiles(Tiles):
         crops = [crop for crop in self._crops.get(image, []) if crop.rect is not None]
         return next((crop for crop in crops if crop.usable), crops[0] if crops else None)
 
-    def _arrived(self, key: tuple[int, object], _: Any) -> None:
+    def _arrived(self, key: tuple[int, Rect | None], _: Any) -> None:
         self.ready.emit(key[0])
 
     def _thumbnail_arrived(self, image: int, _: Any) -> None:
@@ -322,5 +323,5 @@ class MouthTiles(Tiles):
             self.ready.emit(image)
 
 
-def _key(crop: Crop) -> tuple[int, object]:
+def _key(crop: Crop) -> tuple[int, Rect | None]:
     return crop.image, crop.rect

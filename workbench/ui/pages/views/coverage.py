@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 
-from workbench.app.labels.label_overview import Coverage
+from workbench.app.labels.label_overview import Coverage, Heading
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
@@ -199,10 +199,10 @@ class CoverageMatrix(QAbstractScrollArea):
         if coverage is None:
             return
         index = self._rows[row] if row >= 0 else -1
-        row_label: str | bool | None = True
+        row_label: Heading = True
         if row >= 0:
             row_label = coverage.rows[index] if index < len(coverage.rows) else None
-        column_label: str | bool | None = True
+        column_label: Heading = True
         if column >= 0:
             column_label = coverage.columns[column] if column < len(coverage.columns) else None
         count = int(coverage.counts[index, column]) if row >= 0 and column >= 0 else 1

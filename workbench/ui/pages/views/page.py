@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget
 
+from workbench.app.labels.label_overview import Heading
 from workbench.app.similar.suggesting import suggest_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
@@ -229,7 +230,7 @@ class ViewsPage(Page):
         else:
             super().keyPressEvent(event)
 
-    def _cell_chosen(self, row: object, column: object, count: int) -> None:
+    def _cell_chosen(self, row: Heading, column: Heading, count: int) -> None:
         self.bar.set_filter(cell_filter(self.labelling.overview, row, column, count))
 
     def _menu(self, at: QPoint) -> None:

@@ -142,11 +142,11 @@ class PhotoFeed(QObject):
             [PhotoRequest(i, Path(rows[i].path), LONGEST) for i in order if i in rows]
         )
 
-    def _arrived(self, image: object, pixels: Pixels) -> None:
+    def _arrived(self, image: int, pixels: Pixels) -> None:
         if image == self._image:
             self._stage.show_array(pixels, self._stage.image_size)
 
-    def _failed(self, image: object, sentence: str) -> None:
+    def _failed(self, image: int, sentence: str) -> None:
         if image == self._image:
             self._context.notify(sentence, "warn")
 
