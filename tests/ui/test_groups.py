@@ -153,6 +153,9 @@ def test_a_group_has_a_name_among_the_filters():
     assert from_state(to_state(wanted)) == wanted
     (chip,) = chips(wanted, {})
     assert (chip.text, chip.without) == ("group 2", ImageFilter())
+    older = to_state(wanted)
+    older["said"] = older.pop("ids_name")
+    assert from_state(older) == wanted, "as older versions stored it"
 
 
 def test_every_way_to_cluster_can_be_chosen(qtbot):

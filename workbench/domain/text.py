@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from numbers import Integral, Real
 from typing import Any
 
 Translate = Callable[[str, str, int], str]  # a text, its comment, a number or -1
@@ -99,7 +100,7 @@ class Message(str):
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep template and values on the way to another process; values that are neither numbers
         nor messages as text."""
-        plain = (int, float, Message)
+        plain = (Real, Message)
         values = {k: v if isinstance(v, plain) else str(v) for k, v in self.values.items()}
         return Message.made, (self.template, self.one, values)
 
@@ -110,7 +111,10 @@ def counted(n: int, one: str, many: str, **values: object) -> Message:
 
 
 def encode_message(value: object) -> object:
-    """`enc_hook` of msgspec: a message as text, or as an object with its values if it has any."""
+    """`enc_hook` of msgspec: a message as text, or as an object with its values if it has any;
+    NumPy's numbers, which may be among the values, as plain ones."""
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
     if not isinstance(value, Message):
         raise NotImplementedError(f"{type(value).__name__} cannot be encoded.")
     return _encoded(value) if value.values else value.template
