@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from workbench.domain.errors import KnownError, ValueRefused
@@ -98,6 +99,8 @@ def test_values_are_filled_in_later_by_name():
 MESSAGES = [
     Message("plain"),
     Message("{path} has {n} rows.", path=Path("x.csv"), n=3),
+    Message("{share:.0%} of {n}", share=np.float64(0.5), n=np.int64(7)),
+    Message("{share:.0%}", share=np.float32(0.25)),
     Message("{share:.1%} of {inner}", share=0.5, inner=Message("{a}", a="b")),
     counted(1, "{n:,} image", "{n:,} images"),
     counted(2000, "{n:,} image in {place}", "{n:,} images in {place}", place=Message("here")),

@@ -100,8 +100,7 @@ class Message(str):
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep template and values on the way to another process; values that are neither numbers
         nor messages as text."""
-        plain = (Real, Message)
-        values = {k: v if isinstance(v, plain) else str(v) for k, v in self.values.items()}
+        values = {name: _plain(value) for name, value in self.values.items()}
         return Message.made, (self.template, self.one, values)
 
 
@@ -111,10 +110,7 @@ def counted(n: int, one: str, many: str, **values: object) -> Message:
 
 
 def encode_message(value: object) -> object:
-    """`enc_hook` of msgspec: a message as text, or as an object with its values if it has any;
-    NumPy's numbers, which may be among the values, as plain ones."""
-    if isinstance(value, Real):
-        return int(value) if isinstance(value, Integral) else float(value)
+    """`enc_hook` of msgspec: a message as text, or as an object with its values if it has any."""
     if not isinstance(value, Message):
         raise NotImplementedError(f"{type(value).__name__} cannot be encoded.")
     return _encoded(value) if value.values else value.template
@@ -152,6 +148,15 @@ def _encoded(message: Message) -> dict[str, object]:
     _, (template, one, values) = message.__reduce__()
     plain = {k: _encoded(v) if isinstance(v, Message) else v for k, v in values.items()}
     return {"template": template, "one": one, "values": plain}
+
+
+def _plain(value: object) -> int | float | str:
+    """A value that JSON and pickles can hold; NumPy's numbers become Python's."""
+    if isinstance(value, Message):
+        return value
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return str(value)
 
 
 def _filled(template: str, values: Mapping[str, object]) -> str:
