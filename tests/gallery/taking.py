@@ -25,7 +25,7 @@ from tests.gallery.scenes import everything
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.waiting import PaintWatch
 from workbench.ui.look.theme import apply_theme
-from workbench.ui.window.notifications import _LASTS
+from workbench.ui.window.notifications import DURATIONS
 
 __all__ = ["everything"]  # it fills the registry
 
@@ -89,7 +89,7 @@ def take_all(order: Order) -> int:
     application = QApplication(["vantage-workbench"])
     application.setCursorFlashTime(0)
     apply_theme(application, order.theme)
-    _LASTS.update(dict.fromkeys(_LASTS, 0))  # messages stay: how long a scene takes is not shown
+    DURATIONS.update(dict.fromkeys(DURATIONS, 0))  # messages stay, however long a scene takes
     screen = Screen(order.width, order.height, order.scale)
     watches = Watches(PaintWatch(application), Loading())
     places = (Path(order.projects), Path(order.home), Path(order.out))

@@ -128,14 +128,14 @@ def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path)
     ranked = transfers(window.session)[0].ranked
     assert {one.name for one in ranked} == {"Toys", "Target#view"}
     dialog.sources.show_numbers()
-    assert dialog.sources.opened.table.figures.rowCount() == 36
-    dialog.sources.opened.reject()
+    assert dialog.sources.numbers_dialog.table.figures.rowCount() == 36
+    dialog.sources.numbers_dialog.reject()
 
     # stopped while a training is under way; what is done is kept
     qtbot.waitUntil(lambda: queue.current.candidates != (), timeout=WAIT)
     dialog.start.click()
     qtbot.waitUntil(lambda: queue.current is None, timeout=WAIT)
-    assert dialog.start.text() == "Go on"
+    assert dialog.start.text() == "Resume"
     assert RunStatus.PAUSED in {run.status for run in store.runs.all()}
     assert read_lock(tmp_path / "Toys.workbench") is None
 
@@ -174,7 +174,7 @@ def test_a_source_that_is_open_elsewhere_is_said(qtbot, window, tmp_path):
         said = dialog.problem.text
         qtbot.waitUntil(lambda: "open in another window" in said(), timeout=WAIT)
         assert page.transfers.queue.current is None
-        assert dialog.start.text() == "Go on"
+        assert dialog.start.text() == "Resume"
     finally:
         held.close()
     assert page.transfers.queue.stage is None
@@ -186,7 +186,7 @@ def test_closing_the_window_pauses_the_source_and_lets_its_project_go(qtbot, win
     page.line.transfer.click()
     dialog, queue = page.transfers.dialog, page.transfers.queue
     dialog.sources.add_folder(tmp_path / "Toys.workbench")
-    begun = transferring.begin(window.session, dialog.asked())
+    begun = transferring.begin(window.session, dialog.request())
     transferring.choose_source(window.session, begun, compared("Toys"))
     dialog.start.click()
     qtbot.waitUntil(lambda: queue.training != "", timeout=WAIT)

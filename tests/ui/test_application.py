@@ -1,4 +1,4 @@
-"""The program around the window: welcome, opening, switching, and errors nobody caught."""
+"""The program around the window: welcome, opening, switching, and uncaught errors."""
 
 import sys
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_a_new_project_is_made_and_opened(workbench, tmp_path):
     assert workbench.window.session.store.folder == tmp_path / "fresh.workbench"
 
 
-def test_what_cannot_be_opened_is_said_and_what_is_open_stays(workbench, tmp_path):
+def test_a_project_that_cannot_be_opened_is_reported_and_the_open_one_stays(workbench, tmp_path):
     assert workbench.open(make(tmp_path / "one"))
     before = workbench.window
     assert not workbench.open(tmp_path / "nowhere.workbench")
@@ -77,17 +77,17 @@ def test_what_cannot_be_opened_is_said_and_what_is_open_stays(workbench, tmp_pat
     assert "is not a project" in before.notes.texts()[0]
 
 
-def test_an_error_nobody_caught_becomes_a_report_and_a_known_one_a_sentence(
+def test_an_uncaught_error_becomes_a_report_and_a_known_one_a_notification(
     workbench, tmp_path, capsys
 ):
     workbench.open(make(tmp_path / "one"))
     known = KnownError("The disk is full.", "Make room.")
     workbench.report(KnownError, known, None)
     assert workbench.window.notes.texts() == ["The disk is full. Make room."]
-    workbench.report(ValueError, ValueError("our own fault"), None)
+    workbench.report(ValueError, ValueError("an internal error"), None)
     reports = [c for c in workbench.window.children() if hasattr(c, "copy_button")]
-    assert "our own fault" in reports[0].text.toPlainText()
-    assert "our own fault" in capsys.readouterr().err
+    assert "an internal error" in reports[0].text.toPlainText()
+    assert "an internal error" in capsys.readouterr().err
     reports[0].close()
 
 

@@ -1,4 +1,4 @@
-"""Dialogs and parts of the window on a real project: imports, label files, keys, notes, holes."""
+"""Dialogs and parts of the window on a real project: imports, label files, keys, notifications."""
 
 import shutil
 from pathlib import Path
@@ -17,8 +17,20 @@ from workbench.domain.images import SkippedFile
 from workbench.domain.labels import CAR_VIEWS
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step
 from workbench.ui.dialogs.doctor import DoctorDialog
-from workbench.ui.dialogs.files import export_to, find_moved, import_from, relink, say_moved
-from workbench.ui.dialogs.importing import ImportDialog, folder_names, likely_set, origins_for, said
+from workbench.ui.dialogs.files import (
+    export_to,
+    import_from,
+    notify_of_missing_sources,
+    relink,
+    relink_missing_sources,
+)
+from workbench.ui.dialogs.importing import (
+    ImportDialog,
+    folder_names,
+    import_summary,
+    likely_set,
+    origins_for,
+)
 from workbench.ui.dialogs.keys import KeysDialog
 from workbench.ui.pages.views.coverage import CoverageMatrix
 from workbench.ui.parts.empty import EmptyState
@@ -39,7 +51,7 @@ def test_folder_names_are_recognised(tmp_path):
     assert likely_set([], KNOWN) == ""
 
 
-def test_only_what_the_places_can_say_is_offered(qtbot, tmp_path):
+def test_only_the_origins_that_the_paths_have_are_offered(qtbot, tmp_path):
     photo = write_photo(tmp_path / "egret" / "a.jpg", 1)
     table, plain = tmp_path / "labels.csv", tmp_path / "train.txt"
     table.write_text("path,view\negret/a.jpg,front\n")
@@ -57,58 +69,75 @@ def test_only_what_the_places_can_say_is_offered(qtbot, tmp_path):
     assert set(tabled.chosen().values()) == {"csv"}
 
 
-def test_an_import_is_told_in_one_sentence():
+def test_an_import_is_summarised_with_its_counts():
     result = ImportResult(added=1, known=2, skipped=[SkippedFile("a.jpg", "truncated")])
-    text, kind = said(result)
-    assert text.startswith("1 image imported, 2 known already, 1 skipped")
+    text, kind = import_summary(result)
+    assert text.startswith("1 image imported. 2 were imported before. 1 file was skipped")
     assert kind == "warn"
-    assert said(ImportResult(added=1200)) == ("1,200 images imported.", "info")
+    assert import_summary(ImportResult(added=1200)) == ("1,200 images imported.", "info")
+    text, kind = import_summary(ImportResult(added=3, labelled=1, duplicates=1))
+    assert text == "3 images imported. 1 has labels. 1 is a duplicate."
+    assert kind == "info"
 
 
-def test_labels_go_out_to_a_file_and_come_back(window, tmp_path):
+def test_labels_are_exported_to_a_file_and_imported_again(window, tmp_path):
     ids = window.session.store.images.ids()
     assign(window.session, ids[:5], "view", "left")
     file = tmp_path / "labels.csv"
     export_to(window.context, file)
-    assert window.notes.texts()[-1] == "29 labels written to labels.csv."
+    assert window.notes.texts()[-1] == "29 labels exported to labels.csv."
     window.undo()
     assert window.session.store.labels.counts("view")["left"] == 0
     import_from(window.context, file)
+    assert window.notes.texts()[-1] == "29 of 29 labels imported."
     assert window.session.store.labels.counts("view")["left"] == 5
     import_from(window.context, tmp_path / "nothing.csv")
     assert "nothing.csv" in window.notes.texts()[-1]
 
 
-def test_a_source_that_moved_is_said_and_found_again(window, qtbot, photos, tmp_path):
-    find_moved(window.context, window)
-    assert window.notes.texts()[-1] == "Every source is where it was."
+def test_an_import_of_labels_counts_those_set_by_hand_and_rows_without_an_image(window, tmp_path):
+    first = int(window.session.store.images.ids()[0])
+    assign(window.session, [first], "view", "left")
+    file = tmp_path / "labels.csv"
+    path = window.session.images.rows([first])[0].path
+    file.write_text(f"path,set,label\n{path},view,right\nnowhere.jpg,view,left\n")
+    import_from(window.context, file)
+    assert window.notes.texts()[-1] == (
+        "0 of 2 labels imported. 1 label set by hand was kept. 1 row matches no image."
+    )
+    assert window.session.store.labels.of_images([first], "view") == {first: ("left",)}
+
+
+def test_a_source_that_moved_is_reported_and_linked_again(window, qtbot, photos, tmp_path):
+    relink_missing_sources(window.context, window)
+    assert window.notes.texts()[-1] == "All sources are found."
     moved = Path(shutil.move(photos, tmp_path / "elsewhere"))
-    say_moved(window.context)
+    notify_of_missing_sources(window.context)
     assert window.notes.texts()[-1].startswith("Not found: birds.")
     source = window.session.store.images.sources()[0]
     with qtbot.waitSignal(window.session.jobs.ended):
         relink(window.context, source, moved)
     assert window.session.store.images.sources()[0].path == str(moved)
-    assert window.notes.texts()[-1] == f"birds is linked to {moved}."
+    assert window.notes.texts()[-1] == f"birds re-linked to {moved}."
 
 
-def test_keys_are_changed_in_the_keys_list_and_clashes_are_refused(window, qtbot):
+def test_shortcuts_are_changed_in_the_dialog_and_conflicts_are_refused(window, qtbot):
     dialog = KeysDialog(window.commands, window.settings, window)
     qtbot.addWidget(dialog)
     rows = {dialog.table.item(r, 1).text(): r for r in range(dialog.table.rowCount())}
 
-    def give(title, key):
+    def set_shortcut(title, key):
         edit = dialog.table.cellWidget(rows[title], 2)
         assert isinstance(edit, QKeySequenceEdit)
         edit.setKeySequence(QKeySequence(key))
         edit.editingFinished.emit()
 
-    give("Undo", "Ctrl+U")
+    set_shortcut("Undo", "Ctrl+U")
     assert window.settings.keys == {"undo": "Ctrl+U"}
-    give("Redo", "Ctrl+U")
-    assert "Ctrl+U is the key of “Undo” already." in dialog.problem.text()
+    set_shortcut("Redo", "Ctrl+U")
+    assert dialog.problem.text() == "Ctrl+U is already the shortcut of “Undo”."
     assert window.settings.keys == {"undo": "Ctrl+U"}
-    give("Undo", "")
+    set_shortcut("Undo", "")
     assert window.settings.keys == {}
     image = int(window.session.store.images.ids()[0])
     assign(window.session, [image], "view", "left")
@@ -119,7 +148,7 @@ def test_keys_are_changed_in_the_keys_list_and_clashes_are_refused(window, qtbot
     assert shown == [rows["Undo"]]
 
 
-def test_the_keys_list_gives_each_pages_action_a_key_of_its_own(window, qtbot):
+def test_commands_of_two_pages_with_one_title_have_separate_shortcuts(window, qtbot):
     window.make_all_pages()
     dialog = KeysDialog(window.commands, window.settings, window)
     qtbot.addWidget(dialog)
@@ -134,10 +163,10 @@ def test_the_keys_list_gives_each_pages_action_a_key_of_its_own(window, qtbot):
     assert edits == ["Ctrl+J", "Ctrl+H"]
 
 
-def test_the_computer_is_looked_over_finding_by_finding(window, qtbot):
+def test_the_computer_is_checked_one_finding_at_a_time(window, qtbot):
     dialog = DoctorDialog(window.session, window)
     qtbot.addWidget(dialog)
-    qtbot.waitUntil(lambda: not dialog._left, timeout=20000)
+    qtbot.waitUntil(lambda: not dialog._remaining, timeout=20000)
     dialog.copy_button.click()
     assert "Vantage Workbench" in QApplication.clipboard().text()
 
@@ -154,8 +183,8 @@ def matrix(qtbot):
 
 
 def test_cells_rows_and_columns_of_the_coverage_can_be_clicked(matrix, qtbot):
-    told = []
-    matrix.chosen.connect(lambda *what: told.append(what))
+    chosen = []
+    matrix.chosen.connect(lambda *what: chosen.append(what))
 
     def click(row, column):
         at = matrix.cell(row, column).center()
@@ -163,7 +192,7 @@ def test_cells_rows_and_columns_of_the_coverage_can_be_clicked(matrix, qtbot):
 
     for cell in ((0, 0), (1, 2), (0, -1), (-1, 3), (2, 4)):
         click(*cell)
-    assert told == [
+    assert chosen == [
         ("a", "front", 3),
         ("b", "left", 0),
         ("a", True, 1),
@@ -173,23 +202,23 @@ def test_cells_rows_and_columns_of_the_coverage_can_be_clicked(matrix, qtbot):
     matrix.setFocus()
     qtbot.keyClick(matrix, Qt.Key.Key_Down)
     qtbot.keyClick(matrix, Qt.Key.Key_Return)
-    assert told[-1] == ("b", "front", 0)
+    assert chosen[-1] == ("b", "front", 0)
     qtbot.mouseMove(matrix.viewport(), matrix.cell(0, 2).center())
     matrix.grab()
 
 
-def test_notes_come_and_go_and_bad_ones_stay(qtbot, monkeypatch):
+def test_notifications_close_by_themselves_and_errors_stay(qtbot, monkeypatch):
     from workbench.ui.window import notifications
 
-    monkeypatch.setitem(notifications._LASTS, "info", 30)
+    monkeypatch.setitem(notifications.DURATIONS, "info", 30)
     over = QWidget()
     qtbot.addWidget(over)
     over.resize(600, 400)
     over.show()
     notes = Notifications(over)
-    notes.say("imported", "info")
-    notes.say("the disk is full", "bad")
-    notes.say("the disk is full", "bad")
+    notes.post("imported", "info")
+    notes.post("the disk is full", "bad")
+    notes.post("the disk is full", "bad")
     assert notes.texts() == ["imported", "the disk is full"]
     assert over.rect().contains(notes.geometry())
     qtbot.waitUntil(lambda: notes.texts() == ["the disk is full"])

@@ -162,4 +162,4 @@ def test_a_new_format_is_dropped_and_exported(window, qtbot, tmp_path, answers, 
     answers(tmp_path / "labels.psv")
     window.commands.trigger("export_labels")
     assert "|view|left|" in (tmp_path / "labels.psv").read_text(encoding="utf-8")
-    assert window.notes.texts()[-1] == "28 labels written to labels.psv."
+    assert window.notes.texts()[-1] == "28 labels exported to labels.psv."

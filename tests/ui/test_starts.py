@@ -1,4 +1,4 @@
-"""Starts compared from the Train page: scored for real, explained, and taken over."""
+"""Starts compared from the Train page: scored for real, explained, and used."""
 
 import csv
 import io
@@ -33,13 +33,13 @@ def page(qtbot, tmp_path, monkeypatch, qapp):
     session.close()
 
 
-def test_starts_are_scored_explained_and_taken_over(qtbot, page):
+def test_starts_are_scored_explained_and_used(qtbot, page):
     page.desk.edit("backbone", "simpleconv3")
     page.form.start.compare.click()
     dialog = page.starts
-    assert list(dialog.ticks) == ["none"]  # no ImageNet weights, no run, no file
+    assert list(dialog.checkboxes) == ["none"]  # no ImageNet weights, no run, no file
     assert dialog.report is None
-    assert not dialog.take.isEnabled()
+    assert not dialog.use.isEnabled()
     dialog.score.click()
     assert dialog.score.text() == "Stop"
     qtbot.waitUntil(lambda: dialog.report is not None, timeout=WAIT)
@@ -47,31 +47,31 @@ def test_starts_are_scored_explained_and_taken_over(qtbot, page):
     assert dialog.table.figures.rowCount() == 1
     frozen = dialog.report.starts[0].scores.frozen_top1
     assert 0 <= frozen <= 1
-    assert dialog.why.text()
-    dialog.take.click()
+    assert dialog.reasons.text()
+    dialog.use.click()
     assert page.desk.draft.chosen["start"] == "none"
     assert page.desk.draft.chosen["backbone"] == "simpleconv3"
     page.form.start.compare.click()
-    assert page.starts.report is not None  # what was scored is remembered
+    assert page.starts.report is not None  # scores are stored
     page.starts.reject()
 
 
-def test_a_start_that_is_not_there_is_said(qtbot, page, tmp_path):
+def test_a_missing_start_is_reported(qtbot, page, tmp_path):
     page.desk.edit("backbone", "simpleconv3")
     page.desk.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
     page.compare_starts()
     dialog = page.starts
-    dialog.ticks["none"].setChecked(False)
+    dialog.checkboxes["none"].setChecked(False)
     dialog.score.click()
-    assert "gone.safetensors" in dialog.said.text()
+    assert "gone.safetensors" in dialog.status.text()
     assert dialog.score.text() == "Score"
-    for tick in dialog.ticks.values():
-        tick.setChecked(False)
+    for box in dialog.checkboxes.values():
+        box.setChecked(False)
     assert not dialog.score.isEnabled()
     dialog.reject()
 
 
-def test_accuracy_by_depth_is_plotted_kept_and_exported(qtbot, page, tmp_path):
+def test_accuracy_by_depth_is_plotted_stored_and_exported(qtbot, page, tmp_path):
     page.desk.edit("backbone", "simpleconv3")
     page.compare_starts()
     dialog = page.starts
@@ -80,23 +80,23 @@ def test_accuracy_by_depth_is_plotted_kept_and_exported(qtbot, page, tmp_path):
     qtbot.waitUntil(lambda: dialog.report is not None, timeout=WAIT)
     dialog.layers.click()
     depth = dialog.by_depth
-    assert depth.study.text() == "Study"
+    assert depth.study.text() == "Measure"
     assert not depth.export.isEnabled()
     depth.study.click()
     assert depth.study.text() == "Stop"
     qtbot.waitUntil(lambda: depth.studies != [], timeout=WAIT)
-    assert depth.study.text() == "Study again"
+    assert depth.study.text() == "Measure again"
     stages = BACKBONES["simpleconv3"].stage_names
     assert depth.chart.stages == stages
     layers = depth.studies[0].found.layers
-    assert depth.studies[0].found.best.stage in depth.said.text()
+    assert depth.studies[0].found.best.stage in depth.status.text()
     heights = [depth.chart.point(0, at).y() for at in range(len(stages))]
     order = sorted(range(len(stages)), key=lambda at: layers[at].top1)
     assert [heights[at] for at in order] == sorted(heights, reverse=True)  # higher is better
-    assert depth.chart.words_at(depth.chart.point(0, 1)).startswith(
-        f"{depth._words['none']}, {stages[1]}: "
+    assert depth.chart.text_at(depth.chart.point(0, 1)).startswith(
+        f"{depth._titles['none']}, {stages[1]}: "
     )
-    assert depth.chart.words_at(QPointF(0, 0)) == ""
+    assert depth.chart.text_at(QPointF(0, 0)) == ""
     lines = list(csv.DictReader(io.StringIO(depth.csv())))
     assert [line["stage"] for line in lines] == list(stages)
     assert [float(line["top1"]) for line in lines] == [one.top1 for one in layers]
@@ -107,10 +107,10 @@ def test_accuracy_by_depth_is_plotted_kept_and_exported(qtbot, page, tmp_path):
     dialog.reject()
     page.compare_starts()
     page.starts.show_layers()
-    assert page.starts.by_depth.chart.stages == stages  # what was studied is remembered
+    assert page.starts.by_depth.chart.stages == stages  # studies are stored
     page.starts.by_depth.reject()
     page.starts.reject()
     page.desk.edit("start", "none")
-    page.study_depth()  # and without a comparison, of what the page says
+    page.study_depth()  # also without a comparison, for the start on the page
     assert page.by_depth.chart.stages == stages
     page.by_depth.reject()

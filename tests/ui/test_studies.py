@@ -39,8 +39,8 @@ def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     assert not dialog.start.isEnabled()
     dialog.name.setText("Pull")
     dialog.seeds.setValue(2)
-    dialog.ticks["l2"][0].setChecked(True)
-    assert "4 trainings" in dialog.count.text()
+    dialog.checkboxes["l2"][0].setChecked(True)
+    assert dialog.count.text() == "2 variants × 2 seeds: 4 trainings"
     dialog.make()
     qtbot.waitUntil(lambda: "results" in window._made, timeout=WAIT)
     results = window._made["results"]
@@ -77,14 +77,14 @@ def test_without_a_study_the_section_says_where_one_begins(qtbot, window):
     assert not section.table.isVisible()
 
 
-def test_a_study_that_cannot_be_trained_is_said_and_not_kept(qtbot, window):
+def test_a_study_that_cannot_be_trained_is_not_stored(qtbot, window):
     window.go("train")
     train = window._made["train"]
     train.desk.edit("start", "file:/no/such/weights.safetensors")
-    train.studies.ask()
+    train.studies.open_dialog()
     qtbot.waitUntil(lambda: train.studies.dialog is not None, timeout=WAIT)
     dialog = train.studies.dialog
-    dialog.ticks["l2"][0].setChecked(True)
+    dialog.checkboxes["l2"][0].setChecked(True)
     dialog.make()
     assert window.session.store.studies.all() == []
     assert train.isVisible()

@@ -230,13 +230,13 @@ def mirrors(dialog):
         table.item(row, 0).text(): table.cellWidget(row, 2).currentText()
         for row in range(table.rowCount())
     }
-    return {name: mirror for name, mirror in shown.items() if mirror != "stays itself"}
+    return {name: mirror for name, mirror in shown.items() if mirror != "Unchanged"}
 
 
 def choose_mirror(dialog, qtbot, row, name):
     """Choose an entry of a row's box by keys: the first by Home, others by typing them."""
     box = dialog.table.cellWidget(row, 2)
-    if name == "stays itself":
+    if name == "Unchanged":
         qtbot.keyClick(box, Qt.Key.Key_Home)
     else:
         qtbot.keyClicks(box, name)
@@ -256,7 +256,7 @@ def test_a_mirror_is_set_and_taken_on_both_sides(editor, qtbot, window):
     assert mirrors(editor) == {"front": "left", "left": "front"}
     choose_mirror(editor, qtbot, 3, "back")
     assert mirrors(editor) == {"front": "left", "left": "front", "right": "back", "back": "right"}
-    choose_mirror(editor, qtbot, 2, "stays itself")
+    choose_mirror(editor, qtbot, 2, "Unchanged")
     editor.save()
     assert window.session.store.labels.get("view").mirror_permutation() == (0, 3, 2, 1)
 

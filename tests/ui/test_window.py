@@ -1,4 +1,4 @@
-"""The window: pages on demand, menus, keys, notes, jobs, and a restart that loses nothing."""
+"""The window: pages on demand, menus, keys, notifications, jobs, and a restart."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def test_every_page_opens(window, qtbot):
         window.grab()
 
 
-def test_every_command_stands_in_the_palette_and_keys_do_not_clash(window):
+def test_every_command_is_in_the_palette_and_keys_do_not_conflict(window):
     window.make_all_pages()
     for entry in window.pages:
         page = window.page(entry.name)
@@ -75,11 +75,11 @@ def test_a_key_stored_by_an_earlier_version_still_applies(birds, qtbot, tmp_path
     window.close()
 
 
-def test_every_former_id_of_a_key_leads_to_a_command(window):
+def test_every_old_id_of_a_key_leads_to_a_command(window):
     window.make_all_pages()
     known = {command.id for _, command in window.commands.everything()}
-    former = {name for names in WITHOUT_PAGE.values() for name in names.split()}
-    assert {name for old in former for name in current_ids(old)} <= known
+    old_ids = {name for names in WITHOUT_PAGE.values() for name in names.split()}
+    assert {name for old in old_ids for name in current_ids(old)} <= known
 
 
 def test_menus_hold_the_commands_of_the_page_that_is_shown(window):
@@ -92,7 +92,7 @@ def test_menus_hold_the_commands_of_the_page_that_is_shown(window):
     assert any(text.startswith("Accept") for text in titles(Menu.LABEL))
 
 
-def test_undo_says_what_it_takes_back(window, qtbot):
+def test_undo_names_the_edit_that_it_undoes(window, qtbot):
     page = window.page("images")
     page.grid.set_current(int(page.list.ids[0]))
     page.give("front")
@@ -108,6 +108,7 @@ def test_undo_says_what_it_takes_back(window, qtbot):
     assert window.notes.texts() == ["Undone: Label 1 image front"]
     qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
     assert window.session.store.labels.of_images([image], "view") == {image: ("front",)}
+    assert window.notes.texts()[-1] == "Redone: Label 1 image front"
 
 
 def test_the_theme_changes_from_the_palette(window, qtbot, qapp):
@@ -120,7 +121,7 @@ def test_the_theme_changes_from_the_palette(window, qtbot, qapp):
 
 
 def test_a_closed_window_outlives_a_change_of_theme(window, qtbot, qapp):
-    """Pages of a project that was closed are there until they are collected."""
+    """Pages of a closed project exist until they are collected."""
     for page in ("images", "views", "mouths", "train", "results", "explain"):
         window.go(page)
     window.close()
@@ -135,7 +136,7 @@ def test_running_jobs_are_shown_with_their_progress_and_can_be_stopped(window, q
 
     job = window.session.jobs.start(Task("Look at images", work))
     line = window.status.lines[job]
-    qtbot.waitUntil(lambda: "0:48 left" in line.words.text())
+    qtbot.waitUntil(lambda: "0:48 left" in line.status.text())
     assert line.name.text() == "Look at images"
     assert line.bar.value() == 250
     with qtbot.waitSignal(window.session.jobs.ended):
@@ -144,13 +145,13 @@ def test_running_jobs_are_shown_with_their_progress_and_can_be_stopped(window, q
     assert not window.status.idle.isHidden()
 
 
-def test_the_worlds_errors_are_sentences_and_ours_are_reports(window, qtbot):
+def test_known_errors_are_notifications_and_internal_errors_are_reports(window, qtbot):
     def refused():
         raise KnownError("photo.jpg cannot be read: it is truncated.", "Replace it.")
         yield
 
     def broken():
-        raise ZeroDivisionError("our mistake")
+        raise ZeroDivisionError("an internal error")
         yield
 
     with qtbot.waitSignal(window.session.jobs.ended):
@@ -160,14 +161,14 @@ def test_the_worlds_errors_are_sentences_and_ours_are_reports(window, qtbot):
         window.session.jobs.start(Task("Compute", broken))
     dialog = QApplication.activeWindow() or window
     dialogs = [w for w in window.children() if w.objectName() == "" and hasattr(w, "copy_button")]
-    assert "ZeroDivisionError: our mistake" in dialogs[0].text.toPlainText()
+    assert "ZeroDivisionError: an internal error" in dialogs[0].text.toPlainText()
     dialogs[0].copy_button.click()
-    assert "our mistake" in QApplication.clipboard().text()
+    assert "an internal error" in QApplication.clipboard().text()
     dialogs[0].close()
     assert dialog is not None
 
 
-def test_everything_is_as_it_was_after_a_restart(window, qtbot):
+def test_a_restart_restores_pages_filters_and_selections(window, qtbot):
     folder = window.session.store.folder
     page = window.page("images")
     page.bar.set_filter(ImageFilter(labels=(("category", "owl"),)))
@@ -179,14 +180,14 @@ def test_everything_is_as_it_was_after_a_restart(window, qtbot):
     views = window.page("views")
     views.header.advance.setCurrentIndex(1)
     views.strip.set_current(int(views.strip.ids()[10]))
-    looked_at = views.strip.current()
+    current = views.strip.current()
     window.close()
     again = MainWindow(Session(Project.open(folder)), UserSettings(None))
     qtbot.addWidget(again)
     again.show()
     try:
         assert again.current_page().name == "views"
-        assert again.page("views").strip.current() == looked_at
+        assert again.page("views").strip.current() == current
         assert again.page("views").header.then == "next"
         images = again.page("images")
         assert images.list.filter == ImageFilter(labels=(("category", "owl"),))
@@ -197,7 +198,7 @@ def test_everything_is_as_it_was_after_a_restart(window, qtbot):
         again.close()
 
 
-def test_closing_stops_what_runs(window, qtbot):
+def test_closing_stops_running_jobs(window, qtbot):
     ended = []
 
     def work():
@@ -214,16 +215,18 @@ def test_closing_stops_what_runs(window, qtbot):
     assert window.session.jobs.jobs() == ()
 
 
-def test_a_dropped_folder_is_asked_about_and_imported(window, qtbot, tmp_path, monkeypatch):
+def test_a_dropped_folder_is_imported_with_the_choices_of_the_dialog(
+    window, qtbot, tmp_path, monkeypatch
+):
     from tests.ui.conftest import write_photo
     from workbench.ui.dialogs import importing as import_dialog
 
     write_photo(tmp_path / "more" / "front" / "x.jpg", 99)
     write_photo(tmp_path / "more" / "left" / "y.jpg", 98)
-    asked = []
+    choices = []
 
     def answer(dialog):
-        asked.append(dialog.chosen())
+        choices.append(dialog.chosen())
         return dialog.DialogCode.Accepted
 
     monkeypatch.setattr(import_dialog.ImportDialog, "exec", answer)
@@ -238,9 +241,9 @@ def test_a_dropped_folder_is_asked_about_and_imported(window, qtbot, tmp_path, m
     )
     with qtbot.waitSignal(window.session.jobs.ended):
         window.dropEvent(event)
-    assert asked == [{"category": "", "view": "folder", "expression": ""}]
+    assert choices == [{"category": "", "view": "folder", "expression": ""}]
     assert window.session.store.labels.counts("view")["front"] == 1
-    assert "2 images imported, 2 with labels." in window.notes.texts()
+    assert "2 images imported. 2 have labels." in window.notes.texts()
     assert len(window.page("images").list.ids) == 26
 
 

@@ -17,7 +17,7 @@ from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
 from workbench.domain.text import tr
-from workbench.ui.dialogs.projects import ask_new_project, ask_project
+from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.dialogs.report import ReportDialog, report_of
 from workbench.ui.look.language import install_language
 from workbench.ui.look.theme import apply_theme
@@ -42,12 +42,12 @@ class Workbench(QObject):
         self.welcome.show()
 
     def _ask_new(self) -> None:
-        folder = ask_new_project(self._front())
+        folder = choose_new_project(self._front())
         if folder is not None:
             self.switch(folder, True)
 
     def _ask_open(self) -> None:
-        folder = ask_project(self._front())
+        folder = choose_project(self._front())
         if folder is not None:
             self.switch(folder, False)
 
@@ -93,7 +93,7 @@ class Workbench(QObject):
         if self.window is not None:
             self.window.notify(tr(error.message), "bad")
         elif self.welcome is not None:
-            self.welcome.notes.say(tr(error.message), "bad")
+            self.welcome.notes.post(tr(error.message), "bad")
         else:
             QMessageBox.warning(None, "Vantage Workbench", tr(error.message))
 

@@ -1,4 +1,4 @@
-"""What belongs to no page: welcome, palette, messages, jobs under way."""
+"""Scenes outside the pages: welcome window, palette, notifications, running jobs."""
 
 from __future__ import annotations
 
@@ -78,9 +78,11 @@ def palette_full(stage: Stage) -> None:
 def messages_full(stage: Stage) -> None:
     window = stage.open(FULL)
     stage.settle()
-    window.notify("72 images imported, 72 with labels.", "info")
-    window.notify("Files that were skipped are listed under Images, “Skipped files”.", "warn")
-    window.notify("labels.csv cannot be written: the disk is full. Free some room first.", "bad")
+    window.notify("72 images imported. 72 have labels.", "info")
+    window.notify("3 files were skipped: see Images, “Skipped files”.", "warn")
+    window.notify(
+        "labels.csv cannot be written: no space left on device. Free some space first.", "bad"
+    )
     stage.settle()
     stage.take()
 
@@ -89,28 +91,28 @@ def messages_full(stage: Stage) -> None:
 def messages_long(stage: Stage) -> None:
     window = stage.open(LONG)
     stage.settle()
-    place = next(stage.beside("").glob("2024*")) / "没有这个文件夹" / ("x" * 90) / "labels.csv"
-    window.notify(f"{place} was imported.", "info")
-    window.notify(f"{place} is not where it was.", "warn")
-    window.notify(f"{place} cannot be read: no such file or directory.", "bad")
+    path = next(stage.beside("").glob("2024*")) / "没有这个文件夹" / ("x" * 90) / "labels.csv"
+    window.notify(f"{path} was imported.", "info")
+    window.notify(f"{path} is missing.", "warn")
+    window.notify(f"{path} cannot be read: no such file or directory.", "bad")
     stage.settle()
     stage.take()
 
 
 @scene("messages", "error", EMPTY)
 def messages_error(stage: Stage) -> None:
-    """An import without images, a label file that is none, and one that is not there."""
+    """Import a folder without images, a file without labels, and a missing label file."""
     window = stage.open(EMPTY)
     go(window, ImagesPage)
     stage.settle()
-    nothing = stage.home / "a folder without images"
-    nothing.mkdir(exist_ok=True)
-    start_import(window.context, [nothing], {"category": Origin.FOLDER})
+    folder = stage.home / "a folder without images"
+    folder.mkdir(exist_ok=True)
+    start_import(window.context, [folder], {"category": Origin.FOLDER})
     stage.settle(lambda: bool(window.notes.texts()))
     wrong = stage.home / "shopping list.csv"
     wrong.write_text("milk;butter\n", encoding="utf-8")
     import_from(window.context, wrong)
-    import_from(window.context, stage.home / "labels of last year.csv")
+    import_from(window.context, stage.home / "missing labels.csv")
     stage.settle()
     stage.take()
 
@@ -134,7 +136,7 @@ def status_long(stage: Stage) -> None:
 
 
 def _with_jobs(stage: Stage, project: str, titles: list[str]) -> None:
-    """Jobs that are half done and do not end before the window does."""
+    """Show jobs that are in progress until the window closes."""
     window = stage.open(project)
 
     never = threading.Event()
@@ -144,9 +146,9 @@ def _with_jobs(stage: Stage, project: str, titles: list[str]) -> None:
         while not never.wait(0.1):
             yield None
 
-    heard: list[object] = []
-    window.session.jobs.reported.connect(lambda job, _: heard.append(job))
+    reported: list[object] = []
+    window.session.jobs.reported.connect(lambda job, _: reported.append(job))
     for title in titles:
         window.session.jobs.start(Task(Message(title), work))
-    stage.settle(lambda: len(heard) == len(titles), working=True)
+    stage.settle(lambda: len(reported) == len(titles), working=True)
     stage.take()

@@ -1,4 +1,4 @@
-"""Keys, the manual, the check of this computer, reports of defects, About."""
+"""Scenes of the Help menu: shortcuts, manual, check of this computer, About; error reports."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def keys_error(stage: Stage) -> None:
 def _show_keys(stage: Stage) -> KeysDialog:
     window = stage.open(FULL)
     go(window, ImagesPage)
-    stage.settle()  # a page made later takes the thumbnails' place in the queue
+    stage.settle()  # load the thumbnails before other pages queue theirs
     window.make_all_pages()
     dialog = KeysDialog(window.commands, window.settings, window)
     stage.show(dialog)
@@ -75,7 +75,7 @@ def _doctor(stage: Stage, project: str) -> None:
     seen = [-1]
 
     def complete() -> bool:
-        """Findings come one by one, each in a turn of the event loop."""
+        """Whether no finding was added since the last call."""
         before, seen[0] = seen[0], rows()
         return before == seen[0] > 3
 
@@ -91,7 +91,7 @@ def report_error(stage: Stage) -> None:
         raise ZeroDivisionError("division by zero, on purpose")
         yield
 
-    window.session.jobs.start(Task(Message("Count what is not there"), broken))  # type: ignore[arg-type]
+    window.session.jobs.start(Task(Message("Count images"), broken))  # type: ignore[arg-type]
     stage.settle(lambda: isinstance(QApplication.activeModalWidget(), ReportDialog))
     work_off()
     stage.take(front=QApplication.activeModalWidget())

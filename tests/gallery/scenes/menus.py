@@ -1,4 +1,4 @@
-"""Every menu: those of the bar on each page, and those behind buttons and right clicks."""
+"""Scenes of all menus: the menu bar on each page, menus of buttons and context menus."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.ui.window.window import MainWindow
 
 @scene("menus", "full", FULL)
 def menus_full(stage: Stage) -> None:
-    """Every menu of the bar on every page; one that an earlier page has too is taken once."""
+    """Take every menu of the bar on every page; the same menu of two pages only once."""
     settings = UserSettings(None)
     settings.remember(stage.copy(FULL))
     window = stage.open(FULL, settings)
@@ -40,14 +40,14 @@ def menus_full(stage: Stage) -> None:
 
 
 def _below(window: MainWindow, menu: QMenu) -> QPoint:
-    """Where a menu of the bar opens."""
+    """Return the position at which a menu of the bar opens."""
     bar = window.menuBar()
     return bar.mapToGlobal(bar.actionGeometry(menu.menuAction()).bottomLeft())
 
 
 @scene("menus", "long", LONG)
 def menus_long(stage: Stage) -> None:
-    """The menus that list labels: of an image, of the filter."""
+    """Take the menus that list labels: of an image and of the filter."""
     window = stage.open(LONG)
     page = go(window, ImagesPage)
     stage.settle()
@@ -58,7 +58,7 @@ def menus_long(stage: Stage) -> None:
 
 
 def _take_with_first(stage: Stage, menu: QMenu, at: QPoint, detail: str) -> None:
-    """Take a menu with the first menu inside it opened too."""
+    """Take a menu with its first submenu open."""
     menu.popup(at)
     inner = next((a.menu() for a in menu.actions() if isinstance(a.menu(), QMenu)), None)
     if isinstance(inner, QMenu):
@@ -72,7 +72,7 @@ def _take_with_first(stage: Stage, menu: QMenu, at: QPoint, detail: str) -> None
 
 @scene("menus", "buttons", FULL, FACES)
 def menus_buttons(stage: Stage) -> None:
-    """The menus behind buttons and right clicks."""
+    """Take the menus of buttons and the context menus."""
     window = stage.open(FULL)
     page = go(window, ImagesPage)
     stage.settle()

@@ -1,4 +1,4 @@
-"""How scenes come to a page and to a run."""
+"""Helpers of scenes that open a page or find a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def go(window: MainWindow, kind: type[AnyPage]) -> AnyPage:
 
 
 def go_train(stage: Stage, window: MainWindow) -> TrainPage:
-    """The Train page, at rest and without the trial steps that it would take by itself."""
+    """Show the Train page without the trial step that it starts by itself."""
     page = go(window, TrainPage)
     page.preflight.wanted.disconnect()
     page.preflight.cancel()
@@ -31,5 +31,5 @@ def go_train(stage: Stage, window: MainWindow) -> TrainPage:
 
 
 def run_with(window: MainWindow, status: RunStatus) -> RunRecord:
-    """The oldest run that stands so."""
+    """Return the oldest run with this status."""
     return next(run for run in reversed(window.session.store.runs.all()) if run.status is status)

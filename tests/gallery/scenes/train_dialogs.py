@@ -1,4 +1,4 @@
-"""The dialogs of the Train page: starts, depth, studies, transfers."""
+"""Scenes of the dialogs of the Train page: starts, depth, studies, transfers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from tests.gallery.projects import BROKEN, FULL, LONG
 from tests.gallery.registry import scene
 from tests.gallery.scenes.opening import go_train
 from tests.gallery.stage import Stage
-from workbench.domain.text import Message
 from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.dialogs.starts import StartsDialog
 from workbench.ui.dialogs.study import StudyDialog
@@ -20,9 +19,9 @@ from workbench.ui.window.window import MainWindow
 
 def _show_starts(stage: Stage, window: MainWindow) -> StartsDialog:
     page = go_train(stage, window)
-    page.desk.edit(Message("target"), "category")
-    page.desk.edit(Message("backbone"), "simpleconv3")
-    page.desk.edit(Message("start"), "none")
+    page.desk.edit("target", "category")
+    page.desk.edit("backbone", "simpleconv3")
+    page.desk.edit("start", "none")
     page.compare_starts()
     page.preflight.cancel()
     stage.settle()
@@ -47,8 +46,8 @@ def starts_long(stage: Stage) -> None:
 def starts_error(stage: Stage) -> None:
     window = stage.open(FULL)
     page = go_train(stage, window)
-    page.desk.edit(Message("backbone"), "simpleconv3")
-    page.desk.edit(Message("start"), "file:/media/weights/gone since yesterday.safetensors")
+    page.desk.edit("backbone", "simpleconv3")
+    page.desk.edit("start", "file:/media/weights/deleted.safetensors")
     page.compare_starts()
     page.preflight.cancel()
     page.starts.score.click()
@@ -76,7 +75,7 @@ def depth_empty(stage: Stage) -> None:
 
 def _show_study(stage: Stage, project: str) -> StudyDialog:
     page = go_train(stage, stage.open(project))
-    page.studies.ask()
+    page.studies.open_dialog()
     stage.settle(lambda: page.studies.dialog is not None)
     page.preflight.cancel()
     stage.settle()
@@ -88,16 +87,16 @@ def _show_study(stage: Stage, project: str) -> StudyDialog:
 def study_full(stage: Stage) -> None:
     dialog = _show_study(stage, FULL)
     stage.take(front=dialog)
-    for tick, _ in list(dialog.ticks.values())[:3]:
-        tick.setChecked(True)
+    for box, _ in list(dialog.checkboxes.values())[:3]:
+        box.setChecked(True)
     stage.settle()
     stage.take("chosen", dialog)
 
 
 def _show_transfer(stage: Stage, page: TrainPage) -> TransferDialog:
-    page.desk.edit(Message("target"), "category")
-    page.desk.edit(Message("backbone"), "squeezenet1_1")
-    page.transfers.ask()
+    page.desk.edit("target", "category")
+    page.desk.edit("backbone", "squeezenet1_1")
+    page.transfers.open_dialog()
     page.preflight.cancel()
     stage.settle()
     assert page.transfers.dialog is not None
@@ -110,14 +109,14 @@ def transfer_full(stage: Stage) -> None:
     stage.take(front=dialog)
     dialog.sources.show_numbers()
     stage.settle()
-    stage.take("numbers", dialog.sources.opened)
+    stage.take("numbers", dialog.sources.numbers_dialog)
 
 
 @scene("dialog-transfer", "empty", BROKEN, shows=[TransferDialog])
 def transfer_empty(stage: Stage) -> None:
     page = go_train(stage, stage.open(BROKEN))
-    page.desk.edit(Message("target"), "view")
-    page.transfers.ask()
+    page.desk.edit("target", "view")
+    page.transfers.open_dialog()
     page.preflight.cancel()
     stage.settle()
     stage.take(front=page.transfers.dialog)
@@ -131,6 +130,6 @@ def transfer_long(stage: Stage) -> None:
 @scene("dialog-transfer", "error", FULL, shows=[TransferDialog])
 def transfer_error(stage: Stage) -> None:
     dialog = _show_transfer(stage, go_train(stage, stage.open(FULL)))
-    dialog.sources.add_folder(Path("/media/projects/no project at all"))
+    dialog.sources.add_folder(Path("/media/projects/not a project"))
     stage.settle()
     stage.take(front=dialog)

@@ -1,4 +1,4 @@
-"""What is installed and whether the project is whole, as a list that can be copied."""
+"""Check of the installation and of the project, as a list that can be copied."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from workbench.ui.parts.copying import CopyDialog, text_of, told_list
 
 
 class DoctorDialog(CopyDialog):
-    """Findings appear one by one, so that a slow one does not hold up the window."""
+    """List of findings, added one at a time, so that a slow check does not block the window."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(tr("This computer and this project"))
+        self.setWindowTitle(tr("This computer and project"))
         self.resize(760, 520)
-        self.list = told_list([tr("What"), tr("How it is"), tr("What to do")], 200, 220)
+        self.list = told_list([tr("Item"), tr("Status"), tr("Remedy")], 200, 220)
         self._lay_out(lambda: text_of(self.list), self.list)
-        self._left: list[Iterator[Finding]] = [examine_program(), examine_project(session)]
+        self._remaining: list[Iterator[Finding]] = [examine_program(), examine_project(session)]
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._next)
         self._timer.start()
 
     def _next(self) -> None:
-        if not self._left:
+        if not self._remaining:
             self._timer.stop()
             return
-        finding = next(self._left[0], None)
+        finding = next(self._remaining[0], None)
         if finding is None:
-            self._left.pop(0)
+            self._remaining.pop(0)
             return
-        remedy = "" if finding.ok else finding.remedy
-        item = QTreeWidgetItem([finding.name, finding.value, remedy])
-        role = ("check-circle", "good") if finding.ok else ("warning", "warn")
-        item.setIcon(0, icon(role[0], self, role[1]))
-        item.setToolTip(1, finding.value)
+        value, remedy = tr(finding.value), "" if finding.ok else tr(finding.remedy)
+        item = QTreeWidgetItem([tr(finding.name), value, remedy])
+        name, role = ("check-circle", "good") if finding.ok else ("warning", "warn")
+        item.setIcon(0, icon(name, self, role))
+        item.setToolTip(1, value)
         item.setToolTip(2, remedy)
         self.list.addTopLevelItem(item)

@@ -1,4 +1,4 @@
-"""Labels as files, and sources that moved: asked for in dialogs, done by the app."""
+"""Dialogs for label files and for sources that moved; the work is done by the app layer."""
 
 from __future__ import annotations
 
@@ -10,32 +10,40 @@ from workbench.app.images.relinking import moved_sources, relink_task
 from workbench.app.labels.label_files import LabelImport, export_labels, import_labels
 from workbench.domain.formats import FORMATS, FileKind, patterns
 from workbench.domain.images import Source
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 
 
-def ask_export(context: Context, parent: QWidget) -> None:
-    """Let the person name a file and write every label into it."""
-    kinds = {f"{one.name} ({one.pattern})": one for one in FORMATS.written_as(FileKind.LABELS)}
-    first = next(iter(kinds.values()))
-    start = str(Path.home() / f"{context.session.name} labels{first.endings[0]}")
+def choose_export_file(context: Context, parent: QWidget) -> None:
+    """Choose a file in a dialog and export all labels to it."""
+    formats = {f"{one.name} ({one.pattern})": one for one in FORMATS.written_as(FileKind.LABELS)}
+    default = next(iter(formats.values()))
+    name = tr("{project} labels").format(project=context.session.name)
+    start = str(Path.home() / f"{name}{default.endings[0]}")
     title = tr("Export labels")
-    chosen, kind = QFileDialog.getSaveFileName(parent, title, start, ";;".join(kinds))
+    chosen, pattern = QFileDialog.getSaveFileName(parent, title, start, ";;".join(formats))
     if chosen:
-        file, ending = Path(chosen), kinds.get(kind, first).endings[0]
+        file, ending = Path(chosen), formats.get(pattern, default).endings[0]
         export_to(context, file if file.suffix else file.with_suffix(ending))
 
 
 def export_to(context: Context, file: Path) -> None:
-    """Write every label to `file` and say how many."""
+    """Export all labels to `file` and show how many."""
     with context.reporting_errors():
         count = export_labels(context.session, file)
-        context.notify(tr("{0:,} labels written to {1}.").format(count, file.name), "info")
+        text = plural(
+            count,
+            "{n:,} label exported to {file}.",
+            "{n:,} labels exported to {file}.",
+            file=file.name,
+        )
+        context.notify(text, "info")
 
 
-def ask_import(context: Context, parent: QWidget) -> None:
-    """Let the person choose a label file and import its labels."""
-    kinds = tr("Label files") + f" ({patterns(FORMATS.read_as(FileKind.LABELS))})"
+def choose_label_file(context: Context, parent: QWidget) -> None:
+    """Choose a label file in a dialog and import its labels."""
+    read = patterns(FORMATS.read_as(FileKind.LABELS))
+    kinds = tr("Label files ({patterns})").format(patterns=read)
     title = tr("Import labels")
     chosen, _ = QFileDialog.getOpenFileName(parent, title, str(Path.home()), kinds)
     if chosen:
@@ -43,47 +51,64 @@ def ask_import(context: Context, parent: QWidget) -> None:
 
 
 def import_from(context: Context, file: Path) -> None:
-    """Import the labels of `file` and show how many it brought."""
+    """Import the labels of `file` and show how many were imported."""
     with context.reporting_errors():
-        _notify_of(context, import_labels(context.session, file))
+        _show_label_import(context, import_labels(context.session, file))
 
 
-def _notify_of(context: Context, result: LabelImport) -> None:
-    said = [tr("{0:,} of {1:,} labels taken in").format(result.labelled, result.rows)]
+def _show_label_import(context: Context, result: LabelImport) -> None:
+    unmatched = len(result.unmatched)
+    sentences = [
+        plural(
+            result.rows,
+            "{labelled:,} of {n:,} label imported.",
+            "{labelled:,} of {n:,} labels imported.",
+            labelled=result.labelled,
+        )
+    ]
     if result.kept:
-        said.append(tr("{0:,} left as a person gave them").format(result.kept))
-    if result.unmatched:
-        said.append(tr("{0:,} of images that are not here").format(len(result.unmatched)))
-    context.notify(", ".join(said) + ".", "warn" if result.unmatched else "info")
+        sentences.append(
+            plural(
+                result.kept,
+                "{n:,} label set by hand was kept.",
+                "{n:,} labels set by hand were kept.",
+            )
+        )
+    if unmatched:
+        sentences.append(
+            plural(unmatched, "{n:,} row matches no image.", "{n:,} rows match no image.")
+        )
+    context.notify(" ".join(sentences), "warn" if unmatched else "info")
 
 
-def say_moved(context: Context) -> None:
-    """Tell of sources that are not where they were."""
-    moved = moved_sources(context.session)
-    if moved:
-        names = ", ".join(Path(source.path).name for source in moved[:3])
-        words = tr("Not found: {0}. File, “Find moved sources…” looks for it.")
-        context.notify(words.format(names), "warn")
+def notify_of_missing_sources(context: Context) -> None:
+    """Show which sources are not found at their paths; nothing if all are."""
+    missing = moved_sources(context.session)
+    if missing:
+        names = ", ".join(Path(source.path).name for source in missing[:3])
+        message = tr("Not found: {names}. Use File, “Re-link moved sources…”.")
+        context.notify(message.format(names=names), "warn")
 
 
-def find_moved(context: Context, parent: QWidget) -> None:
-    """Ask for the new place of each source that moved, and link it there."""
-    moved = moved_sources(context.session)
-    if not moved:
-        context.notify(tr("Every source is where it was."), "info")
-    for source in moved:
-        title = tr("Where is {0} now?").format(Path(source.path).name)
-        place = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
-        if place:
-            relink(context, source, Path(place))
+def relink_missing_sources(context: Context, parent: QWidget) -> None:
+    """Choose the new folder of each source that is not found, and re-link it."""
+    missing = moved_sources(context.session)
+    if not missing:
+        context.notify(tr("All sources are found."), "info")
+    for source in missing:
+        title = tr("Where is {source} now?").format(source=Path(source.path).name)
+        chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
+        if chosen:
+            relink(context, source, Path(chosen))
 
 
-def relink(context: Context, source: Source, place: Path) -> None:
-    """Link `source` to `place` in a job that compares the images first."""
-    words = tr("{0} is linked to {1}.").format(Path(source.path).name, place)
+def relink(context: Context, source: Source, folder: Path) -> None:
+    """Re-link `source` to `folder` in a job that compares the images first."""
+    message = tr("{source} re-linked to {folder}.")
+    message = message.format(source=Path(source.path).name, folder=folder)
 
     with context.reporting_errors():
         context.session.start(
-            relink_task(context.session, source.id, place),
-            done=lambda _: context.notify(words, "info"),
+            relink_task(context.session, source.id, folder),
+            done=lambda _: context.notify(message, "info"),
         )

@@ -1,4 +1,4 @@
-"""Importing: which labels the folders and tables hold, and which files were skipped."""
+"""Dialogs for importing images: where their labels come from, and which files were skipped."""
 
 from __future__ import annotations
 
@@ -25,32 +25,35 @@ from workbench.app.images.importing import ImportResult, import_task
 from workbench.app.session import Session
 from workbench.domain.formats import FORMATS, IMPORTABLE_SETS, FileKind, Origin, patterns
 from workbench.domain.label_names import LabelNames
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import CopyDialog, text_of, told_list
 
-_PREVIEW = 5
+_PREVIEW = 5  # paths and names listed in the import dialog
 
 
-def folder_names(places: Sequence[Path]) -> list[str]:
-    """Names of the folders right below the given ones, in order, hidden ones left out."""
+def folder_names(paths: Sequence[Path]) -> list[str]:
+    """Return the sorted names of the direct subfolders of `paths`, without hidden ones."""
     found: list[str] = []
-    for place in places:
-        if place.is_dir():
-            inside = (entry for entry in place.iterdir() if entry.is_dir())
+    for path in paths:
+        if path.is_dir():
+            inside = (entry for entry in path.iterdir() if entry.is_dir())
             found += [entry.name for entry in inside if not entry.name.startswith(".")]
     return sorted(dict.fromkeys(found), key=str.casefold)
 
 
-def origins_for(places: Sequence[Path]) -> list[Origin]:
-    """Where labels can come from in these places: FOLDER, LIST, TABLE, in this order."""
-    offered = {origin_offered(place) for place in places}
+def origins_for(paths: Sequence[Path]) -> list[Origin]:
+    """Return the possible origins of labels in `paths`, in the order FOLDER, LIST, TABLE."""
+    offered = {origin_offered(path) for path in paths}
     return [origin for origin in Origin if origin in offered and origin is not Origin.NONE]
 
 
 def likely_set(names: Sequence[str], known: Mapping[str, Sequence[str]]) -> str:
-    """The label set that folder names probably name: one whose labels they are, else the first;
-    "" where there are no folders."""
+    """Return the label set that folders named `names` probably belong to; "" without folders.
+
+    That is the first set of which at least two labels are among the names, else the default set.
+    `known` maps each set to its labels.
+    """
     if not names:
         return ""
     for label_set in IMPORTABLE_SETS[1:]:
@@ -61,19 +64,20 @@ def likely_set(names: Sequence[str], known: Mapping[str, Sequence[str]]) -> str:
 
 
 class ImportDialog(QDialog):
-    """For each label set, where its labels come from; sensible answers are given already."""
+    """Choice of where the labels of each set come from, filled in with a likely one."""
 
     def __init__(
-        self, places: Sequence[Path], known: Mapping[str, Sequence[str]], parent: QWidget | None
+        self, paths: Sequence[Path], known: Mapping[str, Sequence[str]], parent: QWidget | None
     ) -> None:
+        """`paths` are folders and files to import, `known` the labels of each set."""
         super().__init__(parent)
         self.setWindowTitle(tr("Import images"))
         self.setMinimumWidth(440)
-        names, possible = folder_names(places), origins_for(places)
+        names, possible = folder_names(paths), origins_for(paths)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(12)
-        column.addWidget(self._said_of(places, names))
+        column.addWidget(self._summary(paths, names))
         question = QLabel(tr("Where do labels come from?"))
         question.setProperty("role", "heading")
         column.addWidget(question)
@@ -81,10 +85,10 @@ class ImportDialog(QDialog):
         form = QFormLayout()
         form.setHorizontalSpacing(16)
         for name in IMPORTABLE_SETS:
-            self.origins[name] = self._choice(possible)
+            self.origins[name] = self._origin_box(possible)
             form.addRow(name.capitalize(), self.origins[name])
         column.addLayout(form)
-        note = QLabel(tr("Files stay where they are. Labels you gave by hand are kept."))
+        note = QLabel(tr("Files stay where they are. Labels set by hand are kept."))
         note.setProperty("role", "caption")
         column.addWidget(note)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
@@ -94,108 +98,124 @@ class ImportDialog(QDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column.addWidget(buttons)
-        self._suppose(names, known, possible)
+        self._preselect(names, known, possible)
 
-    def _said_of(self, places: Sequence[Path], names: Sequence[str]) -> QLabel:
+    def _summary(self, paths: Sequence[Path], names: Sequence[str]) -> QLabel:
         metrics = QFontMetrics(self.font())
         lines = [
-            metrics.elidedText(str(place), Qt.TextElideMode.ElideMiddle, 400)
-            for place in islice(places, _PREVIEW)
+            metrics.elidedText(str(path), Qt.TextElideMode.ElideMiddle, 400)
+            for path in islice(paths, _PREVIEW)
         ]
-        if len(places) > _PREVIEW:
-            lines.append(tr("and {0} more").format(len(places) - _PREVIEW))
+        if len(paths) > _PREVIEW:
+            lines.append(plural(len(paths) - _PREVIEW, "and {n:,} more", "and {n:,} more"))
         if names:
-            shown = ", ".join(names[:_PREVIEW]) + (" …" if len(names) > _PREVIEW else "")
-            lines.append(tr("{0} folders: {1}").format(len(names), shown))
+            listed = ", ".join(names[:_PREVIEW]) + (" …" if len(names) > _PREVIEW else "")
+            lines.append(
+                plural(len(names), "{n:,} folder: {names}", "{n:,} folders: {names}", names=listed)
+            )
         label = QLabel("\n".join(lines))
         label.setProperty("role", "muted")
         label.setTextFormat(Qt.TextFormat.PlainText)
         return label
 
-    def _choice(self, possible: Sequence[Origin]) -> QComboBox:
-        words = {
-            Origin.FOLDER: tr("the folders' names"),
-            Origin.LIST: tr("the list file's second column"),
-            Origin.TABLE: tr("the table's column"),
+    def _origin_box(self, possible: Sequence[Origin]) -> QComboBox:
+        titles = {
+            Origin.FOLDER: tr("Folder names"),
+            Origin.LIST: tr("Second column of the list"),
+            Origin.TABLE: tr("Column of the table"),
         }
         box = QComboBox()
-        box.addItem(tr("no labels"), Origin.NONE.value)
+        box.addItem(tr("No labels"), Origin.NONE.value)
         for origin in possible:
-            box.addItem(words[origin], origin.value)
+            box.addItem(titles[origin], origin.value)
         return box
 
-    def _suppose(
+    def _preselect(
         self, names: Sequence[str], known: Mapping[str, Sequence[str]], possible: Sequence[Origin]
     ) -> None:
-        supposed = likely_set(names, known)
+        likely = likely_set(names, known)
         first = next(iter(self.origins))
         for name, box in self.origins.items():
             if Origin.TABLE in possible:
                 box.setCurrentIndex(box.findData(Origin.TABLE.value))
-            elif Origin.FOLDER in possible and name == supposed:
+            elif Origin.FOLDER in possible and name == likely:
                 box.setCurrentIndex(box.findData(Origin.FOLDER.value))
             elif Origin.LIST in possible and Origin.FOLDER not in possible and name == first:
                 box.setCurrentIndex(box.findData(Origin.LIST.value))
 
     def chosen(self) -> dict[str, Origin]:
-        """Where the labels of each set come from, as `import_task` takes it."""
+        """Return the origin of the labels of each set, as `import_task` expects it."""
         return {name: Origin(box.currentData()) for name, box in self.origins.items()}
 
 
-def ask_for_folder(context: Context, parent: QWidget) -> None:
-    """Let the person choose a folder, then import it."""
+def import_folder(context: Context, parent: QWidget) -> None:
+    """Choose a folder in a dialog and import its images."""
     title = tr("Import a folder of images")
     chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
     if chosen:
-        ask_and_import(context, parent, [Path(chosen)])
+        import_with_dialog(context, parent, [Path(chosen)])
 
 
-def ask_for_list(context: Context, parent: QWidget) -> None:
-    """Let the person choose list files or tables, then import them."""
-    listed = patterns(FORMATS.read_as(FileKind.LIST, FileKind.TABLE))
-    kinds = tr("Lists and tables") + f" ({listed})"
+def import_lists(context: Context, parent: QWidget) -> None:
+    """Choose list files or tables in a dialog and import their images."""
+    read = patterns(FORMATS.read_as(FileKind.LIST, FileKind.TABLE))
+    kinds = tr("Lists and tables ({patterns})").format(patterns=read)
     title = tr("Import list files")
     chosen, _ = QFileDialog.getOpenFileNames(parent, title, str(Path.home()), kinds)
     if chosen:
-        ask_and_import(context, parent, [Path(name) for name in chosen])
+        import_with_dialog(context, parent, [Path(name) for name in chosen])
 
 
-def ask_and_import(context: Context, parent: QWidget, places: Sequence[Path]) -> None:
-    """Ask what the places say, then import them in a job that says what it did."""
+def import_with_dialog(context: Context, parent: QWidget, paths: Sequence[Path]) -> None:
+    """Open the import dialog for `paths`, then import them in a job."""
     known = {name: s.names for name, s in context.session.labels.sets().items()}
-    dialog = ImportDialog(places, known, parent)
+    dialog = ImportDialog(paths, known, parent)
     if dialog.exec() == QDialog.DialogCode.Accepted:
-        start_import(context, places, dialog.chosen())
+        start_import(context, paths, dialog.chosen())
     dialog.deleteLater()
 
 
 def start_import(
-    context: Context, places: Sequence[Path], labels_from: Mapping[str, Origin]
+    context: Context, paths: Sequence[Path], labels_from: Mapping[str, Origin]
 ) -> None:
-    """Import without a dialog and report the outcome when the job ends."""
+    """Import `paths` in a job and show a summary when it ends.
+
+    `labels_from` maps label sets to the origin of their labels.
+    """
     with context.reporting_errors():
         context.session.start(
-            import_task(context.session, places, labels_from),
-            done=lambda result: context.notify(*said(result)),
+            import_task(context.session, paths, labels_from),
+            done=lambda result: context.notify(*import_summary(result)),
         )
 
 
-def said(result: ImportResult) -> tuple[str, str]:
-    """One sentence on an import, and how serious it is."""
-    counts = (
-        (result.labelled, tr("{0:,} with labels")),
-        (result.duplicates, tr("{0:,} the same as another")),
-        (result.known, tr("{0:,} known already")),
-        (len(result.skipped), tr("{0:,} skipped (Images, “Skipped files”, says why)")),
-    )
-    first = tr("1 image imported") if result.added == 1 else tr("{0:,} images imported")
-    parts = [first.format(result.added)]
-    parts += [words.format(count) for count, words in counts if count]
-    return ", ".join(parts) + ".", "warn" if result.skipped else "info"
+def import_summary(result: ImportResult) -> tuple[str, str]:
+    """Summarise an import for a notification: its text and its kind."""
+    skipped = len(result.skipped)
+    sentences = [plural(result.added, "{n:,} image imported.", "{n:,} images imported.")]
+    if result.labelled:
+        sentences.append(plural(result.labelled, "{n:,} has labels.", "{n:,} have labels."))
+    if result.duplicates:
+        sentences.append(
+            plural(result.duplicates, "{n:,} is a duplicate.", "{n:,} are duplicates.")
+        )
+    if result.known:
+        sentences.append(
+            plural(result.known, "{n:,} was imported before.", "{n:,} were imported before.")
+        )
+    if skipped:
+        sentences.append(
+            plural(
+                skipped,
+                "{n:,} file was skipped: see Images, “Skipped files”.",
+                "{n:,} files were skipped: see Images, “Skipped files”.",
+            )
+        )
+    return " ".join(sentences), "warn" if skipped else "info"
 
 
 class SkippedDialog(CopyDialog):
-    """A list that can be copied; importing a mended file again takes it in."""
+    """List of the files that imports skipped, with the reasons."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -205,10 +225,12 @@ class SkippedDialog(CopyDialog):
         self.list.setUniformRowHeights(True)
         for source in session.images.sources():
             for file in session.images.skipped(source.id):
-                item = QTreeWidgetItem([file.path, file.reason, source.path])
+                item = QTreeWidgetItem([file.path, tr(file.reason), source.path])
                 for column in range(3):
                     item.setToolTip(column, item.text(column))
                 self.list.addTopLevelItem(item)
-        note = QLabel(tr("Mend or replace a file and import its source again to take it in."))
+        note = QLabel(
+            tr("To import a skipped file, fix or replace it and import its source again.")
+        )
         note.setProperty("role", "caption")
         self._lay_out(lambda: text_of(self.list), self.list, note)

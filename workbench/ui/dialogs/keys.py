@@ -1,4 +1,4 @@
-"""Every command with its key, in one list, where keys can be changed."""
+"""Keyboard shortcuts: all commands in a list in which their shortcuts can be changed."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from PySide6.QtWidgets import (
 
 from workbench.app.settings import UserSettings
 from workbench.domain.text import tr
-from workbench.ui.commands import Command, CommandRegistry
+from workbench.ui.commands import Command, CommandRegistry, native
 from workbench.ui.page import Page
 
 _COMMAND = Qt.ItemDataRole.UserRole
 
 
 class KeysDialog(QDialog):
-    """Commands by page; a key is changed in its cell, and an emptied cell gives back the first."""
+    """Table of all commands; a shortcut is edited in its cell, clearing it restores the default."""
 
     def __init__(
         self, commands: CommandRegistry, settings: UserSettings, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(tr("Keys"))
+        self.setWindowTitle(tr("Keyboard shortcuts"))
         self.resize(620, 560)
         self._commands, self._settings = commands, settings
         self.field = QLineEdit()
-        self.field.setPlaceholderText(tr("Search actions"))
+        self.field.setPlaceholderText(tr("Search commands"))
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._search)
-        self.table = self._table()
+        self.table = self._make_table()
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         note = QLabel(
             tr(
-                "Labels are given by the keys of their label set (Label, “Label sets…”) or by "
-                "1 to 9."
+                "Labels are assigned with the keys of their label set (Label, “Label sets…”) or "
+                "with 1 to 9."
             )
         )
         note.setProperty("role", "caption")
@@ -62,9 +62,9 @@ class KeysDialog(QDialog):
         for owner, command in commands.everything():
             self._add(owner, command)
 
-    def _table(self) -> QTableWidget:
+    def _make_table(self) -> QTableWidget:
         table = QTableWidget(0, 3)
-        table.setHorizontalHeaderLabels([tr("Where"), tr("Action"), tr("Key")])
+        table.setHorizontalHeaderLabels([tr("Page"), tr("Command"), tr("Shortcut")])
         header = table.horizontalHeader()
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -79,44 +79,45 @@ class KeysDialog(QDialog):
     def _add(self, owner: QWidget, command: Command) -> None:
         row = self.table.rowCount()
         self.table.insertRow(row)
-        where = owner.title if isinstance(owner, Page) else tr("everywhere")
-        place = QTableWidgetItem(where)
-        place.setData(_COMMAND, command)
-        self.table.setItem(row, 0, place)
+        title = tr(owner.title) if isinstance(owner, Page) else tr("All pages")
+        page = QTableWidgetItem(title)
+        page.setData(_COMMAND, command)
+        self.table.setItem(row, 0, page)
         self.table.setItem(row, 1, QTableWidgetItem(command.title))
         edit = QKeySequenceEdit(QKeySequence(self._commands.key(command)))
         edit.setClearButtonEnabled(True)
         edit.setMaximumSequenceLength(1)
-        edit.editingFinished.connect(lambda: self._take(owner, command, edit))
+        edit.editingFinished.connect(lambda: self._change_key(owner, command, edit))
         self.table.setCellWidget(row, 2, edit)
 
     def _search(self, text: str) -> None:
         for row in range(self.table.rowCount()):
             cells = [self.table.item(row, column) for column in (0, 1)]
-            words = " ".join(cell.text() for cell in cells if cell is not None)
-            self.table.setRowHidden(row, text.lower() not in words.lower())
+            searched = " ".join(cell.text() for cell in cells if cell is not None)
+            self.table.setRowHidden(row, text.lower() not in searched.lower())
 
-    def _take(self, owner: QWidget, command: Command, edit: QKeySequenceEdit) -> None:
+    def _change_key(self, owner: QWidget, command: Command, edit: QKeySequenceEdit) -> None:
         key = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
         if key == self._commands.key(command):
             return
-        taken = self._taken(owner, command, key)
-        if taken is not None:
-            self.problem.setText(tr("{0} is the key of “{1}” already.").format(key, taken.title))
+        other = self._conflicting(owner, command, key)
+        if other is not None:
+            message = tr("{shortcut} is already the shortcut of “{command}”.")
+            self.problem.setText(message.format(shortcut=native(key), command=other.title))
             edit.setKeySequence(QKeySequence(self._commands.key(command)))
             return
         self.problem.clear()
-        own = None if key in ("", command.key) else key
-        self._settings.set_key(command.id, own)
+        custom = None if key in ("", command.key) else key
+        self._settings.set_key(command.id, custom)
         self._commands.set_keys(self._settings.keys)
         edit.setKeySequence(QKeySequence(self._commands.key(command)))
 
-    def _taken(self, owner: QWidget, command: Command, key: str) -> Command | None:
-        """Another command that the key would run at the same time."""
+    def _conflicting(self, owner: QWidget, command: Command, key: str) -> Command | None:
+        """Return another command that has the key and is available at the same time."""
         for other_owner, other in self._commands.everything():
-            meets = other_owner is owner or not (
+            together = other_owner is owner or not (
                 isinstance(other_owner, Page) and isinstance(owner, Page)
             )
-            if key and meets and other.id != command.id and self._commands.key(other) == key:
+            if key and together and other.id != command.id and self._commands.key(other) == key:
                 return other
         return None

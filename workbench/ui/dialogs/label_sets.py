@@ -1,4 +1,4 @@
-"""Label sets edited as a whole: names, keys, mirrors and order; nothing applies until Save."""
+"""Label set editor: labels with their keys, mirrors and order; applied when saved."""
 
 from __future__ import annotations
 
@@ -29,24 +29,25 @@ from workbench.app.labels.labelling import edit_set, remove_set
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
-from workbench.domain.text import tr
+from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
 
 _NAME, _KEY, _MIRROR = range(3)
-_FORMER = Qt.ItemDataRole.UserRole  # the name a row had when the dialog opened, "" for a new one
-_NUMBER = Qt.ItemDataRole.UserRole + 1  # a row's own, from 1: mirrors outlive renaming and moving
+_OLD_NAME = Qt.ItemDataRole.UserRole  # name of a row when the dialog opened, "" for a new row
+_NUMBER = Qt.ItemDataRole.UserRole + 1  # id of a row, from 1, kept when it is renamed or moved
+_PRESET_TITLES = {"cars": mark("Cars"), "animals": mark("Animals")}
 
 
 class LabelTable(QTableWidget):
-    """Rows of name, key and mirror. A changed name is a renaming: labels given stay given.
+    """Table of labels with name, key and mirror.
 
-    Mirrors are pairs of rows: each change of one is made on both sides.
+    A changed name renames the label on all images. Mirrors are pairs of rows and change together.
     """
 
     def __init__(self) -> None:
         super().__init__(0, 3)
-        self._rows_made = 0
-        self._mirrors: dict[int, int] = {}  # number of a row -> that of its mirror, both ways
+        self._last_number = 0
+        self._mirrors: dict[int, int] = {}  # number of a row -> number of its mirror, both ways
         self.setHorizontalHeaderLabels([tr("Label"), tr("Key"), tr("Mirror")])
         header = self.horizontalHeader()
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
@@ -62,26 +63,26 @@ class LabelTable(QTableWidget):
         self.itemChanged.connect(self._changed)
 
     def show_labels(self, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
-        """Fill the table; `renamed` maps former names to those in `label_set`."""
-        former = {new: old for old, new in renamed.items()}
+        """Fill the table; `renamed` maps old names to those in `label_set`."""
+        old_names = {new: old for old, new in renamed.items()}
         self.blockSignals(True)
         self.setRowCount(0)
         numbers = {}
         for label in label_set.labels:
             row = self.rowCount()
-            numbers[label.name] = self._insert(row, label, former.get(label.name, label.name))
+            numbers[label.name] = self._insert(row, label, old_names.get(label.name, label.name))
         self.blockSignals(False)
         pairs = {label.name: label.mirror for label in label_set.labels if label.mirror}
         self._mirrors = {numbers[name]: numbers[mirror] for name, mirror in pairs.items()}
         self._fill_mirrors()
 
-    def _insert(self, row: int, label: Label, former: str, number: int = 0) -> int:
+    def _insert(self, row: int, label: Label, old_name: str, number: int = 0) -> int:
         """Insert a row and return its number, a new one unless it is given."""
-        self._rows_made += not number
-        number = number or self._rows_made
+        self._last_number += not number
+        number = number or self._last_number
         self.insertRow(row)
         name = QTableWidgetItem(label.name)
-        name.setData(_FORMER, former)
+        name.setData(_OLD_NAME, old_name)
         name.setData(_NUMBER, number)
         key = QTableWidgetItem(label.key)
         key.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -113,14 +114,14 @@ class LabelTable(QTableWidget):
         for row, number in enumerate(numbered):
             box = self._mirror_box(row)
             box.clear()
-            box.addItem(tr("stays itself"), 0)
+            box.addItem(tr("Unchanged"), 0)
             for other, name in numbered.items():
                 if name and other != number:
                     box.addItem(name, other)
             box.setCurrentIndex(max(0, box.findData(self._mirrors.get(number, 0))))
 
     def _pair(self, number: int, other: int) -> None:
-        """Make two rows each other's mirror (0: none); the former mirrors of both have none."""
+        """Make two rows mirrors of each other (0: no mirror); their previous mirrors have none."""
         self._unpair(number)
         if other:
             self._unpair(other)
@@ -139,7 +140,7 @@ class LabelTable(QTableWidget):
             self._fill_mirrors()
 
     def labels(self) -> tuple[Label, ...]:
-        """The labels as the table says; rows without a name are left out."""
+        """Return the labels in the table, without rows that have no name."""
         numbered = {self._number(row): name for row, name in enumerate(self._names())}
         return tuple(
             Label(name, self._text(row, _KEY), numbered.get(self._mirrors.get(number, 0), ""))
@@ -148,39 +149,39 @@ class LabelTable(QTableWidget):
         )
 
     def renamed(self) -> dict[str, str]:
-        """Former name → new name, of the rows whose name changed."""
+        """Return old name → new name of the rows whose name changed."""
         found = {}
         for row, name in enumerate(self._names()):
             item = self.item(row, _NAME)
-            former = item.data(_FORMER) if item is not None else ""
-            if former and name and former != name:
-                found[str(former)] = name
+            old = item.data(_OLD_NAME) if item is not None else ""
+            if old and name and old != name:
+                found[str(old)] = name
         return found
 
     def buttons(self) -> QWidget:
-        """The buttons that add, remove and move rows."""
+        """Create the buttons that add, remove and move rows."""
         line = QWidget()
         row = QHBoxLayout(line)
         row.setContentsMargins(0, 0, 0, 0)
-        deeds: tuple[tuple[str, str, Callable[[], None]], ...] = (
-            ("plus", tr("Add a label"), self.add),
-            ("minus", tr("Remove the label"), self.remove),
+        buttons: tuple[tuple[str, str, Callable[[], None]], ...] = (
+            ("plus", tr("Add label"), self.add),
+            ("minus", tr("Remove label"), self.remove),
             ("arrow-up", tr("Move up"), lambda: self.shift(-1)),
             ("arrow-down", tr("Move down"), lambda: self.shift(1)),
         )
-        for name, tip, deed in deeds:
+        for name, tip, run in buttons:
             button = QToolButton()
             button.setIcon(icon(name, line))
             button.setIconSize(QSize(16, 16))
             button.setToolTip(tip)
             button.setProperty("framed", True)
-            button.clicked.connect(lambda _=False, deed=deed: deed())
+            button.clicked.connect(lambda _=False, run=run: run())
             row.addWidget(button)
         row.addStretch(1)
         return line
 
     def add(self) -> None:
-        """A new row at the end, its name being typed."""
+        """Add a row at the end and edit its name."""
         self.blockSignals(True)
         self._insert(self.rowCount(), Label(""), "")
         self.blockSignals(False)
@@ -190,7 +191,7 @@ class LabelTable(QTableWidget):
             self.editItem(item)
 
     def remove(self) -> None:
-        """Take the current row out."""
+        """Remove the current row."""
         self._unpair(self._number(self.currentRow()))
         self.removeRow(self.currentRow())
         self._fill_mirrors()
@@ -201,18 +202,21 @@ class LabelTable(QTableWidget):
         if row < 0 or not 0 <= to < self.rowCount():
             return
         item = self.item(row, _NAME)
-        former = str(item.data(_FORMER)) if item is not None else ""
+        old_name = str(item.data(_OLD_NAME)) if item is not None else ""
         label, number = Label(self._text(row, _NAME), self._text(row, _KEY)), self._number(row)
         self.blockSignals(True)
         self.removeRow(row)
-        self._insert(to, label, former, number)
+        self._insert(to, label, old_name, number)
         self.blockSignals(False)
         self._fill_mirrors()
         self.setCurrentCell(to, _NAME)
 
 
 class LabelSetsDialog(QDialog):
-    """The sets at the left, the labels of the chosen one at the right."""
+    """List of label sets at the left, labels of the current set at the right.
+
+    `chosen` is the set that is current at first.
+    """
 
     def __init__(
         self, session: Session, chosen: str = "view", parent: QWidget | None = None
@@ -220,7 +224,7 @@ class LabelSetsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("Label sets"))
         self.resize(720, 460)
-        self._op = session
+        self._session = session
         self._before: Mapping[str, LabelSet] = dict(session.labels.sets())
         self._drafts: dict[str, LabelSet] = dict(self._before)
         self._renamed: dict[str, dict[str, str]] = {}
@@ -228,10 +232,10 @@ class LabelSetsDialog(QDialog):
         self.sets = QListWidget()
         self.sets.setFixedWidth(160)
         self.table = LabelTable()
-        self.exclusive = QCheckBox(tr("One label of this set per image"))
+        self.exclusive = QCheckBox(tr("Only one label per image"))
         self.subject = QComboBox()
-        self.subject.addItem(tr("describes the image"), Subject.IMAGE)
-        self.subject.addItem(tr("describes the mouth crop"), Subject.CROP)
+        self.subject.addItem(tr("For images"), Subject.IMAGE)
+        self.subject.addItem(tr("For mouth crops"), Subject.CROP)
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
@@ -254,10 +258,10 @@ class LabelSetsDialog(QDialog):
         right.setSpacing(8)
         line = QHBoxLayout()
         self.presets = QComboBox()
-        self.presets.addItem(tr("Take a preset…"), None)
+        self.presets.addItem(tr("Use preset…"), None)
         for name in VIEW_PRESETS:
-            self.presets.addItem(name.capitalize(), name)
-        self.presets.activated.connect(self._take_preset)
+            self.presets.addItem(tr(_PRESET_TITLES[name]), name)
+        self.presets.activated.connect(self._use_preset)
         for widget in (self.subject, self.exclusive):
             line.addWidget(widget)
         line.addStretch(1)
@@ -283,22 +287,22 @@ class LabelSetsDialog(QDialog):
         column.addWidget(buttons)
 
     def _show(self, name: str) -> None:
-        self._keep()
+        self._store_draft()
         self._shown = name
         if not name:
             return
         draft = self._drafts[name]
-        own = name not in ("category", "view", "expression")
+        custom = name not in ("category", "view", "expression")
         self.table.show_labels(draft, self._renamed.get(name, {}))
         self.exclusive.setChecked(draft.exclusive)
         self.subject.setCurrentIndex(self.subject.findData(draft.subject))
-        self.exclusive.setEnabled(own)
-        self.subject.setEnabled(own and name not in self._before)
+        self.exclusive.setEnabled(custom)
+        self.subject.setEnabled(custom and name not in self._before)
         self.presets.setVisible(name == "view")
-        self.remove_button.setVisible(own)
+        self.remove_button.setVisible(custom)
 
-    def _keep(self) -> bool:
-        """Take what the table says into the drafts; False where it says something impossible."""
+    def _store_draft(self) -> bool:
+        """Store the edited labels as the draft of the current set; False if they are invalid."""
         self.problem.clear()
         if not self._shown:
             return True
@@ -319,32 +323,32 @@ class LabelSetsDialog(QDialog):
 
     def _ask_new(self) -> None:
         title = tr("New label set")
-        name, said = QInputDialog.getText(self, title, tr("Name of the set"))
-        if said and name.strip():
+        name, accepted = QInputDialog.getText(self, title, tr("Name"))
+        if accepted and name.strip():
             self.add_set(name.strip())
 
     def add_set(self, name: str) -> None:
-        """Begin a new, empty set; one that there is already is shown."""
+        """Add an empty set, or show the set of that name."""
         if name not in self._drafts:
             self._drafts[name] = LabelSet(name)
             self.sets.addItem(name)
         self.sets.setCurrentItem(self.sets.findItems(name, Qt.MatchFlag.MatchExactly)[0])
 
     def _remove_shown(self) -> None:
-        """Take the shown set off the list; it goes when the dialog is saved."""
+        """Remove the current set from the list; it is deleted when the dialog is saved."""
         name, self._shown = self._shown, ""
         self._drafts.pop(name, None)
         self.sets.takeItem(self.sets.currentRow())
 
-    def _take_preset(self) -> None:
+    def _use_preset(self) -> None:
         name = self.presets.currentData()
         if name is not None:
             self.table.show_labels(VIEW_PRESETS[name], {})
         self.presets.setCurrentIndex(0)
 
     def save(self) -> None:
-        """Apply every set that changed, each as one undoable edit, and close."""
-        if not self._keep():
+        """Apply the changed sets, each as one undoable edit, and close."""
+        if not self._store_draft():
             return
         try:
             self._apply()
@@ -355,8 +359,8 @@ class LabelSetsDialog(QDialog):
 
     def _apply(self) -> None:
         for name in self._before.keys() - self._drafts.keys():
-            remove_set(self._op, name)
+            remove_set(self._session, name)
         for name, draft in self._drafts.items():
             renamed = self._renamed.get(name, {})
             if draft != self._before.get(name) or renamed:
-                edit_set(self._op, draft, renamed)
+                edit_set(self._session, draft, renamed)

@@ -1,4 +1,4 @@
-"""How accuracy grows with depth: every stage of a start judged by a linear head, as a plot."""
+"""Plot of accuracy by depth: a linear head trained on each stage of a start."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import layer_studies, layers_task
 from workbench.domain.assessments import LayerStudy
 from workbench.domain.backbones import backbone
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
 from workbench.ui.parts.job_line import JobLine
-from workbench.ui.parts.run_words import percent, start_words
+from workbench.ui.parts.run_words import START_TITLES, percent, start_words
 from workbench.ui.parts.training_draft import TrainingModel
 
 LEFT, TOP, RIGHT, BOTTOM = 48, 16, 16, 28  # pixels around the plot
-NEAR = 14.0  # pixels to a point within which it is said
+NEAR = 14.0  # pixels: largest distance from a point at which its tip is shown
 
 
 class LayerChart(QWidget):
-    """`show_studies` draws studies of one backbone; hovering a point says it in words."""
+    """Line chart of layer studies of one backbone; hovering over a point shows its values."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,23 +49,23 @@ class LayerChart(QWidget):
         self.setSizePolicy(policy, policy)
 
     def show_studies(self, studies: Sequence[LayerStudy], names: Sequence[str]) -> None:
-        """Draw these studies, each under its name."""
+        """Draw `studies`; `names` are their names, in the same order."""
         self._studies, self._names = tuple(studies), tuple(names)
         self.setAccessibleName(", ".join(names))
         self.update()
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages below the axis."""
+        """Names of the stages on the x axis."""
         known = self._studies[:1]
         return tuple(layer.stage for study in known for layer in study.found.layers)
 
     def colour(self, position: int) -> QColor:
-        """The colour of a study's line."""
+        """Return the colour of the line of study `position`."""
         return Theme.of(self).accent if position == 0 else label_colour(position + 4)
 
     def point(self, position: int, stage: int) -> QPointF:
-        """Where a study's stage is drawn."""
+        """Return the position in pixels of stage `stage` of study `position`."""
         value = self._studies[position].found.layers[stage].top1
         return QPointF(self._x(stage), self._y(value))
 
@@ -105,8 +105,8 @@ class LayerChart(QWidget):
             place = QRectF(0, y - 8, LEFT - 8, 16)
             painter.drawText(place, _RIGHT, f"{10 * tenth} %")
         room = area.width() / max(1, len(self.stages))
-        for at, stage in enumerate(self.stages):
-            place = QRectF(self._x(at) - room / 2, area.bottom() + 6, room, 16)
+        for index, stage in enumerate(self.stages):
+            place = QRectF(self._x(index) - room / 2, area.bottom() + 6, room, 16)
             text = painter.fontMetrics().elidedText(stage, Qt.TextElideMode.ElideRight, int(room))
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
@@ -115,27 +115,28 @@ class LayerChart(QWidget):
         painter.setPen(QPen(theme.muted, 1, Qt.PenStyle.DashLine))
         y = self._y(chance)
         painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-        painter.drawText(QRectF(area.right() - 160, y - 18, 156, 16), _RIGHT, tr("chance"))
+        painter.drawText(QRectF(area.right() - 160, y - 18, 156, 16), _RIGHT, tr("chance level"))
 
     def _draw_line(self, painter: QPainter, position: int) -> None:
         colour = self.colour(position)
-        points = [self.point(position, at) for at in range(len(self.stages))]
+        points = [self.point(position, stage) for stage in range(len(self.stages))]
         painter.setPen(QPen(colour, 1.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPolyline(points)
         best = self._studies[position].found.best.stage
         for point, stage in zip(points, self.stages, strict=True):
-            wide = 5.0 if stage == best else 3.0
+            radius = 5.0 if stage == best else 3.0
             painter.setBrush(colour)
-            if position % 2:  # told apart by more than colour
-                painter.drawRect(QRectF(point.x() - wide, point.y() - wide, 2 * wide, 2 * wide))
+            if position % 2:  # distinguishable without colour
+                square = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
+                painter.drawRect(square)
             else:
-                painter.drawEllipse(point, wide, wide)
+                painter.drawEllipse(point, radius, radius)
 
-    def words_at(self, at: QPointF) -> str:
-        """What is said of the point nearest to a place, "" where none is near."""
+    def text_at(self, place: QPointF) -> str:
+        """Return the values of the point nearest to `place`, "" if none is near."""
         found = [
-            (abs(at.x() - point.x()) + abs(at.y() - point.y()), position, stage)
+            (abs(place.x() - point.x()) + abs(place.y() - point.y()), position, stage)
             for position in range(len(self._studies))
             for stage in range(len(self.stages))
             for point in [self.point(position, stage)]
@@ -144,11 +145,17 @@ class LayerChart(QWidget):
         if distance > NEAR:
             return ""
         layer = self._studies[position].found.layers[stage]
-        text = tr("{0}, {1}: {2} of {3} features")
-        return text.format(self._names[position], layer.stage, percent(layer.top1), layer.features)
+        return plural(
+            layer.features,
+            "{start}, {stage}: {accuracy} with {n:,} feature",
+            "{start}, {stage}: {accuracy} with {n:,} features",
+            start=self._names[position],
+            stage=layer.stage,
+            accuracy=percent(layer.top1),
+        )
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        QToolTip.showText(event.globalPosition().toPoint(), self.words_at(event.position()), self)
+        QToolTip.showText(event.globalPosition().toPoint(), self.text_at(event.position()), self)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -160,8 +167,11 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class LayersDialog(QDialog):
-    """The studies of a target that there are for the backbone, the one of `start` first; one button
-    makes it, or makes it anew. `words` names starts."""
+    """Layer studies of a target for one backbone, the one of `start` first.
+
+    A button runs the study of `start`, again if there is one. `name` is the backbone, `titles` maps
+    starts to their titles.
+    """
 
     def __init__(
         self,
@@ -169,26 +179,27 @@ class LayersDialog(QDialog):
         target: str,
         start: str,
         name: str,
-        words: dict[str, str],
+        titles: dict[str, str],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(tr("Accuracy by depth of {0}").format(backbone(name).title))
+        title = tr("Accuracy by depth: {backbone}")
+        self.setWindowTitle(title.format(backbone=backbone(name).title))
         self.resize(760, 480)
         self._context, self._target, self._start = context, target, start
-        self._backbone, self._words = name, words
+        self._backbone, self._titles = name, titles
         self.studies: list[LayerStudy] = []
-        self.said = QLabel()
-        self.said.setProperty("role", "muted")
-        self.said.setWordWrap(True)
+        self.status = QLabel()
+        self.status.setProperty("role", "muted")
+        self.status.setWordWrap(True)
         self.legend = QLabel()
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.chart = LayerChart()
         self.study = QPushButton()
-        self.job = JobLine(context, self._task, self._over, self.study, self.said, self)
+        self.job = JobLine(context, self._task, self._job_ended, self.study, self.status, self)
         self.copies = Copies(
             self.chart,
-            lambda: f"{self._backbone} by depth",
+            lambda: tr("{backbone} by depth").format(backbone=self._backbone),
             lambda: picture_of(self._plot),
             self.csv,
             context.notify,
@@ -197,7 +208,7 @@ class LayersDialog(QDialog):
         self._show()
 
     def _lay_out(self) -> None:
-        self._plot = QWidget()  # what a saved picture holds: the lines and what they are
+        self._plot = QWidget()  # saved as a picture: the legend and the chart
         inside = QVBoxLayout(self._plot)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
@@ -215,7 +226,7 @@ class LayersDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(12)
-        column.addWidget(self.said)
+        column.addWidget(self.status)
         column.addWidget(self._plot, 1)
         column.addLayout(below)
 
@@ -227,18 +238,18 @@ class LayersDialog(QDialog):
         self.chart.show_studies(self.studies, [self._name(study) for study in self.studies])
         self._write_legend()
         own = next((study for study in self.studies if study.start == self._start), None)
-        self.study.setText(tr("Study again") if own is not None else tr("Study"))
+        self.study.setText(tr("Measure again") if own is not None else tr("Measure"))
         self.study.setProperty("primary", own is None)
         self.study.style().polish(self.study)
-        self._say(own)
+        self._show_status(own)
 
     def _write_legend(self) -> None:
-        signs = [
-            f'<span style="color:{self.chart.colour(at).name()}">{"●■"[at % 2]}</span> '
+        entries = [
+            f'<span style="color:{self.chart.colour(position).name()}">{"●■"[position % 2]}</span> '
             f"{html.escape(self._name(study))}"
-            for at, study in enumerate(self.studies)
+            for position, study in enumerate(self.studies)
         ]
-        self.legend.setText(" &nbsp; ".join(signs))
+        self.legend.setText(" &nbsp; ".join(entries))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -246,35 +257,44 @@ class LayersDialog(QDialog):
             self._write_legend()
 
     def _name(self, study: LayerStudy) -> str:
-        return self._words.get(study.start, start_words(study.start))
+        return self._titles.get(study.start, start_words(study.start))
 
-    def _say(self, own: LayerStudy | None) -> None:
+    def _show_status(self, own: LayerStudy | None) -> None:
         if own is None:
-            self.said.setText(
-                tr(
-                    "A linear head is trained on what every stage of {0} makes of the images: how "
-                    "far the labels can be told at each depth, before anything is fine-tuned."
-                ).format(self._words.get(self._start, self._start))
+            text = tr(
+                "Trains a linear head on the features of each stage of {start}, to show how well "
+                "the labels can be predicted at each depth without fine-tuning."
             )
+            self.status.setText(text.format(start=self._titles.get(self._start, self._start)))
             return
         found, best = own.found, own.found.best
         text = tr(
-            "{0}: {1} says most, {2} of {3} held-out images right; heads learned from {4} images "
-            "of {5} classes."
+            "{start}: {stage} is best with {accuracy} on {held_out}. The heads were trained on "
+            "{images} of {classes}."
         )
-        said = (self._name(own), best.stage, percent(best.top1), found.held_out_images)
-        self.said.setText(text.format(*said, found.train_images, found.classes))
+        self.status.setText(
+            text.format(
+                start=self._name(own),
+                stage=best.stage,
+                accuracy=percent(best.top1),
+                held_out=plural(
+                    found.held_out_images, "{n:,} held-out image", "{n:,} held-out images"
+                ),
+                images=plural(found.train_images, "{n:,} image", "{n:,} images"),
+                classes=plural(found.classes, "{n:,} class", "{n:,} classes"),
+            )
+        )
 
     def _task(self) -> Task[LayerStudy]:
         return layers_task(self._context.session, self._target, self._start, self._backbone)
 
-    def _over(self, outcome: Outcome[LayerStudy]) -> None:
+    def _job_ended(self, outcome: Outcome[LayerStudy]) -> None:
         self._show()
         if not isinstance(outcome, Done):
-            self.said.setText(tr("Stopped."))
+            self.status.setText(tr("Stopped."))
 
     def csv(self) -> str:
-        """Every stage of every study as CSV."""
+        """Return CSV text with a row per stage of each study."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("start", "stage", "features", "train_top1", "top1"))
@@ -288,13 +308,13 @@ class LayersDialog(QDialog):
         super().done(result)
 
 
-def open_layers(context: Context, desk: TrainingModel, page: QWidget) -> LayersDialog:
-    """The dialog over a page, for the backbone and the start of its draft."""
-    draft = desk.draft
+def open_layers(context: Context, model: TrainingModel, page: QWidget) -> LayersDialog:
+    """Open the dialog over a page, for the backbone and start of the draft in `model`."""
+    draft = model.draft
     start, name = draft.recipe.start, draft.recipe.backbone
-    words = {"imagenet": tr("ImageNet"), "none": tr("Nothing: random weights")}
-    words |= {f"run:{run}": named for run, named in desk.start_runs()}
-    words.setdefault(start, start_words(start))
-    dialog = LayersDialog(context, draft.target, start, name, words, page)
+    titles = {start: tr(title) for start, title in START_TITLES.items()}
+    titles |= {f"run:{run}": title for run, title in model.start_runs()}
+    titles.setdefault(start, start_words(start))
+    dialog = LayersDialog(context, draft.target, start, name, titles, page)
     dialog.open()
     return dialog

@@ -1,4 +1,4 @@
-"""The manual in the window: pages of Markdown that ship with the program, read offline."""
+"""Manual: the Markdown pages that ship with the program, shown offline."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import Theme
 
 MANUAL = Path(__file__).resolve().parents[3] / "resources" / "manual"
-FIRST = "index"  # the page with the contents
+FIRST = "index"  # page with the table of contents
 SPACE = 8  # pixels below a paragraph
 _LINK = re.compile(r"\[([^\]]+)\]\((\w[\w-]*)\.md\)")
 _NAME = Qt.ItemDataRole.UserRole
@@ -43,7 +43,7 @@ _NAME = Qt.ItemDataRole.UserRole
 
 @dataclass(frozen=True)
 class ManualPage:
-    """A page: the stem of its file, its title in the contents, and its text in Markdown."""
+    """A page: the stem of its file, its title in the table of contents, and its Markdown text."""
 
     name: str
     title: str
@@ -51,21 +51,23 @@ class ManualPage:
 
 
 def manual_pages(folder: Path = MANUAL) -> list[ManualPage]:
-    """The pages in the order of the contents, which are the first. Raises OSError where a file
-    cannot be read."""
+    """Return the pages in the order of the table of contents, which comes first.
+
+    Raises OSError if a file cannot be read.
+    """
 
     def read(name: str) -> str:
         return (folder / f"{name}.md").read_text(encoding="utf-8")
 
     contents = read(FIRST)
-    titles = {FIRST: "Contents", **{name: title for title, name in _LINK.findall(contents)}}
+    titles = {FIRST: tr("Contents"), **{name: title for title, name in _LINK.findall(contents)}}
     return [ManualPage(name, title, read(name)) for name, title in titles.items()]
 
 
 def slug(title: str) -> str:
-    """The anchor of a heading: lower case, hyphens for spaces, no punctuation."""
-    kept = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
-    return kept.replace(" ", "-")
+    """Return the anchor of a heading: lower case, hyphens for spaces, no punctuation."""
+    plain = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
+    return plain.replace(" ", "-")
 
 
 def _is_code(block: QTextBlock) -> bool:
@@ -73,39 +75,39 @@ def _is_code(block: QTextBlock) -> bool:
 
 
 class ManualBrowser(QTextBrowser):
-    """Shows pages; links lead to pages and headings, and the history goes back."""
+    """Browser of the pages, with links to pages and headings and a history."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setOpenExternalLinks(False)
-        self.page_name = ""  # the page that is shown
-        self._links = QColor()  # the colour of its links, which it keeps from when it was loaded
-        self.sourceChanged.connect(self._loaded)
+        self.page_name = ""  # page that is shown
+        self._link_colour = QColor()  # of the links of this page, set when it is loaded
+        self.sourceChanged.connect(self._format_page)
 
     def show_page(self, name: str) -> None:
-        """Show a page of the manual from its top."""
+        """Show the page `name` from its top."""
         self.setSource(QUrl.fromLocalFile(str(MANUAL / f"{name}.md")))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         changed = event.type() == QEvent.Type.PaletteChange and self.page_name
-        if changed and self._links != self.palette().link().color():
-            at = self.verticalScrollBar().value()
+        if changed and self._link_colour != self.palette().link().color():
+            position = self.verticalScrollBar().value()
             self.reload()
-            self.verticalScrollBar().setValue(at)
+            self.verticalScrollBar().setValue(position)
 
-    def _loaded(self, source: QUrl) -> None:
-        """Lay out a page that was loaded. Qt's `source` is still the former one now."""
+    def _format_page(self, source: QUrl) -> None:
+        """Format the page loaded from `source`; `self.source()` is still the previous one."""
         self.page_name = Path(source.path()).stem
-        self._links = self.palette().link().color()
+        self._link_colour = self.palette().link().color()
         self.document().setDocumentMargin(16)
         whole = QTextCursor(self.document())
-        whole.beginEditBlock()  # Qt lays the page out once, not for each block
+        whole.beginEditBlock()  # one layout of the page instead of one per block
         for frame in self.document().rootFrame().childFrames():
             if isinstance(frame, QTextTable):
-                self._lay_out_table(frame)
+                self._format_table(frame)
         for block in self._blocks():
-            self._lay_out_block(block)
+            self._format_block(block)
         whole.endEditBlock()
         if source.hasFragment():
             self._scroll_to(source.fragment())
@@ -116,7 +118,7 @@ class ManualBrowser(QTextBrowser):
             yield block
             block = block.next()
 
-    def _lay_out_table(self, table: QTextTable) -> None:
+    def _format_table(self, table: QTextTable) -> None:
         format = table.format().toTableFormat()
         format.setCellPadding(6)
         format.setBorderBrush(Theme.of(self).line)
@@ -124,8 +126,8 @@ class ManualBrowser(QTextBrowser):
         format.setBottomMargin(SPACE)
         table.setFormat(format)
 
-    def _lay_out_block(self, block: QTextBlock) -> None:
-        """Room around headings and paragraphs, a ground under code."""
+    def _format_block(self, block: QTextBlock) -> None:
+        """Set margins of headings and paragraphs and the background of code."""
         cursor, format = QTextCursor(block), block.blockFormat()
         if cursor.currentTable() is not None:
             return
@@ -146,12 +148,12 @@ class ManualBrowser(QTextBrowser):
         for block in self._blocks():
             if block.blockFormat().headingLevel() and slug(block.text()) == anchor:
                 self.setTextCursor(QTextCursor(self.document().lastBlock()))
-                self.setTextCursor(QTextCursor(block))  # now the heading is at the top
+                self.setTextCursor(QTextCursor(block))  # scrolled up to, so it is at the top
                 return
 
 
 class ManualDialog(QDialog):
-    """Contents and search at the left, the page at the right. The window stays usable beside it."""
+    """Search and contents at the left, the page at the right; not modal."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -164,12 +166,12 @@ class ManualDialog(QDialog):
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._search)
         self.field.returnPressed.connect(self._find)
-        self.contents = self._contents()
+        self.contents = self._make_contents()
         self.browser = ManualBrowser()
-        self.browser.sourceChanged.connect(self._mark)
+        self.browser.sourceChanged.connect(self._select_current)
         self._arrange()
 
-    def _contents(self) -> QListWidget:
+    def _make_contents(self) -> QListWidget:
         contents = QListWidget()
         contents.setAccessibleName(tr("Pages"))
         for page in manual_pages():
@@ -188,7 +190,7 @@ class ManualDialog(QDialog):
         close = QPushButton(tr("Close"))
         close.clicked.connect(self.reject)
         for button in (back, close):
-            button.setAutoDefault(False)  # Return belongs to the search field
+            button.setAutoDefault(False)  # Return is for the search field
         buttons = QHBoxLayout()
         buttons.addWidget(back)
         buttons.addStretch(1)
@@ -211,14 +213,14 @@ class ManualDialog(QDialog):
         whole.addLayout(buttons)
 
     def show_page(self, name: str) -> None:
-        """Show a page of the manual; the contents for a name that no page has."""
+        """Show the page `name`, or the table of contents if there is no such page."""
         self.browser.show_page(name if name in self._texts else FIRST)
 
     def _open(self, item: QListWidgetItem | None) -> None:
         if item is not None and item.data(_NAME) != self.browser.page_name:
             self.browser.show_page(item.data(_NAME))
 
-    def _mark(self) -> None:
+    def _select_current(self) -> None:
         for row in range(self.contents.count()):
             item = self.contents.item(row)
             if item is not None and item.data(_NAME) == self.browser.page_name:
@@ -233,7 +235,7 @@ class ManualDialog(QDialog):
                 item.setHidden(not found)
 
     def _find(self) -> None:
-        """Go to the next place of the text: on this page, else on the next page that has it."""
+        """Go to the next match: on this page, else on the next page that contains the text."""
         text = self.field.text()
         if not text or self.browser.find(text):
             return

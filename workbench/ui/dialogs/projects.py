@@ -1,4 +1,4 @@
-"""File dialogs that choose the folder of a project."""
+"""File dialogs in which the folder of a project is chosen."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from workbench.domain.text import tr
 
 
-def ask_new_project(parent: QWidget) -> Path | None:
-    """The folder of a new project; None when the dialog was cancelled."""
-    title = tr("New project")
-    chosen, _ = QFileDialog.getSaveFileName(
-        parent, title, str(Path.home() / "project.workbench"), "Projects (*.workbench)"
-    )
+def choose_new_project(parent: QWidget) -> Path | None:
+    """Return the folder for a new project; None if the dialog was cancelled."""
+    start, kinds = str(Path.home() / "project.workbench"), tr("Projects (*.workbench)")
+    chosen, _ = QFileDialog.getSaveFileName(parent, tr("New project"), start, kinds)
     return Path(chosen) if chosen else None
 
 
-def ask_project(parent: QWidget) -> Path | None:
-    """The folder of an existing project; None when the dialog was cancelled."""
-    title = tr("Open project (a folder that ends in .workbench)")
+def choose_project(parent: QWidget) -> Path | None:
+    """Return the folder of an existing project; None if the dialog was cancelled."""
+    title = tr("Open project (a folder ending in .workbench)")
     chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
     return Path(chosen) if chosen else None

@@ -1,4 +1,4 @@
-"""A defect of ours: said as such, with a report that can be copied."""
+"""Report of an internal error: its text, and the dialog that shows it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from workbench.ui.parts.copying import CopyDialog
 
 
 def report_of(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> str:
-    """The report of an error: versions, then the traceback."""
+    """Return the report of an exception: versions, then the traceback."""
     return describe_system() + "\n" + "".join(traceback.format_exception(kind, error, trace))
 
 
 def describe_system() -> str:
-    """Versions that a report needs."""
+    """Return a line with the versions of the program, Python, Qt and the system."""
     return (
         f"Vantage Workbench {__version__}, Python {platform.python_version()}, "
         f"Qt {qVersion()}, {platform.system()} {platform.release()} {platform.machine()}"
@@ -31,21 +31,21 @@ def describe_system() -> str:
 
 
 class ReportDialog(CopyDialog):
-    """Says that the fault is ours, that nothing is lost, and offers the report."""
+    """Explains that an internal error occurred and offers its report to be copied."""
 
     def __init__(self, report: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(tr("Something went wrong"))
+        self.setWindowTitle(tr("Internal error"))
         self.resize(680, 420)
-        words = QLabel(
+        explanation = QLabel(
             tr(
-                "Vantage Workbench made a mistake. Your labels are saved; you can go on working. "
-                "The report below says what happened."
+                "An internal error occurred. Your labels are saved and you can continue working. "
+                "The report below has the details."
             )
         )
-        words.setWordWrap(True)
+        explanation.setWordWrap(True)
         self.text = QPlainTextEdit(report)
         self.text.setReadOnly(True)
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.copy_button.setText(tr("Copy report"))
-        self._lay_out(self.text.toPlainText, words, self.text)
+        self._lay_out(self.text.toPlainText, explanation, self.text)

@@ -1,4 +1,4 @@
-"""Making a split: how large each part is, from which seed, balanced over which labels."""
+"""Dialog that splits the images: sizes of the parts, seed, and label sets to stratify by."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from PySide6.QtWidgets import (
 from workbench.app.jobs import Failed, Job
 from workbench.app.training.splitting import split_task
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, Part, SplitPlan
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 
 _SETS = ("category", "view", "expression")
 
 
 class SplitDialog(QDialog):
-    """Fractions in percent, a seed, and the label sets whose shares every part keeps."""
+    """Sizes of the parts in percent, a seed, and the label sets to stratify by."""
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -39,12 +39,17 @@ class SplitDialog(QDialog):
         form.setHorizontalSpacing(16)
         self.shares: dict[Part, QSpinBox] = {}
         self.counts: dict[Part, QLabel] = {}
+        titles = {
+            Part.TRAIN: tr("Train", "part of a split"),
+            Part.VALIDATION: tr("Validation"),
+            Part.TEST: tr("Test", "part of a split"),
+        }
         for part in PARTS:
-            form.addRow(part.value.capitalize(), self._share(part, getattr(plan, part)))
+            form.addRow(titles[part], self._share(part, getattr(plan, part)))
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setValue(plan.seed)
-        self.seed.setToolTip(tr("The same seed gives the same split on every machine"))
+        self.seed.setToolTip(tr("The same seed gives the same split on every computer"))
         form.addRow(tr("Seed"), self.seed)
         self.stratify = {name: QCheckBox(name) for name in _SETS}
         boxes = QHBoxLayout()
@@ -53,7 +58,7 @@ class SplitDialog(QDialog):
             box.setChecked(name != "expression")
             boxes.addWidget(box)
         boxes.addStretch(1)
-        form.addRow(tr("Same shares of"), boxes)
+        form.addRow(tr("Stratify by"), boxes)
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
@@ -78,7 +83,7 @@ class SplitDialog(QDialog):
 
     def _arrange(self, form: QFormLayout) -> None:
         note = QLabel(
-            tr("A split stays as it is until you make another one; runs keep the one they used.")
+            tr("The split stays the same until you make a new one. Runs keep the split they used.")
         )
         note.setProperty("role", "caption")
         note.setWordWrap(True)
@@ -95,7 +100,7 @@ class SplitDialog(QDialog):
             column.addWidget(widget)
 
     def reject(self) -> None:
-        """Close without a split, also while one is being drawn."""
+        """Close without a split, stopping the job if it runs."""
         if self._job is not None:
             self._job.stop()
         super().reject()
@@ -104,40 +109,46 @@ class SplitDialog(QDialog):
         total = sum(box.value() for box in self.shares.values())
         for part, box in self.shares.items():
             about = round(self._images * box.value() / 100)
-            self.counts[part].setText(tr("about {0:,} images").format(about))
+            self.counts[part].setText(plural(about, "about {n:,} image", "about {n:,} images"))
         possible = 0 < total <= 100 and self._images > 0
         self.make_button.setEnabled(possible and self._job is None)
-        left = tr("{0} % of the images stay out of the split.").format(100 - total)
-        more = tr("The parts sum to {0} %: at most 100 % is possible.").format(total)
-        self.problem.setText(more if total > 100 else left if total < 100 else "")
+        if total > 100:
+            text = tr("The parts add up to {percent} %. Reduce them to at most 100 %.")
+            self.problem.setText(text.format(percent=total))
+        elif total < 100:
+            text = tr("{percent} % of the images are left out of the split.")
+            self.problem.setText(text.format(percent=100 - total))
+        else:
+            self.problem.clear()
 
     def plan(self) -> SplitPlan:
-        """What the fields say; raises ValueRefused where that is not possible."""
+        """Return the plan that the fields describe. Raises ValueRefused if it is invalid."""
         share = {part.value: box.value() / 100 for part, box in self.shares.items()}
         return SplitPlan(**share, seed=self.seed.value())
 
     def make(self) -> None:
-        """Make the split; when it is made, say its counts and close."""
+        """Make the split in a job; show its counts and close when it is done."""
         if self._job is not None:
             return
         sets = [name for name, box in self.stratify.items() if box.isChecked()]
         self._job = self._context.session.start(
             split_task(self._context.session, self.plan(), sets),
-            done=self._made,
+            done=self._finish,
             failed=self._show_failure,
-            ended=self._over,
+            ended=self._job_ended,
         )
         self._count()
 
-    def _over(self, _: object) -> None:
+    def _job_ended(self, _: object) -> None:
         self._job = None
         self._count()
 
     def _show_failure(self, failure: Failed) -> None:
-        self.problem.setText(failure.text)
+        self.problem.setText(tr(failure.text))
 
-    def _made(self, _: dict[int, Part]) -> None:
+    def _finish(self, _: dict[int, Part]) -> None:
         counts = self._context.session.splits.counts()
-        said = ", ".join(f"{counts.get(part, 0):,} {part.value}" for part in PARTS)
-        self._context.notify(tr("Split made: {0}.").format(said), "info")
+        numbers = {part.value: counts.get(part, 0) for part in PARTS}
+        text = tr("Split made: {train:,} train, {validation:,} validation, {test:,} test.")
+        self._context.notify(text.format(**numbers), "info")
         self.accept()

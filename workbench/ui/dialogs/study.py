@@ -1,4 +1,4 @@
-"""A new study: what is compared with the Train page's settings, how often, on which splits."""
+"""Dialog for a new study: variants of the Train page's settings, seeds and splits."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ from workbench.app.training.studies import study_task
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec, penalty_names
 from workbench.domain.studies import Plan, Study, parse_plan
-from workbench.domain.text import tr
+from workbench.domain.text import mark, plural, tr
 from workbench.ui.page import Context
 
-PLAIN = {"method": "fine-tune", "head": "linear", "penalty": "none"}
-FURTHER: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("MixUp", {"mix": "mixup"}),
-    ("CutMix", {"mix": "cutmix"}),
-    ("Focal loss", {"loss": "focal"}),
+DEFAULTS = {"method": "fine-tune", "head": "linear", "penalty": "none"}
+# Variants besides methods, heads and penalties: their names in the study and their recipe keys.
+OTHER_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (mark("MixUp"), {"mix": "mixup"}),
+    (mark("CutMix"), {"mix": "cutmix"}),
+    (mark("Focal loss"), {"loss": "focal"}),
 )
-COLUMNS = 3
+COLUMNS = 3  # of checkboxes
 
 
 class StudyDialog(QDialog):
-    """`plan` is what was chosen once the dialog is accepted. The baseline is `base`: the keys
-    chosen on the Train page, as they are."""
+    """Choice of the variants, seeds and splits of a study; `plan` is set when it is accepted.
+
+    The baseline has the keys in `base`, those set on the Train page. `specs` are the methods,
+    heads and penalties to choose from.
+    """
 
     def __init__(
         self, base: Mapping[str, Any], specs: Sequence[Spec], parent: QWidget | None = None
@@ -53,32 +57,32 @@ class StudyDialog(QDialog):
         self.seeds = QSpinBox()
         self.seeds.setRange(1, 100)
         self.seeds.setValue(5)
-        self.seeds.setToolTip(tr("Each seed trains every variant once"))
+        self.seeds.setToolTip(tr("Each variant is trained once with each seed"))
         self.split = QComboBox()
-        self.split.addItem(tr("drawn anew with every seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
-        self.split.addItem(tr("drawn anew with every seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
-        self.split.addItem(tr("the project's current split"), None)
-        self.ticks: dict[str, tuple[QCheckBox, dict[str, Any]]] = {}
+        self.split.addItem(tr("New split for each seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
+        self.split.addItem(tr("New split for each seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
+        self.split.addItem(tr("Current split of the project"), None)
+        self.checkboxes: dict[str, tuple[QCheckBox, dict[str, Any]]] = {}
         for spec in specs:
-            value = str(base.get(spec.kind, PLAIN.get(spec.kind)))
+            value = str(base.get(spec.kind, DEFAULTS.get(spec.kind)))
             if spec.name not in (penalty_names(value) if spec.kind == "penalty" else (value,)):
-                self._offer(spec.name, spec.title, {spec.kind: spec.name}, spec.words)
-        for name, keys in FURTHER:
-            self._offer(name, name, keys, "")
+                self._add_variant(spec.name, spec.title, {spec.kind: spec.name}, spec.words)
+        for name, keys in OTHER_VARIANTS:
+            self._add_variant(name, name, keys, "")
         self.count = QLabel()
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         self.problem.hide()
         self._arrange()
-        self.seeds.valueChanged.connect(self._say_count)
-        self._say_count()
+        self.seeds.valueChanged.connect(self._show_count)
+        self._show_count()
 
-    def _offer(self, name: str, title: str, keys: dict[str, Any], words: str) -> None:
-        tick = QCheckBox(title)
-        tick.setToolTip(words)
-        tick.toggled.connect(self._say_count)
-        self.ticks[name] = (tick, keys)
+    def _add_variant(self, name: str, title: str, keys: dict[str, Any], tip: str) -> None:
+        box = QCheckBox(tr(title))
+        box.setToolTip(tr(tip))
+        box.toggled.connect(self._show_count)
+        self.checkboxes[name] = (box, keys)
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -86,12 +90,12 @@ class StudyDialog(QDialog):
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Seeds"), self.seeds)
         form.addRow(tr("Split"), self.split)
-        heading = QLabel(tr("Compare the settings of the Train page with the same and…"))
+        heading = QLabel(tr("Compare the settings of the Train page with these variants"))
         heading.setProperty("role", "heading")
         grid = QGridLayout()
         grid.setHorizontalSpacing(16)
-        for at, (tick, _) in enumerate(self.ticks.values()):
-            grid.addWidget(tick, at // COLUMNS, at % COLUMNS)
+        for index, (box, _) in enumerate(self.checkboxes.values()):
+            grid.addWidget(box, index // COLUMNS, index % COLUMNS)
         self.count.setProperty("role", "muted")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.start = buttons.addButton(tr("Start"), QDialogButtonBox.ButtonRole.AcceptRole)
@@ -108,30 +112,33 @@ class StudyDialog(QDialog):
             column.addWidget(widget)
 
     def variants(self) -> dict[str, dict[str, Any]]:
-        """The baseline, and everything ticked as keys over it."""
-        chosen = {name: keys for name, (tick, keys) in self.ticks.items() if tick.isChecked()}
-        return {str(self._base.get("method", PLAIN["method"])): {}, **chosen}
+        """Return name → recipe keys of the variants: the baseline first, then those checked."""
+        checked = {name: keys for name, (box, keys) in self.checkboxes.items() if box.isChecked()}
+        return {str(self._base.get("method", DEFAULTS["method"])): {}, **checked}
 
-    def _say_count(self) -> None:
+    def _show_count(self) -> None:
         variants = len(self.variants())
-        runs = variants * self.seeds.value()
+        seeds = self.seeds.value()
+        text = tr("{variants} × {seeds}: {trainings}")
         self.count.setText(
-            tr("{0} variants × {1} seeds: {2} trainings.").format(
-                variants, self.seeds.value(), runs
+            text.format(
+                variants=plural(variants, "{n:,} variant", "{n:,} variants"),
+                seeds=plural(seeds, "{n:,} seed", "{n:,} seeds"),
+                trainings=plural(variants * seeds, "{n:,} training", "{n:,} trainings"),
             )
         )
         self.start.setEnabled(variants > 1)
 
     def make(self) -> None:
-        """Take up what was chosen and close."""
-        share = self.split.currentData()
+        """Set `plan` and close; show why the plan is invalid if it is."""
+        fractions = self.split.currentData()
         values: dict[str, Any] = {
             "base": self._base,
             "variants": self.variants(),
             "seeds": list(range(self.seeds.value())),
         }
-        if share is not None:
-            values["split"] = dict(zip(("train", "validation", "test"), share, strict=True))
+        if fractions is not None:
+            values["split"] = dict(zip(("train", "validation", "test"), fractions, strict=True))
         try:
             self.plan = parse_plan(values, self.name.text().strip() or tr("Study"))
         except KnownError as error:
@@ -142,7 +149,7 @@ class StudyDialog(QDialog):
 
 
 class StudyStarter(QObject):
-    """`base` gives the recipe keys chosen on the page."""
+    """Opens the dialog and starts the study; `base()` returns the recipe keys set on the page."""
 
     def __init__(
         self, context: Context, base: Callable[[], Mapping[str, Any]], page: QWidget
@@ -151,22 +158,25 @@ class StudyStarter(QObject):
         self._context, self._base, self._page = context, base, page
         self.dialog: StudyDialog | None = None
 
-    def ask(self) -> None:
-        """Open the dialog, once it is known what can be compared."""
+    def open_dialog(self) -> None:
+        """Open the dialog once the methods are listed."""
         self._context.session.start(specs_task(), done=self._open)
 
     def _open(self, specs: list[Spec]) -> None:
         self.dialog = StudyDialog(self._base(), specs, self._page)
-        self.dialog.accepted.connect(self._take)
+        self.dialog.accepted.connect(self._start_plan)
         self.dialog.open()
 
-    def _take(self) -> None:
+    def _start_plan(self) -> None:
         plan = self.dialog.plan if self.dialog is not None else None
         if plan is not None:
             self.start(plan)
 
     def start(self, plan: Plan) -> None:
-        """Keep the study and show it going on; why it cannot is how its check fails."""
+        """Start the study and show it on the Results page.
+
+        The job that checks it reports why it cannot start.
+        """
         self._context.session.start(study_task(self._context.session, plan), done=self._show)
 
     def _show(self, study: Study) -> None:

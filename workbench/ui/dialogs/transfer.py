@@ -1,4 +1,4 @@
-"""A transfer from the closest source: sources, progress of its steps, and the vote."""
+"""Dialog for a transfer from the closest source: sources, progress, and the vote."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, TransferRequest
 from workbench.ui.dialogs.transfer_sources import TransferSources
 from workbench.ui.look.icons import icon
@@ -34,46 +34,46 @@ from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.figure_table import Column, FigureTable
 from workbench.ui.parts.job_line import JobState, clock, state_after
-from workbench.ui.parts.run_words import percent, status_words, target_words
+from workbench.ui.parts.run_words import START_TITLES, percent, status_words, target_words
 
-_SIGNS = {
+_ICONS = {  # by state of a step: icon and colour
     "done": ("check-circle", "good"),
-    "now": ("play-circle", "accent"),
+    "running": ("play-circle", "accent"),
     "": ("circle", "line"),
 }
 
 
 class TransferStages(QWidget):
-    """Signs and names of the steps, and below them the progress of the one under way."""
+    """Steps of a transfer with an icon each, and below them the progress of the running step."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = JobState()
-        self._words = ""
-        self._signs: dict[str, QLabel] = {}
-        self._standing: dict[str, str] = {}
+        self._title = ""
+        self._icons: dict[str, QLabel] = {}
+        self._step_states: dict[str, str] = {}
         titles = {
-            "compare": tr("Compare the sources"),
-            "source": tr("Learn the closest"),
+            "compare": tr("Compare sources"),
+            "source": tr("Train on the closest"),
             "candidates": tr("Train three candidates"),
             "vote": tr("Vote"),
         }
         row = QHBoxLayout()
         row.setSpacing(6)
         for name, title in titles.items():
-            self._signs[name] = QLabel()
-            row.addWidget(self._signs[name])
+            self._icons[name] = QLabel()
+            row.addWidget(self._icons[name])
             row.addWidget(QLabel(title))
             row.addSpacing(18)
         row.addStretch(1)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedWidth(220)
-        self.said = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
+        self.status = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         below = QHBoxLayout()
         below.setSpacing(12)
         below.addWidget(self.bar)
-        below.addWidget(self.said, 1)
+        below.addWidget(self.status, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
@@ -81,11 +81,13 @@ class TransferStages(QWidget):
         column.addLayout(below)
 
     def show_transfer(
-        self, transfer: Transfer | None, stage: TransferStage | None, words: str, ended: str
+        self, transfer: Transfer | None, stage: TransferStage | None, title: str, idle: str
     ) -> None:
-        """Where a transfer stands; `stage` and `words` say what is under way, `ended` what is to
-        be said while nothing is."""
-        at = "vote" if stage is TransferStage.SINGLE else stage.value if stage is not None else ""
+        """Show the state of a transfer.
+
+        `stage` is the running step and `title` describes it; `idle` is shown if none is running.
+        """
+        now = "vote" if stage is TransferStage.SINGLE else stage.value if stage is not None else ""
         won = transfer is not None and bool(transfer.winner)
         done = {
             "compare": transfer is not None and bool(transfer.ranked),
@@ -93,64 +95,67 @@ class TransferStages(QWidget):
             "candidates": won,
             "vote": won,
         }
-        self._standing = {
-            name: "now" if name == at else "done" if done[name] else "" for name in self._signs
+        self._step_states = {
+            name: "running" if name == now else "done" if done[name] else "" for name in self._icons
         }
-        self._draw()
-        if words != self._words:
+        self._draw_icons()
+        if title != self._title:
             self._state = JobState()
-        self._words = words
+        self._title = title
         self.bar.setVisible(stage is not None)
         if stage is None:
-            self.said.setText(ended)
+            self.status.setText(idle)
         else:
-            self._say()
+            self._show_progress()
 
-    def take(self, report: object) -> None:
-        """A report of the work under way."""
+    def show_report(self, report: object) -> None:
+        """Show the progress in a report of the running step."""
         self._state = state_after(report, self._state)
         if self.bar.isVisibleTo(self):
-            self._say()
+            self._show_progress()
 
-    def _say(self) -> None:
+    def _show_progress(self) -> None:
         fraction = self._state.fraction
         self.bar.setRange(0, 1000 if fraction is not None else 0)
         self.bar.setValue(round(1000 * min(1.0, fraction or 0.0)))
-        parts = [self._words, self._state.text]
+        parts = [self._title, self._state.text]
         if self._state.eta is not None:
-            parts.append(tr("{0} left").format(clock(self._state.eta)))
-        self.said.setText("  ·  ".join(part for part in parts if part))
+            parts.append(tr("{time} left").format(time=clock(self._state.eta)))
+        self.status.setText("  ·  ".join(part for part in parts if part))
 
-    def _draw(self) -> None:
-        for name, label in self._signs.items():
-            sign, role = _SIGNS[self._standing.get(name, "")]
-            label.setPixmap(icon(sign, self, role).pixmap(16, 16))
+    def _draw_icons(self) -> None:
+        for name, label in self._icons.items():
+            symbol, role = _ICONS[self._step_states.get(name, "")]
+            label.setPixmap(icon(symbol, self, role).pixmap(16, 16))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and self._standing:
-            self._draw()
+        if event.type() == QEvent.Type.PaletteChange and self._step_states:
+            self._draw_icons()
 
 
 class TransferVote(QWidget):
-    """`run_wanted(id)`: a person asks for a candidate's results."""
+    """Table of the candidates with their votes, and the outcome.
 
-    run_wanted = Signal(str)
+    `run_chosen(id)` is emitted when a candidate is clicked, to open its results.
+    """
+
+    run_chosen = Signal(str)
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._transfer: Transfer | None = None
         self.table = self._make_table()
-        self.table.picked.connect(self._picked)
+        self.table.picked.connect(self._choose_run)
         heading = QLabel(tr("Candidates"))
         heading.setProperty("role", "heading")
         self.outcome = QLabel()
         self.outcome.setWordWrap(True)
         self.rule = QLabel(
             tr(
-                "Each held-out image gets the label that most candidates give it; the candidate "
-                "that agrees with these labels most often is kept. Where all differ, and where "
-                "candidates have equally many votes, the recipe’s seed draws."
+                "Each held-out image gets the label that most candidates predict. The candidate "
+                "that agrees with these labels most often wins. Ties are drawn with the recipe’s "
+                "seed."
             )
         )
         self.rule.setWordWrap(True)
@@ -176,11 +181,11 @@ class TransferVote(QWidget):
         table = FigureTable(
             (
                 Column(tr("Candidate")),
-                Column(tr("Kept up to")),
+                Column(tr("Frozen up to")),
                 Column(tr("State")),
-                Column(tr("Top-1"), "share", tr("Of the images held out")),
+                Column(tr("Top-1"), "share", tr("Accuracy on the held-out images")),
                 Column(tr("Votes"), "count", tr("Images on which it agrees with the majority")),
-                Column(tr("Drawn"), "count", tr("…of which the draw gave it, all having differed")),
+                Column(tr("Drawn"), "count", tr("Votes on images whose label was drawn")),
             )
         )
         table.give_first_room()
@@ -189,11 +194,11 @@ class TransferVote(QWidget):
         return table
 
     def show_transfer(self, transfer: Transfer | None, runs: Mapping[str, RunRecord]) -> None:
-        """A transfer's candidates with their runs by id; None shows what there will be."""
+        """Show the candidates of a transfer, with their `runs` by id; None shows empty rows."""
         self._transfer = transfer
-        made = {c.layers: c for c in transfer.candidates} if transfer is not None else {}
+        trained = {c.layers: c for c in transfer.candidates} if transfer is not None else {}
         self.table.set_rows(
-            [self._cells(layers, made.get(layers), runs) for layers in CANDIDATE_LAYERS]
+            [self._cells(layers, trained.get(layers), runs) for layers in CANDIDATE_LAYERS]
         )
         winner = transfer.winner if transfer is not None else ""
         names = [c.frozen for c in transfer.candidates] if transfer is not None else []
@@ -206,40 +211,52 @@ class TransferVote(QWidget):
             self.outcome.setText(self._outcome(transfer, runs))
 
     def _cells(
-        self, layers: int, made: CandidateRun | None, runs: Mapping[str, RunRecord]
+        self, layers: int, candidate: CandidateRun | None, runs: Mapping[str, RunRecord]
     ) -> tuple[object, ...]:
-        name = tr("Layers 1–{0} kept").format(layers)
-        if made is None:
+        name = tr("Layers 1–{last} frozen").format(last=layers)
+        if candidate is None:
             return (name, None, None, None, None, None)
-        run = runs.get(made.run)
+        run = runs.get(candidate.run)
         state = status_words(run) if run is not None else tr("removed")
-        if self._transfer is not None and made.frozen == self._transfer.winner:
+        if self._transfer is not None and candidate.frozen == self._transfer.winner:
             state = tr("winner")
-        drawn = made.alone if made.votes is not None else None
-        return (name, made.frozen, state, held_out(run), made.votes, drawn)
+        drawn = candidate.alone if candidate.votes is not None else None
+        return (name, candidate.frozen, state, held_out(run), candidate.votes, drawn)
 
     def _outcome(self, transfer: Transfer, runs: Mapping[str, RunRecord]) -> str:
-        text = tr(
-            "Winner: kept up to {0}{1}. It agrees with the majority on {2} of {3} held-out images; "
-            "the candidates disagreed on {4}."
+        winner = next(c for c in transfer.candidates if c.frozen == transfer.winner)
+        if transfer.drawn:
+            first = tr("Winner, drawn from a tie: frozen up to {stage}.")
+        else:
+            first = tr("Winner: frozen up to {stage}.")
+        second = plural(
+            transfer.voted,
+            "It agrees with the majority on {votes:,} of {n:,} held-out image; the candidates "
+            "disagree on {disputed:,}.",
+            "It agrees with the majority on {votes:,} of {n:,} held-out images; the candidates "
+            "disagree on {disputed:,}.",
+            votes=winner.votes,
+            disputed=transfer.disputed,
         )
-        won = next(c for c in transfer.candidates if c.frozen == transfer.winner)
-        drawn = tr(", drawn among equals") if transfer.drawn else ""
-        said = text.format(transfer.winner, drawn, won.votes, transfer.voted, transfer.disputed)
-        single, along = runs.get(transfer.single), runs.get(transfer.winner_run)
-        if single is not None and held_out(single) is not None:
-            beside = tr(" Without views {0}, with them {1}.")
-            said += beside.format(percent(held_out(single)), percent(held_out(along)))
-        return said
+        sentences = [first.format(stage=transfer.winner), second]
+        without, with_views = runs.get(transfer.single), runs.get(transfer.winner_run)
+        if without is not None and held_out(without) is not None:
+            third = tr("Top-1 is {without} without views and {with_views} with them.")
+            sentences.append(
+                third.format(
+                    without=percent(held_out(without)), with_views=percent(held_out(with_views))
+                )
+            )
+        return " ".join(sentences)
 
-    def _picked(self, row: int) -> None:
-        made = self._transfer.candidates if self._transfer is not None else ()
-        if row < len(made):
-            self.run_wanted.emit(made[row].run)
+    def _choose_run(self, row: int) -> None:
+        candidates = self._transfer.candidates if self._transfer is not None else ()
+        if row < len(candidates):
+            self.run_chosen.emit(candidates[row].run)
 
 
 def held_out(run: RunRecord | None) -> float | None:
-    """Top-1 of a run's test part, of its validation part where nothing was tested."""
+    """Return the top-1 accuracy of a run on its test part, or on validation if it has no test."""
     if run is None:
         return None
     test = top1(run)
@@ -247,10 +264,13 @@ def held_out(run: RunRecord | None) -> float | None:
 
 
 class TransferDialog(QDialog):
-    """Shows a transfer as it goes on in `queue`, which outlives the dialog. `keys` are the recipe
-    keys chosen for a training; `results_wanted(run)` asks for a run's results."""
+    """Shows the transfer in `queue`, which continues when the dialog is closed.
 
-    results_wanted = Signal(str)
+    `keys` are the recipe keys set for a training. `results_requested(run)` is emitted to open the
+    results of a run.
+    """
+
+    results_requested = Signal(str)
 
     def __init__(
         self,
@@ -263,7 +283,7 @@ class TransferDialog(QDialog):
         self.setWindowTitle(tr("Transfer from the closest source"))
         self.resize(1040, 700)
         self._context, self._queue, self._keys = context, queue, dict(keys)
-        self._refused = ""
+        self._error = ""
         label_set = transferring.asked_with(context.session, keys, ()).label_set
         self.sources = TransferSources(context, label_set)
         self.stages = TransferStages()
@@ -271,18 +291,18 @@ class TransferDialog(QDialog):
         self._make_choices()
         self._lay_out()
         self._connect()
-        self._take_up(label_set)
+        self._restore(label_set)
 
     def _make_choices(self) -> None:
-        self.views = QCheckBox(tr("Learn views along where they are labelled"))
+        self.views = QCheckBox(tr("Also learn views where they are labelled"))
         self.views.setChecked(True)
-        self.compare = QCheckBox(tr("Train the winner without views too"))
-        self.compare.setToolTip(tr("One more training, to see what the views are worth"))
+        self.compare = QCheckBox(tr("Also train the winner without views"))
+        self.compare.setToolTip(tr("One more training, which shows what the views contribute"))
         self.start = QPushButton()
         self.start.setProperty("primary", True)
         self.start.setMinimumWidth(112)
-        self.open_winner = QPushButton(tr("Show the winner"))
-        self.open_winner.setToolTip(tr("Its confusion matrix and images on the Results page"))
+        self.open_winner = QPushButton(tr("Show winner"))
+        self.open_winner.setToolTip(tr("Open its confusion matrix and images on the Results page"))
 
     def _lay_out(self) -> None:
         self.settings = QLabel()
@@ -314,19 +334,19 @@ class TransferDialog(QDialog):
         column.addLayout(below)
 
     def _connect(self) -> None:
-        self.sources.changed.connect(self._edited)
-        self.sources.refused.connect(self._refuse)
-        for tick in (self.views, self.compare):
-            tick.clicked.connect(self._edited)
+        self.sources.changed.connect(self._update)
+        self.sources.failed.connect(self._show_error)
+        for box in (self.views, self.compare):
+            box.clicked.connect(self._update)
         self.views.toggled.connect(self.compare.setEnabled)
         self.start.clicked.connect(self._start_or_stop)
         self.open_winner.clicked.connect(self._show_winner)
-        self.vote.run_wanted.connect(self._show_run)
+        self.vote.run_chosen.connect(self._show_run)
         self._queue.changed.connect(self._show)
-        self._queue.reported.connect(self.stages.take)
+        self._queue.reported.connect(self.stages.show_report)
 
-    def _take_up(self, label_set: str) -> None:
-        """Begin with the transfer under way, else with the newest of this label set."""
+    def _restore(self, label_set: str) -> None:
+        """Show the settings of the running transfer, else of the newest of this label set."""
         known = self._queue.current or next(
             (
                 t
@@ -341,8 +361,8 @@ class TransferDialog(QDialog):
             self.compare.setChecked(known.asked.compare_views)
         self._show()
 
-    def asked(self) -> TransferRequest:
-        """The transfer that the dialog describes now."""
+    def request(self) -> TransferRequest:
+        """Return the transfer that the dialog describes."""
         views = self.views.isChecked()
         return transferring.asked_with(
             self._context.session,
@@ -352,107 +372,107 @@ class TransferDialog(QDialog):
             views and self.compare.isChecked(),
         )
 
-    def shown(self) -> Transfer | None:
-        """The transfer whose figures are seen: the one under way, else the newest of these
-        sources."""
-        return self._queue.current or transferring.newest_of(self._context.session, self.asked())
+    def transfer(self) -> Transfer | None:
+        """Return the transfer to show: the running one, else the newest from these sources."""
+        return self._queue.current or transferring.newest_of(self._context.session, self.request())
 
-    # What is shown
+    # Display
 
     def _show(self) -> None:
-        asked, transfer = self.asked(), self.shown()
+        request, transfer = self.request(), self.transfer()
         running = self._queue.current is not None
         if running and transfer is not None:
-            asked = transfer.asked
-        self.settings.setText(self._settings_words(asked))
-        self.sources.show_ranked(asked.sources, transfer.ranked if transfer is not None else ())
+            request = transfer.asked
+        self.settings.setText(_settings_text(request))
+        self.sources.show_ranked(request.sources, transfer.ranked if transfer is not None else ())
         self.sources.set_editable(not running)
-        for tick in (self.views, self.compare):
-            tick.setEnabled(not running and (tick is self.views or self.views.isChecked()))
+        for box in (self.views, self.compare):
+            box.setEnabled(not running and (box is self.views or self.views.isChecked()))
         runs = {run.id: run for run in self._context.session.runs.all()}
         self.vote.show_transfer(transfer, runs)
-        left = transferring.unfinished_like(self._context.session, asked)
-        ended = self._ended_words(transfer, left is not None)
-        self.stages.show_transfer(transfer, self._queue.stage, self._now_words(transfer), ended)
-        go_on = tr("Go on") if left is not None else tr("Transfer")
-        self.start.setText(tr("Stop") if running else go_on)
+        unfinished = transferring.unfinished_like(self._context.session, request)
+        idle = self._idle_text(transfer, unfinished is not None)
+        self.stages.show_transfer(transfer, self._queue.stage, self._step_title(transfer), idle)
+        start = tr("Resume") if unfinished is not None else tr("Transfer")
+        self.start.setText(tr("Stop") if running else start)
         self.start.setProperty("primary", not running)
         self.start.style().polish(self.start)
-        self.start.setEnabled(running or bool(asked.sources))
+        self.start.setEnabled(running or bool(request.sources))
         self.open_winner.setEnabled(transfer is not None and transfer.winner_run in runs)
-        problem = self._refused or ("" if running else self._queue.problem)
-        self.problem.setText(problem)
+        self.problem.setText(self._error or ("" if running else tr(self._queue.problem)))
 
-    def _settings_words(self, asked: TransferRequest) -> str:
-        name = backbone(transferring.backbone_of(asked)).title
-        start = {"imagenet": tr("ImageNet"), "none": tr("random weights")}
-        others = ", ".join(
-            f"{key} {value}" for key, value in asked.settings.items() if key != "backbone"
-        )
-        text = tr("To learn: {0}, with {1} from {2} and the settings of the Train page{3}.")
-        return text.format(
-            target_words(asked.label_set),
-            name,
-            start.get(asked.start, Path(asked.start).name),
-            f" ({others})" if others else "",
-        )
-
-    def _now_words(self, transfer: Transfer | None) -> str:
+    def _step_title(self, transfer: Transfer | None) -> str:
         done, count = self._queue.trained
         source = transfer.source if transfer is not None else ""
-        words = {
-            TransferStage.COMPARE: tr("Comparing the sources"),
-            TransferStage.SOURCE: tr("Learning {0}").format(source),
-            TransferStage.CANDIDATES: tr("Candidate {0} of {1}").format(
-                min(done + 1, count), count
+        titles = {
+            TransferStage.COMPARE: tr("Comparing sources"),
+            TransferStage.SOURCE: tr("Training on {source}").format(source=source),
+            TransferStage.CANDIDATES: tr("Training candidate {number} of {count}").format(
+                number=min(done + 1, count), count=count
             ),
-            TransferStage.SINGLE: tr("The winner without views"),
+            TransferStage.SINGLE: tr("Training the winner without views"),
         }
         stage = self._queue.stage
         if stage is not None and stage is not TransferStage.COMPARE and not count:
-            return tr("Preparing the trainings")
-        return words[stage] if stage is not None else ""
+            return tr("Preparing runs")
+        return titles[stage] if stage is not None else ""
 
-    def _ended_words(self, transfer: Transfer | None, unfinished: bool) -> str:
+    def _idle_text(self, transfer: Transfer | None, unfinished: bool) -> str:
         if unfinished and transfer is not None:
-            return tr("Stopped; what is done is kept. “Go on” takes it up again.")
+            return tr("Stopped. Finished steps are kept; “Resume” continues.")
         if transfer is not None and transfer.winner:
-            return tr("Done: learned from {0}.").format(transfer.source)
-        return tr("One click compares the sources, learns the closest and carries it over.")
+            return tr("Done: transferred from {source}.").format(source=transfer.source)
+        return tr("Compares the sources, trains on the closest one and transfers what it learned.")
 
-    # Deeds
+    # Actions
 
-    def _edited(self) -> None:
-        self._refused = ""
+    def _update(self) -> None:
+        self._error = ""
         self._show()
 
-    def _refuse(self, sentence: str) -> None:
-        self._refused = sentence
+    def _show_error(self, message: str) -> None:
+        self._error = message
         self._show()
 
     def _start_or_stop(self) -> None:
-        self._refused = ""
+        self._error = ""
         if self._queue.current is not None:
             self._queue.stop()
-            self.start.setEnabled(False)  # until what is under way has come to rest
+            self.start.setEnabled(False)  # until the running step has stopped
             return
         try:
-            self._queue.start(self.asked())
+            self._queue.start(self.request())
         except KnownError as error:
-            self._refuse(tr(error.message))
+            self._show_error(tr(error.message))
 
     def _show_winner(self) -> None:
-        transfer = self.shown()
+        transfer = self.transfer()
         if transfer is not None:
             self._show_run(transfer.winner_run)
 
     def _show_run(self, run: str) -> None:
         self.accept()
-        self.results_wanted.emit(run)
+        self.results_requested.emit(run)
+
+
+def _settings_text(request: TransferRequest) -> str:
+    """Describe the target, backbone, start and settings of a transfer."""
+    known = START_TITLES.get(request.start)
+    settings = {key: value for key, value in request.settings.items() if key != "backbone"}
+    if settings:
+        text = tr("Target: {target}. Network: {backbone}. Start: {start}. Settings: {settings}.")
+    else:
+        text = tr("Target: {target}. Network: {backbone}. Start: {start}. Default settings.")
+    return text.format(
+        target=target_words(request.label_set),
+        backbone=backbone(transferring.backbone_of(request)).title,
+        start=tr(known) if known is not None else Path(request.start).name,
+        settings=", ".join(f"{key} = {value}" for key, value in settings.items()),
+    )
 
 
 class TransferStarter(QObject):
-    """`keys` gives the recipe keys chosen on the page."""
+    """Owns the transfer queue and opens the dialog; `keys()` returns the page's recipe keys."""
 
     def __init__(
         self, context: Context, keys: Callable[[], Mapping[str, Any]], page: QWidget
@@ -460,20 +480,26 @@ class TransferStarter(QObject):
         super().__init__(page)
         self._context, self._keys, self._page = context, keys, page
         self.queue = TransferQueue(context.session, context.queue, self)
-        self.queue.refused.connect(lambda text: context.notify(text, "bad"))
-        self.queue.finished.connect(self._say)
+        self.queue.refused.connect(lambda text: context.notify(tr(text), "bad"))
+        self.queue.finished.connect(self._notify_finished)
         self.dialog: TransferDialog | None = None
 
-    def ask(self) -> None:
-        """Open the dialog on the transfer under way, or on what is chosen now."""
+    def open_dialog(self) -> None:
+        """Open the dialog with the running transfer, or with the current recipe keys."""
         if self.dialog is not None:
             self.dialog.deleteLater()
         self.dialog = TransferDialog(self._context, self.queue, self._keys(), self._page)
-        self.dialog.results_wanted.connect(lambda run: self._context.go("results", run=run))
+        self.dialog.results_requested.connect(lambda run: self._context.go("results", run=run))
         self.dialog.open()
 
-    def _say(self, transfer: Transfer) -> None:
-        text = tr("Transfer from {0} done: kept up to {1} wins with {2} of {3} votes.")
-        won = next(c for c in transfer.candidates if c.frozen == transfer.winner)
-        said = text.format(transfer.source, transfer.winner, won.votes, transfer.voted)
-        self._context.notify(said, "info")
+    def _notify_finished(self, transfer: Transfer) -> None:
+        winner = next(c for c in transfer.candidates if c.frozen == transfer.winner)
+        text = plural(
+            transfer.voted,
+            "Transfer from {source} finished: {stage} wins with {votes:,} of {n:,} vote.",
+            "Transfer from {source} finished: {stage} wins with {votes:,} of {n:,} votes.",
+            source=transfer.source,
+            stage=transfer.winner,
+            votes=winner.votes,
+        )
+        self._context.notify(text, "info")

@@ -1,4 +1,4 @@
-"""The sources of a transfer: added and taken away, then ranked, each figure with its reading."""
+"""Sources of a transfer: a list that can be edited, and their ranking with all figures."""
 
 from __future__ import annotations
 
@@ -32,37 +32,41 @@ from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
 from workbench.ui.parts.figure_table import Column, Figure, FigureTable, figure
 
-FULL = 36  # numbers where views took part
+FULL = 36  # numbers of a comparison that uses views
 
 
 class TransferSources(QWidget):
-    """`changed()`: sources were added or taken away; `refused(sentence)` why one was not added."""
+    """Table of the sources of a transfer.
+
+    `changed()` is emitted when a source was added or removed, `failed(message)` when one could not
+    be added. `label_set` is the target.
+    """
 
     changed = Signal()
-    refused = Signal(str)
+    failed = Signal(str)
 
     def __init__(self, context: Context, label_set: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context, self._label_set = context, label_set
         self.texts: list[str] = []
         self._rows: list[tuple[TransferSource, SourceRelatedness | None]] = []
-        self.add = QPushButton(tr("Add a project…"))
-        self.add.setToolTip(tr("Another project whose labelled images may be close to these"))
-        self.add.clicked.connect(self._ask_folder)
-        self.own = QPushButton(tr("Add a label set"))
-        self.own.setToolTip(tr("Another label set of this project"))
+        self.add = QPushButton(tr("Add project…"))
+        self.add.setToolTip(tr("Add another project with similar labelled images"))
+        self.add.clicked.connect(self._choose_folder)
+        self.own = QPushButton(tr("Add label set"))
+        self.own.setToolTip(tr("Add another label set of this project"))
         self.own.setMenu(QMenu(self.own))
         self.remove = QPushButton(tr("Remove"))
         self.remove.clicked.connect(self._remove)
         self.numbers = QPushButton(tr("All numbers…"))
-        self.numbers.setToolTip(tr("Every figure behind the association, with its reading"))
+        self.numbers.setToolTip(tr("All numbers behind the association, with their meaning"))
         self.numbers.clicked.connect(self.show_numbers)
         self.table = self._make_table()
-        self.table.selectionModel().currentRowChanged.connect(lambda *_: self._explain())
-        self.why = QLabel()
-        self.why.setWordWrap(True)
-        self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.why.setProperty("role", "muted")
+        self.table.selectionModel().currentRowChanged.connect(lambda *_: self._show_explanation())
+        self.explanation = QLabel()
+        self.explanation.setWordWrap(True)
+        self.explanation.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.explanation.setProperty("role", "muted")
         self.copies = Copies(
             self.table,
             lambda: tr("sources"),
@@ -77,19 +81,23 @@ class TransferSources(QWidget):
         table = FigureTable(
             (
                 Column(tr("Source")),
-                Column(tr("Association"), "figure", tr("Below 0; nearer 0 = more related")),
-                Column(tr("Agreement"), "figure", tr("Pairs of cluster centres alike")),
+                Column(tr("Association"), "figure", tr("Below 0; nearer 0 is more related")),
+                Column(
+                    tr("Agreement"),
+                    "figure",
+                    tr("Pairs of cluster centres that point the same way"),
+                ),
                 Column(tr("Similarity"), "figure", tr("Cosine of matched centres, −1 to 1")),
                 Column(tr("Coverage"), "figure", tr("Weight of the clusters' spread, 0 to 1")),
-                Column(tr("Images"), "count", tr("Images of it that were compared")),
-                Column(tr("Where")),
+                Column(tr("Images"), "count", tr("Images compared")),
+                Column(tr("Folder")),
             )
         )
         table.give_first_room(72)
         return table
 
     def _lay_out(self) -> None:
-        heading = QLabel(tr("Sources to choose from"))
+        heading = QLabel(tr("Sources"))
         heading.setProperty("role", "heading")
         top = QHBoxLayout()
         top.setSpacing(8)
@@ -102,29 +110,29 @@ class TransferSources(QWidget):
         column.setSpacing(8)
         column.addLayout(top)
         column.addWidget(self.table, 1)
-        column.addWidget(self.why)
+        column.addWidget(self.explanation)
 
-    # What is shown
+    # Display
 
     def show_ranked(self, texts: Sequence[str], ranked: Sequence[SourceRelatedness]) -> None:
-        """These sources, as ranked; without a ranking in their own order."""
+        """Show the sources `texts`: the ranked ones first, the others in the given order."""
         self.texts = list(texts)
         listed = {source.name: source for source in listed_sources(self.texts, self._label_set)}
-        known = [(listed[one.name], one) for one in ranked if one.name in listed]
-        named = {source.name for source, _ in known}
-        rest = [(source, None) for name, source in listed.items() if name not in named]
-        self._rows = [*known, *rest]
+        first = [(listed[one.name], one) for one in ranked if one.name in listed]
+        compared = {source.name for source, _ in first}
+        others = [(source, None) for name, source in listed.items() if name not in compared]
+        self._rows = [*first, *others]
         self.table.set_rows([self._cells(*row) for row in self._rows])
         if self._rows:
             self.table.selectRow(0)
-        self._explain()
+        self._show_explanation()
 
     def _cells(self, source: TransferSource, one: SourceRelatedness | None) -> tuple[object, ...]:
-        where = str(source.folder)
+        folder = str(source.folder)
         if one is None:
-            return (source.name, None, None, None, None, None, where)
-        words = tr("{0} of {1}").format(one.agreeing, one.pairs)
-        agreeing = Figure(one.agreeing / max(1, one.pairs), words)
+            return (source.name, None, None, None, None, None, folder)
+        text = tr("{count} of {total}").format(count=one.agreeing, total=one.pairs)
+        agreeing = Figure(one.agreeing / max(1, one.pairs), text)
         return (
             source.name,
             figure(one.doa),
@@ -132,57 +140,58 @@ class TransferSources(QWidget):
             figure(one.similarity),
             figure(one.coverage),
             one.images,
-            where,
+            folder,
         )
 
-    def _explain(self) -> None:
+    def _show_explanation(self) -> None:
         row = self.table.source_row(self.table.currentIndex())
         one = self._rows[row][1] if 0 <= row < len(self._rows) else None
         self.numbers.setEnabled(one is not None)
         self.remove.setEnabled(0 <= row < len(self._rows) and self.add.isEnabled())
         if one is not None:
-            self.why.setText(" ".join(in_words(one, row == 0)).replace(" -", " −"))
+            sentences = [tr(sentence) for sentence in in_words(one, row == 0)]
+            self.explanation.setText(" ".join(sentences).replace(" -", " −"))
         elif self._rows:
-            self.why.setText(tr("Not compared yet."))
+            self.explanation.setText(tr("Not compared yet."))
         else:
-            self.why.setText(
-                tr("Add projects whose images may be like these: the closest one is taken.")
+            self.explanation.setText(
+                tr("Add projects with similar images. The closest one is used.")
             )
 
     def set_editable(self, editable: bool) -> None:
-        """Whether sources can be added and taken away now."""
+        """Enable or disable adding and removing sources."""
         for button in (self.add, self.own):
             button.setEnabled(editable)
-        self._offer_own()
-        self._explain()
+        self._fill_own_menu()
+        self._show_explanation()
 
-    def _offer_own(self) -> None:
+    def _fill_own_menu(self) -> None:
         menu = self.own.menu()
         menu.clear()
         session = self._context.session
         for name in own_sources(session, self._label_set):
             text = written_source(session.folder.resolve(), name)
             if text not in self.texts:
-                menu.addAction(name).triggered.connect(lambda _=False, t=text: self._put(t))
+                menu.addAction(name).triggered.connect(lambda _=False, t=text: self._add(t))
         self.own.setEnabled(self.own.isEnabled() and not menu.isEmpty())
 
-    # Deeds
+    # Actions
 
-    def _ask_folder(self) -> None:
-        title = tr("A project to learn from")
+    def _choose_folder(self) -> None:
+        title = tr("Add project as a source")
         start = str(self._context.session.folder.parent)
         chosen = QFileDialog.getExistingDirectory(self, title, start)
         if chosen:
             self.add_folder(Path(chosen))
 
     def add_folder(self, folder: Path) -> None:
-        """Add a project, or say why it cannot be a source."""
+        """Add a project as a source; emits `failed` if it cannot be one."""
         try:
-            self._put(checked_source(self._context.session, folder, self._label_set))
+            self._add(checked_source(self._context.session, folder, self._label_set))
         except KnownError as error:
-            self.refused.emit(tr(error.message))
+            self.failed.emit(tr(error.message))
 
-    def _put(self, text: str) -> None:
+    def _add(self, text: str) -> None:
         if text not in self.texts:
             self.texts.append(text)
             self.changed.emit()
@@ -194,37 +203,36 @@ class TransferSources(QWidget):
             self.changed.emit()
 
     def show_numbers(self) -> None:
-        """Every number of the chosen source beside its reading."""
+        """Open the numbers of the current source."""
         row = self.table.source_row(self.table.currentIndex())
         source, one = self._rows[row]
         if one is not None:
-            self.opened = NumbersDialog(source.name, one, self._context, self)
-            self.opened.open()
+            self.numbers_dialog = NumbersDialog(source.name, one, self._context, self)
+            self.numbers_dialog.open()
 
 
 class NumbersDialog(QDialog):
-    """The figures behind an association, one a row, each said in words."""
+    """Table of the numbers behind an association, with the meaning of each."""
 
     def __init__(
         self, name: str, one: SourceRelatedness, context: Context, parent: QWidget
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(tr("Numbers of {0}").format(name))
+        self.setWindowTitle(tr("Numbers of {source}").format(source=name))
         self.resize(680, 560)
-        words = number_names(len(one.numbers) == FULL)
-        self.table = FigureTable((Column(tr("What it says")), Column(tr("Value"), "figure")))
+        self.table = FigureTable((Column(tr("Meaning")), Column(tr("Value"), "figure")))
         self.table.give_first_room()
-        pairs = zip(words, one.numbers, strict=True)
-        self.table.set_rows([(word, figure(value, 3)) for word, value in pairs])
-        said = QLabel(
+        pairs = zip(number_names(len(one.numbers) == FULL), one.numbers, strict=True)
+        self.table.set_rows([(tr(meaning), figure(value, 3)) for meaning, value in pairs])
+        note = QLabel(
             tr(
-                "Distances within a cluster: small = its images are alike. Cosines: 1 = the "
-                "centres point the same way. Distances of matched centres: small = the domains "
-                "lie close."
+                "A small distance within a cluster means that its images are alike. A cosine of 1 "
+                "means that two centres point the same way. A small distance of matched centres "
+                "means that the domains are close."
             )
         )
-        said.setWordWrap(True)
-        said.setProperty("role", "muted")
+        note.setWordWrap(True)
+        note.setProperty("role", "muted")
         self.copies = Copies(
             self.table, lambda: name, lambda: picture_of(self.table), self.table.csv, context.notify
         )
@@ -236,6 +244,6 @@ class NumbersDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(12)
-        column.addWidget(said)
+        column.addWidget(note)
         column.addWidget(self.table, 1)
         column.addLayout(below)

@@ -57,6 +57,9 @@ def target_words(target: str) -> str:
     return "category + view" if target == JOINT else target
 
 
+START_TITLES = {"imagenet": mark("ImageNet"), "none": mark("Random weights")}  # by recipe value
+
+
 def start_words(start: str) -> str:
     """A recipe's start weights as a table has room for: of a file its name."""
     return Path(start).name if start.startswith("file:") else start

@@ -1,4 +1,4 @@
-"""Sentences that come and go over the window without stopping anyone."""
+"""Notifications: messages over the window that block nothing and close by themselves."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLay
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 
-_LASTS = {"info": 5000, "warn": 12000, "bad": 0}  # milliseconds; 0 stays until it is closed
+DURATIONS = {"info": 5000, "warn": 12000, "bad": 0}  # milliseconds; 0: until it is closed
 _ICONS = {"info": ("info", "accent"), "warn": ("warning", "warn"), "bad": ("warning-circle", "bad")}
-_MOST = 4
-_WIDTH = 360
+_MAX_CARDS = 4
+_WIDTH = 360  # pixels
 
 
 class _Card(QFrame):
@@ -20,26 +20,26 @@ class _Card(QFrame):
         self.text = text
         self.setProperty("role", "note")
         self.setFixedWidth(_WIDTH)
-        sign = QLabel()
+        symbol = QLabel()
         name, role = _ICONS[kind]
-        sign.setPixmap(icon(name, self, role).pixmap(QSize(20, 20), self.devicePixelRatioF()))
-        words = QLabel(text)
-        words.setWordWrap(True)
-        words.setTextFormat(Qt.TextFormat.PlainText)
-        words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        symbol.setPixmap(icon(name, self, role).pixmap(QSize(20, 20), self.devicePixelRatioF()))
+        message = QLabel(text)
+        message.setWordWrap(True)
+        message.setTextFormat(Qt.TextFormat.PlainText)
+        message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.close_button = QToolButton()
         self.close_button.setIcon(icon("x", self))
         self.close_button.setToolTip(tr("Close"))
         self.close_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
-        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(words, 1)
+        row.addWidget(symbol, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(message, 1)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
 
 
 class Notifications(QWidget):
-    """A column of cards at the lower right of the widget it lies over."""
+    """Column of cards at the lower right of the widget that it covers."""
 
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
@@ -51,25 +51,28 @@ class Notifications(QWidget):
         over.installEventFilter(self)
         self.hide()
 
-    def say(self, text: str, kind: str = "info") -> None:
-        """Show `text`; the same sentence is not shown twice at once."""
+    def post(self, text: str, kind: str = "info") -> None:
+        """Show a card with `text`, in place of one with the same text.
+
+        `kind` is "info", "warn" or "bad"; it sets the icon and how long the card stays.
+        """
         for card in [card for card in self._cards if card.text == text]:
-            self._drop(card)
+            self._remove(card)
         card = _Card(text, kind)
-        card.close_button.clicked.connect(lambda: self._drop(card))
+        card.close_button.clicked.connect(lambda: self._remove(card))
         self._cards.append(card)
         self._column.addWidget(card)
-        if _LASTS[kind]:
-            QTimer.singleShot(_LASTS[kind], card, lambda: self._drop(card))
-        while len(self._cards) > _MOST:
-            self._drop(self._cards[0])
+        if DURATIONS[kind]:
+            QTimer.singleShot(DURATIONS[kind], card, lambda: self._remove(card))
+        while len(self._cards) > _MAX_CARDS:
+            self._remove(self._cards[0])
         self._place()
 
     def texts(self) -> list[str]:
-        """What is being said."""
+        """Texts of the cards shown, the oldest first."""
         return [card.text for card in self._cards]
 
-    def _drop(self, card: _Card) -> None:
+    def _remove(self, card: _Card) -> None:
         if card in self._cards:
             self._cards.remove(card)
             self._column.removeWidget(card)

@@ -1,4 +1,4 @@
-"""The command palette: every command, found by a few letters (Ctrl+K)."""
+"""Command palette: a searchable list of all commands (Ctrl+K)."""
 
 from __future__ import annotations
 
@@ -37,22 +37,24 @@ from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 Item = TypeVar("Item")
 
 
-def score(wanted: str, text: str) -> float | None:
-    """How well `text` answers `wanted`: None where its letters are not all there in order, else
-    more for runs of letters, beginnings of words and short texts."""
-    query = "".join(wanted.lower().split())
+def score(query: str, text: str) -> float | None:
+    """Rate how well `text` matches `query`; None unless it has all its letters in order.
+
+    Consecutive letters, beginnings of words and short texts score higher.
+    """
+    letters = "".join(query.lower().split())
     lower = text.lower()
-    if not query:
+    if not letters:
         return 0.0
-    whole = lower.find(" ".join(wanted.lower().split()))
+    whole = lower.find(" ".join(query.lower().split()))
     points, at, last = (8.0 if whole >= 0 else 0.0) + (4.0 if whole == 0 else 0.0), 0, -2
-    for letter in query:
+    for letter in letters:
         found = lower.find(letter, at)
         start = _word_start(lower, letter, at)
         if found < 0:
             return None
         if found != last + 1 and start >= 0:
-            found = start if _rest_fits(query, letter, lower, start) else found
+            found = start if _rest_fits(letters, letter, lower, start) else found
         points += 1.0 + (1.5 if found == last + 1 else 0.0) + (1.0 if _begins(lower, found) else 0)
         last, at = found, found + 1
     return points - 0.01 * len(text)
@@ -70,37 +72,38 @@ def _word_start(text: str, letter: str, at: int) -> int:
     return -1
 
 
-def _rest_fits(query: str, letter: str, text: str, start: int) -> bool:
-    rest, at = query[query.index(letter) + 1 :], start + 1
-    for wanted in rest:
-        at = text.find(wanted, at) + 1
+def _rest_fits(letters: str, letter: str, text: str, start: int) -> bool:
+    rest, at = letters[letters.index(letter) + 1 :], start + 1
+    for following in rest:
+        at = text.find(following, at) + 1
         if not at:
             return False
     return True
 
 
-def ranked(wanted: str, items: Sequence[Item], text: Callable[[Item], str]) -> list[Item]:
-    """The items that answer `wanted`, best first; all of them, in their order, for ""."""
-    scored = [(score(wanted, text(item)), i, item) for i, item in enumerate(items)]
+def ranked(query: str, items: Sequence[Item], text: Callable[[Item], str]) -> list[Item]:
+    """Return the items that match `query`, best first; all of them, in their order, for ""."""
+    scored = [(score(query, text(item)), i, item) for i, item in enumerate(items)]
     found = [(-points, i, item) for points, i, item in scored if points is not None]
     return [item for _, _, item in sorted(found, key=lambda entry: entry[:2])]
 
 
 Index = QModelIndex | QPersistentModelIndex
-_WIDTH, _ROW, _ROWS = 560, 32, 11
+_WIDTH, _ROW = 560, 32  # pixels
+_MAX_ROWS = 11
 _ENTRY = Qt.ItemDataRole.UserRole
 
 
 class PaletteEntry:
-    """A line of the palette."""
+    """A command as the palette shows it: its id, title, menu and key, and whether it is enabled."""
 
-    def __init__(self, name: str, title: str, place: str, key: str, possible: bool) -> None:
+    def __init__(self, name: str, title: str, place: str, key: str, enabled: bool) -> None:
         self.name, self.title, self.place, self.key = name, title, place, key
-        self.possible = possible
+        self.enabled = enabled
 
 
-class _Line(QStyledItemDelegate):
-    """Title at the left, its menu after it, its key at the right."""
+class _EntryDelegate(QStyledItemDelegate):
+    """Draws the title, then the menu in small letters, and the key at the right."""
 
     def __init__(self, view: QWidget) -> None:
         super().__init__(view)
@@ -113,14 +116,14 @@ class _Line(QStyledItemDelegate):
         entry: PaletteEntry = index.data(_ENTRY)
         theme = Theme.of(self._view)
         rect: QRect = option.rect
-        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
-        if chosen:
+        if selected:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.accent)
             painter.drawRoundedRect(rect.adjusted(2, 1, -2, -1), 4, 4)
-        strong = theme.on_accent if chosen else theme.text if entry.possible else theme.line
-        faint = theme.on_accent if chosen else theme.muted
+        strong = theme.on_accent if selected else theme.text if entry.enabled else theme.line
+        faint = theme.on_accent if selected else theme.muted
         inner = rect.adjusted(12, 0, -12, 0)
         painter.setPen(strong)
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, entry.title)
@@ -137,18 +140,18 @@ class _Line(QStyledItemDelegate):
 
 
 class CommandPalette(QFrame):
-    """A field and a list over the window; Enter does the chosen action, Escape leaves."""
+    """Search field and list over the window; Enter runs the selected command, Escape closes."""
 
-    chosen = Signal(str)
+    chosen = Signal(str)  # id of a command
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self.setProperty("role", "note")
         self.field = QLineEdit()
-        self.field.setPlaceholderText(tr("What do you want to do?"))
+        self.field.setPlaceholderText(tr("Search commands"))
         self.field.setClearButtonEnabled(True)
         self.list = QListWidget()
-        self.list.setItemDelegate(_Line(self.list))
+        self.list.setItemDelegate(_EntryDelegate(self.list))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.setFrameShape(QFrame.Shape.NoFrame)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -158,16 +161,16 @@ class CommandPalette(QFrame):
         column.addWidget(self.field)
         column.addWidget(self.list)
         self._entries: Sequence[PaletteEntry] = ()
-        self._came_from: QWidget | None = None
+        self._previous_focus: QWidget | None = None
         self.field.textChanged.connect(self._search)
         self.field.installEventFilter(self)
-        self.list.itemClicked.connect(lambda _: self._take())
+        self.list.itemClicked.connect(lambda _: self._choose_current())
         self.hide()
 
     def open_with(self, entries: Sequence[PaletteEntry]) -> None:
-        """Show the palette over the window, listing `entries`; those that can be done first."""
-        self._entries = sorted(entries, key=lambda entry: not entry.possible)
-        self._came_from = self.window().focusWidget()
+        """Show the palette over the window with `entries`, those that are enabled first."""
+        self._entries = sorted(entries, key=lambda entry: not entry.enabled)
+        self._previous_focus = self.window().focusWidget()
         self.field.clear()
         self._search("")
         width = min(_WIDTH, self.window().width() - 32)
@@ -177,7 +180,7 @@ class CommandPalette(QFrame):
         self.field.setFocus()
 
     def _size(self, width: int) -> QSize:
-        rows = min(_ROWS, max(1, self.list.count()))
+        rows = min(_MAX_ROWS, max(1, self.list.count()))
         return QSize(width, min(rows * _ROW + 28 + 34, self.window().height() - 96))
 
     def _search(self, text: str) -> None:
@@ -190,29 +193,29 @@ class CommandPalette(QFrame):
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.FocusOut and self.isVisible():
-            self._leave()
+            self._close()
         if event.type() != QEvent.Type.KeyPress or not isinstance(event, QKeyEvent):
             return False
         step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()))
         if step is not None and self.list.count():
             self.list.setCurrentRow((self.list.currentRow() + step) % self.list.count())
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._take()
+            self._choose_current()
         elif event.key() == Qt.Key.Key_Escape:
-            self._leave()
+            self._close()
         else:
             return False
         return True
 
-    def _take(self) -> None:
+    def _choose_current(self) -> None:
         item = self.list.currentItem()
-        self._leave()
+        self._close()
         if item is not None:
             self.chosen.emit(item.data(_ENTRY).name)
 
-    def _leave(self) -> None:
+    def _close(self) -> None:
         if not self.isVisible():
             return
         self.hide()
-        if self._came_from is not None and isValid(self._came_from):
-            self._came_from.setFocus()
+        if self._previous_focus is not None and isValid(self._previous_focus):
+            self._previous_focus.setFocus()

@@ -1,4 +1,4 @@
-"""The rail at the left: the pages in the order of the work."""
+"""Navigation rail at the left: one button per page, in the order of the workflow."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from workbench.domain.text import tr
 from workbench.ui.look.icons import ICON_PIXELS, draw_icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 
-WIDTH = 64
+WIDTH = 64  # pixels
 
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A page that can be opened: where its class is, and what the rail shows of it."""
+    """A page: its id, its title and icon in the rail, and the module and name of its class."""
 
     name: str
     title: str
@@ -27,7 +27,7 @@ class PageEntry:
 
 
 def page_entries() -> tuple[PageEntry, ...]:
-    """The six pages in the order of the work."""
+    """The six pages in the order of the workflow."""
 
     def entry(name: str, title: str, icon: str) -> PageEntry:
         return PageEntry(
@@ -45,7 +45,7 @@ def page_entries() -> tuple[PageEntry, ...]:
 
 
 class _RailButton(QToolButton):
-    """An icon over a word; the page that is open has a bar of the accent beside it."""
+    """Icon above a title; the current page has an accent bar beside it."""
 
     def __init__(self, title: str, icon: str) -> None:
         super().__init__()
@@ -82,9 +82,9 @@ class _RailButton(QToolButton):
 
 
 class Rail(QFrame):
-    """One button per page, 64 pixels wide."""
+    """One button per page."""
 
-    chosen = Signal(str)
+    chosen = Signal(str)  # id of a page
 
     def __init__(self, pages: tuple[PageEntry, ...], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,6 +103,6 @@ class Rail(QFrame):
             self._buttons[page.name] = button
         column.addStretch(1)
 
-    def show_chosen(self, name: str) -> None:
-        """Mark the page that is open."""
+    def show_current(self, name: str) -> None:
+        """Highlight the current page."""
         self._buttons[name].setChecked(True)

@@ -1,4 +1,4 @@
-"""The bar at the bottom: what is running, how long still, how to stop it, and on which device."""
+"""Status bar: running jobs with their progress and buttons to stop them, and the device."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from PySide6.QtWidgets import (
 from workbench.app.jobs import Job, JobRunner, Outcome
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.reports import Started
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.job_line import JobState, clock, state_after
 
-HEIGHT = 36
-TRAINING = "training"  # kind of the tasks that the training queue starts
+HEIGHT = 36  # pixels
+TRAINING = "training"  # kind of the tasks started by the training queue
 
 
 class StatusJob(QWidget):
-    """One running job: name, bar, words, time left, and its buttons."""
+    """One running job: name, progress bar, status with the time left, and buttons."""
 
     def __init__(self, job: Job[object], queue: TrainingQueue) -> None:
         super().__init__()
@@ -34,19 +34,20 @@ class StatusJob(QWidget):
         self._queue = queue
         self._ending = False
         self.state = JobState()
-        self.name = QLabel(tr(job.task.title))
+        title = tr(job.task.title)
+        self.name = QLabel(title)
         self.name.setMaximumWidth(260)
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)
         self.bar.setFixedWidth(120)
         self.bar.setTextVisible(False)
-        self.words = QLabel()
-        self.words.setProperty("role", "muted")
-        self.words.setMinimumWidth(40)
-        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.stop = _button("stop", tr("Stop “{0}”").format(tr(job.task.title)), self)
+        self.status = QLabel()
+        self.status.setProperty("role", "muted")
+        self.status.setMinimumWidth(40)
+        self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.stop = _button("stop", tr("Stop “{job}”").format(job=title), self)
         self.stop.clicked.connect(self._stop)
-        self.pause = _button("pause", tr("Pause “{0}”").format(tr(job.task.title)), self)
+        self.pause = _button("pause", tr("Pause “{job}”").format(job=title), self)
         self.pause.clicked.connect(self._pause)
         self.pause.setVisible(self._is_training)
         row = QHBoxLayout(self)
@@ -54,7 +55,7 @@ class StatusJob(QWidget):
         row.setSpacing(8)
         for widget in (self.name, self.bar):
             row.addWidget(widget)
-        row.addWidget(self.words, 1)
+        row.addWidget(self.status, 1)
         row.addWidget(self.pause)
         row.addWidget(self.stop)
 
@@ -62,37 +63,37 @@ class StatusJob(QWidget):
     def _is_training(self) -> bool:
         return self.job.task.kind == TRAINING and bool(self._queue.current)
 
-    def take(self, report: object) -> None:
-        """Show what a report says."""
+    def show_report(self, report: object) -> None:
+        """Show the progress that a report of the job carries."""
         self.state = state_after(report, self.state)
         if self._ending:
             return
         if self.state.fraction is not None:
             self.bar.setRange(0, 1000)
             self.bar.setValue(round(1000 * min(1.0, self.state.fraction)))
-        said = [self.state.text]
+        parts = [self.state.text]
         if self.state.eta is not None:
-            said.append(tr("{0} left").format(clock(self.state.eta)))
-        text = " · ".join(part for part in said if part)
-        self.words.setText(text)
-        self.words.setToolTip(text)
+            parts.append(tr("{time} left").format(time=clock(self.state.eta)))
+        text = " · ".join(part for part in parts if part)
+        self.status.setText(text)
+        self.status.setToolTip(text)
 
     def _stop(self) -> None:
         if self._is_training:
             self._queue.stop(self._queue.current)
         else:
             self.job.stop()
-        self._end(tr("stopping…"))
+        self._show_ending(tr("Stopping…"))
 
     def _pause(self) -> None:
         self._queue.pause(self._queue.current)
-        self._end(tr("pausing…"))
+        self._show_ending(tr("Pausing…"))
 
-    def _end(self, words: str) -> None:
+    def _show_ending(self, status: str) -> None:
         self._ending = True
         self.pause.setEnabled(False)
         self.stop.setEnabled(False)
-        self.words.setText(words)
+        self.status.setText(status)
 
 
 def _button(name: str, tip: str, parent: QWidget) -> QToolButton:
@@ -105,7 +106,7 @@ def _button(name: str, tip: str, parent: QWidget) -> QToolButton:
 
 
 class StatusBar(QFrame):
-    """A line per running job (as many as there is room for, then how many more), and the device."""
+    """One entry per running job, as many as fit, then the number of the others; and the device."""
 
     def __init__(self, jobs: JobRunner, queue: TrainingQueue) -> None:
         super().__init__()
@@ -125,48 +126,48 @@ class StatusBar(QFrame):
         self._row.addWidget(self.more)
         self._row.addStretch(1)
         self._row.addWidget(self.device)
-        jobs.started.connect(self._began)
-        jobs.reported.connect(self._reported)
-        jobs.ended.connect(self._ended)
+        jobs.started.connect(self._add_job)
+        jobs.reported.connect(self._show_report)
+        jobs.ended.connect(self._remove_job)
         for job in jobs.jobs():
-            self._began(job)
+            self._add_job(job)
 
-    def set_device(self, words: str) -> None:
-        """What computing happens on, in plain words."""
-        self.device.setText(words)
+    def set_device(self, name: str) -> None:
+        """Show the device that computes."""
+        self.device.setText(tr(name))
 
-    def _began(self, job: Job[object]) -> None:
+    def _add_job(self, job: Job[object]) -> None:
         line = StatusJob(job, self._queue)
         self.lines[job] = line
         self._row.insertWidget(len(self.lines) - 1, line, 1)
-        self._fold()
+        self._hide_excess()
 
-    def _reported(self, job: Job[object], report: object) -> None:
+    def _show_report(self, job: Job[object], report: object) -> None:
         if isinstance(report, Started):
             self.set_device(report.device)
         if job in self.lines:
-            self.lines[job].take(report)
+            self.lines[job].show_report(report)
 
-    def _ended(self, job: Job[object], _outcome: Outcome[object]) -> None:
+    def _remove_job(self, job: Job[object], _outcome: Outcome[object]) -> None:
         line = self.lines.pop(job, None)
         if line is not None:
             self._row.removeWidget(line)
             line.hide()
             line.deleteLater()
-        self._fold()
+        self._hide_excess()
 
-    def _fold(self) -> None:
-        """As many lines as the width holds; the rest is counted and named in a tooltip."""
+    def _hide_excess(self) -> None:
+        """Show as many jobs as fit; the number of the others is shown, their names as its tip."""
         room = max(1, (self.width() - 240) // 420)
         lines = list(self.lines.values())
         for number, line in enumerate(lines):
             line.setVisible(number < room)
         hidden = lines[room:]
         self.more.setVisible(bool(hidden))
-        self.more.setText(tr("and {0} more").format(len(hidden)))
+        self.more.setText(plural(len(hidden), "and {n:,} more", "and {n:,} more"))
         self.more.setToolTip("\n".join(tr(line.job.task.title) for line in hidden))
         self.idle.setVisible(not lines)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        self._fold()
+        self._hide_excess()
         super().resizeEvent(event)

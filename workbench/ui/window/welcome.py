@@ -1,4 +1,4 @@
-"""The window before a project is open: projects of late, a new one, an existing one, the demo."""
+"""Welcome window, shown while no project is open: new project, open project, recent projects."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.window.notifications import Notifications
 
-_WIDTH = 520
+_WIDTH = 520  # pixels
 
 
 class _Recent(QPushButton):
-    """A project of late: its name, and where it lies."""
+    """Button of a recent project: its name above its folder."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -51,7 +51,10 @@ class _Recent(QPushButton):
 
 
 class WelcomeWindow(QMainWindow):
-    """Shown when the program starts without a project."""
+    """Window shown when the program starts without a project.
+
+    `new` and `choose` are called by its buttons; `open_folder` with a recent or dropped project.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class WelcomeWindow(QMainWindow):
         column = QVBoxLayout(middle)
         column.setSpacing(8)
         column.addStretch(1)
-        self._greet(column)
+        self._add_title(column)
         column.addLayout(self._buttons(new, choose))
         column.addSpacing(16)
         self.heading = QLabel(tr("Recent projects"))
@@ -87,16 +90,16 @@ class WelcomeWindow(QMainWindow):
         self.notes = Notifications(whole)
         self.show_recent()
 
-    def _greet(self, column: QVBoxLayout) -> None:
+    def _add_title(self, column: QVBoxLayout) -> None:
         title = QLabel("Vantage Workbench")
         title.setProperty("role", "title")
-        says = QLabel(
-            tr("From folders of photographs to a classifier you can trust, on this computer.")
+        subtitle = QLabel(
+            tr("Label images, train classifiers and understand their results, on this computer.")
         )
-        says.setProperty("role", "muted")
-        says.setWordWrap(True)
+        subtitle.setProperty("role", "muted")
+        subtitle.setWordWrap(True)
         column.addWidget(title)
-        column.addWidget(says)
+        column.addWidget(subtitle)
         column.addSpacing(16)
 
     def _buttons(self, new: Callable[[], object], choose: Callable[[], object]) -> QHBoxLayout:
@@ -112,7 +115,7 @@ class WelcomeWindow(QMainWindow):
         return row
 
     def show_recent(self) -> None:
-        """List the projects of late anew."""
+        """Update the list of recent projects."""
         while (item := self._list.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
@@ -121,20 +124,20 @@ class WelcomeWindow(QMainWindow):
         recent = self._settings.recent[:6]
         self.heading.setVisible(bool(recent))
         for folder in recent:
-            self._list.addWidget(self._recent_line(folder))
+            self._list.addWidget(self._recent_row(folder))
 
-    def _recent_line(self, folder: Path) -> QWidget:
+    def _recent_row(self, folder: Path) -> QWidget:
         line = QFrame()
         row = QHBoxLayout(line)
         row.setContentsMargins(0, 0, 0, 0)
         entry = _Recent(folder)
         entry.clicked.connect(lambda: self._open(folder))
-        away = QToolButton()
-        away.setIcon(icon("x", self, "muted"))
-        away.setToolTip(tr("Take it off this list (the project stays where it is)"))
-        away.clicked.connect(lambda: self._forget(folder))
+        remove = QToolButton()
+        remove.setIcon(icon("x", self, "muted"))
+        remove.setToolTip(tr("Remove from this list (the project itself is not deleted)"))
+        remove.clicked.connect(lambda: self._forget(folder))
         row.addWidget(entry, 1)
-        row.addWidget(away)
+        row.addWidget(remove)
         return line
 
     def _forget(self, folder: Path) -> None:

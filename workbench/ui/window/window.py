@@ -1,4 +1,4 @@
-"""The window on one project: rail, pages made when first shown, menus, keys, notes, status."""
+"""Main window of a project: navigation rail, pages, menus, keys, notifications, status bar."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from workbench.ui.commands import (
     commands_of,
     portable,
 )
-from workbench.ui.dialogs.projects import ask_new_project, ask_project
+from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.page import Context, Page, boxed, column, row
@@ -49,25 +49,28 @@ from workbench.ui.window.palette import CommandPalette, PaletteEntry
 from workbench.ui.window.rail import PageEntry, Rail, page_entries
 from workbench.ui.window.statusbar import StatusBar
 
-STATE = "window"  # key of the project's settings
+STATE = "window"  # key in the settings of the project
 
 
-def _refuse(_: Path, __: bool) -> None:
-    """A window that stands alone opens no other project."""
+def _ignore_switch(_: Path, __: bool) -> None:
+    """Open no other project: default for a window on its own."""
 
 
 class MainWindow(QMainWindow):
-    """One project's window. Closing it pauses trainings, stops other jobs, closes the project."""
+    """Window of one project. Closing it pauses runs, stops other jobs and closes the project.
+
+    Pages are created when they are first shown.
+    """
 
     def __init__(
         self,
         session: Session,
         settings: UserSettings | None = None,
-        switch: Callable[[Path, bool], None] = _refuse,
+        switch: Callable[[Path, bool], None] = _ignore_switch,
         pages: Sequence[PageEntry] | None = None,
     ) -> None:
-        """`switch(folder, new)` puts another project in this one's place; `pages` are those of the
-        program unless given."""
+        """`switch(folder, new)` opens another project (creates it if `new`) in place of this one;
+        `pages` are those of the program unless given."""
         super().__init__()
         self.session = session
         self.settings = settings if settings is not None else UserSettings(None)
@@ -93,7 +96,7 @@ class MainWindow(QMainWindow):
         self._listen()
         self._restore()
 
-    # structure
+    # Layout
 
     def _build(self) -> None:
         self.setWindowTitle(f"{self.session.name} – Vantage Workbench")
@@ -117,11 +120,11 @@ class MainWindow(QMainWindow):
         file.insertMenu(file.actions()[2], recent)
 
     def _page_commands(self) -> list[Command]:
-        title = tr("Go to {0}")
+        title = tr("Go to {page}")
         return [
             Command(
                 f"go_{page.name}",
-                title.format(page.title),
+                title.format(page=page.title),
                 partial(self.go, page.name),
                 f"Ctrl+{number}",
                 Menu.VIEW,
@@ -140,18 +143,18 @@ class MainWindow(QMainWindow):
         self.device = DeviceProbe(self)
         self.device.found.connect(self.status.set_device)
         self.device.start()
-        QTimer.singleShot(0, self, self._look_round)
+        QTimer.singleShot(0, self, self._check_sources)
 
-    def _look_round(self) -> None:
+    def _check_sources(self) -> None:
         if not self._closed:
-            from workbench.ui.dialogs.files import say_moved
+            from workbench.ui.dialogs.files import notify_of_missing_sources
 
-            say_moved(self.context)
+            notify_of_missing_sources(self.context)
 
-    # pages
+    # Pages
 
     def page(self, name: str) -> Page:
-        """The page called `name`, made now if it is not there yet."""
+        """Return the page `name`, creating it if needed."""
         if name not in self._made:
             entry = next(page for page in self.pages if page.name == name)
             made: Page = getattr(import_module(entry.module), entry.class_name)(self.context)
@@ -162,37 +165,37 @@ class MainWindow(QMainWindow):
         return self._made[name]
 
     def make_all_pages(self) -> None:
-        """Make the pages that were not opened yet, for a list of all that can be done."""
+        """Create all pages, so that all commands are registered."""
         for entry in self.pages:
             self.page(entry.name)
         self.menus.show_page(self.current_page())
 
     def go(self, name: str, **what: Any) -> None:
-        """Show a page and tell it what to show."""
+        """Show the page `name`; `what` is passed to its `show_target`."""
         page = self.page(name)
         self._shown = name
         self.stack.setCurrentWidget(page)
-        self.rail.show_chosen(name)
+        self.rail.show_current(name)
         self.menus.show_page(page)
         page.opened(**what)
         page.setFocus()
 
     def current_page(self) -> Page | None:
-        """The page that is shown."""
+        """Return the page that is shown."""
         return self._made.get(self._shown)
 
     def _changed(self, changes: Changes) -> None:
         for page in self._made.values():
             page.refresh(changes)
 
-    # what is said
+    # Notifications and errors
 
     def notify(self, text: str, kind: str = "info") -> None:
-        """Say a sentence over the page."""
-        self.notes.say(text, kind)
+        """Show a notification over the page; `kind` is "info", "warn" or "bad"."""
+        self.notes.post(text, kind)
 
     def show_report(self, report: str) -> None:
-        """Show the report of a defect."""
+        """Show the report of an internal error."""
         dialog = ReportDialog(report, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
@@ -205,10 +208,10 @@ class MainWindow(QMainWindow):
         else:
             self.notify(tr(outcome.text), "bad")
 
-    # hands
+    # Keys and drag and drop
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Bare keys that no control took belong to the page's actions."""
+        """Run the page's command for a key without modifiers that no widget used."""
         if not self.commands.press(self.current_page(), portable(event)):
             super().keyPressEvent(event)
 
@@ -221,18 +224,18 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        places = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         event.acceptProposedAction()
-        QTimer.singleShot(0, self, lambda: self.import_places(places))
+        QTimer.singleShot(0, self, lambda: self.import_paths(paths))
 
-    def import_places(self, places: list[Path]) -> None:
-        """Ask what dropped folders and lists say, and import them."""
-        from workbench.ui.dialogs.importing import ask_and_import
+    def import_paths(self, paths: list[Path]) -> None:
+        """Open the import dialog for dropped folders and files."""
+        from workbench.ui.dialogs.importing import import_with_dialog
 
-        if places:
-            ask_and_import(self.context, self, places)
+        if paths:
+            import_with_dialog(self.context, self, paths)
 
-    # commands, in the order of the menus; dialogs are imported when they are first opened
+    # Commands, in the order of the menus; dialogs are imported when they are first opened
 
     def open_recent(self, folder: Path) -> None:
         """Open another project in place of this one."""
@@ -242,10 +245,6 @@ class MainWindow(QMainWindow):
         dialog.exec()
         dialog.deleteLater()
 
-    def _notify_of(self, text: str | None, sentence: str) -> None:
-        if text is not None:
-            self.notify(sentence.format(tr(text)), "info")
-
     def _can_undo(self) -> bool:
         return self.session.history.undo_text() is not None
 
@@ -253,12 +252,12 @@ class MainWindow(QMainWindow):
         return self.session.history.redo_text() is not None
 
     def _undo_title(self) -> str:
-        text = self.session.history.undo_text() or ""
-        return tr("Undo {0}").format(tr(text)).strip()
+        text = self.session.history.undo_text()
+        return tr("Undo {edit}").format(edit=tr(text)) if text else tr("Undo")
 
     def _redo_title(self) -> str:
-        text = self.session.history.redo_text() or ""
-        return tr("Redo {0}").format(tr(text)).strip()
+        text = self.session.history.redo_text()
+        return tr("Redo {edit}").format(edit=tr(text)) if text else tr("Redo")
 
     def _set_theme(self, mode: str) -> None:
         application = QApplication.instance()
@@ -268,52 +267,52 @@ class MainWindow(QMainWindow):
 
     @command(mark("New project…"), id="new", key="Ctrl+N", menu=Menu.FILE)
     def new_project(self) -> None:
-        """Make a project and open it in place of this one."""
-        folder = ask_new_project(self)
+        """Create a project and open it in place of this one."""
+        folder = choose_new_project(self)
         if folder is not None:
             self._switch(folder, True)
 
     @command(mark("Open project…"), id="open", key="Ctrl+O", menu=Menu.FILE)
     def open_project(self) -> None:
         """Open another project in place of this one."""
-        folder = ask_project(self)
+        folder = choose_project(self)
         if folder is not None:
             self._switch(folder, False)
 
     @command(mark("Import folder…"), key="Ctrl+I", menu=Menu.FILE)
     def import_folder(self) -> None:
         """Import the images of a folder."""
-        from workbench.ui.dialogs.importing import ask_for_folder
+        from workbench.ui.dialogs.importing import import_folder
 
-        ask_for_folder(self.context, self)
+        import_folder(self.context, self)
 
     @command(mark("Import list file…"), key="Ctrl+Shift+I", menu=Menu.FILE)
     def import_list(self) -> None:
-        """Import the images that a file lists."""
-        from workbench.ui.dialogs.importing import ask_for_list
+        """Import the images listed in a file."""
+        from workbench.ui.dialogs.importing import import_lists
 
-        ask_for_list(self.context, self)
+        import_lists(self.context, self)
 
     @command(mark("Import labels…"), menu=Menu.FILE)
     def import_labels(self) -> None:
         """Import labels of images from a file."""
-        from workbench.ui.dialogs.files import ask_import
+        from workbench.ui.dialogs.files import choose_label_file
 
-        ask_import(self.context, self)
+        choose_label_file(self.context, self)
 
     @command(mark("Export labels…"), key="Ctrl+E", menu=Menu.FILE)
     def export_labels(self) -> None:
-        """Write labels to a file."""
-        from workbench.ui.dialogs.files import ask_export
+        """Export labels to a file."""
+        from workbench.ui.dialogs.files import choose_export_file
 
-        ask_export(self.context, self)
+        choose_export_file(self.context, self)
 
-    @command(mark("Find moved sources…"), menu=Menu.FILE)
+    @command(mark("Re-link moved sources…"), menu=Menu.FILE)
     def relink(self) -> None:
-        """Choose where the folders of images are now."""
-        from workbench.ui.dialogs.files import find_moved
+        """Choose the new folders of sources that moved."""
+        from workbench.ui.dialogs.files import relink_missing_sources
 
-        find_moved(self.context, self)
+        relink_missing_sources(self.context, self)
 
     @command(mark("Close window"), id="close", key="Ctrl+W", menu=Menu.FILE)
     def close_window(self) -> None:
@@ -329,7 +328,9 @@ class MainWindow(QMainWindow):
     )
     def undo(self) -> None:
         """Undo the last edit."""
-        self._notify_of(self.session.undo(), tr("Undone: {0}"))
+        text = self.session.undo()
+        if text is not None:
+            self.notify(tr("Undone: {edit}").format(edit=tr(text)))
 
     @command(
         mark("Redo"),
@@ -339,26 +340,28 @@ class MainWindow(QMainWindow):
         live_title=_redo_title,
     )
     def redo(self) -> None:
-        """Redo the edit undone last."""
-        self._notify_of(self.session.redo(), tr("Done again: {0}"))
+        """Redo the edit that was undone last."""
+        text = self.session.redo()
+        if text is not None:
+            self.notify(tr("Redone: {edit}").format(edit=tr(text)))
 
     @command(mark("Label sets…"), id="label_sets", key="Ctrl+L", menu=Menu.LABEL)
     def edit_label_sets(self) -> None:
-        """Open the editor of label sets."""
+        """Edit the label sets."""
         from workbench.ui.dialogs.label_sets import LabelSetsDialog
 
         self._show(LabelSetsDialog(self.session, parent=self))
 
     @command(mark("Split images…"), key="Ctrl+Shift+S", menu=Menu.LABEL)
     def split(self) -> None:
-        """Open the dialog that splits the images."""
+        """Split the images into train, validation and test parts."""
         from workbench.ui.dialogs.split import SplitDialog
 
         self._show(SplitDialog(self.context, self))
 
     @command(mark("Find a command…"), id="palette", key="Ctrl+K", menu=Menu.VIEW)
     def open_palette(self) -> None:
-        """List every command there is now, to be found by a few letters."""
+        """Open the command palette."""
         self.palette_box.open_with(
             [
                 PaletteEntry(
@@ -375,12 +378,12 @@ class MainWindow(QMainWindow):
 
     @command(mark("Full screen"), key="F11", menu=Menu.VIEW)
     def full_screen(self) -> None:
-        """Fill the screen, or leave it."""
+        """Enter or leave full screen."""
         self.showNormal() if self.isFullScreen() else self.showFullScreen()
 
-    @command(mark("Theme: as the system"), menu=Menu.VIEW)
+    @command(mark("Theme: system"), menu=Menu.VIEW)
     def theme_system(self) -> None:
-        """Follow the system's theme."""
+        """Follow the theme of the system."""
         self._set_theme("system")
 
     @command(mark("Theme: light"), menu=Menu.VIEW)
@@ -395,7 +398,7 @@ class MainWindow(QMainWindow):
 
     @command(mark("Manual"), key="Shift+F1", menu=Menu.HELP)
     def manual(self) -> None:
-        """Open the manual at the page that is shown."""
+        """Open the manual at the chapter of the current page."""
         from workbench.ui.dialogs.manual import ManualDialog
 
         dialog = self.findChild(ManualDialog) or ManualDialog(self)
@@ -404,9 +407,9 @@ class MainWindow(QMainWindow):
         dialog.show()
         dialog.raise_()
 
-    @command(mark("Keys…"), id="keys", key="F1", menu=Menu.HELP)
+    @command(mark("Keyboard shortcuts…"), id="keys", key="F1", menu=Menu.HELP)
     def edit_keys(self) -> None:
-        """List every command with its key."""
+        """List all commands and edit their keyboard shortcuts."""
         from workbench.ui.dialogs.keys import KeysDialog
 
         self.make_all_pages()
@@ -414,7 +417,7 @@ class MainWindow(QMainWindow):
 
     @command(mark("Check this computer…"), id="doctor", menu=Menu.HELP)
     def check_computer(self) -> None:
-        """Open the check of this computer."""
+        """Check the installation and the project."""
         from workbench.ui.dialogs.doctor import DoctorDialog
 
         self._show(DoctorDialog(self.session, self))
@@ -426,12 +429,12 @@ class MainWindow(QMainWindow):
             self,
             tr("About Vantage Workbench"),
             tr(
-                "Vantage Workbench {0}\n\nLabel, train and understand fine-grained image "
+                "Vantage Workbench {version}\n\nLabel, train and understand fine-grained image "
                 "classifiers in one offline desktop program.\n\nApache License 2.0"
-            ).format(__version__),
+            ).format(version=__version__),
         )
 
-    # a restart, and the end
+    # Saved state and closing
 
     def _restore(self) -> None:
         self.resize(1280, 800)
@@ -442,7 +445,7 @@ class MainWindow(QMainWindow):
         self.go(shown if shown in {page.name for page in self.pages} else "images")
 
     def save_state(self) -> None:
-        """Keep page, filters, selections, splitters and geometry for the next start."""
+        """Store page, filters, selections, splitters and geometry for the next start."""
         pages = dict(self._state.get("pages", {}))
         pages.update({name: page.save_state() for name, page in self._made.items()})
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
@@ -455,7 +458,7 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
     def shut_down(self) -> None:
-        """End everything in the order in which nothing is lost; a second call does nothing."""
+        """Close everything in the order that loses nothing; a second call does nothing."""
         if self._closed:
             return
         self._closed = True

@@ -150,7 +150,7 @@ class ImageFacts(SidePanel):
         try:
             size = f"{Path(row.path).stat().st_size / 1024:,.0f} kB"
         except OSError:
-            size = tr("not found (File, “Find moved sources…”)")
+            size = tr("not found (File, “Re-link moved sources…”)")
         return [
             (tr("Size"), f"{row.width} × {row.height}"),
             (tr("File"), size),

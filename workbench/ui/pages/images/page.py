@@ -17,7 +17,7 @@ from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
-from workbench.ui.dialogs.importing import SkippedDialog, ask_for_folder
+from workbench.ui.dialogs.importing import SkippedDialog, import_folder
 from workbench.ui.page import Context, Page, boxed, column
 from workbench.ui.pages.images.facts import ImageFacts
 from workbench.ui.pages.images.groups import GroupPanel
@@ -61,7 +61,7 @@ class ImagesPage(Page):
             "image",
             tr("Drop folders of photographs or list files here, or choose a folder."),
             tr("Import folder…"),
-            lambda: ask_for_folder(self.context, self),
+            lambda: import_folder(self.context, self),
         )
         self.none_found = EmptyState(
             "funnel",

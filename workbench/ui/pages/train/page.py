@@ -122,8 +122,8 @@ class TrainPage(Page):
         self.preflight.wanted.connect(self.try_step)
         self.train.clicked.connect(self.start_training)
         self.unfold.toggled.connect(self._choose_pane)
-        self.study.clicked.connect(self.studies.ask)
-        self.line.transfer.clicked.connect(self.transfers.ask)
+        self.study.clicked.connect(self.studies.open_dialog)
+        self.line.transfer.clicked.connect(self.transfers.open_dialog)
         self.queue.picked.connect(self.watch)
         self.queue.deed.connect(self._do)
         self.live.results_wanted.connect(lambda run: self.context.go("results", run=run))
@@ -284,7 +284,7 @@ class TrainPage(Page):
     @command(mark("Compare methods in a study…"), id="study", menu=Menu.RUN)
     def start_study(self) -> None:
         """Choose methods to compare on the same splits."""
-        self.studies.ask()
+        self.studies.open_dialog()
 
     @command(
         mark("Transfer from the closest source…"),
@@ -293,7 +293,7 @@ class TrainPage(Page):
     )
     def start_transfer(self) -> None:
         """Choose sources to learn from first."""
-        self.transfers.ask()
+        self.transfers.open_dialog()
 
     @command(mark("Compare starts…"), id="starts", menu=Menu.RUN)
     def compare_starts(self) -> None:

@@ -14,7 +14,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
-from workbench.ui.dialogs.importing import ask_for_folder
+from workbench.ui.dialogs.importing import import_folder
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page, boxed, column, row
 from workbench.ui.pages.views.coverage import CoverageMatrix
@@ -129,7 +129,7 @@ class ViewsPage(Page):
         if self.labelling.overview.progress()[1]:
             self.bar.clear()
         else:
-            ask_for_folder(self.context, self)
+            import_folder(self.context, self)
 
     def _show_set(self) -> None:
         self.tiles.show_set(self.header.label_set)
