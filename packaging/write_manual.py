@@ -347,8 +347,9 @@ def keys_page() -> str:
     parts = [f"## {name or 'Everywhere'}\n\n{_page_keys(rows, name)}" for name in pages]
     return page(
         "Keys",
-        "*Help → Keys…* lists these commands and lets you change their keys. Commands without a "
-        "key are in the menus and in the palette (`Ctrl+K`). On macOS, `Ctrl` is the Command key.",
+        "*Help → Keyboard shortcuts…* lists these commands and lets you change their keys. "
+        "Commands without a key are in the menus and in the palette (`Ctrl+K`). On macOS, `Ctrl` "
+        "is the Command key.",
         *parts,
         "## Keys of labels\n\nA label is given by its own letter or by its position, `1` to `9`. "
         "*Label → Label sets…* changes letters. New "
