@@ -1,4 +1,4 @@
-"""A transfer from the closest source by one button: ranked, stopped, gone on with, voted on."""
+"""A transfer from the closest source by one button: ranked, stopped, resumed, voted on."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def window(qtbot, tmp_path, monkeypatch, qapp):
     qtbot.waitExposed(made)
     made.go("train")
     page = made.page("train")
-    page.preflight._timer.setInterval(10 * WAIT)  # no trial steps beside
+    page.preflight._timer.setInterval(10 * WAIT)  # no trial steps meanwhile
     for key, value in QUICK.items():
         page.desk.edit(key, value)
     yield made
@@ -81,7 +81,7 @@ def window(qtbot, tmp_path, monkeypatch, qapp):
 
 
 def compared(name):
-    """A comparison with one source, as if it had been made."""
+    """The result of a comparison with one source."""
     one = SourceRelatedness(
         name=name,
         doa=-5.0,
@@ -105,7 +105,7 @@ def compared(name):
 
 
 @pytest.mark.slow
-def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path):
+def test_one_button_ranks_trains_transfers_and_votes(qtbot, window, tmp_path):
     page, store = window.page("train"), window.session.store
     page.line.transfer.click()
     dialog = page.transfers.dialog
@@ -131,7 +131,7 @@ def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path)
     assert dialog.sources.numbers_dialog.table.figures.rowCount() == 36
     dialog.sources.numbers_dialog.reject()
 
-    # stopped while a training is under way; what is done is kept
+    # stopped during a training; finished steps are kept
     qtbot.waitUntil(lambda: queue.current.candidates != (), timeout=WAIT)
     dialog.start.click()
     qtbot.waitUntil(lambda: queue.current is None, timeout=WAIT)
@@ -140,7 +140,7 @@ def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path)
     assert read_lock(tmp_path / "Toys.workbench") is None
 
     dialog.start.click()
-    dialog.reject()  # it goes on without its dialog
+    dialog.reject()  # the transfer continues without its dialog
     with qtbot.waitSignal(queue.finished, timeout=WAIT) as heard:
         pass
     transfer = heard.args[0]
@@ -163,7 +163,7 @@ def test_one_button_ranks_learns_carries_over_and_votes(qtbot, window, tmp_path)
     assert results.table.current_run() == transfer.winner_run
 
 
-def test_a_source_that_is_open_elsewhere_is_said(qtbot, window, tmp_path):
+def test_a_source_that_is_open_elsewhere_is_reported(qtbot, window, tmp_path):
     page = window.page("train")
     page.line.transfer.click()
     dialog = page.transfers.dialog
@@ -180,7 +180,7 @@ def test_a_source_that_is_open_elsewhere_is_said(qtbot, window, tmp_path):
     assert page.transfers.queue.stage is None
 
 
-def test_closing_the_window_pauses_the_source_and_lets_its_project_go(qtbot, window, tmp_path):
+def test_closing_the_window_pauses_the_source_and_unlocks_its_project(qtbot, window, tmp_path):
     page = window.page("train")
     page.desk.edit("epochs", 100_000)
     page.line.transfer.click()

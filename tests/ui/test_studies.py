@@ -30,7 +30,7 @@ def window(qtbot, tmp_path, monkeypatch, qapp):
 
 def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     window.go("train")
-    train = window._made["train"]
+    train = window._pages["train"]
     for key, value in FAST.items():
         train.desk.edit(key, value)
     train.study.click()
@@ -42,15 +42,15 @@ def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     dialog.checkboxes["l2"][0].setChecked(True)
     assert dialog.count.text() == "2 variants × 2 seeds: 4 trainings"
     dialog.make()
-    qtbot.waitUntil(lambda: "results" in window._made, timeout=WAIT)
-    results = window._made["results"]
+    qtbot.waitUntil(lambda: "results" in window._pages, timeout=WAIT)
+    results = window._pages["results"]
     section = results.studies
     assert results.isVisible()
     assert section.isVisible()
     store = window.session.store
     qtbot.waitUntil(lambda: section.said.text().startswith("1 of 4"), timeout=WAIT)
     qtbot.waitUntil(lambda: window.context.queue.current != "", timeout=WAIT)
-    section.go.click()  # stop: the run under way is paused, none follows
+    section.go.click()  # stop: the current run is paused, none follows
     qtbot.waitUntil(lambda: window.context.queue.current == "", timeout=WAIT)
     assert RunStatus.PAUSED in {run.status for run in store.runs.all()}
     assert section.go.text() == "Go on"
@@ -68,9 +68,9 @@ def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     assert section.isVisible()
 
 
-def test_without_a_study_the_section_says_where_one_begins(qtbot, window):
+def test_without_a_study_the_section_names_the_page_that_starts_one(qtbot, window):
     window.go("results")
-    section = window._made["results"].studies
+    section = window._pages["results"].studies
     section.switch.setChecked(True)
     assert section.empty.isVisible()
     assert "Train page" in section.empty.text()
@@ -79,7 +79,7 @@ def test_without_a_study_the_section_says_where_one_begins(qtbot, window):
 
 def test_a_study_that_cannot_be_trained_is_not_stored(qtbot, window):
     window.go("train")
-    train = window._made["train"]
+    train = window._pages["train"]
     train.desk.edit("start", "file:/no/such/weights.safetensors")
     train.studies.open_dialog()
     qtbot.waitUntil(lambda: train.studies.dialog is not None, timeout=WAIT)

@@ -25,7 +25,7 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 
 def test_pages_are_made_when_first_shown_and_ctrl_numbers_open_them(window, qtbot):
     assert window.current_page().name == "images"
-    assert set(window._made) == {"images"}
+    assert set(window._pages) == {"images"}
     qtbot.keyClick(window, Qt.Key.Key_2, CONTROL)
     assert window.current_page().name == "views"
     window.rail.chosen.emit("images")

@@ -102,13 +102,13 @@ class LayerChart(QWidget):
             painter.setPen(QPen(theme.hover, 1))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
             painter.setPen(theme.muted)
-            place = QRectF(0, y - 8, LEFT - 8, 16)
-            painter.drawText(place, _RIGHT, f"{10 * tenth} %")
+            rect = QRectF(0, y - 8, LEFT - 8, 16)
+            painter.drawText(rect, _RIGHT, f"{10 * tenth} %")
         room = area.width() / max(1, len(self.stages))
         for index, stage in enumerate(self.stages):
-            place = QRectF(self._x(index) - room / 2, area.bottom() + 6, room, 16)
+            rect = QRectF(self._x(index) - room / 2, area.bottom() + 6, room, 16)
             text = painter.fontMetrics().elidedText(stage, Qt.TextElideMode.ElideRight, int(room))
-            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+            painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
 
     def _draw_chance(self, painter: QPainter, theme: Theme) -> None:
         area, chance = self._area(), self._studies[0].found.chance
@@ -133,10 +133,10 @@ class LayerChart(QWidget):
             else:
                 painter.drawEllipse(point, radius, radius)
 
-    def text_at(self, place: QPointF) -> str:
-        """Return the values of the point nearest to `place`, "" if none is near."""
+    def text_at(self, cursor: QPointF) -> str:
+        """Return the values of the point nearest to `cursor`, "" if none is near."""
         found = [
-            (abs(place.x() - point.x()) + abs(place.y() - point.y()), position, stage)
+            (abs(cursor.x() - point.x()) + abs(cursor.y() - point.y()), position, stage)
             for position in range(len(self._studies))
             for stage in range(len(self.stages))
             for point in [self.point(position, stage)]

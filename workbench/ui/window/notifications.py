@@ -39,16 +39,16 @@ class _Card(QFrame):
 
 
 class Notifications(QWidget):
-    """Column of cards at the lower right of the widget that it covers."""
+    """Column of cards at the lower right of its host."""
 
-    def __init__(self, over: QWidget) -> None:
-        super().__init__(over)
-        self._over = over
+    def __init__(self, host: QWidget) -> None:
+        super().__init__(host)
+        self._host = host
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(8)
         self._cards: list[_Card] = []
-        over.installEventFilter(self)
+        host.installEventFilter(self)
         self.hide()
 
     def post(self, text: str, kind: str = "info") -> None:
@@ -85,10 +85,10 @@ class Notifications(QWidget):
         if self._cards:
             height = sum(card.heightForWidth(_WIDTH) + 8 for card in self._cards) - 8
             size = QSize(_WIDTH, height)
-            over = self._over.rect()
+            host = self._host.rect()
             self.setGeometry(
-                over.right() - size.width() - 16,
-                over.bottom() - size.height() - 16,
+                host.right() - size.width() - 16,
+                host.bottom() - size.height() - 16,
                 size.width(),
                 size.height(),
             )

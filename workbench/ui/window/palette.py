@@ -97,8 +97,8 @@ _ENTRY = Qt.ItemDataRole.UserRole
 class PaletteEntry:
     """A command as the palette shows it: its id, title, menu and key, and whether it is enabled."""
 
-    def __init__(self, name: str, title: str, place: str, key: str, enabled: bool) -> None:
-        self.name, self.title, self.place, self.key = name, title, place, key
+    def __init__(self, name: str, title: str, menu: str, key: str, enabled: bool) -> None:
+        self.name, self.title, self.menu, self.key = name, title, menu, key
         self.enabled = enabled
 
 
@@ -134,7 +134,7 @@ class _EntryDelegate(QStyledItemDelegate):
         )
         painter.setFont(sized(painter.font(), CAPTION_PIXELS))
         painter.drawText(
-            inner.adjusted(width + 10, 1, 0, 0), Qt.AlignmentFlag.AlignVCenter, entry.place
+            inner.adjusted(width + 10, 1, 0, 0), Qt.AlignmentFlag.AlignVCenter, entry.menu
         )
         painter.restore()
 
@@ -185,7 +185,7 @@ class CommandPalette(QFrame):
 
     def _search(self, text: str) -> None:
         self.list.clear()
-        for entry in ranked(text, self._entries, lambda e: f"{e.title} {e.place}"):
+        for entry in ranked(text, self._entries, lambda e: f"{e.title} {e.menu}"):
             item = QListWidgetItem()
             item.setData(_ENTRY, entry)
             self.list.addItem(item)

@@ -36,16 +36,16 @@ class _Recent(QPushButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         name = QLabel(folder.stem)
         name.setProperty("role", "heading")
-        place = QLabel()
-        place.setProperty("role", "caption")
-        metrics = QFontMetrics(place.font())
-        home = str(folder.parent)
-        place.setText(metrics.elidedText(home, Qt.TextElideMode.ElideMiddle, _WIDTH - 120))
+        path = QLabel()
+        path.setProperty("role", "caption")
+        metrics = QFontMetrics(path.font())
+        parent = str(folder.parent)
+        path.setText(metrics.elidedText(parent, Qt.TextElideMode.ElideMiddle, _WIDTH - 120))
         self.setToolTip(str(folder))
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 4, 12, 4)
         column.setSpacing(0)
-        for label in (name, place):
+        for label in (name, path):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             column.addWidget(label)
 

@@ -87,7 +87,7 @@ class MainWindow(QMainWindow):
         self._switch = switch
         self.commands = CommandRegistry(self.settings.keys)
         self.held_keys = HeldKeys(self, self.commands, self.current_page, session.labels.sets)
-        self._made: dict[str, Page] = {}
+        self._pages: dict[str, Page] = {}
         self._state: dict[str, Any] = dict(session.settings.get(STATE, {}) or {})
         self._shown = ""
         self._closed = False
@@ -155,14 +155,14 @@ class MainWindow(QMainWindow):
 
     def page(self, name: str) -> Page:
         """Return the page `name`, creating it if needed."""
-        if name not in self._made:
-            entry = next(page for page in self.pages if page.name == name)
-            made: Page = getattr(import_module(entry.module), entry.class_name)(self.context)
-            self._made[name] = made
-            self.stack.addWidget(made)
-            self.menus.add(made, commands_of(made))
-            made.restore_state(self._state.get("pages", {}).get(name, {}))
-        return self._made[name]
+        if name not in self._pages:
+            entry = next(entry for entry in self.pages if entry.name == name)
+            page: Page = getattr(import_module(entry.module), entry.class_name)(self.context)
+            self._pages[name] = page
+            self.stack.addWidget(page)
+            self.menus.add(page, commands_of(page))
+            page.restore_state(self._state.get("pages", {}).get(name, {}))
+        return self._pages[name]
 
     def make_all_pages(self) -> None:
         """Create all pages, so that all commands are registered."""
@@ -182,10 +182,10 @@ class MainWindow(QMainWindow):
 
     def current_page(self) -> Page | None:
         """Return the page that is shown."""
-        return self._made.get(self._shown)
+        return self._pages.get(self._shown)
 
     def _changed(self, changes: Changes) -> None:
-        for page in self._made.values():
+        for page in self._pages.values():
             page.refresh(changes)
 
     # Notifications and errors
@@ -447,7 +447,7 @@ class MainWindow(QMainWindow):
     def save_state(self) -> None:
         """Store page, filters, selections, splitters and geometry for the next start."""
         pages = dict(self._state.get("pages", {}))
-        pages.update({name: page.save_state() for name, page in self._made.items()})
+        pages.update({name: page.save_state() for name, page in self._pages.items()})
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
         state = {"geometry": geometry, "page": self._shown, "pages": pages}
         self.session.remember(STATE, state)
@@ -463,7 +463,7 @@ class MainWindow(QMainWindow):
             return
         self._closed = True
         self.save_state()
-        for page in self._made.values():
+        for page in self._pages.values():
             page.closing()
         self.device.close()
         self.context.queue.close()
