@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, Qt, QTranslator
+from PySide6.QtCore import QAbstractItemModel, QAbstractListModel, QModelIndex, Qt, QTranslator
 from PySide6.QtGui import QAction, QPainter
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -54,7 +54,7 @@ OPEN, CLOSE = "⁅", "⁆"
 INNERMOST = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 CUT = re.compile(f"{OPEN}[^{CLOSE}]*$")  # an elided text has lost its end
 NO_TEXT = re.compile(
-    r"<[^>]+>|&\w+;|\b(?:Ctrl|Alt|Shift|Meta|F\d+)\b|https?:\S+|\S*[/\\]\S*|\S*…\S*"
+    r"<[^>]+>|&\w+;|\b(?:Ctrl|Alt|Shift|Meta|F\d+)\b|https?:\S+|[^\s⁅⁆]*[/\\][^\s⁅⁆]*|\S*…\S*"
 )
 WORD = re.compile(r"[^\W\d_]{3,}")  # shorter ones are units, axes and keys
 WRITTEN = (QLabel, QAbstractButton)  # their text is the program's; that of a field is the user's
@@ -143,7 +143,8 @@ def _of_action(action: QAction) -> Iterator[str]:
 
 def _of_model(model: QAbstractItemModel) -> Iterator[str]:
     roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
-    columns = range(model.columnCount(QModelIndex()))
+    listed = isinstance(model, QAbstractListModel)  # whose columns are private
+    columns = range(1 if listed else model.columnCount(QModelIndex()))
     cells = [
         model.headerData(at, Qt.Orientation.Horizontal, role) for at in columns for role in roles
     ]

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
     QLineEdit,
+    QListWidget,
     QPushButton,
     QTableWidget,
     QVBoxLayout,
@@ -60,6 +61,7 @@ def test_words_outside_brackets_are_found():
     assert outside_brackets(text("Train")) == set()
     assert outside_brackets(f"{text('Label')} of {text('no')}: images") == {"images"}
     assert outside_brackets(text(f"{text('no such file')}: x")) == set()
+    assert outside_brackets(text("/home/me/x.png cannot be read")) == set()
     assert outside_brackets(f"<b>{text('Rate')}</b> 3 × 10 ms, Ctrl+F5, /home/me/x.png") == set()
     assert outside_brackets(f"{OPEN}A long sentence that is c…") == set()
 
@@ -68,6 +70,7 @@ def test_texts_of_all_kinds_are_looked_at(qtbot):
     whole = QWidget()
     qtbot.addWidget(whole)
     layout = QVBoxLayout(whole)
+    listing = QListWidget()
     label, button, field, box, table = (
         QLabel("one"),
         QPushButton("two"),
@@ -81,10 +84,13 @@ def test_texts_of_all_kinds_are_looked_at(qtbot):
     button.setToolTip("six")
     label.setAccessibleName("seven")
     whole.setWindowTitle("eight")
-    for widget in (label, button, field, box, table):
+    listing.addItem("nine")
+    for widget in (label, button, field, box, table, listing):
         layout.addWidget(widget)
     found = {
-        text for widget in (whole, label, button, field, box, table) for text in texts_of(widget)
+        text
+        for widget in (whole, label, button, field, box, table, listing)
+        for text in texts_of(widget)
     }
-    assert found >= {"one", "two", "three", "four", "five", "six", "seven", "eight"}
+    assert found >= {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
     assert "own" not in found
