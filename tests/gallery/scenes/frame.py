@@ -9,14 +9,16 @@ from tests.gallery.projects import BROKEN, EMPTY, FACES, FULL, LONG
 from tests.gallery.registry import scene
 from tests.gallery.scenes.opening import go
 from tests.gallery.stage import Stage
+from workbench.app.images.importing import ImportResult
 from workbench.app.jobs import Task
 from workbench.app.settings import UserSettings
 from workbench.domain.formats import Origin
+from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.text import Message
 from workbench.ui.application import Workbench
-from workbench.ui.dialogs.files import import_from
-from workbench.ui.dialogs.importing import start_import
+from workbench.ui.dialogs.files import export_to, import_from
+from workbench.ui.dialogs.importing import import_summary, start_import
 from workbench.ui.pages.images.page import ImagesPage
 
 
@@ -78,11 +80,10 @@ def palette_full(stage: Stage) -> None:
 def messages_full(stage: Stage) -> None:
     window = stage.open(FULL)
     stage.settle()
-    window.notify("72 images imported. 72 have labels.", "info")
-    window.notify("3 files were skipped: see Images, “Skipped files”.", "warn")
-    window.notify(
-        "labels.csv cannot be written: no space left on device. Free some space first.", "bad"
-    )
+    skipped = [SkippedFile(f"{number}.jpg", "truncated") for number in range(3)]
+    window.notify(*import_summary(ImportResult(added=72, labelled=72)))
+    window.notify(*import_summary(ImportResult(known=72, skipped=skipped)))
+    export_to(window.context, stage.home / "no such folder" / "labels.csv")
     stage.settle()
     stage.take()
 
@@ -92,9 +93,8 @@ def messages_long(stage: Stage) -> None:
     window = stage.open(LONG)
     stage.settle()
     path = next(stage.beside("").glob("2024*")) / "没有这个文件夹" / ("x" * 90) / "labels.csv"
-    window.notify(f"{path} was imported.", "info")
-    window.notify(f"{path} is missing.", "warn")
-    window.notify(f"{path} cannot be read: no such file or directory.", "bad")
+    export_to(window.context, stage.home / f"{'x' * 90}.csv")
+    import_from(window.context, path)
     stage.settle()
     stage.take()
 

@@ -47,7 +47,7 @@ def starts_error(stage: Stage) -> None:
     window = stage.open(FULL)
     page = go_train(stage, window)
     page.desk.edit("backbone", "simpleconv3")
-    page.desk.edit("start", "file:/media/weights/deleted.safetensors")
+    page.desk.edit("start", "file:/media/weights/squeezenet.pt")
     page.compare_starts()
     page.preflight.cancel()
     page.starts.score.click()

@@ -86,7 +86,7 @@ class ImportDialog(QDialog):
         form.setHorizontalSpacing(16)
         for name in IMPORTABLE_SETS:
             self.origins[name] = self._origin_box(possible)
-            form.addRow(name.capitalize(), self.origins[name])
+            form.addRow(name, self.origins[name])
         column.addLayout(form)
         note = QLabel(tr("Files stay where they are. Labels set by hand are kept."))
         note.setProperty("role", "caption")
