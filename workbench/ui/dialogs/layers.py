@@ -115,7 +115,7 @@ class LayerChart(QWidget):
         painter.setPen(QPen(theme.muted, 1, Qt.PenStyle.DashLine))
         y = self._y(chance)
         painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-        painter.drawText(QRectF(area.right() - 160, y - 18, 156, 16), _RIGHT, tr("chance level"))
+        painter.drawText(QRectF(area.right() - 160, y - 18, 156, 16), _RIGHT, tr("chance"))
 
     def _draw_line(self, painter: QPainter, position: int) -> None:
         colour = self.colour(position)

@@ -94,7 +94,7 @@ class WelcomeWindow(QMainWindow):
         title = QLabel("Vantage Workbench")
         title.setProperty("role", "title")
         subtitle = QLabel(
-            tr("Label images, train classifiers and understand their results, on this computer.")
+            tr("Label images, train classifiers and understand their results, offline.")
         )
         subtitle.setProperty("role", "muted")
         subtitle.setWordWrap(True)
