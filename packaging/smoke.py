@@ -116,10 +116,10 @@ def crop_mouth(place: Path) -> str:
     for photograph in photographs:
         shutil.copy(photograph, folder)
     if not photographs:
-        from workbench.demo.faces import photograph as drawn
+        from workbench.demo.faces import draw_scene
         from workbench.vision.sheets import save_png
 
-        save_png(folder / "drawn.png", drawn())
+        save_png(folder / "drawn.png", draw_scene())
     command(place, "new", "Faces")
     command(place, "import", "Faces", "faces")
     answer = command(place, "crop", "Faces", "--out", str(place / "mouths"))

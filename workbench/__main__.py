@@ -1,4 +1,4 @@
-"""Where the program starts: as the window, as one command, or as its own learning program."""
+"""Entry point: the window, one command, or the learning program."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start what the arguments ask for; the exit code comes back."""
+    """Start the window, a command or the learning program; return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["learning"]:
         from workbench.learning.__main__ import main as learn
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def opens_window(given: Sequence[str]) -> bool:
-    """Whether the arguments are none, or one that is a project's place and no command's name."""
+    """Return True for no argument, or one that names a project rather than a command."""
     from workbench.app.project_folders import find_project
     from workbench.cli import COMMANDS
     from workbench.domain.projects import SUFFIX

@@ -15,7 +15,7 @@ from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.mouths import cropping
 from workbench.app.mouths.crop_files import save_crops_task
 from workbench.app.mouths.cropping import look_at
-from workbench.demo.faces import photograph
+from workbench.demo.faces import draw_scene
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
@@ -28,8 +28,8 @@ def faces(session, tmp_path):
     """Ids of: one face, two faces, no face."""
     root = tmp_path / "people"
     root.mkdir()
-    two = photograph(640, 320, ((40, 40, 220), (360, 30, 240)))
-    pictures = {"1one": photograph(), "2two": two, "3none": photograph(320, 240, ())}
+    two = draw_scene(640, 320, ((40, 40, 220), (360, 30, 240)))
+    pictures = {"1one": draw_scene(), "2two": two, "3none": draw_scene(320, 240, ())}
     for name, pixels in pictures.items():
         Image.fromarray(pixels).save(root / f"{name}.png")
     run_here(import_task(session, [root]))
@@ -135,7 +135,7 @@ def test_a_wrong_landmark_file_is_said(session, faces, tmp_path):
 
 
 def test_a_process_that_dies_costs_one_photograph(tmp_path):
-    Image.fromarray(photograph()).save(tmp_path / "x.png")
+    Image.fromarray(draw_scene()).save(tmp_path / "x.png")
     photos = [Photo(i, str(tmp_path / "x.png")) for i in range(12)]
     steps = look_at(photos, landmarks_path(), workers=1)
     came = []

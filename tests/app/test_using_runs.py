@@ -32,7 +32,7 @@ from workbench.app.similar.suggesting import (
     suggestions,
     unseen,
 )
-from workbench.demo.faces import photograph
+from workbench.demo.faces import draw_scene
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Author
@@ -268,9 +268,9 @@ def test_mouths_are_found_before_they_are_predicted(session: Session, tmp_path: 
     folder = tmp_path / "faces"
     folder.mkdir()
     draw_disc(folder / "crop.png", "red", True, 1)  # 60 × 60: a crop already
-    two = photograph(640, 320, ((40, 40, 220), (360, 30, 240)))
+    two = draw_scene(640, 320, ((40, 40, 220), (360, 30, 240)))
     Image.fromarray(two).save(folder / "two.png")
-    Image.fromarray(photograph(320, 240, ())).save(folder / "nobody.png")
+    Image.fromarray(draw_scene(320, 240, ())).save(folder / "nobody.png")
     path = tmp_path / "mouths.csv"
     result = done(predict_folder_task(session, run.id, folder, path))
     assert (result.images, result.mouths) == (2, 3)

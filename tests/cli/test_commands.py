@@ -183,7 +183,7 @@ def test_a_folder_named_in_its_own_case_comes_before_the_other(command, twins, w
         (("--set", "view", "--label", "left", "no-such"), 1, "no-such"),
         (("--set", "pose", "--label", "left", "owl0"), 2, "pose"),
         (("--set", "view", "owl0"), 2, "--label or --clear"),
-        (("--set", "view", "--label", "left"), 2, "which images"),
+        (("--set", "view", "--label", "left"), 2, "Give an image"),
     ],
 )
 def test_labels_that_cannot_be_given(command, birds, arguments, code, said):
@@ -282,7 +282,7 @@ def test_mouths_are_counted_and_saved_as_files(command, birds, tmp_path, capsys)
     assert done["missed"] == 4
     assert done["saved"] == len(list((tmp_path / "mouths").rglob("*.png"))) == 3
     assert run(["crop", str(birds), "--out", "again"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "3 crops saved below again"
+    assert capsys.readouterr().out.splitlines()[-1] == "crops saved in again: 3"
 
 
 def test_an_expression_goes_to_the_one_mouth_of_an_image(command, birds):

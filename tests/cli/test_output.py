@@ -1,4 +1,4 @@
-"""What commands say: aligned tables, strict JSON, one progress line."""
+"""Output of commands: aligned tables, strict JSON, one progress line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_table_is_aligned_and_its_numbers_stand_flush_right():
 
 def test_nothing_but_the_object_goes_to_stdout_with_json(capsys):
     out = Output(as_json=True)
-    out.say("for people")
+    out.print("for people")
     out.table(("a",), [(1,)])
     out.finish({"top1": math.nan, "n": np.int64(3), "x": np.float32(0.5), "inner": {"b": [1, "é"]}})
     printed = capsys.readouterr().out

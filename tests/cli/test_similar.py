@@ -55,7 +55,7 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
     paths = [one["path"] for one in said["found"]]
     assert [path.rsplit("/", 1)[-1] for path in paths] == ["003.png", "stranger.png"]
     assert run(["similar", project, "stranger.png", *words]) == 0
-    assert "each left out in turn" in capsys.readouterr().out
+    assert "leaving one out" in capsys.readouterr().out
     _, forgotten = answer(capsys, "similar", project, "--forget")
     assert forgotten["freed_bytes"] >= other["index_bytes"]
     assert answer(capsys, "similar", project, "--forget")[1] == {"freed_bytes": 0}

@@ -59,10 +59,10 @@ def test_a_name_that_is_neither_project_nor_command_is_refused_in_a_sentence(tmp
     done = workbench("Nope", "--json", cwd=tmp_path)
     assert done.returncode == 2
     refused = json.loads(done.stdout.splitlines()[-1])["error"]
-    assert refused == "There is neither a project nor a command called “Nope”."
+    assert refused == "“Nope” is neither a project nor a command."
     done = workbench("trian", "Nope", cwd=tmp_path)
     assert done.returncode == 2
-    assert "There is no command called “trian”. Is train meant?" in done.stderr
+    assert "“trian” is not a command. Did you mean “train”?" in done.stderr
 
 
 def test_a_command_is_one_even_beside_a_folder_of_that_name(tmp_path, monkeypatch):

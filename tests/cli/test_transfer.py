@@ -141,7 +141,7 @@ def test_stages_are_judged_by_a_command(tmp_path, capsys):
     capsys.readouterr()
     words = ["layers", "Target", "--backbone", "simpleconv3", "--start", "none"]
     assert run(["layers", "Target", "--last", "--json"]) == 1
-    assert "studied" in answer(capsys)["error"]
+    assert "No stages" in answer(capsys)["error"]
     assert run([*words, "--json"]) == 0
     found = answer(capsys)
     stages = [one["stage"] for one in found["found"]["layers"]]

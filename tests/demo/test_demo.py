@@ -8,7 +8,7 @@ from PIL import Image
 
 from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
 from workbench.app.session import Session
-from workbench.demo.demo import DemoSize, demo_task, through
+from workbench.demo.demo import DemoSize, demo_task, run_within
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import partial_recipe
 from workbench.domain.reports import Note
@@ -89,7 +89,7 @@ def test_a_part_of_a_task_hands_its_values_its_end_and_its_failure_on(session: S
         raise KnownError("The disk is full.", "Make room.")
 
     part = Task("part", work, apply=told.append, finish=told.append)
-    outcome = run_here(Task("whole", lambda: through(part)))
+    outcome = run_here(Task("whole", lambda: run_within(part)))
     assert isinstance(outcome, Failed)
     assert (outcome.sentence, outcome.remedy) == ("The disk is full.", "Make room.")
     assert told[0] == "first"

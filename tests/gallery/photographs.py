@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.app.images.import_plan import is_image
-from workbench.demo.faces import photograph
+from workbench.demo.faces import draw_scene
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.vision.sheets import save_png
 
@@ -69,7 +69,7 @@ def faces(photographs: Path | None, target: Path) -> None:
         return
     for number in range(FACES):
         opening, smile = (number % 4) / 4, (number % 3) / 2
-        picture = photograph(opening=opening, smile=smile, seed=number)
+        picture = draw_scene(opening=opening, smile=smile, seed=number)
         save_png(target / f"face-{number:02}.png", picture)
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench.demo.faces import draw_face, photograph
+from workbench.demo.faces import draw_face, draw_scene
 from workbench.domain.crops import CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
@@ -134,14 +134,14 @@ def finder():
 
 
 def test_skipping_small_faces_changes_nothing_else(finder):
-    grey = grey_of(photograph(900, 500, ((40, 60, 200), (350, 100, 260), (660, 120, 220))))
+    grey = grey_of(draw_scene(900, 500, ((40, 60, 200), (350, 100, 260), (660, 120, 220))))
     found = [{rect for rect, _ in finder.detectors.cascade(grey, least)} for least in (24, 60)]
     assert len(found[0]) == 3
     assert found[0] == found[1]
 
 
 def test_a_real_face_and_its_mouth(finder):
-    crops = finder.find_in(7, grey_of(photograph(480, 360)))
+    crops = finder.find_in(7, grey_of(draw_scene(480, 360)))
     assert len(crops) == 1
     crop = crops[0]
     assert (crop.image, crop.face, crop.state, crop.reason) == (7, 0, CropState.FOUND, "")
@@ -153,7 +153,7 @@ def test_a_real_face_and_its_mouth(finder):
 
 
 def test_several_faces_largest_first(finder):
-    scene = photograph(900, 500, ((40, 60, 200), (350, 100, 260), (660, 120, 220)))
+    scene = draw_scene(900, 500, ((40, 60, 200), (350, 100, 260), (660, 120, 220)))
     crops = finder.find_in(1, grey_of(scene))
     assert [crop.face for crop in crops] == [0, 1, 2]
     assert [crop.rect.left // 300 for crop in crops] == [1, 2, 0]
@@ -166,7 +166,7 @@ def test_a_face_that_fills_the_frame(finder):
 
 
 def test_no_face(finder):
-    ground = grey_of(photograph(300, 200, ()))
+    ground = grey_of(draw_scene(300, 200, ()))
     (crop,) = finder.find_in(1, ground)
     assert (crop.state, crop.rect, crop.reason) == (CropState.MISSED, None, NO_FACE)
 

@@ -1,8 +1,8 @@
-"""Command-line interface; each command's module is imported when it is called."""
+"""The command line; the module of a command is imported when the command is called."""
 
 from __future__ import annotations
 
-# command → the module of this package that holds it, in the order of the work
+# command → its module in this package; --help lists them in this order, that of the workflow
 COMMANDS: dict[str, str] = {
     "new": "projects",
     "import": "projects",

@@ -1,4 +1,4 @@
-"""What all commands share: options, output, exit codes, projects and runs."""
+"""Shared by all commands: options, output, exit codes, and lookup of projects and runs."""
 
 from __future__ import annotations
 
@@ -26,41 +26,42 @@ from workbench.cli import COMMANDS
 from workbench.cli.progress import CommandInterrupted
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import RunRecord
+from workbench.domain.text import counted
 
 
 class Output:
-    """Where a command speaks: stdout for its result, stderr for progress.
+    """Output of a command: results on stdout, progress and warnings on stderr.
 
-    With `as_json` nothing but the one JSON object goes to stdout. `exit_code` is what the command
-    ends with when nothing is raised.
+    With `as_json`, stdout gets the JSON object alone. `exit_code` is the command's exit code if it
+    raises nothing.
     """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.exit_code = 0
 
-    def say(self, text: str) -> None:
-        """One line for a person."""
+    def print(self, text: str) -> None:
+        """Print a line on stdout; with --json, print nothing."""
         if not self.as_json:
             _write(sys.stdout, text)
 
     def warn(self, text: str) -> None:
-        """One line on stderr, in both modes."""
+        """Print a line on stderr, with --json too."""
         _write(sys.stderr, text)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Rows under a head, columns aligned, numbers to the right; an empty head is left out."""
+        """Print rows as aligned columns, numbers flush right; a head of empty titles is omitted."""
         for line in aligned(head, rows)[0 if any(head) else 1 :]:
-            self.say(line)
+            self.print(line)
 
     def finish(self, result: Mapping[str, object]) -> None:
-        """The command's result, as the last line of stdout in JSON mode."""
+        """Print the result as one line of JSON on stdout; without --json, print nothing."""
         if self.as_json:
             _write(sys.stdout, json.dumps(_plain(result), ensure_ascii=False))
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of a table: columns two spaces apart, columns of numbers flush right."""
+    """Return the lines of a table: columns two spaces apart, numeric ones flush right."""
     cells = [[_cell(value) for value in row] for row in rows]
     numeric = [
         all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(head))
@@ -75,6 +76,11 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     ]
 
 
+def image_count(n: int) -> str:
+    """A number of images in words."""
+    return counted(n, "{n:,} image", "{n:,} images")
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "–"
@@ -84,7 +90,7 @@ def _cell(value: object) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """`value` with what strict JSON lacks replaced: NaN and infinities become null."""
+    """`value` as strict JSON allows it: NaN and infinities become null."""
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, float):
@@ -104,11 +110,12 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 Result = Mapping[str, object]
-STOPPED = 130
+STOPPED = 130  # exit code
+KNOWN = 8  # runs named in an error
 
 
 class Commands(click.Group):
-    """All commands; the module of one is imported when it is asked for."""
+    """The group of all commands; imports a command's module when it is looked up."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -126,32 +133,34 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             alone = all(other.startswith("-") for other in args[1:])
-            what = "neither a project nor a command" if alone else "no command"
+            kind = "neither a project nor a command" if alone else "not a command"
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Is {near[0]} meant?" if near else ""
-            raise click.UsageError(f"There is {what} called “{args[0]}”.{hint}", ctx)
+            hint = f" Did you mean “{near[0]}”?" if near else ""
+            raise click.UsageError(f"“{args[0]}” is {kind}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every command has --help with an example, and --json.",
+    epilog="Every command has --json, and --help with an example.",
 )
 @click.version_option(__version__, prog_name="Vantage Workbench")
 def commands() -> None:
-    """Label, train and understand fine-grained image classifiers.
+    """Label images, and train and explain fine-grained image classifiers.
 
-    `workbench` alone, or with a project's folder, opens the window; the commands below do the same
-    work without one.
+    `workbench` alone, or followed by a project, opens the window. The commands below do the same
+    without a window.
     """
 
 
 def command(
     name: str, example: str, help: str | None = None
 ) -> Callable[[Callable[..., Result]], click.Command]:
-    """Make a command of a function that takes an Output first and returns its JSON object. Its help
-    is `help`, else the function's docstring."""
+    """Decorate a function that takes an Output first and returns the JSON object of `--json`.
+
+    The help text is `help`, or else the function's docstring.
+    """
 
     def wrap(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
@@ -160,7 +169,9 @@ def command(
             out.finish(function(out, **values))
             return out.exit_code
 
-        flag = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
+        flag = click.option(
+            "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
+        )
         epilog = "\b\nExample:\n  " + example.replace("\n", "\n  ")
         return click.command(name, epilog=epilog, help=help)(flag(call))
 
@@ -169,66 +180,74 @@ def command(
 
 project_argument = click.argument("project", type=click.Path(path_type=Path))
 run_argument = click.argument("run")
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed."
+)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line (without the program's name); returns the exit code: 0 done, 1 an error
-    of the world, 2 wrong usage, 130 stopped by the user. With --json every ending is an object."""
+    """Run a command line without the program's name; return the exit code.
+
+    0 is success, 1 an error, 2 wrong usage, 130 stopped by the user. With --json, errors and stops
+    are reported as an object too.
+    """
     as_json = "--json" in arguments
     try:
         code = commands.main(list(arguments), prog_name="workbench", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        return _usage(error, as_json)
+        return _report_usage(error, as_json)
     except ValueRefused as error:
-        return _said(error, as_json, 2)
+        return _report_error(error, as_json, 2)
     except KnownError as error:
-        return _said(error, as_json, 1)
+        return _report_error(error, as_json, 1)
     except BrokenPipeError:
-        sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: SIM115 - the reader left
+        sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: SIM115 - nothing reads it
         return 1
     except OSError as error:
-        return _said(_of_the_system(error), as_json, 1)
+        return _report_error(_system_error(error), as_json, 1)
     except (CommandInterrupted, KeyboardInterrupt, click.Abort) as stop:
         Output(as_json).warn("Stopped.")
         result = stop.result if isinstance(stop, CommandInterrupted) else {"status": "stopped"}
         Output(as_json).finish(result)
         return STOPPED
     except Exception:
-        return _defect(as_json)
+        return _report_bug(as_json)
 
 
-def _usage(error: click.ClickException, as_json: bool) -> int:
+def _report_usage(error: click.ClickException, as_json: bool) -> int:
     error.show()
     Output(as_json).finish({"error": error.format_message(), "remedy": "See workbench --help."})
     return 2
 
 
-def _said(error: KnownError, as_json: bool, code: int) -> int:
+def _report_error(error: KnownError, as_json: bool, code: int) -> int:
     Output(as_json).warn(f"error: {error}")
     Output(as_json).finish({"error": error.sentence, "remedy": error.remedy})
     return code
 
 
-def _of_the_system(error: OSError) -> KnownError:
-    where = f"{error.filename}: " if error.filename else ""
-    return KnownError("{where}{strerror}.", where=where, strerror=error.strerror or error)
+def _system_error(error: OSError) -> KnownError:
+    reason = error.strerror or error
+    if not error.filename:
+        return KnownError("{reason}.", reason=reason)
+    return KnownError("{path}: {reason}.", path=error.filename, reason=reason)
 
 
-def _defect(as_json: bool) -> int:
+def _report_bug(as_json: bool) -> int:
     report = traceback.format_exc()
     out = Output(as_json)
     out.warn(report)
-    sentence = "This is a fault of the program; the report above says where."
-    out.warn(f"error: {sentence}")
+    remedy = "Report this bug with the traceback above."
+    out.warn(f"error: This is a bug in the program. {remedy}")
     last = report.strip().splitlines()[-1]
-    out.finish({"error": f"A fault of the program: {last}", "remedy": sentence})
+    out.finish({"error": f"Bug in the program: {last}", "remedy": remedy})
     return 1
 
 
 @contextmanager
 def opened(given: Path) -> Iterator[Session]:
-    """The project `given`, open for reading and editing; closed whatever happens."""
+    """Open the project `given`; close it at the end of the block, after errors too."""
     ensure_application()
     session = Session.open(project_folder(given))
     try:
@@ -239,30 +258,34 @@ def opened(given: Path) -> Iterator[Session]:
 
 
 def ensure_application() -> None:
-    """Signals and child processes need a Qt application object; one without a window will do."""
+    """Create Qt's application object if there is none: signals and child processes need it."""
     if QCoreApplication.instance() is None:
-        ensure_application.__dict__["kept"] = QCoreApplication(sys.argv[:1])
+        ensure_application.__dict__["application"] = QCoreApplication(sys.argv[:1])
 
 
 def find_run(session: Session, given: str) -> RunRecord:
-    """The run with this id, unique beginning of an id, or name; "latest" is the newest one."""
+    """Return the run with this id, unique beginning of an id, or name; "latest" is the newest.
+
+    Raises KnownError if no run matches, or several.
+    """
     runs = session.runs.all()
-    if given == "latest" and runs:
+    if not runs:
+        raise KnownError("The project has no runs.", "Train one with: workbench train.")
+    if given == "latest":
         return runs[0]
-    for fits in (
+    for matches in (
         [run for run in runs if run.id == given],
         [run for run in runs if run.name == given],
         [run for run in runs if run.id.startswith(given)],
     ):
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            several = ", ".join(run.id for run in fits)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise KnownError(
-                "“{given}” is more than one run: {several}.",
-                "Give the whole id.",
+                "“{given}” matches several runs: {runs}.",
+                "Give the full id.",
                 given=given,
-                several=several,
+                runs=", ".join(run.id for run in matches),
             )
-    known = ", ".join(run.id for run in runs[:8]) or "there is none yet"
+    known = ", ".join(run.id for run in runs[:KNOWN])
     raise KnownError("There is no run “{given}”.", "Runs: {known}.", given=given, known=known)

@@ -1,4 +1,4 @@
-"""Looking over the installation and a project."""
+"""The command `doctor`: check the installation and a project."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from workbench.cli.command import Output, Result, command, ensure_application, o
 @command("doctor", "workbench doctor\nworkbench doctor Birds --json")
 @click.argument("project", required=False, type=click.Path(path_type=Path))
 def doctor_command(out: Output, project: Path | None) -> Result:
-    """Say what is installed and what is missing, and whether PROJECT is whole.
+    """Check the installation and, if given, a project.
 
-    Ends with exit code 1 where something needs a remedy.
+    Reports what is installed, what is missing, and whether PROJECT is intact. The exit code is 1 if
+    there is a problem.
     """
     ensure_application()
     findings = list(examine_program())
     if project is not None:
         with opened(project) as session:
             findings += examine_project(session)
-    _say(out, findings)
-    ill = [one for one in findings if not one.ok]
-    out.exit_code = 1 if ill else 0
+    _print(out, findings)
+    problems = [one for one in findings if not one.ok]
+    out.exit_code = 1 if problems else 0
     return {
-        "ok": not ill,
+        "ok": not problems,
         "findings": [
             {
                 "topic": one.topic,
@@ -40,8 +41,8 @@ def doctor_command(out: Output, project: Path | None) -> Result:
     }
 
 
-def _say(out: Output, findings: list[Finding]) -> None:
+def _print(out: Output, findings: list[Finding]) -> None:
     out.table(("", "", ""), [("ok" if f.ok else "!!", f.name, f.value) for f in findings])
     for one in findings:
         if not one.ok and one.remedy:
-            out.say(f"\n{one.name}: {one.value}\n  {one.remedy}")
+            out.print(f"\n{one.name}: {one.value}\n  {one.remedy}")

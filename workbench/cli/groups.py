@@ -1,4 +1,4 @@
-"""Groups of images without labels, and labels made of them."""
+"""The command `cluster`: group images without labels, and label whole groups."""
 
 from __future__ import annotations
 
@@ -15,12 +15,21 @@ from workbench.app.similar.clustering import (
     label_clusters,
 )
 from workbench.app.similar.features import feature_source
-from workbench.cli.command import Output, Result, command, find_run, opened, project_argument
+from workbench.cli.command import (
+    Output,
+    Result,
+    command,
+    find_run,
+    image_count,
+    opened,
+    project_argument,
+    seed_option,
+)
 from workbench.cli.progress import carry_out
 from workbench.domain.clusters import CLUSTERINGS, DEEP_CLUSTER, Clustering, Clusters
 from workbench.domain.errors import ValueRefused
 
-SHOWN = 5  # images of a cluster that are named
+SHOWN = 5  # example images of each group
 
 
 @command(
@@ -32,23 +41,50 @@ SHOWN = 5  # images of a cluster that are named
 )
 @project_argument
 @click.option(
-    "--method", type=click.Choice(list(CLUSTERINGS)), default=DEEP_CLUSTER.name, show_default=True
+    "--method",
+    type=click.Choice(list(CLUSTERINGS)),
+    default=DEEP_CLUSTER.name,
+    show_default=True,
+    help="The clustering method.",
 )
-@click.option("-k", "--clusters", "k", type=click.IntRange(2), default=10, show_default=True)
-@click.option("--run", default="", help="Start from this run's network (the newest).")
+@click.option(
+    "-k",
+    "--clusters",
+    "k",
+    type=click.IntRange(2),
+    default=10,
+    show_default=True,
+    help="The number of groups.",
+)
+@click.option("--run", default="", help="Start from the network of this run (the newest run).")
 @click.option(
     "--start",
     default="",
     metavar="BACKBONE[=FILE]",
-    help="Start from ImageNet weights on this machine, or from those in a file.",
+    help="Start from ImageNet weights on this computer, or from a weights file.",
 )
-@click.option("--rounds", type=click.IntRange(0), default=0, help="Passes over the images.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--label-set", default="", help="Give each group's images a label of this set.")
-@click.option("--label", "names", multiple=True, metavar="N=LABEL", help="Only group N, LABEL.")
-@click.option("--forget", is_flag=True, help="Only delete the groupings the project keeps.")
 @click.option(
-    "--surest", type=click.FloatRange(0, 1), default=1.0, help="Label this share of each group."
+    "--rounds",
+    type=click.IntRange(0),
+    default=0,
+    help="Passes over the images (as many as the method recommends).",
+)
+@seed_option
+@click.option("--label-set", default="", help="Label the images of the groups in this label set.")
+@click.option(
+    "--label",
+    "names",
+    multiple=True,
+    metavar="N=LABEL",
+    help="Label group N only, with LABEL; may be repeated.",
+)
+@click.option("--forget", is_flag=True, help="Delete all stored groups of the project and exit.")
+@click.option(
+    "--surest",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Label only this share of each group, the most certain images.",
 )
 def cluster_command(
     out: Output,
@@ -64,45 +100,46 @@ def cluster_command(
     surest: float,
     forget: bool,
 ) -> Result:
-    """Group all images by what they look like, with a network that learns the groups.
+    """Group all images by appearance, without labels.
 
-    Stop it with Ctrl+C and go on with the same command. Done, the same command with --label-set
-    labels: as one edit, "group 1" … unless --label says otherwise.
+    A network learns the groups. Ctrl+C stops; the same command resumes, and computes nothing once
+    the groups are complete. With --label-set, the images of the groups are then labelled as one
+    edit: "group 1", "group 2" and so on, or as given by --label.
     """
     if run and start:
         raise click.UsageError("Give either --run or --start.")
     if names and not label_set:
-        raise click.UsageError("Say with --label-set which labels these are.")
+        raise click.UsageError("--label needs --label-set.")
     with opened(project) as session:
         if forget:
-            gone = forget_clusterings(session)
-            out.say(f"{gone} groupings deleted; the labels made of them stay")
-            return {"deleted": gone}
+            deleted = forget_clusterings(session)
+            out.print(f"groupings deleted: {deleted}; labels given from them remain")
+            return {"deleted": deleted}
         source = feature_source(session, f"run:{find_run(session, run).id}" if run else start)
-        order = cluster_request(source, method, k, rounds, seed)
-        made = carry_out(cluster_task(session, source, order))
+        request = cluster_request(source, method, k, rounds, seed)
+        made = carry_out(cluster_task(session, source, request))
         clusters = session.clusterings.read(made.id)
         labelled = None
         if label_set:
-            every = {at: f"group {at + 1}" for at, size in enumerate(made.sizes) if size}
-            named = _named(names) or every
-            labelled = label_clusters(session, clusters, label_set, named, surest)
-            out.say(f"{labelled} images labelled in {label_set}\n")
-        return _say(out, session, made, clusters, labelled)
+            numbered = {at: f"group {at + 1}" for at, size in enumerate(made.sizes) if size}
+            labels = _labels_of(names) or numbered
+            labelled = label_clusters(session, clusters, label_set, labels, surest)
+            out.print(f"labelled in {label_set}: {image_count(labelled)}\n")
+        return _print(out, session, made, clusters, labelled)
 
 
-def _named(given: tuple[str, ...]) -> dict[int, str]:
-    """Clusters from 0 with their labels, of texts such as "3=owl"."""
+def _labels_of(given: tuple[str, ...]) -> dict[int, str]:
+    """Labels by cluster number (from 0), parsed from texts such as "3=owl"."""
     found = {}
     for text in given:
         number, mark, label = text.partition("=")
         if not mark or not number.isdigit() or not label:
-            raise ValueRefused("label", text, "N=LABEL, N being the number of a group")
+            raise ValueRefused("--label", text, "N=LABEL, where N is the number of a group")
         found[int(number) - 1] = label
     return found
 
 
-def _say(
+def _print(
     out: Output, session: Session, made: Clustering, clusters: Clusters, labelled: int | None
 ) -> Result:
     groups: list[dict[str, object]] = []
@@ -112,13 +149,13 @@ def _say(
         surest = [row.path for row in session.images.rows(clusters.members(at)[:SHOWN])]
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))
-    out.say(f"{CLUSTERINGS[made.method].title} from {made.words}")
-    out.table(("group", "images", "sure", "the surest of it"), rows)
+    out.print(f"{CLUSTERINGS[made.method].title} from {made.words}")
+    out.table(("group", "images", "certainty", "most certain images"), rows)
     found = agreement(session, clusters, "category")
     if found is not None:
-        out.say(
-            f"\nbeside the category of {found[2]} images: mutual information {found[0]:.3f} "
-            f"(normalised), {found[1]:.1%} carry the commonest label of their group"
+        out.print(
+            f"\ncompared with the category of {image_count(found[2])}: normalised mutual "
+            f"information {found[0]:.3f}, purity {found[1]:.1%}"
         )
     return {
         "id": made.id,

@@ -1,4 +1,4 @@
-"""Giving labels to images by path, and labels as files."""
+"""The commands `label` and `labels`: label images by path; export and import label files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ import click
 from workbench.app.labels import labelling
 from workbench.app.labels.label_files import export_labels, import_labels
 from workbench.app.session import Session
-from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.cli.command import (
+    Output,
+    Result,
+    command,
+    image_count,
+    opened,
+    project_argument,
+)
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import FORMATS, FileKind, endings
 from workbench.domain.images import ImageRow
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.labels import Label, LabelSet, Subject
 
-BATCH = 20_000  # rows looked at together
+BATCH = 20_000  # rows read at a time
 
 
 @command(
@@ -30,12 +37,16 @@ BATCH = 20_000  # rows looked at together
 )
 @project_argument
 @click.argument("words", nargs=-1, metavar="[IMAGE]...")
-@click.option("--images", multiple=True, help="The same as IMAGE; may be given several times.")
+@click.option("--images", multiple=True, help="The same as IMAGE; may be repeated.")
 @click.option("--set", "label_set", required=True, help="The label set: view, category, …")
-@click.option("--label", help="The label to give.")
-@click.option("--clear", is_flag=True, help="Take the label away instead.")
-@click.option("--new", is_flag=True, help="Add the set, or the label to it, where missing.")
-@click.option("--several", is_flag=True, help="With --new: an image may carry several of the set.")
+@click.option("--label", help="The label.")
+@click.option("--clear", is_flag=True, help="Clear the label instead.")
+@click.option("--new", is_flag=True, help="Create the label set, or add the label, if missing.")
+@click.option(
+    "--several",
+    is_flag=True,
+    help="With --new: create a set of which an image may have several labels.",
+)
 def label_command(
     out: Output,
     project: Path,
@@ -47,35 +58,40 @@ def label_command(
     new: bool,
     several: bool,
 ) -> Result:
-    """Give one label to every IMAGE: a path, a glob, or a text found in the path.
+    """Label every IMAGE: a path, a glob, or part of a path.
 
-    Labels of mouths go to the crop of an image that has exactly one; other images are counted.
+    A label of mouths is given to the image's mouth crop; images without a crop, or with several,
+    are skipped and counted.
     """
     if clear == (label is not None):
         raise click.UsageError("Give either --label or --clear.")
     wanted = (*words, *images)
     if not wanted:
-        raise click.UsageError("Say which images: a path, a glob such as '*.jpg', or a text.")
+        raise click.UsageError("Give an image: a path, a glob such as '*.jpg', or part of a path.")
     with opened(project) as session:
-        label_set, label = _meant(session, label_set, label, new, several)
+        label_set, label = _resolved(session, label_set, label, new, several)
         ids = matching(session, wanted)
         if session.labels.get(label_set).subject is Subject.CROP:
             given, left_out = _give_to_crops(session, ids, label_set, label)
         else:
             labelling.assign(session, ids, label_set, label)
             given, left_out = len(ids), 0
-        said = f"{label_set} {label}" if label is not None else f"no {label_set}"
-        out.say(f"{given} labelled: {said}")
+        if label is None:
+            out.print(f"{label_set} cleared: {image_count(given)}")
+        else:
+            out.print(f"{label_set} = {label}: {image_count(given)}")
         if left_out:
-            out.say(f"{left_out} left out: they have no crop, or several")
+            out.print(f"skipped, as they have no crop or several: {image_count(left_out)}")
         return {"set": label_set, "label": label, "labelled": given, "left_out": left_out}
 
 
-def _meant(
+def _resolved(
     session: Session, label_set: str, label: str | None, new: bool, several: bool
 ) -> tuple[str, str | None]:
-    """The set and label that are meant, case included; with `new` they are added where missing.
-    Raises ValueRefused where they are missing otherwise."""
+    """The label set and label as the project spells them.
+
+    With `new`, missing ones are added. Raises ValueRefused if they are missing without `new`.
+    """
     sets = session.labels.sets()
     label_set = LabelNames(sets).equal_or_new(label_set)
     if new and label is not None and label_set not in sets:
@@ -103,11 +119,12 @@ def _give_to_crops(
 
 
 def matching(session: Session, words: Sequence[str]) -> list[int]:
-    """Ids of the images that any of `words` means; each word must mean at least one.
+    """Ids of the images that match any of `words`.
 
-    A word is the path of a file, a glob over the end of an image's path, or a part of the path in
-    any case; but where it names whole folders or files of some images in its own case, those named
-    so in another case are not meant. Raises KnownError naming the word that means no image.
+    A word is the path of a file, a glob that matches the end of an image's path, or a part of the
+    path in upper or lower case. If it names whole folders or files of some images in the same case,
+    images where only the case differs do not match. Raises KnownError for a word that matches no
+    image.
     """
     ids = session.images.ids()
     fits: dict[str, dict[Fit, list[int]]] = {word: {} for word in words}
@@ -117,22 +134,22 @@ def matching(session: Session, words: Sequence[str]) -> list[int]:
                 fit = _fit(word, row)
                 if fit is not None:
                     found.setdefault(fit, []).append(row.id)
-    meant: set[int] = set()
+    matched: set[int] = set()
     for word, found in fits.items():
         if not found:
             raise KnownError(
-                "No image of the project fits “{word}”.",
+                "No image of the project matches “{word}”.",
                 "Give a path, a glob such as 'left/*.jpg', or a part of the path.",
                 word=word,
             )
         if Fit.NAMED in found:
             found.pop(Fit.NAMED_IN_ANOTHER_CASE, None)
-        meant.update(*found.values())
-    return [one for one in ids.tolist() if one in meant]
+        matched.update(*found.values())
+    return [one for one in ids.tolist() if one in matched]
 
 
 class Fit(Enum):
-    """How a word fits an image's path: it names whole parts of it, or stands somewhere in it."""
+    """How a word matches a path: as whole folder or file names, or anywhere in it."""
 
     NAMED = auto()
     NAMED_IN_ANOTHER_CASE = auto()
@@ -156,7 +173,9 @@ def _fit(word: str, row: ImageRow) -> Fit | None:
 
 @click.group("labels")
 def labels_command() -> None:
-    """Label files: export all labels, and import them again. Both commands take --json.
+    """Export all labels to a file, or import labels.
+
+    Both commands take --json.
 
     \b
     Example:
@@ -167,36 +186,35 @@ def labels_command() -> None:
 @command(
     "export",
     "workbench labels export Birds labels.csv",
-    f"Write every label of the project to FILE ({endings(FORMATS.written_as(FileKind.LABELS))}).",
+    f"Export all labels to FILE ({endings(FORMATS.written_as(FileKind.LABELS))}).",
 )
 @project_argument
 @click.argument("file", type=click.Path(path_type=Path))
 def export_labels_command(out: Output, project: Path, file: Path) -> Result:
-    """Write every label of the project to FILE."""
+    """Export all labels to FILE."""
     with opened(project) as session:
         written = export_labels(session, file)
-        out.say(f"{written} labels written: {file}")
+        out.print(f"labels written to {file}: {written}")
         return {"file": str(file), "labels": written}
 
 
 @command(
     "import",
     "workbench labels import Birds labels.csv",
-    f"Import the labels in FILE ({endings(FORMATS.read_as(FileKind.LABELS))}) for images of the "
-    "project, as one edit.",
+    f"Import labels from FILE ({endings(FORMATS.read_as(FileKind.LABELS))}), as one edit.",
 )
 @project_argument
 @click.argument("file", type=click.Path(path_type=Path))
 def import_labels_command(out: Output, project: Path, file: Path) -> Result:
-    """Import the labels in FILE."""
+    """Import labels from FILE."""
     with opened(project) as session:
         found = import_labels(session, file)
         rows = [
             ("rows", found.rows),
             ("labelled", found.labelled),
-            ("kept as they are", found.kept),
+            ("left unchanged", found.kept),
         ]
-        out.table(("", ""), [*rows, ("without an image", len(found.unmatched))])
+        out.table(("", ""), [*rows, ("no such image", len(found.unmatched))])
         for lost in found.unmatched:
             out.warn(f"{lost.path}: {lost.reason}")
         return {

@@ -1,4 +1,4 @@
-"""The command that lists what a recipe can choose by name."""
+"""The command `methods`: list methods, heads and penalties."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ KINDS = (("method", "Methods"), ("head", "Heads"), ("penalty", "Penalties"))
 
 @command("methods", "workbench methods\nworkbench methods --json")
 def methods_command(out: Output) -> Result:
-    """List training methods, heads and penalties with their parameters, source and needs.
+    """List training methods, heads and penalties.
 
-    A recipe names them under the keys method, head and penalty, and sets a parameter as
-    options.NAME.PARAMETER.
+    Each is shown with its parameters, source and requirements. A recipe selects them with the keys
+    method, head and penalty, and sets a parameter as options.NAME.PARAMETER.
     """
     known = specs()
     for kind, title in KINDS:
-        out.say(f"{title}:")
+        out.print(f"{title}:")
         for spec in known:
             if spec.kind == kind:
-                _say(out, spec)
+                _print(out, spec)
     listed = [
         {**msgspec.to_builtins(spec), "needs": list(spec.needs), "parameters": _parameters(spec)}
         for spec in known
@@ -43,14 +43,14 @@ def _parameters(spec: Spec) -> list[dict[str, object]]:
     ]
 
 
-def _say(out: Output, spec: Spec) -> None:
-    out.say(f"  {spec.name}: {spec.words}")
+def _print(out: Output, spec: Spec) -> None:
+    out.print(f"  {spec.name}: {spec.words}")
     for parameter in spec.parameters:
         default = parameter.default
-        out.say(
+        out.print(
             f"      options.{spec.name}.{parameter.name} = {default}  "
             f"({parameter.words}; {parameter.allowed()})"
         )
     if spec.needs:
-        out.say(f"      needs: {', '.join(spec.needs)}")
-    out.say(f"      {spec.source}")
+        out.print(f"      requires: {', '.join(spec.needs)}")
+    out.print(f"      {spec.source}")

@@ -1,4 +1,4 @@
-"""Finding mouths without the window."""
+"""The command `crop`: find mouths."""
 
 from __future__ import annotations
 
@@ -15,14 +15,26 @@ from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
 from workbench.domain.crops import CropState
 
+COUNTS = {
+    "found": "images with a mouth",
+    "missed": "images without a mouth",
+    "several": "images with several mouths",
+    "faces": "mouths",
+    "images": "images",
+    "looked_at": "images searched now",
+    "seconds": "seconds",
+}  # key of --json → row for people
+
 
 @command("crop", "workbench crop Faces --out mouths")
 @project_argument
 @click.argument("words", nargs=-1, metavar="[IMAGE]...")
-@click.option("--again", is_flag=True, help="Look at images again that were looked at before.")
+@click.option("--again", is_flag=True, help="Also search images that were searched before.")
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="Save the crops as PNG.")
 @click.option(
-    "--landmarks", type=click.Path(path_type=Path), help="Use another 68-point file from now on."
+    "--landmarks",
+    type=click.Path(path_type=Path),
+    help="Use another 68-point landmark file, now and in future.",
 )
 def crop_command(
     out: Output,
@@ -32,10 +44,11 @@ def crop_command(
     folder: Path | None,
     landmarks: Path | None,
 ) -> Result:
-    """Find the mouths of all images, or of every IMAGE (a path, a glob or a text).
+    """Find the mouths of faces.
 
-    What a person adjusted, accepted, rejected or labelled stays as it is. The result counts the
-    mouths as they stand afterwards.
+    Searches all images, or every IMAGE: a path, a glob or part of a path. Mouths that were
+    adjusted, accepted, rejected or labelled by hand are left unchanged. The counts include mouths
+    found before.
     """
     with opened(project) as session:
         if landmarks is not None:
@@ -46,18 +59,18 @@ def crop_command(
         result = summary(session, ids)
         result["looked_at"] = done.images
         result["seconds"] = round(time.monotonic() - started, 3)
-        out.table(("", ""), [(key.replace("_", " "), str(value)) for key, value in result.items()])
+        out.table(("", ""), [(COUNTS[key], str(value)) for key, value in result.items()])
         for lost in done.failed:
             out.warn(f"{lost.path}: {lost.reason}")
         result["failed"] = [{"path": lost.path, "reason": lost.reason} for lost in done.failed]
         if folder is not None:
             result["saved"] = carry_out(save_crops_task(session, folder))
-            out.say(f"{result['saved']} crops saved below {folder}")
+            out.print(f"crops saved in {folder}: {result['saved']}")
         return result
 
 
 def summary(session: Session, ids: list[int]) -> dict[str, object]:
-    """Images with a mouth, without one and with several; and all mouths together."""
+    """Numbers of images with a mouth, without one and with several, and of all mouths."""
     faces = found = missed = several = 0
     for crops in session.crops.of_images(ids).values():
         usable = sum(crop.usable for crop in crops)

@@ -1,4 +1,4 @@
-"""A running job on one line of stderr, and Ctrl+C as the way to stop it."""
+"""Progress of a job on one line of stderr, stopped with Ctrl+C."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from workbench.domain.reports import Epoch, Note, Progress, Started, Step
 
 T = TypeVar("T")
 
-REDRAW = 0.1  # seconds between two states of the line on a screen
-REPEAT = 5.0  # and between two lines where stderr is a file
+REDRAW = 0.1  # seconds between updates on a terminal
+REPEAT = 5.0  # seconds between lines if stderr is a file
 
 
 class CommandInterrupted(Exception):
-    """The user stopped the work with Ctrl+C; `result` is what is known of it."""
+    """The user stopped a job with Ctrl+C; `result` is the JSON object so far."""
 
     def __init__(self, result: dict[str, object] | None = None) -> None:
         super().__init__("stopped")
@@ -29,7 +29,7 @@ class CommandInterrupted(Exception):
 
 
 class ProgressLine:
-    """Shows reports: over and over on the same line of a terminal, now and then in a file."""
+    """Shows reports: on one line of a terminal, or as a line every few seconds in a file."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -38,7 +38,7 @@ class ProgressLine:
         self._next = 0.0
 
     def show(self, report: object) -> None:
-        """Take one report; lasting ones (notes, epochs, the start) get a line of their own."""
+        """Show a report; notes, epochs and the start stay on lines of their own."""
         text = sentence(report)
         if not text:
             return
@@ -48,14 +48,14 @@ class ProgressLine:
             self._passing(text)
 
     def clear(self) -> None:
-        """Leave the terminal's line empty."""
+        """Clear the terminal's line."""
         if self._shown:
             self._stream.write("\r" + " " * self._shown + "\r")
             self._stream.flush()
             self._shown = 0
 
-    def say(self, text: str) -> None:
-        """A line of its own; nothing for ""."""
+    def print(self, text: str) -> None:
+        """Print a line that stays; nothing for ""."""
         if text:
             self._lasting(text)
 
@@ -75,7 +75,7 @@ class ProgressLine:
 
 
 def sentence(report: object) -> str:
-    """A report in a few words for a person; "" for what needs none."""
+    """A report as one line of text; "" for reports that are not shown."""
     if isinstance(report, Progress):
         count = f"{report.done}/{report.total}" if report.total else str(report.done)
         return " · ".join(part for part in (report.text, count, _left(report.eta)) if part)
@@ -116,37 +116,39 @@ def _left(seconds: float | None) -> str:
 
 @contextmanager
 def ctrl_c(pressed: Callable[[], object]) -> Iterator[None]:
-    """While inside, Ctrl+C (and a terminating signal) calls `pressed` instead of breaking in.
+    """Call `pressed` on SIGINT (Ctrl+C) and SIGTERM within the block, instead of interrupting.
 
-    `pressed` may not write: the signal can come in the middle of another line being written.
+    `pressed` must not print: the signal can arrive while another line is being written.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = {
+    previous = {
         number: signal.signal(number, lambda *_: pressed())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
     finally:
-        for number, handler in former.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def watch(task: Task[T], pressed: Callable[[], str | None], stop: threading.Event) -> Outcome[T]:
-    """Run a job to its end in this thread, its progress on stderr; Ctrl+C calls `pressed`, and what
-    it answers is said before the next report."""
+    """Run a job in this thread with its progress on stderr; return its outcome.
+
+    Ctrl+C calls `pressed`; the text that it returns is printed before the next report.
+    """
     line = ProgressLine()
-    answers: list[str] = []
+    texts: list[str] = []
 
     def show(report: object) -> None:
-        while answers:
-            line.say(answers.pop(0))
+        while texts:
+            line.print(texts.pop(0))
         line.show(report)
 
     try:
-        with ctrl_c(lambda: answers.append(pressed() or "")):
+        with ctrl_c(lambda: texts.append(pressed() or "")):
             return run_here(task, show, stop)
     finally:
         show(None)
@@ -154,9 +156,10 @@ def watch(task: Task[T], pressed: Callable[[], str | None], stop: threading.Even
 
 
 def carry_out(task: Task[T]) -> T:
-    """Run a job to its end in this thread, its progress on stderr; its value comes back.
+    """Run a job in this thread with its progress on stderr; return its value.
 
-    Raises Interrupted after Ctrl+C, KnownError when the job failed in a way the world explains.
+    Raises CommandInterrupted after Ctrl+C, KnownError for an expected error, RuntimeError for a
+    bug.
     """
     stop = threading.Event()
     outcome = watch(task, stop.set, stop)

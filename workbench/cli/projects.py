@@ -1,4 +1,4 @@
-"""Making a project, importing images, and undoing edits."""
+"""The commands `new`, `import`, `undo` and `redo`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from workbench.domain.formats import (
 from workbench.domain.labels import VIEW_PRESETS
 
 ORIGINS = click.Choice([origin.value for origin in Origin if origin is not Origin.NONE])
-SHOWN_SKIPPED = 20  # skipped files listed for a person; --json has them all
+SHOWN_SKIPPED = 20  # skipped files printed; --json has them all
 
 
 @command("new", "workbench new Birds --views animals")
@@ -40,32 +40,33 @@ SHOWN_SKIPPED = 20  # skipped files listed for a person; --json has them all
     type=click.Choice(list(VIEW_PRESETS)),
     default="cars",
     show_default=True,
-    help="Which views there are: front, back, left, right or front, left, right, others.",
+    help="The views: front, back, left, right (cars); or front, left, right, others (animals).",
 )
 def new_command(out: Output, project: Path, views: str) -> Result:
-    """Make the project PROJECT.workbench."""
+    """Create the project PROJECT.workbench."""
     ensure_application()
     with contextlib.closing(Session.create(project, views)) as session:
         sets = {name: list(known.names) for name, known in session.labels.sets().items()}
-        out.say(f"Made {session.folder}")
+        out.print(f"created {session.folder}")
         return {"project": str(session.folder), "name": session.name, "label_sets": sets}
 
 
 def _labels_from(function: Callable[..., Result]) -> Callable[..., Result]:
-    """An option for each importable label set, with its name: `--category-from` and the others."""
+    """Add an option for each importable label set, named after it: `--category-from` etc."""
     for name in reversed(IMPORTABLE_SETS):
-        help = f"Where the labels of the set {name} are read."
+        help = f"Where the labels of the set {name} come from."
         function = click.option(f"--{name}-from", name, type=ORIGINS, help=help)(function)
     return function
 
 
 IMPORT_HELP = f"""
-Import the images of PLACES: folders (searched whole), list files, tables and single images.
+Import images from folders, list files and tables.
 
-A label comes from the name of an image's folder, from the end of a list file's line
-({endings(FORMATS.read_as(FileKind.LIST))}), or (csv) from the column of a table that has the label
-set's name ({endings(FORMATS.read_as(FileKind.TABLE))}). {images_read()} Files are never moved,
-changed or copied; importing again adds only what is new.
+PLACES are folders (with their sub-folders), list files, tables and single images. Labels come from
+the name of an image's folder (folder), from the end of each line of a list file (list;
+{endings(FORMATS.read_as(FileKind.LIST))}), or from the column of a table that is named like the
+label set (csv; {endings(FORMATS.read_as(FileKind.TABLE))}). {images_read()} Files are never moved,
+changed or copied; importing again adds only new images.
 """
 
 
@@ -81,11 +82,11 @@ changed or copied; importing again adds only what is new.
 def import_command(
     out: Output, project: Path, places: tuple[Path, ...], **labels_from: str | None
 ) -> Result:
-    """Import the images of PLACES."""
+    """Import images from folders, list files and tables."""
     origins = {name: origin or Origin.NONE for name, origin in labels_from.items()}
     with opened(project) as session:
         found = carry_out(import_task(session, places, origins))
-        _say_import(out, found)
+        _print_import(out, found)
         return {
             "added": found.added,
             "known": found.known,
@@ -96,47 +97,47 @@ def import_command(
         }
 
 
-def _say_import(out: Output, found: ImportResult) -> None:
+def _print_import(out: Output, found: ImportResult) -> None:
     out.table(
         ("", "images"),
         [
             ("added", found.added),
-            ("known already", found.known),
-            ("the same bytes twice", found.duplicates),
+            ("imported before", found.known),
+            ("exact duplicates", found.duplicates),
             ("labelled", found.labelled),
             ("skipped", len(found.skipped)),
         ],
     )
     for one in found.skipped[:SHOWN_SKIPPED]:
-        out.say(f"  {one.path}: {one.reason}")
+        out.print(f"  {one.path}: {one.reason}")
     if len(found.skipped) > SHOWN_SKIPPED:
-        out.say(f"  … and {len(found.skipped) - SHOWN_SKIPPED} more")
+        out.print(f"  … and {len(found.skipped) - SHOWN_SKIPPED} more")
 
 
 @command("undo", "workbench undo Birds")
 @project_argument
 def undo_command(out: Output, project: Path) -> Result:
-    """Take back the last edit of the project."""
-    return _walk(out, project, back=True)
+    """Undo the last edit of the project."""
+    return _step(out, project, back=True)
 
 
 @command("redo", "workbench redo Birds")
 @project_argument
 def redo_command(out: Output, project: Path) -> Result:
-    """Make again the edit that was taken back last."""
-    return _walk(out, project, back=False)
+    """Redo the edit that was undone last."""
+    return _step(out, project, back=False)
 
 
-def _walk(out: Output, project: Path, back: bool) -> Result:
+def _step(out: Output, project: Path, back: bool) -> Result:
     with opened(project) as session:
         history = session.history
         text = history.undo_text() if back else history.redo_text()
         if text is None:
-            out.say("There is nothing to undo." if back else "There is nothing to redo.")
+            out.print("There is nothing to undo." if back else "There is nothing to redo.")
             return {"done": False, "text": None}
         if back:
             session.undo()
         else:
             session.redo()
-        out.say(f"{'Undone' if back else 'Done again'}: {text}")
+        out.print(f"{'Undone' if back else 'Redone'}: {text}")
         return {"done": True, "text": text}

@@ -1,4 +1,4 @@
-"""The runs of a project: listed, renamed, removed, and their scores."""
+"""The commands `runs` and `evaluate`: list, rename, delete and adopt runs; show their scores."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from workbench.cli.command import (
     Result,
     command,
     find_run,
+    image_count,
     opened,
     project_argument,
     run_argument,
@@ -29,8 +30,11 @@ from workbench.domain.splits import PARTS, Part
 
 
 def part_scores(results: RunResults) -> dict[str, dict[str, object]]:
-    """For each part that has labelled images: top-1, top-5 and calibration error in [0, 1]; exact
-    match and mean average precision where labels do not exclude each other."""
+    """Scores by part, for the parts with labelled images.
+
+    Top-1, top-5 and expected calibration error in [0, 1]; for non-exclusive label sets also exact
+    match and mean average precision.
+    """
     return {part.value: _scores(results, part) for part in results.parts}
 
 
@@ -45,13 +49,13 @@ def _scores(results: RunResults, part: Part) -> dict[str, object]:
     if results.has_view_head:
         made["view_top1"] = results.scores(Scope(part, head="view")).top1
     if results.marked is not None:
-        said = results.marked.scores(results.inside(Scope(part)))
-        made |= {"exact": said.exact, "mean_ap": said.mean_ap}
+        several = results.marked.scores(results.inside(Scope(part)))
+        made |= {"exact": several.exact, "mean_ap": several.mean_ap}
     return made
 
 
 def run_with_scores(session: Session, run: RunRecord) -> dict[str, object]:
-    """The JSON object of a run; `parts` is empty while it has no predictions."""
+    """The JSON object of a run; `parts` is empty if it has no predictions."""
     try:
         parts = part_scores(load_results(session, run.id))
     except KnownError:
@@ -59,11 +63,11 @@ def run_with_scores(session: Session, run: RunRecord) -> dict[str, object]:
     return run_object(run) | {"parts": parts}
 
 
-def say_run(out: Output, result: dict[str, object]) -> None:
-    """A run in a line, and the scores of its parts as a table."""
+def print_run(out: Output, result: dict[str, object]) -> None:
+    """Print a run's status, and the scores of its parts as a table."""
     parts = result["parts"]
     assert isinstance(parts, dict)
-    out.say(f"run {result['run']} “{result['name']}”: {result['status']}")
+    out.print(f"run {result['run']} “{result['name']}”: {result['status']}")
     shown = {"images": "images", "top1": "top-1", "top5": "top-5"}
     if any("exact" in part for part in parts.values()):
         shown |= {"exact": "exact", "mean_ap": "mAP"}
@@ -73,7 +77,7 @@ def say_run(out: Output, result: dict[str, object]) -> None:
 
 
 class RunsGroup(click.Group):
-    """Commands on runs; one that is not named is `list`, so that `runs PROJECT` lists them."""
+    """Sub-commands of `runs`; `list` is the default, so that `runs PROJECT` lists the runs."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, self._with_command(ctx, args))
@@ -94,10 +98,13 @@ class RunsGroup(click.Group):
     subcommand_metavar="[list] PROJECT | adopt FOLDER",
     epilog="\b\nExample:\n  workbench runs Birds\n  workbench runs Birds --rename latest baseline\n"
     "  workbench runs adopt /cluster/20260101-120000-ab12 --into Birds\n\n"
-    "`list` may be left out. Both have --help with more options, and --json.",
+    "`list` is the default and may be omitted. Both have more options (--help), and --json.",
 )
 def runs_command() -> None:
-    """List the runs of a project, or adopt one that was trained elsewhere."""
+    """List the runs of a project, or adopt a run.
+
+    A run that was trained elsewhere can be adopted: copied into a project with its results.
+    """
 
 
 @command(
@@ -106,12 +113,14 @@ def runs_command() -> None:
     "workbench runs Birds --remove baseline",
 )
 @project_argument
-@click.option("--rename", "renamed", nargs=2, metavar="RUN NAME", help="Give a run a name.")
-@click.option("--remove", "removed", metavar="RUN", help="Delete a run and its files for good.")
+@click.option("--rename", "renamed", nargs=2, metavar="RUN NAME", help="Rename a run.")
+@click.option(
+    "--remove", "removed", metavar="RUN", help="Delete a run with its files; this cannot be undone."
+)
 def list_command(
     out: Output, project: Path, renamed: tuple[str, str] | None, removed: str | None
 ) -> Result:
-    """List the runs of PROJECT, the newest first."""
+    """List the runs of PROJECT, newest first."""
     with opened(project) as session:
         if renamed is not None:
             session.rename_run(find_run(session, renamed[0]).id, renamed[1])
@@ -119,7 +128,7 @@ def list_command(
             session.remove_run(find_run(session, removed).id)
         runs = session.runs.all()
         if not runs:
-            out.say("There is no run yet. Make one with: workbench train PROJECT --set target=…")
+            out.print("No runs yet. Train one with: workbench train PROJECT --set target=category")
         else:
             columns = run_columns(RunPlace.COMMAND)
             rows = [[_cell(column, run) for column in columns] for run in runs]
@@ -132,19 +141,22 @@ def list_command(
 @click.option(
     "--into",
     type=click.Path(path_type=Path),
-    help="The project that adopts it (the one you are in).",
+    help="The project that adopts it (the one that contains the current folder).",
 )
 def adopt_command(out: Output, folder: Path, into: Path | None) -> Result:
-    """Copy FOLDER, a run that was trained elsewhere, into a project."""
+    """Copy a run that was trained elsewhere into a project.
+
+    FOLDER is the run folder. Its images are recognised by their content.
+    """
     if into is None and find_project(Path()) is None:
         example = f"workbench runs adopt {folder} --into PROJECT"
-        raise click.UsageError(f"Name the project that adopts the run: {example}.")
+        raise click.UsageError(f"Give the project that adopts the run: {example}.")
     with opened(into or Path()) as session:
         adopted = adopt(session, folder)
         result = run_with_scores(session, adopted.record)
         if adopted.unknown:
-            out.warn(f"{adopted.unknown} of its images are not in this project.")
-        say_run(out, result)
+            out.warn(f"images of the run that are not in this project: {adopted.unknown}")
+        print_run(out, result)
         return result | {"unknown": adopted.unknown}
 
 
@@ -165,20 +177,23 @@ def _cell(column: RunColumn, run: RunRecord) -> object:
 @click.option(
     "--part",
     type=click.Choice([part.value for part in PARTS]),
-    help="The part whose classes are shown (test, or the nearest to it that there is).",
+    help="The part whose classes are shown (test if it has images, else validation or train).",
 )
-@click.option("--again", is_flag=True, help="Score that part again from the weights; compare.")
+@click.option(
+    "--again", is_flag=True, help="Also score this part again with the weights, and compare."
+)
 def evaluate_command(out: Output, project: Path, run: str, part: str | None, again: bool) -> Result:
-    """Show how well RUN (an id, its beginning, a name, or "latest") predicts.
+    """Show how well a run predicts.
 
-    Truth is the label an image had when the run was made.
+    RUN is an id or its beginning, a name, or "latest". The true label of an image is the one it had
+    when the run was created.
     """
     with opened(project) as session:
         record = find_run(session, run)
         results = load_results(session, record.id)
         shown = Part(part) if part else results.best_part()
         result = run_object(record) | {"parts": part_scores(results)}
-        say_run(out, result)
+        print_run(out, result)
         result |= {"part": shown.value, **_details(out, results, shown)}
         if again:
             result["again"] = _again(out, carry_out(evaluate_task(session, record.id, shown)))
@@ -186,9 +201,9 @@ def evaluate_command(out: Output, project: Path, run: str, part: str | None, aga
 
 
 def _again(out: Output, found: Evaluation) -> dict[str, object]:
-    out.say(
-        f"\nscored again: top-1 {found.top1:.4f} on {found.images} images, {found.changed} "
-        f"predicted otherwise, scores differ by at most {found.largest_difference:.1g}"
+    out.print(
+        f"\nscored again: top-1 {found.top1:.4f} on {image_count(found.images)}; predictions "
+        f"changed: {found.changed}; scores differ by at most {found.largest_difference:.1g}"
     )
     return {
         "top1": found.top1,
@@ -205,13 +220,13 @@ def _details(out: Output, results: RunResults, part: Part) -> dict[str, object]:
     classes = results.classes(scope)
     views = results.by_view(scope)
     if classes:
-        out.say(f"\nclasses of {part.value}")
+        out.print(f"\nclasses of {part.value}")
         out.table(
             ("label", "precision", "recall", "F1", "images"),
             [(name, s.precision, s.recall, s.f1, s.support) for name, s in classes],
         )
     if views:
-        out.say(f"\nviews of {part.value}")
+        out.print(f"\nviews of {part.value}")
         out.table(("view", "top-1", "images"), [(v.view, v.accuracy, v.images) for v in views])
     return {
         "classes": {

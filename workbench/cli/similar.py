@@ -1,4 +1,4 @@
-"""Images like others, and labels from neighbours, without training anything."""
+"""The command `similar`: find similar images, and classify by neighbours, without training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from workbench.app.session import Session
 from workbench.app.similar.features import feature_source, forget_features, image_of_file
 from workbench.app.similar.recognising import Recognised, recognise_task
 from workbench.app.similar.similarity import Ranking, similar_task
-from workbench.cli.command import Output, Result, command, find_run, opened, project_argument
+from workbench.cli.command import (
+    Output,
+    Result,
+    command,
+    find_run,
+    image_count,
+    opened,
+    project_argument,
+)
 from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
 
@@ -25,23 +33,36 @@ from workbench.cli.progress import carry_out
 )
 @project_argument
 @click.argument("words", nargs=-1, metavar="[IMAGE]...")
-@click.option("--run", default="", help="Compare by the features of this run (the newest).")
+@click.option("--run", default="", help="Compare features of this run (the newest run).")
 @click.option(
     "--start",
     default="",
     metavar="BACKBONE[=FILE]",
-    help="Compare by ImageNet weights on this machine, or those in a file.",
+    help="Compare features of ImageNet weights on this computer, or of a weights file.",
 )
-@click.option("-k", "--count", "k", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "-k",
+    "--count",
+    "k",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="The number of similar images, or of neighbours that vote.",
+)
 @click.option(
     "--classify",
     "label_set",
     default="",
     metavar="LABELSET",
-    help="Label by a vote of the k nearest labelled neighbours instead.",
+    help="Predict labels of this set by a vote of the k nearest labelled images instead.",
 )
-@click.option("--forget", is_flag=True, help="Only delete the features the project keeps.")
-@click.option("--crops/--images", "crops", default=None, help="Mouth crops (as the run looks).")
+@click.option("--forget", is_flag=True, help="Delete all stored features of the project and exit.")
+@click.option(
+    "--crops/--images",
+    "crops",
+    default=None,
+    help="Compare mouth crops, or whole images (what the run was trained on).",
+)
 def similar_command(
     out: Output,
     project: Path,
@@ -53,37 +74,42 @@ def similar_command(
     crops: bool | None,
     forget: bool,
 ) -> Result:
-    """Find the images most similar to every IMAGE together: files, also from outside the project,
-    or paths, globs and texts that mean images in it.
+    """Find similar images, or predict labels from neighbours.
 
-    Features are kept in the project, so that only new images are computed again. With --classify,
-    IMAGEs (none: all without a label of the set) are recognised by their neighbours, and how often
-    that is right is measured on the labelled images, each left out in turn.
+    Lists the images most similar to all IMAGEs together. An IMAGE is a file inside or outside the
+    project, or a path, a glob or part of a path that matches images of the project. Features are
+    stored in the project and computed for new images only.
+
+    With --classify, labels of the IMAGEs (by default of all images without a label) are predicted
+    from their neighbours. The accuracy is measured on the labelled images, leaving one out at a
+    time.
     """
     if run and start:
         raise click.UsageError("Give either --run or --start.")
     if not words and not label_set and not forget:
-        raise click.UsageError("Say which image to look for, or --classify a label set.")
+        raise click.UsageError("Give an IMAGE, or a label set with --classify.")
     with opened(project) as session:
         if forget:
             freed = forget_features(session)
-            out.say(f"{freed / 1e6:.1f} MB of features deleted; they are made again when needed")
+            out.print(
+                f"features deleted: {freed / 1e6:.1f} MB; they are computed again when needed"
+            )
             return {"freed_bytes": freed}
         source = feature_source(
             session, f"run:{find_run(session, run).id}" if run else start, crops
         )
-        images, files = _asked(session, words)
+        images, files = _queries(session, words)
         if label_set:
-            asked = images if words else None
-            found = carry_out(recognise_task(session, source, label_set, k, asked, files))
-            return _say_labels(out, found, k)
+            chosen = images if words else None
+            found = carry_out(recognise_task(session, source, label_set, k, chosen, files))
+            return _print_labels(out, found, k)
         ranking = carry_out(similar_task(session, source, images, files))
-        return _say_ranking(out, session, ranking, k, images)
+        return _print_ranking(out, session, ranking, k, images)
 
 
-def _asked(session: Session, words: Sequence[str]) -> tuple[list[int], list[Path]]:
-    """Images of the project, and files that are not in it: whatever is no file must mean images of
-    the project."""
+def _queries(session: Session, words: Sequence[str]) -> tuple[list[int], list[Path]]:
+    """Ids of images of the project, and files outside it; a word that is no file must match images
+    of the project."""
     images: list[int] = []
     files, others = [], []
     for word in words:
@@ -98,18 +124,21 @@ def _asked(session: Session, words: Sequence[str]) -> tuple[list[int], list[Path
     return [*images, *(matching(session, others) if others else [])], files
 
 
-def _say_ranking(
+def _print_ranking(
     out: Output,
     session: Session,
     ranking: Ranking,
     k: int,
-    asked: Sequence[int],
+    queries: Sequence[int],
 ) -> Result:
-    others = [at for at, one in enumerate(ranking.images.tolist()) if one not in set(asked)][:k]
+    others = [at for at, one in enumerate(ranking.images.tolist()) if one not in set(queries)][:k]
     rows = session.images.rows(ranking.images[others])
     scores = ranking.scores[others].tolist()
     size = f"{ranking.bytes / 1e6:.1f} MB"
-    out.say(f"by {ranking.source.words}; {ranking.computed} images were new to the index ({size})")
+    out.print(
+        f"features of {ranking.source.words}; computed for {image_count(ranking.computed)} "
+        f"(index: {size})"
+    )
     out.table(
         ("similarity", "image"),
         [(score, row.path) for score, row in zip(scores, rows, strict=True)],
@@ -127,16 +156,16 @@ def _say_ranking(
     }
 
 
-def _say_labels(out: Output, found: Recognised, k: int) -> Result:
-    out.say(
-        f"by {found.source.words}; {k} neighbours among {found.labelled} labelled images are right "
-        f"about {found.accuracy:.1%} of {found.judged}, each left out in turn\n"
+def _print_labels(out: Output, found: Recognised, k: int) -> Result:
+    out.print(
+        f"features of {found.source.words}; {k} neighbours of {found.labelled} labelled images; "
+        f"accuracy {found.accuracy:.1%}, leaving one out, on {image_count(found.judged)}\n"
     )
     out.table(
         ("label", "images", "right"), [(one.label, one.images, one.right) for one in found.labels]
     )
     if found.found:
-        out.say("")
+        out.print("")
         out.table(("label", "votes", "image"), [(label, v, path) for path, label, v in found.found])
     return {
         "features": found.source.name,

@@ -1,4 +1,4 @@
-"""The command that trains several recipes on the same splits and seeds and compares them."""
+"""The command `study`: train several recipes on the same splits and seeds, and compare them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ workbench study Birds
 @command("study", EXAMPLE)
 @project_argument
 @click.argument("plan", required=False)
-@click.option("--table", is_flag=True, help="Show the table as it stands and train nothing.")
+@click.option("--table", is_flag=True, help="Show the table so far and train nothing.")
 def study_command(out: Output, project: Path, plan: str | None, table: bool) -> Result:
-    """Train every variant of PLAN (a TOML file, or the name of a study begun before) with every
-    seed, and compare them with the first variant, seed by seed.
+    """Compare recipes on the same splits and seeds.
 
-    Stop it with Ctrl+C and go on with the same command. Without PLAN the studies are listed.
+    Trains each variant of PLAN with each seed, and compares it with the first variant, seed by
+    seed. PLAN is a TOML file, or the name of an earlier study; without PLAN, the studies are
+    listed. Ctrl+C stops; the same command resumes.
     """
     with opened(project) as session:
         if plan is None:
@@ -51,7 +52,7 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
             if problem or out.exit_code:
                 break
         found = standing(session, study)
-        _say(out, found.rows)
+        _print(out, found.rows)
         return {"study": study.id, "name": study.plan.name} | as_builtins(found)
 
 
@@ -63,12 +64,12 @@ def _list(session: Session, out: Output) -> Result:
         listed.append(
             {"study": study.id, "name": study.plan.name, "done": found.done, "cells": found.cells}
         )
-    out.table(("study", "name", "done", "of"), rows)
+    out.table(("study", "name", "done", "runs"), rows)
     return {"studies": listed}
 
 
 def _found(session: Session, plan: str) -> Study:
-    """The study a person means: by its file's content where there is one, else by its name."""
+    """The study of a plan file, by its content, or else of this name; new plans are added."""
     path = Path(plan)
     if path.suffix != ".toml" and not path.is_file():
         return find_study(session, plan)
@@ -79,7 +80,7 @@ def _found(session: Session, plan: str) -> Study:
     return new_study(session, made)
 
 
-def _say(out: Output, rows: list[Row]) -> None:
+def _print(out: Output, rows: list[Row]) -> None:
     out.table(
         ("variant", "seeds", "accuracy %", "difference", "p", "seconds"),
         [

@@ -1,8 +1,9 @@
-"""Splitting and training without the window."""
+"""The commands `split` and `train`."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -21,27 +22,38 @@ from workbench.cli.command import (
     project_argument,
 )
 from workbench.cli.progress import carry_out, watch
-from workbench.cli.runs import run_with_scores, say_run
-from workbench.domain.errors import ValueRefused
+from workbench.cli.runs import print_run, run_with_scores
+from workbench.domain.errors import KnownError
 from workbench.domain.recipes import UncheckedKeys, parse_toml, with_setting
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, SplitPlan
 from workbench.files import read_regular
 
-FRACTION = click.FloatRange(0.0, 1.0)
+
+def _share(part: str, default: float) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """An option for the share of images in a part."""
+    help = f"Share of the {part} part."
+    share = click.FloatRange(0.0, 1.0)
+    return click.option(f"--{part}", type=share, default=default, show_default=True, help=help)
 
 
 @command("split", "workbench split Birds --train 0.5 --validation 0 --test 0.5 --seed 1")
 @project_argument
-@click.option("--train", type=FRACTION, default=DEFAULT_SPLIT.train, show_default=True)
-@click.option("--validation", type=FRACTION, default=DEFAULT_SPLIT.validation, show_default=True)
-@click.option("--test", type=FRACTION, default=DEFAULT_SPLIT.test, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=DEFAULT_SPLIT.seed, show_default=True)
+@_share("train", DEFAULT_SPLIT.train)
+@_share("validation", DEFAULT_SPLIT.validation)
+@_share("test", DEFAULT_SPLIT.test)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=DEFAULT_SPLIT.seed,
+    show_default=True,
+    help="Random seed.",
+)
 @click.option(
     "--stratify",
     default="category,view",
     show_default=True,
-    help="Label sets whose labels are spread evenly over the parts.",
+    help="Label sets, separated by commas, whose labels are distributed evenly over the parts.",
 )
 def split_command(
     out: Output,
@@ -52,9 +64,9 @@ def split_command(
     seed: int,
     stratify: str,
 ) -> Result:
-    """Deal all images into train, validation and test.
+    """Split all images into train, validation and test.
 
-    Fractions that sum to less than 1 leave images out. The same seed gives the same split.
+    Shares that sum to less than 1 leave images out. The same seed gives the same split.
     """
     with opened(project) as session:
         plan = SplitPlan(train, validation, test, seed)
@@ -75,9 +87,9 @@ def split_command(
 @project_argument
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key.")
-@click.option("--name", default="", help="A name for the run.")
-@click.option("--prepare", "only", is_flag=True, help="Make the run's folder and do not train.")
-@click.option("--resume", metavar="RUN", help="Go on with a paused run instead.")
+@click.option("--name", default="", help="The name of the run.")
+@click.option("--prepare", "only", is_flag=True, help="Create the run folder without training.")
+@click.option("--resume", metavar="RUN", help="Resume a paused run.")
 def train_command(
     out: Output,
     project: Path,
@@ -87,12 +99,13 @@ def train_command(
     only: bool,
     resume: str | None,
 ) -> Result:
-    """Train by RECIPE.toml; keys that are not set take what the program advises for this data.
+    """Train a run, or resume a paused one.
 
-    Ctrl+C pauses the run so that --resume can go on with it exactly; a second Ctrl+C stops it.
+    Keys that neither RECIPE (a TOML file) nor --set gives get recommended values. Ctrl+C pauses the
+    run, and --resume continues it exactly; a second Ctrl+C stops it for good.
     """
     if resume is not None and (recipe is not None or settings):
-        raise click.UsageError("A resumed run keeps its recipe: give --resume alone.")
+        raise click.UsageError("A resumed run keeps its recipe: omit RECIPE and --set.")
     if resume is None and recipe is None and not settings:
         raise click.UsageError("Give a recipe file, or at least --set target=category.")
     with opened(project) as session:
@@ -100,10 +113,10 @@ def train_command(
             find_run(session, resume).id if resume else _prepared(session, recipe, settings, name)
         )
         if only:
-            return _say_folder(session, run_id, out)
+            return _print_folder(session, run_id, out)
         problem = train_run(session, run_id, out)
         result = run_with_scores(session, session.runs.get(run_id))
-        say_run(out, result)
+        print_run(out, result)
         return result | problem
 
 
@@ -114,16 +127,16 @@ def _prepared(session: Session, recipe: Path | None, settings: tuple[str, ...], 
     return prepare(session, given, name=name).id
 
 
-def _say_folder(session: Session, run_id: str, out: Output) -> Result:
-    """Where a run lies that shall be trained elsewhere; its start weights are in it."""
+def _print_folder(session: Session, run_id: str, out: Output) -> Result:
+    """Write the start weights into the folder of a run to be trained elsewhere; print its path."""
     carry_out(start_task(session, run_id))
     folder = session.runs_folder / run_id
-    out.say(f"prepared: {folder}")
+    out.print(f"prepared: {folder}")
     return {"run": run_id, "status": "prepared", "folder": str(folder)}
 
 
 def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
-    """Train until the run ends or is paused; what went wrong comes back as "error", "remedy"."""
+    """Train until the run ends or is paused; return an error as {"error", "remedy"}, or {}."""
     control = RunControl()
 
     def pressed() -> str:
@@ -131,7 +144,7 @@ def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
             control.stop()
             return "Stopping."
         control.pause()
-        return "Pausing, so that --resume can go on. Ctrl+C again stops the run for good."
+        return "Pausing; resume with --resume. Press Ctrl+C again to stop the run for good."
 
     outcome = watch(training_task(session, run_id, control), pressed, threading.Event())
     if isinstance(outcome, Failed):
@@ -144,7 +157,10 @@ def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
 
 
 def text_of(recipe: Path) -> str:
+    """The text of a TOML file. Raises KnownError if it is not UTF-8."""
     try:
         return read_regular(recipe).decode()
     except UnicodeDecodeError as error:
-        raise ValueRefused(str(recipe), "bytes that are no text", "TOML in UTF-8") from error
+        raise KnownError(
+            "{path} is not a text file in UTF-8.", "Choose a TOML file.", path=recipe
+        ) from error

@@ -1,4 +1,4 @@
-"""Transfers: which start suits, which source is related, how depth counts, and the transfer."""
+"""The commands `transferability`, `layers`, `relatedness` and `transfer`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from workbench.app.transfer.assessing import assess_task, assessments, layer_stu
 from workbench.app.transfer.relatedness import compare_task
 from workbench.app.transfer.sources import named_sources, opened_beside, written_source
 from workbench.app.transfer.transfer_runs import TransferStage, steps
-from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.cli.command import (
+    Output,
+    Result,
+    command,
+    image_count,
+    opened,
+    project_argument,
+    seed_option,
+)
 from workbench.cli.progress import carry_out
 from workbench.cli.runs import run_with_scores
 from workbench.cli.train import train_run
@@ -32,6 +40,9 @@ from workbench.domain.relatedness import (
 from workbench.domain.splits import Part
 from workbench.domain.transfers import Transfer, TransferRequest, Value
 
+BACKBONE_HELP = "The backbone, if the start does not determine it (the recommended one)."
+LAST_HELP = "Show the last result again and compute nothing."
+
 
 @command(
     "transferability",
@@ -46,11 +57,17 @@ from workbench.domain.transfers import Transfer, TransferRequest, Value
     "starts",
     multiple=True,
     metavar="START",
-    help="imagenet, none, file:PATH or run:ID; several are compared.  [default: imagenet]",
+    help="imagenet, none, file:PATH or run:ID; repeat it to compare several.  [default: imagenet]",
 )
-@click.option("--backbone", default="", help="Of starts that do not say it (the one advised).")
-@click.option("--neighbours", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--last", is_flag=True, help="Show the last answer again and compute nothing.")
+@click.option("--backbone", default="", help=BACKBONE_HELP)
+@click.option(
+    "--neighbours",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Neighbours in the nearest-neighbour accuracy.",
+)
+@click.option("--last", is_flag=True, help=LAST_HELP)
 def transferability_command(
     out: Output,
     project: Path,
@@ -60,9 +77,10 @@ def transferability_command(
     neighbours: int,
     last: bool,
 ) -> Result:
-    """Score how well starts suit a target before anything is trained, and advise what to set.
+    """Score how well starts suit a label set before training.
 
-    Where finished runs of the same start, or from scratch, are there, the gaps to them are shown.
+    Also recommends settings for each start. Finished runs from the same start, and from scratch,
+    are compared with the scores.
     """
     with opened(project) as session:
         if last:
@@ -70,7 +88,7 @@ def transferability_command(
         else:
             chosen = starts or ("imagenet",)
             report = carry_out(assess_task(session, target, chosen, backbone, neighbours))
-        _say_scores(out, report)
+        _print_scores(out, report)
         return _as_json(report)
 
 
@@ -79,8 +97,8 @@ def _last(session: Session, target: str) -> TransferReport:
         if report.target == target:
             return report
     raise KnownError(
-        "No start has been scored for {target} yet.",
-        "Leave --last out to score some now.",
+        "No starts have been scored for {target} yet.",
+        "Omit --last to score some now.",
         target=target,
     )
 
@@ -110,10 +128,10 @@ def _as_json(report: TransferReport) -> dict[str, object]:
     }
 
 
-def _say_scores(out: Output, report: TransferReport) -> None:
+def _print_scores(out: Output, report: TransferReport) -> None:
     found = report.assessment
-    out.say(
-        f"{found.train_images} training images of {found.classes} classes; heads are judged on "
+    out.print(
+        f"{found.train_images} training images of {found.classes} classes; accuracy on "
         f"{found.held_out_images} images of the {found.held_out} part (chance {found.chance:.4f})\n"
     )
     head = ("start", "backbone", "H-score", "LEEP", "NCE", "neighbours", "frozen", "domain", "gap")
@@ -122,11 +140,11 @@ def _say_scores(out: Output, report: TransferReport) -> None:
         if one.scores.unread:
             out.warn(f"{one.scores.start}: {one.scores.unread}")
             continue
-        out.say(f"\n{one.scores.start}")
+        out.print(f"\n{one.scores.start}")
         for _, reason in one.reasons:
-            out.say(f"  {reason}")
+            out.print(f"  {reason}")
         for key, value in one.values.items():
-            out.say(f"    --set {key}={setting_of(value)}")
+            out.print(f"    --set {key}={setting_of(value)}")
 
 
 def _row(one: StartReport) -> tuple[object, ...]:
@@ -146,7 +164,7 @@ def _row(one: StartReport) -> tuple[object, ...]:
 
 
 def setting_of(value: object) -> str:
-    """A recipe value as `--set` takes it."""
+    """A recipe value in the syntax of `--set`."""
     if isinstance(value, dict):
         inside = ", ".join(f"{key} = {setting_of(own)}" for key, own in value.items())
         return "{ " + inside + " }"
@@ -159,19 +177,31 @@ def setting_of(value: object) -> str:
     "workbench relatedness Sparrows --from Finches#view --json",
 )
 @project_argument
-@click.option("--target", default="category", show_default=True, help="The target's label set.")
+@click.option("--target", default="category", show_default=True, help="The label set to learn.")
 @click.option(
     "--from",
     "sources",
     multiple=True,
     required=True,
     metavar="PROJECT[#LABELS]",
-    help="A source; its label set is that of the target unless it is said.",
+    help="A project to rank; repeat it for several. LABELS is its label set (the target's name).",
 )
-@click.option("--per-class", type=click.IntRange(1), default=50, show_default=True)
-@click.option("--networks", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--numbers", is_flag=True, help="Show every number of the first source in words.")
+@click.option(
+    "--per-class",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Images of each class that are used.",
+)
+@click.option(
+    "--networks",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Networks that are trained and compared.",
+)
+@seed_option
+@click.option("--numbers", is_flag=True, help="Also show each number of the closest source.")
 def relatedness_command(
     out: Output,
     project: Path,
@@ -182,44 +212,45 @@ def relatedness_command(
     seed: int,
     numbers: bool,
 ) -> Result:
-    """Rank sources by how related their images are to the project's own.
+    """Rank other projects by how related their images are.
 
-    A small network learns from a few images of all of them which are of the same kind.
+    A small network learns, from a few images of all projects, which images belong to the same
+    class.
     """
     with opened(project) as session:
-        order = RelatednessRequest(domains=(), per_class=per_class, networks=networks, seed=seed)
-        found = carry_out(compare_task(session, target, named_sources(sources, target), order))
-        say_ranking(out, found.sources)
+        request = RelatednessRequest(domains=(), per_class=per_class, networks=networks, seed=seed)
+        found = carry_out(compare_task(session, target, named_sources(sources, target), request))
+        print_ranking(out, found.sources)
         if numbers:
             best = found.sources[0]
-            out.say("")
+            out.print("")
             names = number_names(found.views)
             out.table(("number", ""), list(zip(names, best.numbers, strict=True)))
         return {"ranked": ranked(found.sources)}
 
 
 def ranked(sources: Sequence[SourceRelatedness]) -> list[dict[str, object]]:
-    """The sources for programs, the most related first."""
+    """The JSON objects of the sources, most related first."""
     return [
         msgspec.to_builtins(one) | {"words": list(in_words(one, at == 0))}
         for at, one in enumerate(sources)
     ]
 
 
-def say_ranking(out: Output, sources: Sequence[SourceRelatedness]) -> None:
-    """The sources as a table, and what the figures of each mean."""
+def print_ranking(out: Output, sources: Sequence[SourceRelatedness]) -> None:
+    """Print the sources as a table, and the meaning of their numbers."""
     out.table(
-        ("source", "association", "agreeing", "of", "similarity", "coverage", "images"),
+        ("source", "association", "agreeing", "pairs", "similarity", "coverage", "images"),
         [(s.name, s.doa, s.agreeing, s.pairs, s.similarity, s.coverage, s.images) for s in sources],
     )
     for at, one in enumerate(sources):
-        out.say(f"\n{one.name}")
+        out.print(f"\n{one.name}")
         for sentence in in_words(one, at == 0):
-            out.say(f"  {sentence}")
+            out.print(f"  {sentence}")
 
 
-class _LeftOff(Exception):
-    """A training failed or was paused; `problem` is what to tell of it."""
+class _Interrupted(Exception):
+    """A training failed or was paused; `problem` is its JSON object."""
 
     def __init__(self, problem: dict[str, str]) -> None:
         super().__init__()
@@ -238,17 +269,25 @@ class _LeftOff(Exception):
     multiple=True,
     required=True,
     metavar="PROJECT[#LABELS]",
-    help="A source to choose from; its label set is that of the target unless it is said.",
+    help="A source project; repeat it for several. LABELS is its label set (the target's name).",
 )
 @click.option("--target", default="category", show_default=True, help="The label set to learn.")
-@click.option("--start", default="imagenet", show_default=True, help="Of the source's training.")
+@click.option(
+    "--start", default="imagenet", show_default=True, help="The start of the source's training."
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key.")
 @click.option(
-    "--source-set", "own", multiple=True, metavar="KEY=VALUE", help="For the source only."
+    "--source-set",
+    "own",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a recipe key of the source's training only.",
 )
-@click.option("--no-views", is_flag=True, help="Learn the category alone, also where views are.")
-@click.option("--compare-views", is_flag=True, help="Train the winner also without views.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--no-views", is_flag=True, help="Learn the category alone, even if images have views."
+)
+@click.option("--compare-views", is_flag=True, help="Also train the winner without views.")
+@seed_option
 def transfer_command(
     out: Output,
     project: Path,
@@ -261,14 +300,14 @@ def transfer_command(
     compare_views: bool,
     seed: int,
 ) -> Result:
-    """Learn the closest source, carry it over to PROJECT with 4, 5 and 6 layers kept, and take the
-    candidate that agrees most often with the majority of them.
+    """Transfer from the most closely related project.
 
-    Views are learned along where images have them. Stop it with Ctrl+C and go on with the same
-    command.
+    Trains on the closest source, then on PROJECT from that run with 4, 5 and 6 frozen layers. The
+    candidate that agrees most often with the majority of the three wins. Views are learned too
+    if images have them. Ctrl+C stops; the same command resumes.
     """
     places = named_sources(sources, target)
-    asked = TransferRequest(
+    request = TransferRequest(
         label_set=target,
         sources=tuple(written_source(*place) for place in places.values()),
         start=_start(start),
@@ -279,28 +318,28 @@ def transfer_command(
         seed=seed,
     )
     with opened(project) as session:
-        transfer = transferring.begin(session, asked)
+        transfer = transferring.begin(session, request)
         try:
-            _carry_over(session, out, transfer)
-        except _LeftOff as left:
+            _run_steps(session, out, transfer)
+        except _Interrupted as interrupted:
             ranking = transferring.latest(session, transfer).ranked
-            return {"ranked": ranked(ranking)} | left.problem
+            return {"ranked": ranked(ranking)} | interrupted.problem
         transfer = transferring.latest(session, transfer)
         result = _result(session, transfer, places[transfer.source][0])
-        _say_votes(out, transfer, result)
+        _print_votes(out, transfer, result)
         return result
 
 
-def _carry_over(session: Session, out: Output, transfer: Transfer) -> None:
-    """Do what is left: compare, train the source and the candidates, let them vote."""
+def _run_steps(session: Session, out: Output, transfer: Transfer) -> None:
+    """Run the remaining steps: compare, train the source and the candidates, and vote."""
     if transfer.ranked:
-        say_ranking(out, transfer.ranked)
-    with closing(steps(session, transfer)) as left:
-        for step in left:
+        print_ranking(out, transfer.ranked)
+    with closing(steps(session, transfer)) as remaining:
+        for step in remaining:
             if step.task is not None:
                 carry_out(step.task)
                 if step.stage is TransferStage.COMPARE:
-                    say_ranking(out, transferring.latest(session, transfer).ranked)
+                    print_ranking(out, transferring.latest(session, transfer).ranked)
             for run in step.runs:
                 _train(step.session, run, out)
 
@@ -309,8 +348,8 @@ def _train(session: Session, run: str, out: Output) -> None:
     out.warn(session.runs.get(run).name)
     problem = train_run(session, run, out)
     if problem or out.exit_code:
-        out.warn("Give the same command again to go on from here.")
-        raise _LeftOff(problem or {"status": session.runs.get(run).status.value, "run": run})
+        out.warn("Resume with the same command.")
+        raise _Interrupted(problem or {"status": session.runs.get(run).status.value, "run": run})
 
 
 def _start(start: str) -> str:
@@ -324,13 +363,14 @@ def _settings(given: tuple[str, ...]) -> dict[str, Value]:
         found = with_setting(found, setting)
     for key in transferring.OURS:
         if key in found:
-            raise ValueRefused("--set", f"{key}={found[key]}", f"all keys but {key}, set here")
+            raise ValueRefused(
+                "--set", f"{key}={found[key]}", f"all keys but {key}, which is set here"
+            )
     return found
 
 
 def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, object]:
-    """The JSON object: the ranking, the source in `folder`, the candidates' table, the winner and
-    its scores."""
+    """The JSON object: ranking, the source in `folder`, candidates, and the winner's scores."""
     with opened_beside(session, folder) as source:
         learned = run_with_scores(source, source.runs.get(transfer.source_run))
     made = {
@@ -358,21 +398,21 @@ def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, obj
     return result
 
 
-def _say_votes(out: Output, transfer: Transfer, result: Mapping[str, Any]) -> None:
-    out.say(f"\ncandidates from {transfer.source} (run {transfer.source_run})")
+def _print_votes(out: Output, transfer: Transfer, result: Mapping[str, Any]) -> None:
+    out.print(f"\ncandidates from {transfer.source} (run {transfer.source_run})")
     rows = [
         (f"1–{one['layers']}", one["frozen"], one["run"], _top1(one), one["votes"])
         for one in result["candidates"]
     ]
-    out.table(("layers kept", "up to", "run", "top-1", "votes"), rows)
-    drawn = ", drawn among equals" if transfer.drawn else ""
-    out.say(
-        f"\nwinner: kept up to {transfer.winner}{drawn}; they disagreed on {transfer.disputed} "
-        f"of {transfer.voted} images"
+    out.table(("frozen layers", "up to", "run", "top-1", "votes"), rows)
+    drawn = " (drawn by lot among equals)" if transfer.drawn else ""
+    out.print(
+        f"\nwinner: frozen up to {transfer.winner}{drawn}; the candidates disagreed on "
+        f"{transfer.disputed} of {image_count(transfer.voted)}"
     )
     if "views" in result:
         alone, along = (_top1(result["views"][key]) for key in ("without", "with"))
-        out.say("")
+        out.print("")
         out.table(("learned", "top-1"), [("category alone", alone), ("with views", along)])
 
 
@@ -390,41 +430,43 @@ def _top1(one: Mapping[str, Any]) -> float | None:
 )
 @project_argument
 @click.option("--target", default="category", show_default=True, help="The label set to learn.")
-@click.option("--backbone", default="", help="Of a start that does not say it (the one advised).")
+@click.option("--backbone", default="", help=BACKBONE_HELP)
 @click.option(
     "--start", default="imagenet", show_default=True, help="imagenet, none, file:PATH or run:ID."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--last", is_flag=True, help="Show the last answer again and compute nothing.")
+@seed_option
+@click.option("--last", is_flag=True, help=LAST_HELP)
 def layers_command(
     out: Output, project: Path, target: str, backbone: str, start: str, seed: int, last: bool
 ) -> Result:
-    """Train a linear head on what every stage of a network makes of the images, and say how its
-    accuracy grows with depth."""
+    """Show how accuracy grows with the depth of a network.
+
+    Trains a linear head on the output of each stage.
+    """
     with opened(project) as session:
         if last:
             known = layer_studies(session, target, backbone)
             if not known:
                 raise KnownError(
-                    "No stages have been studied for {target} yet.",
-                    "Leave --last out to study some now.",
+                    "No stages have been scored for {target} yet.",
+                    "Omit --last to score some now.",
                     target=target,
                 )
             study = known[0]
         else:
             study = carry_out(layers_task(session, target, start, backbone, seed))
-        _say_layers(out, study)
+        _print_layers(out, study)
         result: dict[str, object] = msgspec.to_builtins(study)
         return result | {"best": study.found.best.stage}
 
 
-def _say_layers(out: Output, study: LayerStudy) -> None:
+def _print_layers(out: Output, study: LayerStudy) -> None:
     found = study.found
-    out.say(
+    out.print(
         f"{study.backbone} from {study.start}: {found.train_images} training images of "
-        f"{found.classes} classes; heads are judged on {found.held_out_images} images of the "
+        f"{found.classes} classes; accuracy on {found.held_out_images} images of the "
         f"{found.held_out} part (chance {found.chance:.4f})\n"
     )
     rows = [(one.stage, one.features, one.train_top1, one.top1) for one in found.layers]
     out.table(("stage", "features", "train top-1", "top-1"), rows)
-    out.say(f"\nbest: {found.best.stage}")
+    out.print(f"\nbest: {found.best.stage}")

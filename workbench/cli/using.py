@@ -1,4 +1,4 @@
-"""What a trained run is good for: explanations, predictions for a folder, an ONNX file."""
+"""The commands `explain`, `predict` and `export`, which use a trained run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from workbench.cli.command import (
     Result,
     command,
     find_run,
+    image_count,
     opened,
     project_argument,
     run_argument,
@@ -32,14 +33,14 @@ from workbench.domain.requests import PREDICTED
 @project_argument
 @run_argument
 @click.argument("words", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--label", default=PREDICTED, help="The label that is explained (the predicted one).")
+@click.option("--label", default=PREDICTED, help="The label to explain (the predicted one).")
 @click.option(
     "--layer",
     default="",
-    help="The convolution layer (the deepest one); “attention” draws where the network looks, "
-    "“windows” how windows of several scales are scored.",
+    help="The convolution layer (the deepest one); “attention” for the mask of the method at-cnn, "
+    "“windows” for the scores of windows of several scales.",
 )
-@click.option("--check", is_flag=True, help="Also compare with networks of random weights.")
+@click.option("--check", is_flag=True, help="Also compare with heatmaps of random weights.")
 @click.option(
     "--out",
     "folder",
@@ -58,8 +59,11 @@ def explain_command(
     check: bool,
     folder: Path,
 ) -> Result:
-    """Draw Grad-CAM maps, or maps of another kind, of RUN over every IMAGE (a path, a glob or a
-    text found in the path)."""
+    """Draw heatmaps that show where a run looks.
+
+    Each IMAGE is a path, a glob or part of a path. Heatmaps are computed by Grad-CAM unless --layer
+    selects another kind.
+    """
     with opened(project) as session:
         record = find_run(session, run)
         ids = matching(session, words)
@@ -68,7 +72,7 @@ def explain_command(
         )
         done = carry_out(task)
         for path in done.written:
-            out.say(str(path))
+            out.print(str(path))
         for lost in done.skipped:
             out.warn(f"{lost.path}: {lost.reason}")
         return {
@@ -90,12 +94,15 @@ def _listed(skipped: tuple[SkippedFile, ...]) -> list[dict[str, str]]:
     "--out", "table", type=click.Path(path_type=Path), required=True, help="The CSV file to write."
 )
 def predict_command(out: Output, project: Path, run: str, folder: Path, table: Path) -> Result:
-    """Predict every image below FOLDER with RUN, into a CSV file with a row for each."""
+    """Predict the images of a folder with a run.
+
+    Writes a CSV file with a row for each image in FOLDER and its sub-folders.
+    """
     with opened(project) as session:
         record = find_run(session, run)
         done = carry_out(predict_folder_task(session, record.id, folder, table))
         mouths = f", {done.mouths} mouths" if done.mouths is not None else ""
-        out.say(f"{done.images} images predicted{mouths}: {done.path}")
+        out.print(f"predicted: {image_count(done.images)}{mouths}; written to {done.path}")
         for lost in done.skipped:
             out.warn(f"{lost.path}: {lost.reason}")
         return {
@@ -112,12 +119,15 @@ def predict_command(out: Output, project: Path, run: str, folder: Path, table: P
 @run_argument
 @click.argument("path", metavar="OUT.onnx", type=click.Path(path_type=Path))
 def export_command(out: Output, project: Path, run: str, path: Path) -> Result:
-    """Write the network of RUN as ONNX, checked against itself on images of the run."""
+    """Export the network of a run as ONNX.
+
+    The predictions of the exported file are checked on images of the run.
+    """
     with opened(project) as session:
         record = find_run(session, run)
         done = carry_out(export_task(session, record.id, path))
-        out.say(f"{done.path}  {done.bytes / 1e6:.1f} MB")
-        out.say(agreement(done))
+        out.print(f"{done.path}  {done.bytes / 1e6:.1f} MB")
+        out.print(agreement(done))
         return {
             "run": record.id,
             "onnx": str(done.path),

@@ -47,7 +47,7 @@ from workbench.vision.sheets import save_png
 SOURCE_BODIES = tuple(range(8))
 TARGET_BODIES = tuple(range(8, 12))
 SIDE = 96  # pixels
-EVERY = 16  # images between progress reports
+REPORT_EVERY = 16  # images between two progress reports
 
 
 def draw_source(folder: Path, each: int) -> Generator[Progress, None, None]:
@@ -82,7 +82,7 @@ def draw_target(folder: Path, each: int) -> Generator[Progress, None, None]:
 
 def _draw(places: Sequence[tuple[Path, int, str, int]], text: Message) -> Iterator[Progress]:
     for at, (path, body, view, seed) in enumerate(places):
-        if at % EVERY == 0:
+        if at % REPORT_EVERY == 0:
             yield Progress(done=at, total=len(places), text=text)
         save_toy(path, body, view, seed, SIDE)
     yield Progress(done=len(places), total=len(places), text=text)
@@ -280,11 +280,11 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
     )
     yield from draw_source(folder / "source", size.source_each)
     yield from draw_target(folder / "target", size.target_each)
-    weights = yield from _learn_source(folder, size)
+    weights = yield from _train_source(folder, size)
     with _project(folder / "target.workbench") as session:
         labels = folder / "target" / "labels.csv"
         by_column = {"category": Origin.TABLE, "view": Origin.TABLE}
-        yield from through(import_task(session, [labels], by_column))
+        yield from run_within(import_task(session, [labels], by_column))
         pairs = []
         for seed in range(seeds):
             pairs.append((yield from _one_seed(session, weights, seed, size)))
@@ -296,12 +296,12 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
     return DemoResult(*means(pairs), seeds, project, source, table, seconds)
 
 
-def _learn_source(folder: Path, size: DemoSize) -> Generator[object | None, None, Path]:
+def _train_source(folder: Path, size: DemoSize) -> Generator[object | None, None, Path]:
     """Train the source; return the file of its weights."""
     with _project(folder / "source.workbench") as session:
         places = [folder / "source"]
         by_folder = {"category": Origin.FOLDER, "view": Origin.FOLDER}
-        yield from through(import_task(session, places, by_folder))
+        yield from run_within(import_task(session, places, by_folder))
         split(session, SplitPlan(0.8, 0.1, 0.1, seed=0))
         yield Note(text=Message("Training the source: eight bodies in four views."))
         run = yield from _train(session, RECIPE | SOURCE | size.recipe, "source")
@@ -317,8 +317,8 @@ def _one_seed(
     yield Note(
         text=Message("Seed {seed}: training the target from the source's weights.", seed=seed)
     )
-    carried = common | TRANSFER | partial_recipe(start=f"file:{weights}")
-    transfer = yield from _train(session, carried, f"transfer, seed {seed}")
+    transferred = common | TRANSFER | partial_recipe(start=f"file:{weights}")
+    transfer = yield from _train(session, transferred, f"transfer, seed {seed}")
     yield Note(text=Message("Seed {seed}: training the target from scratch.", seed=seed))
     scratch = yield from _train(session, common | SCRATCH, f"from scratch, seed {seed}")
     return Pair(seed, transfer, scratch)
@@ -328,16 +328,19 @@ def _train(
     session: Session, recipe: PartialRecipe, name: str
 ) -> Generator[object | None, None, RunRecord]:
     run = prepare(session, recipe, name=name)
-    yield from through(training_task(session, run.id))
+    yield from run_within(training_task(session, run.id))
     record = session.runs.get(run.id)
     if record.status is not RunStatus.FINISHED:
         raise KnownError(
-            "The run “{name}” is {status}.", record.message, name=name, status=record.status
+            "The run “{name}” is {status}. {reason}",
+            name=name,
+            status=record.status.value,
+            reason=record.message,
         )
     return record
 
 
-def through(task: Task[T]) -> Steps[T]:
+def run_within(task: Task[T]) -> Steps[T]:
     """Run a task as part of a longer one.
 
     Its results are applied in the thread of the longer job, which opened the project; its reports
