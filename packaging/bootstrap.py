@@ -1,4 +1,4 @@
-"""Set everything up with nothing but Python, then: install, test, demo, package or gallery."""
+"""Set up the development environment with Python alone, and run the commands of USAGE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-if sys.version_info < (3, 11):  # noqa: UP036 - before anything that an older Python cannot read
+if sys.version_info < (3, 11):  # noqa: UP036 - before any syntax that an older Python cannot read
     for minor in (11, 12, 13, 14):
         newer = shutil.which(f"python3.{minor}")
         if newer:
@@ -25,25 +25,25 @@ from environment import BIN, PYTHON, ROOT, Failed
 
 USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
 
-  install             make the environment in .venv
-  test [PYTEST …]     every check: ruff, mypy, import contracts, dead code, tests
-  test --fast         the same with the tests nearest to what changed, in about a minute
-  demo [DIR]          the main job on toy vehicles, then the window where there is a screen
-  package             build the double-click application into dist/ and try it out
+  install             create the environment in .venv
+  test [PYTEST …]     run every check: ruff, mypy, import contracts, dead code, tests
+  test --fast         the same with the tests nearest to the changes only, in about a minute
+  demo [DIR]          run the demo on toy vehicles and open the window on its result
+  package             build the application into dist/ and test it
   manual              write the manual's reference pages into resources/manual/
-  translations [LOCALE …]  bring resources/translations/workbench_LOCALE.ts up to date
-  gallery [DIR]       take every page and dialog of the window as pictures (--help: options)"""
+  translations [LOCALE …]  update resources/translations/workbench_LOCALE.ts, and compile it
+  gallery [DIR]       save images of every page and dialog of the window (--help: options)"""
 
 
 def install(_arguments: Sequence[str]) -> int:
-    """Make the environment."""
+    """Create the environment."""
     environment.prepare()
     print(f"Start with: {BIN / 'workbench'}")
     return 0
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run every check, or with --fast what takes a minute."""
+    """Run every check, or with --fast those that take a minute."""
     environment.prepare(["test"])
     return checks.run(arguments)
 
@@ -53,7 +53,7 @@ def _tool(command: Sequence[str]) -> list[str]:
 
 
 def demo(arguments: Sequence[str]) -> int:
-    """Do the main job on toy vehicles; the window opens on it where there is a screen."""
+    """Run the demo on toy vehicles; open the window on its result if there is a screen."""
     environment.prepare()
     given = list(arguments)
     if not any(not argument.startswith("-") for argument in given):
@@ -63,9 +63,9 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def _free(folder: Path) -> Path:
-    """`folder`, or with the first number behind it that no earlier demo has taken."""
-    numbers = (f"-{n}" if n > 1 else "" for n in itertools.count(1))
-    return next(p for n in numbers if not (p := folder.with_name(folder.name + n)).exists())
+    """`folder`, or `folder-2`, `folder-3`, … if it exists."""
+    endings = (f"-{n}" if n > 1 else "" for n in itertools.count(1))
+    return next(p for end in endings if not (p := folder.with_name(folder.name + end)).exists())
 
 
 def manual(arguments: Sequence[str]) -> int:
@@ -83,7 +83,7 @@ def translations(locales: Sequence[str]) -> int:
 
 
 def package(_arguments: Sequence[str]) -> int:
-    """Build the one-folder application into dist/ and try it under a virtual screen."""
+    """Build the one-folder application into dist/ and test it on a virtual screen."""
     environment.prepare(["package"])
     translations([])
     started = time.monotonic()
@@ -96,13 +96,13 @@ def package(_arguments: Sequence[str]) -> int:
     print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
     _write_desktop_file()
     if sys.platform.startswith("linux"):
-        machine.install_packages([] if shutil.which("Xvfb") else ["xvfb"], "the try-out")
+        machine.install_packages([] if shutil.which("Xvfb") else ["xvfb"], "The test")
     smoke = [str(PYTHON), str(ROOT / "packaging" / "smoke.py")]
     return subprocess.run(smoke, cwd=ROOT, env=environment.clean_environment()).returncode
 
 
 def _write_desktop_file() -> None:
-    """The entry that a Linux desktop shows and starts, for this build where it lies."""
+    """Write a desktop entry that starts this build, on Linux only."""
     if not sys.platform.startswith("linux"):
         return
     name = "vantage-workbench"
@@ -114,7 +114,7 @@ def _write_desktop_file() -> None:
 
 
 def gallery(arguments: Sequence[str]) -> int:
-    """Take every page and dialog of the window as pictures, with a page that shows them."""
+    """Save images of every page and dialog of the window, and an HTML page that shows them."""
     environment.prepare()
     child = {**environment.clean_environment(), "PYTHONPATH": str(ROOT)}
     return subprocess.run([str(PYTHON), "-m", "tests.gallery", *arguments], env=child).returncode
@@ -132,7 +132,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out one command; the exit code comes back."""
+    """Run one command; return the exit code."""
     if not arguments or arguments[0] not in COMMANDS:
         print(USAGE)
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2

@@ -1,4 +1,4 @@
-"""Every check of the code, or the fast ones with the tests nearest to what changed."""
+"""All checks of the code, or with --fast the tests nearest to the changes only."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ STATIC = {
     "mypy": ["mypy"],
 }
 PYTEST = ["pytest", "-q", "-n", "2", "--dist", "worksteal"]
-NO_TESTS = 5  # pytest's exit code where every test was deselected
+NO_TESTS = 5  # pytest's exit code if every test was deselected
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one check ended; its output, where that was not shown at once."""
+    """Result of a check; `output` is empty if it was shown while running."""
 
     name: str
     passed: bool
@@ -35,8 +35,11 @@ class Result:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run every check, all of them even when one fails; 1 when any did. What only reads the code
-    runs beside the tests, which often wait. Further arguments go to pytest."""
+    """Run every check, even after a failure; return 1 if any failed.
+
+    Static checks run in parallel with the tests, which often wait. `arguments` other than --fast go
+    to pytest.
+    """
     further = [word for word in arguments if word != FAST]
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(1) as beside:
         variables = _variables(home)
@@ -76,7 +79,7 @@ def _checked(name: str, command: Sequence[str], variables: Mapping[str, str]) ->
 
 
 def _pytest(words: Sequence[str], variables: Mapping[str, str]) -> list[Result]:
-    """The tests; their output is shown as it comes."""
+    """Run the tests; their output is shown at once."""
     started = time.monotonic()
     command = [str(BIN / PYTEST[0]), *PYTEST[1:], *words]
     code = subprocess.run(command, cwd=ROOT, env=variables).returncode
@@ -85,7 +88,7 @@ def _pytest(words: Sequence[str], variables: Mapping[str, str]) -> list[Result]:
 
 
 def _fast_tests(further: Sequence[str], variables: Mapping[str, str]) -> list[Result]:
-    """The tests that are not slow in the files nearest to what changed."""
+    """Run the tests that are not slow in the files nearest to the changes."""
     started = time.monotonic()
     command = [str(PYTHON), "-m", "tests.changed"]
     found = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
@@ -93,13 +96,13 @@ def _fast_tests(further: Sequence[str], variables: Mapping[str, str]) -> list[Re
         failed = Result("nearest tests", False, time.monotonic() - started, found.stderr)
         return [failed]
     files = found.stdout.split()
-    nothing = "" if files else "Nothing changed that a test is near to."
+    nothing = "" if files else "No test is near to the changes."
     print("\n".join(filter(None, [*files, found.stderr.strip(), nothing])), flush=True)
     return _pytest(["-m", "not slow", *further, *files], variables) if files else []
 
 
 def _variables(home: str) -> dict[str, str]:
-    """No screen, and a home of its own, so that no test reads or leaves anything in the user's."""
+    """Environment variables: no screen, and `home` instead of the user's home folder."""
     apart = {f"XDG_{kind}_HOME": f"{home}/{kind.lower()}" for kind in ("CONFIG", "DATA", "CACHE")}
     quiet = {"QT_QPA_PLATFORM": "offscreen", "HOME": home, "LC_ALL": "C.UTF-8"}
     return {**environment.clean_environment(), **apart, **quiet}

@@ -1,4 +1,4 @@
-"""Draws the application's icon, so that its source is these few lines: PNG, ICO and ICNS."""
+"""Draws the application's icon as PNG, ICO and ICNS."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 
 FOLDER = Path(__file__).resolve().parent.parent / "resources" / "icons"
 SIDE = 1024
-TOP, BOTTOM = (44, 62, 92), (20, 28, 44)  # the tile, from above to below
+TOP, BOTTOM = (44, 62, 92), (20, 28, 44)  # of the tile
 FRAME, CONE, SUBJECT = (238, 242, 248), (86, 180, 233), (230, 159, 0)
 
 
 def tile() -> Image.Image:
-    """A rounded square that grows darker towards its foot."""
+    """Draw a rounded square that is darker at the bottom."""
     shade = Image.new("RGB", (1, SIDE))
     for y in range(SIDE):
         t = y / (SIDE - 1)
@@ -29,7 +29,7 @@ def tile() -> Image.Image:
 
 
 def draw() -> Image.Image:
-    """A subject in a finder's frame, and the cone of view that reaches it from a vantage point."""
+    """Draw a subject in a viewfinder's frame, and the cone of view from a vantage point."""
     icon = tile()
     veil = Image.new("RGBA", icon.size)
     eye, reach, middle, half = (250, 774), 620, -45, 23
@@ -45,7 +45,7 @@ def draw() -> Image.Image:
 
 
 def _frame(pen: ImageDraw.ImageDraw, at: list[float], half: int) -> None:
-    """Four corners around a point."""
+    """Draw the four corners of a frame around a point."""
     arm, width = 118, 44
     for across in (-1, 1):
         for along in (-1, 1):
@@ -57,7 +57,7 @@ def _frame(pen: ImageDraw.ImageDraw, at: list[float], half: int) -> None:
 
 
 def main() -> None:
-    """Write every file the application and its packages use."""
+    """Write all icon files that the application and its packages use."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     icon = draw()
     icon.resize((256, 256), Image.Resampling.LANCZOS).save(FOLDER / "workbench.png", optimize=True)

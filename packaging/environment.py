@@ -1,4 +1,4 @@
-"""The private environment in .venv: made from the pinned versions, again only when they change."""
+"""The environment in .venv: created from pinned versions, and again when they change."""
 
 from __future__ import annotations
 
@@ -24,24 +24,27 @@ STAMP = VENV / "bootstrap.json"
 
 TORCH_CPU = "https://download.pytorch.org/whl/cpu"
 TORCH_CUDA = "https://download.pytorch.org/whl/cu130"
-WITHOUT_DEPENDENCIES = ("torchvision",)  # its own would ask for another torch
+WITHOUT_DEPENDENCIES = ("torchvision",)  # its dependencies would bring another torch
 
 
 class Failed(Exception):
-    """Something that stops the set-up, told in a sentence."""
+    """The set-up failed; the message says why."""
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what would lead a child to another Python."""
+    """The environment variables without those that could lead a child to another Python."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     return {**kept, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def prepare(extras: Iterable[str] = ()) -> None:
-    """Make .venv hold the program and `extras` of pyproject.toml; quick when it already does."""
+    """Install the program and `extras` of pyproject.toml in .venv, if they are not yet.
+
+    Raises Failed.
+    """
     started = time.monotonic()
     packages = machine.missing_packages()
-    libraries_there = machine.install_packages(packages, "the window (Qt)")
+    libraries_there = machine.install_packages(packages, "The window (Qt)")
     fingerprint = _fingerprint()
     have = _installed(fingerprint)
     if not have:
@@ -57,7 +60,7 @@ def prepare(extras: Iterable[str] = ()) -> None:
 
 
 def _fingerprint() -> str:
-    """A digest of all that decides what is installed."""
+    """A digest of everything that determines what is installed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     what = {
         "constraints": CONSTRAINTS.read_text(encoding="utf-8"),
@@ -70,7 +73,7 @@ def _fingerprint() -> str:
 
 
 def _installed(fingerprint: str) -> set[str]:
-    """What an earlier set-up of the same fingerprint installed: "" for the program, and extras."""
+    """Parts that a set-up with this fingerprint installed: "" for the program, and extras."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
         return set(stamp["parts"]) if stamp["fingerprint"] == fingerprint and _runs() else set()
@@ -90,13 +93,13 @@ def _make_venv() -> None:
         return
     if VENV.exists():
         shutil.rmtree(VENV)
-    print(f"Making {VENV}", flush=True)
+    print(f"Creating {VENV}", flush=True)
     command = [sys.executable, "-m", "venv", str(VENV)]
     made = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
     if made.returncode and "ensurepip" in made.stdout + made.stderr:
         package = f"python3.{sys.version_info.minor}-venv"
         shutil.rmtree(VENV, ignore_errors=True)
-        if machine.install_packages([package], "this Python"):
+        if machine.install_packages([package], "Python"):
             made = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
     if made.returncode:
         raise Failed(f"{' '.join(command)} failed:\n{made.stdout}{made.stderr}")
@@ -116,17 +119,20 @@ def _pip(*arguments: str, may_fail: bool = False) -> bool:
 
 
 def pinned(name: str) -> str:
-    """The version of `name` in the constraints."""
+    """The version of `name` in constraints.txt. Raises Failed if there is none."""
     for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines():
         found, _, version = line.partition("==")
         if found.lower() == name.lower():
             return version
-    raise Failed(f"{CONSTRAINTS} names no version of {name}.")
+    raise Failed(f"{CONSTRAINTS} has no version of {name}.")
 
 
 def torch_choices(platform: str, nvidia: bool, version: str) -> list[list[str]]:
-    """Arguments for pip to try one after the other. Without an NVIDIA driver none of them can bring
-    a CUDA build: on Linux the plain name would, so there the CPU build is asked for by name."""
+    """Arguments of pip to try in turn.
+
+    Without an NVIDIA driver none of them installs a CUDA build. On Linux the plain name would, so
+    the CPU build is requested by name there.
+    """
     plain, cpu = [f"torch=={version}"], [f"torch=={version}+cpu"]
     if platform == "win32" and nvidia:
         return [["--extra-index-url", TORCH_CUDA, f"torch=={version}+cu130"], plain]
@@ -137,15 +143,15 @@ def torch_choices(platform: str, nvidia: bool, version: str) -> list[list[str]]:
 
 def _install_torch() -> None:
     nvidia = machine.nvidia_driver()
-    print(f"Installing torch ({'CUDA' if nvidia else 'CPU'}) and the rest; this takes a while.")
-    sys.stdout.flush()
+    kind = "CUDA" if nvidia else "CPU"
+    print(f"Installing torch ({kind}) and other packages; this takes a while.", flush=True)
     *first, last = torch_choices(sys.platform, nvidia, pinned("torch"))
     if not any(_pip(*choice, may_fail=True) for choice in first):
         _pip(*last)
 
 
 def _install_requirements(extras: set[str]) -> None:
-    """Install the program's dependencies ("" in extras) and those of the named extras."""
+    """Install the dependencies of the program ("" in extras) and of the other extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements: list[str] = []
     for extra in sorted(extras):
@@ -160,10 +166,10 @@ def _install_requirements(extras: set[str]) -> None:
 
 
 def _link_program() -> None:
-    """Let .venv find the program where it lies, and give it the `workbench` command."""
-    asked = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    answer = subprocess.run([PYTHON, "-c", asked], capture_output=True, text=True, check=True)
-    link = Path(answer.stdout.strip()) / "vantage_workbench.pth"
+    """Make this source tree importable in .venv, and add the `workbench` command."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    link = Path(done.stdout.strip()) / "vantage_workbench.pth"
     link.write_text(f"{ROOT}\n", encoding="utf-8")
     if sys.platform == "win32":
         (BIN / "workbench.cmd").write_text(f'@"{PYTHON}" -m workbench %*\n', encoding="utf-8")
@@ -178,5 +184,5 @@ def _check_import(libraries_there: bool, packages: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
     if done.returncode:
         hint = "" if libraries_there else " ".join(["sudo", *machine.apt_command(packages)])
-        said = done.stderr.strip().splitlines()[-1:]
-        raise Failed(f"The environment does not work: {' '.join(said)}\n{hint}".rstrip())
+        last = done.stderr.strip().splitlines()[-1:]
+        raise Failed(f"The environment does not work: {' '.join(last)}\n{hint}".rstrip())

@@ -1,4 +1,4 @@
-"""What bootstrap must know of the machine: an NVIDIA driver and Qt's system libraries."""
+"""Properties of this computer: an NVIDIA driver, and Qt's system libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Shared libraries that Qt's own plugins ask of a Linux system, and the Debian package of each.
+# Shared libraries that Qt's plugins need on Linux, with their Debian packages.
 QT_LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -33,7 +33,7 @@ QT_LIBRARIES = {
 
 
 def nvidia_driver() -> bool:
-    """Whether an NVIDIA driver is present; nothing of CUDA is fetched where it is not."""
+    """Return whether an NVIDIA driver is installed; without one, no CUDA build is downloaded."""
     if sys.platform == "darwin":
         return False
     if sys.platform == "win32":
@@ -49,7 +49,7 @@ def nvidia_driver() -> bool:
 
 
 def missing_packages(libraries: dict[str, str] = QT_LIBRARIES) -> list[str]:
-    """Debian packages of the libraries that cannot be loaded on this Linux; [] elsewhere."""
+    """Debian packages of the libraries that cannot be loaded; [] if this is not Linux."""
     if not sys.platform.startswith("linux"):
         return []
     return sorted({package for name, package in libraries.items() if not _loads(name)})
@@ -69,23 +69,26 @@ def apt_command(packages: list[str]) -> list[str]:
 
 
 def can_install() -> bool:
-    """Whether we may install system packages: root, with apt-get."""
+    """Return whether system packages can be installed: as root, with apt-get."""
     return hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install_packages(packages: list[str], why: str) -> bool:
-    """Install Debian packages as root, or name the exact command; whether they are there now."""
+    """Install Debian packages as root, or else print the command that does.
+
+    Returns whether they are installed; `why` is what needs them.
+    """
     if not packages:
         return True
     if not can_install():
         how = " ".join(["sudo", *apt_command(packages)]) if shutil.which("apt-get") else ""
-        print(f"{why} lacks: {', '.join(packages)}.", flush=True)
-        print(f"Install with: {how}" if how else "Install your system's packages of these names.")
+        print(f"{why} needs packages that are missing: {', '.join(packages)}.", flush=True)
+        print(f"Install them: {how}" if how else "Install the packages of your system.")
         return False
-    print(f"Installing for {why}: {' '.join(packages)}", flush=True)
+    print(f"{why} needs packages; installing {' '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update"], env=environment, stdout=subprocess.DEVNULL)
     done = subprocess.run(apt_command(packages), env=environment, stdout=subprocess.DEVNULL)
     if done.returncode:
-        print(f"Could not install them: {' '.join(apt_command(packages))}", flush=True)
+        print(f"Failed: {' '.join(apt_command(packages))}", flush=True)
     return done.returncode == 0

@@ -1,4 +1,4 @@
-"""Tries the frozen application as a user would: window, import, mouth, training, explanation."""
+"""Tests the built application: import, mouths, training, explanation, export and window."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from virtual_screen import VirtualScreen
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "dist" / "vantage-workbench"
 PROGRAM = FOLDER / ("workbench.exe" if sys.platform == "win32" else "vantage-workbench")
-PATIENCE = 300.0  # seconds that any one command may take
+TIMEOUT = 300.0  # seconds per command
 
 
 class Failed(Exception):
-    """A step did not do what it should; the text says what was seen."""
+    """A step failed; the message says what was observed."""
 
 
 def main() -> int:
-    """Run every step, say what each took, and return 1 when one failed."""
+    """Run every step and print how long it took; return 1 if one failed."""
     if not PROGRAM.exists():
         print(f"{PROGRAM} is missing: build it first (packaging/bootstrap.py package).")
         return 1
@@ -43,11 +43,11 @@ def main() -> int:
         for name, step in steps:
             started = time.monotonic()
             try:
-                said = step(place)
+                result = step(place)
             except (Failed, KeyError, ValueError, subprocess.TimeoutExpired) as error:
                 print(f"FAILED  {name}: {error}")
                 return 1
-            print(f"passed  {name} ({time.monotonic() - started:.1f} s): {said}", flush=True)
+            print(f"passed  {name} ({time.monotonic() - started:.1f} s): {result}", flush=True)
     return 0
 
 
@@ -57,14 +57,14 @@ def _megabytes(folder: Path) -> float:
 
 
 def command(place: Path, *arguments: str) -> dict[str, object]:
-    """Run one command of the frozen program; its JSON object. Raises Failed."""
+    """Run one command of the built program; return its JSON object. Raises Failed."""
     done = subprocess.run(
         [str(PROGRAM), *arguments, "--json"],
         env=_environment(place),
         cwd=place,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
@@ -75,7 +75,7 @@ def command(place: Path, *arguments: str) -> dict[str, object]:
 
 
 def _environment(place: Path) -> dict[str, str]:
-    """Nothing of this Python or of the user's home reaches the frozen program."""
+    """Environment variables without those of this Python, and with another home folder."""
     dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "QT_QPA_PLATFORM")
     kept = {key: value for key, value in os.environ.items() if key not in dropped}
     kept["PATH"] = os.pathsep.join(
@@ -90,7 +90,7 @@ def _environment(place: Path) -> dict[str, str]:
 
 
 def make_project(place: Path) -> str:
-    """Import toy vehicles whose categories and views are their folders."""
+    """Import toy vehicles, with categories and views from folder names."""
     from workbench.demo.toys import BODIES, VIEWS, save_toy
 
     for body in (0, 3):
@@ -104,12 +104,12 @@ def make_project(place: Path) -> str:
         place, "import", "Toys", "toys", "--category-from", "folder", "--view-from", "folder"
     )
     if answer["added"] != 48:
-        raise Failed(f"48 images were there, the import says {answer}")
+        raise Failed(f"48 images were expected, but the import reports {answer}")
     return "48 images imported with categories and views"
 
 
 def crop_mouth(place: Path) -> str:
-    """Find the mouth of a face: a photograph where there is one, else a drawn face."""
+    """Find mouths in photographs of faces if there are any, else in a drawn face."""
     folder = place / "faces"
     folder.mkdir()
     photographs = sorted((ROOT.parent / "shared" / "data" / "faces" / "images").glob("*.jpg"))[:2]
@@ -125,16 +125,16 @@ def crop_mouth(place: Path) -> str:
     answer = command(place, "crop", "Faces", "--out", str(place / "mouths"))
     if not answer["found"] or not list((place / "mouths").rglob("*.png")):
         raise Failed(f"No mouth was found: {answer}")
-    return f"{answer['found']} found in {'photographs' if photographs else 'a drawn face'}"
+    return f"found: {answer['found']}, in {'photographs' if photographs else 'a drawn face'}"
 
 
 def train(place: Path) -> str:
-    """A tiny run through the executable as its own learning program."""
+    """Train a small run; the executable is its own learning program."""
     keys = ("target=category", "backbone=simpleconv3", "epochs=3", "batch=16")
     settings = [part for key in keys for part in ("--set", key)]
     answer = command(place, "train", "Toys", *settings)
     if answer["status"] != "finished":
-        raise Failed(f"The training says {answer}")
+        raise Failed(f"The training reports {answer}")
     return f"finished, test top-1 {_top1(answer):.2f}"
 
 
@@ -145,22 +145,22 @@ def _top1(answer: dict[str, object]) -> float:
 
 
 def explain(place: Path) -> str:
-    """A Grad-CAM map of one image."""
+    """Save the heatmap of one image."""
     command(place, "explain", "Toys", "latest", "toys/bus/front/0.jpg", "--out", "maps")
     maps = list((place / "maps").glob("*.png"))
     if not maps:
-        raise Failed("No map was written")
+        raise Failed("No heatmap was written")
     return maps[0].name
 
 
 def export(place: Path) -> str:
-    """The network as ONNX, checked by onnxruntime inside."""
+    """Export the network as ONNX; the program checks it with onnxruntime."""
     command(place, "export", "Toys", "latest", "toys.onnx")
     return f"{(place / 'toys.onnx').stat().st_size / 1e6:.1f} MB"
 
 
 def open_window(place: Path) -> str:
-    """The window on the project, seen on a virtual screen."""
+    """Open the window on the project, on a virtual screen."""
     if not VirtualScreen.possible():
         return "skipped: no Xvfb on this machine"
     with VirtualScreen(1280, 800) as screen:
@@ -173,14 +173,14 @@ def open_window(place: Path) -> str:
                     raise Failed(f"No window after {time.monotonic() - started:.0f} s")
                 time.sleep(0.02)
             seconds = time.monotonic() - started
-            time.sleep(3)  # the grid fills
+            time.sleep(3)  # until the grid shows images
             screen.save(ROOT / "build" / "window.png")
             if child.poll() is not None:
                 raise Failed(f"The window closed by itself with {child.returncode}")
         finally:
             child.terminate()
             child.wait(10)
-    return f"visible after {seconds:.1f} s, on the screen as build/window.png shows it"
+    return f"visible after {seconds:.1f} s; see build/window.png"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A screen that exists in memory (Xvfb), and a look at what is on it."""
+"""A screen in memory (Xvfb), and its pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 class VirtualScreen:
-    """An X server without hardware, for the length of a `with` block."""
+    """An X server without hardware, running within a `with` block."""
 
     def __init__(self, width: int, height: int) -> None:
         self.name = ""
@@ -23,7 +23,7 @@ class VirtualScreen:
 
     @staticmethod
     def possible() -> bool:
-        """Whether this machine has Xvfb."""
+        """Return whether Xvfb is installed."""
         return shutil.which("Xvfb") is not None
 
     def __enter__(self) -> VirtualScreen:
@@ -51,10 +51,10 @@ class VirtualScreen:
         self._folder.cleanup()
 
     def pixels(self) -> NDArray[np.uint8]:
-        """What is on the screen, height × width × 3 RGB.
+        """Pixels of the screen, height × width × 3 RGB uint8.
 
-        The server keeps it in a file of the X window dump format: a header of big-endian 32-bit
-        numbers, a colour table of 12 bytes an entry, then rows of blue, green, red, nothing.
+        The server writes them to a file in X window dump format: a header of big-endian 32-bit
+        numbers, a colour table of 12 bytes per entry, then rows of blue, green, red, unused.
         """
         data = (Path(self._folder.name) / "Xvfb_screen0").read_bytes()
         header = struct.unpack(">25I", data[:100])
@@ -64,12 +64,12 @@ class VirtualScreen:
         return rows[:, : 4 * width].reshape(height, width, 4)[..., 2::-1]
 
     def empty(self) -> bool:
-        """Whether everything is of one colour: nothing is shown yet."""
+        """Return whether all pixels have one colour, so that nothing is shown yet."""
         seen = self.pixels()
         return bool((seen == seen[0, 0]).all())
 
     def save(self, path: Path) -> None:
-        """Write what is on the screen as PNG."""
+        """Save the screen as PNG."""
         from PIL import Image
 
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,8 @@
 """Writes the reference pages of the manual from the program itself: `bootstrap.py manual`.
 
-Each page is a function in PAGES that returns Markdown. The facts come from where the program has
-them: recipe keys and backbones from `domain`, methods, heads and penalties from the learning
-program, commands from click, keys from the window. `tests/guards/test_manual.py` compares the pages
-with the files.
+Each page is a function in PAGES that returns Markdown. Recipe keys and backbones come from
+`domain`, methods, heads and penalties from the learning program, commands from click, keys from the
+window. `tests/guards/test_manual.py` compares the pages with the files.
 """
 
 from __future__ import annotations
@@ -73,25 +72,25 @@ PAPERS = {
 
 
 def page(title: str, *parts: str) -> str:
-    """A page with its title and its parts, an empty line between them."""
+    """A page from its title and parts, with empty lines between them."""
     return "\n\n".join((NOTE, f"# {title}", *parts)) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table. Raises ValueError for a cell that would break it."""
+    """A Markdown table. Raises ValueError for a cell with a bar or a line break."""
     lines = [list(head), ["---"] * len(head), *map(list, rows)]
     if any("|" in cell or "\n" in cell for line in lines for cell in line):
-        raise ValueError(f"a cell of the table {head} holds a bar or a line break")
+        raise ValueError(f"a cell of the table {head} contains a bar or a line break")
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def code(text: object) -> str:
-    """Text as inline code; nothing stays nothing."""
+    """Text as inline code; "" stays empty."""
     return f"`{text}`" if text != "" else ""
 
 
 def written(value: object) -> str:
-    """A value as TOML and the command line have it."""
+    """A value in the syntax of TOML and the command line."""
     return str(value).lower() if isinstance(value, bool) else msgspec.json.encode(value).decode()
 
 
@@ -99,24 +98,23 @@ def written(value: object) -> str:
 
 
 def recipe_page() -> str:
-    """Every recipe key with its values, its default and its meaning, in the window's groups."""
+    """All recipe keys with values, default and meaning, grouped as in the window."""
     first = [key for key in KEYS if not any(key in keys for _, keys in GROUPS)]
     groups = [("What is learned, and how", first), *GROUPS]
     parts = [f"## {title}\n\n{_keys_table(keys)}" for title, keys in groups]
     return page(
         "Recipe reference",
         "A recipe determines a training. It is a TOML file, or the fields of the [Train](train.md) "
-        "page; on the command line, `workbench train PROJECT RECIPE.toml --set key=value` sets "
+        "page. On the command line, `workbench train PROJECT RECIPE.toml --set key=value` sets "
         "single keys.",
-        "**Advised** values: the program advises values for your data (images per class, balance, "
-        "backbone, start) and shows the reason; they take the place of the defaults below unless "
-        "you set the key. `target` has no default.",
+        "**Recommended values**: the program recommends values for your data (images per class, "
+        "balance, backbone, start) and shows the reason. They replace the defaults below for keys "
+        "that you do not set. `target` has no default.",
         *parts,
-        "The names that `method`, `head`, `penalty` and `options` take are on "
-        "[Methods](methods.md), the stages that `frozen` and `stages` take on "
-        "[Backbones](backbones.md).",
+        "[Methods](methods.md) lists the names for `method`, `head`, `penalty` and `options`, "
+        "[Backbones](backbones.md) the stages for `frozen` and `stages`.",
         "## Presets for the stages\n\n"
-        "The Train page offers these under *Presets* of the table of stages.\n\n"
+        "The table of stages on the [Train](train.md) page offers these presets.\n\n"
         + table(("preset", "effect"), [(code(name), words) for name, words in PRESETS.items()]),
     )
 
@@ -132,9 +130,9 @@ def _default(key: str, value: object) -> str:
 
 
 def _values(key: str) -> str:
-    """What a key takes, names as code."""
+    """Allowed values of a key, with names as code."""
     if key == "target":
-        return "`category`, `view`, `category+view`, `expression`, or a label set of yours"
+        return "`category`, `view`, `category+view`, `expression`, or your own label set"
     if key == "start":
         return "`imagenet`, `none`, `file:PATH`, `run:ID`"
     if key == "frozen":
@@ -151,7 +149,7 @@ def _values(key: str) -> str:
 
 
 def methods_page() -> str:
-    """Every method, head, penalty and clustering with its parameters and its source."""
+    """All methods, heads, penalties and clusterings with their parameters and sources."""
     known = specs()
     of_kind = {
         kind: [spec for spec in known if spec.kind == kind]
@@ -159,9 +157,9 @@ def methods_page() -> str:
     }
     return page(
         "Methods, heads and penalties",
-        "A recipe names these under the keys `method`, `head` and `penalty`, and sets their "
+        "A recipe selects these with the keys `method`, `head` and `penalty`, and sets their "
         "parameters under `options`: `--set penalty=l2-sp --set l2-sp.alpha=0.02`. "
-        "`workbench methods` prints the same list. [Recipe reference](recipe.md) has all keys.",
+        "`workbench methods` prints the same list. [Recipe reference](recipe.md) lists all keys.",
         "## Methods",
         *map(_entry, of_kind["method"]),
         "## Heads",
@@ -169,16 +167,16 @@ def methods_page() -> str:
         "## Penalties",
         *map(_entry, of_kind["penalty"]),
         "## Ways to group images without labels",
-        "`workbench cluster PROJECT --method NAME` and *Groups* on the [Images](images.md) page "
-        "take one of these.",
+        "For `workbench cluster PROJECT --method NAME` and *View → Groups…* on the "
+        "[Images](images.md) page.",
         *map(_entry, CLUSTERINGS.values()),
     )
 
 
 def _entry(spec: Spec) -> str:
     needs = [NEEDS.get(need) or f"the {need.removeprefix('head ')} head" for need in spec.needs]
-    words = spec.words[0].upper() + spec.words[1:].removesuffix(".") + "."
-    parts = [f"### {code(spec.name)}: {spec.title}", words]
+    text = spec.words[0].upper() + spec.words[1:].removesuffix(".") + "."
+    parts = [f"### {code(spec.name)}: {spec.title}", text]
     if needs:
         parts.append(f"Needs {', '.join(needs)}.")
     parts.append(f"Source: {spec.source}")
@@ -198,7 +196,7 @@ def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
 
 
 def backbones_page() -> str:
-    """Every backbone with its size, its input and its stages."""
+    """All backbones with size, input and stages."""
     rows = [_backbone_row(known) for known in BACKBONES.values()]
     stages = [
         f"- {code(known.name)}: {', '.join(map(code, known.stage_names))}"
@@ -206,11 +204,12 @@ def backbones_page() -> str:
     ]
     return page(
         "Backbones",
-        "The recipe key `backbone` takes one of these names. ImageNet weights are downloaded only "
-        "when you ask for them, and checked by their hash.",
+        "Values of the recipe key `backbone`. *Input* is the image size of the original network, "
+        "*smallest* the smallest `image_size` it accepts. ImageNet weights are downloaded only on "
+        "request, and checked by their hash.",
         table(("name", "network", "input", "smallest", "ImageNet weights", "source"), rows),
-        "## Stages\n\nFrom the input to the head. `frozen` takes one of these names: that stage "
-        "and all before it keep their weights.",
+        "## Stages\n\nFrom the input to the head. `frozen` names one of them: this stage and all "
+        "earlier ones keep their start weights.",
         "\n".join(stages),
     )
 
@@ -226,7 +225,7 @@ def _backbone_row(known: Backbone) -> tuple[str, ...]:
 
 
 class CommandEntry(NamedTuple):
-    """A command with its words ("labels export") and its context."""
+    """A command with its full name ("labels export") and its context."""
 
     name: str
     command: click.Command
@@ -234,7 +233,7 @@ class CommandEntry(NamedTuple):
 
 
 def all_commands() -> Iterator[CommandEntry]:
-    """Every command, groups before what they hold."""
+    """All commands; a group comes before its sub-commands."""
     yield from _below(commands, click.Context(commands, info_name="workbench"), ())
 
 
@@ -251,19 +250,19 @@ def _below(
 
 
 def commands_page() -> str:
-    """Every command with its usage, options and examples."""
+    """All commands with usage, options and examples."""
     entries = list(all_commands())
     rows = [(f"[{e.name}](#{slug(e.name)})", e.command.get_short_help_str(200)) for e in entries]
     return page(
         "Command reference",
         "`workbench`, or `workbench PROJECT`, opens the window. The commands below do the same "
-        "work without one. `PROJECT` is the project's folder; its ending `.workbench` may be "
-        "omitted.",
-        "Every command takes `--help` and `--json`. With `--json` the last line of the output is "
-        "one JSON object, and progress goes to the standard error. Exit codes: 0 done, 1 an error "
-        "outside the program (a file, a disk, the network), 2 wrong usage, 130 stopped with "
-        "Ctrl+C.",
-        table(("command", "what it does"), [(name, _cell(words)) for name, words in rows]),
+        "without a window. `PROJECT` is the project's folder, or any path inside it; the ending "
+        "`.workbench` may be omitted.",
+        "Every command has `--help` and `--json`. With `--json`, the last line of the standard "
+        "output is one JSON object. Progress goes to the standard error. Exit codes: 0 success, "
+        "1 an error, 2 wrong usage, 130 stopped with Ctrl+C. A default in words is in "
+        "parentheses: *the run (the newest run)*.",
+        table(("command", "meaning"), [(name, _cell(text)) for name, text in rows]),
         *map(_command, entries),
     )
 
@@ -310,7 +309,7 @@ def _example(command: click.Command) -> str:
 
 
 class KeyRow(NamedTuple):
-    """A command of the window: its page ("" for all), title, key and menu ("" for none)."""
+    """A command of the window: page ("" for all pages), title, key and menu ("" for none)."""
 
     page: str
     title: str
@@ -319,7 +318,7 @@ class KeyRow(NamedTuple):
 
 
 def window_keys() -> list[KeyRow]:
-    """Every command of the window and of its pages, with the keys it has at first."""
+    """All commands of the window and its pages, with their default keys."""
     application = QApplication.instance() or QApplication([])
     with tempfile.TemporaryDirectory() as folder:
         window = MainWindow(Session(Project.create(Path(folder) / "manual")))
@@ -341,19 +340,18 @@ def window_keys() -> list[KeyRow]:
 
 
 def keys_page() -> str:
-    """Every command of the window with its menu and key, and the keys of labels."""
+    """All commands of the window with menu and key, and the keys of labels."""
     rows = window_keys()
     pages = list(dict.fromkeys(row.page for row in rows))
     parts = [f"## {name or 'Everywhere'}\n\n{_page_keys(rows, name)}" for name in pages]
     return page(
         "Keys",
-        "*Help → Keyboard shortcuts…* lists these commands and lets you change their keys. "
-        "Commands without a key are in the menus and in the palette (`Ctrl+K`). On macOS, `Ctrl` "
-        "is the Command key.",
+        "*Help → Keys…* lists these commands and lets you change their keys. Commands without a "
+        "key are in the menus and in the command palette (`Ctrl+K`). On macOS, `Ctrl` is the "
+        "Command key.",
         *parts,
-        "## Keys of labels\n\nA label is given by its own letter or by its position, `1` to `9`. "
-        "*Label → Label sets…* changes letters. New "
-        "projects start with these sets:",
+        "## Keys of labels\n\nPress a label's own letter, or its position, `1` to `9`. *Label → "
+        "Label sets…* changes the letters. New projects have these sets:",
         *(_label_keys(title, one) for title, one in _label_sets()),
     )
 
@@ -378,7 +376,7 @@ def _label_keys(title: str, one: LabelSet) -> str:
 
 
 def formats_page() -> str:
-    """Every file format with its endings, what it holds, and whether it goes in, out or both."""
+    """All file formats with endings, content, and whether they are imported and exported."""
     rows = [
         (
             row.name,
@@ -391,10 +389,11 @@ def formats_page() -> str:
     ]
     return page(
         "File formats",
-        "The ending of a file's name decides its format; a `.tsv` file with a header is a table, "
-        "without one a list. Images of a format that is not imported are listed under *Skipped "
-        "files* with the reason. [Labels and files](labels-and-files.md) describes the columns.",
-        table(("format", "endings", "holds", "imported", "exported"), rows),
+        "The ending of a file name determines its format. A `.tsv` file with a header is a table, "
+        "without one a list. Images in a format that is not imported are listed under *File → "
+        "Skipped files…* with the reason. [Labels and files](labels-and-files.md) describes the "
+        "columns.",
+        table(("format", "endings", "content", "imported", "exported"), rows),
     )
 
 
@@ -411,14 +410,13 @@ RUN_PLACES = {
 
 
 def run_columns_page() -> str:
-    """Every column of runs with its name, its meaning, and where it appears."""
+    """All columns of runs with name, meaning, and where they appear."""
     return page(
         "Columns of runs",
-        "What the program shows of a run. *Table* is the table of runs on the "
-        "[Results](results.md) page, *CSV* the file that it is saved as, *pairs* the table there "
-        "that sets category alone beside category with views. `workbench runs` prints a column "
-        "under its name; the name is its key in `--json`, where `parts` has the scores of each "
-        "part.",
+        "The properties of a run that the program shows. *Table* is the table of runs on the "
+        "[Results](results.md) page, *CSV* the file it is saved as, *pairs* the table there that "
+        "compares category alone with category and view. `workbench runs` uses the name as the "
+        "column title and as the key of `--json`, where `parts` has the scores of each part.",
         table(
             ("column", "name", "meaning", "appears in"), map(_run_column, run_columns.RUN_COLUMNS)
         ),

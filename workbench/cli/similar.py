@@ -76,13 +76,10 @@ def similar_command(
 ) -> Result:
     """Find similar images, or predict labels from neighbours.
 
-    Lists the images most similar to all IMAGEs together. An IMAGE is a file inside or outside the
-    project, or a path, a glob or part of a path that matches images of the project. Features are
-    stored in the project and computed for new images only.
-
-    With --classify, labels of the IMAGEs (by default of all images without a label) are predicted
-    from their neighbours. The accuracy is measured on the labelled images, leaving one out at a
-    time.
+    An IMAGE is a file inside or outside the project, or a path, a glob or part of a path of images
+    in it. Features are stored in the project and computed for new images only. With --classify,
+    labels of the IMAGEs (by default of all unlabelled images) are predicted from their neighbours;
+    the accuracy is measured on the labelled images, leaving one out at a time.
     """
     if run and start:
         raise click.UsageError("Give either --run or --start.")
