@@ -25,14 +25,14 @@ from environment import BIN, PYTHON, ROOT, Failed
 
 USAGE = """usage: python3 packaging/bootstrap.py COMMAND [ARGUMENTS]
 
-  install             create the environment in .venv
-  test [PYTEST …]     run every check: ruff, mypy, import contracts, dead code, tests
-  test --fast         the same with the tests nearest to the changes only, in about a minute
-  demo [DIR]          run the demo on toy vehicles and open the window on its result
-  package             build the application into dist/ and test it
-  manual              write the manual's reference pages into resources/manual/
+  install                  create the environment in .venv
+  test [PYTEST …]          run every check: ruff, mypy, import contracts, dead code, tests
+  test --fast              the same with the tests nearest to the changes only, in about a minute
+  demo [DIR]               run the demo on toy vehicles and open the window on its result
+  package                  build the application into dist/ and test it
+  manual                   write the manual's reference pages into resources/manual/
   translations [LOCALE …]  update resources/translations/workbench_LOCALE.ts, and compile it
-  gallery [DIR]       save images of every page and dialog of the window (--help: options)"""
+  gallery [DIR]            save images of every page and dialog of the window (--help: options)"""
 
 
 def install(_arguments: Sequence[str]) -> int:

@@ -27,6 +27,10 @@ def test_links_and_pictures_of_the_readme_exist():
     local = [a or b for a, b in targets if not (a or b).startswith("http")]
     assert local
     assert [path for path in local if not (ROOT / path).exists()] == []
+    pictures = {
+        f"resources/pictures/{path.name}" for path in (ROOT / "resources/pictures").iterdir()
+    }
+    assert pictures - set(local) == set()  # none is left over
 
 
 def test_the_changelog_has_this_version():
