@@ -1,7 +1,7 @@
-"""A confusion cell's images at a million predictions, and what a Results page reads beside them.
+"""Images of a confusion cell with a million predictions, and other queries of the Results page.
 
-Run `python tests/bench/cells.py [PREDICTIONS]`. Bar: a cell ≤ 100 ms. Beside it stands numpy
-picking the same cell from arrays that are in memory already.
+Run `python tests/bench/cells.py [PREDICTIONS]`. Bound: a cell in ≤ 100 ms. Compared with numpy,
+selecting the same cell from arrays in memory.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ TEST = 2
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """Wall time of `work`."""
+    """Measure the wall time of `work`, in ms."""
     began = time.perf_counter()
     work()
     return 1000 * (time.perf_counter() - began)
 
 
 def predictions(count: int) -> PredictionTable:
-    """Predictions of a run that is right in four of five images."""
+    """Predictions of a run that is right for four of five images."""
     random = np.random.default_rng(0)
     truth = random.integers(0, CLASSES, count)
     scores = random.random((count, CLASSES), np.float32)
@@ -47,7 +47,7 @@ def predictions(count: int) -> PredictionTable:
 
 
 def main(count: int) -> None:
-    """Measure all."""
+    """Measure everything."""
     labels = LabelList(
         "category", tuple(f"kind {i}" for i in range(CLASSES)), tuple(range(CLASSES))
     )
@@ -83,7 +83,7 @@ def main(count: int) -> None:
             images = len(project.runs.cell("r", Part.TEST, *cells[-1]))
             worst = max(taken)
             print(
-                f"cell {what:<22} worst {worst:7.2f} ms ({images:,} images)   bar 100 "
+                f"cell {what:<22} worst {worst:7.2f} ms ({images:,} images)   bound 100 "
                 f"{'reached' if worst <= 100 else 'MISSED'}   beside {max(beside):6.2f} ms, "
                 f"ratio {worst / max(beside):5.2f}"
             )

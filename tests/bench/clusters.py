@@ -1,7 +1,7 @@
-"""Groups of real birds without labels: k-means on ImageNet features, by how many are whitened.
+"""K-means on ImageNet features of six bird species, by the number of whitened components.
 
-Run `python -m tests.bench.clusters [DATA]`. No bar: it is what the number of components was chosen
-by. Beside it stands k-means on the centred features as they are. Nothing is trained here.
+Run `python -m tests.bench.clusters [DATA]`. No bound: the number of components was chosen with it.
+Compared with k-means on the centred features. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEEDS = 3
 
 
 def features(session: Session, name: str) -> np.ndarray:
-    """Features of all images, in the order of their ids; those of the session's index."""
+    """Features of all images in the order of their ids, from the session's index."""
     ids = session.store.images.ids()
     outcome = run_here(similar_task(session, feature_source(session, name), ids[:1]))
     assert isinstance(outcome, Done), outcome
@@ -55,7 +55,7 @@ def scores(session: Session, points: np.ndarray, k: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print a line per start and number of components."""
+    """Print a line for each start and number of components."""
     data = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data").resolve()
     with tempfile.TemporaryDirectory() as name:
         session = Session(Project.create(Path(name) / "Birds"))

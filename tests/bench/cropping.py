@@ -1,11 +1,11 @@
-"""Mouth crops against the plain single-thread script, on real photographs.
+"""Mouth detection compared with a plain single-threaded script, on real images.
 
 Run `python -m tests.bench.cropping [DATA]`; DATA is the folder of real images (../shared/data).
-Bar: ≥ 1.8 × the script on 2 cores, with IoU ≥ 0.95 on the same faces. The script is `plain` below:
-cascade 1.3/5, landmarks, square. Photographs: the group pictures, and every sixth portrait with
-60 % of background around, as a photograph has (the portraits fill their frame, where the script
-finds next to nothing); a tenth of them is larger than 2,000 pixels. Each way is a program of its
-own and its start counts; they take turns, and the best of three rounds counts.
+Bound: ≥ 1.8 × as fast as the script on 2 cores, with IoU ≥ 0.95 on the same faces. The script is
+`plain` below: cascade 1.3/5, landmarks, mouth box. The images are the group images, and every sixth
+portrait with 60 % of background around it (the original portraits fill their frame, where the
+script finds next to nothing); a tenth of them is larger than 2,000 pixels. Both run as separate
+programs, start included, in turn; the best of three rounds counts.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ ROUNDS = 3
 SAME = 0.95
 
 
-def make_photographs(data: Path, folder: Path) -> None:
-    """The portraits with background around, and the group pictures, as JPEG files."""
+def make_images(data: Path, folder: Path) -> None:
+    """Write the portraits with background, and the group images, as JPEG files."""
     for path in sorted((data / "faces" / "images").glob("*.jpg"))[::6]:
         picture = cv2.imread(str(path))
         high, wide = (round(0.6 * side) for side in picture.shape[:2])
@@ -42,7 +42,7 @@ def make_photographs(data: Path, folder: Path) -> None:
 
 
 def plain(folder: Path) -> dict[str, list[list[int]]]:
-    """The single-thread script."""
+    """Run the single-threaded script."""
     import dlib
 
     cv2.setNumThreads(1)
@@ -62,7 +62,7 @@ def plain(folder: Path) -> dict[str, list[list[int]]]:
 
 
 def ours(folder: Path) -> dict[str, list[list[int]]]:
-    """The product's pool of processes."""
+    """Run the program's pool of processes."""
     paths = sorted(folder.glob("*.jpg"))
     photos = [Photo(i, str(path)) for i, path in enumerate(paths)]
     return {
@@ -73,13 +73,13 @@ def ours(folder: Path) -> dict[str, list[list[int]]]:
 
 
 def processor_seconds() -> float:
-    """What all children that ended have used so far."""
+    """Processor time of all child processes that have ended, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def timed(way: str, folder: Path) -> tuple[float, dict[str, list[list[int]]]]:
-    """Seconds of a program that goes one way over the photographs, and the squares it found."""
+    """Run one way over the images as a program; return its seconds and the mouth boxes."""
     out = folder / f"{way}.json"
     began, used = time.perf_counter(), processor_seconds()
     subprocess.run([sys.executable, "-m", __spec__.name, way, str(folder), str(out)], check=True)
@@ -93,20 +93,20 @@ def timed(way: str, folder: Path) -> tuple[float, dict[str, list[list[int]]]]:
 
 
 def compare(script: dict[str, list[list[int]]], mine: dict[str, list[list[int]]]) -> bool:
-    """Print how the squares agree; whether nine in ten of the script's are ours too."""
+    """Print how far the boxes agree; return whether nine in ten of the script's are found."""
     pairs = [
         max((Rect(*one).iou(Rect(*other)) for other in mine[name]), default=0.0)
-        for name, squares in script.items()
-        for one in squares
+        for name, boxes in script.items()
+        for one in boxes
     ]
     same = sum(iou >= SAME for iou in pairs)
     faces = sum(iou >= 0.3 for iou in pairs)
-    print(f"squares of the script       {len(pairs)}")
+    print(f"boxes of the script         {len(pairs)}")
     print(f"the same face in ours       {faces}; IoU ≥ {SAME}: {same} = {same / max(1, faces):.1%}")
     print(f"in the script alone         {len(pairs) - faces} (folds of a face, backgrounds)")
-    print(f"squares of ours             {sum(map(len, mine.values()))}")
+    print(f"boxes of ours               {sum(map(len, mine.values()))}")
     for name, way in (("script", script), ("ours", mine)):
-        print(f"photographs with a mouth    {sum(map(bool, way.values()))} of {len(way)} ({name})")
+        print(f"images with a mouth         {sum(map(bool, way.values()))} of {len(way)} ({name})")
     return same >= 0.95 * faces
 
 
@@ -117,10 +117,10 @@ def main() -> int:
         return 0
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     if not (data / "faces").is_dir():
-        print(f"{data / 'faces'} is not there: nothing measured")
+        print(f"{data / 'faces'} does not exist; nothing measured")
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        make_photographs(data, Path(folder))
+        make_images(data, Path(folder))
         seconds: dict[str, list[float]] = {"plain": [], "ours": []}
         found = {}
         for _ in range(ROUNDS):

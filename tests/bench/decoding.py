@@ -1,7 +1,7 @@
-"""What a training's start gains where its images were decoded before.
+"""Start of a training whose images are in the decoded-image cache.
 
-Run `python -m tests.bench.decoding [FOLDER of images] [--side N]`. Beside it: decoding them all, as
-the first training has to.
+Run `python -m tests.bench.decoding [FOLDER of images] [--side N]`. Compared with decoding them all,
+as the first training does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from workbench.learning.images.data import DecodedImageCache, load_images
 def seconds(
     samples: list[Sample], side: int, folder: Path, cache: DecodedImageCache | None
 ) -> float:
-    """Reading all samples once."""
+    """Read all samples once; return the seconds."""
     began = time.perf_counter()
     images = load_images(samples, side, folder, lambda _: None, lambda: False, cache)
     assert images is not None
@@ -45,8 +45,8 @@ def main() -> int:
             rounds.append((plain, first, again))
     plain, first, again = (sorted(each)[1] for each in zip(*rounds, strict=True))
     print(
-        f"{len(samples)} images to {options.side} pixels: decoded {plain:.2f} s, decoded and kept "
-        f"{first:.2f} s, kept before {again:.2f} s: {plain / again:.1f} x"
+        f"{len(samples)} images to {options.side} pixels: decoded {plain:.2f} s, and cached "
+        f"{first:.2f} s, from the cache {again:.2f} s: {plain / again:.1f} x"
     )
     return 0
 

@@ -1,8 +1,8 @@
-"""How long one explanation takes: a file's name to the service, its map back, the model warm.
+"""Time of one explanation: from a file name to its heatmap, through the warm service.
 
-Run `python tests/bench/explaining.py`; the bar is 150 ms on the CPU for SqueezeNet 1.1 at 224.
-Beside it stands captum's bare call on a tensor that is ready, under the same thread settings. With
-the images of `../shared/data/birds6` where they are, else one that is drawn.
+Run `python tests/bench/explaining.py`. Bound: 150 ms on the CPU for SqueezeNet 1.1 at 224 pixels.
+Compared with a bare call of captum on a tensor in memory, with the same number of threads. Uses the
+images of `../shared/data/birds6` if they exist, or else a drawn one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("WORKBENCH_DEVICE", "cpu")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the learning program sets it
 
-BAR = 150.0  # milliseconds
+BOUND = 150.0  # milliseconds
 BIRDS = Path(__file__).parents[3] / "shared" / "data" / "birds6"
 ROUNDS = 30
 
 
 def make_run(folder: Path) -> Path:
-    """A run folder with a SqueezeNet 1.1 for six classes; what it costs does not depend on what it
-    has learned."""
+    """A run folder with an untrained SqueezeNet 1.1 for six classes; training would not change the
+    time."""
     from workbench.domain.recipes import Recipe
     from workbench.domain.runs import LabelList, RunLabels
     from workbench.learning.networks.models import build_network, card_of, save_model, weights_of
@@ -39,7 +39,7 @@ def make_run(folder: Path) -> Path:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Photographs to explain."""
+    """Images to explain."""
     found = sorted(BIRDS.glob("*/*.jpg"))[:: max(1, 600 // ROUNDS)][:ROUNDS]
     if found:
         return found
@@ -53,7 +53,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def milliseconds(deed: Callable[[Path], object], paths: Sequence[Path]) -> tuple[float, float]:
-    """Median and 95th percentile of a deed done to each path, after three to warm up."""
+    """Median and 95th percentile of the time per path in ms, after three to warm up."""
     for path in paths[:3]:
         deed(path)
     times = []
@@ -65,7 +65,7 @@ def milliseconds(deed: Callable[[Path], object], paths: Sequence[Path]) -> tuple
 
 
 def main() -> None:
-    """Print the figures, the thing beside them and the ratio."""
+    """Print the times, the comparison and the ratio."""
     from PySide6.QtCore import QCoreApplication
 
     from workbench.app.service import LearningService
@@ -90,18 +90,18 @@ def main() -> None:
         batched = milliseconds(lambda _: service.ask_and_wait(wall), paths[:5])
         service.close()
         bare = milliseconds(bare_captum(run), paths)
-    say(ours, bare, checked, batched, start)
+    print_results(ours, bare, checked, batched, start)
 
 
-def say(
+def print_results(
     ours: tuple[float, float],
     bare: tuple[float, float],
     checked: tuple[float, float],
     batched: tuple[float, float],
     start: float,
 ) -> None:
-    """Print them under each other."""
-    print(f"one image, end to end   {ours[0]:6.1f} ms, p95 {ours[1]:.1f} ms (bar {BAR:.0f} ms)")
+    """Print the results."""
+    print(f"one image, end to end   {ours[0]:6.1f} ms, p95 {ours[1]:.1f} ms (bound {BOUND:.0f} ms)")
     print(f"a bare captum call      {bare[0]:6.1f} ms, p95 {bare[1]:.1f} ms")
     print(f"ratio                   {ours[0] / bare[0]:6.2f}")
     print(f"one of a wall of 16     {batched[0] / 16:6.1f} ms")
@@ -110,7 +110,7 @@ def say(
 
 
 def bare_captum(run: Path) -> Callable[[Path], object]:
-    """LayerGradCam of the deepest layer for a tensor that is there already."""
+    """LayerGradCam of the deepest layer for a tensor in memory."""
     import torch
     from captum.attr import LayerGradCam
 

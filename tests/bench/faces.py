@@ -1,8 +1,7 @@
-"""Mouths in real photographs: how many are found, how well the square sits, and group pictures.
+"""Mouths in real images: how many are found, how well the boxes fit, and group images.
 
-Run `python -m tests.bench.faces [DATA]`; DATA is the folder of real images (../shared/data). Bar: a
-mouth in ≥ 97 % of the 865 photographs of one face each. Beside it stands the plain way: the cascade
-(1.3/5) alone.
+Run `python -m tests.bench.faces [DATA]`; DATA is the folder of real images (../shared/data). Bound:
+a mouth in ≥ 97 % of the 865 images of one face each. Compared with the cascade (1.3/5) alone.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ RIGHT = 0.5  # IoU from which a square counts as this mouth's
 
 
 def look(paths: Iterable[Path]) -> dict[Path, SearchedPhoto]:
-    """The crops of each photograph."""
+    """Find the mouths of each image."""
     listed = list(paths)
     photos = [Photo(i, str(path)) for i, path in enumerate(listed)]
     found = (looked for looked in look_at(photos, landmarks_path()) if looked is not None)
@@ -36,7 +35,7 @@ def look(paths: Iterable[Path]) -> dict[Path, SearchedPhoto]:
 
 
 def annotated(folder: Path) -> dict[Path, Rect]:
-    """The mouth square from each photograph's 68 annotated points."""
+    """The mouth box of each image from its 68 annotated points."""
     squares = {}
     with (folder / "annotations.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -49,7 +48,7 @@ def annotated(folder: Path) -> dict[Path, Rect]:
 
 
 def portraits(folder: Path) -> bool:
-    """Print how many single faces were found and how well; whether the bar was reached."""
+    """Print how many single faces were found and how well; return whether the bound was reached."""
     truth = annotated(folder)
     began = time.monotonic()
     looked = look(truth)
@@ -57,20 +56,20 @@ def portraits(folder: Path) -> bool:
     usable = {p: [c for c in found.crops if c.rect] for p, found in looked.items()}
     first = [crops[0].rect.iou(truth[p]) for p, crops in usable.items() if crops]
     share = len(first) / len(truth)
-    print(f"photographs of one face     {len(truth)}, in {seconds:.0f} s")
-    print(f"a mouth found               {len(first)} = {share:.1%} (bar 97 %; by hand 97.8 %)")
+    print(f"images of one face          {len(truth)}, in {seconds:.0f} s")
+    print(f"a mouth found               {len(first)} = {share:.1%} (bound 97 %; by hand 97.8 %)")
     print(f"IoU with the annotated one  median {np.median(first):.3f}")
     print(f"the right mouth (IoU ≥ {RIGHT}) {sum(iou >= RIGHT for iou in first)}")
     print(f"several faces               {sum(len(crops) > 1 for crops in usable.values())}")
     detectors = Counter(crops[0].detector for crops in usable.values() if crops)
     print("found by                   ", ", ".join(f"{k} {n}" for k, n in detectors.most_common()))
     doubted = sum(bool(crops) and "only" in crops[0].reason for crops in usable.values())
-    print(f"not sure, and said so       {doubted}")
+    print(f"marked as uncertain         {doubted}")
     return share >= 0.97
 
 
 def group_boxes(folder: Path) -> dict[str, list[Rect]]:
-    """The annotated face boxes of each group photograph."""
+    """The annotated face boxes of each group image."""
     boxes: dict[str, list[Rect]] = {}
     for file in folder.glob("*.xml"):
         for image in ET.parse(file).iter("image"):
@@ -84,9 +83,9 @@ def group_boxes(folder: Path) -> dict[str, list[Rect]]:
 
 
 def groups(folder: Path) -> None:
-    """Print, for each group photograph, how many of the annotated faces have a mouth crop."""
+    """Print, for each group image, how many of the annotated faces have a mouth."""
     boxes = group_boxes(folder)
-    print("\ngroup photograph            annotated  crops  of these faces  smallest box")
+    print("\ngroup image                 annotated  crops  of these faces  smallest box")
     for path, looked in sorted(look(sorted(folder.glob("*.jpg"))).items()):
         crops = [crop for crop in looked.crops if crop.rect]
         known = boxes.get(path.name)
@@ -100,7 +99,7 @@ def groups(folder: Path) -> None:
 
 
 def lies_in(crop: Crop, box: Rect) -> bool:
-    """Whether the middle of the crop lies in the face's box, or just below it."""
+    """Return whether the centre of the mouth box is in the face's box, or just below it."""
     assert crop.rect is not None
     x = (crop.rect.left + crop.rect.right) / 2
     y = (crop.rect.top + crop.rect.bottom) / 2
@@ -110,7 +109,7 @@ def lies_in(crop: Crop, box: Rect) -> bool:
 def main() -> int:
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     if not (data / "faces").is_dir():
-        print(f"{data / 'faces'} is not there: nothing measured")
+        print(f"{data / 'faces'} does not exist; nothing measured")
         return 0
     reached = portraits(data / "faces")
     groups(data / "faces" / "group")

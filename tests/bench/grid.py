@@ -1,8 +1,8 @@
-"""The grid and the Views page at a million images: opening, scrolling, resizing, labelling.
+"""Images and Views pages with a million images: opening, scrolling, resizing, labelling.
 
-Run `python tests/bench/grid.py [IMAGES]`. Bars: project opens ≤ 2 s, scroll frame p95 ≤ 16 ms,
-resize ≤ 50 ms, label key to screen p99 ≤ 16 ms, memory ≤ 600 MB. Beside the grid stands a QListView
-in icon mode over a tenth of the images.
+Run `python tests/bench/grid.py [IMAGES]`. Bounds: project opens in ≤ 2 s, 95th percentile of a
+scroll frame ≤ 16 ms, resize ≤ 50 ms, 99th percentile from label key to screen ≤ 16 ms, memory
+≤ 600 MB. Compared with a QListView in icon mode with a tenth of the images.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from workbench.ui.window.window import MainWindow
 
 
 def fill(folder: Path, count: int) -> None:
-    """A project of `count` images without files: rows are what is measured here."""
+    """A project of `count` images without files, as only rows are measured."""
     project = Project.create(folder)
     with project.edit("fill"):
         source = project.images.add_source(str(folder / "photos"))
@@ -47,7 +47,7 @@ def fill(folder: Path, count: int) -> None:
 
 
 def frames(window: MainWindow, count: int = 300) -> list[float]:
-    """Milliseconds per frame while the grid scrolls by 90 pixels each, with pictures in memory."""
+    """Milliseconds per frame while the grid scrolls by 90 pixels, with thumbnails in memory."""
     application = QApplication.instance()
     page = window.page("images")
     thumbnail = np.full((192, 256, 3), 128, np.uint8)
@@ -74,8 +74,8 @@ def resizes(window: MainWindow) -> list[float]:
 
 
 def keys(window: MainWindow, presses: int = 300) -> tuple[list[float], float]:
-    """Milliseconds from a label key to a drawn frame, when the label is on disk; and milliseconds
-    of processor time a key takes, which a busy machine does not change."""
+    """Milliseconds from a label key to a drawn frame, with the label on the disk; and milliseconds
+    of processor time per key, which do not depend on other programs."""
     window.go("views")
     page = window.page("views")
     page.header.advance.setCurrentIndex(1)
@@ -94,7 +94,7 @@ def keys(window: MainWindow, presses: int = 300) -> tuple[list[float], float]:
 
 
 def list_view(count: int) -> tuple[float, float]:
-    """Seconds that Qt's own icon view takes to open and to be resized."""
+    """Seconds that Qt's icon view takes to open and to resize."""
     model = QStringListModel([f"{i:07}.jpg" for i in range(count)])
     view = QListView()
     view.setViewMode(QListView.ViewMode.IconMode)
@@ -111,7 +111,7 @@ def list_view(count: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print every figure with its bar."""
+    """Print every result with its bound."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     application = QApplication([])
     apply_theme(application, "light")
@@ -131,12 +131,12 @@ def main() -> None:
     tenth = count // 10
     qt_open, qt_resize = list_view(tenth)
     print(f"{count:,} images")
-    print(f"open                 {opened:.2f} s (bar 2.00)")
-    print(f"scroll frame p95     {np.percentile(scrolled, 95):.1f} ms (bar 16)")
-    print(f"resize, worst        {max(resized):.1f} ms (bar 50)")
-    print(f"label key p99        {np.percentile(pressed, 99):.1f} ms (bar 16)")
+    print(f"open                 {opened:.2f} s (bound 2.00)")
+    print(f"scroll frame p95     {np.percentile(scrolled, 95):.1f} ms (bound 16)")
+    print(f"resize, worst        {max(resized):.1f} ms (bound 50)")
+    print(f"label key p99        {np.percentile(pressed, 99):.1f} ms (bound 16)")
     print(f"label key median     {np.median(pressed):.1f} ms; processor {busy:.1f} ms")
-    print(f"memory, peak         {memory:.0f} MB (bar 600; the filling included)")
+    print(f"memory, peak         {memory:.0f} MB (bound 600; the filling included)")
     print(f"QListView, {tenth:,}: opens in {qt_open:.2f} s, resizes in {qt_resize:.2f} s")
 
 

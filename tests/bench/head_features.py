@@ -1,8 +1,8 @@
-"""Every head on the same fixed maps of six kinds of birds: what the head alone is worth.
+"""Accuracy of each head on the same fixed feature maps of six bird species.
 
-Run `python -m tests.bench.head_features [HEAD …] [--seeds N] [--data FOLDER]`. SqueezeNet 1.0 from
-ImageNet weights gives its last maps of 224 × 224 images once; heads learn on half of them, without
-augmentation, at the rate and schedule that the program advises for heads, and are tested on the
+Run `python -m tests.bench.head_features [HEAD …] [--seeds N] [--data FOLDER]`. SqueezeNet 1.0 with
+ImageNet weights computes its last feature maps of 224 × 224 images once. Heads are trained on half
+of them without augmentation, with the recommended rate and schedule for heads, and tested on the
 rest. Heads that take pooled features get the mean of the same maps.
 """
 
@@ -29,7 +29,7 @@ RATE, EPOCHS, BATCHES = 0.05, 20, 10
 
 
 def maps_of(data: Path) -> tuple[Tensor, Tensor]:
-    """N × 512 × 13 × 13 maps, and the N labels."""
+    """N × 512 × 13 × 13 feature maps, and the N labels."""
     body, _ = build_body("squeezenet1_0", maps=True)
     weights = load_file(data / "weights" / "squeezenet1_0.safetensors")
     body.load_state_dict({key: weights[key] for key in body.state_dict()})
@@ -47,7 +47,7 @@ def maps_of(data: Path) -> tuple[Tensor, Tensor]:
 
 
 def accuracy(name: str, maps: Tensor, labels: Tensor, seed: int) -> float:
-    """Top-1 on the other half, in %."""
+    """Top-1 accuracy on the other half, in %."""
     draw = np.random.default_rng(seed)
     of_class = [np.flatnonzero(labels.numpy() == c) for c in range(int(labels.max()) + 1)]
     train = np.concatenate([draw.permutation(rows)[: len(rows) // 2] for rows in of_class])

@@ -1,8 +1,8 @@
-"""What each head reaches on six kinds of birds beside the linear one, same split, same recipe.
+"""Accuracy of each head on six bird species, with the same splits and recipe.
 
 Run `python tests/bench/heads.py [HEAD …] [--seeds N] [--first SEED] [--set NAME.PARAMETER=VALUE …]
-[--data FOLDER]`. Half of the images are trained on and half tested, SqueezeNet 1.0 from ImageNet
-weights, everything else as the program advises it.
+[--data FOLDER]`. Half of the images are for training, half for testing; SqueezeNet 1.0 with
+ImageNet weights, all other settings recommended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How long the window's thread is held while a run of very many images is made.
+"""Longest wait of the window's thread while a run with very many images is created.
 
 Run `python -m tests.bench.holding [--images N]`. A job freezes the run, split included, while an
-event loop counts how long it has to wait for its turn; beside it the same in the loop's own thread.
+event loop measures its delays. Compared with the same work in the loop's own thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
 
-from tests.bench.labelling import fill, milliseconds, say
+from tests.bench.labelling import fill, milliseconds, print_result
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import prepare, prepare_task
@@ -25,7 +25,7 @@ BOUND = 200.0  # ms
 
 
 def held(session: Session) -> tuple[float, float]:
-    """Milliseconds of the longest wait of the event loop, and until the run is there."""
+    """Milliseconds of the longest delay of the event loop, and until the run exists."""
     loop, waits = QEventLoop(), [0.0]
     last = began = time.perf_counter()
 
@@ -56,11 +56,11 @@ def main() -> int:
         session = Session(Project.create(Path(folder) / "many"))
         try:
             fill(session.store, options.images)
-            say("advice", milliseconds(lambda: facts_of(session.store, "category")), BOUND)
+            print_result("advice", milliseconds(lambda: facts_of(session.store, "category")), BOUND)
             for what in ("first run, its split drawn", "the next"):
                 longest, whole = held(session)
-                say(f"{what}: longest wait", longest, BOUND)
-                say(
+                print_result(f"{what}: longest wait", longest, BOUND)
+                print_result(
                     f"{what}: until it is there",
                     whole,
                     beside=milliseconds(lambda: prepare(session, RECIPE)),

@@ -1,8 +1,8 @@
-"""Imports and thumbnails against the machine's own rate of reading and scaled decoding.
+"""Imports and thumbnails compared with reading and decoding the same files.
 
-Run `python -m tests.bench.importing [IMAGES]`. Bar: hash, header and thumbnail of every image, into
-the project, at ≥ 0.8 × the rate at which the same threads only read the files and decode them,
-scaled, to 256 pixels. Photographs of 1600 × 1200 are made for it; both ways take turns.
+Run `python -m tests.bench.importing [IMAGES]`. Bound: hash, header and thumbnail of each image,
+stored in the project, at ≥ 0.8 × the rate at which the same threads only read the files and decode
+them, scaled, to 256 pixels. Images of 1600 × 1200 are created for it; both ways take turns.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ ROUNDS = 3
 SCREEN = 96  # thumbnails wanted at once
 
 
-def make_photographs(folder: Path, count: int) -> None:
-    """JPEG files of 1600 × 1200, about 400 kB each, all different."""
+def make_images(folder: Path, count: int) -> None:
+    """Write JPEG files of 1600 × 1200, about 400 kB each, all different."""
     rng = np.random.default_rng(0)
     ys, xs = np.mgrid[0:1200, 0:1600]
     for i in range(count):
@@ -89,7 +89,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder) / "photos"
         photos.mkdir()
-        make_photographs(photos, count)
+        make_images(photos, count)
         paths = sorted(photos.iterdir())
         raw(paths)  # the files are in the system's cache for both
         ratios = []
@@ -102,7 +102,7 @@ def main() -> int:
                 f" (import {imported:6.0f}, thumbnails {thumbnails:6.0f}): {whole / alone:.2f} ×"
                 f"   (load {os.getloadavg()[0]:.1f})"
             )
-    print(f"best of {ROUNDS}: {max(ratios):.2f} × (bar 0.8)")
+    print(f"best of {ROUNDS}: {max(ratios):.2f} × (bound 0.8)")
     del application
     return 0 if max(ratios) >= 0.8 else 1
 

@@ -1,4 +1,4 @@
-"""The sets of real photographs that methods are compared on, and what each can be asked."""
+"""Sets of real images on which methods are compared, and the variants for each."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ TRAITS = {"smile": "smiling", "mouth_open": "mouth open"}
 
 
 def case_of(name: str, data: Path) -> tuple[Case, SplitFractions]:
-    """A set with the fractions of its splits."""
+    """A set with the shares of its splits."""
     known = cases(data)
     few = SplitFractions(train=SHOTS.get(name, SHOTS["birds6-5"]), validation=0.0, test=0.5)
     if name in SHOTS:
@@ -75,20 +75,20 @@ def case_of(name: str, data: Path) -> tuple[Case, SplitFractions]:
         start = {"backbone": "mobilenet_v2", "start": f"file:{weights}"}
         return replace(known["birds6"], chosen=start), few
     if name == FACES:
-        case = replace(known["birds6"], target="traits", folders={}, bar=math.nan, plain=math.nan)
+        case = replace(known["birds6"], target="traits", folders={}, bound=math.nan, plain=math.nan)
         return case, SplitFractions(**case.plan)
     case = known[name]
     return case, SplitFractions(**case.plan)
 
 
 def base_of(case: Case) -> dict[str, object]:
-    """The recipe keys of the baseline: what the program advises, the head said outright."""
+    """Recipe keys of the baseline: recommended values, with the head set explicitly."""
     head = ADVISED_HEAD[str(case.chosen["backbone"])]
     return {"target": case.target, "head": head, **case.chosen}
 
 
 def usable(name: str, case: Case, wanted: list[str]) -> dict[str, Mapping[str, object]]:
-    """Those of the variants that the set can be asked about, with their keys."""
+    """The variants that suit the set, with their keys."""
     base = base_of(case)
     elsewhere = {v for only in ONLY.values() for v in only} - {BASE}
     left_out = set() if name in ONLY else elsewhere
@@ -105,7 +105,7 @@ def usable(name: str, case: Case, wanted: list[str]) -> dict[str, Mapping[str, o
 
 
 def opened(name: str, case: Case, data: Path, out: Path) -> Session:
-    """The set's project, imported where it is not there yet."""
+    """The set's project, imported if it does not exist yet."""
     folder = out / f"{name}.workbench"
     if folder.exists():
         session = Session(Project.open(folder))
@@ -120,8 +120,7 @@ def opened(name: str, case: Case, data: Path, out: Path) -> Session:
 
 
 def _import_faces(session: Session, data: Path, out: Path) -> None:
-    """Photographs of one face with each trait that was seen, "neither" where none was: labels that
-    do not exclude each other."""
+    """Import images of one face with each visible trait, or "neither": non-exclusive labels."""
     outcome = run_here(import_task(session, [data / "faces" / "images"]))
     assert isinstance(outcome, Done), outcome
     listed = out / "traits.csv"

@@ -1,14 +1,13 @@
-"""Every method beside plain fine-tuning, on the same splits and seeds of real photographs.
+"""Every method compared with fine-tuning, on the same splits and seeds of real images.
 
-Run `python -m tests.bench.methods SET … --out FOLDER [--variants a,b] [--seeds N] [--data FOLDER]`,
-SET of birds6, birds6-10, birds6-5, birds6-3 (images per class to train on), car-views, mouths,
-birds6-5-mobilenet (a network with batch normalisation), faces (several labels an image; accuracy is
-the share with every one right). The projects stay in FOLDER, so that a table is made in parts: the
-same command goes on where it was stopped, and a variant or seed more is trained beside those that
-are done. Prints a table with mean, 95 % interval, difference to fine-tuning seed by seed, p of a
-paired t-test, seconds and the largest memory. The baseline is what the program advises, head
-included. Hyper-parameters are each method's defaults; none was chosen on these test images. A
-training that diverged is said below the table.
+Run `python -m tests.bench.methods SET … --out FOLDER [--variants a,b] [--seeds N] [--data FOLDER]`.
+SET is birds6, birds6-10, birds6-5, birds6-3 (images per class to train on), car-views, mouths,
+birds6-5-mobilenet (a network with batch normalisation) or faces (several labels per image; accuracy
+is the share with all labels right). The projects stay in FOLDER, so that a table can be measured in
+parts: the same command resumes, and adds further variants or seeds. Prints a table with mean, 95 %
+interval, difference to fine-tuning by seed, p of a paired t-test, seconds, and peak memory. The
+baseline is what the program recommends, head included. Hyper-parameters are each method's defaults;
+none was chosen on these test images. Trainings that diverged are listed below the table.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from workbench.domain.studies import Interval, Plan, Study
 
 
 def study_of(session: Session, name: str, plan: Plan) -> Study:
-    """The set's study, grown by variants and seeds that it did not have yet."""
+    """The set's study, extended by missing variants and seeds."""
     try:
         known = find_study(session, name)
     except KnownError:
@@ -69,12 +68,12 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
             outcome = run_here(training_task(session, run))
             if not isinstance(outcome, Done):
                 print(f"{record.name}: {outcome}", flush=True)
-        say(session, name, study)
+        print_table(session, name, study)
     finally:
         session.close()
 
 
-def say(session: Session, name: str, study: Study) -> None:
+def print_table(session: Session, name: str, study: Study) -> None:
     found = standing(session, study)
     print(
         f"\n{name} (`python -m tests.bench.methods {name}`), up to {len(study.plan.seeds)} seeds\n"
@@ -100,7 +99,7 @@ def points(value: Interval, sign: str = "") -> str:
 
 
 def peak(session: Session, run: str) -> str:
-    """The largest memory that a run's reports tell of, "" where none does."""
+    """The peak memory in the reports of a run, "" if there is none."""
     lines = (session.store.runs_folder / run / REPORTS_FILE).read_bytes().splitlines()
     notes = [report.text for line in lines if isinstance(report := decode_report(line), Note)]
     told = [text.removeprefix("Peak memory: ").rstrip(".") for text in notes if "Peak" in text]

@@ -1,14 +1,15 @@
-"""Training on kept maps of the frozen stages, beside the full step and beside new views each epoch.
+"""Training with the frozen-feature cache, compared with full steps and with new augmentations.
 
 Run `python tests/bench/prefix_cache.py [speed|accuracy|share …] [--seeds N] [--views K]`.
 
-speed: SqueezeNet 1.1 frozen to fire6, steps of the program on kept maps, in turn with a bare loop
-that trains the whole network: tuned (channels last, bf16) and plain (fp32 as it comes), all under a
-linear head unless `BENCH_HEAD` names another. Bars: ≥ 4 × and ≥ 8 ×; the ratio of processor time
-stands beside that of the clock.
-accuracy: birds6 by the program's own advice, frozen to fire6, K kept views beside new ones in each
-epoch, same splits and seeds. Bar: within 0.5 points on the mean.
-share: maps of fire4, then fire5 and fire6 made from them, beside each made from the images.
+speed: SqueezeNet 1.1 frozen to fire6, steps of the program on cached features, in turn with a bare
+loop that trains the whole network: tuned (channels last, bf16) and plain (fp32), all with a linear
+head unless `BENCH_HEAD` names another. Bounds: ≥ 4 × and ≥ 8 ×; the ratio of processor time is
+printed too.
+accuracy: birds6 with recommended settings, frozen to fire6, K cached augmentations compared with
+new ones in each epoch, same splits and seeds. Bound: within 0.5 points on the mean.
+share: features of fire4, then those of fire5 and fire6 computed from them, compared with computing
+each from the images.
 """
 
 from __future__ import annotations
@@ -39,16 +40,16 @@ from workbench.learning.loop.assembly import Assembled, assemble
 from workbench.learning.networks.models import build_network
 from workbench.learning.precision import autocast
 
-BARS = {"tuned": 4.0, "plain": 8.0}
+BOUNDS = {"tuned": 4.0, "plain": 8.0}
 POINTS = 0.5
 HEAD = os.environ.get("BENCH_HEAD", "linear")  # of every loop whose speed is compared
 ROUNDS = 8
 
 
-def kept(
+def cached_loop(
     folder: Path, stage: str, views: int, store: FeatureStore
 ) -> tuple[Assembled, RunLabels, float]:
-    """The program's loop on kept maps, and the seconds that it took to make them."""
+    """The program's loop on cached features, and the seconds to compute them."""
     run, images, _, _ = prepared("squeezenet1_1", folder, "bf16")
     recipe = msgspec.structs.replace(run.recipe, frozen=stage, cache=views, seed=0, head=HEAD)
     torch.manual_seed(0)
@@ -60,20 +61,20 @@ def kept(
     made = assemble(run, images, DEVICE, fresh=True)
     made.loop.use_precision("bf16")
     began = time.perf_counter()
-    made.loop.cache_features(made.card, store, _say, lambda: False)
+    made.loop.cache_features(made.card, store, _show, lambda: False)
     seconds = time.perf_counter() - began
     assert made.loop.cached is not None
     return made, run.labels, seconds
 
 
-def _say(report: Report) -> None:
+def _show(report: Report) -> None:
     text = getattr(report, "text", "")
     if "cache" in text:
         print(f"  {text}", flush=True)
 
 
 def whole(labels: RunLabels, batch: int, tuned: bool) -> Iterator[int]:
-    """Images of each step of a bare loop that trains every layer, its data in memory."""
+    """Images of each step of a bare loop that trains all layers, with its data in memory."""
     network = build_network("squeezenet1_1", labels, HEAD).to(DEVICE.torch)
     as_in_pytorch(network)
     pool = torch.randn(IMAGES, 3, 224, 224, device=DEVICE.torch)
@@ -95,11 +96,11 @@ def whole(labels: RunLabels, batch: int, tuned: bool) -> Iterator[int]:
 
 
 def measure_speed(folder: Path, views: int) -> bool:
-    """Steps on kept maps in turn with both bare loops."""
-    made, labels, seconds = kept(folder, "fire6", views, FeatureStore(folder / "maps"))
+    """Measure steps on cached features in turn with both bare loops."""
+    made, labels, seconds = cached_loop(folder, "fire6", views, FeatureStore(folder / "maps"))
     batch = made.loop.recipe.batch
     loops = {
-        "kept": ours(made),
+        "cached": ours(made),
         "tuned": whole(labels, batch, True),
         "plain": whole(labels, batch, False),
     }
@@ -108,35 +109,36 @@ def measure_speed(folder: Path, views: int) -> bool:
         speed(loop, 2)
     for _ in range(ROUNDS):
         for name, loop in loops.items():
-            found[name].append(speed(loop, 8 if name == "kept" else 1))
-    kept_speed = statistics.median(pair[0] for pair in found["kept"])
+            found[name].append(speed(loop, 8 if name == "cached" else 1))
+    cached_speed = statistics.median(pair[0] for pair in found["cached"])
     print(
-        f"kept maps: {kept_speed:.1f} images/s; {views} views of {IMAGES} made in {seconds:.1f} s"
+        f"cached features: {cached_speed:.1f} images/s; {views} augmentations of {IMAGES} images "
+        f"computed in {seconds:.1f} s"
     )
     reached = []
-    for name, bar in BARS.items():
+    for name, bound in BOUNDS.items():
         clock, processor = (
             statistics.median(
-                a[at] / b[at] for a, b in zip(found["kept"], found[name], strict=True)
+                a[at] / b[at] for a, b in zip(found["cached"], found[name], strict=True)
             )
             for at in (0, 1)
         )
-        reached.append(clock >= bar)
+        reached.append(clock >= bound)
         own = statistics.median(pair[0] for pair in found[name])
         print(
             f"  {name} full step {own:.1f} images/s: {clock:.2f} × (of processor time "
-            f"{processor:.2f} ×), bar {bar} ×: {'reached' if reached[-1] else 'NOT REACHED'}",
+            f"{processor:.2f} ×), bound {bound} ×: {'reached' if reached[-1] else 'NOT REACHED'}",
             flush=True,
         )
     return all(reached)
 
 
 def measure_share(folder: Path, views: int) -> bool:
-    """Three depths from one beginning, and each on its own."""
+    """Measure three depths computed from one another, and each on its own."""
     together, alone = FeatureStore(folder / "together"), 0.0
-    shared = [kept(folder, f"fire{n}", views, together)[2] for n in (4, 5, 6)]
+    shared = [cached_loop(folder, f"fire{n}", views, together)[2] for n in (4, 5, 6)]
     for n in (4, 5, 6):
-        alone += kept(folder, f"fire{n}", views, FeatureStore(folder / f"alone{n}"))[2]
+        alone += cached_loop(folder, f"fire{n}", views, FeatureStore(folder / f"alone{n}"))[2]
     print(
         f"maps of fire4, fire5, fire6 one after the other: {sum(shared):.1f} s "
         f"({', '.join(f'{s:.1f}' for s in shared)}); each from the images: {alone:.1f} s, "
@@ -147,7 +149,7 @@ def measure_share(folder: Path, views: int) -> bool:
 
 
 def measure_accuracy(folder: Path, views: int, seeds: int) -> bool:
-    """Paired trainings on birds6: kept views, and new ones each epoch."""
+    """Train pairs on birds6: cached augmentations, and new ones in each epoch."""
     from workbench.app.session import Session
     from workbench.storage.project import Project
 
@@ -166,12 +168,12 @@ def measure_accuracy(folder: Path, views: int, seeds: int) -> bool:
                 seconds[cache] += time.monotonic() - began
     finally:
         session.close()
-    kept_mean, new_mean = (statistics.mean(found) for found in reached.values())
-    held = kept_mean >= new_mean - POINTS
+    cached_mean, new_mean = (statistics.mean(found) for found in reached.values())
+    held = cached_mean >= new_mean - POINTS
     print(
-        f"birds6, fire6, {seeds} seeds: {views} kept views {kept_mean:.2f} % in "
+        f"birds6, fire6, {seeds} seeds: {views} cached augmentations {cached_mean:.2f} % in "
         f"{seconds[views]:.0f} s, new ones each epoch {new_mean:.2f} % in {seconds[0]:.0f} s, "
-        f"difference {kept_mean - new_mean:+.2f} points, bar {POINTS}: "
+        f"difference {cached_mean - new_mean:+.2f} points, bound {POINTS}: "
         f"{'reached' if held else 'NOT REACHED'}",
         flush=True,
     )
@@ -179,7 +181,7 @@ def measure_accuracy(folder: Path, views: int, seeds: int) -> bool:
 
 
 def main() -> int:
-    """Measure what is asked for, all by default; 0 where every bar is reached."""
+    """Run the named measurements, by default all; return 0 if every bound is reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("which", nargs="*", default=["speed", "share", "accuracy"])
     parser.add_argument("--seeds", type=int, default=5)

@@ -1,8 +1,8 @@
-"""Accuracy of a training shared by two processes, beside the same training by one.
+"""Accuracy of a training in two processes, compared with the same training in one.
 
 Run `OMP_NUM_THREADS=1 python -m tests.bench.processes [birds6|car-views …] [--seeds N]`. Each seed
-is trained by the program's own advice in one process, and the same frozen run in two gloo processes
-under torchrun, adopted as a run that was trained elsewhere. Bar: within 0.5 points on the mean.
+is trained with recommended settings in one process, and the same frozen run in two gloo processes
+under torchrun and adopted. Bound: within 0.5 points on the mean.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 
 def of_one(session: Session, run: str) -> float:
-    """Top-1 on the test part, in per cent."""
+    """Top-1 accuracy on the test part with one process, in %."""
     outcome = run_here(training_task(session, run))
     assert isinstance(outcome, Done), outcome
     return 100 * float(session.store.runs.get(run).metrics["test"]["top1"])
 
 
 def of_two(session: Session, folder: Path) -> float:
-    """The same of two processes, whose run the project adopts."""
+    """Top-1 accuracy with two processes, whose run the project adopts, in %."""
     environment = {**os.environ, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     command = (sys.executable, *TORCHRUN, "-m", "workbench.learning", str(folder))
     subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -52,7 +52,7 @@ def of_two(session: Session, folder: Path) -> float:
 
 
 def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
-    """Print each pair and the difference of the means; whether that is within the bar."""
+    """Print each pair and the difference of the means; return whether it is within the bound."""
     reached: dict[str, list[float]] = {"one": [], "two": []}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -80,14 +80,14 @@ def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
     held = abs(two - one) <= POINTS
     print(
         f"{name}, {seeds} seeds: one {one:.2f} %, two {two:.2f} %, difference {two - one:+.2f} "
-        f"points, bar {POINTS}: {'reached' if held else 'NOT REACHED'}",
+        f"points, bound {POINTS}: {'reached' if held else 'NOT REACHED'}",
         flush=True,
     )
     return held
 
 
 def main() -> int:
-    """Measure; 0 where every set's difference is within the bar."""
+    """Measure; return 0 if every set's difference is within the bound."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=["birds6"])
     parser.add_argument("--seeds", type=int, default=5)

@@ -1,9 +1,9 @@
-"""What the program's own defaults reach on real photographs and real ImageNet weights.
+"""Accuracy of the program's defaults on real images with ImageNet weights.
 
 Run `python tests/bench/real_input.py [birds6|car-views|mouths …] [--seeds N] [--data FOLDER]`. Each
-set goes the way of a user: new project, import, split, train with nothing chosen but the target,
-the backbone and its start weights. Bars: birds6 ≥ 98.8 %, car-views ≥ 82 %, mouths ≥ 96.5 %, means
-over 3, 3 and 5 seeds of both the split and the training.
+set is used as a user would: new project, import, split, training with nothing chosen but the
+target, the backbone and its start weights. Bounds: birds6 ≥ 98.8 %, car-views ≥ 82 %, mouths ≥ 96.5
+%, means over 3, 3 and 5 seeds of both the split and the training.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ ANGLES = {
 
 @dataclass(frozen=True)
 class Case:
-    """One set: how it is divided, what must be reached, and what a plain loop reaches."""
+    """A set: its shares, its bound, and the accuracy of a plain loop."""
 
     target: str
     plan: Mapping[str, float]
-    bar: float
+    bound: float
     plain: float
     seeds: int
     folders: Mapping[str, tuple[str, ...]]
@@ -86,7 +86,7 @@ def cases(data: Path) -> dict[str, Case]:
 
 
 def import_case(session: Session, case: Case, data: Path, folder: Path) -> None:
-    """Import a set by a list file, which names each image and its label."""
+    """Import a set by a list file with each image and its label."""
     lines = [
         f"{path} {label}"
         for label, folders in case.folders.items()
@@ -101,16 +101,16 @@ def import_case(session: Session, case: Case, data: Path, folder: Path) -> None:
 
 
 def train_case(session: Session, case: Case, seed: int) -> tuple[float, np.ndarray]:
-    """Top-1 on the test part, in %, and the confusion matrix."""
+    """Top-1 accuracy on the test part in %, and the confusion matrix."""
     split(session, SplitPlan(**case.plan, seed=seed), stratify=(case.target,))
     record = prepare(session, {"target": case.target, "seed": seed, **case.chosen})
     began = time.monotonic()
 
-    def say(report: object) -> None:
+    def show(report: object) -> None:
         if isinstance(report, Epoch) and sys.stderr.isatty():
             print(f"\r  epoch {report.epoch}/{report.epochs}", end="", file=sys.stderr)
 
-    outcome = run_here(training_task(session, record.id), say)
+    outcome = run_here(training_task(session, record.id), show)
     assert isinstance(outcome, Done), outcome
     table = session.store.runs.predictions(record.id, Part.TEST)
     top1 = 100 * float((table.predicted == table.truth).mean())
@@ -120,7 +120,7 @@ def train_case(session: Session, case: Case, seed: int) -> tuple[float, np.ndarr
 
 
 def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
-    """Train a set with every seed and print its mean beside the bar; whether it is reached."""
+    """Train a set with every seed; print its mean and bound; return whether it is reached."""
     print(name, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -136,12 +136,12 @@ def measure(name: str, case: Case, seeds: int, data: Path) -> bool:
     for label, row in zip(labels, sum(matrix for _, matrix in results), strict=True):
         print(f"    {label:>12} " + " ".join(f"{count:5}" for count in row))
     print(
-        f"{name}: mean of {seeds} seeds {mean:.2f} %, bar {case.bar} %, plain loop {case.plain} %, "
-        f"ratio to the bar {mean / case.bar:.4f}: "
-        f"{'reached' if mean >= case.bar else 'NOT REACHED'}",
+        f"{name}: mean of {seeds} seeds {mean:.2f} %, bound {case.bound} %, plain loop "
+        f"{case.plain} %, ratio to the bound {mean / case.bound:.4f}: "
+        f"{'reached' if mean >= case.bound else 'NOT REACHED'}",
         flush=True,
     )
-    return mean >= case.bar
+    return mean >= case.bound
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
-"""Whether birds pick birds, cars pick cars and toys pick toys as their source.
+"""Whether birds choose birds, cars choose cars and toys choose toys as their source.
 
 Run `python -m tests.bench.relatedness [--seeds N] [--kinds birds cars]`. Birds are divided into two
-sources by species, crops of cars by viewing angle, toy vehicles by body; each is asked for its
-source among all the others. Real images are those of `../shared/data`, toys are drawn.
+sources by species, crops of cars by angle, toy vehicles by body; for each, all others are ranked.
+Real images are those of `../shared/data`, toys are drawn.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Sets = Mapping[str, Mapping[str, Sequence[Path]]]
 
 
 def real_sets(data: Path) -> dict[str, dict[str, list[Path]]]:
-    """Birds and cars in two halves each that share no class."""
+    """Birds and cars, each in two halves that share no class."""
     birds = sorted(folder for folder in (data / "birds6").iterdir() if folder.is_dir())
     angles = [data / "car-views" / f"{angle}_degrees" for angle in range(0, 360, 30)]
     halves = {
@@ -50,7 +50,7 @@ def real_sets(data: Path) -> dict[str, dict[str, list[Path]]]:
 
 
 def toy_sets(folder: Path, each: int = 12) -> dict[str, dict[str, list[Path]]]:
-    """Toy vehicles in two halves by body, all four views of each."""
+    """Toy vehicles in two halves by body, with all four views of each."""
     found: dict[str, dict[str, list[Path]]] = {}
     for name, bodies in (("toys A", range(0, 6)), ("toys B", range(6, 12))):
         for body in bodies:
@@ -63,7 +63,7 @@ def toy_sets(folder: Path, each: int = 12) -> dict[str, dict[str, list[Path]]]:
 
 
 def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> Path:
-    """The folder of a project of images with their classes."""
+    """Create a project of images with their classes; return its folder."""
     session = Session(Project.create(folder / name.replace(" ", "-")))
     lines = [f"{path} {label}" for label, paths in classes.items() for path in paths]
     listed = folder / f"{name}.txt"
@@ -84,7 +84,7 @@ def ask(projects: Mapping[str, Path], target: str, order: RelatednessRequest) ->
 
 
 def measure(sets: Sets, folder: Path, order: RelatednessRequest, seeds: int) -> int:
-    """Print who picks whom; how many picked something that is not of their own kind."""
+    """Print the choices; return how many are of another kind."""
     wrong = 0
     projects = {name: make(folder, name, classes) for name, classes in sets.items()}
     for seed in range(seeds):

@@ -1,8 +1,8 @@
-"""Search by similarity at 100,000 images of 512 features, from a half-precision index on the disk.
+"""Search by similarity in 100,000 images of 512 features, in a half-precision index on the disk.
 
-Run `python tests/bench/similarity.py [IMAGES [FEATURES]]`. Bars: one search (a query, all images in
-order) ≤ 2 × the same over float32 in memory with a full sort, which takes twice the room and cannot
-be opened at once; and for the 20 nearest; the window's process loads no torch. Rounds interleave.
+Run `python tests/bench/similarity.py [IMAGES [FEATURES]]`. Bounds: a search (one query, all images
+sorted) and the 20 nearest in ≤ 2 × the time of float32 in memory with a full sort, which takes
+twice the space and cannot be opened at once; the window's process loads no torch. Rounds alternate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def fill(folder: Path, images: int, features: int) -> np.ndarray:
-    """Write an index of random unit rows; gives them in single precision."""
+    """Write an index of random unit rows; return them in single precision."""
     rows = unit(np.random.default_rng(0).standard_normal((images, features), np.float32))
     place = FeatureIndexes(folder).place("bench")
     place.mkdir(parents=True)
@@ -51,7 +51,7 @@ def fill(folder: Path, images: int, features: int) -> np.ndarray:
 
 
 def main() -> None:
-    """Print every figure with its bar."""
+    """Print every result with its bound."""
     images = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     features = int(sys.argv[2]) if len(sys.argv) > 2 else 512
     with tempfile.TemporaryDirectory() as name:
@@ -83,9 +83,9 @@ def main() -> None:
     print(f"open the index       {1000 * np.median(opened):.1f} ms")
     print(f"images to rows       {1000 * np.median(found):.1f} ms")
     print(f"float32, full sort   {1000 * plain:.1f} ms, {whole.nbytes / 1e6:.0f} MB in memory")
-    for words, figures, bar in (("all in order", search, 2.0), ("the 20 nearest", few, 2.0)):
+    for words, figures, bound in (("all in order", search, 2.0), ("the 20 nearest", few, 2.0)):
         middle = float(np.median(figures))
-        print(f"{words:<20} {1000 * middle:.1f} ms: {middle / plain:.2f} × (bar {bar:.2f})")
+        print(f"{words:<20} {1000 * middle:.1f} ms: {middle / plain:.2f} × (bound {bound:.2f})")
     print(f"of the 20 nearest    {right:.2f} are those of single precision")
     print(f"torch in the process {'torch' in sys.modules}")
 

@@ -1,7 +1,7 @@
-"""How soon the window is there: a new process, from its start to the first exposed frame.
+"""Time from the start of a process to the first visible frame of the window.
 
-Run `python tests/bench/startup.py`; the bar is 1.0 s, and torch must not be in the process. Beside
-it stands an empty QWidget in a process of its own, the least that any such program costs.
+Run `python tests/bench/startup.py`. Bound: 1.0 s, without torch in the process. Compared with an
+empty QWidget in a process of its own, the least that any such program takes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ application.exec()
 
 
 def seconds(script: str, *arguments: str) -> tuple[float, str]:
-    """From the start of a process to its first frame, and which heavy modules it had loaded."""
+    """Seconds from the start of a process to its first frame, and the heavy modules it loaded."""
     home = {"XDG_CONFIG_HOME": arguments[0]} if arguments else {}
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", **home}
     began = time.time()
@@ -66,7 +66,7 @@ def seconds(script: str, *arguments: str) -> tuple[float, str]:
 
 
 def main() -> None:
-    """Print the figures and the ratio."""
+    """Print the results and the ratio."""
     from workbench.storage.project import Project
 
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def main() -> None:
         window = [seconds(WINDOW, str(project.folder)) for _ in range(5)]
     empty = [seconds(EMPTY)[0] for _ in range(5)]
     ours, bare = statistics.median(s for s, _ in window), statistics.median(empty)
-    print(f"window visible      {ours:.2f} s (bar 1.00); heavy modules loaded: {window[0][1]}")
+    print(f"window visible      {ours:.2f} s (bound 1.00); heavy modules loaded: {window[0][1]}")
     print(f"an empty QWidget    {bare:.2f} s")
     print(f"ratio               {ours / bare:.1f}")
 

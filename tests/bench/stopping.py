@@ -1,7 +1,7 @@
-"""How long a training takes from Stop to its answer, weights saved.
+"""Time from Stop to the end of a training with its weights saved.
 
-Run `python -m tests.bench.stopping [--times N]`. Bound: 1 s. Beside it: killing the process, which
-saves nothing.
+Run `python -m tests.bench.stopping [--times N]`. Bound: 1 s. Compared with killing the process,
+which saves nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workbench.domain.reports import Epoch, Report, Stopped
 BOUND = 1.0  # seconds
 
 
-def hear(process: LearningProcess, kind: type[Report]) -> None:
+def wait_for(process: LearningProcess, kind: type[Report]) -> None:
     """Wait for a report of a kind."""
     while not process.ended:
         if isinstance(process.read(0.005), kind):
@@ -31,16 +31,16 @@ def hear(process: LearningProcess, kind: type[Report]) -> None:
 
 
 def seconds(folder: Path, kill: bool) -> float:
-    """From asking a training under way to its end, or to its answer."""
+    """Seconds from stopping a running training to its end, or to its last report."""
     process = LearningProcess([str(make_run(folder, epochs=30_000)), "--controlled"])
-    hear(process, Epoch)
+    wait_for(process, Epoch)
     began = time.perf_counter()
     if kill:
         os.kill(process.pid, signal.SIGKILL)
         process.wait(20)
     else:
         process.command("stop")
-        hear(process, Stopped)
+        wait_for(process, Stopped)
     took = time.perf_counter() - began
     process.wait(20)
     return took

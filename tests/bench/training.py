@@ -1,11 +1,10 @@
-"""Training steps of the program beside a bare PyTorch loop with its data in memory.
+"""Training steps of the program, compared with a bare PyTorch loop with its data in memory.
 
 Run `python tests/bench/training.py [BACKBONE[:PRECISION] …]`. Both train the same network, frozen
-to the same stage, in channels-last layout and the same precision, a few steps of one and a few of
-the other in turn. The bare loop's batches are finished float tensors, and its network is PyTorch's
-alone; the program decodes nothing either, but augments every image. Both profit from the memory
-that the program keeps. Bar: images per second ≥ 0.95 × the bare loop's; where other programs use
-the cores, so that the clock tells little, the ratio of processor time stands beside it.
+to the same stage, in channels-last layout and the same precision, a few steps each in turn. The
+bare loop gets finished float tensors, and its network is plain PyTorch; the program decodes nothing
+either, but augments each image. Both use the program's memory allocator. Bound: images per second ≥
+0.95 × the bare loop's; if other programs use the cores, compare the processor time.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from workbench.learning.optimizers import freeze
 from workbench.learning.precision import autocast
 from workbench.learning.protocol.folders import RunFolder
 
-BAR = 0.95
+BOUND = 0.95
 IMAGES = 320
 ROUNDS = 12
 DEVICE = choose_device()
@@ -50,7 +49,7 @@ DEVICE = choose_device()
 def prepared(
     name: str, folder: Path, wanted: str = "auto"
 ) -> tuple[RunFolder, Images, Assembled, str]:
-    """The program's training of `name` by its own advice, on random pixels."""
+    """The program's training of `name` with recommended settings, on random pixels."""
     crops = name == "simpleconv3"
     facts = DataFacts((IMAGES // 4,) * 4, crops=crops, shorter_side=60 if crops else 224)
     chosen = {"target": "category", "backbone": name, "start": "none", "precision": wanted}
@@ -83,14 +82,14 @@ def ours(made: Assembled) -> Iterator[int]:
 
 
 def as_in_pytorch(network: nn.Module) -> None:
-    """Leave nothing of the program's own in a network."""
+    """Replace the program's own modules in a network by PyTorch's."""
     for module in network.modules():
         if isinstance(module, Dropout):
             module.__class__ = nn.Dropout
 
 
 def bare(run: RunFolder, precision: str) -> Iterator[int]:
-    """Images of each step of a loop as short as PyTorch lets it be."""
+    """Images of each step of a loop as short as PyTorch allows."""
     recipe = run.recipe
     network = build_network(recipe.backbone, run.labels, recipe.head, recipe.options)
     as_in_pytorch(network)
@@ -117,7 +116,7 @@ def bare(run: RunFolder, precision: str) -> Iterator[int]:
 
 
 def speed(steps: Iterator[int], count: int) -> tuple[float, float]:
-    """Images per second over `count` steps, and per second of processor time."""
+    """Images per second over `count` steps, by wall time and by processor time."""
     began, used = time.perf_counter(), time.process_time()
     images = sum(next(steps) for _ in range(count))
     synchronise(DEVICE)
@@ -125,13 +124,13 @@ def speed(steps: Iterator[int], count: int) -> tuple[float, float]:
 
 
 def ratio(found: dict[str, list[tuple[float, float]]], which: int) -> float:
-    """The median of what the program reached, divided by what the bare loop reached in turn."""
+    """Median ratio of the program's speed to the bare loop's, measured in turn."""
     pairs = zip(found["ours"], found["bare"], strict=True)
     return statistics.median(a[which] / b[which] for a, b in pairs)
 
 
 def measure(chosen: str) -> bool:
-    """Alternate the two loops and print both speeds and the median of their ratios."""
+    """Alternate the two loops; print both speeds and the median of their ratios."""
     name, _, wanted = chosen.partition(":")
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder:
@@ -149,12 +148,12 @@ def measure(chosen: str) -> bool:
     print(
         f"{name} ({precision}, {torch.get_num_threads()} threads, batch {run.recipe.batch}, frozen "
         f"{run.recipe.frozen}): {ours_:.1f} images/s, bare loop {bare_:.1f}, ratio {reached:.3f} "
-        f"(of processor time {ratio(found, 1):.3f}), bar {BAR}: "
-        f"{'reached' if reached >= BAR else 'NOT REACHED'}",
+        f"(of processor time {ratio(found, 1):.3f}), bound {BOUND}: "
+        f"{'reached' if reached >= BOUND else 'NOT REACHED'}",
         flush=True,
     )
     torch.set_num_threads(threads)
-    return reached >= BAR
+    return reached >= BOUND
 
 
 if __name__ == "__main__":

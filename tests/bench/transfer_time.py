@@ -1,12 +1,12 @@
-"""A transfer's three candidates on shared maps, beside three trainings that share nothing.
+"""Three candidates of a transfer with a shared cache, compared with three separate trainings.
 
 Run `OMP_NUM_THREADS=1 python -m tests.bench.transfer_time [birds|cars|birds6] [--epochs N]
-[--seeds N] [--each N]`. birds6 in two halves of three species, or car-views in two of six angles,
-the target divided half and half, SqueezeNet 1.0 from ImageNet; `birds6` is the whole set, with
-ImageNet as the one source, so that three candidates and the vote are all there is. Candidates are
-trained as a transfer trains them and, in turn with them, anew with what it shares switched off.
-Printed: seconds by the clock and of processor time, the ratios, and what both reach. Bars: on the
-mean of all candidates within 0.5 points, and the candidates together sooner than alone.
+[--seeds N] [--each N]`. Sources and targets are birds6 in two halves of three species, or car-views
+in two of six angles; the target is split half and half; SqueezeNet 1.0 with ImageNet weights. For
+`birds6`, the whole set with ImageNet as the only source, the transfer is three candidates and the
+vote. Candidates are trained as in a transfer and, in turn, with sharing turned off. Prints wall and
+processor time, their ratios, and the accuracies. Bounds: mean accuracy of the candidates within 0.5
+points, and the candidates together faster than separately.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Reached = dict[str, list[float]]  # top-1 in per cent
 
 @contextmanager
 def timed(spent: Spent, what: str) -> Iterator[None]:
-    """Add what passes inside to `spent`, work of child processes included."""
+    """Add the time of the block to `spent`, child processes included."""
     began, used = time.perf_counter(), _used()
     yield
     spent.setdefault(what, []).append((time.perf_counter() - began, _used() - used))
@@ -63,21 +63,21 @@ def _used() -> float:
 
 
 def train(session: Session, run: str) -> float:
-    """Top-1 of the test part, in per cent."""
+    """Top-1 accuracy on the test part, in %."""
 
-    def say(report: object) -> None:
+    def show(report: object) -> None:
         if isinstance(report, Note) and "maps" in report.text.lower():
             print(f"    {report.text}", flush=True)
 
-    outcome = run_here(training_task(session, run), say)
+    outcome = run_here(training_task(session, run), show)
     assert isinstance(outcome, Done), outcome
     return 100 * float(session.store.runs.get(run).metrics["test"]["top1"])
 
 
-def carry_over(
+def run_transfer(
     session: Session, asked: TransferRequest, spent: Spent, reached: dict[str, list[float]]
 ) -> None:
-    """A transfer whole; each candidate's training is followed by one that shares nothing."""
+    """Run a whole transfer; each candidate's training is followed by one that shares nothing."""
     transfer = transferring.begin(session, asked)
     for step in steps(session, transfer):
         if step.task is not None:
@@ -97,7 +97,7 @@ def carry_over(
 def candidates_of_imagenet(
     data: Path, folder: Path, seed: int, epochs: int, spent: Spent, reached: Reached
 ) -> None:
-    """All of birds6, half and half, from ImageNet: three candidates, alone and with shared maps."""
+    """Train three candidates on all of birds6 from ImageNet, with and without a shared cache."""
     case = cases(data)["birds6"]
     session = Session(Project.create(folder / f"birds6 {seed}"))
     try:
@@ -134,12 +134,12 @@ def _beside(session: Session, run: str, spent: Spent, reached: Reached) -> None:
         )
 
 
-def say(spent: Spent, reached: Reached) -> bool:
-    """Print the sums and ratios; whether the accuracy holds."""
+def print_results(spent: Spent, reached: Reached) -> bool:
+    """Print the sums and ratios; return whether the accuracy holds."""
     total = {what: [sum(pair[at] for pair in spent[what]) for at in (0, 1)] for what in spent}
     before = [total[what] for what in ("comparing", "source") if what in total]
     first = [sum(pair[at] for pair in before) for at in (0, 1)]
-    for what, words in (("shared", "on shared maps"), ("alone", "sharing nothing")):
+    for what, words in (("shared", "with a shared cache"), ("alone", "sharing nothing")):
         clock, used = total[what]
         print(
             f"three candidates {words}: {clock:.1f} s (processor {used:.1f} s); whole transfer "
@@ -153,8 +153,8 @@ def say(spent: Spent, reached: Reached) -> bool:
     print(f"ratio of the whole {of_whole[0]:.2f} × (processor {of_whole[1]:.2f} ×)")
     one = [first[at] + total["shared"][at] for at in (0, 1)]
     print(
-        f"whole transfer beside the three trainings alone: {one[0] / total['alone'][0]:.2f} of "
-        f"their time (processor {one[1] / total['alone'][1]:.2f})"
+        f"whole transfer: {one[0] / total['alone'][0]:.2f} of the time of three separate trainings "
+        f"(processor {one[1] / total['alone'][1]:.2f})"
     )
     mean = {what: statistics.mean(found) for what, found in reached.items()}
     held = mean["shared"] >= mean["alone"] - POINTS
@@ -166,10 +166,10 @@ def say(spent: Spent, reached: Reached) -> bool:
 
 
 def main() -> int:
-    """Measure; 0 where both bars are reached."""
+    """Measure; return 0 if both bounds are reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", nargs="?", default="birds", choices=("birds", "cars", "birds6"))
-    parser.add_argument("--epochs", type=int, default=0, help="0: 15, for birds6 as advised")
+    parser.add_argument("--epochs", type=int, default=0, help="0: 15, for birds6 as recommended")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--each", type=int, default=100, help="images of a class")
     parser.add_argument("--data", type=Path, default=DATA)
@@ -208,10 +208,10 @@ def main() -> int:
                 settings={"backbone": "squeezenet1_0", "epochs": options.epochs or 15},
                 seed=seed,
             )
-            carry_over(target, asked, spent, reached)
+            run_transfer(target, asked, spent, reached)
             target.close()
     print(f"load {os.getloadavg()[0]:.1f} at the end")
-    held = say(spent, reached)
+    held = print_results(spent, reached)
     return 0 if held else 1
 
 

@@ -377,10 +377,11 @@ def test_a_recipe_that_cannot_be_read_is_named(command, birds, tmp_path):
     assert "wrong.toml" in refused["error"]
 
 
-def test_an_unknown_run_is_answered_with_those_there_are(command, birds):
+def test_a_project_without_runs_is_reported_as_such(command, birds):
     code, refused = command("evaluate", birds, "latest")
     assert code == 1
-    assert "there is none yet" in refused["remedy"]
+    assert refused["error"] == "The project has no runs."
+    assert "workbench train" in refused["remedy"]
 
 
 def test_the_database_of_a_closed_command_is_whole(command, birds):

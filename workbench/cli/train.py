@@ -114,7 +114,7 @@ def train_command(
         )
         if only:
             return _print_folder(session, run_id, out)
-        problem = train_run(session, run_id, out)
+        problem = train_run(session, run_id, out, "--resume")
         result = run_with_scores(session, session.runs.get(run_id))
         print_run(out, result)
         return result | problem
@@ -135,8 +135,13 @@ def _print_folder(session: Session, run_id: str, out: Output) -> Result:
     return {"run": run_id, "status": "prepared", "folder": str(folder)}
 
 
-def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
-    """Train until the run ends or is paused; return an error as {"error", "remedy"}, or {}."""
+def train_run(
+    session: Session, run_id: str, out: Output, resume: str = "the same command"
+) -> dict[str, str]:
+    """Train until the run ends or is paused; return an error as {"error", "remedy"}, or {}.
+
+    `resume` is what resumes a paused run.
+    """
     control = RunControl()
 
     def pressed() -> str:
@@ -144,7 +149,7 @@ def train_run(session: Session, run_id: str, out: Output) -> dict[str, str]:
             control.stop()
             return "Stopping."
         control.pause()
-        return "Pausing; resume with --resume. Press Ctrl+C again to stop the run for good."
+        return f"Pausing; resume with {resume}. Press Ctrl+C again to stop the run for good."
 
     outcome = watch(training_task(session, run_id, control), pressed, threading.Event())
     if isinstance(outcome, Failed):
