@@ -167,7 +167,7 @@ def methods_page() -> str:
         "## Penalties",
         *map(_entry, of_kind["penalty"]),
         "## Ways to group images without labels",
-        "For `workbench cluster PROJECT --method NAME` and *View → Groups…* on the "
+        "For `workbench cluster PROJECT --method NAME` and *View → Groups* on the "
         "[Images](images.md) page.",
         *map(_entry, CLUSTERINGS.values()),
     )
@@ -346,9 +346,9 @@ def keys_page() -> str:
     parts = [f"## {name or 'Everywhere'}\n\n{_page_keys(rows, name)}" for name in pages]
     return page(
         "Keys",
-        "*Help → Keys…* lists these commands and lets you change their keys. Commands without a "
-        "key are in the menus and in the command palette (`Ctrl+K`). On macOS, `Ctrl` is the "
-        "Command key.",
+        "*Help → Keyboard shortcuts…* lists these commands and lets you change their shortcuts. "
+        "Commands without one are in the menus and in the command palette (`Ctrl+K`). On macOS, "
+        "`Ctrl` is the Command key.",
         *parts,
         "## Keys of labels\n\nPress a label's own letter, or its position, `1` to `9`. *Label → "
         "Label sets…* changes the letters. New projects have these sets:",

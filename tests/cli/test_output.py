@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from workbench.app.jobs import Task
-from workbench.cli.command import Output, aligned
+from workbench.cli.command import Output, aligned, as_json_values
 from workbench.cli.progress import CommandInterrupted, ProgressLine, carry_out, sentence
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Progress, Step
+from workbench.domain.text import Message
 
 
 def test_a_table_is_aligned_and_its_numbers_stand_flush_right():
@@ -33,6 +34,12 @@ def test_nothing_but_the_object_goes_to_stdout_with_json(capsys):
     printed = capsys.readouterr().out
     assert json.loads(printed) == {"top1": None, "n": 3, "x": 0.5, "inner": {"b": [1, "é"]}}
     assert printed.count("\n") == 1
+
+
+def test_messages_of_a_structure_are_text_in_json():
+    message = Message("{path} cannot be read.", path="a.png")
+    values = as_json_values(Note(text=message, warning=True))
+    assert (values["text"], type(values["text"])) == ("a.png cannot be read.", str)
 
 
 class Terminal(io.StringIO):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import click
+import msgspec
 import numpy as np
 from PySide6.QtCore import QCoreApplication
 
@@ -26,7 +27,7 @@ from workbench.cli import COMMANDS
 from workbench.cli.progress import CommandInterrupted
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import RunRecord
-from workbench.domain.text import counted
+from workbench.domain.text import Message, counted
 
 
 class Output:
@@ -79,6 +80,18 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 def image_count(n: int) -> str:
     """A number of images in words."""
     return counted(n, "{n:,} image", "{n:,} images")
+
+
+def as_json_values(structure: object) -> dict[str, Any]:
+    """A msgspec structure as values of JSON; messages as plain text."""
+    values: dict[str, Any] = msgspec.to_builtins(structure, enc_hook=_message_text)
+    return values
+
+
+def _message_text(value: object) -> str:
+    if not isinstance(value, Message):
+        raise NotImplementedError(f"{type(value).__name__} cannot be shown as JSON.")
+    return str(value)
 
 
 def _cell(value: object) -> str:

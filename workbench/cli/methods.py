@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from workbench.app.training.choices import specs
-from workbench.cli.command import Output, Result, command
+from workbench.cli.command import Output, Result, as_json_values, command
 from workbench.domain.methods import Spec
 
 KINDS = (("method", "Methods"), ("head", "Heads"), ("penalty", "Penalties"))
@@ -25,7 +23,7 @@ def methods_command(out: Output) -> Result:
             if spec.kind == kind:
                 _print(out, spec)
     listed = [
-        {**msgspec.to_builtins(spec), "needs": list(spec.needs), "parameters": _parameters(spec)}
+        {**as_json_values(spec), "needs": list(spec.needs), "parameters": _parameters(spec)}
         for spec in known
     ]
     return {"methods": listed}

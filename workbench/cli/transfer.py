@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from workbench.app.session import Session
 from workbench.app.transfer import transferring
@@ -19,6 +18,7 @@ from workbench.app.transfer.transfer_runs import TransferStage, steps
 from workbench.cli.command import (
     Output,
     Result,
+    as_json_values,
     command,
     image_count,
     opened,
@@ -113,7 +113,7 @@ def _as_json(report: TransferReport) -> dict[str, object]:
         "classes": found.classes,
         "chance": found.chance,
         "starts": [
-            msgspec.to_builtins(one.scores)
+            as_json_values(one.scores)
             | {
                 "fine_tuned_run": one.fine_tuned_run,
                 "fine_tuned_top1": one.fine_tuned_top1,
@@ -232,7 +232,7 @@ def relatedness_command(
 def ranked(sources: Sequence[SourceRelatedness]) -> list[dict[str, object]]:
     """The JSON objects of the sources, most related first."""
     return [
-        msgspec.to_builtins(one) | {"words": list(in_words(one, at == 0))}
+        as_json_values(one) | {"words": list(in_words(one, at == 0))}
         for at, one in enumerate(sources)
     ]
 
@@ -456,8 +456,7 @@ def layers_command(
         else:
             study = carry_out(layers_task(session, target, start, backbone, seed))
         _print_layers(out, study)
-        result: dict[str, object] = msgspec.to_builtins(study)
-        return result | {"best": study.found.best.stage}
+        return as_json_values(study) | {"best": study.found.best.stage}
 
 
 def _print_layers(out: Output, study: LayerStudy) -> None:
