@@ -1,4 +1,4 @@
-"""The commands on real projects: import, label, crop, split, undo, and what the world refuses."""
+"""Commands on real projects: import, label, crop, split, undo, and their errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_new_makes_a_project_with_its_label_sets(command, tmp_path):
     assert "birds.workbench" in refused["error"]
 
 
-def test_import_says_what_came_in_and_what_did_not(command, photos):
+def test_import_reports_added_and_skipped_files(command, photos):
     command("new", "birds")
     code, done = command("import", "birds", photos, "--category-from", "folder")
     assert code == 0
@@ -203,7 +203,7 @@ def test_split_deals_every_image(command, birds):
     assert "at most 1" in refused["remedy"]
 
 
-def test_a_missing_project_is_said_in_a_sentence(command):
+def test_a_missing_project_is_reported(command):
     code, refused = command("runs", "nowhere")
     assert code == 1
     assert "nowhere" in refused["error"]
@@ -255,7 +255,7 @@ def test_a_run_is_adopted_by_a_project_that_is_named_or_around(command, birds, m
     assert "/nowhere/run" in refused["error"]
 
 
-def test_crop_looks_at_each_image_once_and_again_on_request(command, birds):
+def test_crop_searches_each_image_once_and_again_on_request(command, birds):
     code, done = command("crop", birds)
     assert code == 0
     assert (done["images"], done["found"], done["missed"], done["looked_at"]) == (6, 0, 6, 6)

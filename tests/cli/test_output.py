@@ -100,7 +100,7 @@ def test_a_job_is_carried_out_to_its_value():
     assert carry_out(Task("count", work)) == 42
 
 
-def test_what_the_world_refuses_comes_out_as_its_error():
+def test_an_expected_error_of_a_job_is_raised():
     def work():
         yield None
         raise KnownError("No room.", "Make some.")

@@ -61,7 +61,7 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
     assert answer(capsys, "similar", project, "--forget")[1] == {"freed_bytes": 0}
 
 
-def test_what_is_wrong_is_said_in_a_sentence(project, capsys):
+def test_wrong_requests_are_reported(project, capsys):
     start = ["--start", "simpleconv3=weights.pth"]
     assert answer(capsys, "similar", project)[0] == 2
     code, said = answer(capsys, "similar", project, "003.png")

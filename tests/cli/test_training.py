@@ -1,4 +1,4 @@
-"""Training from the command line, for real: paused by Ctrl+C, gone on with, scored, renamed."""
+"""Real training from the command line: paused with Ctrl+C, resumed, scored, renamed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def project(tmp_path, monkeypatch, capsys):
 
 
 def interrupted(project):
-    """Train, press Ctrl+C after the first epoch; exit code, object and what was said."""
+    """Train, press Ctrl+C after the first epoch; return exit code, object and output."""
     command = [sys.executable, "-m", "workbench", "train", project, "recipe.toml", "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -106,7 +106,7 @@ def test_a_training_is_paused_resumed_and_scored(project, capsys):
     assert json.loads(capsys.readouterr().out) == {"runs": []}
 
 
-def test_too_little_to_learn_from_is_said_and_leaves_no_run(project, capsys):
+def test_too_few_labels_are_reported_and_leave_no_run(project, capsys):
     assert run(["train", project, "--set", "target=view", "--json"]) == 1
     refused = json.loads(capsys.readouterr().out)
     assert "view" in refused["error"]

@@ -112,7 +112,7 @@ def test_the_closest_source_is_carried_over_and_the_candidates_vote(tmp_path, ca
     assert str(weights) in said
 
 
-def test_advice_is_printed_as_settings_that_the_next_command_takes():
+def test_recommendations_are_printed_in_the_syntax_of_set():
     for images, top1 in ((100, 0.3), (100, 0.95), (9000, 0.3), (9000, 0.95)):
         facts = TransferFacts("squeezenet1_1", images, 4, frozen_top1=top1, chance=0.25)
         values = advise_transfer(facts).values.to_builtins()
@@ -153,7 +153,7 @@ def test_stages_are_judged_by_a_command(tmp_path, capsys):
     assert all(stage in said for stage in stages)
 
 
-def test_what_a_transfer_cannot_do_is_said_at_once(tmp_path, capsys):
+def test_impossible_transfers_are_reported_at_once(tmp_path, capsys):
     waves(tmp_path / "c", "Waves")
     waves(tmp_path / "d", "Other")
     capsys.readouterr()

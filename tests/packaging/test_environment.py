@@ -56,7 +56,7 @@ def test_a_library_that_is_missing_is_named_by_its_package():
     assert missing == (["libnowhere9"] if sys.platform.startswith("linux") else [])
 
 
-def test_who_may_not_install_is_told_the_exact_command(monkeypatch, capsys):
+def test_without_permission_the_exact_command_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(machine, "can_install", lambda: False)
     monkeypatch.setattr(machine.shutil, "which", lambda name: f"/usr/bin/{name}")
     assert not machine.install_packages(["libegl1", "libgl1"], "the window (Qt)")
