@@ -332,7 +332,8 @@ def _train(
     record = session.runs.get(run.id)
     if record.status is not RunStatus.FINISHED:
         raise KnownError(
-            "The run “{name}” is {status}. {reason}",
+            "The run “{name}” is {status}.",
+            "{reason}",
             name=name,
             status=record.status.value,
             reason=record.message,
