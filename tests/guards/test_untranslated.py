@@ -61,8 +61,8 @@ def test_words_outside_brackets_are_found():
     assert outside_brackets(text("Train")) == set()
     assert outside_brackets(f"{text('Label')} of {text('no')}: images") == {"images"}
     assert outside_brackets(text(f"{text('no such file')}: x")) == set()
-    assert outside_brackets(text("/home/me/x.png cannot be read")) == set()
-    assert outside_brackets(f"<b>{text('Rate')}</b> 3 × 10 ms, Ctrl+F5, /home/me/x.png") == set()
+    assert outside_brackets(text("pictures/x.png cannot be read")) == set()
+    assert outside_brackets(f"<b>{text('Rate')}</b> 3 × 10 ms, Ctrl+F5, pictures/x.png") == set()
     assert outside_brackets(f"{OPEN}A long sentence that is c…") == set()
 
 
