@@ -141,13 +141,13 @@ def test_relabelling_from_a_cell_toggles_and_can_be_undone(
 ) -> None:
     head = f"{LABEL_HEAD}2"
     labels = CurrentLabels(session, results, head)
-    assert not labels.moved().any()
+    assert not labels.relabelled().any()
     rows = results.rows(Scope(Part.TEST, head=head), truth=1)[:1]
     labels.assign(rows, DARK)  # the label it had is taken away
-    assert labels.moved()[rows].all()
-    assert labels.moved().sum() == 1
+    assert labels.relabelled()[rows].all()
+    assert labels.relabelled().sum() == 1
     session.undo()
-    assert not CurrentLabels(session, results, head).moved().any()
+    assert not CurrentLabels(session, results, head).relabelled().any()
 
 
 def test_a_folder_s_predictions_name_every_label_claimed(

@@ -59,7 +59,7 @@ def results(images: list[int], crops: list[int]) -> RunResults:
 
 
 def test_nothing_has_moved_at_first(session: Session, results: RunResults) -> None:
-    assert not CurrentLabels(session, results, "target").moved().any()
+    assert not CurrentLabels(session, results, "target").relabelled().any()
 
 
 def test_crops_and_whole_images_are_labelled_in_one_edit(
@@ -72,11 +72,11 @@ def test_crops_and_whole_images_are_labelled_in_one_edit(
         crops[1]: ("none",),
     }
     assert session.store.labels.of_images(images, "expression")[images[2]] == ("none",)
-    assert now.moved().tolist() == [False, True, False, True]
+    assert now.relabelled().tolist() == [False, True, False, True]
     assert [now.name(row) for row in range(4)] == ["smile", "none", "open", "none"]
-    assert now.moved_matrix(Scope()).tolist()[2] == [1, 0, 0, 0]
+    assert now.relabelled_matrix(Scope()).tolist()[2] == [1, 0, 0, 0]
     assert session.undo() == "Label 2 images none"
-    assert not CurrentLabels(session, results, "target").moved().any()
+    assert not CurrentLabels(session, results, "target").relabelled().any()
 
 
 def test_a_label_that_the_run_does_not_know_counts_as_moved(
@@ -87,7 +87,7 @@ def test_a_label_that_the_run_does_not_know_counts_as_moved(
         session.store.labels.save_set(faces.with_labels(("tongue",)))
     now = CurrentLabels(session, results, "target")
     now.assign(np.array([3]), "tongue")
-    assert now.moved().tolist() == [False, False, False, True]
+    assert now.relabelled().tolist() == [False, False, False, True]
     assert now.name(3) == ""
 
 

@@ -20,7 +20,7 @@ from workbench.storage.project import Project
 from workbench.ui.pages.results.comparison import PairsTable
 from workbench.ui.pages.results.runs_table import RunsTable
 
-HEADS = ["Run", "Target", "Backbone", "Start", "Test top-1", "Epochs", "When", "Status"]
+HEADS = ["Run", "Target", "Backbone", "Start", "Test top-1", "Epochs", "Date", "Status"]
 WIDTHS = [136, 128, 120, 92, 64, 120, 96]  # pixels of all columns but the first
 CREATED = 1.7e9
 
@@ -71,7 +71,7 @@ def test_the_window_shows_its_columns_with_their_widths(table, records):
         model.headerData(at, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
         for at in range(8)
     ]
-    assert tips == ["Tick several runs to lay their curves over each other", *[None] * 7]
+    assert tips == ["Tick several runs to compare their curves", *[None] * 7]
     sides = [model.index(0, at).data(Qt.ItemDataRole.TextAlignmentRole) for at in range(8)]
     right = [bool(side & Qt.AlignmentFlag.AlignRight) for side in sides]
     assert [at for at in range(8) if right[at]] == [4, 5]

@@ -151,14 +151,14 @@ def test_a_folder_becomes_a_table(session: Session, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_predicted_is_said(session: Session, view_run: Trained, tmp_path) -> None:
-    with pytest.raises(KnownError, match="no folder"):
+    with pytest.raises(KnownError, match="does not exist"):
         predict_folder_task(session, view_run.id, tmp_path / "nowhere", tmp_path / "t.csv")
     (tmp_path / "empty").mkdir()
     empty = run_here(
         predict_folder_task(session, view_run.id, tmp_path / "empty", tmp_path / "t.csv")
     )
     assert isinstance(empty, Failed)
-    assert "no image" in empty.sentence
+    assert "no images" in empty.sentence
     (session.store.runs_folder / view_run.id / "weights.safetensors").unlink()
     lost = run_here(predict_task(session, view_run.id, view_run.unseen))
     assert isinstance(lost, Failed)

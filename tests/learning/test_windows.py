@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from tests.fixtures.tiny_runs import CATEGORY, draw_images, save_run
-from workbench.app.explain.explaining import layer_words, save_explanation, trust_sentence
+from workbench.app.explain.explaining import layer_title, save_explanation, trust_sentence
 from workbench.app.results.run_images import RunImage
 from workbench.domain.requests import WINDOWS, Describe, Explain, Picture
 from workbench.learning.networks.device import choose_device
@@ -200,6 +200,6 @@ def test_the_strongest_window_is_framed_in_a_saved_picture(
     assert json.dumps(heat.window)  # plain numbers
 
     image = RunImage(0, 1, None, asked.pictures[0], "one.jpg", width, height)
-    save_explanation(tmp_path / "one.png", image, heat, layer_words(WINDOWS, "simpleconv3"))
+    save_explanation(tmp_path / "one.png", image, heat, layer_title(WINDOWS, "simpleconv3"))
     with Image.open(tmp_path / "one.png") as picture:
         assert picture.size[0] > width

@@ -59,7 +59,7 @@ def test_the_keys_walk_and_enter_chooses(qtbot, view):
 def test_hovering_says_what_a_cell_is(qtbot, view):
     with qtbot.waitSignal(view.pointed) as told:
         qtbot.mouseMove(view.viewport(), view.cell_rect(2, 3).center())
-    assert told.args == ["true owl, predicted puffin: 5 (10.6 %)"]
+    assert told.args == ["True owl, predicted puffin: 5 (10.6 %)"]
     view.set_matrix(NAMES, COUNTS, np.where(COUNTS == 5, 2, 0))
     assert view.sentence(2, 3).endswith("; 2 labelled otherwise since")
 
@@ -108,4 +108,4 @@ def test_no_classes_and_no_images_paint_without_complaint(view):
     view.viewport().repaint()
     view.set_matrix(NAMES, np.zeros((6, 6), np.int64))
     view.viewport().repaint()
-    assert view.sentence(0, 0) == "true egret, predicted egret: 0 (0.0 %)"
+    assert view.sentence(0, 0) == "True egret, predicted egret: 0 (0.0 %)"

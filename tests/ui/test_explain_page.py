@@ -90,9 +90,9 @@ def wait_for_map(qtbot, page: ExplainPage, check: bool = False) -> None:
 
 def test_without_a_run_the_page_says_what_to_do(qtbot, window: Window) -> None:
     page = window.open(qtbot)
-    assert "Train a run first" in page.board.empty.sentence.text()
+    assert "Train a run first" in page.content.empty.sentence.text()
     assert not page.header.run.isVisible()
-    page.board.empty.button.click()
+    page.content.empty.button.click()
     assert window.went == [("train", {})]
     assert window.service.pid == 0  # nothing was started for nothing
 
@@ -110,7 +110,7 @@ def test_a_map_is_shown_for_any_label_and_layer(
     np.testing.assert_allclose(first.scores, known.scores, atol=1e-5)
     assert trust(first) is not Trust.UNCHECKED
     assert f"{first.check.correlation:.2f}" in page.side.trust.text()
-    assert page.stage.what.text().startswith(f"{first.label} {first.score:.2f}")
+    assert page.stage.heat_title.text().startswith(f"{first.label} {first.score:.2f}")
     # another label by a click on its bar: of the views, which have a heading of their own
     bar = next(b for b in page.side.bars.bars() if (b.label_set, b.label) == ("view", "right"))
     at = page.side.bars.rect_of(bar).center()
@@ -129,17 +129,18 @@ def test_a_map_is_shown_for_any_label_and_layer(
     qtbot.waitUntil(
         lambda: shown(page) is not None and shown(page).width > first.width, timeout=LONG
     )
-    assert "conv1" in page.stage.what.text()
+    assert "conv1" in page.stage.heat_title.text()
     # and below the layers what the network attends to
     page.side.step_layer(1)
     qtbot.waitUntil(
-        lambda: shown(page) is not None and "attention mask" in page.stage.what.text(), timeout=LONG
+        lambda: shown(page) is not None and "attention mask" in page.stage.heat_title.text(),
+        timeout=LONG,
     )
     assert (min(shown(page).values), max(shown(page).values)) == (0, 1)
     # and how windows of several scales are scored, the strongest in a frame
     page.side.step_layer(1)
     qtbot.waitUntil(
-        lambda: shown(page) is not None and "sliding windows" in page.stage.what.text(),
+        lambda: shown(page) is not None and "sliding windows" in page.stage.heat_title.text(),
         timeout=LONG,
     )
     heat = shown(page)
@@ -167,7 +168,7 @@ def test_keys_go_from_image_to_image_and_alt_lifts_the_map(
     wait_for_map(qtbot, page)
     qtbot.keyClick(page.strip, Qt.Key.Key_Right)
     assert page.strip.current() != first
-    name = page.board.tiles.image(page.strip.current()).name
+    name = page.content.tiles.image(page.strip.current()).name
     assert page.stage.name.text().startswith(name)  # at once
     wait_for_map(qtbot, page)
     page.side.bars.setFocus()
@@ -178,7 +179,7 @@ def test_keys_go_from_image_to_image_and_alt_lifts_the_map(
     qtbot.waitUntil(lambda: overlay.has_image, timeout=LONG)
     covered = overlay.grab().toImage()
     qtbot.keyPress(page.strip, Qt.Key.Key_Alt)
-    assert overlay.bare
+    assert overlay.heat_hidden
     assert overlay.grab().toImage() == page.stage.original.grab().toImage()
     qtbot.keyRelease(page.strip, Qt.Key.Key_Alt)
     assert overlay.grab().toImage() == covered
@@ -211,14 +212,14 @@ def test_a_cell_becomes_a_wall_whose_tiles_open(
     ids = (*joint.images[:4], joint.unseen[0])
     page = window.open(qtbot, run=joint.id, ids=ids)
     assert page.header.mode == WALL
-    assert page.header.part_chosen == CHOSEN
+    assert page.header.selected_part == CHOSEN
     rows = page.wall.ids().tolist()
     qtbot.waitUntil(lambda: all(page.explanations.heat(r) for r in rows), timeout=LONG)
-    tiles = page.board.wall_tiles
+    tiles = page.content.wall_tiles
     qtbot.waitUntil(lambda: tiles.picture(rows[0]) is not None, timeout=LONG)
-    assert tiles.picture(rows[0]) != page.board.tiles.picture(rows[0])
+    assert tiles.picture(rows[0]) != page.content.tiles.picture(rows[0])
     qtbot.keyPress(page.wall, Qt.Key.Key_Alt)
-    assert tiles.picture(rows[0]) == page.board.tiles.picture(rows[0])
+    assert tiles.picture(rows[0]) == page.content.tiles.picture(rows[0])
     qtbot.keyRelease(page.wall, Qt.Key.Key_Alt)
     known = tiles.image(rows[0])
     assert tiles.caption(rows[0]).endswith(f"{known.predicted} {known.score:.2f}")
@@ -229,12 +230,12 @@ def test_a_cell_becomes_a_wall_whose_tiles_open(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     page.save()
     qtbot.waitUntil(lambda: bool(window.said), timeout=LONG)
-    assert window.said[0] == (f"wall.png is saved in {tmp_path}.", "info")
+    assert window.said[0] == (f"Saved {path}.", "info")
     with Image.open(path) as picture:
         assert picture.width > 3 * 240
     page.wall.activated.emit(rows[2])
     assert page.strip.current() == rows[2]
-    assert page.board.modes.currentIndex() == 0
+    assert page.content.modes.currentIndex() == 0
     wait_for_map(qtbot, page)
     page.toggle_wall()
     assert page.wall.current() == rows[2]
@@ -279,7 +280,7 @@ def test_right_and_wrong_and_what_a_restart_remembers(
     assert again.header.mode == WALL
     if not wrong:
         again.header._shown._buttons["wrong"].click()
-        assert again.board.modes.currentIndex() == 2
+        assert again.content.modes.currentIndex() == 2
 
 
 def test_what_cannot_be_explained_is_said_and_the_page_lives_on(
@@ -293,7 +294,7 @@ def test_what_cannot_be_explained_is_said_and_the_page_lives_on(
     wait_for_map(qtbot, page)
     session.store.runs.remove(joint.id)
     session.announce(Changes(runs=frozenset({joint.id})))
-    assert page.board.currentIndex() == 1  # no run is left
+    assert page.content.currentIndex() == 1  # no run is left
     assert page.run_id == ""
 
 
@@ -303,7 +304,7 @@ def test_the_page_follows_runs_but_not_every_epoch(
     page = window.open(qtbot)
     wait_for_map(qtbot, page)
     page.strip.set_current(int(page.strip.ids()[4]))
-    name = page.board.tiles.image(page.strip.current()).name
+    name = page.content.tiles.image(page.strip.current()).name
     images = page.images
     session.announce(Changes(runs=frozenset({"some run under way"})))
     assert page.images is images
@@ -314,6 +315,6 @@ def test_the_page_follows_runs_but_not_every_epoch(
     page.header.run.setCurrentIndex(0)
     page.header.run.activated.emit(0)
     assert page.run_id == "second"
-    assert page.board.tiles.image(page.strip.current()).name == name  # as the other run sees it
+    assert page.content.tiles.image(page.strip.current()).name == name  # as the other run sees it
     wait_for_map(qtbot, page)
     assert len(page.side.bars.bars()) == 3  # no views here

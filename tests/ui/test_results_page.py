@@ -52,7 +52,7 @@ def page(qtbot, session, images, window):
     made.opened()
     made.show()
     qtbot.waitExposed(made)
-    made.table.look_at("first")
+    made.table.select_run("first")
     yield made
     made.closing()
 
@@ -76,7 +76,7 @@ def test_the_newest_finished_run_is_shown_first(qtbot, session, images, window):
     made.opened()
     assert made.table.current_run() == "new"
     assert made.figures.errors.text() == "1 wrong"
-    made.look_at("broken")
+    made.show_run("broken")
     assert made.reason.text() == "Failed. The memory of the device is full."
     made.closing()
 
@@ -84,7 +84,7 @@ def test_the_newest_finished_run_is_shown_first(qtbot, session, images, window):
 def test_a_cell_leads_to_its_images(qtbot, page, images):
     click_cell(qtbot, page, 1, 2)
     assert sorted(shown_images(page)) == [images[14], images[15]]
-    assert page.images.title.text() == "true puffin, predicted toucan: 2 images"
+    assert page.images.title.text() == "True puffin, predicted toucan: 2 images"
 
 
 def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, session, page, images):
@@ -96,8 +96,8 @@ def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, session, page, ima
     assert session.store.labels.of_images([first], "category") == {first: ("toucan",)}
     assert session.store.labels.history(first)[-1].author == "human"
     assert grid.current() != page.images.rows()[0], "on to the next image"
-    assert page.matrix.view.sentence(1, 2).endswith("1 labelled otherwise since")
-    assert "1 of these images are labelled otherwise" in page.matrix.note.text()
+    assert page.matrix.view.sentence(1, 2).endswith("1 relabelled since")
+    assert "1 of these images was relabelled since" in page.matrix.note.text()
     assert page.shown().results.matrix(page.shown().scope)[1, 2] == 2, "measured as at training"
     badges = [page.images.tiles.badges(int(row)) for row in page.images.rows()]
     assert sorted(len(each) for each in badges) == [0, 1]
@@ -132,7 +132,7 @@ def test_every_summary_leads_to_images(qtbot, page):
     page.classes.table.picked.emit(0)
     assert len(page.images.rows()) == 6
     page.views.table.picked.emit(0)
-    assert page.images.title.text().startswith("errors in view")
+    assert page.images.title.text().startswith("Errors in view")
     at = next(
         i for i, b in enumerate(page.shown().results.reliability(page.shown().scope)) if b.images
     )
@@ -179,7 +179,7 @@ def test_two_runs_are_compared_image_by_image(page, images):
         PairOutcome.ONLY_SECOND: 3,
         PairOutcome.BOTH_WRONG: 1,
     }
-    assert "may be luck" in page.comparison.verdict.text()
+    assert "not significant" in page.comparison.verdict.text()
     buttons[PairOutcome.BOTH_WRONG].click()
     assert shown_images(page) == [images[4]]
     page.comparison.copies.copy_data()
@@ -188,8 +188,8 @@ def test_two_runs_are_compared_image_by_image(page, images):
 
 def test_category_alone_is_set_beside_category_with_views(session, page, images):
     make_run(session.store, images, "joint", wrong=[4], target=JOINT)
-    page.desk.forget(None)
-    page._take_up()
+    page.model.forget(None)
+    page._reload()
     assert page.pairs.table.cells()[0][2:] == ["93.3 %", "96.7 %", "+3.3"]
     page.pairs.table.picked.emit(0)
     assert page.table.current_run() == "joint"
@@ -263,7 +263,7 @@ def test_everything_can_be_saved(page, tmp_path):
 def test_the_runs_and_all_curves_are_saved_as_tables(page, tmp_path):
     page.copies.save_data(tmp_path / "runs.csv")
     lines = (tmp_path / "runs.csv").read_text().splitlines()
-    assert lines[0] == "id,Run,Target,Backbone,Start,Test top-1,Epochs,When,Status"
+    assert lines[0] == "id,Run,Target,Backbone,Start,Test top-1,Epochs,Date,Status"
     assert lines[1].startswith("second,second,category,SqueezeNet 1.1,imagenet,93.3 %,3,")
     for run in ("first", "second"):
         page.table.runs.check(run, True)
@@ -286,7 +286,7 @@ def test_another_runs_progress_leaves_what_is_looked_at_alone(qtbot, session, pa
 
 def test_the_page_comes_back_as_it_was(qtbot, page, window):
     page.tabs.setCurrentIndex(3)
-    page.matrix.amounts.setCurrentIndex(1)
+    page.matrix.values.setCurrentIndex(1)
     page.scope.part.setCurrentIndex(page.scope.part.findData("train"))
     page.scope.changed.emit()
     state = page.save_state()

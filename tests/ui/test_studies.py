@@ -48,15 +48,15 @@ def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     assert results.isVisible()
     assert section.isVisible()
     store = window.session.store
-    qtbot.waitUntil(lambda: section.said.text().startswith("1 of 4"), timeout=WAIT)
+    qtbot.waitUntil(lambda: section.progress.text().startswith("1 of 4"), timeout=WAIT)
     qtbot.waitUntil(lambda: window.context.queue.current != "", timeout=WAIT)
-    section.go.click()  # stop: the current run is paused, none follows
+    section.resume_button.click()  # stop: the current run is paused, none follows
     qtbot.waitUntil(lambda: window.context.queue.current == "", timeout=WAIT)
     assert RunStatus.PAUSED in {run.status for run in store.runs.all()}
-    assert section.go.text() == "Go on"
-    section.go.click()
-    qtbot.waitUntil(lambda: section.said.text().startswith("4 of 4"), timeout=WAIT)
-    assert not section.go.isVisible()
+    assert section.resume_button.text() == "Resume"
+    section.resume_button.click()
+    qtbot.waitUntil(lambda: section.progress.text().startswith("4 of 4"), timeout=WAIT)
+    assert not section.resume_button.isVisible()
     lines = list(csv.DictReader(io.StringIO(section.csv())))
     assert [line["variant"] for line in lines] == ["fine-tune", "l2"]
     assert all(float(line["mean"]) >= 0 for line in lines)

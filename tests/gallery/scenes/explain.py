@@ -55,5 +55,5 @@ def explain_error(stage: Stage) -> None:
     window = stage.open(BROKEN)
     page = go(window, ExplainPage)
     page.strip.set_current(int(page.strip.ids()[4]))
-    stage.settle(lambda: page.explanations.why_unread(page.strip.current() or 0) != "")
+    stage.settle(lambda: page.explanations.unread_reason(page.strip.current() or 0) != "")
     stage.take()

@@ -1,8 +1,8 @@
-"""Explanations as the window and the command line show them: maps, words, and files."""
+"""Explanations for the window and the command line: heatmaps, captions and image files."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +28,7 @@ from workbench.domain.requests import (
     Heat,
     Picture,
 )
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted, mark
 from workbench.files import make_folder
 from workbench.vision.overlays import enlarged, framed, heat_colours, heat_layer, overlaid
 from workbench.vision.reading import read_rgb
@@ -37,12 +37,12 @@ from workbench.vision.sheets import save_png, side_by_side, wall
 __all__ = [
     "OPACITY",
     "Trust",
-    "amounts",
     "caption",
     "explain_request",
+    "heat_array",
     "heat_colours",
     "heat_layer",
-    "layer_words",
+    "layer_title",
     "save_explanation",
     "save_wall",
     "trust",
@@ -52,15 +52,17 @@ __all__ = [
 Pixels = NDArray[np.uint8]
 
 OPACITY = 0.7
-LONGEST = 1024  # pixels of a saved photograph's longer side at most
-LEAST = 480  # and at least: captions stand under it
-CHUNK = 8  # images of one request of a longer row, so that the first are there soon
-CHANCE = 0.4  # mean rank correlation with random networks up to which a map is the training's own
-COPY = 0.7  # and from which it is the image's
+LONGEST = 1024  # upper limit of a saved image's longer side, in pixels
+SHORTEST = 480  # its lower limit: there are captions below
+CHUNK = 8  # images per request, so that the first results arrive soon
+# Mean rank correlation with the heatmaps of random networks: below CHANCE a heatmap shows what was
+# learned, from COPY on only the image.
+CHANCE = 0.4
+COPY = 0.7
 
 
 class Trust(StrEnum):
-    """What the randomised-weights check says of a map."""
+    """Result of the randomised-weights check of a heatmap."""
 
     LEARNED = "learned"
     DOUBTFUL = "doubtful"
@@ -70,7 +72,7 @@ class Trust(StrEnum):
 
 
 def trust(heat: Heat) -> Trust:
-    """How far a map depends on what was learned."""
+    """Classify a heatmap by how much it depends on the learned weights."""
     if not any(heat.values):
         return Trust.EMPTY
     if heat.check is None:
@@ -80,78 +82,85 @@ def trust(heat: Heat) -> Trust:
     return Trust.DOUBTFUL if heat.check.correlation >= CHANCE else Trust.LEARNED
 
 
-def trust_sentence(heat: Heat) -> str:
-    """The randomised-weights check in one sentence; "" where it was not made."""
-    value = heat.check.correlation if heat.check is not None else 0.0
-    if heat.mask:
-        return _mask_sentence(trust(heat)).format(value=value)
-    if heat.window is not None:
-        return _window_sentence(heat, trust(heat)).format(value=value)
-    said = {
-        Trust.UNCHECKED: "",
-        Trust.EMPTY: Message("Nothing at this layer speaks for {label}: the map is empty."),
-        Trust.LEARNED: Message(
-            "This map shows what was learned: with random weights it looks different"
-            " (rank correlation {value:.2f})."
-        ),
-        Trust.DOUBTFUL: Message(
-            "Read this map with care: with random weights it looks partly the same"
-            " (rank correlation {value:.2f})."
-        ),
-        Trust.MEANINGLESS: Message(
-            "This map means nothing: with random weights it looks the same"
-            " (rank correlation {value:.2f}). Try a deeper layer."
-        ),
-    }[trust(heat)]
-    return said.format(label=heat.label, value=value)
-
-
-def _mask_sentence(found: Trust) -> str:
-    if found is Trust.UNCHECKED:
-        return ""
-    if found is Trust.EMPTY:
-        return Message("Nothing stands out: the network looks everywhere alike.")
-    if found is Trust.LEARNED:
-        return Message(
-            "Where the network looks, whatever the label. It has learned to: with random weights"
-            " it looks elsewhere (rank correlation {value:.2f})."
-        )
-    return Message(
-        "Where the network looks, whatever the label. With random weights it looks at much the same"
+_TEXTS = {
+    Trust.EMPTY: mark("Nothing at this layer supports {label}: the heatmap is empty."),
+    Trust.LEARNED: mark(
+        "This heatmap shows what was learned: with random weights it looks different"
         " (rank correlation {value:.2f})."
+    ),
+    Trust.DOUBTFUL: mark(
+        "Read this heatmap with care: with random weights it looks partly the same"
+        " (rank correlation {value:.2f})."
+    ),
+    Trust.MEANINGLESS: mark(
+        "This heatmap shows the image, not what was learned: with random weights it looks the same"
+        " (rank correlation {value:.2f}). Try a deeper layer."
+    ),
+}
+_MASK_TEXTS = {
+    Trust.EMPTY: mark("Nothing stands out: the network looks at all places alike."),
+    Trust.LEARNED: mark(
+        "Where the network looks, whatever the label. This was learned: with random weights"
+        " it looks elsewhere (rank correlation {value:.2f})."
+    ),
+    Trust.DOUBTFUL: mark(
+        "Where the network looks, whatever the label. With random weights it looks at much the same"
+        " places (rank correlation {value:.2f})."
+    ),
+    Trust.MEANINGLESS: mark(
+        "Where the network looks, whatever the label. With random weights it looks at much the same"
+        " places (rank correlation {value:.2f})."
+    ),
+}
+_WINDOW_TEXTS = {
+    Trust.EMPTY: mark("All windows have the same score: the heatmap is empty."),
+    Trust.LEARNED: mark(
+        "The heatmap shows what was learned: with random weights it looks different"
+        " (rank correlation {value:.2f})."
+    ),
+    Trust.DOUBTFUL: mark(
+        "Read this heatmap with care: with random weights it looks partly the same"
+        " (rank correlation {value:.2f})."
+    ),
+    Trust.MEANINGLESS: mark(
+        "This heatmap shows the image, not what was learned: with random weights it looks the same"
+        " (rank correlation {value:.2f})."
+    ),
+}
+
+
+def trust_sentence(heat: Heat) -> Message:
+    """The result of the randomised-weights check as text; "" if it was not run.
+
+    For sliding windows the text also says what the frame marks.
+    """
+    found = trust(heat)
+    if found is Trust.UNCHECKED:
+        return Message("")
+    texts = _MASK_TEXTS if heat.mask else _WINDOW_TEXTS if heat.window is not None else _TEXTS
+    value = heat.check.correlation if heat.check is not None else 0.0
+    text = Message(texts[found], label=heat.label, value=value)
+    if heat.mask or heat.window is None:
+        return text
+    frame = counted(
+        heat.windows,
+        "The frame marks the only window.",
+        "The frame marks the strongest of {n:,} windows.",
     )
+    return Message("{frame} {text}", frame=frame, text=text)
 
 
-def _window_sentence(heat: Heat, found: Trust) -> str:
-    """Where the strongest window is said, also before the check."""
-    frame = Message("The frame is the strongest of {n} windows.", n=heat.windows)
-    said = {
-        Trust.UNCHECKED: "",
-        Trust.EMPTY: Message("All windows are scored alike: the map is empty."),
-        Trust.LEARNED: Message(
-            "The map shows what was learned: with random weights it looks different"
-            " (rank correlation {value:.2f})."
-        ),
-        Trust.DOUBTFUL: Message(
-            "Read this map with care: with random weights it looks partly the same"
-            " (rank correlation {value:.2f})."
-        ),
-        Trust.MEANINGLESS: Message(
-            "This map means nothing: with random weights it looks the same"
-            " (rank correlation {value:.2f})."
-        ),
-    }[found]
-    return f"{frame} {said}".strip() if found is not Trust.UNCHECKED else ""
-
-
-def amounts(heat: Heat) -> NDArray[np.float32]:
-    """A map as an array of height × width in [0, 1]."""
+def heat_array(heat: Heat) -> NDArray[np.float32]:
+    """The heatmap as an array of height × width in [0, 1]."""
     return np.array(heat.values, np.float32).reshape(heat.height, heat.width)
 
 
-def layer_words(name: str, backbone_name: str) -> str:
-    """A layer by its stage: "body.features.12.expand3x3" of a SqueezeNet is "fire9 · expand3x3"; a
-    mask by what it is."""
+def layer_title(name: str, backbone_name: str) -> str:
+    """A readable name of a layer.
+
+    It begins with the layer's stage: "body.features.12.expand3x3" of a SqueezeNet is
+    "fire9 · expand3x3". Attention and sliding windows have names of their own, as messages.
+    """
     if name == ATTENTION:
         return Message("attention mask")
     if name == WINDOWS:
@@ -168,12 +177,15 @@ def layer_words(name: str, backbone_name: str) -> str:
 
 
 def caption(image: RunImage, heat: Heat | None = None) -> str:
-    """What an image was predicted as, behind what it truly is where that is something else:
-    "puffin 0.93", "owl → puffin 0.51"."""
+    """The predicted label and its score, after the true label if the prediction is wrong.
+
+    Examples: "puffin 0.93", "owl → puffin 0.51". An image without a prediction has the label that
+    `heat` explains, or its name.
+    """
     if not image.predicted:
         return f"{heat.label} {heat.score:.2f}" if heat is not None else image.name
-    said = f"{image.predicted} {image.score:.2f}"
-    return f"{image.truth} → {said}" if image.wrong else said
+    prediction = f"{image.predicted} {image.score:.2f}"
+    return f"{image.truth} → {prediction}" if image.wrong else prediction
 
 
 def explain_request(
@@ -185,7 +197,7 @@ def explain_request(
     layer: str = "",
     check: bool = False,
 ) -> Explain:
-    """What to ask a learning service so that it explains `images` to the run."""
+    """The request to the learning service that explains the run's predictions of `images`."""
     return Explain(
         run=str(session.store.runs_folder / run_id),
         pictures=tuple(image.picture for image in images),
@@ -196,51 +208,70 @@ def explain_request(
     )
 
 
-def photo_of(picture: Picture, longest: int = LONGEST) -> Pixels:
-    """What a run took of a file, H × W × 3, its longer side at most `longest`; raises KnownError
-    where the file cannot be read."""
+def _read_pixels(picture: Picture, longest: int = LONGEST) -> Pixels:
+    """The part of a file that the run sees, H × W × 3, scaled to at most `longest` pixels.
+
+    Raises KnownError if the file cannot be read.
+    """
     rect = Rect(*picture.box) if picture.box is not None else None
     return read_rgb(Path(picture.path), longest, rect)
 
 
 def save_explanation(
-    path: Path, image: RunImage, heat: Heat, layer: str, opacity: float = OPACITY
+    path: Path,
+    image: RunImage,
+    heat: Heat,
+    layer: str,
+    opacity: float = OPACITY,
+    translate: Callable[[str], str] = str,
 ) -> None:
-    """Write original and overlay side by side with their captions as PNG.
+    """Write the original and the overlay side by side, with captions below, as PNG.
 
-    Raises KnownError where the image cannot be read or the file not be written.
+    `layer` is a readable name; `translate` translates the captions. Raises KnownError if the image
+    cannot be read or the file cannot be written.
     """
-    photo = enlarged(photo_of(image.picture), LEAST)
-    covered = _covered(photo, heat, opacity)
-    lines = [f"{image.name}   {caption(image, heat)}"]
-    kind = Message("Grad-CAM for {label} ({score:.2f}) at {layer}")
-    if heat.window is not None:
-        kind = Message("{layer} for {label}: the strongest of {n} scores {score:.2f}")
-    lines.append(kind.format(label=heat.label, score=heat.score, layer=layer, n=heat.windows))
-    if said := trust_sentence(heat):
-        lines.append(said)
-    save_png(path, side_by_side((photo, covered), lines))
+    pixels = enlarged(_read_pixels(image.picture), SHORTEST)
+    lines = [f"{image.name}   {caption(image, heat)}", translate(_heat_caption(heat, layer))]
+    if text := trust_sentence(heat):
+        lines.append(translate(text))
+    save_png(path, side_by_side((pixels, _overlay(pixels, heat, opacity)), lines))
 
 
-def _covered(photo: Pixels, heat: Heat, opacity: float) -> Pixels:
-    covered = overlaid(photo, amounts(heat), opacity, heat.seen, heat.cells)
+def _heat_caption(heat: Heat, layer: str) -> Message:
+    if heat.window is None:
+        template = mark("Grad-CAM for {label} ({score:.2f}) at {layer}")
+        return Message(template, label=heat.label, score=heat.score, layer=layer)
+    return counted(
+        heat.windows,
+        "Sliding windows for {label}: one window, score {score:.2f}",
+        "Sliding windows for {label}: {n:,} windows, highest score {score:.2f}",
+        label=heat.label,
+        score=heat.score,
+    )
+
+
+def _overlay(pixels: Pixels, heat: Heat, opacity: float) -> Pixels:
+    covered = overlaid(pixels, heat_array(heat), opacity, heat.seen, heat.cells)
     return covered if heat.window is None else framed(covered, heat.window)
 
 
 def save_wall(
     path: Path, explained: Sequence[tuple[RunImage, Heat]], title: str, opacity: float = OPACITY
 ) -> None:
-    """Write a wall of overlays as one PNG, a caption under each, `title` on top."""
+    """Write the overlays as tiles of one PNG, with a caption below each and `title` on top.
+
+    Raises KnownError if an image cannot be read or the file cannot be written.
+    """
     tiles = []
     for image, heat in explained:
-        covered = _covered(photo_of(image.picture, 512), heat, opacity)
-        tiles.append((covered, caption(image, heat)))
+        overlay = _overlay(_read_pixels(image.picture, 512), heat, opacity)
+        tiles.append((overlay, caption(image, heat)))
     save_png(path, wall(tiles, title))
 
 
 @dataclass(frozen=True)
 class ExplainedFiles:
-    """What an explain job wrote: files, and images it could not read with the reason."""
+    """Result of an explain job: the files written, and unreadable images with the reason."""
 
     written: tuple[Path, ...]
     skipped: tuple[SkippedFile, ...]
@@ -257,19 +288,23 @@ def explanation_task(
     check: bool = False,
     opacity: float = OPACITY,
 ) -> Task[ExplainedFiles]:
-    """A job that writes an explanation of each image into `folder` as PNG; ends with
-    ExplainedFiles. Mouths of a run on crops are explained one by one."""
-    of_run = RunImages(session, run_id)
-    images = of_run.images(of_run.rows_of(list(image_ids)).tolist())
+    """A job that writes an explanation of each image into `folder` as PNG, or one for each mouth
+    if the run uses crops.
+
+    The result is ExplainedFiles. Raises KnownError if there are no images.
+    """
+    run_images = RunImages(session, run_id)
+    images = run_images.images(run_images.rows_of(list(image_ids)).tolist())
     if not images:
-        raise KnownError("There is no image to explain.", "Choose images of this project.")
+        raise KnownError("There are no images to explain.", "Select images of this project.")
     request = explain_request(session, run_id, images, label, label_set, layer, check)
-    network = of_run.record.recipe.backbone
+    network = run_images.record.recipe.backbone
 
     def work() -> Generator[object | None, None, ExplainedFiles]:
         return (yield from _explain_files(request, images, folder, opacity, network))
 
-    return Task(Message("Explain {n} images", n=len(images)), work, kind="explain")
+    title = counted(len(images), "Explain {n:,} image", "Explain {n:,} images")
+    return Task(title, work, kind="explain")
 
 
 def _explain_files(
@@ -278,11 +313,11 @@ def _explain_files(
     written: list[Path] = []
     skipped: list[SkippedFile] = []
     make_folder(folder)
-    yield Progress(done=0, total=len(images), text=Message("Explaining"))
+    yield Progress(done=0, total=len(images), text=Message("Explaining images"))
     with ServingProcess() as program:
         for start in range(0, len(images), CHUNK):
             chunk = images[start : start + CHUNK]
-            asked = Explain(
+            chunk_request = Explain(
                 run=request.run,
                 pictures=request.pictures[start : start + CHUNK],
                 label=request.label,
@@ -290,27 +325,29 @@ def _explain_files(
                 layer=request.layer,
                 check=request.check,
             )
-            for answer in program.ask(asked):
+            for answer in program.ask(chunk_request):
                 if not isinstance(answer, Explained):
                     yield None
                     continue
-                for lost in answer.unread:
-                    skipped.append(SkippedFile(chunk[lost.index].picture.path, lost.reason))
+                for unread in answer.unread:
+                    skipped.append(SkippedFile(chunk[unread.index].picture.path, unread.reason))
                 for image, heat in zip(chunk, answer.maps, strict=True):
                     if heat is not None:
                         path = _path_for(folder, image, written)
-                        words = layer_words(answer.layer, network)
-                        save_explanation(path, image, heat, words, opacity)
+                        title = layer_title(answer.layer, network)
+                        save_explanation(path, image, heat, title, opacity)
                         written.append(path)
                         yield None
             yield Progress(
-                done=min(start + CHUNK, len(images)), total=len(images), text=Message("Explaining")
+                done=min(start + CHUNK, len(images)),
+                total=len(images),
+                text=Message("Explaining images"),
             )
     return ExplainedFiles(tuple(written), tuple(skipped))
 
 
 def _path_for(folder: Path, image: RunImage, written: Sequence[Path]) -> Path:
-    """A name that tells the image; two of one name are told apart by the image's number."""
+    """A file name from the image's name; with the image's id if that name is in use."""
     stem = Path(image.name).stem + (f"-mouth{image.crop}" if image.crop is not None else "")
     path = folder / f"{stem}.explained.png"
     return path if path not in written else folder / f"{stem}-{image.image}.explained.png"

@@ -1,4 +1,4 @@
-"""The maps of one run as pages show them: asked for when wanted, kept, and told when they come."""
+"""The heatmaps of one run for a page: requested when needed, cached, announced by signals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from workbench.app.explain.explaining import CHUNK, explain_request, layer_words
+from workbench.app.explain.explaining import CHUNK, explain_request, layer_title
 from workbench.app.results.run_images import RunImages
 from workbench.app.service import LearningService
 from workbench.app.session import Session
+from workbench.domain.errors import KnownError
 from workbench.domain.requests import (
     PREDICTED,
     Answer,
@@ -21,15 +22,16 @@ from workbench.domain.requests import (
     Heat,
     Refused,
 )
+from workbench.domain.text import Message
 
-KEPT = 4000  # maps of a few kilobytes each
-CHECK_AFTER = 300  # milliseconds of looking at one image: the check keeps the next map waiting
+CACHED = 4000  # heatmaps of a few kilobytes each
+CHECK_AFTER = 300  # milliseconds an image is shown before its check, which delays the next heatmap
 
 
 @dataclass(frozen=True)
-class Question:
-    """What maps are wanted of: a label of a label set ("": the predicted one, the target's), at a
-    layer ("": the deepest)."""
+class HeatmapQuery:
+    """What heatmaps explain: a label ("": the predicted one) of a label set ("": the target's) at
+    a layer ("": the deepest)."""
 
     label: str = PREDICTED
     label_set: str = ""
@@ -37,160 +39,162 @@ class Question:
 
 
 class Explanations(QObject):
-    """Maps for rows of a `RunImages`, answered by a learning service, the wanted ones first.
+    """Heatmaps for rows of a `RunImages`, computed by the learning service.
 
-    Of rows wanted before, only what is under way is still answered. `failed` comes once per reason.
+    A new request replaces those that were not sent yet. `failed` is emitted once per failure.
     """
 
     described = Signal(object)  # Description of the run
-    ready = Signal(int)  # the map of this row can be had now
-    checked = Signal(int)  # and its randomised-weights check
-    failed = Signal(str, str)  # sentence, remedy
-    unread = Signal(int, str)  # a row whose file cannot be read, and why
+    ready = Signal(int)  # row whose heatmap arrived
+    checked = Signal(int)  # row whose randomised-weights check arrived
+    failed = Signal(object)  # Message with the error and its remedy
+    unread = Signal(int, object)  # row whose file cannot be read, and a Message with the reason
 
     def __init__(self, session: Session, service: LearningService) -> None:
         super().__init__()
-        self._op, self._service = session, service
+        self._session, self._service = session, service
         self.images: RunImages | None = None
         self.description: Description | None = None
-        self.question = Question()
-        self._heats: OrderedDict[tuple[int, Question], Heat] = OrderedDict()
-        self._lost: dict[int, str] = {}
-        self._asked: dict[int, tuple[tuple[int, ...], Question]] = {}
+        self.query = HeatmapQuery()
+        self._heats: OrderedDict[tuple[int, HeatmapQuery], Heat] = OrderedDict()
+        self._unread: dict[int, Message] = {}
+        self._sent: dict[int, tuple[tuple[int, ...], HeatmapQuery]] = {}
         self._describing = 0
-        self._check_of: int | None = None
-        self._pause = QTimer(self, singleShot=True, interval=CHECK_AFTER)
-        self._pause.timeout.connect(self._ask_check)
-        service.answered.connect(self._answered)
+        self._check_row: int | None = None
+        self._check_timer = QTimer(self, singleShot=True, interval=CHECK_AFTER)
+        self._check_timer.timeout.connect(self._request_check)
+        service.answered.connect(self._receive)
 
     def open(self, images: RunImages) -> None:
-        """Turn to a run; its labels and layers come with `described`."""
-        self.forget_requests()
+        """Switch to a run; `described` is emitted with its labels and layers."""
+        self.cancel_all()
         self.images, self.description = images, None
-        self.question = Question()
+        self.query = HeatmapQuery()
         self._heats.clear()
-        self._lost.clear()
-        folder = self._op.store.runs_folder / images.record.id
+        self._unread.clear()
+        folder = self._session.store.runs_folder / images.record.id
         self._describing = self._service.ask(Describe(run=str(folder)))
 
-    def ask_about(self, question: Question) -> None:
-        """From now on maps are wanted of this; those of former questions are kept."""
-        if question != self.question:
-            self.withdraw()
-            self.question = question
+    def set_query(self, query: HeatmapQuery) -> None:
+        """Set what the next heatmaps explain; those of earlier queries stay cached."""
+        if query != self.query:
+            self.cancel_pending()
+            self.query = query
 
     def heat(self, row: int) -> Heat | None:
-        """The map of a row for the present question, if it is at hand."""
-        key = (row, self.question)
+        """The heatmap of a row for the current query, None if it is not cached."""
+        key = (row, self.query)
         if key in self._heats:
             self._heats.move_to_end(key)
         return self._heats.get(key)
 
     @property
-    def layer_words(self) -> str:
-        """The layer that maps are wanted of; "" while the run is not described yet."""
+    def layer_title(self) -> str:
+        """Readable name of the layer that heatmaps are of; "" until the run is described."""
         if self.description is None or not self.description.layers:
             return ""
-        name = self.question.layer or self.description.layers[-1]
-        return layer_words(name, self.description.backbone)
+        name = self.query.layer or self.description.layers[-1]
+        return layer_title(name, self.description.backbone)
 
-    def why_unread(self, row: int) -> str:
-        """Why a row's file cannot be explained; "" where it can."""
-        return self._lost.get(row, "")
+    def unread_reason(self, row: int) -> Message:
+        """Why a row's file cannot be read; "" if it can, or was not tried yet."""
+        return self._unread.get(row, Message(""))
 
-    def want(self, rows: Sequence[int], check: int | None = None) -> None:
-        """Ask for the maps of these rows that are not there, in this order, and then for the check
-        of row `check`. What was wanted before and is not named is not asked for any more."""
+    def request(self, rows: Sequence[int], check: int | None = None) -> None:
+        """Request the missing heatmaps of these rows, in order, then the check of row `check`.
+
+        Earlier requests that were not sent yet are dropped.
+        """
         if self.images is None:
             return
-        self.withdraw()
-        coming = {r for asked, q in self._asked.values() if q == self.question for r in asked}
+        self.cancel_pending()
+        sent = {r for rows_sent, q in self._sent.values() if q == self.query for r in rows_sent}
         missing = [
-            r for r in rows if self.heat(r) is None and r not in self._lost and r not in coming
+            r for r in rows if self.heat(r) is None and r not in self._unread and r not in sent
         ]
-        first = missing[:1]  # alone, so that what is looked at does not wait for the others
+        first = missing[:1]  # alone, so that the image shown does not wait for the others
         for chunk in (first, *_chunks(missing[1:])):
-            self._ask(chunk)
-        self._check_of = check
-        self._pause.start()
+            self._send(chunk)
+        self._check_row = check
+        self._check_timer.start()
 
-    def forget_requests(self) -> None:
-        """Nobody waits for maps any more."""
-        self._service.cancel_pending(tuple(self._asked))
-        self._asked.clear()
-        self.withdraw()
+    def cancel_all(self) -> None:
+        """Cancel all requests, also those already sent."""
+        self._service.cancel_pending(tuple(self._sent))
+        self._sent.clear()
+        self.cancel_pending()
 
-    def withdraw(self) -> None:
-        """Take back what was not sent yet; what is under way is kept when it comes."""
-        self._pause.stop()
-        for asked in self._service.withdraw(tuple(self._asked)):
-            del self._asked[asked]
-        self._check_of = None
+    def cancel_pending(self) -> None:
+        """Cancel the requests not sent yet; answers to the others are still cached."""
+        self._check_timer.stop()
+        for number in self._service.withdraw(tuple(self._sent)):
+            del self._sent[number]
+        self._check_row = None
 
     def close(self) -> None:
-        """Hear nothing more of the service, which lives on."""
-        self.forget_requests()
-        self._service.answered.disconnect(self._answered)
+        """Cancel all requests and disconnect from the service, which stays open."""
+        self.cancel_all()
+        self._service.answered.disconnect(self._receive)
 
-    def _ask(self, rows: Sequence[int], check: bool = False) -> None:
+    def _send(self, rows: Sequence[int], check: bool = False) -> None:
         if not rows or self.images is None:
             return
         shown = self.images.images(rows)
-        question = self.question
+        query = self.query
         if not shown:
             return
         request = explain_request(
-            self._op,
+            self._session,
             self.images.record.id,
             shown,
-            question.label,
-            question.label_set,
-            question.layer,
+            query.label,
+            query.label_set,
+            query.layer,
             check,
         )
-        asked = self._service.ask(request)
-        self._asked[asked] = (tuple(image.row for image in shown), question)
+        number = self._service.ask(request)
+        self._sent[number] = (tuple(image.row for image in shown), query)
 
-    def _ask_check(self) -> None:
-        """Once the map itself is there, which is shown meanwhile."""
-        row = self._check_of
+    def _request_check(self) -> None:
+        """Request the check once the heatmap itself has arrived."""
+        row = self._check_row
         if row is None:
             return
         heat = self.heat(row)
         if heat is not None:
-            self._check_of = None
+            self._check_row = None
             if heat.check is None and any(heat.values):
-                self._ask((row,), check=True)
+                self._send((row,), check=True)
 
     @Slot(int, object)
-    def _answered(self, asked: int, answer: Answer) -> None:
-        if asked == self._describing and isinstance(answer, Description):
+    def _receive(self, number: int, answer: Answer) -> None:
+        if number == self._describing and isinstance(answer, Description):
             self.description = answer
             self.described.emit(answer)
-        elif asked in self._asked or asked == self._describing:
-            rows, question = self._asked.pop(asked, ((), Question()))
+        elif number in self._sent or number == self._describing:
+            rows, query = self._sent.pop(number, ((), HeatmapQuery()))
             if isinstance(answer, Explained):
-                self._take(rows, question, answer)
+                self._add_answer(rows, query, answer)
             elif isinstance(answer, Refused):
-                self.forget_requests()
-                self.failed.emit(answer.sentence, answer.remedy)
+                self.cancel_all()
+                self.failed.emit(KnownError(answer.sentence, answer.remedy).message)
 
-    def _take(self, rows: Sequence[int], question: Question, answer: Explained) -> None:
-        for lost in answer.unread:
-            self._lost[rows[lost.index]] = lost.reason
-            self.unread.emit(rows[lost.index], lost.reason)
+    def _add_answer(self, rows: Sequence[int], query: HeatmapQuery, answer: Explained) -> None:
+        for unread in answer.unread:
+            self._unread[rows[unread.index]] = unread.reason
+            self.unread.emit(rows[unread.index], unread.reason)
         for row, heat in zip(rows, answer.maps, strict=True):
             if heat is not None:
-                self._keep(row, question, heat)
-        if not self._pause.isActive():
-            self._ask_check()
+                self._add(row, query, heat)
+        if not self._check_timer.isActive():
+            self._request_check()
 
-    def _keep(self, row: int, question: Question, heat: Heat) -> None:
-        before = self._heats.get((row, question))
-        self._heats[row, question] = heat
-        while len(self._heats) > KEPT:
+    def _add(self, row: int, query: HeatmapQuery, heat: Heat) -> None:
+        before = self._heats.get((row, query))
+        self._heats[row, query] = heat
+        while len(self._heats) > CACHED:
             self._heats.popitem(last=False)
-        if question == self.question:
+        if query == self.query:
             if before is None:
                 self.ready.emit(row)
             if heat.check is not None:

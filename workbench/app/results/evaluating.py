@@ -1,4 +1,4 @@
-"""A run scored anew from its weights, beside the predictions it left."""
+"""Evaluation of a run from its weights, compared with its stored predictions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.metrics import top_k_accuracy
 from workbench.domain.splits import Part
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Top-1 and top-5 accuracy of a part in [0, 1] from the weights as they are now, how many of
-    its `images` are predicted otherwise than the run left it, and the largest difference of a
-    score. `unread` files are in none of these."""
+    """Result of an evaluation of one part.
+
+    `top1` and `top5` are accuracies in [0, 1] computed from the weights, `stored_top1` is that of
+    the stored predictions. Of `images` images, `changed` have another prediction than stored;
+    `largest_difference` is the largest absolute difference of a score. Files that cannot be read
+    are in `unread` and not counted.
+    """
 
     part: Part
     images: int
@@ -36,38 +40,40 @@ class Evaluation:
 
 
 def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task[Evaluation]:
-    """A job that scores a run's part again and compares; ends with Evaluation.
+    """A job that scores a part again from the weights and compares; the result is an Evaluation.
 
-    Raises KnownError where the run predicted no image of that part.
+    Raises KnownError if the run has no predictions of that part.
     """
-    of_run = RunImages(session, run_id)
-    images = of_run.images(of_run.rows(part).tolist())
+    run_images = RunImages(session, run_id)
+    images = run_images.images(run_images.rows(part).tolist())
     if not images:
         raise KnownError(
             "Run {name} has no predictions of the {part} part.",
-            "They are written when a training finishes.",
-            name=of_run.record.name,
+            "Finish its training first.",
+            name=run_images.record.name,
             part=part.value,
         )
     rows = np.array([image.row for image in images])
-    truth, stored = of_run.table.truth[rows], of_run.table.scores[rows]
-    marks = of_run.table.marks[rows] if of_run.table.marks is not None else None
+    truth, stored = run_images.table.truth[rows], run_images.table.scores[rows]
+    marks = run_images.table.marks[rows] if run_images.table.marks is not None else None
     folder = session.store.runs_folder / run_id
 
     def work() -> Generator[object | None, None, Evaluation]:
         scored = yield from score_pictures(folder, [image.picture for image in images])
         if not scored.read.any():
             raise KnownError(
-                "None of the {count} images can be read.",
-                "Check that the disk with the images is connected, or re-link their source.",
-                count=len(images),
+                counted(
+                    len(images),
+                    "The only image cannot be read.",
+                    "None of the {n:,} images can be read.",
+                ),
+                "Check that the disk with the images is connected, or re-link their source folder.",
             )
         read = scored.read
-        carried = marks[read] if marks is not None else None
-        return compare(part, truth[read], stored[read], scored.known, scored.unread, carried)
+        read_marks = marks[read] if marks is not None else None
+        return compare(part, truth[read], stored[read], scored.known, scored.unread, read_marks)
 
-    title = Message("Evaluate {run}")
-    return Task(title.format(run=of_run.record.name), work, kind="evaluate")
+    return Task(Message("Evaluate {run}", run=run_images.record.name), work, kind="evaluate")
 
 
 def compare(
@@ -78,8 +84,11 @@ def compare(
     unread: tuple[SkippedFile, ...] = (),
     marks: NDArray[np.bool_] | None = None,
 ) -> Evaluation:
-    """Scores of n images (n × C) beside those stored; truth −1 is left out of accuracies. With
-    `marks` (n × C) an image of which one of the k highest labels is its own counts as right."""
+    """Compare the scores of n images (n × C) with the stored ones.
+
+    Images with truth −1 do not count in accuracies. With `marks` (n × C, multi-label) an image is
+    right if one of its k highest labels is its own.
+    """
 
     def top(k: int, of: NDArray[np.float32]) -> float:
         if marks is None:

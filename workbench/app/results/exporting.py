@@ -1,4 +1,4 @@
-"""A run's network as an ONNX file, written and checked by the learning program."""
+"""Export of a run's network as ONNX, written and checked by the learning program."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from pathlib import Path
 from workbench.app.jobs import Task
 from workbench.app.learner import ServingProcess
 from workbench.app.session import Session
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import parsing
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Export, Exported, Going, Picture
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted, mark
 
-CHECKED = 32  # images of the run on which the file is compared with torch
+CHECKED = 32  # images of the run on which the file is compared with PyTorch
 
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """What an export ended with: the file, and how far its scores are from the network's at most,
-    over `images` of the run's own images."""
+    """Result of an export: the file, its size, and how far it agrees with the network.
+
+    `largest_difference` is the largest absolute difference of a score over `images` of the run.
+    """
 
     path: Path
     bytes: int
@@ -31,17 +33,17 @@ class OnnxFile:
 
 
 def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
-    """A job that writes the network of a run to `path` as ONNX; ends with OnnxFile.
+    """A job that writes the network of a run to `path` as ONNX; the result is an OnnxFile.
 
-    Fails with a KnownError where the run has no network, no image to check with, or the file
-    cannot be written or does not agree with the network.
+    `path` gets the suffix .onnx. The job fails with a KnownError if the run has no network or no
+    readable image, or if the file cannot be written or does not agree with the network.
     """
     record = session.store.runs.get(run_id)
     folder = session.store.runs_folder / run_id
     path = path if path.suffix.lower() == ".onnx" else path.with_name(path.name + ".onnx")
 
     def work() -> Generator[object | None, None, OnnxFile]:
-        pictures = tuple(Picture(s.path, s.box) for s in chosen(read_samples(folder)))
+        pictures = tuple(Picture(s.path, s.box) for s in spread_samples(read_samples(folder)))
         request = Export(run=str(folder), path=str(path), pictures=pictures)
         yield Progress(done=0, text=Message("Starting the learning program"))
         with ServingProcess() as program:
@@ -59,39 +61,43 @@ def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
                     )
                 else:
                     yield None
-        raise RuntimeError("An export ended without its answer.")
+        raise RuntimeError("An export ended without an answer.")
 
     return Task(Message("Export {run} as ONNX", run=record.name), work, kind="export")
 
 
 def agreement(exported: Exported | OnnxFile) -> Message:
-    """How far a file agrees with the network, in a sentence."""
-    said = (
-        Message(
-            "Checked on {n} images: every prediction is the same, scores differ by at most {d:.1g}."
+    """How far a file agrees with the network, as text."""
+    if exported.same_predictions:
+        return counted(
+            exported.images,
+            "Checked on {n:,} image: the prediction is the same, scores differ by at most"
+            " {difference:.1g}.",
+            "Checked on {n:,} images: all predictions are the same, scores differ by at most"
+            " {difference:.1g}.",
+            difference=exported.largest_difference,
         )
-        if exported.same_predictions
-        else Message(
-            "Checked on {n} images: scores differ by at most {d:.1g}; some predictions differ."
-        )
+    return counted(
+        exported.images,
+        "Checked on {n:,} image: the prediction differs, scores differ by at most"
+        " {difference:.1g}.",
+        "Checked on {n:,} images: some predictions differ, scores differ by at most"
+        " {difference:.1g}.",
+        difference=exported.largest_difference,
     )
-    return said.format(n=exported.images, d=exported.largest_difference)
 
 
 def read_samples(folder: Path) -> list[Sample]:
-    """The samples frozen in a run folder; raises KnownError naming a missing or damaged file."""
+    """The samples recorded in a run folder; raises KnownError if the file cannot be read."""
     path = folder / SAMPLES_FILE
-    try:
+    with parsing(path, mark("Select another run.")):
         return decode_samples(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise KnownError(
-            "{path} cannot be read: {error}.", "Choose another run.", path=path, error=error
-        ) from error
 
 
-def chosen(samples: list[Sample], most: int = CHECKED) -> list[Sample]:
-    """Some samples spread over all, those of the test part first; only such whose file is there."""
-    there = [s for s in samples if Path(s.path).is_file()]
-    test = [s for s in there if s.part == "test"] or there
+def spread_samples(samples: list[Sample], most: int = CHECKED) -> list[Sample]:
+    """At most `most` samples whose files exist, spread evenly over the test part, or over all
+    samples if it is empty."""
+    existing = [s for s in samples if Path(s.path).is_file()]
+    test = [s for s in existing if s.part == "test"] or existing
     step = max(1, len(test) // most)
     return test[::step][:most]

@@ -1,4 +1,4 @@
-"""Labels given from a run's results, and which images carry another label than the run learned."""
+"""Relabelling of a run's images, and which images were relabelled since its training."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ IntArray = NDArray[np.int64]
 
 
 class CurrentLabels:
-    """The labels that the predicted images and crops carry now, of one head's label set."""
+    """The current labels of a run's images and crops, in the label set of one head."""
 
-    def __init__(self, project: Session, results: RunResults, head: str) -> None:
-        self._project, self._results, self._head = project, results, head
-        self.label_set: LabelSet | None = project.store.labels.sets().get(results.label_set(head))
+    def __init__(self, session: Session, results: RunResults, head: str) -> None:
+        self._session, self._results, self._head = session, results, head
+        self.label_set: LabelSet | None = session.store.labels.sets().get(results.label_set(head))
         self._now = self._read()
 
     def _read(self) -> IntArray:
-        """Each row's label now as a position among the run's labels; −1 none, −2 one that the run
-        does not know."""
+        """The current label of each row as an index into the run's labels; −1 none, −2 a label
+        that the run does not have."""
         rows = len(self._results.table)
         if self.label_set is None:
             return np.full(rows, -1, np.int64)
         if not self.label_set.exclusive:
             return self._of_marks(self.label_set)
         position = self._positions(self.label_set)
-        at = self._project.store.labels.label_ids(self._results.table.images, self.label_set.name)
+        at = self._session.store.labels.label_ids(self._results.table.images, self.label_set.name)
         now: IntArray = position[at]
         if self.label_set.subject is Subject.CROP:
             now = self._of_crops(self.label_set, now)
         return now
 
     def _of_marks(self, label_set: LabelSet) -> IntArray:
-        """Where labels do not exclude each other: of one label's head 1 with and 0 without it; else
-        the run's truth while it is carried, and the first label where it is no more."""
-        table, labels = self._results.table, self._project.store.labels
+        """The same for multi-label sets: 1 with and 0 without the label of a single-label head,
+        else the label of the run if the image still has it, else its first label."""
+        table, labels = self._results.table, self._session.store.labels
         of_images = labels.of_images(table.images, label_set.name)
         of_crops = labels.of_crops(table.crops[table.crops >= 0], label_set.name)
         known = self._results.record.labels.target.labels
@@ -68,15 +68,15 @@ class CurrentLabels:
         return now
 
     def _positions(self, label_set: LabelSet) -> IntArray:
-        """For each label of the set, and last for none, its position among the run's labels."""
+        """The index of each label of the set, and last of none, among the run's labels."""
         known = self._results.label_list(self._head).labels
         found = [known.index(n) if n in known else -2 for n in label_set.names]
         return np.array([*found, -1], dtype=np.int64)
 
     def _of_crops(self, label_set: LabelSet, now: IntArray) -> IntArray:
-        """A crop's own label stands before its image's."""
+        """Replace labels of images by those of their crops."""
         crops = self._results.table.crops
-        given = self._project.store.labels.of_crops(crops[crops >= 0].tolist(), label_set.name)
+        given = self._session.store.labels.of_crops(crops[crops >= 0].tolist(), label_set.name)
         known = self._results.label_list(self._head).labels
         now = now.copy()
         for row in np.flatnonzero(crops >= 0).tolist():
@@ -85,33 +85,33 @@ class CurrentLabels:
         return now
 
     def name(self, row: int) -> str:
-        """The label of a row now; "" where it has none, or one the run does not know."""
+        """The current label of a row; "" for none, or one that the run does not have."""
         at = int(self._now[row])
         return self._results.label_list(self._head).labels[at] if at >= 0 else ""
 
-    def moved(self) -> NDArray[np.bool_]:
-        """Mask of the rows whose label is another one than when the run was made."""
+    def relabelled(self) -> NDArray[np.bool_]:
+        """Mask of the rows whose label has changed since the run was created."""
         truth = self._results.outputs(self._head).truth
-        moved: NDArray[np.bool_] = (truth >= 0) & (truth != self._now)
-        return moved
+        changed: NDArray[np.bool_] = (truth >= 0) & (truth != self._now)
+        return changed
 
-    def moved_matrix(self, scope: Scope) -> IntArray:
-        """C×C counts of moved images, in the cells where the run's matrix counts them."""
+    def relabelled_matrix(self, scope: Scope) -> IntArray:
+        """C×C counts of relabelled images, in the same cells as in the run's confusion matrix."""
         truth, _, predicted = self._results.outputs(self._head)
-        mask = self._results.inside(scope) & self.moved()
+        mask = self._results.inside(scope) & self.relabelled()
         classes = len(self._results.label_list(self._head).labels)
         return confusion_matrix(truth[mask], predicted[mask], classes)
 
     def assign(self, rows: IntArray, label: str) -> None:
-        """Give `label` to the rows' images, or to their crops where the set is of crops; one edit
-        of a person for either."""
+        """Label the images of the rows by hand, or their crops if the set is for crops, in one
+        edit."""
         if self.label_set is None or not len(rows):
             return
         table, name = self._results.table, self.label_set.name
         crops = table.crops[rows]
         of_crops = (crops >= 0) & (self.label_set.subject is Subject.CROP)
-        labels = self._project.store.labels
-        with self._project.edit(_edit_text(len(rows), label)):
+        labels = self._session.store.labels
+        with self._session.edit(_edit_text(len(rows), label)):
             labels.assign_crops(crops[of_crops].tolist(), name, label)
             labels.assign(table.images[rows[~of_crops]].tolist(), name, label)
         self._now = self._read()

@@ -1,4 +1,4 @@
-"""The Results page's tables as CSV text: the same numbers, to be worked on elsewhere."""
+"""The tables of the Results page as CSV text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EPOCH_COLUMNS = (
 
 
 def to_csv(header: Row, rows: Iterable[Row]) -> str:
-    """CSV text (RFC 4180 quoting, line feeds) of a table; None becomes an empty cell."""
+    """A table as CSV text (RFC 4180 quoting, line feeds); None becomes an empty cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -37,7 +37,7 @@ def to_csv(header: Row, rows: Iterable[Row]) -> str:
 
 
 def matrix_csv(results: RunResults, scope: Scope) -> str:
-    """The confusion matrix as counts: one row per truth, one column per prediction."""
+    """The counts of the confusion matrix: one row per true label, one column per predicted one."""
     labels = results.label_list(scope.head).labels
     rows = results.matrix(scope).tolist()
     return to_csv(
@@ -47,6 +47,7 @@ def matrix_csv(results: RunResults, scope: Scope) -> str:
 
 
 def classes_csv(results: RunResults, scope: Scope) -> str:
+    """One row per label; average precision and threshold only for multi-label targets."""
     header = ["class", "precision", "recall", "f1", "support"]
     rows: list[list[object]] = [
         [label, score.precision, score.recall, score.f1, score.support]
@@ -62,6 +63,7 @@ def classes_csv(results: RunResults, scope: Scope) -> str:
 
 
 def reliability_csv(results: RunResults, scope: Scope) -> str:
+    """One row per bin of the reliability diagram, with shares in [0, 1]."""
     return to_csv(
         ("confidence_from", "confidence_to", "mean_confidence", "accuracy", "images"),
         (
@@ -74,6 +76,7 @@ def reliability_csv(results: RunResults, scope: Scope) -> str:
 
 
 def views_csv(results: RunResults, scope: Scope) -> str:
+    """One row per view, with the accuracy in [0, 1]."""
     return to_csv(
         ("view", "accuracy", "images"),
         ((score.view, score.accuracy, score.images) for score in results.by_view(scope)),
@@ -81,7 +84,7 @@ def views_csv(results: RunResults, scope: Scope) -> str:
 
 
 def epochs_csv(epochs: Mapping[str, Sequence[Epoch]]) -> str:
-    """The curves of several runs, one row per run and epoch."""
+    """The curves of runs by name: one row per run and epoch."""
     return to_csv(
         ("run", *EPOCH_COLUMNS),
         (
@@ -93,9 +96,9 @@ def epochs_csv(epochs: Mapping[str, Sequence[Epoch]]) -> str:
 
 
 def comparison_csv(comparison: RunComparison, paths: Mapping[int, str]) -> str:
-    """One row per image: its path, its label, what each run said, and the outcome."""
+    """One row per image: its path, its true label, both predictions, and the outcome."""
     first, second = comparison.first, comparison.second
-    said = dict(
+    other = dict(
         zip(
             zip(second.table.images.tolist(), second.table.crops.tolist(), strict=True),
             second.outputs(TARGET_HEAD).predicted.tolist(),
@@ -113,7 +116,7 @@ def comparison_csv(comparison: RunComparison, paths: Mapping[int, str]) -> str:
                     paths.get(image, ""),
                     mine[truth[row]],
                     mine[predicted[row]],
-                    theirs[said[image, crop]],
+                    theirs[other[image, crop]],
                     str(outcome),
                 )
             )
@@ -125,7 +128,7 @@ def runs_csv(
     title: Callable[[RunColumn], str],
     text: Callable[[RunColumn, RunRecord], str],
 ) -> str:
-    """The runs in this order, heads and cells written as the window does."""
+    """One row per run, in this order; `title` and `text` format headings and cells."""
     columns = run_columns(RunPlace.CSV)
     return to_csv(
         [title(column) for column in columns],

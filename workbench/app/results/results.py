@@ -1,4 +1,4 @@
-"""Everything the Results page shows of one run, as plain values made from its predictions."""
+"""Results of one run, computed from its predictions, as plain values."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from workbench.domain.metrics import (
 from workbench.domain.predictions import PART_CODES, PredictionTable
 from workbench.domain.runs import LabelList, RunRecord
 from workbench.domain.splits import PARTS, Part
+from workbench.domain.text import Message
 
 if TYPE_CHECKING:
     from workbench.app.session import Session
@@ -37,7 +38,7 @@ FloatArray = NDArray[np.float64]
 
 
 class HeadOutputs(NamedTuple):
-    """What a head gave for n rows: truth n (−1 unknown), scores n × C, predicted n."""
+    """Outputs of a head for n rows: truth n (−1 unknown), scores n × C, predicted n."""
 
     truth: IntArray
     scores: NDArray[np.float32]
@@ -45,7 +46,7 @@ class HeadOutputs(NamedTuple):
 
 
 class Marked:
-    """The n rows of a table whose `marks` are n × C."""
+    """Predictions of a multi-label target: n rows with `marks` n × C."""
 
     def __init__(self, table: PredictionTable, marks: BoolArray) -> None:
         self._table, self.marks = table, marks
@@ -54,34 +55,34 @@ class Marked:
 
     @cached_property
     def thresholds(self) -> FloatArray:
-        """The scores from which each label is claimed: what the run's validation part wants, as the
-        training found it."""
+        """The score from which each label is predicted, the best on the validation part, as in
+        training."""
         inside = self._known & (self._table.parts == PART_CODES[Part.VALIDATION])
         return np.array(best_thresholds(self.marks[inside], self._scores[inside]))
 
     @cached_property
     def truth(self) -> IntArray:
-        """Of each row the label with the highest score where it carries it, else its first; −1
-        without any. So the share of rows that are right is the top-1 accuracy."""
+        """The true label of each row: its highest-scoring label if the row has it, else its first;
+        −1 without labels. The share of correct rows is then the top-1 accuracy."""
         best = self._scores.argmax(axis=1)
         hit = self.marks[np.arange(len(best)), best]
         return np.where(hit, best, self._table.truth).astype(np.int64)
 
     def outputs(self, label: int) -> HeadOutputs:
-        """Those of one label, C = 2: 1 with it, 0 without, −1 unknown."""
+        """Outputs for a single label, C = 2: 1 with it, 0 without, −1 unknown."""
         score = self._table.scores[:, label]
         truth = np.where(self._known, self.marks[:, label], -1).astype(np.int64)
         both = np.stack((1 - score, score), axis=1)
-        claimed = (score >= self.thresholds[label]).astype(np.int64)
-        return HeadOutputs(truth, both, claimed)
+        predicted = (score >= self.thresholds[label]).astype(np.int64)
+        return HeadOutputs(truth, both, predicted)
 
     def scores(self, rows: BoolArray) -> MarkScores:
-        """What is said of the rows in a mask."""
+        """The multi-label scores of the rows in a mask."""
         rows = rows & self._known
         return mark_scores(self.marks[rows], self._scores[rows], self.thresholds)
 
     def classes(self, rows: BoolArray) -> list[ClassScore]:
-        """Each label's scores over the rows in a mask; its support is the images that carry it."""
+        """The scores of each label over the rows in a mask; support is the images that have it."""
         found = []
         for at in range(self.marks.shape[1]):
             truth, _, predicted = self.outputs(at)
@@ -89,8 +90,8 @@ class Marked:
         return found
 
     def precisions(self, rows: BoolArray) -> list[float]:
-        """Each label's average precision over the rows in a mask, in [0, 1]; NaN where it is on
-        none of them."""
+        """The average precision of each label over the rows in a mask, in [0, 1]; NaN if no row
+        has the label."""
         rows = rows & self._known
         return [
             average_precision(self.marks[rows, at], self._scores[rows, at])
@@ -99,22 +100,22 @@ class Marked:
 
 
 def with_and_without(labels: LabelList, at: int) -> LabelList:
-    """The two outcomes of one label of a set."""
+    """The two outcomes of one label of a multi-label set; the first is a message."""
     name = labels.labels[at]
-    return LabelList(labels.name, (f"not {name}", name), (0, 1))
+    return LabelList(labels.name, (Message("not {label}", label=name), name), (0, 1))
 
 
-BINS = 10
+BINS = 10  # of the reliability diagram
 
 TARGET_HEAD = "target"
 VIEW_HEAD = "view"
-LABEL_HEAD = "label:"  # and a label's position: one label of a set that does not exclude any
+LABEL_HEAD = "label:"  # followed by the index of a single label of a multi-label set
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which predictions are looked at: of one part (None: every part), of images of one view ("":
-    of any), and of which of the run's `heads`."""
+    """A selection of predictions: of one part (None: all), of images of one view ("": all), and of
+    one of the run's `heads`."""
 
     part: Part | None = Part.TEST
     view: str = ""
@@ -123,7 +124,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """Accuracies and the expected calibration error in [0, 1] over `images`; NaN without images."""
+    """Accuracies and expected calibration error in [0, 1] over `images`; NaN without images."""
 
     top1: float
     top5: float
@@ -141,9 +142,9 @@ class ViewScore:
 
 
 class RunResults:
-    """One run and its predictions; rows are positions in the table, n of them.
+    """The results of one run; rows are the n rows of its prediction table.
 
-    Truth is the label an image had when the run was made: it does not move under later edits.
+    The true label is the one an image had when the run was created; later edits do not change it.
     """
 
     def __init__(self, record: RunRecord, table: PredictionTable) -> None:
@@ -155,7 +156,7 @@ class RunResults:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """The parts that hold images with a known truth."""
+        """The parts with images whose true label is known."""
         present = set(np.unique(self.table.parts[self.table.truth >= 0]).tolist())
         return tuple(part for part in PARTS if PART_CODES[part] in present)
 
@@ -166,16 +167,17 @@ class RunResults:
 
     @cached_property
     def _view_codes(self) -> tuple[tuple[str, ...], IntArray]:
-        """The names of views, sorted, and each row's position among them: text is slow."""
+        """The sorted names of views, and the index of each row: comparing text would be slow."""
         names, codes = np.unique(self.table.true_view, return_inverse=True)
         return tuple(str(name) for name in names), codes.astype(np.int64)
 
     @property
     def has_view_head(self) -> bool:
+        """Whether the run predicts views together with its target."""
         return self.record.labels.view is not None and self.table.view_scores is not None
 
     def best_part(self) -> Part:
-        """The part whose figures count: test, or the nearest to it that there is."""
+        """The part whose figures count: test, else validation, else train."""
         for part in (Part.TEST, Part.VALIDATION, Part.TRAIN):
             if part in self.parts:
                 return part
@@ -183,8 +185,8 @@ class RunResults:
 
     @property
     def heads(self) -> list[tuple[str, str]]:
-        """What was predicted, as (what it is called, head): the target, the view where a run
-        learned both together, and single labels where they do not exclude each other."""
+        """The heads as pairs of title and head: the target, the view for joint runs, and single
+        labels for multi-label targets."""
         found = [(self.label_set(TARGET_HEAD), TARGET_HEAD)]
         if self.has_view_head:
             found.append((self.label_set(VIEW_HEAD), VIEW_HEAD))
@@ -194,17 +196,18 @@ class RunResults:
         return found
 
     def label_list(self, head: str = TARGET_HEAD) -> LabelList:
+        """The labels of a head, in the order of its outputs."""
         view = self.record.labels.view
         if head.startswith(LABEL_HEAD):
             return with_and_without(self.record.labels.target, int(head.removeprefix(LABEL_HEAD)))
         return view if head == VIEW_HEAD and view is not None else self.record.labels.target
 
     def label_set(self, head: str = TARGET_HEAD) -> str:
-        """Name of the project's label set that a head's labels belong to."""
+        """The name of the label set of a head."""
         return self.label_list(head).name
 
     def outputs(self, head: str) -> HeadOutputs:
-        """Truth, scores and predictions of every row by one head."""
+        """Truth, scores and predictions of all rows for one head."""
         if head not in self._heads and self.marked and head.startswith(LABEL_HEAD):
             self._heads[head] = self.marked.outputs(int(head.removeprefix(LABEL_HEAD)))
         if head not in self._heads:
@@ -217,7 +220,7 @@ class RunResults:
         return self._heads[head]
 
     def inside(self, scope: Scope) -> BoolArray:
-        """Mask of the scope's rows whose truth is known."""
+        """Mask of the rows in a scope whose true label is known."""
         mask: BoolArray = self.outputs(scope.head).truth >= 0
         if scope.part is not None:
             mask = mask & (self.table.parts == PART_CODES[scope.part])
@@ -233,56 +236,57 @@ class RunResults:
         predicted: int | None = None,
         right: bool | None = None,
     ) -> IntArray:
-        """Rows of the scope with this truth, prediction and outcome, the surest first."""
-        true, _, claimed = self.outputs(scope.head)
+        """Rows of the scope with this truth, prediction and outcome, by descending confidence."""
+        true, _, found = self.outputs(scope.head)
         mask = self.inside(scope)
         if truth is not None:
             mask = mask & (true == truth)
         if predicted is not None:
-            mask = mask & (claimed == predicted)
+            mask = mask & (found == predicted)
         if right is not None:
-            mask = mask & ((true == claimed) == right)
-        return self._surest_first(np.flatnonzero(mask), scope.head)
+            mask = mask & ((true == found) == right)
+        return self._by_confidence(np.flatnonzero(mask), scope.head)
 
     def rows_with(self, scope: Scope, label: int) -> IntArray:
-        """Rows of the scope that truly carry a label of its head, the surest first."""
+        """Rows of the scope that have a label of its head, by descending confidence."""
         if self.marked is None or scope.head != TARGET_HEAD:
             return self.rows(scope, truth=label)
         mask = self.inside(scope) & self.marked.marks[:, label]
-        return self._surest_first(np.flatnonzero(mask), scope.head)
+        return self._by_confidence(np.flatnonzero(mask), scope.head)
 
     def rows_in_bin(self, scope: Scope, at: int) -> IntArray:
-        """Rows of the scope whose confidence lies in one bin of the reliability diagram."""
+        """Rows of the scope in one bin of the reliability diagram, by descending confidence."""
         rows = np.flatnonzero(self.inside(scope))
         confidence = self._confidence(scope.head)[rows]
-        return self._surest_first(rows[bin_of(confidence, BINS) == at], scope.head)
+        return self._by_confidence(rows[bin_of(confidence, BINS) == at], scope.head)
 
     def _confidence(self, head: str) -> FloatArray:
-        """Each row's highest score in [0, 1]."""
+        """The highest score of each row, in [0, 1]."""
         if head not in self._confidences:
             scores = self.outputs(head).scores
             highest = scores.max(axis=1) if scores.size else np.zeros(len(scores))
             self._confidences[head] = highest.astype(np.float64)
         return self._confidences[head]
 
-    def _surest_first(self, rows: IntArray, head: str) -> IntArray:
+    def _by_confidence(self, rows: IntArray, head: str) -> IntArray:
         return rows[np.argsort(-self._confidence(head)[rows], kind="stable")]
 
     def matrix(self, scope: Scope) -> IntArray:
-        """C×C counts, row = truth, column = prediction."""
+        """The confusion matrix: C×C counts, row = true label, column = predicted one."""
         truth, _, predicted = self.outputs(scope.head)
         mask = self.inside(scope)
         classes = len(self.label_list(scope.head).labels)
         return confusion_matrix(truth[mask], predicted[mask], classes)
 
     def classes(self, scope: Scope) -> list[tuple[str, ClassScore]]:
-        """Each label of the head with its scores."""
+        """Each label of the head with its precision, recall, F1 and support."""
         labels = self.label_list(scope.head).labels
         if self.marked is not None and scope.head == TARGET_HEAD:
             return list(zip(labels, self.marked.classes(self.inside(scope)), strict=True))
         return list(zip(labels, class_scores(self.matrix(scope)), strict=True))
 
     def scores(self, scope: Scope) -> ScoreRows:
+        """Accuracies and calibration error of a scope."""
         truth, scores, predicted = self.outputs(scope.head)
         mask = self.inside(scope)
         images = int(mask.sum())
@@ -299,13 +303,14 @@ class RunResults:
         return ScoreRows(right / images, top5, sum(gaps) / images, images)
 
     def reliability(self, scope: Scope) -> tuple[ReliabilityBin, ...]:
+        """The `BINS` bins of the reliability diagram, by ascending confidence."""
         truth, _, predicted = self.outputs(scope.head)
         mask = self.inside(scope)
         confidence = self._confidence(scope.head)[mask]
         return reliability(confidence, (truth == predicted)[mask], BINS)
 
     def by_view(self, scope: Scope) -> list[ViewScore]:
-        """Accuracy on the images of each view, whatever view the scope asks for."""
+        """Accuracy on the images of each view; the view of the scope is ignored."""
         truth, _, predicted = self.outputs(scope.head)
         mask = self.inside(Scope(scope.part, "", scope.head))
         names, codes = self._view_codes
@@ -318,15 +323,15 @@ class RunResults:
         ]
 
 
-def load_results(project: Session, run_id: str) -> RunResults:
-    """A run with all its predictions; raises KnownError where it has none yet."""
-    store = project.store
+def load_results(session: Session, run_id: str) -> RunResults:
+    """Load a run with all its predictions; raises KnownError if it has none yet."""
+    store = session.store
     record = store.runs.get(run_id)
     table = store.runs.predictions(run_id, None)
     if not len(table.images):
         raise KnownError(
             "Run {name} has no predictions.",
-            "They are written when a training finishes.",
+            "Finish its training first.",
             name=record.name,
         )
     return RunResults(record, table)

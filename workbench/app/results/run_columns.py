@@ -1,5 +1,7 @@
-"""The columns of runs, one entry each: the window, the CSV file, the commands and the manual read
-them here, so that a new column is one more `RunColumn` in `RUN_COLUMNS`."""
+"""The columns of runs, one entry each, for the window, CSV files, the command line and the manual.
+
+A new column is one more `RunColumn` in `RUN_COLUMNS`.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,12 @@ RunColumnKind = Literal["text", "count", "share", "moment", "status", "target", 
 
 
 class RunPlace(Flag):
-    """Where a column appears: the table of the Results page, the CSV file that it is saved as, the
-    table that `workbench runs` prints, the JSON object of a run, and the Results page's table of
-    pairs (only what both runs of a pair share)."""
+    """Where a column appears.
+
+    WINDOW is the table of the Results page, CSV the file it is saved as, COMMAND the table printed
+    by `workbench runs`, JSON the object of a run, and PAIRS the Results page's table of pairs,
+    which has only what both runs of a pair share.
+    """
 
     WINDOW = auto()
     CSV = auto()
@@ -31,13 +36,13 @@ class RunPlace(Flag):
 
 @dataclass(frozen=True)
 class RunColumn:
-    """A fact about a run.
+    """A column of runs.
 
-    `name` is the key in JSON and the head in `workbench runs`, `title` the head in the window and
-    in CSV. `value` has its plain value: `kind` is "moment" for seconds since the epoch, "share" for
-    a share of 1; the window writes the kinds "status", "target", "backbone" and "start" in its own
-    words. `width` is in pixels, 0 takes what the others leave; the window leaves the column out
-    while the table is narrower than `hidden_below` pixels.
+    `name` is the key in JSON and the heading in `workbench runs`, `title` the heading in the window
+    and in CSV. `value` returns the plain value: seconds since the epoch for the kind "moment", a
+    number in [0, 1] for "share"; the window has its own texts for "status", "target", "backbone"
+    and "start". `meaning` describes the column in the manual. `width` is in pixels (0: what the
+    others leave); the window hides the column if the table is narrower than `hidden_below` pixels.
     """
 
     name: str
@@ -54,7 +59,7 @@ class RunColumn:
 RUN_COLUMNS: tuple[RunColumn, ...] = (
     RunColumn(
         "run",
-        "id",
+        mark("id"),
         lambda run: run.id,
         "id of the run and name of its folder",
         places=RunPlace.CSV | RunPlace.PRINTED,
@@ -63,15 +68,15 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
         "name",
         mark("Run"),
         lambda run: run.name,
-        "its name, which you can change",
+        "name of the run, which can be changed",
         width=0,
-        tip=mark("Tick several runs to lay their curves over each other"),
+        tip=mark("Tick several runs to compare their curves"),
     ),
     RunColumn(
         "target",
         mark("Target"),
         lambda run: run.target,
-        "label set that it learns",
+        "label set the run learns",
         kind="target",
         width=136,
     ),
@@ -79,7 +84,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
         "backbone",
         mark("Backbone"),
         lambda run: run.recipe.backbone,
-        "network",
+        "network that computes the features",
         kind="backbone",
         width=128,
         places=RunPlace.TABLE | RunPlace.PAIRS,
@@ -88,7 +93,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
         "frozen",
         mark("Frozen"),
         lambda run: run.recipe.frozen,
-        "last stage that keeps its weights",
+        "last frozen stage",
         places=RunPlace.PAIRS,
     ),
     RunColumn(
@@ -122,9 +127,9 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
     RunColumn(
         "when",
-        mark("When"),
+        mark("Date"),
         lambda run: run.finished or run.created,
-        "when it finished, or else was made",
+        "when it finished, or was created if it has not",
         kind="moment",
         width=120,
         places=RunPlace.TABLE,
@@ -133,14 +138,14 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
         "status",
         mark("Status"),
         lambda run: run.status.value,
-        "where it stands",
+        "status of the run",
         kind="status",
     ),
     RunColumn(
         "made",
-        mark("Made"),
+        mark("Created"),
         lambda run: run.created,
-        "when it was made",
+        "when it was created",
         kind="moment",
         width=120,
         places=RunPlace.COMMAND,
@@ -162,7 +167,7 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
     ),
 )
 
-# Where a place's order is not that of RUN_COLUMNS; columns not named here follow those that are.
+# Orders that differ from RUN_COLUMNS; columns not named here follow the others.
 _ORDERS: Mapping[RunPlace, tuple[str, ...]] = {
     RunPlace.COMMAND: ("run", "name", "target", "status", "made", "validation", "test"),
     RunPlace.JSON: ("run", "name", "status", "target", "epochs", "message"),
@@ -170,12 +175,12 @@ _ORDERS: Mapping[RunPlace, tuple[str, ...]] = {
 
 
 def run_columns(place: RunPlace) -> tuple[RunColumn, ...]:
-    """The columns that appear in a place, in its order."""
+    """The columns of a place, in its order."""
     order = {name: at for at, name in enumerate(_ORDERS.get(place, ()))}
     found = [column for column in RUN_COLUMNS if place in column.places]
     return tuple(sorted(found, key=lambda column: order.get(column.name, len(order))))
 
 
 def run_object(run: RunRecord) -> dict[str, object]:
-    """A run as a JSON object, without its scores."""
+    """The JSON object of a run, without its scores."""
     return {column.name: column.value(run) for column in run_columns(RunPlace.JSON)}

@@ -1,4 +1,4 @@
-"""Two runs image by image: what both, one or none of them got right, and whether that is luck."""
+"""Comparison of two runs image by image, with McNemar's test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Same = tuple[str, str, str, int | None]  # what the runs of a pair share
 
 
 class PairOutcome(StrEnum):
-    """How two runs judged the same image."""
+    """Which of two runs predicted the same image correctly."""
 
     BOTH_RIGHT = "both right"
     ONLY_FIRST = "only first right"
@@ -31,10 +31,10 @@ class PairOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Rows of the first run's table per outcome; `p` is McNemar's exact p in [0, 1].
+    """Rows of the first run's table per outcome; `p` is the p-value of McNemar's exact test.
 
-    `left_out` counts the first run's images that the second was not scored on, or that had another
-    label when it was trained.
+    `left_out` is the number of the first run's images without a prediction of the second, or with
+    another true label there.
     """
 
     first: RunResults
@@ -45,11 +45,12 @@ class RunComparison:
 
     @property
     def images(self) -> int:
+        """The number of images compared."""
         return sum(len(rows) for rows in self.rows.values())
 
 
 def compare(first: RunResults, second: RunResults, part: Part | None) -> RunComparison:
-    """Match the two runs' predictions of `part` by image and crop, and count the outcomes."""
+    """Match the predictions of two runs for `part` (None: all) by image and crop."""
     scope = Scope(part)
     mine, theirs = first.rows(scope), second.rows(scope)
     at_mine, at_theirs = _matched(first.table, mine, second.table, theirs)
@@ -97,16 +98,18 @@ def _label_names(results: RunResults) -> NDArray[np.str_]:
 
 @dataclass(frozen=True)
 class SinglePair:
-    """A run that learned category and view together, beside one that learned category alone from
-    the same backbone, start and frozen stage."""
+    """A run that learned category and view together, and one that learned category alone with the
+    same backbone, start, frozen stage and seed."""
 
     single: RunRecord
     together: RunRecord
 
 
 def single_pairs(records: Sequence[RunRecord]) -> list[SinglePair]:
-    """The newest such pair of finished runs per backbone, start, frozen stage and seed; `records`
-    are newest first."""
+    """The newest pair of finished runs per backbone, start, frozen stage and seed.
+
+    `records` are ordered from newest to oldest.
+    """
     newest: dict[tuple[str, _Same], RunRecord] = {}
     for record in records:
         if record.status is RunStatus.FINISHED and record.target in ("category", JOINT):

@@ -1,4 +1,4 @@
-"""The images a run can be asked about: those it predicted, and any others of the project."""
+"""The images of a run: those it predicted, and any others of the project."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from workbench.app.session import Session
 from workbench.domain.crops import Crop
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import parsing
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import Subject
 from workbench.domain.predictions import NO_PART, PART_CODES
 from workbench.domain.requests import Picture
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import PARTS, Part
+from workbench.domain.text import mark
 
 IntArray = NDArray[np.int64]
 
 
 class ShownImages(StrEnum):
-    """Which of a part's images are looked at."""
+    """Which images are shown, by the outcome of their prediction."""
 
     ALL = "all"
     RIGHT = "right"
@@ -35,8 +36,11 @@ class ShownImages(StrEnum):
 
 @dataclass(frozen=True)
 class RunImage:
-    """One image, or one crop of it, as a run takes it. `width` and `height` are of what it takes,
-    in displayed pixels; `truth` and `predicted` are "" and `score` is None where not known."""
+    """One image, or one crop of it, as the run sees it.
+
+    `width` and `height` are those of the image or crop, in displayed pixels. `truth` and
+    `predicted` are "" and `score` is None if unknown.
+    """
 
     row: int
     image: int
@@ -51,13 +55,14 @@ class RunImage:
 
     @property
     def wrong(self) -> bool:
+        """Whether the prediction is known to be wrong."""
         return "" not in (self.truth, self.predicted) and self.truth != self.predicted
 
 
 @dataclass(frozen=True)
 class RowScores:
-    """Softmax scores of a row by label, of the target and the views (None unknown), and the labels
-    it truly has ("" unknown)."""
+    """Softmax scores of a row for the target and the views (None: unknown), and its true labels
+    ("": unknown)."""
 
     scores: tuple[float, ...] | None = None
     view_scores: tuple[float, ...] | None = None
@@ -66,7 +71,7 @@ class RowScores:
 
 
 def usable_runs(session: Session) -> list[RunRecord]:
-    """Runs with a trained network, newest first."""
+    """The runs with a trained network, newest first."""
     trained = (RunStatus.FINISHED, RunStatus.STOPPED)
     return [
         run
@@ -76,46 +81,42 @@ def usable_runs(session: Session) -> list[RunRecord]:
 
 
 def has_network(session: Session, run: RunRecord) -> bool:
-    """Whether the run's folder holds weights and how to rebuild the network."""
+    """Whether the folder of a run has weights and the description of the network."""
     folder = session.store.runs_folder / run.id
     return (folder / WEIGHTS_FILE).is_file() and (folder / MODEL_FILE).is_file()
 
 
 def thresholds_of(run_folder: Path) -> tuple[float, ...]:
-    """The scores from which a trained network's labels are claimed where they do not exclude each
-    other; none where they do. Raises KnownError where its card cannot be read."""
+    """The score from which each label of a multi-label target is predicted; () for exclusive
+    targets. Raises KnownError if the description of the network cannot be read."""
     path = run_folder / MODEL_FILE
-    try:
+    with parsing(path, mark("Train the run again.")):
         return msgspec.json.decode(path.read_bytes(), type=ModelCard).thresholds
-    except (OSError, msgspec.DecodeError) as error:
-        raise KnownError(
-            "{path} cannot be read: {error}.", "Train the run again.", path=path, error=error
-        ) from error
 
 
-def takes_crops(session: Session, record: RunRecord) -> bool:
-    """Whether a run looks at mouth crops rather than at whole images."""
+def uses_crops(session: Session, record: RunRecord) -> bool:
+    """Whether a run uses mouth crops instead of whole images."""
     known = session.store.labels.sets().get(record.labels.target.name)
     return known is not None and known.subject is Subject.CROP
 
 
 class RunImages:
-    """Rows of a run's predictions, and behind them rows for images that it never predicted."""
+    """The rows of a run's predictions, followed by rows for images without one."""
 
     def __init__(self, session: Session, run_id: str) -> None:
-        self._op = session
+        self._session = session
         self.record = session.store.runs.get(run_id)
         self.table = session.store.runs.predictions(run_id, None)
-        self.crops = takes_crops(session, self.record)
-        self._further: list[tuple[int, int]] = []  # (image, crop or -1)
+        self.crops = uses_crops(session, self.record)
+        self._added: list[tuple[int, int]] = []  # (image, crop or -1)
 
     def parts(self) -> list[Part]:
-        """Parts that hold predicted images, test first."""
-        held = set(np.unique(self.table.parts).tolist())
-        return [part for part in reversed(PARTS) if PART_CODES[part] in held]
+        """The parts with predicted images, test first."""
+        present = set(np.unique(self.table.parts).tolist())
+        return [part for part in reversed(PARTS) if PART_CODES[part] in present]
 
     def rows(self, part: Part | None, shown: ShownImages = ShownImages.ALL) -> IntArray:
-        """Rows of a part (None: of any); wrong ones the surest first, as they say the most."""
+        """Rows of a part (None: all); wrong ones by descending confidence."""
         mask = np.ones(len(self.table), bool)
         if part is not None:
             mask &= self.table.parts == PART_CODES[part]
@@ -128,57 +129,57 @@ class RunImages:
         return rows
 
     def rows_of(self, images: Sequence[int]) -> IntArray:
-        """Rows that show these images, in their order; images not predicted are taken up."""
+        """Rows of these images, in their order; rows are added for images without a prediction."""
         known: dict[int, list[int]] = {}
         wanted = np.array(images, dtype=np.int64)
         for row in np.flatnonzero(np.isin(self.table.images, wanted)).tolist():
             known.setdefault(int(self.table.images[row]), []).append(row)
         new = [image for image in images if image not in known]
         for image, crop in self._places(new):
-            known.setdefault(image, []).append(self._taken_up(image, crop))
+            known.setdefault(image, []).append(self._add_row(image, crop))
         rows = [row for image in dict.fromkeys(images) for row in known.get(image, ())]
         return np.array(rows, dtype=np.int64)
 
     def _places(self, images: Sequence[int]) -> list[tuple[int, int]]:
         if not self.crops:
             return [(image, -1) for image in images]
-        found = self._op.store.crops.of_images(images) if images else {}
+        found = self._session.store.crops.of_images(images) if images else {}
         places: list[tuple[int, int]] = []
         for image in images:
             usable = [c.id for c in found.get(image, ()) if c.usable and c.id is not None]
             places += [(image, crop) for crop in usable] or [(image, -1)]
         return places
 
-    def _taken_up(self, image: int, crop: int) -> int:
-        if (image, crop) not in self._further:
-            self._further.append((image, crop))
-        return len(self.table) + self._further.index((image, crop))
+    def _add_row(self, image: int, crop: int) -> int:
+        if (image, crop) not in self._added:
+            self._added.append((image, crop))
+        return len(self.table) + self._added.index((image, crop))
 
     def new(self, row: int) -> bool:
-        """Whether the run was neither trained nor tested on what a row shows."""
+        """Whether the run was neither trained nor tested on the image of a row."""
         return row >= len(self.table) or int(self.table.parts[row]) == NO_PART
 
     def place(self, row: int) -> tuple[int, int]:
         """The image of a row, and its crop or -1."""
         if row >= len(self.table):
-            return self._further[row - len(self.table)]
+            return self._added[row - len(self.table)]
         return int(self.table.images[row]), int(self.table.crops[row])
 
     def row_at(self, image: int, crop: int) -> int | None:
-        """The row of an image (and crop, or -1) that was predicted or taken up."""
+        """The row of an image and crop (-1: none), None if there is none."""
         hits = np.flatnonzero((self.table.images == image) & (self.table.crops == crop))
         if len(hits):
             return int(hits[0])
-        if (image, crop) in self._further:
-            return len(self.table) + self._further.index((image, crop))
+        if (image, crop) in self._added:
+            return len(self.table) + self._added.index((image, crop))
         return None
 
     def images(self, rows: Sequence[int]) -> list[RunImage]:
-        """What the rows show, in their order; rows whose image left the project are left out."""
+        """The images of rows, in their order, without those that left the project."""
         places = [self.place(row) for row in rows]
-        found = {r.id: r for r in self._op.store.images.rows([image for image, _ in places])}
+        found = {r.id: r for r in self._session.store.images.rows([image for image, _ in places])}
         wanted = [crop for _, crop in places if crop >= 0]
-        crops = {c.id: c for c in self._op.store.crops.get(wanted)} if wanted else {}
+        crops = {c.id: c for c in self._session.store.crops.get(wanted)} if wanted else {}
         return [
             self._image(row, found[image], crops.get(crop))
             for row, (image, crop) in zip(rows, places, strict=True)
@@ -210,7 +211,7 @@ class RunImages:
         )
 
     def scores(self, row: int) -> RowScores:
-        """The scores a run left for a row, and what it truly is; nothing for further rows."""
+        """The stored scores and true labels of a row; all unknown for added rows."""
         if row >= len(self.table):
             return RowScores()
         views, labels = self.table.view_scores, self.record.labels

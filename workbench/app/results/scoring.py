@@ -1,4 +1,4 @@
-"""Scores of many pictures by a run, from a job: asked for in pieces, told with the time left."""
+"""Scores of many pictures by a run, for jobs: in chunks, with progress and remaining time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from workbench.domain.reports import Progress
 from workbench.domain.requests import Picture, Score, Scored
 from workbench.domain.text import Message
 
-PIECE = 2000  # pictures of one request
+CHUNK = 2000  # pictures per request
 REPORT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Scores that arrived: positions among all pictures, and one row of scores for each; `unread`
-    are positions with the reason."""
+class ScoredChunk:
+    """Scores of some pictures: their indices among all pictures, and one row of scores for each.
+
+    `unread` has the indices of pictures that cannot be read, with the reason.
+    """
 
     at: tuple[int, ...]
     scores: NDArray[np.float32]
@@ -40,22 +42,24 @@ class PictureScores:
     unread: tuple[SkippedFile, ...]
 
 
-def pieces(
+def scored_chunks(
     folder: Path, pictures: Sequence[Picture]
-) -> Generator[Progress | Piece | None, None, None]:
-    """Scores of `pictures` by the run in `folder` as they come, with progress between and None as
-    a heartbeat. Raises KnownError where the run has no network."""
-    text = Message("Predicting")
+) -> Generator[Progress | ScoredChunk | None, None, None]:
+    """Score `pictures` with the run in `folder`; yields chunks, progress, and None as a heartbeat.
+
+    Raises KnownError if the run has no network.
+    """
+    text = Message("Predicting images")
     yield Progress(done=0, total=len(pictures), text=text)
     began = last = time.monotonic()
     with ServingProcess() as program:
-        for start in range(0, len(pictures), PIECE):
-            request = Score(run=str(folder), pictures=tuple(pictures[start : start + PIECE]))
+        for start in range(0, len(pictures), CHUNK):
+            request = Score(run=str(folder), pictures=tuple(pictures[start : start + CHUNK]))
             for answer in program.ask(request):
                 if not isinstance(answer, Scored):
                     yield None
                     continue
-                yield _piece(answer, start)
+                yield _chunk(answer, start)
                 now, done = time.monotonic(), start + answer.done
                 if now - last >= REPORT_SECONDS or done == len(pictures):
                     last = now
@@ -63,30 +67,30 @@ def pieces(
                     yield Progress(done=done, total=len(pictures), text=text, eta=eta)
 
 
-def _piece(answer: Scored, start: int) -> Piece:
+def _chunk(answer: Scored, start: int) -> ScoredChunk:
     views = np.array(answer.view_scores, np.float32) if answer.view_scores else None
-    return Piece(
+    return ScoredChunk(
         tuple(start + at for at in answer.indices),
         np.array(answer.scores, np.float32),
         views,
-        tuple((start + lost.index, lost.reason) for lost in answer.unread),
+        tuple((start + unread.index, unread.reason) for unread in answer.unread),
     )
 
 
 def score_pictures(
     folder: Path, pictures: Sequence[Picture]
 ) -> Generator[object | None, None, PictureScores]:
-    """All pictures scored, yielding only reports and heartbeats."""
+    """Score all pictures; yields progress and heartbeats only, and returns the scores."""
     read = np.zeros(len(pictures), bool)
     rows: list[NDArray[np.float32]] = []
     unread: list[SkippedFile] = []
-    for piece in pieces(folder, pictures):
-        if not isinstance(piece, Piece):
-            yield piece
+    for chunk in scored_chunks(folder, pictures):
+        if not isinstance(chunk, ScoredChunk):
+            yield chunk
             continue
-        read[list(piece.at)] = True
-        if piece.at:
-            rows.append(piece.scores)
-        unread += [SkippedFile(pictures[at].path, reason) for at, reason in piece.unread]
+        read[list(chunk.at)] = True
+        if chunk.at:
+            rows.append(chunk.scores)
+        unread += [SkippedFile(pictures[at].path, reason) for at, reason in chunk.unread]
     known = np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
     return PictureScores(read, known, tuple(unread))

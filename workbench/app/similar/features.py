@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.app.learner import run_request
-from workbench.app.results.run_images import takes_crops, usable_runs
+from workbench.app.results.run_images import usable_runs, uses_crops
 from workbench.app.session import Session
 from workbench.app.transfer.assessing import start_request
 from workbench.app.weights import is_whole, weights_path
@@ -92,7 +92,7 @@ def feature_source(session: Session, name: str = "", crops: bool | None = None) 
         record = session.store.runs.get(rest)
         words = Message("{run} · {backbone}", run=record.name, backbone=record.recipe.backbone)
         order = start_request(session, name, "")
-        mouths = takes_crops(session, record) and bool(session.store.crops.detected_sources())
+        mouths = uses_crops(session, record) and bool(session.store.crops.detected_sources())
         found = FeatureSource(name, words, order, mouths)
     else:
         found = _of_backbone(session, name)

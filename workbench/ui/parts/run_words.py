@@ -1,4 +1,4 @@
-"""A run's state and figures in the words that every list of runs uses."""
+"""Texts of runs that all lists of runs share: status, figures, parts, times."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from workbench.domain.splits import Part
 from workbench.domain.text import mark, tr
 from workbench.ui.parts.figure_table import Column, Figure, written
 
-_CONTEXT = "RunWords"
-
 _STATUS = {
-    RunStatus.QUEUED: mark("waiting"),
+    RunStatus.QUEUED: mark("queued"),
     RunStatus.RUNNING: mark("running"),
     RunStatus.PAUSED: mark("paused"),
     RunStatus.FINISHED: mark("finished"),
@@ -27,10 +25,17 @@ _STATUS = {
     RunStatus.FAILED: mark("failed"),
 }
 
-_SCORES = (
-    mark("test top-1 {score}"),
-    mark("validation top-1 {score}"),
-)
+_PART = "part of the split"  # comment for translators: "Train" is also the label of a button
+_PARTS = {
+    Part.TRAIN: mark("Train", "part of the split"),
+    Part.VALIDATION: mark("Validation", "part of the split"),
+    Part.TEST: mark("Test", "part of the split"),
+}
+
+_SCORES = {
+    Part.TEST: mark("test top-1 {score}"),
+    Part.VALIDATION: mark("validation top-1 {score}"),
+}
 
 STATUS_ICONS = {
     RunStatus.QUEUED: ("clock", "muted"),
@@ -43,17 +48,23 @@ STATUS_ICONS = {
 
 
 def status_words(record: RunRecord) -> str:
+    """The status of a run."""
     return tr(_STATUS[record.status])
 
 
+def part_title(part: Part) -> str:
+    """The title of a part of the split."""
+    return tr(_PARTS[part], _PART)
+
+
 def backbone_words(name: str) -> str:
-    """A backbone's title; its name where the program does not know it."""
+    """The title of a backbone, or its name if the program does not know it."""
     known = BACKBONES.get(name)
     return known.title if known is not None else name
 
 
 def target_words(target: str) -> str:
-    """A recipe's target as it is said."""
+    """The title of a recipe's target: names of label sets, which are not translated."""
     return "category + view" if target == JOINT else target
 
 
@@ -61,21 +72,18 @@ START_TITLES = {"imagenet": mark("ImageNet"), "none": mark("Random weights")}  #
 
 
 def start_words(start: str) -> str:
-    """A recipe's start weights as a table has room for: of a file its name."""
+    """A recipe's start weights, shortened to the name if they are a file."""
     return Path(start).name if start.startswith("file:") else start
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 in per cent, "–" where it is unknown."""
+    """A share in [0, 1] as a percentage, "–" for None and NaN."""
     return "–" if share is None or not math.isfinite(share) else f"{share * 100:.1f}\u00a0%"
 
 
 def score_words(record: RunRecord) -> str:
-    """The figure a run is known by."""
-    for part, text in (
-        (Part.TEST, _SCORES[0]),
-        (Part.VALIDATION, _SCORES[1]),
-    ):
+    """The top-1 accuracy of a run on the test part, else on validation; "" without either."""
+    for part, text in _SCORES.items():
         value = top1(record, part)
         if value is not None:
             return tr(text).format(score=percent(value))
@@ -83,7 +91,10 @@ def score_words(record: RunRecord) -> str:
 
 
 def when(seconds: float | None) -> str:
-    """A moment as a person says it: the time today, else the day."""
+    """A time in seconds since the epoch as local time: HH:MM today, else with the date.
+
+    None becomes "–".
+    """
     if seconds is None:
         return "–"
     then, now = time.localtime(seconds), time.localtime()
@@ -91,28 +102,28 @@ def when(seconds: float | None) -> str:
     return time.strftime("%H:%M" if same_day else "%Y-%m-%d %H:%M", then)
 
 
-_WORDS: Mapping[str, Callable[[Any], str | Figure]] = {
+_TEXTS: Mapping[str, Callable[[Any], str | Figure]] = {
     "moment": lambda seconds: Figure(seconds, when(seconds)),
     "status": lambda status: tr(_STATUS[status]),
     "target": target_words,
     "backbone": backbone_words,
     "start": start_words,
-}  # by the kind of a column; other kinds are shown as every table shows them
+}  # by the kind of a column; other kinds are formatted by the table
 
 
 def figure_column(column: RunColumn) -> Column:
-    """A column of runs for a table of figures."""
+    """The column of a table of figures for a column of runs."""
     kind = column.kind if column.kind in ("count", "share") else "text"
     tip = column.tip and tr(column.tip)
     return Column(tr(column.title), kind, tip)
 
 
 def figure_cell(column: RunColumn, record: RunRecord) -> Any:
-    """The cell of a run in a table of figures."""
+    """The value of a run in a table of figures."""
     value = column.value(record)
-    return _WORDS[column.kind](value) if column.kind in _WORDS else value
+    return _TEXTS[column.kind](value) if column.kind in _TEXTS else value
 
 
 def cell_text(column: RunColumn, record: RunRecord) -> str:
-    """The cell of a run as the table shows it."""
+    """The text of a run in a table of figures."""
     return written(figure_column(column), figure_cell(column, record))

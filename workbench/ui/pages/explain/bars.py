@@ -1,4 +1,4 @@
-"""Scores per label as bars to choose from, and the legend of the heat map."""
+"""Scores of labels as selectable bars, and the legend of the heatmap."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ from workbench.ui.pages.explain.views import layer_image
 
 _ROW = 28
 _HEAD = 22
-_VALUE = 40  # room for "0.97"
-MOST = 10  # bars of one label set; of more labels the highest scores are shown
+_VALUE = 40  # pixels for "0.97"
+MOST = 10  # bars per label set: the highest scores of a larger set
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One label's score in [0, 1], None while unknown; `mark` is "true" for the label it has."""
+    """The score of one label in [0, 1], None while unknown.
+
+    `true` marks the label that the image has; `key` is the shortcut that explains the label.
+    """
 
     label_set: str
     label: str
@@ -42,10 +45,10 @@ class Bar:
 
 
 class ScoreBars(QWidget):
-    """Bars under a heading per label set; a click, or the arrow keys, choose a label."""
+    """Bars below a heading per label set; a click or an arrow key selects a label."""
 
     chosen = Signal(str, str)  # label set, label
-    stepped = Signal(int)  # left (−1) and right (1), which mean the images
+    stepped = Signal(int)  # Left (−1) or Right (1) was pressed: the previous or next image
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +61,7 @@ class ScoreBars(QWidget):
         self.setAccessibleName(tr("Scores"))
 
     def show_bars(self, groups: Sequence[tuple[str, Sequence[Bar]]]) -> None:
-        """Headings ("" for none) with their bars."""
+        """Show these bars below their headings ("": none)."""
         height = self.sizeHint().height()
         self._groups = [(title, list(bars)) for title, bars in groups]
         if self.sizeHint().height() != height:
@@ -66,12 +69,12 @@ class ScoreBars(QWidget):
         self.update()
 
     def show_explained(self, label_set: str, label: str) -> None:
-        """Mark the label that the map is of."""
+        """Highlight the label that the heatmap explains."""
         self._explained = (label_set, label)
         self.update()
 
     def bars(self) -> list[Bar]:
-        """All bars in the order shown."""
+        """All bars, in the order shown."""
         return [bar for _, bars in self._groups for bar in bars]
 
     def sizeHint(self) -> QSize:
@@ -79,9 +82,9 @@ class ScoreBars(QWidget):
         heads = sum(1 for title, _ in self._groups if title)
         return QSize(200, max(_ROW, rows * _ROW + heads * _HEAD))
 
-    def rect_of(self, wanted: Bar) -> QRect:
-        """Where a bar stands."""
-        return next(rect for rect, bar in self._places() if bar == wanted)
+    def rect_of(self, bar: Bar) -> QRect:
+        """The area of a bar, in pixels of the widget."""
+        return next(rect for rect, other in self._places() if other == bar)
 
     def _places(self) -> list[tuple[QRect, Bar]]:
         places, top = [], 0
@@ -95,7 +98,7 @@ class ScoreBars(QWidget):
     def _at(self, point: QPointF) -> Bar | None:
         return next((b for rect, b in self._places() if rect.contains(point.toPoint())), None)
 
-    # hands
+    # Events
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         bar = self._at(event.position())
@@ -120,12 +123,14 @@ class ScoreBars(QWidget):
         return super().event(event)
 
     def _tip(self, bar: Bar) -> str:
-        said = tr("Explain {label}").format(label=bar.label)
+        lines = [tr("Explain {label}").format(label=bar.label)]
         if bar.score is not None:
-            said += f": {bar.score:.4f}"
+            lines.append(tr("Score: {score:.4f}").format(score=bar.score))
         if bar.key:
-            said += tr(" (key {key})").format(key=bar.key)
-        return said + (tr(" · the label it has") if bar.true else "")
+            lines.append(tr("Shortcut: {key}").format(key=bar.key))
+        if bar.true:
+            lines.append(tr("This is the true label"))
+        return "\n".join(lines)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         side = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
@@ -141,7 +146,7 @@ class ScoreBars(QWidget):
         to = min(max((now[0] if now else 0) + step, 0), len(bars) - 1)
         self.chosen.emit(bars[to].label_set, bars[to].label)
 
-    # paint
+    # Painting
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -170,7 +175,7 @@ class ScoreBars(QWidget):
             painter.setPen(QPen(theme.accent, 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(rect).adjusted(1, 2, -1, -2), 4, 4)
-        self._paint_words(painter, rect, bar, theme, explained)
+        self._paint_text(painter, rect, bar, theme, explained)
         track = QRectF(rect.left() + 8, rect.bottom() - 6, rect.width() - 16, 3)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.well if explained or bar == self._hover else theme.hover)
@@ -180,7 +185,7 @@ class ScoreBars(QWidget):
             painter.setBrush(theme.accent if explained else theme.line)
             painter.drawRoundedRect(track, 1.5, 1.5)
 
-    def _paint_words(
+    def _paint_text(
         self, painter: QPainter, rect: QRect, bar: Bar, theme: Theme, explained: bool
     ) -> None:
         font = sized(self.font(), TEXT_PIXELS, bold=explained)
@@ -200,7 +205,7 @@ class ScoreBars(QWidget):
 
 
 class HeatLegend(QWidget):
-    """A ramp of the colours with a word at each end."""
+    """The colour scale of the heatmap, with a caption at each end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -208,10 +213,12 @@ class HeatLegend(QWidget):
         self._ramp = layer_image(heat_layer(ramp, 256, 1))
         self._opacity = OPACITY
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip(tr("How strongly a place speaks for the label, each map on its own scale"))
+        self.setToolTip(
+            tr("How strongly a place supports the label; each heatmap has its own scale")
+        )
 
     def set_opacity(self, opacity: float) -> None:
-        """Draw the colours as strongly as the map is drawn."""
+        """Draw the colours with the opacity of the heatmap."""
         self._opacity = opacity
         self.update()
 
@@ -230,7 +237,7 @@ class HeatLegend(QWidget):
         painter.drawRect(ramp.adjusted(0, 0, -1, -1))
         painter.setFont(sized(self.font(), CAPTION_PIXELS))
         painter.setPen(theme.muted)
-        words = QRect(0, 10, self.width(), 16)
-        painter.drawText(words, Qt.AlignmentFlag.AlignLeft, tr("nothing"))
-        painter.drawText(words, Qt.AlignmentFlag.AlignRight, tr("the most"))
+        captions = QRect(0, 10, self.width(), 16)
+        painter.drawText(captions, Qt.AlignmentFlag.AlignLeft, tr("weakest"))
+        painter.drawText(captions, Qt.AlignmentFlag.AlignRight, tr("strongest"))
         painter.end()

@@ -1,4 +1,4 @@
-"""Which run is asked, about which images, and whether one by one or as a wall."""
+"""The header of the Explain page: run, images, and one image or the wall."""
 
 from __future__ import annotations
 
@@ -10,133 +10,131 @@ from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton,
 from workbench.app.results.run_images import ShownImages
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
-from workbench.ui.parts.run_words import percent
+from workbench.ui.parts.run_words import part_title, percent
 
-CHOSEN = "chosen"  # instead of a part: images that another page pointed at
+CHOSEN = "chosen"  # instead of a part: images selected on another page
 ANY = "any"
 SINGLE, WALL = "single", "wall"
 
 
 class ExplainHeader(PageHeader):
-    """Choices in one line; each signal tells that a person changed one."""
+    """Controls in one line; their signals are emitted for changes by the user."""
 
     run_changed = Signal(str)
     images_changed = Signal()
     mode_changed = Signal(str)
-    save_wanted = Signal()
+    save_requested = Signal()
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
         self.run = _box(tr("Run"), 160)
         self.run.activated.connect(lambda _: self.run_changed.emit(self.run.currentData()))
-        self.part = _box(tr("Which images of the run"), 96)
+        self.part = _box(tr("Part of the split"), 96)
         self.part.activated.connect(lambda _: self.images_changed.emit())
-        words = {
-            ShownImages.ALL.value: (tr("All"), tr("All images")),
+        outcomes = {
+            ShownImages.ALL.value: (tr("All"), tr("Show all images")),
             ShownImages.RIGHT.value: (
                 tr("Right"),
-                tr("Images that were predicted right"),
+                tr("Show correctly predicted images"),
             ),
             ShownImages.WRONG.value: (
                 tr("Wrong"),
-                tr("Images that were predicted wrong"),
+                tr("Show wrongly predicted images"),
             ),
         }
-        self._shown = _Choice(words)
+        self._shown = _ChoiceButtons(outcomes)
         self._shown.changed.connect(lambda _: self.images_changed.emit())
-        self._mode = _Choice(
+        self._mode = _ChoiceButtons(
             {
-                SINGLE: (tr("One"), tr("One image beside its map (W)")),
-                WALL: (tr("Wall"), tr("All images under their maps (W)")),
+                SINGLE: (tr("One"), tr("Show one image beside its heatmap (W)")),
+                WALL: (tr("Wall"), tr("Show all images with their heatmaps (W)")),
             }
         )
         self._mode.changed.connect(self.mode_changed)
         self.save = QPushButton(tr("Save PNG…"))
         self.save.setIcon(icon("ph.download-simple", self.save))
-        self.save.setToolTip(tr("Save what is shown as a picture (Ctrl+S)"))
-        self.save.clicked.connect(self.save_wanted)
+        self.save.setToolTip(tr("Save what is shown as PNG (Ctrl+S)"))
+        self.save.clicked.connect(self.save_requested)
         self.add(self.run, self.part, self._shown)
         self.stretch()
         self.add(self._mode, self.save)
 
     def show_runs(self, runs: Sequence[RunRecord], current: str) -> None:
-        """Offer these runs, newest first."""
+        """List these runs, newest first, and select the run `current`."""
         with QSignalBlocker(self.run):
             self.run.clear()
             for record in runs:
                 score = top1(record)
-                said = f"{record.name}  ·  {percent(score)}" if score is not None else record.name
-                self.run.addItem(said, record.id)
+                parts = (record.name, percent(score) if score is not None else "")
+                self.run.addItem("  ·  ".join(part for part in parts if part), record.id)
             self.run.setCurrentIndex(max(0, self.run.findData(current)))
 
     def show_parts(self, parts: Sequence[Part], chosen: int) -> None:
-        """Offer the run's parts, and first the `chosen` images where there are any."""
-        words = {
-            Part.TEST: tr("Test"),
-            Part.VALIDATION: tr("Validation"),
-            Part.TRAIN: tr("Train"),
-        }
+        """List the parts of the run, after the `chosen` images of another page if there are any."""
         before = self.part.currentData()
         with QSignalBlocker(self.part):
             self.part.clear()
             if chosen:
-                self.part.addItem(tr("{n} chosen").format(n=f"{chosen:,}"), CHOSEN)
+                self.part.addItem(plural(chosen, "{n:,} selected", "{n:,} selected"), CHOSEN)
             for part in parts:
-                self.part.addItem(words[part], part.value)
-            self.part.addItem(tr("Any part"), ANY)
-            wanted = CHOSEN if chosen else before
-            self.part.setCurrentIndex(max(0, self.part.findData(wanted)))
+                self.part.addItem(part_title(part), part.value)
+            self.part.addItem(tr("All parts"), ANY)
+            selected = CHOSEN if chosen else before
+            self.part.setCurrentIndex(max(0, self.part.findData(selected)))
 
     @property
-    def part_chosen(self) -> str:
-        """CHOSEN, ANY or a part's name."""
+    def selected_part(self) -> str:
+        """CHOSEN, ANY or the name of a part."""
         return str(self.part.currentData() or ANY)
 
     @property
     def shown(self) -> ShownImages:
+        """The selected outcome of predictions."""
         return ShownImages(self._shown.value)
 
-    def choices_hold(self, hold: bool) -> None:
-        """Whether right and wrong can be chosen among what is shown."""
-        self._shown.setEnabled(hold)
+    def enable_outcomes(self, enabled: bool) -> None:
+        """Enable or disable the selection of right and wrong predictions."""
+        self._shown.setEnabled(enabled)
 
-    def recall(self, part: object, shown: object) -> None:
-        """Choose what a former session had chosen, as far as it is there."""
+    def restore(self, part: object, shown: object) -> None:
+        """Select what was selected in an earlier session, if it still exists."""
         at = self.part.findData(part)
         if at >= 0:
             self.part.setCurrentIndex(at)
         if shown in list(ShownImages):
-            self._shown.choose(str(shown))
+            self._shown.select(str(shown))
 
     @property
     def mode(self) -> str:
+        """SINGLE or WALL."""
         return self._mode.value
 
     def set_mode(self, mode: str) -> None:
-        self._mode.choose(mode)
+        """Select SINGLE or WALL."""
+        self._mode.select(mode)
 
-    def enable(self, there: bool) -> None:
-        """What needs a run and what needs images."""
+    def show_controls(self, visible: bool) -> None:
+        """Show the controls, or hide them if there is no run."""
         for widget in (self.run, self.part, self._shown, self._mode, self.save):
-            widget.setVisible(there)
+            widget.setVisible(visible)
 
 
-class _Choice(QWidget):
-    """A few words of which one holds, as buttons beside each other."""
+class _ChoiceButtons(QWidget):
+    """Exclusive buttons in a row, each a value with its text and tooltip."""
 
     changed = Signal(str)
 
-    def __init__(self, words: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, choices: Mapping[str, tuple[str, str]]) -> None:
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
         self._group = QButtonGroup(self)
         self._buttons: dict[str, QPushButton] = {}
-        for value, (text, tip) in words.items():
+        for value, (text, tip) in choices.items():
             button = QPushButton(text)
             button.setCheckable(True)
             button.setToolTip(tip)
@@ -148,9 +146,11 @@ class _Choice(QWidget):
 
     @property
     def value(self) -> str:
+        """The selected value."""
         return next(value for value, button in self._buttons.items() if button.isChecked())
 
-    def choose(self, value: str) -> None:
+    def select(self, value: str) -> None:
+        """Select a value without a signal."""
         self._buttons[str(value)].setChecked(True)
 
 

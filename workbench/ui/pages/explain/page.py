@@ -1,4 +1,4 @@
-"""The Explain page: where a network looks, for any of its labels, beside the photograph."""
+"""The Explain page: images beside heatmaps of where the network looks, for any label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.app.explain.explaining import save_explanation, save_wall
-from workbench.app.explain.explanations import Explanations, Question
+from workbench.app.explain.explanations import Explanations, HeatmapQuery
 from workbench.app.jobs import Task
 from workbench.app.results.run_images import RunImage, RunImages, usable_runs
 from workbench.domain.changes import Changes
@@ -23,14 +23,14 @@ from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.page import Context, Page, column
-from workbench.ui.pages.explain.board import ExplainLayout
+from workbench.ui.pages.explain.content import ExplainContent
 from workbench.ui.pages.explain.header import ANY, CHOSEN, SINGLE, WALL, ExplainHeader
 
-MOST = 60  # images of a saved wall: more cannot be looked at
+MOST = 60  # images of a saved wall: more would be too many to view
 
 
 class ExplainSaver(QObject):
-    """Writes what the page shows. A wall is written when the last of its maps is there."""
+    """Saves the pair or the wall as PNG; a wall once all of its heatmaps have arrived."""
 
     def __init__(self, context: Context, explanations: Explanations) -> None:
         super().__init__()
@@ -39,59 +39,62 @@ class ExplainSaver(QObject):
         self._path = Path()
         self._title = ""
         self._opacity = 1.0
-        explanations.ready.connect(lambda _: self._go_on())
-        explanations.unread.connect(lambda _row, _why: self._go_on())
-        explanations.failed.connect(lambda _said, _remedy: self._rows.clear())
+        explanations.ready.connect(lambda _: self._write_when_complete())
+        explanations.unread.connect(lambda _row, _why: self._write_when_complete())
+        explanations.failed.connect(lambda _: self._rows.clear())
 
-    def ask_path(self, parent: QWidget, name: str) -> Path | None:
-        """The PNG file to write, asked of the person."""
+    def choose_path(self, parent: QWidget, name: str) -> Path | None:
+        """Ask for the PNG file to write, None if cancelled."""
         chosen, _ = QFileDialog.getSaveFileName(
-            parent, tr("Save as PNG"), name, tr("PNG pictures (*.png)")
+            parent, tr("Save as PNG"), name, tr("PNG images (*.png)")
         )
         if not chosen:
             return None
         path = Path(chosen)
         return path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
 
-    def ask_one(self, parent: QWidget, image: RunImage, layer: str, opacity: float) -> None:
-        """Ask where to, and write original and overlay of one image."""
+    def save_image_as(self, parent: QWidget, image: RunImage, layer: str, opacity: float) -> None:
+        """Ask for a file and save the original and the overlay of one image."""
         heat = self._explanations.heat(image.row)
         if heat is None:
             return
-        path = self.ask_path(parent, f"{Path(image.name).stem} {heat.label}.png")
+        path = self.choose_path(parent, f"{Path(image.name).stem} {heat.label}.png")
         if path is not None:
-            self._start(path, lambda: save_explanation(path, image, heat, layer, opacity))
+            self._start(path, lambda: save_explanation(path, image, heat, layer, opacity, tr))
 
-    def ask_wall(self, parent: QWidget, rows: Sequence[int], layer: str, opacity: float) -> None:
-        """Ask where to, and write the overlays of these rows."""
+    def save_wall_as(
+        self, parent: QWidget, rows: Sequence[int], layer: str, opacity: float
+    ) -> None:
+        """Ask for a file and save the overlays of these rows."""
         images = self._explanations.images
         if images is None or not rows:
             return
         name = images.record.name
-        path = self.ask_path(parent, f"{name.replace(':', '')} wall.png")
+        stem = tr("{run} heatmaps").format(run=name.replace(":", ""))
+        path = self.choose_path(parent, f"{stem}.png")
         if path is not None:
             self.save_wall(path, rows, f"{name}  ·  {layer}", opacity)
 
     def save_wall(self, path: Path, rows: Sequence[int], title: str, opacity: float) -> None:
-        """Write the overlays of these rows, the first sixty of them."""
+        """Save the overlays of the first `MOST` of these rows once their heatmaps have arrived."""
         self._rows, self._path = list(rows[:MOST]), path
         self._title, self._opacity = title, opacity
-        self._explanations.want(self._rows)
-        self._go_on()
+        self._explanations.request(self._rows)
+        self._write_when_complete()
 
-    def _go_on(self) -> None:
+    def _write_when_complete(self) -> None:
         found = self._explanations
         rows, images = self._rows, found.images
-        there = [r for r in rows if found.heat(r) is not None]
+        ready = [r for r in rows if found.heat(r) is not None]
         if (
             not rows
             or images is None
-            or any(found.heat(row) is None and not found.why_unread(row) for row in rows)
+            or any(found.heat(row) is None and not found.unread_reason(row) for row in rows)
         ):
             return
         self._rows = []
         explained: list[tuple[RunImage, Heat]] = []
-        for image in images.images(there):
+        for image in images.images(ready):
             heat = found.heat(image.row)
             if heat is not None:
                 explained.append((image, heat))
@@ -105,18 +108,20 @@ class ExplainSaver(QObject):
             write()
 
         title = Message("Save {file}", file=path.name)
-        said = tr("{file} is saved in {folder}.").format(file=path.name, folder=path.parent)
+        text = tr("Saved {path}.").format(path=path)
         self._context.session.start(
-            Task(title, work, kind="save"), done=lambda _: self._context.notify(said, "info")
+            Task(title, work, kind="save"), done=lambda _: self._context.notify(text, "info")
         )
 
 
-_AHEAD, _BEHIND = 3, 1  # images whose maps are made before they are looked at
+_AHEAD, _BEHIND = 3, 1  # next and previous images whose heatmaps are computed ahead
 
 
 class ExplainPage(Page):
-    """One image beside its map over a filmstrip, or a wall of maps; label, layer and opacity at
-    the side."""
+    """Shows one image beside its heatmap above a filmstrip, or a wall of heatmaps.
+
+    The side panel has label, layer and opacity.
+    """
 
     name = "explain"
     title = "Explain"
@@ -126,82 +131,82 @@ class ExplainPage(Page):
         self.explanations = Explanations(context.session, context.service)
         self.saver = ExplainSaver(context, self.explanations)
         self.header = ExplainHeader(tr("Explain"))
-        self.board = ExplainLayout(context, self.explanations)
-        self.side, self.stage = self.board.side, self.board.stage
-        self.strip, self.wall = self.board.strip, self.board.wall
+        self.content = ExplainContent(context, self.explanations)
+        self.side, self.stage = self.content.side, self.content.stage
+        self.strip, self.wall = self.content.strip, self.content.wall
         self.images: RunImages | None = None
         self._chosen: tuple[int, ...] = ()
         self._offered: list[RunRecord] = []
         self._state: dict[str, Any] = {}
-        column(self.header, (self.board, 1), on=self)
+        column(self.header, (self.content, 1), on=self)
         self.setFocusProxy(self.strip)
         self._connect()
 
     def _connect(self) -> None:
-        self.header.run_changed.connect(self.look_at)
+        self.header.run_changed.connect(self.show_run)
         self.header.images_changed.connect(lambda: self._show_rows(keep=False))
         self.header.mode_changed.connect(lambda _: self._show_mode())
-        self.header.save_wanted.connect(self.save)
+        self.header.save_requested.connect(self.save)
         self.strip.current_changed.connect(lambda _: self._show_current())
         self.wall.activated.connect(self._open_from_wall)
-        self.side.asked.connect(self._ask)
+        self.side.query_changed.connect(self._set_query)
         self.side.bars.stepped.connect(self.step)
         self.explanations.described.connect(self._described)
-        self.explanations.ready.connect(self._arrived)
-        self.explanations.checked.connect(self._arrived)
-        self.explanations.failed.connect(self._failed)
-        self.explanations.unread.connect(lambda row, _: self._arrived(row))
+        self.explanations.ready.connect(self._update_heatmap)
+        self.explanations.checked.connect(self._update_heatmap)
+        self.explanations.failed.connect(self._show_error)
+        self.explanations.unread.connect(lambda row, _: self._update_heatmap(row))
 
-    # runs
+    # Runs
 
     def load(self) -> None:
-        self._take_up()
+        self._reload_runs()
 
     def show_changes(self, changes: Changes) -> None:
         if changes.removed or self.run_id in changes.runs or self._runs_differ(changes):
-            self._take_up()
+            self._reload_runs()
         elif changes.cropped:
-            self.board.forget()
+            self.content.forget()
 
     def _runs_differ(self, changes: Changes) -> bool:
-        """An epoch of a training is no reason to look anew; a run that ended is."""
+        """Whether runs with a network changed: an epoch of a training needs no reload."""
         return bool(changes.runs) and usable_runs(self.context.session) != self._offered
 
     def show_target(self, **what: Any) -> None:
-        """`run` asks that run (else the newest), `ids` about these images."""
+        """Show the run `run` (default: the current one, else the newest), with the images `ids`."""
         ids = what.get("ids")
         if ids is not None or "run" in what:
             self._chosen = tuple(int(image) for image in ids or ())
             self.header.set_mode(WALL if len(self._chosen) > 1 else SINGLE)
-            self._take_up(str(what.get("run", "")) or self.run_id)
-        (self.wall if self._walled else self.strip).setFocus()
+            self._reload_runs(str(what.get("run", "")) or self.run_id)
+        (self.wall if self._wall_shown else self.strip).setFocus()
 
     @property
     def run_id(self) -> str:
-        """The run that is asked, "" for none."""
+        """Id of the run shown, "" for none."""
         return self.images.record.id if self.images is not None else ""
 
     @property
-    def _walled(self) -> bool:
+    def _wall_shown(self) -> bool:
         return self.header.mode == WALL
 
-    def _take_up(self, wanted: str = "") -> None:
-        """Offer the runs there are; `wanted`, the one looked at, or the newest is asked."""
+    def _reload_runs(self, preferred: str = "") -> None:
+        """List all runs with a network; show `preferred`, the current one, or the newest."""
         runs = usable_runs(self.context.session)
         self._offered = runs
-        self.board.setCurrentIndex(0 if runs else 1)
-        self.header.enable(bool(runs))
+        self.content.setCurrentIndex(0 if runs else 1)
+        self.header.show_controls(bool(runs))
         if not runs:
             self.images = None
             return
         known = {record.id for record in runs}
-        choices = (wanted, self.run_id, str(self._state.get("run", "")))
+        choices = (preferred, self.run_id, str(self._state.get("run", "")))
         run = next((choice for choice in choices if choice in known), runs[0].id)
         self.header.show_runs(runs, run)
-        self.look_at(run)
+        self.show_run(run)
 
-    def look_at(self, run_id: str) -> None:
-        """Ask another run, or the same anew with what it has predicted since."""
+    def show_run(self, run_id: str) -> None:
+        """Show a run, or reload it with the predictions added since."""
         other = run_id != self.run_id
         row = self.strip.current()
         place = self.images.place(row) if self.images is not None and row is not None else None
@@ -209,12 +214,12 @@ class ExplainPage(Page):
         if other:
             self.side.show_run(self.images.record.labels)
         self.explanations.open(self.images)
-        self.explanations.ask_about(self.side.question)
-        self.board.open(self.images)
+        self.explanations.set_query(self.side.query)
+        self.content.open(self.images)
         self.header.show_parts(self.images.parts(), len(self._chosen))
-        self._recall()
+        self._restore_filters()
         self._show_rows(keep=False)
-        if place is not None:  # the same image, also as another run sees it
+        if place is not None:  # the same image for another run
             again = self.images.row_at(*place)
             if again is not None and again in self.strip.ids():
                 self.strip.set_current(again)
@@ -223,23 +228,23 @@ class ExplainPage(Page):
         self.side.show_layers(description)
         self._show_current()
 
-    # images
+    # Images
 
     def _rows(self) -> NDArray[np.int64]:
         if self.images is None:
             return np.zeros(0, np.int64)
-        part = self.header.part_chosen
+        part = self.header.selected_part
         if part == CHOSEN:
             return self.images.rows_of(self._chosen)
         return self.images.rows(None if part == ANY else Part(part), self.header.shown)
 
     def _show_rows(self, keep: bool = True) -> None:
-        self.header.choices_hold(self.header.part_chosen != CHOSEN)
-        self.board.show_rows(self._rows(), keep)
+        self.header.enable_outcomes(self.header.selected_part != CHOSEN)
+        self.content.show_rows(self._rows(), keep)
         self._show_mode()
 
     def _show_mode(self) -> None:
-        self.board.show_mode(self._walled)
+        self.content.show_mode(self._wall_shown)
         self.header.save.setEnabled(len(self.strip.ids()) > 0)
         self._show_current()
 
@@ -250,41 +255,41 @@ class ExplainPage(Page):
         self.strip.setFocus()
 
     def step(self, step: int) -> None:
-        """The next (1) or previous (−1) image."""
-        (self.wall if self._walled else self.strip).move_to("right" if step > 0 else "left")
+        """Go to the next (1) or previous (−1) image."""
+        (self.wall if self._wall_shown else self.strip).move_to("right" if step > 0 else "left")
 
     def _show_current(self) -> None:
         row = self.strip.current()
-        if self.images is None or row is None or self._walled or not self.isVisible():
+        if self.images is None or row is None or self._wall_shown or not self.isVisible():
             return
         rows = self.strip.ids()
         at = int(np.flatnonzero(rows == row)[0])
         near = rows[max(0, at - _BEHIND) : at + _AHEAD + 1].tolist()
         order = [row, *near[near.index(row) + 1 :], *near[: near.index(row)]]
         self.stage.show_rows(order)
-        self.board.show_map(row)
-        self.explanations.want(order, check=row)
+        self.content.show_map(row)
+        self.explanations.request(order, check=row)
 
-    # maps
+    # Heatmaps
 
-    def _ask(self, question: Question) -> None:
-        self.explanations.ask_about(question)
-        if self._walled:
-            self.board.draw_wall_again()
+    def _set_query(self, query: HeatmapQuery) -> None:
+        self.explanations.set_query(query)
+        if self._wall_shown:
+            self.content.redraw_wall()
         else:
             self.wall.forget_picture()
             self._show_current()
 
-    def _arrived(self, row: int) -> None:
-        if row == self.strip.current() and not self._walled:
-            self.board.show_map(row)
+    def _update_heatmap(self, row: int) -> None:
+        if row == self.strip.current() and not self._wall_shown:
+            self.content.show_map(row)
 
-    def _failed(self, sentence: str, remedy: str) -> None:
-        said = f"{sentence} {remedy}".strip()
-        self.board.show_reason(said)
-        self.context.notify(said, "bad")
+    def _show_error(self, message: Message) -> None:
+        text = tr(message)
+        self.content.show_reason(text)
+        self.context.notify(text, "bad")
 
-    # commands, in the order of the menus
+    # Commands, in the order of the menus
 
     def has_image(self) -> bool:
         """Whether an image is shown."""
@@ -298,28 +303,28 @@ class ExplainPage(Page):
         when=has_image,
     )
     def save(self) -> None:
-        """Save the pair, or the wall (its selection, where several are selected), as PNG."""
-        layer = self.explanations.layer_words
-        if self._walled:
+        """Save the pair as PNG, or the wall: its selected images if there are several."""
+        layer = tr(self.explanations.layer_title)
+        if self._wall_shown:
             several = self.wall.selected_count() > 1
             rows = self.wall.selected() if several else self.wall.ids()
-            self.saver.ask_wall(self, rows.tolist(), layer, self.board.wall_tiles.opacity)
+            self.saver.save_wall_as(self, rows.tolist(), layer, self.content.wall_tiles.opacity)
             return
         row = self.strip.current()
-        image = self.board.tiles.image(row) if row is not None else None
+        image = self.content.tiles.image(row) if row is not None else None
         if image is not None:
-            self.saver.ask_one(self, image, layer, self.stage.overlay.opacity)
+            self.saver.save_image_as(self, image, layer, self.stage.overlay.opacity)
 
     @command(
-        mark("One image or wall"),
+        mark("Toggle heatmap wall"),
         id="wall",
         key="W",
         menu=Menu.VIEW,
         when=has_image,
     )
     def toggle_wall(self) -> None:
-        """From one image to all of them, and back to the one that is chosen there."""
-        if self._walled:
+        """Switch from one image to the wall, and back to the current image of the wall."""
+        if self._wall_shown:
             row = self.wall.current()
             self._open_from_wall(-1 if row is None else row)
             return
@@ -351,13 +356,13 @@ class ExplainPage(Page):
         self.step(-1)
 
     @command(
-        mark("Fit the photograph"),
+        mark("Fit image"),
         key="Ctrl+0",
         menu=Menu.VIEW,
         when=has_image,
     )
     def fit(self) -> None:
-        """Show the whole photograph."""
+        """Show the whole image."""
         self.stage.fit()
 
     @command(
@@ -385,48 +390,48 @@ class ExplainPage(Page):
     @command(mark("Sliding windows"), menu=Menu.VIEW, when=has_image)
     def windows(self) -> None:
         """Explain by sliding windows."""
-        self.side.choose_layer(WINDOWS)
+        self.side.select_layer(WINDOWS)
 
     @command(
-        mark("More of the map"),
+        mark("Increase heatmap opacity"),
         key="+",
         menu=Menu.VIEW,
         when=has_image,
         repeats=True,
     )
     def more_map(self) -> None:
-        """Draw the map stronger."""
+        """Increase the opacity of the heatmap."""
         self.side.step_opacity(1)
 
     @command(
-        mark("Less of the map"),
+        mark("Decrease heatmap opacity"),
         key="-",
         menu=Menu.VIEW,
         when=has_image,
         repeats=True,
     )
     def less_map(self) -> None:
-        """Draw the map weaker."""
+        """Decrease the opacity of the heatmap."""
         self.side.step_opacity(-1)
 
     @command(
-        mark("Explain the predicted label"),
+        mark("Explain predicted label"),
         key="0",
         menu=Menu.VIEW,
         when=has_image,
     )
     def predicted(self) -> None:
-        """Explain the label that was predicted."""
-        self.side.choose_key(0)
+        """Explain the predicted label."""
+        self.side.select_label_by_key(0)
 
-    # keys and life
+    # Events and state
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key, plain = event.key(), not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if key == Qt.Key.Key_Alt:
-            self.board.set_bare(True)
+            self.content.set_heat_hidden(True)
         elif plain and event.text().isdigit():
-            self.side.choose_key(int(event.text()))
+            self.side.select_label_by_key(int(event.text()))
         elif plain and key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             self.step(1 if key == Qt.Key.Key_Right else -1)
         else:
@@ -434,13 +439,13 @@ class ExplainPage(Page):
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Alt:
-            self.board.set_bare(False)
+            self.content.set_heat_hidden(False)
         else:
             event.ignore()
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() is QEvent.Type.ActivationChange and not self.isActiveWindow():
-            self.board.set_bare(False)  # Alt was let go somewhere else
+            self.content.set_heat_hidden(False)  # Alt may be released in another window
         super().changeEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -450,18 +455,18 @@ class ExplainPage(Page):
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self.board.rest()
-        self.explanations.withdraw()
+        self.content.deactivate()
+        self.explanations.cancel_pending()
 
     def save_state(self) -> dict[str, Any]:
         return {
             "run": self.run_id,
-            "part": self.header.part_chosen,
+            "part": self.header.selected_part,
             "shown": self.header.shown.value,
             "mode": self.header.mode,
             "row": self.strip.current(),
             "opacity": self.side.opacity.value(),
-            "splitter": self.board.splitter.sizes(),
+            "splitter": self.content.splitter.sizes(),
         }
 
     def restore_state(self, state: dict[str, Any]) -> None:
@@ -472,14 +477,14 @@ class ExplainPage(Page):
             self.header.set_mode(state["mode"])
         sizes = state.get("splitter")
         if isinstance(sizes, list) and len(sizes) == 2:
-            self.board.splitter.setSizes([int(size) for size in sizes])
+            self.content.splitter.setSizes([int(size) for size in sizes])
 
-    def _recall(self) -> None:
-        """Once, for the run of the former session: the part and outcome that were chosen."""
+    def _restore_filters(self) -> None:
+        """Select the part and outcome of the last session, once and only for its run."""
         if self._state.get("run") == self.run_id and not self._chosen:
-            self.header.recall(self._state.get("part"), self._state.get("shown"))
+            self.header.restore(self._state.get("part"), self._state.get("shown"))
         self._state = {}
 
     def closing(self) -> None:
         self.explanations.close()
-        self.board.close_readers()
+        self.content.close_readers()

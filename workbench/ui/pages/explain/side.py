@@ -1,4 +1,4 @@
-"""What is explained and how it is drawn: label, layer, opacity, and whether the map means it."""
+"""The side panel of the Explain page: label, layer, opacity, and the check of the heatmap."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.explain.explaining import OPACITY, Trust, layer_words, trust, trust_sentence
-from workbench.app.explain.explanations import Question
+from workbench.app.explain.explaining import OPACITY, Trust, layer_title, trust, trust_sentence
+from workbench.app.explain.explanations import HeatmapQuery
 from workbench.app.results.run_images import RowScores
 from workbench.domain.requests import PREDICTED, Description, Heat
 from workbench.domain.runs import LabelList, RunLabels
@@ -35,26 +35,29 @@ _TONES = {
 
 
 class ExplainSide(SidePanel):
-    """`asked(Question)` tells that maps of something else are wanted; `opacity_changed(float)` and
-    `bare_changed(bool)` how they are drawn."""
+    """Selects what is explained and how heatmaps are drawn.
 
-    asked = Signal(object)
+    `query_changed(HeatmapQuery)` is emitted for another label or layer, `opacity_changed(float)`
+    with the opacity in [0, 1], `heat_hidden_changed(bool)` to hide or show the heatmap.
+    """
+
+    query_changed = Signal(object)
     opacity_changed = Signal(float)
-    bare_changed = Signal(bool)
+    heat_hidden_changed = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
         self._labels: RunLabels | None = None
-        self._question = Question()
+        self._query = HeatmapQuery()
         self.label = QComboBox()
         self.label.setAccessibleName(tr("Label to explain"))
-        self.label.setToolTip(tr("Which label the map speaks for (0 the predicted, 1–9)"))
+        self.label.setToolTip(tr("Label to explain (0: the predicted one, 1–9: by position)"))
         self.label.activated.connect(self._label_picked)
         self.bars = ScoreBars()
         self.bars.chosen.connect(self._bar_picked)
         self.layer = QComboBox()
         self.layer.setAccessibleName(tr("Layer"))
-        self.layer.setToolTip(tr("Deep layers see things, shallow ones edges (keys [ and ])"))
+        self.layer.setToolTip(tr("Deep layers respond to objects, shallow ones to edges ([ and ])"))
         self.layer.activated.connect(self._layer_picked)
         self.trust = QLabel()
         self.trust.setWordWrap(True)
@@ -69,28 +72,28 @@ class ExplainSide(SidePanel):
         self.add(tr("Label"), labels)
         self.add(tr("Layer"), self.layer)
         self.add(tr("Overlay"), self._overlay())
-        self.trust_section = self.add(tr("Can the map be trusted?"), self.trust)
+        self.trust_section = self.add(tr("Is the heatmap reliable?"), self.trust)
 
     def _overlay(self) -> QWidget:
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setPageStep(10)
         self.opacity.setAccessibleName(tr("Opacity"))
-        self.opacity.setToolTip(tr("Opacity of the map (+ and −)"))
+        self.opacity.setToolTip(tr("Opacity of the heatmap (+ and −)"))
         self.percent = QLabel()
         self.percent.setMinimumWidth(36)
         self.percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.bare = QToolButton()
-        self.bare.setIcon(icon("ph.eye", self.bare))
-        self.bare.setToolTip(tr("Show the photograph bare (hold Alt)"))
-        self.bare.setAccessibleName(tr("Show the photograph bare"))
-        self.bare.pressed.connect(lambda: self.bare_changed.emit(True))
-        self.bare.released.connect(lambda: self.bare_changed.emit(False))
+        self.hide_heat = QToolButton()
+        self.hide_heat.setIcon(icon("ph.eye", self.hide_heat))
+        self.hide_heat.setToolTip(tr("Hide the heatmap while pressed (Alt)"))
+        self.hide_heat.setAccessibleName(tr("Hide the heatmap"))
+        self.hide_heat.pressed.connect(lambda: self.heat_hidden_changed.emit(True))
+        self.hide_heat.released.connect(lambda: self.heat_hidden_changed.emit(False))
         self.opacity.valueChanged.connect(self._opacity_moved)
         self.opacity.setValue(round(OPACITY * 100))
         line = QHBoxLayout()
         line.setSpacing(8)
-        for widget in (self.opacity, self.percent, self.bare):
+        for widget in (self.opacity, self.percent, self.hide_heat):
             line.addWidget(widget)
         box = QWidget()
         column = QVBoxLayout(box)
@@ -102,18 +105,17 @@ class ExplainSide(SidePanel):
         column.addWidget(legend)
         return box
 
-    # what there is
+    # What is shown
 
     def show_run(self, labels: RunLabels) -> None:
-        """The labels of another run; its layers come later."""
+        """Show the labels of another run; its layers follow with `show_layers`."""
         self._labels = labels
-        self._question = Question()
+        self._query = HeatmapQuery()
         with QSignalBlocker(self.label):
             self.label.clear()
             for head in self._heads():
-                self.label.addItem(
-                    tr("the predicted {set}").format(set=head.name), (head.name, PREDICTED)
-                )
+                text = tr("Predicted {label_set}").format(label_set=head.name)
+                self.label.addItem(text, (head.name, PREDICTED))
             for head in self._heads():
                 self.label.insertSeparator(self.label.count())
                 for name in head.labels:
@@ -123,18 +125,18 @@ class ExplainSide(SidePanel):
         self.layer.setEnabled(False)
 
     def show_layers(self, description: Description) -> None:
-        """The layers of the run, the deepest first, and below them where the network looks."""
+        """Show the layers of the run, the deepest first, then attention and sliding windows."""
         with QSignalBlocker(self.layer):
             self.layer.clear()
             for name in reversed(description.layers):
-                self.layer.addItem(layer_words(name, description.backbone), name)
+                self.layer.addItem(tr(layer_title(name, description.backbone)), name)
             if description.layers:
-                words = tr("{layer}  (deepest)")
-                self.layer.setItemText(0, words.format(layer=self.layer.itemText(0)))
+                text = tr("{layer}  (deepest)").format(layer=self.layer.itemText(0))
+                self.layer.setItemText(0, text)
             if description.masks:
                 self.layer.insertSeparator(self.layer.count())
             for name in description.masks:
-                self.layer.addItem(layer_words(name, description.backbone), name)
+                self.layer.addItem(tr(layer_title(name, description.backbone)), name)
         self.layer.setEnabled(bool(description.layers))
 
     def _heads(self) -> list[LabelList]:
@@ -143,7 +145,7 @@ class ExplainSide(SidePanel):
         return [self._labels.target, *([view] if view is not None else [])]
 
     def show_scores(self, known: RowScores, heat: Heat | None) -> None:
-        """Bars of every label set: what the run left, or what came with the map."""
+        """Show the scores of all label sets: from the heatmap, else as stored by the run."""
         if self._labels is None:
             return
         heads = self._heads()
@@ -158,43 +160,43 @@ class ExplainSide(SidePanel):
         self.bars.show_bars(groups)
 
     def show_single(self, single: bool) -> None:
-        """What is of one image is hidden beside a wall."""
+        """Show or hide what belongs to a single image."""
         self.bars.setVisible(single)
         self.trust_section.setVisible(single)
 
     def show_explained(self, heat: Heat | None, label_set: str) -> None:
-        """Which bar the map is of."""
+        """Highlight the bar of the label that the heatmap explains."""
         self.bars.show_explained(label_set, heat.label if heat is not None else "")
 
     def show_trust(self, heat: Heat | None) -> None:
-        """The randomised-weights check, in a sentence."""
-        if heat is None:
-            said, tone = "", "muted"
-        else:
-            said = trust_sentence(heat) or tr("Comparing with networks of random weights…")
+        """Show the result of the randomised-weights check."""
+        text, tone = "", "muted"
+        if heat is not None:
+            text = tr(trust_sentence(heat)) or tr("Comparing with networks with random weights…")
             tone = _TONES[trust(heat)]
-        self.trust.setText(said)
-        self.say_tone(tone)
+        self.trust.setText(text)
+        self._set_tone(tone)
 
-    def say(self, sentence: str) -> None:
-        """Why there is no map."""
-        self.trust.setText(sentence)
-        self.say_tone("bad")
+    def show_reason(self, text: str) -> None:
+        """Show why there is no heatmap."""
+        self.trust.setText(text)
+        self._set_tone("bad")
 
-    def say_tone(self, tone: str) -> None:
+    def _set_tone(self, tone: str) -> None:
         if self.trust.property("role") != tone:
             self.trust.setProperty("role", tone)
             self.trust.style().unpolish(self.trust)
             self.trust.style().polish(self.trust)
 
-    # what is asked
+    # The query
 
     @property
-    def question(self) -> Question:
-        return self._question
+    def query(self) -> HeatmapQuery:
+        """What is selected."""
+        return self._query
 
-    def choose_label(self, label_set: str, label: str) -> None:
-        """Ask for maps of another label."""
+    def select_label(self, label_set: str, label: str) -> None:
+        """Explain another label; nothing happens if the run does not have it."""
         at = next(
             (i for i in range(self.label.count()) if self.label.itemData(i) == (label_set, label)),
             -1,
@@ -202,53 +204,53 @@ class ExplainSide(SidePanel):
         if at < 0:
             return
         self.label.setCurrentIndex(at)
-        self._ask(label_set, label, self._question.layer)
+        self._set_query(label_set, label, self._query.layer)
 
-    def choose_key(self, key: int) -> None:
-        """The label a digit gives: 0 the predicted one, else by its position in the target's."""
+    def select_label_by_key(self, key: int) -> None:
+        """Explain the label of a digit: 0 the predicted one, else by its position in the set."""
         if self._labels is None:
             return
         head = self._labels.target
         if key == 0:
-            self.choose_label(head.name, PREDICTED)
+            self.select_label(head.name, PREDICTED)
         elif key <= len(head.labels):
-            self.choose_label(head.name, head.labels[key - 1])
+            self.select_label(head.name, head.labels[key - 1])
 
     def step_layer(self, step: int) -> None:
-        """A layer deeper (−1) or shallower (1), and on to the masks below."""
+        """Explain a deeper (−1) or shallower (1) layer; attention and windows follow the last."""
         to = self.layer.currentIndex() + step
-        if self.layer.itemData(to) is None:  # the line between them
+        if self.layer.itemData(to) is None:  # the separator
             to += step
         if 0 <= to < self.layer.count():
             self.layer.setCurrentIndex(to)
             self._layer_picked()
 
-    def choose_layer(self, name: str) -> None:
-        """A layer by its name; one that the run lacks is left out."""
+    def select_layer(self, name: str) -> None:
+        """Explain a layer by its name; nothing happens if the run does not have it."""
         at = self.layer.findData(name)
         if at >= 0:
             self.layer.setCurrentIndex(at)
             self._layer_picked()
 
     def step_opacity(self, step: int) -> None:
-        """More (1) or less (−1) of the map."""
+        """Increase (1) or decrease (−1) the opacity by 10 %."""
         self.opacity.setValue(self.opacity.value() + 10 * step)
 
     def _label_picked(self) -> None:
         label_set, label = self.label.currentData()
-        self._ask(label_set, label, self._question.layer)
+        self._set_query(label_set, label, self._query.layer)
 
     def _bar_picked(self, label_set: str, label: str) -> None:
-        self.choose_label(label_set, label)
+        self.select_label(label_set, label)
 
     def _layer_picked(self) -> None:
-        self._ask(self._question.label_set, self._question.label, self.layer.currentData() or "")
+        self._set_query(self._query.label_set, self._query.label, self.layer.currentData() or "")
 
-    def _ask(self, label_set: str, label: str, layer: str) -> None:
-        wanted = Question(label, label_set, layer)
-        if wanted != self._question:
-            self._question = wanted
-            self.asked.emit(wanted)
+    def _set_query(self, label_set: str, label: str, layer: str) -> None:
+        query = HeatmapQuery(label, label_set, layer)
+        if query != self._query:
+            self._query = query
+            self.query_changed.emit(query)
 
     def _opacity_moved(self, value: int) -> None:
         self.percent.setText(f"{value} %")
@@ -256,7 +258,7 @@ class ExplainSide(SidePanel):
 
 
 def _bars(head: LabelList, values: Sequence[float] | None, true: str, keys: bool) -> list[Bar]:
-    """Every label of a small set in its order; of a large one the highest scores and the truth."""
+    """All labels of a small set in order; of a large set the highest scores and the true label."""
     bars = [
         Bar(
             head.name,

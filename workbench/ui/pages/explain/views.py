@@ -1,4 +1,4 @@
-"""Original and map side by side, zoomed in step, and as tiles of a filmstrip or wall."""
+"""Original and heatmap side by side with a common zoom, and as tiles of filmstrip and wall."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from workbench.app.explain.explaining import OPACITY, amounts, caption, heat_layer
+from workbench.app.explain.explaining import OPACITY, caption, heat_array, heat_layer
 from workbench.app.explain.explanations import Explanations
 from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.app.results.run_images import RunImage, RunImages
@@ -24,11 +24,11 @@ from workbench.ui.page import Context
 from workbench.ui.parts.photo import PhotoView, to_qimage
 from workbench.ui.parts.tiles import Badge, Tiles
 
-_LAYER = 384  # pixels of the enlarged map's longer side: it is smooth, more would show nothing new
+_LAYER = 384  # longer side of the enlarged heatmap in pixels: it is too smooth to need more
 
 
 def layer_image(layer: NDArray[np.uint8]) -> QImage:
-    """An image of its own from H × W × 4 uint8 RGBA."""
+    """A QImage with its own pixels from H × W × 4 uint8 RGBA."""
     rows = np.ascontiguousarray(layer)
     height, width, _ = rows.shape
     image = QImage(rows.data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
@@ -36,20 +36,20 @@ def layer_image(layer: NDArray[np.uint8]) -> QImage:
 
 
 def heat_image(heat: Heat, width: int, height: int) -> QImage:
-    """A map for a photograph of width × height, with its own transparency."""
+    """The heatmap for an image of width × height pixels, with transparency."""
     seen = (heat.seen[2] - heat.seen[0]) * width, (heat.seen[3] - heat.seen[1]) * height
     scale = _LAYER / max(1.0, *seen)
     size = max(1, round(seen[0] * scale)), max(1, round(seen[1] * scale))
-    return layer_image(heat_layer(amounts(heat), *size, heat.cells))
+    return layer_image(heat_layer(heat_array(heat), *size, heat.cells))
 
 
 def seen_rect(heat: Heat, target: QRectF) -> QRectF:
-    """The part of a drawn photograph that its map covers."""
+    """The part of an image drawn in `target` that the heatmap covers."""
     return part_rect(heat.seen, target)
 
 
 def part_rect(part: tuple[float, float, float, float], target: QRectF) -> QRectF:
-    """A part of a drawn photograph, given as fractions of it: left, top, right, bottom."""
+    """A part, as fractions (left, top, right, bottom), of an image drawn in `target`."""
     left, top, right, bottom = part
     return QRectF(
         target.left() + left * target.width(),
@@ -59,37 +59,41 @@ def part_rect(part: tuple[float, float, float, float], target: QRectF) -> QRectF
     )
 
 
-class StepView(PhotoView):
-    """A photograph that tells when it is zoomed or moved, and can follow another one."""
+class SyncedView(PhotoView):
+    """An image view that can follow the zoom and position of another one.
 
-    stepped = Signal()
+    `view_changed` is emitted when it is zoomed or moved.
+    """
 
-    def follow(self, other: StepView) -> None:
+    view_changed = Signal()
+
+    def follow(self, other: SyncedView) -> None:
         """Show the same part as `other`."""
         self._zoom, self._centre = other._zoom, QPointF(other._centre)
         self.update()
 
     def fit(self) -> None:
+        """Show the whole image."""
         super().fit()
-        self.stepped.emit()
+        self.view_changed.emit()
 
     def _place(self, middle: QPointF) -> None:
         super()._place(middle)
-        self.stepped.emit()
+        self.view_changed.emit()
 
 
-class HeatView(StepView):
-    """A photograph under a map, whose opacity can be changed and which can be lifted."""
+class HeatView(SyncedView):
+    """An image below a heatmap, which can be made transparent and hidden."""
 
     def __init__(self) -> None:
         super().__init__()
         self._heat: Heat | None = None
         self._layer: QImage | None = None
         self.opacity = OPACITY
-        self._bare = False
+        self._heat_hidden = False
 
     def show_heat(self, heat: Heat | None) -> None:
-        """Lay a map over the photograph; None takes it away."""
+        """Draw a heatmap over the image, or none."""
         if heat is self._heat:
             return
         self._heat = heat
@@ -99,24 +103,27 @@ class HeatView(StepView):
 
     @property
     def heat(self) -> Heat | None:
+        """The heatmap drawn over the image, None for none."""
         return self._heat
 
     def set_opacity(self, opacity: float) -> None:
-        """How much of the photograph the map covers at most, in [0, 1]."""
+        """Set the opacity of the heatmap at its maximum, in [0, 1]."""
         self.opacity = opacity
         self.update()
 
-    def set_bare(self, bare: bool) -> None:
-        """Lift the map, or lay it down again."""
-        self._bare = bare
+    def set_heat_hidden(self, hidden: bool) -> None:
+        """Hide or show the heatmap."""
+        self._heat_hidden = hidden
         self.update()
 
     @property
-    def bare(self) -> bool:
-        return self._bare
+    def heat_hidden(self) -> bool:
+        """Whether the heatmap is hidden."""
+        return self._heat_hidden
 
     def paint_overlay(self, painter: QPainter) -> None:
-        if self._layer is None or self._heat is None or self._bare:
+        """Draw the heatmap and, for sliding windows, the frame of the strongest one."""
+        if self._layer is None or self._heat is None or self._heat_hidden:
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.setOpacity(self.opacity)
@@ -130,23 +137,23 @@ class HeatView(StepView):
 
 
 class ExplainViews(QWidget):
-    """The pair with a line over each: what it is, and what is explained."""
+    """The pair, with the image's name above the original and the explained label beside it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.original = StepView()
+        self.original = SyncedView()
         self.overlay = HeatView()
         self.original.setAccessibleName(tr("Original"))
-        self.overlay.setAccessibleName(tr("Explanation"))
-        self.name, self.what = QLabel(), QLabel()
+        self.overlay.setAccessibleName(tr("Heatmap"))
+        self.name, self.heat_title = QLabel(), QLabel()
         self.name.setProperty("role", "muted")
-        self.what.setProperty("role", "heading")
+        self.heat_title.setProperty("role", "heading")
         grid = QGridLayout(self)
         grid.setContentsMargins(16, 0, 12, 0)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(6)
         for column, (line, view) in enumerate(
-            ((self.name, self.original), (self.what, self.overlay))
+            ((self.name, self.original), (self.heat_title, self.overlay))
         ):
             line.setMinimumWidth(40)
             grid.addWidget(line, 0, column)
@@ -157,12 +164,12 @@ class ExplainViews(QWidget):
             (self.original, self.overlay),
             (self.overlay, self.original),
         ):
-            tip = tr("Wheel zooms, dragging moves both, a double click fits (Ctrl+0)")
+            tip = tr("Scroll to zoom, drag to move, double-click to fit (Ctrl+0)")
             one.setToolTip(tip)
-            one.stepped.connect(lambda one=one, other=other: other.follow(one))
+            one.view_changed.connect(lambda one=one, other=other: other.follow(one))
 
     def show_photo(self, pixels: NDArray[np.uint8] | None, size: tuple[int, int]) -> None:
-        """The photograph, or room of its shape while it is being read."""
+        """Show an image, or a placeholder of its `size` in pixels while it is decoded."""
         for view in (self.original, self.overlay):
             if pixels is None:
                 view.show_placeholder(*size)
@@ -170,18 +177,18 @@ class ExplainViews(QWidget):
                 view.show_array(pixels, size)
 
     def fit(self) -> None:
-        """Show the whole photograph in both."""
+        """Show the whole image in both."""
         self.original.fit()
 
 
 LONGEST = 256
-KEPT = 600
+CACHED = 600
 _ROWS = 4000
 _WRONG = 5  # vermilion
 
 
 class RunTiles(Tiles):
-    """Ids are rows of a `RunImages`; a mouth is cut out of its image."""
+    """Tiles of a run's images or mouth crops; their ids are rows of a `RunImages`."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -189,43 +196,44 @@ class RunTiles(Tiles):
         self.end_with(context.session)
         self._images: RunImages | None = None
         self._known: OrderedDict[int, RunImage] = OrderedDict()
-        self._shown: dict[int, list[int]] = {}  # image → rows that wait for its thumbnail
+        self._waiting: dict[int, list[int]] = {}  # image → rows that wait for its thumbnail
         self._active = False
-        self._wanted = np.zeros(0, np.int64)
+        self._requested = np.zeros(0, np.int64)
         self._reader = self._new_reader()
-        context.thumbnails.ready.connect(self._arrived)
+        context.thumbnails.ready.connect(self._emit_ready)
 
     def _new_reader(self) -> PhotoReader:
-        reader = PhotoReader(KEPT, self)
+        reader = PhotoReader(CACHED, self)
         reader.ready.connect(lambda row, _: self.ready.emit(row))
         return reader
 
     def open(self, images: RunImages | None) -> None:
-        """The run whose rows the ids are."""
+        """Switch to the rows of another run."""
         if images is not self._images:
             self._reader.close()
             self._reader = self._new_reader()
             self._known.clear()
-            self._wanted = np.zeros(0, np.int64)
+            self._requested = np.zeros(0, np.int64)
             self._images = images
         self.altered.emit()
 
     def forget(self) -> None:
-        """Images or crops changed: ask for them anew."""
+        """Drop cached images after images or crops changed."""
         self._known.clear()
         self.altered.emit()
 
     def close(self) -> None:
-        """End the thread that decodes."""
+        """Stop the decoding thread."""
         self._reader.close()
 
     def image(self, row: int) -> RunImage | None:
-        """What a row shows."""
+        """The image of a row, None if it left the project."""
         if row not in self._known:
             self.prepare(np.array([row], np.int64))
         return self._known.get(row)
 
     def prepare(self, ids: NDArray[np.int64]) -> None:
+        """Look up the images of these rows."""
         missing = [row for row in ids.tolist() if row not in self._known]
         if not missing or self._images is None:
             return
@@ -235,7 +243,7 @@ class RunTiles(Tiles):
             self._known.popitem(last=False)
 
     def pixels(self, row: int) -> NDArray[np.uint8] | None:
-        """The small photograph of a row, if it is at hand."""
+        """The thumbnail of a row, H × W × 3, None if it is not decoded yet."""
         known = self._known.get(row)
         if known is None:
             return None
@@ -244,94 +252,102 @@ class RunTiles(Tiles):
         return self._context.thumbnails.get(known.image)
 
     def picture(self, image: int) -> QImage | None:
+        """The thumbnail of a row as a QImage, None if it is not decoded yet."""
         pixels = self.pixels(image)
         return None if pixels is None else to_qimage(pixels)
 
     def caption(self, image: int) -> str:
+        """The predicted label and its score, after the true label if that is another one."""
         known = self._known.get(image)
         return caption(known) if known is not None else ""
 
     def badges(self, image: int) -> list[Badge]:
+        """A cross on wrong predictions."""
         known = self._known.get(image)
         return [("✗", label_colour(_WRONG))] if known is not None and known.wrong else []
 
     def set_active(self, active: bool) -> None:
-        """Whether these tiles are looked at; of two views of a run the hidden one asks nothing."""
+        """Start or stop requests: of two views of a run only the visible one makes any."""
         self._active = active
         if active:
-            self.load(self._wanted)
+            self.load(self._requested)
 
     def want(self, ids: NDArray[np.int64]) -> None:
+        """Request the thumbnails of these rows, as soon as the tiles are active."""
         self.prepare(ids)
-        self._wanted = ids
+        self._requested = ids
         if self._active:
             self.load(ids)
 
     def load(self, ids: NDArray[np.int64]) -> None:
-        """Have the pictures of these rows made, and no others."""
+        """Request the thumbnails of these rows, and cancel those of others."""
         self.prepare(ids)
-        wishes: list[PhotoRequest] = []
-        self._shown = {}
+        requests: list[PhotoRequest] = []
+        self._waiting = {}
         for row in ids.tolist():
             known = self._known.get(row)
             if known is None:
                 continue
             if known.crop is not None and known.picture.box is not None:
                 rect = Rect(*known.picture.box)
-                wishes.append(PhotoRequest(row, Path(known.picture.path), LONGEST, rect))
+                requests.append(PhotoRequest(row, Path(known.picture.path), LONGEST, rect))
             else:
-                self._shown.setdefault(known.image, []).append(row)
-        self._reader.want(wishes)
-        self._context.thumbnails.want(list(self._shown))
+                self._waiting.setdefault(known.image, []).append(row)
+        self._reader.want(requests)
+        self._context.thumbnails.want(list(self._waiting))
 
-    def _arrived(self, image: int, _: Any) -> None:
-        for row in self._shown.get(image, ()):
+    def _emit_ready(self, image: int, _: Any) -> None:
+        for row in self._waiting.get(image, ()):
             self.ready.emit(row)
 
 
 class HeatTiles(RunTiles):
-    """The same under their maps, which are asked for as they come into view."""
+    """Tiles with heatmaps, which are requested as the tiles come into view."""
 
     def __init__(self, context: Context, explanations: Explanations) -> None:
         super().__init__(context)
         self._explanations = explanations
         self.opacity = OPACITY
-        self.bare = False
-        self._ask = QTimer(self, singleShot=True, interval=80)  # not for what is scrolled past
-        self._ask.timeout.connect(lambda: self._explanations.want(self._wanted.tolist()))
+        self.heat_hidden = False
+        self._request_timer = QTimer(self, singleShot=True, interval=80)  # skips what scrolls past
+        self._request_timer.timeout.connect(
+            lambda: self._explanations.request(self._requested.tolist())
+        )
         explanations.ready.connect(self.ready)
 
     def open(self, images: RunImages | None) -> None:
-        self._ask.stop()
+        self._request_timer.stop()
         super().open(images)
 
     def load(self, ids: NDArray[np.int64]) -> None:
         super().load(ids)
-        self._ask.start()
+        self._request_timer.start()
 
     def set_active(self, active: bool) -> None:
         super().set_active(active)
         if not active:
-            self._ask.stop()
+            self._request_timer.stop()
 
-    def want_again(self) -> None:
-        """Ask for the maps of what is in view, after another question."""
+    def request_again(self) -> None:
+        """Request the heatmaps of the visible tiles after the query changed."""
         self.altered.emit()
         if self._active:
-            self._ask.start()
+            self._request_timer.start()
 
     def caption(self, image: int) -> str:
+        """The prediction as in `RunTiles`, and the explained label if that is another one."""
         known, heat = self._known.get(image), self._explanations.heat(image)
         if known is None:
             return ""
-        said = caption(known, heat)
-        if heat is None or heat.label == known.predicted:
-            return said
-        return f"{said}  ·  {heat.label} {heat.score:.2f}" if known.predicted else said
+        prediction = caption(known, heat)
+        if heat is None or not known.predicted or heat.label == known.predicted:
+            return prediction
+        return f"{prediction}  ·  {heat.label} {heat.score:.2f}"
 
     def picture(self, image: int) -> QImage | None:
+        """The thumbnail of a row below its heatmap, as far as they are there."""
         base, heat = super().picture(image), self._explanations.heat(image)
-        if base is None or heat is None or self.bare:
+        if base is None or heat is None or self.heat_hidden:
             return base
         painter = QPainter(base)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)

@@ -1,4 +1,4 @@
-"""The images behind a number: shown as tiles, relabelled by key, undone, explained."""
+"""The images behind a number, to be viewed, relabelled and explained."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
-from workbench.domain.text import mark, tr
+from workbench.domain.text import mark, plural, tr
 from workbench.ui.page import Context
+from workbench.ui.pages.results.section import label_names
 from workbench.ui.parts.image_grid import ImageGrid
 from workbench.ui.parts.photo import to_qimage
 from workbench.ui.parts.tiles import Badge, Tiles, badge
 
 LONGEST = 256
-KEPT = 600
+CACHED = 600
 
 
 class ResultTiles(Tiles):
-    """Ids are rows of one run's prediction table; a mouth is cut out of its image."""
+    """Tiles of a run's images or mouth crops; their ids are rows of its prediction table."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -44,36 +45,37 @@ class ResultTiles(Tiles):
         self._results: RunResults | None = None
         self._labels: CurrentLabels | None = None
         self._head = "target"
-        self._moved: NDArray[np.bool_] = np.zeros(0, bool)
+        self._relabelled: NDArray[np.bool_] = np.zeros(0, bool)
         self._rows: dict[int, ImageRow] = {}
         self._rects: dict[int, Rect] = {}
-        self._shown: dict[int, list[int]] = {}
-        self._reader = PhotoReader(KEPT, self)
+        self._waiting: dict[int, list[int]] = {}
+        self._reader = PhotoReader(CACHED, self)
         self._reader.ready.connect(lambda row, _: self.ready.emit(row))
-        context.thumbnails.ready.connect(self._arrived)
+        context.thumbnails.ready.connect(self._emit_ready)
 
     def show_results(self, results: RunResults, labels: CurrentLabels, head: str) -> None:
-        """The run whose rows the ids are, and the labels its images have now."""
+        """Switch to a run and one of its heads, with the current labels of its images."""
         if results is not self._results:
             self._rows.clear()
             self._rects.clear()
             self._reader.close()
-            self._reader = PhotoReader(KEPT, self)
+            self._reader = PhotoReader(CACHED, self)
             self._reader.ready.connect(lambda row, _: self.ready.emit(row))
         self._results, self._labels, self._head = results, labels, head
-        self._moved = labels.moved()
+        self._relabelled = labels.relabelled()
         self.altered.emit()
 
     def close(self) -> None:
-        """End the thread that decodes, and ask the project for nothing more."""
+        """Stop the decoding thread and all requests."""
         self._results = None
         self._reader.close()
 
     def image_row(self, row: int) -> ImageRow | None:
-        """The image of a row that was prepared."""
+        """The image of a row, None if it was not prepared or left the project."""
         return self._rows.get(row)
 
     def prepare(self, ids: NDArray[np.int64]) -> None:
+        """Look up the images and crops of these rows."""
         results = self._results
         missing = [row for row in ids.tolist() if row not in self._rows]
         if results is None or not missing:
@@ -94,6 +96,7 @@ class ResultTiles(Tiles):
                 self._rects[crops[crop.id]] = crop.rect
 
     def picture(self, image: int) -> QImage | None:
+        """The thumbnail of a row, None if it is not decoded yet."""
         results, row = self._results, image
         if results is None:
             return None
@@ -104,37 +107,39 @@ class ResultTiles(Tiles):
         return to_qimage(array) if array is not None else None
 
     def caption(self, image: int) -> str:
+        """The predicted label and its score."""
         if self._results is None:
             return ""
         _, scores, predicted = self._results.outputs(self._head)
-        label = self._results.label_list(self._head).labels[predicted[image]]
+        label = label_names(self._results, self._head)[predicted[image]]
         return f"{label} {scores[image, predicted[image]]:.2f}"
 
     def badges(self, image: int) -> list[Badge]:
-        """The label an image has now, where it is another one than the run was measured with."""
+        """The current label of an image if it was relabelled since the run was created."""
         labels = self._labels
-        if labels is None or labels.label_set is None or not self._moved[image]:
+        if labels is None or labels.label_set is None or not self._relabelled[image]:
             return []
         name = labels.name(image)
         return [badge(labels.label_set, name)] if name in labels.label_set.names else []
 
     def want(self, ids: NDArray[np.int64]) -> None:
+        """Request the thumbnails of these rows."""
         self.prepare(ids)
         if self._results is None:
             return
-        wishes: list[PhotoRequest] = []
-        self._shown = {}
+        requests: list[PhotoRequest] = []
+        self._waiting = {}
         for row in ids.tolist():
             known = self._rows.get(row)
             if row in self._rects and known is not None:
-                wishes.append(PhotoRequest(row, Path(known.path), LONGEST, self._rects[row]))
+                requests.append(PhotoRequest(row, Path(known.path), LONGEST, self._rects[row]))
             else:
-                self._shown.setdefault(int(self._results.table.images[row]), []).append(row)
-        self._reader.want(wishes)
-        self._context.thumbnails.want(list(self._shown))
+                self._waiting.setdefault(int(self._results.table.images[row]), []).append(row)
+        self._reader.want(requests)
+        self._context.thumbnails.want(list(self._waiting))
 
-    def _arrived(self, image: int, _: Any) -> None:
-        for row in self._shown.get(image, ()):
+    def _emit_ready(self, image: int, _: Any) -> None:
+        for row in self._waiting.get(image, ()):
             self.ready.emit(row)
 
 
@@ -142,7 +147,7 @@ IntArray = NDArray[np.int64]
 
 
 class CellImages(QWidget):
-    """`relabelled()` tells that labels were given here."""
+    """The images behind a number as tiles; `relabelled()` is emitted when they are labelled."""
 
     relabelled = Signal()
 
@@ -155,8 +160,8 @@ class CellImages(QWidget):
         self.tiles = ResultTiles(context)
         self.grid = ImageGrid(self.tiles)
         self.grid.set_tile_size(112)
-        self.grid.setAccessibleName(tr("Images of the chosen cell"))
-        self.grid.selection_changed.connect(self._tell)
+        self.grid.setAccessibleName(tr("Images of the selected cell"))
+        self.grid.selection_changed.connect(self._update_controls)
         self.grid.activated.connect(lambda _: self.explain())
         self.title = QLabel()
         self.title.setProperty("role", "heading")
@@ -170,12 +175,12 @@ class CellImages(QWidget):
     def _lay_out(self) -> None:
         self.label = QComboBox()
         self.label.setToolTip(
-            tr("Give this label to the selected images; 1–9 and the labels' own keys do it too")
+            tr("Label the selected images (shortcuts: 1–9 or the labels' own keys)")
         )
         self.label.setAccessibleName(tr("Label of the selected images"))
         self.label.activated.connect(self._picked)
         self.explain_button = QPushButton(tr("Explain these"))
-        self.explain_button.setToolTip(tr("Show what the network looked at (Enter)"))
+        self.explain_button.setToolTip(tr("Show heatmaps of these images (Enter)"))
         self.explain_button.clicked.connect(self.explain)
         self.undo_button = QPushButton(tr("Undo"))
         self.undo_button.clicked.connect(self._undo)
@@ -184,8 +189,8 @@ class CellImages(QWidget):
         row.addWidget(self.label, 1)
         row.addWidget(self.undo_button)
         row.addWidget(self.explain_button)
-        work = QWidget()
-        column = QVBoxLayout(work)
+        content = QWidget()
+        column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self.title)
@@ -198,12 +203,12 @@ class CellImages(QWidget):
         hint.setWordWrap(True)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(hint)
-        self._stack.addWidget(work)
+        self._stack.addWidget(content)
 
     # What is shown
 
     def show_results(self, results: RunResults, labels: CurrentLabels, head: str) -> None:
-        """The run whose rows will be shown, and the labels its images have now."""
+        """Switch to a run and one of its heads, with the current labels of its images."""
         if results is not self._results:
             self.clear()
         self._results, self._labels = results, labels
@@ -216,52 +221,52 @@ class CellImages(QWidget):
             for at, label in enumerate(labels.label_set.labels if labels.label_set else ()):
                 key = label.key or (str(at + 1) if at < 9 else "")
                 self.label.addItem(f"{label.name}   {key}".rstrip())
-        self._tell()
+        self._update_controls()
 
     def show_rows(self, title: str, rows: IntArray) -> None:
-        """The images behind one number."""
+        """Show the images of these rows."""
         self.title.setText(title)
         self.grid.set_ids(rows, keep_position=False)
         if len(rows):
             self.grid.set_current(int(rows[0]))
         self._stack.setCurrentIndex(1)
-        self._tell()
+        self._update_controls()
 
     def clear(self) -> None:
-        """Nothing was chosen yet."""
+        """Show no images, only the hint."""
         self.grid.set_ids(np.zeros(0, np.int64), keep_position=False)
         self._stack.setCurrentIndex(0)
 
     def rows(self) -> IntArray:
-        """The rows that are shown."""
+        """The rows shown."""
         return self.grid.ids()
 
-    def _tell(self) -> None:
+    def _update_controls(self) -> None:
         undo = self._context.session.history.undo_text()
         self.undo_button.setEnabled(undo is not None)
         self.undo_button.setToolTip(tr(undo or mark("Nothing to undo")))
-        chosen = self.grid.selected_count()
-        self.label.setEnabled(chosen > 0)
+        selected = self.grid.selected_count()
+        self.label.setEnabled(selected > 0)
         self.explain_button.setEnabled(len(self.grid.ids()) > 0)
-        self.note.setText(self._note(chosen))
+        self.note.setText(self._note(selected))
 
-    def _note(self, chosen: int) -> str:
+    def _note(self, selected: int) -> str:
         parts = []
         row = self.grid.current()
         if row is not None:
             self.tiles.prepare(np.array([row]))
         known = self.tiles.image_row(row) if row is not None else None
-        if chosen > 1:
-            parts.append(tr("{n} selected").format(n=chosen))
+        if selected > 1:
+            parts.append(plural(selected, "{n:,} selected", "{n:,} selected"))
         elif known is not None:
             parts.append(known.name)
         if self._labels is not None and len(self.grid.ids()):
-            moved = int(self._labels.moved()[self.grid.ids()].sum())
-            if moved:
-                parts.append(tr("{n} labelled otherwise since").format(n=moved))
+            relabelled = int(self._labels.relabelled()[self.grid.ids()].sum())
+            if relabelled:
+                parts.append(plural(relabelled, "{n:,} relabelled since", "{n:,} relabelled since"))
         return "  ·  ".join(parts)
 
-    # Deeds
+    # Actions
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         label_set = self._labels.label_set if self._labels is not None else None
@@ -275,7 +280,7 @@ class CellImages(QWidget):
         self.assign(label.name)
 
     def assign(self, label: str) -> None:
-        """Label the selected images and go on to the next one."""
+        """Label the selected images; a single one is followed by the next."""
         rows = self.grid.selected()
         if self._labels is None or not len(rows):
             return
@@ -285,7 +290,7 @@ class CellImages(QWidget):
         self.relabelled.emit()
 
     def explain(self) -> None:
-        """Show the selected images, or all, on the Explain page."""
+        """Show the images on the Explain page: the selected ones if there are several, else all."""
         if self._results is None:
             return
         rows = self.grid.selected() if self.grid.selected_count() > 1 else self.grid.ids()

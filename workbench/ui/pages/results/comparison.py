@@ -1,4 +1,4 @@
-"""Two runs image by image, and categories alone beside categories with views."""
+"""Comparison of two runs image by image, and of runs with and without views."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from workbench.app.results.results import RunResults
 from workbench.app.results.run_columns import RunPlace, run_columns
 from workbench.app.results.run_comparison import PairOutcome, RunComparison, SinglePair, compare
 from workbench.domain.runs import RunRecord, top1
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import TITLE_PIXELS, sized
-from workbench.ui.pages.results.section import ResultSection, RunInScope
+from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.figure_table import Column, FigureTable, figure
 from workbench.ui.parts.run_words import figure_cell, figure_column
 
 Load = Callable[[str], RunResults]
 Paths = Callable[[Sequence[int]], dict[int, str]]
-SURE = 0.05  # p below which a difference is called one
+SIGNIFICANT = 0.05  # p below which a difference is called significant
 
 
 class ComparisonSection(ResultSection):
-    """`load` gives a run's results, `paths` the files of images, both from the page."""
+    """The contingency table of two runs.
+
+    `load` returns the results of a run, `paths` the files of images. `other_chosen(id)` is emitted
+    when another run to compare with is selected.
+    """
 
     other_chosen = Signal(str)
 
@@ -37,7 +41,7 @@ class ComparisonSection(ResultSection):
         self._comparison: RunComparison | None = None
         self.other = QComboBox()
         self.other.setMinimumContentsLength(18)
-        self.other.setAccessibleName(tr("The other run"))
+        self.other.setAccessibleName(tr("Run to compare with"))
         self.other.activated.connect(self._other_picked)
         self.bar.insertWidget(0, QLabel(tr("Compare with")))
         self.bar.insertWidget(1, self.other)
@@ -84,22 +88,23 @@ class ComparisonSection(ResultSection):
 
     # What is shown
 
-    def set_runs(self, records: Sequence[RunRecord], wanted: str = "") -> None:
-        """The runs that can be compared with; `wanted` is looked at first."""
-        current = wanted or self.other.currentData() or ""
+    def set_runs(self, records: Sequence[RunRecord], preferred: str = "") -> None:
+        """Show the runs that can be compared with, and select `preferred` if it is not ""."""
+        current = preferred or self.other.currentData() or ""
         self.other.clear()
         for record in records:
             self.other.addItem(record.name, record.id)
         self.other.setCurrentIndex(max(0, self.other.findData(current)) if records else -1)
 
     def fill(self, shown: RunInScope) -> None:
+        """Compare this run with the selected one."""
         run = self.other.currentData()
         usable = bool(run) and run != shown.results.record.id
         self.table.setVisible(usable)
         self.verdict.setVisible(usable)
         self._comparison = None
         if not usable:
-            self.caption.setText(tr("A second finished run of the same target is needed."))
+            self.caption.setText(tr("To compare, train a second run with the same target."))
             return
         made = compare(shown.results, self._load(str(run)), shown.scope.part)
         self._comparison = made
@@ -108,8 +113,8 @@ class ComparisonSection(ResultSection):
             n = len(made.rows[outcome])
             button.setText(f"{n:,}")
             button.setEnabled(n > 0)
-            button.setAccessibleName(f"{self._words(outcome)}: {n}")
-            button.setToolTip(self._words(outcome))
+            button.setAccessibleName(with_count(self._title(outcome), n))
+            button.setToolTip(self._title(outcome))
         self._write_heads(made)
         self.verdict.setText(self._verdict(made))
 
@@ -128,36 +133,38 @@ class ComparisonSection(ResultSection):
         only = [len(made.rows[o]) for o in (PairOutcome.ONLY_FIRST, PairOutcome.ONLY_SECOND)]
         better = made.first if only[0] > only[1] else made.second
         if not made.images:
-            text = tr("The two runs share no image of this part.")
-        elif made.p < SURE:
-            text = tr("{run} is better, and hardly by luck (McNemar's exact p = {p}).")
+            text = tr("The two runs have no images of this part in common.")
+        elif made.p < SIGNIFICANT:
+            text = tr("{run} is significantly better (McNemar's exact test, p = {p}).")
         else:
-            text = tr("The difference may be luck (McNemar's exact p = {p}).")
+            text = tr("The difference is not significant (McNemar's exact test, p = {p}).")
         parts = [text.format(run=better.record.name, p=f"{made.p:.3g}")]
         if made.left_out:
             parts.append(
-                tr("{n} images were left out: not in both, or labelled otherwise.").format(
-                    n=made.left_out
+                plural(
+                    made.left_out,
+                    "{n:,} image is left out: it is not in both runs, or has another label there.",
+                    "{n:,} images are left out: not in both runs, or with another label there.",
                 )
             )
         return " ".join(parts)
 
-    def _words(self, outcome: PairOutcome) -> str:
+    def _title(self, outcome: PairOutcome) -> str:
         made = self._comparison
         if made is None:
             return str(outcome)
         first, second = made.first.record.name, made.second.record.name
         return {
-            PairOutcome.BOTH_RIGHT: tr("both right"),
-            PairOutcome.ONLY_FIRST: tr("only {run} right").format(run=first),
-            PairOutcome.ONLY_SECOND: tr("only {run} right").format(run=second),
-            PairOutcome.BOTH_WRONG: tr("both wrong"),
+            PairOutcome.BOTH_RIGHT: tr("Both right"),
+            PairOutcome.ONLY_FIRST: tr("Only {run} right").format(run=first),
+            PairOutcome.ONLY_SECOND: tr("Only {run} right").format(run=second),
+            PairOutcome.BOTH_WRONG: tr("Both wrong"),
         }[outcome]
 
     def _show(self, outcome: PairOutcome) -> None:
         if self._comparison is not None:
             rows = self._comparison.rows[outcome]
-            self.rows_wanted.emit(f"{self._words(outcome)}: {len(rows)}", rows)
+            self.rows_requested.emit(with_count(self._title(outcome), len(rows)), rows)
 
     def _other_picked(self) -> None:
         self.other_chosen.emit(str(self.other.currentData()))
@@ -166,7 +173,10 @@ class ComparisonSection(ResultSection):
 
     def _name(self) -> str:
         made = self._comparison
-        return f"{made.first.record.name} and {made.second.record.name}" if made else "comparison"
+        if made is None:
+            return tr("comparison", "file name")
+        first, second = made.first.record.name, made.second.record.name
+        return tr("{first} and {second}", "file name").format(first=first, second=second)
 
     def _csv(self) -> str:
         made = self._comparison
@@ -178,20 +188,23 @@ class ComparisonSection(ResultSection):
 
 
 class PairsTable(QWidget):
-    """`picked(single, together)` tells which two runs shall be compared; hidden without pairs."""
+    """Pairs of runs with and without views; hidden if there are none.
+
+    `picked(together, single)` is emitted to compare the two runs of a row, by their ids.
+    """
 
     picked = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pairs: tuple[SinglePair, ...] = ()
-        heading = QLabel(tr("Category alone, and together with the view"))
+        heading = QLabel(tr("Category alone and together with view"))
         heading.setProperty("role", "heading")
         self.table = FigureTable(
             (
                 *map(figure_column, run_columns(RunPlace.PAIRS)),
-                Column(tr("Alone"), "share", tr("Test top-1 of category alone")),
-                Column(tr("With views"), "share", tr("Test top-1 with views")),
+                Column(tr("Alone"), "share", tr("Test top-1 of the run on category alone")),
+                Column(tr("With views"), "share", tr("Test top-1 of the run on category and view")),
                 Column(tr("Gain (points)"), "figure"),
             )
         )

@@ -1,4 +1,4 @@
-"""The confusion matrix: pointed at, walked by arrow keys, zoomed, clicked, with controls."""
+"""The confusion matrix, used by mouse and keyboard, and its controls."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.results.result_tables import matrix_csv
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import Theme
 from workbench.ui.pages.results.confusion_painter import MatrixOptions, MatrixPainter
-from workbench.ui.pages.results.section import ResultSection, RunInScope
+from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify
 
 IntArray = NDArray[np.int64]
 SMALLEST, LARGEST = 3, 96  # pixels of a cell's height
-COMFORTABLE = 64  # the largest cell that is chosen without being asked for
-WIDEST = 1.8  # width over height of a cell, at most, where there is room
-HEADER_SHARE = 0.3  # of the view, at most, for the labels
+COMFORTABLE = 64  # height of the largest cell without zooming in
+WIDEST = 1.8  # largest ratio of a cell's width to its height
+HEADER_SHARE = 0.3  # largest share of the view for the labels
 
 
 class MatrixArea(QAbstractScrollArea):
-    """Counts of truth × prediction, as large as fits; hands do nothing to it yet."""
+    """The matrix with scroll bars, as large as fits; `ConfusionView` adds mouse and keyboard."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._labels: tuple[str, ...] = ()
         self._counts: IntArray = np.zeros((0, 0), np.int64)
         self._painter = MatrixPainter()
-        self._painter.words = (tr("truth"), tr("predicted"))
-        self._look = MatrixOptions()
+        self._painter.axes = (tr("← true"), tr("predicted →"))
+        self._options = MatrixOptions()
         self._version = 0
-        self._kept: tuple[tuple[object, ...], QPixmap] | None = None
-        self._asked_cell = 0  # 0: as large as fits
+        self._cached: tuple[tuple[object, ...], QPixmap] | None = None
+        self._requested_cell = 0  # height in pixels; 0: as large as fits
         self._current = (-1, -1)
         self._hover = (-1, -1)
         self._relayout = QTimer(self, singleShot=True, interval=0)
@@ -68,66 +68,75 @@ class MatrixArea(QAbstractScrollArea):
     # What is shown
 
     def set_matrix(
-        self, labels: Sequence[str], counts: IntArray, moved: IntArray | None = None
+        self, labels: Sequence[str], counts: IntArray, relabelled: IntArray | None = None
     ) -> None:
-        """C labels and C×C counts (row truth, column prediction); `moved` are the images per cell
-        whose label is another one by now."""
+        """Show C labels and C×C counts (row: true label, column: predicted one).
+
+        `relabelled` are the C×C counts of images that were relabelled since training.
+        """
         if tuple(labels) != self._labels:
             self._current = (-1, -1)
         self._labels, self._counts = tuple(labels), counts
-        self._painter.set_matrix(self._labels, counts, moved)
+        self._painter.set_matrix(self._labels, counts, relabelled)
         self._hover = (-1, -1)
         self._version += 1
         self._lay_out()
 
     def set_percent(self, on: bool) -> None:
-        """Write shares of the row instead of counts."""
-        self._look = MatrixOptions(on, self._look.single_scale)
+        """Show shares of the row instead of counts."""
+        self._options = MatrixOptions(on, self._options.single_scale)
         self.viewport().update()
 
     def set_single_scale(self, on: bool) -> None:
-        """Colour every cell by the same perceptual scale instead of hits and errors apart."""
-        self._look = MatrixOptions(self._look.percent, on)
+        """Use one colour scale for all cells instead of two for correct and wrong ones."""
+        self._options = MatrixOptions(self._options.percent, on)
         self.viewport().update()
 
     def current(self) -> tuple[int, int]:
-        """(truth, prediction) of the cell chosen last; −1 for none or for a whole line."""
+        """(truth, prediction) of the selected cell; −1 for none, or for a whole row or column."""
         return self._current
 
     def set_current(self, truth: int, predicted: int) -> None:
-        """Mark a cell as the chosen one without telling."""
+        """Select a cell without a signal."""
         self._current = (truth, predicted)
         self.viewport().update()
 
     def sentence(self, truth: int, predicted: int) -> str:
-        """What a cell says in words."""
+        """The description of a cell."""
         row, n = self._counts[truth], int(self._counts[truth, predicted])
         share = n / row.sum() if row.sum() else 0.0
-        text = tr("true {truth}, predicted {predicted}: {n} ({share} %)").format(
+        text = tr("True {truth}, predicted {predicted}: {n:,} ({share:.1f} %)").format(
             truth=self._labels[truth],
             predicted=self._labels[predicted],
             n=n,
-            share=f"{share * 100:.1f}",
+            share=share * 100,
         )
-        moved = self._painter.moved(truth, predicted)
-        return text + (tr("; {n} labelled otherwise since").format(n=moved) if moved else "")
+        relabelled = self._painter.relabelled(truth, predicted)
+        if not relabelled:
+            return text
+        return plural(
+            relabelled,
+            "{cell}, {n:,} relabelled since",
+            "{cell}, {n:,} relabelled since",
+            cell=text,
+        )
 
     def zoom(self, factor: float) -> None:
-        """Make cells larger or smaller; what fits wholly is the least."""
+        """Scale the cells, but not below the size at which the whole matrix fits."""
         now = self._cell.height()
         size = round(now * factor)
         size = size if size != now else now + (1 if factor > 1 else -1)
         size = max(SMALLEST, min(LARGEST, size))
-        self._asked_cell = 0 if size <= self._fitting().height() else size
+        self._requested_cell = 0 if size <= self._fitting().height() else size
         self._lay_out()
 
     def fit(self) -> None:
         """Show the whole matrix."""
-        self._asked_cell = 0
+        self._requested_cell = 0
         self._lay_out()
 
     def picture(self) -> QPixmap:
-        """The whole matrix with readable cells, whatever is scrolled out of sight."""
+        """The whole matrix with readable cells, including what is scrolled out of view."""
         cell = self._cell.expandedTo(QSize(14, 14))
         header = self._painter.header(self.font(), cell, QSize(400, 400))
         size = header + cell * len(self._labels) + QSize(16, 16)
@@ -139,14 +148,14 @@ class MatrixArea(QAbstractScrollArea):
         painter = QPainter(pixmap)
         painter.setFont(self.font())
         area = QRect(QPoint(), size)
-        self._painter.paint(painter, area, header, QPoint(), cell, self._look, theme)
+        self._painter.paint(painter, area, header, QPoint(), cell, self._options, theme)
         painter.end()
         return pixmap
 
     # Layout
 
     def _fitting(self) -> QSize:
-        """The largest cell with which everything is seen, a little wider than high if it can."""
+        """The largest cell with which the whole matrix fits, wider than high if possible."""
         classes = max(1, len(self._labels))
         cell = QSize(COMFORTABLE, COMFORTABLE)
         for _ in range(3):  # the header depends a little on the cell
@@ -163,7 +172,7 @@ class MatrixArea(QAbstractScrollArea):
 
     def _lay_out(self) -> None:
         fitting = self._fitting()
-        high = max(self._asked_cell, fitting.height())
+        high = max(self._requested_cell, fitting.height())
         self._cell = QSize(round(high * fitting.width() / fitting.height()), high)
         self._head = self._header(self._cell)
         side = self._cell * len(self._labels)
@@ -184,8 +193,8 @@ class MatrixArea(QAbstractScrollArea):
         return QPoint(self.horizontalScrollBar().value(), self.verticalScrollBar().value())
 
     def cell_at(self, at: QPointF) -> tuple[int, int]:
-        """(truth, prediction) under a point of the viewport; −1 for a label's line, (−1, −1) for
-        nothing."""
+        """(truth, prediction) at a point of the viewport; one is −1 on a label of a row or column,
+        both are −1 outside."""
         x = at.x() - self._head.width()
         y = at.y() - self._head.height()
         column = int((x + self._offset().x()) // self._cell.width()) if x >= 0 else -1
@@ -194,7 +203,7 @@ class MatrixArea(QAbstractScrollArea):
         return (-1, -1) if row >= classes or column >= classes else (row, column)
 
     def cell_rect(self, truth: int, predicted: int) -> QRect:
-        """Where a cell is drawn in the viewport."""
+        """The area of a cell in the viewport."""
         left = self._head.width() + predicted * self._cell.width() - self._offset().x()
         top = self._head.height() + truth * self._cell.height() - self._offset().y()
         return QRect(QPoint(left, top), self._cell)
@@ -213,18 +222,18 @@ class MatrixArea(QAbstractScrollArea):
                 self._painter.ring(painter, self.cell_rect(*cell), colour, self.hasFocus())
 
     def _base(self, theme: Theme) -> QPixmap:
-        """The matrix without rings; made again only when something in it changed."""
+        """The matrix without frames, cached until something in it changes."""
         view, ratio = self.viewport(), self.devicePixelRatioF()
         key = (
             view.size(),
             ratio,
             self._offset(),
             self._cell,
-            self._look,
+            self._options,
             theme.dark,
             self._version,
         )
-        if self._kept is None or self._kept[0] != key:
+        if self._cached is None or self._cached[0] != key:
             pixmap = QPixmap(view.size() * ratio)
             pixmap.setDevicePixelRatio(ratio)
             pixmap.fill(theme.surface)
@@ -232,11 +241,17 @@ class MatrixArea(QAbstractScrollArea):
                 painter = QPainter(pixmap)
                 painter.setFont(self.font())
                 self._painter.paint(
-                    painter, view.rect(), self._head, self._offset(), self._cell, self._look, theme
+                    painter,
+                    view.rect(),
+                    self._head,
+                    self._offset(),
+                    self._cell,
+                    self._options,
+                    theme,
                 )
                 painter.end()
-            self._kept = (key, pixmap)
-        return self._kept[1]
+            self._cached = (key, pixmap)
+        return self._cached[1]
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -261,9 +276,12 @@ _STEPS = {
 
 
 class ConfusionView(MatrixArea):
-    """`chosen(truth, predicted)` tells of a click (or Enter) on a cell; a label at the side gives
-    (truth, −1), one at the top (−1, prediction). `pointed` is the sentence on the cell under the
-    pointer or the keys."""
+    """The matrix with mouse and keyboard.
+
+    `chosen(truth, predicted)` is emitted for a click or Enter on a cell, with (truth, −1) for the
+    label of a row and (−1, prediction) for that of a column; `pointed(text)` with the description
+    of the cell under the pointer or selected by keys.
+    """
 
     chosen = Signal(int, int)
     pointed = Signal(str)
@@ -291,7 +309,7 @@ class ConfusionView(MatrixArea):
             self._choose(*cell)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        event.accept()  # what was pressed here is not for the widgets below
+        event.accept()  # keep it from the widgets below
 
     def _choose(self, truth: int, predicted: int) -> None:
         self.set_current(truth, predicted)
@@ -350,36 +368,34 @@ class ConfusionView(MatrixArea):
 
 
 class MatrixSection(ResultSection):
-    """Counts or row %, hits and errors in two hues or all on one scale."""
+    """The confusion matrix with controls for values, colours and zoom."""
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(notify, parent)
         self.view = ConfusionView()
         self.view.chosen.connect(self._chosen)
         self.view.pointed.connect(self._pointed)
-        self.amounts = QComboBox()
-        self.amounts.addItems([tr("Counts"), tr("Row %")])
-        self.amounts.setAccessibleName(tr("What the cells say"))
-        self.amounts.currentIndexChanged.connect(lambda at: self.view.set_percent(at == 1))
+        self.values = QComboBox()
+        self.values.addItems([tr("Counts"), tr("Row %")])
+        self.values.setAccessibleName(tr("Values of the cells"))
+        self.values.currentIndexChanged.connect(lambda at: self.view.set_percent(at == 1))
         self.single = QCheckBox(tr("One scale"))
-        self.single.setToolTip(
-            tr("Colour hits and errors by one perceptual scale instead of two hues")
-        )
+        self.single.setToolTip(tr("Use one colour scale for correct and wrong cells"))
         self.single.toggled.connect(self.view.set_single_scale)
-        self.copies = Copies(self.view, lambda: self._title(), self.view.picture, self._csv, notify)
+        self.copies = Copies(self.view, self._file_name, self.view.picture, self._csv, notify)
         zoom = [
-            self._tool("magnifying-glass-minus", tr("Smaller cells (−)"), 1 / 1.3),
-            self._tool("magnifying-glass-plus", tr("Larger cells (+)"), 1.3),
-            self._tool("frame-corners", tr("The whole matrix (0)"), 0.0),
+            self._tool("magnifying-glass-minus", tr("Zoom out (−)"), 1 / 1.3),
+            self._tool("magnifying-glass-plus", tr("Zoom in (+)"), 1.3),
+            self._tool("frame-corners", tr("Fit matrix (0)"), 0.0),
         ]
-        for widget in (self.amounts, self.single, *zoom, self.copies.button(self)):
+        for widget in (self.values, self.single, *zoom, self.copies.button(self)):
             self.bar.addWidget(widget)
         self.column.addWidget(self.view, 1)
         self.note = QLabel()
         self.note.setProperty("role", "caption")
         self.note.setWordWrap(True)
         self.note.setTextFormat(Qt.TextFormat.RichText)
-        self.note.linkActivated.connect(self._show_moved)
+        self.note.linkActivated.connect(self._show_relabelled)
         self.column.addWidget(self.note)
 
     def _tool(self, name: str, text: str, factor: float) -> QToolButton:
@@ -391,17 +407,21 @@ class MatrixSection(ResultSection):
         return button
 
     def fill(self, shown: RunInScope) -> None:
+        """Show the matrix of this run in this scope."""
         counts = shown.results.matrix(shown.scope)
-        moved = shown.labels.moved_matrix(shown.scope)
-        self.view.set_matrix(shown.names, counts, moved)
-        n = int(moved.sum())
+        relabelled = shown.labels.relabelled_matrix(shown.scope)
+        self.view.set_matrix(shown.names, counts, relabelled)
+        n = int(relabelled.sum())
         self.note.setVisible(n > 0)
         if n:
             self.note.setText(
-                tr(
-                    "Measured against the labels as they were at training; "
-                    '<a href="moved">{n} of these images are labelled otherwise since</a>.'
-                ).format(n=n)
+                plural(
+                    n,
+                    "Measured with the labels at training time. "
+                    '<a href="relabelled">{n:,} of these images was relabelled since</a>.',
+                    "Measured with the labels at training time. "
+                    '<a href="relabelled">{n:,} of these images were relabelled since</a>.',
+                )
             )
         self._pointed("")
 
@@ -409,18 +429,17 @@ class MatrixSection(ResultSection):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "note"):
             text = self.note.text()
-            self.note.clear()  # a link keeps the colour it was written in
+            self.note.clear()  # links keep the colour they were set with
             self.note.setText(text)
 
     def _pointed(self, text: str) -> None:
-        several = self.shown is not None and self.shown.several_labels
-        plain = tr("Click a cell to see its images.")
-        if several:
-            plain = tr(
-                "Click a cell to see its images. One with several labels stands in the row of the "
-                "predicted one if that is among them, else of its first. Single labels are above."
+        hint = tr("Click a cell to see its images.")
+        if self.shown is not None and self.shown.several_labels:
+            hint = tr(
+                "Click a cell to see its images. An image with several labels is in the row of the "
+                "predicted label if it has it, else of its first. Select a single label above."
             )
-        self.caption.setText(text or plain)
+        self.caption.setText(text or hint)
 
     def _chosen(self, truth: int, predicted: int) -> None:
         shown = self.shown
@@ -431,28 +450,28 @@ class MatrixSection(ResultSection):
             truth if truth >= 0 else None,
             predicted if predicted >= 0 else None,
         )
-        self.rows_wanted.emit(self._words(shown.names, truth, predicted, len(rows)), rows)
+        title = self._title(shown.names, truth, predicted)
+        self.rows_requested.emit(with_count(title, len(rows)), rows)
 
-    def _words(self, names: tuple[str, ...], truth: int, predicted: int, n: int) -> str:
+    def _title(self, names: tuple[str, ...], truth: int, predicted: int) -> str:
         if truth < 0:
-            return tr("predicted {label}: {n} images").format(label=names[predicted], n=n)
+            return tr("Predicted {label}").format(label=names[predicted])
         if predicted < 0:
-            return tr("true {label}: {n} images").format(label=names[truth], n=n)
-        return tr("true {truth}, predicted {predicted}: {n} images").format(
-            truth=names[truth], predicted=names[predicted], n=n
+            return tr("True {label}").format(label=names[truth])
+        return tr("True {truth}, predicted {predicted}").format(
+            truth=names[truth], predicted=names[predicted]
         )
 
-    def _show_moved(self) -> None:
+    def _show_relabelled(self) -> None:
         shown = self.shown
         if shown is not None:
             rows = shown.results.rows(shown.scope)
-            rows = rows[shown.labels.moved()[rows]]
-            self.rows_wanted.emit(
-                tr("labelled otherwise since: {n} images").format(n=len(rows)), rows
-            )
+            rows = rows[shown.labels.relabelled()[rows]]
+            title = tr("Relabelled since training")
+            self.rows_requested.emit(with_count(title, len(rows)), rows)
 
-    def _title(self) -> str:
-        return self.shown.title("confusion") if self.shown is not None else "confusion"
+    def _file_name(self) -> str:
+        return self.file_name(tr("confusion", "file name"))
 
     def _csv(self) -> str:
         return matrix_csv(self.shown.results, self.shown.scope) if self.shown is not None else ""

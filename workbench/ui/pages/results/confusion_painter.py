@@ -1,4 +1,4 @@
-"""How a confusion matrix is drawn: colours by share of the row, numbers where they fit."""
+"""Drawing of a confusion matrix: colours by share of the row, numbers where they fit."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ from workbench.ui.look.theme import (
 )
 
 Rgb = NDArray[np.uint8]
-FULL = 0.92  # share of the role's colour in a full cell
-LEAST = 0.12  # of the warm colour in a cell with any error at all
+FULL = 0.92  # share of the full colour in a cell with all images of its row
+LEAST = 0.12  # share of the error colour in a cell with at least one error
 WARM = 5  # the label colour of errors: vermilion
 
 
 def matrix_colours(counts: NDArray[np.int64], single_scale: bool, theme: Theme) -> Rgb:
-    """C×C×3 RGB by share of the row: the accent's hue on the diagonal, the warm one beside it,
-    there by the root of the share, so that one error in a hundred is seen. `single_scale`:
-    cividis."""
+    """Colours of C×C counts, C×C×3 RGB, by the share of the row.
+
+    The diagonal is in the accent colour, errors are in the error colour by the square root of the
+    share, so that one error in a hundred is visible. With `single_scale` all are in cividis.
+    """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     if single_scale:
         return cividis(shares)
@@ -43,7 +45,7 @@ def matrix_colours(counts: NDArray[np.int64], single_scale: bool, theme: Theme) 
 
 
 def readable_on(theme: Theme, under: QColor) -> QColor:
-    """The theme's text, or its opposite, whichever reads better on `under`."""
+    """The theme's text colour, or its opposite, whichever has more contrast on `under`."""
     return max((theme.text, theme.raised), key=lambda colour: contrast(colour, under))
 
 
@@ -52,46 +54,54 @@ def _rgb(colour: QColor) -> NDArray[np.float64]:
 
 
 IntArray = NDArray[np.int64]
-NUMBERS_FROM = 20  # pixels of a cell from which its number is written
-GAPS_FROM = 10  # pixels of a cell from which cells stand apart
-LABELS_FROM = 9  # pixels of a cell from which each line has its label
-FLAT_FROM = 60  # pixels of a cell from which its column's label lies flat
-AXIS = 18  # pixels for the words "truth" and "predicted"
+# Smallest cells, in pixels, with numbers, with gaps between them, with a label for each row, and
+# with horizontal labels of columns.
+NUMBERS_FROM = 20
+GAPS_FROM = 10
+LABELS_FROM = 9
+FLAT_FROM = 60
+AXIS = 18  # pixels for the titles of the axes
 PAD = 8
 
 
 @dataclass(frozen=True)
 class MatrixOptions:
-    """`percent` writes shares of the row; `single_scale` colours hits and errors alike."""
+    """`percent` shows shares of the row; `single_scale` uses one colour scale for all cells."""
 
     percent: bool = False
     single_scale: bool = False
 
 
 class MatrixPainter:
-    """Draws one matrix; keeps its colours until the matrix, the theme or the look changes."""
+    """Draws one matrix and caches its colours.
+
+    `axes` are the titles of the axes, of rows and of columns.
+    """
 
     def __init__(self) -> None:
         self._labels: tuple[str, ...] = ()
         self._counts: IntArray = np.zeros((0, 0), np.int64)
-        self._moved: IntArray | None = None
+        self._relabelled: IntArray | None = None
         self._shares = np.zeros((0, 0))
         self._colours: tuple[bool, bool, Rgb] | None = None
-        self.words = ("truth", "predicted")
+        self.axes = ("", "")
 
-    def set_matrix(self, labels: Sequence[str], counts: IntArray, moved: IntArray | None) -> None:
-        self._labels, self._counts, self._moved = tuple(labels), counts, moved
+    def set_matrix(
+        self, labels: Sequence[str], counts: IntArray, relabelled: IntArray | None
+    ) -> None:
+        """Draw these C labels and C×C counts from now on."""
+        self._labels, self._counts, self._relabelled = tuple(labels), counts, relabelled
         rows = counts.sum(axis=1, keepdims=True)
         self._shares = counts / np.maximum(rows, 1)
         self._colours = None
 
-    def moved(self, truth: int, predicted: int) -> int:
-        """Images of a cell that carry another label by now."""
-        return int(self._moved[truth, predicted]) if self._moved is not None else 0
+    def relabelled(self, truth: int, predicted: int) -> int:
+        """The number of images of a cell that were relabelled since training."""
+        return int(self._relabelled[truth, predicted]) if self._relabelled is not None else 0
 
     def header(self, font: QFont, cell: QSize, longest: QSize) -> QSize:
-        """Room for the labels beside and above the cells, each at most as long as `longest` is
-        wide (beside) and high (above)."""
+        """Size of the labels beside and above the cells, which are elided to the width (beside)
+        and height (above) of `longest`, in pixels."""
         metrics = QFontMetrics(sized(font, _label_pixels(cell)))
         widest = max((metrics.horizontalAdvance(label) for label in self._labels), default=0)
         wide = min(widest + 2, longest.width()) + 2 * PAD
@@ -112,19 +122,19 @@ class MatrixPainter:
         head: QSize,
         offset: QPoint,
         cell: QSize,
-        look: MatrixOptions,
+        options: MatrixOptions,
         theme: Theme,
     ) -> None:
-        """Draw what of the matrix falls into `area`, scrolled by `offset`, `head` staying put."""
+        """Draw the part of the matrix in `area`, scrolled by `offset`; `head` does not scroll."""
         inside = area.adjusted(head.width(), head.height(), 0, 0)
         rows = _visible(offset.y(), inside.height(), cell.height(), len(self._labels))
         columns = _visible(offset.x(), inside.width(), cell.width(), len(self._labels))
         origin = inside.topLeft() - offset
         painter.save()
         painter.setClipRect(inside)
-        self._paint_cells(painter, origin, rows, columns, cell, look, theme)
+        self._paint_cells(painter, origin, rows, columns, cell, options, theme)
         if _least(cell) >= NUMBERS_FROM:
-            self._paint_numbers(painter, origin, rows, columns, cell, look, theme)
+            self._paint_numbers(painter, origin, rows, columns, cell, options, theme)
         painter.restore()
         self._paint_labels(painter, area, head, origin, rows, columns, cell, theme)
 
@@ -135,10 +145,10 @@ class MatrixPainter:
         rows: range,
         columns: range,
         cell: QSize,
-        look: MatrixOptions,
+        options: MatrixOptions,
         theme: Theme,
     ) -> None:
-        colours = self._colour_table(look, theme)[
+        colours = self._colour_table(options, theme)[
             rows.start : rows.stop, columns.start : columns.stop
         ]
         if not colours.size:
@@ -174,25 +184,25 @@ class MatrixPainter:
         rows: range,
         columns: range,
         cell: QSize,
-        look: MatrixOptions,
+        options: MatrixOptions,
         theme: Theme,
     ) -> None:
-        colours = self._colour_table(look, theme)
+        colours = self._colour_table(options, theme)
         painter.setFont(
             sized(painter.font(), TEXT_PIXELS if _least(cell) >= 34 else CAPTION_PIXELS - 2)
         )
         for row in rows:
             for column in columns:
                 count = int(self._counts[row, column])
-                moved = self.moved(row, column)
-                if not count and not moved:
+                relabelled = self.relabelled(row, column)
+                if not count and not relabelled:
                     continue
                 box = QRect(_corner_of(origin, row, column, cell), cell)
                 under = QColor(*colours[row, column].tolist())
                 painter.setPen(readable_on(theme, under))
-                text = _share(self._shares[row, column]) if look.percent else str(count)
+                text = _share(self._shares[row, column]) if options.percent else str(count)
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-                if moved:
+                if relabelled:
                     _corner(painter, box, readable_on(theme, under))
 
     def _paint_labels(
@@ -258,35 +268,35 @@ class MatrixPainter:
         painter.setPen(theme.muted)
         flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         across = QRect(area.left() + head.width(), area.top(), 200, AXIS)
-        painter.drawText(across, flags, self.words[1] + " →")
+        painter.drawText(across, flags, self.axes[1])
         painter.translate(area.left(), area.top() + head.height())
         painter.rotate(-90)
         painter.drawText(
             QRect(-200, 0, 200, AXIS),
             Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
-            "← " + self.words[0],
+            self.axes[0],
         )
         painter.restore()
 
     @staticmethod
     def ring(painter: QPainter, rect: QRect, colour: QColor, strong: bool) -> None:
-        """The frame of the cell that is pointed at or chosen."""
+        """Draw the frame of the cell that is hovered or selected."""
         painter.setPen(QPen(colour, 2 if strong else 1.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(QRectF(rect).adjusted(-0.5, -0.5, 0.5, 0.5))
 
     # Colours
 
-    def _colour_table(self, look: MatrixOptions, theme: Theme) -> Rgb:
-        kept = self._colours
-        if kept is None or kept[:2] != (look.single_scale, theme.dark):
-            kept = (
-                look.single_scale,
+    def _colour_table(self, options: MatrixOptions, theme: Theme) -> Rgb:
+        cached = self._colours
+        if cached is None or cached[:2] != (options.single_scale, theme.dark):
+            cached = (
+                options.single_scale,
                 theme.dark,
-                matrix_colours(self._counts, look.single_scale, theme),
+                matrix_colours(self._counts, options.single_scale, theme),
             )
-            self._colours = kept
-        return kept[2]
+            self._colours = cached
+        return cached[2]
 
 
 def _visible(offset: int, room: int, cell: int, classes: int) -> range:
@@ -313,7 +323,7 @@ def _share(share: float) -> str:
 
 
 def _corner(painter: QPainter, box: QRect, colour: QColor) -> None:
-    """The mark of a cell whose images were relabelled since."""
+    """Draw the mark of a cell with images that were relabelled since training."""
     size = max(5, min(9, box.height() // 5))
     right, top = box.right() - 1, box.top() + 2
     painter.save()

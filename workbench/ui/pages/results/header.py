@@ -1,23 +1,27 @@
-"""The line at the top of the Results page: the scope looked at and its key figures."""
+"""The header of the Results page: the scope and its key figures."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 
-from workbench.app.results.results import LABEL_HEAD, TARGET_HEAD, RunResults, Scope
+from workbench.app.results.results import LABEL_HEAD, TARGET_HEAD, RunResults, Scope, ScoreRows
 from workbench.domain.splits import Part
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.page import row
-from workbench.ui.pages.results.section import RunInScope
-from workbench.ui.parts.run_words import percent
+from workbench.ui.pages.results.section import RunInScope, with_count
+from workbench.ui.parts.run_words import part_title, percent
 
 
 class KeyFigures(QWidget):
-    """`rows_wanted(title, rows)` asks for images, `calibration_wanted()` for that section."""
+    """The key figures of a run, as buttons that lead to their images.
 
-    rows_wanted = Signal(str, object)
-    calibration_wanted = Signal()
+    `rows_requested(title, rows)` is emitted to show images, `calibration_requested()` to show the
+    section on calibration.
+    """
+
+    rows_requested = Signal(str, object)
+    calibration_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -26,12 +30,12 @@ class KeyFigures(QWidget):
         self.top1.setProperty("role", "title")
         self.top5 = QLabel()
         self.top5.setProperty("role", "muted")
-        self.errors = self._button(tr("Show the images that went wrong"))
+        self.errors = self._button(tr("Show wrongly predicted images"))
         self.errors.clicked.connect(lambda: self._show(right=False))
         self.images = self._button(tr("Show all images of this part"))
         self.images.clicked.connect(lambda: self._show(right=None))
-        self.calibration = self._button(tr("Show how far confidence can be believed"))
-        self.calibration.clicked.connect(self.calibration_wanted)
+        self.calibration = self._button(tr("Show the calibration of the confidence"))
+        self.calibration.clicked.connect(self.calibration_requested)
         figures = (self.top1, self.top5, self.errors, self.images, self.calibration)
         row(*figures, on=self, spacing=12)
 
@@ -41,30 +45,18 @@ class KeyFigures(QWidget):
         return button
 
     def show_run(self, shown: RunInScope | None) -> None:
-        """The figures of a run in a scope; None hides them."""
+        """Show the figures of a run in a scope; None hides them."""
         self._shown = shown
         self.setVisible(shown is not None)
         if shown is None:
             return
         scores = shown.results.scores(shown.scope)
         wrong = len(shown.results.rows(shown.scope, right=False))
-        many = len(shown.names) > 5
         self.top1.setText(percent(scores.top1))
-        five = tr("top-1, top-5 {score}").format(score=percent(scores.top5))
-        single = shown.scope.head.startswith(LABEL_HEAD)
-        one = tr("accuracy") if single else tr("top-1")
-        self.top5.setText(five if many else one)
-        marked = shown.results.marked
-        if marked is not None and shown.several_labels:
-            said = marked.scores(shown.results.inside(shown.scope))
-            self.top5.setText(
-                tr("top-1, every label right {exact}, mAP {mean}").format(
-                    exact=percent(said.exact), mean=percent(said.mean_ap)
-                )
-            )
-        self.errors.setText(tr("{n} wrong").format(n=f"{wrong:,}"))
+        self.top5.setText(_further_figures(shown, scores))
+        self.errors.setText(plural(wrong, "{n:,} wrong", "{n:,} wrong"))
         self.errors.setEnabled(wrong > 0)
-        self.images.setText(tr("{n} images").format(n=f"{scores.images:,}"))
+        self.images.setText(plural(scores.images, "{n:,} image", "{n:,} images"))
         self.images.setEnabled(scores.images > 0)
         self.calibration.setText(tr("ECE {error}").format(error=percent(scores.calibration)))
 
@@ -72,20 +64,32 @@ class KeyFigures(QWidget):
         shown = self._shown
         if shown is not None:
             rows = shown.results.rows(shown.scope, right=right)
-            what = tr("wrong") if right is False else tr("all images")
-            self.rows_wanted.emit(tr("{what}: {n} images").format(what=what, n=len(rows)), rows)
+            title = tr("Wrong") if right is False else tr("All")
+            self.rows_requested.emit(with_count(title, len(rows)), rows)
+
+
+def _further_figures(shown: RunInScope, scores: ScoreRows) -> str:
+    """What the first figure is, and further figures beside it."""
+    marked = shown.results.marked
+    if marked is not None and shown.several_labels:
+        found = marked.scores(shown.results.inside(shown.scope))
+        text = tr("top-1, all labels right {exact}, mAP {mean}")
+        return text.format(exact=percent(found.exact), mean=percent(found.mean_ap))
+    if len(shown.names) > 5:
+        return tr("top-1, top-5 {score}").format(score=percent(scores.top5))
+    return tr("accuracy") if shown.scope.head.startswith(LABEL_HEAD) else tr("top-1")
 
 
 class ScopeBar(QWidget):
-    """`changed()` tells that another scope was chosen."""
+    """The controls that select a scope; `changed()` is emitted when the user changes it."""
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.part = self._box(tr("Part"))
+        self.part = self._box(tr("Part of the split"))
         self.view = self._box(tr("View of the images"))
-        self.head = self._box(tr("What was predicted"))
+        self.head = self._box(tr("Label set"))
         row(self.part, self.view, self.head, on=self, spacing=8)
 
     def _box(self, name: str) -> QComboBox:
@@ -96,15 +100,10 @@ class ScopeBar(QWidget):
         return box
 
     def show_results(self, results: RunResults) -> None:
-        """Offer what this run has; what was chosen stays where it can."""
-        words = {
-            Part.TEST: tr("Test"),
-            Part.VALIDATION: tr("Validation"),
-            Part.TRAIN: tr("Train"),
-        }
-        parts = [part for part in reversed(results.parts)]
-        _fill(self.part, [(words[part], part) for part in parts], results.best_part())
-        every = [(tr("Any view"), "")]
+        """Show the scopes of a run; the selection stays if it can."""
+        parts = [(part_title(part), str(part)) for part in reversed(results.parts)]
+        _fill(self.part, parts, results.best_part())
+        every = [(tr("All views"), "")]
         _fill(self.view, every + [(view, view) for view in results.views], "")
         heads = results.heads
         _fill(self.head, heads, TARGET_HEAD)
@@ -112,7 +111,7 @@ class ScopeBar(QWidget):
         self.head.setVisible(len(heads) > 1)
 
     def scope(self) -> Scope:
-        """What is chosen."""
+        """The selected scope."""
         part = self.part.currentData()
         return Scope(
             Part(part) if part else Part.TEST,
@@ -120,8 +119,8 @@ class ScopeBar(QWidget):
             str(self.head.currentData() or TARGET_HEAD),
         )
 
-    def choose(self, part: str, view: str, head: str) -> None:
-        """Choose what a former session had chosen, as far as it is there."""
+    def select(self, part: str, view: str, head: str) -> None:
+        """Select what was selected in an earlier session, if it still exists."""
         for box, value in ((self.part, part), (self.view, view), (self.head, head)):
             at = box.findData(value)
             if at >= 0:
@@ -129,10 +128,10 @@ class ScopeBar(QWidget):
 
 
 def _fill(box: QComboBox, items: list[tuple[str, str]], default: str) -> None:
-    kept = box.currentData()
+    current = box.currentData()
     box.clear()
     for text, value in items:
-        box.addItem(text, str(value))
-    values = [str(value) for _, value in items]
-    wanted = kept if kept in values else str(default)
-    box.setCurrentIndex(values.index(wanted) if wanted in values else 0)
+        box.addItem(text, value)
+    values = [value for _, value in items]
+    selected = current if current in values else str(default)
+    box.setCurrentIndex(values.index(selected) if selected in values else 0)

@@ -1,4 +1,4 @@
-"""The Results page: which run did how well, where it erred, and the images that show why."""
+"""The Results page: the accuracy of runs, their errors, and the images behind every number."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from workbench.ui.parts.empty import EmptyState
 
 
 class ResultsPage(Page):
-    """Runs above; below them the sections of the run looked at, beside the images of a number."""
+    """Shows the runs above, and below the sections of one run beside the images of a number."""
 
     name = "results"
     title = "Results"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.desk = ResultsModel(context, self)
+        self.model = ResultsModel(context, self)
         self.table = RunsTable()
         self.scope = ScopeBar()
         self.figures = KeyFigures()
@@ -44,12 +44,12 @@ class ResultsPage(Page):
         self.views = ViewsSection(context.notify)
         self.pairs = PairsTable()
         self.views.below.addWidget(self.pairs)
-        self.comparison = ComparisonSection(context.notify, self.desk.results, self.desk.paths)
+        self.comparison = ComparisonSection(context.notify, self.model.results, self.model.paths)
         self.curves = CurveGroup(context.notify)
         self.studies = StudySection(context)
         self.copies = Copies(
             self.table,
-            lambda: tr("runs"),
+            lambda: tr("runs", "file name"),
             lambda: picture_of(self.table),
             self.table.csv,
             context.notify,
@@ -57,17 +57,18 @@ class ResultsPage(Page):
         )
         self.table.addActions(self.copies.actions)
         self.images = CellImages(context)
-        self._states: dict[str, RunStatus] = {}  # of the runs that are shown
-        self._wanted_scope: tuple[str, str, str] | None = None
+        self._states: dict[str, RunStatus] = {}  # of the runs shown
+        self._restored_scope: tuple[str, str, str] | None = None
         self._lay_out()
         self._connect()
 
     @property
     def sections(self) -> tuple[ResultSection, ...]:
+        """The sections that show one run in a scope."""
         return (self.matrix, self.classes, self.calibration, self.views, self.comparison)
 
     def _lay_out(self) -> None:
-        work = boxed(column(self._make_splitters(), margins=(16, 0, 16, 12)))
+        content = boxed(column(self._make_splitters(), margins=(16, 0, 16, 12)))
         self.header = PageHeader(tr("Results"))
         self.header.add(self.scope)
         self.header.stretch()
@@ -75,12 +76,12 @@ class ResultsPage(Page):
         self.header.add(self.studies.switch)
         self.empty = EmptyState(
             "chart-bar",
-            tr("Train once, and everything about that run is here."),
+            tr("No runs yet. Train one to see its results here."),
             tr("Train"),
             lambda: self.context.go("train"),
         )
         self._stack = QStackedLayout()
-        self._stack.addWidget(work)
+        self._stack.addWidget(content)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.studies)
         column(self.header, (self._stack, 1), on=self)
@@ -119,36 +120,36 @@ class ResultsPage(Page):
         return self.above
 
     def _connect(self) -> None:
-        self.table.opened.connect(self.look_at)
+        self.table.opened.connect(self.show_run)
         self.table.checked_changed.connect(self._show_curves)
-        self.table.renamed.connect(self.desk.rename)
+        self.table.renamed.connect(self.model.rename)
         self.table.removed.connect(self.remove_run)
         self.scope.changed.connect(self._show_sections)
-        self.figures.rows_wanted.connect(self.images.show_rows)
-        self.figures.calibration_wanted.connect(
+        self.figures.rows_requested.connect(self.images.show_rows)
+        self.figures.calibration_requested.connect(
             lambda: self.tabs.setCurrentWidget(self.calibration)
         )
         for section in self.sections:
-            section.rows_wanted.connect(self.images.show_rows)
+            section.rows_requested.connect(self.images.show_rows)
         self.pairs.picked.connect(self.compare)
-        self.studies.run_wanted.connect(lambda run: self.opened(run=run))
-        self.studies.switch.toggled.connect(lambda _: self._take_up())
+        self.studies.run_requested.connect(lambda run: self.opened(run=run))
+        self.studies.switch.toggled.connect(lambda _: self._reload())
 
     # What is shown
 
     def load(self) -> None:
-        self._take_up()
+        self._reload()
 
     def show_changes(self, changes: Changes) -> None:
-        self.desk.forget(None if changes.removed else changes.runs)
+        self.model.forget(None if changes.removed else changes.runs)
         current = self.table.current_run()
-        records = self.desk.records() if changes.runs else []
+        records = self.model.records() if changes.runs else []
         if (
             changes.removed
             or (changes.runs and (not current or current in changes.runs))
             or (changes.runs and {run.id: run.status for run in records} != self._states)
         ):
-            self._take_up()
+            self._reload()
             return
         if changes.runs:  # an epoch of a training
             self.table.set_records(records)
@@ -159,15 +160,15 @@ class ResultsPage(Page):
     def show_target(self, **what: Any) -> None:
         if "run" in what:
             self.studies.switch.setChecked(False)
-            self.table.look_at(str(what["run"]))
-            self.look_at(str(what["run"]))
+            self.table.select_run(str(what["run"]))
+            self.show_run(str(what["run"]))
         if "study" in what:
-            self.studies.look_at(str(what["study"]), go_on=True)
+            self.studies.show_study(str(what["study"]), resume=True)
         self.matrix.view.setFocus()
 
-    def _take_up(self) -> None:
-        """Show the runs there are; the one looked at stays, else the newest that can be."""
-        records = self.desk.records()
+    def _reload(self) -> None:
+        """Reload the runs; the selected one stays selected, else the newest finished one is."""
+        records = self.model.records()
         self._states = {record.id: record.status for record in records}
         compared = self.studies.switch.isChecked()
         self._stack.setCurrentIndex(2 if compared else 0 if records else 1)
@@ -175,18 +176,18 @@ class ResultsPage(Page):
         self.table.set_records(records)
         self.studies.refresh()
         known = [record.id for record in records]
-        run = current if current in known else self.desk.newest_scored(records)
-        self.pairs.show_pairs(self.desk.pairs(records))
+        run = current if current in known else self.model.newest_scored(records)
+        self.pairs.show_pairs(self.model.pairs(records))
         self.scope.setVisible(bool(records) and not compared)
         if run:
-            self.table.look_at(run)
-        self.look_at(run)
+            self.table.select_run(run)
+        self.show_run(run)
         if compared:
-            self.figures.hide()  # they are those of a single run
+            self.figures.hide()  # they belong to a single run
 
-    def look_at(self, run_id: str) -> None:
-        """Show everything about a run."""
-        results, reason = self.desk.open(run_id)
+    def show_run(self, run_id: str) -> None:
+        """Show the results of a run, or why there are none."""
+        results, reason = self.model.open(run_id)
         self._show_curves()
         self._below.setCurrentIndex(0 if results is not None else 1)
         self.reason.setText(reason)
@@ -196,14 +197,14 @@ class ResultsPage(Page):
             self.figures.show_run(None)
             return
         self.scope.show_results(results)
-        if self._wanted_scope is not None:
-            self.scope.choose(*self._wanted_scope)
-            self._wanted_scope = None
-        self.comparison.set_runs(self.desk.comparable(results.record))
+        if self._restored_scope is not None:
+            self.scope.select(*self._restored_scope)
+            self._restored_scope = None
+        self.comparison.set_runs(self.model.comparable(results.record))
         self._show_sections()
 
     def _show_sections(self) -> None:
-        shown = self.desk.shown(self.table.current_run(), self.scope.scope())
+        shown = self.model.shown(self.table.current_run(), self.scope.scope())
         self.figures.show_run(shown)
         if shown is not None:
             self.images.show_results(shown.results, shown.labels, shown.scope.head)
@@ -211,8 +212,8 @@ class ResultsPage(Page):
             section.show_run(shown)
 
     def _show_labels(self) -> None:
-        """Labels changed: the figures stay, what has moved since training is marked anew."""
-        shown = self.desk.shown(self.table.current_run(), self.scope.scope())
+        """Show changed labels: figures stay, marks of relabelled images are updated."""
+        shown = self.model.shown(self.table.current_run(), self.scope.scope())
         for section in self.sections:
             section.shown = shown
         if shown is not None:
@@ -224,36 +225,36 @@ class ResultsPage(Page):
         current = self.table.current_run()
         if len(checked) > 1 or (checked and checked != [current]):
             both = checked if current in checked or not current else [current, *checked]
-            self.curves.show_runs(self.desk.epochs(both))
+            self.curves.show_runs(self.model.epochs(both))
         elif current:
-            self.curves.name = self.desk.name(current)
-            self.curves.show_run(self.desk.epochs_of(current))
+            self.curves.name = self.model.name(current)
+            self.curves.show_run(self.model.epochs_of(current))
         else:
             self.curves.clear()
 
     def shown(self) -> RunInScope | None:
-        """The run and scope that are looked at."""
+        """The run and scope shown, None if the run has no results."""
         return self.matrix.shown
 
     def compare(self, run_id: str, other: str) -> None:
-        """Look at two runs image by image."""
-        self.table.look_at(run_id)
-        self.look_at(run_id)
-        results, _ = self.desk.open(run_id)
+        """Compare two runs image by image."""
+        self.table.select_run(run_id)
+        self.show_run(run_id)
+        results, _ = self.model.open(run_id)
         if results is not None:
-            self.comparison.set_runs(self.desk.comparable(results.record), other)
+            self.comparison.set_runs(self.model.comparable(results.record), other)
             self._show_sections()
             self.tabs.setCurrentWidget(self.comparison)
 
     def remove_run(self, run_id: str) -> None:
-        """Delete a run after asking: weights and predictions cannot be brought back."""
-        if self.desk.ask_removal(self, run_id):
-            self.desk.remove(run_id)
+        """Delete a run after confirmation."""
+        if self.model.confirm_removal(self, run_id):
+            self.model.remove(run_id)
 
     # Commands, in the order of the menus
 
     def has_run(self) -> bool:
-        """Whether a run is looked at."""
+        """Whether a run is selected."""
         return bool(self.table.current_run())
 
     @command(mark("Rename run"), id="rename", menu=Menu.RUN)
@@ -263,7 +264,7 @@ class ResultsPage(Page):
 
     @command(mark("Delete run…"), id="remove", menu=Menu.RUN, when=has_run)
     def remove_current(self) -> None:
-        """Delete the run looked at, after asking."""
+        """Delete the selected run, after confirmation."""
         self.remove_run(self.table.current_run())
 
     @command(mark("Explain these images"), id="explain")
@@ -291,7 +292,7 @@ class ResultsPage(Page):
         """Write the table of runs to a file."""
         self.copies.ask_data()
 
-    # Life
+    # State
 
     def save_state(self) -> dict[str, Any]:
         scope = self.scope.scope()
@@ -300,24 +301,24 @@ class ResultsPage(Page):
             "checked": self.table.checked(),
             "tab": self.tabs.currentIndex(),
             "scope": [str(scope.part), scope.view, scope.head],
-            "percent": self.matrix.amounts.currentIndex(),
+            "percent": self.matrix.values.currentIndex(),
             "above": self.above.sizes(),
             "beside": self.beside.sizes(),
         }
 
     def restore_state(self, state: dict[str, Any]) -> None:
         self.tabs.setCurrentIndex(int(state.get("tab", 0)))
-        self.matrix.amounts.setCurrentIndex(int(state.get("percent", 0)))
+        self.matrix.values.setCurrentIndex(int(state.get("percent", 0)))
         for splitter, key in ((self.above, "above"), (self.beside, "beside")):
             if state.get(key):
                 splitter.setSizes([int(size) for size in state[key]])
         if len(state.get("scope", ())) == 3:
             part, view, head = state["scope"]
-            self._wanted_scope = (str(part), str(view), str(head))
+            self._restored_scope = (str(part), str(view), str(head))
         self.table.runs.checked = {str(run) for run in state.get("checked", ())}
         self.catch_up()
         if state.get("run"):
-            self.table.look_at(str(state["run"]))
+            self.table.select_run(str(state["run"]))
 
     def closing(self) -> None:
         self.images.tiles.close()

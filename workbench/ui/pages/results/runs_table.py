@@ -1,4 +1,4 @@
-"""The table of runs: one is looked at, several can be checked and laid over each other."""
+"""The table of runs: one is shown, several can be ticked to compare their curves."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from workbench.ui.parts.run_words import (
     status_words,
 )
 
-NAME, STATUS = "name", "status"  # columns that do more than show a text
+NAME, STATUS = "name", "status"  # columns with more than a text
 
 
 class _RunsModel(FigureModel):
-    """Adds a tick and a sign per run to the figures, and lets its name be edited."""
+    """Adds a check box, a status icon and an editable name to the figures of each run."""
 
     checked_changed = Signal()
     renamed = Signal(str, str)
@@ -41,6 +41,7 @@ class _RunsModel(FigureModel):
         self.checked: set[str] = set()
 
     def set_records(self, records: Sequence[RunRecord]) -> None:
+        """Show these runs."""
         self.records = tuple(records)
         self.checked &= {record.id for record in records}
         self.set_rows(
@@ -61,9 +62,9 @@ class _RunsModel(FigureModel):
         if name == NAME and role == Qt.ItemDataRole.EditRole:
             return record.name
         if name == STATUS and role == Qt.ItemDataRole.DecorationRole:
-            return icon(*_sign(record))
+            return icon(*_status_icon(record))
         if name == STATUS and role == Qt.ItemDataRole.ToolTipRole:
-            return record.message or status_words(record)
+            return tr(record.message) or status_words(record)
         return super().data(index, role)
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -77,21 +78,24 @@ class _RunsModel(FigureModel):
         return False
 
     def check(self, run_id: str, on: bool) -> None:
-        """Lay a run's curves over the others', or take them away."""
+        """Tick or untick a run."""
         (self.checked.add if on else self.checked.discard)(run_id)
         at = self.name_column
         self.dataChanged.emit(self.index(0, at), self.index(self.rowCount() - 1, at))
         self.checked_changed.emit()
 
 
-def _sign(record: RunRecord) -> tuple[str, None, str]:
+def _status_icon(record: RunRecord) -> tuple[str, None, str]:
     name, role = STATUS_ICONS[record.status]
     return name, None, role
 
 
 class RunsTable(FigureTable):
-    """`opened(run)` tells which run is looked at, `checked_changed()` that the ticks changed,
-    `renamed(run, name)` and `removed(run)` what a person wants of a run."""
+    """The table of runs.
+
+    `opened(run)` is emitted when a run is selected, `checked_changed()` when a tick changed,
+    `renamed(run, name)` and `removed(run)` when the user requests it.
+    """
 
     opened = Signal(str)
     checked_changed = Signal()
@@ -116,30 +120,30 @@ class RunsTable(FigureTable):
             else:
                 header.setSectionResizeMode(at, QHeaderView.ResizeMode.Stretch)
         self.selectionModel().currentRowChanged.connect(self._row_changed)
-        self._telling = True
+        self._announcing = True
 
     def set_records(self, records: Sequence[RunRecord]) -> None:
-        """Show these runs; the one looked at stays."""
+        """Show these runs; the selected one stays selected."""
         current = self.current_run()
-        self._telling = False
+        self._announcing = False
         self.runs.set_records(records)
-        self.look_at(current)
-        self._telling = True
+        self.select_run(current)
+        self._announcing = True
 
     def current_run(self) -> str:
-        """The run that is looked at, "" for none."""
+        """The id of the selected run, "" for none."""
         index = self.currentIndex()
         return self.runs.records[self.source_row(index)].id if index.isValid() else ""
 
-    def look_at(self, run_id: str) -> None:
-        """Look at a run, if it is there."""
+    def select_run(self, run_id: str) -> None:
+        """Select a run if it is in the table."""
         for at, record in enumerate(self.runs.records):
             if record.id == run_id:
                 index = self.runs.index(at, self.runs.name_column)
                 self.setCurrentIndex(self._sorted.mapFromSource(index))
 
     def checked(self) -> list[str]:
-        """The runs that are ticked, in the order shown."""
+        """The ids of the ticked runs, in the order shown."""
         order = [
             self.runs.records[self.source_row(self._sorted.index(row, 0))].id
             for row in range(self._sorted.rowCount())
@@ -147,13 +151,13 @@ class RunsTable(FigureTable):
         return [run_id for run_id in order if run_id in self.runs.checked]
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where there is little room, a run's name needs it most."""
+        """Hide columns in a narrow table, so that the names of runs have room."""
         super().resizeEvent(event)
         for at, column in enumerate(self.runs.run_columns):
             self.setColumnHidden(at, self.width() < column.hidden_below)
 
     def csv(self) -> str:
-        """The runs in the order shown, in the columns of a CSV file."""
+        """The runs as CSV text, in the order shown."""
         rows = range(self._sorted.rowCount())
         order = [self.source_row(self._sorted.index(row, 0)) for row in rows]
         return runs_csv(
@@ -163,13 +167,13 @@ class RunsTable(FigureTable):
         )
 
     def rename_current(self) -> None:
-        """Let the name of the run that is looked at be typed."""
+        """Start editing the name of the selected run."""
         index = self.currentIndex()
         if index.isValid():
             self.edit(index.siblingAtColumn(self.runs.name_column))
 
     def _row_changed(self, current: QModelIndex, _: QModelIndex) -> None:
-        if self._telling and current.isValid():
+        if self._announcing and current.isValid():
             self.opened.emit(self.runs.records[self.source_row(current)].id)
 
     def _open_menu(self, at: QPoint) -> None:

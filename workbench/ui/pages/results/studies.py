@@ -1,4 +1,4 @@
-"""Studies on the Results page: each variant's accuracy, and whether it beats the baseline."""
+"""Studies on the Results page: the accuracy of each variant, compared with the first one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBox
 
 from workbench.app.training.studies import StudyProgress, StudyQueue, standing
 from workbench.domain.studies import Row, Study
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
 from workbench.ui.parts.figure_table import Column, FigureTable, figure
 
 
 class StudySection(QWidget):
-    """`run_wanted(id)`: a person picked a variant; the newest of its runs shall be looked at."""
+    """The table of a study and the controls to resume or stop it.
 
-    run_wanted = Signal(str)
+    `run_requested(id)` is emitted to show the newest run of a variant.
+    """
+
+    run_requested = Signal(str)
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,19 +33,19 @@ class StudySection(QWidget):
         self._standing: StudyProgress | None = None
         self.queue = StudyQueue(context.session, context.queue, self)
         self.queue.changed.connect(self.refresh)
-        self.queue.refused.connect(lambda text: context.notify(text, "bad"))
+        self.queue.refused.connect(lambda text: context.notify(tr(text), "bad"))
         self.switch = QPushButton(tr("Studies"))
         self.switch.setCheckable(True)
-        self.switch.setToolTip(tr("Several methods on the same splits, compared"))
+        self.switch.setToolTip(tr("Compare methods on the same splits"))
         self.which = QComboBox()
         self.which.setMinimumWidth(240)
         self.which.activated.connect(lambda _: self._show())
-        self.said = QLabel()
-        self.said.setProperty("role", "muted")
-        self.go = QPushButton()
-        self.go.clicked.connect(self._go_or_stop)
+        self.progress = QLabel()
+        self.progress.setProperty("role", "muted")
+        self.resume_button = QPushButton()
+        self.resume_button.clicked.connect(self._resume_or_stop)
         self.empty = QLabel(
-            tr("No study yet. “Study…” on the Train page compares methods on the same splits.")
+            tr("No studies yet. “Study…” on the Train page compares methods on the same splits.")
         )
         self.empty.setProperty("role", "muted")
         self.empty.setWordWrap(True)
@@ -63,10 +66,10 @@ class StudySection(QWidget):
                 Column(
                     tr("Difference (points)"),
                     "figure",
-                    tr("To the first variant, seed by seed, with its 95 % interval"),
+                    tr("To the first variant, paired by seed, with 95 % interval"),
                 ),
                 Column(tr("p"), "figure", tr("Two-sided paired t-test")),
-                Column(tr("Seconds"), "count", tr("Mean time of a training")),
+                Column(tr("Seconds"), "count", tr("Mean training time")),
             )
         )
         table.give_first_room()
@@ -76,8 +79,8 @@ class StudySection(QWidget):
         top = QHBoxLayout()
         top.setSpacing(12)
         top.addWidget(self.which)
-        top.addWidget(self.said, 1)
-        top.addWidget(self.go)
+        top.addWidget(self.progress, 1)
+        top.addWidget(self.resume_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 0, 16, 12)
         column.setSpacing(8)
@@ -86,7 +89,7 @@ class StudySection(QWidget):
         column.addWidget(self.table, 1)
 
     def refresh(self) -> None:
-        """Read the studies and their runs anew; the one looked at stays."""
+        """Reload the studies and their runs; the selected one stays selected."""
         chosen = self.which.currentData()
         self._studies = self._context.session.studies.all()
         self.which.clear()
@@ -96,9 +99,9 @@ class StudySection(QWidget):
         self.which.setCurrentIndex(max(0, at) if self._studies else -1)
         self._show()
 
-    def look_at(self, study_id: str, go_on: bool = False) -> None:
-        """Show one study, and have it trained where `go_on` says so."""
-        if go_on:
+    def show_study(self, study_id: str, resume: bool = False) -> None:
+        """Show one study, and resume its training if `resume`."""
+        if resume:
             self.queue.go_on(study_id)
         self.switch.setChecked(True)
         self.refresh()
@@ -106,13 +109,13 @@ class StudySection(QWidget):
         self._show()
 
     def shown(self) -> Study | None:
-        """The study looked at."""
+        """The selected study, None if there is none."""
         chosen = self.which.currentData()
         return next((study for study in self._studies if study.id == chosen), None)
 
     def _show(self) -> None:
         study = self.shown()
-        for widget in (self.which, self.said, self.go, self.table):
+        for widget in (self.which, self.progress, self.resume_button, self.table):
             widget.setVisible(study is not None)
         self.empty.setVisible(study is None)
         if study is None:
@@ -120,14 +123,21 @@ class StudySection(QWidget):
         found = self._standing = standing(self._context.session, study)
         self.table.set_rows([_cells(row) for row in found.rows])
         running = self.queue.running(study.id)
-        said = [tr("{0} of {1} trainings done").format(found.done, found.cells)]
-        if found.failed:
-            said.append(tr("{0} failed").format(len(found.failed)))
-        self.said.setText(", ".join(said))
-        self.go.setText(tr("Stop") if running else tr("Go on"))
-        self.go.setVisible(running or found.done < found.cells)
+        parts = [
+            plural(
+                found.cells,
+                "{done:,} of {n:,} run done",
+                "{done:,} of {n:,} runs done",
+                done=found.done,
+            )
+        ]
+        if failed := len(found.failed):
+            parts.append(plural(failed, "{n:,} failed", "{n:,} failed"))
+        self.progress.setText("  ·  ".join(parts))
+        self.resume_button.setText(tr("Stop") if running else tr("Resume"))
+        self.resume_button.setVisible(running or found.done < found.cells)
 
-    def _go_or_stop(self) -> None:
+    def _resume_or_stop(self) -> None:
         study = self.shown()
         if study is None:
             return
@@ -143,14 +153,14 @@ class StudySection(QWidget):
         variant = list(study.plan.variants)[row]
         runs = [run for seed in study.plan.seeds if (run := study.run_of(variant, seed))]
         if runs:
-            self.run_wanted.emit(runs[-1])
+            self.run_requested.emit(runs[-1])
 
     def _name(self) -> str:
         study = self.shown()
-        return study.plan.name if study is not None else tr("study")
+        return study.plan.name if study is not None else tr("study", "file name")
 
     def csv(self) -> str:
-        """The table as it stands, one line per variant, accuracies in [0, 1]."""
+        """The table as CSV text: one row per variant, accuracies in [0, 1], times in seconds."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(

@@ -1,4 +1,4 @@
-"""Sections of figures: per class, per view, and how well confidence is calibrated."""
+"""Sections of figures: per class, per view, and the calibration of the confidence."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolTip, QVBoxL
 from workbench.app.results.result_tables import classes_csv, reliability_csv, views_csv
 from workbench.app.results.results import Scope
 from workbench.domain.metrics import ReliabilityBin
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
-from workbench.ui.pages.results.section import ResultSection, RunInScope
+from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.figure_table import Column, FigureTable
 from workbench.ui.parts.run_words import percent
@@ -24,8 +24,10 @@ WARM = 5
 
 
 class ReliabilityView(QWidget):
-    """Bars of accuracy over confidence, the gap to honesty in the warm colour. `chosen(bin)` tells
-    of a click on a bar."""
+    """The reliability diagram: bars of accuracy over confidence, with the gap between them.
+
+    `chosen(bin)` is emitted when a bar is clicked.
+    """
 
     chosen = Signal(int)
 
@@ -52,16 +54,18 @@ class ReliabilityView(QWidget):
         return QSize(220, 200)
 
     def sentence(self, at: int) -> str:
-        """What a bar says in words."""
+        """The description of a bar."""
         each = self._bins[at]
         if not each.images:
-            return tr("no image with a confidence of {low}–{high} %").format(
-                low=f"{each.low * 100:.0f}", high=f"{each.high * 100:.0f}"
+            return tr("No images with a confidence of {low:.0f}–{high:.0f} %").format(
+                low=each.low * 100, high=each.high * 100
             )
-        return tr("{n} images: {sure} % sure, {right} % right").format(
-            n=f"{each.images:,}",
-            sure=f"{each.confidence * 100:.1f}",
-            right=f"{each.accuracy * 100:.1f}",
+        return plural(
+            each.images,
+            "{n:,} image: confidence {confidence:.1f} %, accuracy {accuracy:.1f} %",
+            "{n:,} images: confidence {confidence:.1f} %, accuracy {accuracy:.1f} %",
+            confidence=each.confidence * 100,
+            accuracy=each.accuracy * 100,
         )
 
     def _area(self) -> QRectF:
@@ -113,15 +117,15 @@ class ReliabilityView(QWidget):
         def height(share: float) -> float:
             return box.bottom() - box.height() * share
 
-        right, sure = height(each.accuracy), height(each.confidence)
-        low, high = max(right, sure), min(right, sure)
+        accuracy, confidence = height(each.accuracy), height(each.confidence)
+        low, high = max(accuracy, confidence), min(accuracy, confidence)
         painter.fillRect(QRectF(box.left(), low, box.width(), box.bottom() - low), theme.accent)
-        over = sure < right  # surer than right: the warm gap; righter than sure: the pale one
-        gap = QColor(label_colour(WARM) if over else theme.accent)
-        gap.setAlpha(180 if over else 70)
+        overconfident = confidence < accuracy  # pixels grow downwards
+        gap = QColor(label_colour(WARM) if overconfident else theme.accent)
+        gap.setAlpha(180 if overconfident else 70)
         painter.fillRect(QRectF(box.left(), high, box.width(), low - high), gap)
         painter.setPen(QPen(theme.text, 2))
-        painter.drawLine(QPointF(box.left(), right), QPointF(box.right(), right))
+        painter.drawLine(QPointF(box.left(), accuracy), QPointF(box.right(), accuracy))
         if box.width() >= 24:
             painter.setPen(theme.muted)
             above = QRectF(box.left() - 8, high - 16, box.width() + 16, 14)
@@ -129,10 +133,9 @@ class ReliabilityView(QWidget):
         if at in (self._hover, self._current):
             painter.setPen(QPen(theme.text if at == self._current else theme.muted, 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            top = min(right, sure)
-            painter.drawRect(QRectF(box.left(), top, box.width(), box.bottom() - top))
+            painter.drawRect(QRectF(box.left(), high, box.width(), box.bottom() - high))
 
-    # Hands
+    # Events
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         at = self._at(event.position())
@@ -152,7 +155,7 @@ class ReliabilityView(QWidget):
             self._choose(at)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        event.accept()  # what was pressed here is not for the widgets below
+        event.accept()  # keep it from the widgets below
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
@@ -168,25 +171,33 @@ class ReliabilityView(QWidget):
 
 
 class ClassesSection(ResultSection):
-    """Precision, recall, F1 and support of each label; a row leads to its images."""
+    """Precision, recall, F1 and support of each label; a click on a row shows its images."""
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(notify, parent)
         self.table = FigureTable(
             (
                 Column(tr("Label")),
-                Column(tr("Precision"), "share", tr("Right among those predicted so")),
-                Column(tr("Recall"), "share", tr("Found among those that are so")),
+                Column(
+                    tr("Precision"),
+                    "share",
+                    tr("Share of correct images among those predicted as this label"),
+                ),
+                Column(
+                    tr("Recall"),
+                    "share",
+                    tr("Share of images with this label that were predicted correctly"),
+                ),
                 Column(tr("F1"), "share", tr("Harmonic mean of precision and recall")),
-                Column(tr("Support"), "count", tr("Images that are so")),
+                Column(tr("Support"), "count", tr("Images with this label")),
                 Column(tr("AP"), "share", tr("Average precision over all thresholds")),
-                Column(tr("Threshold"), "share", tr("Claimed from this score on")),
+                Column(tr("Threshold"), "share", tr("The label is predicted from this score on")),
             )
         )
         self.table.picked.connect(self._picked)
         self.copies = Copies(
             self.table,
-            lambda: self.shown.title("classes") if self.shown else "classes",
+            lambda: self.file_name(tr("classes", "file name")),
             partial(picture_of, self.table),
             lambda: classes_csv(self.shown.results, self.shown.scope) if self.shown else "",
             notify,
@@ -198,7 +209,7 @@ class ClassesSection(ResultSection):
         scores = shown.results.classes(shown.scope)
         further: list[tuple[float, ...]] = [()] * len(scores)
         marked = shown.results.marked if shown.several_labels else None
-        if marked is not None:  # labels that do not exclude each other
+        if marked is not None:
             precisions = marked.precisions(shown.results.inside(shown.scope))
             further = list(zip(precisions, marked.thresholds.tolist(), strict=True))
         self.table.show_columns(7 if marked is not None else 5)
@@ -218,12 +229,12 @@ class ClassesSection(ResultSection):
         shown = self.shown
         if shown is not None:
             rows = shown.results.rows_with(shown.scope, row)
-            title = tr("true {label}: {n} images").format(label=shown.names[row], n=len(rows))
-            self.rows_wanted.emit(title, rows)
+            title = tr("True {label}").format(label=shown.names[row])
+            self.rows_requested.emit(with_count(title, len(rows)), rows)
 
 
 class CalibrationSection(ResultSection):
-    """The reliability diagram and its one number."""
+    """The reliability diagram and the expected calibration error."""
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(notify, parent)
@@ -231,31 +242,31 @@ class CalibrationSection(ResultSection):
         self.view.chosen.connect(self._chosen)
         self.copies = Copies(
             self.view,
-            lambda: self.shown.title("calibration") if self.shown else "calibration",
+            lambda: self.file_name(tr("calibration", "file name")),
             partial(picture_of, self.view),
             lambda: reliability_csv(self.shown.results, self.shown.scope) if self.shown else "",
             notify,
         )
         self.bar.addWidget(self.copies.button(self))
-        self.words = QLabel()
-        self.words.setWordWrap(True)
-        self.words.setFixedWidth(220)
+        self.explanation = QLabel()
+        self.explanation.setWordWrap(True)
+        self.explanation.setFixedWidth(220)
         row = QHBoxLayout()
         row.setSpacing(16)
         row.addWidget(self.view, 1)
-        row.addWidget(self.words, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.explanation, 0, Qt.AlignmentFlag.AlignTop)
         self.column.addLayout(row, 1)
 
     def fill(self, shown: RunInScope) -> None:
         self.view.set_bins(shown.results.reliability(shown.scope))
         error = shown.results.scores(shown.scope).calibration
         self.caption.setText(tr("Click a bar to see its images."))
-        self.words.setText(
+        self.explanation.setText(
             tr(
-                "Expected calibration error {error}: so far the confidence is from the accuracy, "
-                "on average.\n\nThe line on each bar is how often the network was right. "
-                "Warm above it: too sure. Pale below it: too modest. On the dashed line: "
-                "honest.\n\nThe numbers are images."
+                "Expected calibration error {error}: the mean difference between confidence and "
+                "accuracy.\n\nThe line on each bar is the accuracy. Red above it: overconfident. "
+                "Pale below it: underconfident. On the dashed line: calibrated."
+                "\n\nThe numbers are images."
             ).format(error=percent(error))
         )
 
@@ -263,14 +274,12 @@ class CalibrationSection(ResultSection):
         shown = self.shown
         if shown is not None:
             rows = shown.results.rows_in_bin(shown.scope, at)
-            title = tr("{low}–{high} % sure: {n} images").format(
-                low=at * 10, high=at * 10 + 10, n=len(rows)
-            )
-            self.rows_wanted.emit(title, rows)
+            title = tr("Confidence {low}–{high} %").format(low=at * 10, high=at * 10 + 10)
+            self.rows_requested.emit(with_count(title, len(rows)), rows)
 
 
 class ViewsSection(ResultSection):
-    """Accuracy on the images of each view; `pairs` has room for what the page puts below."""
+    """Accuracy on the images of each view; `below` is the layout for what the page adds."""
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(notify, parent)
@@ -284,7 +293,7 @@ class ViewsSection(ResultSection):
         self.table.picked.connect(self._picked)
         self.copies = Copies(
             self.table,
-            lambda: self.shown.title("views") if self.shown else "views",
+            lambda: self.file_name(tr("views", "file name")),
             partial(picture_of, self.table),
             lambda: views_csv(self.shown.results, self.shown.scope) if self.shown else "",
             notify,
@@ -299,9 +308,9 @@ class ViewsSection(ResultSection):
         self.table.set_rows([(s.view, s.accuracy, s.images) for s in scores])
         self._names = [score.view for score in scores]
         self.caption.setText(
-            tr("Click a row to see the images of that view that went wrong.")
+            tr("Click a row to see the wrongly predicted images of that view.")
             if scores
-            else tr("None of these images has a view: label views to see which one is hard.")
+            else tr("None of these images has a view. Label views to see which one is difficult.")
         )
 
     def _picked(self, row: int) -> None:
@@ -310,5 +319,5 @@ class ViewsSection(ResultSection):
             view = self._names[row]
             scope = Scope(shown.scope.part, view, shown.scope.head)
             rows = shown.results.rows(scope, right=False)
-            title = tr("errors in view {view}: {n} images").format(view=view, n=len(rows))
-            self.rows_wanted.emit(title, rows)
+            title = tr("Errors in view {view}").format(view=view)
+            self.rows_requested.emit(with_count(title, len(rows)), rows)

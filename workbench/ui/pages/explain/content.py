@@ -1,4 +1,4 @@
-"""The widgets of the Explain page in their places: pair, filmstrip, wall and side."""
+"""The content of the Explain page below its header: pair, filmstrip, wall and side panel."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.image_grid import ImageGrid
 from workbench.ui.parts.side import with_side
 
-LONGEST = 1600  # pixels of a photograph on the stage
+LONGEST = 1600  # upper limit of a shown image's longer side, in pixels
 
 
 class ExplainStage(ExplainViews):
-    """Shows one row of a run; a thumbnail stands in until the photograph is read."""
+    """The pair for one row of a run, with a thumbnail until the image is decoded."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -37,17 +37,17 @@ class ExplainStage(ExplainViews):
 
     def _new_reader(self) -> PhotoReader:
         reader = PhotoReader(12, self)
-        reader.ready.connect(self._arrived)
+        reader.ready.connect(self._show_pixels)
         return reader
 
     def open(self, images: RunImages) -> None:
-        """The run whose rows are shown."""
+        """Switch to the rows of another run."""
         self._reader.close()
         self._reader = self._new_reader()
         self._images, self._row = images, None
 
     def show_rows(self, rows: Sequence[int]) -> None:
-        """Show the first of these; the others are read for later."""
+        """Show the first of these rows and decode the others ahead."""
         if self._images is None or not rows:
             return
         shown = self._images.images(rows)
@@ -57,43 +57,43 @@ class ExplainStage(ExplainViews):
         if current.row != self._row:
             self._row = current.row
             self.overlay.show_heat(None)
-            self.show_photo(self._at_hand(current), (current.width, current.height))
-            self._say(current)
-        self._reader.want([_wish(image) for image in shown])
+            self.show_photo(self._available_pixels(current), (current.width, current.height))
+            self._show_name(current)
+        self._reader.want([_photo_request(image) for image in shown])
 
-    def _at_hand(self, image: RunImage) -> Pixels | None:
+    def _available_pixels(self, image: RunImage) -> Pixels | None:
         pixels = self._reader.get(image.row)
         if pixels is None and image.crop is None:
             return self._context.thumbnails.get(image.image)
         return pixels
 
-    def _say(self, image: RunImage) -> None:
-        said = image.name
+    def _show_name(self, image: RunImage) -> None:
+        text = image.name
         if image.truth:
-            said += "  ·  " + tr("true: {label}").format(label=image.truth)
-        self.name.setText(said)
+            text = tr("{image}  ·  true label {label}").format(image=image.name, label=image.truth)
+        self.name.setText(text)
         self.name.setToolTip(image.picture.path)
 
     def show_heat(self, heat: Heat | None, layer: str) -> None:
-        """The map of the row, None while it is being made."""
+        """Show the heatmap of the row, None while it is computed."""
         self.overlay.show_heat(heat)
         if heat is None:
-            self.what.setText(tr("explaining…"))
+            self.heat_title.setText(tr("Explaining…"))
             return
-        words = tr("{label} {score:.2f}  ·  {layer}") if layer else "{label} {score:.2f}"
-        self.what.setText(words.format(label=heat.label, score=heat.score, layer=layer))
+        parts = (f"{heat.label} {heat.score:.2f}", layer)
+        self.heat_title.setText("  ·  ".join(part for part in parts if part))
 
-    def _arrived(self, row: int, pixels: Pixels) -> None:
+    def _show_pixels(self, row: int, pixels: Pixels) -> None:
         if row == self._row:
             for view in (self.original, self.overlay):
                 view.show_array(pixels, view.image_size)
 
     def close_reader(self) -> None:
-        """End the reading thread."""
+        """Stop the decoding thread."""
         self._reader.close()
 
 
-def _wish(image: RunImage) -> PhotoRequest:
+def _photo_request(image: RunImage) -> PhotoRequest:
     box = image.picture.box
     rect = Rect(*box) if box is not None else None
     return PhotoRequest(image.row, Path(image.picture.path), LONGEST, rect)
@@ -102,8 +102,8 @@ def _wish(image: RunImage) -> PhotoRequest:
 _STRIP, _TILE = 112, 200
 
 
-class ExplainLayout(QStackedWidget):
-    """What is seen of a run, or what to do where there is none yet."""
+class ExplainContent(QStackedWidget):
+    """A run's images and heatmaps, or an empty state if there is no run."""
 
     def __init__(self, context: Context, explanations: Explanations) -> None:
         super().__init__()
@@ -124,39 +124,39 @@ class ExplainLayout(QStackedWidget):
         column.setSpacing(8)
         column.addWidget(self.stage, 1)
         column.addWidget(self.strip)
-        self.nothing = EmptyState("image", tr("No image of this run is like that."))
+        self.nothing = EmptyState("image", tr("No images match these filters."))
         self.modes = QStackedWidget()
         for widget in (single, self.wall, self.nothing):
             self.modes.addWidget(widget)
         self.splitter: QSplitter = with_side(self.modes, self.side)
         self.empty = EmptyState(
             "magnifying-glass",
-            tr("Train a run first: then see where in an image it looks, and for which label."),
+            tr("Train a run first, then see where in an image it looks for each label."),
             tr("Train"),
             lambda: context.go("train"),
         )
         self.addWidget(self.splitter)
         self.addWidget(self.empty)
         self.side.opacity_changed.connect(self._set_opacity)
-        self.side.bare_changed.connect(self.set_bare)
+        self.side.heat_hidden_changed.connect(self.set_heat_hidden)
 
     def open(self, images: RunImages) -> None:
-        """The run whose rows are shown from now on."""
+        """Switch to the rows of another run."""
         self.tiles.open(images)
         self.wall_tiles.open(images)
         self.stage.open(images)
 
     def show_rows(self, rows: NDArray[np.int64], keep: bool) -> None:
-        """These rows in the strip and on the wall; `keep` stays where a person was."""
+        """Show these rows in filmstrip and wall; `keep` keeps the current row and position."""
         for grid in (self.strip, self.wall):
             grid.set_ids(rows, keep_position=keep)
             if len(rows) and (grid.current() is None or not keep):
                 grid.set_current(int(rows[0]))
 
     def show_mode(self, wall: bool) -> None:
-        """One image or all of them; a sentence where there is none."""
-        there = len(self.strip.ids()) > 0
-        self.modes.setCurrentIndex(2 if not there else 1 if wall else 0)
+        """Show one image or the wall, or the empty state if there are no images."""
+        empty = len(self.strip.ids()) == 0
+        self.modes.setCurrentIndex(2 if empty else 1 if wall else 0)
         self.side.show_single(not wall)
         self.tiles.set_active(not wall and self.isVisible())
         self.wall_tiles.set_active(wall and self.isVisible())
@@ -164,53 +164,53 @@ class ExplainLayout(QStackedWidget):
             self.wall.viewport().update()
 
     def show_map(self, row: int) -> None:
-        """What is known of a row by now: its map, its scores, and how far it can be trusted."""
+        """Show what is known of a row: heatmap, scores and check, or why it cannot be read."""
         found = self._explanations
         if found.images is None:
             return
-        heat, lost = found.heat(row), found.why_unread(row)
+        heat, reason = found.heat(row), found.unread_reason(row)
         target = found.images.record.labels.target.name
-        self.stage.show_heat(heat, found.layer_words)
+        self.stage.show_heat(heat, tr(found.layer_title))
         self.side.show_scores(found.images.scores(row), heat)
-        self.side.show_explained(heat, found.question.label_set or target)
-        if lost:
-            self.show_reason(lost)
+        self.side.show_explained(heat, found.query.label_set or target)
+        if reason:
+            self.show_reason(tr(reason))
         else:
             self.side.show_trust(heat)
 
-    def show_reason(self, sentence: str) -> None:
-        """Why there is no map."""
-        self.stage.what.clear()
-        self.side.say(sentence)
+    def show_reason(self, text: str) -> None:
+        """Show why there is no heatmap."""
+        self.stage.heat_title.clear()
+        self.side.show_reason(text)
 
-    def draw_wall_again(self) -> None:
-        """Another question is asked: other maps."""
+    def redraw_wall(self) -> None:
+        """Redraw the wall after the query changed."""
         self.wall.forget_picture()
-        self.wall_tiles.want_again()
+        self.wall_tiles.request_again()
 
     def forget(self) -> None:
-        """Images or crops changed."""
+        """Drop cached images after images or crops changed."""
         self.tiles.forget()
         self.wall_tiles.forget()
 
-    def rest(self) -> None:
-        """Nobody looks: lay the map down and ask for nothing."""
-        self.set_bare(False)
+    def deactivate(self) -> None:
+        """Stop all requests while the page is hidden, and show the heatmaps again."""
+        self.set_heat_hidden(False)
         self.tiles.set_active(False)
         self.wall_tiles.set_active(False)
 
     def close_readers(self) -> None:
-        """End the reading threads."""
-        self.rest()
+        """Stop the decoding threads."""
+        self.deactivate()
         self.stage.close_reader()
         self.tiles.close()
         self.wall_tiles.close()
 
-    def set_bare(self, bare: bool) -> None:
-        """Lift the maps, of the pair and of the wall, or lay them down again."""
-        if bare != self.stage.overlay.bare:
-            self.stage.overlay.set_bare(bare)
-            self.wall_tiles.bare = bare
+    def set_heat_hidden(self, hidden: bool) -> None:
+        """Hide or show the heatmaps of the pair and of the wall."""
+        if hidden != self.stage.overlay.heat_hidden:
+            self.stage.overlay.set_heat_hidden(hidden)
+            self.wall_tiles.heat_hidden = hidden
             self.wall.forget_picture()
 
     def _set_opacity(self, opacity: float) -> None:
