@@ -61,7 +61,7 @@ def test_hovering_says_what_a_cell_is(qtbot, view):
         qtbot.mouseMove(view.viewport(), view.cell_rect(2, 3).center())
     assert told.args == ["True owl, predicted puffin: 5 (10.6 %)"]
     view.set_matrix(NAMES, COUNTS, np.where(COUNTS == 5, 2, 0))
-    assert view.sentence(2, 3).endswith("; 2 labelled otherwise since")
+    assert view.sentence(2, 3).endswith(", 2 relabelled since")
 
 
 def near(pixel, colour):
