@@ -28,7 +28,7 @@ from workbench.domain.runs import RunStatus
 from workbench.domain.splits import Part, SplitPlan
 from workbench.storage.project import Project
 
-DARK = "red, dark"  # one label, whatever joins several in a text
+DARK = "red, dark"  # one label, although its name has a comma
 TAGS = LabelSet(
     "tags",
     (Label("left", "L", "right"), Label("right", "R", "left"), Label(DARK, "D")),
@@ -108,14 +108,14 @@ def test_a_run_learns_all_labels_of_an_image(session: Session, results: RunResul
     names = results.record.labels.target.labels
     for row, image in enumerate(results.table.images.tolist()):
         assert [names[at] for at in np.flatnonzero(results.marked.marks[row])] == [*given[image]]
-    said = results.marked.scores(results.inside(Scope(Part.TEST)))
-    assert said.mean_ap > 0.9
-    assert said.top1 > 0.8
-    assert said.exact > 0.3  # chance: six combinations
+    scores = results.marked.scores(results.inside(Scope(Part.TEST)))
+    assert scores.mean_ap > 0.9
+    assert scores.top1 > 0.8
+    assert scores.exact > 0.3  # chance: six combinations
     assert results.table.scores.sum(axis=1).max() > 1.2  # scored each alone, not one against all
     stored = results.record.metrics["test"]
-    assert stored["exact"] == pytest.approx(said.exact)
-    assert stored["mean_ap"] == pytest.approx(said.mean_ap)
+    assert stored["exact"] == pytest.approx(scores.exact)
+    assert stored["mean_ap"] == pytest.approx(scores.mean_ap)
     assert stored["top1"] == pytest.approx(results.scores(Scope(Part.TEST)).top1)
     table = list(csv.DictReader(io.StringIO(classes_csv(results, Scope(Part.TEST)))))
     assert "ap" in table[0]
@@ -143,19 +143,19 @@ def test_relabelling_from_a_cell_toggles_and_can_be_undone(
     labels = CurrentLabels(session, results, head)
     assert not labels.relabelled().any()
     rows = results.rows(Scope(Part.TEST, head=head), truth=1)[:1]
-    labels.assign(rows, DARK)  # the label it had is taken away
+    labels.assign(rows, DARK)  # clears the label it had
     assert labels.relabelled()[rows].all()
     assert labels.relabelled().sum() == 1
     session.undo()
     assert not CurrentLabels(session, results, head).relabelled().any()
 
 
-def test_a_folder_s_predictions_name_every_label_claimed(
+def test_predictions_of_a_folder_name_all_predicted_labels(
     session: Session, results: RunResults, tmp_path: Path
 ) -> None:
     (tmp_path / "new").mkdir()
     draw(tmp_path / "new" / "both.png", ("left", "right"), 900)
-    sheet = tmp_path / "said.csv"
+    sheet = tmp_path / "predictions.csv"
     outcome = run_here(predict_folder_task(session, results.record.id, tmp_path / "new", sheet))
     assert isinstance(outcome, Done)
     with sheet.open(encoding="utf-8-sig") as file:

@@ -1,4 +1,4 @@
-"""Labels given from results go to what the run looked at: images, or the mouths in them."""
+"""Relabelling from results labels what the run used: images, or mouth crops."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def images(session: Session) -> list[int]:
 
 @pytest.fixture
 def crops(session: Session, images: list[int]) -> list[int]:
-    """Two faces in the first image, one in the second; the third was never looked at."""
+    """Two faces in the first image, one in the second; the third was never searched."""
     with session.edit("Find mouths"):
         made = [
             session.store.crops.save(Crop(None, image, face, CropState.FOUND, Rect(0, 0, 30, 30)))
@@ -40,7 +40,7 @@ def crops(session: Session, images: list[int]) -> list[int]:
 @pytest.fixture
 def results(images: list[int], crops: list[int]) -> RunResults:
     rows = [(images[0], crops[0], 2), (images[0], crops[1], 2), (images[1], crops[2], 3)]
-    rows.append((images[2], -1, 3))  # a ready-made mouth, taken whole
+    rows.append((images[2], -1, 3))  # an image of a mouth, used whole
     table = PredictionTable(
         images=np.array([row[0] for row in rows]),
         crops=np.array([row[1] for row in rows]),
@@ -58,7 +58,7 @@ def results(images: list[int], crops: list[int]) -> RunResults:
     )
 
 
-def test_nothing_has_moved_at_first(session: Session, results: RunResults) -> None:
+def test_nothing_is_relabelled_at_first(session: Session, results: RunResults) -> None:
     assert not CurrentLabels(session, results, "target").relabelled().any()
 
 
@@ -79,7 +79,7 @@ def test_crops_and_whole_images_are_labelled_in_one_edit(
     assert not CurrentLabels(session, results, "target").relabelled().any()
 
 
-def test_a_label_that_the_run_does_not_know_counts_as_moved(
+def test_a_label_that_the_run_does_not_have_counts_as_relabelled(
     session: Session, results: RunResults, images: list[int]
 ) -> None:
     with session.edit("Edit labels"):

@@ -1,4 +1,4 @@
-"""What the Results page shows of a run: every figure leads back to the images behind it."""
+"""The results of a run: every figure leads to the images behind it."""
 
 import time
 
@@ -79,7 +79,7 @@ def test_every_cell_leads_to_as_many_images_as_it_counts(results):
     assert results.table.images[results.rows(Scope(), right=False)].tolist() == [3, 6]
 
 
-def test_the_surest_come_first():
+def test_rows_are_ordered_by_confidence():
     made = table([0, 0, 0], [1, 1, 1])
     made.scores[:, 1] = [0.5, 0.9, 0.7]
     results = RunResults(record(), made)
@@ -107,7 +107,7 @@ def test_bins_of_the_reliability_diagram_lead_to_their_images(results):
     assert full.confidence == pytest.approx(0.8)
 
 
-def test_no_images_at_all_is_no_error():
+def test_a_run_may_have_no_images():
     results = RunResults(record(), table([-1, -1], [0, 1]))
     assert results.parts == ()
     assert results.best_part() is Part.TEST

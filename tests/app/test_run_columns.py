@@ -1,4 +1,4 @@
-"""The columns of runs: the window, the CSV file and the commands show what they always did."""
+"""The columns of runs: the window, the CSV file and the commands show the same facts."""
 
 from __future__ import annotations
 

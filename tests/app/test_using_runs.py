@@ -1,4 +1,4 @@
-"""What a finished run is used for: explained images, predictions, a checked ONNX file, scores."""
+"""Uses of a finished run: explanations, predictions, ONNX export, evaluation."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def done(task):
 def test_predictions_of_unlabelled_images_become_suggestions(
     session: Session, view_run: Trained
 ) -> None:
-    told = []
-    session.changed.connect(told.append)
+    announced = []
+    session.changed.connect(announced.append)
     before = session.store.runs.predictions(view_run.id)
     assert unseen(session, "view").tolist() == list(view_run.unseen)
     assert suggestions(session, "view", view_run.unseen) == {}
     result = done(predict_task(session, view_run.id, view_run.images))
     assert isinstance(result, Predicted)
     assert result.images == 6  # the others were trained or tested on
-    assert told[-1].runs == {view_run.id}
+    assert announced[-1].runs == {view_run.id}
     after = session.store.runs.predictions(view_run.id)
     assert (after.parts == NO_PART).sum() == 6
     old = after.where(after.parts != NO_PART)
@@ -78,7 +78,7 @@ def test_predictions_of_unlabelled_images_become_suggestions(
     assert unseen(session, "view").tolist() == []
 
 
-def test_an_accepted_suggestion_is_a_persons_label_and_can_be_undone(
+def test_an_accepted_suggestion_is_a_label_by_hand_and_can_be_undone(
     session: Session, view_run: Trained
 ) -> None:
     done(predict_task(session, view_run.id, view_run.unseen))
@@ -99,7 +99,9 @@ def test_an_accepted_suggestion_is_a_persons_label_and_can_be_undone(
     assert accept(session, [999], "view") == 0
 
 
-def test_a_run_scored_anew_agrees_with_what_it_left(session: Session, view_run: Trained) -> None:
+def test_evaluating_again_agrees_with_the_stored_predictions(
+    session: Session, view_run: Trained
+) -> None:
     result = done(evaluate_task(session, view_run.id, Part.TEST))
     assert isinstance(result, Evaluation)
     assert (result.images, result.changed) == (12, 0)
@@ -150,7 +152,7 @@ def test_a_folder_becomes_a_table(session: Session, tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["table.csv"]
 
 
-def test_what_cannot_be_predicted_is_said(session: Session, view_run: Trained, tmp_path) -> None:
+def test_errors_of_predictions_are_reported(session: Session, view_run: Trained, tmp_path) -> None:
     with pytest.raises(KnownError, match="does not exist"):
         predict_folder_task(session, view_run.id, tmp_path / "nowhere", tmp_path / "t.csv")
     (tmp_path / "empty").mkdir()
@@ -225,21 +227,21 @@ def test_a_stopped_job_leaves_no_process(
 
 
 def test_images_of_a_run_by_outcome_and_beyond(session: Session, view_run: Trained) -> None:
-    of_run = RunImages(session, view_run.id)
-    assert of_run.parts() == [Part.TEST, Part.TRAIN]
-    every = of_run.rows(Part.TEST)
+    run_images = RunImages(session, view_run.id)
+    assert run_images.parts() == [Part.TEST, Part.TRAIN]
+    every = run_images.rows(Part.TEST)
     right, wrong = (
-        of_run.rows(Part.TEST, ShownImages.RIGHT),
-        of_run.rows(Part.TEST, ShownImages.WRONG),
+        run_images.rows(Part.TEST, ShownImages.RIGHT),
+        run_images.rows(Part.TEST, ShownImages.WRONG),
     )
     assert sorted([*right, *wrong]) == every.tolist()
-    assert all(image.wrong for image in of_run.images(wrong.tolist()))
-    rows = of_run.rows_of([view_run.unseen[0], view_run.images[3]])
-    new, known = of_run.images(rows.tolist())
+    assert all(image.wrong for image in run_images.images(wrong.tolist()))
+    rows = run_images.rows_of([view_run.unseen[0], view_run.images[3]])
+    new, known = run_images.images(rows.tolist())
     assert (new.truth, new.predicted, new.score) == ("", "", None)
     assert known.truth in ("left", "right")
     assert known.score is not None
-    assert of_run.rows_of([view_run.unseen[0]]).tolist() == rows[:1].tolist()  # taken up once
+    assert run_images.rows_of([view_run.unseen[0]]).tolist() == rows[:1].tolist()  # added once
     assert usable_runs(session)[0].id == view_run.id
     (session.store.runs_folder / view_run.id / "model.json").unlink()
     assert usable_runs(session) == []

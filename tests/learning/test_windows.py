@@ -17,6 +17,7 @@ from tests.fixtures.tiny_runs import CATEGORY, draw_images, save_run
 from workbench.app.explain.explaining import layer_title, save_explanation, trust_sentence
 from workbench.app.results.run_images import RunImage
 from workbench.domain.requests import WINDOWS, Describe, Explain, Picture
+from workbench.domain.text import Message
 from workbench.learning.networks.device import choose_device
 from workbench.learning.serving.explain import (
     CELLS,
@@ -200,6 +201,16 @@ def test_the_strongest_window_is_framed_in_a_saved_picture(
     assert json.dumps(heat.window)  # plain numbers
 
     image = RunImage(0, 1, None, asked.pictures[0], "one.jpg", width, height)
-    save_explanation(tmp_path / "one.png", image, heat, layer_title(WINDOWS, "simpleconv3"))
+    lines: list[str] = []
+
+    def translate(text: str) -> str:
+        lines.append(text)
+        return str(text)
+
+    layer = layer_title(WINDOWS, "simpleconv3")
+    save_explanation(tmp_path / "one.png", image, heat, layer, translate=translate)
+    assert len(lines) == 1  # without a check there is no sentence about it
+    assert isinstance(lines[0], Message)
+    assert f"{heat.windows} windows, highest score {heat.score:.2f}" in lines[0]
     with Image.open(tmp_path / "one.png") as picture:
         assert picture.size[0] > width

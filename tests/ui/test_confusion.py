@@ -30,36 +30,36 @@ def click(qtbot, view, truth, predicted):
     qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
 
 
-def test_a_click_tells_the_cell(qtbot, view):
-    with qtbot.waitSignal(view.chosen) as told:
+def test_a_click_selects_a_cell(qtbot, view):
+    with qtbot.waitSignal(view.chosen) as emitted:
         click(qtbot, view, 2, 3)
-    assert told.args == [2, 3]
+    assert emitted.args == [2, 3]
     assert view.current() == (2, 3)
 
 
-def test_labels_at_the_side_and_at_the_top_tell_whole_lines(qtbot, view):
+def test_labels_select_whole_rows_and_columns(qtbot, view):
     cell = view.cell_rect(1, 4).center()
-    with qtbot.waitSignal(view.chosen) as told:
+    with qtbot.waitSignal(view.chosen) as emitted:
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(4, cell.y()))
-    assert told.args == [1, -1]
-    with qtbot.waitSignal(view.chosen) as told:
+    assert emitted.args == [1, -1]
+    with qtbot.waitSignal(view.chosen) as emitted:
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(cell.x(), 4))
-    assert told.args == [-1, 4]
+    assert emitted.args == [-1, 4]
 
 
-def test_the_keys_walk_and_enter_chooses(qtbot, view):
+def test_keys_move_and_enter_selects(qtbot, view):
     view.setFocus()
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Left):
         qtbot.keyClick(view, key)
-    with qtbot.waitSignal(view.chosen) as told:
+    with qtbot.waitSignal(view.chosen) as emitted:
         qtbot.keyClick(view, Qt.Key.Key_Return)
-    assert told.args == [1, 0]
+    assert emitted.args == [1, 0]
 
 
-def test_hovering_says_what_a_cell_is(qtbot, view):
-    with qtbot.waitSignal(view.pointed) as told:
+def test_hovering_describes_a_cell(qtbot, view):
+    with qtbot.waitSignal(view.pointed) as emitted:
         qtbot.mouseMove(view.viewport(), view.cell_rect(2, 3).center())
-    assert told.args == ["True owl, predicted puffin: 5 (10.6 %)"]
+    assert emitted.args == ["True owl, predicted puffin: 5 (10.6 %)"]
     view.set_matrix(NAMES, COUNTS, np.where(COUNTS == 5, 2, 0))
     assert view.sentence(2, 3).endswith(", 2 relabelled since")
 
@@ -68,7 +68,7 @@ def near(pixel, colour):
     return sum(abs(a - b) for a, b in zip(pixel.getRgb()[:3], colour.getRgb()[:3], strict=True))
 
 
-def test_hits_are_in_the_accents_hue_and_errors_in_the_warm_one(view):
+def test_correct_cells_have_the_accent_colour_and_errors_another(view):
     image = view.viewport().grab().toImage()
 
     def corner(truth, predicted):
@@ -103,7 +103,7 @@ def test_hundreds_of_classes_are_painted_at_once_and_can_be_zoomed_and_scrolled(
     assert view.picture().width() > classes * 14
 
 
-def test_no_classes_and_no_images_paint_without_complaint(view):
+def test_no_classes_and_no_images_are_painted(view):
     view.set_matrix((), np.zeros((0, 0), np.int64))
     view.viewport().repaint()
     view.set_matrix(NAMES, np.zeros((6, 6), np.int64))

@@ -1,5 +1,7 @@
 """The Results page on a real project: every number leads to images, which are relabelled there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -8,6 +10,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from tests.fixtures.finished_runs import fill, make_run
 from tests.fixtures.page_host import PageHost
+from workbench.app.results.results import LABEL_HEAD, RunResults
 from workbench.app.results.run_comparison import PairOutcome
 from workbench.app.session import Session
 from workbench.domain.changes import Changes
@@ -17,8 +20,10 @@ from workbench.domain.metrics import reliability
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, RunStatus
+from workbench.domain.text import use_language
 from workbench.storage.project import Project
 from workbench.ui.pages.results.page import ResultsPage
+from workbench.ui.pages.results.section import label_names
 from workbench.ui.pages.results.tables import BOTTOM, LEFT, RIGHT, TOP, ReliabilityView
 
 
@@ -148,7 +153,7 @@ def test_a_bar_of_the_reliability_diagram_is_chosen_by_mouse_and_keys(qtbot, wid
     view.set_bins(reliability(np.linspace(0, 1, 50), np.ones(50, bool)))
     chosen = []
     view.chosen.connect(chosen.append)
-    side = min(width - LEFT - RIGHT, height - TOP - BOTTOM)  # a square that is all to be seen
+    side = min(width - LEFT - RIGHT, height - TOP - BOTTOM)  # the diagram is square
     for share in (0.05, 0.55, 0.95):
         at = QPoint(LEFT + int(share * side), TOP + side - 5)
         qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=at)
@@ -182,11 +187,12 @@ def test_two_runs_are_compared_image_by_image(page, images):
     assert "not significant" in page.comparison.verdict.text()
     buttons[PairOutcome.BOTH_WRONG].click()
     assert shown_images(page) == [images[4]]
+    assert page.images.title.text() == "Both wrong: 1 image"
     page.comparison.copies.copy_data()
     assert "both wrong" in QGuiApplication.clipboard().text()
 
 
-def test_category_alone_is_set_beside_category_with_views(session, page, images):
+def test_category_alone_is_compared_with_category_and_view(session, page, images):
     make_run(session.store, images, "joint", wrong=[4], target=JOINT)
     page.model.forget(None)
     page._reload()
@@ -200,7 +206,7 @@ def test_category_alone_is_set_beside_category_with_views(session, page, images)
     assert page.shown().names == ("front", "back", "left", "right")
 
 
-def test_ticked_runs_lie_over_each_other(qtbot, page):
+def test_curves_of_ticked_runs_are_shown_together(qtbot, page):
     page.tabs.setCurrentWidget(page.curves)
     for run in ("first", "second"):
         page.table.runs.check(run, True)
@@ -237,7 +243,7 @@ def test_a_run_that_ended_while_the_page_was_hidden_is_listed_and_compared_with(
     assert (page.table.current_run(), page.shown().results) == ("first", first)
 
 
-def test_an_epoch_of_another_run_leaves_what_is_looked_at_alone(session, page):
+def test_an_epoch_of_another_run_leaves_the_shown_run_alone(session, page):
     page.images.show_rows("two images", np.array([1, 2]))
     shown = page.shown()
     session.announce(Changes(runs=frozenset({"second"})))
@@ -273,7 +279,7 @@ def test_the_runs_and_all_curves_are_saved_as_tables(page, tmp_path):
     assert lines[1].startswith("second,1,1.0,1.2,0.5,")
 
 
-def test_another_runs_progress_leaves_what_is_looked_at_alone(qtbot, session, page, images):
+def test_another_runs_progress_leaves_the_shown_run_alone(qtbot, session, page, images):
     click_cell(qtbot, page, 1, 2)
     before = page.shown().results
     make_run(session.store, images, "third", status="running")
@@ -284,7 +290,7 @@ def test_another_runs_progress_leaves_what_is_looked_at_alone(qtbot, session, pa
     assert len(page.images.rows()) == 2
 
 
-def test_the_page_comes_back_as_it_was(qtbot, page, window):
+def test_the_page_restores_its_state(qtbot, page, window):
     page.tabs.setCurrentIndex(3)
     page.matrix.values.setCurrentIndex(1)
     page.scope.part.setCurrentIndex(page.scope.part.findData("train"))
@@ -300,7 +306,25 @@ def test_the_page_comes_back_as_it_was(qtbot, page, window):
     again.closing()
 
 
-def test_an_empty_project_says_what_to_do(qtbot, session, window):
+@pytest.fixture
+def brackets():
+    """A language that puts brackets around each text."""
+    use_language(lambda text, comment, n: f"[{text}]")
+    yield
+    use_language(None)
+
+
+def test_parts_and_outcomes_are_translated_but_names_of_labels_are_not(page, brackets):
+    page.scope.show_results(page.shown().results)
+    parts = [page.scope.part.itemText(at) for at in range(page.scope.part.count())]
+    assert parts == ["[Test]", "[Train]"]
+    table = replace(page.shown().results.table, marks=np.ones((30, 3), bool))
+    several = RunResults(page.shown().results.record, table)
+    assert label_names(several, "target") == ("owl", "puffin", "toucan")
+    assert label_names(several, f"{LABEL_HEAD}1") == ("[not puffin]", "puffin")
+
+
+def test_an_empty_project_leads_to_training(qtbot, session, window):
     made = ResultsPage(window.context)
     qtbot.addWidget(made)
     made.opened()

@@ -115,7 +115,7 @@ _MASK_TEXTS = {
 _WINDOW_TEXTS = {
     Trust.EMPTY: mark("All windows have the same score: the heatmap is empty."),
     Trust.LEARNED: mark(
-        "The heatmap shows what was learned: with random weights it looks different"
+        "This heatmap shows what was learned: with random weights it looks different"
         " (rank correlation {value:.2f})."
     ),
     Trust.DOUBTFUL: mark(

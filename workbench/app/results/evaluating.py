@@ -49,7 +49,7 @@ def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task
     if not images:
         raise KnownError(
             "Run {name} has no predictions of the {part} part.",
-            "Finish its training first.",
+            "Select a run whose training has finished.",
             name=run_images.record.name,
             part=part.value,
         )

@@ -331,7 +331,7 @@ def load_results(session: Session, run_id: str) -> RunResults:
     if not len(table.images):
         raise KnownError(
             "Run {name} has no predictions.",
-            "Finish its training first.",
+            "Select a run whose training has finished.",
             name=record.name,
         )
     return RunResults(record, table)

@@ -387,7 +387,7 @@ class ExplainPage(Page):
         """Explain a shallower layer."""
         self.side.step_layer(1)
 
-    @command(mark("Sliding windows"), menu=Menu.VIEW, when=has_image)
+    @command(mark("Explain by sliding windows"), menu=Menu.VIEW, when=has_image)
     def windows(self) -> None:
         """Explain by sliding windows."""
         self.side.select_layer(WINDOWS)
