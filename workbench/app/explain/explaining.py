@@ -21,6 +21,7 @@ from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.requests import (
     ATTENTION,
+    PART,
     PREDICTED,
     WINDOWS,
     Explain,
@@ -159,12 +160,18 @@ def layer_title(name: str, backbone_name: str) -> str:
     """A readable name of a layer.
 
     It begins with the layer's stage: "body.features.12.expand3x3" of a SqueezeNet is
-    "fire9 · expand3x3". Attention and sliding windows have names of their own, as messages.
+    "fire9 · expand3x3". Masks have titles of their own, which are messages.
     """
     if name == ATTENTION:
         return Message("attention mask")
     if name == WINDOWS:
         return Message("sliding windows")
+    if name.startswith(PART):
+        return Message("part {number}", number=name.removeprefix(PART))
+    return _layer_path(name, backbone_name)
+
+
+def _layer_path(name: str, backbone_name: str) -> str:
     path = name.removeprefix("body.")
     for stage in backbone(backbone_name).stages:
         for module in stage.modules:

@@ -17,7 +17,7 @@ from workbench.domain.requests import Heat
 from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.pages.explain.side import ExplainSide
-from workbench.ui.pages.explain.views import ExplainViews, HeatTiles, RunTiles
+from workbench.ui.pages.explain.views import ExplainViews, HeatTiles, RunTiles, layer_text
 from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.image_grid import ImageGrid
 from workbench.ui.parts.side import with_side
@@ -170,7 +170,7 @@ class ExplainContent(QStackedWidget):
             return
         heat, reason = found.heat(row), found.unread_reason(row)
         target = found.images.record.labels.target.name
-        self.stage.show_heat(heat, tr(found.layer_title))
+        self.stage.show_heat(heat, layer_text(found.layer_title))
         self.side.show_scores(found.images.scores(row), heat)
         self.side.show_explained(heat, found.query.label_set or target)
         if reason:

@@ -25,6 +25,7 @@ from workbench.ui.commands import Menu, command
 from workbench.ui.page import Context, Page, column
 from workbench.ui.pages.explain.content import ExplainContent
 from workbench.ui.pages.explain.header import ANY, CHOSEN, SINGLE, WALL, ExplainHeader
+from workbench.ui.pages.explain.views import layer_text
 
 MOST = 60  # images of a saved wall: more would be too many to view
 
@@ -304,7 +305,7 @@ class ExplainPage(Page):
     )
     def save(self) -> None:
         """Save the pair as PNG, or the wall: its selected images if there are several."""
-        layer = tr(self.explanations.layer_title)
+        layer = layer_text(self.explanations.layer_title)
         if self._wall_shown:
             several = self.wall.selected_count() > 1
             rows = self.wall.selected() if several else self.wall.ids()

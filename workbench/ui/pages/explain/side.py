@@ -23,6 +23,7 @@ from workbench.domain.runs import LabelList, RunLabels
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.pages.explain.bars import MOST, Bar, HeatLegend, ScoreBars
+from workbench.ui.pages.explain.views import layer_text
 from workbench.ui.parts.side import SidePanel
 
 _TONES = {
@@ -129,14 +130,14 @@ class ExplainSide(SidePanel):
         with QSignalBlocker(self.layer):
             self.layer.clear()
             for name in reversed(description.layers):
-                self.layer.addItem(tr(layer_title(name, description.backbone)), name)
+                self.layer.addItem(layer_text(layer_title(name, description.backbone)), name)
             if description.layers:
                 text = tr("{layer}  (deepest)").format(layer=self.layer.itemText(0))
                 self.layer.setItemText(0, text)
             if description.masks:
                 self.layer.insertSeparator(self.layer.count())
             for name in description.masks:
-                self.layer.addItem(tr(layer_title(name, description.backbone)), name)
+                self.layer.addItem(layer_text(layer_title(name, description.backbone)), name)
         self.layer.setEnabled(bool(description.layers))
 
     def _heads(self) -> list[LabelList]:

@@ -18,7 +18,7 @@ from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
-from workbench.domain.text import tr
+from workbench.domain.text import Message, tr
 from workbench.ui.look.theme import label_colour
 from workbench.ui.page import Context
 from workbench.ui.parts.photo import PhotoView, to_qimage
@@ -33,6 +33,11 @@ def layer_image(layer: NDArray[np.uint8]) -> QImage:
     height, width, _ = rows.shape
     image = QImage(rows.data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
     return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+
+
+def layer_text(title: str) -> str:
+    """The title of a layer as shown: messages are translated, names of layers are not."""
+    return tr(title) if isinstance(title, Message) else title
 
 
 def heat_image(heat: Heat, width: int, height: int) -> QImage:
