@@ -136,8 +136,11 @@ class Predicted:
 
 @dataclass(frozen=True)
 class PredictedFolder:
-    """Result of predicting a folder: the CSV file, the number of files predicted, the others with
-    the reason, and the number of mouths found (None if the run does not use mouth crops)."""
+    """Result of predicting a folder.
+
+    The CSV file, the number of files predicted, the other files with the reason, and the number of
+    mouths found (None if the run does not use mouth crops).
+    """
 
     path: Path
     images: int
@@ -214,8 +217,7 @@ def _table(images: Sequence[RunImage], chunk: ScoredChunk) -> PredictionTable:
 def predict_folder_task(
     session: Session, run_id: str, folder: Path, csv_path: Path
 ) -> Task[PredictedFolder]:
-    """A job that predicts all images below `folder` into a CSV file; the result is a
-    PredictedFolder.
+    """A job that predicts all images below `folder` to CSV; the result is a PredictedFolder.
 
     Files that cannot be read, or have no mouth if the run needs one, get a row with the reason. For
     a run on mouth crops, a file that is itself a crop (nearly square and at most 128 pixels, the
