@@ -264,9 +264,9 @@ class CalibrationSection(ResultSection):
         self.explanation.setText(
             tr(
                 "Expected calibration error {error}: the mean difference between confidence and "
-                "accuracy.\n\nThe line on each bar is the accuracy. Orange above it: overconfident. "
-                "Pale below it: underconfident. On the dashed line: well calibrated."
-                "\n\nThe numbers count images."
+                "accuracy.\n\nThe line on each bar is the accuracy. Orange above it: overconfident;"
+                " pale below it: underconfident; on the dashed line: well calibrated.\n\nThe "
+                "numbers count images."
             ).format(error=percent(error))
         )
 
