@@ -1,4 +1,4 @@
-"""The program with a window: one application, one window at a time, and no error without a word."""
+"""The application: one window at a time; every error is shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "workbench.
 
 
 class Workbench(QObject):
-    """Holds the window that is open, and puts another in its place."""
+    """Owns the current window and replaces it when another project is opened."""
 
     def __init__(self, settings: UserSettings) -> None:
         super().__init__()
@@ -37,16 +37,18 @@ class Workbench(QObject):
         self.welcome: WelcomeWindow | None = None
 
     def show_welcome(self) -> None:
-        """The window without a project."""
-        self.welcome = WelcomeWindow(self.settings, self._ask_new, self._ask_open, self.open)
+        """Show the welcome window, which has no project."""
+        self.welcome = WelcomeWindow(
+            self.settings, self._choose_new, self._choose_project, self.open
+        )
         self.welcome.show()
 
-    def _ask_new(self) -> None:
+    def _choose_new(self) -> None:
         folder = choose_new_project(self._front())
         if folder is not None:
             self.switch(folder, True)
 
-    def _ask_open(self) -> None:
+    def _choose_project(self) -> None:
         folder = choose_project(self._front())
         if folder is not None:
             self.switch(folder, False)
@@ -57,39 +59,40 @@ class Workbench(QObject):
         return front
 
     def open(self, folder: Path) -> bool:
-        """Open an existing project; False when it could not be, which was then said."""
+        """Open an existing project; return False after showing the error if that fails."""
         return self.switch(folder, False)
 
     def switch(self, folder: Path, new: bool) -> bool:
-        """Open (or, with `new`, make) a project in place of what is open. What is open stays when
-        that fails."""
+        """Open (or, with `new`, create) a project in place of the current one.
+
+        If that fails, show the error, keep the current window and return False."""
         try:
             folder = folder if new else find_project(folder) or folder
             if self.window is not None and _same(folder, self.window.session.folder):
                 return True
             session = Session.create(folder) if new else Session.open(folder)
         except KnownError as error:
-            self.say(error)
+            self.show_error(error)
             return False
-        former, welcome = self.window, self.welcome
+        previous, welcome = self.window, self.welcome
         self.window = MainWindow(session, self.settings, self._switch_later)
         self.settings.remember(session.folder)
         self.window.show()
         self.welcome = None
-        if former is not None:
-            former.close()
-            former.deleteLater()
+        if previous is not None:
+            previous.close()
+            previous.deleteLater()
         if welcome is not None:
             welcome.close()
             welcome.deleteLater()
         return True
 
     def _switch_later(self, folder: Path, new: bool) -> None:
-        """From a menu of the window that will go away: first let the menu's event end."""
+        """Switch after the current event: the menu it comes from belongs to the old window."""
         QTimer.singleShot(0, self, lambda: self.switch(folder, new))
 
-    def say(self, error: KnownError) -> None:
-        """The world's error, in the window that is open or in a box of its own."""
+    def show_error(self, error: KnownError) -> None:
+        """Show an expected error in the current window, or else in a message box."""
         if self.window is not None:
             self.window.notify(tr(error.message), "bad")
         elif self.welcome is not None:
@@ -100,13 +103,13 @@ class Workbench(QObject):
     def report(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        """Whatever nobody caught: the world's errors are said, ours are reported."""
+        """Handle an uncaught exception: show a KnownError, open a report for anything else."""
         if issubclass(kind, KeyboardInterrupt):
             QApplication.quit()
             return
         sys.__excepthook__(kind, error, trace)
         if isinstance(error, KnownError):
-            self.say(error)
+            self.show_error(error)
             return
         text = report_of(kind, error, trace)
         if self.window is not None:
@@ -121,17 +124,17 @@ def _same(one: Path, other: Path) -> bool:
 
 @contextlib.contextmanager
 def _reporting(workbench: Workbench) -> Iterator[None]:
-    """While the program runs, nothing fails in silence."""
-    former = sys.excepthook
+    """Show uncaught exceptions in the window while the block runs."""
+    previous = sys.excepthook
     sys.excepthook = workbench.report
     try:
         yield
     finally:
-        sys.excepthook = former
+        sys.excepthook = previous
 
 
 def run_window(path: Path | None) -> int:
-    """Show the window on the project at `path`, or the welcome window; the exit code comes back."""
+    """Show the project at `path`, or the welcome window for None, and return the exit code."""
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("vantage-workbench")

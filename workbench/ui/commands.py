@@ -1,19 +1,13 @@
-"""Commands: marked where they are carried out, found in menus, by keys and in the palette.
+"""Commands: defined on the page that runs them, available in menus, by shortcut and in the palette.
 
-A command is a method of a page or of the window under `@command`:
+A command is a method of a page or of the window, decorated with `@command`:
 
-    @command(QT_TRANSLATE_NOOP("Command", "Find similar"), key="Ctrl+J", menu=Menu.VIEW,
-             when=has_image)
+    @command(mark("Find similar"), key="Ctrl+J", menu=Menu.VIEW, when=has_image)
     def find_similar(self) -> None: ...
 
-Its id is the page's name and the method's ("images.find_similar"); people's own keys are stored
-under it, so `id` keeps the former one where the method has another name. `when` is a method
-of the same class that stands above it.
-
-Text for translation: what is shown at once is marked with `tr` where it is shown. What is read
-before a translator can be installed (decorators, enums, tables of a module) is marked with
-`QT_TRANSLATE_NOOP(context, text)` and translated where it is shown. lupdate finds both; it does
-not find the class around a decorator, so the context of all commands is "Command".
+Its id is the name of the page and of the method ("images.find_similar"). Shortcuts that users have
+changed are stored under the id, so pass `id` to keep it when a method is renamed. `when` is a
+method of the same class, defined above the command.
 """
 
 from __future__ import annotations
@@ -39,7 +33,7 @@ Method = TypeVar("Method", bound=Callable[..., object])
 
 
 class Menu(Enum):
-    """The menus in the order of the menu bar; the values are their titles before translation."""
+    """The menus, in the order of the menu bar; the values are the untranslated titles."""
 
     FILE = mark("File")
     EDIT = mark("Edit")
@@ -56,42 +50,45 @@ class Menu(Enum):
 
 
 def is_bare(shortcut: str) -> bool:
-    """Whether a key is one without modifiers. Such keys are taken when no control wants them, so
-    that Space still presses a focused button and letters can be typed; F-keys are always ours."""
+    """Whether a shortcut has no modifiers and is not a function key.
+
+    Such keys run a command only if the focused control ignores them, so that Space still presses a
+    button and letters can be typed.
+    """
     plain = not shortcut.startswith(_MODIFIERS)
     return bool(shortcut) and plain and not (shortcut[0] == "F" and shortcut[1:].isdigit())
 
 
 def native(shortcut: str) -> str:
-    """The key as this system writes it."""
+    """The shortcut as this platform writes it."""
     return QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)
 
 
 def portable(event: QKeyEvent) -> str:
-    """The pressed key in Qt's portable text, as commands name theirs."""
+    """The pressed key in Qt's portable text, the form in which commands give their shortcuts."""
     pressed = QKeySequence(event.keyCombination())
     return pressed.toString(QKeySequence.SequenceFormat.PortableText)
 
 
 def full_id(owner: QWidget, name: str) -> str:
-    """What identifies a command everywhere: `page.name` for a page's, `name` for the window's."""
+    """The id of a command: "page.name" for a command of a page, "name" for one of the window."""
     page = getattr(owner, "name", "")
     return f"{page}.{name}" if page else name
 
 
 def always() -> bool:
-    """Enable a command at any time."""
+    """Keep a command enabled at all times."""
     return True
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a page or window that exists: menus, palette and keys list are made of these.
+    """A command of an existing page or window, as menus, palette and list of shortcuts show it.
 
-    `id` is the full one; `key` is in Qt's portable text ("Ctrl+K", "Space"); without `menu` the
-    palette alone lists it. `title` is translated, and `live_title` returns the one of the moment
-    ("Undo Label 1 image"). `repeats` lets a held key run it again and again: only what moves or
-    zooms may, or images are changed that nobody has seen.
+    `id` is the full id; `key` is in Qt's portable text ("Ctrl+K", "Space"); a command without
+    `menu` is in the palette only. `title` is translated; `live_title` returns a title that depends
+    on the current state ("Undo Label 1 image"). `repeats` allows a held key to repeat the command:
+    only for commands that move or zoom, so that no unseen image is changed.
     """
 
     id: str
@@ -104,13 +101,13 @@ class Command:
     live_title: Callable[[], str] | None = None
 
     def title_now(self) -> str:
-        """The title to show at this moment."""
+        """The title for the current state."""
         return self.title if self.live_title is None else self.live_title()
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """What `@command` notes on a method."""
+    """What `@command` stores on a method."""
 
     id: str
     title: str
@@ -121,7 +118,7 @@ class _Mark:
     live_title: Callable[[Any], str] | None
 
     def bind(self, owner: QWidget, method: str) -> Command:
-        """The command of one page or window."""
+        """The command of one page or window, with `method` of `owner` as its action."""
         return Command(
             id=full_id(owner, self.id),
             title=tr(self.title),
@@ -135,7 +132,7 @@ class _Mark:
 
 
 def command(
-    title: object,
+    title: str,
     *,
     id: str = "",
     key: str = "",
@@ -146,128 +143,131 @@ def command(
 ) -> Callable[[Method], Method]:
     """Make a method without arguments a command; see the module's docstring and `Command`.
 
-    `title` is the result of `QT_TRANSLATE_NOOP("Command", ...)`; `id` is the method's name unless
-    given; `when` and `live_title` are called with the page or window.
+    `title` is a text marked with `mark`; `id` defaults to the method's name; `when` and
+    `live_title` are called with the page or window.
     """
 
-    def mark(method: Method) -> Method:
+    def attach(method: Method) -> Method:
         name = id or method.__name__
-        setattr(method, _MARK, _Mark(name, str(title), key, menu, when, repeats, live_title))
+        setattr(method, _MARK, _Mark(name, title, key, menu, when, repeats, live_title))
         return method
 
-    return mark
+    return attach
 
 
 def commands_of(owner: QWidget) -> list[Command]:
-    """The commands that the owner's classes define, base classes first, in order of definition."""
+    """The commands defined by the owner's classes, base classes first, in order of definition."""
     marks: dict[str, _Mark] = {}
     for kind in reversed(type(owner).__mro__):
         for name, value in vars(kind).items():
             if isinstance(value, FunctionType) and hasattr(value, _MARK):
                 marks[name] = getattr(value, _MARK)
-    return [mark.bind(owner, name) for name, mark in marks.items()]
+    return [found.bind(owner, name) for name, found in marks.items()]
 
 
 @dataclass(frozen=True)
-class _Placed:
+class _Entry:
     command: Command
     owner: QWidget
-    drawn: QAction
+    action: QAction
 
 
 class CommandRegistry:
-    """Holds every command of the window and of the pages made so far, each under its full id."""
+    """All commands of the window and of the pages created so far, by full id."""
 
     def __init__(self, keys: dict[str, str]) -> None:
-        """`keys` are the person's own: full id of the command → key in Qt's portable text."""
+        """`keys` are the user's shortcuts: full id of the command → key in Qt's portable text."""
         self._keys = keys
-        self._placed: dict[str, _Placed] = {}
+        self._entries: dict[str, _Entry] = {}
 
     def add(self, owner: QWidget, commands: Sequence[Command], menus: Mapping[Menu, QMenu]) -> None:
-        """Enable `commands` while `owner` is shown; each goes into its menu, where `menus` has it.
+        """Enable `commands` while `owner` is shown, and add each to its menu if it is in `menus`.
 
-        Raises ValueError for an id that is taken."""
+        Raises ValueError if an id is in use."""
         for each in commands:
-            if each.id in self._placed:
+            if each.id in self._entries:
                 raise ValueError(f"two commands have the id {each.id}")
-            drawn = QAction(each.title, owner)
-            drawn.setAutoRepeat(each.repeats)
-            drawn.triggered.connect(lambda _=False, name=each.id: self.trigger(name))
-            placed = self._placed[each.id] = _Placed(each, owner, drawn)
-            self._show_key(placed)
-            owner.addAction(drawn)
+            action = QAction(each.title, owner)
+            action.setAutoRepeat(each.repeats)
+            action.triggered.connect(lambda _=False, name=each.id: self.trigger(name))
+            entry = self._entries[each.id] = _Entry(each, owner, action)
+            self._show_key(entry)
+            owner.addAction(action)
             if each.menu is not None and each.menu in menus:
-                menus[each.menu].addAction(drawn)
+                menus[each.menu].addAction(action)
 
     def key(self, command: Command) -> str:
-        """The key of a command: the person's own, or the program's."""
+        """The shortcut of a command: the user's, or else the default."""
         return self._keys.get(command.id, command.key)
 
     def set_keys(self, keys: dict[str, str]) -> None:
-        """The person chose other keys."""
+        """Replace the user's shortcuts."""
         self._keys = keys
-        for placed in self._placed.values():
-            self._show_key(placed)
+        for entry in self._entries.values():
+            self._show_key(entry)
 
-    def _show_key(self, placed: _Placed) -> None:
-        key, title = self.key(placed.command), placed.command.title_now()
+    def _show_key(self, entry: _Entry) -> None:
+        key, title = self.key(entry.command), entry.command.title_now()
         bare = is_bare(key)
-        placed.drawn.setShortcut(QKeySequence() if bare else QKeySequence(key))
-        placed.drawn.setText(f"{title}\t{native(key)}" if bare else title)
+        entry.action.setShortcut(QKeySequence() if bare else QKeySequence(key))
+        entry.action.setText(f"{title}\t{native(key)}" if bare else title)
 
     def trigger(self, name: str) -> bool:
-        """Run a command if it is enabled now."""
-        placed = self._placed[name]
-        if not placed.command.enabled():
+        """Run the command with this id if it is enabled; return whether it ran."""
+        entry = self._entries[name]
+        if not entry.command.enabled():
             return False
-        placed.command.run()
+        entry.command.run()
         return True
 
     def bare(self, owner: QWidget | None, key: str) -> Command | None:
-        """The command of `owner` that has the bare key `key`."""
+        """The command of `owner` with the shortcut `key`, a key without modifiers; else None."""
         if not is_bare(key):
             return None
-        for placed in self._placed.values():
-            if placed.owner is owner and self.key(placed.command).lower() == key.lower():
-                return placed.command
+        for entry in self._entries.values():
+            if entry.owner is owner and self.key(entry.command).lower() == key.lower():
+                return entry.command
         return None
 
     def press(self, owner: QWidget | None, key: str) -> bool:
-        """Run the command of `owner` that has the bare key `key`; False where there is none."""
+        """Run the command of `owner` with the shortcut `key`, a key without modifiers.
+
+        Returns False if there is none or it is disabled."""
         found = self.bare(owner, key)
         return found is not None and self.trigger(found.id)
 
     def refresh(self) -> None:
-        """Set titles and what is enabled, before a menu shows them."""
-        for placed in self._placed.values():
-            placed.drawn.setEnabled(placed.command.enabled())
-            self._show_key(placed)
+        """Update titles and enabled states before a menu is shown."""
+        for entry in self._entries.values():
+            entry.action.setEnabled(entry.command.enabled())
+            self._show_key(entry)
 
     def enable_all(self) -> None:
-        """After a menu closed: keys must reach commands that are enabled later."""
-        for placed in self._placed.values():
-            placed.drawn.setEnabled(True)
+        """Enable all actions after a menu has closed, so that shortcuts reach commands that become
+        enabled later."""
+        for entry in self._entries.values():
+            entry.action.setEnabled(True)
 
     def show_page(self, page: QWidget | None) -> None:
-        """Only commands of the window and of `page` stand in the menus."""
-        for placed in self._placed.values():
-            placed.drawn.setVisible(_reaches(placed.owner, page))
+        """Show only the commands of the window and of `page` in the menus."""
+        for entry in self._entries.values():
+            entry.action.setVisible(_is_available(entry.owner, page))
 
     def shown(self, page: QWidget | None) -> list[Command]:
-        """Commands of the window and of `page`."""
-        return [p.command for p in self._placed.values() if _reaches(p.owner, page)]
+        """The commands of the window and of `page`."""
+        return [e.command for e in self._entries.values() if _is_available(e.owner, page)]
 
     def everything(self) -> list[tuple[QWidget, Command]]:
-        """All commands with the widget each belongs to."""
-        return [(placed.owner, placed.command) for placed in self._placed.values()]
+        """All commands, each with the widget it belongs to."""
+        return [(entry.owner, entry.command) for entry in self._entries.values()]
 
 
-def _reaches(owner: QWidget, page: QWidget | None) -> bool:
+def _is_available(owner: QWidget, page: QWidget | None) -> bool:
     return owner is page or isinstance(owner, QMainWindow)
 
 
 class Menus(QObject):
-    """The menus of a window, one per `Menu`; those without commands are hidden."""
+    """The menus of a window, one per `Menu`; menus without commands are hidden."""
 
     def __init__(self, window: QMainWindow, commands: CommandRegistry) -> None:
         super().__init__(window)
@@ -282,18 +282,18 @@ class Menus(QObject):
         return self._menus[menu]
 
     def add(self, owner: QWidget, commands: Sequence[Command]) -> None:
-        """Register the commands of a page or of the window, and put each into its menu."""
+        """Register the commands of a page or of the window and add them to their menus."""
         self._commands.add(owner, commands, self._menus)
 
     def show_page(self, page: QWidget | None) -> None:
-        """Commands of hidden pages leave the menus, and menus without commands leave the bar."""
+        """Hide the commands of other pages, and menus without commands."""
         self._commands.show_page(page)
         for menu in self._menus.values():
             menu.menuAction().setVisible(any(action.isVisible() for action in menu.actions()))
 
 
 class RecentProjects(QMenu):
-    """The projects opened of late, read each time the menu above opens."""
+    """A submenu of recently opened projects, updated whenever its parent menu opens."""
 
     def __init__(
         self,
@@ -301,7 +301,7 @@ class RecentProjects(QMenu):
         folders: Callable[[], Sequence[Path]],
         open_project: Callable[[Path], None],
     ) -> None:
-        """`folders()` are listed without those that are open; `open_project(folder)` opens one."""
+        """`folders()` returns the folders to list; `open_project(folder)` opens one of them."""
         super().__init__(parent)
         self.setTitle(tr("Open recent"))
         self._folders, self._open = folders, open_project
@@ -337,10 +337,10 @@ _MOVES_AND_ZOOMS = frozenset(
 
 
 class HeldKeys(QObject):
-    """Filter of a window's key events that drops repeats which would label or accept unseen images.
+    """An event filter that drops repeated key presses which would label or accept unseen images.
 
-    It watches the native window, so it comes before every widget and page. Keys that menus own do
-    not get here: Qt repeats them as `Command.repeats` says.
+    It filters the native window's events, before any widget or page receives them. Shortcuts of
+    menu actions do not arrive here: Qt repeats them according to `Command.repeats`.
     """
 
     def __init__(
@@ -350,13 +350,13 @@ class HeldKeys(QObject):
         page: Callable[[], QWidget | None],
         label_sets: Callable[[], Mapping[str, LabelSet]],
     ) -> None:
-        """`page()` is the page that is shown, `label_sets()` all sets whose labels have keys."""
+        """`page()` returns the current page, `label_sets()` the sets whose labels have keys."""
         super().__init__(window)
         self._window, self._commands = window, commands
         self._page, self._label_sets = page, label_sets
 
     def watch(self) -> None:
-        """Begin to filter; the window must have been shown. A second call does nothing."""
+        """Start filtering; the window must have been shown. A second call has no effect."""
         self._window.windowHandle().installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
@@ -367,7 +367,7 @@ class HeldKeys(QObject):
     def _may_repeat(self, event: QKeyEvent) -> bool:
         focus = self._window.focusWidget()
         if focus is not None and focus.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled):
-            return event.key() not in _ENTER  # a field to type in, whose Enter may label
+            return event.key() not in _ENTER  # in a text field, Enter may assign a label
         if any(labels.label_for_key(event.text()) for labels in self._label_sets().values()):
             return False
         command = self._commands.bare(self._page(), portable(event))

@@ -1,4 +1,4 @@
-"""What every page of the window is: its context, what it shows of a project, and its life."""
+"""The base class of all pages, the context they receive, and layout helpers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Margins = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 def column(
     *items: Item, on: QWidget | None = None, margins: Margins = (0, 0, 0, 0), spacing: int = 0
 ) -> QVBoxLayout:
-    """A layout of items one under another, installed on the widget `on` where that is given."""
+    """A vertical layout of `items`, installed on the widget `on` if given; lengths in pixels."""
     made = QVBoxLayout() if on is None else QVBoxLayout(on)
     return _filled(made, items, margins, spacing)
 
@@ -47,7 +47,7 @@ def column(
 def row(
     *items: Item, on: QWidget | None = None, margins: Margins = (0, 0, 0, 0), spacing: int = 0
 ) -> QHBoxLayout:
-    """A layout of items side by side, installed on the widget `on` where that is given."""
+    """A horizontal layout of `items`, installed on the widget `on` if given; lengths in pixels."""
     made = QHBoxLayout() if on is None else QHBoxLayout(on)
     return _filled(made, items, margins, spacing)
 
@@ -68,7 +68,7 @@ def _filled(box: Box, items: Iterable[Item], margins: Margins, spacing: int) -> 
 
 
 def boxed(layout: QLayout) -> QWidget:
-    """A widget that holds a layout."""
+    """A widget with the given layout."""
     made = QWidget()
     made.setLayout(layout)
     return made
@@ -81,8 +81,10 @@ def split(
     handle: int = 4,
     vertical: bool = False,
 ) -> QSplitter:
-    """A splitter whose parts cannot be closed. `sizes` and `handle` are in pixels, `stretch` are
-    the shares of the parts in what a larger window adds."""
+    """A splitter whose parts cannot be collapsed.
+
+    `sizes` (initial sizes) and `handle` (width of the handles) are in pixels, `stretch` are the
+    stretch factors of the parts."""
     made = QSplitter(Qt.Orientation.Vertical if vertical else Qt.Orientation.Horizontal)
     made.setHandleWidth(handle)
     made.setChildrenCollapsible(False)
@@ -95,11 +97,10 @@ def split(
 
 @dataclass(frozen=True)
 class Context:
-    """What a page is handed: the project, the learning side, thumbnails, and two ways out.
+    """What a page needs: the project, the learning service, thumbnails, and two callbacks.
 
     `go(page, **what)` shows another page and passes `what` to its `show_target`;
-    `notify(text, kind)` shows a sentence without stopping anyone, `kind` being "info", "warn" or
-    "bad".
+    `notify(text, kind)` shows a notification, with `kind` "info", "warn" or "bad".
     """
 
     session: Session
@@ -111,7 +112,7 @@ class Context:
 
     @contextmanager
     def reporting_errors(self, kind: str = "bad") -> Iterator[None]:
-        """Notify of a KnownError that ends the block; everything after the block goes on."""
+        """Show a KnownError raised in the block as a notification; the code after it continues."""
         try:
             yield
         except KnownError as error:
@@ -119,10 +120,10 @@ class Context:
 
 
 class Page(QWidget):
-    """One page: made when first shown, refreshed from `Changes` alone, deciding nothing.
+    """A page, created when it is first shown and updated from `Changes`.
 
-    Its commands are its methods under `@command`. Edits made while it is hidden are collected and
-    shown together when it is shown next.
+    Its commands are its methods decorated with `@command`. Edits made while it is hidden are
+    collected and shown together when it is shown again.
     """
 
     name: ClassVar[str] = ""
@@ -135,20 +136,19 @@ class Page(QWidget):
         self._unseen = Changes()  # edits made since the page was up to date
 
     def load(self) -> None:
-        """Read what is shown, once, when the page is first shown; what `__init__` reads need not
-        be read again."""
+        """Read the data that `__init__` has not read; called once, when the page is first shown."""
 
     def show_changes(self, changes: Changes) -> None:
-        """Show what the edits in `changes` touched: one edit, or all those of the time hidden."""
+        """Update what `changes` affects: one edit, or all edits made while the page was hidden."""
 
     def refresh(self, changes: Changes) -> None:
-        """Show an edit now, or remember it while the page is hidden."""
+        """Show an edit now, or when the page is shown again if it is hidden."""
         self._unseen |= changes
         if self.isVisible():
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Show what happened while the page was hidden; nothing where nothing did."""
+        """Load the page if necessary, and show the edits made while it was hidden."""
         changes, self._unseen = self._unseen, Changes()
         if not self._loaded:
             self._loaded = True
@@ -157,32 +157,32 @@ class Page(QWidget):
             self.show_changes(changes)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Come up to date before the page is seen."""
+        """Catch up before the page is visible."""
         super().showEvent(event)
         self.catch_up()
 
     def opened(self, **what: Any) -> None:
-        """Come up to date, also in a window that is not shown yet, and show what another page
-        pointed at."""
+        """Catch up, even if the window is not shown yet, and show the target `what`."""
         self.catch_up()
         self.show_target(**what)
 
     def show_target(self, **what: Any) -> None:
-        """Show `what` another page pointed at; nothing where a person opened the page."""
+        """Show the target that another page passed to `Context.go`; empty if the user opened the
+        page."""
 
     def save_state(self) -> dict[str, Any]:
-        """What must be as it was after a restart, as values JSON can hold."""
+        """The state to restore after a restart, as JSON values."""
         return {}
 
     def restore_state(self, state: dict[str, Any]) -> None:
-        """Take up what `save_state` gave, perhaps in an older version: unknown keys are ignored."""
+        """Restore the result of `save_state`, possibly of an older version; ignore unknown keys."""
 
     def closing(self) -> None:
-        """The window closes: end threads and timers of this page."""
+        """End threads and timers of this page; called when the window closes."""
 
 
 class PageHeader(QWidget):
-    """The line at the top of a page: its title, then what the page puts beside it."""
+    """The row at the top of a page: its title, then the page's own widgets."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -194,13 +194,13 @@ class PageHeader(QWidget):
         self.row.addWidget(label)
 
     def add(self, *widgets: QWidget) -> None:
-        """Put widgets after what is there."""
+        """Append widgets to the row."""
         for widget in widgets:
             self.row.addWidget(widget)
 
     def add_choices(self, *boxes: QComboBox) -> None:
-        """Put combo boxes after what is there; they give way where the window is narrow, and leave
-        the keys to the page until Tab goes to them."""
+        """Append combo boxes that shrink in a narrow window and get the keyboard focus only by Tab,
+        so that keys go to the page."""
         for box in boxes:
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -214,5 +214,5 @@ class PageHeader(QWidget):
             self.row.addWidget(box, 100)
 
     def stretch(self) -> None:
-        """What is added from here on stands at the right."""
+        """Align the widgets added from now on to the right."""
         self.row.addStretch(1)

@@ -1,6 +1,6 @@
-"""Icons of one family (Phosphor) that take their colour from the theme at the moment of painting.
+"""Icons of the Phosphor family, painted in the colours of the current theme.
 
-The font and its table of names come with QtAwesome; reading the two files costs 15 ms, importing
+The font and its table of names come with QtAwesome. Reading the two files takes 15 ms, importing
 the package 220 ms of a start that may take one second, so the package itself is not imported.
 """
 
@@ -24,8 +24,8 @@ _NAMES = "phosphor-charmap-1.3.0.json"
 
 
 def icon(name: str, widget: QWidget | None = None, role: str = "") -> QIcon:
-    """The Phosphor icon `name` ("ph.image" or "image") in the theme of `widget` (None: the
-    application's), in the colour of `role` where one is given. Raises KeyError for an unknown name.
+    """The Phosphor icon `name` ("ph.image" or "image") in the theme of `widget` (None: of the
+    application), in the colour of `role` if given. Raises KeyError for an unknown name.
     """
     glyph = _glyphs()[name.removeprefix("ph.")]
     return QIcon(_Engine(glyph, widget, role))
@@ -41,7 +41,7 @@ def draw_icon(painter: QPainter, name: str, rect: QRectF, colour: QColor) -> Non
 
 
 class _Engine(QIconEngine):
-    """Draws one glyph; asks for the theme when it paints, so that a switch needs no new icon."""
+    """Draws one glyph; looks up the theme when painting, so that icons follow a change of theme."""
 
     def __init__(self, glyph: str, widget: QWidget | None, role: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class _Engine(QIconEngine):
         return theme.accent if state is QIcon.State.On else theme.text
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        if size.isEmpty():  # a button that the layout has not given any room yet
+        if size.isEmpty():  # a button that the layout has not given a size yet
             return QPixmap()
         made = QPixmap(size)
         made.fill(Qt.GlobalColor.transparent)
@@ -91,7 +91,7 @@ def _theme(widget: QWidget | None) -> Theme:
 def _folder() -> Path:
     spec = find_spec("qtawesome")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("The package QtAwesome, which brings the icons, is not installed.")
+        raise FileNotFoundError("The package QtAwesome, the source of the icons, is not installed.")
     return Path(next(iter(spec.submodule_search_locations))) / "fonts"
 
 

@@ -1,4 +1,4 @@
-"""The colours of the window as roles, light and dark, and the style sheet made of them."""
+"""The light and dark themes: colours by role, and the style sheet and palette made from them."""
 
 from __future__ import annotations
 
@@ -145,13 +145,17 @@ QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
 
 def style_sheet(colours: Mapping[str, str]) -> str:
-    """The style sheet in `colours`: role of the theme → "#rrggbb", and the folder of `controls`."""
+    """The style sheet in `colours`: role of the theme → "#rrggbb", and `controls`, the result of
+    `draw_controls`."""
     return _SHEET.format(**colours)
 
 
 def draw_controls(colours: Mapping[str, str]) -> str:
-    """Draw what a style sheet wants as picture files (arrows, a tick, a dot) in these colours into
-    the user's cache, once and at two sizes; gives the common beginning of their paths."""
+    """Draw the images that the style sheet refers to (arrows, a tick, a dot) in these colours.
+
+    The PNG files, for one and two device pixels per pixel, are stored in the user's cache and
+    reused. Returns the prefix their paths have in common.
+    """
     where = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericCacheLocation)
     folder = Path(where) / "vantage-workbench" / "controls"
     folder.mkdir(parents=True, exist_ok=True)
@@ -199,9 +203,11 @@ _MODE = "workbench_theme"  # dynamic property of the application
 
 @dataclass(frozen=True)
 class Theme:
-    """Roles of colour. `surface` lies under everything, `raised` under panels and controls, `well`
-    behind photographs; `on_accent` is text on a filled accent. Text roles reach 4.5:1 and lines and
-    icons 3:1 over surface and raised."""
+    """Colours by role.
+
+    `surface` is the window's background, `raised` that of panels and controls, `well` that of
+    images; `on_accent` is text on the accent colour. On `surface` and `raised`, text has a contrast
+    of at least 4.5:1, lines and icons of at least 3:1."""
 
     dark: bool
     surface: QColor
@@ -219,7 +225,7 @@ class Theme:
 
     @staticmethod
     def of(widget: QWidget) -> Theme:
-        """The theme that `widget` is drawn in, from its palette."""
+        """The theme in which `widget` is drawn, according to its palette."""
         window = widget.palette().color(QPalette.ColorRole.Window)
         if window.alpha() == 0:  # a transparent background in the style sheet ends up here
             window = QApplication.palette().color(QPalette.ColorRole.Window)
@@ -258,8 +264,8 @@ DARK = Theme(
     bad=QColor("#ff8f85"),
 )
 
-# Okabe and Ito, "Color Universal Design" (2008); grey stands in for their black, which vanishes on
-# dark photographs.
+# Okabe and Ito, "Color Universal Design" (2008), with grey instead of black, which would be
+# invisible on dark images.
 _LABELS = (
     QColor("#E69F00"),
     QColor("#56B4E9"),
@@ -272,7 +278,7 @@ _LABELS = (
 )
 
 # Nuñez, Anderton and Renslow, "Optimizing colormaps with consideration for color vision deficiency"
-# (2018): cividis at ten even steps, linear between them.
+# (2018): cividis at ten equidistant points, interpolated linearly.
 _CIVIDIS = np.array(
     [
         (0, 32, 77),
@@ -291,17 +297,18 @@ _CIVIDIS = np.array(
 
 
 def label_colour(position: int) -> QColor:
-    """Colour of the label at `position` in its set; repeats after eight: a letter goes with it."""
+    """Colour of the label at `position` in its set. Colours repeat after eight, so a letter is
+    always shown with them."""
     return _LABELS[position % len(_LABELS)]
 
 
 def text_on(colour: QColor) -> QColor:
-    """Black or white, whichever reads better on `colour`."""
-    return QColor("#000000" if _black_reads_better(colour.rgba()) else "#ffffff")
+    """Black or white, whichever has the higher contrast with `colour`."""
+    return QColor("#000000" if _black_has_more_contrast(colour.rgba()) else "#ffffff")
 
 
 @cache
-def _black_reads_better(rgba: int) -> bool:
+def _black_has_more_contrast(rgba: int) -> bool:
     colour = QColor(rgba)
     return contrast(QColor("#000000"), colour) >= contrast(QColor("#ffffff"), colour)
 
@@ -323,7 +330,7 @@ def contrast(one: QColor, other: QColor) -> float:
 
 
 def cividis(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """RGB of shape (…, 3) for amounts in [0, 1] of any shape; what lies outside is clipped."""
+    """RGB of shape (…, 3) for `values` of any shape, clipped to [0, 1]."""
     at = np.linspace(0.0, 1.0, len(_CIVIDIS))
     clipped = np.clip(np.asarray(values, np.float64), 0.0, 1.0)
     channels = [np.interp(clipped, at, _CIVIDIS[:, channel]) for channel in range(3)]
@@ -331,23 +338,23 @@ def cividis(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def apply_theme(app: QApplication, mode: str) -> None:
-    """Dress the application "light", "dark", or as the desktop is ("system"), now and later."""
+    """Apply the "light" or "dark" theme, or the desktop's ("system"), and follow its changes."""
     hints = app.styleHints()
     first = app.property(_MODE) is None
     app.setProperty(_MODE, mode)
     if first:
         app.setStyle("Fusion")
         app.setFont(_font())
-        hints.colorSchemeChanged.connect(lambda _: _dress(app))
+        hints.colorSchemeChanged.connect(lambda _: _update_theme(app))
     hints.setColorScheme(
         {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(
             mode, Qt.ColorScheme.Unknown
         )
     )
-    _dress(app)
+    _update_theme(app)
 
 
-def _dress(app: QApplication) -> None:
+def _update_theme(app: QApplication) -> None:
     mode = app.property(_MODE)
     if mode == "system":
         dark = app.styleHints().colorScheme() is Qt.ColorScheme.Dark
@@ -360,7 +367,7 @@ def _dress(app: QApplication) -> None:
 
 
 def palette(theme: Theme) -> QPalette:
-    """Qt's palette in the roles of `theme`."""
+    """The Qt palette of `theme`."""
     role = QPalette.ColorRole
     made = QPalette(theme.raised, theme.surface)
     for where, colour in (
@@ -394,18 +401,18 @@ def palette(theme: Theme) -> QPalette:
 
 
 def _font() -> QFont:
-    """The desktop's own font at 13 pixels with tabular figures; a bare system's replaced."""
+    """The desktop's font at 13 pixels with tabular figures; better families where none is set."""
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
-    if font.family() in ("Sans Serif", "DejaVu Sans"):  # what fontconfig says when nobody chose
+    if font.family() in ("Sans Serif", "DejaVu Sans"):  # fontconfig's defaults
         font.setFamilies(["Inter", "Noto Sans", "Noto Sans CJK SC", "DejaVu Sans", font.family()])
     font.setPixelSize(TEXT_PIXELS)
     font.setFeature(QFont.Tag("tnum"), 1)
-    font.setFeature(QFont.Tag("pwid"), 1)  # quotation marks of Chinese fonts are a square wide
+    font.setFeature(QFont.Tag("pwid"), 1)  # quotation marks of Chinese fonts are full-width
     return font
 
 
 def sized(font: QFont, pixels: int, *, bold: bool = False) -> QFont:
-    """A copy of `font` at another size."""
+    """A copy of `font` with a height of `pixels`, semi-bold or normal."""
     made = QFont(font)
     made.setPixelSize(pixels)
     made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
