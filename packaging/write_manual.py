@@ -114,7 +114,7 @@ def recipe_page() -> str:
         "[Methods](methods.md) lists the names for `method`, `head`, `penalty` and `options`, "
         "[Backbones](backbones.md) the stages for `frozen` and `stages`.",
         "## Presets for the stages\n\n"
-        "The table of stages on the [Train](train.md) page offers these presets.\n\n"
+        "The Train page offers these under *Use preset…* beside the table of stages.\n\n"
         + table(("preset", "effect"), [(code(name), words) for name, words in PRESETS.items()]),
     )
 

@@ -174,6 +174,6 @@ def test_nothing_is_asked_of_a_project_that_is_closed(qtbot, grid, session):
     grid.tiles.prepared.clear()
     grid.verticalScrollBar().setValue(grid.verticalScrollBar().maximum())
     grid.viewport().repaint()
-    qtbot.wait_until(lambda: not grid._want.isActive())
+    qtbot.wait_until(lambda: not grid._load_timer.isActive())
     assert grid.tiles.prepared == set()
     assert grid.tiles.wanted == []

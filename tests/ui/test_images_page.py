@@ -142,7 +142,7 @@ def test_a_label_with_a_comma_is_one_badge_and_one_line(page, paint, qtbot, wind
     views = window.page("views")
     views.header.sets.setCurrentText("paint")
     views.strip.set_current(one)
-    assert [b.label for b in views.keys.buttons if b.given] == ["red, dark"]
+    assert [b.label for b in views.keys.buttons if b.assigned] == ["red, dark"]
     assert views.header.words.text() == "2 of 24 labelled"
     coverage = views.labelling.overview.coverage()
     at = coverage.columns.index("red, dark")
@@ -191,7 +191,7 @@ def test_the_menu_labels_finds_and_takes_out(page, window):
     menu = image_menu(page.context, page, ids, "view")
     titles = [action.text() for action in menu.actions()]
     assert titles[0] == "Label view"
-    assert "Take 3 images out of the project" in titles
+    assert "Remove 3 images from project" in titles
     menu.actions()[0].menu().actions()[1].trigger()
     assert set(window.session.store.labels.of_images(ids, "view").values()) == {("back",)}
     next(a for a in menu.actions() if a.text() == "Find in Views").trigger()

@@ -130,7 +130,7 @@ def test_a_key_labels_the_mouth_and_the_next_one_comes(desk):
     first = desk.page.desk.current
     desk.key(Qt.Key.Key_S)
     assert desk.label_of(first) == "smile"
-    assert [b.label for b in desk.page.side.keys.buttons if b.given] == ["smile"]
+    assert [b.label for b in desk.page.side.keys.buttons if b.assigned] == ["smile"]
     desk.advance()
     desk.key(Qt.Key.Key_1)
     assert desk.label_of(first) == "smile"

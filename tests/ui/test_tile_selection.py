@@ -13,7 +13,7 @@ def selection(*ids):
 
 def test_a_range_goes_from_the_anchor_in_either_direction():
     chosen = selection(10, 11, 12, 13, 14)
-    chosen.only(2)
+    chosen.select_only(2)
     chosen.extend(4)
     assert chosen.selected().tolist() == [12, 13, 14]
     chosen.extend(0)
@@ -23,7 +23,7 @@ def test_a_range_goes_from_the_anchor_in_either_direction():
 
 def test_toggling_adds_and_takes_away():
     chosen = selection(10, 11, 12)
-    chosen.only(0)
+    chosen.select_only(0)
     chosen.toggle(2)
     assert chosen.selected().tolist() == [10, 12]
     chosen.toggle(0)
@@ -32,7 +32,7 @@ def test_toggling_adds_and_takes_away():
 
 def test_what_is_still_there_stays_selected_when_the_order_changes():
     chosen = selection(10, 11, 12, 13)
-    chosen.only(1)
+    chosen.select_only(1)
     chosen.toggle(3)
     chosen.set_ids(np.array([13, 99, 11], np.int64))
     assert sorted(chosen.selected().tolist()) == [11, 13]
@@ -41,7 +41,7 @@ def test_what_is_still_there_stays_selected_when_the_order_changes():
 
 def test_the_neighbour_follows_a_tile_that_goes_away():
     chosen = selection(10, 11, 12)
-    chosen.only(1)
+    chosen.select_only(1)
     chosen.set_ids(np.array([10, 12], np.int64))
     assert chosen.current_id() == 12
     assert chosen.selected().tolist() == [12]
@@ -51,7 +51,7 @@ def test_the_neighbour_follows_a_tile_that_goes_away():
 
 def test_a_band_adds_to_what_was_selected_and_takes_it_back_when_it_shrinks():
     chosen = selection(*range(10))
-    chosen.only(0)
+    chosen.select_only(0)
     chosen.begin_band(add=True)
     chosen.move_band(np.array([4, 5, 6]))
     chosen.move_band(np.array([4]))
@@ -61,7 +61,7 @@ def test_a_band_adds_to_what_was_selected_and_takes_it_back_when_it_shrinks():
 
 def test_everything_and_nothing():
     chosen = selection(*range(1000))
-    chosen.everything()
+    chosen.select_all()
     assert chosen.count() == 1000
-    assert chosen.nothing()
-    assert not chosen.nothing()
+    assert chosen.clear()
+    assert not chosen.clear()

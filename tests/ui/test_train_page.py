@@ -5,6 +5,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from tests.fixtures.finished_runs import make_run
@@ -14,6 +15,7 @@ from workbench.app.session import Session
 from workbench.app.weights import weights_path
 from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
+from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.recipes import JOINT, parse_toml
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
@@ -66,7 +68,7 @@ def test_what_the_labels_allow_is_offered_and_the_first_is_chosen(page):
     names = [box.itemData(at) for at in range(box.count())]
     assert names == ["category", "view", JOINT, "expression"]
     assert box.currentData() == "category"
-    assert "3 labels, 36 labelled" in box.currentText()
+    assert "3 labels  ·  36 labelled" in box.currentText()
     model = box.model()
     assert [model.item(at).isEnabled() for at in range(4)] == [True, True, True, False]
 
@@ -78,7 +80,7 @@ def test_advice_fills_the_fields_and_says_why(page):
     rate = page.more.fields["learning_rate"].editor
     assert rate.text() == "0.005"
     page.desk.edit("optimizer", "adamw")
-    assert rate.toolTip().startswith("AdamW's step size does not shrink")
+    assert "AdamW's step size does not shrink" in rate.toolTip()
     assert page.train.isEnabled()
 
 
@@ -88,11 +90,26 @@ def test_an_overridden_value_is_marked_and_comes_back(qtbot, page):
     field.editor.selectAll()
     qtbot.keyClicks(field.editor, "7")
     assert page.desk.draft.value("epochs") == 7
-    assert not field.back.isHidden()
-    assert "advised 20" in field.back.toolTip()
-    qtbot.mouseClick(field.back, Qt.MouseButton.LeftButton)
+    assert not field.reset_button.isHidden()
+    assert field.reset_button.toolTip().endswith(": 20")
+    qtbot.mouseClick(field.reset_button, Qt.MouseButton.LeftButton)
     assert field.editor.text() == "20"
-    assert field.back.isHidden()
+    assert field.reset_button.isHidden()
+
+
+def test_tooltips_explain_every_key_and_choices_have_titles(page):
+    for key, field in page.more.fields.items():
+        tip = QTextDocument()
+        tip.setHtml(field.editor.toolTip())
+        meaning, *_, values = tip.toPlainText().splitlines()
+        assert meaning == MEANINGS[key].replace("`", "")
+        assert values.startswith(f"{key}: ")
+    box = page.more.fields["optimizer"].editor
+    at = box.findData("adamw-then-sgd")
+    assert box.itemText(at) == "AdamW, then SGD"
+    box.activated.emit(at)
+    assert page.desk.draft.value("optimizer") == "adamw-then-sgd"
+    assert box.currentIndex() == at
 
 
 def test_a_wrong_value_is_named_beside_its_field_and_nothing_can_start(qtbot, page):
@@ -134,12 +151,12 @@ def test_another_backbone_brings_its_own_advice(page):
     assert page.desk.draft.value("frozen") == "layer2"
     assert page.form.stages.frozen_stages() == 3
     page.form.backbone.activated.emit(page.form.backbone.findData("simpleconv3"))
-    assert page.form.start.box.currentText() == "Nothing (from scratch)"
+    assert page.form.start.box.currentText() == "Random (from scratch)"
     assert page.form.start.button.isHidden()
 
 
 def test_imagenet_weights_say_their_size_and_where_they_come_from(page):
-    assert page.form.start.state.text() == ("fetched at the start: 5 MB from download.pytorch.org")
+    assert page.form.start.state.text() == "5 MB, to be downloaded from download.pytorch.org"
     assert not page.form.start.button.isHidden()
     assert page.form.start.state.toolTip() == backbone("squeezenet1_1").weights_address
     assert weights_path("squeezenet1_1") is None
@@ -165,9 +182,9 @@ def test_runs_with_fitting_weights_can_be_started_from(session, page):
     box = page.form.start.box
     assert [box.itemText(at) for at in range(box.count())] == [
         "ImageNet",
-        "Nothing (from scratch)",
+        "Random (from scratch)",
         "Run earlier",
-        "A file…",
+        "From file…",
     ]
     box.activated.emit(2)
     assert page.desk.draft.value("start") == "run:earlier"
@@ -291,7 +308,7 @@ def type_or_choose(qtbot, field, turn):
         field.editor.click()
     elif isinstance(field.editor, QComboBox):
         field.editor.setCurrentIndex(turn % 2)
-        field.editor.textActivated.emit(field.editor.currentText())
+        field.editor.activated.emit(turn % 2)
     else:
         field.editor.setFocus()
         field.editor.selectAll()
@@ -317,17 +334,17 @@ def test_an_edit_of_a_field_costs_less_than_20_ms_of_cpu(qtbot, qapp, page):
     assert page.desk.draft.value("batch") == 8
     assert page.desk.draft.value("learning_rate") == 8.0
     assert "image_size" in page.desk.errors()
-    assert page.more.fields["learning_rate"].back.toolTip() == "Back to the advised 0.0005"
+    assert page.more.fields["learning_rate"].reset_button.toolTip().endswith(": 0.0005")
 
 
 def test_advice_follows_labels_that_change_while_the_page_is_open(page, session):
-    assert not page.more.fields["class_weights"].editor.toolTip().startswith("The largest")
+    assert "The largest class" not in page.more.fields["class_weights"].editor.toolTip()
     ids = session.store.images.ids()
     with session.edit("Fewer labels"):
         session.store.labels.assign(ids[ids % 3 == 0][2:], "category", None)
     page.desk.edit("epochs", 3)
     assert page.desk.draft.value("class_weights") == "balanced"
-    assert page.more.fields["class_weights"].editor.toolTip().startswith("The largest")
+    assert "The largest class" in page.more.fields["class_weights"].editor.toolTip()
 
 
 def test_runs_that_come_and_train_are_followed_while_the_page_is_open(page, session):

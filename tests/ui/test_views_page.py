@@ -67,7 +67,7 @@ def test_the_way_on_can_be_plain_next_or_none(page, qtbot):
 def test_backspace_clears_and_undo_gives_back(page, qtbot, window):
     image = page.strip.current()
     assign(page.context.session, [image], "view", "left")
-    assert [b.label for b in page.keys.buttons if b.given] == ["left"]
+    assert [b.label for b in page.keys.buttons if b.assigned] == ["left"]
     qtbot.keyClick(page.strip, Qt.Key.Key_Backspace)
     assert labels(page) == {}
     window.undo()
@@ -209,7 +209,7 @@ def test_renaming_keeps_labels_and_undo_gives_the_old_name_back(page, qtbot, win
     dialog.save()
     assert labels(page) == {image: "nose"}
     assert window.session.store.labels.get("view").names == ("back", "nose", "left", "right")
-    assert page.keys.buttons[1].given
+    assert page.keys.buttons[1].assigned
     window.undo()
     assert labels(page) == {image: "front"}
 

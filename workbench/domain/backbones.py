@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.registry import Registry
-from workbench.domain.text import Message
+from workbench.domain.text import Message, mark
 
 WEIGHTS_ADDRESS = "https://download.pytorch.org/models/"
 DEFAULT_BACKBONE = "squeezenet1_1"
@@ -458,10 +458,12 @@ def modules_of(known: Backbone, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 PRESETS: dict[str, str] = {
-    "plain": "All stages use the settings above",
-    "slower-below": "Each stage learns at 0.7 × the rate of the stage above it",
-    "held-below": "Penalties are stronger on lower stages: twice at the input, none at the top",
-    "new-top": "The last third of the stages starts from random weights",
+    "plain": mark("All stages use the settings above"),
+    "slower-below": mark("Each stage learns at 0.7 × the rate of the stage above it"),
+    "held-below": mark(
+        "Penalties are stronger on lower stages: twice at the input, none at the top"
+    ),
+    "new-top": mark("The last third of the stages starts from random weights"),
 }
 
 

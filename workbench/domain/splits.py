@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.text import mark
 
 
 class Part(StrEnum):
-    """Part of a split."""
+    """Part of a split; the values are stored, and shown with `tr`."""
 
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
+    TRAIN = mark("train")
+    VALIDATION = mark("validation")
+    TEST = mark("test")
 
 
 PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)

@@ -28,7 +28,7 @@ ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "workbench.
 
 
 class Workbench(QObject):
-    """Owns the current window and replaces it when another project is opened."""
+    """The owner of the current window, which it replaces when another project is opened."""
 
     def __init__(self, settings: UserSettings) -> None:
         super().__init__()

@@ -207,8 +207,8 @@ class PageHeader(QWidget):
             )
             widest = max((box.itemText(i) for i in range(box.count())), key=len, default="")
             box.setMinimumContentsLength(min(11, len(widest)))
-            wanted = box.fontMetrics().horizontalAdvance(widest) + 48
-            box.setMaximumWidth(max(96, wanted))
+            width = box.fontMetrics().horizontalAdvance(widest) + 48
+            box.setMaximumWidth(max(96, width))
             box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             self.row.addWidget(box, 100)

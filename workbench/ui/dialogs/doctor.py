@@ -11,7 +11,7 @@ from workbench.app.doctor import Finding, examine_program, examine_project
 from workbench.app.session import Session
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
-from workbench.ui.parts.copying import CopyDialog, text_of, told_list
+from workbench.ui.parts.copying import CopyDialog, text_of, three_column_list
 
 
 class DoctorDialog(CopyDialog):
@@ -21,7 +21,7 @@ class DoctorDialog(CopyDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("This computer and project"))
         self.resize(760, 520)
-        self.list = told_list([tr("Item"), tr("Status"), tr("Remedy")], 200, 220)
+        self.list = three_column_list([tr("Item"), tr("Status"), tr("Remedy")], 200, 220)
         self._lay_out(lambda: text_of(self.list), self.list)
         self._remaining: list[Iterator[Finding]] = [examine_program(), examine_project(session)]
         self._timer = QTimer(self, interval=0)

@@ -27,7 +27,7 @@ from workbench.domain.formats import FORMATS, IMPORTABLE_SETS, FileKind, Origin,
 from workbench.domain.label_names import LabelNames
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
-from workbench.ui.parts.copying import CopyDialog, text_of, told_list
+from workbench.ui.parts.copying import CopyDialog, text_of, three_column_list
 
 _PREVIEW = 5  # paths and names listed in the import dialog
 
@@ -221,7 +221,7 @@ class SkippedDialog(CopyDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("Skipped files"))
         self.resize(760, 440)
-        self.list = told_list([tr("File"), tr("Reason"), tr("Source")], 240, 180)
+        self.list = three_column_list([tr("File"), tr("Reason"), tr("Source")], 240, 180)
         self.list.setUniformRowHeights(True)
         for source in session.images.sources():
             for file in session.images.skipped(source.id):

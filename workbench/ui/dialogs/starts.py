@@ -263,7 +263,7 @@ def open_starts(context: Context, model: TrainingModel, page: QWidget) -> Starts
         starts.append((current, start_words(current)))
     starts += [(f"run:{run}", name) for run, name in model.start_runs()]
     dialog = StartsDialog(context, draft.target, backbone, starts, page)
-    dialog.start_chosen.connect(model.take_keys)
+    dialog.start_chosen.connect(model.set_values)
     dialog.open()
     return dialog
 

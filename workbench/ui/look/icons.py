@@ -41,7 +41,7 @@ def draw_icon(painter: QPainter, name: str, rect: QRectF, colour: QColor) -> Non
 
 
 class _Engine(QIconEngine):
-    """Draws one glyph; looks up the theme when painting, so that icons follow a change of theme."""
+    """An engine for one glyph; looks up the theme when painting, so that icons follow changes."""
 
     def __init__(self, glyph: str, widget: QWidget | None, role: str) -> None:
         super().__init__()

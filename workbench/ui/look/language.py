@@ -1,4 +1,4 @@
-"""The language of the window: that of the system where there is a translation, else English.
+"""The language of the window: the system's if there is a translation, else English.
 
 Translations lie in resources/translations as `workbench_<locale>.qm`, made from the `.ts` files
 beside them by `packaging/bootstrap.py translations`. Qt's own texts (buttons of message boxes,
@@ -19,19 +19,19 @@ TRANSLATIONS = Path(__file__).resolve().parents[3] / "resources" / "translations
 def install_language(
     application: QCoreApplication, locale: QLocale, folder: Path = TRANSLATIONS
 ) -> bool:
-    """Translate the window into the language of `locale`; whether there is such a translation."""
-    ours = QTranslator(application)
-    if not ours.load(locale, "workbench", "_", str(folder)):
+    """Translate the window into the language of `locale`; return whether there is a translation."""
+    translator = QTranslator(application)
+    if not translator.load(locale, "workbench", "_", str(folder)):
         return False
-    of_qt = QTranslator(application)
+    qt_translator = QTranslator(application)
     place = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-    if of_qt.load(locale, "qtbase", "_", place):
-        application.installTranslator(of_qt)
-    application.installTranslator(ours)
+    if qt_translator.load(locale, "qtbase", "_", place):
+        application.installTranslator(qt_translator)
+    application.installTranslator(translator)
     use_language(translated)
     return True
 
 
 def translated(text: str, comment: str, n: int) -> str:
-    """What the installed translators make of `text`; `text` itself where they lack it."""
+    """The translation of `text` by the installed translators; `text` itself without one."""
     return QCoreApplication.translate(CONTEXT, text, comment, n)

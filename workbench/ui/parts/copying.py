@@ -1,4 +1,4 @@
-"""Every picture, table and text can leave the window: copied, or saved as a file."""
+"""Copying and saving what widgets show: as an image, as a CSV table, or as text."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 
 Notify = Callable[[str, str], None]
-SCALE = 2.0  # saved pictures have this many pixels per pixel on the screen
+SCALE = 2.0  # pixels of a saved image per pixel on the screen
 
 
 def picture_of(widget: QWidget, scale: float = SCALE) -> QPixmap:
-    """The widget as it looks, at `scale` pixels per screen pixel."""
+    """An image of the widget with `scale` pixels per pixel on the screen."""
     pixmap = QPixmap(QSize(round(widget.width() * scale), round(widget.height() * scale)))
     pixmap.setDevicePixelRatio(scale)
     pixmap.fill(widget.palette().window().color())
@@ -40,10 +40,11 @@ def picture_of(widget: QWidget, scale: float = SCALE) -> QPixmap:
 
 
 class Copies(QObject):
-    """The ways out of one widget; `picture` and `data` (CSV text) may be None where there is none.
+    """Actions that copy or save what a widget shows.
 
-    Hangs the actions on the widget's context menu (unless `menu` is False: the widget has its own)
-    and on any button made by `button`.
+    `name()` returns the suggested file name, `picture()` the image, `data()` the CSV text; either
+    of the two may be None. The actions are in the widget's context menu, unless `menu` is False
+    because it has its own, and in the menu of buttons created with `button`.
     """
 
     def __init__(
@@ -66,27 +67,27 @@ class Copies(QObject):
 
     def _make_actions(self) -> list[QAction]:
         widget, actions = self._widget, []
-        wanted: list[tuple[str, Callable[[], None]]] = []
+        entries: list[tuple[str, Callable[[], None]]] = []
         if self._picture is not None:
-            wanted += [(tr("Copy picture"), self.copy_picture)]
+            entries += [(tr("Copy as image"), self.copy_picture)]
         if self._data is not None:
-            wanted += [(tr("Copy table as CSV"), self.copy_data)]
+            entries += [(tr("Copy table as CSV"), self.copy_data)]
         if self._picture is not None:
-            wanted += [(tr("Save picture as PNG…"), self.ask_picture)]
+            entries += [(tr("Save as PNG…"), self.choose_picture_file)]
         if self._data is not None:
-            wanted += [(tr("Save table as CSV…"), self.ask_data)]
-        for text, deed in wanted:
+            entries += [(tr("Save table as CSV…"), self.choose_data_file)]
+        for text, run in entries:
             action = QAction(text, widget)
-            action.triggered.connect(lambda _=False, deed=deed: deed())
+            action.triggered.connect(lambda _=False, run=run: run())
             actions.append(action)
         return actions
 
     def button(self, parent: QWidget) -> QToolButton:
-        """A small button that opens the same menu."""
+        """A tool button with the same menu."""
         button = QToolButton(parent)
         button.setIcon(icon("export", button))
         button.setAutoRaise(True)
-        button.setToolTip(tr("Copy or save this as a picture or as data"))
+        button.setToolTip(tr("Copy or save as an image or a table"))
         button.setAccessibleName(button.toolTip())
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
@@ -101,26 +102,30 @@ class Copies(QObject):
         menu.popup(self._widget.mapToGlobal(at))
 
     def copy_picture(self) -> None:
+        """Copy the image to the clipboard."""
         if self._picture is not None:
             QGuiApplication.clipboard().setPixmap(self._picture())
-            self._notify(tr("Copied the picture."), "info")
+            self._notify(tr("Image copied."), "info")
 
     def copy_data(self) -> None:
+        """Copy the table to the clipboard as CSV."""
         if self._data is not None:
             QGuiApplication.clipboard().setText(self._data())
-            self._notify(tr("Copied the table as CSV."), "info")
+            self._notify(tr("Table copied as CSV."), "info")
 
-    def ask_picture(self) -> None:
-        path = self._ask(".png", tr("PNG picture (*.png)"))
+    def choose_picture_file(self) -> None:
+        """Let the user choose a PNG file and save the image there."""
+        path = self._choose_file(".png", tr("PNG images (*.png)"))
         if path is not None:
             self.save_picture(path)
 
-    def ask_data(self) -> None:
-        path = self._ask(".csv", tr("CSV table (*.csv)"))
+    def choose_data_file(self) -> None:
+        """Let the user choose a CSV file and save the table there."""
+        path = self._choose_file(".csv", tr("CSV tables (*.csv)"))
         if path is not None:
             self.save_data(path)
 
-    def _ask(self, suffix: str, kinds: str) -> Path | None:
+    def _choose_file(self, suffix: str, kinds: str) -> Path | None:
         name = re.sub(r'[\\/:*?"<>|]+', " ", self._name()).strip() + suffix
         chosen, _ = QFileDialog.getSaveFileName(
             self._widget, tr("Save"), str(Path.home() / name), kinds
@@ -131,37 +136,39 @@ class Copies(QObject):
         return path if path.suffix else path.with_suffix(suffix)
 
     def save_picture(self, path: Path) -> None:
+        """Save the image as a PNG file and show a notification, also of an error."""
         file = QSaveFile(str(path))
         if self._picture is not None and file.open(QSaveFile.OpenModeFlag.WriteOnly):
             self._picture().save(file, "PNG")
-        self._say_saved(file, path)
+        self._finish(file, path)
 
     def save_data(self, path: Path) -> None:
+        """Save the table as a CSV file and show a notification, also of an error."""
         file = QSaveFile(str(path))
         if self._data is not None and file.open(QSaveFile.OpenModeFlag.WriteOnly):
             file.write(self._data().encode())
-        self._say_saved(file, path)
+        self._finish(file, path)
 
-    def _say_saved(self, file: QSaveFile, path: Path) -> None:
+    def _finish(self, file: QSaveFile, path: Path) -> None:
         if file.isOpen() and file.commit():
-            self._notify(tr("Saved {path}.").format(path=path), "info")
+            self._notify(tr("{path} saved.").format(path=path), "info")
         else:
             reason = file.errorString()
             self._notify(
-                tr("{path} could not be written: {reason}.").format(path=path, reason=reason),
+                tr("{path} cannot be written: {reason}.").format(path=path, reason=reason),
                 "bad",
             )
 
 
 class CopyDialog(QDialog):
-    """Lays out what it tells one below the other, above *Copy* and *Close*."""
+    """A dialog with a column of widgets above the buttons *Copy* and *Close*."""
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.copy_button = QPushButton(tr("Copy"))
 
-    def _lay_out(self, text: Callable[[], str], *told: QWidget) -> None:
-        """`text` gives what is copied."""
+    def _lay_out(self, text: Callable[[], str], *contents: QWidget) -> None:
+        """Show `contents`; `text()` returns what is copied."""
         self.copy_button.clicked.connect(lambda: self._copy(text()))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(self.copy_button, QDialogButtonBox.ButtonRole.ActionRole)
@@ -169,7 +176,7 @@ class CopyDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(12)
-        for widget in (*told, buttons):
+        for widget in (*contents, buttons):
             column.addWidget(widget)
 
     def _copy(self, text: str) -> None:
@@ -177,21 +184,21 @@ class CopyDialog(QDialog):
         self.copy_button.setText(tr("Copied"))
 
 
-def told_list(headers: list[str], first: int, last: int) -> QTreeWidget:
-    """A list of three columns, the first and the last so many pixels wide."""
+def three_column_list(headers: list[str], first: int, last: int) -> QTreeWidget:
+    """A list of three columns, the first and the last with the given widths in pixels."""
     made = QTreeWidget()
     made.setHeaderLabels(headers)
     made.setRootIsDecorated(False)
     made.setColumnWidth(0, first)
-    made.header().setStretchLastSection(False)  # what is left over is the middle one's
+    made.header().setStretchLastSection(False)  # the middle column gets spare width
     made.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
     made.setColumnWidth(2, last)
     return made
 
 
-def text_of(told: QTreeWidget) -> str:
-    """A list's rows as lines, their columns between tabs."""
-    items = [told.topLevelItem(row) for row in range(told.topLevelItemCount())]
-    columns = range(told.columnCount())
+def text_of(tree: QTreeWidget) -> str:
+    """The rows of a list as lines with tab-separated columns."""
+    items = [tree.topLevelItem(row) for row in range(tree.topLevelItemCount())]
+    columns = range(tree.columnCount())
     lines = ["\t".join(item.text(c) for c in columns).rstrip() for item in items if item]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Several charts that share one pointer, one smoothing and one way out: the curves of trainings."""
+"""The curves of runs: charts that share the pointer, the smoothing and the export."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.curves import Curve, CurveChart, FloatArray
 
 TRAIN_COLOUR = 0
-LOW = 300  # pixels of height under which two charts are shown instead of four
-LIVE_POINTS = 4000  # step losses kept on the screen
+LOW = 300  # below this height in pixels, two charts are shown instead of four
+LIVE_POINTS = 4000  # largest number of step losses shown
 
 
 @dataclass(frozen=True)
 class StepLosses:
-    """The training loss step by step; x in epochs."""
+    """The training loss of single steps; x in epochs."""
 
     xs: FloatArray
     ys: FloatArray
 
 
 class CurveGroup(QWidget):
-    """Loss, accuracy, learning rate and images a second over the epochs of one or several runs."""
+    """Loss, accuracy, learning rate and images per second over the epochs of runs."""
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,12 +51,12 @@ class CurveGroup(QWidget):
         self.loss = CurveChart(tr("Loss"))
         self.accuracy = CurveChart(tr("Accuracy"), percent=True)
         self.rate = CurveChart(tr("Learning rate"), decimals=4)
-        self.speed = CurveChart(tr("Images a second"), decimals=0)
+        self.speed = CurveChart(tr("Images per second"), decimals=0)
         self.charts = (self.loss, self.accuracy, self.rate, self.speed)
         self._shown: dict[str, Sequence[Epoch]] = {}
         self.whole = Copies(
             self,
-            lambda: f"{self.name} {tr('curves')}".strip(),
+            lambda: tr("{name} curves").format(name=self.name).strip(),
             partial(picture_of, self),
             lambda: epochs_csv(self._shown),
             notify,
@@ -68,7 +68,7 @@ class CurveGroup(QWidget):
         column.addLayout(self._make_bar())
         column.addLayout(self._make_grid(), 1)
         for chart in self.charts:
-            chart.hovered.connect(self._point)
+            chart.hovered.connect(self._set_cross)
             if chart is not self.loss:
                 chart.link(self.loss)
 
@@ -77,13 +77,13 @@ class CurveGroup(QWidget):
         self.heading.setProperty("role", "muted")
         self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.log = QCheckBox(tr("Log axis"))
-        self.log.setToolTip(tr("Draw the loss over a logarithmic axis"))
+        self.log.setToolTip(tr("Use a logarithmic axis for the loss"))
         self.log.toggled.connect(self.loss.set_log)
         self.smoothing = QSlider(Qt.Orientation.Horizontal)
         self.smoothing.setRange(0, 95)
         self.smoothing.setFixedWidth(96)
         self.smoothing.setAccessibleName(tr("Smoothing"))
-        self.smoothing.setToolTip(tr("Smooth the lines; the raw ones stay, faintly"))
+        self.smoothing.setToolTip(tr("Smooth the lines; raw lines stay faintly visible"))
         self.smoothing.valueChanged.connect(self._smooth)
         label = QLabel(tr("Smoothing"))
         label.setBuddy(self.smoothing)
@@ -122,7 +122,7 @@ class CurveGroup(QWidget):
         for chart in (self.loss, self.accuracy):
             chart.set_smoothing(value / 100)
 
-    def _point(self, epoch: float | None) -> None:
+    def _set_cross(self, epoch: float | None) -> None:
         for chart in self.charts:
             chart.set_cross(epoch)
 
@@ -130,17 +130,17 @@ class CurveGroup(QWidget):
         return QSize(360, 160)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where there is little room, loss and accuracy have it alone."""
+        """Show only loss and accuracy if the height is small."""
         super().resizeEvent(event)
-        roomy = self.height() >= LOW
+        high = self.height() >= LOW
         for card in self._cards[2:]:
-            card.setVisible(roomy)
-        self._grid.setRowStretch(1, 3 if roomy else 0)
+            card.setVisible(high)
+        self._grid.setRowStretch(1, 3 if high else 0)
 
-    # What is shown
+    # Contents
 
     def show_run(self, epochs: Sequence[Epoch], steps: StepLosses | None = None) -> None:
-        """One run: training beside validation, with the loss of its steps behind."""
+        """Show training and validation of one run, with the losses of single steps behind."""
         self._shown = {self.name: epochs}
         train, validation = tr("train"), tr("validation")
         losses = [
@@ -149,14 +149,14 @@ class CurveGroup(QWidget):
         ]
         if steps is not None and len(steps.xs):
             losses.insert(0, Curve(tr("steps"), steps.xs, steps.ys, TRAIN_COLOUR, faint=True))
-        rights = [
+        accuracies = [
             _curve(train, epochs, lambda e: e.train_accuracy, TRAIN_COLOUR),
             _curve(validation, epochs, lambda e: e.validation_accuracy),
             _curve(tr("view"), epochs, lambda e: e.view_accuracy, 2),
         ]
         total = epochs[-1].epochs if epochs else 0
         self.loss.set_curves(losses, total)
-        self.accuracy.set_curves(_with_points(rights), total)
+        self.accuracy.set_curves(_with_points(accuracies), total)
         rate = _curve(tr("rate"), epochs, lambda e: e.learning_rate)
         speed = _curve(tr("images/s"), epochs, lambda e: e.images_per_second)
         self.rate.set_curves([rate], total)
@@ -167,10 +167,10 @@ class CurveGroup(QWidget):
         self.heading.setText(tr("Best epoch: {number}").format(number=best) if best else "")
 
     def show_runs(self, runs: Mapping[str, Sequence[Epoch]]) -> None:
-        """Several runs over each other: one colour each, validation solid, training dashed."""
+        """Show several runs: one colour each, validation solid, training dashed."""
         self._shown = dict(runs)
         many = list(runs.items())
-        self.heading.setText(self._key([name for name, _ in many]))
+        self.heading.setText(self._run_legend([name for name, _ in many]))
         for chart, train, validation in (
             (self.loss, "train_loss", "validation_loss"),
             (self.accuracy, "train_accuracy", "validation_accuracy"),
@@ -178,9 +178,8 @@ class CurveGroup(QWidget):
             curves = []
             for at, (name, epochs) in enumerate(many):
                 curves.append(_named(escape(name), epochs, validation, at, dashed=False))
-                curves.append(
-                    _named(f"{escape(name)} {tr('train')}", epochs, train, at, dashed=True)
-                )
+                training = tr("{name} train").format(name=escape(name))
+                curves.append(_named(training, epochs, train, at, dashed=True))
             chart.set_curves(_with_points(curves), named=False)
             chart.set_best(None)
         for chart, what in ((self.rate, "learning_rate"), (self.speed, "images_per_second")):
@@ -189,8 +188,8 @@ class CurveGroup(QWidget):
                 named=False,
             )
 
-    def _key(self, names: Sequence[str]) -> str:
-        """Which colour is which run."""
+    def _run_legend(self, names: Sequence[str]) -> str:
+        """Names of runs with their colours, as rich text."""
         if not names:
             return ""
         runs = [
@@ -200,7 +199,7 @@ class CurveGroup(QWidget):
         return " &nbsp; ".join([*runs, tr("(dashed: train)")])
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Remove all curves."""
         self.show_runs({})
 
 

@@ -1,4 +1,4 @@
-"""One chart of curves over epochs: what is appended is drawn on a timer, however fast it comes."""
+"""A chart of curves over epochs, redrawn by a timer however often the data change."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 
 FloatArray = NDArray[np.float64]
-REDRAW_MS = 66  # 15 pictures a second
-FEW = 40  # points up to which each is marked
+REDRAW_MS = 66  # 15 frames per second
+FEW = 40  # up to this many points are drawn as dots
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line over epochs; `colour` counts the label colours, −1 is the accent. `dashed` tells
-    training from validation, `faint` the noise behind a line."""
+    """A named line over epochs.
+
+    `colour` is an index of the label colours, or −1 for the accent colour; `dashed` lines are
+    training, not validation; `faint` lines are raw values behind a smoothed line.
+    """
 
     name: str
     xs: FloatArray
@@ -36,9 +39,9 @@ class Curve:
 
 
 class CurveChart(QWidget):
-    """A title, a legend that gives the values under the pointer, and the lines themselves.
+    """A chart with a title, a legend with the values at the pointer, and lines.
 
-    `hovered` carries the epoch under the pointer, or None when it has left.
+    `hovered(epoch)` is emitted when the pointer moves, with None when it leaves the chart.
     """
 
     hovered = Signal(object)
@@ -57,7 +60,7 @@ class CurveChart(QWidget):
         self._build()
         self._timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._timer.timeout.connect(self._redraw)
-        self._dress()
+        self._update_colours()
 
     def _build(self) -> None:
         heading = QLabel(self.title)
@@ -79,12 +82,12 @@ class CurveChart(QWidget):
         self._plot.setDownsampling(auto=True, mode="peak")
         self._plot.getViewBox().setMouseEnabled(x=True, y=False)
         self._plot.getViewBox().enableAutoRange()
-        self._line = pg.InfiniteLine(angle=90, movable=False)
-        self._mark = pg.InfiniteLine(angle=90, movable=False)
-        for line in (self._line, self._mark):
+        self._cross_line = pg.InfiniteLine(angle=90, movable=False)
+        self._best_line = pg.InfiniteLine(angle=90, movable=False)
+        for line in (self._cross_line, self._best_line):
             line.hide()
             self._plot.addItem(line, ignoreBounds=True)
-        self._view.scene().sigMouseMoved.connect(self._moved)
+        self._view.scene().sigMouseMoved.connect(self._emit_hovered)
         self._plot.getViewBox().sigXRangeChanged.connect(self._space_ticks)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -93,11 +96,12 @@ class CurveChart(QWidget):
         column.addWidget(self._view, 1)
         self.setMinimumHeight(96)
 
-    # What is shown
+    # Contents
 
     def set_curves(self, curves: Sequence[Curve], epochs: int = 0, *, named: bool = True) -> None:
-        """Show these lines from the next redraw on, over `epochs` at least. Lines that are not
-        `named` are told by their colours alone, the dashed ones not at all."""
+        """Show these lines from the next redraw on, over at least `epochs` epochs.
+
+        If not `named`, the legend shows colours without names and leaves out dashed lines."""
         self._curves = tuple(curves)
         self._named = named
         if epochs != self._epochs:
@@ -106,43 +110,43 @@ class CurveChart(QWidget):
                 self._plot.setXRange(0, epochs, padding=0.02)
             else:
                 self.fit()
-        self._later()
+        self._schedule()
 
     def link(self, other: CurveChart) -> None:
-        """Show the same epochs as another chart."""
+        """Show the same range of epochs as another chart."""
         self._plot.setXLink(other._plot)
 
     def set_smoothing(self, weight: float) -> None:
-        """Smooth every line by an exponential moving average; the raw one stays, faintly."""
+        """Smooth all lines by an exponential moving average; raw lines are drawn faintly behind."""
         self._smoothing = weight
-        self._later()
+        self._schedule()
 
     def set_log(self, on: bool) -> None:
-        """Draw the values over a logarithmic axis."""
+        """Use a logarithmic axis for the values."""
         self._plot.setLogMode(x=False, y=on)
-        self._later()
+        self._schedule()
 
     def set_best(self, epoch: float | None) -> None:
-        """Mark the best epoch."""
+        """Mark the best epoch; None removes the mark."""
         self._best = epoch
-        self._later()
+        self._schedule()
 
     def set_cross(self, epoch: float | None) -> None:
-        """Show the values at this epoch, whichever chart the pointer is in."""
+        """Show a line and the values at this epoch, also if the pointer is in another chart."""
         self._cross = epoch
-        self._line.setVisible(epoch is not None)
+        self._cross_line.setVisible(epoch is not None)
         if epoch is not None:
-            self._line.setPos(epoch)
+            self._cross_line.setPos(epoch)
         self._write_legend()
 
     def fit(self) -> None:
-        """Show everything again after zooming."""
+        """Show all epochs again after zooming."""
         self._plot.getViewBox().enableAutoRange()
         if self._epochs:
             self._plot.setXRange(0, self._epochs, padding=0.02)
 
     def values_at(self, epoch: float | None) -> dict[str, float]:
-        """Each line's value at the point nearest to `epoch`; None is the last point."""
+        """The value of each line at the point nearest to `epoch`; None is the last point."""
         found: dict[str, float] = {}
         for curve in self._curves:
             known = ~np.isnan(curve.ys)
@@ -153,7 +157,7 @@ class CurveChart(QWidget):
         return found
 
     def table(self) -> tuple[list[str], list[list[float | None]]]:
-        """The lines as columns over all their epochs, None where a line has no point."""
+        """Header and rows of a table with one column per line, None where a line has no point."""
         xs = sorted({float(x) for curve in self._curves for x in curve.xs})
         columns = [dict(zip(c.xs.tolist(), c.ys.tolist(), strict=True)) for c in self._curves]
         rows: list[list[float | None]] = [[x, *(c.get(x) for c in columns)] for x in xs]
@@ -161,19 +165,19 @@ class CurveChart(QWidget):
 
     # Drawing
 
-    def _later(self) -> None:
+    def _schedule(self) -> None:
         if self.isVisible() and not self._timer.isActive():
             self._timer.start()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._later()
+        self._schedule()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_timer"):
-            self._dress()
-            self._later()
+            self._update_colours()
+            self._schedule()
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
@@ -183,19 +187,19 @@ class CurveChart(QWidget):
         self.fit()
         super().mouseDoubleClickEvent(event)
 
-    def _moved(self, at: QPointF) -> None:
+    def _emit_hovered(self, at: QPointF) -> None:
         box = self._plot.getViewBox()
         if box.sceneBoundingRect().contains(at):
             self.hovered.emit(float(box.mapSceneToView(at).x()))
 
     def _space_ticks(self, _: object, span: Sequence[float]) -> None:
-        """Whole epochs alone are marked."""
+        """Put ticks at whole epochs only."""
         wide = max(1.0, span[1] - span[0])
         steps = (m * 10**e for e in range(7) for m in (1, 2, 5))
         step = next((s for s in steps if wide / s <= 8), 10**7)
         self._plot.getAxis("bottom").setTickSpacing(levels=[(step, 0)])
 
-    def _dress(self) -> None:
+    def _update_colours(self) -> None:
         theme = Theme.of(self)
         self._view.setBackground(theme.raised)
         for name in ("left", "bottom"):
@@ -207,8 +211,8 @@ class CurveChart(QWidget):
         self._plot.getAxis("left").setWidth(44)
         self._plot.getAxis("left").setScale(100.0 if self._percent else 1.0)
         self._plot.showGrid(x=False, y=True, alpha=0.35)
-        self._line.setPen(pg.mkPen(theme.muted, width=1))
-        self._mark.setPen(pg.mkPen(theme.good, width=1, style=Qt.PenStyle.DashLine))
+        self._cross_line.setPen(pg.mkPen(theme.muted, width=1))
+        self._best_line.setPen(pg.mkPen(theme.good, width=1, style=Qt.PenStyle.DashLine))
 
     def _redraw(self) -> None:
         drawn = [pair for curve in self._curves for pair in self._layers(curve)]
@@ -218,18 +222,18 @@ class CurveChart(QWidget):
             self._draw(line, curve, faint)
         for line in self._lines[len(drawn) :]:
             line.setData([], [])
-        self._mark.setVisible(self._best is not None)
+        self._best_line.setVisible(self._best is not None)
         if self._best is not None:
-            self._mark.setPos(self._best)
+            self._best_line.setPos(self._best)
         self._write_legend()
 
     def _layers(self, curve: Curve) -> list[tuple[Curve, bool]]:
         if curve.faint or self._smoothing <= 0.0:
             return [(curve, curve.faint)]
-        soft = Curve(
+        smooth = Curve(
             curve.name, curve.xs, smoothed(curve.ys, self._smoothing), curve.colour, curve.dashed
         )
-        return [(curve, True), (soft, False)]
+        return [(curve, True), (smooth, False)]
 
     def _draw(self, line: Any, curve: Curve, faint: bool) -> None:
         colour = QColor(self.colour(curve.colour))
@@ -246,9 +250,10 @@ class CurveChart(QWidget):
         line.setData(curve.xs[known], curve.ys[known])
 
     def colour(self, position: int) -> QColor:
+        """The colour of a curve with this index; −1 is the accent colour."""
         return Theme.of(self).accent if position < 0 else label_colour(position)
 
-    # Words
+    # Texts
 
     def _write_legend(self) -> None:
         values = self.values_at(self._cross)
@@ -257,16 +262,16 @@ class CurveChart(QWidget):
         for curve in [c for c in shown if self._named or not c.dashed][:6]:
             sign = "┄" if curve.dashed else "━"
             colour = self.colour(curve.colour).name()
-            value = self._in_words(values[curve.name])
+            value = self._value_text(values[curve.name])
             name = f"{curve.name} " if self._named else ""
             parts.append(f'<span style="color:{colour}">{sign}</span> {name}<b>{value}</b>')
         text = " &nbsp; ".join(parts)
         if self._cross is not None and shown:
             at = shown[0].xs[nearest(shown[0].xs, self._cross) or 0]
-            text = tr("epoch {number}").format(number=f"{at:g}") + " &nbsp; " + text
+            text = tr("epoch {epoch}").format(epoch=f"{at:g}") + " &nbsp; " + text
         self.legend.setText(text)
 
-    def _in_words(self, value: float) -> str:
+    def _value_text(self, value: float) -> str:
         if self._percent:
             return f"{value * 100:.1f} %"
         return (

@@ -1,4 +1,4 @@
-"""A line of text that gives way: what does not fit is left out."""
+"""A label that elides its text if it does not fit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QLabel, QSizePolicy
 
 
 class ElidedLabel(QLabel):
-    """A label that can be narrower than its text, which then stands whole in its tooltip. Names
-    lose their middle, sentences (`mode`) their end."""
+    """A label that elides its text (`mode`: in the middle or at the end) if it is too narrow, and
+    then shows the full text as a tooltip."""
 
     def __init__(
         self, text: str = "", mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle

@@ -1,4 +1,4 @@
-"""The empty page: one sentence that says what to do next, and one button that does it."""
+"""The empty state of a page: a sentence with the next step, and a button for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SENTENCE = 440
 
 
 class EmptyState(QWidget):
-    """An icon, a sentence and at most one button, in the middle of the room there is."""
+    """An icon, a sentence and at most one button, centred."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class EmptyState(QWidget):
         column = QVBoxLayout(self)
         column.setSpacing(16)
         column.addStretch(1)
-        middle = QHBoxLayout()  # a wrapped line gets its height here, not where it is aligned
+        middle = QHBoxLayout()  # an aligned label would not get the height of its wrapped lines
         middle.addStretch(1)
         middle.addWidget(self.sentence, 1000)
         middle.addStretch(1)
@@ -50,8 +50,8 @@ class EmptyState(QWidget):
         column.addStretch(1)
         self._draw_icon()
 
-    def say(self, sentence: str, button_text: str = "") -> None:
-        """Another sentence; "" takes the button away."""
+    def set_text(self, sentence: str, button_text: str = "") -> None:
+        """Change the sentence and the button; a button without text is hidden."""
         self.sentence.setText(sentence)
         self.button.setText(button_text)
         self.button.setVisible(bool(button_text))

@@ -1,4 +1,4 @@
-"""A small table of figures: sortable, every row clickable, a bar behind every share."""
+"""A sortable table of figures whose rows can be clicked, with a bar under each share."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROW_PIXELS = 30
 
 @dataclass(frozen=True)
 class Column:
-    """`kind` is "text", "count", "share" (of 1, written in per cent over a bar) or "figure"."""
+    """A column; `kind` is "text", "count", "share" (in [0, 1], shown in per cent) or "figure"."""
 
     title: str
     kind: str = "text"
@@ -48,7 +48,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Figure:
-    """A cell of kind "figure": sorted by its number, read as its text."""
+    """A cell of kind "figure": sorted by its number, shown as its text."""
 
     number: float
     text: str
@@ -57,8 +57,9 @@ class Figure:
 def figure(
     value: float | None, digits: int = 2, signed: bool = False, half: float = math.nan
 ) -> Figure:
-    """A number with so many digits, and its interval's half-width where it is known; nothing for
-    None and nan."""
+    """A cell with `digits` decimals, and ± `half` (an interval's half-width) unless that is nan.
+
+    The text is empty for None and nan."""
     if value is None or math.isnan(value):
         return Figure(-math.inf, "")
     text = f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
@@ -66,7 +67,7 @@ def figure(
 
 
 class FigureModel(QAbstractTableModel):
-    """Rows of plain values; numbers sort as numbers."""
+    """A table model over rows of plain values; numbers are sorted as numbers."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__()
@@ -74,14 +75,14 @@ class FigureModel(QAbstractTableModel):
         self.rows: tuple[tuple[Any, ...], ...] = ()
 
     def show_columns(self, count: int) -> None:
-        """Have the first `count` columns only, of which the next rows have values."""
+        """Keep only the first `count` columns; drop the rows, which have to be set again."""
         if count != len(self.columns):
             self.beginResetModel()
             self.columns, self.rows = self._all[:count], ()
             self.endResetModel()
 
     def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Show these rows."""
+        """Replace the rows; each has one value per column."""
         self.beginResetModel()
         self.rows = tuple(tuple(row) for row in rows)
         self.endResetModel()
@@ -97,7 +98,7 @@ class FigureModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return written(column, value)
         if role == SORT_ROLE:
-            return sorting(value)
+            return sort_key(value)
         if role == SHARE_ROLE and column.kind == "share":
             return value
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -127,20 +128,19 @@ class FigureModel(QAbstractTableModel):
 
 
 class _Sorted(QSortFilterProxyModel):
-    """Rows in the order of a column, whose title says so beside its text, over which Qt would draw
-    its arrow where titles stand at the right."""
+    """A sorted view that marks the column's title; Qt's arrow would cover right-aligned ones."""
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        told = super().headerData(section, orientation, role)
-        if role != Qt.ItemDataRole.DisplayRole or told is None or section != self.sortColumn():
-            return told
-        return f"▲ {told}" if self.sortOrder() is Qt.SortOrder.AscendingOrder else f"▼ {told}"
+        text = super().headerData(section, orientation, role)
+        if role != Qt.ItemDataRole.DisplayRole or text is None or section != self.sortColumn():
+            return text
+        return f"▲ {text}" if self.sortOrder() is Qt.SortOrder.AscendingOrder else f"▼ {text}"
 
 
-def sorting(value: Any) -> Any:
-    """What a cell is sorted by: a text, or a number, of one type, which Qt needs to compare two."""
+def sort_key(value: Any) -> Any:
+    """The sort key of a cell: a str or a float, the types that Qt can compare."""
     if isinstance(value, str):
         return value
     number = value.number if isinstance(value, Figure) else value
@@ -148,7 +148,7 @@ def sorting(value: Any) -> Any:
 
 
 def written(column: Column, value: Any) -> str:
-    """A cell as it is read."""
+    """The text of a cell."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, Figure):
@@ -159,10 +159,10 @@ def written(column: Column, value: Any) -> str:
 
 
 class ShareDelegate(QStyledItemDelegate):
-    """Draws a quiet bar under a share, so that a column is read at a glance."""
+    """A delegate that draws a thin bar under each share."""
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
-        """The chosen row is marked quietly, so that its bars and signs stay readable."""
+        """Mark the selected row with a light background, on which bars and icons stay readable."""
         super().initStyleOption(option, index)
         option.state &= ~QStyle.StateFlag.State_HasFocus
         view = self.parent()
@@ -172,15 +172,15 @@ class ShareDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         view = self.parent()
-        chosen = option.state & QStyle.StateFlag.State_Selected
-        if chosen and isinstance(view, QWidget):
-            painter.fillRect(option.rect, Theme.of(view).hover)  # over the row's highlight
+        selected = option.state & QStyle.StateFlag.State_Selected
+        if selected and isinstance(view, QWidget):
+            painter.fillRect(option.rect, Theme.of(view).hover)  # replaces the highlight of the row
         super().paint(painter, option, index)
         share = index.data(SHARE_ROLE)
-        if chosen and index.column() == 0 and isinstance(view, QWidget):
-            mark = QRectF(option.rect)
+        if selected and index.column() == 0 and isinstance(view, QWidget):
+            cell = QRectF(option.rect)
             painter.fillRect(
-                QRectF(mark.left(), mark.top(), 3, mark.height()), Theme.of(view).accent
+                QRectF(cell.left(), cell.top(), 3, cell.height()), Theme.of(view).accent
             )
         if not isinstance(share, float) or math.isnan(share) or not isinstance(view, QWidget):
             return
@@ -193,7 +193,8 @@ class ShareDelegate(QStyledItemDelegate):
 
 
 class FigureTable(QTableView):
-    """`picked(row)` tells of a click or Enter on a row, by its place in what was given."""
+    """A table of figures; `picked(row)` is emitted for a click or Enter, with the row's index in
+    `set_rows`."""
 
     picked = Signal(int)
 
@@ -211,7 +212,7 @@ class FigureTable(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setShowGrid(False)
-        self.setStyleSheet("QTableView::item { padding: 0 8px; }")  # as the header's
+        self.setStyleSheet("QTableView::item { padding: 0 8px; }")  # as in the header
         self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.verticalHeader().hide()
@@ -227,30 +228,30 @@ class FigureTable(QTableView):
         self.clicked.connect(lambda index: self.picked.emit(self.source_row(index)))
 
     def give_first_room(self, least: int = 84) -> None:
-        """Let the first column take what the others, as wide as what they show, leave."""
+        """Fit all columns to their contents except the first, which gets the rest: ≥ `least` px."""
         header = self.horizontalHeader()
         header.setMinimumSectionSize(least)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def show_columns(self, count: int) -> None:
-        """Show the first `count` columns only; the rows have to be given anew."""
+        """Show only the first `count` columns; `set_rows` has to be called again."""
         self.figures.show_columns(count)
 
     def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Show these rows, in the order the header says."""
+        """Show these rows in the order chosen in the header; each has one value per column."""
         self.figures.set_rows(rows)
 
     def source_row(self, index: Index) -> int:
-        """The place of a shown row in what was given."""
+        """The index in `set_rows` of a row of the view."""
         return self._sorted.mapToSource(index).row()
 
     def view_row(self, row: int) -> int:
-        """Where a given row is shown."""
+        """The row of the view that shows row `row` of `set_rows`."""
         return self._sorted.mapFromSource(self.figures.index(row, 0)).row()
 
     def cells(self) -> list[list[str]]:
-        """What is shown, row by row in the order shown."""
+        """The texts of all cells, in the order shown."""
         model = self._sorted
         return [
             [str(model.index(r, c).data()) for c in range(model.columnCount())]
@@ -258,7 +259,7 @@ class FigureTable(QTableView):
         ]
 
     def csv(self) -> str:
-        """What is shown under its titles, as CSV."""
+        """The table as CSV, with a header."""
         text = io.StringIO()
         rows = [[column.title for column in self.figures.columns], *self.cells()]
         csv.writer(text, lineterminator="\n").writerows(rows)

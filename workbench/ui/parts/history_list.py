@@ -1,4 +1,4 @@
-"""The last edits, newest first; what was undone is grey."""
+"""The latest edits, newest first; undone ones are grey."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ _LINES = 8
 
 
 class HistoryList(QLabel):
-    """A few lines of time and text."""
+    """A label with one line per edit: time and description."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
-        self._op = session
+        self._session = session
         self._entries: list[HistoryEntry] = []
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
 
     def refresh(self) -> None:
-        """Read the history anew."""
-        self._entries = self._op.history.entries(_LINES)
-        self._write()
+        """Read the history again."""
+        self._entries = self._session.history.entries(_LINES)
+        self._show_entries()
 
-    def _write(self) -> None:
+    def _show_entries(self) -> None:
         theme = Theme.of(self)
         lines: Sequence[str] = [
             f'<span style="color:{(theme.line if e.undone else theme.muted).name()}">'
             f"{time.strftime('%H:%M', time.localtime(e.made_at))}</span> "
             f'<span style="color:{(theme.line if e.undone else theme.text).name()}">'
-            f"{html.escape(e.text)}{' ↶' if e.undone else ''}</span>"
+            f"{html.escape(tr(e.text))}{' ↶' if e.undone else ''}</span>"
             for e in self._entries
         ]
-        self.setText("<br>".join(lines) or tr("Nothing yet"))
+        self.setText("<br>".join(lines) or tr("No edits yet"))
 
     def changeEvent(self, event: QEvent) -> None:
-        """The colours stand in the text: another theme writes it anew. What it says is not read
-        again, since the project may be closed by then."""
+        """Set the text again for a new theme, whose colours it contains. The entries are not read
+        again, since the project may be closed."""
         super().changeEvent(event)
         if event.type() is QEvent.Type.PaletteChange and self.text():
-            self._write()
+            self._show_entries()

@@ -1,4 +1,4 @@
-"""The grid and the filmstrip: a view of tiles that hands can select in."""
+"""The grid and the filmstrip: a view of tiles with selection by mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -21,21 +21,24 @@ _MOVES = {
     Qt.Key.Key_Home: "home",
     Qt.Key.Key_End: "end",
 }
-_EDGE = 24  # pixels from the border where a rubber band scrolls
+_EDGE = 24  # a rubber band scrolls within this many pixels of the border
 
 
 class ImageGrid(TileView):
-    """A grid over an int64 array of ids (of images, crops, whatever `tiles` knows); with `strip`,
-    one row. Clicks, shift, ctrl, a rubber band, Ctrl+A and the arrow keys select."""
+    """A grid (with `strip`, one row) of tiles for an int64 array of ids of images, crops, ….
+
+    Clicks, with Shift or Ctrl, a rubber band, Ctrl+A and the arrow keys select. `activated(id)` is
+    emitted for a double click or Enter, `menu_requested(point)` for a right click.
+    """
 
     activated = Signal(int)
-    menu_wanted = Signal(QPoint)  # global position; the tile under it is selected already
+    menu_requested = Signal(QPoint)  # global position; its tile is selected
 
     def __init__(self, tiles: Tiles, strip: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(tiles, strip, parent)
         self._pressed: QPoint | None = None  # in pixels of the content
-        self._drift = QTimer(self, interval=30)
-        self._drift.timeout.connect(self._scroll_with_band)
+        self._scroll_timer = QTimer(self, interval=30)
+        self._scroll_timer.timeout.connect(self._scroll_with_band)
 
     # keys
 
@@ -51,19 +54,19 @@ class ImageGrid(TileView):
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.current() is not None:
             self.activated.emit(self.current())
         else:
-            event.ignore()  # letters label: the page takes them
+            event.ignore()  # letters assign labels on the page
 
     def move_to(self, move: str, *, extend: bool = False) -> None:
-        """Go one of the moves of `tile_geometry.Geometry` from the current tile."""
+        """Move the current tile by `move` (see `Geometry.moved`); `extend` selects the range."""
         start = max(0, self._selection.current)
         first = self._selection.current < 0
         to = 0 if first else self._geometry.moved(start, move, self.viewport().size())
         if extend and not first:
             self._selection.extend(to)
         else:
-            self._selection.only(to)
+            self._selection.select_only(to)
         self.reveal(to)
-        self.told()
+        self.update_selection()
 
     # pointer
 
@@ -79,16 +82,16 @@ class ImageGrid(TileView):
         control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         if position < 0:
             if not (shift or control):
-                self._selection.nothing()
+                self._selection.clear()
         elif shift:
             self._selection.extend(position, add=control)
         elif control:
             self._selection.toggle(position)
         else:
-            self._selection.only(position)
+            self._selection.select_only(position)
             if self._strip:
                 self.reveal(position)
-        self.told()
+        self.update_selection()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._pressed is None:
@@ -102,15 +105,15 @@ class ImageGrid(TileView):
                 Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
             )
             self._selection.begin_band(add=bool(add))
-            self._drift.start()
-        self._stretch(point)
+            self._scroll_timer.start()
+        self._resize_band(point)
 
-    def _stretch(self, point: QPoint) -> None:
+    def _resize_band(self, point: QPoint) -> None:
         if self._pressed is None:
             return
         self._band = QRect(self._pressed, point).normalized()
         self._selection.move_band(self._geometry.inside(self._band))
-        self.told()
+        self.update_selection()
 
     def _scroll_with_band(self) -> None:
         pointer = self.viewport().mapFromGlobal(self.cursor().pos())
@@ -119,11 +122,11 @@ class ImageGrid(TileView):
         step = below if below > 0 else -above if above > 0 else 0
         if step and self._band is not None:
             self._bar().setValue(self._bar().value() + step)
-            self._stretch(pointer + self._offset())
+            self._resize_band(pointer + self._offset())
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         self._pressed = self._band = None
-        self._drift.stop()
+        self._scroll_timer.stop()
         self._selection.end_band()
         self.viewport().update()
 
@@ -137,9 +140,9 @@ class ImageGrid(TileView):
         if position < 0:
             return
         if not self._selection.mask[position]:
-            self._selection.only(position)
-            self.told()
-        self.menu_wanted.emit(event.globalPos())
+            self._selection.select_only(position)
+            self.update_selection()
+        self.menu_requested.emit(event.globalPos())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         turned = event.angleDelta().y()

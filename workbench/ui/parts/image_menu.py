@@ -1,4 +1,4 @@
-"""The menu of a right click on images: label, clear, look elsewhere, take out."""
+"""The context menu of images: label, clear the label, show elsewhere, remove from project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from workbench.app.labels.labelling import assign
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet, Subject
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import CAPTION_PIXELS, sized, text_on
 from workbench.ui.page import Context, Page
 from workbench.ui.parts.tiles import badge
@@ -24,7 +24,7 @@ _LISTED = 40  # labels of a set shown in the menu
 
 
 def label_icon(label_set: LabelSet, name: str) -> QIcon:
-    """The letter of a label on its colour, as on the tiles."""
+    """The letter of a label on its colour, as on tiles."""
     letter, colour = badge(label_set, name)
     pixmap = QPixmap(_ICON * 2, _ICON * 2)
     pixmap.setDevicePixelRatio(2.0)
@@ -43,17 +43,17 @@ def label_icon(label_set: LabelSet, name: str) -> QIcon:
 
 
 def show_in_folder(context: Context, image: int) -> None:
-    """Open the folder an image lies in."""
+    """Open the folder of an image in the file manager."""
     path = Path(context.session.images.row(image).path)
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
 def image_menu(context: Context, parent: QWidget, ids: NDArray[np.int64], first_set: str) -> QMenu:
-    """The menu over `ids`, the labels of `first_set` on top."""
+    """The menu for the images `ids`, with the labels of `first_set` first."""
     menu = QMenu(parent)
     sets = [s for s in context.session.labels.sets().values() if s.subject is Subject.IMAGE]
     for label_set in sorted(sets, key=lambda s: s.name != first_set):
-        title = tr("Label {0}").format(label_set.name)
+        title = tr("Label {name}").format(name=label_set.name)
         _fill_labels(context, menu.addMenu(title), label_set, ids)
     menu.addSeparator()
     images = tuple(ids.tolist())
@@ -66,11 +66,7 @@ def image_menu(context: Context, parent: QWidget, ids: NDArray[np.int64], first_
         len(images) == 1
     )
     menu.addSeparator()
-    title = (
-        tr("Take out of the project")
-        if len(images) == 1
-        else tr("Take {0:,} images out of the project").format(len(images))
-    )
+    title = plural(len(images), "Remove from project", "Remove {n:,} images from project")
     menu.addAction(title, lambda: remove_images(context, ids))
     return menu
 
@@ -78,7 +74,7 @@ def image_menu(context: Context, parent: QWidget, ids: NDArray[np.int64], first_
 def pop_up(
     context: Context, parent: QWidget, at: QPoint, ids: NDArray[np.int64], name: str
 ) -> None:
-    """Show the menu at a global position; it goes away by itself."""
+    """Show the menu at the global position `at`; it is deleted when it closes."""
     menu = image_menu(context, parent, ids, name)
     menu.aboutToHide.connect(menu.deleteLater)
     menu.popup(at)
@@ -95,11 +91,11 @@ def _fill_labels(
             partial(assign, context.session, chosen, label_set.name, name),
         )
     menu.addSeparator()
-    menu.addAction(tr("No label"), lambda: assign(context.session, chosen, label_set.name, None))
+    menu.addAction(tr("Clear label"), lambda: assign(context.session, chosen, label_set.name, None))
 
 
 def _in_views(context: Context, images: tuple[int, ...]) -> None:
-    """One image is found among all; several are shown alone."""
+    """Select a single image among all images; show several images alone."""
     if len(images) == 1:
         context.go("views", image=images[0])
     else:
@@ -107,7 +103,11 @@ def _in_views(context: Context, images: tuple[int, ...]) -> None:
 
 
 def remove_images(context: Context, ids: NDArray[np.int64]) -> None:
-    """Take images out of the project (never the files), as one edit that can be undone."""
+    """Remove images from the project (not their files), as one edit that can be undone."""
     context.session.remove_images(ids.tolist())
-    words = tr("{0:,} taken out of the project. Undo brings them back.")
-    context.notify(words.format(len(ids)), "info")
+    text = plural(
+        len(ids),
+        "{n:,} image removed from the project. Undo to restore it.",
+        "{n:,} images removed from the project. Undo to restore them.",
+    )
+    context.notify(text, "info")

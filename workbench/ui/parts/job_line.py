@@ -1,4 +1,4 @@
-"""A job's progress in words, and a line with a button that starts and stops it."""
+"""The progress of a job as text, and the control that starts and stops a job with a button."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class JobLine(QObject, Generic[T]):
-    """Starts and stops a job; a failure is shown in the line."""
+    """A button that starts and stops a job, with a label for progress and errors."""
 
     def __init__(
         self,
@@ -27,14 +27,14 @@ class JobLine(QObject, Generic[T]):
         make: Callable[[], Task[T]],
         over: Callable[[Outcome[T]], None],
         button: QPushButton,
-        said: QLabel,
+        status: QLabel,
         parent: QObject,
     ) -> None:
-        """`make` gives the job's task, or raises KnownError, which is shown; `over` takes the
-        outcome and sets what the button and the line show."""
+        """`make()` returns the task, or raises KnownError, which is shown; `over(outcome)` sets the
+        texts of button and label when the job has ended."""
         super().__init__(parent)
         self._context, self._make, self._over = context, make, over
-        self._button, self._said = button, said
+        self._button, self._status = button, status
         self._job: Job[T] | None = None
         button.clicked.connect(self.toggle)
 
@@ -43,43 +43,47 @@ class JobLine(QObject, Generic[T]):
         return self._job is not None
 
     def toggle(self) -> None:
-        """Start the job, or stop the one under way."""
+        """Start the job, or stop it if it is running."""
         if self._job is not None:
             self._job.stop()
             return
         try:
             task = self._make()
         except KnownError as error:
-            self._said.setText(tr(error.message))
+            self._status.setText(tr(error.message))
             return
         self._job = self._context.session.start(
-            task, reported=self._heard, ended=self._ended, failed=self._show_failure
+            task, reported=self._show_report, ended=self._ended, failed=self._show_failure
         )
         self._button.setText(tr("Stop"))
-        self._said.setText(tr("Starting…"))
+        self._status.setText(tr("Starting…"))
 
     def stop(self) -> None:
-        """Stop the job, if there is one."""
+        """Stop the job if it is running."""
         if self._job is not None:
             self._job.stop()
 
-    def _heard(self, report: object) -> None:
+    def _show_report(self, report: object) -> None:
         if isinstance(report, Progress):
-            self._said.setText(f"{tr(report.text)}: {report.done:,} / {report.total or 0:,}")
+            text = tr("{text}: {done:,} / {total:,}")
+            self._status.setText(
+                text.format(text=tr(report.text), done=report.done, total=report.total or 0)
+            )
         elif isinstance(report, Note):
-            self._said.setText(tr(report.text))
+            self._status.setText(tr(report.text))
 
     def _ended(self, outcome: Outcome[T]) -> None:
         self._job = None
         self._over(outcome)
 
     def _show_failure(self, failure: Failed) -> None:
-        self._said.setText(failure.text)
+        self._status.setText(tr(failure.text))
 
 
 @dataclass(frozen=True)
 class JobState:
-    """`fraction` in [0, 1], None while unknown; `eta` in seconds, None while unknown."""
+    """The displayed state of a job: `fraction` done in [0, 1] and `eta` in seconds, None while
+    unknown."""
 
     fraction: float | None = None
     text: str = ""
@@ -87,10 +91,12 @@ class JobState:
 
 
 def state_after(report: object, before: JobState) -> JobState:
-    """The state of a job once `report` has come."""
+    """The state of a job after `report`."""
     if isinstance(report, Progress):
         fraction = report.done / report.total if report.total else None
-        count = f"{report.done:,} of {report.total:,}" if report.total else f"{report.done:,}"
+        count = f"{report.done:,}"
+        if report.total:
+            count = tr("{done:,} of {total:,}").format(done=report.done, total=report.total)
         return JobState(fraction, tr(report.text) or count, report.eta)
     if isinstance(report, Step):
         done = (report.epoch - 1 + report.step / max(1, report.steps)) / max(1, report.epochs)
@@ -104,11 +110,11 @@ def state_after(report: object, before: JobState) -> JobState:
 
 
 def _epoch(epoch: int, epochs: int) -> str:
-    return tr("epoch {0}/{1}").format(epoch, epochs)
+    return tr("epoch {epoch}/{epochs}").format(epoch=epoch, epochs=epochs)
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, or hours, minutes and seconds: "0:48", "1:02:03"."""
+    """A duration as minutes and seconds, or hours, minutes and seconds: "0:48", "1:02:03"."""
     whole = max(0, round(seconds))
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)

@@ -1,6 +1,8 @@
-"""The labels of the active set as buttons, each with its key: what can be pressed now."""
+"""The labels of the active set as buttons that show their keys."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
@@ -12,31 +14,31 @@ from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
 from workbench.ui.parts.tiles import badge
 
-_FEW = 12  # labels from which there is a field to find one
-_SHOWN = 60
+_FEW = 12  # the search field is shown for sets with more labels
+_SHOWN = 60  # largest number of buttons
 WIDTH = 168
 
 
 class LabelButton(QPushButton):
-    """A label: its letter on its colour, its name, and a ring when the image has it."""
+    """The button of a label: its letter on its colour, its name, and a frame if it is assigned."""
 
     def __init__(self, name: str, key: tuple[str, QColor | None], tip: str) -> None:
         super().__init__()
         self.label = name
         self._key = key
-        self.given = False
+        self.assigned = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(tip)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def sizeHint(self) -> QSize:
-        return QSize(WIDTH, 36)  # a height set on a widget loses to the style sheet's
+        return QSize(WIDTH, 36)  # a fixed height would be overridden by the style sheet
 
-    def set_given(self, given: bool) -> None:
-        """Whether the current image has this label."""
-        if given != self.given:
-            self.given = given
+    def set_assigned(self, assigned: bool) -> None:
+        """Set whether the current image has this label."""
+        if assigned != self.assigned:
+            self.assigned = assigned
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -44,10 +46,10 @@ class LabelButton(QPushButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         room = QRectF(self.rect()).adjusted(1, 1, -1, -1)
-        lit = self.given or self.underMouse() or self.isDown()
+        lit = self.assigned or self.underMouse() or self.isDown()
         painter.setBrush(theme.hover if lit else theme.raised)
-        edge = theme.accent if self.given or self.hasFocus() else theme.line
-        painter.setPen(QPen(edge, 2 if self.given or self.hasFocus() else 1))
+        edge = theme.accent if self.assigned or self.hasFocus() else theme.line
+        painter.setPen(QPen(edge, 2 if self.assigned or self.hasFocus() else 1))
         painter.drawRoundedRect(room, RADIUS, RADIUS)
         letter, colour = self._key[0], self._key[1] or theme.hover
         box = QRectF(8, 8, 20, 20)
@@ -58,21 +60,27 @@ class LabelButton(QPushButton):
         painter.setFont(sized(self.font(), CAPTION_PIXELS + 1, bold=True))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, letter)
         left = 36.0
-        painter.setFont(sized(self.font(), 13, bold=self.given))
+        painter.setFont(sized(self.font(), 13, bold=self.assigned))
         painter.setPen(theme.text)
         line = QRectF(left, 0, self.width() - left - 10, self.height())
-        words = QFontMetrics(painter.font()).elidedText(
+        text = QFontMetrics(painter.font()).elidedText(
             self.label, Qt.TextElideMode.ElideMiddle, int(line.width())
         )
-        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, words)
+        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
 
 
-class LabelKeys(QWidget):
-    """Buttons of one label set, "no label", and the way to edit the set."""
+def _shortcut_tip(keys: Sequence[str]) -> str:
+    if len(keys) > 1:
+        return tr("Shortcut: {first} or {second}").format(first=keys[0], second=keys[1])
+    return tr("Shortcut: {key}").format(key=keys[0]) if keys else ""
 
-    chosen = Signal(object)  # a label's name, or None
-    edit_wanted = Signal()
+
+class LabelKeys(QWidget):
+    """The buttons of a label set, one that clears the label, and one that edits the set."""
+
+    chosen = Signal(object)  # a label's name, or None to clear the label
+    edit_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +88,7 @@ class LabelKeys(QWidget):
         self.field = QLineEdit()
         self.field.setPlaceholderText(tr("Find a label"))
         self.field.textChanged.connect(self._fill)
-        self.field.returnPressed.connect(self._take_first)
+        self.field.returnPressed.connect(self._choose_first)
         inner = QWidget()
         self._column = QVBoxLayout(inner)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -95,7 +103,7 @@ class LabelKeys(QWidget):
         self.edit_button.setFlat(True)
         self.edit_button.setIconSize(QSize(16, 16))
         self.edit_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.edit_button.clicked.connect(self.edit_wanted)
+        self.edit_button.clicked.connect(self.edit_requested)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
@@ -103,20 +111,20 @@ class LabelKeys(QWidget):
         column.addWidget(area, 1)
         column.addWidget(self.edit_button)
         self._set: LabelSet | None = None
-        self._given: frozenset[str] = frozenset()
+        self._assigned: frozenset[str] = frozenset()
         self.buttons: list[LabelButton] = []
 
     def show_set(self, label_set: LabelSet) -> None:
-        """The labels of another set, or of the same one changed."""
+        """Show the labels of `label_set`."""
         self._set = label_set
         self.field.setVisible(len(label_set.labels) > _FEW)
         self._fill()
 
-    def show_given(self, labels: frozenset[str]) -> None:
-        """Which of them the current image has."""
-        self._given = labels
+    def show_assigned(self, labels: frozenset[str]) -> None:
+        """Mark the labels of the current image."""
+        self._assigned = labels
         for button in self.buttons:
-            button.set_given(button.label in labels)
+            button.set_assigned(button.label in labels)
 
     def _fill(self) -> None:
         while (item := self._column.takeAt(0)) is not None:
@@ -127,28 +135,28 @@ class LabelKeys(QWidget):
         self.buttons = []
         if self._set is None:
             return
-        wanted = self.field.text().strip().lower() if not self.field.isHidden() else ""
-        names = [name for name in self._set.names if wanted in name.lower()]
+        search = self.field.text().strip().lower() if not self.field.isHidden() else ""
+        names = [name for name in self._set.names if search in name.lower()]
         for name in names[:_SHOWN]:
             self._add(name)
         none = LabelButton(tr("no label"), ("⌫", None), tr("Backspace"))
         none.clicked.connect(lambda: self.chosen.emit(None))
         self._column.addWidget(none)
         self._column.addStretch(1)
-        self.show_given(self._given)
+        self.show_assigned(self._assigned)
 
     def _add(self, name: str) -> None:
         assert self._set is not None
         at = self._set.index(name)
         keys = [self._set.labels[at].key] + ([str(at + 1)] if at < 9 else [])
-        tip = tr("Key: {0}").format(tr(" or ").join(key for key in keys if key))
-        has_key = any(keys)
-        button = LabelButton(name, badge(self._set, name), tip if has_key else name)
+        button = LabelButton(
+            name, badge(self._set, name), _shortcut_tip([k for k in keys if k]) or name
+        )
         button.clicked.connect(lambda: self.chosen.emit(name))
         self._column.addWidget(button)
         self.buttons.append(button)
 
-    def _take_first(self) -> None:
+    def _choose_first(self) -> None:
         if self.buttons:
             self.chosen.emit(self.buttons[0].label)
             self.field.clear()

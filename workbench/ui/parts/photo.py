@@ -1,4 +1,4 @@
-"""One photograph, fitted, zoomed and moved, with a hook to draw over it in image pixels."""
+"""A view of one image that can be zoomed and panned, with a hook for drawing over it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from PySide6.QtWidgets import QWidget
 
 from workbench.ui.look.theme import Theme
 
-_LARGEST = 32.0  # widget pixels per image pixel
-_WHEEL_STEP = 1.0015  # per eighth of a degree: a notch is about 20 %
+_LARGEST = 32.0  # largest zoom, in widget pixels per image pixel
+_WHEEL_STEP = 1.0015  # per eighth of a degree of rotation; a notch is about 20 %
 
 
 def to_qimage(array: NDArray[np.uint8]) -> QImage:
-    """A QImage of its own from H×W×3 uint8 RGB."""
+    """A QImage with a copy of an H×W×3 uint8 RGB array."""
     rows = np.ascontiguousarray(array)
     height, width, _ = rows.shape
     image = QImage(rows.data, width, height, 3 * width, QImage.Format.Format_RGB888)
@@ -34,9 +34,12 @@ def to_qimage(array: NDArray[np.uint8]) -> QImage:
 
 
 class PhotoView(QWidget):
-    """Shows one photograph. Coordinates of the photograph are pixels of its full displayed size,
-    also where a reduced copy is drawn. Wheel zooms at the pointer, dragging moves, a double click
-    changes between fitted and one to one."""
+    """A view of one image.
+
+    Image coordinates are pixels of the full image, even if a reduced copy is drawn. The wheel zooms
+    at the pointer, dragging pans, a double click switches between fitted and 1:1. `zoomed(scale)`
+    is emitted when the zoom changes.
+    """
 
     zoomed = Signal(float)
 
@@ -46,33 +49,35 @@ class PhotoView(QWidget):
         self._fitted_copy: QPixmap | None = None
         self._size = QSize(0, 0)
         self._zoom: float | None = None  # None: fitted
-        self._centre = QPointF(0.5, 0.5)  # of what is shown, relative to the photograph
-        self._grip: QPointF | None = None
+        self._centre = QPointF(0.5, 0.5)  # of the visible area, as shares of the image
+        self._drag_from: QPointF | None = None
         self.setMinimumSize(120, 120)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
-    # what is shown
+    # contents
 
     def show_array(
         self, array: NDArray[np.uint8] | None, size: tuple[int, int] | None = None
     ) -> None:
-        """Show H×W×3 uint8 RGB; `size` is (width, height) of the full photograph where `array` is a
-        reduced copy. None shows nothing. Zoom and place stay when the size stays."""
+        """Show an H×W×3 uint8 RGB array; None shows nothing.
+
+        `size` is the (width, height) of the full image if `array` is a reduced copy. Zoom and
+        position are kept if the size does not change."""
         self._fitted_copy = None
         if array is None:
             self._image, self._size = None, QSize(0, 0)
         else:
             self._image = to_qimage(array)
-            self._take_size(size or (array.shape[1], array.shape[0]))
+            self._set_image_size(size or (array.shape[1], array.shape[0]))
         self.update()
 
     def show_placeholder(self, width: int, height: int) -> None:
-        """Room of the right shape for a photograph that is still being read."""
+        """Show an empty rectangle for an image of `width` × `height` that is still being read."""
         self._image = self._fitted_copy = None
-        self._take_size((width, height))
+        self._set_image_size((width, height))
         self.update()
 
-    def _take_size(self, size: tuple[int, int]) -> None:
+    def _set_image_size(self, size: tuple[int, int]) -> None:
         new = QSize(*size)
         if new != self._size:
             self._size = new
@@ -80,7 +85,7 @@ class PhotoView(QWidget):
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Width and height of the photograph in its own pixels; (0, 0) where there is none."""
+        """Width and height of the full image in pixels; (0, 0) without an image."""
         return self._size.width(), self._size.height()
 
     @property
@@ -91,30 +96,29 @@ class PhotoView(QWidget):
 
     @property
     def scale(self) -> float:
-        """Widget pixels per pixel of the photograph."""
+        """Widget pixels per image pixel."""
         return self._fitted() if self._zoom is None else self._zoom
 
     def fit(self) -> None:
-        """Show the whole photograph, never larger than twice its size."""
+        """Fit the whole image into the widget, enlarged by a limited factor at most."""
         self._zoom = None
         self._centre = QPointF(0.5, 0.5)
         self.zoomed.emit(self.scale)
         self.update()
 
     def set_zoom(self, scale: float, at: QPointF | None = None) -> None:
-        """Zoom to `scale`, the point `at` of the widget (None: its middle) staying where it is."""
+        """Zoom to `scale` around the point `at` of the widget (None: its centre)."""
         if self._size.isEmpty():
             return
         place = at if at is not None else QPointF(self.width() / 2, self.height() / 2)
-        held = self.to_image(place)
+        fixed = self.to_image(place)
         self._zoom = min(_LARGEST, max(min(self._fitted(), 1.0), scale))
         middle = QPointF(self.width() / 2, self.height() / 2)
-        shown = held + (middle - place) / self._zoom
-        self._place(shown)
+        self._place(fixed + (middle - place) / self._zoom)
         self.zoomed.emit(self._zoom)
 
     def _place(self, middle: QPointF) -> None:
-        """Put a point of the photograph in the middle, without showing more margin than needed."""
+        """Centre the view on a point of the image, as far as it shows no unnecessary margin."""
 
         def clamp(value: float, whole: int, room: int) -> float:
             half = room / self.scale / 2
@@ -130,17 +134,19 @@ class PhotoView(QWidget):
         if self._size.isEmpty():
             return 1.0
         return min(
-            self.width() / self._size.width(), self.height() / self._size.height(), self._most()
+            self.width() / self._size.width(),
+            self.height() / self._size.height(),
+            self._largest_fit(),
         )
 
-    def _most(self) -> float:
-        """Small crops are enlarged, but not into mush."""
+    def _largest_fit(self) -> float:
+        """Largest scale of a fitted image; small crops may be enlarged more."""
         return 4.0 if max(self._size.width(), self._size.height()) <= 160 else 2.5
 
     # coordinates
 
     def transform(self) -> QTransform:
-        """From pixels of the photograph to pixels of the widget."""
+        """The transform from image pixels to widget pixels."""
         scale = self.scale
         made = QTransform()
         made.translate(self.width() / 2, self.height() / 2)
@@ -151,21 +157,21 @@ class PhotoView(QWidget):
         return made
 
     def to_widget(self, point: QPointF) -> QPointF:
-        """Where a point of the photograph is drawn."""
+        """The point of the widget at which a point of the image is drawn."""
         return self.transform().map(point)
 
     def to_image(self, point: QPointF) -> QPointF:
-        """The point of the photograph under a point of the widget; it may lie outside of it."""
+        """The point of the image under a point of the widget; it may lie outside the image."""
         return self.transform().inverted()[0].map(point)
 
     def target(self) -> QRectF:
-        """The photograph's rectangle in the widget."""
+        """The image's rectangle in widget pixels."""
         return self.transform().mapRect(QRectF(0, 0, self._size.width(), self._size.height()))
 
     # events
 
     def paint_overlay(self, painter: QPainter) -> None:
-        """Drawn after the photograph, in pixels of the widget; for subclasses."""
+        """Draw over the image, in widget pixels; for subclasses."""
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -181,7 +187,7 @@ class PhotoView(QWidget):
         painter.end()
 
     def _draw(self, painter: QPainter, target: QRectF, image: QImage) -> None:
-        """A fitted photograph is scaled once and kept; a zoomed one is drawn as it is."""
+        """Draw a fitted image from a scaled copy that is reused, a zoomed image directly."""
         ratio = self.devicePixelRatioF()
         size = (target.size() * ratio).toSize()
         if self._zoom is not None:
@@ -210,20 +216,20 @@ class PhotoView(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton:
-            self._grip = event.position()
+            self._drag_from = event.position()
         super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._grip is not None and self._zoom is not None:
+        if self._drag_from is not None and self._zoom is not None:
             self._place(
                 self.to_image(QPointF(self.width() / 2, self.height() / 2))
-                - (event.position() - self._grip) / self.scale
+                - (event.position() - self._drag_from) / self.scale
             )
-            self._grip = event.position()
+            self._drag_from = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
-        self._grip = None
+        self._drag_from = None
         self.unsetCursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -233,5 +239,5 @@ class PhotoView(QWidget):
             self.fit()
 
     def save_state(self) -> dict[str, Any]:
-        """Zoom and place."""
+        """Zoom and position, as JSON values."""
         return {"zoom": self._zoom, "x": self._centre.x(), "y": self._centre.y()}

@@ -1,4 +1,4 @@
-"""The panel at the side of a page: sections under headings, 280 pixels wide and resizable."""
+"""The side panel of a page: sections with headings, initially 280 pixels wide."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDE_WIDTH = 280
 
 
 class SidePanel(QScrollArea):
-    """Sections one under another; scrolls when there is less room than they need."""
+    """A scrolling column of sections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,8 +28,8 @@ class SidePanel(QScrollArea):
         self.setWidget(inner)
 
     def add(self, title: str, content: Widget, *beside: Widget, stretch: int = 0) -> Widget:
-        """A section: its heading ("" for none) with small controls beside it, and its content. With
-        `stretch` it takes the height that is left."""
+        """Add a section and return it: a heading ("" for none) with the controls `beside` it, and
+        `content` below. `stretch` is its share of spare height."""
         section = Widget()
         rows = QVBoxLayout(section)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -53,5 +53,5 @@ def _head(title: str, beside: tuple[Widget, ...]) -> QHBoxLayout:
 
 
 def with_side(main: Widget, side: Widget) -> QSplitter:
-    """A splitter with a page's main part and its side panel of 280 pixels at the right."""
+    """A splitter with the main part of a page and, at the right, its side panel."""
     return split(main, side, sizes=(1000, SIDE_WIDTH), stretch=(1, 0))

@@ -1,4 +1,4 @@
-"""Where tiles lie, in constant time for any number of them: rows of a grid, or one filmstrip."""
+"""Positions of tiles in a grid or a filmstrip, computed in constant time for any number."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, QSize
 
-GAP = 8
-EDGE = 16  # before the first picture of a strip, as a page has before its title
-CAPTION = 20  # pixels under the picture
+GAP = 8  # all lengths in pixels
+EDGE = 16  # margin of a strip, equal to that of a page's title
+CAPTION = 20  # height of the caption under an image
 
 
 class Geometry(Protocol):
-    """Places of `count` tiles in pixels of the whole content."""
+    """Positions of `count` tiles, in pixels of the content."""
 
     @property
     def count(self) -> int:
         """Number of tiles."""
 
     def size(self) -> QSize:
-        """Of the whole content."""
+        """Size of the content."""
 
     def rect(self, index: int) -> QRect:
-        """Of one tile, its caption included."""
+        """Rectangle of one tile, with its caption."""
 
     def shown(self, view: QRect) -> range:
-        """Positions of the tiles that touch `view`."""
+        """Indices of the tiles that intersect `view`."""
 
     def at(self, point: QPoint) -> int:
-        """Position of the tile under `point`, -1 between tiles."""
+        """Index of the tile at `point`, -1 between tiles."""
 
     def inside(self, band: QRect) -> NDArray[np.int64]:
-        """Positions of the tiles that touch a rubber band."""
+        """Indices of the tiles that intersect the rubber band."""
 
     def moved(self, index: int, move: str, view: QSize) -> int:
-        """The position that a move leads to from `index`: left, right, up, down, page_up,
-        page_down, home or end."""
+        """The index after a move from `index`.
+
+        `move` is "left", "right", "up", "down", "page_up", "page_down", "home" or "end"; `view` is
+        the visible size."""
 
 
 def _clamped(index: int, count: int) -> int:
@@ -47,7 +49,7 @@ def _clamped(index: int, count: int) -> int:
 
 @dataclass(frozen=True)
 class GridGeometry:
-    """Rows of square pictures of `tile` pixels with a caption, spread over `width` pixels."""
+    """Rows of square tiles of `tile` pixels with captions, spread over `width` pixels."""
 
     count: int
     width: int
@@ -55,7 +57,7 @@ class GridGeometry:
 
     @property
     def side(self) -> int:
-        """Of a picture, where the width holds one."""
+        """Side of a tile: `tile`, or less in a very narrow view."""
         return min(self.tile, max(16, self.width - 2 * GAP))
 
     @property
@@ -64,7 +66,7 @@ class GridGeometry:
 
     @property
     def step(self) -> QSize:
-        """From one tile to the next, across and down."""
+        """Distance between neighbouring tiles, horizontal and vertical."""
         return QSize(max(1, (self.width - GAP) // self.columns), self.side + CAPTION + GAP)
 
     def size(self) -> QSize:
@@ -124,7 +126,7 @@ class GridGeometry:
 
 @dataclass(frozen=True)
 class StripGeometry:
-    """One row of square pictures as high as the strip is."""
+    """One row of square tiles that fill the height of the strip."""
 
     count: int
     height: int

@@ -1,4 +1,4 @@
-"""A view of any number of tiles, drawn and selected at the cost of the visible ones."""
+"""A view of any number of tiles, in which only the visible ones take time to draw."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from workbench.ui.parts.tiles import TilePainter, Tiles
 
 
 class TileSelection:
-    """Selected positions of an array of ids, the current one, and the anchor of shift-clicks.
+    """The selected positions of an array of ids, the current one, and the anchor for shift-clicks.
 
-    Methods that change something return whether the selected set may have changed.
+    Methods that change the selection return whether it may have changed.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class TileSelection:
         self._base: NDArray[np.bool_] | None = None
 
     def set_ids(self, ids: NDArray[np.int64]) -> None:
-        """Show other ids; what is still among them stays selected and current."""
+        """Replace the ids; those that remain stay selected and current."""
         selected, current = self.selected(), self.current_id()
         at = self.current
         self.ids = np.ascontiguousarray(ids, np.int64)
@@ -38,41 +38,43 @@ class TileSelection:
         )
         self.current = self.position(current) if current is not None else -1
         if self.current < 0 <= at and len(self.ids):
-            self.current = min(at, len(self.ids) - 1)  # the neighbour of what went away
+            self.current = min(at, len(self.ids) - 1)  # the neighbour of the removed id
             if not self.mask.any():
                 self.mask[self.current] = True
         self.anchor = self.current
 
     def position(self, image: int) -> int:
-        """Where `image` stands, -1 where it is not among the ids."""
+        """The position of `image`, -1 if it is not among the ids."""
         found = np.flatnonzero(self.ids == image)
         return int(found[0]) if len(found) else -1
 
     def selected(self) -> NDArray[np.int64]:
-        """Ids in the order shown."""
+        """The selected ids, in the order shown."""
         return self.ids[self.mask]
 
     def count(self) -> int:
+        """Number of selected tiles."""
         return int(np.count_nonzero(self.mask))
 
     def current_id(self) -> int | None:
+        """The id of the current tile; None without one."""
         return int(self.ids[self.current]) if 0 <= self.current < len(self.ids) else None
 
-    def only(self, position: int) -> bool:
-        """Select one tile and nothing else."""
+    def select_only(self, position: int) -> bool:
+        """Select one tile only."""
         self.mask[:] = False
         self.mask[position] = True
         self.current = self.anchor = position
         return True
 
     def toggle(self, position: int) -> bool:
-        """Add a tile or take it out."""
+        """Select or deselect a tile."""
         self.mask[position] = not self.mask[position]
         self.current = self.anchor = position
         return True
 
     def extend(self, position: int, *, add: bool = False) -> bool:
-        """Select from the anchor to `position`; `add` keeps what was selected besides."""
+        """Select from the anchor to `position`; `add` keeps the rest of the selection."""
         start = self.anchor if self.anchor >= 0 else position
         if not add:
             self.mask[:] = False
@@ -80,23 +82,25 @@ class TileSelection:
         self.current, self.anchor = position, start
         return True
 
-    def everything(self) -> bool:
+    def select_all(self) -> bool:
+        """Select all tiles."""
         self.mask[:] = True
         if self.current < 0 and len(self.ids):
             self.current = self.anchor = 0
         return True
 
-    def nothing(self) -> bool:
-        had = bool(self.mask.any())
+    def clear(self) -> bool:
+        """Deselect all tiles."""
+        changed = bool(self.mask.any())
         self.mask[:] = False
-        return had
+        return changed
 
     def begin_band(self, *, add: bool) -> None:
-        """A rubber band starts; `add` keeps what is selected."""
+        """Start selecting by rubber band; `add` keeps the current selection."""
         self._base = self.mask.copy() if add else np.zeros(len(self.ids), np.bool_)
 
     def move_band(self, positions: NDArray[np.int64]) -> bool:
-        """The rubber band now touches `positions`."""
+        """Select the tiles at `positions`, which the rubber band intersects."""
         if self._base is None:
             return False
         self.mask[:] = self._base
@@ -106,6 +110,7 @@ class TileSelection:
         return True
 
     def end_band(self) -> None:
+        """End selecting by rubber band."""
         self._base = None
 
 
@@ -113,7 +118,10 @@ SMALLEST, LARGEST = 64, 320
 
 
 class TileView(QAbstractScrollArea):
-    """Tiles over an int64 array of ids, in rows or (`strip`) in one; hands do nothing to it yet."""
+    """Tiles for an int64 array of ids, in a grid or (`strip`) in one row; without user input.
+
+    `current_changed(id)` is emitted with -1 if no tile is current.
+    """
 
     current_changed = Signal(int)
     selection_changed = Signal()
@@ -125,87 +133,88 @@ class TileView(QAbstractScrollArea):
         self._tile = 160
         self._selection = TileSelection()
         self._painter = TilePainter()
-        self._last_told: int | None = None
-        self._wanted_scroll: int | None = None
+        self._last_current: int | None = None
+        self._pending_scroll: int | None = None
         self._geometry: Geometry = self._measured()
         self._band: QRect | None = None  # rubber band, in pixels of the content
-        self._want = QTimer(self, singleShot=True, interval=20)
-        self._want.timeout.connect(self._ask)
+        self._load_timer = QTimer(self, singleShot=True, interval=20)
+        self._load_timer.timeout.connect(self._load)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded if strip else never)
         self.setVerticalScrollBarPolicy(never if strip else Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        tiles.ready.connect(self._picture_arrived)
+        tiles.ready.connect(self._redraw_picture)
         tiles.altered.connect(self.viewport().update)
-        tiles.relabelled.connect(self._draw_again)
+        tiles.relabelled.connect(self._redraw)
 
     # contents
 
     def set_ids(self, ids: NDArray[np.int64], keep_position: bool = True) -> None:
-        """Show these ids. What is still there stays selected and current; `keep_position` also
-        keeps the current tile where it is on the screen."""
+        """Replace the ids; those that remain stay selected and current.
+
+        `keep_position` keeps the current tile in its place on the screen."""
         current = self._selection.current_id()
-        held = self._top_of_current() if keep_position else None
+        offset = self._top_of_current() if keep_position else None
         count = self._selection.count()
         self._selection.set_ids(ids)
         self._lay_out()
         if not keep_position:
             self._bar().setValue(0)
-        elif held is not None and self._selection.current >= 0:
-            self._bar().setValue(self._start(self._selection.current) - held)
+        elif offset is not None and self._selection.current >= 0:
+            self._bar().setValue(self._start(self._selection.current) - offset)
         self._refresh()
         if count or self._selection.count() or self._selection.current_id() != current:
-            self.told()
+            self.update_selection()
 
     def ids(self) -> NDArray[np.int64]:
         """All ids, in the order shown."""
         return self._selection.ids
 
     def selected(self) -> NDArray[np.int64]:
-        """Selected ids, in the order shown."""
+        """The selected ids, in the order shown."""
         return self._selection.selected()
 
     def selected_count(self) -> int:
-        """How many are selected."""
+        """Number of selected tiles."""
         return self._selection.count()
 
     def current(self) -> int | None:
-        """The id the keys act on."""
+        """The id of the current tile, on which keys act; None without one."""
         return self._selection.current_id()
 
     def set_current(self, image: int | None) -> None:
-        """Make `image` the only selected one and show it; None or an unknown id selects nothing."""
+        """Select only `image` and scroll to it; None or an unknown id clears the selection."""
         position = -1 if image is None else self._selection.position(image)
         if position < 0:
-            self._selection.nothing()
+            self._selection.clear()
             self._selection.current = self._selection.anchor = -1
-            self.told()
+            self.update_selection()
             return
-        self._selection.only(position)
+        self._selection.select_only(position)
         self.reveal(position)
-        self.told()
+        self.update_selection()
 
     def select(self, ids: NDArray[np.int64]) -> None:
-        """Select exactly those of `ids` that are shown."""
+        """Select exactly those of `ids` that are in the view."""
         self._selection.mask[:] = np.isin(self._selection.ids, ids)
         first = np.flatnonzero(self._selection.mask)
         if len(first):
             self._selection.current = self._selection.anchor = int(first[0])
-        self.told()
+        self.update_selection()
 
     def select_all(self) -> None:
-        """Select everything that is shown."""
-        self._selection.everything()
-        self.told()
+        """Select all tiles."""
+        self._selection.select_all()
+        self.update_selection()
 
     def tile_size(self) -> int:
-        """Side of a picture in pixels."""
+        """Side of a tile in pixels."""
         return self._tile
 
     def set_tile_size(self, pixels: int) -> None:
-        """Another side for the pictures; the tile in the middle of the view stays there."""
+        """Change the side of the tiles; the current or middle tile stays in view."""
         pixels = min(LARGEST, max(SMALLEST, pixels))
         if pixels == self._tile:
             return
@@ -222,21 +231,21 @@ class TileView(QAbstractScrollArea):
         self._refresh()
 
     def rect_of(self, image: int) -> QRect:
-        """Where the tile of `image` stands in the viewport; empty where it is not shown."""
+        """Rectangle of the tile of `image` in the viewport; empty for an unknown id."""
         position = self._selection.position(image)
         return QRect() if position < 0 else self._placed(position)
 
     def scroll_position(self) -> int:
-        """Pixels scrolled, to be given to `scroll_to` after a restart."""
+        """The scroll position in pixels, for `restore_scroll`."""
         return self._bar().value()
 
     def restore_scroll(self, pixels: int) -> None:
-        """Scroll to a position given by `scroll_position`, once the view has its size."""
-        self._wanted_scroll = pixels
+        """Scroll to the result of `scroll_position`, once the view has its size."""
+        self._pending_scroll = pixels
         self._bar().setValue(pixels)
 
     def reveal(self, position: int) -> None:
-        """Scroll as little as needed to show the tile at `position`; a strip centres it."""
+        """Scroll as little as necessary to show the tile at `position`; a strip centres it."""
         rect, bar = self._geometry.rect(position), self._bar()
         if self._strip:
             bar.setValue(rect.center().x() - self.viewport().width() // 2)
@@ -247,16 +256,16 @@ class TileView(QAbstractScrollArea):
             bar.setValue(rect.bottom() + GAP - self.viewport().height())
 
     def forget_picture(self, image: int | None = None) -> None:
-        """The picture of `image` (None: every picture) changed: draw it anew."""
+        """Redraw the tile of `image` (None: all tiles), whose picture has changed."""
         self._painter.forget(image)
         self.viewport().update()
 
-    def told(self) -> None:
-        """Draw the selection anew and tell of it."""
+    def update_selection(self) -> None:
+        """Redraw and emit the signals after a change of the selection."""
         self.viewport().update()
         image = self._selection.current_id()
-        if image != self._last_told:
-            self._last_told = image
+        if image != self._last_current:
+            self._last_current = image
             self.current_changed.emit(-1 if image is None else image)
         self.selection_changed.emit()
 
@@ -305,10 +314,10 @@ class TileView(QAbstractScrollArea):
 
     def _refresh(self) -> None:
         self.viewport().update()
-        self._want.start()
+        self._load_timer.start()
 
-    def _ask(self) -> None:
-        """Visible tiles first, then a screen on either side."""
+    def _load(self) -> None:
+        """Load the visible tiles first, then a screenful on either side."""
         if self.tiles.ended:
             return
         view = self._view()
@@ -319,11 +328,11 @@ class TileView(QAbstractScrollArea):
         order = [*shown, *range(shown.stop, around.stop), *range(around.start, shown.start)]
         self.tiles.want(self._selection.ids[order])
 
-    def _picture_arrived(self, image: int) -> None:
+    def _redraw_picture(self, image: int) -> None:
         self._painter.forget(image)
-        self._draw_again([image])
+        self._redraw([image])
 
-    def _draw_again(self, images: Sequence[int]) -> None:
+    def _redraw(self, images: Sequence[int]) -> None:
         shown = self._geometry.shown(self._view())
         near = np.isin(self._selection.ids[shown.start : shown.stop], images)
         for at in np.flatnonzero(near).tolist():
@@ -333,13 +342,13 @@ class TileView(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         shown = self._geometry.shown(QRect(self._offset(), event.oldSize()))
-        keep = self._selection.current if self._top_of_current() is not None else -1
-        first = keep if keep >= 0 else (shown[0] if len(shown) else -1)
+        current = self._selection.current if self._top_of_current() is not None else -1
+        first = current if current >= 0 else (shown[0] if len(shown) else -1)
         before = self._start(first) - self._bar().value() if 0 <= first < len(self.ids()) else 0
         self._lay_out()
-        if self._wanted_scroll is not None:
-            self._bar().setValue(self._wanted_scroll)
-            self._wanted_scroll = None if self.isVisible() else self._wanted_scroll
+        if self._pending_scroll is not None:
+            self._bar().setValue(self._pending_scroll)
+            self._pending_scroll = None if self.isVisible() else self._pending_scroll
         elif 0 <= first < len(self.ids()):
             self._bar().setValue(self._start(first) - before)
         self._refresh()
@@ -349,7 +358,7 @@ class TileView(QAbstractScrollArea):
             self.viewport().update()
         else:
             self.viewport().scroll(dx, dy)
-        self._want.start()
+        self._load_timer.start()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.tiles.ended:

@@ -1,4 +1,4 @@
-"""What a grid shows for each id, and how one tile is drawn."""
+"""The contents of tiles by id, and the drawing of a tile."""
 
 from __future__ import annotations
 
@@ -23,51 +23,54 @@ from workbench.ui.parts.tile_geometry import CAPTION
 
 Badge = tuple[str, QColor]
 _KEPT_ROWS = 4000
-_FEW = 64  # tiles that are drawn one by one rather than all
+_FEW = 64  # up to this many tiles are redrawn one by one, more by redrawing everything
 
 
 class Tiles(QObject):
-    """What a grid asks for: a picture, a caption and badges per id. Subclasses answer from memory;
-    `prepare` is called with the ids about to be drawn, `want` with those worth loading next."""
+    """The source of a grid's contents: an image, a caption and badges per id.
 
-    ready = Signal(int)  # the picture of this id can be had now
+    Subclasses return what is in memory. `prepare` is called with the ids about to be drawn, `want`
+    with those to load next.
+    """
+
+    ready = Signal(int)  # the picture of this id is available
     altered = Signal()  # captions or badges changed
     relabelled = Signal(object)  # captions or badges of these few ids changed
 
-    ended = False  # the project is closed, so nothing can be asked for any longer
+    ended = False  # whether the project is closed, so that nothing can be loaded
 
     def end_with(self, session: Session) -> None:
-        """Have nothing asked for once this project is closed."""
+        """Set `ended` when the project of `session` is closed."""
         session.closed.connect(self._end)
 
     def _end(self) -> None:
         self.ended = True
 
     def prepare(self, ids: NDArray[np.int64]) -> None:
-        """Fetch in one query what captions and badges of `ids` need."""
+        """Read in one query what the captions and badges of `ids` need."""
 
     def picture(self, image: int) -> QImage | None:
         """The picture, or None while it is being loaded."""
         return None
 
     def caption(self, image: int) -> str:
-        """One line under the picture."""
+        """The line under the picture."""
         return ""
 
     def badges(self, image: int) -> list[Badge]:
-        """Letters in their colours, drawn on the picture."""
+        """The letters drawn on the picture, with their colours."""
         return []
 
     def failure(self, image: int) -> str:
-        """Why there will be no picture; "" where there is one, or may be one soon."""
+        """Why the picture cannot be loaded; "" if it can, or may still be."""
         return ""
 
     def want(self, ids: NDArray[np.int64]) -> None:
-        """These are visible, or will be at once; nothing else is wanted any longer."""
+        """Load these ids, which are or will soon be visible, and cancel loading of all others."""
 
 
 class ImageTiles(Tiles):
-    """Thumbnails of images with their names and the letter of their label in one label set."""
+    """Thumbnails of images, with their names and the letters of their labels in one set."""
 
     def __init__(self, context: Context, label_set: str = "view") -> None:
         super().__init__()
@@ -81,18 +84,18 @@ class ImageTiles(Tiles):
         context.thumbnails.failed.connect(self._arrived)
 
     def show_set(self, name: str) -> None:
-        """The label set whose letters are shown."""
+        """Show the letters of another label set."""
         self._set = self._context.session.labels.sets().get(name)
         self.altered.emit()
 
     def show_scores(self, scores: NDArray[np.float32] | None) -> None:
-        """A number by image id to be written before the names (NaN: none); None for none at all."""
+        """Show a score before each name, indexed by image id (NaN: none); None shows no scores."""
         if scores is not self._scores:
             self._scores = scores
             self.altered.emit()
 
     def forget(self, ids: Iterable[int] | None = None) -> None:
-        """Read these rows anew (None: all) when they are shown next."""
+        """Read these rows (None: all) again when they are shown next."""
         if ids is None:
             self._rows.clear()
             self.altered.emit()
@@ -106,7 +109,7 @@ class ImageTiles(Tiles):
             self.altered.emit()
 
     def row(self, image: int) -> ImageRow | None:
-        """The row of an image that was prepared."""
+        """The row of a prepared image."""
         return self._rows.get(image)
 
     def prepare(self, ids: NDArray[np.int64]) -> None:
@@ -146,34 +149,36 @@ class ImageTiles(Tiles):
 
 
 def labels_of(row: ImageRow, label_set: LabelSet) -> list[str]:
-    """Labels of an image in one set; a set that is not exclusive may give it several."""
+    """The labels of an image in one set: several in a set that is not exclusive."""
     return [name for name in row.labels.get(label_set.name, ()) if name in label_set.names]
 
 
 def badge(label_set: LabelSet, name: str) -> Badge:
-    """The letter and the colour of a label: its key, its number, or its first letter."""
+    """The letter (key, number or initial, in this order) and the colour of a label."""
     at = label_set.index(name)
     letter = label_set.labels[at].key or (str(at + 1) if at < 9 else name[:1].upper())
     return letter.upper(), label_colour(at)
 
 
 class TilePainter:
-    """Draws tiles of one size; keeps scaled pictures of about twelve screens."""
+    """A painter of tiles that caches `capacity` scaled pictures, by default of twelve screens."""
 
-    def __init__(self, kept: int = 1200) -> None:
+    def __init__(self, capacity: int = 1200) -> None:
         self._scaled: OrderedDict[int, QPixmap] = OrderedDict()
-        self._kept = kept
+        self._capacity = capacity
         self._pixels = 0
 
     def forget(self, image: int | None = None) -> None:
-        """The picture of `image` (None: of all) is another one now."""
+        """Drop the scaled picture of `image` (None: all)."""
         if image is None:
             self._scaled.clear()
         else:
             self._scaled.pop(image, None)
 
     def pixmap(self, tiles: Tiles, image: int, side: int, ratio: float) -> QPixmap | None:
-        """The picture fitted into a square of `side` pixels, kept until the side changes."""
+        """The picture fitted into a square of `side` pixels, cached; None if it is not loaded.
+
+        `ratio` is the number of device pixels per pixel."""
         pixels = round(side * ratio)
         if pixels != self._pixels:
             self._scaled.clear()
@@ -185,7 +190,7 @@ class TilePainter:
                 return None
             found = _fitted(picture, pixels, ratio)
             self._scaled[image] = found
-            if len(self._scaled) > self._kept:
+            if len(self._scaled) > self._capacity:
                 self._scaled.popitem(last=False)
         else:
             self._scaled.move_to_end(image)
@@ -203,7 +208,7 @@ class TilePainter:
         current: bool,
         focused: bool,
     ) -> None:
-        """One tile with its caption where `rect` is higher than wide."""
+        """Draw one tile, with its caption if `rect` is higher than wide."""
         side = rect.width()
         square = QRect(rect.left(), rect.top(), side, side)
         if selected:
@@ -230,7 +235,7 @@ class TilePainter:
 
 def _fitted(picture: QImage, pixels: int, ratio: float) -> QPixmap:
     size = picture.size().scaled(QSize(pixels, pixels), Qt.AspectRatioMode.KeepAspectRatio)
-    largest = picture.size() * 2.0  # small crops are enlarged, but not into mush
+    largest = picture.size() * 2.0  # small crops are enlarged, but not too much
     if size.width() > largest.width():
         size = largest
     made = picture.scaled(
@@ -242,7 +247,7 @@ def _fitted(picture: QImage, pixels: int, ratio: float) -> QPixmap:
 
 
 def draw_badges(painter: QPainter, square: QRect, badges: Sequence[Badge]) -> None:
-    """Letters on their colours in the upper left corner, edged so that they show on any picture."""
+    """Draw letters on their colours in the upper left corner, outlined to be visible anywhere."""
     if not badges:
         return
     painter.save()

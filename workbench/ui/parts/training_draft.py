@@ -1,4 +1,4 @@
-"""Between the Train page and the app: the draft as edited, its advice, and the deeds on runs."""
+"""The model of the Train page: the draft being edited, its recommendations, and runs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ from workbench.domain.recipes import KEYS, UncheckedKeys
 from workbench.domain.reports import Progress, Trial
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
-from workbench.domain.text import tr
+from workbench.domain.text import mark, plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.recipe.form import TargetChoice
 from workbench.ui.parts.run_words import target_words
 
+_TOO_FEW_LABELS = mark("At least two labels must be in use.")
+
 
 class TrainingModel(QObject):
-    """Holds the draft. `changed` follows every edit; `prepared(run)` what `train` began, "" where
-    nothing came of it; `downloading(done, total)` and `download_ended(sentence)` tell of ImageNet's
-    weights, the sentence "" where all went well."""
+    """The draft being edited, and the jobs that the page starts.
+
+    `changed` is emitted after every edit. `prepared(run)` is emitted once `train` has prepared a
+    run, with "" if that failed. `downloading(done, total)`, in bytes, and `download_ended(error)`,
+    "" without an error, report the download of the ImageNet weights.
+    """
 
     changed = Signal()
     prepared = Signal(str)
@@ -42,75 +47,74 @@ class TrainingModel(QObject):
         super().__init__(parent)
         self._context = context
         self.draft = Draft()
-        self.refusal = ""  # why nothing can be trained, whatever the settings
+        self.refusal = ""  # why nothing can be trained with any settings; "" if something can
         self._facts: dict[str, DataFacts] = {}  # by target, until the data change
         self._start_runs: dict[str, list[tuple[str, str]]] = {}  # by backbone, until runs change
-        self._busy: bool | None = None  # whether a training runs; None until it is looked up again
+        self._busy: bool | None = None  # whether a training is running; None if unknown
         self._download: Job[Path] | None = None
         self._preparing: Job[Frozen] | None = None
-        context.session.changed.connect(self._forget)
+        context.session.changed.connect(self._drop_outdated)
 
     # The draft
 
-    def _forget(self, changes: Changes) -> None:
-        """Drop what was read of the project and may have changed."""
+    def _drop_outdated(self, changes: Changes) -> None:
+        """Drop what was read from the project and may have changed."""
         if changes.runs:
             self._start_runs, self._busy = {}, None
         if changes != Changes(runs=changes.runs):
             self._facts = {}
 
-    def take_up(self) -> list[TargetChoice]:
-        """What the labels allow to learn now; chooses a target where none is chosen."""
+    def update_targets(self) -> list[TargetChoice]:
+        """Return the targets the labels currently allow; choose one if the draft has none."""
         self._facts, self._start_runs, self._busy = {}, {}, None
         choices = targets(self._context.session)
         if self.draft.target not in [choice.name for choice in choices if choice.ready]:
             first = first_target(choices)
             self.draft = self.draft.with_value("target", first) if first else self.draft
         self._advise()
-        return [self._worded(choice) for choice in choices]
+        return [self._with_title(choice) for choice in choices]
 
-    def _worded(self, choice: Choice) -> TargetChoice:
+    def _with_title(self, choice: Choice) -> TargetChoice:
         title = target_words(choice.name)
-        count = tr("{labels} labels, {n} labelled").format(
-            labels=choice.labels, n=f"{choice.labelled:,}"
-        )
-        reason = "" if choice.ready else tr("Two labels in use are needed.")
-        return TargetChoice(choice.name, f"{title}  ·  {count}", reason)
+        labels = plural(choice.labels, "{n:,} label", "{n:,} labels")
+        labelled = tr("{count:,} labelled").format(count=choice.labelled)
+        reason = "" if choice.ready else tr(_TOO_FEW_LABELS)
+        return TargetChoice(choice.name, f"{title}  ·  {labels}  ·  {labelled}", reason)
 
     def edit(self, key: str, value: object) -> None:
-        """A person set `key`."""
+        """Set `key` to a value chosen by the user."""
         self.draft = self.draft.with_value(key, value)
-        self._follow()
+        self._update()
 
-    def take_keys(self, keys: UncheckedKeys) -> None:
-        """Set several keys at once; those of an earlier advice that they do not name stay."""
+    def set_values(self, keys: UncheckedKeys) -> None:
+        """Set several keys at once; all others keep their values."""
         self.draft = self.draft.with_values(keys)
-        self._follow()
+        self._update()
 
     def clear(self, key: str) -> None:
-        """`key` shall be as advised again."""
+        """Reset `key` to its recommended value."""
         self.draft = self.draft.without(key)
-        self._follow()
+        self._update()
 
     def clear_all(self) -> None:
-        """Everything but the target shall be as advised again."""
+        """Reset everything except the target to the recommended values."""
         self.draft = Draft(self.draft.chosen.only("target"))
-        self._follow()
+        self._update()
 
     def restore(self, chosen: UncheckedKeys) -> None:
-        """Take up the keys chosen in an earlier session."""
+        """Restore the keys chosen in an earlier session; unknown ones are ignored."""
         known = {key: value for key, value in chosen.items() if key in KEYS}
         self.draft = Draft().with_values(known)
 
-    def _follow(self) -> None:
+    def _update(self) -> None:
         self._advise()
         self.changed.emit()
 
     def _advise(self) -> None:
-        """Ask for advice; what is wrong with the chosen values is told by `errors`."""
+        """Update the recommendations; `errors` has what is wrong with the chosen values."""
         self.refusal = ""
         if not self.draft.target:
-            self.refusal = tr("Two labels in use are needed.")
+            self.refusal = tr(_TOO_FEW_LABELS)
             return
         try:
             known = self._known(self.draft.target)
@@ -121,57 +125,57 @@ class TrainingModel(QObject):
             self.draft = self.draft.advised_by(advise(known, self.draft.sound))
 
     def _known(self, target: str) -> DataFacts:
-        """The facts that advice follows, read once until the data change."""
+        """The data that recommendations depend on, read again only after the data change."""
         if target not in self._facts:
             self._facts[target] = facts(self._context.session, target)
         return self._facts[target]
 
     def errors(self) -> Mapping[str, ValueRefused]:
-        """What is wrong with the settings."""
+        """The errors in the settings, by key."""
         return self.draft.errors if self.draft.target else {}
 
     # Start weights
 
     def start_runs(self) -> list[tuple[str, str]]:
-        """(id, name) of the runs whose weights fit the backbone, newest first."""
+        """The (id, name) of runs whose weights fit the backbone, newest first."""
         name = self.draft.recipe.backbone
         if name not in self._start_runs:
             self._start_runs[name] = start_runs(self._context.session, name)
         return self._start_runs[name]
 
     def weights_present(self) -> bool:
-        """Whether ImageNet's weights of the backbone are on this machine."""
+        """Whether the backbone's ImageNet weights are on this machine."""
         known = BACKBONES[self.draft.recipe.backbone]
         return bool(known.weights) and weights_path(known.name) is not None
 
     def download(self) -> None:
-        """Fetch ImageNet's weights of the backbone."""
+        """Start downloading the backbone's ImageNet weights."""
         if self._download is not None:
             return
         self._download = self._context.session.start(
             weights_task(self.draft.recipe.backbone),
-            reported=self._downloaded,
-            ended=self._download_over,
+            reported=self._show_download,
+            ended=self._end_download,
         )
         self.downloading.emit(0, 0)
 
     def stop_download(self) -> None:
-        """End the download; what has come stays and is gone on from."""
+        """Stop the download; a later one resumes from what was received."""
         if self._download is not None:
             self._download.stop()
 
-    def _downloaded(self, report: object) -> None:
+    def _show_download(self, report: object) -> None:
         if isinstance(report, Progress):
             self.downloading.emit(report.done, report.total)
 
-    def _download_over(self, outcome: Outcome[Path]) -> None:
+    def _end_download(self, outcome: Outcome[Path]) -> None:
         self._download = None
         self.download_ended.emit(tr(outcome.text) if isinstance(outcome, Failed) else "")
 
     # Runs
 
     def parts(self) -> dict[Part, int]:
-        """How many images each part of the split holds; empty without one."""
+        """Number of images in each part of the split; empty without a split."""
         splits = self._context.session.splits
         return dict(splits.counts()) if splits.current() is not None else {}
 
@@ -179,60 +183,60 @@ class TrainingModel(QObject):
         return list(self._context.session.runs.all())
 
     def running(self) -> bool:
-        """Whether a training is under way."""
+        """Whether a training is running."""
         return any(record.status is RunStatus.RUNNING for record in self.records())
 
     def can_try(self) -> bool:
-        """Whether a trial step makes sense now."""
+        """Whether a trial step is possible now."""
         if self._busy is None:
             self._busy = self.running()
         return not self.refusal and not self.errors() and not self._busy
 
     def trial(self) -> Task[Trial] | None:
-        """A trial of the draft, None (and said why) where it cannot be made."""
+        """The task of a trial of the draft; None, after showing the error, if it is impossible."""
         with self._context.reporting_errors():
             return trial_task(self._context.session, self.draft.partial())
         return None
 
     def draft_keys(self) -> dict[str, object]:
-        """The recipe keys a person chose."""
+        """The recipe keys chosen by the user."""
         return self.draft.partial()
 
     def study_keys(self) -> dict[str, object]:
-        """The same, with what every variant of a study has in common even where it is advised: the
-        advice may differ with the variant."""
+        """The chosen keys, with method, head and penalty even where they are recommended: all
+        variants of a study share them, but recommendations may differ between variants."""
         now = self.draft.recipe
         common = {"method": now.method, "head": now.head, "penalty": now.penalty}
         return {**common, **self.draft.partial()}
 
     @property
     def preparing(self) -> bool:
-        """Whether a run is being frozen, which takes seconds where there are many images."""
+        """Whether a run is being prepared, which takes seconds for many images."""
         return self._preparing is not None
 
     def train(self) -> None:
-        """Freeze the draft into a run and queue it, or say why it cannot be trained."""
+        """Prepare a run from the draft and queue it, or show why it cannot be trained."""
         if self.preparing:
             return
         with self._context.reporting_errors():
             task = prepare_task(self._context.session, self.draft.partial())
-            self._preparing = self._context.session.start(task, ended=self._prepared)
+            self._preparing = self._context.session.start(task, ended=self._queue_run)
 
-    def _prepared(self, outcome: Outcome[Frozen]) -> None:
+    def _queue_run(self, outcome: Outcome[Frozen]) -> None:
         self._preparing = None
         run = outcome.value.id if isinstance(outcome, Done) else ""
         if run:
             self._context.queue.enqueue(run)
         self.prepared.emit(run)
 
-    def do(self, deed: str, run_id: str) -> None:
-        """Pause, resume, stop or remove a run."""
+    def control(self, action: str, run_id: str) -> None:
+        """Pause, resume, stop or remove a run; `action` is the lower-case name of one of these."""
         queue = self._context.queue
-        deeds = {
+        actions = {
             "pause": queue.pause,
             "resume": queue.resume,
             "stop": queue.stop,
             "remove": queue.remove,
         }
         with self._context.reporting_errors():
-            deeds[deed](run_id)
+            actions[action](run_id)

@@ -90,7 +90,7 @@ class ImagesPage(Page):
         self.grid.current_changed.connect(lambda image: self.side.show_image(_known(image)))
         self.grid.selection_changed.connect(self._count)
         self.grid.activated.connect(lambda image: self.context.go("views", image=image))
-        self.grid.menu_wanted.connect(self._menu)
+        self.grid.menu_requested.connect(self._menu)
 
     # what is shown
 

@@ -98,7 +98,7 @@ class MouthsPage(Page):
         self.stage.drawing_changed.connect(self.side.buttons["draw"].setChecked)
         self.stage.empty.button.clicked.connect(self._empty_pressed)
         self.side.keys.chosen.connect(self.label)
-        self.side.keys.edit_wanted.connect(self._edit_labels)
+        self.side.keys.edit_requested.connect(self._edit_labels)
         self.side.other_file_wanted.connect(self.finding.ask_file)
         self.header.find_wanted.connect(self.finding.find)
         self.header.marks_toggled.connect(self.stage.photo.set_marks_shown)

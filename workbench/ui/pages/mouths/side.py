@@ -115,7 +115,7 @@ class MouthSide(SidePanel):
     def show_desk(self, desk: MouthModel) -> None:
         """Mark the label of the chosen mouth and say what can be done to it."""
         own = desk.labels.get(desk.current, ()) if desk.current is not None else ()
-        self.keys.show_given(frozenset(own))
+        self.keys.show_assigned(frozenset(own))
         chosen = desk.crop()
         square = chosen is not None and chosen.rect is not None
         for name, enabled in {

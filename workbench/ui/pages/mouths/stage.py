@@ -265,7 +265,7 @@ class MouthStage(QWidget):
     def show_nothing(self, sentence: str, button: str = "") -> None:
         """No image: a sentence instead."""
         self._row = None
-        self.empty.say(sentence, button)
+        self.empty.set_text(sentence, button)
         self._stack.setCurrentIndex(1)
 
     def show_image(self, row: ImageRow, ahead: Sequence[ImageRow]) -> None:

@@ -275,22 +275,22 @@ class ResultsPage(Page):
     @command(mark("Save matrix as CSV…"), id="matrix_csv", menu=Menu.RUN)
     def save_matrix(self) -> None:
         """Write the confusion matrix to a file."""
-        self.matrix.copies.ask_data()
+        self.matrix.copies.choose_data_file()
 
     @command(mark("Save classes as CSV…"), id="classes_csv", menu=Menu.RUN)
     def save_classes(self) -> None:
         """Write the table of classes to a file."""
-        self.classes.copies.ask_data()
+        self.classes.copies.choose_data_file()
 
     @command(mark("Save curves as CSV…"), id="curves_csv", menu=Menu.RUN)
     def save_curves(self) -> None:
         """Write the curves to a file."""
-        self.curves.whole.ask_data()
+        self.curves.whole.choose_data_file()
 
     @command(mark("Save runs as CSV…"), id="runs_csv", menu=Menu.RUN)
     def save_runs(self) -> None:
         """Write the table of runs to a file."""
-        self.copies.ask_data()
+        self.copies.choose_data_file()
 
     # State
 

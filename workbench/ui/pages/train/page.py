@@ -111,10 +111,10 @@ class TrainPage(Page):
         for part in (self.form, self.more):
             part.edited.connect(self.desk.edit)
             part.cleared.connect(self.desk.clear)
-        self.form.part_wanted.connect(self._show_part)
-        self.form.start.download_wanted.connect(self.desk.download)
-        self.form.start.compare_wanted.connect(self.compare_starts)
-        self.form.start.stop_wanted.connect(self.desk.stop_download)
+        self.form.part_requested.connect(self._show_part)
+        self.form.start.download_requested.connect(self.desk.download)
+        self.form.start.compare_requested.connect(self.compare_starts)
+        self.form.start.stop_requested.connect(self.desk.stop_download)
         self.desk.changed.connect(self._show_draft)
         self.desk.prepared.connect(self._prepared)
         self.desk.downloading.connect(self.form.start.show_download)
@@ -154,7 +154,7 @@ class TrainPage(Page):
     def _take_up(self) -> None:
         """Look anew at what the labels allow to learn."""
         self._later.stop()
-        choices = self.desk.take_up()
+        choices = self.desk.update_targets()
         self.form.set_targets(choices)
         self.form.set_parts(self.desk.parts())
         ready = any(not choice.reason for choice in choices) or bool(self.desk.records())
@@ -166,10 +166,10 @@ class TrainPage(Page):
     def _say_empty(self) -> None:
         if self.context.session.images.count():
             text = tr("Give at least two different labels, then a training can start here.")
-            self.empty.say(text, tr("Label images"))
+            self.empty.set_text(text, tr("Label images"))
         else:
             text = tr("Add images and label them, then a training can start here.")
-            self.empty.say(text, tr("Add images"))
+            self.empty.set_text(text, tr("Add images"))
 
     def _go_label(self) -> None:
         self.context.go("views" if self.context.session.images.count() else "images")
@@ -247,7 +247,7 @@ class TrainPage(Page):
     def _do(self, deed: str, run_id: str) -> None:
         if deed == "remove":
             self.live.forget(run_id)
-        self.desk.do(deed, run_id)
+        self.desk.control(deed, run_id)
         self._show_queue()
 
     # Commands, in the order of the menu

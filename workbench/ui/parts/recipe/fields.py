@@ -1,7 +1,9 @@
-"""One key of a recipe as a field: its name, an editor, what is wrong, and a way back."""
+"""A field for one recipe key: its title, an editor, an error message and a reset button."""
 
 from __future__ import annotations
 
+import html
+import re
 from typing import NamedTuple
 
 from PySide6.QtCore import Signal
@@ -18,11 +20,12 @@ from PySide6.QtWidgets import (
 
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
+from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.recipes import allowed, choices, type_of
 from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
 
-_CONTEXT = "RecipeFields"
+_CODE = r"<code>\1</code>"
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -78,33 +81,33 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 _TITLES = {
     "epochs": mark("Epochs"),
-    "batch": mark("Batch"),
+    "batch": mark("Batch size"),
     "learning_rate": mark("Learning rate"),
-    "head_factor": mark("Rate of the head ×"),
+    "head_factor": mark("Head rate factor"),
     "schedule": mark("Schedule"),
     "step_epochs": mark("Step every (epochs)"),
     "step_factor": mark("Step factor"),
     "optimizer": mark("Optimizer"),
     "momentum": mark("Momentum"),
     "weight_decay": mark("Weight decay"),
-    "averaging": mark("Average weights over (share)"),
-    "cache": mark("Kept views of frozen stages"),
-    "sampling": mark("Sampling of classes"),
+    "averaging": mark("Weight averaging (share)"),
+    "cache": mark("Frozen-feature cache"),
+    "sampling": mark("Class sampling"),
     "class_weights": mark("Class weights"),
     "label_smoothing": mark("Label smoothing"),
-    "view_weight": mark("Weight of the view"),
-    "tie": mark("Tie of view heads"),
+    "view_weight": mark("View loss weight"),
+    "tie": mark("View coupling"),
     "early_stopping": mark("Early stopping (epochs)"),
-    "keep": mark("Keep epoch"),
+    "keep": mark("Epoch to keep"),
     "precision": mark("Precision"),
     "seed": mark("Seed"),
     "image_size": mark("Image size (px)"),
     "crop_scale": mark("Smallest random crop"),
-    "flip": mark("Flip sideways"),
+    "flip": mark("Horizontal flip"),
     "rotation": mark("Rotation (°)"),
     "brightness": mark("Brightness ±"),
     "contrast": mark("Contrast ±"),
-    "test_mirror": mark("Average with mirror"),
+    "test_mirror": mark("Average mirror image"),
     "test_resize": mark("Test resize (px)"),
     "test_crops": mark("Test crops"),
     "method": mark("Method"),
@@ -112,32 +115,84 @@ _TITLES = {
     "penalty": mark("Penalties"),
     "projection": mark("Project penalty gradients"),
     "loss": mark("Loss"),
-    "focal_gamma": mark("Focus on hard images (γ)"),
+    "focal_gamma": mark("Focal loss γ"),
     "mix": mark("Mix images"),
     "mix_alpha": mark("Mixing strength (α)"),
 }
+
+_CHOICES = {
+    "sgd": mark("SGD"),
+    "adamw": mark("AdamW"),
+    "adamw-then-sgd": mark("AdamW, then SGD"),
+    "one-cycle": mark("One-cycle"),
+    "cosine": mark("Cosine"),
+    "step": mark("Step"),
+    "constant": mark("Constant"),
+    "plain": mark("Plain"),
+    "balanced": mark("Balanced"),
+    "square-root": mark("Square root"),
+    "none": mark("None"),
+    "cross-entropy": mark("Cross-entropy"),
+    "focal": mark("Focal"),
+    "mixup": mark("Mixup"),
+    "cutmix": mark("CutMix"),
+    "auto": mark("Auto"),
+    "fp32": mark("FP32"),
+    "bf16": mark("BF16"),
+    "fp16": mark("FP16"),
+    "best": mark("Best"),
+    "last": mark("Last"),
+    "centre": mark("Centre"),
+    "centre+whole": mark("Centre and whole"),
+    "five": mark("Five"),
+    "five+whole": mark("Five and whole"),
+}  # titles of the values of keys with a fixed list of choices
 
 Editor = QComboBox | QCheckBox | QLineEdit
 
 
 def field_title(key: str) -> str:
-    """The name of a recipe key on the screen."""
+    """The translated title of a recipe key."""
     return tr(_TITLES.get(key, key))
 
 
-def group_title(text: str) -> str:
-    return tr(text)
+def choice_title(value: str) -> str:
+    """The translated title of a choice; `value` itself if it has none."""
+    return tr(_CHOICES.get(value, value))
 
 
-def written(value: object) -> str:
-    """A value as it stands in a field."""
+def rich_tip(*paragraphs: str) -> str:
+    """A tooltip of several translated paragraphs that wraps its lines; `names` are set as code.
+
+    Qt wraps the lines of rich text only. Empty paragraphs are left out.
+    """
+    escaped = (html.escape(text, quote=False) for text in paragraphs if text)
+    return "".join(f"<p>{re.sub('`(.+?)`', _CODE, text)}</p>" for text in escaped)
+
+
+def key_tip(key: str, reason: str = "") -> str:
+    """The tooltip of a recipe key: its meaning, the reason for its value, and what is allowed."""
+    return rich_tip(tr(MEANINGS[key]), reason, values_line(key, allowed(key)))
+
+
+def values_line(key: str, values: str) -> str:
+    """A line with the key as written in a recipe file, and its allowed values."""
+    return tr("`{key}`: {values}").format(key=key, values=tr(values))
+
+
+def value_text(value: object) -> str:
+    """A value as text: of a choice its title, of a switch "on" or "off"."""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return tr("on") if value else tr("off")
+    return choice_title(_written(value))
+
+
+def _written(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def read(key: str, text: str) -> object:
-    """What a person typed, as a number where it is one; anything else is refused later."""
+def parse(key: str, text: str) -> object:
+    """Convert typed text to a number if it is one; other text is left for the recipe to refuse."""
     text = text.strip().replace(",", ".")
     for kind in (int, float):
         try:
@@ -149,7 +204,7 @@ def read(key: str, text: str) -> object:
 
 
 class FieldState(NamedTuple):
-    """Everything that a field shows; `reason` and `error` are "" where there is none."""
+    """Everything that a field shows; `reason` and `error` are "" if there is none."""
 
     value: object
     suggested: object
@@ -159,8 +214,11 @@ class FieldState(NamedTuple):
 
 
 class FieldBox(QWidget):
-    """A field of one key. `edited(key, value)` carries what was typed or chosen; `cleared(key)`
-    asks for the advised value."""
+    """The field of one recipe key.
+
+    `edited(key, value)` is emitted when the user changes the value, `cleared(key)` when they reset
+    it to the recommended one.
+    """
 
     edited = Signal(str, object)
     cleared = Signal(str)
@@ -170,13 +228,14 @@ class FieldBox(QWidget):
         self.key = key
         self.editor: Editor = self._make_editor()
         self.editor.setAccessibleName(field_title(key))
-        self._name = QLabel(field_title(key))
-        self._name.setProperty("role", "caption")
-        self._name.setBuddy(self.editor)
-        self.back = QToolButton()
-        self.back.setIcon(icon("arrow-counter-clockwise", self.back, "accent"))
-        self.back.setFixedSize(18, 18)
-        self.back.clicked.connect(lambda: self.cleared.emit(self.key))
+        self.editor.setAccessibleDescription(tr(MEANINGS[key]).replace("`", ""))
+        self._title = QLabel(field_title(key))
+        self._title.setProperty("role", "caption")
+        self._title.setBuddy(self.editor)
+        self.reset_button = QToolButton()
+        self.reset_button.setIcon(icon("arrow-counter-clockwise", self.reset_button, "accent"))
+        self.reset_button.setFixedSize(18, 18)
+        self.reset_button.clicked.connect(lambda: self.cleared.emit(self.key))
         self.error = QLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
@@ -188,8 +247,8 @@ class FieldBox(QWidget):
         top = QHBoxLayout()
         top.setContentsMargins(0, 0, 0, 0)
         top.setSpacing(4)
-        top.addWidget(self._name)
-        top.addWidget(self.back)
+        top.addWidget(self._title)
+        top.addWidget(self.reset_button)
         top.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -197,15 +256,16 @@ class FieldBox(QWidget):
         column.addLayout(top)
         column.addWidget(self.editor)
         column.addWidget(self.error)
-        policy = self.back.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)  # nothing jumps when a value is overridden
-        self.back.setSizePolicy(policy)
+        policy = self.reset_button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # keep the layout when a value is overridden
+        self.reset_button.setSizePolicy(policy)
 
     def _make_editor(self) -> Editor:
         if listed := choices(self.key):
             box = QComboBox()
-            box.addItems(list(listed))
-            box.textActivated.connect(lambda text: self.edited.emit(self.key, text))
+            for value in listed:
+                box.addItem(choice_title(value), value)
+            box.activated.connect(lambda at: self.edited.emit(self.key, box.itemData(at)))
             return box
         if type_of(self.key) is bool:
             tick = QCheckBox()
@@ -213,11 +273,11 @@ class FieldBox(QWidget):
             tick.clicked.connect(lambda on: self.edited.emit(self.key, bool(on)))
             return tick
         line = QLineEdit()
-        line.textEdited.connect(lambda text: self.edited.emit(self.key, read(self.key, text)))
+        line.textEdited.connect(lambda text: self.edited.emit(self.key, parse(self.key, text)))
         return line
 
     def show_draft(self, draft: Draft, error: ValueRefused | None) -> None:
-        """The value the draft has, whether it was overridden, and what is wrong with it."""
+        """Show the draft's value, whether it is overridden, and its error."""
         key = self.key
         reason = tr(draft.reasons.get(key, ""))
         state = FieldState(
@@ -227,22 +287,23 @@ class FieldBox(QWidget):
             reason,
             tr(error.message) if error else "",
         )
-        if state != self._shown:  # most fields stay the same in an edit, and need no new layout
+        if state != self._shown:  # an edit leaves most fields as they are
             self._shown = state
             self._show(state)
 
     def _show(self, state: FieldState) -> None:
         self._write(state.value)
-        tip = (state.reason, f"{self.key}: {allowed(self.key)}")
-        self.editor.setToolTip("\n".join(filter(None, tip)))
-        self.back.setVisible(state.overridden)
-        self.back.setToolTip(
-            tr("Back to the advised {value}").format(value=written(state.suggested))
+        tip = key_tip(self.key, state.reason)
+        self.editor.setToolTip(tip)
+        self._title.setToolTip(tip)
+        self.reset_button.setVisible(state.overridden)
+        self.reset_button.setToolTip(
+            tr("Reset to recommended: {value}").format(value=value_text(state.suggested))
         )
-        self.back.setAccessibleName(self.back.toolTip())
-        font = self._name.font()
+        self.reset_button.setAccessibleName(self.reset_button.toolTip())
+        font = self._title.font()
         font.setBold(state.overridden)
-        self._name.setFont(font)
+        self._title.setFont(font)
         self.error.setText(state.error)
         self.error.setVisible(bool(state.error))
 
@@ -250,6 +311,6 @@ class FieldBox(QWidget):
         if isinstance(self.editor, QCheckBox):
             self.editor.setChecked(bool(value))
         elif isinstance(self.editor, QComboBox):
-            self.editor.setCurrentText(str(value))
-        elif read(self.key, self.editor.text()) != value or not self.editor.text():
-            self.editor.setText(written(value))
+            self.editor.setCurrentIndex(self.editor.findData(str(value)))
+        elif parse(self.key, self.editor.text()) != value or not self.editor.text():
+            self.editor.setText(_written(value))

@@ -1,4 +1,4 @@
-"""The head of the Train page: what to learn, with which network, from what, what is frozen."""
+"""The form at the top of the Train page: target, backbone, start weights and frozen stages."""
 
 from __future__ import annotations
 
@@ -36,40 +36,45 @@ from workbench.app.training.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.splits import DEFAULT_SPLIT, Part
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import draw_icon, icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.parts.elided import ElidedLabel
+from workbench.ui.parts.recipe.fields import key_tip
 
 _FILE = "file:"
 
 
 class StartChoice(QWidget):
-    """A list of starts and, below it, where ImageNet's weights are. `chosen(start)` carries the
-    recipe's value; `download_wanted` and `stop_wanted` are the two faces of one button, and
-    `compare_wanted` asks which start suits."""
+    """The choice of start weights, with the state of the ImageNet weights below it.
+
+    `chosen(start)` is emitted with the recipe's value; `download_requested` or `stop_requested`
+    when the button below is clicked, depending on its state; `compare_requested` when the start
+    weights are to be compared.
+    """
 
     chosen = Signal(str)
-    download_wanted = Signal()
-    stop_wanted = Signal()
-    compare_wanted = Signal()
+    download_requested = Signal()
+    stop_requested = Signal()
+    compare_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.box = QComboBox()
         self.box.setAccessibleName(tr("Start weights"))
+        self.box.setToolTip(key_tip("start"))
         self.box.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.box.setMinimumContentsLength(14)
-        self.box.activated.connect(self._picked)
+        self.box.activated.connect(self._choose)
         self.state = QLabel()
         self.state.setProperty("role", "caption")
         self.button = QPushButton(tr("Download"))
-        self.button.clicked.connect(self._press)
+        self.button.clicked.connect(self._start_or_stop)
         self.compare = QPushButton(tr("Compare…"))
-        self.compare.setToolTip(tr("Score starts on your labels before anything is trained"))
-        self.compare.clicked.connect(self.compare_wanted)
+        self.compare.setToolTip(tr("Score start weights on your labels before training"))
+        self.compare.clicked.connect(self.compare_requested)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.hide()
@@ -90,37 +95,39 @@ class StartChoice(QWidget):
     def show_start(
         self, backbone: Backbone, start: str, runs: Sequence[tuple[str, str]], present: bool
     ) -> None:
-        """The starts of `backbone`, `start` chosen; `runs` are (id, name) of runs with weights, and
-        `present` says that ImageNet's weights are on this machine."""
+        """Show the start weights available for `backbone`, with `start` chosen.
+
+        `runs` are the (id, name) of runs with suitable weights; `present` is whether the ImageNet
+        weights are on this machine."""
         items = [("imagenet", tr("ImageNet"))] if backbone.weights else []
-        items += [("none", tr("Nothing (from scratch)"))]
+        items += [("none", tr("Random (from scratch)"))]
         items += [(f"run:{run}", tr("Run {name}").format(name=name)) for run, name in runs]
         if start.startswith(_FILE):
             items.append((start, Path(start.removeprefix(_FILE)).name))
-        items.append((_FILE, tr("A file…")))
+        items.append((_FILE, tr("From file…")))
         if [key for key, _ in items] != self._shown:
             self._shown = [key for key, _ in items]
             self.box.clear()
             self.box.addItems([text for _, text in items])
         self.box.setCurrentIndex(self._shown.index(start) if start in self._shown else -1)
-        self._tell(backbone, start, present)
+        self._show_state(backbone, start, present)
 
-    def _tell(self, backbone: Backbone, start: str, present: bool) -> None:
-        wanted = start == "imagenet"
-        if not wanted:
+    def _show_state(self, backbone: Backbone, start: str, present: bool) -> None:
+        imagenet = start == "imagenet"
+        if not imagenet:
             text = start.removeprefix(_FILE) if start.startswith(_FILE) else ""
         elif present:
-            text = tr("{size} MB, on this machine").format(size=f"{backbone.megabytes:g}")
+            text = tr("{size} MB, on this computer").format(size=f"{backbone.megabytes:g}")
         else:
-            text = tr("fetched at the start: {size} MB from {host}").format(
+            text = tr("{size} MB, to be downloaded from {host}").format(
                 size=f"{backbone.megabytes:g}", host=backbone.weights_address.split("/")[2]
             )
         self.state.setText(text)
-        self.state.setToolTip(backbone.weights_address if wanted else text)
-        self.button.setVisible(wanted and (not present or self._downloading))
+        self.state.setToolTip(backbone.weights_address if imagenet else text)
+        self.button.setVisible(imagenet and (not present or self._downloading))
 
     def show_download(self, done: int, total: int) -> None:
-        """How many bytes of the weights are here; `total` 0 while unknown."""
+        """Show the progress of the download in bytes; `total` is 0 while unknown."""
         self._downloading = True
         self.bar.show()
         self.bar.setRange(0, max(0, total) // 1024)
@@ -129,25 +136,25 @@ class StartChoice(QWidget):
         self.button.show()
 
     def end_download(self) -> None:
-        """The download has ended, one way or another."""
+        """Show that the download has ended, successfully or not."""
         self._downloading = False
         self.bar.hide()
         self.button.setText(tr("Download"))
 
-    def _press(self) -> None:
-        (self.stop_wanted if self._downloading else self.download_wanted).emit()
+    def _start_or_stop(self) -> None:
+        (self.stop_requested if self._downloading else self.download_requested).emit()
 
-    def _picked(self, at: int) -> None:
+    def _choose(self, at: int) -> None:
         start = self._shown[at]
         if start == _FILE:
-            start = self._ask_file()
+            start = self._choose_file()
         if start:
             self.chosen.emit(start)
 
-    def _ask_file(self) -> str:
+    def _choose_file(self) -> str:
         path, _ = QFileDialog.getOpenFileName(
             self,
-            tr("Start weights"),
+            tr("Choose start weights"),
             str(Path.home()),
             tr("Weights (*.safetensors *.pth *.pt)"),
         )
@@ -157,11 +164,13 @@ class StartChoice(QWidget):
 HEIGHT = 52
 GAP = 6
 WIDEST = 116
-HEAD = "head"
 
 
 class StageRow(QWidget):
-    """Stages from the input to the head; `chosen(frozen)` tells "none", a stage's name or "all"."""
+    """The stages from the input to the head as blocks, frozen ones grey.
+
+    `chosen(frozen)` is emitted with the recipe's value: "none", a stage's name or "all".
+    """
 
     chosen = Signal(str)
 
@@ -176,7 +185,7 @@ class StageRow(QWidget):
         self.setAccessibleName(tr("Frozen stages"))
 
     def show_backbone(self, backbone: Backbone, frozen: str) -> None:
-        """The stages of `backbone`, frozen up to and with `frozen`."""
+        """Show the stages of `backbone`, frozen up to and including `frozen`."""
         if (backbone.stage_names, frozen) == (self._names, self._frozen):
             return
         self._names, self._frozen = backbone.stage_names, frozen
@@ -184,20 +193,24 @@ class StageRow(QWidget):
         self.update()
 
     def frozen_stages(self) -> int:
-        """How many stages stay as they are."""
+        """Number of frozen stages."""
         if self._frozen == "all":
             return len(self._names)
         return self._names.index(self._frozen) + 1 if self._frozen in self._names else 0
 
     def sentence(self) -> str:
-        """What the picture says in words."""
+        """A description of which stages are trained."""
         frozen, stages = self.frozen_stages(), len(self._names)
         if not frozen:
-            return tr("Every stage learns.")
+            return tr("All stages are trained.")
         if frozen == stages:
-            return tr("Only the new head learns.")
-        return tr("Frozen up to {stage}; {n} of {all} stages and the head learn.").format(
-            stage=self._names[frozen - 1], n=stages - frozen, all=stages
+            return tr("Only the head is trained.")
+        return plural(
+            stages - frozen,
+            "Frozen up to {stage}; {n} of {all} stages and the head are trained.",
+            "Frozen up to {stage}; {n} of {all} stages and the head are trained.",
+            stage=self._names[frozen - 1],
+            all=stages,
         )
 
     def sizeHint(self) -> QSize:
@@ -211,7 +224,7 @@ class StageRow(QWidget):
     def _block(self, at: int) -> QRectF:
         count = len(self._names) + 1
         wide = min(WIDEST, (self.width() - 4 - GAP * (count - 1)) / count)
-        high = HEIGHT - 8 - 16 * at / max(1, count - 1)  # maps get smaller on the way
+        high = HEIGHT - 8 - 16 * at / max(1, count - 1)  # feature maps get smaller towards the head
         return QRectF(2 + at * (wide + GAP), (HEIGHT - high) / 2, wide, high)
 
     def _at(self, point: QPointF) -> int:
@@ -227,7 +240,7 @@ class StageRow(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(sized(self.font(), CAPTION_PIXELS))
         theme, frozen = Theme.of(self), self.frozen_stages()
-        for at, name in enumerate((*self._names, HEAD)):
+        for at, name in enumerate((*self._names, tr("head"))):
             self._paint_block(painter, theme, at, name, at < frozen)
         if self.hasFocus() and self._names:
             around = self._block(0).united(self._block(len(self._names)))
@@ -243,13 +256,13 @@ class StageRow(QWidget):
             painter.setPen(QPen(theme.line, 1))
             middle = HEIGHT / 2
             painter.drawLine(QPointF(box.left() - GAP, middle), QPointF(box.left(), middle))
-        learns = at == len(self._names)
+        head = at == len(self._names)
         colour = theme.line if frozen else theme.accent
         painter.setPen(QPen(colour, 2 if at == self._hover else 1))
-        painter.setBrush(theme.hover if frozen else theme.accent if learns else theme.raised)
+        painter.setBrush(theme.hover if frozen else theme.accent if head else theme.raised)
         painter.drawRoundedRect(box, 4, 4)
-        painter.setPen(theme.muted if frozen else theme.on_accent if learns else theme.text)
-        text = self._words(painter, name, box)
+        painter.setPen(theme.muted if frozen else theme.on_accent if head else theme.text)
+        text = self._shortened(painter, name, box)
         if frozen:
             draw_icon(painter, "snowflake", QRectF(box.center().x() - 6, 8, 12, 12), theme.muted)
             painter.setPen(theme.muted)
@@ -257,14 +270,14 @@ class StageRow(QWidget):
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
     @staticmethod
-    def _words(painter: QPainter, name: str, box: QRectF) -> str:
+    def _shortened(painter: QPainter, name: str, box: QRectF) -> str:
         metrics = QFontMetrics(painter.font())
         short = "".join(c for c in name if c.isdigit())
         if metrics.horizontalAdvance(name) <= box.width() - 2 or not short:
             return name
         return name[0] + short
 
-    # Hands
+    # Mouse and keyboard
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         at = self._at(event.position())
@@ -272,7 +285,7 @@ class StageRow(QWidget):
             self._hover = at
             self.update()
             text = (
-                tr("Click: freeze up to {stage}").format(stage=self._names[at]) if at >= 0 else ""
+                tr("Click to freeze up to {stage}").format(stage=self._names[at]) if at >= 0 else ""
             )
             QToolTip.showText(event.globalPosition().toPoint(), text, self)
 
@@ -283,20 +296,20 @@ class StageRow(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         at = self._at(event.position())
         if at >= 0 and event.button() is Qt.MouseButton.LeftButton:
-            # a click on the last frozen stage thaws it
-            self._choose(at if at + 1 == self.frozen_stages() else at + 1)
+            # a click on the last frozen stage unfreezes it
+            self._freeze(at if at + 1 == self.frozen_stages() else at + 1)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        event.accept()  # what was pressed here is not for the widgets below
+        event.accept()  # do not pass the click to the widgets below
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
         if step is None:
             event.ignore()
             return
-        self._choose(self.frozen_stages() + step)
+        self._freeze(self.frozen_stages() + step)
 
-    def _choose(self, count: int) -> None:
+    def _freeze(self, count: int) -> None:
         count = max(0, min(len(self._names), count))
         name = "none" if count == 0 else "all" if count == len(self._names) else None
         self.chosen.emit(name or self._names[count - 1])
@@ -310,8 +323,10 @@ class StageRow(QWidget):
 
 @dataclass(frozen=True)
 class TargetChoice:
-    """Something a run can learn: its name in the recipe, on the screen, and how many of how many
-    are labelled. `reason` says why it cannot be learned yet, "" where it can."""
+    """A target to choose: its name in the recipe and its title, with the number of labelled images.
+
+    `reason` is why it cannot be learned yet, "" if it can.
+    """
 
     name: str
     title: str
@@ -319,22 +334,26 @@ class TargetChoice:
 
 
 class RecipeForm(QWidget):
-    """`edited(key, value)` and `cleared(key)` are what a person did; the page answers by showing
-    the draft anew."""
+    """The form for target, backbone, start weights and frozen stages.
+
+    `edited(key, value)` and `cleared(key)` are emitted when the user sets a key or resets it; the
+    page then shows the changed draft. `part_requested(part)` is emitted when the link of a part of
+    the split is clicked.
+    """
 
     edited = Signal(str, object)
     cleared = Signal(str)
-    part_wanted = Signal(str)
+    part_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._counts: dict[Part, int] = {}
         super().__init__(parent)
         self.target = QComboBox()
-        self.target.activated.connect(self._target_picked)
+        self.target.activated.connect(self._choose_target)
         self.parts = QLabel()
         self.parts.setProperty("role", "caption")
         self.parts.setTextFormat(Qt.TextFormat.RichText)
-        self.parts.linkActivated.connect(self.part_wanted)
+        self.parts.linkActivated.connect(self.part_requested)
         self.backbone = QComboBox()
         for known in BACKBONES.values():
             text = tr("{title}  ·  {size} MB  ·  {pixels} px").format(
@@ -354,7 +373,7 @@ class RecipeForm(QWidget):
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
         self.error.hide()
-        self._back: dict[str, QToolButton] = {}
+        self._reset_buttons: dict[str, QToolButton] = {}
         self._targets: list[str] = []
         self._lay_out()
 
@@ -376,7 +395,7 @@ class RecipeForm(QWidget):
         grid.addWidget(self.parts, 2, 0, 1, 2)
         above = self._caption("frozen", tr("Frozen stages"), self.stages)
         above.setSpacing(8)
-        above.addWidget(self.sentence, 100)  # the caption's own stretch hardly counts beside it
+        above.addWidget(self.sentence, 100)  # outweighs the stretch in the caption
         grid.addLayout(above, 3, 0, 1, 3)
         grid.addWidget(self.stages, 4, 0, 1, 3)
         grid.addWidget(self.error, 5, 0, 1, 3)
@@ -385,28 +404,29 @@ class RecipeForm(QWidget):
         label = QLabel(title)
         label.setProperty("role", "caption")
         label.setBuddy(widget)
-        back = QToolButton()
-        back.setIcon(icon("arrow-counter-clockwise", back, "accent"))
-        back.setFixedSize(18, 18)
-        back.setToolTip(tr("Back to what is advised"))
-        back.setAccessibleName(back.toolTip())
-        back.clicked.connect(lambda: self.cleared.emit(key))
-        policy = back.sizePolicy()
+        label.setToolTip(key_tip(key))
+        reset = QToolButton()
+        reset.setIcon(icon("arrow-counter-clockwise", reset, "accent"))
+        reset.setFixedSize(18, 18)
+        reset.setToolTip(tr("Reset to recommended"))
+        reset.setAccessibleName(reset.toolTip())
+        reset.clicked.connect(lambda: self.cleared.emit(key))
+        policy = reset.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
-        back.setSizePolicy(policy)
-        back.hide()
-        self._back[key] = back
+        reset.setSizePolicy(policy)
+        reset.hide()
+        self._reset_buttons[key] = reset
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(label)
-        row.addWidget(back)
+        row.addWidget(reset)
         row.addStretch(1)
         return row
 
-    # What is shown
+    # Contents
 
     def set_targets(self, targets: Sequence[TargetChoice]) -> None:
-        """What the project's labels allow to learn."""
+        """Set the targets to choose from; those with a reason against them are disabled."""
         self._targets = [target.name for target in targets]
         self.target.clear()
         for target in targets:
@@ -419,17 +439,17 @@ class RecipeForm(QWidget):
                 item.setToolTip(target.reason)
 
     def set_parts(self, counts: Mapping[Part, int]) -> None:
-        """How many images the split gives to each part; nothing where there is no split yet."""
+        """Show the number of images in each part of the split; empty if there is no split yet."""
         self._counts = dict(counts)
-        linked = [f'<a href="{part}">{part} {n:,}</a>' for part, n in counts.items() if n]
-        none = tr("No split yet: {shares} is drawn when a training starts.")
+        linked = [f'<a href="{part}">{tr(part)} {n:,}</a>' for part, n in counts.items() if n]
+        none = tr("No split yet; {shares} is drawn when training starts.")
         shares = DEFAULT_SPLIT.percentages
         self.parts.setText(" &nbsp; ".join(linked) or none.format(shares=shares))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and self._counts:
-            self.parts.clear()  # a link keeps the colour it was written in
+            self.parts.clear()  # a link keeps the colour of the theme in which it was set
             self.set_parts(self._counts)
 
     def show_draft(
@@ -439,7 +459,7 @@ class RecipeForm(QWidget):
         runs: Sequence[tuple[str, str]],
         present: bool,
     ) -> None:
-        """Fill the fields. `runs` and `present` are those of `StartChoice.show_start`."""
+        """Show a draft and its errors; `runs` and `present` as in `StartChoice.show_start`."""
         now = draft.recipe
         at = self._targets.index(now.target) if now.target in self._targets else -1
         self.target.setCurrentIndex(at)
@@ -447,19 +467,19 @@ class RecipeForm(QWidget):
         self.backbone.setCurrentIndex(self.backbone.findData(known.name))
         self.start.show_start(known, now.start, runs, present)
         self.stages.show_backbone(known, now.frozen)
-        self._say_stages(draft)
-        for key, back in self._back.items():
-            back.setVisible(key != "target" and draft.overridden(key))
+        self._show_sentence(draft)
+        for key, reset in self._reset_buttons.items():
+            reset.setVisible(key != "target" and draft.overridden(key))
         here = [errors[key] for key in ("target", "backbone", "start", "frozen") if key in errors]
         self.error.setText("\n".join(tr(error.message) for error in here))
         self.error.setVisible(bool(here))
 
-    def _say_stages(self, draft: Draft) -> None:
+    def _show_sentence(self, draft: Draft) -> None:
         reasons = dict(draft.reasons)
         own = [reasons.pop("frozen")] if "frozen" in reasons else []
-        because = [tr(reason) for reason in (*own, *reasons.values())]
-        self.sentence.setText(" ".join([self.stages.sentence(), *because]))
+        texts = [tr(reason) for reason in (*own, *reasons.values())]
+        self.sentence.setText(" ".join([self.stages.sentence(), *texts]))
         self.sentence.setProperty("role", "muted")
 
-    def _target_picked(self, at: int) -> None:
+    def _choose_target(self, at: int) -> None:
         self.edited.emit("target", self.target.itemData(at))

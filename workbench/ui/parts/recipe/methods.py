@@ -1,4 +1,4 @@
-"""Method, head and penalties of a recipe: what each does, its source, and its parameters."""
+"""The choice of method, head and penalties, with their descriptions, sources and parameters."""
 
 from __future__ import annotations
 
@@ -19,15 +19,26 @@ from PySide6.QtWidgets import (
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Options, Parameter, Spec, Value, join_penalties, penalty_names
+from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.text import tr
-from workbench.ui.parts.recipe.fields import field_title
+from workbench.ui.parts.recipe.fields import (
+    choice_title,
+    field_title,
+    key_tip,
+    rich_tip,
+    values_line,
+)
 
 COLUMNS = 4
 Editor = QComboBox | QCheckBox | QLineEdit
 
 
 class SpecCard(QFrame):
-    """`edited(name, parameter, value)`: a parameter was set; None lets its default stand again."""
+    """Description and parameters of one spec.
+
+    `edited(name, parameter, value)` is emitted when a parameter is set; None resets it to its
+    default.
+    """
 
     edited = Signal(str, str, object)
 
@@ -36,8 +47,10 @@ class SpecCard(QFrame):
         self.spec = spec
         self.editors: dict[str, Editor] = {}
         self.setProperty("role", "card")
-        said = QLabel(f"{spec.title}: {spec.words}")
-        said.setWordWrap(True)
+        description = QLabel(
+            tr("{title}: {description}").format(title=tr(spec.title), description=tr(spec.words))
+        )
+        description.setWordWrap(True)
         source = QLabel(spec.source)
         source.setWordWrap(True)
         source.setProperty("role", "caption")
@@ -49,7 +62,7 @@ class SpecCard(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(4)
-        column.addWidget(said)
+        column.addWidget(description)
         column.addWidget(source)
         if spec.parameters:
             column.addLayout(self._fields())
@@ -62,15 +75,16 @@ class SpecCard(QFrame):
         grid.setVerticalSpacing(4)
         for at, parameter in enumerate(self.spec.parameters):
             row, place = 2 * (at // COLUMNS), at % COLUMNS
-            words = QLabel(parameter.words[:1].upper() + parameter.words[1:])
-            words.setProperty("role", "caption")
+            text = tr(parameter.words)
+            title = QLabel(text[:1].upper() + text[1:])
+            title.setProperty("role", "caption")
             editor = self._editor(parameter)
-            tip = f"options.{self.spec.name}.{parameter.name}: {parameter.allowed()}"
-            editor.setToolTip(tip)
-            editor.setAccessibleName(parameter.words)
-            words.setBuddy(editor)
+            key = f"options.{self.spec.name}.{parameter.name}"
+            editor.setToolTip(rich_tip(values_line(key, parameter.allowed())))
+            editor.setAccessibleName(text)
+            title.setBuddy(editor)
             self.editors[parameter.name] = editor
-            grid.addWidget(words, row, place)
+            grid.addWidget(title, row, place)
             grid.addWidget(editor, row + 1, place)
         for place in range(COLUMNS):
             grid.setColumnStretch(place, 1)
@@ -79,8 +93,9 @@ class SpecCard(QFrame):
     def _editor(self, parameter: Parameter) -> Editor:
         if parameter.choices:
             box = QComboBox()
-            box.addItems(list(parameter.choices))
-            box.textActivated.connect(lambda text: self._set(parameter, text))
+            for choice in parameter.choices:
+                box.addItem(choice_title(choice), choice)
+            box.activated.connect(lambda at: self._set(parameter, box.itemData(at)))
             return box
         if isinstance(parameter.default, bool):
             tick = QCheckBox()
@@ -88,16 +103,16 @@ class SpecCard(QFrame):
             return tick
         line = QLineEdit()
         line.setPlaceholderText(_written(parameter.default))
-        line.textEdited.connect(lambda text: self._typed(parameter, text))
+        line.textEdited.connect(lambda text: self._set_text(parameter, text))
         return line
 
-    def _typed(self, parameter: Parameter, text: str) -> None:
+    def _set_text(self, parameter: Parameter, text: str) -> None:
         text = text.strip()
         if not text:
             self._set(parameter, None)
             return
         try:
-            self._set(parameter, parameter.check(self.spec.name, _read(parameter, text)))
+            self._set(parameter, parameter.check(self.spec.name, _parse(parameter, text)))
         except ValueRefused as error:
             self.error.setText(tr(error.message))
             self.error.show()
@@ -108,7 +123,7 @@ class SpecCard(QFrame):
         self.edited.emit(self.spec.name, parameter.name, None if default else value)
 
     def show_options(self, options: Options) -> None:
-        """The values that a recipe has; an empty field stands for the default it shows."""
+        """Show the values of a recipe; a field without one shows the default as a placeholder."""
         own = options.get(self.spec.name, {})
         for parameter in self.spec.parameters:
             editor = self.editors[parameter.name]
@@ -116,13 +131,14 @@ class SpecCard(QFrame):
             if isinstance(editor, QCheckBox):
                 editor.setChecked(bool(value))
             elif isinstance(editor, QComboBox):
-                editor.setCurrentText(str(value))
+                editor.setCurrentIndex(editor.findData(str(value)))
             elif not editor.hasFocus():
                 editor.setText(_written(value) if parameter.name in own else "")
 
 
-def _read(parameter: Parameter, text: str) -> Value | str:
-    """What was typed in the parameter's type; what is no number is left to be refused."""
+def _parse(parameter: Parameter, text: str) -> Value | str:
+    """Convert typed text to the parameter's type; text that is not a number is left to be refused
+    by `Parameter.check`."""
     kind = type(parameter.default)
     if kind is str:
         return text
@@ -142,13 +158,20 @@ def _chosen(draft: Draft, kind: str) -> tuple[str, ...]:
     return penalty_names(value) if kind == "penalty" else (value,)
 
 
-TICKS = 4  # side by side
+def _spec_tip(spec: Spec) -> str:
+    return rich_tip(tr(spec.words), spec.source)
+
+
+TICKS = 4  # check boxes per row
 PLAIN = {"method": "fine-tune", "head": "linear"}
 
 
 class MethodSection(QWidget):
-    """`edited(key, value)` and `cleared(key)` are as those of the recipe's fields. Until the specs
-    are known, the names the draft has are all there is to choose from."""
+    """Combo boxes for method and head, check boxes for penalties, and a card per chosen spec.
+
+    `edited(key, value)` and `cleared(key)` are those of the recipe's fields. Until `set_specs` is
+    called, only the draft's own values are available.
+    """
 
     edited = Signal(str, object)
     cleared = Signal(str)
@@ -161,9 +184,7 @@ class MethodSection(QWidget):
         self.boxes = {key: self._box(key) for key in PLAIN}
         self.ticks: dict[str, QCheckBox] = {}
         self.projection = QCheckBox(field_title("projection"))
-        self.projection.setToolTip(
-            tr("Drops the part of the penalties' gradient that opposes the loss's")
-        )
+        self.projection.setToolTip(key_tip("projection"))
         self.projection.clicked.connect(lambda on: self.edited.emit("projection", bool(on)))
         self.cards: dict[str, SpecCard] = {}
         self._lay_out()
@@ -192,8 +213,8 @@ class MethodSection(QWidget):
         self._penalties.setColumnStretch(TICKS, 1)
         top.addWidget(self._caption("penalty"), 2, 0)
         top.addLayout(self._penalties, 3, 0, 1, len(self.boxes) + 1)
-        self._said = QVBoxLayout()
-        self._said.setSpacing(8)
+        self._card_column = QVBoxLayout()
+        self._card_column.setSpacing(8)
         self.error = QLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
@@ -202,33 +223,34 @@ class MethodSection(QWidget):
         column.setSpacing(8)
         column.addWidget(heading)
         column.addLayout(top)
-        column.addLayout(self._said)
+        column.addLayout(self._card_column)
         column.addWidget(self.error)
 
     def _caption(self, key: str) -> QLabel:
         label = QLabel(field_title(key))
         label.setProperty("role", "caption")
+        label.setToolTip(rich_tip(tr(MEANINGS[key])))
         return label
 
     def set_specs(self, specs: Sequence[Spec]) -> None:
-        """What there is to choose from."""
+        """Set the specs to choose from."""
         self._specs = list(specs)
         for tick in self.ticks.values():
             self._penalties.removeWidget(tick)
             tick.deleteLater()
         self.ticks = {}
         for spec in self._of("penalty"):
-            tick = QCheckBox(spec.title)
-            tick.setToolTip(f"{spec.words}\n{spec.source}")
+            tick = QCheckBox(tr(spec.title))
+            tick.setToolTip(_spec_tip(spec))
             tick.clicked.connect(self._tick_penalties)
             self.ticks[spec.name] = tick
         for at, tick in enumerate((*self.ticks.values(), self.projection)):
-            left = Qt.AlignmentFlag.AlignLeft  # as wide as its name, not as its column
+            left = Qt.AlignmentFlag.AlignLeft  # as wide as its title, not as its column
             self._penalties.addWidget(tick, at // TICKS, at % TICKS, left)
         self.show_draft(self._draft, self._errors)
 
     def show_draft(self, draft: Draft, errors: Mapping[str, ValueRefused]) -> None:
-        """The draft's choices, what is said of them, and their parameters."""
+        """Show the draft's choices, their errors and their parameters."""
         self._draft, self._errors = draft, errors
         for key, box in self.boxes.items():
             self._fill(box, key, str(draft.value(key)))
@@ -238,9 +260,9 @@ class MethodSection(QWidget):
         self.projection.setChecked(draft.recipe.projection)
         self.projection.setVisible(bool(self.ticks) and bool(chosen))
         self._show_cards(draft)
-        said = [tr(error.message) for key, error in errors.items() if key in (*PLAIN, "penalty")]
-        self.error.setText("\n".join(said))
-        self.error.setVisible(bool(said))
+        texts = [tr(error.message) for key, error in errors.items() if key in (*PLAIN, "penalty")]
+        self.error.setText("\n".join(texts))
+        self.error.setVisible(bool(texts))
 
     def _fill(self, box: QComboBox, key: str, name: str) -> None:
         named = {spec.name: spec for spec in self._of(key)}
@@ -250,38 +272,38 @@ class MethodSection(QWidget):
         if [box.itemData(at) for at in range(box.count())] != items:
             box.clear()
             for item in items:
-                box.addItem(named[item].title if item in named else item, item)
+                box.addItem(tr(named[item].title) if item in named else item, item)
         box.setCurrentIndex(items.index(name))
         spec = named.get(name)
-        box.setToolTip(f"{spec.words}\n{spec.source}" if spec else "")
+        box.setToolTip(_spec_tip(spec) if spec else "")
 
     def _show_cards(self, draft: Draft) -> None:
-        """A card for everything chosen that is not the plain choice."""
-        wanted = [
+        """Show a card for each chosen spec except the default method and head."""
+        specs = [
             spec
             for spec in self._specs
             if spec.name != PLAIN.get(spec.kind) and spec.name in _chosen(draft, spec.kind)
         ]
-        for name in set(self.cards) - {spec.name for spec in wanted}:
+        for name in set(self.cards) - {spec.name for spec in specs}:
             card = self.cards.pop(name)
-            self._said.removeWidget(card)
+            self._card_column.removeWidget(card)
             card.deleteLater()
-        for spec in wanted:
+        for spec in specs:
             if spec.name not in self.cards:
                 card = SpecCard(spec)
                 card.edited.connect(self._set_option)
                 self.cards[spec.name] = card
-                self._said.addWidget(card)
+                self._card_column.addWidget(card)
             self.cards[spec.name].show_options(self._options())
 
-    # What a person does
+    # Edits
 
     def _choose(self, key: str, name: str) -> None:
         if name == self._draft.suggested(key):
             self.cleared.emit(key)
         else:
             self.edited.emit(key, name)
-        self._forget_options()
+        self._drop_options()
 
     def _tick_penalties(self) -> None:
         ticked = [name for name, tick in self.ticks.items() if tick.isChecked()]
@@ -289,7 +311,7 @@ class MethodSection(QWidget):
             self.edited.emit("penalty", join_penalties(ticked))
         else:
             self.cleared.emit("penalty")
-        self._forget_options()
+        self._drop_options()
 
     def _set_option(self, name: str, parameter: str, value: Value | None) -> None:
         options = self._options()
@@ -298,18 +320,18 @@ class MethodSection(QWidget):
             own.pop(parameter, None)
         else:
             own[parameter] = value
-        self._put_options(options)
+        self._emit_options(options)
 
-    def _forget_options(self) -> None:
-        """Parameters of what is no longer chosen would be refused."""
+    def _drop_options(self) -> None:
+        """Remove parameters of specs that are no longer chosen: they would be refused."""
         chosen = {str(self._draft.value(key)) for key in PLAIN}
         chosen |= set(penalty_names(self._draft.recipe.penalty))
         options = self._options()
-        kept = {name: own for name, own in options.items() if name in chosen}
-        if kept != options:
-            self._put_options(kept)
+        left = {name: own for name, own in options.items() if name in chosen}
+        if left != options:
+            self._emit_options(left)
 
-    def _put_options(self, options: dict[str, dict[str, Value]]) -> None:
+    def _emit_options(self, options: dict[str, dict[str, Value]]) -> None:
         left = {name: own for name, own in options.items() if own}
         if left:
             self.edited.emit("options", left)

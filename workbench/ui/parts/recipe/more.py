@@ -1,4 +1,4 @@
-"""Settings with a good default, folded away: method, numbers, and a table of the stages."""
+"""The settings below the Train form: method, stages, and all other recipe keys in groups."""
 
 from __future__ import annotations
 
@@ -21,18 +21,41 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.training.recipe_draft import Draft
-from workbench.domain.backbones import BACKBONES, PLAIN, Backbone, StageRule, frozen_stages, preset
+from workbench.domain.backbones import (
+    BACKBONES,
+    PLAIN,
+    PRESETS,
+    Backbone,
+    StageRule,
+    frozen_stages,
+    preset,
+)
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import JOINT, RecipeValues
-from workbench.domain.text import tr
-from workbench.ui.parts.recipe.fields import GROUPS, FieldBox, group_title
+from workbench.domain.text import Message, mark, tr
+from workbench.ui.parts.recipe.fields import GROUPS, FieldBox, key_tip
 from workbench.ui.parts.recipe.methods import MethodSection
 
 NUMBERS = ("rate", "penalty")
+_ROWS = {
+    "start": mark("Random weights"),
+    "frozen": mark("Frozen"),
+    "rate": mark("Rate ×"),
+    "penalty": mark("Penalties ×"),
+}  # the columns of a stage rule, in order
+_PRESETS = {
+    "plain": mark("All stages alike"),
+    "slower-below": mark("Earlier stages slower"),
+    "held-below": mark("Earlier stages held more"),
+    "new-top": mark("Top third random"),
+}  # short titles; PRESETS has the descriptions
 
 
 class StageTable(QWidget):
-    """`edited("stages", rules)` and `cleared("stages")` as of any key of a recipe."""
+    """The rules for individual stages, one column per stage.
+
+    `edited("stages", rules)` and `cleared("stages")` are those of any recipe key.
+    """
 
     edited = Signal(str, object)
     cleared = Signal(str)
@@ -45,13 +68,16 @@ class StageTable(QWidget):
         self.frozen: dict[str, QCheckBox] = {}
         self.numbers: dict[tuple[str, str], QLineEdit] = {}
         self.presets = QComboBox()
-        for name, text in self._presets().items():
-            self.presets.addItem(text, name)
+        for at, (name, text) in enumerate(_PRESETS.items()):
+            self.presets.addItem(tr(text), name)
+            self.presets.setItemData(at, tr(PRESETS[name]), Qt.ItemDataRole.ToolTipRole)
         self.presets.setCurrentIndex(-1)
-        self.presets.setPlaceholderText(tr("Presets"))
-        self.presets.activated.connect(self._take_preset)
+        self.presets.setPlaceholderText(tr("Use preset…"))
+        self.presets.setAccessibleName(tr("Presets for the stages"))
+        self.presets.activated.connect(self._use_preset)
         heading = QLabel(tr("Stages"))
         heading.setProperty("role", "heading")
+        heading.setToolTip(key_tip("stages"))
         top = QHBoxLayout()
         top.addWidget(heading)
         top.addStretch(1)
@@ -70,34 +96,26 @@ class StageTable(QWidget):
         column.addLayout(self._grid)
         column.addWidget(self.error)
 
-    def _presets(self) -> dict[str, str]:
-        return {
-            "plain": tr("All stages alike"),
-            "slower-below": tr("Lower stages slower"),
-            "held-below": tr("Penalties hold lower stages more"),
-            "new-top": tr("Top third begins anew"),
-        }
-
     def show_draft(self, draft: Draft, errors: Mapping[str, ValueRefused]) -> None:
-        """The rules that the draft has, under the stages of its backbone."""
+        """Show the draft's rules for the stages of its backbone."""
         now = draft.recipe
         known = BACKBONES[now.backbone]
         if known is not self._backbone:
             self._backbone = known
             self._build(known)
         self._rules = {name: rule for name, rule in now.stages.items() if name in known.stage_names}
-        stay = frozen_stages(known, now.frozen, self._rules)
+        frozen = frozen_stages(known, now.frozen, self._rules)
         for name in known.stage_names:
             rule = self._rules.get(name, PLAIN)
             self.new[name].setChecked(rule.start == "new")
-            self.frozen[name].setChecked(name in stay)
+            self.frozen[name].setChecked(name in frozen)
             for key in NUMBERS:
                 field, value = self.numbers[name, key], getattr(rule, key)
                 if not field.hasFocus():
                     field.setText("" if value == 1 else f"{value:g}")
-        wrong = [tr(error.message) for key, error in errors.items() if key.startswith("stages")]
-        self.error.setText("\n".join(wrong))
-        self.error.setVisible(bool(wrong))
+        texts = [tr(error.message) for key, error in errors.items() if key.startswith("stages")]
+        self.error.setText("\n".join(texts))
+        self.error.setVisible(bool(texts))
 
     def _build(self, known: Backbone) -> None:
         while (item := self._grid.takeAt(0)) is not None:
@@ -105,14 +123,8 @@ class StageTable(QWidget):
             if widget is not None:
                 widget.deleteLater()
         self.new, self.frozen, self.numbers = {}, {}, {}
-        rows = (
-            tr("Begins anew"),
-            tr("Frozen"),
-            tr("Rate ×"),
-            tr("Penalties ×"),
-        )
-        for row, text in enumerate(rows, start=1):
-            label = QLabel(text)
+        for row, text in enumerate(_ROWS.values(), start=1):
+            label = QLabel(tr(text))
             label.setProperty("role", "caption")
             self._grid.addWidget(label, row, 0)
         for at, name in enumerate(known.stage_names, start=1):
@@ -133,22 +145,26 @@ class StageTable(QWidget):
             field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             field.setMinimumWidth(36)
             field.setToolTip(f"stages.{name}.{key}")
-            field.setAccessibleName(f"{name} {key}")
+            field.setAccessibleName(self._cell_name(name, key))
             field.textEdited.connect(lambda text, key=key: self._typed(name, key, text))
             self.numbers[name, key] = field
             self._grid.addWidget(field, row, at)
 
+    @staticmethod
+    def _cell_name(stage: str, key: str) -> str:
+        return tr("{stage}: {setting}").format(stage=stage, setting=tr(_ROWS[key]))
+
     def _tick(self, name: str, key: str) -> QCheckBox:
         tick = QCheckBox()
         tick.setToolTip(f"stages.{name}.{key}")
-        tick.setAccessibleName(f"{name} {key}")
+        tick.setAccessibleName(self._cell_name(name, key))
         if key == "start":
             tick.clicked.connect(lambda on: self._set(name, start="new" if on else "transferred"))
         else:
             tick.clicked.connect(lambda on: self._set(name, frozen=bool(on)))
         return tick
 
-    # What a person does
+    # Edits
 
     def _typed(self, name: str, key: str, text: str) -> None:
         try:
@@ -156,7 +172,8 @@ class StageTable(QWidget):
             if not 0 <= value < float("inf"):
                 raise ValueError
         except ValueError:
-            self.error.setText(str(ValueRefused(f"stages.{name}.{key}", text, "a number ≥ 0")))
+            error = ValueRefused(f"stages.{name}.{key}", text, Message("a number ≥ 0"))
+            self.error.setText(tr(error.message))
             self.error.show()
             return
         self._set(name, **{key: value})
@@ -165,14 +182,14 @@ class StageTable(QWidget):
         rule = msgspec.structs.replace(self._rules.get(name, PLAIN), **changed)
         if rule.start == "new" and "start" in changed:
             rule = msgspec.structs.replace(rule, frozen=False)
-        self._put({**self._rules, name: rule})
+        self._emit_rules({**self._rules, name: rule})
 
-    def _take_preset(self, at: int) -> None:
+    def _use_preset(self, at: int) -> None:
         if self._backbone is not None:
-            self._put(preset(self._backbone, self.presets.itemData(at)))
+            self._emit_rules(preset(self._backbone, self.presets.itemData(at)))
         self.presets.setCurrentIndex(-1)
 
-    def _put(self, rules: dict[str, StageRule]) -> None:
+    def _emit_rules(self, rules: dict[str, StageRule]) -> None:
         left = {name: rule for name, rule in rules.items() if rule != PLAIN}
         if left:
             self.edited.emit("stages", left)
@@ -184,7 +201,7 @@ COLUMNS = 4
 
 
 class MoreSettings(QScrollArea):
-    """All further keys of a recipe in groups. `edited` and `cleared` are those of the fields."""
+    """All other recipe keys in groups. `edited` and `cleared` are those of the fields."""
 
     edited = Signal(str, object)
     cleared = Signal(str)
@@ -209,7 +226,7 @@ class MoreSettings(QScrollArea):
         self.stages.cleared.connect(self.cleared)
         column.addWidget(self.stages)
         for title, keys in GROUPS:
-            heading = QLabel(group_title(title))
+            heading = QLabel(tr(title))
             heading.setProperty("role", "heading")
             column.addWidget(heading)
             column.addLayout(self._grid(keys))
@@ -231,22 +248,22 @@ class MoreSettings(QScrollArea):
         return grid
 
     def show_draft(self, draft: Draft, errors: Mapping[str, ValueRefused]) -> None:
-        """Fill every field; those that say nothing under this draft are disabled."""
+        """Fill all fields; disable those that have no effect in this draft."""
         self.methods.show_draft(draft, errors)
         self.stages.show_draft(draft, errors)
         for key, field in self.fields.items():
             field.show_draft(draft, errors.get(key))
-            field.setEnabled(_matters(key, draft.recipe))
+            field.setEnabled(_has_effect(key, draft.recipe))
 
     def reveal(self, key: str) -> None:
-        """Bring a field into sight and the keyboard to it."""
+        """Scroll to the field of `key` and give it the keyboard focus."""
         field = self.fields.get(key)
         if field is not None:
             self.ensureWidgetVisible(field)
             field.editor.setFocus()
 
 
-def _matters(key: str, now: RecipeValues) -> bool:
+def _has_effect(key: str, now: RecipeValues) -> bool:
     if key in ("step_epochs", "step_factor"):
         return now.schedule == "step"
     if key in ("view_weight", "tie"):
