@@ -31,7 +31,7 @@ def test_a_recipe_is_checked_against_what_the_learning_program_says():
         choices.check_choices(recipe(penalty="l2", options={"l2": {"beta": 1.0}}))
     with pytest.raises(ValueRefused, match=r"options\.delta"):
         choices.check_choices(recipe(penalty="l2", options={"delta": {}}))
-    with pytest.raises(ValueRefused, match="unless head is parts"):
+    with pytest.raises(ValueRefused, match="only with the head “parts”"):
         choices.check_choices(recipe(penalty="l2+channel-grouping"))
     choices.check_choices(recipe(penalty="l2+channel-grouping", head="parts"))
 

@@ -51,7 +51,7 @@ def test_every_face_is_flat(body):
 
 
 def test_an_unknown_body_or_view_is_refused():
-    with pytest.raises(ValueRefused, match="body = 99"):
+    with pytest.raises(ValueRefused, match="99"):
         render_toy(99, "front", 0)
     with pytest.raises(ValueRefused, match="front, back, left, right"):
         render_toy(0, "above", 0)

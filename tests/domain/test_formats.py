@@ -46,7 +46,7 @@ def test_formats_are_told_apart_by_what_they_hold_and_which_way_they_go():
     assert patterns(FORMATS.read_as(FileKind.LIST, FileKind.TABLE)) == (
         "*.txt *.lst *.list *.csv *.tsv"
     )
-    assert images_read() == "JPEG, PNG, BMP, TIFF and WebP are read."
+    assert images_read() == "Supported formats: JPEG, PNG, BMP, TIFF and WebP."
     assert FORMATS.of("x.gif") not in FORMATS.read_as(FileKind.IMAGE)
 
 

@@ -187,7 +187,7 @@ def test_one_sided_mirrors_of_an_older_version_are_paired_or_dropped(project):
 def test_a_set_without_a_name_or_a_name_without_a_label_is_refused(project):
     with pytest.raises(ValueRefused, match="label set"):
         project.labels.save_set(LabelSet("  "))
-    with pytest.raises(ValueRefused, match="new name of front"):
+    with pytest.raises(ValueRefused, match="“front” cannot become"):
         project.labels.save_set(CAR_VIEWS, {"front": "nose"})
 
 

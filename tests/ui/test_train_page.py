@@ -116,7 +116,7 @@ def test_a_wrong_value_is_named_beside_its_field_and_nothing_can_start(qtbot, pa
     field = page.more.fields["batch"]
     field.editor.clear()
     qtbot.keyClicks(field.editor, "-3")
-    assert field.error.text() == "batch = -3 is not allowed. Allowed: a whole number ≥ 1."
+    assert field.error.text() == "“-3” is not a valid value for batch. Allowed: a whole number ≥ 1."
     assert not page.train.isEnabled()
     assert page.unfold.isChecked(), "the field is brought to light"
     assert "red" in page.preflight.text.text()

@@ -320,15 +320,29 @@ def advise_transfer(facts: TransferFacts) -> Advice:
     return Advice(of_sgd, {"row": _row(facts)}) | rows[facts.large, facts.similar](facts)
 
 
+_ROWS = {
+    (True, True): mark(
+        "A large target ({n:.0f} images per class), similar to the data the start was trained on: "
+        "{seen}."
+    ),
+    (True, False): mark(
+        "A large target ({n:.0f} images per class), not similar to the data the start was trained "
+        "on: {seen}."
+    ),
+    (False, True): mark(
+        "A small target ({n:.0f} images per class), similar to the data the start was trained on: "
+        "{seen}."
+    ),
+    (False, False): mark(
+        "A small target ({n:.0f} images per class), not similar to the data the start was trained "
+        "on: {seen}."
+    ),
+}
+
+
 def _row(facts: TransferFacts) -> Message:
-    return Message(
-        "A {size} target ({n:.0f} images per class), {like} to the data the start was trained on: "
-        "{seen}.",
-        size=Message("large") if facts.large else Message("small"),
-        n=facts.per_class,
-        like=Message("similar") if facts.similar else Message("not similar"),
-        seen=_seen(facts),
-    )
+    template = _ROWS[facts.large, facts.similar]
+    return Message(template, n=facts.per_class, seen=_seen(facts))
 
 
 def _seen(facts: TransferFacts) -> Message:

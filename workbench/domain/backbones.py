@@ -435,10 +435,12 @@ def check_rules(known: Backbone, frozen: str, rules: Rules) -> None:
     """Raise ValueRefused for an unknown stage, or one that is both new and frozen."""
     for name in rules:
         if name not in known.stage_names:
-            raise ValueRefused(f"stages.{name}", name, ", ".join(known.stage_names))
+            sentence = Message("{backbone} has no stage “{name}”.", backbone=known.title, name=name)
+            raise ValueRefused(f"stages.{name}", name, ", ".join(known.stage_names), sentence)
     for name in frozen_stages(known, frozen, rules):
         if rules.get(name, PLAIN).start == "new":
-            raise ValueRefused(f"stages.{name}.start", "new", "transferred, since it is frozen")
+            allowed = Message("transferred, as the stage is frozen")
+            raise ValueRefused(f"stages.{name}.start", "new", allowed)
 
 
 def frozen_stages(known: Backbone, frozen: str, rules: Rules) -> tuple[str, ...]:

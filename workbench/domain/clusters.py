@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.domain.assessments import StartRequest
 from workbench.domain.methods import Spec
 from workbench.domain.registry import Registry
+from workbench.domain.text import mark
 
 RECORD_FILE = "clustering.json"
 CLUSTERS_FILE = "clusters.npz"
@@ -42,8 +43,8 @@ CLUSTERINGS: Registry[ClusteringSpec] = Registry("method")
 DEEP_CLUSTER = CLUSTERINGS.register(
     ClusteringSpec(
         name="deepcluster",
-        title="DeepCluster",
-        words="learns the clusters of its own features",
+        title=mark("DeepCluster"),
+        words=mark("learns the clusters of its own features"),
         source=("Caron et al. 2018, Deep clustering for unsupervised learning of visual features"),
         rounds=3,
         batch=32,
@@ -52,8 +53,8 @@ DEEP_CLUSTER = CLUSTERINGS.register(
 IIC = CLUSTERINGS.register(
     ClusteringSpec(
         name="iic",
-        title="IIC",
-        words="learns clusters that an image and its augmentations share",
+        title=mark("IIC"),
+        words=mark("learns clusters that an image and its augmentations share"),
         source=(
             "Ji et al. 2019, Invariant information clustering for unsupervised image "
             "classification and segmentation"

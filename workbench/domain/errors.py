@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,14 @@ class KnownError(Exception):
     """An expected error: something outside the program is wrong.
 
     `sentence` names the file, folder or value and the reason; `remedy` is what to do. Both are
-    templates of the `values`, so that they can be translated where they are shown. Any other
-    exception is a bug and is shown as a report with its traceback.
+    templates of the `values`, so that they can be translated where they are shown; a `Message`
+    has its own values already. Any other exception is a bug and is shown as a report with its
+    traceback.
     """
 
     def __init__(self, sentence: str, remedy: str = "", /, **values: object) -> None:
-        self.sentence = Message(sentence, **values)
-        self.remedy = Message(remedy, **values)
+        self.sentence = _message(sentence, values)
+        self.remedy = _message(remedy, values)
         super().__init__(self.sentence)
 
     @property
@@ -34,19 +35,43 @@ class KnownError(Exception):
 
 
 class ValueRefused(KnownError):
-    """A value given by the user is invalid; the message has its key and the allowed values."""
+    """A value given by the user is invalid; the message has its key and the allowed values.
 
-    def __init__(self, key: str, value: object, allowed: str) -> None:
+    `key` and `allowed` are messages where they have words rather than names. `sentence` replaces
+    the usual one where that would not be clear; it has its values already.
+    """
+
+    def __init__(
+        self, key: str, value: object, allowed: str, sentence: Message | None = None
+    ) -> None:
+        shown = shown_value(value)
+        usual = (
+            mark("“{value}” is not a valid value for {key}.")
+            if shown
+            else mark("No {key} is given.")
+        )
         super().__init__(
-            mark("{key} = {value!r} is not allowed."),
-            mark("Allowed: {allowed}."),
-            key=key,
-            value=value,
-            allowed=allowed,
+            Message(usual, value=shown, key=key) if sentence is None else sentence,
+            Message("Allowed: {allowed}.", allowed=allowed),
         )
         self.key = key
         self.value = value
         self.allowed = allowed
+
+
+def shown_value(value: object) -> str:
+    """A value as a user writes it: true or false, lists with commas, everything else as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown_value, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {shown_value(one)}" for key, one in value.items())
+    return "" if value is None else str(value)
+
+
+def _message(template: str, values: Mapping[str, object]) -> Message:
+    return template if isinstance(template, Message) else Message(template, **values)
 
 
 @contextmanager
@@ -62,11 +87,11 @@ def parsing(path: Path, remedy: str = "") -> Generator[None, None, None]:
         raise
     except Exception as error:
         raise KnownError(
-            "{path} cannot be read: {reason}.", remedy, path=path, reason=_reason(error)
+            "{path} cannot be read: {reason}.", remedy, path=path, reason=reason_of(error)
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    """The first line of an error message, without its full stop."""
+def reason_of(error: Exception) -> str:
+    """The first line of an error message, without error numbers, file names and full stop."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from workbench.domain.text import Message, mark
 
 # Label sets that an image import can fill, the outer folder level first.
 IMPORTABLE_SETS = ("category", "view", "expression")
@@ -22,17 +24,17 @@ IMPORTABLE_SETS = ("category", "view", "expression")
 class FileKind(StrEnum):
     """Content of a file. The value is the plural shown to the user."""
 
-    IMAGE = "images"
-    LIST = "lists"
-    TABLE = "tables"
-    LABELS = "label files"
+    IMAGE = mark("images")
+    LIST = mark("lists")
+    TABLE = mark("tables")
+    LABELS = mark("label files")
 
 
 _HOLDS = {
-    FileKind.IMAGE: "an image",
-    FileKind.LIST: "the path of an image on each line, and a label after it",
-    FileKind.TABLE: "a header, a column of image paths and a column for each label set",
-    FileKind.LABELS: "the labels of a project, one in each row",
+    FileKind.IMAGE: mark("an image"),
+    FileKind.LIST: mark("the path of an image on each line, and a label after it"),
+    FileKind.TABLE: mark("a header, a column of image paths and a column for each label set"),
+    FileKind.LABELS: mark("the labels of a project, one in each row"),
 }
 
 
@@ -154,17 +156,25 @@ FORMATS = FormatRegistry(
 )
 
 
-def enumerated(words: Sequence[str], last: str = "and") -> str:
-    """Join words for a sentence, such as "a, b and c"."""
-    return f" {last} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+Conjunction = Literal["and", "or"]
 
 
-def names(formats: Iterable[Format], last: str = "and") -> str:
+def enumerated(words: Sequence[str], last: Conjunction = "and") -> str:
+    """Join words for a sentence, such as "a, b and c"; a message if there are several."""
+    if len(words) < 2:
+        return "".join(words)
+    first, end = ", ".join(words[:-1]), words[-1]
+    if last == "or":
+        return Message("{first} or {last}", first=first, last=end)
+    return Message("{first} and {last}", first=first, last=end)
+
+
+def names(formats: Iterable[Format], last: Conjunction = "and") -> str:
     """Join the names of formats for a sentence, such as "CSV, TSV and JSON"."""
     return enumerated([format.name for format in formats], last)
 
 
-def endings(formats: Iterable[Format], last: str = "or") -> str:
+def endings(formats: Iterable[Format], last: Conjunction = "or") -> str:
     """Join the extensions of formats for a sentence, such as ".csv, .tsv or .json"."""
     return enumerated([ending for format in formats for ending in format.endings], last)
 
@@ -174,9 +184,9 @@ def patterns(formats: Iterable[Format]) -> str:
     return " ".join(format.pattern for format in formats)
 
 
-def images_read() -> str:
-    """List the supported image formats for an error remedy, such as "JPEG and PNG are read."."""
-    return f"{names(FORMATS.read_as(FileKind.IMAGE))} are read."
+def images_read() -> Message:
+    """The supported image formats as a sentence, such as "Supported formats: JPEG and PNG."."""
+    return Message("Supported formats: {formats}.", formats=names(FORMATS.read_as(FileKind.IMAGE)))
 
 
 def formats_table() -> list[FormatRow]:

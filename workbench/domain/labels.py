@@ -1,4 +1,4 @@
-"""Label sets, their labels with keys and mirrors, and annotations: who gave which label."""
+"""Label sets, their labels with keys and mirrors, and annotations: labels with their authors."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NoReturn
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.text import Message
 
 
 class Subject(StrEnum):
-    """What a label of a set describes: the whole image, or the mouth crop in it."""
+    """What the labels of a set describe: the whole image, or a mouth crop of it."""
 
     IMAGE = "image"
     CROP = "crop"
@@ -19,8 +21,11 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True)
 class Label:
-    """One label. `key` is the letter that gives it; `mirror` names the other label that a
-    horizontal flip turns it into ("" when a flip leaves it as it is)."""
+    """One label.
+
+    `key` is the letter that assigns it; `mirror` names the label that replaces it when an image is
+    flipped horizontally ("" if it stays the same).
+    """
 
     name: str
     key: str = ""
@@ -29,10 +34,10 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """A named family of labels; exclusive means that a subject carries at most one of them.
+    """A named set of labels; if `exclusive`, a subject has at most one of them.
 
-    Names differ, keys differ, and mirrors come in pairs: the mirror of a label's mirror is the
-    label. Raises ValueRefused where they do not.
+    Names and keys are unique, and mirrors are mutual: the mirror of a label's mirror is the label
+    itself. Raises ValueRefused otherwise.
     """
 
     name: str
@@ -41,12 +46,14 @@ class LabelSet:
     exclusive: bool = True
 
     def __post_init__(self) -> None:
-        names = self.names
-        if len(set(names)) != len(names):
-            raise ValueRefused(f"labels of {self.name}", names, "names that differ")
-        keys = [label.key.upper() for label in self.labels if label.key]
-        if len(set(keys)) != len(keys):
-            raise ValueRefused(f"keys of {self.name}", keys, "one key per label")
+        if twice := _repeated(self.names):
+            sentence = Message("“{name}” has two labels “{label}”.", name=self.name, label=twice)
+            raise ValueRefused(Message("label"), twice, Message("different names"), sentence)
+        if twice := _repeated(label.key.upper() for label in self.labels if label.key):
+            sentence = Message(
+                "“{key}” is the key of two labels of “{name}”.", key=twice, name=self.name
+            )
+            raise ValueRefused(Message("key"), twice, Message("a different key"), sentence)
         self._check_mirrors()
 
     def _check_mirrors(self) -> None:
@@ -54,32 +61,38 @@ class LabelSet:
         for name, mirror in mirrors.items():
             if mirror and (mirror == name or mirror not in mirrors):
                 others = ", ".join(other for other in mirrors if other != name)
-                raise ValueRefused(f"mirror of {name}", mirror, others or "none")
+                _refuse_mirror(name, mirror, others or Message("no mirror"))
             if mirror and mirrors[mirror] != name:
-                raise ValueRefused(f"mirror of {mirror}", mirrors[mirror], name)
+                _refuse_mirror(mirror, mirrors[mirror], name)
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of the labels, in order."""
         return tuple(label.name for label in self.labels)
 
     def index(self, name: str) -> int:
-        """Position of the label called `name`; raises ValueRefused when the set has none."""
+        """Position of the label called `name`. Raises ValueRefused if the set does not have it."""
         try:
             return self.names.index(name)
         except ValueError:
-            raise ValueRefused(self.name, name, ", ".join(self.names) or "no label yet") from None
+            known = ", ".join(self.names) or Message("no label yet")
+            sentence = Message(
+                "“{name}” is not a label of “{label_set}”.", name=name, label_set=self.name
+            )
+            raise ValueRefused(self.name, name, known, sentence) from None
 
     def mirror_permutation(self) -> tuple[int, ...]:
-        """For each label's position, the position of the label a horizontal flip turns it into."""
+        """For each label's position, the position of its mirror, or its own without one."""
         return tuple(self.index(label.mirror or label.name) for label in self.labels)
 
     def with_labels(self, names: tuple[str, ...]) -> LabelSet:
-        """This set with those of `names` added that it lacks, in their order, without keys."""
+        """A copy with missing `names` appended in their order, without keys."""
         new = tuple(Label(name) for name in dict.fromkeys(names) if name not in self.names)
         return dataclasses.replace(self, labels=self.labels + new)
 
     def label_for_key(self, key: str) -> Label | None:
-        """The label given by `key`: its own letter, or its position 1–9."""
+        """The label that `key` assigns: its own letter, or its position 1–9; None for other
+        keys."""
         for label in self.labels:
             if label.key and label.key.upper() == key.upper():
                 return label
@@ -88,11 +101,28 @@ class LabelSet:
         return None
 
 
-def with_paired_mirrors(labels: Iterable[Label]) -> tuple[Label, ...]:
-    """`labels` with mirrors in pairs, for labels that were stored before a set checked them.
+def _repeated(values: Iterable[str]) -> str:
+    """The first value that occurs a second time, or ""."""
+    known: set[str] = set()
+    for value in values:
+        if value in known:
+            return value
+        known.add(value)
+    return ""
 
-    Pairs stay. Of the other mirrors, in the order of the labels, one that names a label without a
-    mirror is set on both sides; the rest are dropped.
+
+def _refuse_mirror(label: str, mirror: str, allowed: str) -> NoReturn:
+    sentence = Message("“{mirror}” cannot be the mirror of “{label}”.", mirror=mirror, label=label)
+    if not mirror:
+        sentence = Message("“{label}” needs a mirror, as it is one itself.", label=label)
+    raise ValueRefused(Message("mirror"), mirror, allowed, sentence)
+
+
+def with_paired_mirrors(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """Make the mirrors of labels mutual, for labels stored before label sets checked this.
+
+    Mutual mirrors are kept. Of the others, in the order of the labels, a mirror that names a label
+    without a mirror is set on both; the rest are dropped.
     """
     found = tuple(labels)
     names = {label.name for label in found}
@@ -138,7 +168,7 @@ VIEW_PRESETS = {"cars": CAR_VIEWS, "animals": ANIMAL_VIEWS}
 
 
 class Author(StrEnum):
-    """Who gave a label: a person, a file that was imported, or a trained model."""
+    """Author of a label: a person, an imported file or a trained model."""
 
     HUMAN = "human"
     IMPORT = "import"
@@ -147,10 +177,10 @@ class Author(StrEnum):
 
 @dataclass(frozen=True)
 class Annotation:
-    """One label given to one image (`crop` None) or to one crop of it.
+    """One label of one image (`crop` None) or of one crop of it.
 
-    `made_at` and `ended_at` are seconds since the epoch; `ended_at` is None while the label stands.
-    `confidence` is 1.0 for people and a softmax score in [0, 1] for models.
+    `made_at` and `ended_at` are seconds since the epoch; `ended_at` is None while the label is
+    current. `confidence` is 1.0 for people and a softmax score in [0, 1] for models.
     """
 
     id: int

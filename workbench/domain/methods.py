@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.text import Message
 from workbench.domain.values import allowed_words, checked
 
 ONE_LABEL = "one label"  # requirement of a method: mutually exclusive labels
@@ -83,8 +84,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in own:
             if name not in known:
-                allowed = ", ".join(known) or f"nothing: {self.name} has no parameters"
-                raise ValueRefused(f"options.{self.name}.{name}", own[name], allowed)
+                key = f"options.{self.name}.{name}"
+                none = Message("none, as {name} has no parameters", name=self.name)
+                sentence = Message("There is no parameter {key}.", key=key)
+                raise ValueRefused(key, own[name], ", ".join(known) or none, sentence)
         return {
             name: parameter.check(self.name, own.get(name, parameter.default))
             for name, parameter in known.items()

@@ -22,6 +22,7 @@ from workbench.domain.backbones import (
     modules_of,
 )
 from workbench.domain.errors import ValueRefused
+from workbench.domain.text import Message
 from workbench.domain.values import allowed_words, checked
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -133,9 +134,9 @@ _TYPES = get_type_hints(
     RecipeValues, include_extras=True
 )  # evaluated once: every field edit checks a key
 _TABLES = ("options", "stages")
-STARTS = "imagenet, none, file:PATH or run:ID"
+STARTS = Message("imagenet, none, file:PATH or run:ID")
 _WORDS = {
-    "target": f'a label set such as "category", or "{JOINT}"',
+    "target": Message('a label set such as "category", or "{joint}"', joint=JOINT),
     "start": STARTS,
 }
 _ALLOWED = {key: _WORDS.get(key) or allowed_words(kind) for key, kind in _TYPES.items()}
@@ -218,7 +219,8 @@ def check_keys(given: UncheckedKeys) -> PartialRecipe:
 def check_key(key: str, value: object) -> Any:
     """Validate and convert the value of one key. Raises ValueRefused with the allowed values."""
     if key not in _TYPES:
-        raise ValueRefused(key, value, "the keys " + ", ".join(KEYS))
+        sentence = Message("There is no recipe key {key}.", key=key)
+        raise ValueRefused(key, value, ", ".join(KEYS), sentence)
     typed = checked(key, value, _TYPES[key], allowed(key))
     if not _possible(key, typed):
         raise ValueRefused(key, value, allowed(key))
@@ -273,15 +275,19 @@ def whole(partial: PartialRecipe) -> Recipe:
     known.frozen_modules(recipe.frozen)
     check_rules(known, recipe.frozen, recipe.stages)
     if recipe.image_size < known.least:
-        raise ValueRefused(
-            "image_size", recipe.image_size, f"a whole number ≥ {known.least} ({known.title})"
+        least = Message(
+            "a whole number ≥ {least} ({backbone})", least=known.least, backbone=known.title
         )
+        raise ValueRefused("image_size", recipe.image_size, least)
     _check_test_crops(recipe)
     if recipe.start == "imagenet" and not known.weights:
         raise ValueRefused(
             "start",
             "imagenet",
-            f"none, file:PATH or run:ID ({known.title} has no ImageNet weights)",
+            Message(
+                "none, file:PATH or run:ID, as {backbone} has no ImageNet weights",
+                backbone=known.title,
+            ),
         )
     return recipe
 
@@ -296,9 +302,8 @@ def target_of(partial: PartialRecipe) -> str:
 def _check_test_crops(recipe: Recipe) -> None:
     if "five" in recipe.test_crops and recipe.test_resize <= recipe.image_size:
         least = recipe.image_size + 1
-        raise ValueRefused(
-            "test_crops", recipe.test_crops, f"centre, unless test_resize is {least} or more"
-        )
+        allowed = Message("centre, unless test_resize is {least} or more", least=least)
+        raise ValueRefused("test_crops", recipe.test_crops, allowed)
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
@@ -306,7 +311,9 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueRefused(name, text.splitlines()[0] if text else "", f"TOML ({error})") from error
+        first = text.splitlines()[0] if text else ""
+        sentence = Message("{name} is not valid TOML: {error}.", name=name, error=error)
+        raise ValueRefused(name, first, Message("key = value lines"), sentence) from error
 
 
 @dataclass(frozen=True)

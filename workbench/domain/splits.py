@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from workbench.domain.errors import ValueRefused
-from workbench.domain.text import mark
+from workbench.domain.text import mark, Message
 
 
 class Part(StrEnum):
@@ -36,12 +36,12 @@ class SplitPlan:
         for part in PARTS:
             value = getattr(self, part)
             if not 0.0 <= value <= 1.0:
-                raise ValueRefused(part, value, "a fraction from 0 to 1")
+                raise ValueRefused(part, value, Message("a fraction from 0 to 1"))
         total = self.train + self.validation + self.test
         if total > 1.0 + 1e-9:
-            raise ValueRefused("train + validation + test", total, "at most 1")
+            raise ValueRefused("train + validation + test", total, Message("at most 1"))
         if self.train <= 0:
-            raise ValueRefused("train", self.train, "a fraction above 0")
+            raise ValueRefused("train", self.train, Message("a fraction above 0"))
 
     @property
     def percentages(self) -> str:
@@ -49,10 +49,14 @@ class SplitPlan:
         return " / ".join(f"{100 * getattr(self, part):.0f}" for part in PARTS)
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Message:
         """The fractions with their parts, such as "70 % train, 15 % validation and 15 % test"."""
-        *first, last = (f"{100 * getattr(self, part):.0f} % {part}" for part in PARTS)
-        return f"{', '.join(first)} and {last}"
+        return Message(
+            "{train:.0f} % train, {validation:.0f} % validation and {test:.0f} % test",
+            train=100 * self.train,
+            validation=100 * self.validation,
+            test=100 * self.test,
+        )
 
 
 DEFAULT_SPLIT = SplitPlan()  # used if a project has no split, and the default of the dialog

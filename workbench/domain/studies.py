@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.splits import DEFAULT_SPLIT
+from workbench.domain.text import Message
 
 CONFIDENCE = 0.95
 Keys = dict[str, Any]  # a partial recipe
@@ -72,13 +73,15 @@ def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
     try:
         plan = msgspec.convert({"name": name, **values}, Plan)
     except msgspec.ValidationError as error:
-        raise ValueRefused(
-            "study", str(error), "name, seeds, split, [base], [variants.NAME]"
-        ) from (error)
+        sentence = Message("The study {name} is invalid: {error}.", name=name, error=error)
+        allowed = "name, seeds, split, [base], [variants.NAME]"
+        raise ValueRefused("study", str(error), allowed, sentence) from error
     if len(plan.variants) < 2:
-        raise ValueRefused("variants", list(plan.variants), "two or more, the baseline first")
+        allowed = Message("two or more, the baseline first")
+        raise ValueRefused("variants", list(plan.variants), allowed)
     if len(set(plan.seeds)) < len(plan.seeds) or not plan.seeds:
-        raise ValueRefused("seeds", list(plan.seeds), "one or more different whole numbers")
+        allowed = Message("one or more different whole numbers")
+        raise ValueRefused("seeds", list(plan.seeds), allowed)
     return plan
 
 

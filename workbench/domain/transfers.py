@@ -12,6 +12,7 @@ import msgspec
 from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.relatedness import SourceRelatedness
+from workbench.domain.text import Message
 
 SOURCE_LAYERS = 3  # layers kept from the start while the source is trained
 CANDIDATE_LAYERS = (4, 5, 6)  # layers kept from the source, one candidate each
@@ -147,7 +148,7 @@ def elect(predicted: Mapping[str, Mapping[int, str]], seed: int) -> Election:
     without candidates.
     """
     if not predicted:
-        raise ValueRefused("candidates", 0, "at least one")
+        raise ValueRefused("candidates", 0, Message("at least one"))
     names = list(predicted)
     draw = random.Random(seed)
     common = sorted(set.intersection(*(set(labels) for labels in predicted.values())))

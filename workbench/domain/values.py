@@ -8,13 +8,14 @@ import msgspec
 from msgspec import inspect
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.text import Message
 
-_WORDS: dict[type[inspect.Type], str] = {
-    inspect.BoolType: "true or false",
-    inspect.IntType: "a whole number",
-    inspect.FloatType: "a number",
-    inspect.StrType: "text",
-    inspect.DictType: "a table { NAME = { PARAMETER = value } }",
+_WORDS: dict[type[inspect.Type], Message] = {
+    inspect.BoolType: Message("true or false"),
+    inspect.IntType: Message("a whole number"),
+    inspect.FloatType: Message("a number"),
+    inspect.StrType: Message("text"),
+    inspect.DictType: Message("a table { NAME = { PARAMETER = value } }"),
 }
 
 
@@ -30,7 +31,7 @@ def checked(key: str, value: object, kind: Any, words: str) -> Any:
 
 
 def allowed_words(kind: Any) -> str:
-    """Describe a type: its choices, or its kind with its bounds."""
+    """Describe a type: its choices, or as a message its kind with its bounds."""
     found = inspect.type_info(kind)
     if isinstance(found, inspect.LiteralType):
         return ", ".join(str(choice) for choice in get_args(kind))  # in the order of the source
@@ -38,5 +39,9 @@ def allowed_words(kind: Any) -> str:
     if not isinstance(found, inspect.IntType | inspect.FloatType):
         return words
     bounds = (("≥", found.ge), (">", found.gt), ("≤", found.le), ("<", found.lt))
-    limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
-    return f"{words} {limits}".strip()
+    limits = [f"{sign} {bound:g}" for sign, bound in bounds if bound is not None]
+    if not limits:
+        return words
+    if len(limits) == 1:
+        return Message("{kind} {limit}", kind=words, limit=limits[0])
+    return Message("{kind} {low} and {high}", kind=words, low=limits[0], high=limits[1])

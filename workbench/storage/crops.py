@@ -11,7 +11,7 @@ import msgspec
 from workbench.domain.crops import STATES, Crop, CropState, CropTable, CropUpdate
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.domain.text import Message
+from workbench.domain.text import Message, from_stored, stored
 from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
 
@@ -221,7 +221,7 @@ def _values(crop: Crop) -> tuple[Any, ...]:
         landmarks,
         crop.detector,
         int(crop.reviewed),
-        crop.reason,
+        stored(crop.reason),
     )
 
 
@@ -239,5 +239,5 @@ def _crop(row: Sequence[Any]) -> Crop:
         _decode_landmarks(landmarks),
         detector,
         bool(reviewed),
-        reason,
+        from_stored(reason) if reason else "",
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.errors import KnownError
+from workbench.domain.text import Message
 
 CHANGES = 4000  # changed rows between two checkpoints: about 30 MB of log if they are scattered
 
@@ -59,13 +60,13 @@ IntArray = NDArray[np.int64]
 
 _encode = msgspec.json.Encoder().encode
 _WORLD = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk could not be read or written",
-    sqlite3.SQLITE_READONLY: "the folder is read-only",
-    sqlite3.SQLITE_BUSY: "another program is using it",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "it is damaged",
-    sqlite3.SQLITE_NOTADB: "it is not a database",
+    sqlite3.SQLITE_FULL: Message("the disk is full"),
+    sqlite3.SQLITE_IOERR: Message("the disk could not be read or written"),
+    sqlite3.SQLITE_READONLY: Message("the folder is read-only"),
+    sqlite3.SQLITE_BUSY: Message("another program is using it"),
+    sqlite3.SQLITE_CANTOPEN: Message("it cannot be opened"),
+    sqlite3.SQLITE_CORRUPT: Message("it is damaged"),
+    sqlite3.SQLITE_NOTADB: Message("it is not a database"),
 }
 
 
@@ -88,7 +89,7 @@ def world_error(error: sqlite3.Error, path: Path) -> KnownError | None:
     if reason is None:
         return None
     return KnownError(
-        "The project in {parent} is not usable: {reason}.",
+        "The project in {parent} cannot be used: {reason}.",
         "Previously saved data is not lost.",
         parent=path.parent,
         reason=reason,

@@ -25,7 +25,7 @@ from workbench.domain.images import (
 )
 from workbench.domain.labels import Author, LabelSet
 from workbench.domain.splits import PARTS
-from workbench.domain.text import Message
+from workbench.domain.text import Message, from_stored, stored
 from workbench.storage.database import Database, IntArray, listed, listed_texts
 from workbench.storage.history import Recorder, now
 from workbench.storage.labels import EVER_OF_IMAGES, Labels
@@ -325,13 +325,14 @@ class StoredImages:
             self._db.run("DELETE FROM skipped WHERE source = ?", (source_id,))
             self._db.run_many(
                 "INSERT INTO skipped (source, path, reason) VALUES (?, ?, ?)",
-                ((source_id, file.path, file.reason) for file in skipped),
+                ((source_id, file.path, stored(file.reason)) for file in skipped),
             )
 
     def skipped(self, source_id: int) -> list[SkippedFile]:
         """Files of a source that could not be imported."""
         sql = "SELECT path, reason FROM skipped WHERE source = ? ORDER BY id"
-        return [SkippedFile(*row) for row in self._db.rows(sql, (source_id,))]
+        rows = self._db.rows(sql, (source_id,))
+        return [SkippedFile(path, from_stored(reason)) for path, reason in rows]
 
     def places(self, id: int) -> list[tuple[int, str]]:
         """Places of an image: source id and path in the source."""

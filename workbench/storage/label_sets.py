@@ -1,4 +1,4 @@
-"""Label sets as they are stored: labels keep their row when they are renamed or moved."""
+"""Storage of label sets. A label keeps its row when it is renamed or moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.storage.history import Recorder, now
 
 
 class _LabelValues(NamedTuple):
-    """What is stored of a label of a set; `position` counts from 0."""
+    """The stored values of a label; `position` counts from 0."""
 
     name: str
     key: str
@@ -22,15 +22,18 @@ class _LabelValues(NamedTuple):
 
 
 class LabelSets:
-    """Reads and writes label sets; rows of labels are known by id, so a rename moves no image."""
+    """Reads and writes label sets. Annotations refer to rows, so a rename changes none of them."""
 
     def __init__(self, db: Database, recorder: Recorder) -> None:
         self._db = db
         self._recorder = recorder
 
     def sets(self) -> dict[str, LabelSet]:
-        """All label sets by name, in the order they were made. One-sided mirrors, which older
-        versions stored and undo may bring back, are read by the rule of `with_paired_mirrors`."""
+        """All label sets by name, in order of creation.
+
+        One-sided mirrors, which older versions stored and undo may restore, are made mutual by
+        `with_paired_mirrors`.
+        """
         labels: dict[int, list[Label]] = {}
         for label_set, *label in self._db.rows(
             "SELECT label_set, name, key, mirror FROM label WHERE NOT removed"
@@ -50,21 +53,22 @@ class LabelSets:
         }
 
     def get(self, name: str) -> LabelSet:
-        """One label set; raises ValueRefused naming those there are."""
+        """One label set. Raises ValueRefused, listing the known ones, if there is none."""
         sets = self.sets()
         if name not in sets:
-            raise ValueRefused("label set", name, ", ".join(sets))
+            sentence = Message("There is no label set “{name}”.", name=name)
+            raise ValueRefused(Message("label set"), name, ", ".join(sets), sentence)
         return sets[name]
 
     def id_of(self, name: str) -> int:
-        """The row id of a set; raises ValueRefused."""
+        """Row id of a set. Raises ValueRefused if it is unknown."""
         found = self._db.value("SELECT id FROM label_set WHERE name = ?", (name,))
         if found is None:
             self.get(name)
         return int(found)
 
     def label_ids(self, name: str) -> dict[str, int]:
-        """Row ids of a set's labels by label, in the set's order; raises ValueRefused."""
+        """Row ids of a set's labels by name, in the set's order. Raises ValueRefused."""
         rows = self._db.rows(
             "SELECT name, id FROM label WHERE label_set = ? AND NOT removed ORDER BY position",
             (self.id_of(name),),
@@ -72,13 +76,18 @@ class LabelSets:
         return dict(rows)
 
     def save(self, wanted: LabelSet, renamed: Mapping[str, str]) -> None:
-        """Store a set. `renamed` maps former names of labels to new ones; two names renamed to one
-        are merged. Labels that are no longer in the set end where they stand. One undoable edit."""
+        """Store a new or changed set, as one undoable edit.
+
+        `renamed` maps previous names of labels to new ones; labels renamed to the same name are
+        merged. Labels that are no longer in the set are cleared from all subjects. Raises
+        ValueRefused for an empty name, or a new name that is not in the set.
+        """
         if not wanted.name.strip():
-            raise ValueRefused("label set", wanted.name, "a name")
+            raise ValueRefused(Message("label set"), "", Message("a name"))
         for old, new in renamed.items():
             if new not in wanted.names:
-                raise ValueRefused(f"new name of {old}", new, ", ".join(wanted.names))
+                sentence = Message("“{old}” cannot become “{new}”.", old=old, new=new)
+                raise ValueRefused(Message("label"), new, ", ".join(wanted.names), sentence)
         with self._recorder.edit(Message("Label set {name}", name=wanted.name)):
             was_exclusive = self._db.value(
                 "SELECT exclusive FROM label_set WHERE name = ?", (wanted.name,)
@@ -87,10 +96,10 @@ class LabelSets:
             rows = self._placed(set_id, wanted, renamed)
             self._write_labels(set_id, wanted, rows)
             if wanted.exclusive and not was_exclusive:
-                self._leave_one(set_id)
+                self._keep_newest(set_id)
 
     def remove(self, name: str) -> None:
-        """Take a whole set away with its labels and where they stand; undo brings all back."""
+        """Remove a set with its labels and their annotations, as one undoable edit."""
         set_id = self.id_of(name)
         with self._recorder.edit(Message("Remove label set {name}", name=name)):
             for table in ("annotation", "label"):
@@ -115,16 +124,16 @@ class LabelSets:
         return int(row[0])
 
     def _placed(self, set_id: int, wanted: LabelSet, renamed: Mapping[str, str]) -> dict[str, int]:
-        """Rows of the labels that stay, by their new names; the others are merged or ended."""
-        former = self.label_ids(wanted.name)
-        rows = {name: id_ for name, id_ in former.items() if name in wanted.names}
+        """Rows of the remaining labels by their new names; the others are merged or removed."""
+        before = self.label_ids(wanted.name)
+        rows = {name: id_ for name, id_ in before.items() if name in wanted.names}
         rows = {name: id_ for name, id_ in rows.items() if renamed.get(name, name) == name}
         for old, new in renamed.items():
-            if old in former and old != new:
-                self._rename(former[old], new, rows)
-        kept = set(rows.values())
-        for id_ in former.values():
-            if id_ not in kept:
+            if old in before and old != new:
+                self._rename(before[old], new, rows)
+        remaining = set(rows.values())
+        for id_ in before.values():
+            if id_ not in remaining:
                 self._end_label(set_id, id_)
         return rows
 
@@ -155,7 +164,7 @@ class LabelSets:
             )
 
     def _add_label(self, set_id: int, values: _LabelValues) -> None:
-        """A new label, or one removed before: its history then belongs to it again."""
+        """Add a label; one that was removed before gets its row and so its history back."""
         found = self._db.value(
             "SELECT id FROM label WHERE label_set = ? AND name = ? AND removed ORDER BY id DESC",
             (set_id, values.name),
@@ -171,8 +180,8 @@ class LabelSets:
                 (values.key, values.mirror, values.position, found),
             )
 
-    def _leave_one(self, set_id: int) -> None:
-        """In an exclusive set the newest label of each subject stands alone."""
+    def _keep_newest(self, set_id: int) -> None:
+        """Clear all but the newest label of each subject, for a set that became exclusive."""
         self._db.run(
             "UPDATE annotation SET ended_at = ? WHERE id IN (SELECT id FROM (SELECT id,"
             " row_number() OVER (PARTITION BY image, crop ORDER BY id DESC) AS rank"

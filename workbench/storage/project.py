@@ -197,7 +197,7 @@ class Project:
             raise world_error(error, path) or error from error
         except OSError as error:
             raise KnownError(
-                "{folder} cannot be used: {strerror}.", folder=folder, strerror=error.strerror
+                "{folder} cannot be used: {reason}.", folder=folder, reason=error.strerror
             ) from error
 
     @classmethod
@@ -277,7 +277,7 @@ def _claim(db: Database, folder: Path) -> None:
         if holder is not None:
             raise KnownError(
                 "{name} is open in another window (process {pid} on {host}).",
-                "Close it there first; if that computer is gone, delete {lock}.",
+                "Close it there first, or delete {lock} if that computer is no longer in use.",
                 name=folder.name,
                 pid=holder.pid,
                 host=holder.host,

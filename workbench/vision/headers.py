@@ -11,8 +11,10 @@ from pathlib import Path
 from blake3 import blake3
 from PIL import Image
 
+from workbench.domain.errors import reason_of
 from workbench.domain.formats import FORMATS, FileKind, enumerated
 from workbench.domain.geometry import Rect
+from workbench.domain.text import Message
 
 PIXEL_LIMIT = 200_000_000  # more than any camera; larger ones could exhaust the memory
 EXIF_ORIENTATION = 0x0112
@@ -24,7 +26,16 @@ Image.MAX_IMAGE_PIXELS = None  # PIXEL_LIMIT is checked on the header instead, w
 
 
 class Unreadable(Exception):
-    """An invalid image file; the message completes a sentence about the file."""
+    """An invalid image file. `reason` completes "… cannot be read: "."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _truncated(format: str) -> Unreadable:
+    reason = Message("it is truncated, as the end of its {format} data is missing", format=format)
+    return Unreadable(reason)
 
 
 @dataclass(frozen=True)
@@ -53,20 +64,26 @@ def parse_header(data: bytes) -> Header:
     JPEG, chunk lengths and checksums of a PNG, the extent of BMP, TIFF and WebP data.
     """
     if not data:
-        raise Unreadable("is empty (0 bytes)")
+        raise Unreadable(Message("it is empty (0 bytes)"))
     kind = sniff(data)
     try:
         header = _PARSERS[kind](data)
     except Unreadable:
         raise
     except (OSError, ValueError, SyntaxError, LookupError, struct.error, TypeError) as error:
-        raise Unreadable(f"is damaged: its {NAMES[kind]} header cannot be read") from error
+        reason = Message("its {format} header is damaged", format=NAMES[kind])
+        raise Unreadable(reason) from error
     if header.width <= 0 or header.height <= 0:
-        raise Unreadable("is damaged: its width or height is 0")
+        raise Unreadable(Message("it is damaged, as its width or height is 0"))
     if header.width * header.height > PIXEL_LIMIT:
         raise Unreadable(
-            f"is too large: {header.width} × {header.height} pixels, "
-            f"the limit is {PIXEL_LIMIT // 1_000_000} megapixels"
+            Message(
+                "it is too large, as {width} × {height} pixels exceed the limit of {limit} "
+                "megapixels",
+                width=header.width,
+                height=header.height,
+                limit=PIXEL_LIMIT // 1_000_000,
+            )
         )
     return header
 
@@ -84,9 +101,9 @@ def sniff(data: bytes) -> str:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "webp"
     if data.startswith(b"\xff\xd8") or (len(data) < 8 and b"\x89PNG".startswith(data[:4])):
-        raise Unreadable("is truncated: it ends within its first bytes")
+        raise Unreadable(Message("it is truncated within its first bytes"))
     known = enumerated(list(NAMES.values()), "or")
-    raise Unreadable(f"is not an image in a supported format ({known})")
+    raise Unreadable(Message("it is not an image in a supported format ({formats})", formats=known))
 
 
 def _displayed(width: int, height: int, kind: str, orientation: int) -> Header:
@@ -111,9 +128,9 @@ def _jpeg(data: bytes) -> Header:
             break
     # Entropy-coded data never contains FF D9; that of an embedded thumbnail precedes the scan.
     if data.rfind(b"\xff\xd9", at) < 0:
-        raise Unreadable("is truncated: the end of the JPEG data is missing")
+        raise _truncated("JPEG")
     if size is None:
-        raise Unreadable("is damaged: its JPEG header has no image size")
+        raise Unreadable(Message("it is damaged, as its JPEG header has no image size"))
     return _displayed(*size, "jpeg", orientation)
 
 
@@ -123,13 +140,13 @@ def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
     while 0 <= start < len(data) - 1 and data[start + 1] in (0x00, 0x01, 0xFF):
         start = data.find(b"\xff", start + 1)
     if start < 0 or start + 4 > len(data):
-        raise Unreadable("is truncated: it ends within its JPEG header")
+        raise Unreadable(Message("it is truncated within its JPEG header"))
     marker = data[start + 1]
     length = int.from_bytes(data[start + 2 : start + 4])
     if marker == 0xD9 or length < 2:
-        raise Unreadable("is damaged: its JPEG header has no image")
+        raise Unreadable(Message("it is damaged, as its JPEG header has no image"))
     if start + 2 + length > len(data):
-        raise Unreadable("is truncated: it ends within its JPEG header")
+        raise Unreadable(Message("it is truncated within its JPEG header"))
     return marker, start + 2, length
 
 
@@ -158,14 +175,14 @@ def _png(data: bytes) -> Header:
     at = 8
     while True:
         if at + 12 > len(data):
-            raise Unreadable("is truncated: the end of the PNG data is missing")
+            raise _truncated("PNG")
         (length,) = struct.unpack_from(">I", data, at)
         name = data[at + 4 : at + 8]
         end = at + 8 + length
         if end + 4 > len(data):
-            raise Unreadable("is truncated: the end of the PNG data is missing")
+            raise _truncated("PNG")
         if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
-            raise Unreadable("is damaged: a checksum of its PNG data is wrong")
+            raise Unreadable(Message("it is damaged, as a checksum of its PNG data is wrong"))
         if name == b"eXIf":
             orientation = tiff_orientation(data[at + 8 : end])
         if name == b"IEND":
@@ -180,7 +197,7 @@ def _bmp(data: bytes) -> Header:
     bits, compression = struct.unpack_from("<HI", data, 28)
     row = (width * bits + 31) // 32 * 4
     if compression in (0, 3) and offset + row * height > len(data):
-        raise Unreadable("is truncated: the end of the BMP data is missing")
+        raise _truncated("BMP")
     return Header(width, height, "bmp")
 
 
@@ -192,13 +209,13 @@ def _tiff(data: bytes) -> Header:
         for starts, counts in ((273, 279), (324, 325)):
             for start, count in zip(tags.get(starts, ()), tags.get(counts, ()), strict=False):
                 if start + count > len(data):
-                    raise Unreadable("is truncated: the end of the TIFF data is missing")
+                    raise _truncated("TIFF")
     return _displayed(width, height, "tiff", orientation)
 
 
 def _webp(data: bytes) -> Header:
     if 8 + int.from_bytes(data[4:8], "little") > len(data):
-        raise Unreadable("is truncated: the end of the WebP data is missing")
+        raise _truncated("WebP")
     with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
         width, height = image.size
         exif = image.info.get("exif", b"")
@@ -229,8 +246,7 @@ def examine(path: Path) -> FileFacts:
         stat = path.stat()
         data = path.read_bytes()
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise Unreadable(f"cannot be read: {why}") from error
+        raise Unreadable(reason_of(error)) from error
     header = parse_header(data)
     digest = blake3(data).hexdigest()
     return FileFacts(digest, header.width, header.height, len(data), stat.st_mtime)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect, mouth_square
+from workbench.domain.text import Message
 from workbench.files import write_whole, writing
 from workbench.vision.reading import Pixels, read_grey, read_rgb
 
@@ -199,7 +200,7 @@ def _moved_back(face: Face, across: int, down: int, scale: float) -> Face:
 
 
 FILE_NAME = "shape_predictor_68_face_landmarks.dat"
-LICENCE_NOTE = "its training photographs (iBUG 300-W) are for non-commercial use"
+LICENCE_NOTE = Message("its training photographs (iBUG 300-W) are for non-commercial use")
 POINTS = 68
 
 Points = tuple[tuple[float, float], ...]
@@ -258,10 +259,11 @@ def load_landmarks(path: Path) -> Landmarks:
     return points
 
 
-NO_FACE = "no face was found"
-NOT_SURE = "only the cascade found a face here"
-TOO_LARGE = "the square is larger than the image and was cut to it"
-OUTSIDE = "the mouth lies outside the image"
+NO_FACE = Message("no face was found")
+NOT_SURE = Message("only one of two detectors found a face here")
+TOO_LARGE = Message("the mouth box is larger than the image and was clipped to it")
+UNSURE_AND_LARGE = Message("{first}; {second}", first=NOT_SURE, second=TOO_LARGE)
+OUTSIDE = Message("the mouth lies outside the image")
 
 
 @dataclass(frozen=True)
@@ -302,10 +304,10 @@ class MouthFinder:
         if max(xs) < 0 or max(ys) < 0 or min(xs) >= width or min(ys) >= height:
             return None
         square, fits = mouth_square(points, width, height)
-        reasons = ([] if face.sure else [NOT_SURE]) + ([] if fits else [TOO_LARGE])
+        reason = ("" if fits else TOO_LARGE) if face.sure else NOT_SURE
         return Crop(
             None, image, number, CropState.FOUND, square, points, face.detector,
-            reason="; ".join(reasons),
+            reason=reason if fits or face.sure else UNSURE_AND_LARGE,
         )  # fmt: skip
 
 
@@ -366,7 +368,8 @@ def look(finder: MouthFinder, photo: Photo) -> SearchedPhoto:
         return SearchedPhoto(photo.image, failure=error.sentence)
     except Exception as error:
         report = "".join(traceback.format_exception(error))
-        return SearchedPhoto(photo.image, failure="it could not be processed", report=report)
+        failure = Message("{path} could not be processed.", path=photo.path)
+        return SearchedPhoto(photo.image, failure=failure, report=report)
 
 
 SIDE = 128  # pixels, as in the mouth-expression dataset of You and Long (ch. 4)

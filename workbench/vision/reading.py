@@ -13,8 +13,9 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.geometry import Rect
+from workbench.domain.text import mark
 from workbench.vision.headers import NAMES, Header, Unreadable, parse_header
 
 __all__ = ["Grey", "Header", "Pixels", "decode", "header_of", "load_bytes", "read_grey"]
@@ -22,7 +23,7 @@ __all__ += ["read_header", "read_rgb"]
 
 Pixels = NDArray[np.uint8]  # H × W × 3, RGB
 Grey = NDArray[np.uint8]  # H × W
-REMEDY = "Replace the file with an intact copy, or exclude it."
+REMEDY = mark("Replace the file with an intact copy, or remove the image from the project.")
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # unusual metadata does not affect the pixels
 
@@ -32,17 +33,22 @@ def load_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        remedy = "Check that the file exists and that you have permission to read it."
-        raise KnownError("{path} cannot be read: {why}.", remedy, path=path, why=why) from error
+        raise KnownError(
+            "{path} cannot be read: {reason}.",
+            "Check that the file exists and that you have permission to read it.",
+            path=path,
+            reason=reason_of(error),
+        ) from error
 
 
 def header_of(data: bytes, path: Path) -> Header:
     """Parse the header of `data`, the bytes of `path`. Raises KnownError with file and reason."""
     try:
         return parse_header(data)
-    except Unreadable as reason:
-        raise KnownError("{path} {reason}.", REMEDY, path=path, reason=reason) from reason
+    except Unreadable as error:
+        raise KnownError(
+            "{path} cannot be read: {reason}.", REMEDY, path=path, reason=error.reason
+        ) from error
 
 
 def read_header(path: Path) -> Header:

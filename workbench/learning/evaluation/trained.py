@@ -47,10 +47,11 @@ def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCar
         network.load_state_dict(with_body_names(weights))
     except RuntimeError as error:
         raise KnownError(
-            "{path} does not fit {model_file} beside it.",
-            str(error),
+            "{path} does not fit {model_file} beside it: {error}",
+            "Train the run again.",
             path=path,
             model_file=MODEL_FILE,
+            error=error,
         ) from error
     for module in network.modules():
         if getattr(module, "inplace", False):

@@ -47,7 +47,7 @@ class ViewSource(Protocol):
         """Number of images in each pass."""
 
     @property
-    def words(self) -> str:
+    def words(self) -> Message:
         """Description of the views for notes."""
 
     def inputs(self) -> Iterator[Tensor]:
@@ -222,8 +222,9 @@ class CacheRequest:
         return [len(self.train)] * self.recipe.cache + [len(self.validation)] * self.crops
 
     @property
-    def words(self) -> str:
-        return f"{self.recipe.cache} views of each of {len(self.train)} images"
+    def words(self) -> Message:
+        views, images = self.recipe.cache, len(self.train)
+        return Message("{views} views of each of {images} images", views=views, images=images)
 
     def views(self) -> Iterator[Views]:
         for epoch in range(1, self.recipe.cache + 1):
@@ -317,8 +318,9 @@ class ScoredViews:
         return [len(self.rows)] * len(self._crops()) * self.sides
 
     @property
-    def words(self) -> str:
-        return f"{len(self.passes)} crops of each of {len(self.rows)} images"
+    def words(self) -> Message:
+        crops, images = len(self.passes), len(self.rows)
+        return Message("{crops} crops of each of {images} images", crops=crops, images=images)
 
     def inputs(self) -> Iterator[Tensor]:
         for crop in self._crops():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
+from workbench.domain.text import mark
 from workbench.learning.heads.base import HEADS, Features
 
 
@@ -22,13 +23,15 @@ class Adaptation(Features):
     spec = Spec(
         name="adaptation",
         kind="head",
-        title="Two adaptation layers",
-        words="Trains a new feature layer on frozen ones; for labels unlike ImageNet's.",
+        title=mark("Two adaptation layers"),
+        words=mark("Trains a new feature layer on frozen ones; for labels unlike ImageNet's."),
         source="Oquab, Bottou, Laptev and Sivic 2014, Learning and transferring mid-level image "
         "representations using convolutional neural networks",
         parameters=(
-            Parameter(name="hidden", default=2048, low=1, high=16384, words="hidden features"),
-            Parameter(name="dropout", default=0.5, low=0.0, high=0.95, words="dropout rate"),
+            Parameter(
+                name="hidden", default=2048, low=1, high=16384, words=mark("hidden features")
+            ),
+            Parameter(name="dropout", default=0.5, low=0.0, high=0.95, words=mark("dropout rate")),
         ),
     )
     takes_maps = False

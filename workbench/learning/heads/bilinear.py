@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec, Value
+from workbench.domain.text import mark
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.second_order import products, reduce_channels, signed_sqrt, unit
 
@@ -14,10 +15,10 @@ SCALE = Parameter(
     name="scale",
     default=8.0,
     low=0.1,
-    words="scale of the features",
+    words=mark("scale of the features"),
 )
 CHANNELS = Parameter(
-    name="channels", default=512, low=1, high=1024, words="channels after reduction, at most"
+    name="channels", default=512, low=1, high=1024, words=mark("channels after reduction, at most")
 )
 
 
@@ -34,8 +35,8 @@ class Bilinear(Features):
     spec = Spec(
         name="bilinear",
         kind="head",
-        title="Bilinear",
-        words="Classifies pairwise products of channels; captures fine detail, but is large.",
+        title=mark("Bilinear"),
+        words=mark("Classifies pairwise products of channels; captures fine detail, but is large."),
         source="Lin, RoyChowdhury and Maji 2015, Bilinear CNN models for fine-grained recognition",
         parameters=(CHANNELS, SCALE),
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from workbench.domain.methods import Parameter, Spec, Value
+from workbench.domain.text import mark
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.bilinear import CHANNELS, SCALE
 from workbench.learning.heads.second_order import (
@@ -74,12 +75,16 @@ class CompactBilinear(Features):
     spec = Spec(
         name="compact-bilinear",
         kind="head",
-        title="Compact bilinear",
-        words="Bilinear pooling hashed to a low dimension: same detail, a hundredth of the size.",
+        title=mark("Compact bilinear"),
+        words=mark(
+            "Bilinear pooling hashed to a low dimension: same detail, a hundredth of the size."
+        ),
         source="Gao, Beijbom, Zhang and Darrell 2016, Compact bilinear pooling",
         parameters=(
-            Parameter(name="dimension", default=2048, low=16, high=65536, words="output features"),
-            Parameter(name="seed", default=0, low=0, words="seed of the hashes"),
+            Parameter(
+                name="dimension", default=2048, low=16, high=65536, words=mark("output features")
+            ),
+            Parameter(name="seed", default=0, low=0, words=mark("seed of the hashes")),
             CHANNELS,
             SCALE,
         ),

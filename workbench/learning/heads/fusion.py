@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
+from workbench.domain.text import mark
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.bilinear import SCALE
 from workbench.learning.heads.second_order import products, signed_sqrt, unit
@@ -28,17 +29,17 @@ class Fusion(Features):
     spec = Spec(
         name="fusion",
         kind="head",
-        title="Bilinear fusion",
-        words="Classifies pairwise products of two small learned sets of channels.",
+        title=mark("Bilinear fusion"),
+        words=mark("Classifies pairwise products of two small learned sets of channels."),
         source="AT-CNN: fine-grained image classification by linear fusion and attention, 2021",
         parameters=(
-            Parameter(name="n", default=64, low=1, high=1024, words="channels of branch A"),
-            Parameter(name="m", default=64, low=1, high=1024, words="channels of branch B"),
+            Parameter(name="n", default=64, low=1, high=1024, words=mark("channels of branch A")),
+            Parameter(name="m", default=64, low=1, high=1024, words=mark("channels of branch B")),
             Parameter(
                 name="variant",
                 default=VARIANTS[0],
                 choices=VARIANTS,
-                words="convolutions of branch B",
+                words=mark("convolutions of branch B"),
             ),
             SCALE,
         ),

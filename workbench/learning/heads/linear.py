@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from workbench.domain.methods import Spec, Value
+from workbench.domain.text import mark
 from workbench.learning.heads.base import HEADS, Features
 
 
@@ -17,8 +18,8 @@ class Linear(Features):
     spec = Spec(
         name="linear",
         kind="head",
-        title="Linear",
-        words="Classifies the backbone's pooled features; fast, and hard to beat.",
+        title=mark("Linear"),
+        words=mark("Classifies the backbone's pooled features; fast, and hard to beat."),
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
     takes_maps = False

@@ -13,6 +13,7 @@ from scipy.cluster.vq import ClusterError, kmeans2
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
+from workbench.domain.text import mark
 from workbench.learning.heads.base import HEADS, Features
 from workbench.learning.heads.second_order import single
 
@@ -40,14 +41,16 @@ class Parts(Features):
     spec = Spec(
         name="parts",
         kind="head",
-        title="Parts",
-        words="Finds object parts, attends to each of them and adds their scores.",
+        title=mark("Parts"),
+        words=mark("Finds object parts, attends to each of them and adds their scores."),
         source="Zheng, Fu, Mei and Luo 2017, Learning multi-attention convolutional neural network "
         "for fine-grained image recognition",
         parameters=(
-            Parameter(name="parts", default=4, low=1, high=32, words="number of parts"),
-            Parameter(name="images", default=256, low=1, words="images whose peaks are clustered"),
-            Parameter(name="seed", default=0, low=0, words="seed of the clustering"),
+            Parameter(name="parts", default=4, low=1, high=32, words=mark("number of parts")),
+            Parameter(
+                name="images", default=256, low=1, words=mark("images whose peaks are clustered")
+            ),
+            Parameter(name="seed", default=0, low=0, words=mark("seed of the clustering")),
         ),
     )
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import Sample
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.files import write_whole
 from workbench.learning.images.pixels import decode_image
 from workbench.learning.networks.device import Device, cores, free_memory
@@ -247,9 +247,9 @@ def _report_problems(
     for problem in problems[:20]:
         report(Note(text=Message("Skipped: {sentence}", sentence=problem.sentence), warning=True))
     if len(problems) > 20:
-        report(
-            Note(
-                text=Message("{count} more images could not be read.", count=len(problems) - 20),
-                warning=True,
-            )
+        text = counted(
+            len(problems) - 20,
+            "{n:,} more image could not be read.",
+            "{n:,} more images could not be read.",
         )
+        report(Note(text=text, warning=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import METHODS, Batch, Method, Setup
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.attention import (
@@ -31,15 +32,18 @@ class AtCnn(Method):
     spec = Spec(
         name="at-cnn",
         kind="method",
-        title="Attention (AT-CNN)",
-        words="Trains on every image a second time, masked by the network's attention.",
+        title=mark("Attention (AT-CNN)"),
+        words=mark("Trains on every image a second time, masked by the network's attention."),
         source="AT-CNN: weakly supervised fine-grained image classification by attention, 2021",
         parameters=(
             Parameter(
-                name="channels", default=CHANNELS, low=1, words="strongest channels in the mask"
+                name="channels",
+                default=CHANNELS,
+                low=1,
+                words=mark("strongest channels in the mask"),
             ),
             Parameter(
-                name="weight", default=1.0, low=0.0, words="weight of the second pass's loss"
+                name="weight", default=1.0, low=0.0, words=mark("weight of the second pass's loss")
             ),
         ),
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.heads import ClassHead
 from workbench.learning.methods.base import (
     METHODS,
@@ -126,12 +127,14 @@ class CnnRnn(Method):
     spec = Spec(
         name="cnn-rnn",
         kind="method",
-        title="CNN-RNN",
-        words="Predicts an image's labels one after another, using which labels occur together.",
+        title=mark("CNN-RNN"),
+        words=mark(
+            "Predicts an image's labels one after another, using which labels occur together."
+        ),
         source="Wang et al. 2016, CNN-RNN: a unified framework for multi-label classification",
         parameters=(
-            Parameter(name="width", default=64, low=1, words="size of a label's embedding"),
-            Parameter(name="state", default=128, low=1, words="size of the recurrent state"),
+            Parameter(name="width", default=64, low=1, words=mark("size of a label's embedding")),
+            Parameter(name="state", default=128, low=1, words=mark("size of the recurrent state")),
         ),
     )
 

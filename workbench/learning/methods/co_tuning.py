@@ -8,6 +8,7 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import METHODS, Batch, InitialState, Method, Setup, remember
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.models import Network
@@ -33,16 +34,18 @@ class CoTuning(Method):
     spec = Spec(
         name="co-tuning",
         kind="method",
-        title="Co-Tuning",
-        words="Also trains the source classifier, on source classes related to each label.",
+        title=mark("Co-Tuning"),
+        words=mark("Also trains the source classifier, on source classes related to each label."),
         source="You et al. 2020, Co-Tuning for transfer learning",
         parameters=(
-            Parameter(name="strength", default=1.0, low=0.0, words="weight of the source term, λ"),
+            Parameter(
+                name="strength", default=1.0, low=0.0, words=mark("weight of the source term, λ")
+            ),
             Parameter(
                 name="relation",
                 default="direct",
                 choices=("direct", "reverse"),
-                words="relation of labels to source classes",
+                words=mark("relation of labels to source classes"),
             ),
         ),
         needs=("start", "source head", "one label"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from workbench.domain.methods import Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import METHODS, Batch, Method, Setup
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.models import Network
@@ -17,8 +18,8 @@ class FineTune(Method):
     spec = Spec(
         name="fine-tune",
         kind="method",
-        title="Fine-tuning",
-        words="Trains from the start weights, the head faster than the rest.",
+        title=mark("Fine-tuning"),
+        words=mark("Trains from the start weights, the head faster than the rest."),
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import Message, mark
 from workbench.learning.images.data import Images
 from workbench.learning.methods.base import METHODS, Batch, Method, Setup, Unlabelled
 from workbench.learning.networks.models import Network, label_blocks, mirrored_columns
@@ -40,7 +41,7 @@ class MixMatch(Method):
         name="mixmatch",
         kind="method",
         title=TITLE,
-        words="Also trains on unlabelled images: guesses their labels and mixes all images.",
+        words=mark("Also trains on unlabelled images: guesses their labels and mixes all images."),
         source="Berthelot et al. 2019, MixMatch: a holistic approach to semi-supervised learning",
         parameters=(
             Parameter(
@@ -48,31 +49,33 @@ class MixMatch(Method):
                 default=2,
                 low=1,
                 high=8,
-                words="augmentations of each unlabelled image, K",
+                words=mark("augmentations of each unlabelled image, K"),
             ),
             Parameter(
                 name="temperature",
                 default=0.5,
                 low=0.05,
                 high=1.0,
-                words="temperature of guessed labels, T",
+                words=mark("temperature of guessed labels, T"),
             ),
-            Parameter(name="alpha", default=0.75, low=0.01, words="mixing strength, α"),
+            Parameter(name="alpha", default=0.75, low=0.01, words=mark("mixing strength, α")),
             Parameter(
-                name="weight", default=10.0, low=0.0, words="weight of unlabelled images, λ_U"
+                name="weight", default=10.0, low=0.0, words=mark("weight of unlabelled images, λ_U")
             ),
             Parameter(
                 name="ramp",
                 default=1.0,
                 low=0.0,
                 high=1.0,
-                words="share of training to reach the full weight",
+                words=mark("share of training to reach the full weight"),
             ),
-            Parameter(name="unlabelled", default=10_000, low=1, words="unlabelled images, at most"),
+            Parameter(
+                name="unlabelled", default=10_000, low=1, words=mark("unlabelled images, at most")
+            ),
             Parameter(
                 name="left_out",
                 default=False,
-                words="use labelled images outside the split",
+                words=mark("use labelled images outside the split"),
             ),
         ),
         needs=("unlabelled", "one label"),
@@ -84,7 +87,8 @@ class MixMatch(Method):
         for key, value in (("loss", recipe.loss), ("mix", recipe.mix)):
             plain = {"loss": "cross-entropy", "mix": "none"}[key]
             if value != plain:
-                raise ValueRefused(key, value, f"{plain} with {TITLE}")
+                allowed = Message("{plain} with {method}", plain=plain, method=TITLE)
+                raise ValueRefused(key, value, allowed)
         if not labels.target.exclusive:
             raise KnownError(
                 "{title} needs exclusive labels.", "Choose another method.", title=TITLE

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import Recipe
+from workbench.domain.text import mark
 from workbench.learning.methods.base import METHODS, Options
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
@@ -54,14 +55,14 @@ class MultiTune(FineTune):
     spec = Spec(
         name="multitune",
         kind="method",
-        title="MultiTune",
-        words="Trains two copies of the backbone differently and combines them.",
+        title=mark("MultiTune"),
+        words=mark("Trains two copies of the backbone differently and combines them."),
         source="Wang et al. 2020, MultiTune: adaptive integration of multiple fine-tuning models",
         parameters=(
             Parameter(
-                name="second_frozen", default="all", words="frozen stages of the second copy"
+                name="second_frozen", default="all", words=mark("frozen stages of the second copy")
             ),
-            Parameter(name="second_rate", default=0.1, low=0.0, words="learning-rate factor"),
+            Parameter(name="second_rate", default=0.1, low=0.0, words=mark("learning-rate factor")),
         ),
         needs=("start",),
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import Recipe
+from workbench.domain.text import mark
 from workbench.learning.methods.base import METHODS, Options
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
@@ -117,12 +118,12 @@ class SpotTune(FineTune):
     spec = Spec(
         name="spottune",
         kind="method",
-        title="SpotTune",
-        words="Selects frozen or trained stages for every image.",
+        title=mark("SpotTune"),
+        words=mark("Selects frozen or trained stages for every image."),
         source="Guo et al. 2019, SpotTune: transfer learning through adaptive fine-tuning",
         parameters=(
-            Parameter(name="heat", default=5.0, low=0.1, words="Gumbel-softmax temperature"),
-            Parameter(name="policy_rate", default=1.0, low=0.0, words="learning-rate factor"),
+            Parameter(name="heat", default=5.0, low=0.1, words=mark("Gumbel-softmax temperature")),
+            Parameter(name="policy_rate", default=1.0, low=0.0, words=mark("learning-rate factor")),
         ),
         needs=("start",),
     )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import METHODS, Options
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
@@ -49,12 +50,16 @@ class StochNorm(FineTune):
     spec = Spec(
         name="stochastic-norm",
         kind="method",
-        title="Stochastic normalisation",
-        words="Fine-tunes with batch normalisation that randomly uses moving statistics.",
+        title=mark("Stochastic normalisation"),
+        words=mark("Fine-tunes with batch normalisation that randomly uses moving statistics."),
         source="Kou et al. 2020, Stochastic normalization",
         parameters=(
             Parameter(
-                name="p", default=0.5, low=0.0, high=1.0, words="probability of moving statistics"
+                name="p",
+                default=0.5,
+                low=0.0,
+                high=1.0,
+                words=mark("probability of moving statistics"),
             ),
         ),
         needs=("normalisation",),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from workbench.domain.text import counted
+
 if sys.platform != "win32":
     import resource
 
@@ -50,8 +52,7 @@ def cores() -> int:
 
 
 def _cpu_words() -> str:
-    count = cores()
-    return f"CPU, {count} core" + ("s" if count > 1 else "")
+    return str(counted(cores(), "CPU, {n} core", "CPU, {n} cores"))
 
 
 def synchronise(device: Device) -> None:

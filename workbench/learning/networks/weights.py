@@ -118,7 +118,7 @@ def bare_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(inner, Mapping):
             return bare_names(inner)
     if not isinstance(state, Mapping):
-        raise ValueError("it holds no state-dict")
+        raise ValueError("it contains no state-dict")
     tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
     for prefix in PREFIXES:
         if tensors and all(key.startswith((prefix, "head.")) for key in tensors):
@@ -131,8 +131,8 @@ def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path)
     missing = sorted(counted - weights.keys())
     if missing:
         raise KnownError(
-            "{path} does not fit the backbone: {count} of {total} tensors are missing, "
-            "the first is {missing}.",
+            "{path} does not fit the backbone: {count} of {total} tensors are missing, such as "
+            "{missing}.",
             REMEDY,
             path=path,
             count=len(missing),
@@ -142,17 +142,17 @@ def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path)
     for key in sorted(counted):
         if own[key].shape != weights[key].shape:
             raise KnownError(
-                "{path} does not fit the backbone: {key} is {size}, not {size2}.",
+                "{path} does not fit the backbone: the size of {key} is {size}, not {needed}.",
                 REMEDY,
                 path=path,
                 key=key,
                 size=_size(weights[key]),
-                size2=_size(own[key]),
+                needed=_size(own[key]),
             )
 
 
 def _size(tensor: Tensor) -> str:
-    return " × ".join(str(side) for side in tensor.shape) or "a single number"
+    return " × ".join(str(side) for side in tensor.shape) or "1"
 
 
 TARGET_LAYER = "head.target"  # of a run of this program; else torchvision's last layer

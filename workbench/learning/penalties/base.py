@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import NO_PENALTY, Spec, Value, penalty_names
 from workbench.domain.registry import Registry
+from workbench.domain.text import Message
 from workbench.learning.methods.base import Batch, InitialState, Setup
 from workbench.learning.networks.models import Network
 
@@ -59,7 +60,8 @@ def find_penalties(value: str) -> list[type[Penalty]]:
     allowed names."""
     names = penalty_names(value)
     if unknown := [name for name in names if name not in PENALTIES]:
-        allowed = ", ".join((NO_PENALTY, *PENALTIES)) + ', or several joined by "+"'
+        names_known = ", ".join((NO_PENALTY, *PENALTIES))
+        allowed = Message("{names}, or several joined by “+”", names=names_known)
         raise ValueRefused("penalty", unknown[0], allowed)
     return [PENALTIES[name] for name in names]
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import Batch
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import pooled
@@ -23,12 +24,12 @@ class BatchSpectralShrinkage(Penalty):
     spec = Spec(
         name="bss",
         kind="penalty",
-        title="Batch spectral shrinkage",
-        words="Shrinks the weakest directions of the features, to reduce negative transfer.",
+        title=mark("Batch spectral shrinkage"),
+        words=mark("Shrinks the weakest directions of the features, to reduce negative transfer."),
         source="Chen et al. 2019, Catastrophic forgetting meets negative transfer",
         parameters=(
-            Parameter(name="k", default=1, low=1, words="number of singular values"),
-            Parameter(name="eta", default=1e-3, low=0.0, words="strength"),
+            Parameter(name="k", default=1, low=1, words=mark("number of singular values")),
+            Parameter(name="eta", default=1e-3, low=0.0, words=mark("strength")),
         ),
     )
     watched = (HEAD_INPUT,)

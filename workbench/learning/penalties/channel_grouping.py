@@ -7,6 +7,7 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.heads.parts import Parts, peaks
 from workbench.learning.methods.base import Batch, Setup
 from workbench.learning.networks.models import Network
@@ -29,19 +30,21 @@ class ChannelGrouping(Penalty):
     spec = Spec(
         name="channel-grouping",
         kind="penalty",
-        title="Channel grouping",
-        words="Makes parts compact and keeps them apart.",
+        title=mark("Channel grouping"),
+        words=mark("Makes parts compact and keeps them apart."),
         source="Zheng, Fu, Mei and Luo 2017, Learning multi-attention convolutional neural network "
         "for fine-grained image recognition",
         parameters=(
-            Parameter(name="weight", default=1.0, low=0.0, words="strength"),
-            Parameter(name="diversity", default=2.0, low=0.0, words="weight of the overlap, λ"),
-            Parameter(name="margin", default=0.02, low=0.0, words="allowed overlap"),
+            Parameter(name="weight", default=1.0, low=0.0, words=mark("strength")),
+            Parameter(
+                name="diversity", default=2.0, low=0.0, words=mark("weight of the overlap, λ")
+            ),
+            Parameter(name="margin", default=0.02, low=0.0, words=mark("allowed overlap")),
             Parameter(
                 name="teaches",
                 default="grouping",
                 choices=("grouping", "all"),
-                words="layers it trains",
+                words=mark("layers it trains"),
             ),
         ),
         needs=("head parts",),

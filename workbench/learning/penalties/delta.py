@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import Batch, InitialState, Setup, remember
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import linear_probe, pooled
@@ -44,23 +45,25 @@ class Delta(Penalty):
     spec = Spec(
         name="delta",
         kind="penalty",
-        title="DELTA",
-        words="Keeps feature maps that matter for these labels close to the start.",
+        title=mark("DELTA"),
+        words=mark("Keeps feature maps that matter for these labels close to the start."),
         source=SOURCE,
         parameters=(
-            Parameter(name="alpha", default=0.01, low=0.0, words="strength"),
-            Parameter(name="images", default=64, low=1, words="images used to weight the channels"),
+            Parameter(name="alpha", default=0.01, low=0.0, words=mark("strength")),
+            Parameter(
+                name="images", default=64, low=1, words=mark("images used to weight the channels")
+            ),
             Parameter(
                 name="importance",
                 default="gradient",
                 choices=("gradient", "ablation", "equal"),
-                words="measure of channel importance",
+                words=mark("measure of channel importance"),
             ),
             Parameter(
                 name="temperature",
                 default=5.0,
                 low=0.01,
-                words="temperature of channel importance; higher is more even",
+                words=mark("temperature of channel importance; higher is more even"),
             ),
         ),
         needs=("start", "one label"),

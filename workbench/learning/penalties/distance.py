@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import Batch, InitialState, Setup, remember
 from workbench.learning.networks.models import BODY, Network
 from workbench.learning.penalties.base import PENALTIES, Penalty, Watched
@@ -27,10 +28,10 @@ class L2(Penalty):
     spec = Spec(
         name="l2",
         kind="penalty",
-        title="L2",
-        words="Pulls every weight towards zero, like weight decay but as part of the loss.",
+        title=mark("L2"),
+        words=mark("Pulls every weight towards zero, like weight decay but as part of the loss."),
         source="Krogh and Hertz 1991, A simple weight decay can improve generalization",
-        parameters=(Parameter(name="alpha", default=1e-3, low=0.0, words="strength"),),
+        parameters=(Parameter(name="alpha", default=1e-3, low=0.0, words=mark("strength")),),
     )
 
     replaces_decay = True
@@ -59,13 +60,17 @@ class L2SP(Penalty):
     spec = Spec(
         name="l2-sp",
         kind="penalty",
-        title="L2-SP",
-        words="Pulls the backbone towards its start weights instead of towards zero.",
+        title=mark("L2-SP"),
+        words=mark("Pulls the backbone towards its start weights instead of towards zero."),
         source=SOURCE,
         parameters=(
-            Parameter(name="alpha", default=0.01, low=0.0, words="pull to the start weights"),
-            Parameter(name="beta", default=0.01, low=0.0, words="pull of new weights to zero"),
-            Parameter(name="up_to", default="all", words="last stage pulled to the start weights"),
+            Parameter(name="alpha", default=0.01, low=0.0, words=mark("pull to the start weights")),
+            Parameter(
+                name="beta", default=0.01, low=0.0, words=mark("pull of new weights to zero")
+            ),
+            Parameter(
+                name="up_to", default="all", words=mark("last stage pulled to the start weights")
+            ),
         ),
         needs=("start",),
     )

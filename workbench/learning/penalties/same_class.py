@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.domain.methods import Parameter, Spec
+from workbench.domain.text import mark
 from workbench.learning.methods.base import Batch
 from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import pooled
@@ -23,10 +24,10 @@ class SameClass(Penalty):
     spec = Spec(
         name="same-class",
         kind="penalty",
-        title="Sample-based",
-        words="Pulls the features of images of the same class together.",
+        title=mark("Sample-based"),
+        words=mark("Pulls the features of images of the same class together."),
         source="Plested and Gedeon 2022, Deep transfer learning for image classification: a survey",
-        parameters=(Parameter(name="weight", default=0.1, low=0.0, words="strength"),),
+        parameters=(Parameter(name="weight", default=0.1, low=0.0, words=mark("strength")),),
     )
     watched = (HEAD_INPUT,)
 

@@ -25,7 +25,7 @@ def broken(error: BaseException) -> Broken:
         return Broken(
             sentence=Message(
                 "The disk is full: {filename} could not be written.",
-                filename=error.filename or "a file",
+                filename=error.filename or Message("a file"),
             ),
             remedy=Message("Free space on the project's disk, then resume the run."),
         )
@@ -41,9 +41,9 @@ def broken(error: BaseException) -> Broken:
         )
     return Broken(
         sentence=Message(
-            "Unexpected error in training: {name}: {error}", name=type(error).__name__, error=error
+            "Unexpected error in the training: {error}", error=str(error) or type(error).__name__
         ),
-        remedy=Message("Please report it with the text below."),
+        remedy=Message("Report it with the text below."),
         traceback="".join(traceback.format_exception(error)),
     )
 

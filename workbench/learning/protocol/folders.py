@@ -57,7 +57,8 @@ def read_run_folder(path: Path) -> RunFolder:
         labels = msgspec.json.decode(labels_bytes, type=RunLabels)
         samples = tuple(decode_samples(samples_bytes))
     except ValueRefused as error:
-        raise KnownError("{path}: {error}", path=path / RECIPE_FILE, error=error) from error
+        found = error.message
+        raise KnownError("{path}: {error}", path=path / RECIPE_FILE, error=found) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise KnownError(
             "The run folder {path} is damaged: {error}.", REMEDY, path=path, error=error
@@ -76,7 +77,7 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise KnownError(
-            "{path} cannot be read: {strerror}.", REMEDY, path=path, reason=error.strerror
+            "{path} cannot be read: {reason}.", REMEDY, path=path, reason=error.strerror
         ) from error
 
 

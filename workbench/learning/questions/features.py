@@ -25,7 +25,7 @@ from workbench.domain.features import (
 )
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.files import GrowingFile, write_whole
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import decoded
@@ -168,7 +168,9 @@ def _report_problems(folder_request: FolderRequest, problems: Sequence[KnownErro
             Note(text=Message("Skipped: {sentence}", sentence=problem.sentence), warning=True)
         )
     if len(problems) > MAX_NAMED:
-        more = len(problems) - MAX_NAMED
-        folder_request.report(
-            Note(text=Message("{more} more images could not be read.", more=more), warning=True)
+        text = counted(
+            len(problems) - MAX_NAMED,
+            "{n:,} more image could not be read.",
+            "{n:,} more images could not be read.",
         )
+        folder_request.report(Note(text=text, warning=True))

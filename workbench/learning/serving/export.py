@@ -163,7 +163,7 @@ def _compare(module: nn.Module, path: Path, inputs: Tensor) -> tuple[float, bool
     if largest > TOLERANCE:
         raise KnownError(
             "The exported file differs from the network by up to {largest:.2g} and was discarded.",
-            "Please report it with the backbone's name.",
+            "Report it with the name of the backbone.",
             largest=largest,
         )
     return largest, same

@@ -135,16 +135,15 @@ def refusal(error: Exception) -> Refused:
         return Refused(
             sentence=Message("Not enough memory to load this network."),
             remedy=Message(
-                "Wait until the training has ended, or choose a run with a smaller backbone."
+                "Wait until the training has finished, or choose a run with a smaller backbone."
             ),
         )
     return Refused(
         sentence=Message(
-            "Unexpected error in the learning program: {name}: {error}",
-            name=type(error).__name__,
-            error=error,
+            "Unexpected error in the learning program: {error}",
+            error=str(error) or type(error).__name__,
         ),
-        remedy=Message("Please report it with the text below."),
+        remedy=Message("Report it with the text below."),
         traceback="".join(traceback.format_exception(error)),
     )
 
