@@ -23,22 +23,23 @@ from typing import IO
 
 from blake3 import blake3
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of
+from workbench.domain.text import Message, mark
 
 PART = ".part"  # suffix of incomplete files
 MOST_BYTES = 1 << 30  # size limit of a file chosen by the user
 
 
-def make_folder(folder: Path, remedy: str = "Choose another folder.") -> None:
+def make_folder(folder: Path, remedy: str = mark("Choose another folder.")) -> None:
     """Create a folder and its parents. Raises KnownError with the folder and the reason."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KnownError(
-            "The folder {folder} cannot be created: {strerror}.",
+            "The folder {path} cannot be created: {reason}.",
             remedy,
-            folder=folder,
-            strerror=error.strerror,
+            path=folder,
+            reason=error.strerror,
         ) from error
 
 
@@ -54,13 +55,23 @@ def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
             with path.open("rb") as file:
                 return file.read(size)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise KnownError("{path} cannot be read: {why}.", path=path, why=why) from error
+        raise KnownError(
+            "{path} cannot be read: {reason}.", path=path, reason=reason_of(error)
+        ) from error
     if stat.S_ISREG(found.st_mode):
-        much = f"its size is {found.st_size / 1e9:.1f} GB, the limit is {most / 1e9:.1f} GB"
-        raise KnownError("{path} cannot be read: {much}.", path=path, much=much)
-    kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
-    raise KnownError("{path} cannot be read: it is {kind}.", "Choose a file.", path=path, kind=kind)
+        raise KnownError(
+            "{path} cannot be read: its size is {size:.1f} GB, the limit is {limit:.1f} GB.",
+            path=path,
+            size=found.st_size / 1e9,
+            limit=most / 1e9,
+        )
+    raise KnownError(
+        "{path} cannot be read: it is a folder."
+        if stat.S_ISDIR(found.st_mode)
+        else "{path} cannot be read: it is a pipe or a device.",
+        "Choose a file.",
+        path=path,
+    )
 
 
 @contextmanager
@@ -70,9 +81,8 @@ def writing(path: Path, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
         raise KnownError(
-            "{path} cannot be written: {reason}.", remedy, path=path, reason=reason
+            "{path} cannot be written: {reason}.", remedy, path=path, reason=reason_of(error)
         ) from error
 
 
@@ -143,7 +153,7 @@ def _flush_names(folder: Path) -> None:
 
 
 DIGESTS_FILE = "digests.json"  # digests of the files in the same folder, by name
-CHANGED = "it is damaged, its content has changed"
+CHANGED = Message("it is damaged, its content has changed")
 PIECE = 1 << 20  # bytes read at a time
 
 # The end record of a ZIP archive: 22 bytes, the last two of which are the length of the comment
@@ -242,7 +252,7 @@ def check_recorded(path: Path) -> None:
     except FileNotFoundError:
         return
     except (ValueError, AttributeError) as error:
-        raise DamagedFile(f"{DIGESTS_FILE} beside it is damaged") from error
+        raise DamagedFile(Message("{file} beside it is damaged", file=DIGESTS_FILE)) from error
     check_digest(path, digest)
 
 

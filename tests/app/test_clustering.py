@@ -15,7 +15,7 @@ from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.similar.clustering import (
     agreement,
-    carried,
+    cluster_label_counts,
     cluster_request,
     cluster_task,
     label_clusters,
@@ -106,11 +106,11 @@ def test_a_group_is_labelled_in_one_edit_and_one_undo_takes_it_back(small):
     assert label_clusters(small, clusters, "view", {1: "left"}) == 8
     assert len(heard) == 1
     assert set(small.store.labels.of_images(clusters.members(1), "view").values()) == {("left",)}
-    counts = carried(small, clusters, "view")
+    counts = cluster_label_counts(small, clusters, "view")
     left = small.store.labels.get("view").index("left")
     assert counts.sum(axis=1).tolist() == [12, 8, 4]
     assert (counts[:, left].tolist(), counts[:, -1].tolist()) == ([0, 8, 0], [12, 0, 4])
-    assert small.undo() == "Label group 2 left"
+    assert small.undo() == "Label group 2 “left”"
     assert small.store.labels.of_images(clusters.images, "view") == {}
 
     named = {0: "dark", 2: "light"}

@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.app import device
-from workbench.app.device import DeviceProbe, describe, processor_words
+from workbench.app.device import DeviceProbe, describe, processor
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_processor_is_said_at_once_and_the_driver_when_it_answers(qtbot, mon
     said = []
     probe.found.connect(said.append)
     probe.start()
-    assert said == [processor_words()]
+    assert said == [processor()]
     qtbot.waitUntil(lambda: len(said) == 2)
     assert said[1] == "NVIDIA T4, 15 GiB"
     probe.close()

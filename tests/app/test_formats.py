@@ -79,7 +79,7 @@ def test_the_labels_of_a_tsv_list_go_to_no_set_where_several_are_chosen(session,
     both = {"category": Origin.TABLE, "view": Origin.TABLE}
     imported(session, write(folder / "t.tsv", LIST), both, heard.append)
     assert (labels(session), labels(session, "view")) == ({}, {})
-    remark = "t.tsv holds labels; none was chosen to come from the list."
+    remark = "t.tsv has labels, but no label set is imported from the list."
     assert Note(text=remark, warning=True) in heard
 
 
@@ -95,7 +95,7 @@ def test_a_tsv_table_that_names_no_images_is_refused_as_a_csv_is(session, folder
     table = write(folder / "t.tsv", "picture\tcategory\tview\na.png\towl\tleft\n")
     outcome = run_here(import_task(session, [table]))
     assert isinstance(outcome, Failed)
-    assert "has no column that names images" in outcome.sentence
+    assert "has no column of image paths" in outcome.sentence
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
@@ -167,7 +167,7 @@ def test_only_importable_sets_are_filled(session, folder):
 def test_a_file_that_holds_no_image_names_is_refused(session, folder):
     outcome = run_here(import_task(session, [write(folder / "labels.json", "{}")]))
     assert isinstance(outcome, Failed)
-    assert outcome.sentence == f"{folder / 'labels.json'} names no images."
+    assert outcome.sentence == f"{folder / 'labels.json'} is not a list of images."
 
 
 def test_a_single_image_of_a_kind_that_is_not_read_is_skipped(session, folder):
@@ -175,7 +175,7 @@ def test_a_single_image_of_a_kind_that_is_not_read_is_skipped(session, folder):
     outcome = run_here(import_task(session, [folder / "moving.gif", folder / "a.png"]))
     assert outcome.value.added == 1
     assert outcome.value.skipped == [
-        SkippedFile("moving.gif", "GIF is not read (JPEG, PNG, BMP, TIFF and WebP are)")
+        SkippedFile("moving.gif", "GIF is not supported; JPEG, PNG, BMP, TIFF and WebP are")
     ]
 
 

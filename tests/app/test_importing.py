@@ -115,7 +115,7 @@ def test_a_list_file(session, tmp_path):
     assert result.labelled == 2
     assert labels(session, "expression") == {"a.jpg": "0", "with space.jpg": "2", "b.jpg": None}
     said = {file.path: file.reason for file in result.skipped}
-    assert said["gone.jpg"] == "no such file (list.txt, line 5)"
+    assert said["gone.jpg"] == "the file does not exist (list.txt, line 5)"
     assert "nonsense" in said["list.txt, line 6"]
 
 
@@ -139,13 +139,13 @@ def test_a_csv_table(session, tmp_path):
     assert labels(session, "view") == {"a.jpg": "front", "b.jpg": None}
     reasons = [file.reason for file in result.skipped]
     assert "2 files have this name (t.csv, line 4)" in reasons
-    assert "named again with another label (t.csv, line 6)" in reasons
+    assert "listed again with another label (t.csv, line 6)" in reasons
     assert len(reasons) == 3
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("a,b\n1,2\n", "no column that names images"), ("path\nx\n", "no column")],
+    [("a,b\n1,2\n", "no column of image paths"), ("path\nx\n", "no column")],
 )
 def test_a_csv_without_the_columns(session, tmp_path, content, words):
     (tmp_path / "t.csv").write_text(content)

@@ -59,11 +59,11 @@ def add_label(session, name):
 def test_a_folder_imported_again_changes_no_label(session, folder):
     taken(session, folder)
     assert labels(session) == named(*CLASSES)
-    before, edits = session.store.labels.standing(), session.store.labels.get("category")
+    before, edits = session.store.labels.current(), session.store.labels.get("category")
     again = taken(session, folder)
     assert (again.added, again.known) == (0, len(CLASSES))
     assert labels(session) == named(*CLASSES)
-    assert (session.store.labels.standing(), session.store.labels.get("category")) == (
+    assert (session.store.labels.current(), session.store.labels.get("category")) == (
         before,
         edits,
     )
@@ -165,9 +165,9 @@ def test_images_whose_label_was_respelt_keep_it(session, folder):
 def test_one_image_in_folders_of_both_spellings_keeps_its_label(session, folder):
     shutil.copy(folder / "owl" / "0.png", folder / "Owl" / "0.png")
     taken(session, folder)
-    before = session.store.labels.standing()
+    before = session.store.labels.current()
     taken(session, folder)
-    assert session.store.labels.standing() == before
+    assert session.store.labels.current() == before
 
 
 def test_a_set_whose_labels_go_together_gets_no_second_spelling(session, tmp_path):
@@ -199,14 +199,14 @@ def test_labels_and_sets_come_back_as_they_are_spelt(session, folder, tmp_path, 
         edit_set(session, LabelSet(label_set, (Label("left"), Label("Left"), Label(" left "))), {})
         for image, label in enumerate(("left", "Left", " left "), start=1):
             session.store.labels.assign([image], label_set, label)
-    before = session.store.labels.standing()
+    before = session.store.labels.current()
     file = tmp_path / f"labels.{suffix}"
     export_labels(session, file)
     sets = session.store.labels.sets()
     for _ in range(2):
         result = import_labels(session, file)
         assert (result.labelled, result.kept) == (result.rows, 0)
-        assert session.store.labels.standing() == before
+        assert session.store.labels.current() == before
         assert session.store.labels.sets() == sets
 
 
@@ -226,7 +226,7 @@ def test_another_project_gets_every_spelling(session, folder, tmp_path, suffix):
             for label_set in ("category", "view", "View"):
                 assert labels(other, label_set) == labels(session, label_set)
         other.undo()
-        assert other.store.labels.standing() == []
+        assert other.store.labels.current() == []
         assert "View" not in other.store.labels.sets()
     finally:
         other.close()
@@ -238,10 +238,10 @@ def test_a_label_file_follows_a_label_that_was_respelt(session, folder, tmp_path
     import_labels(session, tmp_path / "l.csv")
     respelt = LabelSet("pose", (Label("perched"), Label("flying")))
     edit_set(session, respelt, {"Perched": "perched"})
-    before = session.store.labels.standing()
+    before = session.store.labels.current()
     result = import_labels(session, tmp_path / "l.csv")
     assert (result.labelled, result.kept) == (2, 0)
-    assert session.store.labels.standing() == before
+    assert session.store.labels.current() == before
     assert session.store.labels.get("pose") == respelt
 
 

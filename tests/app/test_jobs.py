@@ -133,7 +133,7 @@ def test_a_stopped_job_closes_its_generator(board, qtbot):
 def test_whatever_a_generator_raises_ends_the_job_as_failed(board, qtbot, error):
     outcome = run(board, qtbot, Task("odd work", raising(error))).outcome
     assert isinstance(outcome, Failed)
-    assert outcome.sentence == "Something went wrong in “odd work”."
+    assert outcome.sentence == "Unexpected error in “odd work”."
     assert type(error).__name__ in outcome.report
 
 

@@ -65,7 +65,7 @@ def test_another_project_takes_them_all(labelled, other, tmp_path, suffix):
     assert ("left", Author.IMPORT) in authors
     assert ("front", Author.MODEL) in authors
     other.undo()
-    assert other.store.labels.standing() == []
+    assert other.store.labels.current() == []
     assert len(other.store.crops.ids()) == 0
 
 
@@ -112,10 +112,10 @@ def test_what_the_files_hold(labelled, tmp_path):
 
 
 def test_again_into_the_same_project_changes_nothing(labelled, tmp_path):
-    before = labelled.store.labels.standing()
+    before = labelled.store.labels.current()
     export_labels(labelled, tmp_path / "l.json")
     import_labels(labelled, tmp_path / "l.json")
-    assert labelled.store.labels.standing() == before
+    assert labelled.store.labels.current() == before
 
 
 def test_by_hand_written_table_matches_by_path_and_says_what_does_not(other, tmp_path):

@@ -104,13 +104,13 @@ def test_a_child_that_the_system_ends_is_no_fault_of_ours(program):
         ended(reported([], Finished))
     assert "memory" in caught.value.remedy
     with ServingProcess() as serving, pytest.raises(KnownError, match="signal 9"):
-        ended(serving.ask(Describe(run="x")))
+        ended(serving.request(Describe(run="x")))
 
 
 def test_a_crash_while_serving_carries_the_last_words(program):
     program("import sys; sys.stdin.readline(); 1 / 0")
     with ServingProcess() as serving, pytest.raises(LearningFault, match="ZeroDivisionError"):
-        ended(serving.ask(Describe(run="x")))
+        ended(serving.request(Describe(run="x")))
 
 
 @pytest.mark.parametrize(("traceback", "kind"), [("", KnownError), ("Traceback", LearningFault)])
@@ -158,33 +158,33 @@ class TestRequestQueue:
         assert self.send(requests) == 1
         assert not requests.has_next
         going = Going(progress=Progress(done=1))
-        assert requests.take(AnswerLine(1, going, last=False))
+        assert requests.receive(AnswerLine(1, going, last=False))
         assert not requests.has_next
-        assert requests.take(AnswerLine(1, going))
+        assert requests.receive(AnswerLine(1, going))
         assert self.send(requests) == 2
 
     def test_what_is_cancelled_is_not_sent_and_its_answer_not_wanted(self, requests):
         assert self.send(requests) == 1
         requests.cancel([1, 3])
-        assert not requests.take(AnswerLine(1, Refused(sentence="")))
+        assert not requests.receive(AnswerLine(1, Refused(sentence="")))
         assert self.send(requests) == 2
-        assert requests.take(AnswerLine(2, Refused(sentence="")))
+        assert requests.receive(AnswerLine(2, Refused(sentence="")))
         assert self.send(requests) == 4
         requests.cancel()
-        assert not requests.take(AnswerLine(4, Refused(sentence="")))
+        assert not requests.receive(AnswerLine(4, Refused(sentence="")))
         assert not requests.has_next
 
     def test_only_what_was_not_sent_is_withdrawn(self, requests):
         assert self.send(requests) == 1
         assert requests.withdraw([1, 2, 9]) == {2}
-        assert requests.take(AnswerLine(1, Refused(sentence="")))
+        assert requests.receive(AnswerLine(1, Refused(sentence="")))
         assert self.send(requests) == 3
 
     def test_a_crash_refuses_what_was_sent_and_a_second_one_the_rest(self, requests):
         assert self.send(requests) == 1
         assert [number for number, _ in requests.crashed()] == [1]
         assert self.send(requests) == 2
-        requests.take(AnswerLine(2, Refused(sentence="")))  # an answer between: not in a row
+        requests.receive(AnswerLine(2, Refused(sentence="")))  # an answer between: not in a row
         assert self.send(requests) == 3
         requests.cancel([3])
         assert requests.crashed() == []

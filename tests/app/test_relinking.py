@@ -55,7 +55,7 @@ def test_another_folder_with_the_same_names_is_refused(session, moved, tmp_path)
         other.write_bytes(path.read_bytes() + b"x")
     outcome = run_here(relink_task(session, 1, tmp_path / "other"))
     assert isinstance(outcome, Failed)
-    assert "0 of 10 images are the same" in outcome.sentence
+    assert "0 of 10 images match" in outcome.sentence
     assert len(moved_sources(session)) == 1
     assert isinstance(run_here(relink_task(session, 1, tmp_path / "nowhere")), Failed)
     with pytest.raises(KnownError):

@@ -123,7 +123,10 @@ def test_facts_say_what_is_missing_as_samples_do(session: Session) -> None:
     ids = session.store.images.ids().tolist()
     with session.edit("All the same"):
         session.store.labels.assign(ids, "view", "front")
-    for target, words in (("view", "same view: front"), ("category+view", "two different views")):
+    for target, words in (
+        ("view", "labels of view are “front”"),
+        ("category+view", "two different views"),
+    ):
         with pytest.raises(KnownError, match=words):
             facts_of(session.store, target)
 
@@ -198,9 +201,9 @@ def test_fewer_than_two_labels_are_the_world_s_error(session: Session) -> None:
     ids = session.store.images.ids().tolist()
     with session.edit("All the same"):
         session.store.labels.assign(ids, "view", "front")
-    with pytest.raises(KnownError, match="same view: front"):
+    with pytest.raises(KnownError, match="labels of view are “front”"):
         collect(session.store, "view")
-    with pytest.raises(KnownError, match="No mouth crop has a expression label"):
+    with pytest.raises(KnownError, match="No mouth has a label of expression"):
         collect(session.store, "expression")
     with pytest.raises(ValueRefused, match="colour"):
         collect(session.store, "colour")
@@ -297,7 +300,7 @@ def test_a_job_that_finds_nothing_to_learn_fails_and_makes_nothing(session: Sess
         session.store.labels.assign(session.store.images.ids(), "category", None)
     outcome = run_here(task)
     assert isinstance(outcome, Failed)
-    assert outcome.sentence == "No image has a category label yet."
+    assert outcome.sentence == "No image has a label of category yet."
     assert not outcome.report
     assert session.store.runs.all() == []
     assert session.store.splits.current() is None
@@ -319,8 +322,9 @@ def test_prepare_names_classes_without_training_images(session: Session) -> None
         session.store.labels.save_set(session.store.labels.get("category").with_labels(("rare",)))
         session.store.labels.assign(test[:2], "category", "rare")
     record = prepare(session, FAST)
-    text = (session.store.runs_folder / record.id / REPORTS_FILE).read_text()
-    assert "No training image of: rare" in text
+    lines = (session.store.runs_folder / record.id / REPORTS_FILE).read_bytes().splitlines()
+    notes = [note.text for note in map(decode_report, lines) if isinstance(note, Note)]
+    assert "Labels without training images: rare." in notes
     with session.edit("Nothing to learn"):
         session.store.labels.assign(
             [image for image in ids if image not in test], "category", "disc"

@@ -36,7 +36,7 @@ def service(qapp) -> Iterator[LearningService]:
     """One for all tests: starting torch takes seconds."""
     made = LearningService()
     with pytest.raises(KnownError):  # starts it before any test
-        made.ask_and_wait(Describe(run="nowhere"), 60)
+        made.request_and_wait(Describe(run="nowhere"), 60)
     yield made
     made.close()
 
@@ -54,9 +54,9 @@ def test_answers_come_by_signal_one_after_another(
     got: list[tuple[int, object]] = []
     take = service.answered.connect(lambda number, answer: got.append((number, answer)))
     some = tuple(Picture(str(path)) for path in images)
-    first = service.ask(Describe(run=str(run)))
-    second = service.ask(Explain(run=str(run), pictures=some))
-    third = service.ask(Score(run=str(run), pictures=some, batch=3))
+    first = service.request(Describe(run=str(run)))
+    second = service.request(Explain(run=str(run), pictures=some))
+    third = service.request(Score(run=str(run), pictures=some, batch=3))
     qtbot.waitUntil(lambda: len(got) == 4, timeout=60_000)
     assert [number for number, _ in got] == [first, second, third, third]
     assert [type(answer) for _, answer in got] == [Description, Explained, Scored, Scored]
@@ -66,26 +66,26 @@ def test_answers_come_by_signal_one_after_another(
 def test_it_works_without_an_event_loop(
     service: LearningService, run: Path, tmp_path: Path
 ) -> None:
-    answer = service.ask_and_wait(Describe(run=str(run)), 60)
+    answer = service.request_and_wait(Describe(run=str(run)), 60)
     assert isinstance(answer, Description)
     with pytest.raises(KnownError, match="nowhere"):
-        service.ask_and_wait(Describe(run=str(tmp_path / "nowhere")), 60)
+        service.request_and_wait(Describe(run=str(tmp_path / "nowhere")), 60)
     with pytest.raises(KnownError, match="no answer within"):
-        service.ask_and_wait(Describe(run=str(run)), 0)
-    assert isinstance(service.ask_and_wait(Describe(run=str(run)), 60), Description)
+        service.request_and_wait(Describe(run=str(run)), 0)
+    assert isinstance(service.request_and_wait(Describe(run=str(run)), 60), Description)
 
 
 def test_a_child_that_dies_is_replaced_and_its_request_refused(
     qtbot, own_service: LearningService, run: Path
 ) -> None:
     service = own_service
-    service.ask_and_wait(Describe(run=str(run)), 60)
+    service.request_and_wait(Describe(run=str(run)), 60)
     got: dict[int, object] = {}
     take = service.answered.connect(got.__setitem__)
     old = service.pid
     os.kill(old, signal.SIGSTOP)  # it cannot answer before it is killed
-    lost = service.ask(Describe(run=str(run)))
-    waiting = service.ask(Describe(run=str(run)))
+    lost = service.request(Describe(run=str(run)))
+    waiting = service.request(Describe(run=str(run)))
     os.kill(old, signal.SIGKILL)
     qtbot.waitUntil(lambda: waiting in got, timeout=60_000)
     assert isinstance(got[lost], Refused)
@@ -99,9 +99,9 @@ def test_what_nobody_waits_for_is_not_answered(qtbot, service: LearningService, 
     got: list[int] = []
     take = service.answered.connect(lambda number, _answer: got.append(number))
     for _ in range(3):
-        service.ask(Describe(run=str(run)))
+        service.request(Describe(run=str(run)))
     service.cancel_pending()
-    wanted = service.ask(Describe(run=str(run)))
+    wanted = service.request(Describe(run=str(run)))
     qtbot.waitUntil(lambda: bool(got), timeout=60_000)
     assert got == [wanted]
     service.disconnect(take)
@@ -110,7 +110,7 @@ def test_what_nobody_waits_for_is_not_answered(qtbot, service: LearningService, 
 def test_closing_leaves_no_process(qapp, run: Path) -> None:
     service = LearningService()
     assert service.pid == 0  # nothing starts before it is asked
-    service.ask_and_wait(Describe(run=str(run)), 60)
+    service.request_and_wait(Describe(run=str(run)), 60)
     pid = service.pid
     assert alive(pid)
     service.close()
@@ -125,4 +125,4 @@ def test_a_program_that_cannot_start_is_said(
     name = "workbench.app.service.learning_command"
     monkeypatch.setattr(name, lambda: ["/nonexistent/program"])
     with pytest.raises(KnownError, match="cannot be started"):
-        service.ask_and_wait(Describe(run=str(run)), 10)
+        service.request_and_wait(Describe(run=str(run)), 10)

@@ -61,8 +61,8 @@ def test_an_edit_of_nothing_and_one_that_fails_are_not_told(session, told):
 def test_undo_and_redo_are_told(session, told):
     fill(session.store, 2)
     assert assign(session, [1, 2], "view", "left") == {1, 2}
-    assert session.undo() == "Label 2 images left"
-    assert session.redo() == "Label 2 images left"
+    assert session.undo() == "Label 2 images “left”"
+    assert session.redo() == "Label 2 images “left”"
     assert [changes.labelled for changes in told] == [{1, 2}] * 3
     session.undo()
     session.undo()
@@ -231,7 +231,7 @@ def test_texts_of_edits_say_what_was_done(session):
     fill(session.store, 2)
     crop = session.store.crops.save(Crop(None, 1, 0, CropState.FOUND, Rect(0, 0, 5, 5)))
     assign_crops(session, [crop.id], "expression", "smile")
-    assert session.store.history.undo_text() == "Label 1 mouth smile"
+    assert session.store.history.undo_text() == "Label 1 mouth “smile”"
     assign(session, [1, 2], "view", "left")
     assign(session, [1, 2], "view", None)
     assert session.store.history.undo_text() == "Clear view of 2 images"

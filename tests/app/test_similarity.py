@@ -63,7 +63,7 @@ def test_the_most_similar_come_first_and_only_new_images_are_computed(trained, t
     session = trained
     source = feature_source(session)
     assert source.name.startswith("run:")
-    assert "simpleconv3" in source.words
+    assert "simpleconv3" in source.title
     ids = session.store.images.ids()
     ranking = done(similar_task(session, source, ids[:1]))
     assert (ranking.computed, ranking.left_out) == (36, 0)
@@ -93,7 +93,7 @@ def test_damaged_features_are_computed_again_and_that_is_said(trained):
     again = run_here(similar_task(session, source, ids[:1]), heard.append)
     assert isinstance(again, Done), again
     assert [n.text for n in heard if isinstance(n, Note)] == [
-        f"The features in {path.parent} were damaged: they are computed again."
+        f"The features in {path.parent} were damaged and are computed again."
     ]
     assert again.value.computed == 36
     assert again.value.images.tolist() == before.images.tolist()
@@ -103,7 +103,7 @@ def test_damaged_features_are_computed_again_and_that_is_said(trained):
 
 def test_a_search_by_a_damaged_network_fails_in_a_sentence(trained):
     source = feature_source(trained)
-    path = Path(source.order.run) / WEIGHTS_FILE
+    path = Path(source.request.run) / WEIGHTS_FILE
     path.write_bytes(flipped(path.read_bytes(), 3000))
     failed = run_here(similar_task(trained, source, trained.store.images.ids()[:1]))
     assert isinstance(failed, Failed)
@@ -172,7 +172,7 @@ def test_what_cannot_be_compared_is_said_at_once(tmp_path, qapp):
     session = small_project(tmp_path)
     try:
         assert feature_sources(session) == []
-        with pytest.raises(KnownError, match="no network yet"):
+        with pytest.raises(KnownError, match="no network to compare"):
             feature_source(session)
         with pytest.raises(ValueRefused, match="resnet18"):
             feature_source(session, "resnet18")
@@ -188,7 +188,7 @@ def test_what_cannot_be_compared_is_said_at_once(tmp_path, qapp):
 
 def test_a_run_that_cannot_be_read_is_not_offered(trained):
     (source,) = feature_sources(trained)
-    (Path(source.order.run) / MODEL_FILE).write_bytes(b"{")
+    (Path(source.request.run) / MODEL_FILE).write_bytes(b"{")
     assert feature_sources(trained) == []
 
 
@@ -204,7 +204,7 @@ def test_a_search_that_is_stopped_ends_the_program_and_leaves_no_order(trained):
 def test_a_set_without_two_labels_in_use_cannot_be_recognised(trained):
     outcome = run_here(recognise_task(trained, feature_source(trained), "view"))
     assert isinstance(outcome, Failed)
-    assert "two different labels" in outcome.sentence
+    assert "Fewer than two labels of view" in outcome.sentence
 
 
 def test_mouths_are_compared_where_crops_are_asked_for(trained):

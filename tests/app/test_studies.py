@@ -13,7 +13,7 @@ from workbench.app.training.studies import (
     find_study,
     new_study,
     next_runs,
-    standing,
+    study_progress,
     study_task,
 )
 from workbench.app.training.training import training_task
@@ -46,7 +46,7 @@ def test_a_study_is_trained_cell_by_cell_and_goes_on_after_a_restart(session):
     assert session.store.splits.current() is None  # the project's own split is left alone
     study, runs = next_runs(session, study)
     assert isinstance(run_here(training_task(session, runs[0])), Done)
-    found = standing(session, study)
+    found = study_progress(session, study)
     assert (found.done, found.cells) == (1, 4)
     folder = session.store.folder
     session.close()
@@ -59,12 +59,12 @@ def test_a_study_is_trained_cell_by_cell_and_goes_on_after_a_restart(session):
             if not runs:
                 break
             assert isinstance(run_here(training_task(again, runs[0])), Done)
-        found = standing(again, study)
+        found = study_progress(again, study)
         assert found.done == found.cells == 4
         plain, pulled = found.rows
         assert set(plain.values) == set(pulled.values) == {0, 1}
         again.store.runs.update(study.run_of("pulled", 0), started=0.0)  # paused since 1970
-        assert 0 < standing(again, study).rows[1].seconds == pulled.seconds < 60
+        assert 0 < study_progress(again, study).rows[1].seconds == pulled.seconds < 60
         assert json.loads(json.dumps(as_builtins(found)))["rows"][1]["variant"] == "pulled"
         parts = [_parts(again, study.run_of(variant, seed)) for variant, seed in study.plan.cells]
         assert parts[0] == parts[1] != parts[2] == parts[3]
@@ -84,7 +84,7 @@ def test_what_failed_or_was_removed_is_made_anew(session):
     first, second = study.run_of("plain", 0), study.run_of("pulled", 0)
     session.store.runs.update(first, status=RunStatus.FAILED, message="The disk is full.")
     session.store.runs.remove(second)
-    assert standing(session, study).failed == (first,)
+    assert study_progress(session, study).failed == (first,)
     study, runs = next_runs(session, study, most=2)
     assert not {first, second} & set(runs)
     assert [study.run_of("plain", 0), study.run_of("pulled", 0)] == runs
@@ -96,7 +96,7 @@ def test_where_images_have_several_labels_every_one_has_to_be_right(session, exa
     study, (run,) = next_runs(session, new_study(session, parse_plan(PLAN, "traits")))
     said = {"test": {"top1": 0.9, "exact": exact}, "validation": {"top1": 0.1}}
     session.store.runs.update(run, status=RunStatus.FINISHED, metrics=said)
-    assert standing(session, study).rows[0].values == {0: compared}
+    assert study_progress(session, study).rows[0].values == {0: compared}
 
 
 def test_a_plan_that_cannot_be_trained_leaves_nothing(session):
@@ -108,7 +108,7 @@ def test_a_plan_that_cannot_be_trained_leaves_nothing(session):
     assert "l2-sp" in checked.remedy
     assert session.store.studies.all() == []
     assert [record.status for record in session.store.runs.all()] == []
-    with pytest.raises(KnownError, match="none yet"):
+    with pytest.raises(KnownError, match="Create one first"):
         find_study(session, "pull")
 
 
@@ -116,18 +116,18 @@ def test_a_study_stopped_while_its_next_run_is_made_trains_it_when_it_goes_on(se
     queue = TrainingQueue(session)
     studies = StudyQueue(session, queue)
     study = new_study(session, parse_plan({**PLAN, "seeds": [0]}, "pull"))
-    studies.go_on(study.id)
+    studies.resume(study.id)
     assert studies.running(study.id)
     studies.stop(study.id)
     assert not studies.running(study.id)
     qtbot.waitUntil(lambda: not session.jobs.jobs(), timeout=WAIT)
     assert queue.current == ""
     assert {record.status for record in session.store.runs.all()} <= {RunStatus.PAUSED}
-    studies.go_on(study.id)
+    studies.resume(study.id)
     studies.stop(study.id)
-    studies.go_on(study.id)  # at once: the run that is being made is not made twice
+    studies.resume(study.id)  # at once: the run that is being made is not made twice
     assert studies.running(study.id)
-    qtbot.waitUntil(lambda: standing(session, study_now(session)).done == 2, timeout=WAIT)
+    qtbot.waitUntil(lambda: study_progress(session, study_now(session)).done == 2, timeout=WAIT)
     qtbot.waitUntil(lambda: not studies.running(study.id), timeout=WAIT)
     assert len(session.store.runs.all()) == 2
     queue.close()

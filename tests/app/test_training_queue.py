@@ -80,7 +80,7 @@ def test_queue_trains_one_after_the_other_and_pauses(
     ):
         pass
     assert queue.state(first.id) is RunStatus.RUNNING
-    with pytest.raises(KnownError, match="while it is trained"):
+    with pytest.raises(KnownError, match="in training cannot be removed"):
         queue.remove(first.id)
     with qtbot.waitSignal(queue.ended, timeout=WAIT):
         queue.pause(first.id)

@@ -227,12 +227,12 @@ def test_a_run_that_was_stopped_for_good_is_made_anew(target, source):
 
 def test_keys_chosen_for_a_training_become_a_transfer(target, tmp_path):
     keys = {"target": "category+view", "frozen": "fire2", "epochs": 3, "seed": 4}
-    asked = transferring.asked_with(target, keys, ["there#category"])
+    asked = transferring.transfer_request(target, keys, ["there#category"])
     assert (asked.label_set, asked.start, asked.seed) == ("category", "imagenet", 4)
     assert asked.settings == {"epochs": 3}
-    scratch = transferring.asked_with(target, {"backbone": "simpleconv3"}, [])
+    scratch = transferring.transfer_request(target, {"backbone": "simpleconv3"}, [])
     assert scratch.start == "none"
-    own = transferring.asked_with(target, {"target": "view", "start": "run:one"}, [])
+    own = transferring.transfer_request(target, {"target": "view", "start": "run:one"}, [])
     weights = target.store.runs_folder / "one" / WEIGHTS_FILE
     assert (own.label_set, own.start) == ("view", f"file:{weights}")
 

@@ -159,7 +159,7 @@ def test_stopping_keeps_what_has_come(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_backbone_without_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(KnownError, match="no ImageNet weights of Simpleconv3"):
+    with pytest.raises(KnownError, match="no ImageNet weights for Simpleconv3"):
         next(weights.fetch("simpleconv3", folder=tmp_path))
 
 
@@ -170,13 +170,13 @@ def test_damaged_weights_are_downloaded_again_and_that_is_said(
     for damage in DAMAGES.values():
         path.write_bytes(damage(CONTENT))
         heard: list[object] = []
-        assert not weights.is_whole("resnet18", tmp_path)
+        assert not weights.is_intact("resnet18", tmp_path)
         assert download(server, tmp_path, heard) == Done(path)
         assert path.read_bytes() == CONTENT
         assert [report.text for report in heard if isinstance(report, Note)] == [
             f"{path} is damaged and is downloaded again."
         ]
-        assert weights.is_whole("resnet18", tmp_path)
+        assert weights.is_intact("resnet18", tmp_path)
     assert len(server.ranges) == len(DAMAGES)
 
 
@@ -208,10 +208,10 @@ def test_a_run_does_not_start_from_damaged_weights(
 def test_weights_are_read_once_until_they_change(server: Server, tmp_path: Path) -> None:
     path = tmp_path / f"resnet18-{DIGEST}.pth"
     path.write_bytes(CONTENT)
-    assert weights.is_whole("resnet18", tmp_path)
+    assert weights.is_intact("resnet18", tmp_path)
     stat = path.stat()
     path.write_bytes(flipped(CONTENT, 7))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert weights.is_whole("resnet18", tmp_path)
+    assert weights.is_intact("resnet18", tmp_path)
     os.utime(path)
-    assert not weights.is_whole("resnet18", tmp_path)
+    assert not weights.is_intact("resnet18", tmp_path)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import cv2
 
-from workbench.app.mouths.cropping import look_at
+from workbench.app.mouths.cropping import search_photos
 from workbench.domain.geometry import Rect, mouth_square
 from workbench.vision.mouths import Photo, landmarks_path
 
@@ -67,7 +67,7 @@ def ours(folder: Path) -> dict[str, list[list[int]]]:
     photos = [Photo(i, str(path)) for i, path in enumerate(paths)]
     return {
         paths[looked.image].name: [list(c.rect.as_tuple()) for c in looked.crops if c.rect]
-        for looked in look_at(photos, landmarks_path())
+        for looked in search_photos(photos, landmarks_path())
         if looked is not None
     }
 

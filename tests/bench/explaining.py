@@ -77,17 +77,17 @@ def main() -> None:
         run = make_run(Path(temporary) / "run")
         paths = pictures(Path(temporary))
         began = time.perf_counter()
-        service.ask_and_wait(Describe(run=str(run)))
+        service.request_and_wait(Describe(run=str(run)))
         start = time.perf_counter() - began
 
         def through_service(path: Path, check: bool = False) -> object:
             request = Explain(run=str(run), pictures=(Picture(str(path)),), check=check)
-            return service.ask_and_wait(request)
+            return service.request_and_wait(request)
 
         ours = milliseconds(through_service, paths)
         checked = milliseconds(lambda path: through_service(path, True), paths[:10])
         wall = Explain(run=str(run), pictures=tuple(Picture(str(path)) for path in paths[:16]))
-        batched = milliseconds(lambda _: service.ask_and_wait(wall), paths[:5])
+        batched = milliseconds(lambda _: service.request_and_wait(wall), paths[:5])
         service.close()
         bare = milliseconds(bare_captum(run), paths)
     print_results(ours, bare, checked, batched, start)

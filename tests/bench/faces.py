@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.app.mouths.cropping import look_at
+from workbench.app.mouths.cropping import search_photos
 from workbench.domain.crops import Crop
 from workbench.domain.geometry import Rect, mouth_square
 from workbench.vision.mouths import Photo, SearchedPhoto, landmarks_path
@@ -30,7 +30,7 @@ def look(paths: Iterable[Path]) -> dict[Path, SearchedPhoto]:
     """Find the mouths of each image."""
     listed = list(paths)
     photos = [Photo(i, str(path)) for i, path in enumerate(listed)]
-    found = (looked for looked in look_at(photos, landmarks_path()) if looked is not None)
+    found = (looked for looked in search_photos(photos, landmarks_path()) if looked is not None)
     return {listed[looked.image]: looked for looked in found}
 
 

@@ -24,7 +24,7 @@ from tests.bench.method_sets import BASE, VARIANTS, base_of, case_of, opened, us
 from tests.bench.real_input import DATA
 from workbench.app.jobs import Done, run_here
 from workbench.app.session import Session
-from workbench.app.training.studies import find_study, new_study, next_runs, standing
+from workbench.app.training.studies import find_study, new_study, next_runs, study_progress
 from workbench.app.training.training import training_task
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Note, decode_report
@@ -74,7 +74,7 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
 
 
 def print_table(session: Session, name: str, study: Study) -> None:
-    found = standing(session, study)
+    found = study_progress(session, study)
     print(
         f"\n{name} (`python -m tests.bench.methods {name}`), up to {len(study.plan.seeds)} seeds\n"
     )

@@ -231,7 +231,7 @@ def test_a_folder_that_is_no_project_is_refused_by_any_path(command, tmp_path, m
     for given in (".", "..", "photos", "/"):
         code, refused = command("runs", given)
         assert (code, refused["error"]) == (1, f"{given} is not a project.")
-        assert refused["remedy"] == "Make one with: workbench new NAME"
+        assert refused["remedy"] == "Create one with: workbench new NAME"
 
 
 def test_projects_may_be_called_as_the_commands_on_runs(command, tmp_path, monkeypatch):
@@ -305,7 +305,7 @@ def test_labels_go_out_and_come_back(command, birds, tmp_path):
 def test_doctor_knows_a_whole_project_from_one_that_lacks_files(command, birds, photos):
     code, done = command("doctor", birds)
     findings = {one["name"]: one for one in done["findings"]}
-    assert findings["database"]["value"] == "sound"
+    assert findings["database"]["value"] == "intact"
     assert findings[f"source {photos}"]["ok"]
     (photos / "owl" / "owl1.png").unlink()
     code, done = command("doctor", birds)

@@ -94,7 +94,7 @@ def test_a_damaged_checkpoint_is_refused_and_a_whole_one_resumed(tmp_path):
     path.write_bytes(flipped(data, len(data) // 2))
     with pytest.raises(KnownError, match=r"last\.ckpt") as caught:
         train(folder)
-    assert "from its beginning" in caught.value.remedy
+    assert "start this run over" in caught.value.remedy
     path.write_bytes(without_seal(data))  # of a version without digests
     assert isinstance(train(folder)[-1], Finished)
 
@@ -204,3 +204,8 @@ def test_an_index_is_compared_once_and_again_when_it_changed(tmp_path, index):
     assert indexes.read("own").damaged
     path.write_bytes(data)
     assert not indexes.read("own").damaged
+
+
+def test_a_missing_file_of_a_run_folder_is_named(tmp_path):
+    with pytest.raises(KnownError, match=r"recipe\.toml cannot be read: No such file"):
+        read_run_folder(tmp_path)

@@ -13,6 +13,8 @@ from workbench.domain.predictions import PredictionTable
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
+from workbench.domain.studies import Study, parse_plan
+from workbench.domain.text import Message
 
 MARKS = tuple((i / 7, 300 - i / 3) for i in range(68))
 
@@ -31,6 +33,15 @@ def test_a_crop_comes_back_whole(project):
     assert project.crops.ids(CropState.FOUND).tolist() == []
     assert project.crops.of_images([1]) == {}
     assert project.crops.detected_sources() == {1}
+
+
+def test_reasons_of_crops_keep_their_values(project):
+    fill(project, 1)
+    reason = Message("{first}; {second}", first=Message("unsure"), second=Message("clipped"))
+    project.crops.save(Crop(None, 1, 0, CropState.MISSED, reason=reason))
+    (crop,) = project.crops.of_image(1)
+    assert crop.reason == "unsure; clipped"
+    assert (crop.reason.template, crop.reason.values) == (reason.template, reason.values)
 
 
 def test_a_new_detection_keeps_labels_and_what_a_person_did(project):

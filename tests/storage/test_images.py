@@ -10,6 +10,7 @@ from workbench.domain.images import FoundImage, ImageFilter, SkippedFile, Sort
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
+from workbench.domain.text import Message
 
 
 def test_the_same_bytes_are_one_image_in_two_places(project, tmp_path):
@@ -53,6 +54,15 @@ def test_a_list_files_images_lie_beside_it_or_where_it_says(project):
     ids = project.images.add(listed, [found(1), FoundImage("/abs/x.jpg", "h", 1, 1, 1, 1.0)])
     assert str(project.images.path(ids[0])) == "/data/a/image 1.jpg"
     assert str(project.images.path(ids[1])) == "/abs/x.jpg"
+
+
+def test_reasons_of_skipped_files_keep_their_values(project):
+    fill(project, 1)
+    reason = Message("{format} is not supported", format="GIF")
+    project.images.set_skipped(1, [SkippedFile("x.gif", reason)])
+    (skipped,) = project.images.skipped(1)
+    assert skipped.reason == "GIF is not supported"
+    assert (skipped.reason.template, skipped.reason.values) == (reason.template, reason.values)
 
 
 def test_sources_count_images_and_skipped_files(project):

@@ -37,7 +37,7 @@ def test_every_place_uses_the_default_split(qtbot, tmp_path, qapp):
     assert words in form.parts.text()
     named = [f"{number} % {part}" for number, part in zip(percent, PARTS, strict=True)]
     assert (
-        f"There was no split: {named[0]}, {named[1]} and {named[2]} were drawn."
+        f"There was no split, so one was drawn: {named[0]}, {named[1]} and {named[2]}."
         == DEFAULT_SPLIT_NOTE
     )
     for facts in (facts_of(session.store, "category"), collect(session.store, "category").facts()):

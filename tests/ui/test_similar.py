@@ -210,13 +210,13 @@ def test_features_that_were_damaged_are_made_again_and_that_is_said(page, qtbot,
     page.similar.find([second])
     found(qtbot, page.similar)
     assert page.list.ranking(page.list.filter).computed == 24
-    said = f"The features in {path.parent} were damaged: they are computed again."
+    said = f"The features in {path.parent} were damaged and are computed again."
     assert said in [label.text() for label in window.notes.findChildren(QLabel)]
 
 
 def test_damaged_weights_are_named_and_nothing_is_searched_or_downloaded(page, qtbot, window):
     source = feature_source(window.session)
-    path = Path(source.order.weights)
+    path = Path(source.request.weights)
     path.write_bytes(flipped(path.read_bytes(), 5000))
     for task in (
         similar_task(window.session, source, page.grid.ids()[:1]),

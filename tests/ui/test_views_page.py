@@ -98,7 +98,7 @@ def test_several_selected_images_get_one_label_in_one_edit(page, qtbot, window):
         qtbot.keyClick(page.strip, Qt.Key.Key_Right, SHIFT)
     qtbot.keyClick(page.strip, "R")
     assert set(labels(page)) == set(ids[3:7])
-    assert window.session.store.history.undo_text() == "Label 4 images right"
+    assert window.session.store.history.undo_text() == "Label 4 images “right”"
     assert page.stage._flash is None
 
 
@@ -219,7 +219,7 @@ def test_the_editor_refuses_one_key_for_two_labels(page, qtbot, window):
     qtbot.addWidget(dialog)
     dialog.table.item(1, 1).setText("F")
     dialog.save()
-    assert "one key per label" in dialog.problem.text()
+    assert "“F” is the key of two labels" in dialog.problem.text()
     assert window.session.store.labels.get("view") == CAR_VIEWS
 
 

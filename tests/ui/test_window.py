@@ -98,17 +98,17 @@ def test_undo_names_the_edit_that_it_undoes(window, qtbot):
     page.give("front")
     window.menus[Menu.EDIT].aboutToShow.emit()
     undo = window.menus[Menu.EDIT].actions()[0]
-    assert undo.text() == "Undo Label 1 image front"
+    assert undo.text() == "Undo Label 1 image “front”"
     assert undo.isEnabled()
     window.menus[Menu.EDIT].aboutToHide.emit()
     qtbot.waitUntil(lambda: all(a.isEnabled() for a in window.menus[Menu.EDIT].actions()))
     qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL)
     image = int(page.list.ids[0])
     assert window.session.store.labels.of_images([image], "view") == {}
-    assert window.notes.texts() == ["Undone: Label 1 image front"]
+    assert window.notes.texts() == ["Undone: Label 1 image “front”"]
     qtbot.keyClick(window, Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
     assert window.session.store.labels.of_images([image], "view") == {image: ("front",)}
-    assert window.notes.texts()[-1] == "Redone: Label 1 image front"
+    assert window.notes.texts()[-1] == "Redone: Label 1 image “front”"
 
 
 def test_the_theme_changes_from_the_palette(window, qtbot, qapp):

@@ -1,4 +1,4 @@
-"""The computing device in plain words, found without loading anything: a label, not a promise."""
+"""Name of the computing device for display, found without loading torch; trainings check again."""
 
 from __future__ import annotations
 
@@ -9,57 +9,71 @@ import sys
 
 from PySide6.QtCore import QObject, QProcess, Signal
 
+from workbench.domain.text import Message, counted
 
-def processor_words() -> str:
-    """What there is without an accelerator."""
-    cores = os.cpu_count() or 1
-    return f"CPU, {cores} core" + ("s" if cores != 1 else "")
+QUERY = ("--query-gpu=name,memory.total", "--format=csv,noheader")  # arguments of nvidia-smi
+
+
+def processor() -> Message:
+    """Name of the processor, the device without an accelerator."""
+    return counted(os.cpu_count() or 1, "CPU, {n} core", "CPU, {n} cores")
+
+
+def apple_gpu() -> Message | None:
+    """Name of the device of a Mac with an Apple GPU; None on other machines."""
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return Message("Apple GPU, {processor}", processor=processor())
+    return None
 
 
 class DeviceProbe(QObject):
-    """Asks the driver's own tool for the accelerator's name, in a process of its own."""
+    """Finds the accelerator's name with `nvidia-smi`, in a separate process.
 
-    found = Signal(str)
+    `found` carries the name: a `Message`, or text.
+    """
+
+    found = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._process: QProcess | None = None
 
     def start(self) -> None:
-        """Emit `found` now, and again when an accelerator has answered."""
-        if sys.platform == "darwin" and platform.machine() == "arm64":
-            self.found.emit("Apple GPU, " + processor_words())
+        """Emit `found` immediately, and again when an accelerator was found."""
+        if gpu := apple_gpu():
+            self.found.emit(gpu)
             return
-        self.found.emit(processor_words())
+        self.found.emit(processor())
         tool = shutil.which("nvidia-smi")
         if tool is None:
             return
         self._process = QProcess(self)
-        self._process.finished.connect(self._answered)
-        self._process.start(tool, ["--query-gpu=name,memory.total", "--format=csv,noheader"])
+        self._process.finished.connect(self._finish)
+        self._process.start(tool, list(QUERY))
 
     def close(self) -> None:
-        """End the question, answered or not."""
+        """Cancel a running query."""
         if self._process is not None:
-            self._process.finished.disconnect(self._answered)
+            self._process.finished.disconnect(self._finish)
             self._process.kill()
             self._process.waitForFinished(2000)
             self._process = None
 
-    def _answered(self) -> None:
+    def _finish(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
-        words = describe(bytes(process.readAllStandardOutput().data()).decode(errors="replace"))
+        name = describe(bytes(process.readAllStandardOutput().data()).decode(errors="replace"))
         process.deleteLater()
-        if words:
-            self.found.emit(words)
+        if name:
+            self.found.emit(name)
 
 
-def describe(answer: str) -> str:
-    """Devices as "NVIDIA H200, 140 GiB" from lines of "NVIDIA H200, 143771 MiB"; else nothing."""
+def describe(output: str) -> str:
+    """Names such as "NVIDIA H200, 140 GiB" from lines such as "NVIDIA H200, 143771 MiB"; "" if
+    there is no device."""
     devices = []
-    for line in answer.splitlines():
+    for line in output.splitlines():
         name, comma, memory = line.rpartition(",")
         amount = memory.strip().removesuffix("MiB").strip()
         if comma and amount.isdigit():

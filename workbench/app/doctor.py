@@ -1,4 +1,4 @@
-"""What is installed, what is missing and whether a project is whole: the first thing to ask for."""
+"""Diagnosis of the installation and of a project: what is installed, missing or damaged."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from workbench import __version__
-from workbench.app.device import describe, processor_words
+from workbench.app.device import QUERY, apple_gpu, describe, processor
 from workbench.app.session import Session
 from workbench.app.weights import weights_path
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError
+from workbench.domain.text import Message, counted, mark
 from workbench.vision.mouths import LICENCE_NOTE, landmarks_path
 
 PACKAGES = (
@@ -32,7 +33,7 @@ PACKAGES = (
     "captum",
     "onnxruntime",
 )
-# What Qt's window needs of a Linux system, with the Debian package that brings it.
+# Libraries that Qt needs on Linux, with their Debian packages.
 QT_LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -46,12 +47,16 @@ QT_X11_LIBRARIES = {
     "libxcb-icccm.so.4": "libxcb-icccm4",
     "libxcb-keysyms.so.1": "libxcb-keysyms1",
 }
-LITTLE_DISK = 2 * 1024**3  # bytes; runs and exports want some room
+LITTLE_DISK = 2 * 1024**3  # bytes; a warning below this, as runs and exports need space
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `value` in words; `ok` False asks for the `remedy`."""
+    """One result of the diagnosis.
+
+    `topic` and `name` are marked texts or proper names, `value` and `remedy` messages or proper
+    names; if not `ok`, the remedy says what to do.
+    """
 
     topic: str
     name: str
@@ -60,57 +65,66 @@ class Finding:
     remedy: str = ""
 
 
+PROGRAM, MACHINE, WINDOW = mark("program"), mark("machine"), mark("window")
+WEIGHTS, MOUTHS, PROJECT = mark("weights"), mark("mouths"), mark("project")
+
+
 def examine_program() -> Iterator[Finding]:
-    """Versions, machine, Qt's system libraries, weights and the 68-point file."""
-    yield Finding("program", "Vantage Workbench", __version__)
-    yield Finding("program", "Python", f"{platform.python_version()} ({sys.executable})")
+    """Versions, machine, Qt's system libraries, ImageNet weights and the 68-point file."""
+    yield Finding(PROGRAM, "Vantage Workbench", __version__)
+    yield Finding(PROGRAM, "Python", f"{platform.python_version()} ({sys.executable})")
     yield from _packages()
-    yield Finding("machine", "system", f"{platform.system()} {platform.release()}")
-    yield Finding("machine", "device", _device())
+    yield Finding(MACHINE, mark("system"), f"{platform.system()} {platform.release()}")
+    yield Finding(MACHINE, mark("device"), _device())
     yield from qt_libraries()
     yield from _weights()
     yield _landmarks()
 
 
 def _device() -> str:
-    """What a training will run on, as the driver's own tool tells."""
-    if sys.platform == "darwin" and platform.machine() == "arm64":
-        return "Apple GPU, " + processor_words()
+    """Name of the device that trainings will use."""
+    if gpu := apple_gpu():
+        return gpu
     tool = shutil.which("nvidia-smi")
     if tool is None:
-        return processor_words()
-    question = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        return processor()
+    command = [tool, *QUERY]
     try:
-        answer = subprocess.run(question, capture_output=True, text=True, timeout=10, check=False)
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return processor_words()
-    return describe(answer.stdout) or processor_words()
+        return processor()
+    return describe(found.stdout) or processor()
 
 
 def _packages() -> Iterator[Finding]:
     for name in PACKAGES:
         try:
-            yield Finding("program", name, version(name))
+            yield Finding(PROGRAM, name, version(name))
         except PackageNotFoundError:
             frozen = bool(getattr(sys, "frozen", False))
-            value = "inside the program" if frozen else "missing"
-            yield Finding("program", name, value, frozen, f"Install it: pip install {name}")
+            value = Message("included") if frozen else Message("missing")
+            remedy = Message("Install it: pip install {package}", package=name)
+            yield Finding(PROGRAM, name, value, frozen, remedy)
 
 
 def qt_libraries(load: Callable[[str], object] = ctypes.CDLL) -> Iterator[Finding]:
-    """The system libraries without which Qt shows no window; `load` raises OSError for a missing
-    one."""
+    """Check the system libraries that Qt needs to open a window (Linux only).
+
+    `load` raises OSError for a missing library.
+    """
     if sys.platform != "linux":
         return
-    wanted = dict(QT_LIBRARIES)
+    needed = dict(QT_LIBRARIES)
     if os.environ.get("DISPLAY"):
-        wanted |= QT_X11_LIBRARIES
-    missing = [name for name in wanted if not _loads(name, load)]
+        needed |= QT_X11_LIBRARIES
+    missing = [name for name in needed if not _loads(name, load)]
     if not missing:
-        yield Finding("window", "Qt's system libraries", f"all {len(wanted)} there")
+        found = Message("all {count} found", count=len(needed))
+        yield Finding(WINDOW, mark("Qt's system libraries"), found)
     for name in missing:
-        remedy = f"Install it: apt-get install {wanted[name]}"
-        yield Finding("window", name, "missing; the window cannot open", False, remedy)
+        remedy = Message("Install it: apt-get install {package}", package=needed[name])
+        value = Message("missing; the window cannot open")
+        yield Finding(WINDOW, name, value, False, remedy)
 
 
 def _loads(name: str, load: Callable[[str], object]) -> bool:
@@ -122,9 +136,9 @@ def _loads(name: str, load: Callable[[str], object]) -> bool:
 
 
 def _weights() -> Iterator[Finding]:
-    there = [known.title for known in BACKBONES.values() if known.weights and _has(known.name)]
-    value = ", ".join(there) or "none yet; they are downloaded when a training asks for them"
-    yield Finding("weights", "ImageNet weights", value)
+    found = [known.title for known in BACKBONES.values() if known.weights and _has(known.name)]
+    none = Message("none yet; they are downloaded when a training needs them")
+    yield Finding(WEIGHTS, mark("ImageNet weights"), ", ".join(found) or none)
 
 
 def _has(backbone: str) -> bool:
@@ -135,29 +149,30 @@ def _landmarks() -> Finding:
     try:
         path = landmarks_path()
     except KnownError as error:
-        return Finding("mouths", "68-point file", error.sentence, False, error.remedy)
-    return Finding("mouths", "68-point file", f"{path.name}; {LICENCE_NOTE}")
+        return Finding(MOUTHS, mark("68-point file"), error.sentence, False, error.remedy)
+    value = Message("{name}; {licence}", name=path.name, licence=LICENCE_NOTE)
+    return Finding(MOUTHS, mark("68-point file"), value)
 
 
 def examine_project(session: Session) -> Iterator[Finding]:
-    """Whether the database is sound, every source where it was, and its files all there."""
+    """Check the database, the files of every source and the free disk space of a project."""
     store = session.store
     damage = store.damage()
     if damage:
-        remedy = "Restore project.sqlite from one of the backups beside it."
-        yield Finding("project", "database", "; ".join(damage[:3]), False, remedy)
+        remedy = Message("Restore project.sqlite from one of the backups beside it.")
+        yield Finding(PROJECT, mark("database"), "; ".join(damage[:3]), False, remedy)
     else:
-        yield Finding("project", "database", "sound")
-    yield Finding("project", "images", str(store.images.count()))
+        yield Finding(PROJECT, mark("database"), Message("intact"))
+    yield Finding(PROJECT, mark("images"), str(store.images.count()))
     for source in store.images.sources():
         yield _source(session, source.id, Path(source.path))
     free = shutil.disk_usage(store.folder).free
     yield Finding(
-        "project",
-        "free disk",
+        PROJECT,
+        mark("free disk space"),
         f"{free / 1024**3:.1f} GiB",
         free >= LITTLE_DISK,
-        "Make room: a training writes its weights and predictions beside the project.",
+        Message("Free disk space: trainings write weights and predictions to the project folder."),
     )
 
 
@@ -165,8 +180,15 @@ def _source(session: Session, source_id: int, place: Path) -> Finding:
     known = session.store.images.known_files(source_id)
     root = place if place.is_dir() else place.parent
     missing = [name for name in known if not (root / name).is_file()]
+    name = Message("source {path}", path=place)
     if not missing:
-        return Finding("project", f"source {place}", f"{len(known)} files, all there")
-    value = f"{len(missing)} of {len(known)} files missing, such as {missing[0]}"
-    remedy = "Put them back, or show where they are now: Images, Sources, Re-link."
-    return Finding("project", f"source {place}", value, False, remedy)
+        found = counted(len(known), "{n:,} file, none missing", "{n:,} files, none missing")
+        return Finding(PROJECT, name, found)
+    value = Message(
+        "{missing:,} of {total:,} files missing, such as {name}",
+        missing=len(missing),
+        total=len(known),
+        name=missing[0],
+    )
+    remedy = Message("Restore the files, or re-link the source on the Images page.")
+    return Finding(PROJECT, name, value, False, remedy)

@@ -1,4 +1,4 @@
-"""Jobs: long work as plain generators in threads of their own, each ending exactly once."""
+"""Jobs: long work as plain generators in separate threads, each ending exactly once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.domain.text import Message
 
 T = TypeVar("T")
 Yielded = TypeVar("Yielded")
-T_co = TypeVar("T_co", covariant=True)  # a job of whatever value is a Job[object]
+T_co = TypeVar("T_co", covariant=True)  # every job is a Job[object]
 
 Steps = Generator[object | None, None, T]
 Work = Callable[[], Steps[T]]
@@ -23,42 +23,42 @@ Work = Callable[[], Steps[T]]
 
 @dataclass(frozen=True)
 class Done(Generic[T_co]):
-    """The job did all it was asked; `value` is what its generator returned."""
+    """The job completed; `value` is the return value of its generator."""
 
     value: T_co
 
 
-NOTHING_TO_ADD = Message("")
+NO_REMEDY = Message("")
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The job could not end its work. `report` is a traceback where the fault is ours, else ""."""
+    """The job failed. `report` is the traceback of a bug, "" for an expected error."""
 
     sentence: Message
-    remedy: Message = NOTHING_TO_ADD
+    remedy: Message = NO_REMEDY
     report: str = ""
 
     @property
     def text(self) -> Message:
-        """The sentence, then the remedy if there is one."""
+        """The sentence, and the remedy if there is one."""
         return KnownError(self.sentence, self.remedy).message
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The job was stopped on request; what it had applied until then stays."""
+    """The job was stopped on request; results applied until then are kept."""
 
 
 Outcome = Done[T] | Failed | Cancelled
 
 
 def nothing(_: object) -> None:
-    """Takes a value and lets it go."""
+    """Ignore a value; the default callback."""
 
 
 def when_done(keep: Callable[[T], None]) -> Callable[[Outcome[T]], None]:
-    """A task's `finish` that hands the value of a job that was done to `keep`."""
+    """A task's `finish` that calls `keep` with the value of a completed job."""
 
     def finish(outcome: Outcome[T]) -> None:
         if isinstance(outcome, Done):
@@ -68,32 +68,34 @@ def when_done(keep: Callable[[T], None]) -> Callable[[Outcome[T]], None]:
 
 
 def applying(kind: type[Yielded], apply: Callable[[Yielded], None]) -> Callable[[object], None]:
-    """A task's `apply` that takes those yielded values which are of one kind."""
+    """A task's `apply` that calls `apply` with the yielded values of one type."""
 
-    def take(value: object) -> None:
+    def apply_if(value: object) -> None:
         if isinstance(value, kind):
             apply(value)
 
-    return take
+    return apply_if
 
 
-def apply_each(*takers: Callable[[object], None]) -> Callable[[object], None]:
-    """A task's `apply` that hands every yielded value to each of `takers`, in order."""
+def apply_each(*callbacks: Callable[[object], None]) -> Callable[[object], None]:
+    """A task's `apply` that calls each of `callbacks` with every yielded value, in order."""
 
-    def take(value: object) -> None:
-        for taker in takers:
-            taker(value)
+    def apply(value: object) -> None:
+        for callback in callbacks:
+            callback(value)
 
-    return take
+    return apply
 
 
 @dataclass(frozen=True)
 class Task(Generic[T_co]):
-    """What a job does to come to a value. `work` makes a generator that runs in the job's thread
-    and returns the value; what it yields is a report or a result, handed to `apply` in the owner's
-    thread, and None is a heartbeat; each yield is a chance to stop (at least every 0.2 s), upon
-    which the generator is closed. `finish` takes the outcome in the owner's thread, after every
-    `apply`."""
+    """The work of a job.
+
+    `work` makes a generator that runs in the job's thread and returns the job's value. It yields
+    reports and results, which are passed to `apply` in the owner's thread, and None as a heartbeat.
+    The job can be stopped at each yield (at least every 0.2 s); the generator is then closed.
+    `finish` is called with the outcome in the owner's thread, after every `apply`.
+    """
 
     title: Message
     work: Work[T_co]
@@ -102,8 +104,8 @@ class Task(Generic[T_co]):
     kind: str = ""
 
 
-def ended(steps: Steps[T]) -> T:
-    """What a job's work returns, done here without a stop; what it yields is let go."""
+def run_to_end(steps: Steps[T]) -> T:
+    """Run a job's work in this thread, ignoring what it yields; return its value."""
     while True:
         try:
             next(steps)
@@ -113,11 +115,11 @@ def ended(steps: Steps[T]) -> T:
 
 
 def failure(title: Message, error: BaseException) -> Failed:
-    """What to tell of an error that ended `title`."""
+    """Outcome of a job called `title` that ended with `error`."""
     if isinstance(error, KnownError):
         return Failed(error.sentence, error.remedy)
     report = "".join(traceback.format_exception(error))
-    sentence = Message("Something went wrong in “{title}”.", title=title)
+    sentence = Message("Unexpected error in “{title}”.", title=title)
     return Failed(sentence, report=report)
 
 
@@ -141,7 +143,7 @@ def _steps(
 def _drive(
     task: Task[T], stopped: Callable[[], bool], emit: Callable[[object], None]
 ) -> tuple[Outcome[T], BaseException | None]:
-    """Run the generator to its one end, and close it. An error while closing is its end too."""
+    """Run the generator to its end and close it. An error while closing is the outcome, too."""
     try:
         return _steps(task, stopped, emit), None
     except BaseException as error:
@@ -149,7 +151,7 @@ def _drive(
 
 
 def _finish(task: Task[T], outcome: Outcome[T]) -> Outcome[T]:
-    """Hand the outcome to the task; an error there is how the task ended after all."""
+    """Pass the outcome to the task; an error there replaces it."""
     try:
         task.finish(outcome)
     except Exception as error:
@@ -158,9 +160,11 @@ def _finish(task: Task[T], outcome: Outcome[T]) -> Outcome[T]:
 
 
 class Job(QThread, Generic[T_co]):
-    """One task under way in a thread of its own. Start it through a session or a `JobRunner`, which
-    holds it. `reported` carries what the work yields; then come `ended` with the outcome and, as
-    the case may be, `done` with the value or `failed` with the Failed."""
+    """A running task in a separate thread, started by a session or a `JobRunner`, which keep it.
+
+    `reported` carries each yielded value. At the end, `ended` carries the outcome, followed by
+    `done` with the value or `failed` with the Failed.
+    """
 
     reported = Signal(object)
     ended = Signal(object)
@@ -173,29 +177,30 @@ class Job(QThread, Generic[T_co]):
         super().__init__(parent)
         self.task = task
         self.outcome: Outcome[T_co] | None = None
-        self._driven_to: Outcome[T_co] = Cancelled()  # how the work ended, once it has
+        self._driven_to: Outcome[T_co] = Cancelled()  # replaced when the work has ended
         self._stop = threading.Event()
         self._apply_failed: BaseException | None = None
-        self._yielded.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._yielded.connect(self._apply, Qt.ConnectionType.QueuedConnection)
         self._driven.connect(self._end, Qt.ConnectionType.QueuedConnection)
 
     def stop(self) -> None:
-        """Ask the work to end at its next yield; returns at once."""
+        """Request the work to end at its next yield; return immediately."""
         self._stop.set()
 
     @property
     def stopping(self) -> bool:
+        """Whether a stop was requested."""
         return self._stop.is_set()
 
     def run(self) -> None:
-        """The thread's body; values go to the owner through queued signals, in order."""
+        """Body of the thread; values are sent to the owner by queued signals, in order."""
         self._driven_to, _ = _drive(self.task, self._stop.is_set, self._yielded.emit)
         self._driven.emit()
 
     @Slot(object)
-    def _take(self, value: object) -> None:
+    def _apply(self, value: object) -> None:
         if self._apply_failed is not None:
-            return  # what follows a failed step is not applied
+            return  # values after a failed one are not applied
         try:
             self.task.apply(value)
         except Exception as error:
@@ -217,14 +222,14 @@ class Job(QThread, Generic[T_co]):
             self.failed.emit(outcome)
 
     def settle(self) -> None:
-        """Wait for the thread and deliver what it still has queued, now (owner's thread)."""
+        """Wait for the thread and deliver its queued values now (owner's thread)."""
         self.wait()
         QCoreApplication.sendPostedEvents(self)
 
 
 class JobRunner(QObject):
-    """Starts jobs and holds them until their threads have finished: a QThread that loses its last
-    reference while it runs aborts the process."""
+    """Starts jobs and keeps them until their threads have finished: destroying a running QThread
+    aborts the process."""
 
     started = Signal(object)
     reported = Signal(object, object)
@@ -238,11 +243,11 @@ class JobRunner(QObject):
         self._released.connect(self._drop, Qt.ConnectionType.QueuedConnection)
 
     def jobs(self) -> tuple[Job[object], ...]:
-        """The jobs that have not ended, oldest first."""
+        """Running jobs, oldest first."""
         return tuple(self._jobs)
 
     def start(self, task: Task[T]) -> Job[T]:
-        """Begin a task in its own thread."""
+        """Start a task in a separate thread."""
         job = Job(task)
         job.reported.connect(self._relay)
         job.ended.connect(self._release)
@@ -252,7 +257,7 @@ class JobRunner(QObject):
         return job
 
     def stop_all_and_wait(self) -> None:
-        """Stop every job and return once all have ended, their last values applied."""
+        """Stop all jobs and wait until they have ended and their last values are applied."""
         while self._jobs:
             for job in tuple(self._jobs):
                 job.stop()
@@ -267,7 +272,7 @@ class JobRunner(QObject):
     def _release(self, outcome: Outcome[object]) -> None:
         job = cast(Job[object], self.sender())
         self._jobs.remove(job)
-        self._finished.append(job)  # its last reference must not go while Qt still delivers to it
+        self._finished.append(job)  # kept while Qt still delivers to it
         self._released.emit()
         self.ended.emit(job, outcome)
 
@@ -281,14 +286,14 @@ def run_here(
     on_report: Callable[[object], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome[T]:
-    """Run a task in this thread (the command line); KeyboardInterrupt closes it and goes on up."""
+    """Run a task in this thread, for the command line. KeyboardInterrupt closes and passes it."""
 
-    def take(value: object) -> None:
+    def apply(value: object) -> None:
         task.apply(value)
         if on_report is not None:
             on_report(value)
 
-    outcome, error = _drive(task, stop.is_set if stop is not None else lambda: False, take)
+    outcome, error = _drive(task, stop.is_set if stop is not None else lambda: False, apply)
     if isinstance(error, KeyboardInterrupt | SystemExit):
         task.finish(Cancelled())
         raise error

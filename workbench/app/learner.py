@@ -1,7 +1,7 @@
 """The learning program as a child process: one protocol for training, folder requests and serving.
 
-Lines of JSON go to its input and come from its output. Its error output, and every line that is not
-of the protocol, is kept for the report of a crash.
+Its input and output are lines of JSON. Its error output, and lines outside the protocol, are kept
+for the report of a crash.
 """
 
 from __future__ import annotations
@@ -38,53 +38,57 @@ from workbench.domain.text import Message
 from workbench.files import writing
 
 BEAT = 0.1  # seconds between chances to stop
-EXIT_SECONDS = 5.0  # that a child may take to exit once it has closed its output
-KEPT_ERRORS = 8000  # characters of the child's error output that a report of a crash carries
-SERVE = "--serve"  # the argument that makes the program answer requests
+EXIT_SECONDS = 5.0  # time to exit for a child that has closed its output
+KEPT_ERRORS = 8000  # characters of error output in the report of a crash
+SERVE = "--serve"  # argument that makes the program answer requests
 
 
 class LearningFault(Exception):
-    """A fault of ours in the learning program; the text is its own traceback."""
+    """A bug in the learning program; the text is its traceback."""
 
 
 def learning_command() -> list[str]:
-    """The command that starts the learning program; a frozen application starts itself."""
+    """Command line of the learning program; a frozen application starts itself."""
     if getattr(sys, "frozen", False):
         return [sys.executable, "learning"]
     return [sys.executable, "-m", "workbench.learning"]
 
 
 def child_environment() -> dict[str, str]:
-    """The child finds this package whatever folder it is started in."""
+    """Environment in which the child finds this package, whatever its working folder."""
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def start_failure(reason: str) -> KnownError:
-    """The error of a child that the system did not start."""
+    """Error of a child that the system could not start."""
     return KnownError(
         "The learning program cannot be started: {reason}.",
-        "Close other programs and try again; if that does not help, install this one again.",
+        "Close other programs and try again; if that does not help, reinstall this one.",
         reason=reason,
     )
 
 
-def crash(code: int, errors: str, advice: str = " and try again.") -> Exception:
-    """The error of a child that ended with an exit code and without its result. A signal is the
-    system's doing, a KnownError; anything else a LearningFault with what the child wrote last."""
+KILLED_REMEDY = Message("The memory may be full: close other programs and try again.")
+
+
+def crash(code: int, errors: str, remedy: Message = KILLED_REMEDY) -> Exception:
+    """Error of a child that exited without its result.
+
+    A KnownError with `remedy` if a signal ended it, else a LearningFault with its last output.
+    """
     if code < 0:
         return KnownError(
             "The learning program was ended by the system (signal {signal}).",
-            "Often that means too little memory: close other programs{advice}",
+            remedy,
             signal=-code,
-            advice=advice,
         )
     return LearningFault(f"The learning program ended with code {code}.\n\n{errors}")
 
 
 def raise_broken(broken: Broken | Refused) -> NoReturn:
-    """Raise what the program reports: a KnownError, or a LearningFault where it has a traceback."""
+    """Raise the reported error: a KnownError, or a LearningFault if it has a traceback."""
     if broken.traceback:
         raise LearningFault(f"{broken.sentence}\n\n{broken.traceback}")
     raise KnownError(broken.sentence, broken.remedy)
@@ -94,26 +98,27 @@ Line = TypeVar("Line")
 
 
 class Transcript(Generic[Line]):
-    """What a child has written so far; threads may add to it."""
+    """Decoded output of a child; several threads may add to it."""
 
     def __init__(self, decode: Callable[[bytes], Line]) -> None:
-        """`decode` makes a value of one line, or raises msgspec.DecodeError."""
+        """`decode` decodes one line, or raises msgspec.DecodeError."""
         self._decode = decode
-        self._begun = bytearray()  # a line without its end
+        self._begun = bytearray()  # an incomplete line
         self._errors = ""
         self._adding = threading.Lock()
 
     @property
     def errors(self) -> str:
-        """The end of its error output, and of lines that could not be decoded."""
+        """The last error output, with lines that could not be decoded."""
         return self._errors
 
     def add_errors(self, data: bytes) -> None:
+        """Append error output."""
         with self._adding:
             self._errors = (self._errors + data.decode(errors="replace"))[-KEPT_ERRORS:]
 
     def add_output(self, data: bytes) -> list[Line]:
-        """The values of the lines that these bytes complete."""
+        """Append output; return the values of the lines completed by it."""
         self._begun += data
         if b"\n" not in data:
             return []
@@ -128,10 +133,10 @@ class Transcript(Generic[Line]):
 
 
 class ChildProcess(Generic[Line]):
-    """The learning program at work; leaving a `with` block ends it, whatever it is doing."""
+    """A running learning program; leaving a `with` block kills it."""
 
     def __init__(self, arguments: Sequence[str], decode: Callable[[bytes], Line]) -> None:
-        """Start it; `decode` as in `Transcript`. Raises KnownError where that fails."""
+        """Start the program; `decode` as in `Transcript`. Raises KnownError if that fails."""
         try:
             self._child = subprocess.Popen(
                 [*learning_command(), *arguments],
@@ -139,14 +144,14 @@ class ChildProcess(Generic[Line]):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=child_environment(),
-                # an interrupt at the terminal is for the parent, which ends the child in order
+                # Ctrl+C at the terminal is handled by the parent, which ends the child
                 start_new_session=os.name == "posix",
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
             raise start_failure(error.strerror or str(error)) from error
         self._transcript = Transcript(decode)
-        self._lines: queue.Queue[Line | None] = queue.Queue()  # None: there are no more
+        self._lines: queue.Queue[Line | None] = queue.Queue()  # None: end of the output
         self._outgoing: queue.Queue[bytes | None] = queue.Queue()  # None: close the input
         works = (self._read_output, self._read_errors, self._write)
         self._threads = [threading.Thread(target=work, daemon=True) for work in works]
@@ -167,15 +172,16 @@ class ChildProcess(Generic[Line]):
 
     @property
     def pid(self) -> int:
+        """Process id."""
         return self._child.pid
 
     @property
     def errors(self) -> str:
-        """The end of its error output; whole after `wait`."""
+        """The last error output; complete after `wait`."""
         return self._transcript.errors
 
     def read(self, seconds: float) -> Line | None:
-        """The next line; None when there is none within `seconds`, or when `ended`."""
+        """The next line; None if there is none within `seconds`, or at the end (`ended`)."""
         if self.ended:
             return None
         try:
@@ -186,15 +192,15 @@ class ChildProcess(Generic[Line]):
         return line
 
     def send(self, data: bytes) -> None:
-        """Write to the child's input, without waiting; a child that is gone ignores it."""
+        """Write to the child's input without waiting; ignored if the child has exited."""
         self._outgoing.put(data)
 
     def close_input(self) -> None:
-        """Close the child's input, as the end of this process would."""
+        """Close the child's input, as if this process had exited."""
         self._outgoing.put(None)
 
     def wait(self, seconds: float) -> int:
-        """The exit code, after at most `seconds`; a child that runs longer is killed."""
+        """Wait at most `seconds`, then kill the child; return its exit code."""
         try:
             code = self._child.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -209,7 +215,7 @@ class ChildProcess(Generic[Line]):
         return code
 
     def end(self) -> None:
-        """Kill a child whose work nobody needs any more."""
+        """Kill the child."""
         with contextlib.suppress(OSError):
             self._child.kill()
         self.wait(EXIT_SECONDS)
@@ -218,7 +224,7 @@ class ChildProcess(Generic[Line]):
         assert self._child.stdout is not None
         for data in self._child.stdout:
             self._receive(data)
-        self._receive(b"\n")  # ends a line that was cut off
+        self._receive(b"\n")  # completes a truncated line
         self._lines.put(None)
 
     def _receive(self, data: bytes) -> None:
@@ -233,7 +239,7 @@ class ChildProcess(Generic[Line]):
     def _write(self) -> None:
         stdin = self._child.stdin
         assert stdin is not None
-        with contextlib.suppress(OSError):  # that the child is gone is seen at its output
+        with contextlib.suppress(OSError):  # an exited child is noticed by its output
             while (data := self._outgoing.get()) is not None:
                 stdin.write(data)
                 stdin.flush()
@@ -242,7 +248,7 @@ class ChildProcess(Generic[Line]):
 
 
 class LearningProcess(ChildProcess[AnyReport]):
-    """The learning program at work on a run folder; `read` returns its reports in order."""
+    """The learning program working on a run folder; `read` returns its reports in order."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(arguments, decode_report)
@@ -253,18 +259,19 @@ class LearningProcess(ChildProcess[AnyReport]):
 
 
 class ServingProcess(ChildProcess[AnswerLine]):
-    """The learning program as a server of requests, for one job."""
+    """The learning program answering requests, for one job."""
 
     def __init__(self) -> None:
         super().__init__([SERVE], decode_answer_line)
-        self._asked = 0
+        self._sent = 0
 
-    def ask(self, request: AnyRequest) -> Generator[Answer | None, None, None]:
-        """The answers to a request, with None as a heartbeat while there is none yet. Raises
-        KnownError for a refusal or a child ended by the system, LearningFault for a fault of
-        ours."""
-        self._asked += 1
-        self.send(encode_line(RequestLine(self._asked, request)))
+    def request(self, request: AnyRequest) -> Generator[Answer | None, None, None]:
+        """Send a request; yield its answers, and None as a heartbeat.
+
+        Raises KnownError if it is refused or the system ended the child, LearningFault for a bug.
+        """
+        self._sent += 1
+        self.send(encode_line(RequestLine(self._sent, request)))
         while True:
             line = self.read(BEAT)
             if self.ended:
@@ -285,11 +292,10 @@ Reported = TypeVar("Reported", bound=Report)
 def reported(
     arguments: Sequence[str], wanted: type[Reported]
 ) -> Generator[object | None, None, Reported]:
-    """Run the program to its end; yields its reports, None while there is none, and returns the
-    one that is `wanted`.
+    """Run the program to its end; yield its reports, or None as a heartbeat; return the `wanted`.
 
-    Closing the generator ends the program. Raises KnownError and LearningFault where it ends
-    without that report.
+    Closing the generator kills the program. Raises KnownError or LearningFault if it ends without
+    the wanted report.
     """
     result: Reported | None = None
     broken: Broken | None = None
@@ -316,7 +322,8 @@ def run_request(
     parent: Path,
     wanted: type[Reported],
 ) -> Generator[object | None, None, Reported]:
-    """`reported` with `--mode` on a temporary folder in `parent` that holds a request and files."""
+    """Run the program with `--mode` as `reported`, on a temporary folder in `parent` with the
+    request and `files` (name → content)."""
     with writing(parent):
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{mode}-", dir=parent))
@@ -330,14 +337,16 @@ def run_request(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-CRASHES = 2  # in a row, without an answer between, after which waiting requests are refused
-RETRY = Message("Try again. If it happens once more, the memory may be too small for this network.")
-Refusal = tuple[int, Refused]  # the number of a request, and why it is not answered
+CRASHES = 2  # in succession without an answer, after which all waiting requests are refused
+RETRY = Message("Try again. If it fails again, this network may need more memory.")
+Refusal = tuple[int, Refused]  # number of a request, and why it is refused
 
 
 class RequestQueue:
-    """Requests to a serving program that is replaced when it crashes: sent one at a time, in their
-    order. The request that it crashed at is refused; the others go to the next one."""
+    """Requests to a serving program, sent one at a time and in order.
+
+    When the program crashes, the current request is refused; the others are sent to its successor.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[RequestLine] = deque()
@@ -347,24 +356,24 @@ class RequestQueue:
         self._crashes = 0
 
     def add(self, request: AnyRequest) -> int:
-        """Put a request at the end; returns its number."""
+        """Append a request; return its number."""
         self._added += 1
         self._waiting.append(RequestLine(self._added, request))
         return self._added
 
     @property
     def has_next(self) -> bool:
-        """Whether a request is to be sent now."""
+        """Whether a request can be sent now."""
         return self._current is None and bool(self._waiting)
 
     def next_line(self) -> bytes:
-        """The line to send now; only where `has_next`."""
+        """The line to send now; requires `has_next`."""
         line = self._waiting.popleft()
         self._current = line.id
         return encode_line(line)
 
-    def take(self, line: AnswerLine) -> bool:
-        """Note an answer; returns whether it is still wanted."""
+    def receive(self, line: AnswerLine) -> bool:
+        """Record an answer; return False if its request was cancelled."""
         self._crashes = 0
         wanted = line.id not in self._cancelled
         if line.last:
@@ -373,7 +382,7 @@ class RequestQueue:
         return wanted
 
     def cancel(self, numbers: Collection[int] | None = None) -> None:
-        """Answers to these requests (None: to any) are not wanted any more."""
+        """Discard these requests (None: all) and their answers."""
         self._waiting = deque(
             one for one in self._waiting if numbers is not None and one.id not in numbers
         )
@@ -381,23 +390,23 @@ class RequestQueue:
             self._cancelled.add(self._current)
 
     def withdraw(self, numbers: Collection[int]) -> frozenset[int]:
-        """Remove those of these requests that were not sent yet; returns their numbers."""
+        """Remove those of these requests that are not sent yet; return their numbers."""
         removed = frozenset(one.id for one in self._waiting if one.id in numbers)
         self._waiting = deque(one for one in self._waiting if one.id not in removed)
         return removed
 
     def crashed(self) -> list[Refusal]:
-        """Note that the program ended by itself; returns the requests that this refuses."""
+        """Record a crash of the program; return the requests refused for it."""
         self._crashes += 1
         refused = self._refuse_current(Message("The learning program ended unexpectedly."), RETRY)
         if self._crashes >= CRASHES:
             self._crashes = 0
-            sentence = Message("The learning program ended unexpectedly, twice.")
+            sentence = Message("The learning program ended unexpectedly two times.")
             refused += self._refuse_waiting(sentence, RETRY)
         return refused
 
     def refuse_all(self, error: KnownError) -> list[Refusal]:
-        """Refuse every request for a reason, and return them."""
+        """Refuse all requests with `error`; return them."""
         current = self._refuse_current(error.sentence, error.remedy)
         return current + self._refuse_waiting(error.sentence, error.remedy)
 

@@ -1,4 +1,4 @@
-"""Which project a person means by a path. Loads nothing: it is asked before the window starts."""
+"""Project folders by path. Imports little, because the window starts with it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
 
 
 def find_project(given: Path) -> Path | None:
-    """The folder of the project that a path names, with or without its suffix, or that the path
-    lies in; None where there is none."""
+    """Find the project at a path, with or without the suffix, or around it; None if there is
+    none."""
     path = Path(os.path.abspath(given))
     around = (path, *path.parents) if os.path.exists(path) else ()
     for folder in (path, with_suffix(path), *around):
@@ -21,12 +21,12 @@ def find_project(given: Path) -> Path | None:
 
 
 def project_folder(given: Path) -> Path:
-    """As `find_project`; raises KnownError where there is none."""
+    """As `find_project`, but raises KnownError if there is no project."""
     found = find_project(given)
     if found is None:
         name = given.name.removesuffix(SUFFIX)
         new = given.with_name(name) if name and not os.path.exists(given) else "NAME"
         raise KnownError(
-            "{given} is not a project.", "Make one with: workbench new {new}", given=given, new=new
+            "{path} is not a project.", "Create one with: workbench new {new}", path=given, new=new
         )
     return found

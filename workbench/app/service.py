@@ -1,4 +1,4 @@
-"""The serving learning program as the window uses it: one child process, answers by signals."""
+"""The serving learning program for the window: one child process with answers as signals."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ _log = logging.getLogger(__name__)
 
 
 class LearningService(QObject):
-    """Answers requests about runs in the order they were asked, one at a time.
+    """Answers requests about runs, one at a time and in order.
 
-    The child is started with the first request and kept. When it crashes, the request it was at is
-    refused, and the ones still waiting go to a new child; when that crashes too, they are refused.
+    The child is started by the first request and then kept running. When it crashes, the current
+    request is refused and waiting ones are sent to a new child; if that crashes as well, they are
+    refused.
     """
 
-    answered = Signal(int, object)  # the number that `ask` returned, and an Answer
+    answered = Signal(int, object)  # the number that `request` returned, and an Answer
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -43,20 +44,19 @@ class LearningService(QObject):
         self._awaited_answer: Answer | None = None
         self._closed = False
 
-    def ask(self, request: AnyRequest) -> int:
-        """Send a request as soon as those before it are answered; `answered` brings the answer
-        under the number that this returns. Of several answers to one request, all are brought."""
+    def request(self, request: AnyRequest) -> int:
+        """Queue a request; return its number, with which `answered` carries each answer."""
         number = self._requests.add(request)
         self._send_next()
         return number
 
-    def ask_and_wait(self, request: AnyRequest, seconds: float = 120.0) -> Answer:
-        """The last answer to a request, waited for without an event loop.
+    def request_and_wait(self, request: AnyRequest, seconds: float = 120.0) -> Answer:
+        """Send a request and wait for its last answer, without an event loop.
 
-        Raises KnownError when it is refused, or not answered within `seconds`; LearningFault with
-        the report where the fault is ours.
+        Raises KnownError if it is refused or not answered within `seconds`, LearningFault for a
+        bug.
         """
-        wanted = self.ask(request)
+        wanted = self.request(request)
         self._awaited, self._awaited_answer = wanted, None
         end = time.monotonic() + seconds
         while self._awaited_answer is None:
@@ -66,44 +66,44 @@ class LearningService(QObject):
                 raise KnownError(
                     "There was no answer within {seconds:g} seconds.", RETRY, seconds=seconds
                 )
-            self._wait_a_moment(min(left, 200))
+            self._wait_for_output(min(left, 200))
         answer, self._awaited, self._awaited_answer = self._awaited_answer, None, None
         if isinstance(answer, Refused):
             raise_broken(answer)
         return answer
 
     def cancel_pending(self, numbers: Collection[int] | None = None) -> None:
-        """Nobody waits for these any more (None: for any): they are not answered."""
+        """Cancel these requests (None: all); `answered` is not emitted for them."""
         self._requests.cancel(numbers)
 
     def withdraw(self, numbers: Collection[int]) -> frozenset[int]:
-        """Take back those of these requests that were not sent yet; returns their numbers. The
-        others are answered."""
+        """Remove those of these requests that are not sent yet; return their numbers.
+
+        The others are answered.
+        """
         return self._requests.withdraw(numbers)
 
     @property
     def pid(self) -> int:
-        """The child's process id, 0 while there is none."""
+        """Process id of the child; 0 if there is none."""
         return int(self._child.processId()) if self._child is not None else 0
 
     def close(self) -> None:
-        """End the child at once; what was asked is not answered. No process is left behind."""
+        """Kill the child and wait for its end; pending requests are not answered."""
         self._closed = True
         self._requests.cancel()
         if self._child is not None:
-            child, self._child = self._child, None  # its last signals find no child, and do nothing
+            child, self._child = self._child, None  # so that its last signals are ignored
             child.kill()
             child.waitForFinished(5000)
             child.deleteLater()
-
-    # the child
 
     def _send_next(self) -> None:
         if not self._requests.has_next or self._closed:
             return
         if self._child is None:
             self._start()
-        if self._child is not None and self._requests.has_next:  # else all of them were refused
+        if self._child is not None and self._requests.has_next:  # else all were refused
             self._child.write(self._requests.next_line())
 
     def _start(self) -> None:
@@ -120,7 +120,7 @@ class LearningService(QObject):
         program, *arguments = learning_command()
         child.start(program, [*arguments, SERVE])
 
-    def _wait_a_moment(self, milliseconds: int) -> None:
+    def _wait_for_output(self, milliseconds: int) -> None:
         child = self._child
         if child is not None:
             child.waitForReadyRead(milliseconds)
@@ -132,20 +132,20 @@ class LearningService(QObject):
         if self._child is not None:
             data = self._child.readAllStandardOutput().data()
             for line in self._transcript.add_output(bytes(data)):
-                self._take(line)
+                self._receive(line)
 
     @Slot()
     def _read_errors(self) -> None:
         if self._child is not None:
             self._transcript.add_errors(bytes(self._child.readAllStandardError().data()))
 
-    def _take(self, line: AnswerLine) -> None:
-        wanted = self._requests.take(line)
+    def _receive(self, line: AnswerLine) -> None:
+        wanted = self._requests.receive(line)
         self._send_next()
         if wanted:
-            self._bring(line.id, line.answer, line.last)
+            self._deliver(line.id, line.answer, line.last)
 
-    def _bring(self, number: int, answer: Answer, last: bool = True) -> None:
+    def _deliver(self, number: int, answer: Answer, last: bool = True) -> None:
         if number == self._awaited:
             if last:
                 self._awaited_answer = answer
@@ -154,11 +154,11 @@ class LearningService(QObject):
 
     def _refuse(self, refusals: Iterable[Refusal]) -> None:
         for number, refused in refusals:
-            self._bring(number, refused)
+            self._deliver(number, refused)
 
     @Slot()
     def _crashed(self) -> None:
-        """The child ended by itself."""
+        """Handle the unexpected end of the child."""
         self._read_errors()
         child, self._child = self._child, None
         if child is None:

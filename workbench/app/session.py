@@ -1,4 +1,4 @@
-"""The project that is open: its parts to read, and the edits, told to whoever shows them."""
+"""An open project: readers of its parts, edits, and a signal for changes."""
 
 from __future__ import annotations
 
@@ -35,131 +35,131 @@ class ImageReader(Protocol):
         """Ids of the images that match `filter`, sorted."""
 
     def rows(self, ids: Iterable[int] | IntArray) -> list[ImageRow]:
-        """The images with these ids, in their order; unknown ids are left out."""
+        """The images with these ids, in their order; unknown ids are omitted."""
 
     def row(self, id: int) -> ImageRow:
-        """One image; raises KnownError when there is none with this id."""
+        """One image. Raises KnownError for an unknown id."""
 
     def count(self) -> int:
         """The number of images."""
 
     def sources(self) -> list[Source]:
-        """All sources, with the numbers of their images and skipped files."""
+        """All sources, with their numbers of images and skipped files."""
 
     def skipped(self, source_id: int) -> list[SkippedFile]:
-        """The files of a source that could not be imported, and why."""
+        """Files of a source that could not be imported, with the reasons."""
 
     def places(self, id: int) -> list[tuple[int, str]]:
-        """Each place of an image: source id and path in the source."""
+        """Places of an image: source id and path in the source."""
 
 
 class LabelReader(Protocol):
     """Label sets, and the labels of images and crops."""
 
     def sets(self) -> Mapping[str, LabelSet]:
-        """All label sets by name, in the order they were made."""
+        """All label sets by name, in order of creation."""
 
     def get(self, name: str) -> LabelSet:
-        """One label set; raises ValueRefused naming those there are."""
+        """One label set. Raises ValueRefused, listing the known ones, if there is none."""
 
     def counts(self, label_set: str) -> Mapping[str, int]:
-        """The number of images (or crops) with each label; "" for those without one."""
+        """Number of images (or crops) with each label; "" for those without one."""
 
     def label_ids(self, ids: Iterable[int] | IntArray, label_set: str) -> IntArray:
-        """Position of each image's label in its set, -1 without one."""
+        """Position of each image's label in the set, -1 without one."""
 
     def of_crops(
         self, crop_ids: Iterable[int] | IntArray, label_set: str
     ) -> Mapping[int, tuple[str, ...]]:
-        """The labels of each crop that has any, in the order of the set."""
+        """Labels of each labelled crop, in the order of the set."""
 
     def history(self, image_id: int) -> list[Annotation]:
-        """Every label the image or its crops ever had, oldest first."""
+        """All current and previous labels of an image and its crops, oldest first."""
 
 
 class CropReader(Protocol):
     """Crops of mouths."""
 
     def of_images(self, ids: Iterable[int] | IntArray) -> Mapping[int, list[Crop]]:
-        """The crops of each of these images that has any."""
+        """Crops by image; images without a crop are omitted."""
 
     def get(self, ids: Iterable[int] | IntArray) -> list[Crop]:
-        """The crops with these ids, in their order; unknown ids are left out."""
+        """The crops with these ids, in their order; unknown ids are omitted."""
 
 
 class SplitReader(Protocol):
     """The current split."""
 
     def current(self) -> tuple[int, SplitPlan] | None:
-        """Its id and plan, or None."""
+        """Id and plan of the current split; None if there is none."""
 
     def counts(self) -> Mapping[Part, int]:
-        """The number of images in each part."""
+        """Number of images in each part."""
 
 
 class RunReader(Protocol):
     """Runs and their epochs."""
 
     def get(self, id: str) -> RunRecord:
-        """One run; raises KnownError when there is none with this id."""
+        """One run. Raises KnownError for an unknown id."""
 
     def all(self) -> list[RunRecord]:
         """All runs, newest first."""
 
     def epochs(self, id: str) -> list[Epoch]:
-        """The finished epochs of a run, in order."""
+        """Finished epochs of a run, in order."""
 
 
 class StudyReader(Protocol):
-    """Studies with the runs of their cells."""
+    """Studies and the runs of their cells."""
 
     def all(self) -> list[Study]:
         """All studies, newest first."""
 
 
 class ClusteringReader(Protocol):
-    """Groupings of the images."""
+    """Clusterings of the images."""
 
     @property
     def folder(self) -> Path:
-        """The folder that has a folder of each grouping, by its id."""
+        """The folder that contains a folder for each clustering, named by its id."""
 
     def all(self) -> list[Clustering]:
-        """The finished ones, newest first."""
+        """Finished clusterings, newest first."""
 
     def read(self, id: str) -> Clusters:
-        """The members of each group; raises KnownError where the file is gone or damaged."""
+        """Members of each cluster. Raises KnownError if the file is missing or damaged."""
 
 
 class HistoryReader(Protocol):
     """The project's edits."""
 
     def undo_text(self) -> Message | None:
-        """The edit that undo would take back, or None."""
+        """Text of the edit that undo would undo, or None."""
 
     def redo_text(self) -> Message | None:
-        """The edit that redo would make again, or None."""
+        """Text of the edit that redo would redo, or None."""
 
     def entries(self, limit: int = 100) -> list[HistoryEntry]:
-        """The newest edits first."""
+        """The last `limit` edits, newest first."""
 
 
 class SettingsReader(Protocol):
-    """Values that JSON can hold, by name."""
+    """Named JSON values."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value stored under `key`, or `default`."""
 
 
 class Session(QObject):
-    """An open project, its jobs, and the signal `changed` that carries what each edit changed.
+    """An open project and its jobs; the signal `changed` carries the Changes of each edit.
 
-    The window and the commands read the project's parts (`images`, `labels`, …) and write by the
-    methods here and in app; `store`, which can write anything, is for app alone.
+    The window and the commands read the project's parts (`images`, `labels`, …) and write with
+    functions of app; only app uses `store`, which can write anything.
     """
 
     changed = Signal(object)
-    closed = Signal()  # its store answers no longer
+    closed = Signal()  # the store is closed next
 
     def __init__(self, store: Project, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -178,12 +178,12 @@ class Session(QObject):
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open the project in `folder`; raises KnownError as `Project.open` does."""
+        """Open the project in `folder`. Raises KnownError as `Project.open`."""
         return cls(Project.open(folder))
 
     @classmethod
     def create(cls, folder: Path, views: str = "cars") -> Self:
-        """Make a project and open it; raises KnownError as `Project.create` does."""
+        """Create a project and open it. Raises KnownError as `Project.create`."""
         return cls(Project.create(folder, views))
 
     @property
@@ -198,13 +198,16 @@ class Session(QObject):
 
     @property
     def runs_folder(self) -> Path:
-        """The folder that has a folder of each run, by its id."""
+        """The folder that contains a folder for each run, named by its id."""
         return self.store.runs_folder
 
     @contextmanager
     def edit(self, text: str, joined_to: int | None = None) -> Generator[Edit, None, None]:
-        """One undoable edit: committed when the block ends, then told. An edit inside an edit is
-        part of the outer one. `joined_to` continues an earlier edit, if it is still the newest."""
+        """One undoable edit, committed and announced at the end of the block.
+
+        An edit within an edit is part of the outer one. `joined_to` is the id of an earlier edit
+        that is continued if it is still the newest.
+        """
         self._depth += 1
         try:
             with self.store.edit(text, joined_to) as edit:
@@ -215,32 +218,34 @@ class Session(QObject):
             self.announce(edit.changes)
 
     def announce(self, changes: Changes) -> None:
-        """Tell of a change that is no edit (a run's progress)."""
+        """Emit `changed`, for changes that are not edits (progress of a run)."""
         if changes:
             self.changed.emit(changes)
 
     def remove_images(self, ids: Iterable[int]) -> None:
-        """Remove images from the project (never the files), as one edit that can be undone."""
+        """Remove images from the project (never the files), as one undoable edit."""
         chosen = list(ids)
         with self.edit(counted(len(chosen), "Remove {n:,} image", "Remove {n:,} images")):
             self.store.images.remove(chosen)
 
     def rename_run(self, run_id: str, name: str) -> None:
-        """Give a run another name; an empty one leaves the former. Raises KnownError where there is
-        no such run."""
+        """Rename a run; an empty name is ignored. Raises KnownError for an unknown run."""
         if name.strip():
             self.store.runs.update(run_id, name=name.strip())
             self.announce(Changes(runs=frozenset({run_id})))
 
     def remove_run(self, run_id: str) -> None:
-        """Delete a run with its folder, for good. Where a training queue is open, its `remove` does
-        this after it has let go of the run. Raises KnownError where there is no such run."""
+        """Delete a run and its folder permanently.
+
+        If there is a training queue, use its `remove` instead. Raises KnownError for an unknown
+        run.
+        """
         self.store.runs.remove(run_id)
         shutil.rmtree(self.store.runs_folder / run_id, ignore_errors=True)
         self.announce(Changes(runs=frozenset({run_id})))
 
     def remember(self, key: str, value: object) -> None:
-        """Store a value that JSON can hold in the project's settings; no edit, shown nowhere."""
+        """Store a JSON value in the project's settings; this is not an edit."""
         self.store.settings.put(key, value)
 
     def start(
@@ -252,10 +257,12 @@ class Session(QObject):
         ended: Callable[[Outcome[T]], None] = nothing,
         reported: Callable[[object], None] = nothing,
     ) -> Job[T]:
-        """Begin a task in a thread of its own. Here, in the owner's thread, `reported` takes each
-        report, `ended` the outcome whatever it is, then `done` the value of a job that was done, or
-        `failed` why it could not be: for a part that shows it in its own place as well, as the
-        window shows every failure. A QObject whose methods they are may go before the job ends."""
+        """Start a task in a separate thread.
+
+        In the owner's thread, `reported` is called with each report, `ended` with the outcome, then
+        `done` with the value or `failed` with the Failed; the window shows every failure anyway. If
+        the callbacks are methods of a QObject, it may be deleted before the job ends.
+        """
         job = self.jobs.start(task)
         job.reported.connect(reported)
         job.ended.connect(ended)
@@ -264,15 +271,15 @@ class Session(QObject):
         return job
 
     def undo(self) -> Message | None:
-        """Take the newest edit back; its text, or None when there is none."""
+        """Undo the newest edit; return its text, or None if there is none."""
         return self._announced(self.store.history.undo())
 
     def redo(self) -> Message | None:
-        """Make the edit last taken back again; its text, or None when there is none."""
+        """Redo the edit undone last; return its text, or None if there is none."""
         return self._announced(self.store.history.redo())
 
     def close(self) -> None:
-        """Stop the jobs, wait for them, and close the project. Closing twice is harmless."""
+        """Stop all jobs, wait for them and close the project. May be called twice."""
         self.jobs.stop_all_and_wait()
         self.closed.emit()
         self.store.close()

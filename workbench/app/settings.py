@@ -1,4 +1,4 @@
-"""What one person keeps across projects: theme, keys of their own, and the projects of late."""
+"""Settings of the user across projects: theme, shortcuts and recent projects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.files import write_whole
 
 RECENT = 12
 
-# Ids that keys were stored under before ids began with the page's name; two pages had a "similar".
+# Stored ids of shortcuts from before command ids began with the name of the page.
 WITHOUT_PAGE = {
     "images": (
         "clear_label select_all images_search images_clear similar groups larger smaller skipped "
@@ -28,7 +28,7 @@ WITHOUT_PAGE = {
 
 
 def current_ids(stored: str) -> list[str]:
-    """Ids of the actions that a stored id means: one without its page means that of every page."""
+    """Ids of the commands for a stored id; one without a page stands for that of every page."""
     return [
         f"{page}.{stored.removeprefix(f'{page}_')}"
         for page, names in WITHOUT_PAGE.items()
@@ -42,26 +42,26 @@ class _StoredSettings(msgspec.Struct):
     recent: list[str] = []
 
     def __post_init__(self) -> None:
-        """Give keys stored under former ids to the actions they meant; full ids take precedence."""
+        """Assign keys stored under previous ids to the current ids; full ids take precedence."""
         moved = {name: key for old, key in self.keys.items() for name in current_ids(old)}
         self.keys = moved | {name: key for name, key in self.keys.items() if name in moved}
 
 
 class UserSettings:
-    """The person's settings; every change is written at once, whole, to a JSON file.
+    """The user's settings; every change is written immediately and atomically to a JSON file.
 
-    A damaged file is set aside under another name and the defaults hold.
+    A damaged file is renamed and replaced by the defaults.
     """
 
     def __init__(self, path: Path | None) -> None:
-        """`path` None keeps everything in memory only."""
+        """Read the settings at `path`; None keeps them in memory only."""
         self._path = path
-        self._kept = _StoredSettings()
+        self._stored = _StoredSettings()
         if path is not None and path.is_file():
             try:
-                self._kept = msgspec.json.decode(path.read_bytes(), type=_StoredSettings)
+                self._stored = msgspec.json.decode(path.read_bytes(), type=_StoredSettings)
             except (msgspec.DecodeError, OSError):
-                self._set_aside(path)
+                self._rename_damaged(path)
 
     @staticmethod
     def of_user() -> UserSettings:
@@ -71,53 +71,54 @@ class UserSettings:
     @property
     def theme(self) -> str:
         """ "system", "light" or "dark"."""
-        return self._kept.theme if self._kept.theme in ("light", "dark") else "system"
+        return self._stored.theme if self._stored.theme in ("light", "dark") else "system"
 
     def set_theme(self, mode: str) -> None:
-        self._kept.theme = mode
+        """Store the theme: "system", "light" or "dark"."""
+        self._stored.theme = mode
         self._write()
 
     @property
     def keys(self) -> dict[str, str]:
-        """Keys the person chose: full id of the action → key in Qt's portable text."""
-        return dict(self._kept.keys)
+        """Custom shortcuts: full id of the command → key in Qt's portable text."""
+        return dict(self._stored.keys)
 
     def set_key(self, action: str, key: str | None) -> None:
-        """Give an action a key of the person's own; None gives it back the program's."""
-        self._kept.keys.pop(action, None)
+        """Set a custom shortcut of a command; None restores the default one."""
+        self._stored.keys.pop(action, None)
         if key is not None:
-            self._kept.keys[action] = key
+            self._stored.keys[action] = key
         self._write()
 
     @property
     def recent(self) -> list[Path]:
-        """Project folders that still exist, the latest first."""
-        return [path for path in map(Path, self._kept.recent) if path.is_dir()]
+        """Existing recent project folders, newest first."""
+        return [path for path in map(Path, self._stored.recent) if path.is_dir()]
 
     def remember(self, folder: Path) -> None:
-        """`folder` was opened now."""
+        """Put `folder` at the top of the recent projects."""
         name = str(folder.resolve())
-        others = [known for known in self._kept.recent if known != name]
-        self._kept.recent = [name, *others][:RECENT]
+        others = [known for known in self._stored.recent if known != name]
+        self._stored.recent = [name, *others][:RECENT]
         self._write()
 
     def forget(self, folder: Path) -> None:
-        """Take `folder` off the list; the project itself is not touched."""
+        """Remove `folder` from the recent projects; the project itself is not changed."""
         name = str(folder.resolve())
-        self._kept.recent = [known for known in self._kept.recent if known != name]
+        self._stored.recent = [known for known in self._stored.recent if known != name]
         self._write()
 
     def _write(self) -> None:
         if self._path is None:
             return
-        text = msgspec.json.format(msgspec.json.encode(self._kept))
-        # a home that cannot be written to costs a preference, not the work
+        text = msgspec.json.format(msgspec.json.encode(self._stored))
+        # if the folder is not writable, the setting is lost, but the program works
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._path, text)
 
     @staticmethod
-    def _set_aside(path: Path) -> None:
+    def _rename_damaged(path: Path) -> None:
         try:
             os.replace(path, path.with_suffix(".damaged"))
         except OSError:

@@ -1,4 +1,4 @@
-"""ImageNet weights: downloaded on request from torchvision's address, checked, and kept."""
+"""ImageNet weights: downloaded on request from torchvision's address and checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 
 from workbench.app.jobs import Task
 from workbench.domain.backbones import Backbone, backbone
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.reports import Note, Progress
 from workbench.domain.text import Message
 from workbench.files import PART, make_folder, move_into_place
@@ -24,43 +24,49 @@ from workbench.files import PART, make_folder, move_into_place
 PIECE = 256 * 1024
 BEAT = 0.1  # seconds between reports
 TIMEOUT = 30.0  # seconds without a byte after which the network counts as gone
-FILE_REMEDY = "Check the network and try again, or choose a weights file (start = file:PATH)."
+FILE_REMEDY = Message(
+    "Check the network and try again, or choose a weights file (start = file:PATH)."
+)
 
 
 def weights_folder() -> Path:
-    """Where downloaded weights are kept, shared by all projects."""
+    """Folder of downloaded weights, shared by all projects."""
     return Path(user_cache_dir("vantage-workbench")) / "weights"
 
 
 def weights_path(name: str, folder: Path | None = None) -> Path | None:
-    """The downloaded ImageNet weights of a backbone; None where there are none yet."""
+    """Path of the downloaded ImageNet weights of a backbone; None if there are none."""
     known = backbone(name)
     path = (folder or weights_folder()) / known.weights
     return path if known.weights and path.is_file() else None
 
 
-_whole: set[tuple[Path, int, int]] = set()  # files with their time of change and size
+_intact: set[tuple[Path, int, int]] = set()  # checked files, with modification time and size
 
 
-def is_whole(name: str, folder: Path | None = None) -> bool:
-    """Whether the downloaded weights of a backbone have the published SHA-256. The file is read
-    once per process and again when it has changed."""
+def is_intact(name: str, folder: Path | None = None) -> bool:
+    """Whether the downloaded weights of a backbone have the published SHA-256.
+
+    The file is read once per process, and again after a change.
+    """
     path = weights_path(name, folder)
     if path is None:
         return False
     try:
         found = path.stat()
         stamp = (path, found.st_mtime_ns, found.st_size)
-        if stamp not in _whole and _sha256(path).startswith(backbone(name).weights_digest):
-            _whole.add(stamp)
+        if stamp not in _intact and _sha256(path).startswith(backbone(name).weights_digest):
+            _intact.add(stamp)
     except OSError:
         return False
-    return stamp in _whole
+    return stamp in _intact
 
 
 def weights_task(name: str, address: str = "", folder: Path | None = None) -> Task[Path]:
-    """A job that downloads a backbone's ImageNet weights and ends Done(path); stopped or cut off,
-    it goes on later from where it was."""
+    """A job that downloads a backbone's ImageNet weights and ends Done(path).
+
+    An interrupted download is continued by the next one.
+    """
     title = Message("Download weights of {backbone}", backbone=backbone(name).title)
     return Task(title=title, work=lambda: fetch(name, address, folder), kind="download")
 
@@ -68,27 +74,25 @@ def weights_task(name: str, address: str = "", folder: Path | None = None) -> Ta
 def fetch(
     name: str, address: str = "", folder: Path | None = None
 ) -> Generator[Progress | Note | None, None, Path]:
-    """Download a backbone's weights, yielding Progress in bytes; gives their path.
+    """Download a backbone's weights, yielding Progress in bytes; return their path.
 
-    Weights that are there are checked and, if damaged, downloaded again, which a Note says.
-    `address` overrides torchvision's. Raises KnownError when there are none, the network or the
-    server refuses, or the SHA-256 of what came is not the published one.
+    Existing weights are checked; if they are damaged, a Note reports it and they are downloaded
+    again. `address` overrides torchvision's. Raises KnownError if the backbone has no weights, the
+    download fails, or its SHA-256 is not the published one.
     """
     known = backbone(name)
     if not known.weights:
         raise KnownError(
-            "There are no ImageNet weights of {title}.",
-            'Set start to "none", or a file.',
-            title=known.title,
+            "There are no ImageNet weights for {backbone}.",
+            "Set start to “none” or to a weights file.",
+            backbone=known.title,
         )
     present = weights_path(name, folder)
     if present is not None:
-        if is_whole(name, folder):
+        if is_intact(name, folder):
             return present
-        yield Note(
-            text=Message("{present} is damaged and is downloaded again.", present=present),
-            warning=True,
-        )
+        text = Message("{path} is damaged and is downloaded again.", path=present)
+        yield Note(text=text, warning=True)
     target = (folder or weights_folder()) / known.weights
     make_folder(target.parent, FILE_REMEDY)
     download = _Download(address or known.weights_address, target)
@@ -98,23 +102,23 @@ def fetch(
             yield Progress(
                 done=download.done,
                 total=download.total,
-                text=Message("Downloading {title}", title=known.title),
+                text=Message("Downloading {backbone}", backbone=known.title),
             )
     finally:
         download.stop.set()
     if download.error is not None:
-        raise _refused(known, download) from download.error
+        raise _failure(known, download) from download.error
     _check(known, download.part)
     move_into_place(download.part, target)
     return target
 
 
 class _Download:
-    """One file on its way, in a thread of its own so that a silent network blocks nobody."""
+    """Download of one file in a separate thread, so that a stalled network does not block."""
 
     def __init__(self, address: str, target: Path) -> None:
         self.address, self.target = address, target
-        self.part = target.with_name(target.name + PART)  # kept, to continue
+        self.part = target.with_name(target.name + PART)  # kept, to continue later
         self.done = self.total = 0
         self.error: Exception | None = None
         self.stop = threading.Event()
@@ -134,20 +138,20 @@ class _Download:
             answer = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == 416 and have:  # the part is as long as the file, or longer
+            if error.code == 416 and have:  # the part is at least as long as the file
                 self.part.unlink()
                 self._get(0)
                 return
             raise
         with answer:
             if answer.status != 206:
-                have = 0  # the server begins anew
+                have = 0  # the server sends the whole file
             length = answer.headers.get("Content-Length")
             self.done, self.total = have, have + int(length) if length else 0
             with self.part.open("ab" if have else "wb") as file:
                 self._copy(answer, file)
         if self.total and self.done < self.total and not self.stop.is_set():
-            raise OSError(f"the connection ended after {self.done:,} of {self.total:,} bytes")
+            raise _Incomplete
 
     def _copy(self, answer: HTTPResponse, file: IO[bytes]) -> None:
         while not self.stop.is_set():
@@ -160,18 +164,41 @@ class _Download:
         os.fsync(file.fileno())
 
 
-def _refused(known: Backbone, download: _Download) -> KnownError:
+class _Incomplete(OSError):
+    """The connection ended before the whole file was received."""
+
+
+def _failure(known: Backbone, download: _Download) -> KnownError:
+    sentence = Message(
+        "The weights of {backbone} could not be downloaded: {reason}.",
+        backbone=known.title,
+        reason=_reason(download),
+    )
+    if not download.target.exists():
+        return KnownError(sentence, FILE_REMEDY)
+    return KnownError(
+        "{path} is damaged. {sentence}", FILE_REMEDY, path=download.target, sentence=sentence
+    )
+
+
+def _reason(download: _Download) -> str:
     error = download.error
+    if isinstance(error, _Incomplete):
+        return Message(
+            "the connection ended after {done:,} of {total:,} bytes",
+            done=download.done,
+            total=download.total,
+        )
     if isinstance(error, urllib.error.HTTPError):
-        why = f"the server answered {error.code} {error.reason}"
-    elif isinstance(error, urllib.error.URLError):
-        why = f"{download.address} cannot be reached ({error.reason})"
-    else:
-        why = str(error)
-    sentence = f"The weights of {known.title} could not be downloaded: {why}."
-    if download.target.exists():
-        sentence = f"{download.target} is damaged. {sentence}"
-    return KnownError(sentence, FILE_REMEDY)
+        return Message("the server answered {code} {reason}", code=error.code, reason=error.reason)
+    if isinstance(error, urllib.error.URLError):
+        inner = error.reason
+        return Message(
+            "{address} cannot be reached ({reason})",
+            address=download.address,
+            reason=reason_of(inner) if isinstance(inner, Exception) else inner,
+        )
+    return reason_of(error) if error is not None else ""
 
 
 def _check(known: Backbone, path: Path) -> None:
@@ -180,12 +207,12 @@ def _check(known: Backbone, path: Path) -> None:
         return
     path.unlink()
     raise KnownError(
-        "The downloaded weights of {title} are damaged: their SHA-256 begins with {digest}, "
-        "not {weights_digest}.",
+        "The downloaded weights of {backbone} are damaged: their SHA-256 starts with {digest} "
+        "instead of {published}.",
         FILE_REMEDY,
-        title=known.title,
+        backbone=known.title,
         digest=digest[:8],
-        weights_digest=known.weights_digest,
+        published=known.weights_digest,
     )
 
 

@@ -133,7 +133,7 @@ def _print_ranking(
     scores = ranking.scores[others].tolist()
     size = f"{ranking.bytes / 1e6:.1f} MB"
     out.print(
-        f"features of {ranking.source.words}; computed for {image_count(ranking.computed)} "
+        f"features of {ranking.source.title}; computed for {image_count(ranking.computed)} "
         f"(index: {size})"
     )
     out.table(
@@ -155,7 +155,7 @@ def _print_ranking(
 
 def _print_labels(out: Output, found: Recognised, k: int) -> Result:
     out.print(
-        f"features of {found.source.words}; {k} neighbours of {found.labelled} labelled images; "
+        f"features of {found.source.title}; {k} neighbours of {found.labelled} labelled images; "
         f"accuracy {found.accuracy:.1%}, leaving one out, on {image_count(found.judged)}\n"
     )
     out.table(

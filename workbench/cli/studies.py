@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from workbench.app.session import Session
-from workbench.app.training.studies import as_builtins, find_study, new_study, next_runs, standing
+from workbench.app.training.studies import (
+    as_builtins,
+    find_study,
+    new_study,
+    next_runs,
+    study_progress,
+)
 from workbench.cli.command import Output, Result, command, opened, project_argument
 from workbench.cli.train import text_of, train_run
 from workbench.domain.recipes import parse_toml
@@ -51,7 +57,7 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
             problem = train_run(session, record.id, out)
             if problem or out.exit_code:
                 break
-        found = standing(session, study)
+        found = study_progress(session, study)
         _print(out, found.rows)
         return {"study": study.id, "name": study.plan.name} | as_builtins(found)
 
@@ -59,7 +65,7 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
 def _list(session: Session, out: Output) -> Result:
     rows, listed = [], []
     for study in session.studies.all():
-        found = standing(session, study)
+        found = study_progress(session, study)
         rows.append((study.id, study.plan.name, found.done, found.cells))
         listed.append(
             {"study": study.id, "name": study.plan.name, "done": found.done, "cells": found.cells}

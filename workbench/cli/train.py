@@ -145,7 +145,7 @@ def train_run(
     control = RunControl()
 
     def pressed() -> str:
-        if control.wish:
+        if control.requested:
             control.stop()
             return "Stopping."
         control.pause()

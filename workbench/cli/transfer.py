@@ -361,7 +361,7 @@ def _settings(given: tuple[str, ...]) -> dict[str, Value]:
     found: dict[str, Any] = {}
     for setting in given:
         found = with_setting(found, setting)
-    for key in transferring.OURS:
+    for key in transferring.OWN_KEYS:
         if key in found:
             raise ValueRefused(
                 "--set", f"{key}={found[key]}", f"all keys but {key}, which is set here"

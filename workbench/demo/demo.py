@@ -154,7 +154,7 @@ def _wall(session: Session, run: RunRecord, path: Path) -> Generator[object | No
     request = explain_request(session, run.id, images, layer=_layer(session, run))
     explained: Explained | None = None
     with ServingProcess() as program:
-        for answer in program.ask(request):
+        for answer in program.request(request):
             explained = answer if isinstance(answer, Explained) else explained
             yield None
     if explained is not None:

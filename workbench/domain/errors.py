@@ -92,6 +92,9 @@ def parsing(path: Path, remedy: str = "") -> Generator[None, None, None]:
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of an error message, without error numbers, file names and full stop."""
+    """The first line of an error message, without error numbers, file names and full stop; the
+    message of an error that was raised with a `Message`."""
+    if error.args and isinstance(error.args[0], Message):
+        return error.args[0]
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -85,10 +85,10 @@ def tidied(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def carried_spelling(label: str, carried: Iterable[str]) -> str:
-    """Return the one of the `carried` labels that differs from `label` in case alone; else
+def current_spelling(label: str, current: Iterable[str]) -> str:
+    """Return the one of the `current` labels that differs from `label` in case only; else
     `label`."""
-    alike = [name for name in carried if _folded(name) == _folded(label)]
+    alike = [name for name in current if _folded(name) == _folded(label)]
     return label if label in alike or not alike else alike[0]
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from workbench.domain.clusters import CLUSTERS_FILE, RECORD_FILE, Clustering, Clusters
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.features import CARD_FILE, KEY_BYTES, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
+from workbench.domain.text import mark
 from workbench.files import DamagedFile, check_archive, check_digest, write_whole
 from workbench.storage.database import Database, listed_texts
 
@@ -177,7 +178,7 @@ class Clusterings:
     def read(self, id: str) -> Clusters:
         """Cluster assignments. Raises KnownError if the file is missing or damaged."""
         path = self.folder / id / CLUSTERS_FILE
-        with parsing(path, "Group the images again."):
+        with parsing(path, mark("Group the images again.")):
             check_archive(path)
             with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 return Clusters(held["images"], held["crops"], held["clusters"], held["confidence"])

@@ -80,10 +80,10 @@ class Recorder:
 
     def changes(self, edit: int, step: int | None = None) -> Changes:
         """Changes recorded for an edit, or only for its last step."""
-        told = Changes(history=True)
+        found = Changes(history=True)
         for table, kind in KINDS.items():
-            told |= self._changes_of(table, kind, edit, step)
-        return told
+            found |= self._changes_of(table, kind, edit, step)
+        return found
 
     def _columns_of(self, table: str) -> list[str]:
         return [name for _, name, *_ in self._db.rows(f"PRAGMA table_info({table})")]

@@ -289,7 +289,7 @@ class StoredImages:
             for (path, hash_, width, height, size, _), mtime in zip(rows, times, strict=True)
         }
 
-    def carrying(
+    def with_labels(
         self, source_id: int, label_set: str, labels: Collection[str]
     ) -> list[tuple[str, str]]:
         """Path in the source and label of each image of a source that has one of `labels`."""

@@ -1,4 +1,4 @@
-"""Labels of images and crops: given, counted, and held as arrays for a million images."""
+"""Labels of images and crops: assignment, counts, and arrays that are fast for a million images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
 from workbench.storage.label_sets import LabelSets
 
-_CARRIED = " AND label_set = ? AND crop IS NULL AND ended_at IS NULL"
+_CURRENT = " AND label_set = ? AND crop IS NULL AND ended_at IS NULL"
 
 
 class LabelArrays:
-    """For each exclusive label set an array over image ids holding label row ids, 0 for none.
-    Made when first asked for, then kept right from what each edit changed."""
+    """For each label set, an array of label row ids by image id, 0 for images without a label.
+
+    Arrays are read on first use, then updated from the changes of each edit.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -29,19 +31,19 @@ class LabelArrays:
         self._stale: set[int] = set()
 
     def of_set(self, label_set: int) -> NDArray[np.int32]:
-        """The array of one set; do not write to it."""
-        self._mend()
+        """The array of a set; read-only."""
+        self._update_stale()
         if label_set not in self._arrays:
             self._arrays[label_set] = self._read(label_set)
         return self._arrays[label_set]
 
     def touch(self, images: Iterable[int]) -> None:
-        """The labels of these images may have changed."""
+        """Mark the labels of these images as possibly changed."""
         if self._arrays:
             self._stale.update(images)
 
-    def take(self, changes: Changes | None) -> None:
-        """Follow what an edit, an undo or a rollback (None) changed."""
+    def update(self, changes: Changes | None) -> None:
+        """Apply the changes of an edit or undo, or a rollback (None)."""
         if changes is None or changes.label_sets:
             self._arrays.clear()
             self._stale.clear()
@@ -62,7 +64,7 @@ class LabelArrays:
     def _size(self) -> int:
         return int(self._db.value("SELECT max(id) FROM image") or 0) + 1
 
-    def _mend(self) -> None:
+    def _update_stale(self) -> None:
         if not self._stale:
             return
         stale = np.fromiter(self._stale, np.int64, len(self._stale))
@@ -73,20 +75,20 @@ class LabelArrays:
             array = np.pad(known, (0, more)) if more else known
             self._arrays[label_set] = array
             array[stale[stale < len(array)]] = 0
-            images, labels = self._standing(stale, label_set)
+            images, labels = self._current(stale, label_set)
             array[images] = labels
 
-    def _standing(self, images: IntArray, label_set: int) -> tuple[IntArray, IntArray]:
+    def _current(self, images: IntArray, label_set: int) -> tuple[IntArray, IntArray]:
         found = self._db.columns(
             "SELECT a.image, a.label FROM json_each(?) wanted JOIN annotation a"  # noqa: S608
-            " ON a.image = wanted.value" + _CARRIED,
+            " ON a.image = wanted.value" + _CURRENT,
             (listed(images), label_set),
             2,
         )
         return found[0], found[1]
 
 
-# Each subject, image or crop, with each label of the set that stands there, or NULL.
+# Each subject (image or crop) with each of its current labels of the set, or NULL.
 _OF_IMAGES = (
     "SELECT i.id AS image, NULL AS crop, a.id AS annotation, a.label, a.author"
     " FROM json_each(:ids) wanted JOIN image i INDEXED BY image_ids ON i.id = wanted.value"
@@ -105,10 +107,10 @@ _WHICH = {
     "clear": f"annotation IS NOT NULL AND {_MAY_END}",
     "replace": f"annotation IS NULL OR ({_MAY_END} AND (label <> :label OR {_CONFIRMED}))",
     "add": "true GROUP BY image, crop HAVING NOT coalesce(max(label = :label), 0)",
-    "take": "label = :label",
+    "remove": "label = :label",
 }
 
-# Ids of all annotations, standing and ended, of the images in one JSON list (given three times).
+# Ids of all annotations, current and ended, of the images in a JSON list (passed three times).
 EVER_OF_IMAGES = (
     "SELECT a.id FROM json_each(?) w CROSS JOIN label_set s CROSS JOIN annotation a"
     " INDEXED BY standing_of_images ON a.label_set = s.id AND a.image = w.value"
@@ -122,7 +124,7 @@ EVER_OF_IMAGES = (
 
 @dataclass(frozen=True)
 class Assignment:
-    """What is given: a label's row id (None clears), by whom, how surely."""
+    """A label to assign: its row id (None clears), author and confidence."""
 
     label_set: int
     exclusive: bool
@@ -131,45 +133,45 @@ class Assignment:
     confidence: float
 
 
-def give(
-    db: Database, ids: Iterable[int] | IntArray, gift: Assignment, crops: bool = False
+def assign(
+    db: Database, ids: Iterable[int] | IntArray, assignment: Assignment, crops: bool = False
 ) -> frozenset[int]:
-    """Give a label to images (or crops); the ids of images where something changed.
+    """Assign a label to images (or crops); return the ids of changed images.
 
-    A person's label is never ended by an import or a model. The same label again changes nothing,
-    unless a person confirms what an import or a model said. In a set that is not exclusive, a
-    person's label is added, or taken from all when all carry it already.
+    Imports and models never replace labels by hand. The same label again changes nothing, except
+    that a label by hand replaces one of an import or a model. In a set that is not exclusive, a
+    label by hand is added, or removed from all subjects if all have it.
     """
     subjects = _OF_CROPS if crops else _OF_IMAGES
     values = {
         "ids": listed(np.unique(np.fromiter(ids, np.int64))),
-        "label_set": gift.label_set,
-        "label": gift.label,
-        "author": gift.author.value,
-        "confidence": round(gift.confidence, 6),
+        "label_set": assignment.label_set,
+        "label": assignment.label,
+        "author": assignment.author.value,
+        "confidence": round(assignment.confidence, 6),
         "now": now(),
     }
     db.run("CREATE TEMP TABLE IF NOT EXISTS chosen (image INTEGER, crop INTEGER, ended INTEGER)")
-    if gift.label is None:
+    if assignment.label is None:
         _choose(db, subjects, "clear", values)
         _end(db, values)
-    elif gift.exclusive:
+    elif assignment.exclusive:
         _choose(db, subjects, "replace", values)
         _end(db, values)
         _begin(db, values)
     elif _choose(db, subjects, "add", values):
         _begin(db, values)
-    elif gift.author is Author.HUMAN:
-        _choose(db, subjects, "take", values)
+    elif assignment.author is Author.HUMAN:
+        _choose(db, subjects, "remove", values)
         _end(db, values)
     return frozenset(db.ids("SELECT DISTINCT image FROM chosen").tolist())
 
 
 def _choose(db: Database, subjects: str, which: str, values: dict[str, Any]) -> int:
-    """Put the subjects that change into the table `chosen`, with the annotation each ends; how many
-    these are."""
+    """Insert the subjects to change into the table `chosen`, with the annotations to end; return
+    their number."""
     db.run("DELETE FROM chosen")
-    # Materialized: else SQLite turns the outer join round and walks through all labels of the set.
+    # Materialized, because SQLite would otherwise scan all labels of the set first.
     sql = f"INSERT INTO chosen WITH s AS MATERIALIZED ({subjects}) SELECT image, crop, annotation"
     return db.run(f"{sql} FROM s WHERE {_WHICH[which]}", values).rowcount
 
@@ -195,11 +197,11 @@ _ANNOTATIONS = (
     " FROM annotation a JOIN label l ON l.id = a.label JOIN label_set s ON s.id = a.label_set"
 )
 _HISTORY = f"{_ANNOTATIONS} WHERE a.id IN ({EVER_OF_IMAGES}) ORDER BY a.id"
-_STANDING = f"{_ANNOTATIONS} WHERE a.ended_at IS NULL ORDER BY a.image, a.id"
+_ALL_CURRENT = f"{_ANNOTATIONS} WHERE a.ended_at IS NULL ORDER BY a.image, a.id"
 
 
 class Labels:
-    """Label sets and the labels given to images and crops."""
+    """Label sets, and the labels of images and crops."""
 
     def __init__(self, db: Database, recorder: Recorder) -> None:
         self._db = db
@@ -207,35 +209,35 @@ class Labels:
         self._sets = LabelSets(db, recorder)
         self._arrays = LabelArrays(db)
         self._images: int | None = None
-        recorder.on_changes.append(self._take)
+        recorder.on_changes.append(self._update)
 
-    def _take(self, changes: Changes | None) -> None:
-        self._arrays.take(changes)
+    def _update(self, changes: Changes | None) -> None:
+        self._arrays.update(changes)
         if changes is None or changes.added or changes.removed:
             self._images = None
 
     def forget(self, images: Iterable[int] = ()) -> None:
-        """Images come, or these go, inside an open edit: what is remembered of them is wrong."""
+        """Drop cached labels of images that the open edit adds or removes (`images`)."""
         self._images = None
         self._arrays.touch(images)
 
     def sets(self) -> dict[str, LabelSet]:
-        """All label sets by name, in the order they were made."""
+        """All label sets by name, in order of creation."""
         return self._sets.sets()
 
     def get(self, name: str) -> LabelSet:
-        """One label set; raises ValueRefused naming those there are."""
+        """One label set. Raises ValueRefused, listing the known ones, if there is none."""
         return self._sets.get(name)
 
     def save_set(self, label_set: LabelSet, renamed: Mapping[str, str] | None = None) -> None:
-        """Store a set, new or changed; `renamed` maps labels' former names to new ones."""
+        """Store a new or changed set; `renamed` maps previous names of labels to new ones."""
         self._sets.save(label_set, renamed or {})
-        self._arrays.take(None)
+        self._arrays.update(None)
 
     def remove_set(self, name: str) -> None:
-        """Take a set away with everything labelled in it; raises ValueRefused."""
+        """Remove a set with all its labels. Raises ValueRefused if it is unknown."""
         self._sets.remove(name)
-        self._arrays.take(None)
+        self._arrays.update(None)
 
     def assign(
         self,
@@ -245,10 +247,10 @@ class Labels:
         author: Author = Author.HUMAN,
         confidence: float = 1.0,
     ) -> frozenset[int]:
-        """Give a label to images (None clears); the ids of those where something changed.
+        """Label images (None clears), as one undoable edit; return the ids of changed images.
 
-        A person's label is never overridden by another author; the same label again is no change;
-        in a set that is not exclusive a person's label is toggled. Raises ValueRefused.
+        Labels by hand are not replaced by other authors; in a set that is not exclusive, a label by
+        hand is toggled. Raises ValueRefused for an unknown set or label.
         """
         return self._assign(image_ids, label_set, label, author, confidence, crops=False)
 
@@ -260,13 +262,13 @@ class Labels:
         author: Author = Author.HUMAN,
         confidence: float = 1.0,
     ) -> frozenset[int]:
-        """The same for crops; the ids of their images where something changed."""
+        """As `assign`, for crops; return the ids of images whose crops changed."""
         return self._assign(crop_ids, label_set, label, author, confidence, crops=True)
 
     def of_images(
         self, ids: Iterable[int] | IntArray, label_set: str
     ) -> dict[int, tuple[str, ...]]:
-        """All labels of each image that has any of the set, in the set's order."""
+        """Labels of each labelled image, in the set's order."""
         return self._all(
             "SELECT a.image, l.name FROM json_each(?) wanted"
             " JOIN annotation a ON a.image = wanted.value AND a.crop IS NULL",
@@ -277,7 +279,7 @@ class Labels:
     def of_crops(
         self, crop_ids: Iterable[int] | IntArray, label_set: str
     ) -> dict[int, tuple[str, ...]]:
-        """All labels of each crop that has any of the set, in the set's order."""
+        """Labels of each labelled crop, in the set's order."""
         return self._all(
             "SELECT a.crop, l.name FROM json_each(?) wanted"
             " JOIN annotation a ON a.crop = wanted.value AND a.crop IS NOT NULL",
@@ -286,8 +288,10 @@ class Labels:
         )
 
     def label_ids(self, ids: Iterable[int] | IntArray, label_set: str) -> IntArray:
-        """Position of each image's label in its set, -1 without one; in a set that is not exclusive
-        the last of several. Fast for any number of ids."""
+        """Position of each image's label in the set, -1 without one; the last of several labels.
+
+        Fast for any number of ids.
+        """
         rows = self._sets.label_ids(label_set)
         array = self._arrays.of_set(self._sets.id_of(label_set))
         wanted = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
@@ -298,7 +302,7 @@ class Labels:
         return np.asarray(position[np.where(found < len(position), found, 0)])
 
     def counts(self, label_set: str) -> dict[str, int]:
-        """How many images (or crops, in a set about crops) carry each label; "" for none yet."""
+        """Number of images (or crops, for a set of crops) with each label; "" for those without."""
         wanted = self.get(label_set)
         if wanted.subject is Subject.CROP or not wanted.exclusive:
             return self._counts_by_query(wanted)
@@ -313,8 +317,11 @@ class Labels:
     def coverage(
         self, rows_set: str, columns_set: str
     ) -> tuple[tuple[str, ...], tuple[str, ...], IntArray]:
-        """How many images carry each pair of labels of two sets: names of rows, names of columns,
-        and counts with one row and one column more, for images without a label there."""
+        """Number of images with each pair of labels of two sets.
+
+        Returns the names of rows and of columns, and the counts; the last row and the last column
+        are for images without a label.
+        """
         rows, columns = self.get(rows_set).names, self.get(columns_set).names
         images = self._db.ids("SELECT id FROM image")
         at_row, at_column = self.label_ids(images, rows_set), self.label_ids(images, columns_set)
@@ -325,12 +332,12 @@ class Labels:
         return rows, columns, flat.reshape(shape)
 
     def history(self, image_id: int) -> list[Annotation]:
-        """Every label the image or its crops ever carried, oldest first."""
+        """All current and previous labels of an image and its crops, oldest first."""
         return [_annotation(row) for row in self._db.rows(_HISTORY, (listed([image_id]),) * 3)]
 
-    def standing(self) -> list[Annotation]:
-        """Every label that holds now, of all images and crops, by image."""
-        return [_annotation(row) for row in self._db.rows(_STANDING)]
+    def current(self) -> list[Annotation]:
+        """All current labels of images and crops, by image."""
+        return [_annotation(row) for row in self._db.rows(_ALL_CURRENT)]
 
     def _assign(
         self,
@@ -345,12 +352,11 @@ class Labels:
         if label is not None:
             wanted.index(label)
         row = self._sets.label_ids(label_set)[label] if label is not None else None
-        gift = Assignment(self._sets.id_of(label_set), wanted.exclusive, row, author, confidence)
-        text = (
-            Message("Label {label}", label=label) if label is not None else Message("Clear labels")
-        )
-        with self._recorder.edit(text):
-            images = give(self._db, ids, gift, crops)
+        set_id = self._sets.id_of(label_set)
+        assignment = Assignment(set_id, wanted.exclusive, row, author, confidence)
+        text = Message("Label “{label}”", label=label)
+        with self._recorder.edit(text if label is not None else Message("Clear labels")):
+            images = assign(self._db, ids, assignment, crops)
         self._arrays.touch(images)
         return images
 
@@ -375,15 +381,15 @@ class Labels:
                 (set_id,),
             )
         )
-        standing = "WHERE a.label_set = ? AND a.ended_at IS NULL"
+        current = "WHERE a.label_set = ? AND a.ended_at IS NULL"
         without = "SELECT count(*) FROM image WHERE id NOT IN (SELECT a.image FROM annotation a "
         if wanted.subject is Subject.CROP:
             without = (
                 "SELECT count(*) FROM crop WHERE state IN ('found', 'adjusted') AND id NOT IN"
                 " (SELECT a.crop FROM annotation a "
             )
-            standing += " AND a.crop IS NOT NULL"
-        missing = int(self._db.value(f"{without}{standing})", (set_id,)))
+            current += " AND a.crop IS NOT NULL"
+        missing = int(self._db.value(f"{without}{current})", (set_id,)))
         return {**{name: found.get(name, 0) for name in wanted.names}, "": missing}
 
 

@@ -150,8 +150,8 @@ class Search:
         predicted = np.full(int(images.max(initial=0)) + 1, -1, np.int64)
         inside = found.images < len(predicted)
         predicted[found.images[inside]] = np.asarray(to_set, np.int64)[found.predicted[inside]]
-        given, said = self._labels.label_ids(images, label_set), predicted[images]
-        return np.asarray((given >= 0) & (said != -1) & (given != said), np.bool_)
+        given, guessed = self._labels.label_ids(images, label_set), predicted[images]
+        return np.asarray((given >= 0) & (guessed != -1) & (given != guessed), np.bool_)
 
     def _by_disagreement(self, images: IntArray, label_set: str | None) -> IntArray:
         """Images that contradict the newest run, most confident first, followed by the rest."""

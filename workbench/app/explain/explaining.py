@@ -332,7 +332,7 @@ def _explain_files(
                 layer=request.layer,
                 check=request.check,
             )
-            for answer in program.ask(chunk_request):
+            for answer in program.request(chunk_request):
                 if not isinstance(answer, Explained):
                     yield None
                     continue

@@ -73,7 +73,7 @@ class Explanations(QObject):
         self._heats.clear()
         self._unread.clear()
         folder = self._session.store.runs_folder / images.record.id
-        self._describing = self._service.ask(Describe(run=str(folder)))
+        self._describing = self._service.request(Describe(run=str(folder)))
 
     def set_query(self, query: HeatmapQuery) -> None:
         """Set what the next heatmaps explain; those of earlier queries stay cached."""
@@ -152,7 +152,7 @@ class Explanations(QObject):
             query.layer,
             check,
         )
-        number = self._service.ask(request)
+        number = self._service.request(request)
         self._sent[number] = (tuple(image.row for image in shown), query)
 
     def _request_check(self) -> None:

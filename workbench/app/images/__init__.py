@@ -1,1 +1,1 @@
-"""Import, relinking and thumbnails of images."""
+"""Import, re-linking and thumbnails of images."""

@@ -1,4 +1,4 @@
-"""What an import will read: files below a folder or in a list, and the labels beside them."""
+"""Plan of an import: the files in a folder or list, with their labels."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ NO_REMARK = Message("")
 
 @dataclass
 class FileSearch:
-    """What lies below `root`: image files as paths relative to it with forward slashes, and files
-    that cannot be taken, with the reason."""
+    """Image files below `root`, as relative paths with forward slashes, and files that cannot be
+    imported, with the reasons."""
 
     root: Path
     images: list[str] = field(default_factory=list)
@@ -44,23 +44,23 @@ class FileSearch:
 
 
 def search(root: Path) -> Generator[None, None, FileSearch]:
-    """Look below `root`, with a heartbeat per folder.
+    """Search the folders below `root`, with a heartbeat for each.
 
-    Hidden files and folders and other projects are passed over; a folder that is reached again
-    through a symbolic link is looked into once; one that may not be read is listed as skipped.
+    Hidden files, hidden folders and projects are ignored. A folder that is reached again through a
+    symbolic link is read once; an unreadable one is listed as skipped.
     """
     found = FileSearch(root)
     seen: set[tuple[int, int]] = set()
     waiting = [""]
     while waiting:
         folder = waiting.pop()
-        waiting.extend(reversed(_look_into(found, folder, seen)))
+        waiting.extend(reversed(_read_folder(found, folder, seen)))
         yield
     return found
 
 
-def _look_into(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> list[str]:
-    """Take in the files of one folder and return its sub-folders, both in the order of names."""
+def _read_folder(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> list[str]:
+    """Add the files of one folder; return its subfolders. Both are sorted by name."""
     here = found.root / folder
     try:
         stat = here.stat()
@@ -70,16 +70,17 @@ def _look_into(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> li
         with os.scandir(here) as entries:
             inside = sorted((e for e in entries if not e.name.startswith(".")), key=_by_name)
     except OSError as error:
-        found.skipped.append(SkippedFile(folder or ".", f"folder cannot be read: {error.strerror}"))
+        reason = Message("the folder cannot be read: {reason}", reason=error.strerror)
+        found.skipped.append(SkippedFile(folder or ".", reason))
         return []
     below = []
     for entry in inside:
         relative = f"{folder}/{entry.name}" if folder else entry.name
         if entry.is_dir():
-            if not entry.name.endswith(SUFFIX):  # the crops a project keeps are no new images
+            if not entry.name.endswith(SUFFIX):  # a project contains no new images
                 below.append(relative)
         else:
-            _take_file(found, entry, relative)
+            _add_file(found, entry, relative)
     return below
 
 
@@ -87,28 +88,34 @@ def _by_name(entry: os.DirEntry[str]) -> tuple[str, str]:
     return entry.name.casefold(), entry.name
 
 
-def _take_file(found: FileSearch, entry: os.DirEntry[str], relative: str) -> None:
+def _add_file(found: FileSearch, entry: os.DirEntry[str], relative: str) -> None:
     format = FORMATS.of(entry.name)
     if format is None and not is_image(Path(entry.path)):
         return
     if format is None or format.reads(FileKind.IMAGE):
         found.images.append(relative)
-    elif refused := not_read(entry.name):
-        found.skipped.append(SkippedFile(relative, refused))
+    elif reason := why_unsupported(entry.name):
+        found.skipped.append(SkippedFile(relative, reason))
 
 
-def not_read(name: str) -> str:
-    """Why a file called `name` is left out: it is an image of a kind that is not read; else ""."""
+def why_unsupported(name: str) -> str:
+    """Why an image file called `name` cannot be imported, if its format is not supported; else
+    ""."""
     format = FORMATS.of(name)
     if format is None or format.read:
         return ""
-    ending = os.path.splitext(name)[1][1:].upper()
-    return f"{ending} is not read ({names(FORMATS.read_as(FileKind.IMAGE))} are)"
+    return Message(
+        "{format} is not supported; {formats} are",
+        format=os.path.splitext(name)[1][1:].upper(),
+        formats=names(FORMATS.read_as(FileKind.IMAGE)),
+    )
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file announces an image, by its ending or, without one, by its first bytes. Images
-    of kinds that are not read are among them: see `not_read`."""
+    """Whether a file is an image, by its extension or, without one, by its first bytes.
+
+    This includes unsupported formats; see `why_unsupported`.
+    """
     if path.suffix:
         format = FORMATS.of(path)
         return format is not None and FileKind.IMAGE in format.holds
@@ -123,8 +130,7 @@ def is_image(path: Path) -> bool:
 
 
 def origin_offered(place: Path) -> Origin:
-    """Where an import of `place` can take labels from; NONE for an image, and where there are
-    none."""
+    """Origin of the labels in an import of `place`; NONE for an image, or without labels."""
     if place.is_dir():
         return Origin.FOLDER
     return Origin.NONE if is_image(place) or not place.is_file() else labels_offered(place)
@@ -135,8 +141,8 @@ Labels = tuple[tuple[str, str], ...]  # label set and label
 
 @dataclass(frozen=True)
 class LabelOrigins:
-    """Where the labels of each importable set come from, a map of label set to Origin (or its
-    value), and the label names each set had before the import."""
+    """Origins of the labels, as a map of importable label set to Origin (or its value), and the
+    label names that each set had before the import."""
 
     origins: Mapping[str, str]
     known: Mapping[str, LabelNames] = field(default_factory=dict)
@@ -144,30 +150,37 @@ class LabelOrigins:
     def __post_init__(self) -> None:
         for name, origin in self.origins.items():
             if name not in IMPORTABLE_SETS:
-                raise ValueRefused("label set", name, enumerated(IMPORTABLE_SETS, "or"))
+                sentence = Message("Labels of “{name}” cannot be imported.", name=name)
+                known = enumerated(IMPORTABLE_SETS, "or")
+                raise ValueRefused(Message("label set"), name, known, sentence)
             if origin not in set(Origin):
-                allowed = [one.value for one in Origin if one is not Origin.NONE]
-                raise ValueRefused(f"{name} from", origin, enumerated(allowed, "or"))
+                known = enumerated([one.value for one in Origin if one is not Origin.NONE], "or")
+                sentence = Message(
+                    "Labels of “{name}” cannot come from “{origin}”.", name=name, origin=origin
+                )
+                raise ValueRefused(name, origin, known, sentence)
         if len(self.having(Origin.LIST)) > 1:
-            raise ValueRefused("from list", ", ".join(self.having(Origin.LIST)), "one label set")
+            several = enumerated(self.having(Origin.LIST))
+            sentence = Message("A list cannot contain the labels of {names}.", names=several)
+            raise ValueRefused("list", several, Message("one label set"), sentence)
 
     def of(self, label_set: str) -> Origin:
-        """Where the labels of a set come from."""
+        """Origin of the labels of a set."""
         return Origin(self.origins.get(label_set, Origin.NONE))
 
     def having(self, origin: Origin) -> tuple[str, ...]:
-        """The label sets that come from `origin`, outer folder level first."""
+        """Label sets with this origin, the outer folder level first."""
         return tuple(name for name in IMPORTABLE_SETS if self.of(name) is origin)
 
-    def meant(self, label_set: str, written: str) -> str:
-        """The label of the set that `written` means, or the new one it makes."""
+    def resolve(self, label_set: str, written: str) -> str:
+        """The label of the set that is written as `written` in a file, else a new one."""
         known = self.known.get(label_set)
         return known.found_or_new(written) if known is not None else tidied(written)
 
 
 @dataclass(frozen=True)
 class NamedFile:
-    """One file to read: path relative to the source's base, and its labels by label set."""
+    """A file to import: path relative to the source's base, and labels by label set."""
 
     path: str
     labels: Labels = ()
@@ -175,10 +188,12 @@ class NamedFile:
 
 @dataclass(frozen=True)
 class PlacePlan:
-    """What an import decided about one place before it read an image: its kind as a source
-    (FOLDER, LIST or TABLE), the name of its format ("" for a folder), which label sets it fills
-    from where (a column of a table; "" for the label of a list's line or a folder's name), and a
-    remark for the user."""
+    """What an import decided about one place before reading its images.
+
+    `kind` is FOLDER, LIST or TABLE; `format` is the name of its format ("" for a folder). `fills`
+    pairs each imported label set with a column of the table ("" for a list or folder). `remark` is
+    a note for the user.
+    """
 
     path: Path
     kind: Origin
@@ -189,8 +204,8 @@ class PlacePlan:
 
 @dataclass
 class Place:
-    """One source to be: what was decided about it, the folder that paths start from, the files it
-    names, and what it names in vain."""
+    """A future source: its plan, the folder that paths are relative to, its files, and the files
+    that cannot be imported."""
 
     plan: PlacePlan
     base: Path
@@ -199,8 +214,10 @@ class Place:
 
 
 def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place]:
-    """What `path`, a folder, a list file or a table, names; raises KnownError when it is neither.
-    Yields heartbeats."""
+    """Plan the import of a folder, list file or table, yielding heartbeats.
+
+    Raises KnownError if `path` is none of these.
+    """
     if path.is_dir():
         return (yield from _plan_folder(path, origins))
     if not path.is_file():
@@ -215,12 +232,12 @@ def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place
 
 
 def plan_singles(folder: Path, files: Sequence[Path]) -> Place:
-    """Single image files of one folder."""
+    """Plan the import of single image files of one folder."""
     place = Place(PlacePlan(folder, Origin.FOLDER), folder)
     for file in files:
-        refused = not_read(file.name)
-        if refused:
-            place.skipped.append(SkippedFile(file.name, refused))
+        reason = why_unsupported(file.name)
+        if reason:
+            place.skipped.append(SkippedFile(file.name, reason))
         else:
             place.files.append(NamedFile(file.name))
     return place
@@ -231,7 +248,7 @@ def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, Pla
     sets = origins.having(Origin.FOLDER)
     plan = PlacePlan(path, Origin.FOLDER, fills=tuple((name, "") for name in sets))
     place = Place(plan, path, skipped=found.skipped)
-    # A folder chosen by itself names the class of all it holds; beside class folders it does not.
+    # A folder without subfolders is itself a class folder; one with subfolders is not.
     flat = not any("/" in name for name in found.images)
     for name in found.images:
         levels = PurePosixPath(name).parts[:-1] or ((path.resolve().name,) if flat else ())
@@ -240,39 +257,38 @@ def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, Pla
 
 
 def _folder_labels(levels: Sequence[str], sets: tuple[str, ...], origins: LabelOrigins) -> Labels:
-    """The innermost folders as labels: `category/view` where both are asked for."""
+    """Labels from the innermost folders: `category/view` for both sets."""
     last = levels[-len(sets) :] if sets else ()
-    pairs = ((name, origins.meant(name, level)) for name, level in zip(sets, last, strict=False))
+    pairs = ((name, origins.resolve(name, level)) for name, level in zip(sets, last, strict=False))
     return tuple((name, label) for name, label in pairs if label)
 
 
 def _plan_table(path: Path, listed: ListedLabels, origins: LabelOrigins) -> PlacePlan:
-    """Columns that are labels: those of sets that come from tables or from nowhere else. In a
-    format that holds lists too, a set that comes from lists comes from its column.
+    """Import the columns of sets whose origin is a table, or that have no origin.
 
-    Raises KnownError when no column asked for is there.
+    In a format that may also be a list, this includes sets whose origin is a list. Raises
+    KnownError if the table has none of the requested columns.
     """
-    asked = origins.having(Origin.TABLE)
-    if asked and not set(asked) & set(listed.columns):
+    requested = origins.having(Origin.TABLE)
+    if requested and not set(requested) & set(listed.columns):
         raise KnownError(
-            "{path} has no column {asked}.",
-            "Name its column so, or read no labels.",
+            "{path} has no column {names}.",
+            "Rename the column in the file, or import no labels.",
             path=path,
-            asked=enumerated(asked, "or"),
+            names=enumerated(requested, "or"),
         )
     listing = origins.having(Origin.LIST) if may_be_both(path) else ()
     absent = [name for name in listing if name not in listed.columns]
     remark = NO_REMARK
     if absent:
         remark = Message("{file} has no column {name}.", file=path.name, name=absent[0])
-    here = {*asked, *origins.having(Origin.NONE), *listing}
+    here = {*requested, *origins.having(Origin.NONE), *listing}
     fills = tuple((name, name) for name in listed.columns if name in here)
     return PlacePlan(path, Origin.TABLE, format_of(path).name, fills, remark)
 
 
 def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> PlacePlan:
-    """The one set that comes from lists. In a format that holds tables too, it is the one that
-    comes from tables where none comes from lists."""
+    """Import the set whose origin is a list, or else a table if the format may be both."""
     sets = origins.having(Origin.LIST)
     if not sets and may_be_both(path):
         sets = origins.having(Origin.TABLE)
@@ -280,7 +296,7 @@ def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> Place
     remark = NO_REMARK
     if not fills and any(entry.labels for entry in listed.entries):
         remark = Message(
-            "{file} holds labels; none was chosen to come from the list.", file=path.name
+            "{file} has labels, but no label set is imported from the list.", file=path.name
         )
     return PlacePlan(path, Origin.LIST, format_of(path).name, fills, remark)
 
@@ -290,25 +306,29 @@ def _locate_all(
 ) -> Generator[None, None, None]:
     sets = {column: name for name, column in place.plan.fills}
     by_name: dict[str, list[str]] | None = None
-    taken: dict[str, Labels] = {}
+    located: dict[str, Labels] = {}
     for count, entry in enumerate(listed.entries):
         if count % 512 == 0:
             yield
-        labels = tuple((sets[c], origins.meant(sets[c], v)) for c, v in entry.labels if c in sets)
+        labels = tuple((sets[c], origins.resolve(sets[c], v)) for c, v in entry.labels if c in sets)
         at = locate(place.base, entry.path)
         if at is None and place.plan.kind is Origin.TABLE and by_name is None:
             by_name = yield from _names_below(place.base)
         found = (by_name or {}).get(PurePosixPath(entry.path).name, []) if at is None else []
         name = _relative(at, place.base) if at is not None else "".join(found[:1])
-        line = f"{place.plan.path.name}, line {entry.line}"
-        if at is None and len(found) != 1:
-            reason = f"{len(found)} files have this name" if found else "no such file"
-            place.skipped.append(SkippedFile(entry.path, f"{reason} ({line})"))
-        elif taken.setdefault(name, labels) != labels:
-            place.skipped.append(
-                SkippedFile(entry.path, f"named again with another label ({line})")
+        line = {"file": place.plan.path.name, "line": entry.line}
+        if at is None and not found:
+            reason = Message("the file does not exist ({file}, line {line})", **line)
+            place.skipped.append(SkippedFile(entry.path, reason))
+        elif at is None and len(found) > 1:
+            reason = Message(
+                "{count} files have this name ({file}, line {line})", count=len(found), **line
             )
-    place.files.extend(NamedFile(name, labels) for name, labels in taken.items())
+            place.skipped.append(SkippedFile(entry.path, reason))
+        elif located.setdefault(name, labels) != labels:
+            reason = Message("listed again with another label ({file}, line {line})", **line)
+            place.skipped.append(SkippedFile(entry.path, reason))
+    place.files.extend(NamedFile(name, labels) for name, labels in located.items())
 
 
 def _names_below(base: Path) -> Generator[None, None, dict[str, list[str]]]:
@@ -319,7 +339,7 @@ def _names_below(base: Path) -> Generator[None, None, dict[str, list[str]]]:
 
 
 def _relative(path: Path, base: Path) -> str:
-    """`path` as seen from `base`, with forward slashes; absolute where no relative path exists."""
+    """`path` relative to `base`, with forward slashes; absolute if it is on another drive."""
     try:
         return os.path.relpath(path, base).replace(os.sep, "/")
     except ValueError:  # another drive

@@ -1,4 +1,4 @@
-"""Importing images: files are hashed and measured in threads, and left where they are."""
+"""Import of images: files are hashed and measured in threads, and stay where they are."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from workbench.app.images.import_plan import (
 from workbench.app.jobs import Task, apply_each, applying
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
-from workbench.domain.formats import Origin, images_read
+from workbench.domain.formats import Origin, enumerated, images_read
 from workbench.domain.images import FoundImage, SkippedFile, Source
-from workbench.domain.label_names import LabelNames, carried_spelling
+from workbench.domain.label_names import LabelNames, current_spelling
 from workbench.domain.reports import Note, Progress
 from workbench.domain.text import Message
 from workbench.vision.headers import FileFacts, Unreadable, examine
 
-BATCH_SECONDS = 0.5  # how long found images are gathered before they are stored and shown
+BATCH_SECONDS = 0.5  # interval at which found images are stored and shown
 HEARTBEAT = 0.1  # seconds between chances to stop
-BATCH_IMAGES = 400  # or this many: storing them takes some 20 ms of the window's time
-CHUNK = 16  # files a thread takes at once
+BATCH_IMAGES = 400  # or this many, which are stored in about 20 ms
+CHUNK = 16  # files read by a thread at a time
 
-# By path relative to the source. Labels are those that stay: of a folder's images, the ones that
-# differ from another label of their set in case alone.
+# By path relative to the source. `labels` are only those that are kept: for images of a folder,
+# labels that differ from another label of their set in case only.
 KnownImages = Mapping[str, FoundImage]
 
 
 @dataclass(frozen=True)
 class ImportBatch:
-    """What was read of one place since its last batch: images of `new` or changed files, images of
-    unchanged files that a label is written beside, and the number of unchanged files."""
+    """Files of one place read since its last batch: images of `new` or changed files, images of
+    unchanged files with a label, and the number of unchanged (`known`) files."""
 
     plan: PlacePlan
     new: tuple[FoundImage, ...]
@@ -54,8 +54,8 @@ class ImportBatch:
 
 
 @dataclass(frozen=True)
-class UnreadFile:
-    """All files of one place that could not be taken; comes once, after its batches."""
+class UnreadFiles:
+    """All files of one place that cannot be imported; follows its batches."""
 
     plan: PlacePlan
     skipped: tuple[SkippedFile, ...]
@@ -63,7 +63,7 @@ class UnreadFile:
 
 @dataclass
 class _Read:
-    """What a thread found in its chunk, or a batch in the making."""
+    """Files read by a thread, or collected for a batch."""
 
     new: list[FoundImage] = field(default_factory=list)
     relabelled: list[FoundImage] = field(default_factory=list)
@@ -79,7 +79,7 @@ class _Read:
 
 @dataclass
 class _Meter:
-    """Progress over all places, with the time that is left at the pace so far."""
+    """Progress over all places, with the estimated remaining time."""
 
     total: int
     done: int = 0
@@ -94,28 +94,28 @@ class _Meter:
 def read_places(
     paths: Sequence[Path], origins: LabelOrigins, known: Mapping[Path, KnownImages]
 ) -> Generator[object | None, None, None]:
-    """Yields Progress, Note, Batch and Unread values, and heartbeats.
+    """Read places; yield Progress, Note, ImportBatch, UnreadFiles and heartbeats.
 
-    `known` holds, for the places that are sources already, the images by path: a file of the same
-    size and time is not read again. Raises KnownError when nothing at all is found.
+    `known` has the images by path of places that are already sources: files of the same size and
+    modification time are not read again. Raises KnownError if nothing is found.
     """
     places: list[Place] = []
     for path, singles in _grouped(paths).items():
-        yield Progress(done=0, text=Message("Looking into {name}", name=path.name))
+        yield Progress(done=0, text=Message("Searching {name}", name=path.name))
         place = plan_singles(path, singles) if singles else (yield from plan_place(path, origins))
         if place.plan.remark:
             yield Note(text=place.plan.remark, warning=True)
         places.append(place)
     if not any(place.files or place.skipped for place in places):
-        names = ", ".join(str(path) for path in paths)
-        raise KnownError("{names} holds no images.", images_read(), names=names)
+        found = enumerated([str(path) for path in paths], "or")
+        raise KnownError("No images in {paths}.", images_read(), paths=found)
     meter = _Meter(sum(len(place.files) for place in places))
     for place in places:
         yield from _read_place(place, known.get(place.plan.path, {}), meter)
 
 
 def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
-    """Places to read; single image files are taken together under their folder."""
+    """Places to read; single image files are grouped by their folder."""
     groups: dict[Path, list[Path]] = {}
     for path in paths:
         if not path.is_dir() and is_image(path):
@@ -124,7 +124,7 @@ def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
             groups.setdefault(path, [])
     for path in paths:
         if path.is_dir():
-            groups[path] = []  # the folder itself is wanted, so all of it
+            groups[path] = []  # the whole folder is imported
     return groups
 
 
@@ -148,7 +148,7 @@ def _read_place(
                 gathered = _Read(skipped=gathered.skipped)
                 last = time.monotonic()
     yield _batch(place, gathered)
-    yield UnreadFile(place.plan, tuple(gathered.skipped))
+    yield UnreadFiles(place.plan, tuple(gathered.skipped))
     yield meter.report(Message(place.plan.path.name))
 
 
@@ -159,7 +159,8 @@ def _batch(place: Place, read: _Read) -> ImportBatch:
 def _read_chunks(
     place: Place, known: KnownImages
 ) -> Generator[tuple[int, _Read] | None, None, None]:
-    """Sizes and contents of chunks in order, None while waiting; closing it stops the threads."""
+    """Yield the size and content of each chunk in order, or None as a heartbeat; closing the
+    generator stops the threads."""
     workers = min(16, os.cpu_count() or 1)
     stop = threading.Event()
     chunks = (place.files[at : at + CHUNK] for at in range(0, len(place.files), CHUNK))
@@ -192,35 +193,37 @@ def _read_chunk(
     for file in files:
         if stop.is_set():
             break
-        former = known.get(file.path)
-        if former is not None and _unchanged(base / file.path, former):
+        before = known.get(file.path)
+        if before is not None and _unchanged(base / file.path, before):
             read.known += 1
             if file.labels:
-                read.relabelled.append(_found(_as_carried(file, former), former))
+                read.relabelled.append(_found(_with_current_case(file, before), before))
             continue
         try:
             read.new.append(_found(file, examine(base / file.path)))
-        except Unreadable as reason:
-            read.skipped.append(SkippedFile(file.path, str(reason).removeprefix("is ")))
+        except Unreadable as error:
+            read.skipped.append(SkippedFile(file.path, error.reason))
     return read
 
 
-def _as_carried(file: NamedFile, former: FoundImage) -> NamedFile:
-    """`file` with the labels its image carries in place of those that differ in case alone: its
-    folder has the same name as ever, even if the set has a label of just that name now."""
+def _with_current_case(file: NamedFile, before: FoundImage) -> NamedFile:
+    """Replace labels of `file` by current labels of its image that differ in case only.
+
+    The folder's name has not changed, even if the set now has a label with exactly that name.
+    """
     labels = tuple(
-        (name, carried_spelling(label, [given for at, given in former.labels if at == name]))
+        (name, current_spelling(label, [given for at, given in before.labels if at == name]))
         for name, label in file.labels
     )
     return NamedFile(file.path, labels)
 
 
-def _unchanged(path: Path, former: FoundImage) -> bool:
+def _unchanged(path: Path, before: FoundImage) -> bool:
     try:
         stat = path.stat()
     except OSError:
         return False
-    return stat.st_size == former.size and stat.st_mtime == former.mtime
+    return stat.st_size == before.size and stat.st_mtime == before.mtime
 
 
 def _found(file: NamedFile, facts: FileFacts | FoundImage) -> FoundImage:
@@ -231,10 +234,12 @@ def _found(file: NamedFile, facts: FileFacts | FoundImage) -> FoundImage:
 
 @dataclass
 class ImportResult:
-    """What an import did, in numbers of files: images `added`, files `known` already from the same
-    source, `duplicates` (an image the project has, in one more place), files that brought a label,
-    and the skipped ones; and what it decided about each place. It is filled while the batches are
-    stored and whole when the job ends."""
+    """Result of an import, as numbers of files.
+
+    `added` images; `known`: unchanged files of the same source; `duplicates`: another place of an
+    existing image; `labelled`: files with a label; `skipped` files; and the `plans` of all places.
+    Filled while batches are stored; complete when the job ends.
+    """
 
     added: int = 0
     known: int = 0
@@ -247,13 +252,14 @@ class ImportResult:
 def import_task(
     session: Session, places: Sequence[Path], labels_from: Mapping[str, str] | None = None
 ) -> Task[ImportResult]:
-    """The task that imports `places`: folders, list files, tables or single image files.
+    """A job that imports `places` (folders, list files, tables, image files) and ends
+    Done(ImportResult).
 
     `labels_from` maps importable label sets to an Origin or its value: "folder" (the innermost
-    folders: with category and view `category/view`), "list" (the end of a line), "csv" (the column
-    of the set's name in a table) or nowhere (""; a table's columns of importable sets are taken
-    even so). Stopping keeps what is in so far; all of it is one undoable edit. Ends
-    Done(ImportResult). Raises ValueRefused for another label set or origin.
+    folders; `category/view` for both), "list" (the end of each line), "csv" (the column of the
+    set's name in a table) or "" (none; matching columns of a table are imported nevertheless).
+    Stopping keeps the images imported so far; the import is one undoable edit. Raises ValueRefused
+    for other label sets or origins.
     """
     origins = LabelOrigins(
         labels_from or {},
@@ -267,66 +273,70 @@ def import_task(
         if Path(source.path) in bases
     }
     names = ", ".join(place.name for place in whole)[:80]
-    taking = _Taking(session, Message("Import {names}", names=names))
+    store = _ImportStore(session, Message("Import {names}", names=names))
 
     def work() -> Generator[object | None, None, ImportResult]:
         yield from read_places(whole, origins, known)
-        return taking.result
+        return store.result
 
     apply = apply_each(
-        applying(ImportBatch, taking.add_batch), applying(UnreadFile, taking.add_unread)
+        applying(ImportBatch, store.add_batch), applying(UnreadFiles, store.add_unread)
     )
-    return Task(taking.title, work, apply, kind="import")
+    return Task(store.title, work, apply, kind="import")
 
 
 def _known_images(
     session: Session, source: Source, sets: Mapping[str, LabelNames]
 ) -> dict[str, FoundImage]:
-    """The images of a source as they were read last, and those of their labels that stay."""
+    """Images of a source when it was last read, with the labels that are kept."""
     images = session.store.images.known_images(source.id)
-    if source.kind is not Origin.FOLDER:  # a list or table may have been corrected since
+    if source.kind is not Origin.FOLDER:  # labels in a list or table may have been corrected
         return images
     for name, known in sets.items():
-        for path, label in session.store.images.carrying(source.id, name, known.twins()):
+        for path, label in session.store.images.with_labels(source.id, name, known.twins()):
             labels = (*images[path].labels, (name, label))
             images[path] = dataclasses.replace(images[path], labels=labels)
     return images
 
 
-class _Taking:
-    """The owner thread's half: stores what was read, all in one undoable edit."""
+class _ImportStore:
+    """Stores what was read, in the owner's thread and as one undoable edit."""
 
     def __init__(self, session: Session, title: Message) -> None:
         self.title = title
         self.result = ImportResult()
-        self._op = session
+        self._session = session
         self._edit: int | None = None
         self._sources: dict[Path, int] = {}
 
     def add_batch(self, batch: ImportBatch) -> None:
+        """Store the images and labels of a batch."""
         files = batch.new + batch.relabelled
         self.result.known += batch.known
         if not files:
             return
-        with self._op.edit(self.title, joined_to=self._edit) as edit:
-            self._op.store.images.add(self._source(batch.plan), files)
+        with self._session.edit(self.title, joined_to=self._edit) as edit:
+            self._session.store.images.add(self._source(batch.plan), files)
         self._edit = edit.id
         added = len(edit.changes.added)
         self.result.added += added
         self.result.duplicates += len(batch.new) - added
         self.result.labelled += sum(1 for found in files if found.labels)
 
-    def add_unread(self, unread: UnreadFile) -> None:
+    def add_unread(self, unread: UnreadFiles) -> None:
+        """Store the skipped files of a place."""
         self.result.plans.append(unread.plan)
         self.result.skipped.extend(unread.skipped)
         if not unread.skipped and unread.plan.path not in self._sources:
             return
-        with self._op.edit(self.title, joined_to=self._edit) as edit:
+        with self._session.edit(self.title, joined_to=self._edit) as edit:
             source = self._source(unread.plan)
-            self._op.store.images.set_skipped(source, unread.skipped)
+            self._session.store.images.set_skipped(source, unread.skipped)
         self._edit = edit.id
 
     def _source(self, plan: PlacePlan) -> int:
         if plan.path not in self._sources:
-            self._sources[plan.path] = self._op.store.images.add_source(str(plan.path), plan.kind)
+            self._sources[plan.path] = self._session.store.images.add_source(
+                str(plan.path), plan.kind
+            )
         return self._sources[plan.path]

@@ -1,4 +1,4 @@
-"""Photographs and parts of them, decoded away from the window's thread, the latest wish first."""
+"""Images and parts of them, decoded in a separate thread; only the latest requests count."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class PhotoRequest:
-    """A file, or the part of it inside `rect` (full-size displayed pixels), wanted with its longer
-    side at most `longest` pixels. `key` is how the asker knows it again."""
+    """A file, or its part inside `rect` (full-size displayed pixels), to decode with a longer side
+    of at most `longest` pixels. `key` identifies the result."""
 
     key: Hashable
     path: Path
@@ -31,13 +31,13 @@ class PhotoRequest:
 
 
 class PhotoReader(QObject):
-    """Decodes wishes one after another in a thread of its own and keeps the last `kept` results.
+    """Decodes requests one after another in a separate thread and caches the last `kept` results.
 
-    `ready(key, H×W×3 uint8 RGB)` and `failed(key, sentence)` arrive in the owner's thread.
+    `ready(key, H×W×3 uint8 RGB)` and `failed(key, message)` are emitted in the owner's thread.
     """
 
     ready = Signal(object, object)
-    failed = Signal(object, str)
+    failed = Signal(object, object)
     _decoded = Signal(object, object)
 
     def __init__(self, kept: int, parent: QObject | None = None) -> None:
@@ -45,43 +45,44 @@ class PhotoReader(QObject):
         self._kept = kept
         self._pixels: OrderedDict[Hashable, Pixels] = OrderedDict()
         self._failures: dict[Hashable, str] = {}
-        self._wishes: list[PhotoRequest] = []
+        self._requests: list[PhotoRequest] = []
         self._reading: Hashable = None
         self._wake = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
-        self._decoded.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._decoded.connect(self._receive, Qt.ConnectionType.QueuedConnection)
 
     def get(self, key: Hashable) -> Pixels | None:
-        """The pixels for `key` if they are at hand."""
+        """The cached pixels for `key`, or None."""
         if key in self._pixels:
             self._pixels.move_to_end(key)
         return self._pixels.get(key)
 
     def failure(self, key: Hashable) -> str:
-        """Why `key` could not be read; "" where it could, or was not tried."""
+        """Why `key` could not be read; "" if it could, or was not tried."""
         return self._failures.get(key, "")
 
-    def want(self, wishes: Sequence[PhotoRequest]) -> None:
-        """Read these in this order; what was wanted before and is not named is dropped."""
-        missing = [w for w in wishes if w.key not in self._pixels and w.key not in self._failures]
+    def want(self, requests: Sequence[PhotoRequest]) -> None:
+        """Decode these in this order; earlier requests that are not among them are dropped."""
+        done = self._pixels.keys() | self._failures.keys()
+        missing = [request for request in requests if request.key not in done]
         with self._wake:
-            self._wishes = [wish for wish in missing if wish.key != self._reading]
+            self._requests = [one for one in missing if one.key != self._reading]
             self._wake.notify()
         if missing and self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._read_on, name="photos", daemon=True)
             self._thread.start()
 
     def forget(self, key: Hashable) -> None:
-        """Read `key` anew when it is wanted next."""
+        """Drop the cached result or failure of `key`."""
         self._pixels.pop(key, None)
         self._failures.pop(key, None)
 
     def close(self) -> None:
-        """End the thread; returns when it has ended."""
+        """Stop the thread and wait for its end."""
         with self._wake:
             self._closed = True
-            self._wishes = []
+            self._requests = []
             self._wake.notify()
         if self._thread is not None:
             self._thread.join()
@@ -90,25 +91,26 @@ class PhotoReader(QObject):
     def _read_on(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._wishes or self._closed)
+                self._wake.wait_for(lambda: self._requests or self._closed)
                 if self._closed:
                     return
-                wish = self._wishes.pop(0)
-                self._reading = wish.key
-            result = _read(wish)
+                request = self._requests.pop(0)
+                self._reading = request.key
+            result = _read(request)
             with self._wake:
                 self._reading = None
                 if self._closed:
                     return
-                self._decoded.emit(wish.key, result)
+                self._decoded.emit(request.key, result)
 
     @Slot(object, object)
-    def _take(self, key: Hashable, result: Pixels | Exception) -> None:
+    def _receive(self, key: Hashable, result: Pixels | Exception) -> None:
         if isinstance(result, Exception):
-            self._failures[key] = str(result)
-            self.failed.emit(key, str(result))
+            text = result.message if isinstance(result, KnownError) else str(result)
+            self._failures[key] = text
+            self.failed.emit(key, text)
             if not isinstance(result, KnownError):
-                raise result  # a defect is reported where all are: in the owner's thread
+                raise result  # bugs are reported from the owner's thread
             return
         self._pixels[key] = result
         while len(self._pixels) > self._kept:
@@ -116,8 +118,8 @@ class PhotoReader(QObject):
         self.ready.emit(key, result)
 
 
-def _read(wish: PhotoRequest) -> Pixels | Exception:
+def _read(request: PhotoRequest) -> Pixels | Exception:
     try:
-        return read_rgb(wish.path, wish.longest, wish.rect)
+        return read_rgb(request.path, request.longest, request.rect)
     except Exception as error:
         return error

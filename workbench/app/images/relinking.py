@@ -1,4 +1,4 @@
-"""Finding a source again after it moved: the new place is believed by the bytes of its images."""
+"""Re-linking of sources that moved, verified by the content of their images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from workbench.domain.reports import Progress
 from workbench.domain.text import Message
 from workbench.vision.headers import identify
 
-SAMPLE = 200  # images that are checked unless all are asked for
+SAMPLE = 200  # images checked by default
 CHUNK = 32
 
 
 @dataclass(frozen=True)
 class Match:
-    """How well a place fits a source: of `checked` images `same` have the same bytes, `other` have
-    changed and `absent` are not there. `images` is how many the source has."""
+    """How well a place matches a source with `images` images.
+
+    Of the `checked` images, `same` have the same content, `other` another one, and `absent` are
+    missing.
+    """
 
     source: int
     place: Path
@@ -35,18 +38,18 @@ class Match:
 
 
 def moved_sources(session: Session) -> list[Source]:
-    """The sources whose folder or list file is not where it was."""
+    """Sources whose folder or list file is missing."""
     return [source for source in session.store.images.sources() if not Path(source.path).exists()]
 
 
 def relink_task(
     session: Session, source_id: int, place: Path, sample: int | None = SAMPLE
 ) -> Task[Match]:
-    """The task that re-links a source to `place`, its new folder (or the one around it), or its
-    list file; ends Done(Match). Undoable.
+    """A job that re-links a source to `place` and ends Done(Match); undoable.
 
-    Up to `sample` images spread over the source (None: all) are compared by hash; unless most of
-    them are the same, nothing is changed and a KnownError says how many are.
+    `place` is its new folder, the folder around that, or its list file. Up to `sample` images
+    spread over the source (None: all) are compared by hash; the job fails with a KnownError unless
+    most of them are the same. Raises KnownError for an unknown source.
     """
     source = next((one for one in session.store.images.sources() if one.id == source_id), None)
     if source is None:
@@ -60,34 +63,34 @@ def relink_task(
         match = yield from _compare(source, found, known, chosen)
         if match.same * 2 <= match.checked:
             raise KnownError(
-                "{found} is not this source: {same} of {checked} images are the same.",
-                "Choose the folder that holds the images now.",
-                found=found,
+                "{path} is not this source: only {same:,} of {checked:,} images match.",
+                "Choose the folder that contains the images now.",
+                path=found,
                 same=match.same,
                 checked=match.checked,
             )
         yield match
         return match
 
-    title = Message("Find {source} again", source=Path(source.path).name)
+    title = Message("Re-link {source}", source=Path(source.path).name)
 
-    def take(match: Match) -> None:
+    def relink(match: Match) -> None:
         if str(match.place) != source.path:
             with session.edit(title):
                 session.store.images.relink(source_id, match.place)
 
-    return Task(title, work, applying(Match, take), kind="relink")
+    return Task(title, work, applying(Match, relink), kind="relink")
 
 
 def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Path:
-    """`place`, or what has the source's name in it: whichever holds more of the images."""
+    """`place`, or its entry with the source's name: whichever contains more of the images."""
     name = Path(source.path).name
     if source.kind is not Origin.FOLDER:
         path = place / name if place.is_dir() else place
         if not path.is_file():
             raise KnownError(
                 "{path} does not exist.",
-                "Choose the folder that holds {name}.",
+                "Choose the folder that contains {name}.",
                 path=path,
                 name=name,
             )
@@ -95,7 +98,7 @@ def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Pat
     places = [path for path in (place, place / name) if path.is_dir()]
     if not places:
         raise KnownError(
-            "{place} is not a folder.", "Choose the folder that holds the images.", place=place
+            "{path} is not a folder.", "Choose the folder that contains the images.", path=place
         )
     return max(places, key=lambda path: sum((path / one.path).is_file() for one in chosen))
 

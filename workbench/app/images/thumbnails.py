@@ -1,4 +1,4 @@
-"""Thumbnails for what is on screen now: from memory, the project's cache, or the image itself."""
+"""Thumbnails of the visible images: from memory, the project's cache, or the image file."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from workbench.vision.reading import decode_thumbnail, encode_thumbnail, make_th
 
 Pixels = NDArray[np.uint8]
 
-MEMORY = 64 * 2**20  # bytes of decoded thumbnails that are kept
-LOOK_UP = 48  # images looked up in the project per turn of the event loop
-WRITE_AFTER = 300  # milliseconds for which new thumbnails are gathered before they are stored
+MEMORY = 64 * 2**20  # bytes of decoded thumbnails in memory
+LOOK_UP = 48  # images looked up in the project per iteration of the event loop
+WRITE_AFTER = 300  # milliseconds after which new thumbnails are stored
 WRITE_AT = 128  # or this many of them
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Request:
     image: int
     hash: str
     path: Path
-    kept: bytes | None
+    stored: bytes | None
 
 
 @dataclass(frozen=True)
@@ -44,59 +44,59 @@ class _Result:
 
 
 class ThumbnailLoader(QObject):
-    """Loads thumbnails in a few threads; the latest `want` decides what they work on.
+    """Loads thumbnails in a few threads; only the latest `want` counts.
 
-    `ready(image id, H × W × 3 uint8 RGB, longer side ≤ 256)` and `failed(image id, sentence)` come
-    in the owner's thread, which alone touches the project.
+    `ready(image id, H × W × 3 uint8 RGB, longer side ≤ 256)` and `failed(image id, message)` are
+    emitted in the owner's thread, the only one that uses the project.
     """
 
     ready = Signal(int, object)
-    failed = Signal(int, str)
+    failed = Signal(int, object)
     _made = Signal(object)
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._op = session
+        self._session = session
         self._memory: OrderedDict[int, Pixels] = OrderedDict()
         self._bytes = 0
         self._failures: dict[int, str] = {}
         self._wanted: list[int] = []
-        self._queue: list[_Wish] = []
+        self._queue: list[_Request] = []
         self._busy: set[int] = set()
         self._unsaved: dict[str, bytes] = {}
         self._wake = threading.Condition()
         self._closed = False
         self._threads: list[threading.Thread] = []
-        self._made.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._made.connect(self._receive, Qt.ConnectionType.QueuedConnection)
         self._looking = self._timer(0, self._look_up)
         self._writing = self._timer(WRITE_AFTER, self._write)
         session.changed.connect(self._changed)
 
     def get(self, image: int) -> Pixels | None:
-        """The thumbnail of `image` if it is in memory."""
+        """The thumbnail of `image` in memory, or None."""
         pixels = self._memory.get(image)
         if pixels is not None:
             self._memory.move_to_end(image)
         return pixels
 
     def failure(self, image: int) -> str:
-        """Why `image` has no thumbnail; "" where it has one, or none was tried."""
+        """Why `image` has no thumbnail; "" if it has one, or it was not tried."""
         return self._failures.get(image, "")
 
     def want(self, images: Iterable[int]) -> None:
-        """Load these, in this order; what was wanted before and is not named is dropped."""
+        """Load these in this order; earlier requests that are not among them are dropped."""
         if self._closed:
             return
         missing = (int(image) for image in images)
         self._wanted = [i for i in missing if i not in self._memory and i not in self._failures]
         wanted = set(self._wanted)
         with self._wake:
-            self._queue = [wish for wish in self._queue if wish.image in wanted]
+            self._queue = [request for request in self._queue if request.image in wanted]
         if self._wanted:
             self._looking.start()
 
     def close(self) -> None:
-        """End the threads and store what they made; returns when all is done."""
+        """Stop the threads, wait for their end and store the new thumbnails."""
         with self._wake:
             self._closed = True
             self._queue.clear()
@@ -116,18 +116,18 @@ class ThumbnailLoader(QObject):
 
     @Slot()
     def _look_up(self) -> None:
-        """Find files and kept bytes of the next few wanted images and hand them to the threads."""
+        """Look up files and stored thumbnails of the next images, and queue them."""
         with self._wake:
-            under_way = self._busy | {wish.image for wish in self._queue}
-        todo = [image for image in self._wanted if image not in under_way]
+            queued = self._busy | {request.image for request in self._queue}
+        todo = [image for image in self._wanted if image not in queued]
         now, self._wanted = todo[:LOOK_UP], todo[LOOK_UP:]
-        rows = self._op.store.images.rows(now) if now else []
-        kept = self._op.store.thumbnails.get([row.hash for row in rows]) if rows else {}
-        wishes = [_Wish(r.id, r.hash, Path(r.path), kept.get(r.hash)) for r in rows]
+        rows = self._session.store.images.rows(now) if now else []
+        stored = self._session.store.thumbnails.get([row.hash for row in rows]) if rows else {}
+        requests = [_Request(r.id, r.hash, Path(r.path), stored.get(r.hash)) for r in rows]
         with self._wake:
-            self._queue.extend(wishes)
+            self._queue.extend(requests)
             self._wake.notify_all()
-        if wishes and not self._threads:
+        if requests and not self._threads:
             self._start_threads()
         if self._wanted:
             self._looking.start()
@@ -139,24 +139,24 @@ class ThumbnailLoader(QObject):
             thread.start()
 
     def _load(self) -> None:
-        """A thread's body: the first wish of the queue, again and again."""
+        """Body of a thread: process the queue until `close`."""
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._queue or self._closed)
                 if self._closed:
                     return
-                wish = self._queue.pop(0)
-                self._busy.add(wish.image)
-            result = _fulfil(wish)
+                request = self._queue.pop(0)
+                self._busy.add(request.image)
+            result = _load_thumbnail(request)
             with self._wake:
                 if self._closed:
                     return
                 self._made.emit(result)
 
     @Slot(object)
-    def _take(self, result: _Result) -> None:
+    def _receive(self, result: _Result) -> None:
         if self._closed:
-            return  # it was on its way when the project closed
+            return  # the project is closed
         with self._wake:
             self._busy.discard(result.image)
         if result.fresh is not None:
@@ -169,14 +169,16 @@ class ThumbnailLoader(QObject):
             self._remember(result.image, result.pixels)
             self.ready.emit(result.image, result.pixels)
         elif result.failure is not None:
-            self._failures[result.image] = str(result.failure)
-            self.failed.emit(result.image, str(result.failure))
-            if not isinstance(result.failure, KnownError):
-                raise result.failure  # a defect is reported where all are: in the owner's thread
+            failure = result.failure
+            text = failure.message if isinstance(failure, KnownError) else str(failure)
+            self._failures[result.image] = text
+            self.failed.emit(result.image, text)
+            if not isinstance(failure, KnownError):
+                raise failure  # bugs are reported from the owner's thread
 
     def _remember(self, image: int, pixels: Pixels) -> None:
-        former = self._memory.pop(image, None)
-        self._bytes += pixels.nbytes - (former.nbytes if former is not None else 0)
+        before = self._memory.pop(image, None)
+        self._bytes += pixels.nbytes - (before.nbytes if before is not None else 0)
         self._memory[image] = pixels
         while self._bytes > MEMORY and len(self._memory) > 1:
             _, oldest = self._memory.popitem(last=False)
@@ -186,24 +188,24 @@ class ThumbnailLoader(QObject):
     def _write(self) -> None:
         self._writing.stop()
         if self._unsaved:
-            self._op.store.thumbnails.put(self._unsaved)
+            self._session.store.thumbnails.put(self._unsaved)
             self._unsaved = {}
 
     @Slot(object)
     def _changed(self, changes: Changes) -> None:
         if changes.sources:
-            self._failures.clear()  # a source that moved may have been found again
+            self._failures.clear()  # a source may have been re-linked
         for image in changes.removed:
-            former = self._memory.pop(image, None)
-            self._bytes -= former.nbytes if former is not None else 0
+            before = self._memory.pop(image, None)
+            self._bytes -= before.nbytes if before is not None else 0
 
 
-def _fulfil(wish: _Wish) -> _Result:
+def _load_thumbnail(request: _Request) -> _Result:
     try:
-        kept = decode_thumbnail(wish.kept) if wish.kept is not None else None
-        if kept is not None:
-            return _Result(wish.image, wish.hash, kept)
-        pixels = make_thumbnail(wish.path)
-        return _Result(wish.image, wish.hash, pixels, encode_thumbnail(pixels))
+        known = decode_thumbnail(request.stored) if request.stored is not None else None
+        if known is not None:
+            return _Result(request.image, request.hash, known)
+        pixels = make_thumbnail(request.path)
+        return _Result(request.image, request.hash, pixels, encode_thumbnail(pixels))
     except Exception as error:
-        return _Result(wish.image, wish.hash, failure=error)
+        return _Result(request.image, request.hash, failure=error)

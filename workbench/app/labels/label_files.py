@@ -1,4 +1,4 @@
-"""Label files: all labels of a project written to a file, and imported again by image."""
+"""Label files: export of all labels of a project, and their import by image."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from workbench.app.labels.label_lists import table_rows
 from workbench.app.mouths.cropping import add_by_hand
 from workbench.app.session import Session
 from workbench.domain.crops import SAME_FACE_IOU
-from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.formats import FORMATS, JSON, FileKind, Format, endings
+from workbench.domain.errors import KnownError, ValueRefused, reason_of
+from workbench.domain.formats import FORMATS, JSON, FileKind, Format, endings, enumerated
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import sets_and_labels
@@ -26,14 +26,14 @@ from workbench.files import read_regular, replacing, writing
 
 VERSION = 1
 BATCH = 20_000  # images looked up together
-FROM_FILE = "file"  # the detector of a crop that a label file brought
+FROM_FILE = "file"  # detector of a crop that was created by a label file
 
 
 class LabelRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One label of one image or crop, as a file holds it.
+    """One label of one image or crop in a file.
 
-    `part` is where the image stands in the split when written; `box` is the crop's left, top,
-    right and bottom in displayed pixels, or None for a label of the whole image.
+    `part` is the image's part of the split at export; `box` is the crop's left, top, right and
+    bottom in displayed pixels, or None for a label of the whole image.
     """
 
     path: str
@@ -47,7 +47,7 @@ class LabelRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON form."""
+    """A label file in JSON."""
 
     labels: list[LabelRow]
     version: int = VERSION
@@ -55,13 +55,13 @@ class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 COLUMNS = ("path", "hash", "set", "label", "author", "confidence", "part")
 BOX_COLUMNS = ("left", "top", "right", "bottom")
-AS_WRITTEN = ("set", "label")  # spaces around them may be part of the name
+AS_WRITTEN = ("set", "label")  # not stripped: spaces may be part of the name
 
 
 @dataclass
 class LabelImport:
-    """What came of a label file: rows read, rows that stand now, labels of a person that were kept
-    against the file, and rows that found no image, with the reason."""
+    """Result of an import of labels: `rows` read, rows that are now current (`labelled`), labels
+    by hand that were kept instead (`kept`), and `unmatched` rows with the reason."""
 
     rows: int = 0
     labelled: int = 0
@@ -70,8 +70,11 @@ class LabelImport:
 
 
 def export_labels(session: Session, file: Path) -> int:
-    """Write every label to `file` in the format of its ending, replacing it when whole; the number
-    of labels. Raises ValueRefused for a format that holds none, KnownError when it cannot be."""
+    """Export all labels to `file` in the format of its extension; return their number.
+
+    The file is replaced when complete. Raises ValueRefused for a format without labels, KnownError
+    if it cannot be written.
+    """
     codec = _codec(file, FORMATS.written_as(FileKind.LABELS))
     rows = _rows_of(session)
     with writing(file), replacing(file) as part:
@@ -80,27 +83,26 @@ def export_labels(session: Session, file: Path) -> int:
 
 
 def import_labels(session: Session, file: Path) -> LabelImport:
-    """Take in the labels of a file that `export_labels` wrote, or one like it: one undoable edit.
+    """Import the labels of a file such as `export_labels` writes, as one undoable edit.
 
-    An image is known by its hash, else by its path (or the end of it, where that is one image's
-    alone). Missing sets and labels are added; a label of a person stands against the file's; a crop
-    is known by its rectangle, and made where there is none. Raises KnownError or ValueRefused when
-    the file is no label file.
+    Images are matched by hash, else by path, or by the end of the path if it is unique. Missing
+    sets and labels are added; labels by hand are not replaced; crops are matched by rectangle, or
+    created. Raises KnownError or ValueRefused if the file is not a label file.
     """
     rows = _codec(file, FORMATS.read_as(FileKind.LABELS)).read(file)
     result = LabelImport(rows=len(rows))
-    matched = _Images(session).matched(_meant(session, rows), result)
+    matched = _Images(session).matched(_resolved(session, rows), result)
     with session.edit(Message("Import labels from {name}", name=file.name)):
         _add_labels(session, matched)
-        _give(session, matched, result)
+        _assign(session, matched, result)
     return result
 
 
 def _rows_of(session: Session) -> list[LabelRow]:
     rows: list[LabelRow] = []
-    standing = session.store.labels.standing()
-    for at in range(0, len(standing), BATCH):
-        batch = standing[at : at + BATCH]
+    current = session.store.labels.current()
+    for at in range(0, len(current), BATCH):
+        batch = current[at : at + BATCH]
         images = {row.id: row for row in session.store.images.rows({one.image for one in batch})}
         wanted = [one.crop for one in batch if one.crop is not None]
         crops = {crop.id: crop for crop in session.store.crops.get(wanted)}
@@ -122,19 +124,22 @@ def _rows_of(session: Session) -> list[LabelRow]:
 
 
 class LabelCodec(NamedTuple):
-    """How the rows of a label file are read and written in one format. `read` raises KnownError
-    naming the file, `write` OSError."""
+    """Reader and writer of label files in one format.
+
+    `read` raises KnownError naming the file, `write` OSError.
+    """
 
     read: Callable[[Path], list[LabelRow]]
     write: Callable[[Path, Sequence[LabelRow]], None]
 
 
 def _codec(file: Path, possible: Sequence[Format]) -> LabelCodec:
-    """How `file` is read or written; raises ValueRefused where its format is not a `possible`
-    one."""
+    """Codec of a file. Raises ValueRefused if its format is not a `possible` one."""
     format = FORMATS.of(file)
     if format is None or format not in possible:
-        raise ValueRefused("file", str(file), f"a name that ends in {endings(possible)}")
+        allowed = Message("a name that ends in {endings}", endings=endings(possible))
+        sentence = Message("{path} is not a label file.", path=file)
+        raise ValueRefused(Message("file"), str(file), allowed, sentence)
     return LABEL_CODECS.get(format) or LabelCodec(_read_table, partial(_write_table, format))
 
 
@@ -155,9 +160,13 @@ def _read_json(file: Path) -> list[LabelRow]:
     try:
         found = msgspec.json.decode(read_regular(file), type=LabelFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise KnownError("{file} is not a label file: {error}.", file=file, error=error) from error
+        raise KnownError("{path} is not a label file: {error}.", path=file, error=error) from error
     if found.version > VERSION:
-        raise KnownError("{file} was written by a newer program.", "Use that program.", file=file)
+        raise KnownError(
+            "{path} was written by a newer version of Vantage Workbench.",
+            "Update this program to import it.",
+            path=file,
+        )
     return found.labels
 
 
@@ -167,9 +176,9 @@ def _read_table(file: Path) -> list[LabelRow]:
     for name in ("set", "label"):
         if name not in header:
             raise KnownError(
-                "{file} has no column {name}.",
-                "Wanted: {columns}.",
-                file=file,
+                "{path} has no column {name}.",
+                "Expected columns: {columns}.",
+                path=file,
                 name=name,
                 columns=", ".join(COLUMNS),
             )
@@ -178,9 +187,9 @@ def _read_table(file: Path) -> list[LabelRow]:
         values = {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
         try:
             found.append(_table_row(values))
-        except (ValueError, msgspec.ValidationError) as error:
+        except ValueError as error:  # msgspec.ValidationError is one
             raise KnownError(
-                "{file}, line {number}: {error}.", file=file, number=number, error=error
+                "{path}, line {line}: {error}.", path=file, line=number, error=reason_of(error)
             ) from error
     return found
 
@@ -190,26 +199,26 @@ def _table_row(values: dict[str, str]) -> LabelRow:
     plain |= {name: values[name] for name in AS_WRITTEN if name in values}
     box = tuple(int(values[name]) for name in BOX_COLUMNS if name in values)
     if box and len(box) != len(BOX_COLUMNS):
-        raise ValueError(f"a crop needs {', '.join(BOX_COLUMNS)}")
+        raise ValueError(Message("a crop needs {columns}", columns=enumerated(BOX_COLUMNS)))
     return msgspec.convert({"path": "", **plain, "box": box or None}, LabelRow, strict=False)
 
 
-# Formats whose label files have no delimiter.
+# Codecs of formats without a delimiter.
 LABEL_CODECS = {JSON: LabelCodec(_read_json, _write_json)}
 
 
-def _meant(session: Session, rows: Sequence[LabelRow]) -> list[LabelRow]:
-    """The rows with the sets and labels of the project that they mean, or new ones."""
+def _resolved(session: Session, rows: Sequence[LabelRow]) -> list[LabelRow]:
+    """The rows with the project's names of their sets and labels, or new ones."""
     known = {name: label_set.names for name, label_set in session.store.labels.sets().items()}
-    meant = sets_and_labels(known, [(row.set, row.label) for row in rows])
+    found = sets_and_labels(known, [(row.set, row.label) for row in rows])
     return [
         msgspec.structs.replace(row, set=label_set, label=label)
-        for row, (label_set, label) in zip(rows, meant, strict=True)
+        for row, (label_set, label) in zip(rows, found, strict=True)
     ]
 
 
 class _Images:
-    """The project's images by hash, by path, and by the end of the path."""
+    """Index of the project's images by hash, path and end of the path."""
 
     def __init__(self, session: Session) -> None:
         self._by_hash: dict[str, int] = {}
@@ -226,15 +235,16 @@ class _Images:
     def matched(
         self, rows: Sequence[LabelRow], result: LabelImport
     ) -> list[tuple[LabelRow, int]]:  # fmt: skip
-        """Rows with the ids of their images; the others are listed in `result`."""
+        """Rows with the ids of their images; others are added to `result.unmatched`."""
         found = []
         for number, row in enumerate(rows, start=1):
             image = self._by_hash.get(row.hash) or self._by_its_path(row.path)
             if image is not None:
                 found.append((row, image))
             else:
-                what = row.path or row.hash or f"row {number}"
-                result.unmatched.append(SkippedFile(what, "no such image in this project"))
+                name = row.path or row.hash or Message("row {number}", number=number)
+                reason = Message("not an image of this project")
+                result.unmatched.append(SkippedFile(name, reason))
         return found
 
     def _by_its_path(self, path: str) -> int | None:
@@ -247,8 +257,10 @@ class _Images:
 
 
 def _add_labels(session: Session, rows: Sequence[tuple[LabelRow, int]]) -> None:
-    """Add the sets and labels the project lacks. The labels of a new set exclude each other, unless
-    the file gives an image, or a crop, two of them."""
+    """Add missing sets and labels.
+
+    The labels of a new set exclude each other unless an image or crop in the file has several.
+    """
     wanted: dict[str, dict[str, None]] = {}
     crops: set[str] = set()
     given: dict[tuple[str, int, tuple[int, int, int, int] | None], set[str]] = {}
@@ -261,13 +273,13 @@ def _add_labels(session: Session, rows: Sequence[tuple[LabelRow, int]]) -> None:
     known = session.store.labels.sets()
     for name, labels in wanted.items():
         subject = Subject.CROP if name in crops else Subject.IMAGE
-        former = known.get(name, LabelSet(name, (), subject, name not in several))
-        new = former.with_labels(tuple(labels))
+        before = known.get(name, LabelSet(name, (), subject, name not in several))
+        new = before.with_labels(tuple(labels))
         if new != known.get(name):
             session.store.labels.save_set(new)
 
 
-def _give(session: Session, rows: Sequence[tuple[LabelRow, int]], result: LabelImport) -> None:
+def _assign(session: Session, rows: Sequence[tuple[LabelRow, int]], result: LabelImport) -> None:
     to_images: dict[tuple[str, str, Author, float], list[int]] = {}
     to_crops: dict[tuple[str, str, Author, float], list[int]] = {}
     for row, image in rows:
@@ -280,29 +292,30 @@ def _give(session: Session, rows: Sequence[tuple[LabelRow, int]], result: LabelI
     labels = session.store.labels
     for (name, label, author, confidence), ids in to_images.items():
         labels.assign(ids, name, label, author, confidence)
-        _tally(labels.of_images(ids, name), ids, label, result)
+        _count(labels.of_images(ids, name), ids, label, result)
     for (name, label, author, confidence), ids in to_crops.items():
         labels.assign_crops(ids, name, label, author, confidence)
-        _tally(labels.of_crops(ids, name), ids, label, result)
+        _count(labels.of_crops(ids, name), ids, label, result)
 
 
-def _tally(
+def _count(
     now: Mapping[int, Sequence[str]], ids: Sequence[int], label: str, result: LabelImport
 ) -> None:
-    stands = sum(label in now.get(one, ()) for one in ids)
-    result.labelled += stands
-    result.kept += len(ids) - stands
+    labelled = sum(label in now.get(one, ()) for one in ids)
+    result.labelled += labelled
+    result.kept += len(ids) - labelled
 
 
 def _author(row: LabelRow) -> Author:
-    """A model's label stays one; a person's comes from a file now, and yields to a person here."""
+    """Author of an imported label: the model if it was one, else the import, so that labels by
+    hand in this project take precedence."""
     return Author.MODEL if row.author == Author.MODEL.value else Author.IMPORT
 
 
 def _crop_at(session: Session, image: int, rect: Rect) -> int:
-    """The crop of `image` at `rect`, made when there is none."""
-    standing = session.store.crops.of_image(image)
-    here = [(crop.rect.iou(rect), crop.id or 0) for crop in standing if crop.rect is not None]
+    """Id of the crop of `image` at `rect`, created if there is none."""
+    crops = session.store.crops.of_image(image)
+    here = [(crop.rect.iou(rect), crop.id or 0) for crop in crops if crop.rect is not None]
     best = max(here, default=(0.0, 0))
     if best[0] >= SAME_FACE_IOU:
         return best[1]

@@ -1,4 +1,4 @@
-"""Text files that name images and their labels: lists (`path label`) and tables with a header."""
+"""Text files with images and their labels: lists (`path label`) and tables with a header."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from workbench.domain.formats import (
     enumerated,
 )
 from workbench.domain.images import SkippedFile
+from workbench.domain.text import Message
 from workbench.files import read_regular
 
 PATH_COLUMNS = ("path", "filename", "file", "image")
-FIRST_BYTES = 1 << 16  # where the first line of a file is looked for
+FIRST_BYTES = 1 << 16  # bytes read to find the first line of a file
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One named image: line number (from 1), path as written, labels by column or under ""."""
+    """A listed image: line number (from 1), path as written, labels by column ("" in a list)."""
 
     line: int
     path: str
@@ -38,7 +39,7 @@ class Entry:
 
 @dataclass
 class ListedLabels:
-    """A parsed list or table: its entries, the lines that say nothing, and the label columns of a
+    """A parsed list or table: its entries, invalid lines (`bad`), and the label columns of a
     table."""
 
     kind: FileKind
@@ -47,23 +48,25 @@ class ListedLabels:
     columns: tuple[str, ...] = ()
 
 
-# How lists and tables are read whose format is neither a plain list nor has a delimiter.
+# Readers of formats that are neither a plain list nor have a delimiter.
 LIST_READERS: dict[Format, Callable[[Path], ListedLabels]] = {}
 
 
 def format_of(path: Path) -> Format:
-    """The format of a list or table by its ending; a file of an unknown ending is a plain list."""
+    """Format of a list or table by its extension; a plain list if that is unknown."""
     return FORMATS.of(path) or LIST_FILE
 
 
 def may_be_both(path: Path) -> bool:
-    """Whether files of this ending are lists or tables, as their content decides."""
+    """Whether the content decides if a file with this extension is a list or a table."""
     return len(format_of(path).reads(FileKind.LIST, FileKind.TABLE)) == 2
 
 
 def kind_of(path: Path) -> FileKind | None:
-    """LIST or TABLE, by the ending and, where that leaves both, by the first line; None for a file
-    that is neither. Raises KnownError where the file cannot be read."""
+    """LIST or TABLE, by the extension and if needed the first line; None for other files.
+
+    Raises KnownError if the file cannot be read.
+    """
     format = format_of(path)
     kinds = format.reads(FileKind.LIST, FileKind.TABLE)
     if len(kinds) < 2:
@@ -72,8 +75,8 @@ def kind_of(path: Path) -> FileKind | None:
 
 
 def labels_offered(path: Path) -> Origin:
-    """Where an import of the list or table `path` can take labels from: LIST, TABLE, or NONE for a
-    table without a label column and a file that cannot be read."""
+    """Origin of the labels in an import of a list or table: LIST, TABLE, or NONE for a table
+    without a label column or an unreadable file."""
     try:
         kind = kind_of(path)
         if kind is FileKind.LIST:
@@ -89,12 +92,11 @@ def labels_offered(path: Path) -> Origin:
 
 
 def read_listed(path: Path) -> ListedLabels:
-    """What a list or a table names, read as its ending and content decide. Raises KnownError naming
-    the file where it is neither or cannot be read."""
+    """Read a list or table. Raises KnownError, naming the file, if it is neither or unreadable."""
     format, kind = format_of(path), kind_of(path)
     if kind is None:
         raise KnownError(
-            "{path} names no images.", "Choose a folder, a list file or a table.", path=path
+            "{path} is not a list of images.", "Choose a folder, a list file or a table.", path=path
         )
     if format in LIST_READERS:
         return LIST_READERS[format](path)
@@ -102,7 +104,7 @@ def read_listed(path: Path) -> ListedLabels:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, else GB 18030; raises KnownError naming the file."""
+    """Read a text file in UTF-8, else GB 18030. Raises KnownError naming the file."""
     return _decoded(path, read_regular(path))
 
 
@@ -116,16 +118,19 @@ def _decoded(path: Path, data: bytes) -> str:
 
 
 def _first_line(path: Path) -> str:
-    """The first line that is not empty. A line feed is a byte of its own in both encodings."""
+    """The first line that is not empty. In both encodings, a line feed is a single byte."""
     data = read_regular(path, FIRST_BYTES).removeprefix(codecs.BOM_UTF8)
     line = next((line for line in data.splitlines() if line.strip()), b"")
     return _decoded(path, line)
 
 
 def read_list(path: Path) -> ListedLabels:
-    """A list file: `relative/path.jpg label` per line; a path may hold spaces. The label is what
-    follows the last delimiter of the format, or the last word where the file has none. A line that
-    is one existing path has no label. Raises KnownError as `read_text`."""
+    """Read a list file with `relative/path.jpg label` on each line.
+
+    The label follows the last delimiter of the format, or is the last word if the file has none;
+    paths may contain spaces. A line that is itself an existing path has no label. Raises KnownError
+    as `read_text`.
+    """
     result = ListedLabels(FileKind.LIST)
     whole, delimiter = read_text(path), format_of(path).delimiter
     between = delimiter if delimiter and delimiter in whole else None
@@ -133,36 +138,37 @@ def read_list(path: Path) -> ListedLabels:
         text = line.strip()
         if not text:
             continue
-        name, label = _parted(text, between)
+        name, label = _divided(text, between)
         if not label or _exists(path.parent, text):
             name, label = text, ""
         if not label and not _exists(path.parent, name):
-            result.bad.append(_bad(path, number, f"“{text[:80]}” is not “path label”"))
+            reason = Message("“{text}” is not “path label”", text=text[:80])
+            result.bad.append(_bad(path, number, reason))
             continue
         result.entries.append(Entry(number, name, (("", label),) if label else ()))
     return result
 
 
 def read_table(path: Path) -> ListedLabels:
-    """A table with a header: a column path, filename, file or image, and those of category, view
-    and expression that it has. Raises KnownError naming the file and the columns it has."""
+    """Read a table with a header: a column path, filename, file or image, and label columns
+    category, view and expression. Raises KnownError naming the file and its columns."""
     rows = table_rows(path)
     header = _header(next(rows, (0, []))[1])
     at = next((header.index(name) for name in PATH_COLUMNS if name in header), None)
     if at is None:
         raise KnownError(
-            "{path} has no column that names images; its columns are {header}.",
-            "Name one of its columns {path_columns}.",
+            "{path} has no column of image paths; its columns are {columns}.",
+            "Rename that column to {names}.",
             path=path,
-            header=", ".join(header)[:200],
-            path_columns=enumerated(PATH_COLUMNS, "or"),
+            columns=", ".join(header)[:200],
+            names=enumerated(PATH_COLUMNS, "or"),
         )
     places = {name: header.index(name) for name in IMPORTABLE_SETS if name in header}
     result = ListedLabels(FileKind.TABLE, columns=tuple(places))
     for number, row in rows:
         name = row[at].strip() if at < len(row) else ""
         if not name:
-            result.bad.append(_bad(path, number, "the line names no image"))
+            result.bad.append(_bad(path, number, Message("the line has no image path")))
             continue
         labels = ((column, row[i].strip()) for column, i in places.items() if i < len(row))
         result.entries.append(Entry(number, name, tuple((c, v) for c, v in labels if v)))
@@ -170,8 +176,10 @@ def read_table(path: Path) -> ListedLabels:
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers (from 1) and cells of the lines of a table that are not empty; the delimiter is
-    the one that the header has most of. Raises KnownError naming file and line."""
+    """Yield line numbers (from 1) and cells of the non-empty lines of a table.
+
+    The delimiter is the most frequent one in the header. Raises KnownError naming file and line.
+    """
     text = read_text(path)
     first = next((line for line in text.splitlines() if line.strip()), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first, format_of(path)))
@@ -186,8 +194,8 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _delimiter(header: str, format: Format) -> str:
-    """Comma, semicolon, tab or the format's own, whichever `header` has most of; the own at a tie,
-    then the one named first."""
+    """The most frequent of comma, semicolon, tab and the format's own delimiter in `header`; at a
+    tie the own one, then the first."""
     return max(format.delimiter + ",;\t", key=header.count)
 
 
@@ -203,8 +211,11 @@ def _header(cells: list[str]) -> list[str]:
 
 
 def _has_header(line: str, format: Format) -> bool:
-    """Whether `line` begins a table: it names a column of paths, or has more cells than the two of
-    a list, or its cells are parted otherwise than a list of this format parts them."""
+    """Whether `line` is the header of a table.
+
+    It has a column of paths, or more than the two cells of a list, or another delimiter than lists
+    of this format.
+    """
     cells = _header(_cells(line, format))
     if set(cells) & set(PATH_COLUMNS):
         return True
@@ -213,7 +224,7 @@ def _has_header(line: str, format: Format) -> bool:
 
 
 def locate(base: Path, name: str) -> Path | None:
-    """The existing file that `name` means, relative to `base`; None when there is none."""
+    """The existing file called `name`, relative to `base`; None if there is none."""
     for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
         if _exists(base, spelling):
             return Path(os.path.normpath(base / spelling))
@@ -227,10 +238,11 @@ def _exists(base: Path, name: str) -> bool:
         return False
 
 
-def _parted(text: str, between: str | None) -> tuple[str, str]:
+def _divided(text: str, between: str | None) -> tuple[str, str]:
     parts = [part.strip() for part in text.rsplit(between, maxsplit=1)]
     return (parts[0], parts[1]) if len(parts) == 2 else (text, "")
 
 
-def _bad(path: Path, number: int, reason: str) -> SkippedFile:
-    return SkippedFile(f"{path.name}, line {number}", reason)
+def _bad(path: Path, number: int, reason: Message) -> SkippedFile:
+    place = Message("{file}, line {line}", file=path.name, line=number)
+    return SkippedFile(place, reason)

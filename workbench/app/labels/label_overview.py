@@ -1,7 +1,7 @@
-"""How far the labelling of one label set is, and where its holes are, kept in step with each edit.
+"""Progress and coverage of the labels of one set, updated with each edit.
 
-Everything is counted in arrays held in memory, so that a key press at a million images costs no
-query over all of them.
+Counts are computed from arrays in memory, so that labelling one of a million images needs no query
+over all of them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ Heading = str | Literal[True] | None
 
 @dataclass(frozen=True)
 class Coverage:
-    """Images by label of one set (rows) and of another (columns).
+    """Numbers of images by label of one set (rows) and of another (columns).
 
-    `counts` has a row more than `rows` and a column more than `columns`: images without a label.
+    The last row and the last column of `counts`, beyond `rows` and `columns`, are for images
+    without a label.
     """
 
     rows: tuple[str, ...]
@@ -34,10 +35,10 @@ class Coverage:
 
 
 class LabelOverview:
-    """The labels of all images in `label_set`, and in `rows` to set them against."""
+    """The labels of all images in `label_set`, and in the set `rows` for the coverage table."""
 
     def __init__(self, session: Session, label_set: str, rows: str = "category") -> None:
-        self._op = session
+        self._session = session
         self.label_set = label_set
         self.rows = rows
         self._ids: NDArray[np.int64] = np.empty(0, np.int64)
@@ -47,27 +48,27 @@ class LabelOverview:
         self.reload()
 
     def reload(self) -> None:
-        """Read all labels anew."""
-        self._ids = np.sort(self._op.store.images.ids())
+        """Read all labels again."""
+        self._ids = np.sort(self._session.store.images.ids())
         self._labels = self._read(self._ids, self.label_set)
         self._row_labels = self._read(self._ids, self.rows)
-        sets = self._op.store.labels.sets()
+        sets = self._session.store.labels.sets()
         shape = (len(sets[self.rows].names) + 1, len(sets[self.label_set].names) + 1)
         self._counts = np.zeros(shape, np.int64)
         self._count(np.arange(len(self._ids)), 1)
 
     def _count(self, at: NDArray[np.int64], sign: int) -> None:
-        """Add these images to the counts, or (sign -1) take them out; -1 is the last row."""
+        """Add images to the counts, or subtract them if `sign` is -1. Label -1 is counted last."""
         height, width = self._counts.shape
         cells = (self._row_labels[at] % height) * width + self._labels[at] % width
         self._counts += sign * np.bincount(cells, minlength=height * width).reshape(height, width)
 
     def _read(self, ids: NDArray[np.int64], label_set: str) -> NDArray[np.int64]:
-        found = self._op.store.labels.label_ids(ids, label_set)
+        found = self._session.store.labels.label_ids(ids, label_set)
         return np.asarray(found, np.int64).copy()
 
     def update(self, changes: Changes) -> None:
-        """Take an edit in; only changed images are asked about."""
+        """Apply an edit; only changed images are read."""
         if changes.added or changes.removed or changes.label_sets:
             self.reload()
         elif changes.labelled:
@@ -82,12 +83,12 @@ class LabelOverview:
         return np.searchsorted(self._ids, ids).astype(np.int64)
 
     def progress(self) -> tuple[int, int]:
-        """How many images have a label, of how many."""
+        """Number of labelled images, and of all images."""
         return len(self._ids) - int(self._counts[:, -1].sum()), len(self._ids)
 
     def next_unlabelled(self, ids: NDArray[np.int64], after: int) -> int | None:
-        """Position in `ids` of the next image without a label behind position `after`, then from
-        the beginning; None where all have one."""
+        """Position in `ids` of the next unlabelled image after `after`, continuing at the start;
+        None if all are labelled."""
         order = (range(after + 1, len(ids), _CHUNK), range(0, after + 1, _CHUNK))
         for starts in order:
             for start in starts:
@@ -98,7 +99,7 @@ class LabelOverview:
         return None
 
     def coverage(self) -> Coverage:
-        """How many images each pair of labels has."""
-        sets = self._op.store.labels.sets()
+        """Number of images for each pair of labels."""
+        sets = self._session.store.labels.sets()
         rows, columns = sets[self.rows].names, sets[self.label_set].names
         return Coverage(rows, columns, self._counts.copy())

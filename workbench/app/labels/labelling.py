@@ -1,4 +1,4 @@
-"""Giving labels: to one image by a key, to thousands at once, to crops; and editing the sets."""
+"""Labelling of images and crops, one or many at once, and editing of label sets."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Ids = Sequence[int] | NDArray[np.int64]
 
 
 def assign(session: Session, image_ids: Ids, label_set: str, label: str | None) -> frozenset[int]:
-    """Give images a label by hand (None clears), as one edit; the images where it changed anything.
+    """Label images by hand (None clears), as one edit; return the ids of changed images.
 
-    In a set that is not exclusive the label is toggled. Raises ValueRefused.
+    In a set that is not exclusive, the label is toggled. Raises ValueRefused for an unknown set or
+    label.
     """
     with session.edit(_edit_text(len(image_ids), Subject.IMAGE, label_set, label)):
         return session.store.labels.assign(image_ids, label_set, label)
@@ -26,26 +27,28 @@ def assign(session: Session, image_ids: Ids, label_set: str, label: str | None) 
 def assign_crops(
     session: Session, crop_ids: Ids, label_set: str, label: str | None
 ) -> frozenset[int]:
-    """The same for crops; the images whose crops changed."""
+    """As `assign`, for crops; return the ids of images whose crops changed."""
     with session.edit(_edit_text(len(crop_ids), Subject.CROP, label_set, label)):
         return session.store.labels.assign_crops(crop_ids, label_set, label)
 
 
 def edit_set(session: Session, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
-    """Store a new or changed label set as one edit; `renamed` maps labels' former names to new
-    ones. Raises ValueRefused."""
+    """Store a new or changed label set, as one edit.
+
+    `renamed` maps previous names of labels to new ones. Raises ValueRefused for an invalid set.
+    """
     with session.edit(Message("Change label set {name}", name=label_set.name)):
         session.store.labels.save_set(label_set, renamed)
 
 
 def remove_set(session: Session, name: str) -> None:
-    """Take a label set and its labels away, as one edit. Raises ValueRefused."""
+    """Remove a label set with all its labels, as one edit. Raises ValueRefused if unknown."""
     with session.edit(Message("Remove label set {name}", name=name)):
         session.store.labels.remove_set(name)
 
 
 def next_unlabelled(session: Session, ids: Ids, label_set: str, after: int | None) -> int | None:
-    """The first image of `ids` without a label of the set behind `after`, going round; None when
+    """The next unlabelled image in `ids` after the image `after`, continuing at the start; None if
     all are labelled. `after` itself comes last."""
     order = np.asarray(ids, np.int64)
     open_at = np.flatnonzero(session.store.labels.label_ids(order, label_set) < 0)
@@ -59,9 +62,13 @@ def next_unlabelled(session: Session, ids: Ids, label_set: str, after: int | Non
 
 def _edit_text(n: int, subject: Subject, label_set: str, label: str | None) -> Message:
     if subject is Subject.IMAGE and label is not None:
-        return counted(n, "Label {n:,} image {label}", "Label {n:,} images {label}", label=label)
+        return counted(
+            n, "Label {n:,} image “{label}”", "Label {n:,} images “{label}”", label=label
+        )
     if label is not None:
-        return counted(n, "Label {n:,} mouth {label}", "Label {n:,} mouths {label}", label=label)
+        return counted(
+            n, "Label {n:,} mouth “{label}”", "Label {n:,} mouths “{label}”", label=label
+        )
     if subject is Subject.IMAGE:
         return counted(
             n, "Clear {name} of {n:,} image", "Clear {name} of {n:,} images", name=label_set

@@ -1,4 +1,4 @@
-"""Mouth crops: found by a pool of processes, merged with existing ones, corrected by a person."""
+"""Mouth crops: detection in a pool of processes, and review and correction by hand."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from workbench.vision.mouths import (
     serve,
 )
 
-AHEAD = 3  # photographs a process has at hand, so that it never waits for the next
+AHEAD = 3  # images queued for a process, so that it never waits
 HEARTBEAT = 0.1  # seconds between chances to stop
-WORTH = 12  # photographs for which a further process is worth its start
+WORTH = 12  # images for which starting another process pays off
 
 
 class _Worker:
-    """One process and what it was given."""
+    """A process and its queued images."""
 
     def __init__(self, landmarks_file: Path) -> None:
         context = multiprocessing.get_context("spawn")
@@ -46,99 +46,101 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.ready = False
-        self.given: deque[Photo] = deque()
+        self.queued: deque[Photo] = deque()
 
-    def give(self, photos: deque[Photo]) -> None:
-        """Hand it photographs until it has enough at hand."""
-        while photos and len(self.given) < AHEAD:
+    def fill(self, photos: deque[Photo]) -> None:
+        """Move images from `photos` to the process until it has enough."""
+        while photos and len(self.queued) < AHEAD:
             self.pipe.send(photos[0])
-            self.given.append(photos.popleft())
+            self.queued.append(photos.popleft())
 
     def end(self) -> None:
-        """End the process at once; whatever it was doing is forgotten."""
+        """Kill the process."""
         self.process.terminate()
         self.process.join()
         self.process.close()
         self.pipe.close()
 
 
-def look_at(
+def search_photos(
     photos: Iterable[Photo], landmarks_file: Path, workers: int | None = None
 ) -> Generator[SearchedPhoto | None, None, None]:
-    """Yields what came of each photograph, in any order, and None while waiting. Closing it ends
-    the processes at once.
+    """Search images for mouths; yield the results in any order, and None as a heartbeat.
 
-    A process that dies costs the photograph it was looking at, which is reported, and is replaced.
-    Raises KnownError when the detectors cannot be loaded.
+    Closing the generator kills the processes. A crashed process is replaced, and its current image
+    reported as failed. Raises KnownError if the detectors cannot be loaded.
     """
     left = deque(photos)
     count = workers or min(os.cpu_count() or 1, max(1, math.ceil(len(left) / WORTH)))
-    team: list[_Worker] = []
+    pool: list[_Worker] = []
     try:
-        team = [_Worker(landmarks_file) for _ in range(min(count, len(left)))]
-        while team:
-            pipes = {worker.pipe: worker for worker in team}
+        pool = [_Worker(landmarks_file) for _ in range(min(count, len(left)))]
+        while pool:
+            pipes = {worker.pipe: worker for worker in pool}
             ready = wait(list(pipes), HEARTBEAT)
             if not ready:
                 yield None
             for pipe in ready:
                 assert isinstance(pipe, Connection)
                 worker = pipes[pipe]
-                yield from _hear(worker, left, team, landmarks_file)
+                yield from _receive(worker, left, pool, landmarks_file)
     finally:
-        for worker in team:
+        for worker in pool:
             worker.end()
 
 
-def _hear(
-    worker: _Worker, left: deque[Photo], team: list[_Worker], landmarks_file: Path
+def _receive(
+    worker: _Worker, left: deque[Photo], pool: list[_Worker], landmarks_file: Path
 ) -> Generator[SearchedPhoto | None, None, None]:
-    """Take one answer of `worker`, give it more, or let it go when there is no more."""
+    """Receive one result of `worker` and refill its queue, or end it if no images are left."""
     try:
-        answer = worker.pipe.recv()
+        result = worker.pipe.recv()
         if not worker.ready:
-            if answer is not None:
-                raise KnownError(*answer)
+            if result is not None:
+                raise KnownError(*result)
             worker.ready = True
         else:
-            worker.given.popleft()
-            yield answer
-        worker.give(left)
+            worker.queued.popleft()
+            yield result
+        worker.fill(left)
     except (EOFError, OSError):
-        yield from _replace(worker, left, team, landmarks_file)
+        yield from _replace(worker, left, pool, landmarks_file)
         return
-    if not worker.given:
-        team.remove(worker)
+    if not worker.queued:
+        pool.remove(worker)
         worker.end()
 
 
 def _replace(
-    worker: _Worker, left: deque[Photo], team: list[_Worker], landmarks_file: Path
+    worker: _Worker, left: deque[Photo], pool: list[_Worker], landmarks_file: Path
 ) -> Generator[SearchedPhoto | None, None, None]:
-    """Put another process in the place of one that died."""
+    """Replace a crashed process."""
     if not worker.ready:
-        raise RuntimeError("a cropping process ended before it was ready")
-    died_at = worker.given.popleft() if worker.given else None
-    left.extendleft(reversed(worker.given))
-    team.remove(worker)
+        raise RuntimeError("a detection process ended before it was ready")
+    current = worker.queued.popleft() if worker.queued else None
+    left.extendleft(reversed(worker.queued))
+    pool.remove(worker)
     worker.end()
     if left:
-        team.append(_Worker(landmarks_file))
-    if died_at is not None:
-        yield SearchedPhoto(
-            died_at.image, failure=f"{died_at.path} ended the process that looked at it."
-        )
+        pool.append(_Worker(landmarks_file))
+    if current is not None:
+        failure = Message("The detection process crashed on {path}.", path=current.path)
+        yield SearchedPhoto(current.image, failure=failure)
 
 
-BATCH_SECONDS = 0.5  # how long crops are gathered before they are stored and shown
+BATCH_SECONDS = 0.5  # interval at which crops are stored and shown
 LANDMARKS_SETTING = "landmarks_file"
 BY_HAND = "hand"
 
 
 @dataclass
 class DetectionResult:
-    """What a detection did, in images: looked at, with a mouth, with several, with none, left out
-    because they had crops, and those that could not be read. Whole when the job ends."""
+    """Result of a detection, as numbers of images; complete when the job ends.
+
+    Searched `images`, with a mouth (`found`), with `several`, with none (`missed`), not searched
+    because they had crops (`left_out`); `faces` is the number of mouths, and `failed` lists
+    unreadable images.
+    """
 
     images: int = 0
     found: int = 0
@@ -151,24 +153,26 @@ class DetectionResult:
 
 @dataclass(frozen=True)
 class CropBatch:
-    """Photographs looked at since the last batch, for the owner to store."""
+    """Results since the last batch, to be stored by the owner."""
 
-    looked: tuple[SearchedPhoto, ...]
+    results: tuple[SearchedPhoto, ...]
 
 
 def landmarks_file(session: Session) -> Path:
-    """The 68-point file in use; raises KnownError with what to do when it is missing."""
+    """Path of the project's 68-point file. Raises KnownError with a remedy if it is missing."""
     return landmarks_path(session.store.settings.get(LANDMARKS_SETTING, "") or None)
 
 
 def landmarks_licence(session: Session) -> str:
-    """What restricts the use of the 68-point file that came with the program; "" where the project
-    uses another."""
+    """Restriction on the use of the default 68-point file; "" if the project uses another."""
     return "" if session.store.settings.get(LANDMARKS_SETTING, "") else LICENCE_NOTE
 
 
 def choose_landmarks_file(session: Session, path: Path | None) -> None:
-    """Use another 68-point file (None: the one that came with the program) in this project."""
+    """Use another 68-point file in this project (None: the default).
+
+    Raises KnownError if the file does not exist.
+    """
     if path is not None:
         landmarks_path(path)
     session.store.settings.put(LANDMARKS_SETTING, str(path) if path is not None else "")
@@ -177,11 +181,11 @@ def choose_landmarks_file(session: Session, path: Path | None) -> None:
 def detection_task(
     session: Session, image_ids: Iterable[int], again: bool = True
 ) -> Task[DetectionResult]:
-    """The task that finds the mouths of these images; ends Done(DetectionResult).
+    """A job that finds the mouths of these images and ends Done(DetectionResult).
 
-    What a person reviewed or labelled stays. With `again` False, images that have crops (or were
-    missed) are left out. All of it is one undoable edit; stopping keeps what is stored so far.
-    Raises KnownError when the 68-point file is missing.
+    Reviewed and labelled crops are kept. With `again` False, images that were searched before are
+    left out. The detection is one undoable edit; stopping keeps the crops stored so far. Raises
+    KnownError if the 68-point file is missing.
     """
     model = landmarks_file(session)
     wanted = [int(image) for image in image_ids]
@@ -191,26 +195,26 @@ def detection_task(
         result.left_out = sum(1 for image in wanted if having.get(image))
         wanted = [image for image in wanted if not having.get(image)]
     photos = [Photo(row.id, row.path) for row in session.store.images.rows(wanted)]
-    folding = _Folding(session, result)
+    crops = _CropStore(session, result)
 
     def work() -> Generator[object | None, None, DetectionResult]:
-        yield from _looking(photos, model)
+        yield from _detect(photos, model)
         return result
 
-    return Task(Message("Find mouths"), work, applying(CropBatch, folding.take), kind="crop")
+    return Task(Message("Find mouths"), work, applying(CropBatch, crops.store), kind="crop")
 
 
-def _looking(photos: Sequence[Photo], model: Path) -> Generator[object | None, None, None]:
-    """Batches and progress, in the job's thread."""
+def _detect(photos: Sequence[Photo], model: Path) -> Generator[object | None, None, None]:
+    """Yield batches and progress, in the job's thread."""
     began = last = time.monotonic()
     gathered: list[SearchedPhoto] = []
     done = 0
-    steps = look_at(photos, model)
+    steps = search_photos(photos, model)
     yield Progress(done=0, total=len(photos))
     try:
-        for looked in steps:
-            if looked is not None:
-                gathered.append(looked)
+        for found in steps:
+            if found is not None:
+                gathered.append(found)
                 done += 1
             now = time.monotonic()
             if now - last < BATCH_SECONDS or not gathered:
@@ -226,95 +230,101 @@ def _looking(photos: Sequence[Photo], model: Path) -> Generator[object | None, N
     yield Progress(done=done, total=len(photos), eta=0.0)
 
 
-class _Folding:
-    """The owner thread's half: folds detections into the crops, all in one undoable edit."""
+class _CropStore:
+    """Merges detections into the crops, in the owner's thread and as one undoable edit."""
 
     def __init__(self, session: Session, result: DetectionResult) -> None:
-        self._op = session
+        self._session = session
         self._result = result
         self._edit: int | None = None
 
-    def take(self, batch: CropBatch) -> None:
-        if not batch.looked:
+    def store(self, batch: CropBatch) -> None:
+        """Store the crops of a batch."""
+        if not batch.results:
             return
-        store = self._op.store
-        images = [looked.image for looked in batch.looked]
+        store = self._session.store
+        images = [found.image for found in batch.results]
         present = {row.id for row in store.images.rows(images)}
         crops, labelled = store.crops.of_images(images), store.crops.labelled(images)
-        with self._op.edit(Message("Find mouths"), joined_to=self._edit) as edit:
-            for looked in batch.looked:
-                if looked.image in present:
-                    self._fold(looked, crops.get(looked.image, []), labelled)
+        with self._session.edit(Message("Find mouths"), joined_to=self._edit) as edit:
+            for found in batch.results:
+                if found.image in present:
+                    self._merge(found, crops.get(found.image, []), labelled)
         self._edit = edit.id
 
-    def _fold(self, looked: SearchedPhoto, standing: list[Crop], labelled: frozenset[int]) -> None:
-        detected = looked.crops
-        self._count(looked)
-        if looked.failure:
-            if standing:
-                return  # a file out of reach says nothing against the crops there are
-            why = looked.failure
-            detected = (Crop(None, looked.image, 0, CropState.MISSED, reason=why),)
-        update = merge_detection(standing, detected, labelled)
+    def _merge(self, found: SearchedPhoto, existing: list[Crop], labelled: frozenset[int]) -> None:
+        detected = found.crops
+        self._count(found)
+        if found.failure:
+            if existing:
+                return  # an unreadable file is no reason to remove crops
+            reason = found.failure
+            detected = (Crop(None, found.image, 0, CropState.MISSED, reason=reason),)
+        update = merge_detection(existing, detected, labelled)
         if update.write or update.remove:
-            self._op.store.crops.apply(looked.image, update)
+            self._session.store.crops.apply(found.image, update)
 
-    def _count(self, looked: SearchedPhoto) -> None:
-        faces = sum(crop.usable for crop in looked.crops)
+    def _count(self, found: SearchedPhoto) -> None:
+        faces = sum(crop.usable for crop in found.crops)
         self._result.images += 1
         self._result.faces += faces
         self._result.found += faces > 0
         self._result.several += faces > 1
         self._result.missed += faces == 0
-        if looked.failure:
-            path = self._op.store.images.row(looked.image).path
-            self._result.failed.append(SkippedFile(path, looked.report or looked.failure))
+        if found.failure:
+            path = self._session.store.images.row(found.image).path
+            self._result.failed.append(SkippedFile(path, found.report or found.failure))
 
 
 def adjust(session: Session, crop: Crop, rect: Rect) -> Crop:
-    """Put a crop's square elsewhere; it is pushed back inside the image. The crop as it is now."""
+    """Move a mouth box to `rect`, shifted into the image if needed; return the new crop."""
     row = session.store.images.row(crop.image)
     placed = rect.inside(row.width, row.height)
-    standing = next(iter(session.store.crops.get([crop.id or 0])), crop)
-    moved = replace(standing, rect=placed, state=CropState.ADJUSTED, reviewed=True, reason="")
+    current = next(iter(session.store.crops.get([crop.id or 0])), crop)
+    moved = replace(current, rect=placed, state=CropState.ADJUSTED, reviewed=True, reason="")
     with session.edit(Message("Adjust mouth")):
         return session.store.crops.save(moved)
 
 
 def accept(session: Session, crop_ids: Iterable[int]) -> None:
-    """Say that these crops are right; a rejected one is a mouth again."""
+    """Mark crops as correct, also rejected ones."""
     with session.edit(Message("Accept mouths")):
         _save(session, [_accepted(crop) for crop in session.store.crops.get(crop_ids) if crop.rect])
 
 
 def reject(session: Session, crop_ids: Iterable[int]) -> None:
-    """Say that these crops are no mouths, or not wanted; their labels stay."""
+    """Mark crops as not to be used; their labels are kept."""
     with session.edit(Message("Reject mouths")):
         _save(session, [_rejected(crop) for crop in session.store.crops.get(crop_ids) if crop.rect])
 
 
 def choose(session: Session, crop_id: int) -> None:
-    """Keep this face of its image and reject the others."""
+    """Accept this face of its image and reject the others.
+
+    Raises KnownError if the crop no longer exists.
+    """
     chosen = next(iter(session.store.crops.get([crop_id])), None)
     if chosen is None or chosen.rect is None:
-        raise KnownError("This mouth is not there any more.", "Find the mouths of its image again.")
+        raise KnownError("This mouth no longer exists.", "Find the mouths of its image again.")
     others = [crop for crop in session.store.crops.of_image(chosen.image) if crop.id != crop_id]
-    with session.edit(Message("Choose a face")):
+    with session.edit(Message("Keep one face")):
         _save(session, [_accepted(chosen), *(_rejected(crop) for crop in others if crop.rect)])
 
 
 def add_by_hand(
     session: Session, image_id: int, rect: Rect, detector: str = BY_HAND
 ) -> Crop:  # fmt: skip
-    """Add a mouth where no detector saw one; a miss of its image is over. `detector` says whose
-    hand it was."""
+    """Add a mouth box to an image, and remove its miss; return the new crop.
+
+    `detector` is the origin of the box: BY_HAND or a label file.
+    """
     row = session.store.images.row(image_id)
-    standing = session.store.crops.of_image(image_id)
-    face = 1 + max((crop.face for crop in standing if crop.rect), default=-1)
+    existing = session.store.crops.of_image(image_id)
+    face = 1 + max((crop.face for crop in existing if crop.rect), default=-1)
     placed = rect.inside(row.width, row.height)
     new = Crop(None, image_id, face, CropState.ADJUSTED, placed, (), detector, reviewed=True)
-    misses = [crop.id for crop in standing if crop.state is CropState.MISSED]
-    with session.edit(Message("Draw a mouth")):
+    misses = [crop.id for crop in existing if crop.state is CropState.MISSED]
+    with session.edit(Message("Draw mouth")):
         session.store.crops.apply(
             image_id, CropUpdate((), tuple(i for i in misses if i is not None))
         )
@@ -322,7 +332,7 @@ def add_by_hand(
 
 
 def _accepted(crop: Crop) -> Crop:
-    """A person's yes; a square that was drawn or moved stays known as such."""
+    """The crop accepted; a drawn or moved box remains adjusted."""
     again = CropState.FOUND if crop.landmarks else CropState.ADJUSTED
     state = again if crop.state is CropState.REJECTED else crop.state
     return replace(crop, state=state, reviewed=True)

@@ -1,4 +1,4 @@
-"""Mouths in files of no project: what a run on mouth crops needs before it can predict them."""
+"""Mouths in files outside a project, for predictions of runs that learned mouth crops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from workbench.app.mouths.cropping import look_at
+from workbench.app.mouths.cropping import search_photos
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
@@ -15,18 +15,23 @@ from workbench.domain.text import Message
 from workbench.vision.mouths import Photo, SearchedPhoto
 from workbench.vision.reading import read_header
 
-CROP_SIDE = 128  # pixels at most, the size in which crops are exported
-CROP_ASPECT = 1.25  # and sides that differ by no more: such a file is itself a crop
+# A file is itself a mouth crop if its longer side is at most CROP_SIDE pixels, the size of exported
+# crops, and CROP_ASPECT times the shorter one.
+CROP_SIDE = 128
+CROP_ASPECT = 1.25
 REPORT_SECONDS = 0.2
 
-Named = tuple[str, Picture]  # how a file is called in the result, and what is looked at in it
+Named = tuple[str, Picture]  # a file's name in the result, and the picture to predict
 
 
 def with_mouths(
     named: Sequence[Named], landmarks_file: Path
 ) -> Generator[object | None, None, tuple[list[Named], list[SkippedFile]]]:
-    """Each file's mouths in its place, in the order of the files; a file that is itself a crop
-    stays whole. Files without a mouth, or that cannot be read, come with the reason."""
+    """Replace each file by its mouths, in the order of the files; return the mouths and the files
+    without a mouth or unreadable, with the reason.
+
+    A file that is itself a crop is used whole.
+    """
     places: dict[int, list[Picture]] = {}
     skipped: dict[int, str] = {}
     photos: list[Photo] = []
@@ -39,19 +44,19 @@ def with_mouths(
         except KnownError as error:
             skipped[at] = error.sentence
         yield None
-    yield from _found(photos, landmarks_file, places, skipped)
+    yield from _search(photos, landmarks_file, places, skipped)
     mouths = [(named[at][0], picture) for at in sorted(places) for picture in places[at]]
     return mouths, [SkippedFile(named[at][0], skipped[at]) for at in sorted(skipped)]
 
 
 def is_crop(path: Path) -> bool:
-    """Whether an image file is itself a mouth crop; raises KnownError when it cannot be read."""
+    """Whether an image file is itself a mouth crop. Raises KnownError if it cannot be read."""
     header = read_header(path)
     longer, shorter = max(header.width, header.height), min(header.width, header.height)
     return longer <= CROP_SIDE and longer <= CROP_ASPECT * shorter
 
 
-def _found(
+def _search(
     photos: Sequence[Photo],
     landmarks_file: Path,
     places: dict[int, list[Picture]],
@@ -63,13 +68,13 @@ def _found(
     paths = {photo.image: photo.path for photo in photos}
     began = last = time.monotonic()
     done = 0
-    steps = look_at(photos, landmarks_file)
+    steps = search_photos(photos, landmarks_file)
     yield Progress(done=0, total=len(photos), text=text)
     try:
-        for looked in steps:
-            if looked is not None:
+        for found in steps:
+            if found is not None:
                 done += 1
-                _take(looked, paths[looked.image], places, skipped)
+                _add(found, paths[found.image], places, skipped)
             now = time.monotonic()
             if now - last < REPORT_SECONDS or not done:
                 yield None
@@ -81,12 +86,12 @@ def _found(
         steps.close()
 
 
-def _take(
-    looked: SearchedPhoto, path: str, places: dict[int, list[Picture]], skipped: dict[int, str]
+def _add(
+    found: SearchedPhoto, path: str, places: dict[int, list[Picture]], skipped: dict[int, str]
 ) -> None:
-    rects = [crop.rect for crop in looked.crops if crop.usable and crop.rect is not None]
+    rects = [crop.rect for crop in found.crops if crop.usable and crop.rect is not None]
     if rects:
-        places[looked.image] = [Picture(path, rect.as_tuple()) for rect in rects]
+        places[found.image] = [Picture(path, rect.as_tuple()) for rect in rects]
         return
-    reasons = [crop.reason for crop in looked.crops if crop.reason]
-    skipped[looked.image] = looked.failure or "; ".join(reasons) or "no mouth was found"
+    reason = next((crop.reason for crop in found.crops if crop.reason), "")
+    skipped[found.image] = found.failure or reason or Message("no mouth was found")

@@ -47,7 +47,7 @@ def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
         request = Export(run=str(folder), path=str(path), pictures=pictures)
         yield Progress(done=0, text=Message("Starting the learning program"))
         with ServingProcess() as program:
-            for answer in program.ask(request):
+            for answer in program.request(request):
                 if isinstance(answer, Going):
                     yield answer.progress
                 elif isinstance(answer, Exported):

@@ -55,7 +55,7 @@ def scored_chunks(
     with ServingProcess() as program:
         for start in range(0, len(pictures), CHUNK):
             request = Score(run=str(folder), pictures=tuple(pictures[start : start + CHUNK]))
-            for answer in program.ask(request):
+            for answer in program.request(request):
                 if not isinstance(answer, Scored):
                     yield None
                     continue

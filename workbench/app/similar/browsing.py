@@ -1,4 +1,4 @@
-"""The list of images a page shows: a filter, an order, and the ids that answer them."""
+"""The list of images of a page: a filter, a sort order, and the matching ids."""
 
 from __future__ import annotations
 
@@ -13,59 +13,58 @@ from workbench.app.similar.suggesting import by_uncertainty
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter, Similar, Sort
 
-_FEW = 20_000  # changed images up to which only these are asked about again
+_FEW = 20_000  # number of changed images up to which only these are queried again
 
 
 class ImageList:
-    """Ids in the order shown, kept in step with the project without asking for all of them each
-    time a label is given."""
+    """Sorted image ids, updated with each edit; labelling does not query all of them."""
 
     def __init__(self, session: Session) -> None:
-        self._op = session
+        self._session = session
         self.filter = ImageFilter()
         self.sort = Sort.NAME
         self.descending = False
-        self.uncertain_in: str | None = None  # the label set UNCERTAINTY speaks of; None: any
+        self.uncertain_in: str | None = None  # label set for UNCERTAINTY; None: any
         self.ids: NDArray[np.int64] = np.empty(0, np.int64)
         self._ranked: tuple[Similar, Ranking] | None = None
 
     def rank(self, similar: Similar, ranking: Ranking) -> None:
-        """What the filter's `similar` means is known from now on; it counts at the next `show`."""
+        """Set the ranking of the filter's `similar`; it is used from the next `show` on."""
         self._ranked = (similar, ranking)
 
     def ranking(self, wanted: ImageFilter) -> Ranking | None:
-        """The order that the filter's `similar` asks for; None where it asks for none, or where it
-        is not known yet."""
+        """Ranking of the filter's `similar`; None if it has none or it is not known yet."""
         known = self._ranked
         return known[1] if known is not None and known[0] == wanted.similar else None
 
     def reload(self) -> None:
-        """Ask for all ids anew."""
+        """Query all ids again."""
         self.ids = self._found(self.filter, self.sort, self.descending)
 
     def _found(self, wanted: ImageFilter, sort: Sort, descending: bool) -> NDArray[np.int64]:
-        images = self._op.store.images
+        images = self._session.store.images
         ranking = self.ranking(wanted)
         if ranking is not None:
             ids = ranking.ordered(images.ids(wanted, sort))
             return ids[::-1].copy() if descending else ids
         if sort is not Sort.UNCERTAINTY or self.uncertain_in is None:
             return images.ids(wanted, sort, descending)
-        ids = by_uncertainty(self._op, self.uncertain_in, images.ids(wanted))
+        ids = by_uncertainty(self._session, self.uncertain_in, images.ids(wanted))
         return ids[::-1].copy() if descending else ids
 
     def show(self, wanted: ImageFilter, sort: Sort, descending: bool) -> None:
-        """Another filter or order; raises KnownError, changing nothing, where it cannot be."""
+        """Set the filter and the sort order. Raises KnownError without changing anything if they
+        cannot be used."""
         ids = self._found(wanted, sort, descending)
         self.filter, self.sort, self.descending, self.ids = wanted, sort, descending, ids
 
     def update(self, changes: Changes) -> bool:
-        """Take an edit in; True when the ids or their order may be others now."""
+        """Apply an edit; return True if the ids or their order may have changed."""
         listed = changes.added or changes.removed or changes.sources
         if listed or (changes.split and self.filter.part is not None):
             self.reload()
             return True
-        if changes.runs and self._needs_a_run():
+        if changes.runs and self._depends_on_runs():
             self.reload()
             return True
         if changes.label_sets and self._depends_on_labels():
@@ -75,7 +74,7 @@ class ImageList:
             return self._update_labelled(changes.labelled)
         return False
 
-    def _needs_a_run(self) -> bool:
+    def _depends_on_runs(self) -> bool:
         by_run = self.sort in (Sort.UNCERTAINTY, Sort.DISAGREEMENT)
         return by_run or self.filter.disagreement is not None
 
@@ -84,21 +83,21 @@ class ImageList:
         return bool(self.filter.labels) or self.filter.disagreement is not None or sorted_by
 
     def _update_labelled(self, labelled: frozenset[int]) -> bool:
-        """Take out what no longer answers the filter; what newly does needs its place in the order,
-        so then everything is asked for."""
+        """Remove images that no longer match the filter. If others match now, query all ids for
+        their places in the order."""
         reordered = self.sort in (Sort.CATEGORY, Sort.DISAGREEMENT)
         if reordered or len(labelled) > _FEW:
             self.reload()
             return True
         wanted = labelled if self.filter.ids is None else labelled & frozenset(self.filter.ids)
-        asked = dataclasses.replace(self.filter, ids=tuple(sorted(wanted)))
-        answering = self._op.store.images.ids(asked)
+        only_these = dataclasses.replace(self.filter, ids=tuple(sorted(wanted)))
+        matching = self._session.store.images.ids(only_these)
         changed = np.fromiter(labelled, np.int64, len(labelled))
         touched = np.isin(self.ids, changed)
-        if not np.isin(answering, self.ids[touched]).all():
+        if not np.isin(matching, self.ids[touched]).all():
             self.reload()
             return True
-        gone = touched & ~np.isin(self.ids, answering)
+        gone = touched & ~np.isin(self.ids, matching)
         if not gone.any():
             return False
         self.ids = self.ids[~gone]

@@ -1,4 +1,4 @@
-"""Groups of images without labels: learned as a job, looked through, and turned into labels."""
+"""Clustering of images without labels, and labelling of clusters ("groups" in the window)."""
 
 from __future__ import annotations
 
@@ -29,37 +29,43 @@ from workbench.storage.subjects import SubjectFile, read_files, read_subjects
 def cluster_request(
     source: FeatureSource, method: str, clusters: int, rounds: int = 0, seed: int = 0
 ) -> ClusterRequest:
-    """The request to the learning program; 0 rounds: as many as the method usually needs. Raises
-    ValueRefused for an unknown method, or fewer than two clusters."""
+    """Request to the learning program; with 0 rounds, the usual number of the method.
+
+    Raises ValueRefused for an unknown method, or fewer than two clusters.
+    """
     spec = CLUSTERINGS.find(method)
     if clusters < FEWEST:
-        raise ValueRefused("clusters", clusters, f"{FEWEST} or more")
+        raise ValueRefused("clusters", clusters, Message("{least} or more", least=FEWEST))
     return ClusterRequest(
-        start=source.order,
+        start=source.request,
         folder="",
         method=method,
         clusters=clusters,
         rounds=rounds or spec.rounds,
         batch=spec.batch_for(clusters),
-        frozen=backbone(source.order.backbone).frozen or "none",  # where nobody measured: all learn
+        frozen=backbone(source.request.backbone).frozen
+        or "none",  # where nobody measured: all learn
         seed=seed,
     )
 
 
 def cluster_task(
-    session: Session, source: FeatureSource, order: ClusterRequest
+    session: Session, source: FeatureSource, request: ClusterRequest
 ) -> Task[Clustering]:
-    """A job that groups all images (or crops, where the source looks at crops) and ends
-    Done(Clustering). Stopped, the same job goes on from its last whole round; done, it ends at
-    once."""
+    """A job that clusters all images (or crops, if the source uses crops) and ends
+    Done(Clustering).
+
+    If it is stopped, the next job with the same request continues after the last complete round; a
+    finished clustering is returned without work.
+    """
     clusterings, database = session.store.clusterings, session.store.folder / DATABASE_FILE
-    passing = session.store.runs_folder
+    parent = session.store.runs_folder
 
     def work() -> Generator[object | None, None, Clustering]:
-        yield Progress(done=0, text=Message("Looking for the images"))
+        yield Progress(done=0, text=Message("Finding the images"))
         subjects = yield from read_subjects(database, source.crops)
         files = read_files(database, subjects, source.crops)
-        id = _id_of(order, files)
+        id = _id_of(request, files)
         known = clusterings.find(id)
         if known is not None:
             try:
@@ -68,32 +74,32 @@ def cluster_task(
             except KnownError as error:
                 again = Message("{sentence} The images are grouped again.", sentence=error.sentence)
                 yield Note(text=again, warning=True)
-        check_weights(order.start)
-        whole = msgspec.structs.replace(order, folder=str(clusterings.place(id)))
+        check_weights(request.start)
+        complete = msgspec.structs.replace(request, folder=str(clusterings.place(id)))
         samples = {SAMPLES_FILE: encode_samples([_sample(file) for file in files])}
-        answer = yield from run_request("cluster", whole, samples, passing, Clustered)
+        answer = yield from run_request("cluster", complete, samples, parent, Clustered)
         return Clustering(
             id=id,
-            method=order.method,
-            words=str(source.words),
+            method=request.method,
+            words=str(source.title),
             made=time.time(),
             sizes=answer.sizes,
         )
 
-    title = Message("Group images by {method}", method=CLUSTERINGS[order.method].title)
+    title = Message("Group images with {method}", method=CLUSTERINGS[request.method].title)
     return Task(title, work, finish=when_done(clusterings.keep), kind="cluster")
 
 
 def forget_clusterings(session: Session) -> int:
-    """Delete all groupings, also unfinished ones; how many. Labels made of them stay."""
+    """Delete all clusterings, finished or not; return their number. Their labels are kept."""
     return session.store.clusterings.forget()
 
 
-def _id_of(order: ClusterRequest, files: Sequence[SubjectFile]) -> str:
-    digest = blake2b(msgspec.json.encode(order), digest_size=6)
+def _id_of(request: ClusterRequest, files: Sequence[SubjectFile]) -> str:
+    digest = blake2b(msgspec.json.encode(request), digest_size=6)
     for file in files:
         digest.update(f"{file.hash} {file.box} ".encode())
-    return f"{order.method}-{order.clusters}-{digest.hexdigest()}"
+    return f"{request.method}-{request.clusters}-{digest.hexdigest()}"
 
 
 def _sample(file: SubjectFile) -> Sample:
@@ -106,9 +112,9 @@ def _sample(file: SubjectFile) -> Sample:
     )
 
 
-def carried(session: Session, clusters: Clusters, label_set: str) -> NDArray[np.int64]:
-    """How many images of each cluster carry each label of a set now: a row for each cluster, a
-    column for each label and a last one for none."""
+def cluster_label_counts(session: Session, clusters: Clusters, label_set: str) -> NDArray[np.int64]:
+    """Number of images of each cluster with each label of a set: a row for each cluster, a column
+    for each label, and a last column for images without a label."""
     names = session.store.labels.get(label_set).names
     labels = session.store.labels.label_ids(clusters.images, label_set)
     shape = (int(clusters.clusters.max(initial=-1)) + 1, len(names) + 1)
@@ -123,17 +129,17 @@ def label_clusters(
     named: Mapping[int, str],
     share: float = 1.0,
 ) -> int:
-    """Give the images of clusters (numbers from 0), or the surest `share` of each, the labels they
-    are `named`, as one edit that can be undone; how many images changed. A set that is not there is
-    made, and so are labels. A person names clusters: the labels are a person's, with the clusters'
-    confidence.
+    """Label the images of clusters, or the surest `share` of each, as one undoable edit.
 
-    Raises KnownError where the set speaks of crops or a cluster has no image.
+    `named` maps cluster numbers (from 0) to labels. A missing set is created, as are missing
+    labels. They count as labels by hand, with the confidence of the cluster. Returns the number of
+    changed images. Raises KnownError if the set is one of crops, ValueRefused for a cluster that
+    does not exist.
     """
     known = session.store.labels.sets().get(label_set, LabelSet(label_set))
     if known.subject is not Subject.IMAGE:
         raise KnownError(
-            "Labels of “{label_set}” are given to mouth crops.",
+            "“{label_set}” is a label set of mouth crops.",
             "Choose a label set of images.",
             label_set=label_set,
         )
@@ -146,7 +152,8 @@ def label_clusters(
             session.store.labels.save_set(wanted)
         for cluster, label in named.items():
             if not 0 <= cluster < count:
-                raise ValueRefused("group", cluster + 1, f"1 to {count}")
+                allowed = Message("1 to {count}", count=count)
+                raise ValueRefused(Message("group"), cluster + 1, allowed)
             images = [one for one in clusters.members(cluster, share).tolist() if one in there]
             sure = clusters.sureness(cluster)
             changed |= session.store.labels.assign(images, label_set, label, Author.HUMAN, sure)
@@ -156,7 +163,7 @@ def label_clusters(
 def _edit_text(label_set: str, named: Mapping[int, str]) -> Message:
     if len(named) == 1:
         ((cluster, label),) = named.items()
-        return Message("Label group {group} {label}", group=cluster + 1, label=label)
+        return Message("Label group {group} “{label}”", group=cluster + 1, label=label)
     return counted(
         len(named),
         "Label {n:,} group in {label_set}",
@@ -168,9 +175,11 @@ def _edit_text(label_set: str, named: Mapping[int, str]) -> Message:
 def agreement(
     session: Session, clusters: Clusters, label_set: str
 ) -> tuple[float, float, int] | None:
-    """How clusters agree with the labels that images carry already: normalised mutual information
-    (arithmetic mean of the entropies), the share of images that carry the commonest label of their
-    cluster, and how many carry one at all; None where fewer than two labels do."""
+    """Agreement of clusters with the labels of a set; None with fewer than two labels.
+
+    Normalised mutual information (arithmetic mean of the entropies), share of labelled images with
+    the most frequent label of their cluster, and number of labelled images.
+    """
     labels = session.store.labels.label_ids(clusters.images, label_set)
     own = clusters.clusters[labels >= 0]
     labels = labels[labels >= 0]

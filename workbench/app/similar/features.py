@@ -1,4 +1,4 @@
-"""The features images are compared by: which networks there are, and the index each one fills."""
+"""Features for comparing images: the available networks, and the feature index of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.app.learner import run_request
 from workbench.app.results.run_images import usable_runs, uses_crops
 from workbench.app.session import Session
 from workbench.app.transfer.assessing import start_request
-from workbench.app.weights import is_whole, weights_path
+from workbench.app.weights import is_intact, weights_path
 from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
@@ -27,28 +27,33 @@ from workbench.storage.features import FeatureIndex
 from workbench.storage.subjects import SubjectFile, Subjects, read_files, read_subjects
 from workbench.vision.headers import identify
 
-LOOKED_UP = 2000  # files that are looked for between two chances to stop
-GUESSED = 1024  # features of a network that no index was made of yet
+LOOKED_UP = 2000  # files checked between two chances to stop
+GUESSED = 1024  # assumed number of features of a network without an index
 
 Steps = Generator[object | None, None, "Indexed"]
 
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """A network whose features images are compared by. `name` is how a filter and the command line
-    call it: "run:ID", a backbone's name (its ImageNet weights), or "BACKBONE=FILE"."""
+    """A network whose features are compared.
+
+    `name` is its name in filters and commands: "run:ID", a backbone's name (its ImageNet weights),
+    or "BACKBONE=FILE"; `title` the one for display. With `crops`, mouth crops are compared.
+    """
 
     name: str
-    words: str
-    order: StartRequest
+    title: str
+    request: StartRequest
     crops: bool = False
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """Subjects of a project that have features, the row of each in the index (`places`), and those
-    of files asked for beside them (`extra`). `computed` were new, `left_out` cannot be read. `note`
-    says that the index was damaged and had to be made again; else it is ""."""
+    """Subjects of a project with features, and their rows in the index.
+
+    `places` are the rows of the subjects, `extra` those of further files. `computed` counts new
+    rows, `left_out` unreadable subjects. `note` is a warning if the index was damaged, else "".
+    """
 
     subjects: Subjects
     index: FeatureIndex
@@ -59,17 +64,19 @@ class Indexed:
     note: str = ""
 
     def rows(self, places: NDArray[np.int64] | None = None) -> NDArray[np.float16]:
-        """Features of all subjects, or of these places of the index."""
+        """Features of all subjects, or of these rows of the index."""
         wanted = self.places if places is None else places
         whole = len(wanted) == len(self.index.rows)
         if whole and np.array_equal(wanted, np.arange(len(wanted))):
-            return self.index.rows  # as it lies on the disk: nothing is copied
+            return self.index.rows  # memory-mapped, without a copy
         return np.asarray(self.index.rows[wanted])
 
 
 def feature_sources(session: Session) -> list[FeatureSource]:
-    """What images can be compared by at once: runs with a network, newest first, then ImageNet
-    weights that are on this machine. A run whose network cannot be read is left out."""
+    """Available sources: runs with a network, newest first, then downloaded ImageNet weights.
+
+    Runs with an unreadable network are left out.
+    """
     ranked = sorted(BACKBONES.values(), key=lambda known: known.feature_rank)
     known = [f"run:{run.id}" for run in usable_runs(session)]
     found = []
@@ -80,32 +87,32 @@ def feature_sources(session: Session) -> list[FeatureSource]:
 
 
 def feature_source(session: Session, name: str = "", crops: bool | None = None) -> FeatureSource:
-    """The source called `name`, "" for the best there is: the newest run, else ImageNet weights on
-    this machine. `crops` asks for mouth crops instead of images; None leaves that to the run.
+    """The source called `name`; "" for the newest run, else downloaded ImageNet weights.
 
-    Raises KnownError and ValueRefused where there is no such run, backbone or file.
+    `crops` selects mouth crops or whole images; None is as the run. Raises KnownError or
+    ValueRefused for an unknown run, backbone or file.
     """
     kind, _, rest = name.partition(":")
     if not name:
         found = _best(session)
     elif kind == "run" and rest:
         record = session.store.runs.get(rest)
-        words = Message("{run} · {backbone}", run=record.name, backbone=record.recipe.backbone)
-        order = start_request(session, name, "")
+        request = start_request(session, name, "")
         mouths = uses_crops(session, record) and bool(session.store.crops.detected_sources())
-        found = FeatureSource(name, words, order, mouths)
+        title = f"{record.name} · {record.recipe.backbone}"
+        found = FeatureSource(name, title, request, mouths)
     else:
         found = _of_backbone(session, name)
     if crops is None or crops == found.crops:
         return found
-    return FeatureSource(found.name, found.words, found.order, crops)
+    return FeatureSource(found.name, found.title, found.request, crops)
 
 
 def _best(session: Session) -> FeatureSource:
     sources = feature_sources(session)
     if not sources:
         raise KnownError(
-            "There is no network yet to compare images by.",
+            "There is no network to compare images with yet.",
             "Train a run, or download ImageNet weights on the Train page (start: ImageNet).",
         )
     return sources[0]
@@ -120,52 +127,59 @@ def _of_backbone(session: Session, name: str) -> FeatureSource:
         )
     path = weights_path(known)
     if path is None:
-        there = ", ".join(n for n in BACKBONES if weights_path(n) is not None) or "none"
-        raise ValueRefused("start", known, f"weights on this machine ({there}), or {known}=FILE")
-    order = StartRequest(start="imagenet", backbone=known, weights=str(path))
-    return FeatureSource(name, f"ImageNet · {title}", order)
+        available = ", ".join(n for n in BACKBONES if weights_path(n) is not None)
+        allowed = (
+            Message("downloaded weights ({names}), or {name}=FILE", names=available, name=known)
+            if available
+            else Message("{name}=FILE, as no ImageNet weights are downloaded", name=known)
+        )
+        raise ValueRefused("start", known, allowed)
+    request = StartRequest(start="imagenet", backbone=known, weights=str(path))
+    return FeatureSource(name, f"ImageNet · {title}", request)
 
 
-def index_name(order: StartRequest) -> str:
-    """What an index is called: by its backbone and the bytes of its weights, and for a run of how
-    the network is built around them. Raises KnownError where the weights cannot be read."""
-    files = [Path(order.weights)]
-    if order.run:
-        files = [Path(order.run) / WEIGHTS_FILE, Path(order.run) / MODEL_FILE]
+def index_name(start: StartRequest) -> str:
+    """Name of the index of a network: its backbone and the digest of its weights, for a run also
+    of its model card. Raises KnownError if they cannot be read."""
+    files = [Path(start.weights)]
+    if start.run:
+        files = [Path(start.run) / WEIGHTS_FILE, Path(start.run) / MODEL_FILE]
     digests = []
     for file in files:
         digest = identify(file)
         if digest is None:
-            raise KnownError("{file} cannot be read.", "Choose other features.", file=file)
+            raise KnownError("{path} cannot be read.", "Choose other features.", path=file)
         digests.append(digest[:16])
-    return "-".join((order.backbone, *digests))
+    return "-".join((start.backbone, *digests))
 
 
-def check_weights(order: StartRequest) -> None:
-    """Raise KnownError where ImageNet weights are damaged; they are not downloaded here."""
-    if order.start == "imagenet" and not is_whole(order.backbone):
+def check_weights(start: StartRequest) -> None:
+    """Raise KnownError if the ImageNet weights are damaged; they are not downloaded here."""
+    if start.start == "imagenet" and not is_intact(start.backbone):
         raise KnownError(
-            "{weights} is damaged: its SHA-256 is not the published one.",
+            "{path} is damaged: its SHA-256 is not the published one.",
             "Delete the file and download it again on the Train page (start: ImageNet).",
-            weights=order.weights,
+            path=start.weights,
         )
 
 
 class Indexer:
-    """Brings the index of a source up to date. Made where the project is used, driven by a job."""
+    """Updates the index of a source; created in the project's thread, used by a job."""
 
     def __init__(self, session: Session, source: FeatureSource) -> None:
         self._indexes = session.store.features
         self._database = session.store.folder / DATABASE_FILE
-        self._passing = session.store.runs_folder
+        self._parent = session.store.runs_folder
         self._source = source
 
     def steps(self, files: Sequence[Path] = ()) -> Steps:
-        """Compute what is missing, of the project's subjects and of further files, and give all.
-        Raises KnownError where a file is no image, or nothing can be read."""
-        yield Progress(done=0, text=Message("Looking through the index"))
-        check_weights(self._source.order)
-        name = index_name(self._source.order)
+        """Compute missing features of the project's subjects and of further files; return all.
+
+        Raises KnownError if a file is not an image, or nothing can be read.
+        """
+        yield Progress(done=0, text=Message("Searching the feature index"))
+        check_weights(self._source.request)
+        name = index_name(self._source.request)
         subjects = yield from read_subjects(self._database, self._source.crops)
         further = {feature_key(file.hash): file for file in map(_file, files)}
         index = self._indexes.read(name)
@@ -174,10 +188,10 @@ class Indexer:
             note = self._forget(name)
             yield Note(text=note, warning=True)
         at = places_of(index.keys, subjects.keys)
-        there = yield from self._missing(subjects, at, index, further)
+        missing = yield from self._missing(subjects, at, index, further)
         computed = 0
-        if there:
-            computed = yield from self._compute(name, index, there)
+        if missing:
+            computed = yield from self._compute(name, index, missing)
             index = self._indexes.read(name)
             at = places_of(index.keys, subjects.keys)
         _check_found(index, further)
@@ -187,10 +201,12 @@ class Indexer:
         return Indexed(subjects[known], index, at[known], extra, computed, left_out, note)
 
     def _forget(self, name: str) -> Message:
-        """Delete a damaged index; what there is to say of it."""
+        """Delete a damaged index; return a warning."""
         self._indexes.remove(name)
-        words = Message("The features in {folder} were damaged: they are computed again.")
-        return words.format(folder=self._indexes.place(name))
+        return Message(
+            "The features in {folder} were damaged and are computed again.",
+            folder=self._indexes.place(name),
+        )
 
     def _missing(
         self,
@@ -199,7 +215,7 @@ class Indexer:
         index: FeatureIndex,
         further: Mapping[int, SubjectFile],
     ) -> Generator[object | None, None, list[Sample]]:
-        """What has no features yet, as far as its file is there."""
+        """Samples without features whose files exist."""
         found = {key: _sample(file) for key, file in further.items()}
         for key, place in zip(found.copy(), places_of(index.keys, list(found)), strict=True):
             if place >= 0:
@@ -214,7 +230,7 @@ class Indexer:
         return list(found.values())
 
     def files(self, subjects: Subjects) -> list[SubjectFile]:
-        """Where the files of these subjects are."""
+        """Files of these subjects."""
         return read_files(self._database, subjects, self._source.crops)
 
     def _compute(
@@ -222,40 +238,41 @@ class Indexer:
     ) -> Generator[object | None, None, int]:
         dimensions = index.card.dimensions if index.card is not None else GUESSED
         self._indexes.make_room(name, 2 * dimensions * len(missing))
-        order = FeatureRequest(start=self._source.order, folder=str(self._indexes.place(name)))
+        folder = str(self._indexes.place(name))
+        request = FeatureRequest(start=self._source.request, folder=folder)
         files = {SAMPLES_FILE: encode_samples(list(missing))}
-        answer = yield from run_request("features", order, files, self._passing, Featured)
+        answer = yield from run_request("features", request, files, self._parent, Featured)
         return answer.rows
 
 
 def image_of_file(session: Session, file: Path) -> int | None:
-    """The project's image with the bytes of `file`, or None."""
+    """Id of the project's image with the content of `file`, or None."""
     return session.store.images.by_hash(identify(file) or "")
 
 
 def forget_features(session: Session) -> int:
-    """Delete all features; the bytes that this sets free. They are computed again when needed."""
+    """Delete all features; return the number of freed bytes. They can be computed again."""
     return session.store.features.forget()
 
 
 def _check_found(index: FeatureIndex, further: Mapping[int, SubjectFile]) -> None:
-    """Raise KnownError where a file that was asked for, or everything, has no features."""
+    """Raise KnownError if a requested file, or every subject, has no features."""
     for file, place in zip(further.values(), places_of(index.keys, list(further)), strict=True):
         if place < 0:
             raise KnownError(
-                "{path} is no image that can be read.", "Give another file.", path=file.path
+                "{path} is not a readable image.", "Choose another file.", path=file.path
             )
     if not len(index.keys):
         raise KnownError(
-            "No image can be read to compare it.",
-            "Import images, or re-link their source where their disk is connected elsewhere.",
+            "None of the images can be read.",
+            "Import images, or re-link their source if it has moved.",
         )
 
 
 def _file(path: Path) -> SubjectFile:
     found = identify(path)
     if found is None:
-        raise KnownError("{path} cannot be read.", "Give the path of an image file.", path=path)
+        raise KnownError("{path} cannot be read.", "Choose an image file.", path=path)
     return SubjectFile(0, found, str(path.absolute()))
 
 

@@ -1,5 +1,4 @@
-"""Labels without training: what an image's nearest labelled neighbours say, and how often they are
-right."""
+"""Labels without training: a vote of the nearest labelled neighbours, and its accuracy."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ from workbench.domain.labels import Subject
 from workbench.domain.reports import Progress
 from workbench.domain.text import Message
 
-JUDGED = 5000  # labelled images that the accuracy is measured on at most, drawn with a seed
+JUDGED = 5000  # maximum number of labelled images for measuring the accuracy, drawn with a seed
 
 IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class LabelAccuracy:
-    """Of `images` with this label, how many their neighbours gave it."""
+    """Number of images with a label, and how many of them the vote gives it (`right`)."""
 
     label: str
     images: int
@@ -36,8 +35,11 @@ class LabelAccuracy:
 
 @dataclass(frozen=True)
 class Recognised:
-    """What neighbours say: for each name asked about, a label and its share of the votes; and how
-    often they are right about images whose label is known (leave-one-out), in [0, 1]."""
+    """Result of a vote.
+
+    `found` has (path, label, share of the votes) for each image or file. `accuracy` in [0, 1] is
+    the leave-one-out accuracy on `judged` of the `labelled` images, and `labels` has it by label.
+    """
 
     source: FeatureSource
     labelled: int
@@ -55,45 +57,43 @@ def recognise_task(
     images: Sequence[int] | IntArray | None = None,
     files: Sequence[Path] = (),
 ) -> Task[Recognised]:
-    """A job that labels `files` and `images` (None: all without a label of the set) by a vote of
-    their k nearest labelled neighbours, and ends Done(Recognised). Nothing is trained: a label that
-    was given to a few images a moment ago takes part.
+    """A job that labels `files` and `images` by a vote of their k nearest labelled neighbours, and
+    ends Done(Recognised).
 
-    Raises KnownError and ValueRefused where the set is unknown or nobody has a label of it.
+    `images` None: all unlabelled ones, unless there are files. Raises ValueRefused for an unknown
+    set; the job fails if fewer than two labels of it are in use.
     """
     known, crops = _labelled(session, label_set)
     source = dataclasses.replace(source, crops=crops)
     names = session.store.labels.get(label_set).names
-    asked = None if images is None else np.asarray(images, np.int64)
+    chosen = None if images is None else np.asarray(images, np.int64)
     indexer = Indexer(session, source)
 
     def work() -> Generator[object | None, None, Recognised]:
         found = yield from indexer.steps(files)
         own = _own_labels(found, known, crops)
-        _check_teachers(own, label_set)
-        yield Progress(done=0, text=Message("Asking neighbours"))
-        right_of = _judged(found, own, k)
-        learners = _learners(found, own, asked, bool(files))
-        said = _said(found, own, learners, k)
-        paths = [file.path for file in indexer.files(found.subjects[learners])]
+        _check_labelled(own, label_set)
+        yield Progress(done=0, text=Message("Comparing with neighbours"))
+        judged = _judge(found, own, k)
+        queries = _queries(found, own, chosen, bool(files))
+        votes = _vote(found, own, queries, k)
+        paths = [file.path for file in indexer.files(found.subjects[queries])]
         paths += [str(path) for path in files]
         return Recognised(
             source,
             int((own >= 0).sum()),
-            len(right_of[0]),
-            float(right_of[1].mean()),
-            _per_label(*right_of, names),
-            tuple(zip(paths, (names[i] for i in said.labels), said.shares.tolist(), strict=True)),
+            len(judged[0]),
+            float(judged[1].mean()),
+            _per_label(*judged, names),
+            tuple(zip(paths, (names[i] for i in votes.labels), votes.shares.tolist(), strict=True)),
         )
 
-    return Task(
-        Message("Recognise {label_set} by neighbours", label_set=label_set), work, kind="similar"
-    )
+    return Task(Message("Recognise {name} by neighbours", name=label_set), work, kind="similar")
 
 
 def _labelled(session: Session, label_set: str) -> tuple[IntArray, bool]:
-    """The position of the label of the image with each id, -1 without one; of each crop where the
-    set is about crops and there are any (True then)."""
+    """Label positions by image id, -1 without a label; by crop id if the set is one of crops and
+    there are any. Also returns whether they are those of crops."""
     known = session.store.labels.get(label_set)
     crops = known.subject is Subject.CROP and bool(session.store.crops.detected_sources())
     if crops:
@@ -109,43 +109,43 @@ def _labelled(session: Session, label_set: str) -> tuple[IntArray, bool]:
 
 def _own_labels(found: Indexed, by_id: IntArray, crops: bool) -> IntArray:
     ids = found.subjects.crops if crops else found.subjects.images
-    inside = ids < len(by_id)  # what came in since the job was made has no label
+    inside = ids < len(by_id)  # subjects added since the job was created have no label
     return np.where(inside, by_id[np.where(inside, ids, 0)], -1)
 
 
-def _check_teachers(own: IntArray, label_set: str) -> None:
+def _check_labelled(own: IntArray, label_set: str) -> None:
     if len(np.unique(own[own >= 0])) < 2:
         raise KnownError(
-            "Neighbours need images with two different labels of {label_set}.",
-            "Label a few images of each kind first.",
+            "Fewer than two labels of {label_set} are in use.",
+            "Label a few images of each class first.",
             label_set=label_set,
         )
 
 
-def _judged(found: Indexed, own: IntArray, k: int) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Labels of the labelled images (or of that many drawn of them), and of which of them the
-    others say the right one."""
-    teachers = np.flatnonzero(own >= 0)
-    rows, labels = found.rows(found.places[teachers]), own[teachers]
+def _judge(found: Indexed, own: IntArray, k: int) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Labels of the labelled subjects (at most JUDGED), and whether the vote of the others is
+    right."""
+    labelled = np.flatnonzero(own >= 0)
+    rows, labels = found.rows(found.places[labelled]), own[labelled]
     at = np.arange(len(labels))
     if len(at) > JUDGED:
         at = np.sort(np.random.default_rng(0).choice(at, JUDGED, replace=False))
     return labels[at], vote(rows, labels, rows[at], k, own=at).labels == labels[at]
 
 
-def _learners(found: Indexed, own: IntArray, asked: IntArray | None, files: bool) -> IntArray:
-    if asked is not None:
-        return np.flatnonzero(np.isin(found.subjects.images, asked))
+def _queries(found: Indexed, own: IntArray, chosen: IntArray | None, files: bool) -> IntArray:
+    if chosen is not None:
+        return np.flatnonzero(np.isin(found.subjects.images, chosen))
     return np.empty(0, np.int64) if files else np.flatnonzero(own < 0)
 
 
-def _said(found: Indexed, own: IntArray, learners: IntArray, k: int) -> Votes:
-    """The votes about the learners and then the files; no image has one about itself."""
-    teachers = np.flatnonzero(own >= 0)
-    places = np.concatenate((found.places[learners], found.extra))
-    itself = places_of(_as_keys(found.places[teachers]), _as_keys(places))
-    rows = found.rows(found.places[teachers])
-    return vote(rows, own[teachers], found.rows(places), k, own=itself)
+def _vote(found: Indexed, own: IntArray, queries: IntArray, k: int) -> Votes:
+    """Votes on the queries and then the files; an image does not vote on itself."""
+    labelled = np.flatnonzero(own >= 0)
+    places = np.concatenate((found.places[queries], found.extra))
+    itself = places_of(_as_keys(found.places[labelled]), _as_keys(places))
+    rows = found.rows(found.places[labelled])
+    return vote(rows, own[labelled], found.rows(places), k, own=itself)
 
 
 def _as_keys(places: IntArray) -> Keys:

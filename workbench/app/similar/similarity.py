@@ -1,4 +1,4 @@
-"""Images like others: a search in a feature index as a job."""
+"""Similarity search in a feature index, as a job."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
 from workbench.domain.features import similarity_to
 from workbench.domain.reports import Progress
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 
 IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """All images that have features, the most similar first, with their mean cosine similarity to
-    what was asked for, in [-1, 1]. `computed` were new to the index, `left_out` have no features,
-    `bytes` is its size, `note` says what happened to it, if anything did."""
+    """All images with features, most similar first, with their mean cosine similarity to the
+    queries, in [-1, 1].
+
+    `computed` images were new to the index, `left_out` have no features. `bytes` is the size of the
+    index; `note` is a warning if it was damaged, else "".
+    """
 
     images: IntArray
     scores: NDArray[np.float32]
@@ -35,13 +38,13 @@ class Ranking:
     note: str = ""
 
     def ordered(self, ids: IntArray) -> IntArray:
-        """These images, the most similar first; those without features last, as they were."""
+        """These images, most similar first; those without features last, in the given order."""
         place = np.full(_room(ids, self.images), len(self.images), np.int64)
         place[self.images] = np.arange(len(self.images))
         return ids[np.argsort(place[ids], kind="stable")]
 
     def by_id(self) -> NDArray[np.float32]:
-        """The similarity of the image with each id, NaN where there is none."""
+        """Similarity by image id; NaN for ids without features."""
         found = np.full(_room(self.images), np.nan, np.float32)
         found[self.images] = self.scores
         return found
@@ -58,37 +61,44 @@ def similar_task(
     files: Sequence[Path] = (),
     name: str = "",
 ) -> Task[Ranking]:
-    """A job that orders all images by how similar they are to `images` and `files` together, and
-    ends Done(Ranking); features that are missing are computed first. `name` is said in its title.
+    """A job that sorts all images by their similarity to `images` and `files` together, and ends
+    Done(Ranking).
+
+    Missing features are computed first. `name` describes the queries in the job's title.
     """
-    asked = np.asarray(images, np.int64)
+    queries = np.asarray(images, np.int64)
     indexer = Indexer(session, source)
 
     def work() -> Generator[object | None, None, Ranking]:
         found = yield from indexer.steps(files)
-        yield Progress(done=0, text=Message("Comparing {n:,} images", n=len(found.subjects)))
-        scores = similarity_to(found.rows(), _queries(found, asked))
+        text = counted(len(found.subjects), "Comparing {n:,} image", "Comparing {n:,} images")
+        yield Progress(done=0, text=text)
+        scores = similarity_to(found.rows(), _rows_of(found, queries))
         best, order = _by_image(found, scores)
         counts = (found.computed, found.left_out, found.index.bytes)
         return Ranking(order, best, source, *counts, found.note)
 
-    title = Message("Find similar to {name}", name=name or Message("{n} images", n=len(asked)))
+    title = counted(
+        len(queries), "Find images similar to {n:,} image", "Find images similar to {n:,} images"
+    )
+    if name:
+        title = Message("Find images similar to {name}", name=name)
     return Task(title, work, kind="similar")
 
 
-def _queries(found: Indexed, asked: IntArray) -> NDArray[np.float16]:
-    at = found.places[np.isin(found.subjects.images, asked)]
+def _rows_of(found: Indexed, queries: IntArray) -> NDArray[np.float16]:
+    at = found.places[np.isin(found.subjects.images, queries)]
     places = np.concatenate((at, found.extra))
     if not len(places):
         raise KnownError(
-            "What is looked for has no features: its file cannot be read, or it shows no mouth.",
+            "The image has no features: its file cannot be read, or it shows no mouth.",
             "Choose another image, or other features.",
         )
     return found.rows(places)
 
 
 def _by_image(found: Indexed, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], IntArray]:
-    """Scores and images, the best first; an image with several crops counts by its best one."""
+    """Scores and images, best first; for an image with several crops, the best one counts."""
     images = found.subjects.images
     order = np.argsort(-scores, kind="stable")
     first = np.sort(np.unique(images[order], return_index=True)[1])

@@ -1,4 +1,4 @@
-"""Suggestions: what the newest run says of images that carry no label yet, and taking it over."""
+"""Suggestions: labels predicted by the newest run for unlabelled images, and accepting them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from workbench.domain.text import counted
 
 IntArray = NDArray[np.int64]
 
-AT_MOST = 20_000  # images that are predicted without being asked to: minutes, not hours
+AT_MOST = 20_000  # images predicted automatically, which takes minutes, not hours
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A label and the softmax score in [0, 1] that the newest run gave it."""
+    """A label and its softmax score in [0, 1] by the newest run."""
 
     label: str
     confidence: float
@@ -35,8 +35,10 @@ class Suggestion:
 def suggestions(
     session: Session, label_set: str, image_ids: Sequence[int] | IntArray
 ) -> dict[int, Suggestion]:
-    """The newest run's label for each of these images that it predicted, labelled or not; labels
-    that the set no longer has are left out."""
+    """The newest run's predictions for these images, labelled or not, by image id.
+
+    Labels that are no longer in the set are left out.
+    """
     known = session.store.labels.get(label_set).names
     found = session.store.runs.suggestions(label_set, image_ids)
     return {
@@ -47,8 +49,11 @@ def suggestions(
 
 
 def accept(session: Session, image_ids: Sequence[int] | IntArray, label_set: str) -> int:
-    """Label images as suggested, in one edit; gives how many were. A person accepts: the label is
-    a person's, and the model's confidence stays with it. Images without a suggestion are left."""
+    """Label images as suggested, as one edit; return their number.
+
+    Accepted suggestions count as labels by hand, with the model's confidence. Images without a
+    suggestion are skipped.
+    """
     found = suggestions(session, label_set, image_ids)
     if not found:
         return 0
@@ -71,8 +76,8 @@ def accept(session: Session, image_ids: Sequence[int] | IntArray, label_set: str
 def by_uncertainty(
     session: Session, label_set: str, image_ids: Sequence[int] | IntArray
 ) -> IntArray:
-    """These images, those first of which the newest run is least sure (1 − its top score); images
-    it has not seen come last, in the order given."""
+    """These images sorted by uncertainty of the newest run (1 − top score), highest first; images
+    without a prediction last, in the given order."""
     ids = np.asarray(image_ids, np.int64)
     found = session.store.runs.suggestions(label_set, ids)
     doubt = np.array([1.0 - found[i][1] if i in found else -1.0 for i in ids.tolist()])
@@ -81,7 +86,7 @@ def by_uncertainty(
 
 
 def unseen(session: Session, label_set: str) -> IntArray:
-    """Images of the project without a label of the set and without a suggestion for it."""
+    """Images without a label of the set and without a suggestion for it."""
     ids = session.store.images.ids()
     unlabelled = ids[session.store.labels.label_ids(ids, label_set) < 0]
     known = session.store.runs.suggestions(label_set, unlabelled)
@@ -89,8 +94,8 @@ def unseen(session: Session, label_set: str) -> IntArray:
 
 
 def suggest_task(session: Session, label_set: str) -> Task[Predicted] | None:
-    """A job after which images without a label of this set carry a suggestion; None where no run
-    has learned the set, or none of the images needs one."""
+    """A job that predicts unlabelled images without a suggestion; None if no run has learned the
+    set, or there are no such images."""
     run = session.store.runs.newest(label_set)
     if run is None or not has_network(session, run):
         return None
@@ -99,17 +104,16 @@ def suggest_task(session: Session, label_set: str) -> Task[Predicted] | None:
 
 
 class SuggestionUpdater(QObject):
-    """Has images without a label predicted whenever a run ends that has learned a label set of
-    images, so that suggestions are there when the person comes to label on."""
+    """Predicts unlabelled images whenever a run that learned a label set of images finishes."""
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._op = session
+        self._session = session
         self._finished = self._finished_runs()
         session.changed.connect(self._changed)
 
     def _finished_runs(self) -> frozenset[str]:
-        runs = self._op.store.runs.all()
+        runs = self._session.store.runs.all()
         return frozenset(run.id for run in runs if run.status is RunStatus.FINISHED)
 
     def _changed(self, changes: Changes) -> None:
@@ -118,19 +122,19 @@ class SuggestionUpdater(QObject):
         finished = self._finished_runs()
         new, self._finished = finished - self._finished, finished
         for run_id in sorted(new & changes.runs):
-            record = self._op.store.runs.get(run_id)
+            record = self._session.store.runs.get(run_id)
             heads = [record.labels.target, record.labels.view]
             for name in [head.name for head in heads if head is not None]:
                 self._suggest(name)
 
     def _suggest(self, label_set: str) -> None:
-        known = self._op.store.labels.sets().get(label_set)
+        known = self._session.store.labels.sets().get(label_set)
         if known is None or known.subject is not Subject.IMAGE:
             return
-        if any(job.task.kind == "predict" for job in self._op.jobs.jobs()):
-            return  # the joint head's one job serves both of its sets
-        if len(unseen(self._op, label_set)) > AT_MOST:
+        if any(job.task.kind == "predict" for job in self._session.jobs.jobs()):
+            return  # a joint head predicts both label sets in one job
+        if len(unseen(self._session, label_set)) > AT_MOST:
             return
-        task = suggest_task(self._op, label_set)
+        task = suggest_task(self._session, label_set)
         if task is not None:
-            self._op.start(task)
+            self._session.start(task)

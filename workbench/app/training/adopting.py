@@ -1,4 +1,4 @@
-"""Taking in a run folder that was trained elsewhere, after checking that it belongs here."""
+"""Adoption of a run folder that was trained elsewhere, after checking that it fits the project."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ from workbench.domain.runs import (
     decode_samples,
     encode_samples,
 )
+from workbench.domain.text import Message
 from workbench.files import new_folder, writing
 
 
 @dataclasses.dataclass(frozen=True)
 class Adopted:
-    """The run taken in, and how many of its samples are of images that this project lacks."""
+    """An adopted run, and the number of its samples of images outside this project."""
 
     record: RunRecord
     unknown: int
@@ -57,19 +58,18 @@ class _Found:
 
 
 def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
-    """Copy a run folder into the project and list its run, with curves and predictions.
+    """Copy a run folder into the project and add its run, with curves and predictions.
 
-    Images are known again by the hash of their content, mouths by their image and square. A run
-    that is not finished keeps its checkpoint, so that it can be resumed, if it was prepared in
-    this project. Raises KnownError naming the file that is missing or damaged, and where the
-    folder knows none of this project's images; then nothing was changed.
+    Images are matched by their hash, mouths by image and rectangle. An unfinished run can be
+    resumed if it was prepared in this project. Raises KnownError for a missing or damaged file, and
+    if none of the images are in this project; nothing is changed then.
     """
     found = _read(folder)
     ids = _ids(session, found.samples)
     if not ids:
         raise KnownError(
-            "{folder} was trained on none of this project's images.",
-            "Adopt it in the project that it was prepared in, or import those images first.",
+            "The run in {folder} was not trained on images of this project.",
+            "Adopt it in the project where it was prepared, or import its images first.",
             folder=folder,
         )
     own = all(ids.get(_key(sample)) == _key(sample) for sample in found.samples)
@@ -77,8 +77,8 @@ def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
     table = _table(folder, ids) if ended is not None else None
     if ended is None and not (own and (folder / CHECKPOINT_FILE).exists()):
         raise KnownError(
-            "The run in {folder} is not finished, and cannot be gone on with here.",
-            "Let it finish where it is trained, then adopt it.",
+            "The run in {folder} is not finished and cannot be resumed in this project.",
+            "Finish the training elsewhere, then adopt the run.",
             folder=folder,
         )
     record = _record(session, folder, name, found, ended)
@@ -95,7 +95,7 @@ def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
     return Adopted(record, sum(_key(sample) not in ids for sample in found.samples))
 
 
-Key = tuple[int, int]  # image and crop (-1 where there is none), as the folder counts them
+Key = tuple[int, int]  # ids of an image and a crop (-1: none)
 
 
 def _key(sample: Sample) -> Key:
@@ -108,10 +108,10 @@ def _read(folder: Path) -> _Found:
             return (folder / name).read_bytes()
         except OSError as error:
             raise KnownError(
-                "{folder} cannot be read: {strerror}.",
+                "{path} cannot be read: {reason}.",
                 "Choose a run folder.",
-                folder=folder / name,
-                strerror=error.strerror,
+                path=folder / name,
+                reason=error.strerror,
             ) from error
 
     try:
@@ -121,20 +121,25 @@ def _read(folder: Path) -> _Found:
         reports = [decode_report(line) for line in of(REPORTS_FILE).splitlines()]
         if (folder / MODEL_FILE).exists():
             _check_model(msgspec.json.decode(of(MODEL_FILE), type=ModelCard), recipe, labels)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueRefused) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise KnownError(
             "The run folder {folder} is damaged: {error}.", folder=folder, error=error
+        ) from error
+    except ValueRefused as error:
+        raise KnownError(
+            "The run folder {folder} is damaged: {error}", folder=folder, error=error.message
         ) from error
     return _Found(recipe, labels, samples, reports)
 
 
 def _check_model(card: ModelCard, recipe: Recipe, labels: RunLabels) -> None:
     if (card.backbone, card.method, card.labels) != (recipe.backbone, recipe.method, labels):
-        raise ValueRefused(MODEL_FILE, card.backbone, f"a network trained after {RECIPE_FILE}")
+        sentence = Message("{model} does not match {recipe}.", model=MODEL_FILE, recipe=RECIPE_FILE)
+        raise ValueRefused("backbone", card.backbone, recipe.backbone, sentence)
 
 
 def _ids(session: Session, samples: Sequence[Sample]) -> dict[Key, Key]:
-    """What this project calls the images and crops of the samples that it has."""
+    """Map keys of the folder's samples to this project's ids, for images of the project."""
     images = {sample.hash: session.store.images.by_hash(sample.hash) for sample in samples}
     here = [image for image in images.values() if image is not None]
     crops = session.store.crops.of_images(here) if any(s.crop is not None for s in samples) else {}
@@ -153,21 +158,21 @@ def _ids(session: Session, samples: Sequence[Sample]) -> dict[Key, Key]:
 
 
 def _own(samples: Sequence[Sample], ids: Mapping[Key, Key]) -> list[Sample]:
-    """The samples that this project has, as it counts them."""
-    kept = []
+    """The samples of images of this project, with its ids."""
+    found = []
     for sample in samples:
         if _key(sample) in ids:
             image, crop = ids[_key(sample)]
             both = {"image": image, "crop": None if crop < 0 else crop}
-            kept.append(msgspec.structs.replace(sample, **both))
-    return kept
+            found.append(msgspec.structs.replace(sample, **both))
+    return found
 
 
 def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
-    """The folder's predictions of what this project has, as it counts it."""
+    """The folder's predictions for images of this project, with its ids."""
     if not (folder / WEIGHTS_FILE).is_file():
         raise KnownError(
-            "{folder} is missing: this run has no trained network.", folder=folder / WEIGHTS_FILE
+            "{path} is missing: this run has no trained network.", path=folder / WEIGHTS_FILE
         )
     check_run_weights(folder / WEIGHTS_FILE)
     table = load_predictions(folder / PREDICTIONS_FILE)
@@ -212,7 +217,7 @@ def _record(
 
 
 def _copy(folder: Path, final: Path, samples: list[Sample] | None) -> None:
-    """Copy the folder; it appears whole or not at all. `samples` replace those in it."""
+    """Copy the folder atomically; `samples`, if given, replace those in it."""
     with writing(final), new_folder(final) as part:
         shutil.copytree(folder, part, dirs_exist_ok=True)
         if samples is not None:

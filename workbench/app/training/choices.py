@@ -1,4 +1,4 @@
-"""The methods, penalties and heads that a recipe can name; the learning program is queried once."""
+"""Methods, penalties and heads for recipes, queried once from the learning program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 
 import msgspec
 
-from workbench.app.jobs import Task, ended, when_done
+from workbench.app.jobs import Task, run_to_end, when_done
 from workbench.app.learner import BEAT, EXIT_SECONDS, ChildProcess
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
@@ -22,22 +22,25 @@ from workbench.domain.methods import (
 from workbench.domain.recipes import Recipe
 from workbench.domain.text import Message
 
-SECONDS = 120.0  # that the learning program may take to load from a slow disk
+SECONDS = 120.0  # timeout; loading from a slow disk takes long
 _known: list[Spec] = []
 _listing = threading.Lock()
 
 
 def specs() -> list[Spec]:
-    """The specs of all methods, penalties and heads. The first call starts the learning program,
-    which takes seconds; the window runs `specs_task` instead. Raises KnownError when it fails."""
+    """Specs of all methods, penalties and heads.
+
+    The first call starts the learning program, which takes seconds; the window uses `specs_task`
+    instead. Raises KnownError if it fails.
+    """
     with _listing:
         if not _known:
-            _known.extend(ended(_listed()))
+            _known.extend(run_to_end(_listed()))
     return list(_known)
 
 
 def specs_task() -> Task[list[Spec]]:
-    """A job that queries them and ends Done(list of Spec)."""
+    """A job that queries the specs and ends Done(list of Spec)."""
 
     def work() -> Generator[None, None, list[Spec]]:
         return list(_known) or (yield from _listed())
@@ -59,24 +62,26 @@ def _listed() -> Generator[None, None, list[Spec]]:
                 break
             yield None
         else:
-            raise _silent(f"no answer in {SECONDS:g} seconds")
+            raise _failure(Message("no answer within {seconds:g} seconds", seconds=SECONDS))
         code = child.wait(EXIT_SECONDS)
     lines = child.errors.strip().splitlines()
-    raise _silent(lines[-1] if lines else f"it ended with code {code}")
+    raise _failure(lines[-1] if lines else Message("it ended with code {code}", code=code))
 
 
-def _silent(reason: str) -> KnownError:
+def _failure(reason: str) -> KnownError:
     return KnownError(
-        "The learning program does not say what it can do: {reason}.",
-        "Install it again.",
+        "The methods cannot be listed by the learning program: {reason}.",
+        "Reinstall this program.",
         reason=reason,
     )
 
 
 def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
-    """Raise ValueRefused for an unknown method, penalty, head or parameter in the recipe, or one
-    that needs labels which exclude each other where these do not. The defaults and advised heads
-    are known without a query."""
+    """Check the method, penalties, head and parameters of a recipe.
+
+    Raises ValueRefused for an unknown one, and for one that needs exclusive labels if they are not.
+    Default methods and recommended heads are accepted without starting the learning program.
+    """
     plain = Recipe(target=recipe.target)
     heads = {plain.head, *(known.head for known in BACKBONES.values() if known.head)}
     same = (recipe.method, recipe.penalty) == (plain.method, plain.penalty) and recipe.head in heads
@@ -90,7 +95,7 @@ def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
     _check_options(found, recipe.options)
     for spec in found:
         if not exclusive and ONE_LABEL in spec.needs:
-            allowed = f"others than {spec.title}: these labels do not exclude each other"
+            allowed = Message("those for labels that do not exclude each other")
             raise ValueRefused(spec.kind, spec.name, allowed)
         _check_head(spec, recipe.head)
 
@@ -98,12 +103,12 @@ def check_choices(recipe: Recipe, exclusive: bool = True) -> None:
 def _check_head(spec: Spec, head: str) -> None:
     for need in spec.needs:
         if need.startswith(WITH_HEAD) and need != WITH_HEAD + head:
-            allowed = f"others than {spec.title}, unless head is {need.removeprefix(WITH_HEAD)}"
+            allowed = Message("only with the head “{head}”", head=need.removeprefix(WITH_HEAD))
             raise ValueRefused(spec.kind, spec.name, allowed)
 
 
 def chosen(known: list[Spec], kind: str, name: str) -> Spec:
-    """The spec of a kind by its name. Raises ValueRefused, which lists the known names."""
+    """The spec of a kind called `name`. Raises ValueRefused, listing the known names."""
     named = {spec.name: spec for spec in known if spec.kind == kind}
     if name not in named:
         raise ValueRefused(kind, name, ", ".join(named))
@@ -111,11 +116,12 @@ def chosen(known: list[Spec], kind: str, name: str) -> Spec:
 
 
 def penalties_of(known: list[Spec], names: str) -> list[Spec]:
-    """The specs of the penalties that a recipe names. Raises ValueRefused for an unknown one."""
+    """Specs of the penalties in a recipe's `penalty`. Raises ValueRefused for an unknown one."""
     try:
         return [chosen(known, "penalty", name) for name in penalty_names(names)]
     except ValueRefused as error:
-        allowed = f'{NO_PENALTY}, {error.allowed}, or several joined by "+"'
+        listed = f"{NO_PENALTY}, {error.allowed}"
+        allowed = Message("{names}, or several joined by “+”", names=listed)
         raise ValueRefused("penalty", names, allowed) from error
 
 

@@ -1,4 +1,4 @@
-"""What advice needs to know of a project's data, without reading a row for every image."""
+"""Facts about a project's data for recommendations, without reading a row for every image."""
 
 from __future__ import annotations
 
@@ -17,62 +17,64 @@ from workbench.storage.project import Project
 
 
 @dataclass(frozen=True)
-class _Things:
-    """What a network would look at: N ids of images, labels by their place in the set (-1: none),
-    and shorter sides in pixels."""
+class _Subjects:
+    """N images or crops: ids of images, positions of labels in the set (-1: none), and shorter
+    sides in pixels."""
 
     images: NDArray[np.int64]
     labels: NDArray[np.int64]
     sides: NDArray[np.int64]
 
-    def where(self, rows: NDArray[np.bool_]) -> _Things:
-        return _Things(self.images[rows], self.labels[rows], self.sides[rows])
+    def where(self, rows: NDArray[np.bool_]) -> _Subjects:
+        return _Subjects(self.images[rows], self.labels[rows], self.sides[rows])
 
 
 def facts_of(store: Project, target: str) -> DataFacts:
-    """What `collect(store, target).facts()` is, and raises: from whole columns where labels exclude
-    each other, so that a page may ask for it in a project of a million images."""
+    """As `collect(store, target).facts()`, but fast with a million images.
+
+    Exclusive labels are read as whole columns. Raises the same errors.
+    """
     first = store.labels.get("category" if target == JOINT else target)
     views = store.labels.get("view") if target == JOINT else None
     crops = first.subject is Subject.CROP
     if not all(given.exclusive for given in (first, views) if given is not None):
         return collect(store, target).facts()
-    things = _mouths(store, first) if crops else _images(store, first)
-    used = _used(first, things.labels)
-    seen = things.labels >= 0
+    subjects = _mouths(store, first) if crops else _images(store, first)
+    used = _used(first, subjects.labels)
+    seen = subjects.labels >= 0
     if views is not None:
-        of_view = store.labels.label_ids(things.images, views.name)
+        of_view = store.labels.label_ids(subjects.images, views.name)
         seen |= of_view >= 0
         used_views = _used(views, of_view)
     if len(used) < 2 or (views is not None and len(list_in_use(views, used_views).labels) < 2):
-        return collect(store, target).facts()  # says what is missing
+        return collect(store, target).facts()  # raises what is missing
     names = first.names
-    kept = [names.index(name) for name in list_in_use(first, used).labels]
-    return _counted(store, things.where(seen), kept, crops)
+    in_use = [names.index(name) for name in list_in_use(first, used).labels]
+    return _facts(store, subjects.where(seen), in_use, crops)
 
 
-def _counted(store: Project, things: _Things, kept: Sequence[int], crops: bool) -> DataFacts:
-    """The facts of what can be learned from; `kept` are the labels in use."""
-    of_part = _parts(store, things.images)
+def _facts(store: Project, subjects: _Subjects, in_use: Sequence[int], crops: bool) -> DataFacts:
+    """Facts of labelled subjects; `in_use` are the positions of the used labels."""
+    of_part = _parts(store, subjects.images)
     split = any(inside.any() for inside in of_part.values())
-    train = things.labels[of_part[Part.TRAIN]] if split else things.labels
-    counts = np.bincount(train[train >= 0], minlength=max(kept) + 1)
+    train = subjects.labels[of_part[Part.TRAIN]] if split else subjects.labels
+    counts = np.bincount(train[train >= 0], minlength=max(in_use) + 1)
     share = 1.0 if split else DEFAULT_SPLIT.train
-    drawn = round(DEFAULT_SPLIT.validation * len(things.images))
+    drawn = round(DEFAULT_SPLIT.validation * len(subjects.images))
     held = int(of_part[Part.VALIDATION].sum()) if split else drawn
-    sides = int(np.median(things.sides))
-    return DataFacts(tuple(round(int(counts[at]) * share) for at in kept), held, crops, sides)
+    sides = int(np.median(subjects.sides))
+    return DataFacts(tuple(round(int(counts[at]) * share) for at in in_use), held, crops, sides)
 
 
-def _images(store: Project, label_set: LabelSet) -> _Things:
+def _images(store: Project, label_set: LabelSet) -> _Subjects:
     ids = store.images.ids()
     labels = store.labels.label_ids(ids, label_set.name)
-    return _Things(ids, labels, store.images.shorter_sides(ids))
+    return _Subjects(ids, labels, store.images.shorter_sides(ids))
 
 
-def _mouths(store: Project, label_set: LabelSet) -> _Things:
-    """As `samples` takes them: usable crops with their own label, or that of an image which shows
-    a single mouth; whole images of sources that no detection has met."""
+def _mouths(store: Project, label_set: LabelSet) -> _Subjects:
+    """Subjects as in `samples`: usable crops with their own label, or that of their image if it has
+    a single mouth, and whole images of sources without detections."""
     every = _images(store, label_set)
     table = store.crops.table(label_set.name)
     crops, images, sides = store.crops.usable()
@@ -85,7 +87,7 @@ def _mouths(store: Project, label_set: LabelSet) -> _Things:
     labels = np.where((own < 0) & single, of_image[images], own)
     whole = np.fromiter(ready_made(store), np.int64)
     rest = every.where(np.isin(every.images, whole) & ~np.isin(every.images, table.images))
-    return _Things(
+    return _Subjects(
         np.concatenate((images, rest.images)),
         np.concatenate((labels, rest.labels)),
         np.concatenate((sides, rest.sides)),
@@ -98,5 +100,5 @@ def _used(given: LabelSet, labels: NDArray[np.int64]) -> set[str]:
 
 
 def _parts(store: Project, ids: NDArray[np.int64]) -> dict[Part, NDArray[np.bool_]]:
-    """For each part of the split, which of the images stand in it."""
+    """For each part of the split, a mask of the images in it."""
     return {part: np.isin(ids, members) for part, members in store.splits.members().items()}

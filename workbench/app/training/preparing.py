@@ -1,4 +1,4 @@
-"""Freezing a run: its recipe, samples, labels and start weights, whole in one folder."""
+"""Preparation of a run: a folder with its recipe, samples, labels and start weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.app.jobs import Task, ended, nothing, when_done
+from workbench.app.jobs import Task, nothing, run_to_end, when_done
 from workbench.app.session import Session
 from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
@@ -52,17 +52,17 @@ from workbench.domain.text import Message, counted
 from workbench.files import new_folder, writing
 from workbench.storage.project import Project
 
-NEED = "unlabelled"  # in a spec's `needs`; its parameter of this name says how many at most
-_Thing = tuple[int, Crop | None]
+NEED = "unlabelled"  # in a spec's `needs`; its parameter of this name is the maximum number
+_Subject = tuple[int, Crop | None]  # an image id, and a crop of the image or None
 
 
 def with_unlabelled(
     store: Project, found: SampleSet, recipe: Recipe, parts: Mapping[int, Part] | None = None
 ) -> SampleSet:
-    """`found`, and where the recipe's method needs them images (or crops) without a label, in no
-    part; those that `parts` (None: the project's split) keeps for validation and test stay out.
+    """Add unlabelled images (or crops), in no part, if the recipe's method needs them.
 
-    Raises KnownError where the method needs some and there are none.
+    Images of the validation and test parts in `parts` (None: the project's split) are left out.
+    Raises KnownError if the method needs unlabelled images and there are none.
     """
     spec = _method(recipe)
     if spec is None or NEED not in spec.needs:
@@ -70,15 +70,15 @@ def with_unlabelled(
     most = int(spec.options(recipe.options)[NEED])
     known = {(sample.image, sample.crop) for sample in found.samples}
     held_out = _held_out(store.splits.parts() if parts is None else parts)
-    things = (_mouths if found.crops else _images)(store, held_out)
-    left = [it for it in things if (it[0], it[1].id if it[1] else None) not in known]
+    subjects = (_mouths if found.crops else _images)(store, held_out)
+    left = [it for it in subjects if (it[0], it[1].id if it[1] else None) not in known]
     if not left and all(sample.part for sample in found.samples):
         raise KnownError(
-            "{title} learns from unlabelled images too, and outside validation and test every "
-            "image has its {name}.",
+            "{method} needs unlabelled images, but all images outside the validation and test "
+            "parts have a label of {label_set}.",
             "Import images without labelling them, or choose another method.",
-            title=spec.title,
-            name=found.labels.target.name,
+            method=spec.title,
+            label_set=found.labels.target.name,
         )
     if len(left) > most:
         draw = np.random.default_rng(recipe.seed)
@@ -87,7 +87,7 @@ def with_unlabelled(
 
 
 def _method(recipe: Recipe) -> Spec | None:
-    """What is known of the recipe's method; None for the plain one, of which nothing is asked."""
+    """Spec of the recipe's method; None for the default method, which needs nothing."""
     plain = recipe.method == Recipe(target=recipe.target).method
     return None if plain else chosen(specs(), "method", recipe.method)
 
@@ -96,28 +96,28 @@ def _held_out(parts: Mapping[int, Part]) -> set[int]:
     return {image for image, part in parts.items() if part in (Part.VALIDATION, Part.TEST)}
 
 
-def _images(store: Project, held_out: Collection[int]) -> list[_Thing]:
+def _images(store: Project, held_out: Collection[int]) -> list[_Subject]:
     return [(int(image), None) for image in store.images.ids() if int(image) not in held_out]
 
 
-def _mouths(store: Project, held_out: Collection[int]) -> list[_Thing]:
-    """Usable crops, and images of sources that no detection has met, which are crops already."""
+def _mouths(store: Project, held_out: Collection[int]) -> list[_Subject]:
+    """Usable crops, and images of sources without detections, which are crops themselves."""
     ids = [image for image, _ in _images(store, held_out)]
     crops = store.crops.of_images(ids)
     whole = ready_made(store)
-    things: list[_Thing] = []
+    subjects: list[_Subject] = []
     for image in ids:
-        things += [(image, crop) for crop in crops.get(image, ()) if crop.usable]
+        subjects += [(image, crop) for crop in crops.get(image, ()) if crop.usable]
         if image not in crops and image in whole:
-            things.append((image, None))
-    return things
+            subjects.append((image, None))
+    return subjects
 
 
-def _samples(store: Project, things: list[_Thing]) -> list[Sample]:
-    images = list(dict.fromkeys(image for image, _ in things))
+def _samples(store: Project, subjects: list[_Subject]) -> list[Sample]:
+    images = list(dict.fromkeys(image for image, _ in subjects))
     rows = {row.id: row for row in store.images.rows(np.array(images, dtype=np.int64))}
     samples = []
-    for image, crop in things:
+    for image, crop in subjects:
         rect = crop.rect if crop is not None else None
         if image in rows:
             samples.append(
@@ -133,14 +133,16 @@ def _samples(store: Project, things: list[_Thing]) -> list[Sample]:
 
 
 DEFAULT_SPLIT_NOTE = Message(
-    "There was no split: {parts} were drawn.", parts=DEFAULT_SPLIT.sentence
+    "There was no split, so one was drawn: {parts}.", parts=DEFAULT_SPLIT.sentence
 )
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """A run as it lies in its folder, which the project does not know of yet. `drawn` are the parts
-    of the split that was made for it where there was none."""
+class PreparedRun:
+    """A run whose folder is complete, but which is not in the project yet.
+
+    `drawn` is the split that was drawn for it if the project had none.
+    """
 
     id: str
     name: str
@@ -155,13 +157,13 @@ def prepare(
     name: str = "",
     plan: SplitPlan | None = None,
 ) -> RunRecord:
-    """Make a queued run: the recipe is completed by advice and everything it needs is frozen.
+    """Create a queued run: complete the recipe by recommendations and write its folder.
 
-    Without a split yet, DEFAULT_SPLIT is drawn, which a note in the run's reports says. With `plan`
-    the run has a split of its own, drawn by it, and the project keeps the one it has.
-    Raises KnownError and ValueRefused, in which case nothing was made.
+    Without a split, DEFAULT_SPLIT is drawn, with a note in the run's reports. With `plan`, the run
+    has a split of its own and the project's is not changed. Raises KnownError or ValueRefused
+    without creating anything.
     """
-    return _keep(project, ended(_freeze(project.store, check_keys(given), name, plan)))
+    return _keep(project, run_to_end(_freeze(project.store, check_keys(given), name, plan)))
 
 
 def prepare_task(
@@ -170,30 +172,32 @@ def prepare_task(
     name: str = "",
     plan: SplitPlan | None = None,
     then: Callable[[RunRecord], None] = nothing,
-) -> Task[Frozen]:
-    """A job that does what `prepare` does, for a window that must not wait; `then` takes the run,
-    which is paused until it is put into a queue. What is refused on sight is raised at once, the
-    rest is how the job fails."""
+) -> Task[PreparedRun]:
+    """A job that does the same as `prepare` and ends Done(PreparedRun).
+
+    `then` is called with the run, which is paused until it is queued. Errors that need no samples
+    are raised immediately; others fail the job.
+    """
     partial = check_keys(given)
     target = target_of(partial)
     start_of(project.store, recipe_of(facts_of(project.store, target), partial))
     folder = project.store.folder
 
-    def work() -> Generator[object | None, None, Frozen]:
+    def work() -> Generator[object | None, None, PreparedRun]:
         with Project.reading(folder) as store:
             return (yield from _freeze(store, partial, name, plan))
 
-    def keep(frozen: Frozen) -> None:
+    def keep(frozen: PreparedRun) -> None:
         then(_keep(project, frozen, RunStatus.PAUSED))
 
-    title = Message("Prepare a training of {target}")
-    return Task(title.format(target=target), work, finish=when_done(keep), kind="prepare")
+    title = Message("Prepare training of {target}", target=target)
+    return Task(title, work, finish=when_done(keep), kind="prepare")
 
 
 def _freeze(
     store: Project, partial: PartialRecipe, name: str, plan: SplitPlan | None
-) -> Generator[None, None, Frozen]:
-    """Write a run's folder; `store` is only read. Yields chances to stop."""
+) -> Generator[None, None, PreparedRun]:
+    """Write a run's folder, yielding heartbeats; `store` is only read."""
     target = target_of(partial)
     notes = []
     found, parts = _found(store, target, plan)
@@ -210,14 +214,14 @@ def _freeze(
         yield
     more = with_unlabelled(store, found, recipe, parts)
     yield
-    notes += _notes(found) + _doubts(recipe)
+    notes += _notes(found) + _recipe_notes(recipe)
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     write_run(store.runs_folder / run_id, recipe, more, start, notes)
-    return Frozen(run_id, name, recipe, found.labels, drawn)
+    return PreparedRun(run_id, name, recipe, found.labels, drawn)
 
 
-def _keep(project: Session, frozen: Frozen, status: RunStatus = RunStatus.QUEUED) -> RunRecord:
-    """Let the project know of a run, and of the split that was drawn for it."""
+def _keep(project: Session, frozen: PreparedRun, status: RunStatus = RunStatus.QUEUED) -> RunRecord:
+    """Add a prepared run, and the split drawn for it, to the project."""
     store, recipe = project.store, frozen.recipe
     if frozen.drawn is not None and store.splits.current() is None:
         put_split(project, DEFAULT_SPLIT, frozen.drawn)
@@ -238,8 +242,10 @@ def _keep(project: Session, frozen: Frozen, status: RunStatus = RunStatus.QUEUED
 def check(
     store: Project, recipes: Iterable[UncheckedKeys], plan: SplitPlan | None = None
 ) -> Iterator[None]:
-    """Raise KnownError or ValueRefused where `prepare` would refuse one of these recipes' keys; a
-    step for each, and nothing is made."""
+    """Check recipe keys as `prepare` does, without creating anything; yield after each.
+
+    Raises KnownError or ValueRefused for the first invalid recipe.
+    """
     known: dict[str, tuple[SampleSet, dict[int, Part] | None]] = {}
     for given in recipes:
         partial = check_keys(given)
@@ -257,7 +263,7 @@ def check(
 def _found(
     store: Project, target: str, plan: SplitPlan | None
 ) -> tuple[SampleSet, dict[int, Part] | None]:
-    """The labelled samples in their parts, and with `plan` the parts that it draws."""
+    """Labelled samples in their parts, and the parts drawn with `plan` (None without it)."""
     found = collect(store, target)
     if plan is None:
         return found, None
@@ -266,8 +272,10 @@ def _found(
 
 
 def recipe_of(facts: DataFacts, partial: PartialRecipe) -> Recipe:
-    """The whole recipe of a training with these keys on such data; a file to start from is named by
-    its whole path. Raises ValueRefused for keys that do not go together."""
+    """The complete recipe for these keys and data; the path of a start file is made absolute.
+
+    Raises ValueRefused for keys that contradict each other.
+    """
     recipe = whole(advise(facts, partial).values | partial)
     if not recipe.start.startswith("file:"):
         return recipe
@@ -280,7 +288,7 @@ def _strata(target: str) -> tuple[str, ...]:
 
 
 def _divided(found: SampleSet, parts: Mapping[int, Part]) -> SampleSet:
-    """`found` with each image in the part that `parts` gives it."""
+    """A copy with the parts of `parts`."""
     samples: list[Sample] = [
         msgspec.structs.replace(sample, part=str(parts.get(sample.image, "")))
         for sample in found.samples
@@ -289,7 +297,7 @@ def _divided(found: SampleSet, parts: Mapping[int, Part]) -> SampleSet:
 
 
 def _notes(found: SampleSet) -> list[Message]:
-    """What is worth saying of the frozen samples. Raises KnownError when there is no training."""
+    """Warnings about the samples. Raises KnownError if they are too few for a training."""
     labelled = [sample for sample in found.samples if sample.target >= 0]
     counts = [0] * len(found.labels.target.labels)
     for sample in labelled:
@@ -298,25 +306,27 @@ def _notes(found: SampleSet) -> list[Message]:
     if sum(1 for count in counts if count) < 2:
         raise KnownError(
             "The train part has labelled images of fewer than two classes.",
-            "Make a new split, or label more images.",
+            "Create a new split, or label more images.",
         )
     names = found.labels.target.labels
     used = {sample.target for sample in labelled}
     empty = [names[at] for at, count in enumerate(counts) if not count and at in used]
-    notes = [Message("No training image of: {names}.", names=", ".join(empty))] if empty else []
+    notes = []
+    if empty:
+        notes.append(Message("Labels without training images: {names}.", names=", ".join(empty)))
     outside = sum(not sample.part for sample in labelled)
     if outside:
         notes.append(
             counted(
                 outside,
-                "{n:,} labelled image belongs to no part of the split.",
-                "{n:,} labelled images belong to no part of the split.",
+                "{n:,} labelled image is in no part of the split.",
+                "{n:,} labelled images are in no part of the split.",
             )
         )
     return notes
 
 
-def _doubts(recipe: Recipe) -> list[Message]:
+def _recipe_notes(recipe: Recipe) -> list[Message]:
     twice = recipe.sampling != "plain" and recipe.class_weights != "none"
     return [TWICE] if twice else []
 
@@ -329,7 +339,7 @@ def _name(store: Project, recipe: Recipe) -> str:
 def write_run(
     folder: Path, recipe: Recipe, found: SampleSet, start: Path | None, notes: list[Message]
 ) -> None:
-    """Write a run folder; it appears whole or not at all."""
+    """Write a run folder atomically."""
     with writing(folder), new_folder(folder) as part:
         (part / RECIPE_FILE).write_text(to_toml(recipe), encoding="utf-8")
         (part / LABELS_FILE).write_bytes(msgspec.json.encode(found.labels))
@@ -341,7 +351,7 @@ def write_run(
 
 
 def as_if_split(found: SampleSet) -> SampleSet:
-    """`found` with the parts that the default split would give, where there is none yet."""
+    """A copy with the parts of the default split, if there is no split yet."""
     if any(sample.part for sample in found.samples):
         return found
     strata = {sample.image: str(sample.target) for sample in found.samples}

@@ -1,4 +1,4 @@
-"""A recipe being made up: what a person chose, what is advised for the rest, and what is wrong."""
+"""Draft of a recipe: chosen keys, recommended values for the others, and errors."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from workbench.domain.text import Message
 
 @dataclass(frozen=True)
 class Draft:
-    """`chosen` holds the keys a person set, `refused` those whose value is not allowed, with that
-    value; everything else follows `advice` and then the recipe's own defaults. Drafts are never
-    changed, only replaced."""
+    """An immutable draft.
+
+    `chosen` has the keys set by the user, `refused` those with an invalid value and its error; all
+    others have the values of `advice`, or else the defaults.
+    """
 
     chosen: PartialRecipe = NO_KEYS
     refused: Mapping[str, ValueRefused] = field(default_factory=dict)
@@ -35,31 +37,30 @@ class Draft:
 
     @cached_property
     def recipe(self) -> RecipeValues:
-        """Every key as it would be in the recipe; a refused value does not count."""
+        """All keys as in the recipe, ignoring refused values."""
         return (self.advice.values | self.chosen).with_defaults
 
     @property
     def target(self) -> str:
-        """What is to be learned, "" where nothing is chosen."""
+        """The chosen target; "" if there is none."""
         return self.chosen.with_defaults.target
 
     def value(self, key: str) -> object:
-        """What `key` would be in the recipe now, or the refused value."""
+        """Value of `key` in the recipe, or the refused value."""
         return self.refused[key].value if key in self.refused else getattr(self.recipe, key)
 
     def suggested(self, key: str) -> object:
-        """What `key` would be if it had not been chosen."""
+        """The recommended value of `key`."""
         return getattr(self.advice.values.with_defaults, key)
 
     def overridden(self, key: str) -> bool:
-        """Whether a person chose another value than the advised one."""
+        """Whether another value than the recommended one is chosen."""
         set_here = key in self.chosen or key in self.refused
         return set_here and self.value(key) != self.suggested(key)
 
     @cached_property
     def reasons(self) -> Mapping[str, Message]:
-        """Why the advised values that hold are advised, by key, and what speaks against a chosen
-        one."""
+        """Reasons for the recommended values in use, and warnings about chosen ones, by key."""
         return {
             key: text
             for key, text in self.advice.reasons.items()
@@ -67,7 +68,7 @@ class Draft:
         }
 
     def with_value(self, key: str, value: object) -> Draft:
-        """This draft with `key` chosen; stages of another backbone do not outlive it."""
+        """A copy with `key` chosen; a new backbone resets the stage settings."""
         left = self.without(key)
         try:
             checked = check_key(key, value)
@@ -79,21 +80,21 @@ class Draft:
         return dataclasses.replace(left, chosen=left.chosen | partial_recipe(**one))
 
     def on_backbone(self, name: str, *, changed: bool) -> Draft:
-        """The draft for another backbone: what does not fit it goes back to the advice."""
+        """A copy for another backbone, with unsuitable keys reset to recommended."""
         frozen = self.chosen.with_defaults.frozen
-        kept = frozen in ("none", "all", *BACKBONES[name].stage_names)
-        draft = self if kept else self.without("frozen")
+        valid = frozen in ("none", "all", *BACKBONES[name].stage_names)
+        draft = self if valid else self.without("frozen")
         return draft.without("stages") if changed else draft
 
     def with_values(self, given: UncheckedKeys) -> Draft:
-        """This draft with several keys chosen."""
+        """A copy with several keys chosen."""
         draft = self
         for key, value in given.items():
             draft = draft.with_value(key, value)
         return draft
 
     def without(self, key: str) -> Draft:
-        """This draft with `key` as advised."""
+        """A copy with `key` reset to recommended."""
         if key in self.chosen:
             return dataclasses.replace(self, chosen=self.chosen.without(key))
         if key in self.refused:
@@ -102,12 +103,12 @@ class Draft:
         return self
 
     def advised_by(self, advice: Advice) -> Draft:
-        """This draft under other advice."""
+        """A copy with other recommendations."""
         return dataclasses.replace(self, advice=advice)
 
     @cached_property
     def errors(self) -> Mapping[str, ValueRefused]:
-        """Every chosen key that is refused, with what is allowed; empty where a run can start."""
+        """Errors of chosen keys; empty if a run can be started."""
         found = dict(self.refused)
         left = self.chosen
         while True:
@@ -123,11 +124,10 @@ class Draft:
 
     @property
     def sound(self) -> PartialRecipe:
-        """The chosen keys that are not in error."""
+        """The chosen keys without errors."""
         return self.chosen.without(*self.errors)
 
     def partial(self) -> dict[str, object]:
-        """The chosen keys as the training side takes them and settings store them, refused values
-        too."""
+        """The chosen keys, including refused values, for `prepare` and for stored settings."""
         refused = {key: error.value for key, error in self.refused.items()}
         return {**self.chosen.to_builtins(), **refused}

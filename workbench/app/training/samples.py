@@ -1,4 +1,4 @@
-"""What a run learns from: the project's labels and crops as samples and label lists."""
+"""Samples of a run: labelled images or crops of the project, and the lists of labels in use."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, Sample
 from workbench.domain.splits import DEFAULT_SPLIT, Part
+from workbench.domain.text import mark
 from workbench.storage.project import Project
 
 
 @dataclass(frozen=True)
 class SampleSet:
-    """Everything a run could learn of one target. `shorter_side` is the median in pixels."""
+    """Samples of one target.
+
+    `crops`: whether they are mouth crops; `shorter_side`: its median in pixels.
+    """
 
     labels: RunLabels
     samples: tuple[Sample, ...]
@@ -29,7 +33,7 @@ class SampleSet:
     shorter_side: int
 
     def facts(self) -> DataFacts:
-        """What advice needs to know; without a split, as many as DEFAULT_SPLIT would give."""
+        """Facts for recommendations; without a split, the counts that DEFAULT_SPLIT would give."""
         split = any(sample.part for sample in self.samples)
         train = Part.TRAIN if split else ""
         counts = [0] * len(self.labels.target.labels)
@@ -48,8 +52,8 @@ class SampleSet:
 
 @dataclass(frozen=True)
 class _Subject:
-    """One thing a network looks at: an image or a crop in it, with its labels of the target: one
-    at most where they exclude each other."""
+    """An image or a crop of it, with its labels of the target: at most one if they are
+    exclusive."""
 
     image: int
     labels: tuple[str, ...]
@@ -57,16 +61,15 @@ class _Subject:
 
 
 def collect(store: Project, target: str) -> SampleSet:
-    """The labelled images (or crops) of a project for `target`, with the parts of its split.
+    """Labelled images (or crops) of a project for `target`, with the parts of its split.
 
-    Raises ValueRefused for an unknown target, KnownError where nothing is labelled or fewer than
-    two labels are in use.
+    Raises ValueRefused for an unknown target, KnownError if fewer than two labels are in use.
     """
     first = store.labels.get("category" if target == JOINT else target)
     if target == JOINT and not (first.exclusive and store.labels.get("view").exclusive):
         raise KnownError(
-            "Labels of category or view can be given together, which category + view cannot learn.",
-            "Learn one of them alone, or let their labels exclude each other.",
+            "Category + view needs labels that exclude each other in both label sets.",
+            "Choose one of them as the target, or make their labels exclusive.",
         )
     if first.subject is Subject.CROP:
         return _of_subjects(store, first, _mouths(store, first), None)
@@ -92,8 +95,10 @@ def _labels_of_images(store: Project, label_set: LabelSet) -> dict[int, tuple[st
 
 
 def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
-    """Usable crops with their own label, or that of an image which shows a single mouth; images of
-    sources that no detection has met are ready-made crops, taken whole."""
+    """Usable crops with their own label, or that of their image if it has a single mouth.
+
+    Images of sources without detections are used as a whole: they are crops themselves.
+    """
     own = _labels_of_images(store, label_set)
     ids = [int(image) for image in store.images.ids()]
     of_images = store.crops.of_images(ids)
@@ -114,7 +119,7 @@ def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
 
 
 def ready_made(store: Project) -> set[int]:
-    """Images of the sources that no detection has met."""
+    """Images of sources without detections."""
     detected = store.crops.detected_sources()
     whole: set[int] = set()
     for source in store.images.sources():
@@ -138,7 +143,7 @@ def _of_subjects(
     if view_list is not None and len(view_list.labels) < 2:
         raise KnownError(
             "Category + view needs images with at least two different views.",
-            "Label views on the Views page, or learn the category alone.",
+            "Label views on the Views page, or choose category as the target.",
         )
     parts = store.splits.parts()
     samples = [
@@ -180,34 +185,36 @@ def _sample(
 
 
 def list_in_use(label_set: LabelSet, given: Iterable[str]) -> LabelList:
-    """The labels that occur, and those that a mirrored image turns them into, in the set's order.
+    """Labels in use and their mirrors, in the set's order.
 
-    A label that never occurs would only take its share of the scores.
+    A label that never occurs would only reduce the scores of the others.
     """
     used = set(given)
-    kept = tuple(
+    labels = tuple(
         label for label in label_set.labels if label.name in used or (label.mirror or "") in used
     )
-    own = replace(label_set, labels=kept)
+    own = replace(label_set, labels=labels)
     return LabelList(own.name, own.names, own.mirror_permutation(), own.exclusive)
 
 
 def _too_few(target: LabelSet, subjects: Sequence[_Subject]) -> KnownError:
-    thing = "mouth crop" if target.subject is Subject.CROP else "image"
+    crops = target.subject is Subject.CROP
     labelled = sorted({label for subject in subjects for label in subject.labels})
-    if not labelled:
+    if labelled:
         return KnownError(
-            "No {thing} has a {name} label yet.",
-            "Label at least two {thing}s differently, or import labels with the images.",
-            thing=thing,
+            "All labels of {name} are “{label}”.",
+            "Assign at least two different labels.",
             name=target.name,
+            label=labelled[0],
         )
     return KnownError(
-        "Every labelled {thing} has the same {name}: {labelled}.",
-        "A training needs at least two different labels.",
-        thing=thing,
+        mark("No mouth has a label of {name} yet.")
+        if crops
+        else mark("No image has a label of {name} yet."),
+        mark("Assign at least two different labels to mouths.")
+        if crops
+        else mark("Assign at least two different labels, or import labels with the images."),
         name=target.name,
-        labelled=labelled[0],
     )
 
 

@@ -1,4 +1,4 @@
-"""Dividing the images into train, validation and test, evenly over the labels there are."""
+"""Splits of the images into train, validation and test parts, stratified by their labels."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from workbench.domain.text import Message
 from workbench.storage.project import Project
 
 STRATA = ("category", "view")
-_JOINING = re.compile(r"[\\/+,]")  # what joins labels to a stratum, and what escapes it
+_JOINING = re.compile(r"[\\/+,]")  # separators of labels in a stratum, and their escape
 
 
 def split(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[Part, int]:
-    """Make a split of all images as one edit and the current one; how many are in each part.
+    """Split all images, as one edit; return the number of images in each part.
 
     Each combination of labels of the sets in `stratify` (of an image, or of its mouths) is divided
-    by the plan's fractions; the same project, plan and seed give the same split everywhere. Files
-    of the same bytes are one image, so they never stand in two parts. Raises KnownError without
-    images, ValueRefused for an unknown set.
+    by the plan's fractions. The same project, plan and seed give the same split on every machine.
+    Files with the same content are one image, so they are in the same part. Raises KnownError
+    without images, ValueRefused for an unknown set.
     """
     put_split(session, plan, draw(session.store, plan, stratify))
     return session.store.splits.counts()
@@ -34,7 +34,7 @@ def split(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -
 def split_task(
     session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA
 ) -> Task[dict[int, Part]]:
-    """A job that does what `split` does, for a window that must not wait."""
+    """A job that does the same as `split` and ends Done(parts by image id)."""
     folder = session.store.folder
 
     def work() -> Generator[object | None, None, dict[int, Part]]:
@@ -45,18 +45,18 @@ def split_task(
     def keep(parts: dict[int, Part]) -> None:
         put_split(session, plan, parts)
 
-    title = Message("Split the images")
+    title = Message("Split images")
     return Task(title, work, finish=when_done(keep), kind="split")
 
 
 def put_split(session: Session, plan: SplitPlan, members: Mapping[int, Part]) -> None:
-    """Make a split that was drawn the current one, as one edit."""
+    """Make a drawn split the current one, as one edit."""
     with session.edit(Message("Split {percentages}", percentages=plan.percentages)):
         session.store.splits.make(plan, members)
 
 
 def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:
-    """The part of each image as `split` would make it; nothing is changed."""
+    """Draw a split as `split` does, without storing it; return the part of each image."""
     sets = store.labels.sets()
     names = [name for name in stratify if name in sets or name not in STRATA]
     ids = store.images.ids()
@@ -72,7 +72,7 @@ def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> d
 
 
 def _labels(store: Project, images: list[int], label_set: str) -> list[str]:
-    """The stratum of each image in one set: its labels, or those of its mouths, as one text."""
+    """Stratum of each image by one set: its labels, or those of its mouths, as one text."""
     known = store.labels.get(label_set)
     if known.exclusive and known.subject is Subject.IMAGE:
         names = (*map(_escaped, known.names), "")
@@ -90,6 +90,6 @@ def _labels(store: Project, images: list[int], label_set: str) -> list[str]:
 
 
 def _escaped(label: str) -> str:
-    """A label as a part of a stratum: what joins the parts does not occur in it. Plain names stay
-    as they are, since the stratum seeds the shuffle: a split made again is the same."""
+    """Escape separators in a label. Plain names are unchanged: the stratum seeds the shuffle, so
+    that existing splits can be reproduced."""
     return _JOINING.sub(r"\\\g<0>", label)

@@ -1,4 +1,4 @@
-"""Studies in a project: created, trained run by run, and read as a table."""
+"""Studies of a project: creation, training run by run, and results as a table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task, when_done
 from workbench.app.session import Session
-from workbench.app.training.preparing import Frozen, check, prepare, prepare_task
+from workbench.app.training.preparing import PreparedRun, check, prepare, prepare_task
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import SplitPlan
 from workbench.domain.studies import Plan, Row, Study, compare
-from workbench.domain.text import Message
+from workbench.domain.text import Message, mark
 from workbench.storage.project import Project
 
 ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
@@ -27,17 +27,17 @@ ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a study is: cells done, how many there are, and its table so far."""
+    """Progress of a study: finished cells, all cells, and the table so far."""
 
     done: int
     cells: int
     rows: list[Row]
-    failed: tuple[str, ...] = ()  # ids of runs that did not come to their end
+    failed: tuple[str, ...] = ()  # ids of failed runs
 
 
 def new_study(session: Session, plan: Plan) -> Study:
-    """Keep a study that has not begun. Raises KnownError and ValueRefused where a variant's recipe
-    cannot be trained; then nothing is kept."""
+    """Create a study. Raises KnownError or ValueRefused, without creating it, if the recipe of a
+    variant cannot be trained."""
     for _ in _checked(session.store, plan):
         pass
     study = _made(plan)
@@ -46,8 +46,7 @@ def new_study(session: Session, plan: Plan) -> Study:
 
 
 def study_task(session: Session, plan: Plan) -> Task[Study]:
-    """A job that does what `new_study` does, for a window that must not wait, and ends
-    Done(Study)."""
+    """A job that does the same as `new_study` and ends Done(Study)."""
     folder = session.store.folder
 
     def work() -> Generator[object | None, None, Study]:
@@ -55,9 +54,8 @@ def study_task(session: Session, plan: Plan) -> Task[Study]:
             yield from _checked(store, plan)
         return _made(plan)
 
-    title = Message("Check the study {name}")
-    keep = when_done(session.store.studies.put)
-    return Task(title.format(name=plan.name), work, finish=keep, kind="prepare")
+    title = Message("Check study {name}", name=plan.name)
+    return Task(title, work, finish=when_done(session.store.studies.put), kind="prepare")
 
 
 def _checked(store: Project, plan: Plan) -> Iterator[None]:
@@ -72,7 +70,7 @@ def _made(plan: Plan) -> Study:
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of a study; `run` is "" where it has not been made."""
+    """One training of a study; `run` is "" if it does not exist yet."""
 
     variant: str
     seed: int
@@ -80,8 +78,7 @@ class Cell:
 
 
 def open_cells(session: Session, study: Study) -> Iterator[Cell]:
-    """The cells that are not done, in their order. A run that was removed or failed is to be made
-    anew; one that was paused is gone on with."""
+    """Unfinished cells, in order. Removed and failed runs are replaced; paused ones are resumed."""
     known = {record.id: record for record in session.store.runs.all()}
     for variant, seed in study.plan.cells:
         record = known.get(study.run_of(variant, seed))
@@ -92,10 +89,11 @@ def open_cells(session: Session, study: Study) -> Iterator[Cell]:
 
 
 def next_runs(session: Session, study: Study, most: int = 1) -> tuple[Study, list[str]]:
-    """The runs of the next open cells, at most so many, made where there are none."""
+    """Runs of at most `most` of the next unfinished cells, created if needed; also returns the
+    updated study. Raises KnownError or ValueRefused as `prepare`."""
     wanted: list[str] = []
     for cell in islice(open_cells(session, study), most):
-        run = cell.run or prepare(session, *_frozen(study, cell)).id
+        run = cell.run or prepare(session, *_run_arguments(study, cell)).id
         if not cell.run:
             study = study.with_run(cell.variant, cell.seed, run)
             session.store.studies.put(study)
@@ -103,32 +101,35 @@ def next_runs(session: Session, study: Study, most: int = 1) -> tuple[Study, lis
     return study, wanted
 
 
-def cell_task(session: Session, study: Study, cell: Cell) -> Task[Frozen]:
-    """A job that makes the run of a cell, which the study then knows of."""
+def cell_task(session: Session, study: Study, cell: Cell) -> Task[PreparedRun]:
+    """A job that creates the run of a cell and adds it to the study."""
 
     def then(record: RunRecord) -> None:
         now = session.store.studies.get(study.id)
         session.store.studies.put(now.with_run(cell.variant, cell.seed, record.id))
 
-    return prepare_task(session, *_frozen(study, cell), then)
+    return prepare_task(session, *_run_arguments(study, cell), then)
 
 
-def _frozen(study: Study, cell: Cell) -> tuple[dict[str, Any], str, SplitPlan | None]:
-    """The recipe keys of a cell, the name of its run, and its split."""
+def _run_arguments(study: Study, cell: Cell) -> tuple[dict[str, Any], str, SplitPlan | None]:
+    """Recipe keys of a cell, name of its run, and its split."""
     plan, seed = study.plan, cell.seed
     name = f"{plan.name}: {cell.variant}, seed {seed}"
     return plan.keys(cell.variant, seed), name, _split(plan, seed)
 
 
 def _split(plan: Plan, seed: int) -> SplitPlan | None:
-    """The split of a cell; None where the project's own is used."""
+    """The split of a cell; None for that of the project."""
     drawn = plan.split
     return SplitPlan(drawn.train, drawn.validation, drawn.test, seed) if drawn else None
 
 
-def standing(session: Session, study: Study) -> StudyProgress:
-    """What the finished runs of a study say; scored on the test part, or the validation part where
-    there is no test part. Seconds are those of the epochs: a training may have lain paused."""
+def study_progress(session: Session, study: Study) -> StudyProgress:
+    """Progress and results of a study.
+
+    Runs are scored on the test part, or the validation part without one. Their time is the sum of
+    their epochs, without pauses.
+    """
     known = {record.id: record for record in session.store.runs.all()}
     values: dict[tuple[str, int], float] = {}
     seconds: dict[tuple[str, int], float] = {}
@@ -148,8 +149,8 @@ def standing(session: Session, study: Study) -> StudyProgress:
 
 
 def _score(record: RunRecord) -> float | None:
-    """Top-1 on the test part, else on the validation part; every label right where an image may
-    have several."""
+    """Top-1 accuracy on the test part, else on the validation part; for multi-label sets, the share
+    of images with every label right."""
     parts = record.metrics.get("parts", record.metrics)
     for part in ("test", "validation"):
         found = parts.get(part) if isinstance(parts, Mapping) else None
@@ -160,23 +161,26 @@ def _score(record: RunRecord) -> float | None:
 
 
 def find_study(session: Session, name: str) -> Study:
-    """A study by its id or name, the newest of a name. Raises KnownError naming what there is."""
+    """Find a study by id or name (the newest of that name). Raises KnownError, listing all."""
     studies = session.store.studies.all()
     for study in studies:
         if name in (study.id, study.plan.name):
             return study
-    known = ", ".join(f"{study.plan.name} ({study.id})" for study in studies) or "none yet"
+    known = ", ".join(f"{study.plan.name} ({study.id})" for study in studies)
     raise KnownError(
-        "There is no study “{name}” in this project.", "There are: {known}.", name=name, known=known
+        "There is no study “{name}” in this project.",
+        mark("Studies: {known}.") if known else mark("Create one first."),
+        name=name,
+        known=known,
     )
 
 
-def as_builtins(standing: StudyProgress) -> dict[str, Any]:
-    """A standing for JSON."""
+def as_builtins(progress: StudyProgress) -> dict[str, Any]:
+    """The progress as JSON types."""
     return {
-        "done": standing.done,
-        "cells": standing.cells,
-        "failed": list(standing.failed),
+        "done": progress.done,
+        "cells": progress.cells,
+        "failed": list(progress.failed),
         "rows": [
             {
                 "variant": row.variant,
@@ -188,36 +192,41 @@ def as_builtins(standing: StudyProgress) -> dict[str, Any]:
                 "p": row.p,
                 "seconds": row.seconds,
             }
-            for row in standing.rows
+            for row in progress.rows
         ],
     }
 
 
 class StudyQueue(QObject):
-    """Feeds the training queue, one run at a time. `changed` follows every step; `refused` carries
-    the sentence of an error that ended a study's progress."""
+    """Adds the runs of studies to the training queue, one at a time.
+
+    `changed` is emitted after every step; `refused` carries the message of an error that stopped a
+    study.
+    """
 
     changed = Signal()
-    refused = Signal(str)
+    refused = Signal(object)
 
     def __init__(
         self, session: Session, queue: TrainingQueue, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._op, self._queue = session, queue
-        self._under_way: dict[str, str] = {}  # run that is trained -> its study
-        self._preparing: dict[str, Job[Frozen]] = {}  # study -> the job that makes its next run
-        self._again: set[str] = set()  # those that go on once a job that was stopped has ended
-        queue.ended.connect(self._over)
+        self._session, self._queue = session, queue
+        self._training: dict[str, str] = {}  # run in training -> its study
+        self._preparing: dict[
+            str, Job[PreparedRun]
+        ] = {}  # study -> the job that makes its next run
+        self._again: set[str] = set()  # studies to resume when a stopped job has ended
+        queue.ended.connect(self._ended)
 
     def running(self, study_id: str) -> bool:
-        """Whether a study goes on by itself."""
+        """Whether a study is being trained."""
         if job := self._preparing.get(study_id):
             return study_id in self._again or not job.stopping
-        return study_id in self._under_way.values()
+        return study_id in self._training.values()
 
-    def go_on(self, study_id: str) -> None:
-        """Train what a study lacks."""
+    def resume(self, study_id: str) -> None:
+        """Train the unfinished cells of a study."""
         if self.running(study_id):
             return
         if study_id in self._preparing:
@@ -227,35 +236,34 @@ class StudyQueue(QObject):
             self._next(study_id)
 
     def stop(self, study_id: str) -> None:
-        """Pause the run under way and queue no other; `go_on` takes it up again."""
+        """Pause the current run of a study and queue no other; `resume` continues it."""
         if job := self._preparing.get(study_id):
             self._again.discard(study_id)
             job.stop()
-        for run in [run for run, study in self._under_way.items() if study == study_id]:
-            del self._under_way[run]
+        for run in [run for run, study in self._training.items() if study == study_id]:
+            del self._training[run]
             self._queue.pause(run)
         self.changed.emit()
 
     def _next(self, study_id: str) -> None:
         try:
-            study = self._op.store.studies.get(study_id)
-            cell = next(open_cells(self._op, study), None)
+            study = self._session.store.studies.get(study_id)
+            cell = next(open_cells(self._session, study), None)
             if cell is not None and cell.run:
                 self._train(cell.run, study_id)
             elif cell is not None:
-                task = cell_task(self._op, study, cell)
-                self._preparing[study_id] = self._op.start(task, ended=self._prepared)
+                task = cell_task(self._session, study, cell)
+                self._preparing[study_id] = self._session.start(task, ended=self._prepared)
         except KnownError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(error.message)
         self.changed.emit()
 
     def _train(self, run: str, study_id: str) -> None:
-        self._under_way[run] = study_id
+        self._training[run] = study_id
         self._queue.enqueue(run)
 
-    def _prepared(self, outcome: Outcome[Frozen]) -> None:
-        """A run was made; one of a study that was stopped meanwhile is left for later, and one that
-        shall go on after all is not made twice."""
+    def _prepared(self, outcome: Outcome[PreparedRun]) -> None:
+        """Train a created run, unless its study was stopped meanwhile."""
         own = [study for study, job in self._preparing.items() if job.outcome is outcome]
         for study_id in own:
             job = self._preparing.pop(study_id)
@@ -265,14 +273,14 @@ class StudyQueue(QObject):
                 self._next(study_id)
             self.changed.emit()
 
-    def _over(self, run: str, outcome: Outcome[RunStatus]) -> None:
-        study_id = self._under_way.pop(run, "")
+    def _ended(self, run: str, outcome: Outcome[RunStatus]) -> None:
+        study_id = self._training.pop(run, "")
         if not study_id:
             return
         if isinstance(outcome, Failed):
             self.refused.emit(outcome.sentence)
             self.changed.emit()
         elif self._queue.state(run) is RunStatus.PAUSED:
-            self.changed.emit()  # a person paused it, and with it the study
+            self.changed.emit()  # the user paused the run, which stops the study
         else:
             self._next(study_id)

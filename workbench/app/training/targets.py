@@ -1,4 +1,4 @@
-"""What a project's labels and runs allow to be trained, before anything is chosen."""
+"""Possible targets of a training, by the project's labels, and runs to start from."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _FIRST = ("category", "view", JOINT, "expression")
 
 @dataclass(frozen=True)
 class Target:
-    """Something a run can learn: `name` as in the recipe, how many labels of it are in use, on how
-    many images or crops. `ready` says that a run can learn it: two labels in use at least."""
+    """A target: its name in recipes, the number of its labels in use, and of labelled images or
+    crops."""
 
     name: str
     labels: int
@@ -28,11 +28,12 @@ class Target:
 
     @property
     def ready(self) -> bool:
+        """Whether it can be trained: at least two labels are in use."""
         return self.labels >= 2
 
 
 def targets(project: Session) -> list[Target]:
-    """Everything that can be learned, the usual ones first; the joint head needs both its sets."""
+    """All targets, the usual ones first; category+view if the project has both sets."""
     store = project.store
     sets = store.labels.sets()
     found = {name: _target(sets[name], store.labels.counts(name)) for name in sets}
@@ -49,13 +50,13 @@ def _target(label_set: LabelSet, counts: Mapping[str, int]) -> Target:
 
 
 def first_target(choices: list[Target]) -> str:
-    """What a person most likely wants to learn: the first that is ready."""
+    """Name of the first target that is ready; "" if there is none."""
     ready = [choice.name for choice in choices if choice.ready]
     return ready[0] if ready else ""
 
 
 def start_runs(project: Session, backbone: str) -> list[tuple[str, str]]:
-    """(id, name) of the finished runs whose weights fit `backbone`, newest first."""
+    """(id, name) of finished runs with this backbone, newest first."""
     return [
         (record.id, record.name)
         for record in project.store.runs.all()

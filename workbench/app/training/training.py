@@ -1,4 +1,4 @@
-"""Running a training: the learning program at work on a run folder, its reports taken in."""
+"""Training of a run: the learning program works on its folder, its reports are stored."""
 
 from __future__ import annotations
 
@@ -52,76 +52,78 @@ from workbench.domain.runs import (
     START_FILE,
     RunStatus,
 )
-from workbench.domain.text import Message
+from workbench.domain.text import Message, mark
 from workbench.files import check_archive
 from workbench.storage.project import Project
 
 __all__ = ["RunControl", "facts", "prepare", "recover", "training_task", "trial_task"]
 
-PATIENCE = 60.0  # seconds a pausing child may take to save what it has
+PATIENCE = 60.0  # seconds for a pausing child to save its state
 RESUMABLE = (RunStatus.QUEUED, RunStatus.PAUSED, RunStatus.FAILED)
 
 
 @dataclass
 class RunControl:
-    """What a person wants of a training under way: "pause" or "stop"; read by its job."""
+    """Control of a running training; `requested` ("pause" or "stop") is read by its job."""
 
-    wish: str = ""
+    requested: str = ""
 
     def pause(self) -> None:
-        self.wish = self.wish or "pause"
+        """Request a pause, unless a stop was requested."""
+        self.requested = self.requested or "pause"
 
     def stop(self) -> None:
-        self.wish = "stop"
+        """Request a stop."""
+        self.requested = "stop"
 
 
 def facts(project: Session, target: str) -> DataFacts:
-    """What is known of the data of `target`; raises KnownError where nothing can be learned."""
+    """Facts about the data of `target`. Raises KnownError if it cannot be trained."""
     return facts_of(project.store, target)
 
 
 def training_task(
     project: Session, run_id: str, control: RunControl | None = None
 ) -> Task[RunStatus]:
-    """A job that starts or goes on with a run and keeps its record up to date.
+    """A job that starts or resumes a run and updates its record.
 
     It ends Done(RunStatus) with FINISHED, PAUSED or STOPPED; stopping the job itself pauses the
-    run, so that nothing is lost. Raises KnownError for a run that cannot go on.
+    run. Raises KnownError for a run that cannot be resumed.
     """
     record = project.store.runs.get(run_id)
     if record.status not in RESUMABLE:
         raise KnownError(
-            "The run “{name}” is {status} and cannot be trained.",
+            "The run “{name}” cannot be trained, as its status is “{status}”.",
             name=record.name,
-            status=record.status,
+            status=record.status.value,
         )
     folder = project.store.runs_folder / run_id
-    keeper = _Keeper(project, run_id)
+    recorder = _RunRecorder(project, run_id)
     chosen = control or RunControl()
     return Task(
         title=Message("Train {name}", name=record.name),
         work=lambda: _train(folder, chosen),
         apply=apply_each(
-            keeper.begin,
-            applying(Started, keeper.start),
-            applying(Epoch, keeper.add_epoch),
-            applying(Finished, keeper.keep_scores),
-            applying(PredictionTable, keeper.keep_predictions),
+            recorder.begin,
+            applying(Started, recorder.start),
+            applying(Epoch, recorder.add_epoch),
+            applying(Finished, recorder.keep_scores),
+            applying(PredictionTable, recorder.keep_predictions),
         ),
-        finish=keeper.finish,
+        finish=recorder.finish,
         kind="training",
     )
 
 
 def start_task(project: Session, run_id: str) -> Task[None]:
-    """A job that puts the start weights into a run's folder, so that it can be trained anywhere."""
+    """A job that copies the start weights to a run's folder, so that it can be trained anywhere."""
     folder = project.store.runs_folder / run_id
-    return Task(Message("Fetch start weights"), lambda: _fetch_start(folder))
+    return Task(Message("Copy start weights"), lambda: _fetch_start(folder))
 
 
 def _train(folder: Path, control: RunControl) -> Generator[object | None, None, RunStatus]:
     yield Note(text=Message("Starting the learning program."))
-    yield from _notes_before(folder)
+    yield from _preparation_notes(folder)
     yield from _fetch_start(folder)
     process = LearningProcess([str(folder), "--controlled"])
     last: AnyReport | None = None
@@ -131,8 +133,8 @@ def _train(folder: Path, control: RunControl) -> Generator[object | None, None, 
             report = process.read(BEAT)
             last = report or last
             yield report
-            if control.wish != sent:
-                sent = control.wish
+            if control.requested != sent:
+                sent = control.requested
                 process.command(sent)
         code = process.wait(PATIENCE)
     finally:
@@ -141,8 +143,8 @@ def _train(folder: Path, control: RunControl) -> Generator[object | None, None, 
     return (yield from _ended(folder, last, code, process.errors))
 
 
-def _notes_before(folder: Path) -> Generator[Note, None, None]:
-    """What preparing the run had to say, once: before its first start."""
+def _preparation_notes(folder: Path) -> Generator[Note, None, None]:
+    """Notes from the preparation of the run, before its first start only."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
         lines = (folder / REPORTS_FILE).read_bytes().splitlines()
         reports = [decode_report(line) for line in lines]
@@ -151,12 +153,12 @@ def _notes_before(folder: Path) -> Generator[Note, None, None]:
 
 
 def _fetch_start(folder: Path) -> Generator[object | None, None, None]:
-    """Download ImageNet weights that the recipe starts from and the folder lacks."""
-    with parsing(folder / RECIPE_FILE, "Make a new run with the same settings."):
+    """Download the recipe's ImageNet weights to the folder if they are missing."""
+    with parsing(folder / RECIPE_FILE, mark("Create a new run with the same settings.")):
         text = (folder / RECIPE_FILE).read_bytes().decode()
     recipe = complete(parse_toml(text, RECIPE_FILE))
-    there = any(folder.glob(Path(START_FILE).stem + ".*"))
-    if recipe.start != "imagenet" or there:
+    present = any(folder.glob(Path(START_FILE).stem + ".*"))
+    if recipe.start != "imagenet" or present:
         return
     path = yield from fetch(recipe.backbone)
     put_start(folder, path)
@@ -174,13 +176,16 @@ def _ended(
         return RunStatus.STOPPED
     if isinstance(last, Broken):
         raise_broken(last)
-    advice = " or make the batch smaller. Resume continues from the last checkpoint."
-    raise crash(code, errors, advice)
+    remedy = Message(
+        "The memory may be full: close other programs or reduce the batch, then resume the run "
+        "from its last checkpoint."
+    )
+    raise crash(code, errors, remedy)
 
 
 def load_predictions(path: Path) -> PredictionTable:
-    """The predictions a training left; raises KnownError where they are missing or damaged."""
-    with parsing(path, "Train the run again."):
+    """Read the predictions of a training. Raises KnownError if they are missing or damaged."""
+    with parsing(path, mark("Train the run again.")):
         check_archive(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return PredictionTable(
@@ -196,8 +201,8 @@ def load_predictions(path: Path) -> PredictionTable:
             )
 
 
-class _Keeper:
-    """Keeps a run's record in step with its reports; works in the owner's thread."""
+class _RunRecorder:
+    """Updates a run's record from its reports, in the owner's thread."""
 
     def __init__(self, project: Session, run_id: str) -> None:
         self._project = project
@@ -205,7 +210,7 @@ class _Keeper:
         self._running = False
 
     def begin(self, _: object) -> None:
-        """Mark the run as running with whatever is first heard of it."""
+        """Mark the run as running at its first report."""
         if not self._running:
             self._running = True
             self._set(status=RunStatus.RUNNING, message="")
@@ -218,16 +223,20 @@ class _Keeper:
         self._set(started=first, epochs_done=started.epoch - 1)
 
     def add_epoch(self, epoch: Epoch) -> None:
+        """Store a finished epoch."""
         self._project.store.runs.add_epoch(self._id, epoch)
         self._set(epochs_done=epoch.epoch)
 
     def keep_scores(self, finished: Finished) -> None:
+        """Store the scores of a finished run."""
         self._set(metrics=msgspec.to_builtins(finished.parts))
 
     def keep_predictions(self, table: PredictionTable) -> None:
+        """Store the predictions of a finished run."""
         self._project.store.runs.save_predictions(self._id, table)
 
     def finish(self, outcome: Outcome[RunStatus]) -> None:
+        """Store the outcome."""
         if isinstance(outcome, Done):
             done = {"finished": time.time()} if outcome.value is not RunStatus.PAUSED else {}
             self._set(status=outcome.value, **done)
@@ -242,16 +251,16 @@ class _Keeper:
 
 
 def recover(project: Session) -> None:
-    """Runs found running or queued when a project opens have no process behind them: paused."""
+    """Pause runs that are still marked as running or queued when a project is opened."""
     for record in project.store.runs.all():
         if record.status in (RunStatus.RUNNING, RunStatus.QUEUED):
             project.store.runs.update(record.id, status=RunStatus.PAUSED)
 
 
 def trial_task(project: Session, given: UncheckedKeys) -> Task[Trial]:
-    """A job that takes a few real steps after a recipe and ends Done(Trial); nothing is kept.
+    """A job that makes a few training steps with a recipe and ends Done(Trial); nothing is stored.
 
-    Raises KnownError and ValueRefused as `prepare` does.
+    Raises KnownError and ValueRefused as `prepare`.
     """
     partial = check_keys(given)
     target = target_of(partial)
@@ -260,12 +269,12 @@ def trial_task(project: Session, given: UncheckedKeys) -> Task[Trial]:
 
     def work() -> Generator[object | None, None, Trial]:
         with Project.reading(folder) as store:
-            frozen = as_if_split(collect(store, target))
+            samples = as_if_split(collect(store, target))
         runs.mkdir(parents=True, exist_ok=True)
         parent = Path(tempfile.mkdtemp(prefix=".trial-", dir=runs))
         try:
-            # weights do not change what a step costs: none need to be there yet
-            write_run(parent / "run", _without_start(recipe), frozen, None, [])
+            # start weights do not affect the cost of a step, so none are needed
+            write_run(parent / "run", _without_start(recipe), samples, None, [])
             return (yield from reported([str(parent / "run"), "--trial"], Trial))
         finally:
             shutil.rmtree(parent, ignore_errors=True)

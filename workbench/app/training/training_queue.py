@@ -1,4 +1,4 @@
-"""The queue of trainings: one at a time, in order, each paused, resumed or stopped by a person."""
+"""Queue of trainings: one at a time and in order; each can be paused, resumed and stopped."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from workbench.domain.runs import RunStatus
 
 
 class TrainingQueue(QObject):
-    """Runs the queued trainings of a project, and of others that are open beside it. `reported` and
-    `ended` carry the run's id."""
+    """Runs queued trainings of a project, and of other open projects.
+
+    `reported` and `ended` carry the run's id.
+    """
 
     changed = Signal()
     reported = Signal(str, object)
@@ -24,7 +26,7 @@ class TrainingQueue(QObject):
         super().__init__(parent)
         self._project = project
         self._waiting: list[str] = []
-        self._elsewhere: dict[str, Session] = {}  # by the ids of runs that are not its own
+        self._elsewhere: dict[str, Session] = {}  # sessions of runs of other projects, by run id
         self._current = ""
         self._control = RunControl()
         self._job: Job[RunStatus] | None = None
@@ -33,34 +35,37 @@ class TrainingQueue(QObject):
 
     @property
     def current(self) -> str:
-        """The id of the run that is being trained, "" when none is."""
+        """Id of the run in training; "" if there is none."""
         return self._current
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """Ids of the runs that wait, in the order in which they will be trained."""
+        """Ids of waiting runs, in order."""
         return tuple(self._waiting)
 
     def state(self, run_id: str) -> RunStatus:
-        """Where a run stands."""
+        """Status of a run."""
         return RunStatus(self._of(run_id).store.runs.get(run_id).status)
 
     def holds(self, run_id: str) -> bool:
-        """Whether a run is being trained or waits."""
+        """Whether a run is in training or waiting."""
         return run_id == self._current or run_id in self._waiting
 
     def enqueue(self, run_id: str, project: Session | None = None) -> None:
-        """Train a run when those before it are done. `project`, where it is not the queue's own,
-        must stay open until the run has ended. Raises KnownError for one that cannot be trained."""
+        """Append a run to the queue.
+
+        `project` is its session if it is not the queue's own; it must stay open until the run has
+        ended. Raises KnownError for a run that cannot be trained.
+        """
         if self.holds(run_id):
             return
         record = (project or self._project).store.runs.get(run_id)
         if record.status not in RESUMABLE:
             raise KnownError(
-                "The run “{name}” is {status} and cannot go on.",
-                "Start a new run from its weights (start = run:…).",
+                "The run “{name}” cannot be resumed, as its status is “{status}”.",
+                "Start a new run from its weights (start = run:ID).",
                 name=record.name,
-                status=record.status,
+                status=record.status.value,
             )
         if project is not None:
             self._elsewhere[run_id] = project
@@ -69,11 +74,12 @@ class TrainingQueue(QObject):
         self._next()
 
     def resume(self, run_id: str) -> None:
-        """Go on with a paused or failed run, behind those that wait."""
+        """Append a paused or failed run to the queue."""
         self.enqueue(run_id)
 
     def pause(self, run_id: str) -> None:
-        """Pause a run under way at its next step, or take a waiting one out of the queue."""
+        """Pause the run in training after its current step, or remove a waiting one from the
+        queue."""
         if run_id == self._current:
             self._control.pause()
         elif run_id in self._waiting:
@@ -82,7 +88,7 @@ class TrainingQueue(QObject):
             self._elsewhere.pop(run_id, None)
 
     def stop(self, run_id: str) -> None:
-        """End a run for good; what it has learned is kept where it has begun."""
+        """Stop a run permanently; the weights of a started one are kept."""
         if run_id == self._current:
             self._control.stop()
             return
@@ -92,16 +98,16 @@ class TrainingQueue(QObject):
             self._set(run_id, RunStatus.STOPPED)
 
     def remove(self, run_id: str) -> None:
-        """Delete a run with its folder. Raises KnownError while it is being trained."""
+        """Delete a run with its folder. Raises KnownError while it is in training."""
         if run_id == self._current:
-            raise KnownError("A run cannot be removed while it is trained.", "Stop it first.")
+            raise KnownError("A run in training cannot be removed.", "Stop it first.")
         if run_id in self._waiting:
             self._waiting.remove(run_id)
         self._project.remove_run(run_id)
         self.changed.emit()
 
     def close(self) -> None:
-        """Start nothing more and pause what is under way; the project's job board waits for it."""
+        """Pause all runs and start no others; the session waits for the current one."""
         self._closed = True
         for run_id in self._waiting:
             self._of(run_id).store.runs.update(run_id, status=RunStatus.PAUSED)
@@ -115,13 +121,13 @@ class TrainingQueue(QObject):
         self._control = RunControl()
         task = training_task(self._of(run_id), run_id, self._control)
         self._current = run_id
-        self._job = self._project.start(task, reported=self._heard, ended=self._over)
+        self._job = self._project.start(task, reported=self._reported, ended=self._ended)
         self.changed.emit()
 
-    def _heard(self, report: object) -> None:
+    def _reported(self, report: object) -> None:
         self.reported.emit(self._current, report)
 
-    def _over(self, outcome: Outcome[RunStatus]) -> None:
+    def _ended(self, outcome: Outcome[RunStatus]) -> None:
         run_id, self._current, self._job = self._current, "", None
         self._elsewhere.pop(run_id, None)
         self.ended.emit(run_id, outcome)
@@ -133,8 +139,8 @@ class TrainingQueue(QObject):
 
     def _set(self, run_id: str, status: RunStatus) -> None:
         self._of(run_id).store.runs.update(run_id, status=status)
-        self._tell(run_id)
+        self._announce(run_id)
 
-    def _tell(self, run_id: str) -> None:
+    def _announce(self, run_id: str) -> None:
         self._project.announce(Changes(runs=frozenset({run_id})))
         self.changed.emit()

@@ -1,1 +1,1 @@
-"""Transferability scores of starts, and transfer from the most related source."""
+"""Transferability scores of start weights, and transfer from the most related source."""

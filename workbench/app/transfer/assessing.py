@@ -1,4 +1,4 @@
-"""Which start suits a target, scored before a transfer; and how accuracy grows with depth."""
+"""Scores of start weights for a target before a training, and accuracy by depth of the network."""
 
 from __future__ import annotations
 
@@ -46,11 +46,9 @@ from workbench.domain.transfers import negative_transfer_gap, tuning_gap
 from workbench.storage.project import Project
 
 KEY = "assessments"
-NOTHING_TO_CARRY = Message(
-    "Random weights carry nothing over; they show what a start must surpass."
-)
-ALIKE = 0.8  # fewer over more training images, from which two trainings can be compared
-KEPT = 20  # assessments that a project remembers
+RANDOM_WEIGHTS = Message("Random weights transfer nothing; they are the baseline for other starts.")
+ALIKE = 0.8  # minimum ratio of training-image counts of comparable runs
+KEPT = 20  # assessments stored in a project
 
 
 def assess_task(
@@ -60,40 +58,39 @@ def assess_task(
     name: str = "",
     neighbours: int = 1,
 ) -> Task[TransferReport]:
-    """A job that scores `starts` on the labels of `target` and ends Done(TransferReport), which the
-    project then remembers.
+    """A job that scores `starts` on the labels of `target` and ends Done(TransferReport), which is
+    stored in the project.
 
-    `name` is the backbone of starts that do not say their own: "imagenet", "none" and files; ""
-    takes the one advised for the data. Raises KnownError and ValueRefused for a target without
-    labels and a start that there is not.
+    `name` is the backbone of "imagenet", "none" and files; "" uses the recommended one. Raises
+    KnownError or ValueRefused for a target without labels or an unknown start.
     """
-    one_label(session.store, target, "a score of starts")
+    one_label(session.store, target)
     advised = advise(facts_of(session.store, target)).values.with_defaults.backbone
-    orders = [start_request(session, start, name or advised) for start in starts]
+    requests = [start_request(session, start, name or advised) for start in starts]
     runs, folder, place = session.store.runs.all(), session.store.folder, session.store.runs_folder
 
     def work() -> Generator[object | None, None, TransferReport]:
         with Project.reading(folder) as store:
             found = as_if_split(collect(store, target))
         ready = []
-        for start in orders:
+        for start in requests:
             ready.append((yield from with_weights(start)))
-        order = AssessmentRequest(
+        request = AssessmentRequest(
             starts=tuple(ready), held_out=held_out_part(found), neighbours=neighbours
         )
         files = {SAMPLES_FILE: encode_samples(list(found.samples))}
-        answer = yield from run_request("assess", order, files, place, Assessed)
+        answer = yield from run_request("assess", request, files, place, Assessed)
         return report_of(target, answer.assessment, runs)
 
     def keep(report: TransferReport) -> None:
         _remember(session, report)
 
-    title = Message("Score starts for {target}")
-    return Task(title.format(target=target), work, finish=when_done(keep), kind="assess")
+    title = Message("Score starts for {target}", target=target)
+    return Task(title, work, finish=when_done(keep), kind="assess")
 
 
 def assessments(session: Session) -> list[TransferReport]:
-    """The assessments that a project remembers, newest first."""
+    """Stored assessments of a project, newest first."""
     return msgspec.convert(
         session.store.settings.get(KEY, []), list[TransferReport], dec_hook=decode_message
     )
@@ -105,20 +102,23 @@ def _remember(session: Session, report: TransferReport) -> None:
 
 
 def held_out_part(found: SampleSet) -> str:
-    """The part that says how good a head is: test, or validation where nothing is tested."""
+    """Name of the part on which heads are evaluated: test, or validation without one."""
     labelled = {sample.part for sample in found.samples if sample.target >= 0}
     return Part.TEST.value if Part.TEST in labelled else Part.VALIDATION.value
 
 
 def start_request(session: Session, start: str, name: str) -> StartRequest:
-    """A start as the learning program takes it; `name` is the backbone of those that do not say
-    theirs. Raises KnownError and ValueRefused where there is no such start."""
+    """Request of the learning program for a start; `name` is the backbone of starts without one.
+
+    Raises KnownError or ValueRefused for an unknown start.
+    """
     kind, _, rest = start.partition(":")
     if start == "none":
         return StartRequest(start=start, backbone=name)
     if start == "imagenet":
         if not backbone(name).weights:
-            raise ValueRefused("start", start, f"none, file:PATH or run:ID with {name}")
+            allowed = Message("none, file:PATH or run:ID with {backbone}", backbone=name)
+            raise ValueRefused("start", start, allowed)
         return StartRequest(start=start, backbone=name)
     if kind == "run" and rest:
         return _of_run(start, session.store.runs_folder / session.store.runs.get(rest).id)
@@ -128,7 +128,7 @@ def start_request(session: Session, start: str, name: str) -> StartRequest:
     if not path.is_file():
         raise KnownError("The start weights {path} are missing.", "Choose another file.", path=path)
     if path.name == WEIGHTS_FILE and (path.parent / MODEL_FILE).is_file():
-        return _of_run(f"file:{path}", path.parent)  # what a run of any project has left
+        return _of_run(f"file:{path}", path.parent)  # weights of a run of any project
     return StartRequest(start=f"file:{path}", backbone=name, weights=str(path))
 
 
@@ -143,7 +143,7 @@ def _of_run(start: str, folder: Path) -> StartRequest:
 
 
 def with_weights(start: StartRequest) -> Generator[object | None, None, StartRequest]:
-    """A start whose ImageNet weights are on this machine, downloaded where they were not."""
+    """A start with the path of its ImageNet weights, downloaded if needed."""
     if start.start != "imagenet":
         return start
     path = weights_path(start.backbone) or (yield from fetch(start.backbone))
@@ -151,7 +151,8 @@ def with_weights(start: StartRequest) -> Generator[object | None, None, StartReq
 
 
 def report_of(target: str, found: Assessment, runs: Sequence[RunRecord]) -> TransferReport:
-    """An assessment beside what finished runs of the target reached, with advice for each start."""
+    """An assessment with results of finished runs of the target and a recommendation for each
+    start."""
     reports = tuple(_start_report(target, scores, found, runs) for scores in found.starts)
     return TransferReport(target=target, made=time.time(), assessment=found, starts=reports)
 
@@ -167,7 +168,7 @@ def _start_report(
     scratch_top1 = None if scratch is None else _top1(scratch, found.held_out)
     frozen = scores.frozen_top1
     both = tuned_top1 is not None and scratch_top1 is not None and scores.start != "none"
-    advice = Advice(reasons={"row": NOTHING_TO_CARRY})
+    advice = Advice(reasons={"row": RANDOM_WEIGHTS})
     if scores.start != "none":
         size = (found.train_images, found.classes)
         advice = advise_transfer(
@@ -193,19 +194,20 @@ def _start_report(
 def _newest(
     runs: Sequence[RunRecord], target: str, name: str, start: str, found: Assessment
 ) -> RunRecord | None:
-    """The newest finished run of a target with this backbone and start, scored on the part that the
-    assessment held out, and trained on about as many images: one of a study with a few images of
-    each class says nothing about this many."""
+    """The newest finished run with this target, backbone and start that is comparable.
+
+    It is scored on the held-out part of the assessment and trained on a similar number of images.
+    """
     for run in runs:
         recipe = run.recipe
         fits = (run.target, recipe.backbone, recipe.start) == (target, name, start)
-        there = run.status is RunStatus.FINISHED and found.held_out in run.metrics
-        if fits and there and _as_many(run, found.train_images):
+        scored = run.status is RunStatus.FINISHED and found.held_out in run.metrics
+        if fits and scored and _similar_size(run, found.train_images):
             return run
     return None
 
 
-def _as_many(run: RunRecord, images: int) -> bool:
+def _similar_size(run: RunRecord, images: int) -> bool:
     own = int(run.metrics.get("train", {}).get("images", images))
     return min(own, images) >= ALIKE * max(own, images)
 
@@ -215,16 +217,15 @@ def _top1(run: RunRecord, part: str) -> float:
 
 
 STUDIES_KEY = "layer_studies"
-STUDIES_KEPT = 20  # studies that a project remembers
+STUDIES_KEPT = 20  # layer studies stored in a project
 
 
 def layers_task(
     session: Session, target: str, start: str = "imagenet", name: str = "", seed: int = 0
 ) -> Task[LayerStudy]:
-    """A job that trains a linear head on every stage of a start and ends Done(LayerStudy), which
-    the project then remembers. `name` is the backbone of a start that does not say its own; ""
-    takes the one advised. Raises KnownError and ValueRefused as `assess_task` does."""
-    one_label(session.store, target, "a head on each stage")
+    """A job that trains a linear head on every stage of a start and ends Done(LayerStudy), which is
+    stored in the project. Parameters and errors are as in `assess_task`."""
+    one_label(session.store, target)
     advised = advise(facts_of(session.store, target)).values.with_defaults.backbone
     wanted = start_request(session, start, name or advised)
     folder, place = session.store.folder, session.store.runs_folder
@@ -233,9 +234,9 @@ def layers_task(
         with Project.reading(folder) as store:
             found = as_if_split(collect(store, target))
         ready = yield from with_weights(wanted)
-        order = LayersRequest(start=ready, held_out=held_out_part(found), seed=seed)
+        request = LayersRequest(start=ready, held_out=held_out_part(found), seed=seed)
         files = {SAMPLES_FILE: encode_samples(list(found.samples))}
-        answer = yield from run_request("layers", order, files, place, Layered)
+        answer = yield from run_request("layers", request, files, place, Layered)
         return LayerStudy(
             target=target,
             start=wanted.start,
@@ -247,14 +248,13 @@ def layers_task(
     def keep(study: LayerStudy) -> None:
         session.store.settings.push(STUDIES_KEY, msgspec.to_builtins(study), STUDIES_KEPT)
 
-    title = Message("Study the stages of {backbone}")
-    named = title.format(backbone=wanted.backbone)
-    return Task(named, work, finish=when_done(keep), kind="layers")
+    title = Message("Study stages of {backbone}", backbone=wanted.backbone)
+    return Task(title, work, finish=when_done(keep), kind="layers")
 
 
 def layer_studies(session: Session, target: str, name: str = "") -> list[LayerStudy]:
-    """The studies of a target that a project remembers, the newest of each start, newest first;
-    those of one backbone where `name` says which."""
+    """Stored layer studies of a target, the newest for each start, newest first; only those of the
+    backbone `name` unless it is ""."""
     found: dict[tuple[str, str], LayerStudy] = {}
     for study in msgspec.convert(session.store.settings.get(STUDIES_KEY, []), list[LayerStudy]):
         if study.target == target and name in ("", study.backbone):

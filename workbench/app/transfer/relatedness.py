@@ -1,4 +1,4 @@
-"""How related the images of other projects or label sets are to those of a target."""
+"""Relatedness of images of other projects or label sets to those of a target."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from workbench.domain.relatedness import DomainRequest, Relatedness, Relatedness
 from workbench.domain.reports import Related
 from workbench.domain.runs import Sample, encode_samples
 from workbench.domain.splits import Part
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.storage.project import Project
 
 KEY = "relatedness"
-KEPT = 20  # comparisons that a project remembers
+KEPT = 20  # comparisons stored in a project
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Labelled images under a name: what a project has for one label set."""
+    """Labelled images of a project for one label set, with a name."""
 
     name: str
     classes: tuple[str, ...]
@@ -39,7 +39,7 @@ class Domain:
 
 
 class SourceComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison as a project keeps it; `made` in seconds since the epoch."""
+    """A stored comparison; `made` in seconds since the epoch."""
 
     label_set: str
     made: float
@@ -47,8 +47,9 @@ class SourceComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def domain_of(store: Project, label_set: str, name: str = "") -> Domain:
-    """The images of a project that have a label of `label_set`, but for those of the test part,
-    which must stay unseen. Raises KnownError where there are none, ValueRefused for an unknown set.
+    """Images of a project with a label of `label_set`, except those of the test part.
+
+    Raises KnownError if there are none, ValueRefused for an unknown set.
     """
     found = collect(store, label_set)
     samples = tuple(s for s in found.samples if s.target >= 0 and s.part != Part.TEST)
@@ -56,13 +57,13 @@ def domain_of(store: Project, label_set: str, name: str = "") -> Domain:
 
 
 def compare_task(
-    session: Session, label_set: str, places: Mapping[str, Place], order: RelatednessRequest
+    session: Session, label_set: str, places: Mapping[str, Place], request: RelatednessRequest
 ) -> Task[Relatedness]:
     """A job that compares the images of `label_set` with each named source and ends
-    Done(Relatedness), which the project then remembers. The job opens each source in turn and reads
-    it, and fails where one cannot be read. Raises KnownError, ValueRefused as `domain_of` does.
+    Done(Relatedness), which is stored in the project.
 
-    `order` says how it is done; its domains are filled in here.
+    The job fails if a source cannot be read. `request` has the parameters; its domains are added
+    here. Raises KnownError and ValueRefused as `domain_of`.
     """
     own = session.store.folder
 
@@ -71,12 +72,12 @@ def compare_task(
             with _read_beside(own, folder) as store:
                 yield domain_of(store, labels, name)
 
-    return _task(session, label_set, len(places), read, order)
+    return _task(session, label_set, len(places), read, request)
 
 
 @contextmanager
 def _read_beside(own: Path, folder: Path) -> Iterator[Project]:
-    """A project to look at in this thread; one that is not the `own` is held meanwhile."""
+    """Open a project for reading in this thread; any but `own` is locked meanwhile."""
     if folder == own.resolve():
         with Project.reading(folder) as store:
             yield store
@@ -90,12 +91,12 @@ def _task(
     label_set: str,
     count: int,
     read: Callable[[], Iterator[Domain]],
-    order: RelatednessRequest,
+    request: RelatednessRequest,
 ) -> Task[Relatedness]:
-    """The job; `read` gives the sources, in the job's thread."""
+    """The job; `read` yields the sources, in the job's thread."""
     if not count:
-        raise ValueRefused("sources", 0, "at least one")
-    facts_of(session.store, label_set)  # refuses what cannot be learned
+        raise ValueRefused("sources", "", Message("at least one"))
+    facts_of(session.store, label_set)  # raises if the target cannot be trained
     folder, runs = session.store.folder, session.store.runs_folder
 
     def work() -> Generator[object | None, None, Relatedness]:
@@ -105,20 +106,28 @@ def _task(
             domains.append(source)
             yield None
         names = [f"domain-{at}.jsonl" for at in range(len(domains))]
-        asked = tuple(
+        requests = tuple(
             DomainRequest(name=domain.name, samples=name, classes=domain.classes)
             for domain, name in zip(domains, names, strict=True)
         )
         samples = (encode_samples(list(domain.samples)) for domain in domains)
         files = dict(zip(names, samples, strict=True))
-        whole = msgspec.structs.replace(order, domains=asked)
-        answer = yield from run_request("relate", whole, files, runs, Related)
+        complete = msgspec.structs.replace(request, domains=requests)
+        answer = yield from run_request("relate", complete, files, runs, Related)
         return answer.relatedness
 
     def keep(found: Relatedness) -> None:
         made = SourceComparison(label_set=label_set, made=time.time(), found=found)
         session.store.settings.push(KEY, msgspec.to_builtins(made), KEPT)
 
-    title = Message("Compare {count} sources with {target}")
-    named = title.format(count=count, target=session.store.name)
-    return Task(named, work, finish=when_done(keep), kind="relatedness")
+    title = _title(count, session.store.name)
+    return Task(title, work, finish=when_done(keep), kind="relatedness")
+
+
+def _title(count: int, target: str) -> Message:
+    return counted(
+        count,
+        "Compare {n} source with {target}",
+        "Compare {n} sources with {target}",
+        target=target,
+    )

@@ -1,4 +1,4 @@
-"""The sources of a transfer: projects beside the one at work, each named, found and opened."""
+"""Sources of a transfer: label sets of this or other projects, by name and folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT
 from workbench.storage.project import Project
 
-MARK = "#"  # between a project and its label set
-Place = tuple[Path, str]  # a project's folder and one of its label sets
+MARK = "#"  # separates a project from its label set
+Place = tuple[Path, str]  # folder of a project, and one of its label sets
 
 
 def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
-    """Sources written as "PROJECT" or "PROJECT#LABELS" by a short name each, which is the same from
-    wherever it is said. Raises KnownError for what is no project."""
+    """Map sources written as "PROJECT" or "PROJECT#LABELS" to unique short names, independent of
+    the working folder. Raises KnownError if one is not a project."""
     found: dict[str, Place] = {}
     for text in given:
         path, mark, own = text.rpartition(MARK)
@@ -35,7 +35,7 @@ def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
 
 @dataclass(frozen=True)
 class TransferSource:
-    """A source as it is listed: how it is written, its short name, folder and label set."""
+    """A listed source: its written form, short name, folder and label set."""
 
     text: str
     name: str
@@ -44,7 +44,7 @@ class TransferSource:
 
 
 def listed_sources(given: Sequence[str], label_set: str) -> list[TransferSource]:
-    """Written sources in their order; one whose project is gone is named by its folder."""
+    """The sources in order; one whose project is missing is named by its folder."""
     found = []
     for text in given:
         path, _, own = text.rpartition(MARK)
@@ -58,13 +58,13 @@ def listed_sources(given: Sequence[str], label_set: str) -> list[TransferSource]
 
 
 def written_source(folder: Path, label_set: str) -> str:
-    """A source as `named_sources` reads it."""
+    """Write a source in the form that `named_sources` reads."""
     return f"{folder}{MARK}{label_set}"
 
 
 @contextmanager
 def opened_beside(session: Session, folder: Path) -> Iterator[Session]:
-    """A project open beside another one, or that one itself where it is the same."""
+    """Open another project within the block, or reuse `session` if it is the same project."""
     if folder == session.store.folder.resolve():
         yield session
         return
@@ -76,34 +76,32 @@ def opened_beside(session: Session, folder: Path) -> Iterator[Session]:
         other.close()
 
 
-def one_label(store: Project, label_set: str, what: str) -> None:
-    """Raise KnownError where images may carry several labels of a set: `what` needs one."""
+def one_label(store: Project, label_set: str) -> None:
+    """Raise KnownError if images may have several labels of a set."""
     known = store.labels.sets().get(label_set)
     if known is not None and not known.exclusive:
         raise KnownError(
-            "Images may carry several labels of “{label_set}”; {what} needs one of each image.",
+            "Images may have several labels of “{label_set}”, but one is needed here.",
             "Choose a label set whose labels exclude each other.",
             label_set=label_set,
-            what=what,
         )
 
 
 def _ready(session: Session) -> list[str]:
-    """The label sets of a project that can be a source: two labels in use that exclude others."""
+    """Exclusive label sets of a project with at least two labels in use."""
     sets = session.store.labels.sets()
     ready = [target.name for target in targets(session) if target.ready and target.name != JOINT]
     return [name for name in ready if sets[name].exclusive]
 
 
 def own_sources(session: Session, label_set: str) -> list[str]:
-    """The other label sets of a project that can be a source for `label_set`."""
+    """Other label sets of a project that can be a source for `label_set`."""
     return [name for name in _ready(session) if name != label_set]
 
 
 def checked_source(session: Session, folder: Path, label_set: str) -> str:
-    """A project as a source for `label_set`, looked into: its label set of the same name, else the
-    first that can be learned. Raises KnownError for what is no project, cannot be opened, or has
-    nothing that can be learned."""
+    """A project as a source for `label_set`: its label set of the same name, else the first that
+    can be trained. Raises KnownError if it is not a project, cannot be opened or has none."""
     with opened_beside(session, project_folder(folder).resolve()) as source:
         ready = _ready(source)
         chosen = label_set if label_set in ready else next(iter(ready), "")

@@ -1,4 +1,4 @@
-"""The steps and runs of a transfer: the recipe of each, and the job that makes it."""
+"""Steps and runs of a transfer: the recipe of each run, and the job that creates it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.session import Session
-from workbench.app.training.preparing import Frozen, prepare_task
+from workbench.app.training.preparing import PreparedRun, prepare_task
 from workbench.app.training.splitting import split_task
 from workbench.app.transfer import transfer_runs, transferring
 from workbench.app.transfer.relatedness import compare_task
@@ -40,26 +40,25 @@ from workbench.storage.project import Project
 
 
 def candidates_made(session: Session, transfer: Transfer) -> bool:
-    """Whether every candidate has its run; the source is not needed any more then."""
+    """Whether all candidates have a run, so that the source is no longer needed."""
     return set(_candidates(session, transfer)) == set(CANDIDATE_LAYERS)
 
 
 def source_task(
     session: Session, source: Session, label_set: str, transfer: Transfer
-) -> Task[Frozen] | None:
-    """The job that makes the run which learns the source, in the source's own project; None where
-    there is one."""
-    if transfer.source_run and _is_there(source.store, transfer.source_run):
+) -> Task[PreparedRun] | None:
+    """A job that creates the run on the source, in the source's project; None if there is one."""
+    if transfer.source_run and _exists(source.store, transfer.source_run):
         return None
-    asked = transfer.asked
-    name = backbone_of(asked)
-    frozen = frozen_stage(name, SOURCE_LAYERS) if asked.start != "none" else "none"
+    request = transfer.asked
+    name = backbone_of(request)
+    frozen = frozen_stage(name, SOURCE_LAYERS) if request.start != "none" else "none"
     recipe = (
-        _usual(asked)
-        | check_keys(asked.settings)
-        | check_keys(asked.source_settings)
-        | _target(label_set, asked.views and has_views(source.store, label_set), asked)
-        | partial_recipe(start=asked.start, frozen=frozen)
+        _defaults(request)
+        | check_keys(request.settings)
+        | check_keys(request.source_settings)
+        | _target(label_set, request.views and has_views(source.store, label_set), request)
+        | partial_recipe(start=request.start, frozen=frozen)
     )
 
     def then(made: RunRecord) -> None:
@@ -68,11 +67,16 @@ def source_task(
     return prepare_task(source, recipe, f"source for {session.store.folder.stem}", then=then)
 
 
-def candidate_tasks(session: Session, source: Path, transfer: Transfer) -> Iterator[Task[Frozen]]:
-    """The jobs that make those candidates' runs in the target's project which are not there; each
-    to be done before the next is asked for. `source` is the folder of the source's project."""
-    asked = transfer.asked
-    target = _target(asked.label_set, transfer.joint, asked)
+def candidate_tasks(
+    session: Session, source: Path, transfer: Transfer
+) -> Iterator[Task[PreparedRun]]:
+    """Jobs that create missing runs of candidates in the target's project.
+
+    Each must be finished before the next is requested. `source` is the folder of the source's
+    project.
+    """
+    request = transfer.asked
+    target = _target(request.label_set, transfer.joint, request)
     for layers in CANDIDATE_LAYERS:
         if layers not in _candidates(session, transfer):
             yield _candidate_task(session, source, transfer, layers, target)
@@ -80,7 +84,7 @@ def candidate_tasks(session: Session, source: Path, transfer: Transfer) -> Itera
 
 def _candidate_task(
     session: Session, source: Path, transfer: Transfer, layers: int, target: PartialRecipe
-) -> Task[Frozen]:
+) -> Task[PreparedRun]:
     stage = frozen_stage(backbone_of(transfer.asked), layers)
 
     def then(made: RunRecord) -> None:
@@ -94,15 +98,14 @@ def _candidate_task(
 
 
 def _candidates(session: Session, transfer: Transfer) -> dict[int, CandidateRun]:
-    """The candidates whose runs there are, by the layers they keep."""
+    """Candidates with existing runs, by their number of kept layers."""
     now = latest(session, transfer)
-    return {c.layers: c for c in now.candidates if _is_there(session.store, c.run)}
+    return {c.layers: c for c in now.candidates if _exists(session.store, c.run)}
 
 
-def single_task(session: Session, source: Path, transfer: Transfer) -> Task[Frozen] | None:
-    """The job that makes the run which is as the winner's but for the views; None where there is
-    one."""
-    if transfer.single and _is_there(session.store, transfer.single):
+def single_task(session: Session, source: Path, transfer: Transfer) -> Task[PreparedRun] | None:
+    """A job that creates a run like the winner's, but without views; None if there is one."""
+    if transfer.single and _exists(session.store, transfer.single):
         return None
     target = partial_recipe(target=transfer.asked.label_set)
 
@@ -120,31 +123,33 @@ def _candidate(
     target: PartialRecipe,
     note: str = "",
 ) -> tuple[PartialRecipe, str]:
-    """The recipe keys of a candidate and the name of its run."""
+    """Recipe keys of a candidate, and the name of its run."""
     learned = source / "runs" / transfer.source_run
     weights = learned / WEIGHTS_FILE
     settings = check_keys(transfer.asked.settings)
     recipe = (
-        _usual(transfer.asked)
+        _defaults(transfer.asked)
         | _shared(settings, learned)
         | settings
         | target
         | partial_recipe(start=f"file:{weights}", frozen=stage)
     )
     title = backbone(backbone_of(transfer.asked)).title
-    return recipe, f"{title} kept up to {stage}{note}"
+    return recipe, f"{title} frozen up to {stage}{note}"
 
 
-def _usual(asked: TransferRequest) -> PartialRecipe:
-    """Defaults of a transfer; from scratch the learning rate is the advised one."""
-    usual = partial_recipe(backbone=backbone_of(asked), seed=asked.seed)
-    return usual if asked.start == "none" else usual | partial_recipe(learning_rate=RATE)
+def _defaults(request: TransferRequest) -> PartialRecipe:
+    """Defaults of a transfer; from random weights, the learning rate is the recommended one."""
+    keys = partial_recipe(backbone=backbone_of(request), seed=request.seed)
+    return keys if request.start == "none" else keys | partial_recipe(learning_rate=RATE)
 
 
 def _shared(settings: PartialRecipe, learned: Path) -> PartialRecipe:
-    """Keys that let candidates share the feature maps of the layers which all of them keep: the
-    same cached augmentations of each image, and the precision in which the source was `learned`,
-    because maps of another precision differ."""
+    """Keys that let candidates share the frozen-feature cache of their common layers.
+
+    These are the number of cached augmentations, and the precision of the source run in the folder
+    `learned`, because features of another precision differ.
+    """
     epochs = settings.with_defaults.epochs if "epochs" in settings else VIEWS
     shared = partial_recipe(cache=min(VIEWS, epochs))
     with contextlib.suppress(OSError, msgspec.DecodeError):
@@ -155,20 +160,20 @@ def _shared(settings: PartialRecipe, learned: Path) -> PartialRecipe:
     return shared
 
 
-def _target(label_set: str, joint: bool, asked: TransferRequest) -> PartialRecipe:
-    """The recipe's target; where views help to learn it, their classifiers are tied."""
+def _target(label_set: str, joint: bool, request: TransferRequest) -> PartialRecipe:
+    """The recipe's target; with views, their classifiers are tied."""
     if not joint:
         return partial_recipe(target=label_set)
-    return partial_recipe(target=JOINT, tie=TIE) | check_keys(asked.settings).only("tie")
+    return partial_recipe(target=JOINT, tie=TIE) | check_keys(request.settings).only("tie")
 
 
-def _is_there(store: Project, run: str) -> bool:
-    """Whether a run can be used: one that was removed or stopped for good is made anew."""
+def _exists(store: Project, run: str) -> bool:
+    """Whether a run can be used: removed and stopped runs are replaced."""
     return any(r.id == run and r.status is not RunStatus.STOPPED for r in store.runs.all())
 
 
 class TransferStage(StrEnum):
-    """What a transfer is at."""
+    """Stage of a transfer."""
 
     COMPARE = "compare"
     SOURCE = "source"
@@ -178,7 +183,7 @@ class TransferStage(StrEnum):
 
 @dataclass(frozen=True)
 class TransferStep:
-    """One thing to be done before the next is known: a whole task, or runs to train."""
+    """A step of a transfer: a task, or runs to train."""
 
     stage: TransferStage
     session: Session
@@ -187,11 +192,11 @@ class TransferStep:
 
 
 def steps(session: Session, transfer: Transfer) -> Generator[TransferStep, None, None]:
-    """What is left of a transfer; what was done before is not done again.
+    """The remaining steps of a transfer.
 
-    Ask for the next step once the last one is done, and close the generator to leave off: a source
-    of another project is open while its step is. The project remembers how far it is
-    (`transferring.latest`). Raises KnownError for the world's reasons.
+    Request the next step when the last one is done, and close the generator to stop early: during
+    steps on a source, its project is open. The state is stored in the project
+    (`transferring.latest`). Raises KnownError, for example if a source is missing.
     """
     places = named_sources(transfer.asked.sources, transfer.asked.label_set)
     if not transfer.ranked:
@@ -218,7 +223,7 @@ def steps(session: Session, transfer: Transfer) -> Generator[TransferStep, None,
 def _source(
     session: Session, folder: Path, labels: str, transfer: Transfer
 ) -> Generator[TransferStep, None, None]:
-    """The source is learned, in its own project."""
+    """Steps that train the source, in its own project."""
     with opened_beside(session, folder) as source:
         if task := transfer_runs.source_task(session, source, labels, transfer):
             yield TransferStep(TransferStage.SOURCE, source, task=task)
@@ -229,7 +234,7 @@ def _source(
 def _single(
     session: Session, folder: Path, transfer: Transfer
 ) -> Generator[TransferStep, None, None]:
-    """The winner without views."""
+    """Steps that train the winner without views."""
     if task := transfer_runs.single_task(session, folder, transfer):
         yield TransferStep(TransferStage.SINGLE, session, task=task)
     if left := _left(session, transferring.latest(session, transfer).single):
@@ -237,7 +242,7 @@ def _single(
 
 
 def _held_out(session: Session, transfer: Transfer) -> Task[dict[int, Part]]:
-    """A job that sets images of the target aside, which are to judge it."""
+    """A job that splits the images of the target, for held-out images."""
     own = (transfer.asked.label_set,)
     return split_task(session, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
 
@@ -247,11 +252,11 @@ def _left(session: Session, *runs: str) -> tuple[str, ...]:
 
 
 def _comparison(session: Session, transfer: Transfer) -> Task[Relatedness]:
-    """A job that ranks the sources and takes the closest."""
-    asked = transfer.asked
-    places = named_sources(asked.sources, asked.label_set)
-    order = RelatednessRequest(domains=(), seed=asked.seed)
-    task = compare_task(session, asked.label_set, places, order)
+    """A job that ranks the sources and selects the most related one."""
+    wanted = transfer.asked
+    places = named_sources(wanted.sources, wanted.label_set)
+    request = RelatednessRequest(domains=(), seed=wanted.seed)
+    task = compare_task(session, wanted.label_set, places, request)
 
     def finish(outcome: Outcome[Relatedness]) -> None:
         task.finish(outcome)

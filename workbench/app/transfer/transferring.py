@@ -1,4 +1,4 @@
-"""A transfer from the closest source, step by step, remembered so that it can be resumed."""
+"""State of transfers from the most related source, stored so that they can be resumed."""
 
 from __future__ import annotations
 
@@ -29,59 +29,59 @@ from workbench.domain.transfers import (
 from workbench.storage.project import Project
 
 KEY = "transfers"
-KEPT = 20  # transfers that a project remembers
+KEPT = 20  # transfers stored in a project
 
 
 def transfers(session: Session) -> list[Transfer]:
-    """The transfers that a project remembers, newest first."""
+    """Stored transfers of a project, newest first."""
     return msgspec.convert(session.store.settings.get(KEY, []), list[Transfer])
 
 
-def unfinished_like(session: Session, asked: TransferRequest) -> Transfer | None:
-    """The transfer that was asked for likewise and is not done, None where there is none."""
-    return next((t for t in transfers(session) if t.asked == asked and not done(t)), None)
+def unfinished_like(session: Session, request: TransferRequest) -> Transfer | None:
+    """An unfinished transfer with the same request; None if there is none."""
+    return next((t for t in transfers(session) if t.asked == request and not done(t)), None)
 
 
-def newest_of(session: Session, asked: TransferRequest) -> Transfer | None:
-    """The newest transfer to the same labels from the same sources, whatever its settings."""
-    fits = (asked.label_set, asked.sources)
+def newest_of(session: Session, request: TransferRequest) -> Transfer | None:
+    """The newest transfer with the same labels and sources, whatever its settings."""
+    fits = (request.label_set, request.sources)
     return next(
         (t for t in transfers(session) if (t.asked.label_set, t.asked.sources) == fits), None
     )
 
 
 def latest(session: Session, transfer: Transfer) -> Transfer:
-    """A transfer as the project remembers it now."""
+    """The stored state of a transfer."""
     return next((one for one in transfers(session) if one.made == transfer.made), transfer)
 
 
 def done(transfer: Transfer) -> bool:
-    """Whether nothing is left to do."""
+    """Whether a transfer is finished."""
     return bool(transfer.winner) and bool(transfer.single or not transfer.asked.compare_views)
 
 
 def keep(session: Session, transfer: Transfer) -> Transfer:
-    """Remember how far a transfer is, in place of what was known of it."""
+    """Store the state of a transfer, replacing the previous one; return it."""
     rest: list[Any] = [one for one in transfers(session) if one.made != transfer.made]
     stored = [msgspec.to_builtins(one) for one in (transfer, *rest)][:KEPT]
     session.store.settings.put(KEY, stored)
     return transfer
 
 
-OURS = ("target", "frozen", "start")  # keys that a transfer sets itself
+OWN_KEYS = ("target", "frozen", "start")  # recipe keys set by the transfer
 
 
-def asked_with(
+def transfer_request(
     session: Session,
     keys: Mapping[str, Any],
     sources: Sequence[str],
     views: bool = True,
     compare_views: bool = False,
 ) -> TransferRequest:
-    """A transfer with the recipe keys that a person chose for a training.
+    """Request for a transfer with the recipe keys of a training.
 
-    A run of the project to start from is named by the file of its weights, which other projects
-    can read; without a start it is ImageNet, or nothing for a backbone that ImageNet did not train.
+    A start from a run becomes one from its weights file, which other projects can read. The default
+    start is ImageNet, or random weights for a backbone without ImageNet weights.
     """
     name = str(keys.get("backbone", DEFAULT_BACKBONE))
     start = str(keys.get("start", "imagenet" if backbone(name).weights else "none"))
@@ -93,50 +93,50 @@ def asked_with(
         label_set="category" if target == JOINT else target,
         sources=tuple(sources),
         start=start,
-        settings={key: value for key, value in keys.items() if key not in (*OURS, "seed")},
+        settings={key: value for key, value in keys.items() if key not in (*OWN_KEYS, "seed")},
         views=views,
         compare_views=compare_views,
         seed=int(keys.get("seed", 0)),
     )
 
 
-def begin(session: Session, asked: TransferRequest) -> Transfer:
-    """The unfinished transfer that was asked for likewise, to go on with, or a new one.
+def begin(session: Session, request: TransferRequest) -> Transfer:
+    """An unfinished transfer with the same request, or a new one.
 
-    Raises KnownError where nothing is labelled, where views are to be compared and there are
-    none, and for a backbone that is too short; ValueRefused for a setting.
+    Raises KnownError if too few images are labelled, there are no views to compare, or the backbone
+    has too few stages; ValueRefused for an invalid setting.
     """
-    if known := unfinished_like(session, asked):
+    if known := unfinished_like(session, request):
         return known
-    _check(session.store, asked)
-    joint = asked.views and has_views(session.store, asked.label_set)
-    if asked.compare_views and not joint:
+    _check(session.store, request)
+    joint = request.views and has_views(session.store, request.label_set)
+    if request.compare_views and not joint:
         raise KnownError(
-            "There are no views to compare with: images need a category and at least two views.",
-            "Label views on the Views page, or leave the comparison out.",
+            "Views cannot be compared: images need a category and at least two different views.",
+            "Label views on the Views page, or transfer without this comparison.",
         )
-    return keep(session, Transfer(asked=asked, made=time.time(), joint=joint))
+    return keep(session, Transfer(asked=request, made=time.time(), joint=joint))
 
 
-def _check(store: Project, asked: TransferRequest) -> None:
-    """Refuse now what would be refused, or be without meaning, when the sources are compared."""
-    one_label(store, asked.label_set, "a transfer")
-    own = {"target": asked.label_set, "backbone": backbone_of(asked), "start": asked.start}
-    for settings in (asked.settings, {**asked.settings, **asked.source_settings}):
+def _check(store: Project, request: TransferRequest) -> None:
+    """Raise errors now that would occur after the comparison of sources."""
+    one_label(store, request.label_set)
+    own = {"target": request.label_set, "backbone": backbone_of(request), "start": request.start}
+    for settings in (request.settings, {**request.settings, **request.source_settings}):
         recipe = complete({**settings, **own})
-    if asked.start.startswith("file:"):
+    if request.start.startswith("file:"):
         start_of(store, recipe)
     for layers in (SOURCE_LAYERS, *CANDIDATE_LAYERS):
-        frozen_stage(backbone_of(asked), layers)
+        frozen_stage(backbone_of(request), layers)
 
 
-def backbone_of(asked: TransferRequest) -> str:
-    """The backbone that source and target share."""
-    return str(asked.settings.get("backbone", DEFAULT_BACKBONE))
+def backbone_of(request: TransferRequest) -> str:
+    """Backbone of source and target."""
+    return str(request.settings.get("backbone", DEFAULT_BACKBONE))
 
 
 def has_views(store: Project, label_set: str) -> bool:
-    """Whether category and view can be learned together."""
+    """Whether category and view can be trained together."""
     if label_set != "category" or "view" not in store.labels.sets():
         return False
     try:
@@ -147,20 +147,20 @@ def has_views(store: Project, label_set: str) -> bool:
 
 
 def choose_source(session: Session, transfer: Transfer, found: Relatedness) -> Transfer:
-    """Take the source that the comparison puts first; its name is one of those asked for."""
+    """Store the ranking and select the most related source."""
     best = found.sources[0].name
     return keep(session, msgspec.structs.replace(transfer, ranked=found.sources, source=best))
 
 
 def vote(session: Session, transfer: Transfer) -> Transfer:
-    """Let the candidates' predictions of the held-out images decide. Raises KnownError where there
-    is no such image."""
-    said = {c.frozen: _predicted(session, c.run) for c in transfer.candidates}
-    outcome = elect(said, transfer.asked.seed)
+    """Elect the winner by the candidates' predictions of held-out images. Raises KnownError if
+    there are none."""
+    predictions = {c.frozen: _predicted(session, c.run) for c in transfer.candidates}
+    outcome = elect(predictions, transfer.asked.seed)
     if not outcome.images:
         raise KnownError(
-            "No image of the target is held out, so that nothing can be voted on.",
-            "Make a split with a test or validation part.",
+            "The vote needs held-out images of the target, and there are none.",
+            "Create a split with a test or validation part.",
         )
     counted = {candidate.name: candidate for candidate in outcome.candidates}
     return keep(
@@ -182,13 +182,15 @@ def vote(session: Session, transfer: Transfer) -> Transfer:
 
 
 def unfinished(session: Session, run: str) -> bool:
-    """Whether a run has still to be trained."""
+    """Whether a run is not finished."""
     return session.store.runs.get(run).status is not RunStatus.FINISHED
 
 
 def _predicted(session: Session, run: str) -> dict[int, str]:
-    """What a run says of the test images, or of those that validate where there are none. A crop's
-    number is negative, so that it is none of an image."""
+    """A run's predictions of the test images, else of the validation images.
+
+    Keys are image ids, or for crops −1 − crop id.
+    """
     table = session.store.runs.predictions(run)
     names = session.store.runs.get(run).labels.target.labels
     for part in (Part.TEST, Part.VALIDATION):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard
+from workbench.domain.text import mark
 from workbench.files import check_digest
 from workbench.learning.methods import METHODS
 from workbench.learning.networks.models import Network, build_network, with_body_names
@@ -40,7 +41,7 @@ def load_model(run_folder: Path, device: str = "cpu") -> tuple[Network, ModelCar
     plain = build_network(card.backbone, card.labels, card.head, card.options)
     network = method.wrap(plain, card.backbone, method.spec.options(card.options))
     path = run_folder / WEIGHTS_FILE
-    with parsing(path, "Train the run again."):
+    with parsing(path, mark("Train the run again.")):
         check_digest(path, card.weights_digest)
         weights = load_file(path)
     try:

@@ -62,6 +62,17 @@ def numeric_environment(device: Device, precision: str) -> tuple[object, ...]:
     return (device.words, torch.get_num_threads(), torch.__version__, CHUNK, precision)
 
 
+LOADED = mark("Frozen-feature cache loaded: {images}, {size:.2f} GiB.")
+COMPUTED = mark("Frozen-feature cache computed from the images: {images}, {size:.2f} GiB.")
+EXTENDED = mark("Frozen-feature cache computed from a shallower split: {images}, {size:.2f} GiB.")
+NO_SPACE = mark(
+    "No space to cache {size:.1f} GiB of features: every step computes the frozen stages."
+)
+NOT_WRITTEN = Message(
+    "The features could not be written to disk: every step computes the frozen stages."
+)
+
+
 def find_or_compute(
     source: ViewSource,
     split: Split,
@@ -79,41 +90,22 @@ def find_or_compute(
     keys = digests(split.steps, source.digest())
     maps = store.find(keys[-1])
     if maps is not None:
-        report(
-            Note(
-                text=_note(
-                    source, maps, mark("Frozen-feature cache loaded: {images}, {size:.2f} GiB.")
-                )
-            )
-        )
+        report(Note(text=_note(source, maps, LOADED)))
         return maps
     shape, (done, known) = _shape(source, split), _nearest(store, keys)
     size = 2 * int(np.prod(shape))
     if spare_others and not store.has_free(size):
         return None
-    maps, why = (
-        None,
-        Message(
-            "No space to cache {size:.1f} GiB of features: every step computes the frozen stages.",
-            size=size / GIB,
-        ),
-    )
+    maps, why = None, Message(NO_SPACE, size=size / GIB)
     if store.room_for(size):
         parts = _parts(source, split, done, known, report, interrupted)
         maps = store.write(keys[-1], shape, parts)
-        why = Message(
-            "The features could not be written to disk: every step computes the frozen stages."
-        )
+        why = NOT_WRITTEN
     if maps is None:
         if not spare_others and not interrupted():
             report(Note(text=why, warning=True))
         return None
-    how = (
-        mark("Frozen-feature cache computed from a shallower split: {images}, {size:.2f} GiB.")
-        if known
-        else mark("Frozen-feature cache computed from the images: {images}, {size:.2f} GiB.")
-    )
-    report(Note(text=_note(source, maps, how)))
+    report(Note(text=_note(source, maps, EXTENDED if known else COMPUTED)))
     return maps
 
 

@@ -175,9 +175,8 @@ def load_images(
             if interrupted():
                 return None
             eta = (now - started) / (at + 1) * (len(samples) - at - 1)
-            report(
-                Progress(done=at + 1, total=len(samples), text=Message("Reading images"), eta=eta)
-            )
+            text = Message("Reading images")
+            report(Progress(done=at + 1, total=len(samples), text=text, eta=eta))
     _report_problems(problems, len(samples), report)
     if cache is not None and cache.added:
         cache.trim()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from workbench.domain.errors import KnownError, parsing
+from workbench.domain.text import mark
 from workbench.files import check_archive, replacing, seal_archive
 
 
@@ -29,7 +30,7 @@ def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    remedy = "Delete the file to train this run from its beginning."
+    remedy = mark("Delete the file to start this run over.")
     with parsing(path, remedy), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reported in one sentence
         check_archive(path)

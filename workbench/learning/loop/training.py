@@ -36,6 +36,7 @@ from workbench.learning.protocol.folders import RunFolder, read_run_folder
 from workbench.learning.protocol.reporting import Control, ControlRequest, Reporter
 
 WARM_UP = 2  # first steps, excluded from the speed
+CONTINUING_WITH_SGD = Message("Accuracy stopped rising: continuing with SGD from the best weights.")
 
 
 class Pace:
@@ -248,13 +249,7 @@ class Training:
         self.pace.scored()
         lost, right, count = state.sums
         if self.loop.watch(score.top1 if score else right / max(1.0, count)):
-            self.report(
-                Note(
-                    text=Message(
-                        "Accuracy stopped rising: continuing with SGD from the best weights."
-                    )
-                )
-            )
+            self.report(Note(text=CONTINUING_WITH_SGD))
         epoch, seconds = state.epoch, self._seconds() - self.epoch_began
         state.epoch, state.step, state.sums = epoch + 1, 0, [0.0, 0.0, 0.0]
         self.epoch_began += seconds

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.runs import START_FILE, RunLabels
+from workbench.domain.text import mark
 from workbench.files import check_recorded
 from workbench.learning.networks.models import BODY, Network
 
-REMEDY = "Choose weights of the same backbone, or another backbone."
+REMEDY = mark("Choose weights of the same backbone, or another backbone.")
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "model.", "_orig_mod.", "body.", "backbone.")
 # DenseNet's published weights have dots in module names
@@ -67,7 +68,7 @@ def read_start(folder: Path) -> tuple[Path, dict[str, Tensor], str] | None:
     path = start_file(folder)
     if path is None:
         return None
-    with parsing(path, "Make a new run with the same settings."):
+    with parsing(path, mark("Create a new run with the same settings.")):
         check_recorded(path)
     return path, *read_weights(path)
 
@@ -90,7 +91,7 @@ def _same_head(network: Network, head: Mapping[str, Tensor]) -> bool:
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     """Tensors of a weights file by bare name, and the labels recorded in it."""
-    with parsing(path, "Choose another file of weights."):
+    with parsing(path, mark("Choose another weights file.")):
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
                 recorded = (file.metadata() or {}).get("labels", "")

@@ -23,10 +23,10 @@ from workbench.domain.runs import (
     Sample,
     decode_samples,
 )
-from workbench.domain.text import Message
+from workbench.domain.text import Message, mark
 from workbench.learning.protocol.reporting import Control, Reporter
 
-REMEDY = "Prepare the run again from its project."
+REMEDY = mark("Prepare the run again from its project.")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from workbench.domain.features import (
 )
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample
-from workbench.domain.text import Message, counted
+from workbench.domain.text import Message, counted, mark
 from workbench.files import GrowingFile, write_whole
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.images.data import decoded
@@ -55,7 +55,7 @@ class FeatureWriter:
     def __init__(self, folder: Path, card: FeatureCard) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._card = folder, card
-        with parsing(folder, "Delete this folder and search again."):
+        with parsing(folder, mark("Delete this folder and search again.")):
             before = _card_of(folder, card)
             rows, keys = before.rows * card.row_bytes, before.rows * KEY_BYTES
             self._rows = GrowingFile(folder / ROWS_FILE, rows, before.rows_digest)

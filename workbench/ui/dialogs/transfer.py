@@ -284,7 +284,7 @@ class TransferDialog(QDialog):
         self.resize(1040, 700)
         self._context, self._queue, self._keys = context, queue, dict(keys)
         self._error = ""
-        label_set = transferring.asked_with(context.session, keys, ()).label_set
+        label_set = transferring.transfer_request(context.session, keys, ()).label_set
         self.sources = TransferSources(context, label_set)
         self.stages = TransferStages()
         self.vote = TransferVote(context.notify)
@@ -364,7 +364,7 @@ class TransferDialog(QDialog):
     def request(self) -> TransferRequest:
         """Return the transfer that the dialog describes."""
         views = self.views.isChecked()
-        return transferring.asked_with(
+        return transferring.transfer_request(
             self._context.session,
             self._keys,
             self.sources.texts,

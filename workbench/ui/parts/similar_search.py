@@ -123,7 +123,7 @@ class SimilarSearch(QObject):
 
     def _fill(self, search: Similar) -> None:
         sources = feature_sources(self._context.session)
-        known = [(source.name, tr(source.words)) for source in sources]
+        known = [(source.name, source.title) for source in sources]
         if search.features not in dict(known):
             known.insert(0, (search.features, search.features))
         self.line.show_sources(known, search.features)

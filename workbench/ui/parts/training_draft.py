@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task
-from workbench.app.training.preparing import Frozen, prepare_task
+from workbench.app.training.preparing import PreparedRun, prepare_task
 from workbench.app.training.recipe_draft import Draft
 from workbench.app.training.targets import Target as Choice
 from workbench.app.training.targets import first_target, start_runs, targets
@@ -52,7 +52,7 @@ class TrainingModel(QObject):
         self._start_runs: dict[str, list[tuple[str, str]]] = {}  # by backbone, until runs change
         self._busy: bool | None = None  # whether a training is running; None if unknown
         self._download: Job[Path] | None = None
-        self._preparing: Job[Frozen] | None = None
+        self._preparing: Job[PreparedRun] | None = None
         context.session.changed.connect(self._drop_outdated)
 
     # The draft
@@ -222,7 +222,7 @@ class TrainingModel(QObject):
             task = prepare_task(self._context.session, self.draft.partial())
             self._preparing = self._context.session.start(task, ended=self._queue_run)
 
-    def _queue_run(self, outcome: Outcome[Frozen]) -> None:
+    def _queue_run(self, outcome: Outcome[PreparedRun]) -> None:
         self._preparing = None
         run = outcome.value.id if isinstance(outcome, Done) else ""
         if run:

@@ -23,7 +23,12 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Done, Job, Outcome
-from workbench.app.similar.clustering import carried, cluster_request, cluster_task, label_clusters
+from workbench.app.similar.clustering import (
+    cluster_label_counts,
+    cluster_request,
+    cluster_task,
+    label_clusters,
+)
 from workbench.app.similar.features import feature_source, feature_sources
 from workbench.domain.changes import Changes
 from workbench.domain.clusters import CLUSTERINGS, FEWEST, Clustering, Clusters
@@ -264,7 +269,7 @@ class GroupPanel(QWidget):
 
     def open(self) -> None:
         """Show the panel with the newest groups there are."""
-        sources = [(one.name, one.words) for one in feature_sources(self._context.session)]
+        sources = [(one.name, one.title) for one in feature_sources(self._context.session)]
         self.form.show_sources(sources)
         if not sources:
             words = tr("Train a run, or download ImageNet weights on the Train page, first.")
@@ -308,7 +313,7 @@ class GroupPanel(QWidget):
             return
         label_set = self._context.session.labels.get(self._set)
         self.labels.show_set(label_set)
-        table = carried(self._context.session, self._clusters, self._set)
+        table = cluster_label_counts(self._context.session, self._clusters, self._set)
         groups = []
         for at, size in enumerate(self.made.sizes):
             if size:

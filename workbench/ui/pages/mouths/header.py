@@ -100,7 +100,7 @@ class MouthHeader(PageHeader):
     def show_choices(self, book: MouthQueues, selected: int, running: bool) -> None:
         """How many images each way of finding mouths would look at."""
         images = book.images
-        new = images - book.looked_at
+        new = images - book.searched
         texts = {
             NEW: tr("In {n} images not looked at yet").format(n=f"{new:,}"),
             SELECTED: tr("Again in {n} selected images").format(n=f"{selected:,}"),
@@ -147,7 +147,7 @@ class MouthFinding(QObject):
 
     def can_find(self) -> bool:
         """Whether there is an image that was not looked at yet."""
-        return not self.running and self._book.looked_at < self._book.images
+        return not self.running and self._book.searched < self._book.images
 
     def find(self, which: str = NEW) -> None:
         """Look for mouths in images not looked at yet, the selected ones, or all again."""

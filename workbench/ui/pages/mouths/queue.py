@@ -73,7 +73,7 @@ def empty_sentence(book: MouthQueues, queue: Queue) -> tuple[str, str]:
         )
     if queue is Queue.UNSEEN:
         return tr("Every image was looked at."), ""
-    if not book.looked_at:
+    if not book.searched:
         return (
             tr("No mouths yet. They are found in all images at once, on every core."),
             tr("Find mouths"),

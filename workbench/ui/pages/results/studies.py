@@ -10,7 +10,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from workbench.app.training.studies import StudyProgress, StudyQueue, standing
+from workbench.app.training.studies import StudyProgress, StudyQueue, study_progress
 from workbench.domain.studies import Row, Study
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
@@ -102,7 +102,7 @@ class StudySection(QWidget):
     def show_study(self, study_id: str, resume: bool = False) -> None:
         """Show one study, and resume its training if `resume`."""
         if resume:
-            self.queue.go_on(study_id)
+            self.queue.resume(study_id)
         self.switch.setChecked(True)
         self.refresh()
         self.which.setCurrentIndex(max(0, self.which.findData(study_id)))
@@ -120,7 +120,7 @@ class StudySection(QWidget):
         self.empty.setVisible(study is None)
         if study is None:
             return
-        found = self._standing = standing(self._context.session, study)
+        found = self._standing = study_progress(self._context.session, study)
         self.table.set_rows([_cells(row) for row in found.rows])
         running = self.queue.running(study.id)
         parts = [
@@ -144,7 +144,7 @@ class StudySection(QWidget):
         if self.queue.running(study.id):
             self.queue.stop(study.id)
         else:
-            self.queue.go_on(study.id)
+            self.queue.resume(study.id)
 
     def _picked(self, row: int) -> None:
         study = self.shown()
