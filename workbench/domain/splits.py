@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from workbench.domain.errors import ValueRefused
-from workbench.domain.text import mark, Message
+from workbench.domain.text import Message, mark
 
 
 class Part(StrEnum):
