@@ -13,7 +13,6 @@ from workbench.domain.predictions import PredictionTable
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
-from workbench.domain.studies import Study, parse_plan
 from workbench.domain.text import Message
 
 MARKS = tuple((i / 7, 300 - i / 3) for i in range(68))
