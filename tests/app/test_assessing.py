@@ -32,7 +32,7 @@ from workbench.domain.runs import (
 )
 from workbench.storage.project import Project
 
-QUICK = RelatednessRequest(domains=(), side=32, networks=1, steps=6, batch=4)
+QUICK = RelatednessRequest(domains=(), seed=0, side=32, networks=1, steps=6, batch=4)
 
 
 @pytest.fixture

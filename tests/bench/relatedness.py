@@ -104,7 +104,7 @@ def measure(sets: Sets, folder: Path, order: RelatednessRequest, seeds: int) -> 
 
 
 def main() -> int:
-    usual = RelatednessRequest(domains=())
+    usual = RelatednessRequest(domains=(), seed=0)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", nargs="+", default=["birds", "cars", "toys"])
     parser.add_argument("--data", type=Path, default=DATA)
@@ -115,7 +115,7 @@ def main() -> int:
     options = parser.parse_args()
     QCoreApplication.instance() or QCoreApplication([])
     order = RelatednessRequest(
-        domains=(), side=options.side, steps=options.steps, networks=options.networks
+        domains=(), seed=0, side=options.side, steps=options.steps, networks=options.networks
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
 from workbench.app.session import Session
-from workbench.demo.demo import DemoSize, demo_task, run_within
+from workbench.demo.demo import DemoSize, demo_task, run_within, wall_rows
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import partial_recipe
 from workbench.domain.reports import Note
@@ -94,3 +94,17 @@ def test_a_part_of_a_task_hands_its_values_its_end_and_its_failure_on(session: S
     assert (outcome.sentence, outcome.remedy) == ("The disk is full.", "Make room.")
     assert told[0] == "first"
     assert isinstance(told[1], Failed)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "rows"),
+    [
+        (range(100, 110), range(20), [100, 101, 102, 103, 0, 2, 4, 6, 8, 10, 12, 14]),
+        (range(100, 110), range(8), [100, 101, 102, 103, 0, 1, 2, 3, 4, 5, 6, 7]),
+        (range(100, 101), range(3), [100, 0, 1, 2]),
+        ((), range(36), range(0, 36, 3)),
+        (range(100, 102), (), [100, 101]),
+    ],
+)
+def test_the_wall_has_errors_on_a_third_and_even_steps_of_the_rest(wrong, right, rows):
+    assert wall_rows(list(wrong), list(right)) == list(rows)

@@ -21,6 +21,7 @@ from workbench.domain.recipes import (
     stored_recipe,
     to_toml,
     type_of,
+    with_setting,
 )
 
 STORED = """\
@@ -177,3 +178,27 @@ def test_a_stored_recipe_that_is_no_toml_is_refused_with_the_name_of_its_run() -
 def test_penalties_are_written_as_they_are_read(value: str, names: tuple[str, ...]) -> None:
     assert penalty_names(value) == names
     assert join_penalties(names) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "options..alpha=1",
+        "options.l2-sp.=1",
+        ".alpha=1",
+        "l2-sp.=1",
+        "options.l2-sp=1",
+        "a.b.c.d=1",
+    ],
+)
+def test_a_setting_without_a_name_or_a_parameter_is_refused(text):
+    with pytest.raises(ValueRefused):
+        with_setting({}, text)
+
+
+def test_a_setting_joins_those_before_it():
+    keys = with_setting({"epochs": 3}, "l2-sp.alpha=0.5")
+    keys = with_setting(keys, "options.l2-sp.up_to=fire4")
+    keys = with_setting(keys, "bss.k=2")
+    options = {"l2-sp": {"alpha": 0.5, "up_to": "fire4"}, "bss": {"k": 2}}
+    assert keys == {"epochs": 3, "options": options}

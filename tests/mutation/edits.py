@@ -1,8 +1,13 @@
 """Small faults that can be put into a Python source at exact places, found in its syntax tree.
 
 A fault swaps, drops or adds as little as one operator and leaves every other byte as it was.
-Docstrings, annotations, log calls, translated texts, error messages, decorators and what only
-paints are left alone: a fault there changes nothing that a test should notice.
+Left alone is what changes nothing that a test should notice:
+- docstrings, annotations, decorators, log calls, translated texts and error messages;
+- what only paints or arranges: functions that are given a painter, sizes, gaps and alignments of
+  widgets, and numbers added to pixels;
+- module constants of pace and looks: pauses, the size of a piece of work, pixels of the window
+  (their name or the comment beside them says so), and bounds between two readings of a clock;
+- numbers that only keep a division finite (at most 1e-6), and flushing to the disk.
 """
 
 from __future__ import annotations
@@ -36,12 +41,25 @@ _SWAPPED_CALLS = {
     "ceil": "floor",
 }
 _SILENT_CALLS = re.compile(
-    r"_?tr|translate|QT_TRANSLATE_NOOP|cast|TypeVar|NewType|namedtuple"
+    r"_?tr|mark|translate|QT_TRANSLATE_NOOP|cast|TypeVar|NewType|namedtuple|fsync|freeze_support"
     r"|__init__|set\w*(Margins|Spacing|ToolTip|Name|Width|Height|Size|Policy|Style\w*|Icon|Font"
-    r"|Property|Format|Wrap)"
+    r"|Property|Format|Wrap|Stretch|Alignment|Cursor|Families|ElideMode|FrameShape|ResizeMode"
+    r"|Placeholder\w*|WindowTitle|Pen|Brush|Ratio)|add(Stretch|Spacing|Separator)|(un)?polish"
 )
 _SILENT_OWNERS = re.compile("_?(painter|draw|log|logger|logging|warnings)")
 _SILENT_FUNCTIONS = re.compile(r"__repr__|__str__|sizeHint|minimumSizeHint|paintEvent|_?paint_\w+")
+_PAINTERS = {"QPainter", "ImageDraw.ImageDraw"}  # parameters of functions that only paint
+_PLACES = re.compile(r"Q(Rect|Point|Size|Margins|Line)F?|adjust(ed)?|translated?|move(To|Center)?")
+_MEASURES = re.compile(r"width|height|horizontalAdvance|lineSpacing|ascent|descent")
+_CLOCKS = re.compile(r"monotonic|perf_counter|elapsed|time")
+_PACE = re.compile(
+    r"_?(\w+_)?(CHUNK|PIECE|BLOCK|PREFETCH|AHEAD|BEHIND|(HEART)?BEAT|REDRAW|SECONDS|MS)"
+)
+_PACE_COMMENT = re.compile(r"\b((milli)?seconds|at a time|at once)\b")
+_LOOK = re.compile(
+    r"_?(\w+_)?(WIDTH|HEIGHT|GAP|EDGE|ROW|LINE|PAD|RADIUS|PIXELS|CAPTION|ICON|TILE|STRIP|BADGE)"
+)
+_NEGLIGIBLE = 1e-6  # numbers up to this only guard against zero or rounding
 _COUNTING_CALLS = {"range", "min", "max", "round", "enumerate", "islice", "sum", "len"}
 _SQL = re.compile(
     r"\b(SELECT .* FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|ORDER BY|WHERE|ON CONFLICT) ", re.S
@@ -131,6 +149,25 @@ def _is_qt_flag(node: ast.expr) -> bool:
     return any(re.match(r"Q[A-Zt]", name) for name in names)
 
 
+def _is_negligible(node: ast.expr) -> bool:
+    """A number that only guards against zero or rounding, or a constant named as one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, float):
+        return 0 < node.value <= _NEGLIGIBLE
+    return isinstance(node, ast.Name) and node.id.endswith("EPSILON")
+
+
+def _measures(nodes: list[ast.expr]) -> bool:
+    """Whether one of these is a width or height that Qt gives, in pixels."""
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    return any(_MEASURES.fullmatch(_name_of(call.func)) for call in calls)
+
+
+def _has_clock(nodes: list[ast.expr]) -> bool:
+    """Whether a clock is read somewhere in these."""
+    calls = [part for node in nodes for part in ast.walk(node) if isinstance(part, ast.Call)]
+    return any(_CLOCKS.fullmatch(_name_of(call.func)) for call in calls)
+
+
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
@@ -213,7 +250,8 @@ class _Finder(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Defaults and body; a procedure may also return at once."""
-        if _SILENT_FUNCTIONS.fullmatch(node.name):
+        kinds = [ast.unparse(one.annotation) for one in node.args.args if one.annotation]
+        if _SILENT_FUNCTIONS.fullmatch(node.name) or any(kind in _PAINTERS for kind in kinds):
             return True
         body = node.body[1:] if _is_docstring(node.body[0]) else node.body
         defaults = [value for value in (*node.args.defaults, *node.args.kw_defaults) if value]
@@ -245,6 +283,18 @@ class _Finder(ast.NodeVisitor):
     def visit_If(self, node: ast.If) -> bool:
         """Not what only type checkers or the command line see."""
         return any(word in ast.dump(node.test) for word in ("'TYPE_CHECKING'", "'__main__'"))
+
+    def visit_Assign(self, node: ast.Assign) -> bool:
+        """Not a module's constants of pace, and of looks in the window."""
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        if self._scope or not names:
+            return False
+        line = self._source[self._start(node) :].split(b"\n", 1)[0].decode()
+        comment = line.partition("#")[2]
+        if _PACE.fullmatch(names[0]) or _PACE_COMMENT.search(comment):
+            return True
+        in_window = "ui" in self._file.split("/")
+        return in_window and bool(_LOOK.fullmatch(names[0]) or re.search(r"\bpixels\b", comment))
 
     def visit_Raise(self, node: ast.Raise) -> bool:
         """Messages of errors stay."""
@@ -282,7 +332,10 @@ class _Finder(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> None:
         """A bound off by one, or a test turned round."""
         operands = [node.left, *node.comparators]
+        by_clock = _has_clock(operands)
         for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
+            if type(op) in _BOUNDARY and by_clock:
+                continue
             if type(op) in _BOUNDARY:
                 self._swap(left, right, "[<>]=?", _BOUNDARY[type(op)], LIMIT)
             else:
@@ -299,7 +352,7 @@ class _Finder(ast.NodeVisitor):
         """A sign turned, a factor dropped, a union for an intersection."""
         left, right, op = node.left, node.right, type(node.op)
         is_path = op is ast.Div and re.search("(?i)file|folder|path|name|dir", ast.unparse(right))
-        if _is_text(left) or _is_text(right) or is_path:
+        if _is_text(left) or _is_text(right) or is_path or _is_negligible(right):
             return
         if op in _SIGN:
             weight = ORDER if self._in_sort() else COUNTER
@@ -342,10 +395,21 @@ class _Finder(ast.NodeVisitor):
         parent = self._parents[-1]
         if not isinstance(node, ast.Constant):
             return True
+        if _is_negligible(node) or self._is_pixels(parent):
+            return False
         if isinstance(parent, ast.Call):
             return _name_of(parent.func) in _COUNTING_CALLS
         places = (ast.Compare, ast.BinOp, ast.AugAssign, ast.Slice, ast.Return, ast.IfExp)
         return isinstance(parent, (*places, ast.arguments, ast.Assign, ast.AnnAssign))
+
+    def _is_pixels(self, parent: ast.AST) -> bool:
+        """Whether a number in here is added to a measure of the screen, or to a place on it."""
+        if isinstance(parent, ast.Call):
+            return _name_of(parent.func) in ("min", "max") and _measures(parent.args)
+        if not isinstance(parent, ast.BinOp) or type(parent.op) not in _SIGN:
+            return False
+        calls = [_name_of(node.func) for node in self._parents if isinstance(node, ast.Call)]
+        return _measures([parent.left, parent.right]) or any(map(_PLACES.fullmatch, calls))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> bool:
         """Texts stay, SQL has faults of its own."""

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from tests.fixtures.training_projects import small_project
+from workbench.domain.clusters import RECORD_FILE, Clustering
 from workbench.domain.crops import Crop, CropState, CropUpdate
 from workbench.domain.errors import KnownError
 from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard, feature_key
 from workbench.domain.geometry import Rect
 from workbench.domain.projects import DATABASE_FILE
-from workbench.storage.features import FeatureIndexes
+from workbench.storage.features import Clusterings, FeatureIndexes
 from workbench.storage.subjects import read_files, read_subjects
 
 
@@ -100,3 +101,16 @@ def test_images_and_crops_are_read_by_any_thread(tmp_path, qapp):
         assert seen.keys.tolist() == [feature_key(rows[1].hash, box)]
     finally:
         session.close()
+
+
+def test_clusterings_come_newest_first_and_damaged_records_not_at_all(tmp_path):
+    clusterings = Clusterings(tmp_path)
+    assert clusterings.all() == []
+    for made, name in ((2.0, "b"), (3.0, "c"), (1.0, "a")):
+        one = Clustering(id=name, method="iic", words="", made=made, sizes=(2, 1))
+        (clusterings.place(name) / RECORD_FILE).write_bytes(msgspec.json.encode(one))
+    (clusterings.place("d") / RECORD_FILE).write_bytes(b"{")
+    clusterings.place("e")
+    assert [one.id for one in clusterings.all()] == ["c", "b", "a"]
+    assert clusterings.find("a").made == 1.0
+    assert clusterings.find("d") is None

@@ -84,6 +84,23 @@ def test_sources_count_images_and_skipped_files(project):
         project.images.relink(1, "/other")
 
 
+def test_sources_skipped_files_and_places_come_in_the_order_in_which_they_were_added(project):
+    paths = ["/photos/z", "/photos/a", "/photos/m"]
+    ids = [project.images.add_source(path) for path in paths]
+    assert [source.path for source in project.images.sources()] == paths
+    for folder, source in zip("zam", ids, strict=True):
+        project.images.add(source, [found(1, folder=folder)])
+    assert project.images.places(1) == [
+        (source, f"{folder}/image 1.jpg") for folder, source in zip("zam", ids, strict=True)
+    ]
+    reasons = [SkippedFile(name, "it is empty") for name in ("z.jpg", "a.jpg")]
+    project.images.set_skipped(ids[1], reasons)
+    assert project.images.skipped(ids[1]) == reasons
+    assert project.images.skipped(ids[0]) == []
+    project.images.set_skipped(ids[1], reasons[:1])
+    assert project.images.skipped(ids[1]) == reasons[:1]
+
+
 def test_an_unknown_image_is_reported(project):
     with pytest.raises(KnownError, match="no image 7"):
         project.images.row(7)

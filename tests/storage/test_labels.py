@@ -197,6 +197,9 @@ def test_positions_counts_and_coverage_agree(project):
     project.labels.assign([3], "view", "right")
     assert project.labels.label_ids([5, 3, 1, 77], "view").tolist() == [-1, 3, 2, -1]
     assert project.labels.label_ids([], "view").tolist() == []
+    project.labels.assign([5], "view", "front")
+    assert project.labels.label_ids(range(1, 9), "view").tolist() == [2, 2, 3, -1, 0, -1, -1, -1]
+    project.labels.assign([5], "view", None)
     rows, columns, counts = project.labels.coverage("category", "view")
     assert rows == ("gull",)
     assert columns == CAR_VIEWS.names

@@ -91,6 +91,13 @@ def test_what_lies_in_the_border_is_no_face():
     assert find_faces(BLANK, script.detectors()) == []
 
 
+@pytest.mark.parametrize(("inside", "count"), [(30, 0), (48, 0), (52, 1), (70, 1)])
+def test_a_face_across_the_border_counts_where_more_than_half_lies_inside(inside, count):
+    left = 196 - (100 - inside)
+    script = Script(hog={FRAMED: [Rect(left, 200, left + 100, 300)]})
+    assert len(find_faces(BLANK, script.detectors())) == count
+
+
 def test_nothing_anywhere():
     script = Script()
     assert find_faces(BLANK, script.detectors()) == []

@@ -144,13 +144,20 @@ def _curves(session: Session, pairs: Sequence[Pair]) -> Pixels:
     return curves_picture(curves, "Validation accuracy of the target", "epoch")
 
 
+def wall_rows(wrong: Sequence[int], right: Sequence[int]) -> list[int]:
+    """Up to WALL rows: the first errors on a third of it, and even steps of the other images."""
+    first = wrong[: WALL // 3]
+    step = max(1, len(right) // (WALL - len(first)))
+    return [*first, *right[::step]][:WALL]
+
+
 def _wall(session: Session, run: RunRecord, path: Path) -> Generator[object | None, None, None]:
     """Save Grad-CAM maps of test images, most confident errors first."""
     of_run = RunImages(session, run.id)
-    wrong = of_run.rows(Part.TEST, ShownImages.WRONG)[: WALL // 3].tolist()
-    right = of_run.rows(Part.TEST, ShownImages.RIGHT)
-    step = max(1, len(right) // (WALL - len(wrong)))
-    images = of_run.images([*wrong, *right[::step].tolist()][:WALL])
+    wrong, right = (
+        of_run.rows(Part.TEST, shown).tolist() for shown in (ShownImages.WRONG, ShownImages.RIGHT)
+    )
+    images = of_run.images(wall_rows(wrong, right))
     request = explain_request(session, run.id, images, layer=_layer(session, run))
     explained: Explained | None = None
     with ServingProcess() as program:

@@ -38,7 +38,7 @@ class RelatednessRequest(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 200
     batch: int = 32
     threshold: float = 0.5
-    seed: int = 0
+    seed: int
 
 
 class SourceRelatedness(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,73 @@
+"""Heat maps over photographs, frames, and enlarged pictures, in numbers of their pixels."""
+
+import numpy as np
+import pytest
+
+from workbench.vision.overlays import enlarged, framed, heat_colours, heat_layer, overlaid
+
+GREY = np.full((40, 60, 3), 100, np.uint8)
+
+
+def _even(value: float) -> np.ndarray:
+    return np.full((3, 3), value, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("value", "cover"), [(0.0, 0), (0.06, 0), (0.28, 128), (0.17, 40), (0.5, 255), (1.0, 255)]
+)
+def test_low_values_are_clear_and_values_from_one_half_cover_fully(value, cover):
+    layer = heat_layer(_even(value), 6, 4)
+    assert layer.shape == (4, 6, 4)
+    assert np.abs(layer[..., 3].astype(int) - cover).max() <= 1
+    assert (layer[..., :3] == heat_colours()[round(value * 255)]).all()
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.5, 1.0])
+def test_opacity_mixes_the_map_with_the_photograph(opacity):
+    made = overlaid(GREY, _even(1.0), opacity).astype(float)
+    wanted = 100 * (1 - opacity) + heat_colours()[255] * opacity
+    assert np.abs(made - wanted).max() <= 1
+    assert (GREY == 100).all()
+
+
+def test_the_map_lies_over_the_part_that_was_seen():
+    made = overlaid(GREY, _even(1.0), 1.0, seen=(0.25, 0.1, 0.75, 0.6))
+    rows, columns = np.nonzero((made != 100).any(axis=2))
+    assert (rows.min(), rows.max()) == (4, 23)
+    assert (columns.min(), columns.max()) == (15, 44)
+    assert len(rows) == 20 * 30
+
+
+def test_a_part_thinner_than_a_pixel_still_has_one():
+    made = overlaid(GREY, _even(1.0), 1.0, seen=(0.5, 0.5, 0.5, 0.5))
+    assert (made != 100).any(axis=2).sum() == 1
+
+
+def test_a_frame_is_white_between_dark_edges_on_the_border_of_the_part():
+    photo = np.full((400, 600, 3), 100, np.uint8)
+    made = framed(photo, (0.25, 0.25, 0.75, 0.5))
+    across = made[150, :, 0].tolist()
+    assert across[150] == 255
+    assert across[450] == 255
+    assert across[146:155].count(0) >= 2
+    assert across[160] == across[300] == 100
+    down = made[:, 300, 0].tolist()
+    assert down[100] == 255
+    assert down[200] == 255
+    assert (photo == 100).all()
+
+
+def test_a_frame_around_the_whole_photograph_stays_inside_it():
+    photo = np.full((400, 600, 3), 100, np.uint8)
+    white = (framed(photo, (0.0, 0.0, 1.0, 1.0)) == 255).all(axis=2)
+    rows, columns = np.nonzero(white)
+    assert rows.min() + rows.max() in (399, 400)
+    assert columns.min() + columns.max() in (599, 600)
+    assert white[:, 300].sum() == white[200].sum() > 0
+
+
+def test_small_pictures_are_enlarged_to_the_least_side_and_others_left():
+    assert enlarged(GREY, 120).shape == (80, 120, 3)
+    assert enlarged(GREY.transpose(1, 0, 2), 90).shape == (90, 60, 3)
+    assert enlarged(GREY, 60) is GREY
+    assert enlarged(GREY, 30) is GREY
