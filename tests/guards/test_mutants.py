@@ -144,10 +144,56 @@ def test_the_fault_is_put_where_it_belongs(line, changed):
         "tr('{0} of {1}', a + 1)",
         "logger.warning('a', a + 1)",
         "if TYPE_CHECKING:\n    x = a < 3",
+        "def legend(self, painter: QPainter):\n    self.draw(self.a + 1)",
+        "def legend(draw: ImageDraw.ImageDraw, at: int):\n    draw.text(at + 1)",
+        "REPORT_SECONDS = 0.25",
+        "_CHUNK = 64 * 1024",
+        "PATIENCE = 20.0  # seconds, after which the rest is estimated",
+        "QUERIES = 256  # rows compared at a time",
+        "x = clamp(a, 1e-9)",
+        "os.fsync(handle)",
+        "row.addStretch(1)",
     ],
 )
 def test_what_no_test_should_notice_is_left_alone(source):
     assert changes(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "PATIENCE = 2  # epochs without improvement",
+        "KEPT = 20  # studies that a project remembers",
+        "SMALL_SIDE = 64  # pixels; smaller crops use the small network",
+        "def x(draw: Generator) -> bool:\n    return draw.a > 3",
+    ],
+)
+def test_limits_and_shares_are_not_taken_for_pace_or_looks(source):
+    assert changes(source)
+
+
+@pytest.mark.parametrize(
+    ("line", "left_out", "put"),
+    [
+        ("x = monotonic() - a >= b", "x = monotonic() - a > b", "x = monotonic() + a >= b"),
+        ("x = QRect(a, b + 4)", "x = QRect(a, b + 5)", "x = QRect(a, b - 4)"),
+        ("x = a.width() - 4", "x = a.width() - 5", "x = a.width() + 4"),
+        ("x = a.width() // 4", "", "x = a.width() // 5"),
+        ("x = a / (b + 1e-9)", "x = a / (b - 1e-9)", "x = (a)"),
+        ("x = a + EPSILON > b", "x = a - EPSILON > b", "x = a + EPSILON >= b"),
+        ("x = max(40, a.width())", "x = max(41, a.width())", "x = min(40, a.width())"),
+        ("x = max(a, 1e-12)", "x = max(a, 2e-12)", "x = min(a, 1e-12)"),
+    ],
+)
+def test_only_the_fault_that_cannot_be_noticed_is_left_out(line, left_out, put):
+    assert left_out not in changes(line)
+    assert put in changes(line)
+
+
+def test_looks_are_left_alone_in_the_window_only():
+    source = b"LONGEST = 640  # pixels of a preview\n_ROW = 28\n"
+    assert mutants_of("workbench/ui/parts/photo.py", source) == []
+    assert len(mutants_of("workbench/vision/mouths.py", source)) == 2
 
 
 def test_a_test_named_after_the_module_comes_first_and_far_ones_not_at_all(toy):
