@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.fixtures.stored_images import fill, found
-from workbench.app.labels.labelling import assign
+from workbench.app.labels.labelling import assign, edit_set
 from workbench.app.similar.browsing import ImageList
 from workbench.app.similar.features import FeatureSource
 from workbench.app.similar.similarity import Ranking
@@ -12,6 +12,7 @@ from workbench.app.training.splitting import split
 from workbench.domain.assessments import StartRequest
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter, Similar, Sort
+from workbench.domain.labels import Label, LabelSet
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
@@ -89,6 +90,16 @@ def test_an_order_by_category_follows_each_label(session, images):
     assert ids(images) == [1, 2, 4, 5, 6, 7, 8, 3]
     session.undo()
     assert ids(images) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_labels_that_are_merged_count_at_once(session, images):
+    assign(session, [3], "view", "right")
+    assign(session, [1], "view", "left")
+    images.show(LEFT, Sort.NAME, False)
+    assert ids(images) == [1]
+    kept = LabelSet("view", tuple(Label(name) for name in ("front", "back", "left")))
+    edit_set(session, kept, {"right": "left"})
+    assert ids(images) == [1, 3]
 
 
 def test_images_come_and_go_with_an_import_a_removal_and_undo(session, images):

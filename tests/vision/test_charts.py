@@ -172,3 +172,16 @@ def test_a_wall_has_six_columns_at_most_and_scales_each_picture_into_its_tile():
     rows, columns = np.nonzero((wide == RED).all(axis=2))
     assert (columns.min(), columns.max()) == (16, 16 + 239)
     assert (rows.min(), rows.max()) == (16 + 26 + 90, 16 + 26 + 90 + 59)
+
+
+def test_a_title_stands_above_the_curves_and_the_words_of_the_axis_below_its_middle():
+    plain, worded = (curves_picture([], title, across) for title, across in (("", ""), ("Xy", "n")))
+    rows, columns = np.nonzero((plain != worded).any(axis=2))
+    above = rows < 56
+    assert 60 <= columns[above].min() <= 68
+    assert rows[above].min() > 16
+    assert columns[above].max() < 100
+    below = rows > 364
+    assert below.any()
+    assert abs(columns[below].mean() - 400) <= 3
+    assert rows[below].min() > 390
