@@ -79,6 +79,24 @@ def test_import_for_people_is_a_short_table(birds, photos, capsys):
     assert len({len(line.rstrip()) for line in lines[1:6]}) == 1
 
 
+@pytest.mark.parametrize(("count", "named"), [(0, 0), (20, 20), (23, 20)])
+def test_twenty_skipped_files_are_named_to_people_and_all_in_json(
+    command, tmp_path, capsys, count, named
+):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for at in range(count):
+        (folder / f"{at:02}.jpg").write_bytes(b"no image")
+    cv2.imwrite(str(folder / "good.png"), np.zeros((30, 40, 3), np.uint8))
+    command("new", "birds")
+    assert run(["import", "birds", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(".jpg: " in line for line in lines) == named
+    rest = [line for line in lines if "…" in line]
+    assert [str(count - 20) in line for line in rest] == [True] * (count > 20)
+    assert len(command("import", "birds", str(folder))[1]["skipped"]) == count
+
+
 def test_label_by_glob_text_and_path_then_undo_and_redo(command, birds, photos):
     code, done = command("label", birds, "--set", "view", "--label", "left", "owl/*.png")
     assert (code, done["labelled"]) == (0, 3)
