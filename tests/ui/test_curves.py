@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 
 from workbench.domain.reports import Epoch
 from workbench.ui.parts.curve_group import CurveGroup, StepLosses
+from workbench.ui.parts.curves import Curve, CurveChart
 
 
 def epochs(count=12, best=9, validation=True):
@@ -116,3 +117,128 @@ def test_charts_can_be_copied_and_saved(group, said, tmp_path):
     copies.save_data(tmp_path / "no such folder" / "loss.csv")
     assert said[-1][1] == "bad"
     assert "loss.csv could not be written" in said[-1][0]
+
+
+@pytest.fixture
+def chart(qtbot):
+    made = CurveChart("Loss", decimals=2)
+    qtbot.addWidget(made)
+    made.resize(500, 300)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def line(name, *points, **keys):
+    xs, ys = np.array(points, np.float64).T
+    return Curve(name, xs, ys, **keys)
+
+
+def test_a_value_is_that_of_the_nearest_point_that_has_one(chart):
+    a = line("a", (1, 10), (2, np.nan), (4, 40))
+    chart.set_curves([a, line("b", (3, 7)), line("noise", (1, 1), faint=True)])
+    assert [chart.values_at(at)["a"] for at in (0, 1, 2, 3.9, 9, None)] == [10, 10, 10, 40, 40, 40]
+    assert chart.values_at(1) == {"a": 10, "b": 7}
+    chart.set_curves([line("a", (1, np.nan))])
+    assert chart.values_at(1) == chart.values_at(None) == {}
+
+
+def test_the_table_has_a_row_for_each_epoch_of_any_line(chart):
+    chart.set_curves([line("a", (3, 30), (1, 10)), line("b", (2, 20), (3, 33))])
+    assert chart.table() == (
+        ["epoch", "a", "b"],
+        [[1.0, 10.0, None], [2.0, None, 20.0], [3.0, 30.0, 33.0]],
+    )
+
+
+@pytest.mark.parametrize(
+    ("span", "step"),
+    [(0.5, 1), (1, 1), (8, 1), (9, 2), (16, 2), (17, 5), (40, 5), (41, 10), (80, 10), (300, 50)],
+)
+def test_at_most_eight_whole_epochs_are_marked_at_even_steps(chart, span, step):
+    chart._space_ticks(None, (3.0, 3.0 + span))
+    assert chart._plot.getAxis("bottom").tickSpacing(0, 1, 100) == [(step, 0)]
+
+
+def drawn(chart):
+    return [
+        (line.opts["pen"].color().alpha() < 255, line.opts["pen"].style(), line.opts["symbol"])
+        for line in chart._lines
+        if line.xData is not None and len(line.xData)
+    ]
+
+
+def test_smoothed_lines_lie_over_their_raw_ones_and_noise_is_left_as_it_is(qtbot, chart):
+    solid, dash = Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine
+    few = line("few", *[(x, x) for x in range(40)], dashed=True)
+    many = line("many", *[(x, x) for x in range(41)])
+    noise = line("noise", (1, 1), (2, 2), faint=True)
+    chart.set_curves([few, many, noise])
+    qtbot.waitUntil(lambda: len(drawn(chart)) == 3)
+    assert drawn(chart) == [(False, dash, "o"), (False, solid, None), (True, solid, None)]
+    chart.set_smoothing(0.5)
+    qtbot.waitUntil(lambda: len(drawn(chart)) == 5)
+    assert [faint for faint, *_ in drawn(chart)] == [True, False, True, False, True]
+    soft = chart._lines[1].getOriginalDataset()[1]
+    assert soft[0] == 0
+    assert 0 < soft[-1] < 39
+    chart.set_smoothing(0.0)
+    chart.set_curves([noise])
+    qtbot.waitUntil(lambda: len(drawn(chart)) == 1)
+
+
+def test_the_best_epoch_and_the_pointer_have_a_line_while_there_is_one(qtbot, chart):
+    chart.set_curves([line("a", (1, 1), (5, 5))], 5)
+    chart.set_best(4)
+    chart.set_cross(2.5)
+    qtbot.waitUntil(chart._mark.isVisible)
+    assert (chart._mark.value(), chart._line.value()) == (4, 2.5)
+    assert chart._line.isVisible()
+    chart.set_best(None)
+    chart.set_cross(None)
+    assert not chart._line.isVisible()
+    qtbot.waitUntil(lambda: not chart._mark.isVisible())
+
+
+@pytest.mark.parametrize(
+    ("percent", "value", "words"),
+    [
+        (False, 1.234, "1.23"),
+        (False, 0.00123, "0.00123"),
+        (False, 0.0, "0.00"),
+        (True, 0.5, "50.0"),
+    ],
+)
+def test_small_values_keep_three_digits(qtbot, percent, value, words):
+    made = CurveChart("x", decimals=2, percent=percent)
+    qtbot.addWidget(made)
+    made.set_curves([line("a", (1, value))])
+    made.set_cross(1.0)
+    assert f"<b>{words}" in made.legend.text()
+
+
+def test_the_legend_names_six_lines_at_most(chart):
+    chart.set_curves([line(f"line{at}", (1, at)) for at in range(8)])
+    chart.set_cross(1.0)
+    assert [f"line{at}" in chart.legend.text() for at in range(8)] == [True] * 6 + [False] * 2
+    dashed = line("behind", (1, 1), dashed=True)
+    chart.set_curves([line("front", (1, 1)), dashed], named=False)
+    chart.set_cross(1.0)
+    assert chart.legend.text().count("<b>") == 1
+    assert "front" not in chart.legend.text()
+    chart.set_curves([line("front", (1, 1)), dashed])
+    chart.set_cross(1.0)
+    assert chart.legend.text().count("<b>") == 2
+
+
+@pytest.mark.parametrize(("height", "shown"), [(299, 2), (300, 4)])
+def test_where_there_is_little_height_loss_and_accuracy_have_it_alone(qtbot, group, height, shown):
+    group.resize(900, height)
+    assert sum(chart.isVisible() for chart in group.charts) == shown
+
+
+def test_the_newest_best_epoch_counts(group):
+    group.show_run([*epochs(5, best=2), *epochs(9, best=8)[5:]])
+    assert "8" in group.heading.text()
+    assert group.loss._best == group.accuracy._best == 8
+    assert group.rate._best is None
