@@ -92,7 +92,8 @@ def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
     if table is not None:
         session.store.runs.save_predictions(record.id, table)
     session.announce(Changes(runs=frozenset({record.id})))
-    return Adopted(record, sum(_key(sample) not in ids for sample in found.samples))
+    unknown = sum(_key(sample) not in ids for sample in found.samples)
+    return Adopted(session.store.runs.get(record.id), unknown)
 
 
 Key = tuple[int, int]  # ids of an image and a crop (-1: none)
@@ -200,7 +201,6 @@ def _record(
     if run_id in taken or (session.store.runs_folder / run_id).exists():
         run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     now = time.time()
-    epochs = [report.epoch for report in found.reports if isinstance(report, Epoch)]
     return RunRecord(
         id=run_id,
         name=name or f"{found.recipe.target}: adopted from {folder.resolve().name}",
@@ -212,7 +212,6 @@ def _record(
         started=now - (ended.seconds if ended is not None else 0.0),
         finished=now if ended is not None else None,
         metrics=msgspec.to_builtins(ended.parts) if ended is not None else {},
-        epochs_done=max(epochs, default=0),
     )
 
 
