@@ -5,9 +5,12 @@ import threading
 import pytest
 from PySide6.QtCore import Qt
 
+from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Cancelled, Task
+from workbench.app.training.preparing import prepare
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.reports import Progress, Started
+from workbench.domain.runs import RunStatus
 from workbench.ui.window.statusbar import StatusBar
 
 
@@ -102,6 +105,7 @@ def test_reports_reach_the_line_of_their_job_and_a_start_names_the_device(qtbot,
     first = session.start(waiting(title="first"))
     second = session.start(waiting(Progress(done=3, total=4), started, title="second"))
     qtbot.waitUntil(lambda: bar.device.text() == "CPU, 2 cores")
+    assert bar.device.isVisible()
     assert bar.lines[second].bar.value() == 750
     assert bar.lines[first].bar.maximum() == 0
 
@@ -121,3 +125,28 @@ def test_a_stopped_job_shows_so_until_it_has_ended(qtbot, bar, session):
     qtbot.waitUntil(lambda: bar.lines == {})
     assert isinstance(job.outcome, Cancelled)
     assert bar.idle.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("button", "status"), [("pause", RunStatus.PAUSED), ("stop", RunStatus.STOPPED)]
+)
+def test_a_training_is_paused_or_stopped_by_its_buttons(qtbot, tmp_path, qapp, button, status):
+    project = small_project(tmp_path)
+    queue = TrainingQueue(project)
+    bar = StatusBar(project.jobs, queue)
+    qtbot.addWidget(bar)
+    bar.resize(900, 36)
+    bar.show()
+    run = prepare(project, {**FAST, "epochs": 100_000})
+    queue.enqueue(run.id)
+    (line,) = bar.lines.values()
+    qtbot.waitUntil(lambda: line.bar.maximum() > 0, timeout=120_000)
+    assert line.pause.isVisible()
+    with qtbot.waitSignal(queue.ended, timeout=120_000):
+        qtbot.mouseClick(getattr(line, button), Qt.MouseButton.LeftButton)
+        assert not line.pause.isEnabled()
+        assert not line.stop.isEnabled()
+    assert queue.state(run.id) is status
+    queue.close()
+    project.jobs.stop_all_and_wait()
+    project.close()
