@@ -85,3 +85,13 @@ def test_keys_distinguish_images_and_boxes_and_are_found():
     assert places_of(np.array([keys[0], keys[0]], np.uint64), [keys[0]]).tolist() == [1]
     assert places_of(np.empty(0, np.uint64), keys).tolist() == [-1, -1, -1]
     assert places_of(known, []).tolist() == []
+
+
+def test_votes_stay_finite_at_any_temperature():
+    rows = unit(some(6))
+    for temperature in (1e-4, 0.07, 100.0):
+        votes = vote(rows, np.array([0, 1, 2, 0, 1, 2]), rows, 3, temperature=temperature)
+        assert votes.labels.tolist() == [0, 1, 2, 0, 1, 2]
+        assert np.isfinite(votes.shares).all()
+        assert (votes.shares > 1 / 3).all()
+    assert votes.shares.max() < 0.7  # nearly even weights

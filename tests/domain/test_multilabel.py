@@ -68,3 +68,21 @@ def test_all_scores_of_a_small_table() -> None:
     assert said.top1 == pytest.approx(2 / 3)
     assert said.mean_ap == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
     assert said.images == 3
+
+
+def test_scores_of_no_images_and_of_labels_that_none_carries_are_unknown() -> None:
+    none = np.zeros((0, 3), bool)
+    said = mark_scores(none, none.astype(float), np.full(3, 0.5))
+    assert said.images == 0
+    assert all(math.isnan(one) for one in (said.exact, said.top1, said.mean_ap))
+    unmarked = mark_scores(np.zeros((2, 3), bool), np.full((2, 3), 0.1), np.full(3, 0.5))
+    assert math.isnan(unmarked.mean_ap)
+    assert (unmarked.exact, unmarked.top1, unmarked.images) == (1.0, 0.0, 2)
+
+
+def test_a_label_is_claimed_where_its_score_reaches_its_threshold() -> None:
+    marks = np.array([[True, False]])
+    scores = np.array([[0.5, 0.4]])
+    assert mark_scores(marks, scores, np.array([0.5, 0.5])).exact == 1.0
+    assert mark_scores(marks, scores, np.array([0.5, 0.4])).exact == 0.0
+    assert mark_scores(marks, scores, np.array([0.51, 0.5])).exact == 0.0
