@@ -2,8 +2,14 @@
 
 import pytest
 
-from workbench.domain.errors import ValueRefused
-from workbench.domain.transfers import elect
+from workbench.domain.backbones import backbone
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.transfers import (
+    elect,
+    frozen_stage,
+    negative_transfer_gap,
+    tuning_gap,
+)
 
 
 def said(**labels):
@@ -65,3 +71,19 @@ def test_images_missing_for_a_candidate_are_ignored():
 def test_without_a_candidate_there_is_no_election():
     with pytest.raises(ValueRefused, match="candidates"):
         elect({}, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gap"), [(0.5, 0.7, 0.2), (0.7, 0.5, -0.2), (1.0, 0.0, -1.0)]
+)
+def test_fine_tuning_adds_and_a_start_that_does_harm_has_a_gap_above_0(before, after, gap):
+    assert tuning_gap(before, after) == pytest.approx(gap)
+    assert negative_transfer_gap(before, after) == pytest.approx(gap)
+
+
+def test_the_first_layers_reach_the_stage_of_their_number():
+    stages = backbone("squeezenet1_1").stage_names
+    found = [frozen_stage("squeezenet1_1", layers) for layers in range(1, len(stages))]
+    assert found == list(stages[:-1])
+    with pytest.raises(KnownError):
+        frozen_stage("squeezenet1_1", len(stages))

@@ -1,0 +1,44 @@
+"""Names and readings of the figures that compare source domains with a target."""
+
+import pytest
+
+from workbench.domain.relatedness import SourceRelatedness, in_words, number_names
+
+
+@pytest.mark.parametrize(("views", "count"), [(True, 36), (False, 18)])
+def test_every_number_has_a_name_of_its_own(views, count):
+    names = number_names(views)
+    assert len(names) == len(set(names)) == count
+    assert any("view" in name for name in names) is views
+
+
+def test_distances_within_come_before_pairs_and_pairs_before_matches():
+    names = number_names(False)
+    assert all("source" in name and "target" not in name for name in names[:3])
+    assert all("target" in name and "source" not in name for name in names[3:6])
+    assert all("source" in name and "target" in name for name in names[6:15])
+    pairs = [[int(sign) for sign in name if sign.isdigit()] for name in names[6:15]]
+    assert pairs == [[a, b] for a in (1, 2, 3) for b in (1, 2, 3)]
+    numbers = [[int(sign) for sign in name if sign.isdigit()] for name in names[15:]]
+    assert numbers == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize("best", [True, False])
+def test_each_figure_is_read_out(best):
+    source = SourceRelatedness(
+        name="cars",
+        doa=-1.25,
+        doas=(-1.25,),
+        similarity=0.5,
+        coverage=0.75,
+        agreeing=4,
+        pairs=9,
+        numbers=(),
+        images=7,
+    )
+    words = in_words(source, best)
+    assert len(words) == 4
+    for sentence, figures in zip(words, (["-1.25"], ["4", "9"], ["0.50"], ["0.75"]), strict=True):
+        assert all(figure in sentence for figure in figures)
+    assert in_words(source, True)[0] != in_words(source, False)[0]
+    assert in_words(source, True)[1:] == in_words(source, False)[1:]
