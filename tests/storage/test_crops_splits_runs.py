@@ -13,6 +13,7 @@ from workbench.domain.predictions import PredictionTable
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
+from workbench.domain.studies import Study, parse_plan
 from workbench.domain.text import Message
 
 MARKS = tuple((i / 7, 300 - i / 3) for i in range(68))
@@ -214,3 +215,105 @@ def test_a_joint_run_suggests_views_and_categories(project):
         2: "lr"[best[1]],
     }
     assert project.runs.suggestions("category", [1])[1][1] == pytest.approx(said.scores[0].max())
+
+
+def sure_of(images, scores, crops=None):
+    """Predictions of views of images, given their scores."""
+    count = len(images)
+    return PredictionTable(
+        np.array(images),
+        np.array(crops or [-1] * count),
+        np.full(count, 3),
+        np.full(count, -1),
+        np.array(scores, np.float32),
+        np.full(count, -1),
+        None,
+        np.full(count, ""),
+    )
+
+
+def finished(project, name, created, *, target="view", status=RunStatus.FINISHED):
+    labels = RunLabels(LabelList(target, ("a", "b"), (0, 1)))
+    project.runs.create(RunRecord(name, name, status, target, "", labels, created=created))
+
+
+def test_the_newest_run_with_predictions_is_asked_and_of_equal_ones_the_later(project):
+    fill(project, 2)
+    finished(project, "old", 1.0)
+    finished(project, "new", 3.0)
+    finished(project, "second", 3.0)
+    finished(project, "other", 9.0, target="expression")
+    finished(project, "unscored", 8.0)
+    for name, sure in (("old", 0.6), ("new", 0.7), ("second", 0.8), ("other", 0.9)):
+        project.runs.save_predictions(name, sure_of([1], [[sure, 1 - sure]]))
+    assert project.runs.suggestions("view", [1]) == {1: ("a", pytest.approx(0.8))}
+    assert project.runs.suggestions("view", [2]) == {}
+    assert [run.id for run in project.runs.all()] == ["other", "unscored", "second", "new", "old"]
+    project.runs.remove("second")
+    assert project.runs.suggestions("view", [1]) == {1: ("a", pytest.approx(0.7))}
+    project.runs.remove("new")
+    assert project.runs.suggestions("view", [1]) == {1: ("a", pytest.approx(0.6))}
+
+
+def test_the_surest_of_several_crops_counts(project):
+    fill(project, 1)
+    finished(project, "r1", 1.0)
+    scores = [[0.6, 0.4], [0.1, 0.9], [0.7, 0.3]]
+    project.runs.save_predictions("r1", sure_of([1, 1, 1], scores, [5, 6, 7]))
+    assert project.runs.suggestions("view", [1]) == {1: ("b", pytest.approx(0.9))}
+    loaded = project.runs.predictions("r1")
+    assert loaded.crops.tolist() == [5, 6, 7]
+
+
+def test_usable_crops_come_by_id_with_their_shorter_side(project):
+    fill(project, 3)
+    states = (CropState.ADJUSTED, CropState.REJECTED, CropState.FOUND, CropState.MISSED)
+    for at, state in enumerate(states):
+        rect = None if state is CropState.MISSED else Rect(0, 0, 20 + at, 30)
+        project.crops.save(Crop(None, 3 - at % 3, at, state, rect, MARKS))
+    crops, images, sides = project.crops.usable()
+    assert (crops.tolist(), images.tolist(), sides.tolist()) == ([1, 3], [3, 1], [20, 22])
+    project.crops.save(Crop(None, 1, 9, CropState.FOUND, Rect(0, 0, 50, 8), MARKS))
+    assert project.crops.usable()[2].tolist() == [20, 22, 8]
+
+
+def test_studies_come_newest_first(project):
+    plan = parse_plan(
+        {
+            "seeds": [0, 1],
+            "base": {"target": "view"},
+            "variants": {"one": {}, "two": {"epochs": 3}},
+        },
+        "plan",
+    )
+    for name, created in (("b", 2.0), ("c", 3.0), ("a", 1.0)):
+        project.studies.put(Study(id=name, created=created, plan=plan))
+    assert [study.id for study in project.studies.all()] == ["c", "b", "a"]
+    project.studies.put(Study(id="a", created=9.0, plan=plan))
+    assert project.studies.get("a").created == 9.0
+    assert [study.id for study in project.studies.all()] == ["c", "b", "a"]  # as they were begun
+    project.studies.remove("c")
+    assert [study.id for study in project.studies.all()] == ["b", "a"]
+    with pytest.raises(KnownError):
+        project.studies.get("c")
+
+
+def test_the_history_lists_the_newest_edits_and_which_were_undone(project):
+    for number in range(4):
+        with project.edit(f"edit {number}"):
+            project.images.add_source(f"/source {number}")
+    project.history.undo()
+    project.history.undo()
+    assert (project.history.undo_text(), project.history.redo_text()) == ("edit 1", "edit 2")
+    entries = project.history.entries(3)
+    assert [(entry.text, entry.undone) for entry in entries] == [
+        ("edit 3", True),
+        ("edit 2", True),
+        ("edit 1", False),
+    ]
+    assert len(project.history.entries()) == 4
+    project.history.redo()
+    assert [entry.undone for entry in project.history.entries(2)] == [True, False]
+    project.history.forget()
+    assert project.history.entries() == []
+    assert project.history.undo() is project.history.redo() is None

@@ -66,7 +66,7 @@ class Predictions:
         which, values = "FROM prediction WHERE run = ?", [run]
         if part is not None:
             which, values = which + " AND part = ?", [run, PART_CODES[part]]
-        which += " ORDER BY run, image, crop"
+        which += " ORDER BY image, crop"
         read = self._db.columns
         images, crops, parts, truth, view_truth = read(
             f"SELECT image, crop, part, truth, view_truth {which}", values, 5
