@@ -207,3 +207,42 @@ def test_positions_counts_and_coverage_agree(project):
     fill(project, 200)
     project.labels.assign(np.arange(150, 200), "view", "back")
     assert project.labels.counts("view")["back"] == 50
+
+
+def test_a_label_that_comes_back_has_the_history_of_the_one_removed_last(project):
+    fill(project, 2)
+
+    def save(*names, **renamed):
+        labels = tuple(Label(name) for name in names)
+        project.labels.save_set(LabelSet("parts", labels), renamed)
+
+    save("a", "b", "c")
+    project.labels.assign([1], "parts", "a")
+    project.labels.assign([2], "parts", "b")
+    save("b", "c")  # a is removed, then b has its name and is removed, too
+    save("a", "c", b="a")
+    save("c")
+    save("a", "c")
+    save("d", "c", a="d")
+    assert [entry.label for entry in project.labels.history(1)] == ["a"]
+    assert [entry.label for entry in project.labels.history(2)] == ["d"]
+
+
+def test_images_are_found_by_one_of_several_labels_and_by_those_of_their_mouths(project):
+    fill(project, 4)
+    project.labels.save_set(LabelSet("parts", (Label("wheel"), Label("door")), exclusive=False))
+    project.labels.assign([1, 3], "parts", "wheel")
+    project.labels.assign([1, 2], "parts", "door")
+    crop = project.crops.save(Crop(None, 4, 0, CropState.FOUND, Rect(0, 0, 9, 9)))
+    project.labels.assign_crops([crop.id], "expression", "smile")
+
+    def found(label_set, label):
+        return project.images.ids(ImageFilter(labels=((label_set, label),))).tolist()
+
+    assert found("parts", "wheel") == [1, 3]
+    assert found("parts", "door") == [1, 2]
+    assert found("parts", None) == [4]
+    assert found("expression", "smile") == [4]
+    assert found("expression", None) == [1, 2, 3]
+    project.labels.assign([1], "parts", "wheel")
+    assert found("parts", "wheel") == [3]

@@ -177,3 +177,41 @@ def test_nothing_is_asked_of_a_project_that_is_closed(qtbot, grid, session):
     qtbot.wait_until(lambda: not grid._load_timer.isActive())
     assert grid.tiles.prepared == set()
     assert grid.tiles.wanted == []
+
+
+def test_other_ids_are_told_only_where_what_is_selected_or_current_may_be_another(grid):
+    told, current = [], []
+    grid.selection_changed.connect(lambda: told.append(grid.selected().tolist()))
+    grid.current_changed.connect(current.append)
+    ids = grid.ids()
+    grid.set_ids(ids[:500])
+    assert (told, current) == ([], [])
+    grid.set_current(300)
+    assert (told, current) == ([[300]], [300])
+    grid.set_ids(ids[100:400])
+    assert told == [[300]] * 2
+    grid.set_ids(np.setdiff1d(ids, [300]))
+    assert told[-1] == grid.selected().tolist() != [300]
+    assert len(told) == 3
+    assert current[-1] == grid.current() != 300
+
+
+def test_selecting_by_id_leaves_out_what_is_not_shown(grid):
+    grid.select(np.array([150, 120, 9]))
+    assert grid.selected().tolist() == [120, 150]
+    assert (grid.current(), grid.selected_count()) == (120, 2)
+    grid.select(np.array([9]))
+    assert grid.selected().tolist() == []
+    assert grid.current() == 120
+    grid.set_current(9)
+    assert grid.current() is None
+    grid.select_all()
+    assert grid.selected_count() == 1000
+
+
+def test_without_a_position_to_keep_the_list_begins_at_its_top(grid):
+    grid.set_current(900)
+    assert grid.verticalScrollBar().value() > 0
+    grid.set_ids(grid.ids()[::-1].copy(), keep_position=False)
+    assert grid.verticalScrollBar().value() == 0
+    assert grid.current() == 900
