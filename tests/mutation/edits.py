@@ -41,8 +41,8 @@ _SWAPPED_CALLS = {
     "ceil": "floor",
 }
 _SILENT_CALLS = re.compile(
-    r"_?tr|mark|translate|QT_TRANSLATE_NOOP|cast|TypeVar|NewType|namedtuple|fsync|freeze_support"
-    r"|__init__|set\w*(Margins|Spacing|ToolTip|Name|Width|Height|Size|Policy|Style\w*|Icon|Font"
+    r"_?tr|plural|mark|counted|Message|translate|QT_TRANSLATE_NOOP|cast|TypeVar|NewType|namedtuple"
+    r"|fsync|freeze_support|__init__|set\w*(Margins|Spacing|ToolTip|Name|Width|Height|Size|Policy|Style\w*|Icon|Font"
     r"|Property|Format|Wrap|Stretch|Alignment|Cursor|Families|ElideMode|FrameShape|ResizeMode"
     r"|Placeholder\w*|WindowTitle|Pen|Brush|Ratio)|add(Stretch|Spacing|Separator)|(un)?polish"
 )
