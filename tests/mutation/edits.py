@@ -42,7 +42,7 @@ _SWAPPED_CALLS = {
 }
 _SILENT_CALLS = re.compile(
     r"_?tr|plural|mark|counted|Message|translate|QT_TRANSLATE_NOOP|cast|TypeVar|NewType|namedtuple"
-    r"|fsync|freeze_support|__init__|set\w*(Margins|Spacing|ToolTip|Name|Width|Height|Size|Policy|Style\w*|Icon|Font"
+    r"|fsync|freeze_support|__init__|set\w*(ContentsLength|Margins|Spacing|ToolTip|Name|Width|Height|Size|Policy|Style\w*|Icon|Font"
     r"|Property|Format|Wrap|Stretch|Alignment|Cursor|Families|ElideMode|FrameShape|ResizeMode"
     r"|Placeholder\w*|WindowTitle|Pen|Brush|Ratio)|add(Stretch|Spacing|Separator)|(un)?polish"
 )

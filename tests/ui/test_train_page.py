@@ -356,3 +356,17 @@ def test_runs_that_come_and_train_are_followed_while_the_page_is_open(page, sess
         session.announce(Changes(runs=frozenset({name})))
     assert page.desk.start_runs() == [("done", "done")]
     assert not page.desk.can_try()
+
+
+def test_curves_of_a_stopped_run_stay_and_those_of_a_removed_one_go(page, session):
+    run = make_run(session.store, range(30), "rests", status="paused").id
+    session.announce(Changes(runs=frozenset({run})))
+    page.watch(run)
+    assert page.live.run_id == run
+    page.queue.row(run).buttons["stop"].click()
+    assert session.runs.get(run).status is RunStatus.STOPPED
+    assert page.live.run_id == run
+    page.queue.row(run).buttons["remove"].click()
+    assert session.runs.all() == []
+    assert page.live.run_id == ""
+    assert page.queue.row(run) is None

@@ -46,6 +46,7 @@ def test_a_project_taken_off_the_list_goes_at_once_and_the_next_one_comes(qtbot,
     folder = lines(welcome)["p6"].folder
     (away,) = lines(welcome)["p6"].parentWidget().findChildren(QToolButton)
     qtbot.mouseClick(away, Qt.MouseButton.LeftButton)
+    assert "p6" not in lines(welcome)
     qtbot.waitUntil(lambda: "p1" in lines(welcome))
     assert list(lines(welcome)) == ["p7", "p5", "p4", "p3", "p2", "p1"]
     assert folder.is_dir()
