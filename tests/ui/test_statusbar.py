@@ -81,14 +81,14 @@ def test_the_bar_shows_the_share_that_is_done_as_soon_as_it_is_known(qtbot, bar,
     job = session.start(waiting())
     line = bar.lines[job]
     assert (line.bar.minimum(), line.bar.maximum()) == (0, 0)
-    line.take(Progress(done=3, text="Reading"))
+    session.jobs.reported.emit(job, Progress(done=3, text="Reading"))
     assert line.bar.maximum() == 0
-    assert line.words.text() == "Reading"
-    line.take(Progress(done=1, total=4, text="Reading", eta=61.0))
+    assert line.status.text() == "Reading"
+    session.jobs.reported.emit(job, Progress(done=1, total=4, text="Reading", eta=61.0))
     assert (line.bar.value(), line.bar.maximum()) == (250, 1000)
-    assert "1:01" in line.words.text()
-    assert line.words.toolTip() == line.words.text()
-    line.take(Progress(done=5, total=4))
+    assert "1:01" in line.status.text()
+    assert line.status.toolTip() == line.status.text()
+    session.jobs.reported.emit(job, Progress(done=5, total=4))
     assert line.bar.value() == 1000
 
 
@@ -113,14 +113,14 @@ def test_reports_reach_the_line_of_their_job_and_a_start_names_the_device(qtbot,
 def test_a_stopped_job_shows_so_until_it_has_ended(qtbot, bar, session):
     job = session.start(waiting())
     line = bar.lines[job]
-    line.take(Progress(done=1, total=4, text="Reading"))
+    session.jobs.reported.emit(job, Progress(done=1, total=4, text="Reading"))
     assert line.pause.isHidden()  # this is no training
     qtbot.mouseClick(line.stop, Qt.MouseButton.LeftButton)
     assert not line.stop.isEnabled()
-    ending = line.words.text()
+    ending = line.status.text()
     assert ending != "Reading"
-    line.take(Progress(done=2, total=4, text="Reading"))
-    assert line.words.text() == ending
+    session.jobs.reported.emit(job, Progress(done=2, total=4, text="Reading"))
+    assert line.status.text() == ending
     assert line.bar.value() == 250
     qtbot.waitUntil(lambda: bar.lines == {})
     assert isinstance(job.outcome, Cancelled)
