@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
+from types import ModuleType
 
+import click
 import numpy as np
 import pytest
 
 from workbench.app.jobs import Task
-from workbench.cli.command import Output, aligned, as_json_values
+from workbench.cli import COMMANDS
+from workbench.cli.command import Output, aligned, as_json_values, run
 from workbench.cli.progress import CommandInterrupted, ProgressLine, carry_out, sentence
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.reports import Epoch, Note, Progress, Step
 from workbench.domain.text import Message
 
@@ -127,3 +131,33 @@ def test_ctrl_c_stops_a_job_in_order():
         carry_out(Task("wait", work))
     assert ended == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "keys"),
+    [
+        (CommandInterrupted({"status": "paused"}), 130, {"status"}),
+        (KeyboardInterrupt(), 130, {"status"}),
+        (KnownError("The disk is full.", "Make room."), 1, {"error", "remedy"}),
+        (ValueRefused("epochs", 0, "≥ 1"), 2, {"error"}),
+        (OSError(28, "No space left on device"), 1, {"error"}),
+        (click.UsageError("no such option"), 2, {"error"}),
+    ],
+)
+def test_every_ending_has_its_exit_code_and_object(monkeypatch, capsys, ending, code, keys):
+    def end():
+        raise ending
+
+    added = ModuleType("workbench.cli.added")
+    added.added_command = click.Command("added", callback=lambda **_: end(), params=[json_flag()])
+    monkeypatch.setitem(sys.modules, added.__name__, added)
+    monkeypatch.setitem(COMMANDS, "added", "added")
+    assert run(["added", "--json"]) == code
+    (line,) = capsys.readouterr().out.splitlines()
+    assert keys <= set(json.loads(line))
+    assert run(["added"]) == code
+    assert capsys.readouterr().out.strip() == ""
+
+
+def json_flag():
+    return click.Option(["--json"], is_flag=True)
