@@ -1,4 +1,4 @@
-"""Groups on the Images page with real photographs: found, looked through, labelled, undone."""
+"""Groups on the Images page with real photographs: found, reviewed, labelled, undone."""
 
 import msgspec
 import numpy as np
@@ -37,7 +37,7 @@ def grouped(page):
     made = Clustering(id="made", method="iic", words="a run", made=1e9, sizes=(11, 7, 6))
     store.clusterings.keep(made)
     page.groups.open()
-    assert page.groups.made == made
+    assert page.groups.clustering == made
     return page
 
 
@@ -54,11 +54,11 @@ def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
     panel.form.button.click()
     assert panel.form.button.text() == "Stop"
     qtbot.waitUntil(lambda: panel._job is None, timeout=WAIT)
-    assert panel.made is not None, panel.form.words.text()
-    assert sum(panel.made.sizes) == 24
-    assert panel.list.groups[0].title == f"1 · {panel.made.sizes[0]} images"
-    assert panel.form.words.text().startswith("DeepCluster · 24 images · ")
-    assert panel.form.words.toolTip() == "DeepCluster from ImageNet · SqueezeNet 1.1"
+    assert panel.clustering is not None, panel.form.status.text()
+    assert sum(panel.clustering.sizes) == 24
+    assert panel.list.groups[0].title == f"1 · {panel.clustering.sizes[0]} images"
+    assert panel.form.status.text().startswith("DeepCluster · 24 images · ")
+    assert panel.form.status.toolTip() == "DeepCluster, started from ImageNet · SqueezeNet 1.1"
     assert not panel.labels.button.isEnabled()
     assert len(page.grid.ids()) == 24
 
@@ -73,25 +73,25 @@ def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
     given = window.session.store.labels.of_images(first, "view")
     assert given == dict.fromkeys(first, ("small bird",))
     assert len(window.session.store.history.entries(50)) == steps + 1
-    assert panel.list.groups[0].words == "small bird 100%"
+    assert panel.list.groups[0].summary == "small bird 100%"
     page.tiles.prepare(page.grid.ids())
     assert page.tiles.badges(first[0])[0][0] == "5"  # the fifth label of the set
     window.undo()
     assert window.session.store.labels.of_images(first, "view") == {}
     assert "small bird" not in window.session.store.labels.get("view").names
-    assert panel.list.groups[0].words == ""
+    assert panel.list.groups[0].summary == ""
 
 
 def test_the_surest_share_and_a_selection_are_labelled_too(grouped, qtbot, window):
     page, panel = grouped, grouped.groups
     page.header.sets.setCurrentText("category")
-    assert panel.list.groups[0].words.split()[0] in ("egret", "owl", "puffin")
+    assert panel.list.groups[0].summary.split()[0] in ("egret", "owl", "puffin")
     row = panel.list.row_rect(1).center()
     qtbot.mouseClick(panel.list.viewport(), Qt.MouseButton.LeftButton, pos=row)
     panel.labels.slider.setValue(50)
     half = members(panel, 1, 0.5)
     qtbot.waitUntil(lambda: sorted(page.grid.ids().tolist()) == sorted(half))
-    assert len(half) == int(np.ceil(panel.made.sizes[1] / 2))
+    assert len(half) == int(np.ceil(panel.clustering.sizes[1] / 2))
     panel.labels.label.setEditText("owl")
     qtbot.keyClick(panel.labels.label.lineEdit(), Qt.Key.Key_Return)
     assert set(window.session.store.labels.of_images(half, "category").values()) == {("owl",)}
@@ -102,7 +102,7 @@ def test_the_surest_share_and_a_selection_are_labelled_too(grouped, qtbot, windo
     qtbot.keyClick(page.grid, "B")
     assert set(window.session.store.labels.of_images(half, "view").values()) == {("back",)}
 
-    page.bar._chips[0].click()  # all images again: no group is chosen
+    page.bar._chips[0].click()  # all images again: no group is selected
     assert len(page.grid.ids()) == 24
     assert panel.list.current == -1
     assert not panel.labels.button.isEnabled()
@@ -110,16 +110,16 @@ def test_the_surest_share_and_a_selection_are_labelled_too(grouped, qtbot, windo
 
 def test_groups_are_kept_and_the_panel_closes(grouped, qtbot, window):
     page, panel = grouped, grouped.groups
-    made = panel.made
+    made = panel.clustering
     panel.list._choose(2)
     state = page.save_state()
     panel.close_panel()
     assert panel.isHidden()
     assert len(page.grid.ids()) == 24
-    panel.made = None  # as in a new window
+    panel.clustering = None  # as in a new window
     page.restore_state(state)
     assert not panel.isHidden()
-    assert panel.made == made
+    assert panel.clustering == made
     assert sorted(page.grid.ids().tolist()) == sorted(members(panel, 2))
     window.resize(900, 600)
     assert page.side.isHidden()  # the images keep their room
@@ -127,24 +127,24 @@ def test_groups_are_kept_and_the_panel_closes(grouped, qtbot, window):
     assert not page.side.isHidden()
 
 
-def test_a_grouping_that_is_stopped_says_that_it_goes_on(page, qtbot, window):
+def test_a_stopped_clustering_can_be_resumed(page, qtbot, window):
     panel = page.groups
     panel.open()
     panel.form.count.setValue(4)
     panel.form.button.click()
     panel.form.button.click()
     qtbot.waitUntil(lambda: panel._job is None, timeout=WAIT)
-    assert "goes on" in panel.form.words.text()
+    assert "resume" in panel.form.status.text()
     assert panel.form.button.text() == "Group"
     assert window.session.store.clusterings.all() == []
     assert panel.labels.isHidden()
 
 
-def test_without_a_network_it_says_what_to_do(window, tmp_path, monkeypatch):
+def test_without_a_network_the_panel_shows_what_to_do(window, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     panel = window.page("images").groups
     panel.open()
-    assert "Train a run" in panel.form.words.text()
+    assert "train a model" in panel.form.status.text()
     assert not panel.form.button.isEnabled()
 
 
@@ -167,7 +167,7 @@ def test_every_way_to_cluster_can_be_chosen(qtbot):
     qtbot.addWidget(form)
     shown = [(form.method.itemText(at), form.method.itemData(at)) for at in range(3)]
     assert shown == [("DeepCluster", "deepcluster"), ("IIC", "iic"), ("Turns", "turns")]
-    assert form.method.toolTip().endswith("augmentations share; Turns deals out in turn")
+    assert form.method.toolTip().endswith("augmentations share\nTurns: deals out in turn")
 
 
 def test_information_is_measured_on_batches_that_hold_every_group(page):

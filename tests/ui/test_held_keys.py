@@ -177,7 +177,7 @@ def test_a_held_undo_takes_back_one_edit(window):
     page = window.page("images")
     for image in page.grid.ids()[:3].tolist():
         page.grid.set_current(image)
-        page.give("front")
+        page.set_label("front")
     hold(window, Qt.Key.Key_Z, modifiers=CONTROL)
     assert len(labelled(window)) == 2
 

@@ -46,7 +46,7 @@ def test_all_images_are_shown_and_counted(page):
     assert page.header.counts.text() == "24 of 24 images · 24 selected"
 
 
-def test_a_filter_is_a_chip_that_a_click_takes_away(page, qtbot):
+def test_a_filter_is_a_chip_that_a_click_removes(page, qtbot):
     page.bar.set_filter(ImageFilter(labels=(("category", "owl"),), text="owl1"))
     assert names(page, page.grid.ids()) == ["owl1.jpg"]
     assert page.bar.search.text() == "owl1"
@@ -78,22 +78,22 @@ def test_the_filter_menu_counts_labels(page):
     assert page.list.filter.labels == (("category", "puffin"),)
 
 
-def test_nothing_found_says_so_and_offers_the_way_back(page):
+def test_without_matches_the_filters_can_be_cleared(page):
     page.bar.set_filter(ImageFilter(text="no such name"))
-    assert page.stack.currentWidget() is page.none_found
-    page.none_found.button.click()
+    assert page.stack.currentWidget() is page.no_matches
+    page.no_matches.button.click()
     assert page.stack.currentWidget() is page.grid
 
 
 def test_sorting_turns_round(page):
     first = names(page, page.grid.ids()[:1])
-    page.header.way.setChecked(True)
+    page.header.reverse.setChecked(True)
     assert names(page, page.grid.ids()[-1:]) == first
     page.header.order.setCurrentIndex(page.header.order.findData(Sort.ADDED))
     assert page.list.sort is Sort.ADDED
 
 
-def test_a_key_labels_all_selected_images_at_once_and_undo_takes_it_back(page, qtbot, window):
+def test_a_key_labels_all_selected_images_at_once_and_undo_reverts_it(page, qtbot, window):
     page.grid.setFocus()
     page.grid.set_current(int(page.grid.ids()[2]))
     for _ in range(4):
@@ -134,7 +134,7 @@ def test_a_label_with_a_comma_is_one_badge_and_one_line(page, paint, qtbot, wind
     assert [letter for letter, _ in page.tiles.badges(two)] == ["R", "D"]
 
     def facts():
-        return [line.whole() for line in page.side.labels.findChildren(FactLine)]
+        return [line.full_text() for line in page.side.labels.findChildren(FactLine)]
 
     qtbot.waitUntil(lambda: "red, dark" in facts())
 
@@ -143,7 +143,7 @@ def test_a_label_with_a_comma_is_one_badge_and_one_line(page, paint, qtbot, wind
     views.header.sets.setCurrentText("paint")
     views.strip.set_current(one)
     assert [b.label for b in views.keys.buttons if b.assigned] == ["red, dark"]
-    assert views.header.words.text() == "2 of 24 labelled"
+    assert views.header.progress.text() == "2 of 24 labelled"
     coverage = views.labelling.overview.coverage()
     at = coverage.columns.index("red, dark")
     assert coverage.counts[:, at].sum() == 1
@@ -163,7 +163,7 @@ def test_a_labelled_image_leaves_the_unlabelled_ones_and_its_neighbour_follows(p
     page.bar.set_filter(with_label(ImageFilter(), "view", None))
     ids = page.grid.ids().copy()
     page.grid.set_current(int(ids[5]))
-    page.give("front")
+    page.set_label("front")
     assert len(page.grid.ids()) == 23
     assert page.grid.current() == ids[6]
     window.undo()
@@ -173,20 +173,20 @@ def test_a_labelled_image_leaves_the_unlabelled_ones_and_its_neighbour_follows(p
 def test_the_preview_shows_the_photograph_its_labels_and_their_history(page, qtbot):
     image = int(page.grid.ids()[9])
     page.grid.set_current(image)
-    page.give("front")
-    page.give("left")
+    page.set_label("front")
+    page.set_label("left")
     qtbot.waitUntil(lambda: "view: left" in page.side.history.text())
-    assert page.side.name.whole() == "owl1.jpg"
+    assert page.side.name.full_text() == "owl1.jpg"
     lines = page.side.history.text().splitlines()
     assert "view: front" in lines[1]
-    assert lines[1].endswith("(no longer)")
+    assert lines[1].endswith("(no longer set)")
     assert "category: owl, imported" in lines[2]
-    assert page.side.places.text().endswith("owl/owl1.jpg")
+    assert page.side.locations.text().endswith("owl/owl1.jpg")
     qtbot.waitUntil(lambda: page.side.photo.has_image)
     assert page.side.photo.image_size == (96, 64)
 
 
-def test_the_menu_labels_finds_and_takes_out(page, window):
+def test_the_menu_labels_finds_and_removes(page, window):
     ids = page.grid.ids()[:3]
     menu = image_menu(page.context, page, ids, "view")
     titles = [action.text() for action in menu.actions()]
@@ -199,7 +199,7 @@ def test_the_menu_labels_finds_and_takes_out(page, window):
     menu.deleteLater()
 
 
-def test_taken_out_images_come_back_by_undo(page, window):
+def test_removed_images_come_back_by_undo(page, window):
     ids = page.grid.ids().copy()
     remove_images(page.context, ids[:2])
     assert page.header.counts.text() == "22 of 22 images"
@@ -212,7 +212,7 @@ def test_skipped_files_are_listed_with_their_reasons(page, window, tmp_path):
     write_photo(tmp_path / "new" / "good.jpg", 77)
     (tmp_path / "new" / "empty.jpg").write_bytes(b"")
     run_here(import_task(window.session, [tmp_path / "new"]))
-    assert page.header.skipped.text() == "1 skipped files"
+    assert page.header.skipped.text() == "1 skipped file"
     dialog = SkippedDialog(window.session)
     item = dialog.list.topLevelItem(0)
     assert item.text(0) == "empty.jpg"
@@ -228,7 +228,7 @@ def test_an_image_opens_in_views_by_enter(page, qtbot, window):
     assert window.page("views").strip.current() == image
 
 
-def test_an_empty_project_says_what_to_do(session, qtbot, qapp):
+def test_an_empty_project_shows_what_to_do(session, qtbot, qapp):
     from workbench.app.settings import UserSettings
     from workbench.ui.window.window import MainWindow
 
@@ -236,7 +236,7 @@ def test_an_empty_project_says_what_to_do(session, qtbot, qapp):
     qtbot.addWidget(window)
     window.show()
     page = window.page("images")
-    assert page.stack.currentWidget() is page.none_yet
+    assert page.stack.currentWidget() is page.no_images
     assert page.bar.isHidden()
     window.go("views")
     assert window.page("views").stack.currentIndex() == 1
@@ -259,4 +259,4 @@ def test_a_band_over_tiles_selects_in_the_page(page, qtbot):
     end = page.grid.rect_of(int(page.grid.ids()[1])).center()
     qtbot.mouseMove(page.grid.viewport(), end)
     qtbot.mouseRelease(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=end)
-    assert np.array_equal(page.chosen(), page.grid.ids()[:2])
+    assert np.array_equal(page.selected(), page.grid.ids()[:2])

@@ -63,9 +63,9 @@ def test_images_are_ordered_labelled_in_bulk_and_put_back(page, qtbot, window):
     page.tiles.prepare(ranked)
     assert page.tiles.caption(image) == "1.00  egret5.jpg"
 
-    page.header.way.setChecked(True)  # the least similar first
+    page.header.reverse.setChecked(True)  # the least similar first
     assert page.grid.ids().tolist() == ranked[::-1].tolist()
-    page.header.way.setChecked(False)
+    page.header.reverse.setChecked(False)
 
     page.bar.set_filter(with_label(page.bar.filter, "view", None))
     page.grid.set_current(int(ranked[0]))

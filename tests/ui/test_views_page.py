@@ -37,7 +37,7 @@ def test_a_key_labels_flashes_and_goes_on_to_the_next_unlabelled(page, qtbot):
         assert labels(page)[int(ids[0])] == "front"
         assert page.strip.current() == ids[0]
     assert page.strip.current() == ids[2]
-    assert page.header.words.text() == "2 of 24 labelled"
+    assert page.header.progress.text() == "2 of 24 labelled"
 
 
 def test_fast_keys_wait_for_no_flash(page, qtbot):
@@ -74,7 +74,7 @@ def test_backspace_clears_and_undo_gives_back(page, qtbot, window):
     assert labels(page) == {image: "left"}
     window.undo()
     assert labels(page) == {}
-    assert page.header.words.text() == "0 of 24 labelled"
+    assert page.header.progress.text() == "0 of 24 labelled"
 
 
 def test_arrows_move_and_n_finds_the_next_unlabelled(page, qtbot):
@@ -139,7 +139,7 @@ def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
     ids = page.strip.ids()
     predict(window.session, ids, "left", np.linspace(0.4, 0.93, len(ids)))
     page.strip.set_current(int(ids[-1]))
-    assert page.stage.chip.text() == "suggestion: left  0.93   ⎵ accept"
+    assert page.stage.chip.text() == "Suggestion: left  0.93   ⎵ accept"
     qtbot.keyClick(page.strip, Qt.Key.Key_Space)
     assert labels(page) == {int(ids[-1]): "left"}
     assert page.stage._flash is not None
@@ -150,7 +150,7 @@ def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
     assert len(labels(page)) == 1
 
 
-def test_accepting_for_many_never_changes_what_a_person_said(page, qtbot, window):
+def test_accepting_for_many_never_changes_what_a_person_labelled(page, qtbot, window):
     ids = page.strip.ids()
     predict(window.session, ids, "left", np.full(len(ids), 0.8))
     assign(window.session, [int(ids[0])], "view", "front")
@@ -170,7 +170,7 @@ def test_the_most_uncertain_come_first_on_demand(page, window):
 
 
 def test_another_label_set_brings_its_own_keys_and_progress(page, qtbot):
-    assert page.header.words.text() == "0 of 24 labelled"
+    assert page.header.progress.text() == "0 of 24 labelled"
     page.header.sets.setCurrentText("category")
     assert [button.label for button in page.keys.buttons] == ["egret", "owl", "puffin"]
     image = page.strip.current()
@@ -178,7 +178,7 @@ def test_another_label_set_brings_its_own_keys_and_progress(page, qtbot):
     assert labels(page, "category")[image] == "puffin"
 
 
-def test_keys_can_be_bound_anew_in_the_editor(page, qtbot, window):
+def test_keys_can_be_changed_in_the_editor(page, qtbot, window):
     dialog = LabelSetsDialog(window.session, "view", window)
     qtbot.addWidget(dialog)
     dialog.table.item(0, 1).setText("x")
@@ -307,7 +307,7 @@ def test_own_sets_presets_and_mirrors(page, qtbot, window):
     assert page.header.sets.findText("sharpness") >= 0
 
 
-def test_a_split_is_made_and_said(page, qtbot, window):
+def test_a_split_is_made_and_reported(page, qtbot, window):
     dialog = SplitDialog(window.context, window)
     qtbot.addWidget(dialog)
     for part, share in zip(dialog.shares, (50, 25, 25), strict=True):
@@ -322,7 +322,7 @@ def test_a_split_is_made_and_said(page, qtbot, window):
     assert len(window.page("images").grid.ids()) == 6
 
 
-def test_why_a_split_cannot_be_made_is_said_in_its_dialog(page, qtbot, window):
+def test_why_a_split_cannot_be_made_is_shown_in_its_dialog(page, qtbot, window):
     dialog = SplitDialog(window.context, window)
     qtbot.addWidget(dialog)
     with window.session.edit("Nothing left"):

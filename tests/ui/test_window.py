@@ -66,7 +66,7 @@ def test_a_key_stored_by_an_earlier_version_still_applies(birds, qtbot, tmp_path
     window.go("views")
     views = window.page("views")
     image = views.strip.current()
-    views.give("front")
+    views.set_label("front")
     views.stage.drop_flash()  # stay on the image
     qtbot.keyClick(views.strip, "0")
     assert window.session.store.labels.of_images([image], "view") == {}
@@ -95,7 +95,7 @@ def test_menus_hold_the_commands_of_the_page_that_is_shown(window):
 def test_undo_names_the_edit_that_it_undoes(window, qtbot):
     page = window.page("images")
     page.grid.set_current(int(page.list.ids[0]))
-    page.give("front")
+    page.set_label("front")
     window.menus[Menu.EDIT].aboutToShow.emit()
     undo = window.menus[Menu.EDIT].actions()[0]
     assert undo.text() == "Undo Label 1 image “front”"
@@ -188,7 +188,7 @@ def test_a_restart_restores_pages_filters_and_selections(window, qtbot):
     try:
         assert again.current_page().name == "views"
         assert again.page("views").strip.current() == current
-        assert again.page("views").header.then == "next"
+        assert again.page("views").header.after_label == "next"
         images = again.page("images")
         assert images.list.filter == ImageFilter(labels=(("category", "owl"),))
         assert images.list.sort is Sort.ADDED

@@ -1,4 +1,4 @@
-"""The preview pane: one image with its file, labels, their history, and its places."""
+"""The preview panel: one image with its file, labels, label history and locations."""
 
 from __future__ import annotations
 
@@ -19,53 +19,55 @@ from workbench.ui.page import Context
 from workbench.ui.parts.photo import PhotoView
 from workbench.ui.parts.side import SidePanel
 
-LONGEST = 640  # pixels of a preview
-_HISTORY = 12
+LONGEST = 640  # pixels of a preview's longer side
+_HISTORY = 12  # entries of the label history
 
 
 class FactLine(QLabel):
-    """A line to select and copy, cut in the middle where it is too long, whole in its tooltip."""
+    """A selectable line, elided in the middle where it is too long; its tooltip has all of it."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
-        self._whole = text
+        self._full_text = text
         self.setMinimumWidth(40)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.say(text)
+        self.set_full_text(text)
 
-    def say(self, text: str) -> None:
-        """Another line."""
-        self._whole = text
+    def set_full_text(self, text: str) -> None:
+        """Show `text`, elided to the width of the line."""
+        self._full_text = text
         self.setToolTip(html.escape(text))
-        self._cut()
+        self._elide()
 
-    def whole(self) -> str:
-        """The uncut line."""
-        return self._whole
+    def full_text(self) -> str:
+        """The text before eliding."""
+        return self._full_text
 
-    def _cut(self) -> None:
+    def _elide(self) -> None:
         room = max(40, self.width())
-        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, room))
+        middle = Qt.TextElideMode.ElideMiddle
+        self.setText(self.fontMetrics().elidedText(self._full_text, middle, room))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._cut()
+        self._elide()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(40, super().minimumSizeHint().height())
 
 
 class ImageFacts(SidePanel):
-    """Shows one image; asks for its photograph in the background, so that arrows never wait."""
+    """One image and what is known of it; its pixels are read in the background, so that arrow keys
+    never wait."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
         self._reader = PhotoReader(kept=24, parent=self)
-        self._reader.ready.connect(self._arrived)
+        self._reader.ready.connect(self._show_pixels)
         self._image: int | None = None
-        self._sources: dict[int, str] | None = None  # counting their images takes long: kept
+        self._sources: dict[int, str] | None = None  # cached: counting their images is slow
         self.photo = PhotoView()
         self.photo.setFixedHeight(220)
         self.name = FactLine()
@@ -80,34 +82,34 @@ class ImageFacts(SidePanel):
         self.history = QLabel()
         self.history.setProperty("role", "muted")
         self.history.setWordWrap(True)
-        self.places = QLabel()
-        self.places.setProperty("role", "muted")
-        self.places.setWordWrap(True)
-        self.places.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.locations = QLabel()
+        self.locations.setProperty("role", "muted")
+        self.locations.setWordWrap(True)
+        self.locations.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.add("", top)
         self._sections = [
             self.add(tr("File"), self.facts),
             self.add(tr("Labels"), self.labels),
             self.add(tr("Label history"), self.history),
-            self.add(tr("Places"), self.places),
+            self.add(tr("Locations"), self.locations),
         ]
-        self._later = QTimer(self, singleShot=True, interval=40)
-        self._later.timeout.connect(self._fill)
+        self._fill_timer = QTimer(self, singleShot=True, interval=40)
+        self._fill_timer.timeout.connect(self._fill)
         self._fill()
 
     def show_image(self, image: int | None) -> None:
-        """Show this image soon: while arrows are held, only the last one is read."""
+        """Show an image after a short delay: while an arrow key is held, only the last is read."""
         self._image = image
-        self._later.start()
+        self._fill_timer.start()
 
     def refresh(self, *, sources: bool = False) -> None:
-        """Its labels or places may have changed; with `sources`, what sources there are, too."""
+        """Read the image again; with `sources`, read the list of sources again, too."""
         self._sources = None if sources else self._sources
-        self._later.start()
+        self._fill_timer.start()
 
     def close_reader(self) -> None:
-        """End the thread that reads photographs."""
-        self._later.stop()
+        """End the thread that reads images."""
+        self._fill_timer.stop()
         self._reader.close()
 
     def _fill(self) -> None:
@@ -115,18 +117,18 @@ class ImageFacts(SidePanel):
         self.photo.setVisible(bool(rows))
         if not rows:
             self.photo.show_array(None)
-            self.name.say(tr("No image is chosen"))
+            self.name.set_full_text(tr("No image selected"))
             self._show_sections(False)
             return
         row = rows[0]
         self._show_sections(True)
         self._show_photo(row)
-        self.name.say(row.name)
+        self.name.set_full_text(row.name)
         self.facts.fill(self._file_facts(row))
         sets = self._context.session.labels.sets()
         self.labels.fill([(name, ", ".join(row.labels.get(name, ())) or "–") for name in sets])
         self.history.setText("\n".join(self._history_lines(row.id)))
-        self.places.setText("\n".join(self._place_lines(row.id)))
+        self.locations.setText("\n".join(self._location_lines(row.id)))
 
     def _show_sections(self, shown: bool) -> None:
         for section in self._sections:
@@ -142,7 +144,7 @@ class ImageFacts(SidePanel):
         else:
             self.photo.show_array(pixels, (row.width, row.height))
 
-    def _arrived(self, image: int, pixels: Pixels) -> None:
+    def _show_pixels(self, image: int, pixels: Pixels) -> None:
         if image == self._image:
             self.photo.show_array(pixels, self.photo.image_size)
 
@@ -150,39 +152,43 @@ class ImageFacts(SidePanel):
         try:
             size = f"{Path(row.path).stat().st_size / 1024:,.0f} kB"
         except OSError:
-            size = tr("not found (File, “Re-link moved sources…”)")
+            size = tr("not found: re-link its source folder")
         return [
-            (tr("Size"), f"{row.width} × {row.height}"),
-            (tr("File"), size),
-            (tr("Part"), row.part or tr("in no split")),
+            (tr("Dimensions"), f"{row.width} × {row.height}"),
+            (tr("File size"), size),
+            (tr("Part"), row.part or tr("not in a split")),
             (tr("Folder"), str(Path(row.path).parent)),
         ]
 
     def _history_lines(self, image: int) -> Sequence[str]:
         entries = self._context.session.labels.history(image)
         newest = sorted(entries, key=lambda entry: -entry.made_at)[:_HISTORY]
-        return [self._said(entry) for entry in newest] or [tr("No label yet")]
+        return [self._history_line(entry) for entry in newest] or [tr("No labels yet")]
 
-    def _said(self, entry: Annotation) -> str:
-        by = {
+    def _history_line(self, entry: Annotation) -> str:
+        author = {
             Author.HUMAN: tr("by hand"),
             Author.IMPORT: tr("imported"),
-            Author.MODEL: tr("by a model, {0:.2f}").format(entry.confidence),
+            Author.MODEL: tr("by a model, {confidence:.2f}").format(confidence=entry.confidence),
         }[entry.author]
-        when = time.strftime("%d %b %H:%M", time.localtime(entry.made_at))
-        gone = "" if entry.ended_at is None else tr(" (no longer)")
-        return f"{when}  {entry.label_set}: {entry.label}, {by}{gone}"
+        line = (
+            tr("{time}  {label_set}: {label}, {author}")
+            if entry.ended_at is None
+            else tr("{time}  {label_set}: {label}, {author} (no longer set)")
+        )
+        made = time.strftime("%d %b %H:%M", time.localtime(entry.made_at))
+        return line.format(time=made, label_set=entry.label_set, label=entry.label, author=author)
 
-    def _place_lines(self, image: int) -> list[str]:
+    def _location_lines(self, image: int) -> list[str]:
         images = self._context.session.images
         if self._sources is None:
             self._sources = {source.id: source.path for source in images.sources()}
-        places = images.places(image)
-        return [f"{self._sources.get(source, '?')}: {path}" for source, path in places]
+        locations = images.places(image)
+        return [f"{self._sources.get(source, '?')}: {path}" for source, path in locations]
 
 
 class FactPairs(QWidget):
-    """Names and values in two columns; the values are cut in the middle."""
+    """Names and values in two columns; the values are elided in the middle."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -207,4 +213,4 @@ class FactPairs(QWidget):
             value.setVisible(shown)
             if shown:
                 name.setText(pairs[at][0])
-                value.say(pairs[at][1])
+                value.set_full_text(pairs[at][1])

@@ -1,4 +1,4 @@
-"""A list of groups of images: for each its size, what it mostly is, and the surest of it."""
+"""A list of groups of images: the size of each, its most frequent label and sample images."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _MOVES = {
 
 @dataclass(frozen=True)
 class Group:
-    """One row: its title, what stands at its right, and the images that show it."""
+    """One row: title at the left, `summary` at the right, sample images (ids) below."""
 
     title: str
-    words: str
+    summary: str
     samples: tuple[int, ...]
 
 
 class _Samples(Tiles):
-    """Thumbnails with a loader of their own: what the grid wants stays wanted."""
+    """Thumbnails with a loader of their own, so that the requests of the grid stay queued."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -64,8 +64,8 @@ class _Samples(Tiles):
 
 
 class GroupList(QAbstractScrollArea):
-    """`chosen(row)` tells that a group was clicked, or reached by a key. Only what is visible is
-    drawn and loaded."""
+    """Rows of groups; `chosen(row)` is emitted when a row is clicked or reached with a key. Only
+    visible rows are drawn and loaded."""
 
     chosen = Signal(int)
 
@@ -74,29 +74,29 @@ class GroupList(QAbstractScrollArea):
         self.groups: list[Group] = []
         self.current = -1
         self._tiles, self._painter = _Samples(session), TilePainter(400)
-        self._tiles.ready.connect(self._arrived)
-        self._want = QTimer(self, singleShot=True, interval=20)
-        self._want.timeout.connect(self._ask)
+        self._tiles.ready.connect(self._redraw_sample)
+        self._load_timer = QTimer(self, singleShot=True, interval=20)
+        self._load_timer.timeout.connect(self._load_samples)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(tr("Groups of images"))
 
     def show_groups(self, groups: Sequence[Group]) -> None:
-        """Other groups, or the same with other words; none is chosen where there are fewer."""
+        """Show these groups; the current row is kept unless it is beyond their end."""
         self.groups = list(groups)
         if self.current >= len(self.groups):
             self.current = -1
         self._lay_out()
 
     def set_current(self, row: int) -> None:
-        """Mark a row without telling of it; -1 for none."""
+        """Mark a row (-1: none) without emitting `chosen`."""
         self.current = row
         self.viewport().update()
 
     def close_reader(self) -> None:
-        """End the threads that decode."""
-        self._want.stop()
+        """End the threads that decode samples."""
+        self._load_timer.stop()
         self._tiles.loader.close()
 
     # layout
@@ -108,7 +108,7 @@ class GroupList(QAbstractScrollArea):
         return _LINE + self._side() + 2 * _GAP
 
     def row_rect(self, row: int) -> QRect:
-        """Where a row stands in the viewport."""
+        """The rectangle of a row in the viewport."""
         top = row * self._height() - self.verticalScrollBar().value()
         return QRect(0, top, self.viewport().width(), self._height() - 2)
 
@@ -118,18 +118,18 @@ class GroupList(QAbstractScrollArea):
         bar.setPageStep(room)
         bar.setSingleStep(self._height() // 2)
         self.viewport().update()
-        self._want.start()
+        self._load_timer.start()
 
     def _shown(self) -> range:
         top, height = self.verticalScrollBar().value(), self._height()
         last = (top + self.viewport().height()) // height + 1
         return range(top // height, min(len(self.groups), last))
 
-    def _ask(self) -> None:
-        wanted = [image for row in self._shown() for image in self.groups[row].samples]
-        self._tiles.loader.want(wanted)
+    def _load_samples(self) -> None:
+        visible = [image for row in self._shown() for image in self.groups[row].samples]
+        self._tiles.loader.want(visible)
 
-    def _arrived(self, image: int) -> None:
+    def _redraw_sample(self, image: int) -> None:
         self._painter.forget(image)
         self.viewport().update()
 
@@ -138,9 +138,9 @@ class GroupList(QAbstractScrollArea):
 
     def scrollContentsBy(self, _dx: int, _dy: int) -> None:
         self.viewport().update()
-        self._want.start()
+        self._load_timer.start()
 
-    # hands
+    # mouse and keyboard
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         row = (event.position().toPoint().y() + self.verticalScrollBar().value()) // self._height()
@@ -184,15 +184,15 @@ class GroupList(QAbstractScrollArea):
         painter.setFont(sized(self.font(), 13, bold=True))
         painter.setPen(theme.text)
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, group.title)
-        taken = painter.fontMetrics().horizontalAdvance(group.title) + _GAP
+        title_width = painter.fontMetrics().horizontalAdvance(group.title) + _GAP
         font = sized(self.font(), 11)
         painter.setFont(font)
         painter.setPen(theme.muted)
-        rest = line.adjusted(taken, 0, 0, 0)
+        rest = line.adjusted(title_width, 0, 0, 0)
         elide = Qt.TextElideMode.ElideMiddle
-        words = QFontMetrics(font).elidedText(group.words, elide, rest.width())
+        summary = QFontMetrics(font).elidedText(group.summary, elide, rest.width())
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(rest, right, words)
+        painter.drawText(rest, right, summary)
         for at, image in enumerate(group.samples):
             self._draw_sample(painter, image, at, rect.top() + _LINE, theme)
 

@@ -1,4 +1,4 @@
-"""Groups: images that look alike, found without labels, reviewed and labelled as a whole."""
+"""Groups: similar images, found by clustering without labels, and labelled together."""
 
 from __future__ import annotations
 
@@ -36,18 +36,19 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
 from workbench.domain.reports import Progress
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context
 from workbench.ui.pages.images.group_list import SAMPLES, Group, GroupList
 from workbench.ui.parts.filter_bar import FilterBar
 from workbench.ui.parts.job_line import clock
 
-MOST = 1000
+MOST = 1000  # maximum number of groups
 
 
 class GroupForm(QWidget):
-    """`pressed()` is its one button: group, or stop while a grouping is under way."""
+    """Method, number of groups and start weights. `pressed()` is emitted by its one button: start
+    the clustering, or stop it while it is running."""
 
     pressed = Signal()
 
@@ -56,25 +57,25 @@ class GroupForm(QWidget):
         self.method = QComboBox()
         for name, spec in CLUSTERINGS.items():
             self.method.addItem(spec.title, name)
-        said = (f"{spec.title} {spec.words}" for spec in CLUSTERINGS.values())
-        self.method.setToolTip("; ".join(said))
+        about = (f"{spec.title}: {tr(spec.words)}" for spec in CLUSTERINGS.values())
+        self.method.setToolTip("\n".join(about))
         self.count = QSpinBox()
         self.count.setRange(FEWEST, MOST)
         self.count.setValue(10)
         self.count.setSuffix(tr(" groups"))
         self.start = QComboBox()
-        self.start.setToolTip(tr("The network that learns them: where it starts"))
+        self.start.setToolTip(tr("Start weights of the network"))
         self.start.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.start.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.button = QPushButton(tr("Group"))
+        self.button = QPushButton(tr("Group", "verb"))
         self.button.clicked.connect(self.pressed)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.words = QLabel()
-        self.words.setProperty("role", "caption")
-        self.words.setWordWrap(True)
+        self.status = QLabel()
+        self.status.setProperty("role", "caption")
+        self.status.setWordWrap(True)
         self._arrange()
         self.show_running(False)
 
@@ -86,7 +87,7 @@ class GroupForm(QWidget):
         grid.addWidget(self.count, 0, 1)
         below = QHBoxLayout()
         below.setSpacing(8)
-        start = QLabel(tr("from"))
+        start = QLabel(tr("Weights"))
         start.setProperty("role", "muted")
         below.addWidget(start)
         below.addWidget(self.start, 1)
@@ -97,41 +98,42 @@ class GroupForm(QWidget):
         column.addLayout(grid)
         column.addLayout(below)
         column.addWidget(self.bar)
-        column.addWidget(self.words)
+        column.addWidget(self.status)
 
     def show_sources(self, sources: Sequence[tuple[str, str]]) -> None:
-        """Networks as (name, words); what was chosen stays."""
-        kept = self.start.currentData()
+        """List networks as (name, title); the selected one stays selected."""
+        selected = self.start.currentData()
         self.start.clear()
-        for name, words in sources:
-            self.start.addItem(words, name)
-        self.start.setCurrentIndex(max(0, self.start.findData(kept)))
+        for name, title in sources:
+            self.start.addItem(title, name)
+        self.start.setCurrentIndex(max(0, self.start.findData(selected)))
         self.button.setEnabled(bool(sources))
 
     def show_running(self, running: bool) -> None:
-        """Whether a grouping is under way."""
-        self.button.setText(tr("Stop") if running else tr("Group"))
+        """Show whether a clustering is running."""
+        self.button.setText(tr("Stop") if running else tr("Group", "verb"))
         self.bar.setVisible(running)
         self.bar.setRange(0, 0)
         for box in (self.method, self.count, self.start):
             box.setEnabled(not running)
 
-    def show_progress(self, done: int, total: int, words: str) -> None:
-        """How far it is, of `total` (0: unknown)."""
+    def show_progress(self, done: int, total: int, text: str) -> None:
+        """Show progress: `done` of `total` (0: unknown), described by `text`."""
         self.bar.setRange(0, total)
         self.bar.setValue(done)
-        self.say(words)
+        self.show_status(text)
 
-    def say(self, words: str) -> None:
-        """A line below."""
-        self.words.setText(words)
-        self.words.setVisible(bool(words))
+    def show_status(self, text: str) -> None:
+        """Show `text` below the controls; "" hides the line."""
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
 
 
 class GroupLabels(QWidget):
-    """`given(label)` asks for a label; `share_changed()` tells that more or fewer images count."""
+    """Labels the selected group: `submitted(label)` is emitted when a label is to be set,
+    `share_changed()` when it is to be set for more or fewer images."""
 
-    given = Signal(str)
+    submitted = Signal(str)
     share_changed = Signal()
 
     def __init__(self) -> None:
@@ -140,9 +142,10 @@ class GroupLabels(QWidget):
         self.slider.setRange(5, 100)
         self.slider.setValue(100)
         self.slider.setSingleStep(5)
-        self.slider.setAccessibleName(tr("Share of the group, the surest images first"))
-        self.surest = QLabel()
-        self.surest.setProperty("role", "muted")
+        self.slider.setToolTip(tr("Share of the group, most confident images first"))
+        self.slider.setAccessibleName(self.slider.toolTip())
+        self.percent = QLabel()
+        self.percent.setProperty("role", "muted")
         self.label = QComboBox()
         self.label.setEditable(True)
         self.label.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -151,24 +154,24 @@ class GroupLabels(QWidget):
         self.button = QPushButton()
         self.button.setProperty("primary", True)
         self._count = 0
-        self._settled = QTimer(self, singleShot=True, interval=120)
-        self._settled.timeout.connect(self.share_changed)
-        self.slider.valueChanged.connect(self._moved)
-        self.label.editTextChanged.connect(lambda _: self._can())
-        self.button.clicked.connect(lambda: self.given.emit(self.text()))
+        self._share_timer = QTimer(self, singleShot=True, interval=120)
+        self._share_timer.timeout.connect(self.share_changed)
+        self.slider.valueChanged.connect(self._show_share)
+        self.label.editTextChanged.connect(lambda _: self._update_button())
+        self.button.clicked.connect(lambda: self.submitted.emit(self.text()))
         line = self.label.lineEdit()
         if line is not None:
-            line.setPlaceholderText(tr("label"))
-            line.returnPressed.connect(self._entered)
+            line.setPlaceholderText(tr("Label"))
+            line.returnPressed.connect(self._submit)
         self._arrange()
-        self._moved()
+        self._show_share()
         self.show_count(0)
 
     def _arrange(self) -> None:
         above, below = QHBoxLayout(), QHBoxLayout()
         for row in (above, below):
             row.setSpacing(8)
-        above.addWidget(self.surest)
+        above.addWidget(self.percent)
         above.addWidget(self.slider, 1)
         below.addWidget(self.label, 1)
         below.addWidget(self.button)
@@ -180,65 +183,71 @@ class GroupLabels(QWidget):
 
     @property
     def share(self) -> float:
-        """In (0, 1]."""
+        """The share of the group to label, in (0, 1]."""
         return self.slider.value() / 100
 
     def text(self) -> str:
-        """The label that is chosen or typed."""
+        """The label that is selected or typed."""
         return self.label.currentText().strip()
 
     def show_set(self, label_set: LabelSet) -> None:
-        """The labels to choose from; another one can be typed."""
+        """List the labels of a set; another one can be typed."""
         names = list(label_set.names)
         if [self.label.itemText(at) for at in range(self.label.count())] != names:
             typed = self.text()
             self.label.clear()
             self.label.addItems(names)
             self.label.setEditText(typed if typed in names else "")
-        self.label.setToolTip(tr("A label of {0}, or a new one").format(label_set.name))
-        self._can()
+        self.label.setToolTip(
+            tr("Label of “{label_set}”, or a new one").format(label_set=label_set.name)
+        )
+        self._update_button()
 
     def show_count(self, images: int) -> None:
-        """How many images would get the label; 0 where no group is chosen."""
+        """Show how many images would be labelled; 0 if no group is selected."""
         self._count = images
-        self.button.setText(tr("Label {0:,}").format(images) if images else tr("Label"))
-        words = tr("Give these {0:,} images the label, as one edit").format(images)
-        self.button.setToolTip(words if images else tr("Choose a group first"))
-        self._can()
+        if images:
+            self.button.setText(tr("Label {count:,}").format(count=images))
+            tip = plural(images, "Label this image", "Label these {n:,} images in one edit")
+        else:
+            self.button.setText(tr("Label", "verb"))
+            tip = tr("Select a group first")
+        self.button.setToolTip(tip)
+        self._update_button()
 
-    def _can(self) -> None:
+    def _update_button(self) -> None:
         self.button.setEnabled(bool(self._count and self.text()))
 
-    def _entered(self) -> None:
+    def _submit(self) -> None:
         if self.button.isEnabled():
-            self.given.emit(self.text())
+            self.submitted.emit(self.text())
 
-    def _moved(self) -> None:
-        self.surest.setText(tr("surest {0} %").format(self.slider.value()))
-        self._settled.start()
+    def _show_share(self) -> None:
+        self.percent.setText(tr("Top {percent} %").format(percent=self.slider.value()))
+        self._share_timer.start()
 
 
-WIDTH = 320
+WIDTH = 320  # pixels of the panel at first
 
 
 class GroupPanel(QWidget):
-    """Stands beside the grid, hidden until `open()`. The group that is clicked is the filter bar's:
-    its images are seen, selected and labelled in the grid like any others."""
+    """A panel beside the grid, hidden until `open()`. The selected group becomes the filter of the
+    grid, where its images can be selected and labelled like any others."""
 
-    toggled = Signal()  # it was opened or closed
+    toggled = Signal()  # the panel was opened or closed
 
     def __init__(self, context: Context, bar: FilterBar, label_set: str) -> None:
         super().__init__()
         self._context, self._bar, self._set = context, bar, label_set
         self._job: Job[Clustering] | None = None
-        self.made: Clustering | None = None
+        self.clustering: Clustering | None = None
         self._clusters: Clusters | None = None
-        self._shown: ImageFilter | None = None
+        self._shown: ImageFilter | None = None  # the filter of the selected group
         self.form, self.list, self.labels = GroupForm(), GroupList(context.session), GroupLabels()
         self.form.pressed.connect(self._group_or_stop)
-        self.list.chosen.connect(self._choose)
-        self.labels.share_changed.connect(self._share_again)
-        self.labels.given.connect(self._label)
+        self.list.chosen.connect(self._select_group)
+        self.labels.share_changed.connect(self._update_share)
+        self.labels.submitted.connect(self._label_group)
         self.setMinimumWidth(280)
         self._arrange()
         self.hide()
@@ -249,7 +258,7 @@ class GroupPanel(QWidget):
         close = QToolButton()
         close.setIcon(icon("x", self))
         close.setIconSize(QSize(16, 16))
-        close.setToolTip(tr("Close the groups"))
+        close.setToolTip(tr("Close groups"))
         close.clicked.connect(self.close_panel)
         head = QHBoxLayout()
         head.addWidget(title, 1)
@@ -268,13 +277,15 @@ class GroupPanel(QWidget):
     # what is shown
 
     def open(self) -> None:
-        """Show the panel with the newest groups there are."""
-        sources = [(one.name, one.title) for one in feature_sources(self._context.session)]
+        """Show the panel with the newest clustering of the project."""
+        found = feature_sources(self._context.session)
+        sources = [(source.name, source.title) for source in found]
         self.form.show_sources(sources)
         if not sources:
-            words = tr("Train a run, or download ImageNet weights on the Train page, first.")
-            self.form.say(words)
-        if self.made is None:
+            self.form.show_status(
+                tr("First train a model or download ImageNet weights on the Train page.")
+            )
+        if self.clustering is None:
             known = self._context.session.clusterings.all()
             self._show(known[0] if known else None)
         self.show()
@@ -282,53 +293,64 @@ class GroupPanel(QWidget):
         self.toggled.emit()
 
     def close_panel(self) -> None:
-        """Hide it; the grid shows all images again where a group was chosen."""
+        """Hide the panel; if the grid is filtered by a group, clear that filter."""
         self.hide()
         if self._shown is not None and self._bar.filter.ids == self._shown.ids:
             self._bar.set_filter(dataclasses.replace(self._bar.filter, ids=None, said=""))
         self.toggled.emit()
 
-    def _show(self, made: Clustering | None) -> None:
-        self.made = self._clusters = None
+    def _show(self, clustering: Clustering | None) -> None:
+        self.clustering = self._clusters = None
         self.list.set_current(-1)
-        if made is not None:
+        if clustering is not None:
             with self._context.reporting_errors("warn"):
-                self._clusters = self._context.session.clusterings.read(made.id)
-                self.made = made
-        if self.made is not None:
-            self.form.count.setValue(len(self.made.sizes))
-            self._say_made(self.made)
+                self._clusters = self._context.session.clusterings.read(clustering.id)
+                self.clustering = clustering
+        if self.clustering is not None:
+            self.form.count.setValue(len(self.clustering.sizes))
+            self._describe(self.clustering)
         self._fill()
 
-    def _say_made(self, made: Clustering) -> None:
-        at = time.strftime("%d %b %H:%M", time.localtime(made.made))
-        method, images = CLUSTERINGS[made.method].title, sum(made.sizes)
-        self.form.say(tr("{0} · {1:,} images · {2}").format(method, images, at))
-        self.form.words.setToolTip(tr("{0} from {1}").format(method, made.words))
+    def _describe(self, clustering: Clustering) -> None:
+        at = time.strftime("%d %b %H:%M", time.localtime(clustering.made))
+        method, images = CLUSTERINGS[clustering.method].title, sum(clustering.sizes)
+        self.form.show_status(
+            plural(
+                images,
+                "{method} · {n:,} image · {time}",
+                "{method} · {n:,} images · {time}",
+                method=method,
+                time=at,
+            )
+        )
+        tip = tr("{method}, started from {network}")
+        self.form.status.setToolTip(tip.format(method=method, network=tr(clustering.words)))
 
     def _fill(self) -> None:
-        self.labels.setVisible(self.made is not None)
-        if self.made is None or self._clusters is None:
+        self.labels.setVisible(self.clustering is not None)
+        if self.clustering is None or self._clusters is None:
             self.list.show_groups([])
             return
         label_set = self._context.session.labels.get(self._set)
         self.labels.show_set(label_set)
         table = cluster_label_counts(self._context.session, self._clusters, self._set)
         groups = []
-        for at, size in enumerate(self.made.sizes):
+        for at, size in enumerate(self.clustering.sizes):
             if size:
                 samples = tuple(self._clusters.members(at)[:SAMPLES].tolist())
                 row = table[at]
                 most = int(row[:-1].argmax()) if len(row) > 1 else 0
-                words = ""
+                summary = ""
                 if len(row) > 1 and row[most]:
-                    words = f"{label_set.names[most]} {row[most] / max(1, row.sum()):.0%}"
-                title = tr("{0} · {1:,} images").format(at + 1, size)
-                groups.append(Group(title, words, samples))
+                    summary = f"{label_set.names[most]} {row[most] / max(1, row.sum()):.0%}"
+                title = plural(
+                    size, "{number} · {n:,} image", "{number} · {n:,} images", number=at + 1
+                )
+                groups.append(Group(title, summary, samples))
         self.list.show_groups(groups)
-        self._tell()
+        self._show_count()
 
-    def _tell(self) -> None:
+    def _show_count(self) -> None:
         self.labels.show_count(self._images() if self.list.current >= 0 else 0)
 
     def _images(self) -> int:
@@ -336,51 +358,60 @@ class GroupPanel(QWidget):
         return 0 if shown is None or shown.ids is None else len(shown.ids)
 
     def show_set(self, name: str) -> None:
-        """The label set whose labels are given."""
+        """Label groups in another label set."""
         self._set = name
         self._fill()
 
     def refresh(self, changes: Changes) -> None:
-        """Follow an edit: labels stand beside the groups."""
+        """Update the most frequent labels after an edit."""
         if not self.isHidden() and (changes.labelled or changes.label_sets):
             self._fill()
 
     def follow(self) -> None:
-        """The filter bar may ask for something else than the chosen group."""
+        """Deselect the group if the filter bar no longer filters by it."""
         if self._shown is not None and self._bar.filter.ids != self._shown.ids:
             self._shown = None
             self.list.set_current(-1)
-            self._tell()
+            self._show_count()
 
-    # what is done
+    # actions
 
-    def _choose(self, group: int) -> None:
+    def _select_group(self, group: int) -> None:
         if self._clusters is None:
             return
         images = self._clusters.members(group, self.labels.share)
-        said = tr("group {0}").format(group + 1)
-        if self.labels.share < 1:
-            said = tr("{0}, surest {1:.0%}").format(said, self.labels.share)
-        wanted = dataclasses.replace(
-            self._bar.filter, ids=tuple(images.tolist()), said=said, similar=None
+        title = (
+            tr("group {number}")
+            if self.labels.share == 1
+            else tr("group {number}, top {share:.0%}")
         )
-        self._shown = wanted
-        self._bar.set_filter(wanted)
-        self._tell()
+        self._shown = dataclasses.replace(
+            self._bar.filter,
+            ids=tuple(images.tolist()),
+            said=title.format(number=group + 1, share=self.labels.share),
+            similar=None,
+        )
+        self._bar.set_filter(self._shown)
+        self._show_count()
 
-    def _share_again(self) -> None:
+    def _update_share(self) -> None:
         if self.list.current >= 0:
-            self._choose(self.list.current)
+            self._select_group(self.list.current)
 
-    def _label(self, label: str) -> None:
+    def _label_group(self, label: str) -> None:
         group = self.list.current
         if group < 0 or self._clusters is None:
             return
         session, share = self._context.session, self.labels.share
         with self._context.reporting_errors("warn"):
             count = label_clusters(session, self._clusters, self._set, {group: label}, share)
-            words = tr("{0:,} images labelled {1}. Undo takes it back.")
-            self._context.notify(words.format(count, label), "info")
+            message = plural(
+                count,
+                "{n:,} image labelled “{label}”. Undo to revert.",
+                "{n:,} images labelled “{label}”. Undo to revert.",
+                label=label,
+            )
+            self._context.notify(message, "info")
 
     def _group_or_stop(self) -> None:
         if self._job is not None:
@@ -389,38 +420,39 @@ class GroupPanel(QWidget):
         session, form = self._context.session, self.form
         try:
             source = feature_source(session, form.start.currentData() or "")
-            order = cluster_request(source, form.method.currentData(), form.count.value())
+            request = cluster_request(source, form.method.currentData(), form.count.value())
         except KnownError as error:
-            form.say(tr(error.message))
+            form.show_status(tr(error.message))
             return
         self._job = session.start(
-            cluster_task(session, source, order), reported=self._heard, ended=self._over
+            cluster_task(session, source, request), reported=self._show_progress, ended=self._finish
         )
         form.show_running(True)
-        form.say(tr("Starting…"))
+        form.show_status(tr("Starting…"))
 
-    def _heard(self, report: object) -> None:
+    def _show_progress(self, report: object) -> None:
         if isinstance(report, Progress):
-            left = tr("{0} left").format(clock(report.eta)) if report.eta is not None else ""
-            words = " · ".join(part for part in (tr(report.text), left) if part)
-            self.form.show_progress(report.done, report.total, words)
+            left = ""
+            if report.eta is not None:
+                left = tr("{time} left").format(time=clock(report.eta))
+            text = " · ".join(part for part in (tr(report.text), left) if part)
+            self.form.show_progress(report.done, report.total, text)
 
-    def _over(self, outcome: Outcome[Clustering]) -> None:
+    def _finish(self, outcome: Outcome[Clustering]) -> None:
         self._job = None
         self.form.show_running(False)
         if isinstance(outcome, Done):
-            self.close_group()
+            self._clear_filter()
             self._show(outcome.value)
-        elif self.made is not None:
-            self._say_made(self.made)
+        elif self.clustering is not None:
+            self._describe(self.clustering)
         else:
-            self.form.say(tr("Stopped. The same again goes on from the last whole round."))
+            self.form.show_status(tr("Stopped. Start again with the same settings to resume."))
 
-    def close_group(self) -> None:
-        """Show all images again where a group is shown."""
+    def _clear_filter(self) -> None:
         if self._shown is not None:
             self._bar.set_filter(dataclasses.replace(self._bar.filter, ids=None, said=""))
 
     def closing(self) -> None:
-        """End the reader of samples."""
+        """End the threads that read samples."""
         self.list.close_reader()

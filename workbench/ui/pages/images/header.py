@@ -1,4 +1,4 @@
-"""The line at the top of the Images page: counts, label set of the keys, order and size."""
+"""The header of the Images page: counts, active label set, sort order and thumbnail size."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider, QToolButt
 from workbench.app.session import Session
 from workbench.domain.images import Sort
 from workbench.domain.labels import Subject
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
 from workbench.ui.parts.tile_view import LARGEST, SMALLEST
 
 
 class ImagesHeader(PageHeader):
-    """Title and controls; the page listens to its signals."""
+    """Title and controls; the page connects their signals."""
 
     sort_changed = Signal()
     set_changed = Signal(str)
 
     def __init__(self, title: str, session: Session) -> None:
         super().__init__(title)
-        self._op = session
+        self._session = session
         self.counts = QLabel()
         self.counts.setProperty("role", "muted")
         self.skipped = QPushButton()
         self.skipped.setFlat(True)
         self.sets = QComboBox()
-        self.sets.setToolTip(tr("The label set that keys give labels of"))
+        self.sets.setToolTip(tr("Label set whose labels the keys assign"))
         self.order = QComboBox()
-        self.order.setToolTip(tr("Order"))
-        for sort, words in (
+        self.order.setToolTip(tr("Sort order"))
+        for sort, title in (
             (Sort.NAME, tr("by name")),
             (Sort.ADDED, tr("by import")),
             (Sort.CATEGORY, tr("by category")),
             (Sort.UNCERTAINTY, tr("by uncertainty")),
             (Sort.DISAGREEMENT, tr("by disagreement")),
         ):
-            self.order.addItem(words, sort)
-        self.way = QToolButton()
-        self.way.setCheckable(True)
-        self.way.setIcon(icon("sort-ascending", self))
-        self.way.setIconSize(QSize(20, 20))
-        self.way.setToolTip(tr("Turn the order round"))
+            self.order.addItem(title, sort)
+        self.reverse = QToolButton()
+        self.reverse.setCheckable(True)
+        self.reverse.setIcon(icon("sort-ascending", self))
+        self.reverse.setIconSize(QSize(20, 20))
+        self.reverse.setToolTip(tr("Reverse sort order"))
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(SMALLEST, LARGEST)
         self.slider.setValue(160)
@@ -54,52 +54,52 @@ class ImagesHeader(PageHeader):
         self.slider.setToolTip(tr("Thumbnail size (Ctrl+wheel)"))
         self.add(self.counts, self.skipped)
         self.stretch()
-        keys = QLabel(tr("Keys label"))
-        keys.setProperty("role", "muted")
-        self.add(keys)
+        caption = QLabel(tr("Label set"))
+        caption.setProperty("role", "muted")
+        self.add(caption)
         self.fill_sets()
         self.add_choices(self.sets, self.order)
-        self.add(self.way, self.slider)
+        self.add(self.reverse, self.slider)
         self._connect()
 
     def _connect(self) -> None:
         self.order.currentIndexChanged.connect(lambda _: self.sort_changed.emit())
-        self.way.toggled.connect(self._turned)
+        self.reverse.toggled.connect(self._show_direction)
         self.sets.currentTextChanged.connect(self.set_changed)
 
-    def _turned(self, down: bool) -> None:
-        self.way.setIcon(icon("sort-descending" if down else "sort-ascending", self))
+    def _show_direction(self, descending: bool) -> None:
+        self.reverse.setIcon(icon("sort-descending" if descending else "sort-ascending", self))
         self.sort_changed.emit()
 
     @property
     def sort(self) -> Sort:
-        """The chosen order."""
+        """The selected sort order."""
         return Sort(self.order.currentData())
 
     @property
     def descending(self) -> bool:
-        """Whether the order is turned round."""
-        return self.way.isChecked()
+        """Whether the sort order is reversed."""
+        return self.reverse.isChecked()
 
     @property
     def label_set(self) -> str:
-        """The label set of the keys."""
+        """Name of the active label set, whose labels the keys assign."""
         return self.sets.currentText()
 
     def set_sort(self, sort: Sort, descending: bool) -> None:
-        """Show an order without telling of it."""
-        for widget in (self.order, self.way):
+        """Show a sort order without emitting `sort_changed`."""
+        for widget in (self.order, self.reverse):
             widget.blockSignals(True)
         self.order.setCurrentIndex(self.order.findData(sort))
-        self.way.setChecked(descending)
-        self.way.setIcon(icon("sort-descending" if descending else "sort-ascending", self))
-        for widget in (self.order, self.way):
+        self.reverse.setChecked(descending)
+        self.reverse.setIcon(icon("sort-descending" if descending else "sort-ascending", self))
+        for widget in (self.order, self.reverse):
             widget.blockSignals(False)
 
     def fill_sets(self) -> None:
-        """List the label sets of images; "view" is chosen first."""
+        """List the label sets of images; "view" is selected at first."""
         chosen = self.sets.currentText() or "view"
-        sets = self._op.labels.sets().values()
+        sets = self._session.labels.sets().values()
         names = [s.name for s in sets if s.subject is Subject.IMAGE]
         self.sets.blockSignals(True)
         self.sets.clear()
@@ -107,21 +107,23 @@ class ImagesHeader(PageHeader):
         self.sets.setCurrentIndex(max(0, self.sets.findText(chosen)))
         self.sets.blockSignals(False)
 
-    def say_counts(self, shown: int, total: int, selected: int) -> None:
-        """How many of how many, and how many are selected."""
-        text = tr("{0:,} of {1:,} images").format(shown, total)
+    def show_counts(self, shown: int, total: int, selected: int) -> None:
+        """Show how many of all images are listed, and how many of them are selected."""
+        parts = [
+            plural(total, "{shown:,} of {n:,} image", "{shown:,} of {n:,} images", shown=shown)
+        ]
         if selected > 1:
-            text += " · " + tr("{0:,} selected").format(selected)
-        self.counts.setText(text if total else "")
+            parts.append(plural(selected, "{n:,} selected", "{n:,} selected"))
+        self.counts.setText(" · ".join(parts) if total else "")
 
     def show_skipped(self) -> None:
-        """A button where imports left files out."""
-        skipped = sum(source.skipped for source in self._op.images.sources())
+        """Show the button for skipped files if imports skipped any."""
+        skipped = sum(source.skipped for source in self._session.images.sources())
         self.skipped.setVisible(bool(skipped))
-        self.skipped.setText(tr("{0:,} skipped files").format(skipped))
+        self.skipped.setText(plural(skipped, "{n:,} skipped file", "{n:,} skipped files"))
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Order, size and label set as they were."""
+        """Restore sort order, thumbnail size and label set from a saved state."""
         sorts = {sort.value for sort in Sort}
         if state.get("sort") in sorts:
             self.set_sort(Sort(state["sort"]), bool(state.get("descending")))

@@ -1,4 +1,4 @@
-"""The Images page: every image of the project as a grid to look through, filter and label."""
+"""The Images page: all images of the project in a grid, to filter, sort and label them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from workbench.ui.parts.side import with_side
 from workbench.ui.parts.similar_search import SimilarSearch
 
 ZOOM_STEP = 32  # pixels of a thumbnail's side
-CROWDED = 1100  # pixels of the page under which groups and facts do not stand side by side
+CROWDED = 1100  # page width in pixels below which groups and preview are not both shown
 
 
 class ImagesPage(Page):
-    """Grid, filter bar and preview."""
+    """Grid, filter bar, preview and groups."""
 
     name = "images"
     title = "Images"
@@ -57,20 +57,20 @@ class ImagesPage(Page):
         self.reload()
 
     def _arrange(self) -> None:
-        self.none_yet = EmptyState(
+        self.no_images = EmptyState(
             "image",
-            tr("Drop folders of photographs or list files here, or choose a folder."),
+            tr("Drop image folders or list files here, or choose a folder."),
             tr("Import folder…"),
             lambda: import_folder(self.context, self),
         )
-        self.none_found = EmptyState(
+        self.no_matches = EmptyState(
             "funnel",
-            tr("No image answers these filters."),
+            tr("No images match these filters."),
             tr("Clear filters"),
             self.bar.clear,
         )
         self.stack = QStackedWidget()
-        for widget in (self.grid, self.none_yet, self.none_found):
+        for widget in (self.grid, self.no_images, self.no_matches):
             self.stack.addWidget(widget)
         line = boxed(column(self.bar, margins=(16, 0, 16, 0)))
         main = boxed(column(self.header, line, (self.stack, 1), spacing=8))
@@ -85,17 +85,20 @@ class ImagesPage(Page):
         self.header.slider.valueChanged.connect(self.grid.set_tile_size)
         self.header.set_changed.connect(self.tiles.show_set)
         self.header.set_changed.connect(self.groups.show_set)
-        self.groups.toggled.connect(self._make_room)
+        self.groups.toggled.connect(self._fit_panels)
         self.header.skipped.clicked.connect(self.show_skipped)
-        self.grid.current_changed.connect(lambda image: self.side.show_image(_known(image)))
-        self.grid.selection_changed.connect(self._count)
+        self.grid.current_changed.connect(
+            lambda image: self.side.show_image(image if image >= 0 else None)
+        )
+        self.grid.selection_changed.connect(self._show_counts)
         self.grid.activated.connect(lambda image: self.context.go("views", image=image))
-        self.grid.menu_requested.connect(self._menu)
+        self.grid.menu_requested.connect(self._show_menu)
 
-    # what is shown
+    # display
 
     def reload(self, keep: bool = True) -> None:
-        """Ask the project for what the filter bar and the header say."""
+        """List the images for the filter bar and the sort order of the header; if they cannot be,
+        report why and show the previous filter and order."""
         with self.context.reporting_errors("warn"):
             self.list.show(self.bar.filter, self.header.sort, self.header.descending)
             self.similar.follow()
@@ -108,27 +111,27 @@ class ImagesPage(Page):
     def _show_ids(self, keep: bool = True) -> None:
         self.grid.set_ids(self.list.ids, keep_position=keep)
         total = self._total
-        empty = self.none_found if total else self.none_yet
+        empty = self.no_matches if total else self.no_images
         self.stack.setCurrentWidget(self.grid if len(self.list.ids) else empty)
         self.header.setEnabled(bool(total))
         self.bar.setVisible(bool(total))
-        self._make_room()
-        self._count()
+        self._fit_panels()
+        self._show_counts()
 
-    def _make_room(self) -> None:
-        """Where the groups leave too little room, the facts give way to the images."""
+    def _fit_panels(self) -> None:
+        """Hide the preview in an empty project, and where the groups leave it no room."""
         crowded = self.width() < CROWDED and not self.groups.isHidden()
         self.side.setVisible(bool(self._total) and not crowded)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._make_room()
+        self._fit_panels()
 
-    def _count(self) -> None:
-        self.header.say_counts(len(self.list.ids), self._total, self.grid.selected_count())
+    def _show_counts(self) -> None:
+        self.header.show_counts(len(self.list.ids), self._total, self.grid.selected_count())
 
     def show_changes(self, changes: Changes) -> None:
-        """Draw anew what edits touched."""
+        """Redraw what edits changed."""
         if changes.added or changes.removed:
             self._total = self.context.session.images.count()
         if changes.sources:
@@ -148,19 +151,19 @@ class ImagesPage(Page):
             self.side.refresh(sources=changes.sources)
 
     def show_target(self, **what: Any) -> None:
-        """`filter` shows these images; `image` also chooses one of them; `similar` are images that
-        others are ordered by."""
-        wanted = what.get("filter")
-        if isinstance(wanted, ImageFilter):
-            self.bar.set_filter(wanted)
+        """Apply `filter`, go to `image`, and sort by similarity to the images `similar`; each is
+        optional."""
+        new_filter = what.get("filter")
+        if isinstance(new_filter, ImageFilter):
+            self.bar.set_filter(new_filter)
         if isinstance(what.get("image"), int):
             self.grid.set_current(what["image"])
         self.similar.find(what.get("similar") or ())
 
-    # what is done
+    # labelling
 
-    def chosen(self) -> NDArray[np.int64]:
-        """The selected images, or the current one."""
+    def selected(self) -> NDArray[np.int64]:
+        """Ids of the selected images, or of the current one."""
         selected = self.grid.selected()
         current = self.grid.current()
         if len(selected) or current is None:
@@ -168,13 +171,13 @@ class ImagesPage(Page):
         return np.array([current], np.int64)
 
     def active_set(self) -> LabelSet:
-        """The label set that keys give labels of."""
+        """The label set whose labels the keys assign."""
         found: LabelSet = self.context.session.labels.get(self.header.label_set)
         return found
 
-    def give(self, label: str | None) -> None:
-        """Give the chosen images a label of the active set (None: take it away)."""
-        ids = self.chosen()
+    def set_label(self, label: str | None) -> None:
+        """Assign a label of the active set to the selected images; None clears their labels."""
+        ids = self.selected()
         if len(ids):
             assign(self.context.session, ids.tolist(), self.header.label_set, label)
 
@@ -185,33 +188,33 @@ class ImagesPage(Page):
             Qt.KeyboardModifier.KeypadModifier,
         )
         label = self.active_set().label_for_key(event.text()) if plain and event.text() else None
-        if label is not None and len(self.chosen()):
-            self.give(label.name)
+        if label is not None and len(self.selected()):
+            self.set_label(label.name)
         else:
             super().keyPressEvent(event)
 
-    def _menu(self, at: QPoint) -> None:
-        pop_up(self.context, self, at, self.chosen(), self.header.label_set)
+    def _show_menu(self, at: QPoint) -> None:
+        pop_up(self.context, self, at, self.selected(), self.header.label_set)
 
     # commands, in the order of the menus
 
     def has_images(self) -> bool:
         """Whether an image is selected or current."""
-        return len(self.chosen()) > 0
+        return len(self.selected()) > 0
 
-    @command(mark("No label"), key="Backspace", menu=Menu.LABEL, when=has_images)
+    @command(mark("Clear label"), key="Backspace", menu=Menu.LABEL, when=has_images)
     def clear_label(self) -> None:
-        """Remove the labels of the chosen images."""
-        self.give(None)
+        """Remove the labels of the selected images."""
+        self.set_label(None)
 
     @command(mark("Select all"), menu=Menu.EDIT)
     def select_all(self) -> None:
-        """Select every image that is listed."""
+        """Select all listed images."""
         self.grid.select_all()
 
     @command(mark("Search"), key="Ctrl+F", menu=Menu.EDIT)
     def search(self) -> None:
-        """Go to the search field."""
+        """Move the focus to the search field."""
         self.bar.search.setFocus()
 
     @command(
@@ -232,10 +235,10 @@ class ImagesPage(Page):
         when=has_images,
     )
     def find_similar(self) -> None:
-        """Order the images by how similar they are to the chosen ones."""
-        self.similar.find(self.chosen().tolist())
+        """Sort the images by similarity to the selected ones."""
+        self.similar.find(self.selected().tolist())
 
-    @command(mark("Groups…"), id="groups", key="Ctrl+G", menu=Menu.VIEW)
+    @command(mark("Groups"), id="groups", key="Ctrl+G", menu=Menu.VIEW)
     def toggle_groups(self) -> None:
         """Open or close the panel of groups."""
         self.groups.open() if self.groups.isHidden() else self.groups.close_panel()
@@ -247,7 +250,7 @@ class ImagesPage(Page):
         repeats=True,
     )
     def larger(self) -> None:
-        """Draw the thumbnails larger."""
+        """Enlarge the thumbnails."""
         self.header.slider.setValue(self.header.slider.value() + ZOOM_STEP)
 
     @command(
@@ -257,26 +260,26 @@ class ImagesPage(Page):
         repeats=True,
     )
     def smaller(self) -> None:
-        """Draw the thumbnails smaller."""
+        """Shrink the thumbnails."""
         self.header.slider.setValue(self.header.slider.value() - ZOOM_STEP)
 
     @command(mark("Skipped files…"), id="skipped", menu=Menu.FILE)
     def show_skipped(self) -> None:
-        """The files imports left out, with their reasons."""
+        """Show the files that imports skipped, with the reasons."""
         dialog = SkippedDialog(self.context.session, self)
         dialog.exec()
         dialog.deleteLater()
 
     @command(
-        mark("Take out of the project"),
+        mark("Remove from project"),
         id="take_out",
         key="Del",
         menu=Menu.EDIT,
         when=has_images,
     )
-    def remove_chosen(self) -> None:
-        """Remove the chosen images from the project."""
-        remove_images(self.context, self.chosen())
+    def remove_selected(self) -> None:
+        """Remove the selected images from the project; their files stay."""
+        remove_images(self.context, self.selected())
 
     @command(
         mark("Find in Views"),
@@ -291,10 +294,10 @@ class ImagesPage(Page):
         if image is not None:
             self.context.go("views", image=image)
 
-    # a restart
+    # state
 
     def save_state(self) -> dict[str, Any]:
-        """Filter, order, size, selection, scroll, groups and splitter."""
+        """Filter, sort order, thumbnail size, selection, scroll position, groups and splitter."""
         return {
             "filter": to_state(self.list.filter),
             "sort": self.list.sort.value,
@@ -309,7 +312,7 @@ class ImagesPage(Page):
         }
 
     def restore_state(self, state: dict[str, Any]) -> None:
-        """Take up what `save_state` gave."""
+        """Restore the state that `save_state` returned."""
         if not state:
             return
         self.header.restore(state)
@@ -326,10 +329,6 @@ class ImagesPage(Page):
         self.grid.restore_scroll(int(state.get("scroll") or 0))
 
     def closing(self) -> None:
-        """End the readers of previews and of samples."""
+        """End the threads that read images for the preview and the groups."""
         self.groups.closing()
         self.side.close_reader()
-
-
-def _known(image: int) -> int | None:
-    return image if image >= 0 else None

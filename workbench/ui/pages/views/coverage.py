@@ -1,4 +1,4 @@
-"""The coverage matrix: how many images of each category show each view, its holes to be clicked."""
+"""The coverage matrix: how many images of each category have each label, as clickable cells."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 
 from workbench.app.labels.label_overview import Coverage, Heading
 from workbench.domain.labels import LabelSet
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.parts.tiles import badge
 
 ROW, HEAD = 24, 28
-_NAME = 96  # pixels for the row's name
+_NAME = 96  # pixels for the name of a row
 _STEPS = {
     Qt.Key.Key_Up: (-1, 0),
     Qt.Key.Key_Down: (1, 0),
@@ -24,8 +24,11 @@ _STEPS = {
 
 
 class CoverageMatrix(QAbstractScrollArea):
-    """Rows are categories, columns labels, the last of each "none". `chosen(row label or None,
-    column label or None, count)` tells which cell was clicked."""
+    """Counts of images; rows are categories, columns labels, the last of each "none".
+
+    `chosen(row, column, count)` is emitted when a cell or a name is clicked: the label of its row
+    and column, None for "none", True for a whole row or column.
+    """
 
     chosen = Signal(object, object, int)
 
@@ -73,7 +76,7 @@ class CoverageMatrix(QAbstractScrollArea):
         self._lay_out()
 
     def cell(self, row: int, column: int) -> QRect:
-        """Where the cell stands in the viewport; row -1 is the head, column -1 the name."""
+        """The rectangle of a cell in the viewport; row -1 is the head, column -1 the name."""
         top = HEAD + row * ROW - self.verticalScrollBar().value() if row >= 0 else 0
         height = ROW if row >= 0 else HEAD
         if column < 0:
@@ -153,12 +156,12 @@ class CoverageMatrix(QAbstractScrollArea):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(theme.accent, 1.5))
             painter.drawRoundedRect(rect, 3, 3)
-        hole = labelled and not count
-        painter.setPen(theme.warn if hole else theme.text if labelled else theme.muted)
+        missing = labelled and not count
+        painter.setPen(theme.warn if missing else theme.text if labelled else theme.muted)
         text = "·" if not count else _short(count)
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
 
-    # hands
+    # mouse and keyboard
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         hover = self._at(event.position().toPoint())
@@ -194,7 +197,7 @@ class CoverageMatrix(QAbstractScrollArea):
             event.ignore()
 
     def choose(self, row: int, column: int) -> None:
-        """As a click on the cell (or, with -1, on a row's or a column's name)."""
+        """Emit `chosen` for a cell; -1 for the name of a column or row, which chooses all of it."""
         coverage = self._coverage
         if coverage is None:
             return
@@ -210,12 +213,12 @@ class CoverageMatrix(QAbstractScrollArea):
 
     def viewportEvent(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and self._coverage is not None:
-            text = self._words(self._at(event.pos()))
+            text = self._tooltip(self._at(event.pos()))
             QToolTip.showText(event.globalPos(), text, self)
             return True
         return super().viewportEvent(event)
 
-    def _words(self, at: tuple[int, int] | None) -> str:
+    def _tooltip(self, at: tuple[int, int] | None) -> str:
         if at is None or self._coverage is None or min(at) < 0:
             return ""
         index = self._rows[at[0]]
@@ -223,7 +226,13 @@ class CoverageMatrix(QAbstractScrollArea):
         name = rows[index] if index < len(rows) else tr("no category")
         label = columns[at[1]] if at[1] < len(columns) else tr("no label")
         count = int(self._coverage.counts[index, at[1]])
-        return tr("{0}, {1}: {2:,} images").format(name, label, count)
+        return plural(
+            count,
+            "{category}, {label}: {n:,} image",
+            "{category}, {label}: {n:,} images",
+            category=name,
+            label=label,
+        )
 
 
 def _short(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The Views page: labelling at speed, one large photograph and one key at a time."""
+"""The Views page: fast labelling, one large image and one key press at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workbench.ui.dialogs.importing import import_folder
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page, boxed, column, row
 from workbench.ui.pages.views.coverage import CoverageMatrix
-from workbench.ui.pages.views.header import NEXT, NEXT_OPEN, LabelSession, ViewsHeader
+from workbench.ui.pages.views.header import NEXT, NEXT_UNLABELLED, LabelSession, ViewsHeader
 from workbench.ui.pages.views.stage import LabelStage, PhotoFeed
 from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.filter_bar import FilterBar, cell_filter, from_state, to_state
@@ -34,7 +34,7 @@ _STRIP = 112  # pixels of the filmstrip's height
 
 
 class ViewsPage(Page):
-    """Stage, keys, filmstrip (or grid), coverage and history."""
+    """Stage, label keys, filmstrip, coverage and history."""
 
     name = "views"
     title = "Views"
@@ -53,10 +53,10 @@ class ViewsPage(Page):
         self.keys = LabelKeys()
         self.coverage = CoverageMatrix()
         self.history = HistoryList(context.session)
-        self._tell_history = QTimer(self, singleShot=True, interval=60)  # after the key's frame
-        self._tell_history.timeout.connect(self.history.refresh)
-        self.none = EmptyState("image", "")
-        self.none.button.clicked.connect(self._leave_empty)
+        self._history_timer = QTimer(self, singleShot=True, interval=60)  # after the key's frame
+        self._history_timer.timeout.connect(self.history.refresh)
+        self.empty = EmptyState("image", "")
+        self.empty.button.clicked.connect(self._leave_empty)
         self.stack, self.splitter = self._arrange()
         self._connect()
         self.setFocusProxy(self.strip)
@@ -66,10 +66,10 @@ class ViewsPage(Page):
         self.history.refresh()
 
     def _arrange(self) -> tuple[QStackedWidget, QSplitter]:
-        """Put the parts in their places; the stack of stage and empty state, and the splitter."""
+        """Lay out the page. Returns the stack of stage and empty state, and the splitter."""
         stack = QStackedWidget()
         stack.addWidget(boxed(row((self.stage, 1), self.keys, margins=(16, 0, 12, 0), spacing=12)))
-        stack.addWidget(self.none)
+        stack.addWidget(self.empty)
         self.strip.setFixedHeight(_STRIP)
         line = boxed(column(self.bar, margins=(16, 0, 12, 0)))
         main = boxed(column(self.header, line, (stack, 1), self.strip, spacing=8))
@@ -84,19 +84,20 @@ class ViewsPage(Page):
         self.bar.changed.connect(lambda _: self.reload(keep=self.similar.pending))
         self.similar.ranked.connect(lambda: self.reload(keep=False))
         self.header.order_changed.connect(lambda: self.reload(keep=False))
-        self.header.set_changed.connect(self._other_set)
+        self.header.set_changed.connect(self._use_set)
         self.strip.current_changed.connect(lambda _: self._show_current())
-        self.strip.menu_requested.connect(self._menu)
-        self.keys.chosen.connect(self.give)
+        self.strip.menu_requested.connect(self._show_menu)
+        self.keys.chosen.connect(self.set_label)
         self.keys.edit_requested.connect(self.edit_set)
         self.stage.accepted.connect(self.accept)
         self.stage.flashed.connect(self._advance)
-        self.coverage.chosen.connect(self._cell_chosen)
+        self.coverage.chosen.connect(self._filter_by_cell)
 
-    # what is shown
+    # display
 
     def reload(self, keep: bool = True) -> None:
-        """Ask for the images of the filter bar in the order of the header."""
+        """List the images for the filter bar and the sort order of the header; if they cannot be,
+        report why and show the previous filter and order."""
         problem = self.labelling.show(self.bar.filter, self.header.sort)
         if problem:
             self.context.notify(problem, "warn")
@@ -113,12 +114,12 @@ class ViewsPage(Page):
         total = self.labelling.overview.progress()[1]
         if not len(ids):
             sentence = (
-                tr("No image answers these filters.")
+                tr("No images match these filters.")
                 if total
-                else tr("Import images first: then give each its view with one key.")
+                else tr("Import images first, then label each with a single key.")
             )
             button = tr("Clear filters") if total else tr("Import folder…")
-            self.none.set_text(sentence, button)
+            self.empty.set_text(sentence, button)
         self.stack.setCurrentIndex(0 if len(ids) else 1)
         for widget in (self.bar, self.header, self.strip):
             widget.setVisible(bool(total))
@@ -135,7 +136,7 @@ class ViewsPage(Page):
         self.tiles.show_set(self.header.label_set)
         self.keys.show_set(self.labelling.label_set)
 
-    def _other_set(self, name: str) -> None:
+    def _use_set(self, name: str) -> None:
         self.labelling.use(name)
         self._show_set()
         self._show_current()
@@ -152,17 +153,21 @@ class ViewsPage(Page):
         self.keys.show_assigned(frozenset(given))
         self.stage.show_badges([badge(self.labelling.label_set, name) for name in given])
         found = None if given else self.labelling.suggestion(image)
-        words = tr("suggestion: {0}  {1:.2f}   ⎵ accept")
-        self.stage.suggest(words.format(*found) if found else "")
+        text = ""
+        if found is not None:
+            label, confidence = found
+            text = tr("Suggestion: {label}  {confidence:.2f}   ⎵ accept")
+            text = text.format(label=label, confidence=confidence)
+        self.stage.suggest(text)
 
     def _show_progress(self) -> None:
-        self.header.say_progress(*self.labelling.overview.progress())
+        self.header.show_progress(*self.labelling.overview.progress())
         overview = self.labelling.overview
         sets = self.context.session.labels.sets()
         self.coverage.show_coverage(overview.coverage(), sets[overview.label_set])
 
     def show_changes(self, changes: Changes) -> None:
-        """Draw anew what edits touched."""
+        """Redraw what edits changed."""
         listed = self.labelling.update(changes)
         if changes.label_sets:
             self.header.fill_sets()
@@ -176,13 +181,14 @@ class ViewsPage(Page):
         else:
             self._show_current()
             self._show_progress()
-        self._tell_history.start()
+        self._history_timer.start()
 
     def show_target(self, **what: Any) -> None:
-        """`filter` shows these images; `image` goes to one; others are ordered by `similar`."""
-        wanted = what.get("filter")
-        if isinstance(wanted, ImageFilter):
-            self.bar.set_filter(wanted)
+        """Apply `filter`, go to `image`, and sort by similarity to the images `similar`; each is
+        optional."""
+        new_filter = what.get("filter")
+        if isinstance(new_filter, ImageFilter):
+            self.bar.set_filter(new_filter)
         image = what.get("image")
         if isinstance(image, int):
             if image not in self.labelling.list.ids:
@@ -190,17 +196,18 @@ class ViewsPage(Page):
             self.strip.set_current(image)
         self.similar.find(what.get("similar") or ())
 
-    # what is done
+    # labelling
 
-    def give(self, label: str | None) -> None:
-        """Label the current image (or all selected ones), then go on as the header says."""
+    def set_label(self, label: str | None) -> None:
+        """Label the current image, or all selected ones, then show what the header sets as next;
+        None clears their labels."""
         self.stage.end_flash()
-        chosen = self.strip.selected()
+        selected = self.strip.selected()
         image = self.strip.current()
         if image is None:
             return
-        several = len(chosen) > 1
-        self.labelling.give(chosen.tolist() if several else [image], label)
+        several = len(selected) > 1
+        self.labelling.set_label(selected.tolist() if several else [image], label)
         if label is not None and not several:
             self.stage.flash(badge(self.labelling.label_set, label))
 
@@ -209,13 +216,13 @@ class ViewsPage(Page):
         self.strip.move_to(move)
 
     def _advance(self) -> None:
-        if self.header.then == NEXT_OPEN:
+        if self.header.after_label == NEXT_UNLABELLED:
             self.next_unlabelled()
-        elif self.header.then == NEXT:
+        elif self.header.after_label == NEXT:
             self.strip.move_to("right")
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """On the filmstrip Tab goes to the next unlabelled image; Shift+Tab leaves the strip."""
+        """Go to the next unlabelled image when Tab is pressed on the strip; Shift+Tab leaves it."""
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
             if event.key() == Qt.Key.Key_Tab and plain:
@@ -226,14 +233,14 @@ class ViewsPage(Page):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         label = self.labelling.label_for(event)
         if label is not None:
-            self.give(label)
+            self.set_label(label)
         else:
             super().keyPressEvent(event)
 
-    def _cell_chosen(self, row: Heading, column: Heading, count: int) -> None:
+    def _filter_by_cell(self, row: Heading, column: Heading, count: int) -> None:
         self.bar.set_filter(cell_filter(self.labelling.overview, row, column, count))
 
-    def _menu(self, at: QPoint) -> None:
+    def _show_menu(self, at: QPoint) -> None:
         pop_up(self.context, self, at, self.strip.selected(), self.header.label_set)
 
     # commands, in the order of the menus
@@ -243,26 +250,26 @@ class ViewsPage(Page):
         return self.strip.current() is not None
 
     @command(
-        mark("Accept the suggestion"),
+        mark("Accept suggestion"),
         key="Space",
         menu=Menu.LABEL,
         when=has_image,
     )
     def accept(self) -> None:
-        """Take the suggestion of the current image, or of all selected ones."""
+        """Accept the suggestion for the current image, or for all selected ones."""
         self.stage.end_flash()
         image = self.strip.current()
         if image is None:
             return
-        chosen = self.strip.selected()
-        several = len(chosen) > 1
+        selected = self.strip.selected()
+        several = len(selected) > 1
         found = self.labelling.suggestion(image)
-        taken = self.labelling.accept(chosen.tolist() if several else [image])
-        if taken and found and not several:
+        accepted = self.labelling.accept(selected.tolist() if several else [image])
+        if accepted and found and not several:
             self.stage.flash(badge(self.labelling.label_set, found[0]))
 
     @command(
-        mark("No label"),
+        mark("Clear label"),
         id="no_label",
         key="Backspace",
         menu=Menu.LABEL,
@@ -270,7 +277,7 @@ class ViewsPage(Page):
     )
     def clear_label(self) -> None:
         """Remove the labels of the selected images."""
-        self.give(None)
+        self.set_label(None)
 
     @command(
         mark("Next unlabelled"),
@@ -286,7 +293,7 @@ class ViewsPage(Page):
         if found is not None:
             self.strip.set_current(found)
         elif len(self.labelling.list.ids):
-            self.context.notify(tr("Every image here has a label."), "info")
+            self.context.notify(tr("All images here are labelled."), "info")
 
     @command(
         mark("Next image"),
@@ -311,13 +318,13 @@ class ViewsPage(Page):
         self._step("left")
 
     @command(
-        mark("Fit the photograph"),
+        mark("Fit image"),
         key="Ctrl+0",
         menu=Menu.VIEW,
         when=has_image,
     )
     def fit(self) -> None:
-        """Show the whole photograph."""
+        """Fit the image to the stage."""
         self.stage.fit()
 
     @command(
@@ -328,7 +335,7 @@ class ViewsPage(Page):
         when=has_image,
     )
     def find_similar(self) -> None:
-        """Order the strip by how similar images are to the selected ones."""
+        """Sort the images by similarity to the selected ones."""
         self.similar.find(self.strip.selected().tolist())
 
     @command(
@@ -338,12 +345,15 @@ class ViewsPage(Page):
         when=has_image,
     )
     def suggest_labels(self) -> None:
-        """Have the newest run look at every image without a label of the active set."""
+        """Predict, with the newest run, all images without a label of the active set."""
         label_set = self.labelling.active
         task = suggest_task(self.context.session, label_set)
         if task is None:
-            said = tr("There is nothing to suggest: no finished run of “{0}” is left to ask.")
-            self.context.notify(said.format(label_set), "info")
+            message = tr(
+                "No new suggestions for “{label_set}”: no finished run has learned it, or every "
+                "image has a label or a suggestion."
+            )
+            self.context.notify(message.format(label_set=label_set), "info")
         else:
             self.context.session.start(task)
 
@@ -354,26 +364,26 @@ class ViewsPage(Page):
         menu=Menu.LABEL,
     )
     def edit_set(self) -> None:
-        """The label-set editor, on the active set."""
+        """Open the label-set editor on the active set."""
         dialog = LabelSetsDialog(self.context.session, self.header.label_set, self)
         dialog.exec()
         dialog.deleteLater()
 
-    # a restart
+    # state
 
     def save_state(self) -> dict[str, Any]:
-        """Filter, order, label set, image and splitter."""
+        """Filter, sort order, label set, what follows a label, current image and splitter."""
         return {
             "filter": to_state(self.labelling.list.filter),
             "sort": self.header.sort.value,
             "set": self.header.label_set,
-            "then": self.header.then,
+            "then": self.header.after_label,
             "current": self.strip.current(),
             "splitter": self.splitter.sizes(),
         }
 
     def restore_state(self, state: dict[str, Any]) -> None:
-        """Take up what `save_state` gave."""
+        """Restore the state that `save_state` returned."""
         if not state:
             return
         self.header.restore(state)
@@ -385,7 +395,7 @@ class ViewsPage(Page):
             self.splitter.setSizes(state["splitter"])
 
     def closing(self) -> None:
-        """End the reader of photographs, and the flash."""
-        self._tell_history.stop()
+        """End the thread that reads images, and the flash."""
+        self._history_timer.stop()
         self.stage.drop_flash()
         self.feed.close()

@@ -1,4 +1,4 @@
-"""The photograph being labelled, its neighbours read ahead, its label and suggestion."""
+"""The image being labelled with its labels and suggestion; the next images are read ahead."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
+from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import sized, text_on
 from workbench.ui.page import Context
 from workbench.ui.parts.photo import PhotoView
 from workbench.ui.parts.tiles import Badge
 
-FLASH = 110  # milliseconds for which a given letter shines before the next image comes
+FLASH = 110  # milliseconds for which an assigned letter is shown before the next image
 _BADGE = 32
 
 
 class LabelStage(PhotoView):
-    """A photo with the letters of its labels in the corner."""
+    """An image with the letters of its labels in the corner. `accepted()` is emitted when its
+    suggestion is clicked, `flashed()` when a flash ends."""
 
     accepted = Signal()
     flashed = Signal()
@@ -41,30 +43,30 @@ class LabelStage(PhotoView):
         self.chip.hide()
 
     def show_badges(self, badges: list[Badge]) -> None:
-        """The letters of the labels the image has now."""
+        """Show the letters of the labels that the image has."""
         self._badges = badges
         self.update()
 
     def suggest(self, text: str) -> None:
-        """What the model suggests, "" for nothing."""
+        """Show a suggestion; "" hides it."""
         self.chip.setText(text)
         self.chip.setVisible(bool(text))
         self._place_chip()
 
     def flash(self, shown: Badge) -> None:
-        """Let a letter shine for a moment; `flashed` tells of its end."""
+        """Show a large letter for FLASH milliseconds, then emit `flashed`."""
         self._flash = shown
         self._timer.start()
         self.update()
 
     def end_flash(self) -> None:
-        """End it now: the next key was faster."""
+        """End the flash now, because the next key is pressed already."""
         if self._flash is not None:
             self.drop_flash()
             self.flashed.emit()
 
     def drop_flash(self) -> None:
-        """End it without telling."""
+        """End the flash without emitting `flashed`."""
         self._timer.stop()
         self._flash = None
         self.update()
@@ -103,23 +105,23 @@ class LabelStage(PhotoView):
         self._place_chip()
 
 
-LONGEST = 1600  # pixels of a photograph on the stage
-_AHEAD, _BEHIND = 4, 1
+LONGEST = 1600  # pixels of the longer side of an image on the stage
+_AHEAD, _BEHIND = 4, 1  # neighbours that are read ahead
 
 
 class PhotoFeed(QObject):
-    """Shows a thumbnail in the photograph's place until that is read, so that nothing waits."""
+    """Shows images on a stage: the thumbnail at once, the image itself once it is read."""
 
     def __init__(self, context: Context, stage: PhotoView) -> None:
         super().__init__()
         self._context, self._stage = context, stage
         self._reader = PhotoReader(kept=12, parent=self)
-        self._reader.ready.connect(self._arrived)
-        self._reader.failed.connect(self._failed)
+        self._reader.ready.connect(self._show_pixels)
+        self._reader.failed.connect(self._report_failure)
         self._image: int | None = None
 
     def show(self, ids: NDArray[np.int64], image: int | None) -> None:
-        """Show `image` of `ids`, None nothing."""
+        """Show `image`, one of `ids`, and read its neighbours ahead; None shows nothing."""
         changed, self._image = image != self._image, image
         if image is None:
             self._stage.show_array(None)
@@ -142,14 +144,14 @@ class PhotoFeed(QObject):
             [PhotoRequest(i, Path(rows[i].path), LONGEST) for i in order if i in rows]
         )
 
-    def _arrived(self, image: int, pixels: Pixels) -> None:
+    def _show_pixels(self, image: int, pixels: Pixels) -> None:
         if image == self._image:
             self._stage.show_array(pixels, self._stage.image_size)
 
-    def _failed(self, image: int, sentence: str) -> None:
+    def _report_failure(self, image: int, reason: str) -> None:
         if image == self._image:
-            self._context.notify(sentence, "warn")
+            self._context.notify(tr(reason), "warn")
 
     def close(self) -> None:
-        """End the reading thread."""
+        """End the thread that reads images."""
         self._reader.close()
