@@ -1,4 +1,4 @@
-"""The Mouths page on a real project: queues, keys, squares, misses, undo, and a restart."""
+"""The Mouths page on a real project: queues, keys, boxes, misses, undo, and a restart."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def session(tmp_path, qapp):
     opened.close()
 
 
-class Desk:
-    """A page on a project, with everything it said and where it led."""
+class Host:
+    """The page on a project; records its notifications and the pages it went to."""
 
     def __init__(self, session, qtbot):
-        self.said, self.went = [], []
+        self.notes, self.went = [], []
         self.thumbnails = ThumbnailLoader(session)
         self.page = MouthsPage(
             Context(
@@ -71,7 +71,7 @@ class Desk:
                 None,
                 self.thumbnails,
                 lambda name, **what: self.went.append((name, what)),
-                lambda text, kind: self.said.append((kind, text)),
+                lambda text, kind: self.notes.append((kind, text)),
             )
         )
         session.changed.connect(self.page.refresh)
@@ -90,12 +90,12 @@ class Desk:
 
     @property
     def image(self):
-        return self.page.desk.image
+        return self.page.model.image
 
     def at(self, number):
         """Go to the image whose file is called `number`.png."""
         self.page.set_queue(Queue.ALL)
-        self.page.queue.grid.set_current(int(self.page.book.ids(Queue.ALL)[number]))
+        self.page.queue.grid.set_current(int(self.page.queues.ids(Queue.ALL)[number]))
 
     def counts(self):
         rows = self.page.queue.rows()
@@ -106,201 +106,201 @@ class Desk:
         return found[crop_id][0] if found else None
 
     def advance(self):
-        before = (self.image, self.page.desk.current)
-        self.qtbot.waitUntil(lambda: (self.image, self.page.desk.current) != before)
+        before = (self.image, self.page.model.current)
+        self.qtbot.waitUntil(lambda: (self.image, self.page.model.current) != before)
 
 
 @pytest.fixture
-def desk(session, qtbot):
-    made = Desk(session, qtbot)
+def host(session, qtbot):
+    made = Host(session, qtbot)
     yield made
     made.close()
 
 
-def test_it_opens_on_what_waits_and_counts_every_queue(desk):
-    assert desk.counts() == {
+def test_it_opens_on_mouths_to_review_and_counts_every_queue(host):
+    assert host.counts() == {
         "all": 6, "unseen": 1, "review": 3, "missed": 1, "several": 1, "rejected": 1,
         "unlabelled": 3,
     }  # fmt: skip
-    assert desk.page.save_state()["queue"] == "review"
-    assert "found by cascade" in desk.page.stage._state.text()
+    assert host.page.save_state()["queue"] == "review"
+    assert "found by cascade" in host.page.stage._state.text()
 
 
-def test_a_key_labels_the_mouth_and_the_next_one_comes(desk):
-    first = desk.page.desk.current
-    desk.key(Qt.Key.Key_S)
-    assert desk.label_of(first) == "smile"
-    assert [b.label for b in desk.page.side.keys.buttons if b.assigned] == ["smile"]
-    desk.advance()
-    desk.key(Qt.Key.Key_1)
-    assert desk.label_of(first) == "smile"
-    assert desk.counts()["review"] == 1
+def test_a_key_labels_the_mouth_and_the_next_one_comes(host):
+    first = host.page.model.current
+    host.key(Qt.Key.Key_S)
+    assert host.label_of(first) == "smile"
+    assert [b.label for b in host.page.side.keys.buttons if b.assigned] == ["smile"]
+    host.advance()
+    host.key(Qt.Key.Key_1)
+    assert host.label_of(first) == "smile"
+    assert host.counts()["review"] == 1
 
 
-def test_keys_struck_faster_than_the_flash_go_to_one_mouth_each(desk):
+def test_keys_struck_faster_than_the_flash_go_to_one_mouth_each(host):
     crops = [
         crop.id
-        for image in desk.page.book.ids(Queue.REVIEW)
-        for crop in desk.session.store.crops.of_image(int(image))
+        for image in host.page.queues.ids(Queue.REVIEW)
+        for crop in host.session.store.crops.of_image(int(image))
     ]
     for key in (Qt.Key.Key_N, Qt.Key.Key_P, Qt.Key.Key_S, Qt.Key.Key_O, Qt.Key.Key_2):
-        desk.key(key)
-    labels = [desk.label_of(crop) for crop in crops]
+        host.key(key)
+    labels = [host.label_of(crop) for crop in crops]
     assert labels == ["none", "pouting", "smile", "open", "pouting"]
 
 
-def test_backspace_takes_a_label_away_and_stays(desk):
-    desk.at(0)
-    crop = desk.page.desk.current
-    desk.page.label("open")
-    desk.page.step(-1)
-    desk.at(0)
-    desk.page.clear_label()
-    assert desk.label_of(crop) is None
-    assert desk.page.desk.current == crop
+def test_backspace_clears_a_label_and_stays(host):
+    host.at(0)
+    crop = host.page.model.current
+    host.page.label("open")
+    host.page.step(-1)
+    host.at(0)
+    host.page.clear_label()
+    assert host.label_of(crop) is None
+    assert host.page.model.current == crop
 
 
-def test_accept_and_reject_decide_and_go_on(desk):
-    first, second = [int(i) for i in desk.page.book.ids(Queue.REVIEW)[:2]]
-    desk.page.accept()
-    desk.advance()
-    assert desk.image == second
-    desk.key(Qt.Key.Key_Delete)
-    (one,) = desk.session.store.crops.of_image(first)
-    (two,) = desk.session.store.crops.of_image(second)
+def test_accept_and_reject_go_to_the_next_mouth(host):
+    first, second = [int(i) for i in host.page.queues.ids(Queue.REVIEW)[:2]]
+    host.page.accept()
+    host.advance()
+    assert host.image == second
+    host.key(Qt.Key.Key_Delete)
+    (one,) = host.session.store.crops.of_image(first)
+    (two,) = host.session.store.crops.of_image(second)
     assert (one.state, one.reviewed) == (CropState.FOUND, True)
     assert (two.state, two.reviewed) == (CropState.REJECTED, True)
-    assert desk.counts()["rejected"] == 2
+    assert host.counts()["rejected"] == 2
 
 
-def test_faces_of_a_group_are_gone_through_one_by_one(desk):
-    desk.at(3)
-    faces = desk.page.desk.faces()
-    assert [tile.face.number for tile in desk.page.stage.strip.tiles()] == [1, 2, 3]
-    desk.page.desk.step(1)
-    assert desk.page.desk.current == faces[1]
-    desk.qtbot.mouseClick(desk.page.stage.strip.tiles()[2], Qt.MouseButton.LeftButton)
-    assert desk.page.desk.current == faces[2]
-    desk.page.desk.keep_only()
-    states = [crop.state for crop in desk.session.store.crops.of_image(desk.image)]
+def test_faces_of_a_group_are_gone_through_one_by_one(host):
+    host.at(3)
+    faces = host.page.model.faces()
+    assert [tile.face.number for tile in host.page.stage.strip.tiles()] == [1, 2, 3]
+    host.page.model.step(1)
+    assert host.page.model.current == faces[1]
+    host.qtbot.mouseClick(host.page.stage.strip.tiles()[2], Qt.MouseButton.LeftButton)
+    assert host.page.model.current == faces[2]
+    host.page.model.keep_only()
+    states = [crop.state for crop in host.session.store.crops.of_image(host.image)]
     assert states == [CropState.REJECTED, CropState.REJECTED, CropState.FOUND]
-    assert desk.counts()["several"] == 0
+    assert host.counts()["several"] == 0
 
 
-def test_a_square_moved_by_hand_is_adjusted_and_undone(desk):
-    desk.at(0)
-    crop = desk.page.desk.crop()
-    desk.page.stage.photo.adjusted.emit(crop.id, Rect(22, 55, 62, 95))
-    stored = desk.session.store.crops.get([crop.id])[0]
+def test_a_box_moved_by_hand_is_adjusted_and_undone(host):
+    host.at(0)
+    crop = host.page.model.crop()
+    host.page.stage.photo.adjusted.emit(crop.id, Rect(22, 55, 62, 95))
+    stored = host.session.store.crops.get([crop.id])[0]
     assert (stored.state, stored.rect) == (CropState.ADJUSTED, Rect(22, 55, 62, 95))
-    desk.session.undo()
-    assert desk.page.desk.crop().rect == crop.rect
-    assert desk.page.desk.crop().state is CropState.FOUND
+    host.session.undo()
+    assert host.page.model.crop().rect == crop.rect
+    assert host.page.model.crop().state is CropState.FOUND
 
 
-def test_keys_nudge_and_resize_the_square_inside_the_photo(desk):
-    desk.at(0)
-    before = desk.page.desk.crop().rect
-    desk.page.nudge_right()
-    moved = desk.page.desk.crop().rect
+def test_keys_nudge_and_resize_the_box_inside_the_image(host):
+    host.at(0)
+    before = host.page.model.crop().rect
+    host.page.nudge_right()
+    moved = host.page.model.crop().rect
     assert (moved.left, moved.width) == (before.left + 1, before.width)
     for _ in range(60):
-        desk.page.larger()
-    largest = desk.page.desk.crop().rect
+        host.page.larger()
+    largest = host.page.model.crop().rect
     assert largest.width == largest.height == HEIGHT
     assert largest.left >= 0
     assert largest.right <= WIDTH
 
 
-def test_a_miss_says_why_and_takes_a_square_by_hand(desk):
-    desk.page.set_queue(Queue.MISSED)
-    assert "no face was found" in desk.page.stage._state.text()
-    desk.key(Qt.Key.Key_S)
-    assert desk.said[-1][0] == "warn"
-    desk.page.stage.photo.drawn.emit(Rect(30, 30, 70, 70))
-    assert desk.page.desk.crop().rect == Rect(30, 30, 70, 70)
-    desk.key(Qt.Key.Key_S)
-    assert desk.label_of(desk.page.desk.current) == "smile"
-    assert desk.counts()["missed"] == 0
+def test_a_miss_shows_why_and_a_box_is_drawn_by_hand(host):
+    host.page.set_queue(Queue.MISSED)
+    assert "no face was found" in host.page.stage._state.text()
+    host.key(Qt.Key.Key_S)
+    assert host.notes[-1][0] == "warn"
+    host.page.stage.photo.drawn.emit(Rect(30, 30, 70, 70))
+    assert host.page.model.crop().rect == Rect(30, 30, 70, 70)
+    host.key(Qt.Key.Key_S)
+    assert host.label_of(host.page.model.current) == "smile"
+    assert host.counts()["missed"] == 0
 
 
-def test_escape_gives_up_drawing_and_enter_accepts(desk):
-    desk.at(0)
-    crop = desk.page.desk.current
-    desk.qtbot.mouseClick(desk.page.side.buttons["draw"], Qt.MouseButton.LeftButton)
-    assert desk.page.stage.photo.drawing
-    desk.key(Qt.Key.Key_Escape)
-    assert not desk.page.stage.photo.drawing
-    assert not desk.page.side.buttons["draw"].isChecked()
-    desk.key(Qt.Key.Key_Enter)
-    assert desk.session.store.crops.get([crop])[0].reviewed
+def test_escape_cancels_drawing_and_enter_accepts(host):
+    host.at(0)
+    crop = host.page.model.current
+    host.qtbot.mouseClick(host.page.side.buttons["draw"], Qt.MouseButton.LeftButton)
+    assert host.page.stage.photo.drawing
+    host.key(Qt.Key.Key_Escape)
+    assert not host.page.stage.photo.drawing
+    assert not host.page.side.buttons["draw"].isChecked()
+    host.key(Qt.Key.Key_Enter)
+    assert host.session.store.crops.get([crop])[0].reviewed
 
 
-def test_several_selected_images_are_labelled_at_once_and_undone_at_once(desk):
-    desk.page.set_queue(Queue.ALL)
-    desk.page.queue.grid.select_all()
-    desk.key(Qt.Key.Key_O)
-    assert desk.counts()["unlabelled"] == 0
-    desk.session.undo()
-    assert desk.counts()["unlabelled"] == 3
+def test_several_selected_images_are_labelled_at_once_and_undone_at_once(host):
+    host.page.set_queue(Queue.ALL)
+    host.page.queue.grid.select_all()
+    host.key(Qt.Key.Key_O)
+    assert host.counts()["unlabelled"] == 0
+    host.session.undo()
+    assert host.counts()["unlabelled"] == 3
 
 
-def test_the_photo_and_its_crops_are_read_aside(desk):
-    desk.at(4)
-    desk.qtbot.waitUntil(lambda: desk.page.stage.photo.has_image)
-    tile = desk.page.stage.strip.tiles()[0]
-    desk.qtbot.waitUntil(lambda: tile.picture is not None)
+def test_the_image_and_its_crops_are_read_in_the_background(host):
+    host.at(4)
+    host.qtbot.waitUntil(lambda: host.page.stage.photo.has_image)
+    tile = host.page.stage.strip.tiles()[0]
+    host.qtbot.waitUntil(lambda: tile.picture is not None)
     assert tile.picture.pixelColor(60, 60).red() == 160
 
 
-def test_a_photo_that_is_gone_is_said_in_its_place(desk, tmp_path):
+def test_a_missing_image_is_reported_in_its_place(host, tmp_path):
     (tmp_path / "photos" / "5.png").unlink()
-    desk.at(5)
-    desk.qtbot.waitUntil(lambda: "5.png" in desk.page.stage._state.text())
+    host.at(5)
+    host.qtbot.waitUntil(lambda: "5.png" in host.page.stage._state.text())
 
 
-def test_an_edit_made_elsewhere_is_seen_when_the_page_is_shown_again(desk):
-    desk.page.hide()
-    crop = desk.session.store.crops.of_image(int(desk.page.book.ids(Queue.ALL)[0]))[0]
+def test_an_edit_made_elsewhere_is_seen_when_the_page_is_shown_again(host):
+    host.page.hide()
+    crop = host.session.store.crops.of_image(int(host.page.queues.ids(Queue.ALL)[0]))[0]
     from workbench.app.labels import labelling
 
-    labelling.assign_crops(desk.session, [crop.id], "expression", "open")
-    desk.page.show()
-    assert desk.counts()["review"] == 2
+    labelling.assign_crops(host.session, [crop.id], "expression", "open")
+    host.page.show()
+    assert host.counts()["review"] == 2
 
 
-def test_queue_image_and_marks_survive_a_restart(desk, session, qtbot):
-    desk.at(3)
-    desk.page.header.toggle_marks()
-    state = desk.page.save_state()
-    again = Desk(session, qtbot)
+def test_queue_image_and_marks_survive_a_restart(host, session, qtbot):
+    host.at(3)
+    host.page.header.toggle_marks()
+    state = host.page.save_state()
+    again = Host(session, qtbot)
     again.page.restore_state(state)
-    assert again.image == desk.image
+    assert again.image == host.image
     assert again.page.save_state()["queue"] == "all"
     assert not again.page.header.marks.isChecked()
     again.page.restore_state({"queue": "gone", "image": 999, "sizes": "x", "label": {}})
     again.close()
 
 
-def test_an_empty_project_says_what_to_do(tmp_path, qtbot):
+def test_an_empty_project_shows_what_to_do(tmp_path, qtbot):
     opened = Session(Project.create(tmp_path / "empty"))
-    desk = Desk(opened, qtbot)
-    empty = desk.page.stage.empty
+    host = Host(opened, qtbot)
+    empty = host.page.stage.empty
     assert "import" in empty.sentence.text().lower()
     qtbot.mouseClick(empty.button, Qt.MouseButton.LeftButton)
-    assert desk.went == [("images", {})]
-    desk.close()
+    assert host.went == [("images", {})]
+    host.close()
     opened.close()
 
 
-def test_another_landmark_file_is_named_and_a_wrong_one_refused(desk, tmp_path):
-    note = desk.page.side.landmarks_note
+def test_another_landmark_file_is_named_and_a_wrong_one_refused(host, tmp_path):
+    note = host.page.side.landmarks_note
     assert "non-commercial" in note.text()
-    desk.page.finding.use_file(tmp_path / "missing.dat")
-    assert desk.said[-1][0] == "bad"
+    host.page.finding.use_file(tmp_path / "missing.dat")
+    assert host.notes[-1][0] == "bad"
     assert "non-commercial" in note.text()
     (tmp_path / "mine.dat").write_bytes(b"another predictor")
-    desk.page.finding.use_file(tmp_path / "mine.dat")
+    host.page.finding.use_file(tmp_path / "mine.dat")
     assert "mine.dat" in note.text()
     assert "non-commercial" not in note.text()
 
@@ -315,11 +315,11 @@ def test_real_faces_are_found_from_the_page(tmp_path, qtbot):
 
     opened = Session(Project.create(tmp_path / "group"))
     run_here(import_task(opened, [group / "bald_guys.jpg", group / "dogs.jpg"]))
-    desk = Desk(opened, qtbot)
+    host = Host(opened, qtbot)
     with qtbot.waitSignal(opened.jobs.ended, timeout=60_000):
-        desk.page.finding.find()
-    counts = desk.counts()
+        host.page.finding.find()
+    counts = host.counts()
     assert (counts["several"], counts["missed"], counts["unseen"]) == (1, 1, 0)
-    assert any("missed in 1" in text for _, text in desk.said)
-    desk.close()
+    assert any("missed in 1" in text for _, text in host.notes)
+    host.close()
     opened.close()

@@ -1,4 +1,4 @@
-"""The hand on the photo: choosing a face, moving its square, pulling corners, drawing by hand."""
+"""The mouse on an image: choosing a face, moving its box, pulling corners, drawing by hand."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_click_on_another_face_chooses_it(qtbot, photo):
     assert chosen.args == [2]
 
 
-def test_dragging_inside_moves_the_square_and_tells_the_preview(qtbot, photo):
+def test_dragging_inside_moves_the_box_and_updates_the_preview(qtbot, photo):
     seen = []
     photo.previewed.connect(seen.append)
     with qtbot.waitSignal(photo.adjusted) as adjusted:
@@ -66,7 +66,7 @@ def test_dragging_inside_moves_the_square_and_tells_the_preview(qtbot, photo):
     assert seen[-1] == Rect(100, 90, 160, 150)
 
 
-def test_a_square_is_not_moved_out_of_the_photo(qtbot, photo):
+def test_a_box_is_not_moved_out_of_the_image(qtbot, photo):
     with qtbot.waitSignal(photo.adjusted) as adjusted:
         drag(qtbot, photo, place(photo, 110, 110), place(photo, 10, 190))
     assert adjusted.args[1] == Rect(0, 140, 60, 200)
@@ -87,7 +87,7 @@ def test_escape_in_a_drag_changes_nothing(qtbot, photo):
         qtbot.mouseRelease(photo, Qt.MouseButton.LeftButton, pos=place(photo, 150, 110))
 
 
-def test_a_square_drawn_by_hand(qtbot, photo):
+def test_a_box_drawn_by_hand(qtbot, photo):
     photo.set_drawing(True)
     with qtbot.waitSignal(photo.drawn) as drawn:
         drag(qtbot, photo, place(photo, 300, 100), place(photo, 350, 130))
@@ -102,14 +102,14 @@ def test_a_mere_click_while_drawing_draws_nothing(qtbot, photo):
     assert not photo.drawing
 
 
-def test_a_rejected_square_cannot_be_moved(qtbot, photo):
+def test_a_rejected_box_cannot_be_moved(qtbot, photo):
     rejected = FaceMark(1, 1, CropState.REJECTED, FIRST.rect)
     photo.set_faces([rejected], 1)
     with qtbot.assertNotEmitted(photo.adjusted):
         drag(qtbot, photo, place(photo, 110, 110), place(photo, 150, 110))
 
 
-def test_marks_are_drawn_over_the_photo_and_can_be_hidden(photo):
+def test_marks_are_drawn_over_the_image_and_can_be_hidden(photo):
     with_marks = photo.grab().toImage()
     photo.set_marks_shown(False)
     bare = photo.grab().toImage()
@@ -120,7 +120,7 @@ def test_marks_are_drawn_over_the_photo_and_can_be_hidden(photo):
     assert photo.grab().toImage() == bare
 
 
-def test_the_strip_cuts_what_the_square_holds_also_from_a_reduced_copy(qtbot):
+def test_the_strip_cuts_what_the_box_holds_also_from_a_reduced_copy(qtbot):
     strip = FaceStrip()
     qtbot.addWidget(strip)
     half = gradient()[::2, ::2]

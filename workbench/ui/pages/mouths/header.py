@@ -1,4 +1,4 @@
-"""The line at the top of the Mouths page: progress, and the job that finds mouths."""
+"""The header of the Mouths page: progress, and the job that finds mouths."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ from workbench.app.mouths.cropping import (
 from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Queue
 from workbench.domain.errors import KnownError
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context, PageHeader
 
-NEW, SELECTED, ALL = "new", "selected", "all"
+NEW, SELECTED, ALL = "new", "selected", "all"  # the images in which mouths are to be found
 
 
 class MouthHeader(PageHeader):
-    """`find_wanted(which)` where which is "new" (images not looked at), "selected" or "all"."""
+    """Progress and controls. `find_requested(which)` is emitted with NEW (images not searched yet),
+    SELECTED or ALL, `marks_toggled(shown)` when landmarks and boxes are shown or hidden."""
 
-    find_wanted = Signal(str)
+    find_requested = Signal(str)
     marks_toggled = Signal(bool)
 
     def __init__(self, title: str) -> None:
@@ -53,15 +54,15 @@ class MouthHeader(PageHeader):
         self.marks.setIcon(icon("eye", self))
         self.marks.setCheckable(True)
         self.marks.setChecked(True)
-        self.marks.setToolTip(tr("Show landmarks and squares (M)"))
-        self.marks.setAccessibleName(tr("Show landmarks and squares"))
+        self.marks.setToolTip(tr("Show landmarks and boxes (M)"))
+        self.marks.setAccessibleName(tr("Show landmarks and boxes"))
         self.marks.toggled.connect(self.marks_toggled)
         self.find_button = QPushButton()
         self.find_button.setIcon(icon("user-focus", self))
-        self.find_button.clicked.connect(lambda: self.find_wanted.emit(NEW))
+        self.find_button.clicked.connect(lambda: self.find_requested.emit(NEW))
         self.more = QToolButton()
         self.more.setIcon(icon("caret-down", self))
-        self.more.setToolTip(tr("Where to find mouths"))
+        self.more.setToolTip(tr("Choose images to search"))
         self.more.setAccessibleName(self.more.toolTip())
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._menu = QMenu(self.more)
@@ -79,32 +80,41 @@ class MouthHeader(PageHeader):
 
     def _choice(self, which: str) -> QAction:
         action = QAction(self._menu)
-        action.triggered.connect(lambda: self.find_wanted.emit(which))
+        action.triggered.connect(lambda: self.find_requested.emit(which))
         self._menu.addAction(action)
         return action
 
     def toggle_marks(self) -> None:
-        """Show landmarks and squares, or the bare photo."""
+        """Show or hide landmarks and boxes."""
         self.marks.toggle()
 
     def show_progress(self, done: int, total: int) -> None:
-        """Mouths labelled, of all."""
+        """Show how many of all mouths are labelled; hidden without mouths."""
         self.count.setVisible(total > 0)
         self.bar.setVisible(total > 0)
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
         self.count.setText(
-            tr("{done} of {total} mouths labelled").format(done=f"{done:,}", total=f"{total:,}")
+            plural(
+                total,
+                "{done:,} of {n:,} mouth labelled",
+                "{done:,} of {n:,} mouths labelled",
+                done=done,
+            )
         )
 
-    def show_choices(self, book: MouthQueues, selected: int, running: bool) -> None:
-        """How many images each way of finding mouths would look at."""
-        images = book.images
-        new = images - book.searched
+    def show_choices(self, queues: MouthQueues, selected: int, running: bool) -> None:
+        """Show how many images each choice would search; disable all while a search is running."""
+        images = queues.images
+        new = images - queues.searched
         texts = {
-            NEW: tr("In {n} images not looked at yet").format(n=f"{new:,}"),
-            SELECTED: tr("Again in {n} selected images").format(n=f"{selected:,}"),
-            ALL: tr("Again in all {n} images").format(n=f"{images:,}"),
+            NEW: plural(new, "Search {n:,} unsearched image", "Search {n:,} unsearched images"),
+            SELECTED: plural(
+                selected,
+                "Search {n:,} selected image again",
+                "Search {n:,} selected images again",
+            ),
+            ALL: plural(images, "Search {n:,} image again", "Search all {n:,} images again"),
         }
         counts = {NEW: new, SELECTED: selected, ALL: images}
         for which, action in self.choices.items():
@@ -112,7 +122,7 @@ class MouthHeader(PageHeader):
             action.setEnabled(counts[which] > 0 and not running)
         self.find_button.setText(tr("Finding mouths…") if running else tr("Find mouths"))
         self.find_button.setEnabled(new > 0 and not running)
-        self.find_button.setToolTip(texts[NEW] + " (Ctrl+M)")
+        self.find_button.setToolTip(f"{texts[NEW]} (Ctrl+M)")
         primary = new > 0 and not running
         if self.find_button.property("primary") != primary:
             self.find_button.setProperty("primary", primary)
@@ -123,8 +133,11 @@ class MouthHeader(PageHeader):
 
 
 class MouthFinding(QObject):
-    """Starts the detection and says what came of it. `file_changed(name, licence)` tells which
-    68-point file is used."""
+    """Runs the detection and reports its result.
+
+    `running_changed()` is emitted when it starts or ends, `file_changed(file, licence)` with the
+    68-point file in use, as sentences.
+    """
 
     running_changed = Signal()
     file_changed = Signal(str, str)
@@ -132,29 +145,34 @@ class MouthFinding(QObject):
     def __init__(
         self,
         context: Context,
-        book: MouthQueues,
+        queues: MouthQueues,
         selected: Callable[[], list[int]],
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
-        self._context, self._book, self._selected, self._window = context, book, selected, parent
+        self._context, self._queues, self._selected, self._window = (
+            context,
+            queues,
+            selected,
+            parent,
+        )
         self._job: Job[DetectionResult] | None = None
 
     @property
     def running(self) -> bool:
-        """Whether mouths are being looked for."""
+        """Whether the detection is running."""
         return self._job is not None
 
     def can_find(self) -> bool:
-        """Whether there is an image that was not looked at yet."""
-        return not self.running and self._book.searched < self._book.images
+        """Whether there are images not searched yet, and no detection is running."""
+        return not self.running and self._queues.searched < self._queues.images
 
     def find(self, which: str = NEW) -> None:
-        """Look for mouths in images not looked at yet, the selected ones, or all again."""
+        """Find mouths in the images not searched yet (NEW), the SELECTED ones, or ALL."""
         if which == SELECTED:
             images = self._selected()
         else:
-            images = self._book.ids(Queue.ALL if which == ALL else Queue.UNSEEN).tolist()
+            images = self._queues.ids(Queue.ALL if which == ALL else Queue.UNSEEN).tolist()
         if not self.running and images:
             self._start(images)
 
@@ -173,32 +191,45 @@ class MouthFinding(QObject):
         self._job = None
         self.running_changed.emit()
         if isinstance(outcome, Cancelled):
-            self._context.notify(tr("Stopped: what was found so far is kept."), "info")
+            self._context.notify(tr("Stopped. The mouths found so far are kept."), "info")
 
-    def _summary(self, done: DetectionResult) -> str:
-        said = tr("Mouths found in {found} of {all} images, missed in {missed}.").format(
-            found=f"{done.found:,}", all=f"{done.images:,}", missed=f"{done.missed:,}"
-        )
-        if done.several:
-            said += " " + tr("{n} have several faces.").format(n=f"{done.several:,}")
-        return said
+    @staticmethod
+    def _summary(result: DetectionResult) -> str:
+        sentences = [
+            plural(
+                result.images,
+                "Mouths found in {found:,} of {n:,} image, missed in {missed:,}.",
+                "Mouths found in {found:,} of {n:,} images, missed in {missed:,}.",
+                found=result.found,
+                missed=result.missed,
+            )
+        ]
+        if result.several:
+            sentences.append(
+                plural(
+                    result.several,
+                    "{n:,} image has several faces.",
+                    "{n:,} images have several faces.",
+                )
+            )
+        return " ".join(sentences)
 
-    def tell_file(self) -> None:
-        """Emit `file_changed` for the file that is used now."""
+    def report_file(self) -> None:
+        """Emit `file_changed` for the file in use."""
         try:
             name = landmarks_file(self._context.session).name
         except KnownError as error:
             self.file_changed.emit(tr(error.sentence), "")
             return
         licence = landmarks_licence(self._context.session)
-        self.file_changed.emit(name, self._sentence_case(licence) if licence else "")
+        self.file_changed.emit(f"{name}.", self._sentence(tr(licence)) if licence else "")
 
     @staticmethod
-    def _sentence_case(note: str) -> str:
+    def _sentence(note: str) -> str:
         return note[:1].upper() + note[1:] + "."
 
-    def ask_file(self) -> None:
-        """Let the user choose another 68-point file."""
+    def choose_file(self) -> None:
+        """Open a dialog to choose another 68-point file."""
         name, _ = QFileDialog.getOpenFileName(
             self._window,
             tr("68-point landmark file"),
@@ -209,7 +240,8 @@ class MouthFinding(QObject):
             self.use_file(Path(name))
 
     def use_file(self, path: Path | None) -> None:
-        """Find mouths with another 68-point file from now on (None: the one of the program)."""
+        """Use another 68-point file from now on (None: the one of the program); report one that is
+        missing."""
         with self._context.reporting_errors():
             choose_landmarks_file(self._context.session, path)
-        self.tell_file()
+        self.report_file()

@@ -1,4 +1,4 @@
-"""The image on the Mouths page's desk and what a person does to its mouths, edit by edit."""
+"""The model of the Mouths page: the image shown and the edits of its mouths."""
 
 from __future__ import annotations
 
@@ -14,148 +14,150 @@ from workbench.domain.geometry import Rect, moved, scaled
 from workbench.domain.text import tr
 from workbench.ui.page import Context
 
-NUDGE = 0.03  # of the square's side
+NUDGE = 0.03  # of the box's side
 
 
 class MouthModel(QObject):
-    """One image with its crops, their labels and the chosen one.
+    """One image with its crops, their labels and the current crop.
 
-    `altered()` when what is shown must be drawn anew; `decided()` when a deed on the chosen mouths
-    is done and the next one may come. Where several images are selected, a deed is for all of their
-    mouths. What the world refuses is said through the context's `notify`.
+    `changed()` is emitted when the image or its mouths must be redrawn, `decided()` when the
+    current mouth was labelled, accepted or rejected, so that the next one can be shown. While
+    several images are selected, labelling, accepting and rejecting apply to all of their mouths.
+    Known errors are reported through `notify` of the context.
     """
 
-    altered = Signal()
+    changed = Signal()
     decided = Signal()
 
     def __init__(
-        self, context: Context, book: MouthQueues, selected: Callable[[], list[int]]
+        self, context: Context, queues: MouthQueues, selected: Callable[[], list[int]]
     ) -> None:
         super().__init__()
-        self._context, self._book, self._selected = context, book, selected
+        self._context, self._queues, self._selected = context, queues, selected
         self.image: int | None = None
         self.size = (0, 0)
         self.crops: list[Crop] = []
         self.labels: dict[int, tuple[str, ...]] = {}
         self.current: int | None = None
-        self.editing = False  # whether the edit under way was begun here
+        self.editing = False  # whether the running edit was started here
 
-    # what lies on it
+    # the image and its crops
 
-    def put(self, image: int | None, size: tuple[int, int] = (0, 0)) -> None:
-        """Lay another image on the desk (None: clear it)."""
+    def set_image(self, image: int | None, size: tuple[int, int] = (0, 0)) -> None:
+        """Show another image of `size` width × height pixels (None: no image)."""
         self.image, self.size, self.current = image, size, None
-        self.read()
+        self.reload()
 
-    def read(self) -> None:
-        """Read the image's crops and labels anew; the chosen one stays chosen while it exists."""
+    def reload(self) -> None:
+        """Read crops and labels of the image again; the current crop stays while it exists."""
         self.crops, self.labels = [], {}
         if self.image is not None:
-            self.crops, self.labels = self._book.crops(self.image)
+            self.crops, self.labels = self._queues.crops(self.image)
         if self.current not in [crop.id for crop in self.crops]:
             self.current = first_shown(self.crops, self.labels)
-        self.altered.emit()
+        self.changed.emit()
 
     def crop(self) -> Crop | None:
-        """The chosen crop."""
+        """The current crop."""
         return next((crop for crop in self.crops if crop.id == self.current), None)
 
     def faces(self) -> list[int]:
-        """Ids of the crops that have a square."""
+        """Ids of the crops that have a box."""
         return [crop.id for crop in self.crops if crop.rect is not None and crop.id is not None]
 
     def choose(self, crop_id: int) -> None:
-        """Make this crop the one that keys act on."""
+        """Make a crop the current one."""
         self.current = crop_id
-        self.altered.emit()
+        self.changed.emit()
 
     def step(self, by: int) -> None:
-        """The next or the former face."""
+        """Go to the next (1) or the previous (-1) face, around the ends."""
         ids = self.faces()
         if ids:
             at = ids.index(self.current) if self.current in ids else -by
             self.choose(ids[(at + by) % len(ids)])
 
-    # deeds
+    # edits
 
-    def _edit(self, deed: Callable[[], object]) -> bool:
+    def _edit(self, action: Callable[[], object]) -> bool:
+        """Run an edit; False, with the error reported, if it failed."""
         self.editing = True
         try:
             with self._context.reporting_errors():
-                deed()
+                action()
                 return True
-            self.altered.emit()
+            self.changed.emit()
         finally:
             self.editing = False
         return False
 
     def targets(self, usable: bool = True) -> list[int]:
-        """The chosen crop, or every mouth of the selected images where several are selected."""
+        """Ids of the crops an edit applies to: the current one, or all mouths of several selected
+        images. A current crop that is not `usable` is left out unless that is False."""
         selected = self._selected()
         if len(selected) > 1:
-            return self._book.mouths(selected)
-        chosen = self.crop()
-        fits = chosen is not None and chosen.rect is not None and (chosen.usable or not usable)
-        return [chosen.id] if fits and chosen is not None and chosen.id is not None else []
+            return self._queues.mouths(selected)
+        crop = self.crop()
+        fits = crop is not None and crop.rect is not None and (crop.usable or not usable)
+        return [crop.id] if fits and crop is not None and crop.id is not None else []
 
     def label(self, name: str | None) -> None:
-        """Give the chosen mouth an expression (None: take it away)."""
-        targets, label_set = self.targets(), self._book.label_set
+        """Label the current mouth with an expression; None clears its label."""
+        targets, label_set = self.targets(), self._queues.label_set
         if not targets or label_set is None:
-            say = tr("There is no mouth to label here: draw its square first (D).")
-            self._context.notify(say, "warn")
+            self._context.notify(tr("No mouth to label here. Draw its box first (D)."), "warn")
             return
         session, set_name = self._context.session, label_set.name
-        given = self._edit(lambda: labelling.assign_crops(session, targets, set_name, name))
-        if given and name is not None:
+        labelled = self._edit(lambda: labelling.assign_crops(session, targets, set_name, name))
+        if labelled and name is not None:
             self.decided.emit()
 
     def accept(self) -> None:
-        """Say that the chosen square is right."""
+        """Accept the current mouth: its box is correct."""
         targets = self.targets(usable=False)
         if targets and self._edit(lambda: cropping.accept(self._context.session, targets)):
             self.decided.emit()
 
     def reject(self) -> None:
-        """Say that the chosen square is no mouth."""
+        """Reject the current mouth: its box is not a mouth."""
         targets = self.targets()
         if targets and self._edit(lambda: cropping.reject(self._context.session, targets)):
             self.decided.emit()
 
     def keep_only(self) -> None:
-        """Keep the chosen face and reject the others of the image."""
-        chosen = self.crop()
-        if chosen is not None and chosen.id is not None and chosen.rect is not None:
-            crop_id = chosen.id
+        """Keep the current face and reject the others of the image."""
+        crop = self.crop()
+        if crop is not None and crop.id is not None and crop.rect is not None:
+            crop_id = crop.id
             self._edit(lambda: cropping.choose(self._context.session, crop_id))
 
     def adjust(self, crop_id: int, rect: Rect) -> None:
-        """Put a crop's square elsewhere."""
+        """Move or resize the box of a crop to `rect`."""
         crop = next((crop for crop in self.crops if crop.id == crop_id), None)
         if crop is not None and rect != crop.rect:
             self._edit(lambda: cropping.adjust(self._context.session, crop, rect))
 
     def nudge(self, dx: int, dy: int) -> None:
-        """Move the chosen square by a share of its side."""
-        chosen = self.crop()
-        if chosen is not None and chosen.rect is not None and chosen.usable:
-            step = max(1, round(chosen.rect.width * NUDGE))
-            rect = moved(chosen.rect, dx * step, dy * step, *self.size)
-            self.adjust(chosen.id or 0, rect)
+        """Move the current box by `dx`, `dy` steps of NUDGE of its side."""
+        crop = self.crop()
+        if crop is not None and crop.rect is not None and crop.usable:
+            step = max(1, round(crop.rect.width * NUDGE))
+            rect = moved(crop.rect, dx * step, dy * step, *self.size)
+            self.adjust(crop.id or 0, rect)
 
     def resize(self, factor: float) -> None:
-        """Make the chosen square larger or smaller about its middle."""
-        chosen = self.crop()
-        if chosen is not None and chosen.rect is not None and chosen.usable:
-            self.adjust(chosen.id or 0, scaled(chosen.rect, factor, *self.size))
+        """Scale the current box by `factor` about its centre."""
+        crop = self.crop()
+        if crop is not None and crop.rect is not None and crop.usable:
+            self.adjust(crop.id or 0, scaled(crop.rect, factor, *self.size))
 
     def draw(self, rect: Rect) -> None:
-        """Add a mouth by hand and choose it."""
+        """Add a mouth with the box `rect` and make it the current one."""
         image = self.image
         known = set(self.faces())
         if image is not None and self._edit(
             lambda: cropping.add_by_hand(self._context.session, image, rect)
         ):
-            fresh = [crop_id for crop_id in self.faces() if crop_id not in known]
-            if fresh:
-                self.choose(fresh[0])
+            added = [crop_id for crop_id in self.faces() if crop_id not in known]
+            if added:
+                self.choose(added[0])

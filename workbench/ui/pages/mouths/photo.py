@@ -1,4 +1,4 @@
-"""The photo with its mouths: choose one, move it, resize it, or draw one by hand."""
+"""The image with its mouth boxes, to select, move, resize and draw with the mouse."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from workbench.ui.look.theme import Theme, sized, text_on
 from workbench.ui.parts.photo import PhotoView
 
 HANDLE = 9.0  # pixels of the screen
-SMALL = 90.0  # side of a square on the screen below which the lips have no dark edge
-_HALO = QColor(0, 0, 0, 150)  # under every line, so that it shows on any photograph
+SMALL = 90.0  # side of a box on the screen below which the lips have no dark edge
+_HALO = QColor(0, 0, 0, 150)  # under every line, so that it is visible on any image
 _PAPER = QColor(255, 255, 255)
 _OUTER, _INNER = slice(48, 60), slice(60, 68)  # of the 68 landmarks
 
 
 @dataclass(frozen=True)
 class FaceMark:
-    """One crop as it is drawn: `number` from 1, the letter and colour of its expression if any."""
+    """A crop as drawn: `number` from 1, box and landmarks in image pixels, and the letter and
+    colour of its expression, if any."""
 
     id: int
     number: int
@@ -45,7 +46,7 @@ class FaceMark:
 
 
 class Marks:
-    """Draws faces with one painter; `place` maps a point of the photo to the widget."""
+    """Draws faces with one painter; `place` maps a point of the image to the widget."""
 
     def __init__(
         self, painter: QPainter, theme: Theme, place: Callable[[QPointF], QPointF]
@@ -53,7 +54,7 @@ class Marks:
         self._painter, self._theme, self._place = painter, theme, place
 
     def face(self, face: FaceMark, chosen: bool, numbered: bool) -> None:
-        """One face: the chosen one with handles and landmarks, the others quieter."""
+        """Draw one face; the current (`chosen`) one with handles and stronger landmarks."""
         rejected = face.state is CropState.REJECTED
         box = self.box(face.rect)
         if face.landmarks and not rejected:
@@ -67,19 +68,19 @@ class Marks:
         self._chip(box, face, colour, numbered)
 
     def box(self, rect: Rect) -> QRectF:
-        """Where a rectangle of the photo lies in the widget."""
+        """Map a rectangle of the image to the widget."""
         return QRectF(
             self._place(QPointF(rect.left, rect.top)),
             self._place(QPointF(rect.right, rect.bottom)),
         )
 
-    def square(self, rect: Rect) -> None:
-        """A square that is being drawn."""
+    def outline(self, rect: Rect) -> None:
+        """Draw the outline of a new box."""
         self._outline(self.box(rect), self._theme.accent, 2.0, dashed=False)
 
     def landmarks(self, points: Sequence[tuple[float, float]], side: float, strong: bool) -> None:
-        """The 68 points as dots, the lips as lines; `side` is that of the square on the screen, so
-        that the marks of a small face do not cover it."""
+        """Draw the 68 points as dots and the lips as lines. `side` is that of the box in pixels of
+        the screen: the marks of a small face are thinner, so that they do not cover it."""
         painter = self._painter
         placed = [self._place(QPointF(x, y)) for x, y in points]
         line = QColor(_PAPER)
@@ -122,7 +123,7 @@ class Marks:
         self._painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _chip(self, box: QRectF, face: FaceMark, colour: QColor, numbered: bool) -> None:
-        """The number of the face and the letter of its label, on a plate above the square."""
+        """Draw the number of the face and the letter of its label above the box."""
         plates = [(str(face.number), colour)] if numbered else []
         if face.letter and face.colour is not None:
             plates.append((face.letter, face.colour))
@@ -149,13 +150,13 @@ class Marks:
         self._painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
 
 
-INSIDE = (-1, -1)  # the grip that moves the whole square
-_REACH = HANDLE  # pixels of the screen within which a corner is taken
+INSIDE = (-1, -1)  # the grip that moves the whole box
+_REACH = HANDLE  # pixels of the screen around a corner that grip it
 
 
 @dataclass(frozen=True)
 class _Drag:
-    """A hand on a square: which grip, where it began (in the photo), and the square then."""
+    """A drag of a box: its grip, and start point and box in image pixels as it began."""
 
     grip: tuple[int, int]
     start: QPointF
@@ -163,11 +164,11 @@ class _Drag:
 
 
 class MouthPhoto(PhotoView):
-    """A PhotoView that shows faces over the photo and lets one be changed.
+    """A PhotoView with mouth boxes over the image, of which the current one can be changed.
 
-    `chosen(crop id)` on a click, `adjusted(crop id, Rect)` when a drag ends, `drawn(Rect)` when a
-    new square was drawn, `previewed(Rect)` while a square moves; `drawing_changed(bool)` as drawing
-    by hand begins and ends.
+    Emits `chosen(crop id)` on a click, `adjusted(crop id, Rect)` when a drag ends, `drawn(Rect)`
+    when a new box is drawn, `previewed(Rect)` while a box moves, and `drawing_changed(bool)` when
+    drawing by hand starts or ends. Rects are in image pixels.
     """
 
     chosen = Signal(int)
@@ -182,31 +183,31 @@ class MouthPhoto(PhotoView):
         self._current: int | None = None
         self._drag: _Drag | None = None
         self._moving: Rect | None = None
-        self._origin: QPointF | None = None  # where a square by hand began
+        self._origin: QPointF | None = None  # where a new box was started
         self._drawing = False
         self._marks_shown = True
         self.setMouseTracking(True)
 
-    # what is shown
+    # display
 
     def set_faces(self, faces: Sequence[FaceMark], current: int | None) -> None:
-        """The faces of the photo; `current` is the id of the chosen one."""
+        """Show these faces; `current` is the id of the current one."""
         self._faces, self._current = tuple(faces), current
         self._drag = self._moving = None
         self.update()
 
     def set_marks_shown(self, shown: bool) -> None:
-        """Show landmarks and squares, or the bare photo."""
+        """Show or hide landmarks and boxes."""
         self._marks_shown = shown
         self.update()
 
     @property
     def drawing(self) -> bool:
-        """Whether the next press of the mouse begins a new square."""
+        """Whether the next mouse press starts a new box."""
         return self._drawing
 
     def set_drawing(self, drawing: bool) -> None:
-        """Begin or end drawing a square by hand."""
+        """Start or stop drawing a box by hand."""
         if drawing == self._drawing:
             return
         self._drawing, self._origin, self._moving = drawing, None, None
@@ -229,15 +230,15 @@ class MouthPhoto(PhotoView):
             drawn = face if moved is None else replace(face, rect=moved, landmarks=())
             marks.face(drawn, chosen, numbered)
         if self._drawing and self._moving is not None:
-            marks.square(self._moving)
+            marks.outline(self._moving)
 
-    # the hand
+    # mouse and keyboard
 
     def _face(self, crop_id: int | None) -> FaceMark | None:
         return next((face for face in self._faces if face.id == crop_id), None)
 
     def _grip_at(self, place: QPointF) -> tuple[int, int] | None:
-        """The corner of the chosen square at a point of the widget, INSIDE, or None."""
+        """The corner of the current box at a point of the widget, INSIDE, or None."""
         face = self._face(self._current)
         if face is None or face.state is CropState.REJECTED or not self._marks_shown:
             return None
@@ -285,7 +286,7 @@ class MouthPhoto(PhotoView):
         else:
             super().mouseMoveEvent(event)
             if not event.buttons() and not self._drawing:
-                self._point(event.position())
+                self._update_cursor(event.position())
 
     def _dragged(self, drag: _Drag, at: QPointF) -> Rect:
         width, height = self.image_size
@@ -317,7 +318,7 @@ class MouthPhoto(PhotoView):
         self.update()
 
     def _show_at(self, crop_id: int, rect: Rect) -> None:
-        """The square at once where the hand left it; the project's answer follows."""
+        """Show a box where it was released, before the edit of the project is done."""
         self._faces = tuple(
             replace(face, rect=rect) if face.id == crop_id else face for face in self._faces
         )
@@ -333,7 +334,7 @@ class MouthPhoto(PhotoView):
         super().keyPressEvent(event)
 
     def cancel(self) -> bool:
-        """Let go of a drag or of drawing, changing nothing; False where there was neither."""
+        """Cancel a drag or drawing without a change; False if there was neither."""
         if self._drag is not None:
             self._drag = self._moving = None
             self.update()
@@ -343,8 +344,8 @@ class MouthPhoto(PhotoView):
             return True
         return False
 
-    def _point(self, place: QPointF) -> None:
-        """The cursor says what a press would do."""
+    def _update_cursor(self, place: QPointF) -> None:
+        """Show with the cursor what a press would do."""
         grip = self._grip_at(place)
         if grip == INSIDE:
             self.setCursor(Qt.CursorShape.SizeAllCursor)

@@ -1,4 +1,4 @@
-"""The left side of the Mouths page: which images wait, and their mouths as tiles."""
+"""The left side of the Mouths page: the queues, and the images of one of them as tiles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROW = 26
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """One list of images: `label` is a label's position for LABELLED, -1 otherwise."""
+    """One queue of images; `label` is the position of a label for LABELLED, -1 otherwise."""
 
     queue: Queue
     title: str
@@ -44,47 +44,43 @@ class QueueEntry:
         return self.queue, self.label
 
 
-def queue_entries(book: MouthQueues) -> list[QueueEntry]:
-    """The queues of the page with their names; labels that have none yet come last."""
+def queue_entries(queues: MouthQueues) -> list[QueueEntry]:
+    """The entries of the queue list: the fixed queues, then one per expression."""
     entries = [
-        QueueEntry(Queue.ALL, tr("All images"), tr("Every image of the project")),
-        QueueEntry(Queue.UNSEEN, tr("Not looked at"), tr("No mouth was looked for here yet")),
-        QueueEntry(Queue.REVIEW, tr("To review"), tr("A mouth nobody has accepted or labelled")),
-        QueueEntry(Queue.MISSED, tr("Missed"), tr("No mouth was found: draw its square by hand")),
-        QueueEntry(Queue.SEVERAL, tr("Several faces"), tr("More than one mouth: choose")),
-        QueueEntry(Queue.REJECTED, tr("Rejected"), tr("A square that is no mouth")),
-        QueueEntry(Queue.UNLABELLED, tr("Unlabelled"), tr("A mouth without an expression")),
+        QueueEntry(Queue.ALL, tr("All images"), tr("All images of the project")),
+        QueueEntry(Queue.UNSEEN, tr("Not searched"), tr("Not searched for mouths yet")),
+        QueueEntry(Queue.REVIEW, tr("To review"), tr("With a mouth to accept or label")),
+        QueueEntry(Queue.MISSED, tr("Missed"), tr("No mouth found: draw its box by hand")),
+        QueueEntry(Queue.SEVERAL, tr("Several faces"), tr("With more than one mouth")),
+        QueueEntry(Queue.REJECTED, tr("Rejected"), tr("With a rejected mouth box")),
+        QueueEntry(Queue.UNLABELLED, tr("Unlabelled"), tr("With an unlabelled mouth")),
     ]
-    label_set = book.label_set
+    label_set = queues.label_set
     if label_set is not None:
         for at, name in enumerate(label_set.names):
             letter, colour = badge(label_set, name)
-            tip = tr("A mouth labelled {label}").format(label=name)
+            tip = tr("With a mouth labelled “{label}”").format(label=name)
             entries.append(QueueEntry(Queue.LABELLED, name, tip, at, letter, colour))
     return entries
 
 
-def empty_sentence(book: MouthQueues, queue: Queue) -> tuple[str, str]:
-    """What to say where a queue has no image, and the text of the button below ("": none)."""
-    if not book.images:
-        return (
-            tr("Mouths are found in photographs: import some first."),
-            tr("Import images"),
-        )
+def empty_text(queues: MouthQueues, queue: Queue) -> tuple[str, str]:
+    """The text for a queue without images, and that of the button below it ("": none)."""
+    if not queues.images:
+        return tr("Import images to find mouths in them."), tr("Import images")
     if queue is Queue.UNSEEN:
-        return tr("Every image was looked at."), ""
-    if not book.searched:
-        return (
-            tr("No mouths yet. They are found in all images at once, on every core."),
-            tr("Find mouths"),
-        )
-    if queue in (Queue.REVIEW, Queue.UNLABELLED):
-        return tr("Nothing waits here: every mouth is done."), ""
-    return tr("No image is in this queue."), ""
+        return tr("All images have been searched."), ""
+    if not queues.searched:
+        return tr("No mouths yet. Find them in all images, on all CPU cores."), tr("Find mouths")
+    if queue is Queue.REVIEW:
+        return tr("All mouths are reviewed."), ""
+    if queue is Queue.UNLABELLED:
+        return tr("All mouths are labelled."), ""
+    return tr("No images in this queue."), ""
 
 
 class MouthQueueRow(QAbstractButton):
-    """The name of a queue and how many images wait in it."""
+    """A button with the name of a queue and the number of its images."""
 
     def __init__(self, entry: QueueEntry) -> None:
         super().__init__()
@@ -102,7 +98,7 @@ class MouthQueueRow(QAbstractButton):
         return self._count
 
     def set_count(self, count: int) -> None:
-        """How many images wait here."""
+        """Show the number of images."""
         if count != self._count:
             self._count = count
             self.setAccessibleName(f"{self.text()}: {count}")
@@ -124,10 +120,10 @@ class MouthQueueRow(QAbstractButton):
             painter.setPen(QPen(theme.accent, 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), RADIUS, RADIUS)
-        self._words(painter, theme)
+        self._paint_text(painter, theme)
         painter.end()
 
-    def _words(self, painter: QPainter, theme: Theme) -> None:
+    def _paint_text(self, painter: QPainter, theme: Theme) -> None:
         entry, left = self.entry, 10
         if entry.letter and entry.colour is not None:
             plate = QRectF(left, (_ROW - 16) / 2, 16, 16)
@@ -150,7 +146,8 @@ class MouthQueueRow(QAbstractButton):
 
 
 class MouthQueue(QWidget):
-    """Queues with their counts above a grid of mouths; `queue_chosen(Queue, label position)`."""
+    """Queues with their counts above a grid of mouths; `queue_chosen(Queue, label position)` is
+    emitted when one is clicked."""
 
     queue_chosen = Signal(object, int)
 
@@ -172,7 +169,7 @@ class MouthQueue(QWidget):
         self._rows: dict[tuple[Queue, int], MouthQueueRow] = {}
 
     def set_entries(self, entries: list[QueueEntry]) -> None:
-        """The queues there are, in their order."""
+        """List these queues in this order."""
         for row in self._rows.values():
             self._group.removeButton(row)
             row.hide()
@@ -190,60 +187,60 @@ class MouthQueue(QWidget):
         return dict(self._rows)
 
     def show_counts(self, counts: dict[tuple[Queue, int], int]) -> None:
-        """Images waiting in each queue."""
+        """Show the number of images of each queue; 0 for queues not in `counts`."""
         for key, row in self._rows.items():
             row.set_count(counts.get(key, 0))
 
     def choose(self, queue: Queue, label: int = -1) -> None:
-        """Mark a queue as the one shown."""
+        """Mark a queue as the current one."""
         row = self._rows.get((queue, label))
         if row is not None:
             row.setChecked(True)
 
     def show_ids(self, ids: NDArray[np.int64], keep_position: bool) -> None:
-        """The images of the queue."""
+        """Show the images of the current queue."""
         self.grid.set_ids(ids, keep_position)
 
     def position(self, image: int | None) -> int:
-        """Where an image stands in the queue, from 0; -1 where it does not."""
+        """The position of an image in the queue, from 0; -1 if it is not in it."""
         found = np.flatnonzero(self.grid.ids() == image)
         return int(found[0]) if len(found) else -1
 
     def neighbour(self, image: int | None, by: int) -> int | None:
-        """The image `by` places behind `image`, None beyond the ends."""
+        """The image `by` positions after `image`; None beyond the ends."""
         ids, at = self.grid.ids(), self.position(image) + by
         return int(ids[at]) if 0 <= at < len(ids) else None
 
     def around(self, image: int) -> list[int]:
-        """The next two images and the former one, to be read ahead."""
+        """The next two images and the previous one, to be read ahead."""
         near = (self.neighbour(image, by) for by in (1, 2, -1))
-        return [one for one in near if one is not None]
+        return [neighbour for neighbour in near if neighbour is not None]
 
 
-LONGEST = 160  # pixels; the largest tile is smaller than that at any usual scale
-KEPT = 1500
+LONGEST = 160  # pixels; tiles are smaller than that at any usual screen scale
+CACHED = 1500  # pictures of mouths
 
 
 class MouthTiles(Tiles):
-    """Ids are of images. A tile shows the largest mouth that is not rejected."""
+    """Tiles of images; each shows the largest mouth that is not rejected."""
 
-    def __init__(self, context: Context, book: MouthQueues) -> None:
+    def __init__(self, context: Context, queues: MouthQueues) -> None:
         super().__init__()
-        self._context, self._book = context, book
+        self._context, self._queues = context, queues
         self.end_with(context.session)
         self._rows: dict[int, ImageRow] = {}
         self._crops: dict[int, list[Crop]] = {}
         self._labels: dict[int, tuple[str, ...]] = {}
-        self._reader = PhotoReader(KEPT, self)
-        self._reader.ready.connect(self._arrived)
-        context.thumbnails.ready.connect(self._thumbnail_arrived)
+        self._reader = PhotoReader(CACHED, self)
+        self._reader.ready.connect(self._mouth_ready)
+        context.thumbnails.ready.connect(self._thumbnail_ready)
 
     def close(self) -> None:
-        """End the thread that decodes."""
+        """End the thread that decodes images."""
         self._reader.close()
 
     def forget(self, ids: Iterable[int] | None = None) -> None:
-        """Ask for these images' crops and labels anew (None: all)."""
+        """Drop cached crops and labels of these images (None: all)."""
         gone = list(self._crops) if ids is None else list(ids)
         for image in gone:
             for crop in self._crops.pop(image, []):
@@ -262,7 +259,7 @@ class MouthTiles(Tiles):
             self._rows[row.id] = row
         for image in missing:
             self._crops[image] = sorted(found.get(image, []), key=lambda crop: crop.face)
-        label_set = self._book.label_set
+        label_set = self._queues.label_set
         if label_set is not None:
             drawn = [c.id for image in missing for c in self._crops[image] if c.id is not None]
             self._labels.update(session.labels.of_crops(drawn, label_set.name))
@@ -290,7 +287,7 @@ class MouthTiles(Tiles):
                 return [("×", LIGHT.line)]
             return [("–", LIGHT.warn)] if crops else []
         made: list[Badge] = []
-        label_set = self._book.label_set
+        label_set = self._queues.label_set
         names = dict.fromkeys(n for crop in usable for n in self._labels.get(crop.id or 0, ()))
         for name in names:
             if label_set is not None and name in label_set.names:
@@ -301,24 +298,24 @@ class MouthTiles(Tiles):
 
     def want(self, ids: NDArray[np.int64]) -> None:
         self.prepare(ids)
-        wishes, whole = [], []
+        requests, without_mouth = [], []
         for image in ids.tolist():
             crop, row = self._main(image), self._rows.get(image)
             if crop is not None and row is not None:
-                wishes.append(PhotoRequest(_key(crop), Path(row.path), LONGEST, crop.rect))
+                requests.append(PhotoRequest(_key(crop), Path(row.path), LONGEST, crop.rect))
             else:
-                whole.append(image)
-        self._reader.want(wishes)
-        self._context.thumbnails.want(whole)
+                without_mouth.append(image)
+        self._reader.want(requests)
+        self._context.thumbnails.want(without_mouth)
 
     def _main(self, image: int) -> Crop | None:
         crops = [crop for crop in self._crops.get(image, []) if crop.rect is not None]
         return next((crop for crop in crops if crop.usable), crops[0] if crops else None)
 
-    def _arrived(self, key: tuple[int, Rect | None], _: Any) -> None:
+    def _mouth_ready(self, key: tuple[int, Rect | None], _: Any) -> None:
         self.ready.emit(key[0])
 
-    def _thumbnail_arrived(self, image: int, _: Any) -> None:
+    def _thumbnail_ready(self, image: int, _: Any) -> None:
         if self._main(image) is None:
             self.ready.emit(image)
 

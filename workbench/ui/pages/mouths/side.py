@@ -1,4 +1,4 @@
-"""The right side of the Mouths page: expressions by key, deeds on a mouth, the licence note."""
+"""The right side of the Mouths page: expressions, actions on a mouth, landmark file and licence."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from workbench.ui.pages.mouths.model import MouthModel
 from workbench.ui.parts.label_keys import LabelKeys
 from workbench.ui.parts.side import SidePanel
 
-_ROW = 40  # pixels of a label's button and the gap under it
+_ROW = 40  # pixels of a label button and the gap below it
 _MOST = 8  # labels shown without scrolling
 
 
 @dataclass(frozen=True)
 class MouthAction:
-    """A button of the side panel: what it says, its icon, its key and what it does."""
+    """A button of the side panel: text, icon, shown key, action and tooltip."""
 
     text: str
     icon_name: str
@@ -35,17 +35,17 @@ class MouthAction:
 
 
 class MouthActionButton(QPushButton):
-    """A button with its key at the right, quieter than what it does."""
+    """A button with its key in muted text at the right."""
 
-    def __init__(self, deed: MouthAction) -> None:
-        super().__init__(deed.text)
-        self._key = deed.key
-        self.setIcon(icon(deed.icon_name))
-        self.setToolTip(f"{deed.tip} ({deed.key})")
-        self.setCheckable(deed.checkable)
+    def __init__(self, action: MouthAction) -> None:
+        super().__init__(action.text)
+        self._key = action.key
+        self.setIcon(icon(action.icon_name))
+        self.setToolTip(f"{action.tip} ({action.key})")
+        self.setCheckable(action.checkable)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setStyleSheet("text-align: left; padding: 0 8px;")
-        self.clicked.connect(lambda: deed.callback())
+        self.clicked.connect(lambda: action.callback())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -59,43 +59,43 @@ class MouthActionButton(QPushButton):
 
 
 class MouthSide(SidePanel):
-    """Labels, deeds and notes of the mouth that is chosen; `other_file_wanted()` when the 68-point
-    file is to be another one."""
+    """Labels and actions of the current mouth, history and landmark file; `file_requested()` is
+    emitted when another 68-point file is to be chosen."""
 
-    other_file_wanted = Signal()
+    file_requested = Signal()
     _landmarks_file = ("", "")
 
-    def __init__(self, deeds: dict[str, MouthAction], history: QWidget) -> None:
+    def __init__(self, actions: dict[str, MouthAction], history: QWidget) -> None:
         super().__init__()
         self.keys = LabelKeys()
         self.keys.setMinimumWidth(0)
         self.keys.setMaximumWidth(16_777_215)
-        self.buttons = {name: MouthActionButton(deed) for name, deed in deeds.items()}
+        self.buttons = {name: MouthActionButton(action) for name, action in actions.items()}
         self.landmarks_note = QLabel()
         self.landmarks_note.setProperty("role", "caption")
         self.landmarks_note.setWordWrap(True)
         self.landmarks_note.setTextFormat(Qt.TextFormat.RichText)
-        self.landmarks_note.linkActivated.connect(lambda _: self.other_file_wanted.emit())
+        self.landmarks_note.linkActivated.connect(lambda _: self.file_requested.emit())
         self._expressions = self.add(tr("Expression"), self.keys)
-        self.add(tr("This mouth"), self._deeds())
+        self.add(tr("This mouth"), self._action_grid())
         self.add(tr("History"), history)
         self.add(tr("Landmarks"), self.landmarks_note)
 
-    def _deeds(self) -> QWidget:
-        made = QWidget()
-        grid = QGridLayout(made)
+    def _action_grid(self) -> QWidget:
+        widget = QWidget()
+        grid = QGridLayout(widget)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
         for at, button in enumerate(self.buttons.values()):
             grid.addWidget(button, at // 2, at % 2)
-        return made
+        return widget
 
-    def set_landmarks_file(self, name: str, licence: str) -> None:
-        """Say which 68-point file is used and under which terms its data was made."""
-        self._landmarks_file = (name, licence)
+    def set_landmarks_file(self, file: str, licence: str) -> None:
+        """Show the 68-point file in use and the licence of its training data, as sentences."""
+        self._landmarks_file = (file, licence)
         link, colour = tr("Use another file…"), Theme.of(self).accent.name()
         self.landmarks_note.setText(
-            f"{escape(name)}. {escape(licence)} "
+            f"{escape(file)} {escape(licence)} "
             f'<a href="other" style="color: {colour}">{escape(link)}</a>'
         )
 
@@ -105,23 +105,23 @@ class MouthSide(SidePanel):
             self.set_landmarks_file(*self._landmarks_file)
 
     def set_label_set(self, label_set: LabelSet | None) -> None:
-        """Buttons for the labels of this set."""
+        """Show buttons for the labels of a set; none without one."""
         self._expressions.setVisible(label_set is not None)
         if label_set is not None:
             self.keys.show_set(label_set)
             rows = min(_MOST, len(label_set.labels)) + 1  # and "no label"
             self.keys.setFixedHeight(rows * _ROW + 40)
 
-    def show_desk(self, desk: MouthModel) -> None:
-        """Mark the label of the chosen mouth and say what can be done to it."""
-        own = desk.labels.get(desk.current, ()) if desk.current is not None else ()
+    def show_model(self, model: MouthModel) -> None:
+        """Mark the labels of the current mouth and enable the actions it allows."""
+        own = model.labels.get(model.current, ()) if model.current is not None else ()
         self.keys.show_assigned(frozenset(own))
-        chosen = desk.crop()
-        square = chosen is not None and chosen.rect is not None
+        crop = model.crop()
+        has_box = crop is not None and crop.rect is not None
         for name, enabled in {
-            "accept": square,
-            "reject": chosen is not None and chosen.usable,
-            "only": square and len(desk.faces()) > 1,
-            "draw": desk.image is not None,
+            "accept": has_box,
+            "reject": crop is not None and crop.usable,
+            "only": has_box and len(model.faces()) > 1,
+            "draw": model.image is not None,
         }.items():
             self.buttons[name].setEnabled(enabled)

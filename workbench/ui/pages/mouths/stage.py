@@ -1,4 +1,4 @@
-"""The middle of the Mouths page: the photo with its mouths, and the crops to choose among."""
+"""The middle of the Mouths page: the image with its mouth boxes, and its crops to select."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.photo import to_qimage
 from workbench.ui.parts.tiles import badge
 
-SIDE = 128  # pixels of a crop as the networks take it
+SIDE = 128  # pixels of a crop, as in the input of the networks
 _EDGE = 4
 _CAPTION = 20
 
 
 class FaceTile(QAbstractButton):
-    """One crop, its number, state and label; checked when it is the chosen face."""
+    """A crop with its number, state and label; checked if it is the current one."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -48,22 +48,22 @@ class FaceTile(QAbstractButton):
         self.setFixedSize(SIDE + 2 * _EDGE, SIDE + 2 * _EDGE + _CAPTION)
         self._picture: QImage | None = None
         self._face: FaceMark | None = None
-        self._words = ""
+        self._text = ""
 
-    def show_face(self, face: FaceMark, picture: QImage | None, words: str) -> None:
-        """Show a face; `picture` None where the photo is still being read."""
-        self._face, self._picture, self._words = face, picture, words
-        self.setAccessibleName(words)
+    def show_face(self, face: FaceMark, picture: QImage | None, text: str) -> None:
+        """Show a face with a caption; `picture` is None while the image is being read."""
+        self._face, self._picture, self._text = face, picture, text
+        self.setAccessibleName(text)
         self.update()
 
     def show_picture(self, picture: QImage | None) -> None:
-        """Another picture of the same face, as its square moves."""
+        """Show another picture of the same face, as its box moves."""
         self._picture = picture
         self.update()
 
     @property
     def picture(self) -> QImage | None:
-        """What is shown: 128 × 128 pixels."""
+        """The crop as shown, SIDE × SIDE pixels."""
         return self._picture
 
     @property
@@ -72,7 +72,7 @@ class FaceTile(QAbstractButton):
 
     def event(self, event: QEvent) -> bool:
         if event.type() is QEvent.Type.ToolTip:
-            QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), self._words, self)
+            QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), self._text, self)
             return True
         return super().event(event)
 
@@ -117,12 +117,12 @@ class FaceTile(QAbstractButton):
         painter.setFont(sized(self.font(), CAPTION_PIXELS))
         painter.setPen(theme.text if self.isChecked() else theme.muted)
         place = QRect(_EDGE, SIDE + 2 * _EDGE, SIDE, _CAPTION)
-        text = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, SIDE + 24)
+        text = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, SIDE + 24)
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
 
 class FaceStrip(QScrollArea):
-    """All faces of the photo in a row; `chosen(crop id)` when another one is clicked."""
+    """All faces of the image in a row; `chosen(crop id)` is emitted when one is clicked."""
 
     chosen = Signal(int)
 
@@ -152,14 +152,14 @@ class FaceStrip(QScrollArea):
         return QSize(3 * SIDE, self.height())
 
     def set_photo(self, photo: QImage | None, size: tuple[int, int]) -> None:
-        """The photo the crops are cut from, perhaps reduced; `size` is its full width and height.
-        The crops follow with the next `set_faces`."""
+        """Set the image that crops are cut from, perhaps scaled down; `size` is its full width and
+        height in pixels. Crops are cut by the next `set_faces`."""
         self._photo, self._size = photo, size
 
     def set_faces(
-        self, faces: Sequence[FaceMark], current: int | None, words: Sequence[str]
+        self, faces: Sequence[FaceMark], current: int | None, texts: Sequence[str]
     ) -> None:
-        """Show `faces`, each with its `words`; the one with the id `current` is chosen."""
+        """Show faces with their captions `texts`; `current` is the id of the current one."""
         while len(self._tiles) < len(faces):
             tile = FaceTile(self)
             tile.clicked.connect(lambda _=False, tile=tile: self._clicked(tile))
@@ -168,13 +168,13 @@ class FaceStrip(QScrollArea):
         for i, tile in enumerate(self._tiles):
             tile.setVisible(i < len(faces))
             if i < len(faces):
-                tile.show_face(faces[i], self.cut(faces[i].rect), words[i])
+                tile.show_face(faces[i], self.cut(faces[i].rect), texts[i])
                 tile.setChecked(faces[i].id == current)
                 if tile.isChecked():
                     self.ensureWidgetVisible(tile, 8, 0)
 
     def preview(self, rect: Rect) -> None:
-        """The chosen face's crop as its square moves to `rect`."""
+        """Show the crop of the current face as its box moves to `rect`."""
         for tile in self.tiles():
             if tile.isChecked():
                 tile.show_picture(self.cut(rect))
@@ -184,7 +184,7 @@ class FaceStrip(QScrollArea):
         return [tile for tile in self._tiles if not tile.isHidden()]
 
     def cut(self, rect: Rect) -> QImage | None:
-        """The photo inside `rect` as 128 × 128 pixels."""
+        """The image inside `rect` (full-size pixels), scaled to SIDE × SIDE pixels."""
         if self._photo is None or not self._size[0]:
             return None
         scale = self._photo.width() / self._size[0]
@@ -204,12 +204,12 @@ class FaceStrip(QScrollArea):
             self.chosen.emit(tile.face.id)
 
 
-LONGEST = 2048  # pixels of the copy on the screen; squares are in the photo's own pixels
-KEPT = 6
+LONGEST = 2048  # pixels of the copy on the screen; boxes are in full-size pixels
+CACHED = 6  # images
 
 
 class MouthStage(QWidget):
-    """Shows one image; the signals are those of its photo and its strip of faces."""
+    """One image with its mouth boxes and crops; the signals are those of `photo` and `strip`."""
 
     chosen = Signal(int)
     adjusted = Signal(int, object)
@@ -219,17 +219,17 @@ class MouthStage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._row: ImageRow | None = None
-        self._reader = PhotoReader(KEPT, self)
-        self._reader.ready.connect(self._arrived)
-        self._reader.failed.connect(self._refused)
+        self._reader = PhotoReader(CACHED, self)
+        self._reader.ready.connect(self._show_read)
+        self._reader.failed.connect(self._show_failure)
         self.photo = MouthPhoto()
         self.strip = FaceStrip()
         self.empty = EmptyState("smiley", "")
         self._name, self._state = QLabel(), QLabel()
         self._faces: list[FaceMark] = []
-        self._words: list[str] = []
+        self._texts: list[str] = []
         self._current: int | None = None
-        self._looked_at = False
+        self._searched = False
         self._lay_out()
         self.photo.chosen.connect(self.chosen)
         self.photo.adjusted.connect(self.adjusted)
@@ -259,17 +259,17 @@ class MouthStage(QWidget):
         self._stack.addWidget(self.empty)
 
     def close_reader(self) -> None:
-        """End the thread that decodes."""
+        """End the thread that decodes images."""
         self._reader.close()
 
-    def show_nothing(self, sentence: str, button: str = "") -> None:
-        """No image: a sentence instead."""
+    def show_empty(self, sentence: str, button: str = "") -> None:
+        """Show a sentence and a button ("": none) in place of an image."""
         self._row = None
         self.empty.set_text(sentence, button)
         self._stack.setCurrentIndex(1)
 
     def show_image(self, row: ImageRow, ahead: Sequence[ImageRow]) -> None:
-        """Show an image; those `ahead` are read while it is looked at."""
+        """Show an image and read those `ahead`."""
         self._stack.setCurrentIndex(0)
         self.photo.set_drawing(False)
         self._row = row
@@ -282,7 +282,7 @@ class MouthStage(QWidget):
             self.photo.show_placeholder(row.width, row.height)
             self.strip.set_photo(None, (0, 0))
         else:
-            self._take(array)
+            self._show_pixels(array)
         self._reader.want([PhotoRequest(r.id, Path(r.path), LONGEST) for r in (row, *ahead)])
 
     def show_faces(
@@ -292,55 +292,56 @@ class MouthStage(QWidget):
         label_set: LabelSet | None,
         current: int | None,
     ) -> None:
-        """The faces of the image; `current` is the chosen crop's id."""
+        """Show the faces of the image; `current` is the id of the current crop."""
         self._faces = faces_of(crops, labels, label_set)
-        self._words = [self._describe(face, labels.get(face.id, ())) for face in self._faces]
+        self._texts = [self._describe(face, labels.get(face.id, ())) for face in self._faces]
         self._current = current
-        self._looked_at = bool(crops)
-        self._state.setText(self._sentence(crops))
+        self._searched = bool(crops)
+        self._state.setText(self._state_text(crops))
         self._show_faces()
 
     def toggle_drawing(self) -> None:
-        """Begin or give up drawing a square by hand."""
+        """Start or stop drawing a box by hand."""
         self.photo.set_drawing(self._row is not None and not self.photo.drawing)
         self.drawing_changed.emit(self.photo.drawing)
 
     def _show_faces(self) -> None:
-        self.strip.note.setText("" if self._faces else self._advice())
+        self.strip.note.setText("" if self._faces else self._hint())
         self.strip.note.setVisible(not self._faces)
         self.photo.set_faces(self._faces, self._current)
-        self.strip.set_faces(self._faces, self._current, self._words)
+        self.strip.set_faces(self._faces, self._current, self._texts)
 
-    def _advice(self) -> str:
-        if self._looked_at:
-            return tr("No mouth was found. Press D and drag a square over it.")
-        return tr("No mouth was looked for here yet: find mouths, or press D and draw one.")
+    def _hint(self) -> str:
+        if self._searched:
+            return tr("No mouth found. Press D and drag a box over it.")
+        return tr("Not searched yet. Find mouths, or press D and draw a box.")
 
-    def _sentence(self, crops: Sequence[Crop]) -> str:
-        chosen = next((crop for crop in crops if crop.id == self._current), None)
-        if chosen is not None and chosen.rect is not None:
-            words = [state_word(chosen.state)]
-            if chosen.detector and chosen.state is CropState.FOUND:
-                words[0] = self._found_by(chosen.detector)
-            if chosen.reviewed and chosen.state is CropState.FOUND:
-                words.append(tr("accepted"))
-            words.append(f"{chosen.rect.width} × {chosen.rect.height} px")
-            if chosen.reason:
-                words.append(chosen.reason)
-            return " · ".join(words)
+    def _state_text(self, crops: Sequence[Crop]) -> str:
+        current = next((crop for crop in crops if crop.id == self._current), None)
+        if current is not None and current.rect is not None:
+            parts = [state_text(current.state)]
+            if current.detector and current.state is CropState.FOUND:
+                parts[0] = self._found_by(current.detector)
+            if current.reviewed and current.state is CropState.FOUND:
+                parts.append(tr("accepted"))
+            parts.append(f"{current.rect.width} × {current.rect.height} px")
+            if current.reason:
+                parts.append(reason_text(current.reason))
+            return " · ".join(parts)
         missed = next((crop for crop in crops if crop.state is CropState.MISSED), None)
         if missed is not None:
-            return tr("missed: {reason}").format(reason=missed.reason or tr("no face"))
-        return tr("not looked at yet")
+            reason = reason_text(missed.reason) if missed.reason else tr("no face")
+            return tr("missed: {reason}").format(reason=reason)
+        return tr("not searched yet")
 
     def _found_by(self, detector: str) -> str:
-        """In words, for "cascade" or "hog", each perhaps with "border" behind a comma."""
+        """Text for the detector "cascade" or "hog", each perhaps followed by ", border"."""
         name, _, border = detector.partition(", ")
-        said = tr("found by {detector}").format(detector={"hog": "HOG"}.get(name, name))
-        return said + (tr(" with a border around") if border else "")
+        text = tr("found by {detector} with a border") if border else tr("found by {detector}")
+        return text.format(detector={"hog": "HOG"}.get(name, name))
 
     def _describe(self, face: FaceMark, labels: tuple[str, ...]) -> str:
-        state = state_word(face.state)
+        state = state_text(face.state)
         if face.reviewed and face.state is CropState.FOUND:
             state = tr("accepted")
         parts = [str(face.number)] if len(self._faces) > 1 else []
@@ -350,26 +351,26 @@ class MouthStage(QWidget):
         if not self.photo.drawing:
             self.strip.preview(rect)
 
-    def _arrived(self, key: int, array: Any) -> None:
+    def _show_read(self, key: int, array: Any) -> None:
         if self._row is not None and key == self._row.id:
-            self._take(array)
+            self._show_pixels(array)
             self._show_faces()
 
-    def _take(self, array: Any) -> None:
+    def _show_pixels(self, array: Any) -> None:
         assert self._row is not None
         size = (self._row.width, self._row.height)
         self.photo.show_array(array, size)
         self.strip.set_photo(to_qimage(array), size)
 
-    def _refused(self, key: int, sentence: str) -> None:
+    def _show_failure(self, key: int, reason: str) -> None:
         if self._row is not None and key == self._row.id:
-            self._state.setText(sentence)
+            self._state.setText(tr(reason))
 
 
 def faces_of(
     crops: Sequence[Crop], labels: Mapping[int, tuple[str, ...]], label_set: LabelSet | None
 ) -> list[FaceMark]:
-    """Those crops that have a square, numbered from 1 in their order."""
+    """The crops that have a box as face marks, numbered from 1."""
     made: list[FaceMark] = []
     for crop in crops:
         if crop.rect is None or crop.id is None:
@@ -396,8 +397,13 @@ def _first_badge(names: tuple[str, ...], label_set: LabelSet | None) -> tuple[st
     return badge(label_set, known[0]) if label_set is not None and known else ("", None)
 
 
-def state_word(state: CropState) -> str:
-    """The state in the words of the screen."""
+def reason_text(reason: str) -> str:
+    """The reasons of a crop, separated by semicolons, as shown."""
+    return "; ".join(tr(part) for part in reason.split("; "))
+
+
+def state_text(state: CropState) -> str:
+    """The state of a crop as shown."""
     return {
         CropState.FOUND: tr("found"),
         CropState.ADJUSTED: tr("adjusted"),
