@@ -76,7 +76,7 @@ def train(qtbot, window, target: str, epochs: int) -> str:
         ("image_size", 32),
         ("test_resize", 0),
     ):
-        page.desk.edit(key, value)
+        page.model.edit(key, value)
     qtbot.waitUntil(page.train.isEnabled)
     with qtbot.waitSignal(window.context.queue.ended, timeout=TRAINING) as ended:
         qtbot.mouseClick(page.train, Qt.MouseButton.LeftButton)

@@ -75,7 +75,7 @@ def window(qtbot, tmp_path, monkeypatch, qapp):
     page = made.page("train")
     page.preflight._timer.setInterval(10 * WAIT)  # no trial steps meanwhile
     for key, value in QUICK.items():
-        page.desk.edit(key, value)
+        page.model.edit(key, value)
     yield made
     made.close()
 
@@ -182,7 +182,7 @@ def test_a_source_that_is_open_elsewhere_is_reported(qtbot, window, tmp_path):
 
 def test_closing_the_window_pauses_the_source_and_unlocks_its_project(qtbot, window, tmp_path):
     page = window.page("train")
-    page.desk.edit("epochs", 100_000)
+    page.model.edit("epochs", 100_000)
     page.line.transfer.click()
     dialog, queue = page.transfers.dialog, page.transfers.queue
     dialog.sources.add_folder(tmp_path / "Toys.workbench")

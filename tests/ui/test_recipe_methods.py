@@ -82,16 +82,16 @@ def test_what_was_added_can_be_chosen(qtbot, page_with_additions):
     page.form.backbone.activated.emit(at)
     assert list(page.more.stages.new) == ["conv1"]
     assert set(section.cards) == {"target-only", "scaled", "small-weights"}
-    assert not page.desk.errors()
+    assert not page.model.errors()
 
 
 def test_the_plain_head_can_be_chosen_though_another_is_advised(page):
     section = page.more.methods
     choose(page, "head", "linear")
-    assert page.desk.draft.partial()["head"] == "linear"
+    assert page.model.draft.partial()["head"] == "linear"
     assert not section.cards
     choose(page, "head", "compact-bilinear")  # as advised: nothing is chosen any more
-    assert "head" not in page.desk.draft.partial()
+    assert "head" not in page.model.draft.partial()
     assert set(section.cards) == {"compact-bilinear"}
 
 
@@ -99,28 +99,28 @@ def test_parameters_are_kept_while_what_they_belong_to_is(qtbot, page):
     section = page.more.methods
     qtbot.mouseClick(section.ticks["l2-sp"], Qt.MouseButton.LeftButton)
     qtbot.mouseClick(section.ticks["bss"], Qt.MouseButton.LeftButton)
-    assert page.desk.draft.value("penalty") == "bss+l2-sp"
+    assert page.model.draft.value("penalty") == "bss+l2-sp"
     alpha = section.cards["l2-sp"].editors["alpha"]
     alpha.setFocus()
     qtbot.keyClicks(alpha, "0.2")
-    assert page.desk.draft.value("options") == {"l2-sp": {"alpha": 0.2}}
+    assert page.model.draft.value("options") == {"l2-sp": {"alpha": 0.2}}
     qtbot.keyClicks(alpha, "x")
     assert "options.l2-sp.alpha" in section.cards["l2-sp"].error.text()
-    assert page.desk.draft.value("options") == {"l2-sp": {"alpha": 0.2}}
+    assert page.model.draft.value("options") == {"l2-sp": {"alpha": 0.2}}
     qtbot.mouseClick(section.ticks["l2-sp"], Qt.MouseButton.LeftButton)
-    assert page.desk.draft.value("penalty") == "bss"
-    assert page.desk.draft.value("options") == {}
+    assert page.model.draft.value("penalty") == "bss"
+    assert page.model.draft.value("options") == {}
     assert "l2-sp" not in section.cards
     qtbot.mouseClick(section.ticks["bss"], Qt.MouseButton.LeftButton)
-    assert not page.desk.draft.overridden("penalty")
+    assert not page.model.draft.overridden("penalty")
 
 
 def test_a_training_runs_with_what_was_chosen(qtbot, page):
     for key, value in FAST.items():
-        page.desk.edit(key, value)
+        page.model.edit(key, value)
     choose(page, "method", "stochastic-norm")
     qtbot.mouseClick(page.more.methods.ticks["bss"], Qt.MouseButton.LeftButton)
-    with qtbot.waitSignal(page.desk.prepared):
+    with qtbot.waitSignal(page.model.prepared):
         page.start_training()
     store = page.context.session.store
     run = store.runs.all()[0]
@@ -135,27 +135,27 @@ def test_a_training_runs_with_what_was_chosen(qtbot, page):
 
 
 def test_single_stages_are_set_in_the_table_and_by_presets(qtbot, page):
-    table, desk = page.more.stages, page.desk
+    table, model = page.more.stages, page.model
     stages = list(table.new)
     assert stages[0] == "conv1"
     assert table.frozen["fire5"].isChecked()
     table.frozen["fire5"].click()
-    assert desk.draft.recipe.stages == {"fire5": StageRule(frozen=False)}
+    assert model.draft.recipe.stages == {"fire5": StageRule(frozen=False)}
     table.new["fire9"].click()
-    assert desk.draft.recipe.stages["fire9"] == StageRule(start="new", frozen=False)
+    assert model.draft.recipe.stages["fire9"] == StageRule(start="new", frozen=False)
     rate = table.numbers["fire8", "rate"]
     rate.setFocus()
     qtbot.keyClicks(rate, "0,5")
-    assert desk.draft.recipe.stages["fire8"] == StageRule(rate=0.5)
+    assert model.draft.recipe.stages["fire8"] == StageRule(rate=0.5)
     rate.clear()
     qtbot.keyClicks(rate, "-1")
     assert "stages.fire8.rate" in table.error.text()
     table.presets.activated.emit(table.presets.findData("slower-below"))
-    assert desk.draft.recipe.stages["fire8"].rate == 0.7
+    assert model.draft.recipe.stages["fire8"].rate == 0.7
     table.presets.activated.emit(table.presets.findData("plain"))
-    assert not desk.draft.overridden("stages")
-    desk.edit("stages", {"fire9": {"rate": 2.0}})
-    desk.edit("backbone", "resnet18")
-    assert desk.draft.value("stages") == {}
+    assert not model.draft.overridden("stages")
+    model.edit("stages", {"fire9": {"rate": 2.0}})
+    model.edit("backbone", "resnet18")
+    assert model.draft.value("stages") == {}
     assert list(table.new) == ["conv1", "layer1", "layer2", "layer3", "layer4"]
-    assert not desk.errors()
+    assert not model.errors()

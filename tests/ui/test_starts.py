@@ -34,7 +34,7 @@ def page(qtbot, tmp_path, monkeypatch, qapp):
 
 
 def test_starts_are_scored_explained_and_used(qtbot, page):
-    page.desk.edit("backbone", "simpleconv3")
+    page.model.edit("backbone", "simpleconv3")
     page.form.start.compare.click()
     dialog = page.starts
     assert list(dialog.checkboxes) == ["none"]  # no ImageNet weights, no run, no file
@@ -49,16 +49,16 @@ def test_starts_are_scored_explained_and_used(qtbot, page):
     assert 0 <= frozen <= 1
     assert dialog.reasons.text()
     dialog.use.click()
-    assert page.desk.draft.chosen["start"] == "none"
-    assert page.desk.draft.chosen["backbone"] == "simpleconv3"
+    assert page.model.draft.chosen["start"] == "none"
+    assert page.model.draft.chosen["backbone"] == "simpleconv3"
     page.form.start.compare.click()
     assert page.starts.report is not None  # scores are stored
     page.starts.reject()
 
 
 def test_a_missing_start_is_reported(qtbot, page, tmp_path):
-    page.desk.edit("backbone", "simpleconv3")
-    page.desk.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
+    page.model.edit("backbone", "simpleconv3")
+    page.model.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
     page.compare_starts()
     dialog = page.starts
     dialog.checkboxes["none"].setChecked(False)
@@ -72,7 +72,7 @@ def test_a_missing_start_is_reported(qtbot, page, tmp_path):
 
 
 def test_accuracy_by_depth_is_plotted_stored_and_exported(qtbot, page, tmp_path):
-    page.desk.edit("backbone", "simpleconv3")
+    page.model.edit("backbone", "simpleconv3")
     page.compare_starts()
     dialog = page.starts
     assert not dialog.layers.isEnabled()
@@ -110,7 +110,7 @@ def test_accuracy_by_depth_is_plotted_stored_and_exported(qtbot, page, tmp_path)
     assert page.starts.by_depth.chart.stages == stages  # studies are stored
     page.starts.by_depth.reject()
     page.starts.reject()
-    page.desk.edit("start", "none")
+    page.model.edit("start", "none")
     page.study_depth()  # also without a comparison, for the start on the page
     assert page.by_depth.chart.stages == stages
     page.by_depth.reject()

@@ -32,7 +32,7 @@ def test_methods_are_compared_from_the_train_page_to_the_results(qtbot, window):
     window.go("train")
     train = window._pages["train"]
     for key, value in FAST.items():
-        train.desk.edit(key, value)
+        train.model.edit(key, value)
     train.study.click()
     qtbot.waitUntil(lambda: train.studies.dialog is not None, timeout=WAIT)
     dialog = train.studies.dialog
@@ -80,7 +80,7 @@ def test_without_a_study_the_section_names_the_page_that_starts_one(qtbot, windo
 def test_a_study_that_cannot_be_trained_is_not_stored(qtbot, window):
     window.go("train")
     train = window._pages["train"]
-    train.desk.edit("start", "file:/no/such/weights.safetensors")
+    train.model.edit("start", "file:/no/such/weights.safetensors")
     train.studies.open_dialog()
     qtbot.waitUntil(lambda: train.studies.dialog is not None, timeout=WAIT)
     dialog = train.studies.dialog

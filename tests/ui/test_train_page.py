@@ -1,4 +1,4 @@
-"""The Train page: advice filled in and overridden; a real training watched to its end."""
+"""The Train page: recommendations filled in and overridden; a real training to its end."""
 
 import statistics
 import time
@@ -49,7 +49,7 @@ def page(qtbot, session, host):
     qtbot.addWidget(made)
     session.changed.connect(made.refresh)
     made.resize(1216, 640)
-    made.preflight._timer.setInterval(10 * WAIT)  # trials are asked for in these tests
+    made.preflight._timer.setInterval(10 * WAIT)  # these tests request trials themselves
     made.opened()
     made.show()
     qtbot.waitExposed(made)
@@ -60,10 +60,10 @@ def page(qtbot, session, host):
 def small(page):
     """Settings that train in seconds."""
     for key, value in FAST.items():
-        page.desk.edit(key, value)
+        page.model.edit(key, value)
 
 
-def test_what_the_labels_allow_is_offered_and_the_first_is_chosen(page):
+def test_targets_the_labels_allow_are_listed_and_the_first_is_selected(page):
     box = page.form.target
     names = [box.itemData(at) for at in range(box.count())]
     assert names == ["category", "view", JOINT, "expression"]
@@ -73,23 +73,23 @@ def test_what_the_labels_allow_is_offered_and_the_first_is_chosen(page):
     assert [model.item(at).isEnabled() for at in range(4)] == [True, True, True, False]
 
 
-def test_advice_fills_the_fields_and_says_why(page):
-    assert page.desk.draft.value("frozen") == "fire7"
+def test_recommendations_fill_the_fields_and_give_reasons(page):
+    assert page.model.draft.value("frozen") == "fire7"
     assert page.form.stages.frozen_stages() == 7
     assert "images of the rarest class, most stages are frozen" in page.form.sentence.text()
     rate = page.more.fields["learning_rate"].editor
     assert rate.text() == "0.005"
-    page.desk.edit("optimizer", "adamw")
+    page.model.edit("optimizer", "adamw")
     assert "AdamW's step size does not shrink" in rate.toolTip()
     assert page.train.isEnabled()
 
 
-def test_an_overridden_value_is_marked_and_comes_back(qtbot, page):
+def test_an_overridden_value_is_marked_and_reset(qtbot, page):
     field = page.more.fields["epochs"]
     page.unfold.setChecked(True)
     field.editor.selectAll()
     qtbot.keyClicks(field.editor, "7")
-    assert page.desk.draft.value("epochs") == 7
+    assert page.model.draft.value("epochs") == 7
     assert not field.reset_button.isHidden()
     assert field.reset_button.toolTip().endswith(": 20")
     qtbot.mouseClick(field.reset_button, Qt.MouseButton.LeftButton)
@@ -118,7 +118,7 @@ def test_a_wrong_value_is_named_beside_its_field_and_nothing_can_start(qtbot, pa
     qtbot.keyClicks(field.editor, "-3")
     assert field.error.text() == "“-3” is not a valid value for batch. Allowed: a whole number ≥ 1."
     assert not page.train.isEnabled()
-    assert page.unfold.isChecked(), "the field is brought to light"
+    assert page.unfold.isChecked(), "the field is shown"
     assert "red" in page.preflight.text.text()
     field.editor.clear()
     qtbot.keyClicks(field.editor, "16")
@@ -126,7 +126,7 @@ def test_a_wrong_value_is_named_beside_its_field_and_nothing_can_start(qtbot, pa
     assert page.train.isEnabled()
 
 
-def test_a_click_on_a_stage_freezes_up_to_it_and_again_thaws_it(qtbot):
+def test_a_click_on_a_stage_freezes_up_to_it_and_again_unfreezes_it(qtbot):
     row = StageRow()
     qtbot.addWidget(row)
     row.resize(1000, 52)
@@ -145,10 +145,10 @@ def test_a_click_on_a_stage_freezes_up_to_it_and_again_thaws_it(qtbot):
     assert len(told) == 4, "the head always learns"
 
 
-def test_another_backbone_brings_its_own_advice(page):
+def test_another_backbone_has_its_own_recommendations(page):
     page.form.stages.chosen.emit("fire2")
     page.form.backbone.activated.emit(page.form.backbone.findData("resnet18"))
-    assert page.desk.draft.value("frozen") == "layer2"
+    assert page.model.draft.value("frozen") == "layer2"
     assert page.form.stages.frozen_stages() == 3
     page.form.backbone.activated.emit(page.form.backbone.findData("simpleconv3"))
     assert page.form.start.box.currentText() == "Random (from scratch)"
@@ -162,9 +162,9 @@ def test_imagenet_weights_say_their_size_and_where_they_come_from(page):
     assert weights_path("squeezenet1_1") is None
 
 
-def test_a_download_that_fails_says_so_and_can_be_tried_again(qtbot, page, host, monkeypatch):
+def test_a_failed_download_is_reported_and_can_be_repeated(qtbot, page, host, monkeypatch):
     monkeypatch.setattr("workbench.domain.backbones.WEIGHTS_ADDRESS", "http://127.0.0.1:9/")
-    with qtbot.waitSignal(page.desk.download_ended, timeout=WAIT):
+    with qtbot.waitSignal(page.model.download_ended, timeout=WAIT):
         page.form.start.button.click()
         assert page.form.start.button.text() == "Stop"
         assert not page.form.start.bar.isHidden()
@@ -178,7 +178,7 @@ def test_runs_with_fitting_weights_can_be_started_from(session, page):
     make_run(
         session.store, list(session.store.images.ids())[:30], "earlier", backbone="squeezenet1_1"
     )
-    page._take_up()
+    page._update_targets()
     box = page.form.start.box
     assert [box.itemText(at) for at in range(box.count())] == [
         "ImageNet",
@@ -187,10 +187,10 @@ def test_runs_with_fitting_weights_can_be_started_from(session, page):
         "From file…",
     ]
     box.activated.emit(2)
-    assert page.desk.draft.value("start") == "run:earlier"
+    assert page.model.draft.value("start") == "run:earlier"
 
 
-def test_a_trial_step_says_device_time_and_room(qtbot, page):
+def test_a_trial_step_shows_device_batch_and_disk_space(qtbot, page):
     small(page)
     page.preflight.button.click()
     assert page.preflight._job is not None
@@ -204,18 +204,18 @@ def test_a_trial_step_says_device_time_and_room(qtbot, page):
 def test_a_trial_is_dropped_when_a_setting_changes(qtbot, page):
     small(page)
     page.preflight.button.click()
-    page.desk.edit("epochs", 3)
+    page.model.edit("epochs", 3)
     assert page.preflight._job is None
     assert page.preflight.trial is None
-    assert page.preflight._timer.isActive(), "and planned anew"
+    assert page.preflight._timer.isActive(), "and scheduled again"
     assert DELAY_MS >= 1000
 
 
-def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, session, page, host):
+def test_a_training_is_followed_to_its_end(qtbot, session, page, host):
     small(page)
-    page.desk.edit("epochs", 3)
+    page.model.edit("epochs", 3)
     with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
-        with qtbot.waitSignal(page.desk.prepared):
+        with qtbot.waitSignal(page.model.prepared):
             page.train.click()
             assert not page.train.isEnabled(), "until the run is frozen"
         assert page.train.isEnabled()
@@ -227,7 +227,7 @@ def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, session, p
     assert parse_toml(record.recipe_toml, "")["epochs"] == 3
     qtbot.waitUntil(lambda: len(page.live.curves.loss.table()[1]) >= 3)
     assert set(page.live.curves.accuracy.values_at(2)) == {"train", "validation"}
-    assert "test top-1" in page.live.words.text()
+    assert "test top-1" in page.live.status.text()
     assert page.form.parts.text().startswith('<a href="train">train')
     page.live.results.click()
     assert host.went[-1] == ("results", {"run": run})
@@ -235,12 +235,12 @@ def test_a_training_runs_to_its_end_under_the_eyes_of_the_page(qtbot, session, p
 
 def test_a_run_is_paused_resumed_and_stopped_from_the_queue(qtbot, session, page, host):
     small(page)
-    page.desk.edit("epochs", 100_000)
-    with qtbot.waitSignal(page.desk.prepared):
+    page.model.edit("epochs", 100_000)
+    with qtbot.waitSignal(page.model.prepared):
         page.start_training()
     run = page.live.run_id
     qtbot.waitUntil(lambda: session.store.runs.get(run).epochs_done > 0, timeout=WAIT)
-    qtbot.waitUntil(lambda: "images/s" in page.live.words.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "images/s" in page.live.status.text(), timeout=WAIT)
     row = page.queue.row(run)
     with qtbot.waitSignal(host.queue.ended, timeout=WAIT):
         row.buttons["pause"].click()
@@ -258,43 +258,43 @@ def test_a_run_is_paused_resumed_and_stopped_from_the_queue(qtbot, session, page
     assert page.queue.row(run) is None
 
 
-def test_a_failed_run_says_why(session, page):
+def test_a_failed_run_shows_its_reason(session, page):
     make_run(session.store, list(session.store.images.ids())[:30], "broken", status="failed")
     page._show_queue()
-    assert "The memory of the device is full." in page.live.words.text()
-    assert page.live.words.property("role") == "bad"
+    assert "The memory of the device is full." in page.live.status.text()
+    assert page.live.status.property("role") == "bad"
     assert not page.queue.row("broken").buttons["resume"].isHidden()
 
 
-def test_what_cannot_be_prepared_is_told(page, host, tmp_path):
-    page.desk.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
+def test_a_run_that_cannot_be_prepared_is_reported(page, host, tmp_path):
+    page.model.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
     page.start_training()
     assert host.said[-1][1] == "bad"
     assert "gone.safetensors are missing" in host.said[-1][0]
 
 
-def test_settings_come_back_after_a_restart(qtbot, page, host):
-    page.desk.edit("target", "view")
-    page.desk.edit("epochs", 9)
+def test_settings_are_restored_after_a_restart(qtbot, page, host):
+    page.model.edit("target", "view")
+    page.model.edit("epochs", 9)
     state = page.save_state()
     again = TrainPage(host.context)
     qtbot.addWidget(again)
     again.restore_state({**state, "chosen": {**state["chosen"], "from_the_future": 1}})
     again.opened()
     assert again.form.target.currentData() == "view"
-    assert again.desk.draft.value("epochs") == 9
-    assert again.desk.errors() == {}
+    assert again.model.draft.value("epochs") == 9
+    assert again.model.errors() == {}
     again.closing()
 
 
-def test_without_labels_the_page_says_what_to_do(qtbot, tmp_path, qapp):
+def test_without_labels_the_page_shows_what_to_do(qtbot, tmp_path, qapp):
     session = Session(Project.create(tmp_path / "empty"))
     host = PageHost(session)
     made = TrainPage(host.context)
     qtbot.addWidget(made)
     made.opened()
     assert made._stack.currentWidget() is made.empty
-    assert made.empty.button.text() == "Add images"
+    assert made.empty.button.text() == "Import images"
     made.empty.button.click()
     assert host.went == [("images", {})]
     made.closing()
@@ -303,7 +303,7 @@ def test_without_labels_the_page_says_what_to_do(qtbot, tmp_path, qapp):
 
 
 def type_or_choose(qtbot, field, turn):
-    """Edit a field as a person does: by a key, a click or a choice, another one each turn."""
+    """Edit a field as a person does: with a key, a click or a choice, alternating by `turn`."""
     if isinstance(field.editor, QCheckBox):
         field.editor.click()
     elif isinstance(field.editor, QComboBox):
@@ -331,9 +331,9 @@ def test_an_edit_of_a_field_costs_less_than_20_ms_of_cpu(qtbot, qapp, page):
             spent[key].append(time.process_time() - before)
     medians = {key: 1000 * statistics.median(times[4:]) for key, times in spent.items()}
     assert max(medians.values()) < 20, medians
-    assert page.desk.draft.value("batch") == 8
-    assert page.desk.draft.value("learning_rate") == 8.0
-    assert "image_size" in page.desk.errors()
+    assert page.model.draft.value("batch") == 8
+    assert page.model.draft.value("learning_rate") == 8.0
+    assert "image_size" in page.model.errors()
     assert page.more.fields["learning_rate"].reset_button.toolTip().endswith(": 0.0005")
 
 
@@ -342,20 +342,20 @@ def test_advice_follows_labels_that_change_while_the_page_is_open(page, session)
     ids = session.store.images.ids()
     with session.edit("Fewer labels"):
         session.store.labels.assign(ids[ids % 3 == 0][2:], "category", None)
-    page.desk.edit("epochs", 3)
-    assert page.desk.draft.value("class_weights") == "balanced"
+    page.model.edit("epochs", 3)
+    assert page.model.draft.value("class_weights") == "balanced"
     assert "The largest class" in page.more.fields["class_weights"].editor.toolTip()
 
 
 def test_runs_that_come_and_train_are_followed_while_the_page_is_open(page, session):
-    assert page.desk.start_runs() == []
-    assert page.desk.can_try()
+    assert page.model.start_runs() == []
+    assert page.model.can_try()
     images = list(session.store.images.ids())[:30]
     for name, status in (("done", "finished"), ("busy", "running")):
         make_run(session.store, images, name, status=status, backbone="squeezenet1_1")
         session.announce(Changes(runs=frozenset({name})))
-    assert page.desk.start_runs() == [("done", "done")]
-    assert not page.desk.can_try()
+    assert page.model.start_runs() == [("done", "done")]
+    assert not page.model.can_try()
 
 
 def test_curves_of_a_stopped_run_stay_and_those_of_a_removed_one_go(page, session):

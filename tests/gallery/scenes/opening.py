@@ -24,7 +24,7 @@ def go(window: MainWindow, kind: type[AnyPage]) -> AnyPage:
 def go_train(stage: Stage, window: MainWindow) -> TrainPage:
     """Show the Train page without the trial step that it starts by itself."""
     page = go(window, TrainPage)
-    page.preflight.wanted.disconnect()
+    page.preflight.trial_requested.disconnect()
     page.preflight.cancel()
     stage.settle()
     return page

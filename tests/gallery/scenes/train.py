@@ -28,9 +28,9 @@ def train_full(stage: Stage) -> None:
     window = stage.open(FULL)
     page = go_train(stage, window)
     page.watch(run_with(window, RunStatus.FINISHED).id)
-    page.desk.edit(Message("backbone"), "simpleconv3")
-    page.desk.edit(Message("start"), "none")
-    page.preflight.check(Task(Message("Try a step"), _trial))
+    page.model.edit("backbone", "simpleconv3")
+    page.model.edit("start", "none")
+    page.preflight.run(Task(Message("Try a step"), _trial))
     stage.settle(lambda: page.preflight.trial is not None)
     stage.take()
     page.unfold.setChecked(True)
@@ -39,7 +39,7 @@ def train_full(stage: Stage) -> None:
 
 
 def _trial() -> Generator[None, None, Trial]:
-    """What a trial step said once: a real one says something else every time."""
+    """The result of one trial step; a real one differs every time."""
     yield
     return Trial(
         device="CPU, 2 cores",
@@ -70,8 +70,8 @@ def train_running(stage: Stage) -> None:
 
 
 def _reports(epochs: int) -> list[Started | Step | Epoch]:
-    """What a training says of itself until the middle of its eighth epoch."""
-    said: list[Started | Step | Epoch] = [
+    """The reports of a training until the middle of its eighth epoch."""
+    reports: list[Started | Step | Epoch] = [
         Started(
             device="CPU, 2 cores",
             precision="fp32",
@@ -84,7 +84,7 @@ def _reports(epochs: int) -> list[Started | Step | Epoch]:
     for at in range(1, 85):
         epoch, step = (at + 11) // 12, (at - 1) % 12 + 1
         loss, left = 1.9 * 0.985**at + 0.05 * (at % 3), 3.0 * epochs - 0.25 * at
-        said.append(
+        reports.append(
             Step(
                 epoch=epoch,
                 epochs=epochs,
@@ -97,12 +97,12 @@ def _reports(epochs: int) -> list[Started | Step | Epoch]:
             )
         )
         if step == 12 and at < 84:
-            said.append(_epoch(epoch, epochs, loss, left))
-    return said
+            reports.append(_epoch(epoch, epochs, loss, left))
+    return reports
 
 
 def _epoch(epoch: int, epochs: int, loss: float, left: float) -> Epoch:
-    """A finished epoch of a training that goes well."""
+    """A finished epoch of a training that converges."""
     return Epoch(
         epoch=epoch,
         epochs=epochs,
@@ -133,15 +133,15 @@ def train_error(stage: Stage) -> None:
     page.watch(run_with(window, RunStatus.FAILED).id)
     stage.settle()
     stage.take()
-    page.desk.edit(Message("epochs"), 0)
-    page.desk.edit(Message("learning_rate"), -1.0)
+    page.model.edit("epochs", 0)
+    page.model.edit("learning_rate", -1.0)
     page.preflight.cancel()
     stage.settle()
     stage.take("settings")
-    page.desk.clear_all()
-    page.desk.edit(Message("backbone"), "resnet18")
-    page.desk.edit(Message("start"), "imagenet")
-    page.desk.download()
+    page.model.clear_all()
+    page.model.edit("backbone", "resnet18")
+    page.model.edit("start", "imagenet")
+    page.model.download()
     page.preflight.cancel()
     stage.settle(lambda: any("could not be downloaded" in text for text in window.notes.texts()))
     stage.take("download")

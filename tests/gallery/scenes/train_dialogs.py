@@ -19,9 +19,9 @@ from workbench.ui.window.window import MainWindow
 
 def _show_starts(stage: Stage, window: MainWindow) -> StartsDialog:
     page = go_train(stage, window)
-    page.desk.edit("target", "category")
-    page.desk.edit("backbone", "simpleconv3")
-    page.desk.edit("start", "none")
+    page.model.edit("target", "category")
+    page.model.edit("backbone", "simpleconv3")
+    page.model.edit("start", "none")
     page.compare_starts()
     page.preflight.cancel()
     stage.settle()
@@ -46,8 +46,8 @@ def starts_long(stage: Stage) -> None:
 def starts_error(stage: Stage) -> None:
     window = stage.open(FULL)
     page = go_train(stage, window)
-    page.desk.edit("backbone", "simpleconv3")
-    page.desk.edit("start", "file:/media/weights/squeezenet.pt")
+    page.model.edit("backbone", "simpleconv3")
+    page.model.edit("start", "file:/media/weights/squeezenet.pt")
     page.compare_starts()
     page.preflight.cancel()
     page.starts.score.click()
@@ -94,8 +94,8 @@ def study_full(stage: Stage) -> None:
 
 
 def _show_transfer(stage: Stage, page: TrainPage) -> TransferDialog:
-    page.desk.edit("target", "category")
-    page.desk.edit("backbone", "squeezenet1_1")
+    page.model.edit("target", "category")
+    page.model.edit("backbone", "squeezenet1_1")
     page.transfers.open_dialog()
     page.preflight.cancel()
     stage.settle()
@@ -115,7 +115,7 @@ def transfer_full(stage: Stage) -> None:
 @scene("dialog-transfer", "empty", BROKEN, shows=[TransferDialog])
 def transfer_empty(stage: Stage) -> None:
     page = go_train(stage, stage.open(BROKEN))
-    page.desk.edit("target", "view")
+    page.model.edit("target", "view")
     page.transfers.open_dialog()
     page.preflight.cancel()
     stage.settle()

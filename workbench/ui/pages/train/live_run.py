@@ -1,4 +1,4 @@
-"""One run as it goes: where it stands in words, and its curves, from reports or from the store."""
+"""One run, live: its status and curves, from reports or from the project."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from workbench.ui.parts.run_words import score_words, status_words
 
 
 @dataclass
-class _Course:
-    """What has been reported of one run since this window looks at it."""
+class _History:
+    """The reports of one run since the window opened: epochs, and losses `ys` at epochs `xs`."""
 
     epochs: list[Epoch] = field(default_factory=list)
     xs: list[float] = field(default_factory=list)
@@ -31,20 +31,21 @@ class _Course:
 
 
 class LiveRun(QWidget):
-    """`results_wanted(run)` asks for the Results page of the run that is shown."""
+    """Status and curves of one run; `results_requested(run)` is emitted when its results are to be
+    shown."""
 
-    results_wanted = Signal(str)
+    results_requested = Signal(str)
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._courses: dict[str, _Course] = {}
+        self._histories: dict[str, _History] = {}
         self._record: RunRecord | None = None
-        self._later = QTimer(self, singleShot=True, interval=REDRAW_MS)
-        self._later.timeout.connect(self._redraw)
+        self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._redraw_timer.timeout.connect(self._redraw)
         self.name = QLabel()
         self.name.setProperty("role", "heading")
-        self.words = QLabel()
-        self.words.setWordWrap(True)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1000)
@@ -54,7 +55,7 @@ class LiveRun(QWidget):
         top = QHBoxLayout()
         top.setSpacing(8)
         top.addWidget(self.name)
-        top.addWidget(self.words, 1)
+        top.addWidget(self.status, 1)
         top.addWidget(self.results)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -65,111 +66,110 @@ class LiveRun(QWidget):
 
     @property
     def run_id(self) -> str:
-        """The run that is shown, "" for none."""
+        """Id of the run shown; "" for none."""
         return self._record.id if self._record is not None else ""
 
     def show_run(self, record: RunRecord, epochs: list[Epoch]) -> None:
-        """This run, with the epochs the project remembers of it."""
-        course = self._courses.setdefault(record.id, _Course())
-        if len(epochs) >= len(course.epochs):
-            course.epochs = list(epochs)
+        """Show a run, with its epochs stored in the project."""
+        history = self._histories.setdefault(record.id, _History())
+        if len(epochs) >= len(history.epochs):
+            history.epochs = list(epochs)
         self._record = record
         self.curves.name = record.name
         self.name.setText(record.name)
         self._draw()
-        self._say()
+        self._show_status()
 
     def show_record(self, record: RunRecord) -> None:
-        """The same run, standing otherwise."""
+        """Show a new state of the same run."""
         self._record = record
         self.name.setText(record.name)
-        self._say()
+        self._show_status()
 
     @property
     def record(self) -> RunRecord | None:
-        """The run as it was shown last."""
+        """The run as last shown; None without one."""
         return self._record
 
-    def take(self, run_id: str, report: Report) -> None:
-        """A report of any run; it is kept, and shown where the run is."""
-        course = self._courses.setdefault(run_id, _Course())
+    def add_report(self, run_id: str, report: Report) -> None:
+        """Remember a report of any run, and show it if that run is shown."""
+        history = self._histories.setdefault(run_id, _History())
         if isinstance(report, Step):
-            course.latest = report
-            course.xs.append(report.epoch - 1 + report.step / max(1, report.steps))
-            course.ys.append(report.loss)
-            if len(course.xs) > LIVE_POINTS:  # every other point of the past is enough
-                course.xs, course.ys = course.xs[::2], course.ys[::2]
+            history.latest = report
+            history.xs.append(report.epoch - 1 + report.step / max(1, report.steps))
+            history.ys.append(report.loss)
+            if len(history.xs) > LIVE_POINTS:  # thin out: older points need less detail
+                history.xs, history.ys = history.xs[::2], history.ys[::2]
         elif isinstance(report, Epoch):
-            while course.epochs and course.epochs[-1].epoch >= report.epoch:
-                course.epochs.pop()  # a resumed run makes them again
-            course.epochs.append(report)
-            course.latest = report
+            while history.epochs and history.epochs[-1].epoch >= report.epoch:
+                history.epochs.pop()  # a resumed run repeats them
+            history.epochs.append(report)
+            history.latest = report
         elif isinstance(report, Started):
-            course.device = f"{report.device}, {report.precision}"
-            keep = sum(x <= report.epoch for x in course.xs)
-            course.xs, course.ys = course.xs[:keep], course.ys[:keep]
+            history.device = f"{report.device}, {report.precision}"
+            keep = sum(x <= report.epoch for x in history.xs)
+            history.xs, history.ys = history.xs[:keep], history.ys[:keep]
         elif isinstance(report, Note):
-            course.note = tr(report.text)
-        if run_id == self.run_id and not self._later.isActive():
-            self._later.start()
+            history.note = tr(report.text)
+        if run_id == self.run_id and not self._redraw_timer.isActive():
+            self._redraw_timer.start()
 
     def _redraw(self) -> None:
         if self._record is not None:
             self._draw()
-            self._say()
+            self._show_status()
 
     def forget(self, run_id: str) -> None:
-        """The run is no more."""
-        self._courses.pop(run_id, None)
+        """Drop a run that was removed."""
+        self._histories.pop(run_id, None)
         if run_id == self.run_id:
             self._record = None
 
     def _draw(self) -> None:
-        course = self._courses[self.run_id]
-        self.curves.show_run(course.epochs, StepLosses(np.array(course.xs), np.array(course.ys)))
+        history = self._histories[self.run_id]
+        self.curves.show_run(history.epochs, StepLosses(np.array(history.xs), np.array(history.ys)))
 
-    def _say(self) -> None:
+    def _show_status(self) -> None:
         record = self._record
         if record is None:
             return
-        course = self._courses[record.id]
+        history = self._histories[record.id]
         running = record.status is RunStatus.RUNNING
         failed = record.status is RunStatus.FAILED
-        self.words.setText(self._running(course) if running else self._resting(record))
-        self.words.setProperty("role", "bad" if failed else "muted")
-        self.words.style().unpolish(self.words)
-        self.words.style().polish(self.words)
+        self.status.setText(self._running_text(history) if running else self._resting_text(record))
+        self.status.setProperty("role", "bad" if failed else "muted")
+        self.status.style().unpolish(self.status)
+        self.status.style().polish(self.status)
         self.bar.setVisible(running)
-        self.bar.setValue(round(1000 * _fraction(course)))
+        self.bar.setValue(round(1000 * _fraction(history)))
         self.results.setVisible(record.status is RunStatus.FINISHED)
 
-    def _running(self, course: _Course) -> str:
-        parts = [course.device] if course.device else [tr("starting…")]
-        latest = course.latest
+    def _running_text(self, history: _History) -> str:
+        parts = [history.device] if history.device else [tr("starting…")]
+        latest = history.latest
         if latest is not None:
             parts += [
                 tr("epoch {epoch}/{epochs}").format(epoch=latest.epoch, epochs=latest.epochs),
                 tr("{speed} images/s").format(speed=f"{latest.images_per_second:.0f}"),
-                tr("rate {rate}").format(rate=f"{latest.learning_rate:.2g}"),
+                tr("learning rate {rate}").format(rate=f"{latest.learning_rate:.2g}"),
                 tr("{time} left").format(time=clock(latest.eta)),
             ]
-        elif course.note:
-            parts.append(course.note)
+        elif history.note:
+            parts.append(history.note)
         return "  ·  ".join(parts)
 
-    def _resting(self, record: RunRecord) -> str:
-        words = status_words(record)
+    def _resting_text(self, record: RunRecord) -> str:
+        detail = score_words(record)
         if record.status is RunStatus.FAILED:
-            return f"{words}: {record.message}" if record.message else words
-        score = score_words(record)
-        return f"{words}  ·  {score}" if score else words
+            detail = tr(record.message)
+        return "  ·  ".join(part for part in (status_words(record), detail) if part)
 
     def _open_results(self) -> None:
-        self.results_wanted.emit(self.run_id)
+        self.results_requested.emit(self.run_id)
 
 
-def _fraction(course: _Course) -> float:
-    latest = course.latest
+def _fraction(history: _History) -> float:
+    latest = history.latest
     if isinstance(latest, Step):
         return (latest.epoch - 1 + latest.step / max(1, latest.steps)) / max(1, latest.epochs)
     return latest.epoch / max(1, latest.epochs) if latest is not None else 0.0

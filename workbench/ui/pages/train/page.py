@@ -1,4 +1,4 @@
-"""The Train page: choose a training, see what it will take, start it, and watch it learn."""
+"""The Train page: set up a training, see what it needs, start it, and follow its progress."""
 
 from __future__ import annotations
 
@@ -35,23 +35,19 @@ from workbench.ui.parts.training_draft import TrainingModel
 
 
 class TrainLine(QWidget):
-    """Buttons and the preflight between them; the page connects them."""
+    """The buttons of the page with the preflight between them; the page connects them."""
 
     def __init__(self, preflight: PreflightLine, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.train = QPushButton(tr("Train"))
         self.train.setProperty("primary", True)
         self.train.setMinimumWidth(112)
-        self.train.setToolTip(tr("Start this training, or put it in the queue (Ctrl+Enter)"))
+        self.train.setToolTip(tr("Start this training or add it to the queue (Ctrl+Enter)"))
         self.unfold = QPushButton(tr("Method and settings"))
         self.unfold.setCheckable(True)
-        self.unfold.setToolTip(
-            tr("Method, head, penalties and every other setting; the defaults are good")
-        )
+        self.unfold.setToolTip(tr("Show method, head, penalties and all other settings"))
         self.transfer = QPushButton(tr("Transfer from…"))
-        self.transfer.setToolTip(
-            tr("Learn the closest of several sources first, then carry it over")
-        )
+        self.transfer.setToolTip(tr("Train on the closest of several sources first, then transfer"))
         self.study = QPushButton(tr("Study…"))
         self.study.setToolTip(tr("Compare methods with these settings on the same splits"))
         buttons = (self.transfer, self.study, self.train)
@@ -59,30 +55,30 @@ class TrainLine(QWidget):
 
 
 class TrainPage(Page):
-    """Shows the desk's draft and the queue; every decision is the desk's or the app's."""
+    """The recipe draft, the queue and the curves of a run; the model makes all decisions."""
 
     name = "train"
     title = "Train"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.desk = TrainingModel(context, self)
+        self.model = TrainingModel(context, self)
         self.form = RecipeForm()
         self.more = MoreSettings()
         self.preflight = PreflightLine(context.session)
         self.live = LiveRun(context.notify)
         self.queue = QueuePanel()
-        self.studies = StudyStarter(context, self.desk.study_keys, self)
-        self.transfers = TransferStarter(context, self.desk.draft_keys, self)
+        self.studies = StudyStarter(context, self.model.study_keys, self)
+        self.transfers = TransferStarter(context, self.model.draft_keys, self)
         self.line = TrainLine(self.preflight)
         self.train, self.unfold, self.study = self.line.train, self.line.unfold, self.line.study
-        self._asked = False  # for the methods there are
+        self._specs_requested = False
         self._lay_out()
         self._connect()
-        self._later = QTimer(self, singleShot=True, interval=0)
-        self._later.timeout.connect(self._take_up)
+        self._targets_timer = QTimer(self, singleShot=True, interval=0)
+        self._targets_timer.timeout.connect(self._update_targets)
 
-    # Building
+    # Layout
 
     def _lay_out(self) -> None:
         self.splitter = split(
@@ -99,7 +95,7 @@ class TrainPage(Page):
 
     def _watch(self) -> QWidget:
         self._watching = QStackedLayout()
-        hint = QLabel(tr("The curves of the training appear here."))
+        hint = QLabel(tr("The curves of a training appear here."))
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         hint.setProperty("role", "muted")
         self._watching.addWidget(hint)
@@ -109,106 +105,110 @@ class TrainPage(Page):
 
     def _connect(self) -> None:
         for part in (self.form, self.more):
-            part.edited.connect(self.desk.edit)
-            part.cleared.connect(self.desk.clear)
+            part.edited.connect(self.model.edit)
+            part.cleared.connect(self.model.clear)
         self.form.part_requested.connect(self._show_part)
-        self.form.start.download_requested.connect(self.desk.download)
+        self.form.start.download_requested.connect(self.model.download)
         self.form.start.compare_requested.connect(self.compare_starts)
-        self.form.start.stop_requested.connect(self.desk.stop_download)
-        self.desk.changed.connect(self._show_draft)
-        self.desk.prepared.connect(self._prepared)
-        self.desk.downloading.connect(self.form.start.show_download)
-        self.desk.download_ended.connect(self._download_ended)
-        self.preflight.wanted.connect(self.try_step)
+        self.form.start.stop_requested.connect(self.model.stop_download)
+        self.model.changed.connect(self._show_draft)
+        self.model.prepared.connect(self._prepared)
+        self.model.downloading.connect(self.form.start.show_download)
+        self.model.download_ended.connect(self._download_ended)
+        self.preflight.trial_requested.connect(self.try_step)
         self.train.clicked.connect(self.start_training)
         self.unfold.toggled.connect(self._choose_pane)
         self.study.clicked.connect(self.studies.open_dialog)
         self.line.transfer.clicked.connect(self.transfers.open_dialog)
         self.queue.picked.connect(self.watch)
-        self.queue.deed.connect(self._do)
-        self.live.results_wanted.connect(lambda run: self.context.go("results", run=run))
+        self.queue.action_requested.connect(self._run_action)
+        self.live.results_requested.connect(lambda run: self.context.go("results", run=run))
         self.context.queue.changed.connect(self._show_queue)
-        self.context.queue.reported.connect(self._take_report)
+        self.context.queue.reported.connect(self._add_report)
 
-    # What is shown
+    # Display
 
     def load(self) -> None:
-        self._take_up()
+        """Read targets, queue and draft."""
+        self._update_targets()
 
     def show_changes(self, changes: Changes) -> None:
+        """Follow edits of runs, labels, images and splits."""
         if changes.runs:
             self._show_queue()
         touched = changes.labelled or changes.added or changes.removed or changes.cropped
         if touched or changes.label_sets or changes.split:
-            self._later.start()  # once for all edits of this moment
+            self._targets_timer.start()  # once for several edits in a row
 
     def show_target(self, **what: Any) -> None:
+        """Set the recipe keys `target` and `start`, and show the run `run`; each is optional."""
         for key in what.keys() & {"target", "start"}:
-            self.desk.edit(key, what[key])
-        if self._later.isActive():
-            self._take_up()
+            self.model.edit(key, what[key])
+        if self._targets_timer.isActive():
+            self._update_targets()
         self._show_queue()
         if "run" in what:
             self.watch(str(what["run"]))
 
-    def _take_up(self) -> None:
-        """Look anew at what the labels allow to learn."""
-        self._later.stop()
-        choices = self.desk.update_targets()
+    def _update_targets(self) -> None:
+        """Read again which targets can be trained with the labels of the project."""
+        self._targets_timer.stop()
+        choices = self.model.update_targets()
         self.form.set_targets(choices)
-        self.form.set_parts(self.desk.parts())
-        ready = any(not choice.reason for choice in choices) or bool(self.desk.records())
+        self.form.set_parts(self.model.parts())
+        ready = any(not choice.reason for choice in choices) or bool(self.model.records())
         self._stack.setCurrentIndex(0 if ready else 1)
         if not ready:
-            self._say_empty()
+            self._show_empty()
         self._show_draft()
 
-    def _say_empty(self) -> None:
+    def _show_empty(self) -> None:
         if self.context.session.images.count():
-            text = tr("Give at least two different labels, then a training can start here.")
+            text = tr("To train, label images with at least two different labels.")
             self.empty.set_text(text, tr("Label images"))
         else:
-            text = tr("Add images and label them, then a training can start here.")
-            self.empty.set_text(text, tr("Add images"))
+            text = tr("To train, import images and label them.")
+            self.empty.set_text(text, tr("Import images"))
 
     def _go_label(self) -> None:
         self.context.go("views" if self.context.session.images.count() else "images")
 
     def _show_draft(self) -> None:
-        desk = self.desk
-        errors = desk.errors()
-        self.form.show_draft(desk.draft, errors, desk.start_runs(), desk.weights_present())
-        self.more.show_draft(desk.draft, errors)
-        folded = [key for key in errors if key in self.more.fields]
-        if folded and not self.unfold.isChecked():
+        model = self.model
+        errors = model.errors()
+        self.form.show_draft(model.draft, errors, model.start_runs(), model.weights_present())
+        self.more.show_draft(model.draft, errors)
+        hidden = [key for key in errors if key in self.more.fields]
+        if hidden and not self.unfold.isChecked():
             self.unfold.setChecked(True)
         self._show_button()
-        self.preflight.settings_changed(soon=self.isVisible() and desk.can_try())
-        if desk.refusal or errors:
-            self.preflight.hold(desk.refusal or tr("Mend the settings marked in red first."))
+        self.preflight.settings_changed(soon=self.isVisible() and model.can_try())
+        if model.refusal or errors:
+            reason = model.refusal or tr("Fix the settings marked in red first.")
+            self.preflight.show_reason(reason)
 
     def _show_queue(self) -> None:
-        records = self.desk.records()
+        records = self.model.records()
         shown = self._watched(records)
         self.queue.show_runs(queue_order(records), shown)
         record = next((r for r in records if r.id == shown), None)
         before = self.live.record
         if record is not None and before is not None and before.id == record.id:
-            self.live.show_record(record)  # its epochs come as reports
+            self.live.show_record(record)  # its epochs arrive as reports
         elif record is not None:
             self.live.show_run(record, self.context.session.runs.epochs(shown))
         self._choose_pane()
 
     def _choose_pane(self) -> None:
-        """Settings where they are unfolded, else the curves of the run watched."""
+        """Show the settings if they are unfolded, else the curves of the current run."""
         curves = 1 if self.live.run_id else 0
         self._watching.setCurrentIndex(2 if self.unfold.isChecked() else curves)
-        if self.unfold.isChecked() and not self._asked:
-            self._asked = True
+        if self.unfold.isChecked() and not self._specs_requested:
+            self._specs_requested = True
             self.context.session.start(specs_task(), done=self.more.methods.set_specs)
 
     def _watched(self, records: Sequence[RunRecord]) -> str:
-        """The run whose curves are shown: the one picked, else the first of the queue."""
+        """Id of the run whose curves are shown: the picked one, else the first of the queue."""
         if self.live.run_id in [record.id for record in records]:
             return self.live.run_id
         order = queue_order(records)
@@ -216,14 +216,14 @@ class TrainPage(Page):
 
     def watch(self, run_id: str) -> None:
         """Show the curves of a run."""
-        record = next((r for r in self.desk.records() if r.id == run_id), None)
+        record = next((r for r in self.model.records() if r.id == run_id), None)
         if record is not None:
             self.live.show_run(record, self.context.session.runs.epochs(run_id))
             self._show_queue()
 
-    def _take_report(self, run_id: str, report: Report) -> None:
-        self.live.take(run_id, report)
-        self.queue.take(run_id, report)
+    def _add_report(self, run_id: str, report: Report) -> None:
+        self.live.add_report(run_id, report)
+        self.queue.add_report(run_id, report)
 
     def _show_part(self, part: str) -> None:
         self.context.go("images", filter=ImageFilter(part=part))
@@ -241,19 +241,19 @@ class TrainPage(Page):
             self.watch(run)
 
     def _show_button(self) -> None:
-        desk = self.desk
-        self.train.setEnabled(not (desk.errors() or desk.refusal or desk.preparing))
+        model = self.model
+        self.train.setEnabled(not (model.errors() or model.refusal or model.preparing))
 
-    def _do(self, deed: str, run_id: str) -> None:
-        if deed == "remove":
+    def _run_action(self, action: str, run_id: str) -> None:
+        if action == "remove":
             self.live.forget(run_id)
-        self.desk.control(deed, run_id)
+        self.model.control(action, run_id)
         self._show_queue()
 
     # Commands, in the order of the menu
 
     def can_train(self) -> bool:
-        """Whether the form holds a training that can start."""
+        """Whether a training can be started with these settings."""
         return self.train.isEnabled()
 
     @command(
@@ -264,26 +264,28 @@ class TrainPage(Page):
         when=can_train,
     )
     def start_training(self) -> None:
-        """Start what the form says, or say why it cannot."""
+        """Start a training with these settings, or report why it cannot start."""
         self.preflight.cancel()
-        self.desk.train()
+        self.model.train()
         self._show_button()
 
     @command(mark("Try a training step"), id="try", menu=Menu.RUN)
     def try_step(self) -> None:
-        """Take real steps and say what a training will need."""
+        """Run a trial step and show what a training will need."""
         if not self.isVisible():
-            return  # nobody would read it
-        if self.desk.running():
-            self.preflight.hold(tr("A training is running: a trial beside it would mislead."))
+            return  # nobody would see the result
+        if self.model.running():
+            self.preflight.show_reason(
+                tr("No trial while a training is running: its figures would be wrong.")
+            )
             return
-        task = self.desk.trial()
+        task = self.model.trial()
         if task is not None:
-            self.preflight.check(task)
+            self.preflight.run(task)
 
     @command(mark("Compare methods in a study…"), id="study", menu=Menu.RUN)
     def start_study(self) -> None:
-        """Choose methods to compare on the same splits."""
+        """Open the dialog to compare methods on the same splits."""
         self.studies.open_dialog()
 
     @command(
@@ -292,34 +294,35 @@ class TrainPage(Page):
         menu=Menu.RUN,
     )
     def start_transfer(self) -> None:
-        """Choose sources to learn from first."""
+        """Open the dialog to choose sources to train on first."""
         self.transfers.open_dialog()
 
-    @command(mark("Compare starts…"), id="starts", menu=Menu.RUN)
+    @command(mark("Compare start weights…"), id="starts", menu=Menu.RUN)
     def compare_starts(self) -> None:
-        """Ask which start suits, before anything is trained."""
-        self.starts = open_starts(self.context, self.desk, self)
+        """Open the dialog that compares start weights before anything is trained."""
+        self.starts = open_starts(self.context, self.model, self)
 
-    @command(mark("Accuracy by depth of the start…"), id="depth", menu=Menu.RUN)
+    @command(mark("Show accuracy by depth…"), id="depth", menu=Menu.RUN)
     def study_depth(self) -> None:
-        """How accuracy grows with depth in the start that is chosen."""
-        self.by_depth = open_layers(self.context, self.desk, self)
+        """Show how accuracy grows with depth in the network with the selected start weights."""
+        self.by_depth = open_layers(self.context, self.model, self)
 
     @command(mark("Method and training settings"), id="more", menu=Menu.RUN)
     def toggle_settings(self) -> None:
-        """Unfold or fold the settings."""
+        """Show or hide the settings."""
         self.unfold.toggle()
 
-    @command(mark("Back to all advised settings"), id="advised")
+    @command(mark("Reset all to recommended"), id="advised")
     def restore_advice(self) -> None:
-        """Set everything but the target as advised."""
-        self.desk.clear_all()
+        """Reset all settings but the target to the recommended ones."""
+        self.model.clear_all()
 
-    # Life
+    # State
 
     def save_state(self) -> dict[str, Any]:
+        """Overridden recipe keys, unfolded settings, splitter and options of the curves."""
         return {
-            "chosen": self.desk.draft.partial(),
+            "chosen": self.model.draft.partial(),
             "more": self.unfold.isChecked(),
             "splitter": self.splitter.sizes(),
             "smoothing": self.live.curves.smoothing.value(),
@@ -327,7 +330,8 @@ class TrainPage(Page):
         }
 
     def restore_state(self, state: dict[str, Any]) -> None:
-        self.desk.restore(state.get("chosen", {}))
+        """Restore the state that `save_state` returned."""
+        self.model.restore(state.get("chosen", {}))
         self.unfold.setChecked(bool(state.get("more", False)))
         if state.get("splitter"):
             self.splitter.setSizes([int(size) for size in state["splitter"]])
@@ -335,5 +339,6 @@ class TrainPage(Page):
         self.live.curves.log.setChecked(bool(state.get("log", False)))
 
     def closing(self) -> None:
+        """Stop a trial and a download."""
         self.preflight.cancel()
-        self.desk.stop_download()
+        self.model.stop_download()

@@ -1,4 +1,4 @@
-"""The line that says what a training will take, from a trial step in the background."""
+"""The line that shows what a training needs, measured by a trial step in the background."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from workbench.domain.text import tr
 from workbench.ui.page import row
 from workbench.ui.parts.job_line import clock
 
-DELAY_MS = 1500  # quiet after the last change before a trial starts by itself
+DELAY_MS = 1500  # after the last change, before a trial starts by itself
 
 
 class PreflightLine(QWidget):
-    """Asks for a trial when settings have rested; never blocks, and a change makes it start anew.
+    """Device, batch, time, memory and disk space of a training.
 
-    `wanted` asks the page for the task; the page answers with `check`.
+    `trial_requested()` is emitted DELAY_MS after the last change of a setting or when the button is
+    pressed; the page then calls `run` with the task. A change cancels a trial.
     """
 
-    wanted = Signal()
+    trial_requested = Signal()
 
-    def __init__(self, project: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._project = project
+        self._session = session
         self._job: Job[Trial] | None = None
         self.trial: Trial | None = None
         self.text = QLabel()
@@ -34,35 +35,35 @@ class PreflightLine(QWidget):
         self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.button = QPushButton(tr("Try a step"))
         self.button.setToolTip(
-            tr("Run one real training step and say device, batch that fits, time and disk")
+            tr("Run one training step to measure batch size, time, memory and disk space")
         )
         self.button.clicked.connect(self._press)
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
-        self._timer.timeout.connect(self.wanted)
+        self._timer.timeout.connect(self.trial_requested)
         row((self.text, 1), self.button, on=self, spacing=8)
 
     def settings_changed(self, *, soon: bool) -> None:
-        """What was said no longer holds; `soon` lets a trial start by itself."""
+        """Drop the last trial; with `soon`, start another one after DELAY_MS."""
         self.trial = None
         self.cancel()
-        self._say(tr("A trial step says device, time and room."))
+        self._show_idle()
         if soon:
             self._timer.start()
 
-    def hold(self, text: str) -> None:
-        """Say why no trial can run now."""
+    def show_reason(self, text: str) -> None:
+        """Show why no trial can run now."""
         self.cancel()
-        self._say(text, "warn")
+        self._show(text, "warn")
 
-    def check(self, task: Task[Trial]) -> None:
-        """Run the trial; a former one is stopped."""
+    def run(self, task: Task[Trial]) -> None:
+        """Run a trial; the previous one is stopped."""
         self.cancel()
-        self._job = self._project.start(task, ended=self._ended)
-        self._say(tr("Trying one step…"))
+        self._job = self._session.start(task, ended=self._ended)
+        self._show(tr("Trying one step…"))
         self.button.setText(tr("Stop"))
 
     def cancel(self) -> None:
-        """Stop a trial under way or planned."""
+        """Stop a trial that is running or about to start."""
         self._timer.stop()
         if self._job is not None:
             self._job.stop()
@@ -72,9 +73,9 @@ class PreflightLine(QWidget):
     def _press(self) -> None:
         if self._job is not None:
             self.cancel()
-            self._say(tr("A trial step says device, time and room."))
+            self._show_idle()
         else:
-            self.wanted.emit()
+            self.trial_requested.emit()
 
     def _ended(self, outcome: Outcome[Trial]) -> None:
         if self._job is None or self._job.outcome is not outcome:
@@ -83,13 +84,18 @@ class PreflightLine(QWidget):
         self.button.setText(tr("Try a step"))
         if isinstance(outcome, Done):
             self.trial = outcome.value
-            self._say(*self._words(outcome.value))
+            self._show(*self._summary(outcome.value))
         elif isinstance(outcome, Failed):
-            self._say(tr(outcome.text), "bad")
+            self._show(tr(outcome.text), "bad")
         else:
-            self._say(tr("A trial step says device, time and room."))
+            self._show_idle()
 
-    def _words(self, trial: Trial) -> tuple[str, str]:
+    def _show_idle(self) -> None:
+        self._show(tr("A trial step measures time, memory and disk space."))
+
+    @staticmethod
+    def _summary(trial: Trial) -> tuple[str, str]:
+        """The text for a trial, and its role: "warn" if the training does not fit."""
         parts = [
             f"{trial.device}, {trial.precision}",
             tr("batch {batch} (up to {largest} fits)").format(
@@ -97,16 +103,16 @@ class PreflightLine(QWidget):
             ),
             tr("about {time}").format(time=clock(trial.total_seconds)),
             tr("memory {used} of {free}").format(
-                used=amount(trial.memory), free=amount(trial.memory_free)
+                used=byte_size(trial.memory), free=byte_size(trial.memory_free)
             ),
             tr("disk {used} of {free} free").format(
-                used=amount(trial.disk), free=amount(trial.disk_free)
+                used=byte_size(trial.disk), free=byte_size(trial.disk_free)
             ),
         ]
         tight = trial.batch > trial.largest_batch or trial.disk > trial.disk_free
         return "  ·  ".join(parts), "warn" if tight else "text"
 
-    def _say(self, text: str, role: str = "muted") -> None:
+    def _show(self, text: str, role: str = "muted") -> None:
         if (text, role) == (self.text.text(), self.text.property("role")):
             return
         self.text.setText(text)
@@ -115,8 +121,8 @@ class PreflightLine(QWidget):
         self.text.style().polish(self.text)
 
 
-def amount(value: float) -> str:
-    """Bytes in the unit that leaves one to three digits before the point."""
+def byte_size(value: float) -> str:
+    """A number of bytes in the largest unit from B to TiB that keeps it at 1 or more."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024:
             return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"

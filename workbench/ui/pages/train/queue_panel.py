@@ -1,4 +1,4 @@
-"""The queue of trainings: what runs, what waits, what rests, each with its few buttons."""
+"""The queue of trainings: running, waiting, paused and ended runs with their buttons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.job_line import JobState, clock, state_after
 from workbench.ui.parts.run_words import STATUS_ICONS, score_words, status_words, target_words
 
-DEEDS: dict[RunStatus, tuple[str, ...]] = {
+ACTIONS: dict[RunStatus, tuple[str, ...]] = {
     RunStatus.QUEUED: ("pause", "remove"),
     RunStatus.RUNNING: ("pause", "stop"),
     RunStatus.PAUSED: ("resume", "stop", "remove"),
@@ -37,10 +37,11 @@ _ICONS = {"pause": "pause", "resume": "play", "stop": "stop", "remove": "trash"}
 
 
 class TrainingQueueRow(QFrame):
-    """One run. `picked` tells of a click, `deed(name)` of a button."""
+    """One run. Emits `picked(run)` on a click and `action_requested(action, run)` when a button is
+    clicked; the actions are the keys of `_ICONS`."""
 
     picked = Signal(str)
-    deed = Signal(str, str)
+    action_requested = Signal(str, str)
 
     def __init__(self, record: RunRecord) -> None:
         super().__init__()
@@ -49,19 +50,19 @@ class TrainingQueueRow(QFrame):
         self.setProperty("role", "card")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self._sign = QLabel()
+        self._status_icon = QLabel()
         self._name = ElidedLabel()
         self._name.setProperty("role", "heading")
-        self._words = QLabel()
-        self._words.setProperty("role", "caption")
-        self._words.setWordWrap(True)
+        self._text = QLabel()
+        self._text.setProperty("role", "caption")
+        self._text.setWordWrap(True)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 1000)
         self.buttons = {name: self._make_button(name) for name in _ICONS}
         top = QHBoxLayout()
         top.setSpacing(6)
-        top.addWidget(self._sign)
+        top.addWidget(self._status_icon)
         top.addWidget(self._name, 1)
         for button in self.buttons.values():
             top.addWidget(button)
@@ -69,7 +70,7 @@ class TrainingQueueRow(QFrame):
         column.setContentsMargins(10, 6, 6, 8)
         column.setSpacing(4)
         column.addLayout(top)
-        column.addWidget(self._words)
+        column.addWidget(self._text)
         column.addWidget(self._bar)
         self.show_record(record, shown=False)
 
@@ -79,40 +80,40 @@ class TrainingQueueRow(QFrame):
         titles = {
             "pause": tr("Pause"),
             "resume": tr("Resume"),
-            "stop": tr("Stop for good"),
-            "remove": tr("Remove this run"),
+            "stop": tr("Stop permanently"),
+            "remove": tr("Remove run"),
         }
         button.setToolTip(titles[name])
         button.setAccessibleName(titles[name])
-        button.clicked.connect(lambda: self.deed.emit(name, self.run_id))
+        button.clicked.connect(lambda: self.action_requested.emit(name, self.run_id))
         return button
 
     def show_record(self, record: RunRecord, *, shown: bool) -> None:
-        """The run as it stands; `shown` marks it as the one whose curves are seen."""
+        """Show the state of the run; `shown` marks it as the run whose curves are shown."""
         self._record = record
-        self._draw_sign()
+        self._draw_status_icon()
         self._name.setText(record.name)
         for name, button in self.buttons.items():
-            button.setVisible(name in DEEDS[record.status])
+            button.setVisible(name in ACTIONS[record.status])
         self.setFrameShape(QFrame.Shape.StyledPanel if shown else QFrame.Shape.NoFrame)
         self.setAccessibleName(f"{record.name}, {status_words(record)}")
-        self._say()
+        self._show_text()
 
-    def _draw_sign(self) -> None:
-        sign, role = STATUS_ICONS[self._record.status]
-        self._sign.setPixmap(icon(sign, self, role).pixmap(16, 16))
+    def _draw_status_icon(self) -> None:
+        name, role = STATUS_ICONS[self._record.status]
+        self._status_icon.setPixmap(icon(name, self, role).pixmap(16, 16))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_record"):
-            self._draw_sign()
+            self._draw_status_icon()
 
-    def take(self, report: Report) -> None:
-        """A report of this run."""
+    def add_report(self, report: Report) -> None:
+        """Show the progress in a report of this run."""
         self._state = state_after(report, self._state)
-        self._say()
+        self._show_text()
 
-    def _say(self) -> None:
+    def _show_text(self) -> None:
         record, state = self._record, self._state
         running = record.status is RunStatus.RUNNING
         parts = [status_words(record)]
@@ -121,10 +122,10 @@ class TrainingQueueRow(QFrame):
             if state.eta is not None:
                 parts.append(tr("{time} left").format(time=clock(state.eta)))
         elif record.status is RunStatus.FAILED:
-            parts.append(record.message)
+            parts.append(tr(record.message))
         else:
             parts += [target_words(record.target), score_words(record)]
-        self._words.setText("  ·  ".join(part for part in parts if part))
+        self._text.setText("  ·  ".join(part for part in parts if part))
         self._bar.setVisible(running)
         self._bar.setValue(round(1000 * (state.fraction or 0.0)))
 
@@ -132,7 +133,7 @@ class TrainingQueueRow(QFrame):
         self.picked.emit(self.run_id)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        event.accept()  # what was pressed here is not for the widgets below
+        event.accept()  # the press was handled here, not by the widgets below
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
@@ -142,10 +143,10 @@ class TrainingQueueRow(QFrame):
 
 
 class QueuePanel(QScrollArea):
-    """Rows of runs; `picked(run)` and `deed(name, run)` are those of the rows."""
+    """The rows of the queue; the signals are those of the rows."""
 
     picked = Signal(str)
-    deed = Signal(str, str)
+    action_requested = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -157,14 +158,14 @@ class QueuePanel(QScrollArea):
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(6)
-        self._none = QLabel(tr("No training is waiting."))
+        self._none = QLabel(tr("No runs in the queue."))
         self._none.setProperty("role", "muted")
         self._column.addWidget(self._none)
         self._column.addStretch(1)
         self.setWidget(inside)
 
     def show_runs(self, records: Sequence[RunRecord], shown: str) -> None:
-        """These runs in this order, `shown` marked; rows that stay are kept."""
+        """Show runs in this order and mark the one with the id `shown`; rows are reused."""
         for run_id in set(self._rows) - {record.id for record in records}:
             row = self._rows.pop(run_id)
             self._column.removeWidget(row)
@@ -177,25 +178,26 @@ class QueuePanel(QScrollArea):
         self._none.setVisible(not records)
 
     def row(self, run_id: str) -> TrainingQueueRow | None:
-        """The row of a run."""
+        """The row of a run; None if it has none."""
         return self._rows.get(run_id)
 
-    def take(self, run_id: str, report: Report) -> None:
-        """Hand a report to its row."""
+    def add_report(self, run_id: str, report: Report) -> None:
+        """Pass a report to the row of its run."""
         row = self._rows.get(run_id)
         if row is not None:
-            row.take(report)
+            row.add_report(report)
 
     def _make_row(self, record: RunRecord) -> TrainingQueueRow:
         row = TrainingQueueRow(record)
         row.picked.connect(self.picked)
-        row.deed.connect(self.deed)
+        row.action_requested.connect(self.action_requested)
         self._rows[record.id] = row
         return row
 
 
-def queue_order(records: Sequence[RunRecord], rested: int = 6) -> list[RunRecord]:
-    """Running first, then waiting in their order, paused, and the last few that ended."""
+def queue_order(records: Sequence[RunRecord], ended: int = 6) -> list[RunRecord]:
+    """Running runs first, then waiting and paused ones, oldest first, then the last `ended`
+    runs."""
     order: list[Callable[[RunRecord], bool]] = [
         lambda r: r.status is RunStatus.RUNNING,
         lambda r: r.status is RunStatus.QUEUED,
@@ -203,8 +205,8 @@ def queue_order(records: Sequence[RunRecord], rested: int = 6) -> list[RunRecord
     ]
     oldest_first = sorted(records, key=lambda record: record.created)
     active = [record for test in order for record in oldest_first if test(record)]
-    ended = [record for record in reversed(oldest_first) if record not in active]
-    return active + ended[:rested]
+    rest = [record for record in reversed(oldest_first) if record not in active]
+    return active + rest[:ended]
 
 
 def queue_side(queue: QueuePanel) -> QWidget:
