@@ -14,6 +14,7 @@ from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState, Queue
 from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
+from workbench.domain.text import use_language
 from workbench.storage.project import Project
 from workbench.ui.page import Context
 from workbench.ui.pages.mouths.page import MouthsPage
@@ -259,6 +260,18 @@ def test_a_missing_image_is_reported_in_its_place(host, tmp_path):
     host.qtbot.waitUntil(lambda: "5.png" in host.page.stage._state.text())
 
 
+def test_the_reason_of_a_missing_image_can_be_translated(host, tmp_path):
+    (tmp_path / "photos" / "5.png").unlink()
+    texts = []
+    use_language(lambda text, _comment, _n: texts.append(text) or text)
+    try:
+        host.at(5)
+        host.qtbot.waitUntil(lambda: "5.png" in host.page.stage._state.text())
+    finally:
+        use_language(None)
+    assert not any("5.png" in text for text in texts), "the file is a value, not part of the text"
+
+
 def test_an_edit_made_elsewhere_is_seen_when_the_page_is_shown_again(host):
     host.page.hide()
     crop = host.session.store.crops.of_image(int(host.page.queues.ids(Queue.ALL)[0]))[0]
@@ -303,6 +316,9 @@ def test_another_landmark_file_is_named_and_a_wrong_one_refused(host, tmp_path):
     host.page.finding.use_file(tmp_path / "mine.dat")
     assert "mine.dat" in note.text()
     assert "non-commercial" not in note.text()
+    (tmp_path / "mine.dat").unlink()
+    host.page.finding.report_file()
+    assert "does not exist. <a" in " ".join(note.text().split())
 
 
 @pytest.mark.shared_data

@@ -31,7 +31,7 @@ class MouthsPage(Page):
     """Queues at the left, the image in the middle, expressions and actions at the right."""
 
     name: ClassVar[str] = "mouths"
-    title: ClassVar[str] = "Mouths"
+    title: ClassVar[str] = mark("Mouths")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -39,7 +39,7 @@ class MouthsPage(Page):
         self.model = MouthModel(context, self.queues, self._selected)
         self._shown_queue: tuple[Queue, int] = (Queue.ALL, -1)
         self._tiles = MouthTiles(context, self.queues)
-        self.header = MouthHeader(tr("Mouths"))
+        self.header = MouthHeader(tr(self.title))
         self.queue = MouthQueue(self._tiles)
         self.stage = MouthStage()
         self.history = HistoryList(context.session)

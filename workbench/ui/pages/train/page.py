@@ -58,7 +58,7 @@ class TrainPage(Page):
     """The recipe draft, the queue and the curves of a run; the model makes all decisions."""
 
     name = "train"
-    title = "Train"
+    title = mark("Train")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -91,7 +91,7 @@ class TrainPage(Page):
         self.empty = EmptyState("play", "", tr("Label images"), self._go_label)
         self._stack.addWidget(work)
         self._stack.addWidget(self.empty)
-        column(PageHeader(tr("Train")), (self._stack, 1), on=self)
+        column(PageHeader(tr(self.title)), (self._stack, 1), on=self)
 
     def _watch(self) -> QWidget:
         self._watching = QStackedLayout()
@@ -313,7 +313,7 @@ class TrainPage(Page):
         self.unfold.toggle()
 
     @command(mark("Reset all to recommended"), id="advised")
-    def restore_advice(self) -> None:
+    def reset_settings(self) -> None:
         """Reset all settings but the target to the recommended ones."""
         self.model.clear_all()
 

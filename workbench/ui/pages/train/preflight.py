@@ -98,7 +98,7 @@ class PreflightLine(QWidget):
         """The text for a trial, and its role: "warn" if the training does not fit."""
         parts = [
             f"{trial.device}, {trial.precision}",
-            tr("batch {batch} (up to {largest} fits)").format(
+            tr("batch {batch} (up to {largest} fit)").format(
                 batch=trial.batch, largest=trial.largest_batch
             ),
             tr("about {time}").format(time=clock(trial.total_seconds)),
