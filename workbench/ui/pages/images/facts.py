@@ -150,7 +150,7 @@ class ImageFacts(SidePanel):
 
     def _file_facts(self, row: ImageRow) -> list[tuple[str, str]]:
         try:
-            size = f"{Path(row.path).stat().st_size / 1024:,.0f} KiB"
+            size = tr("{size:,.0f} KiB").format(size=Path(row.path).stat().st_size / 1024)
         except OSError:
             size = tr("not found: re-link its source folder")
         return [

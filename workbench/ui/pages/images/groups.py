@@ -56,8 +56,8 @@ class GroupForm(QWidget):
         super().__init__()
         self.method = QComboBox()
         for name, spec in CLUSTERINGS.items():
-            self.method.addItem(spec.title, name)
-        about = (f"{spec.title}: {tr(spec.words)}" for spec in CLUSTERINGS.values())
+            self.method.addItem(tr(spec.title), name)
+        about = (f"{tr(spec.title)}: {tr(spec.words)}" for spec in CLUSTERINGS.values())
         self.method.setToolTip("\n".join(about))
         self.count = QSpinBox()
         self.count.setRange(FEWEST, MOST)
@@ -313,7 +313,7 @@ class GroupPanel(QWidget):
 
     def _describe(self, clustering: Clustering) -> None:
         at = time.strftime("%d %b %H:%M", time.localtime(clustering.made))
-        method, images = CLUSTERINGS[clustering.method].title, sum(clustering.sizes)
+        method, images = tr(CLUSTERINGS[clustering.method].title), sum(clustering.sizes)
         self.form.show_status(
             plural(
                 images,

@@ -217,12 +217,13 @@ class MouthFinding(QObject):
     def report_file(self) -> None:
         """Emit `file_changed` for the file in use."""
         try:
-            name = landmarks_file(self._context.session).name
+            path = landmarks_file(self._context.session)
         except KnownError as error:
             self.file_changed.emit(tr(error.sentence), "")
             return
         licence = landmarks_licence(self._context.session)
-        self.file_changed.emit(f"{name}.", self._sentence(tr(licence)) if licence else "")
+        file = tr("Landmark file: {file}.").format(file=path.name)
+        self.file_changed.emit(file, self._sentence(tr(licence)) if licence else "")
 
     @staticmethod
     def _sentence(note: str) -> str:

@@ -8,10 +8,16 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task
 from workbench.app.session import Session
 from workbench.domain.reports import Trial
-from workbench.domain.text import tr
+from workbench.domain.text import mark, tr
 from workbench.ui.page import row
 from workbench.ui.parts.job_line import clock
 
+_SIZES = (
+    mark("{size:,.0f} B"),
+    mark("{size:,.0f} KiB"),
+    mark("{size:.1f} MiB"),
+    mark("{size:.1f} GiB"),
+)
 DELAY_MS = 1500  # after the last change, before a trial starts by itself
 
 
@@ -123,8 +129,8 @@ class PreflightLine(QWidget):
 
 def byte_size(value: float) -> str:
     """A number of bytes in the largest unit from B to TiB that keeps it at 1 or more."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    for text in _SIZES:
         if value < 1024:
-            return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"
+            return tr(text).format(size=value)
         value /= 1024
-    return f"{value:.1f} TiB"
+    return tr("{size:.1f} TiB").format(size=value)
