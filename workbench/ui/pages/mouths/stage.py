@@ -326,12 +326,11 @@ class MouthStage(QWidget):
                 parts.append(tr("accepted"))
             parts.append(f"{current.rect.width} × {current.rect.height} px")
             if current.reason:
-                parts.append(reason_text(current.reason))
+                parts.append(tr(current.reason))
             return " · ".join(parts)
         missed = next((crop for crop in crops if crop.state is CropState.MISSED), None)
         if missed is not None:
-            reason = reason_text(missed.reason) if missed.reason else tr("no face")
-            return tr("missed: {reason}").format(reason=reason)
+            return tr("missed: {reason}").format(reason=tr(missed.reason) or tr("no face"))
         return tr("not searched yet")
 
     def _found_by(self, detector: str) -> str:
@@ -395,11 +394,6 @@ def _first_badge(names: tuple[str, ...], label_set: LabelSet | None) -> tuple[st
     """Letter and colour of the first label that the set knows."""
     known = [name for name in names if label_set is not None and name in label_set.names]
     return badge(label_set, known[0]) if label_set is not None and known else ("", None)
-
-
-def reason_text(reason: str) -> str:
-    """The reasons of a crop, separated by semicolons, as shown."""
-    return "; ".join(tr(part) for part in reason.split("; "))
 
 
 def state_text(state: CropState) -> str:
