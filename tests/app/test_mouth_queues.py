@@ -60,7 +60,7 @@ def test_every_image_is_in_its_queues(queues):
         Queue.REJECTED: [4],
         Queue.UNLABELLED: [1, 2],
     }
-    assert (queues.images, queues.looked_at) == (5, 4)
+    assert (queues.images, queues.searched) == (5, 4)
     assert queues.ids(Queue.REVIEW, also=np.array([4, 99])).tolist() == [1, 4]
     assert queues.ids(Queue.UNSEEN, also=np.array([1])).tolist() == [1, 5]
     assert queues.label_counts()[""] == 3

@@ -1,15 +1,10 @@
 """Commands: methods found by a few letters, in menus, under their keys or a person's own."""
 
-import subprocess
-import sys
-from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolButton
 
-import workbench.ui
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.storage.project import Project
@@ -165,20 +160,6 @@ def test_an_id_that_is_taken_is_refused(qtbot, window):
     registry.add(window, own, {})
     with pytest.raises(ValueError, match="two commands have the id x"):
         registry.add(window, own, {})
-
-
-def test_lupdate_finds_titles_of_commands_and_menus(tmp_path):
-    """Titles are translated in these contexts; one that lupdate misses would stay English."""
-    lupdate = Path(sys.executable).with_name("pyside6-lupdate")
-    found = tmp_path / "found.ts"
-    sources = sorted(str(path) for path in Path(workbench.ui.__path__[0]).rglob("*.py"))
-    subprocess.run([lupdate, *sources, "-ts", found], check=True, capture_output=True)
-    contexts = {
-        context.findtext("name"): {text.text for text in context.iter("source")}
-        for context in ElementTree.parse(found).iter("context")
-    }
-    assert contexts["Menu"] == {menu.value for menu in Menu}
-    assert {"Find similar", "Take the label away", "Full screen"} <= contexts["Command"]
 
 
 class OutsidePage(Page):

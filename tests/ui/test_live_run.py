@@ -145,6 +145,6 @@ def test_reports_of_another_run_are_kept_for_it_and_do_not_show(qtbot, live):
 
 def test_its_button_asks_for_the_results_of_the_run_that_is_shown(qtbot, live):
     live.show_run(dataclasses.replace(RECORD, status=RunStatus.FINISHED), [])
-    with qtbot.waitSignal(live.results_wanted) as asked:
+    with qtbot.waitSignal(live.results_requested) as asked:
         qtbot.mouseClick(live.results, Qt.MouseButton.LeftButton)
     assert asked.args == ["r1"]

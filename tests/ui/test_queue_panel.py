@@ -42,7 +42,7 @@ def panel(qtbot):
     made.show()
     made.told = []
     made.picked.connect(lambda run: made.told.append(("picked", run)))
-    made.deed.connect(lambda name, run: made.told.append((name, run)))
+    made.action_requested.connect(lambda name, run: made.told.append((name, run)))
     return made
 
 

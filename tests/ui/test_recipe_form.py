@@ -92,8 +92,8 @@ def start(qtbot):
     made.show()
     made.told = []
     made.chosen.connect(made.told.append)
-    made.download_wanted.connect(lambda: made.told.append("download"))
-    made.stop_wanted.connect(lambda: made.told.append("stop"))
+    made.download_requested.connect(lambda: made.told.append("download"))
+    made.stop_requested.connect(lambda: made.told.append("stop"))
     return made
 
 
@@ -145,7 +145,7 @@ def form(qtbot):
     made.told = []
     made.edited.connect(lambda *given: made.told.append(given))
     made.cleared.connect(lambda key: made.told.append((key,)))
-    made.part_wanted.connect(lambda part: made.told.append(("part", part)))
+    made.part_requested.connect(lambda part: made.told.append(("part", part)))
     return made
 
 

@@ -108,7 +108,7 @@ def test_tooltips_explain_every_key_and_choices_have_titles(page):
     at = box.findData("adamw-then-sgd")
     assert box.itemText(at) == "AdamW, then SGD"
     box.activated.emit(at)
-    assert page.desk.draft.value("optimizer") == "adamw-then-sgd"
+    assert page.model.draft.value("optimizer") == "adamw-then-sgd"
     assert box.currentIndex() == at
 
 
