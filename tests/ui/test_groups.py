@@ -149,7 +149,7 @@ def test_without_a_network_the_panel_shows_what_to_do(window, tmp_path, monkeypa
 
 
 def test_a_group_has_a_name_among_the_filters():
-    wanted = ImageFilter(ids=(3, 4), said="group 2")
+    wanted = ImageFilter(ids=(3, 4), ids_name="group 2")
     assert from_state(to_state(wanted)) == wanted
     (chip,) = chips(wanted, {})
     assert (chip.text, chip.without) == ("group 2", ImageFilter())

@@ -111,7 +111,7 @@ class ImageFilter:
     `labels` maps a label set to the required label; None selects images without a label of that
     set. `ids` restricts to exactly these images (a confusion cell). `text` matches the file's path.
     `disagreement` names a label set and selects images whose label differs from the newest
-    prediction. `similar` excludes nothing: it sorts the most similar first. `said` is the
+    prediction. `similar` excludes nothing: it sorts the most similar first. `ids_name` is the
     description of `ids` for the user.
     """
 
@@ -122,4 +122,4 @@ class ImageFilter:
     ids: tuple[int, ...] | None = None
     disagreement: str | None = None
     similar: Similar | None = None
-    said: str = ""
+    ids_name: str = ""

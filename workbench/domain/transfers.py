@@ -116,7 +116,7 @@ class Ballot:
     """One image: the prediction of each candidate, in order, and the majority label."""
 
     image: int
-    said: tuple[str, ...]
+    predictions: tuple[str, ...]
     elected: str
     drawn: bool
 
@@ -161,21 +161,21 @@ def elect(predicted: Mapping[str, Mapping[int, str]], seed: int) -> Election:
         best[0] if len(best) == 1 else draw.choice(best),
         len(best) > 1,
         len(common),
-        tuple(ballot for ballot in ballots if len(set(ballot.said)) > 1),
+        tuple(ballot for ballot in ballots if len(set(ballot.predictions)) > 1),
     )
 
 
-def _ballot(image: int, said: Sequence[str], draw: random.Random) -> Ballot:
-    counts = Counter(said)
+def _ballot(image: int, predictions: Sequence[str], draw: random.Random) -> Ballot:
+    counts = Counter(predictions)
     most = max(counts.values())
     best = sorted(label for label, count in counts.items() if count == most)
     elected = best[0] if len(best) == 1 else draw.choice(best)
-    return Ballot(image, tuple(said), elected, len(best) > 1)
+    return Ballot(image, tuple(predictions), elected, len(best) > 1)
 
 
 def _counted(name: str, at: int, ballots: Sequence[Ballot]) -> Candidate:
-    won = [ballot for ballot in ballots if ballot.said[at] == ballot.elected]
-    alone = sum(ballot.said.count(ballot.elected) == 1 for ballot in won)
+    won = [ballot for ballot in ballots if ballot.predictions[at] == ballot.elected]
+    alone = sum(ballot.predictions.count(ballot.elected) == 1 for ballot in won)
     return Candidate(name, len(won), alone)
 
 

@@ -62,8 +62,8 @@ def chips(shown: ImageFilter, sources: Mapping[int, str]) -> list[Chip]:
         found.append(Chip(text, _without(shown, disagreement=None)))
     if shown.ids is not None:
         count = plural(len(shown.ids), "{n:,} selected image", "{n:,} selected images")
-        text = tr(shown.said) or count
-        found.append(Chip(text, _without(shown, ids=None, said="")))
+        text = tr(shown.ids_name) or count
+        found.append(Chip(text, _without(shown, ids=None, ids_name="")))
     return found
 
 
@@ -105,6 +105,7 @@ def from_state(state: object) -> ImageFilter:
     """The filter from the result of `to_state`; an empty filter for invalid values."""
     if not isinstance(state, dict):
         return ImageFilter()
+    state = {"ids_name": state.get("said", ""), **state}  # as older versions stored it
     known = {field.name for field in dataclasses.fields(ImageFilter)}
     values = {name: value for name, value in state.items() if name in known}
     try:

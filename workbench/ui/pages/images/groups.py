@@ -296,7 +296,7 @@ class GroupPanel(QWidget):
         """Hide the panel; if the grid is filtered by a group, clear that filter."""
         self.hide()
         if self._shown is not None and self._bar.filter.ids == self._shown.ids:
-            self._bar.set_filter(dataclasses.replace(self._bar.filter, ids=None, said=""))
+            self._bar.set_filter(dataclasses.replace(self._bar.filter, ids=None, ids_name=""))
         self.toggled.emit()
 
     def _show(self, clustering: Clustering | None) -> None:
@@ -388,7 +388,7 @@ class GroupPanel(QWidget):
         self._shown = dataclasses.replace(
             self._bar.filter,
             ids=tuple(images.tolist()),
-            said=title.format(number=group + 1, share=self.labels.share),
+            ids_name=title.format(number=group + 1, share=self.labels.share),
             similar=None,
         )
         self._bar.set_filter(self._shown)
@@ -451,7 +451,7 @@ class GroupPanel(QWidget):
 
     def _clear_filter(self) -> None:
         if self._shown is not None:
-            self._bar.set_filter(dataclasses.replace(self._bar.filter, ids=None, said=""))
+            self._bar.set_filter(dataclasses.replace(self._bar.filter, ids=None, ids_name=""))
 
     def closing(self) -> None:
         """End the threads that read samples."""
