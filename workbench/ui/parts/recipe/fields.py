@@ -171,8 +171,12 @@ def rich_tip(*paragraphs: str) -> str:
 
 
 def key_tip(key: str, reason: str = "") -> str:
-    """The tooltip of a recipe key: its meaning, the reason for its value, and what is allowed."""
-    return rich_tip(tr(MEANINGS[key]), reason, values_line(key, allowed(key)))
+    """The tooltip of a recipe key: its meaning, the reason for its value, and what is allowed.
+
+    The values of a fixed list are left out: the combo box shows their titles.
+    """
+    line = f"`{key}`" if choices(key) else values_line(key, allowed(key))
+    return rich_tip(tr(MEANINGS[key]), reason, line)
 
 
 def values_line(key: str, values: str) -> str:
