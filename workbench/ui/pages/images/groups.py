@@ -62,7 +62,7 @@ class GroupForm(QWidget):
         self.count = QSpinBox()
         self.count.setRange(FEWEST, MOST)
         self.count.setValue(10)
-        self.count.setSuffix(tr(" groups"))
+        self.count.setPrefix(tr("Groups: "))
         self.start = QComboBox()
         self.start.setToolTip(tr("Start weights of the network"))
         self.start.setSizeAdjustPolicy(
