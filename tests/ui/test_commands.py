@@ -1,6 +1,5 @@
 """Commands: methods found by a few letters, in menus, under their keys or a person's own."""
 
-
 import pytest
 from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolButton
