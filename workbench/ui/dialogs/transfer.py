@@ -10,11 +10,9 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -29,7 +27,7 @@ from workbench.domain.text import plural, tr
 from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, TransferRequest
 from workbench.ui.dialogs.transfer_sources import TransferSources
 from workbench.ui.look.icons import icon
-from workbench.ui.page import Context
+from workbench.ui.page import Context, column, row
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.figure_table import Column, FigureTable
@@ -58,27 +56,18 @@ class TransferStages(QWidget):
             "candidates": tr("Train three candidates"),
             "vote": tr("Vote"),
         }
-        row = QHBoxLayout()
-        row.setSpacing(6)
+        steps = row(spacing=6)
         for name, title in titles.items():
             self._icons[name] = QLabel()
-            row.addWidget(self._icons[name])
-            row.addWidget(QLabel(title))
-            row.addSpacing(18)
-        row.addStretch(1)
+            steps.addWidget(self._icons[name])
+            steps.addWidget(QLabel(title))
+            steps.addSpacing(18)
+        steps.addStretch(1)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedWidth(220)
         self.status = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
-        below = QHBoxLayout()
-        below.setSpacing(12)
-        below.addWidget(self.bar)
-        below.addWidget(self.status, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(row)
-        column.addLayout(below)
+        column(steps, row(self.bar, (self.status, 1), spacing=12), on=self, spacing=8)
 
     def show_transfer(
         self, transfer: Transfer | None, stage: TransferStage | None, title: str, idle: str
@@ -167,15 +156,8 @@ class TransferVote(QWidget):
             self.table.csv,
             notify,
         )
-        top = QHBoxLayout()
-        top.addWidget(heading, 1)
-        top.addWidget(self.copies.button(self))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(top)
-        for widget in (self.table, self.outcome, self.rule):
-            column.addWidget(widget)
+        top = row((heading, 1), self.copies.button(self))
+        column(top, self.table, self.outcome, self.rule, on=self, spacing=8)
 
     def _make_table(self) -> FigureTable:
         table = FigureTable(
@@ -313,25 +295,11 @@ class TransferDialog(QDialog):
         self.problem.setWordWrap(True)
         close = QPushButton(tr("Close"))
         close.clicked.connect(self.reject)
-        choices = QHBoxLayout()
-        choices.setSpacing(16)
-        choices.addWidget(self.views)
-        choices.addWidget(self.compare)
+        choices = row(self.views, self.compare, spacing=16)
         choices.addStretch(1)
-        below = QHBoxLayout()
-        below.setSpacing(8)
-        below.addWidget(self.problem, 1)
-        for button in (self.open_winner, self.start, close):
-            below.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 16, 16, 16)
-        column.setSpacing(12)
-        column.addWidget(self.settings)
-        column.addWidget(self.sources, 1)
-        column.addLayout(choices)
-        column.addWidget(self.stages)
-        column.addWidget(self.vote)
-        column.addLayout(below)
+        below = row((self.problem, 1), self.open_winner, self.start, close, spacing=8)
+        parts = (self.settings, (self.sources, 1), choices, self.stages, self.vote, below)
+        column(*parts, on=self, margins=(16, 16, 16, 16), spacing=12)
 
     def _connect(self) -> None:
         self.sources.changed.connect(self._update)
