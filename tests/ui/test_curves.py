@@ -116,7 +116,7 @@ def test_charts_can_be_copied_and_saved(group, said, tmp_path):
     assert {kind for _, kind in said} == {"info"}
     copies.save_data(tmp_path / "no such folder" / "loss.csv")
     assert said[-1][1] == "bad"
-    assert "loss.csv could not be written" in said[-1][0]
+    assert "loss.csv cannot be written" in said[-1][0]
 
 
 @pytest.fixture
@@ -191,13 +191,13 @@ def test_the_best_epoch_and_the_pointer_have_a_line_while_there_is_one(qtbot, ch
     chart.set_curves([line("a", (1, 1), (5, 5))], 5)
     chart.set_best(4)
     chart.set_cross(2.5)
-    qtbot.waitUntil(chart._mark.isVisible)
-    assert (chart._mark.value(), chart._line.value()) == (4, 2.5)
-    assert chart._line.isVisible()
+    qtbot.waitUntil(chart._best_line.isVisible)
+    assert (chart._best_line.value(), chart._cross_line.value()) == (4, 2.5)
+    assert chart._cross_line.isVisible()
     chart.set_best(None)
     chart.set_cross(None)
-    assert not chart._line.isVisible()
-    qtbot.waitUntil(lambda: not chart._mark.isVisible())
+    assert not chart._cross_line.isVisible()
+    qtbot.waitUntil(lambda: not chart._best_line.isVisible())
 
 
 @pytest.mark.parametrize(

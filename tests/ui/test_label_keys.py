@@ -60,12 +60,12 @@ def test_a_button_chooses_its_label_and_the_last_one_none(qtbot, keys):
 
 def test_the_labels_an_image_has_are_marked_also_in_a_set_shown_later(keys):
     keys.show_set(label_set(3))
-    keys.show_given(frozenset({"kind 001"}))
-    assert [button.given for button in keys.buttons] == [False, True, False]
+    keys.show_assigned(frozenset({"kind 001"}))
+    assert [button.assigned for button in keys.buttons] == [False, True, False]
     keys.show_set(label_set(2))
-    assert [button.given for button in keys.buttons] == [False, True]
-    keys.show_given(frozenset())
-    assert [button.given for button in keys.buttons] == [False, False]
+    assert [button.assigned for button in keys.buttons] == [False, True]
+    keys.show_assigned(frozenset())
+    assert [button.assigned for button in keys.buttons] == [False, False]
 
 
 def test_the_first_nine_labels_have_their_number_as_a_key(keys):

@@ -87,7 +87,7 @@ def test_ticks_and_choices_are_told_unless_they_are_the_default(qtbot, card):
     for _ in range(2):
         qtbot.keyClick(card.editors["soft"], Qt.Key.Key_Space)
     for way in ("down", "up"):
-        card.editors["way"].textActivated.emit(way)
+        card.editors["way"].activated.emit(card.editors["way"].findData(way))
     assert card.told == [
         ("spottune", "soft", True),
         ("spottune", "soft", None),

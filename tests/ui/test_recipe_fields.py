@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES, StageRule
-from workbench.ui.parts.recipe.fields import FieldBox, read, written
+from workbench.ui.parts.recipe.fields import FieldBox, parse, value_text
 from workbench.ui.parts.recipe.more import COLUMNS, MoreSettings
 
 
@@ -22,16 +22,17 @@ from workbench.ui.parts.recipe.more import COLUMNS, MoreSettings
     ],
 )
 def test_what_is_typed_is_a_number_of_the_keys_type_where_it_is_one(key, text, value):
-    found = read(key, text)
+    found = parse(key, text)
     assert found == value
     assert type(found) is type(value)
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(True, "true"), (False, "false"), (0.5, "0.5"), (2.0, "2"), (7, "7")]
+    ("value", "text"),
+    [(True, "on"), (False, "off"), (0.5, "0.5"), (2.0, "2"), (7, "7"), ("sgd", "SGD")],
 )
 def test_a_value_is_written_as_short_as_it_can_be(value, text):
-    assert written(value) == text
+    assert value_text(value) == text
 
 
 def follow(made):
@@ -66,14 +67,14 @@ def test_an_edited_field_offers_the_way_back(qtbot, field):
     made = field("epochs")
     advised = made.draft.value("epochs")
     assert made.editor.text() == str(advised)
-    assert not made.back.isVisible()
+    assert not made.reset_button.isVisible()
     made.editor.clear()
     qtbot.keyClicks(made.editor, "7")
     assert made.draft.value("epochs") == 7
-    assert made.back.isVisible()
-    qtbot.mouseClick(made.back, Qt.MouseButton.LeftButton)
+    assert made.reset_button.isVisible()
+    qtbot.mouseClick(made.reset_button, Qt.MouseButton.LeftButton)
     assert made.editor.text() == str(advised)
-    assert not made.back.isVisible()
+    assert not made.reset_button.isVisible()
     assert made.draft.chosen == Draft().chosen
 
 
@@ -103,9 +104,9 @@ def test_switches_and_choices_are_told(qtbot, field):
     qtbot.keyClick(tick.editor, Qt.Key.Key_Space)
     assert tick.draft.value("flip") is not before
     box = field("schedule")
-    box.editor.textActivated.emit("step")
+    box.editor.activated.emit(box.editor.findData("step"))
     assert box.draft.value("schedule") == "step"
-    assert box.editor.currentText() == "step"
+    assert box.editor.currentData() == "step"
 
 
 @pytest.fixture

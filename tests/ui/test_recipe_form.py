@@ -188,14 +188,14 @@ def test_the_fields_show_the_draft_and_the_way_back_from_what_was_changed(qtbot,
     assert form.target.currentData() == "view"
     assert form.backbone.currentData() == SMALL
     assert form.stages.frozen_stages() == len(backbone(SMALL).stage_names)
-    overridden = {key for key, back in form._back.items() if back.isVisible()}
+    overridden = {key for key, back in form._reset_buttons.items() if back.isVisible()}
     assert overridden == {"backbone", "frozen"}
     for key in ("backbone", "frozen"):
-        qtbot.mouseClick(form._back[key], Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(form._reset_buttons[key], Qt.MouseButton.LeftButton)
     assert form.told == [("backbone",), ("frozen",)]
     show(form, target="expression")
     assert form.target.currentIndex() == -1
-    assert not any(back.isVisible() for back in form._back.values())
+    assert not any(back.isVisible() for back in form._reset_buttons.values())
 
 
 def test_only_errors_of_these_choices_are_shown(form):
