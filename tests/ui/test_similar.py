@@ -171,7 +171,7 @@ def test_without_any_network_it_says_what_to_do(window, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     page = window.page("images")
     said = []
-    monkeypatch.setattr(window.notes, "say", lambda text, kind: said.append(text))
+    monkeypatch.setattr(window.notes, "post", lambda text, kind: said.append(text))
     page.similar.find([int(page.grid.ids()[0])])
     assert "no network yet" in said[0]
     assert page.bar.filter == ImageFilter()
