@@ -97,7 +97,7 @@ def test_an_archive_without_a_seal_is_accepted_if_intact(tmp_path, kind):
     path, data, refused = tmp_path / "old", archive(kind), 0
     path.write_bytes(data)
     check_archive(path)
-    said = content(kind, path)
+    messages = content(kind, path)
     for at in range(0, len(data), 3):
         path.write_bytes(flipped(data, at, at % 8))
         try:
@@ -105,7 +105,7 @@ def test_an_archive_without_a_seal_is_accepted_if_intact(tmp_path, kind):
         except DamagedFile:
             refused += 1
         else:
-            assert readable(kind, path) in (said, None)
+            assert readable(kind, path) in (messages, None)
     assert refused
 
 

@@ -180,7 +180,7 @@ def test_images_of_the_test_part_stay_unseen(small):
         compare_task(small, "category", {}, QUICK)
 
 
-def test_images_that_are_gone_are_told_in_a_sentence(small):
+def test_images_that_are_gone_are_reported_in_a_sentence(small):
     for path in (small.store.folder.parent / "pictures").iterdir():
         path.unlink()
     outcome = run_here(assess_task(small, "category", ("none",), "simpleconv3"))
@@ -189,14 +189,14 @@ def test_images_that_are_gone_are_told_in_a_sentence(small):
     assert outcome.report == ""
 
 
-def program(folder, mode, said=b""):
+def program(folder, mode, messages=b""):
     command = [sys.executable, "-m", "workbench.learning", str(folder), mode]
-    done = subprocess.run(command, input=said, capture_output=True, check=False)
+    done = subprocess.run(command, input=messages, capture_output=True, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("mode", ["--assess", "--relate"])
-def test_the_program_says_what_is_wrong_with_its_order(tmp_path, mode):
+def test_the_program_reports_what_is_wrong_with_its_order(tmp_path, mode):
     def sentence():
         code, reports = program(tmp_path, mode)
         assert (code, reports[-1]["report"]) == (1, "broken")
@@ -218,5 +218,5 @@ def test_the_program_leaves_off_when_asked_to(small, tmp_path):
     starts = (StartRequest(start="none", backbone="simpleconv3"),)
     order = AssessmentRequest(starts=starts, held_out="test")
     (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
-    code, said = program(folder, "--assess", b"stop\n")
-    assert (code, said[-1]["report"]) == (0, "stopped")
+    code, messages = program(folder, "--assess", b"stop\n")
+    assert (code, messages[-1]["report"]) == (0, "stopped")

@@ -68,7 +68,7 @@ def test_asking_leaves_torch_where_it_was():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_program_that_cannot_be_asked_is_told_of(monkeypatch):
+def test_a_program_that_cannot_be_asked_is_reported_of(monkeypatch):
     monkeypatch.setattr(choices, "_known", [])
     monkeypatch.setattr(learner, "learning_command", lambda: [sys.executable, "-c", "1/0 #"])
     with pytest.raises(KnownError, match="ZeroDivisionError"):

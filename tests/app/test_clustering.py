@@ -72,10 +72,10 @@ def test_groups_are_learned_once_and_kept(small, weights):
     clusters = small.store.clusterings.read(made.id)
     assert sorted(clusters.images.tolist()) == sorted(small.store.images.ids().tolist())
     assert list(small.store.runs_folder.glob(".*")) == []
-    said = []
-    again = run_here(cluster_task(small, source, order), said.append)
+    messages = []
+    again = run_here(cluster_task(small, source, order), messages.append)
     assert again.value == made
-    assert len(said) == 1  # nothing was learned anew
+    assert len(messages) == 1  # nothing was learned anew
     assert small.store.clusterings.forget() == 1
     assert small.store.clusterings.all() == []
 
@@ -193,9 +193,9 @@ def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
 
     names = ["--label-set", "kind", "--label", "1=first"]
     assert run([*words, "--method", "iic", *names, "--json"]) == 0
-    said = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert said["id"] == found["id"]
-    assert said["labelled"] == found["groups"][0]["images"]
+    messages = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert messages["id"] == found["id"]
+    assert messages["labelled"] == found["groups"][0]["images"]
     assert run([*words, "--method", "iic", "--label-set", "group"]) == 0
     assert "24 images labelled in group" in capsys.readouterr().out
     assert run(["undo", "Small"]) == 0

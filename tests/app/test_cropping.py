@@ -119,7 +119,7 @@ def test_it_can_be_stopped_while_its_processes_start(session, faces):
     assert isinstance(run_here(task, stop=stop), Cancelled)
 
 
-def test_a_wrong_landmark_file_is_said(session, faces, tmp_path):
+def test_a_wrong_landmark_file_is_reported(session, faces, tmp_path):
     wrong = tmp_path / "wrong.dat"
     wrong.write_bytes(b"nothing")
     cropping.choose_landmarks_file(session, wrong)

@@ -19,18 +19,20 @@ def test_the_drivers_answer_becomes_words(answer, words):
     assert describe(answer) == words
 
 
-def test_the_processor_is_said_at_once_and_the_driver_when_it_answers(qtbot, monkeypatch, tmp_path):
+def test_the_processor_is_reported_at_once_and_the_driver_when_it_answers(
+    qtbot, monkeypatch, tmp_path
+):
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 'NVIDIA T4, 15360 MiB'\n")
     tool.chmod(0o755)
     monkeypatch.setattr(device.shutil, "which", lambda name: str(tool))
     probe = DeviceProbe()
-    said = []
-    probe.found.connect(said.append)
+    messages = []
+    probe.found.connect(messages.append)
     probe.start()
-    assert said == [processor()]
-    qtbot.waitUntil(lambda: len(said) == 2)
-    assert said[1] == "NVIDIA T4, 15 GiB"
+    assert messages == [processor()]
+    qtbot.waitUntil(lambda: len(messages) == 2)
+    assert messages[1] == "NVIDIA T4, 15 GiB"
     probe.close()
 
 

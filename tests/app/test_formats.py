@@ -83,7 +83,7 @@ def test_the_labels_of_a_tsv_list_go_to_no_set_where_several_are_chosen(session,
     assert Note(text=remark, warning=True) in heard
 
 
-def test_a_tsv_table_without_the_column_of_a_list_says_so(session, folder):
+def test_a_tsv_table_without_the_column_of_a_list_reports_so(session, folder):
     heard: list[object] = []
     table = write(folder / "t.tsv", "path\tview\na.png\tleft\n")
     imported(session, table, {"category": Origin.LIST}, heard.append)

@@ -114,17 +114,17 @@ def test_a_list_file(session, tmp_path):
     assert result.added == 3
     assert result.labelled == 2
     assert labels(session, "expression") == {"a.jpg": "0", "with space.jpg": "2", "b.jpg": None}
-    said = {file.path: file.reason for file in result.skipped}
-    assert said["gone.jpg"] == "the file does not exist (list.txt, line 5)"
-    assert "nonsense" in said["list.txt, line 6"]
+    messages = {file.path: file.reason for file in result.skipped}
+    assert messages["gone.jpg"] == "the file does not exist (list.txt, line 5)"
+    assert "nonsense" in messages["list.txt, line 6"]
 
 
-def test_a_list_whose_labels_nobody_asked_for_says_so(session, tmp_path):
+def test_a_list_whose_labels_nobody_asked_for_reports_so(session, tmp_path):
     draw(tmp_path / "a.jpg", 1)
     (tmp_path / "list.txt").write_text("a.jpg owl")
-    said: list[object] = []
-    run_here(import_task(session, [tmp_path / "list.txt"]), said.append)
-    assert any(isinstance(one, Note) and one.warning for one in said)
+    messages: list[object] = []
+    run_here(import_task(session, [tmp_path / "list.txt"]), messages.append)
+    assert any(isinstance(one, Note) and one.warning for one in messages)
     assert labels(session) == {"a.jpg": None}
 
 

@@ -245,7 +245,7 @@ def test_a_label_file_follows_a_label_that_was_respelt(session, folder, tmp_path
     assert session.store.labels.get("pose") == respelt
 
 
-def test_a_label_file_that_tells_spellings_apart_keeps_them_apart(session, folder, tmp_path):
+def test_a_label_file_that_reports_spellings_apart_keeps_them_apart(session, folder, tmp_path):
     taken(session, folder)
     edit_set(session, LabelSet("pose", (Label("perched"),)), {})
     (tmp_path / "l.csv").write_text("path,set,label\n0.png,pose,perched\n1.png,pose,Perched\n")

@@ -69,16 +69,16 @@ def started(board, qtbot, work):
 
 
 def test_values_are_applied_in_order_in_the_owners_thread_before_the_end(board, qtbot):
-    told = []
+    reported = []
 
     def apply(value):
-        told.append((value.done, threading.current_thread() is threading.main_thread()))
+        reported.append((value.done, threading.current_thread() is threading.main_thread()))
 
     finished = []
-    task = Task("count", counting(500), apply, lambda outcome: finished.append(len(told)))
+    task = Task("count", counting(500), apply, lambda outcome: finished.append(len(reported)))
     job = run(board, qtbot, task)
     assert job.outcome == Done(500)
-    assert told == [(i, True) for i in range(500)]
+    assert reported == [(i, True) for i in range(500)]
     assert finished == [500]
     assert board.jobs() == ()
 
@@ -94,7 +94,7 @@ def test_the_work_runs_in_another_thread(board, qtbot):
     assert where[0] is not threading.main_thread()
 
 
-def test_reports_are_told_by_job_and_by_board(board, qtbot):
+def test_reports_are_reported_by_job_and_by_board(board, qtbot):
     heard = []
     board.started.connect(lambda job: heard.append(("started", job.task.title)))
     board.reported.connect(lambda job, value: heard.append((job.task.title, value.done)))
@@ -137,7 +137,7 @@ def test_whatever_a_generator_raises_ends_the_job_as_failed(board, qtbot, error)
     assert type(error).__name__ in outcome.report
 
 
-def test_the_worlds_error_is_told_in_its_sentence(board, qtbot):
+def test_the_worlds_error_is_reported_in_its_sentence(board, qtbot):
     error = KnownError("disk.jpg is gone.", "Plug the disk in.")
     outcome = run(board, qtbot, Task("read", raising(error))).outcome
     assert outcome == Failed("disk.jpg is gone.", "Plug the disk in.", "")

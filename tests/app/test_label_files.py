@@ -50,8 +50,8 @@ def state(session):
     ids = session.store.images.ids()
     rows = {row.name: row.labels for row in session.store.images.rows(ids)}
     crops = {crop.rect: crop.id for crop in session.store.crops.get(session.store.crops.ids())}
-    said = session.store.labels.of_crops(list(crops.values()), "expression")
-    return rows, {rect: said.get(crop) for rect, crop in crops.items()}
+    messages = session.store.labels.of_crops(list(crops.values()), "expression")
+    return rows, {rect: messages.get(crop) for rect, crop in crops.items()}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "json"])
@@ -118,7 +118,7 @@ def test_again_into_the_same_project_changes_nothing(labelled, tmp_path):
     assert labelled.store.labels.current() == before
 
 
-def test_by_hand_written_table_matches_by_path_and_says_what_does_not(other, tmp_path):
+def test_by_hand_written_table_matches_by_path_and_reports_what_does_not(other, tmp_path):
     table = (
         "path,set,label\nowl/鸟 0.png,view,back\n鸟 1.png,mood,calm\nsrc\\owl\\鸟 2.png,view,up\n"
     )

@@ -130,7 +130,7 @@ def test_closing_the_reports_ends_the_program(program):
         pass  # the leak guard finds a child that lives on
 
 
-def test_a_program_that_cannot_be_started_is_told_in_a_sentence(monkeypatch, tmp_path):
+def test_a_program_that_cannot_be_started_is_reported_in_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(learner, "learning_command", lambda: [str(tmp_path)])
     with pytest.raises(KnownError, match=r"cannot be started: Permission denied\."):
         ServingProcess()

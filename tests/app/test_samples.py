@@ -119,7 +119,7 @@ def test_facts_of_mouths_are_those_of_the_samples(tmp_path: Path, divided: bool,
     session.close()
 
 
-def test_facts_say_what_is_missing_as_samples_do(session: Session) -> None:
+def test_facts_report_what_is_missing_as_samples_do(session: Session) -> None:
     ids = session.store.images.ids().tolist()
     with session.edit("All the same"):
         session.store.labels.assign(ids, "view", "front")
@@ -241,7 +241,7 @@ def test_ready_made_mouths_are_taken_whole_until_detection_has_met_them(tmp_path
         session.close()
 
 
-def test_prepare_makes_the_missing_split_and_says_so(session: Session) -> None:
+def test_prepare_makes_the_missing_split_and_reports_so(session: Session) -> None:
     record = prepare(session, FAST, name="first")
     assert record.status is RunStatus.QUEUED
     assert session.store.runs.get(record.id) == record
@@ -307,11 +307,11 @@ def test_a_job_that_finds_nothing_to_learn_fails_and_makes_nothing(session: Sess
     assert list(session.store.runs_folder.iterdir()) == []
 
 
-def test_prepare_says_where_rare_classes_count_twice(session: Session) -> None:
-    for chosen, said in (({}, 0), ({"class_weights": "balanced"}, 1)):
+def test_prepare_reports_where_rare_classes_count_twice(session: Session) -> None:
+    for chosen, messages in (({}, 0), ({"class_weights": "balanced"}, 1)):
         record = prepare(session, {**FAST, "sampling": "balanced", **chosen})
         text = (session.store.runs_folder / record.id / REPORTS_FILE).read_text()
-        assert text.count("count them twice") == said
+        assert text.count("count them twice") == messages
 
 
 def test_prepare_names_classes_without_training_images(session: Session) -> None:

@@ -118,7 +118,7 @@ def test_closing_leaves_no_process(qapp, run: Path) -> None:
     service.close()  # once more does no harm
 
 
-def test_a_program_that_cannot_start_is_said(
+def test_a_program_that_cannot_start_is_reported(
     qapp, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = LearningService()

@@ -25,24 +25,24 @@ from workbench.domain.splits import Part, SplitPlan
 
 
 @pytest.fixture
-def told(session):
+def reported(session):
     heard = []
     session.changed.connect(heard.append)
     return heard
 
 
-def test_an_edit_is_told_once_after_it_is_on_the_disk(session, told):
+def test_an_edit_is_reported_once_after_it_is_on_the_disk(session, reported):
     with session.edit("Import") as edit:
         fill(session.store, 3)
         with session.edit("inside"):
             session.store.labels.assign([1], "view", "left")
-        assert told == []
-    assert told == [edit.changes]
-    assert told[0].added == {1, 2, 3}
+        assert reported == []
+    assert reported == [edit.changes]
+    assert reported[0].added == {1, 2, 3}
     assert session.store.history.undo_text() == "Import"
 
 
-def test_an_edit_of_nothing_and_one_that_fails_are_not_told(session, told):
+def test_an_edit_of_nothing_and_one_that_fails_are_not_reported(session, reported):
     with session.edit("nothing"):
         pass
 
@@ -53,28 +53,28 @@ def test_an_edit_of_nothing_and_one_that_fails_are_not_told(session, told):
 
     with pytest.raises(KnownError):
         fail()
-    assert told == []
+    assert reported == []
     assert session.store.images.count() == 0
     assert assign(session, [1], "view", "left") == frozenset()
 
 
-def test_undo_and_redo_are_told(session, told):
+def test_undo_and_redo_are_reported(session, reported):
     fill(session.store, 2)
     assert assign(session, [1, 2], "view", "left") == {1, 2}
     assert session.undo() == "Label 2 images “left”"
     assert session.redo() == "Label 2 images “left”"
-    assert [changes.labelled for changes in told] == [{1, 2}] * 3
+    assert [changes.labelled for changes in reported] == [{1, 2}] * 3
     session.undo()
     session.undo()
     assert session.undo() is None
-    assert len(told) == 5
+    assert len(reported) == 5
 
 
-def test_removing_images_is_one_edit_that_is_told(session, told):
+def test_removing_images_is_one_edit_that_is_reported(session, reported):
     fill(session.store, 3)
     session.remove_images([1, 3])
     assert session.store.images.ids().tolist() == [2]
-    assert told[-1].removed == {1, 3}
+    assert reported[-1].removed == {1, 3}
     assert session.store.history.undo_text() == "Remove 2 images"
     session.undo()
     assert session.store.images.count() == 3
@@ -88,26 +88,26 @@ def run_id(session):
     return "r"
 
 
-def test_renaming_a_run_is_told_and_an_empty_name_is_none(session, told, run_id):
+def test_renaming_a_run_is_reported_and_an_empty_name_is_none(session, reported, run_id):
     session.rename_run(run_id, " better ")
     session.rename_run(run_id, " ")
     assert session.store.runs.get(run_id).name == "better"
-    assert told == [Changes(runs=frozenset({run_id}))]
+    assert reported == [Changes(runs=frozenset({run_id}))]
 
 
-def test_removing_a_run_deletes_its_folder_and_is_told(session, told, run_id):
+def test_removing_a_run_deletes_its_folder_and_is_reported(session, reported, run_id):
     session.remove_run(run_id)
     assert session.store.runs.all() == []
     assert not (session.store.runs_folder / run_id).exists()
-    assert told == [Changes(runs=frozenset({run_id}))]
+    assert reported == [Changes(runs=frozenset({run_id}))]
     with pytest.raises(KnownError, match="no run r"):
         session.remove_run(run_id)
 
 
-def test_what_is_remembered_is_no_edit(session, told):
+def test_what_is_remembered_is_no_edit(session, reported):
     session.remember("page", {"shown": ["images"]})
     assert session.store.settings.get("page") == {"shown": ["images"]}
-    assert told == []
+    assert reported == []
     assert not session.store.history.undo_text()
 
 
@@ -227,7 +227,7 @@ def test_the_next_unlabelled_image_goes_round(session):
     assert next_unlabelled(session, ids, "view", 2) is None
 
 
-def test_texts_of_edits_say_what_was_done(session):
+def test_texts_of_edits_report_what_was_done(session):
     fill(session.store, 2)
     crop = session.store.crops.save(Crop(None, 1, 0, CropState.FOUND, Rect(0, 0, 5, 5)))
     assign_crops(session, [crop.id], "expression", "smile")
@@ -287,7 +287,7 @@ def test_expressions_of_mouths_are_divided_evenly_as_well(labelled):
         assert sum(parts[i] is Part.TRAIN for i in group) == 10
 
 
-def test_what_cannot_be_split_is_said(session):
+def test_what_cannot_be_split_is_reported(session):
     with pytest.raises(KnownError, match="no images to split"):
         split(session, SplitPlan())
     fill(session.store, 2)

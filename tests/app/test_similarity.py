@@ -82,7 +82,7 @@ def test_the_most_similar_come_first_and_only_new_images_are_computed(trained, t
     assert session.store.features.sizes()
 
 
-def test_damaged_features_are_computed_again_and_that_is_said(trained):
+def test_damaged_features_are_computed_again_and_that_is_reported(trained):
     session, source = trained, feature_source(trained)
     ids = session.store.images.ids()
     before = done(similar_task(session, source, ids[:1]))
@@ -168,7 +168,7 @@ def test_a_labelled_image_that_is_asked_about_has_no_vote_itself(trained):
     assert [label for _, label, _ in found.found] == ["back"]
 
 
-def test_what_cannot_be_compared_is_said_at_once(tmp_path, qapp):
+def test_what_cannot_be_compared_is_reported_at_once(tmp_path, qapp):
     session = small_project(tmp_path)
     try:
         assert feature_sources(session) == []

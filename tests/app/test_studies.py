@@ -78,7 +78,7 @@ def _parts(session, run):
     return {sample.image: sample.part for sample in samples}
 
 
-def test_what_failed_or_was_removed_is_made_anew(session):
+def test_what_failed_or_was_removed_is_made_again(session):
     study = new_study(session, parse_plan(PLAN, "pull"))
     study, _ = next_runs(session, study, most=2)
     first, second = study.run_of("plain", 0), study.run_of("pulled", 0)
@@ -94,8 +94,8 @@ def test_what_failed_or_was_removed_is_made_anew(session):
 @pytest.mark.parametrize(("exact", "compared"), [(0.6, 0.6), (None, 0.9)])
 def test_where_images_have_several_labels_every_one_has_to_be_right(session, exact, compared):
     study, (run,) = next_runs(session, new_study(session, parse_plan(PLAN, "traits")))
-    said = {"test": {"top1": 0.9, "exact": exact}, "validation": {"top1": 0.1}}
-    session.store.runs.update(run, status=RunStatus.FINISHED, metrics=said)
+    messages = {"test": {"top1": 0.9, "exact": exact}, "validation": {"top1": 0.1}}
+    session.store.runs.update(run, status=RunStatus.FINISHED, metrics=messages)
     assert study_progress(session, study).rows[0].values == {0: compared}
 
 

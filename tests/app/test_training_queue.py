@@ -175,7 +175,7 @@ def _children() -> list[int]:
     return found
 
 
-def test_a_failed_training_says_why(session: Session, tmp_path: Path) -> None:
+def test_a_failed_training_reports_why(session: Session, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_bytes(b"nothing of use")
     record = prepare(session, {**FAST, "start": f"file:{wrong}"})

@@ -105,10 +105,10 @@ def test_a_step_that_is_done_is_not_done_again(target, source):
     assert len(source.store.runs.all()) == 1
 
     target.store.runs.remove(transfer.candidates[1].run)
-    mended = candidates_prepared(target, source, again)
-    assert [c.run for c in mended.candidates][::2] == [c.run for c in transfer.candidates][::2]
-    assert mended.candidates[1].run != transfer.candidates[1].run
-    assert transferring.transfers(target) == [mended]
+    repaired = candidates_prepared(target, source, again)
+    assert [c.run for c in repaired.candidates][::2] == [c.run for c in transfer.candidates][::2]
+    assert repaired.candidates[1].run != transfer.candidates[1].run
+    assert transferring.transfers(target) == [repaired]
 
 
 def test_recipes_keep_the_layers_that_the_paper_says(target, source):
@@ -166,14 +166,14 @@ def predict(session, run, wrong):
     parts = session.store.splits.parts()
     images = np.array(sorted(parts), dtype=np.int64)
     truth = np.arange(len(images)) % 3
-    said = truth.copy()
-    said[wrong] = (said[wrong] + 1) % 3
+    messages = truth.copy()
+    messages[wrong] = (messages[wrong] + 1) % 3
     table = PredictionTable(
         images=images,
         crops=np.full(len(images), -1),
         parts=np.array([PART_CODES[parts[int(image)]] for image in images]),
         truth=truth,
-        scores=np.eye(3, dtype=np.float32)[said],
+        scores=np.eye(3, dtype=np.float32)[messages],
         view_truth=np.full(len(images), -1),
         view_scores=None,
         true_view=np.full(len(images), ""),
@@ -210,7 +210,7 @@ def test_held_out_images_alone_are_voted_on(target, source):
     assert (recipe["target"], recipe["frozen"]) == ("category", voted.winner)
 
 
-def test_a_run_that_was_stopped_for_good_is_made_anew(target, source):
+def test_a_run_that_was_stopped_for_good_is_made_again(target, source):
     transfer = begun(target, source)
     run = transfer.candidates[0].run
     assert transferring.unfinished(target, run)
@@ -219,10 +219,10 @@ def test_a_run_that_was_stopped_for_good_is_made_anew(target, source):
     assert transfer_runs.candidates_made(target, transfer)
     target.store.runs.update(run, status=RunStatus.STOPPED)
     assert not transfer_runs.candidates_made(target, transfer)
-    mended = candidates_prepared(target, source, transfer)
-    assert mended.candidates[0].run != run
-    assert mended.candidates[1:] == transfer.candidates[1:]
-    assert transfer_runs.candidates_made(target, mended)
+    repaired = candidates_prepared(target, source, transfer)
+    assert repaired.candidates[0].run != run
+    assert repaired.candidates[1:] == transfer.candidates[1:]
+    assert transfer_runs.candidates_made(target, repaired)
 
 
 def test_keys_chosen_for_a_training_become_a_transfer(target, tmp_path):

@@ -115,7 +115,7 @@ def test_an_interrupted_download_goes_on_where_it_was(server: Server, tmp_path: 
     assert (tmp_path / f"resnet18-{DIGEST}.pth").read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_begins_anew(server: Server, tmp_path: Path) -> None:
+def test_a_server_without_ranges_begins_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / f"resnet18-{DIGEST}.pth.part").write_bytes(b"xyz")
     server.with_ranges = False
     assert isinstance(download(server, tmp_path), Done)
@@ -127,7 +127,7 @@ def test_a_part_that_is_too_long_is_thrown_away(server: Server, tmp_path: Path) 
     assert isinstance(download(server, tmp_path), Done)
 
 
-def test_a_wrong_hash_is_thrown_away_and_said(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_hash_is_thrown_away_and_reported(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT[:-1] + b"?"
     outcome = download(server, tmp_path)
     assert isinstance(outcome, Failed)
@@ -136,14 +136,14 @@ def test_a_wrong_hash_is_thrown_away_and_said(server: Server, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refusal_of_the_server_is_told(server: Server, tmp_path: Path) -> None:
+def test_a_refusal_of_the_server_is_reported(server: Server, tmp_path: Path) -> None:
     server.status = 404
     outcome = download(server, tmp_path)
     assert isinstance(outcome, Failed)
     assert "404" in outcome.sentence
 
 
-def test_no_network_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_no_network_is_reported_with_what_to_do(tmp_path: Path) -> None:
     task = weights.weights_task("resnet18", "http://127.0.0.1:9/weights.pth", tmp_path)
     outcome = run_here(task)
     assert isinstance(outcome, Failed)
@@ -163,7 +163,7 @@ def test_a_backbone_without_weights_is_refused(tmp_path: Path) -> None:
         next(weights.fetch("simpleconv3", folder=tmp_path))
 
 
-def test_damaged_weights_are_downloaded_again_and_that_is_said(
+def test_damaged_weights_are_downloaded_again_and_that_is_reported(
     server: Server, tmp_path: Path
 ) -> None:
     path = tmp_path / f"resnet18-{DIGEST}.pth"

@@ -68,14 +68,14 @@ def main(count: int) -> None:
             "right (the largest)": [(0, 0)],
         }.items():
             taken, beside = [], []
-            for truth, said in cells:
+            for truth, output in cells:
                 predicted = table.predicted
                 taken.append(
-                    milliseconds(lambda c=(truth, said): project.runs.cell("r", Part.TEST, *c))
+                    milliseconds(lambda c=(truth, output): project.runs.cell("r", Part.TEST, *c))
                 )
                 beside.append(
                     milliseconds(
-                        lambda c=(truth, said), p=predicted: table.images[
+                        lambda c=(truth, output), p=predicted: table.images[
                             (table.parts == TEST) & (table.truth == c[0]) & (p == c[1])
                         ]
                     )

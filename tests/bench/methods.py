@@ -102,8 +102,8 @@ def peak(session: Session, run: str) -> str:
     """The peak memory in the reports of a run, "" if there is none."""
     lines = (session.store.runs_folder / run / REPORTS_FILE).read_bytes().splitlines()
     notes = [report.text for line in lines if isinstance(report := decode_report(line), Note)]
-    told = [text.removeprefix("Peak memory: ").rstrip(".") for text in notes if "Peak" in text]
-    return max(told, default="")
+    reported = [text.removeprefix("Peak memory: ").rstrip(".") for text in notes if "Peak" in text]
+    return max(reported, default="")
 
 
 def main() -> int:

@@ -94,9 +94,9 @@ def measure(sets: Sets, folder: Path, order: RelatednessRequest, seeds: int) -> 
             first = found.sources[0]
             right = first.name.split()[0] == target.split()[0]
             wrong += not right
-            told = ", ".join(f"{s.name} {s.doa:.2f}" for s in found.sources)
+            reported = ", ".join(f"{s.name} {s.doa:.2f}" for s in found.sources)
             print(
-                f"seed {seed}: {target} -> {told}{'' if right else '  WRONG'} "
+                f"seed {seed}: {target} -> {reported}{'' if right else '  WRONG'} "
                 f"({found.target_images} images, {time.monotonic() - began:.0f} s)",
                 flush=True,
             )

@@ -103,7 +103,7 @@ def candidates_of_imagenet(
     try:
         import_case(session, case, data, folder)
         split(session, SplitPlan(**case.plan, seed=seed), (case.target,))
-        said: dict[str, dict[int, str]] = {}
+        output: dict[str, dict[int, str]] = {}
         for layers in CANDIDATE_LAYERS:
             stage = frozen_stage("squeezenet1_0", layers)
             keys = {"target": case.target, "seed": seed, "frozen": stage, **case.chosen}
@@ -112,8 +112,8 @@ def candidates_of_imagenet(
             _beside(session, run, spent, reached)
             table = session.store.runs.predictions(run, Part.TEST)
             pairs = zip(table.images.tolist(), table.predicted.tolist(), strict=True)
-            said[stage] = {image: str(label) for image, label in pairs}
-        found = elect(said, seed)
+            output[stage] = {image: str(label) for image, label in pairs}
+        found = elect(output, seed)
         votes = ", ".join(f"{each.name} {each.votes}" for each in found.candidates)
         print(f"  votes of {found.images}: {votes}; winner {found.winner}", flush=True)
     finally:

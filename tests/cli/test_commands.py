@@ -196,7 +196,7 @@ def test_a_folder_named_in_its_own_case_comes_before_the_other(command, twins, w
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "output"),
     [
         (("--set", "view", "--label", "left", "no-such"), 1, "no-such"),
         (("--set", "pose", "--label", "left", "owl0"), 2, "pose"),
@@ -204,10 +204,10 @@ def test_a_folder_named_in_its_own_case_comes_before_the_other(command, twins, w
         (("--set", "view", "--label", "left"), 2, "Give an image"),
     ],
 )
-def test_labels_that_cannot_be_given(command, birds, arguments, code, said):
+def test_labels_that_cannot_be_given(command, birds, arguments, code, output):
     ended, refused = command("label", birds, *arguments)
     assert ended == code
-    assert said in refused["error"]
+    assert output in refused["error"]
 
 
 def test_split_deals_every_image(command, birds):

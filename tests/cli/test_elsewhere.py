@@ -25,7 +25,7 @@ from workbench.domain.runs import (
 SET = ("--set", "target=category", "--set", "backbone=simpleconv3", "--set", "epochs=2")
 
 
-def said(capsys):
+def output(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
@@ -33,7 +33,7 @@ def said(capsys):
 def prepared(project, tmp_path, capsys):
     """A copy of a prepared run's folder, where the project is not."""
     assert run(["train", project, *SET, "--prepare", "--json"]) == 0
-    result = said(capsys)
+    result = output(capsys)
     assert result["status"] == "prepared"
     away = tmp_path / "cluster" / result["run"]
     shutil.copytree(result["folder"], away)
@@ -67,24 +67,24 @@ def add_second_project(tmp_path):
 
 def test_a_run_trained_elsewhere_comes_back_with_all_it_has(project, trained, capsys):
     assert run(["runs", "adopt", str(trained), "--into", project, "--json"]) == 0
-    adopted = said(capsys)
+    adopted = output(capsys)
     assert adopted["status"] == "finished"
     assert adopted["unknown"] == 0
     assert 0 <= adopted["parts"]["test"]["top1"] <= 1
     assert run(["evaluate", project, adopted["run"], "--again", "--json"]) == 0
-    assert said(capsys)["again"]["changed"] == 0
+    assert output(capsys)["again"]["changed"] == 0
     assert run(["runs", project, "--json"]) == 0
-    assert len(said(capsys)["runs"]) == 2
+    assert len(output(capsys)["runs"]) == 2
 
 
 def test_another_project_knows_its_images_by_their_content(trained, tmp_path, capsys):
     add_second_project(tmp_path)
     capsys.readouterr()
     assert run(["runs", "adopt", str(trained), "--into", "second", "--json"]) == 0
-    adopted = said(capsys)
+    adopted = output(capsys)
     assert adopted["unknown"] == 4
     assert run(["evaluate", "second", adopted["run"], "--again", "--json"]) == 0
-    result = said(capsys)
+    result = output(capsys)
     assert result["again"]["changed"] == 0
     assert result["again"]["images"] == result["parts"][result["part"]]["images"]
 
@@ -97,12 +97,12 @@ def test_an_unfinished_run_is_resumed_only_where_it_was_prepared(
     add_second_project(tmp_path)
     capsys.readouterr()
     assert run(["runs", "adopt", str(prepared), "--into", "second", "--json"]) == 1
-    assert "not finished" in said(capsys)["error"]
+    assert "not finished" in output(capsys)["error"]
     assert run(["runs", "adopt", str(prepared), "--into", project, "--json"]) == 0
-    adopted = said(capsys)
+    adopted = output(capsys)
     assert adopted["status"] == "paused"
     assert run(["train", project, "--resume", adopted["run"], "--json"]) == 0
-    assert said(capsys)["epochs"] == 2
+    assert output(capsys)["epochs"] == 2
 
 
 @pytest.mark.parametrize("lost", [SAMPLES_FILE, PREDICTIONS_FILE, MODEL_FILE])
@@ -115,16 +115,16 @@ def test_a_folder_that_is_not_whole_is_refused_and_nothing_changes(project, trai
     assert run(["runs", "adopt", str(trained), "--into", project]) == 1
     assert str(trained) in capsys.readouterr().err
     assert run(["runs", project, "--json"]) == 0
-    assert len(said(capsys)["runs"]) == 1
+    assert len(output(capsys)["runs"]) == 1
 
 
 def test_a_damaged_folder_is_refused_by_name(project, trained, capsys):
     for name in (PREDICTIONS_FILE, WEIGHTS_FILE):
         for way in damaged(trained / name):
             assert run(["runs", "adopt", str(trained), "--into", project]) == 1, way
-            said = capsys.readouterr().err
-            assert str(trained / name) in said, way
-            assert "Traceback" not in said, way
+            output = capsys.readouterr().err
+            assert str(trained / name) in output, way
+            assert "Traceback" not in output, way
     recipe = trained / RECIPE_FILE
     recipe.write_bytes(recipe.read_bytes() + b"\xff")
     assert run(["runs", "adopt", str(trained), "--into", project]) == 1
@@ -133,9 +133,9 @@ def test_a_damaged_folder_is_refused_by_name(project, trained, capsys):
     own = next(Path().glob(f"*/runs/{trained.name}/{RECIPE_FILE}"))  # the run that waits here
     own.write_bytes(own.read_bytes() + b"\xff")
     assert run(["train", project, "--resume", trained.name]) == 1
-    said = capsys.readouterr().err
-    assert str(own) in said
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert str(own) in output
+    assert "Traceback" not in output
 
 
 def test_strange_images_are_refused(trained, tmp_path, capsys):

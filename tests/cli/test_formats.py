@@ -100,15 +100,15 @@ def words(text: str) -> str:
 @pytest.mark.parametrize("name", HELP)
 def test_help_lists_the_formats_of_the_registry(name, capsys):
     assert run([*name, "--help"]) == 0
-    said = words(capsys.readouterr().out)
-    assert [one for one in HELP[name] if one not in said] == []
+    texts = words(capsys.readouterr().out)
+    assert [one for one in HELP[name] if one not in texts] == []
 
 
 def test_import_has_an_option_for_each_importable_set(capsys):
     run(["import", "--help"])
-    said = capsys.readouterr().out
+    texts = capsys.readouterr().out
     for name in ("category", "view", "expression"):
-        assert f"--{name}-from [folder|list|csv]" in said
+        assert f"--{name}-from [folder|list|csv]" in texts
 
 
 def with_psv(*arguments: str) -> str:

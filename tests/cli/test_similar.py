@@ -48,11 +48,11 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
     assert (other["computed"], len(other["similar"])) == (1, 18)
 
     words = ["--classify", "category", "-k", "3", *start]
-    _, said = answer(capsys, "similar", project, "stranger.png", "copy.png", *words)
-    assert (said["labelled"], said["judged"]) == (18, 18)
-    assert 0 <= said["accuracy"] <= 1
-    assert {one["label"] for one in said["labels"]} == {"disc", "bar", "cross"}
-    paths = [one["path"] for one in said["found"]]
+    _, output = answer(capsys, "similar", project, "stranger.png", "copy.png", *words)
+    assert (output["labelled"], output["judged"]) == (18, 18)
+    assert 0 <= output["accuracy"] <= 1
+    assert {one["label"] for one in output["labels"]} == {"disc", "bar", "cross"}
+    paths = [one["path"] for one in output["found"]]
     assert [path.rsplit("/", 1)[-1] for path in paths] == ["003.png", "stranger.png"]
     assert run(["similar", project, "stranger.png", *words]) == 0
     assert "leaving one out" in capsys.readouterr().out
@@ -64,16 +64,16 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
 def test_wrong_requests_are_reported(project, capsys):
     start = ["--start", "simpleconv3=weights.pth"]
     assert answer(capsys, "similar", project)[0] == 2
-    code, said = answer(capsys, "similar", project, "003.png")
-    assert (code, "no network yet" in said["error"]) == (1, True)
-    code, said = answer(capsys, "similar", project, "none such", *start)
-    assert (code, "none such" in said["error"]) == (1, True)
-    code, said = answer(capsys, "similar", project, "003.png", "--start", "vgg11=weights.pth")
-    assert (code, "does not fit" in said["error"]) == (1, True)
-    code, said = answer(capsys, "similar", project, "--classify", "view", *start)
-    assert (code, "two different labels" in said["error"]) == (1, True)
+    code, output = answer(capsys, "similar", project, "003.png")
+    assert (code, "no network yet" in output["error"]) == (1, True)
+    code, output = answer(capsys, "similar", project, "none such", *start)
+    assert (code, "none such" in output["error"]) == (1, True)
+    code, output = answer(capsys, "similar", project, "003.png", "--start", "vgg11=weights.pth")
+    assert (code, "does not fit" in output["error"]) == (1, True)
+    code, output = answer(capsys, "similar", project, "--classify", "view", *start)
+    assert (code, "two different labels" in output["error"]) == (1, True)
     assert answer(capsys, "similar", project, "--classify", "mood", *start)[0] == 2
     with open("text.png", "w") as file:
         file.write("no image")
-    code, said = answer(capsys, "similar", project, "text.png", *start)
-    assert (code, "no image" in said["error"]) == (1, True)
+    code, output = answer(capsys, "similar", project, "text.png", *start)
+    assert (code, "no image" in output["error"]) == (1, True)

@@ -99,9 +99,9 @@ def test_help_names_every_command():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_has_help_with_an_example_and_json(name, capsys):
     assert main([name, "--help"]) == 0
-    said = capsys.readouterr().out
-    assert f"workbench {name}" in said.split("Example:")[1]
-    assert "--json" in said
+    output = capsys.readouterr().out
+    assert f"workbench {name}" in output.split("Example:")[1]
+    assert "--json" in output
 
 
 def test_wrong_usage_ends_with_two_and_an_object():
@@ -130,5 +130,5 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path):
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     done.stdout.close()
-    _, said = done.communicate(timeout=60)
-    assert b"Traceback" not in said
+    _, output = done.communicate(timeout=60)
+    assert b"Traceback" not in output

@@ -62,23 +62,23 @@ def interrupted(project):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as training:
-        said = []
+        texts = []
         for line in training.stderr:
-            said.append(line)
+            texts.append(line)
             if line.startswith("epoch 1/"):
                 training.send_signal(signal.SIGINT)
         printed = training.stdout.read()
-    return training.returncode, json.loads(printed.splitlines()[-1]), "".join(said)
+    return training.returncode, json.loads(printed.splitlines()[-1]), "".join(texts)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl+C is another signal there")
 def test_a_training_is_paused_resumed_and_scored(project, capsys):
-    code, paused, said = interrupted(project)
-    assert code == 130, said
+    code, paused, texts = interrupted(project)
+    assert code == 130, texts
     assert paused["status"] == "paused"
     assert 1 <= paused["epochs"] < 60
-    assert "--resume" in said
+    assert "--resume" in texts
 
     assert run(["train", project, "--resume", "latest", "--json"]) == 0
     finished = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -115,7 +115,7 @@ def test_too_few_labels_are_reported_and_leave_no_run(project, capsys):
     assert json.loads(capsys.readouterr().out) == {"runs": []}
 
 
-def said(capsys):
+def texts(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
@@ -130,10 +130,10 @@ def test_a_study_trains_what_is_missing_and_compares_with_its_first_variant(
         *("variant", "seeds", "accuracy", "%", "difference", "p", "seconds")
     ]
     assert run(["study", project, "--json"]) == 0
-    (listed,) = said(capsys)["studies"]
+    (listed,) = texts(capsys)["studies"]
     assert (listed["name"], listed["done"], listed["cells"]) == ("pull", 0, 4)
     assert run(["runs", project, "--json"]) == 0
-    assert said(capsys)["runs"] == []
+    assert texts(capsys)["runs"] == []
 
     assert run(["study", project, "pull.toml"]) == 0
     head, plain, pulled = capsys.readouterr().out.splitlines()[-3:]
@@ -144,13 +144,13 @@ def test_a_study_trains_what_is_missing_and_compares_with_its_first_variant(
     assert not re.search(r" [+-]\d", plain)
 
     assert run(["study", project, "pull", "--json"]) == 0
-    found = said(capsys)
+    found = texts(capsys)
     assert found["study"] == listed["study"]
     assert [row["variant"] for row in found["rows"]] == ["plain", "pulled"]
     assert run(["study", project]) == 0
     assert capsys.readouterr().out.splitlines()[-1].split()[1:] == ["pull", "4", "4"]
     assert run(["study", project, "push", "--json"]) == 1
-    assert "push" in said(capsys)["error"]
+    assert "push" in texts(capsys)["error"]
 
 
 @pytest.mark.slow
@@ -167,7 +167,7 @@ def test_a_run_explains_predicts_and_becomes_onnx(project, tmp_path, capsys):
 
     (tmp_path / "photos" / "broken.png").write_bytes(b"no image")
     assert run(["predict", project, "latest", "photos", "--out", "new.csv", "--json"]) == 0
-    result = said(capsys)
+    result = texts(capsys)
     assert (result["images"], result["mouths"]) == (24, None)
     (lost,) = result["skipped"]
     assert lost["path"].endswith("broken.png")
@@ -177,7 +177,7 @@ def test_a_run_explains_predicts_and_becomes_onnx(project, tmp_path, capsys):
     assert set(rows.values()) <= {"", "rows", "columns"}
 
     assert run(["export", project, "latest", "stripes.onnx", "--json"]) == 0
-    result = said(capsys)
+    result = texts(capsys)
     assert result["bytes"] == (tmp_path / "stripes.onnx").stat().st_size
     assert result["same_predictions"] is True
     assert result["largest_difference"] < 1e-3

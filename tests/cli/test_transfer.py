@@ -107,9 +107,9 @@ def test_the_closest_source_is_carried_over_and_the_candidates_vote(tmp_path, ca
     assert {"learning_rate", "momentum", "penalty"} <= set(own["advice"]["values"])
     assert random["advice"]["values"] == {}
     assert run(["transferability", "Target", "--last"]) == 0
-    said = capsys.readouterr().out
-    assert "--set learning_rate=" in said
-    assert str(weights) in said
+    output = capsys.readouterr().out
+    assert "--set learning_rate=" in output
+    assert str(weights) in output
 
 
 def test_recommendations_are_printed_in_the_syntax_of_set():
@@ -148,9 +148,9 @@ def test_stages_are_judged_by_a_command(tmp_path, capsys):
     assert stages[0] == "conv1"
     assert found["best"] in stages
     assert run(["layers", "Target", "--last"]) == 0
-    said = capsys.readouterr().out
-    assert f"best: {found['best']}" in said
-    assert all(stage in said for stage in stages)
+    output = capsys.readouterr().out
+    assert f"best: {found['best']}" in output
+    assert all(stage in output for stage in stages)
 
 
 def test_impossible_transfers_are_reported_at_once(tmp_path, capsys):

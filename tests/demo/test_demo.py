@@ -82,18 +82,18 @@ def test_a_stopped_demo_leaves_projects_that_open(tmp_path, qapp):
 
 
 def test_a_part_of_a_task_hands_its_values_its_end_and_its_failure_on(session: Session):
-    told = []
+    reported = []
 
     def work():
         yield "first"
         raise KnownError("The disk is full.", "Make room.")
 
-    part = Task("part", work, apply=told.append, finish=told.append)
+    part = Task("part", work, apply=reported.append, finish=reported.append)
     outcome = run_here(Task("whole", lambda: run_within(part)))
     assert isinstance(outcome, Failed)
     assert (outcome.sentence, outcome.remedy) == ("The disk is full.", "Make room.")
-    assert told[0] == "first"
-    assert isinstance(told[1], Failed)
+    assert reported[0] == "first"
+    assert isinstance(reported[1], Failed)
 
 
 @pytest.mark.parametrize(

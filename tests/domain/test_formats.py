@@ -39,7 +39,7 @@ def test_an_ending_belongs_to_one_format():
     assert all(ending.startswith(".") and ending == ending.lower() for ending in every)
 
 
-def test_formats_are_told_apart_by_what_they_hold_and_which_way_they_go():
+def test_formats_are_reported_apart_by_what_they_hold_and_which_way_they_go():
     assert names(FORMATS.read_as(FileKind.LIST)) == "List file and TSV"
     assert names(FORMATS.read_as(FileKind.TABLE)) == "CSV and TSV"
     assert endings(FORMATS.written_as(FileKind.LABELS)) == ".csv, .tsv or .json"

@@ -49,7 +49,7 @@ def test_a_carried_label_stands_for_its_other_spelling_only():
     assert current_spelling("owl", ["duck"]) == "owl"
 
 
-def test_a_text_that_tells_names_apart_never_joins_them():
+def test_a_text_that_reports_names_apart_never_joins_them():
     assert LabelNames(["Owl", "Duck"]).all_apart(["owl", "Owl", "duck", "owl"]) == {
         "owl": "owl",
         "Owl": "Owl",
@@ -58,7 +58,7 @@ def test_a_text_that_tells_names_apart_never_joins_them():
     assert LabelNames(["Owl"]).all_apart(["owl", " owl"]) == {"owl": "Owl", " owl": "Owl"}
 
 
-def test_sets_are_told_apart_by_case_and_their_labels_within_each():
+def test_sets_are_reported_apart_by_case_and_their_labels_within_each():
     known = {"view": ("left",), COMPOSED: ("Owl",)}
     written = [("View", "Left"), ("view", "LEFT"), (DECOMPOSED, "owl"), (COMPOSED, "OWL")]
     assert sets_and_labels(known, written) == [

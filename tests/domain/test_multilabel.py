@@ -62,19 +62,19 @@ def test_labels_on_all_or_none_keep_the_even_threshold() -> None:
 def test_all_scores_of_a_small_table() -> None:
     marks = np.array([[True, False, False], [True, True, False], [False, True, False]])
     scores = np.array([[0.9, 0.2, 0.1], [0.4, 0.7, 0.1], [0.6, 0.5, 0.1]])
-    said = mark_scores(marks, scores, np.full(3, 0.5))
+    messages = mark_scores(marks, scores, np.full(3, 0.5))
     # row 0 is whole; row 1 lacks the first label; row 2 has one too many
-    assert said.exact == pytest.approx(1 / 3)
-    assert said.top1 == pytest.approx(2 / 3)
-    assert said.mean_ap == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
-    assert said.images == 3
+    assert messages.exact == pytest.approx(1 / 3)
+    assert messages.top1 == pytest.approx(2 / 3)
+    assert messages.mean_ap == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
+    assert messages.images == 3
 
 
 def test_scores_of_no_images_and_of_labels_that_none_carries_are_unknown() -> None:
     none = np.zeros((0, 3), bool)
-    said = mark_scores(none, none.astype(float), np.full(3, 0.5))
-    assert said.images == 0
-    assert all(math.isnan(one) for one in (said.exact, said.top1, said.mean_ap))
+    messages = mark_scores(none, none.astype(float), np.full(3, 0.5))
+    assert messages.images == 0
+    assert all(math.isnan(one) for one in (messages.exact, messages.top1, messages.mean_ap))
     unmarked = mark_scores(np.zeros((2, 3), bool), np.full((2, 3), 0.1), np.full(3, 0.5))
     assert math.isnan(unmarked.mean_ap)
     assert (unmarked.exact, unmarked.top1, unmarked.images) == (1.0, 0.0, 2)

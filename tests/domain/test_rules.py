@@ -241,7 +241,7 @@ def test_any_stored_mirrors_are_read_as_a_set(mirrors):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "reported"),
     [
         ("epochs", 0, "a whole number ≥ 1"),
         ("epochs", "ten", "a whole number ≥ 1"),
@@ -256,13 +256,13 @@ def test_any_stored_mirrors_are_read_as_a_set(mirrors):
         ("colour", 1, "learning_rate"),
     ],
 )
-def test_a_recipe_error_names_key_value_and_what_is_allowed(key, value, told):
+def test_a_recipe_error_names_key_value_and_what_is_allowed(key, value, reported):
     with pytest.raises(ValueRefused) as caught:
         complete({"target": "view", key: value}, {})
     assert caught.value.key == key
     assert caught.value.value == value
     assert key in caught.value.sentence
-    assert told in caught.value.remedy
+    assert reported in caught.value.remedy
 
 
 def test_every_key_describes_its_allowed_values():
@@ -316,12 +316,12 @@ def test_scores_agree_with_counting_by_hand(case):
     assert matrix.tolist() == [[counts[t, p] for p in range(classes)] for t in range(classes)]
     for c, score in enumerate(class_scores(matrix)):
         hits = counts[c, c]
-        said = [t for t, p in pairs if p == c]
+        messages = [t for t, p in pairs if p == c]
         meant = [p for t, p in pairs if t == c]
         assert score.support == len(meant)
-        assert score.precision == pytest.approx(hits / len(said) if said else 0)
+        assert score.precision == pytest.approx(hits / len(messages) if messages else 0)
         assert score.recall == pytest.approx(hits / len(meant) if meant else 0)
-        assert score.f1 == pytest.approx(2 * hits / max(1, len(said) + len(meant)))
+        assert score.f1 == pytest.approx(2 * hits / max(1, len(messages) + len(meant)))
     known = truth >= 0
     for k in range(1, classes + 1):
         best = np.argsort(-scores[known], axis=1)[:, :k]

@@ -66,6 +66,6 @@ def test_every_advice_is_a_recipe_and_has_its_reasons(name, facts):
     recipe = complete({**given, **advice.values}, {})
     assert recipe.optimizer == "sgd", "its rates and momenta are of SGD, whatever was chosen"
     assert recipe.learning_rate == advice.values["learning_rate"]
-    told = set(advice.reasons)
-    assert {"row", "learning_rate", "penalty"} <= told
-    assert told - {"row", "source"} <= set(advice.values)
+    reported = set(advice.reasons)
+    assert {"row", "learning_rate", "penalty"} <= reported
+    assert reported - {"row", "source"} <= set(advice.values)

@@ -12,14 +12,14 @@ from workbench.domain.transfers import (
 )
 
 
-def said(**labels):
+def messages(**labels):
     """Candidates' labels of images 0, 1, 2, …, a letter each."""
     return {name: dict(enumerate(text)) for name, text in labels.items()}
 
 
 def test_the_candidate_that_agrees_most_often_with_the_majority_wins():
     # image:    0 1 2 3   elected a b c d
-    found = elect(said(fire4="abcx", fire5="abcd", fire6="yzcd"), seed=0)
+    found = elect(messages(fire4="abcx", fire5="abcd", fire6="yzcd"), seed=0)
     assert [(c.name, c.votes) for c in found.candidates] == [
         ("fire4", 3),
         ("fire5", 4),
@@ -34,17 +34,17 @@ def test_the_candidate_that_agrees_most_often_with_the_majority_wins():
 
 
 def test_an_image_on_which_all_differ_is_drawn_and_counts_for_one():
-    found = elect(said(one="a", two="b", three="c"), seed=5)
+    found = elect(messages(one="a", two="b", three="c"), seed=5)
     (ballot,) = found.disputed
     assert ballot.drawn
     (kept,) = [c for c in found.candidates if c.votes]
     assert (kept.alone, kept.name, found.drawn) == (1, found.winner, False)
-    winners = {elect(said(one="a", two="b", three="c"), seed).winner for seed in range(30)}
+    winners = {elect(messages(one="a", two="b", three="c"), seed).winner for seed in range(30)}
     assert winners == {"one", "two", "three"}
 
 
 def test_equal_candidates_are_drawn_among_and_the_seed_decides():
-    equal = said(one="aab", two="aab", three="abb")
+    equal = messages(one="aab", two="aab", three="abb")
     found = {seed: elect(equal, seed) for seed in range(30)}
     assert {election.winner for election in found.values()} == {"one", "two"}
     assert all(election.drawn for election in found.values())
@@ -52,13 +52,13 @@ def test_equal_candidates_are_drawn_among_and_the_seed_decides():
 
 
 def test_a_vote_that_one_candidate_alone_has_is_counted_apart():
-    found = elect(said(one="abc", two="abd", three="aed"), seed=0)
+    found = elect(messages(one="abc", two="abd", three="aed"), seed=0)
     assert {c.name: (c.votes, c.alone) for c in found.candidates} == {
         "one": (2, 0),
         "two": (3, 0),
         "three": (2, 0),
     }
-    drawn = elect(said(one="ab", two="ac", three="ad"), seed=1)
+    drawn = elect(messages(one="ab", two="ac", three="ad"), seed=1)
     assert sorted(c.alone for c in drawn.candidates) == [0, 0, 1]
 
 

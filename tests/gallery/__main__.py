@@ -137,8 +137,8 @@ def take(place: Place, out: Path, theme: str, screen: Screen, scenes: list[str])
         text=True,
         encoding="utf-8",
     )
-    said = [line for line in ran.stdout.splitlines() if ran.returncode or line.startswith("!")]
-    print("\n".join([f"{theme}, {screen.name}: done", *said]), flush=True)
+    output = [line for line in ran.stdout.splitlines() if ran.returncode or line.startswith("!")]
+    print("\n".join([f"{theme}, {screen.name}: done", *output]), flush=True)
     return ran.returncode
 
 

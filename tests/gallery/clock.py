@@ -21,8 +21,8 @@ def stop_clock(session: Session) -> None:
     for at, record in enumerate(reversed(store.runs.all())):
         begun = DAY + APART * at
         ended = {} if record.finished is None else {"finished": begun + LONG}
-        said = record.message.replace(record.id, f"20260314-1{at:05}-abcd")
-        store.runs.update(record.id, created=begun, started=begun, message=said, **ended)
+        output = record.message.replace(record.id, f"20260314-1{at:05}-abcd")
+        store.runs.update(record.id, created=begun, started=begun, message=output, **ended)
         for epoch in store.runs.epochs(record.id):
             steady = {"seconds": 1.5, "images_per_second": 120.0}
             store.runs.add_epoch(record.id, msgspec.structs.replace(epoch, **steady))

@@ -130,9 +130,11 @@ def use_long_names(session: Session) -> None:
     edit_set(
         session, _renamed(sets["view"], views), dict(zip(sets["view"].names, views, strict=True))
     )
-    said = photographs.LONG_EXPRESSIONS
+    output = photographs.LONG_EXPRESSIONS
     expression = sets["expression"]
-    edit_set(session, _renamed(expression, said), dict(zip(expression.names, said, strict=True)))
+    edit_set(
+        session, _renamed(expression, output), dict(zip(expression.names, output, strict=True))
+    )
     light = ("逆光", "overcast, with reflections on the water", "夜间闪光灯 (flash)")
     edit_set(session, LabelSet("光线条件 light and weather", tuple(map(Label, light))), {})
 

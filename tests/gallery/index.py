@@ -95,9 +95,9 @@ def _pair(one: Compared, away: str) -> str:
             (file, "after", one.verdict is not Verdict.GONE),
         )
     ]
-    said = html.escape(f"{picture.theme}, {picture.size}: {one.words}")
+    output = html.escape(f"{picture.theme}, {picture.size}: {one.words}")
     return (
-        f'<div id="{file}"><div class="{one.verdict.value}">{said}</div>'
+        f'<div id="{file}"><div class="{one.verdict.value}">{output}</div>'
         f'<div class="pair">{"".join(f"<div>{side}</div>" for side in sides)}</div></div>'
     )
 

@@ -69,18 +69,18 @@ def test_while_labelling(tmp_path):
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
     )
     assert process.stdout is not None
-    said = [process.stdout.readline().split() for _ in range(75)]
+    output = [process.stdout.readline().split() for _ in range(75)]
     process.send_signal(signal.SIGKILL)
-    said += [line.split() for line in process.stdout if line.endswith("\n")]
+    output += [line.split() for line in process.stdout if line.endswith("\n")]
     process.stdout.close()
     process.wait()
 
     store = Project.open(folder)  # the dead window's lock is taken over
     words = {"F": "front", "B": "back", "L": "left", "R": "right"}
-    wanted = {int(image): words[key] for image, key in said}
+    wanted = {int(image): words[key] for image, key in output}
     found = store.labels.of_images(list(wanted), "view")
     store.close()
-    last = int(said[-1][0]) % len(wanted) + 1  # the press that may have been under way
+    last = int(output[-1][0]) % len(wanted) + 1  # the press that may have been under way
     wrong = {image for image in wanted if found.get(image) != (wanted[image],)}
     assert wrong <= {last}
 

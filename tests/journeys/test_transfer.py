@@ -171,8 +171,8 @@ def test_a_source_that_is_open_elsewhere_is_reported(qtbot, window, tmp_path):
     held = Project.open(tmp_path / "Toys.workbench")
     try:
         dialog.start.click()
-        said = dialog.problem.text
-        qtbot.waitUntil(lambda: "open in another window" in said(), timeout=WAIT)
+        output = dialog.problem.text
+        qtbot.waitUntil(lambda: "open in another window" in output(), timeout=WAIT)
         assert page.transfers.queue.current is None
         assert dialog.start.text() == "Resume"
     finally:

@@ -169,8 +169,8 @@ def test_two_phases_go_on_bit_for_bit(tmp_path: Path, chances: int) -> None:
         "schedule": "constant",
     }
     whole = make_run(tmp_path / "whole", **recipe)
-    said = [r.text for r in train(whole) if isinstance(r, Note)]
-    assert any("SGD" in text for text in said)
+    texts = [r.text for r in train(whole) if isinstance(r, Note)]
+    assert any("SGD" in text for text in texts)
     parted = make_run(tmp_path / "parted", **recipe)
     assert isinstance(train(parted, Chances(ControlRequest.PAUSE, chances))[-1], Paused)
     assert isinstance(train(parted)[-1], Finished)
@@ -183,9 +183,9 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
     options = {"at-cnn": {"channels": 5}} | ({"parts": {"parts": 2}} if head == "parts" else {})
     run = save_run(tmp_path / "run", head=head, method="at-cnn", options=options)
     loaded = NetworkCache(choose_device()).get(str(run))
-    said = describe(Describe(run=str(run)), loaded)
+    texts = describe(Describe(run=str(run)), loaded)
     parts = ("part 1", "part 2") if head == "parts" else ()
-    assert said.masks == ("attention", *parts, "windows")
+    assert texts.masks == ("attention", *parts, "windows")
     pictures = tuple(Picture(str(path)) for path in draw_images(tmp_path / "images", 3))
     found = {}
     for mask in loaded.masks:

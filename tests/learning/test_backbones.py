@@ -51,7 +51,7 @@ def side_of(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_entries_say_which_networks_have_batch_normalisation(name: str) -> None:
+def test_entries_report_which_networks_have_batch_normalisation(name: str) -> None:
     with torch.device("meta"):
         body, _ = build_body(name)
     has = any(isinstance(one, torch.nn.BatchNorm2d) for one in body.modules())

@@ -211,7 +211,7 @@ class Said:
             self._control.request(ControlRequest.STOP)
 
 
-def folder_request(tmp_path, samples, name, said=None, control=None, **order):
+def folder_request(tmp_path, samples, name, messages=None, control=None, **order):
     folder = tmp_path / f"order-{name}"
     place = tmp_path / name
     for made in (folder, place):
@@ -221,7 +221,7 @@ def folder_request(tmp_path, samples, name, said=None, control=None, **order):
     whole = ClusterRequest(start=start, folder=str(place), **fields)
     (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(whole))
     (folder / SAMPLES_FILE).write_bytes(encode_samples(samples))
-    return FolderRequest(folder, said or Said(), control or Control())
+    return FolderRequest(folder, messages or Said(), control or Control())
 
 
 def result(tmp_path, name):
@@ -233,15 +233,15 @@ def result(tmp_path, name):
 def test_a_stopped_training_resumes_exactly(tmp_path, pictures, method, monkeypatch):
     monkeypatch.setattr("workbench.learning.clustering.training.REPORT_SECONDS", 0.0)
     monkeypatch.setenv("WORKBENCH_DEVICE", "cpu")
-    said = Said()
-    whole = ClusterTraining(folder_request(tmp_path, pictures, "one", said, method=method))
+    messages = Said()
+    whole = ClusterTraining(folder_request(tmp_path, pictures, "one", messages, method=method))
     before = {k: v.clone() for k, v in whole.setup.body.state_dict().items()}
     whole.run()
-    assert isinstance(said.reports[-1], Clustered)
-    assert sum(said.reports[-1].sizes) == 29
+    assert isinstance(messages.reports[-1], Clustered)
+    assert sum(messages.reports[-1].sizes) == 29
     found = result(tmp_path, "one")
     assert found["images"].tolist() == [s.image for s in pictures if s.image != 8]
-    assert np.bincount(found["clusters"], minlength=3).tolist() == list(said.reports[-1].sizes)
+    assert np.bincount(found["clusters"], minlength=3).tolist() == list(messages.reports[-1].sizes)
     assert ((found["confidence"] >= 0) & (found["confidence"] <= 1)).all()
     after = whole.setup.body.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before if k.startswith(("conv1", "bn1")))

@@ -40,7 +40,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return result
 
 
-def test_labels_are_said_the_most_frequent_first() -> None:
+def test_labels_are_reported_the_most_frequent_first() -> None:
     network, recipe = made()
     method = METHODS.find("cnn-rnn")(Setup(recipe, LABELS, None, network))
     method.begin(InitialState(network, lambda: [BATCH], choose_device()))
@@ -61,10 +61,10 @@ def test_the_loss_is_that_of_every_step_worked_out_alone() -> None:
         return 1 / (1 + np.exp(-x))
 
     means = []
-    for row, said in enumerate(([2, 0, 3], [2, 1, 3], [2, 3])):
+    for row, messages in enumerate(([2, 0, 3], [2, 1, 3], [2, 3])):
         h = c = np.zeros(w["cell.weight_hh"].shape[1])
         word, gone, lost = 3, [], []
-        for own in said:
+        for own in messages:
             gates = w["cell.weight_ih"] @ w["labels.weight"][word] + w["cell.bias_ih"]
             gates = gates + w["cell.weight_hh"] @ h + w["cell.bias_hh"]
             i, f, g, o = np.split(gates, 4)
@@ -96,8 +96,8 @@ def test_a_decoder_learns_that_two_labels_go_together() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    said = decoder(features, evidence).sigmoid()
-    assert ((said > 0.5).float() == marks).all()
+    messages = decoder(features, evidence).sigmoid()
+    assert ((messages > 0.5).float() == marks).all()
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # the exporter's own

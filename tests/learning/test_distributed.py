@@ -38,8 +38,8 @@ def torchrun(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
-    said = process.communicate(timeout=150)[0].decode()
-    assert process.returncode == 0, said[-3000:]
+    messages = process.communicate(timeout=150)[0].decode()
+    assert process.returncode == 0, messages[-3000:]
 
 
 def test_rows_are_shared_out_and_nobody_is_left_without() -> None:

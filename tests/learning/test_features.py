@@ -39,7 +39,7 @@ def pictures(tmp_path):
     return samples
 
 
-def folder_request(tmp_path, samples, said, control=None, batch=2):
+def folder_request(tmp_path, samples, messages, control=None, batch=2):
     folder = tmp_path / "order"
     folder.mkdir(exist_ok=True)
     start = StartRequest(start="none", backbone="simpleconv3")
@@ -51,16 +51,16 @@ def folder_request(tmp_path, samples, said, control=None, batch=2):
         parent_gone = False
 
         def __call__(self, report):
-            said.append(report)
+            messages.append(report)
 
     return FolderRequest(folder, Said(), control or Control())
 
 
 def test_features_are_pooled_scaled_to_unit_length_and_known_by_their_images(tmp_path, pictures):
-    said = []
-    write_features(folder_request(tmp_path, pictures, said))
-    assert (said[-1].rows, said[-1].unread) == (5, 1)
-    assert "broken.png" in said[-2].text
+    messages = []
+    write_features(folder_request(tmp_path, pictures, messages))
+    assert (messages[-1].rows, messages[-1].unread) == (5, 1)
+    assert "broken.png" in messages[-2].text
     index = FeatureIndexes(tmp_path).read("own")
     assert index.keys.tolist() == [feature_key(s.hash, s.box) for s in pictures[:5]]
 
@@ -106,9 +106,9 @@ def test_what_was_computed_before_a_stop_stays(tmp_path, pictures, monkeypatch):
 
 def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
     monkeypatch.setattr("workbench.learning.questions.features.REPORT_SECONDS", 0.0)
-    said = []
-    write_features(folder_request(tmp_path, pictures[:4], said))
-    steps = [report for report in said if hasattr(report, "eta")]
+    messages = []
+    write_features(folder_request(tmp_path, pictures[:4], messages))
+    steps = [report for report in messages if hasattr(report, "eta")]
     assert [report.done for report in steps] == [1, 2, 3, 4]
     assert all(report.total == 4 and report.eta >= 0 for report in steps)
     assert steps[-1].eta == 0

@@ -64,9 +64,9 @@ def test_a_second_training_loads_the_cache_and_gets_the_same_weights(
 ) -> None:
     first, second = make_run(tmp_path / "first", **RECIPE), make_run(tmp_path / "second", **RECIPE)
     assert "computed from the images: 2 views of each of 24 images" in notes(train(first))
-    said = notes(train(second))
-    assert "loaded: 2 views of each of 24 images" in said
-    assert "loaded: 2 crops of each of 36 images" in said
+    messages = notes(train(second))
+    assert "loaded: 2 views of each of 24 images" in messages
+    assert "loaded: 2 crops of each of 36 images" in messages
     assert_equal_weights(first, second)
     np.testing.assert_array_equal(scores(first), scores(second))
     assert len(caches(folder)) == len(caches(folder, rows=2 * 36)) == 1

@@ -98,7 +98,7 @@ def test_methods_work_on_map_based_bodies(tmp_path: Path, choice: str) -> None:
 
 
 @pytest.mark.parametrize("spec", [kind.spec for kind in (*METHODS.values(), *PENALTIES.values())])
-def test_what_is_said_of_each_is_whole(spec: Spec) -> None:
+def test_what_is_reported_of_each_is_whole(spec: Spec) -> None:
     assert spec.title
     assert spec.words.endswith(".")
     assert any(part.isdigit() and len(part) == 4 for part in spec.source.replace(",", " ").split())

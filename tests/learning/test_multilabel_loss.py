@@ -36,10 +36,10 @@ def loss_of(
 def by_hand(
     marks: np.ndarray, smoothing: float = 0.0, weights: float = 1.0, gamma: float = 0.0
 ) -> np.ndarray:
-    said = 1 / (1 + np.exp(-SCORES))
+    messages = 1 / (1 + np.exp(-SCORES))
     wanted = marks * (1 - smoothing) + smoothing / 2
-    each = -(weights * wanted * np.log(said) + (1 - wanted) * np.log(1 - said))
-    right = np.where(marks > 0, said, 1 - said)
+    each = -(weights * wanted * np.log(messages) + (1 - wanted) * np.log(1 - messages))
+    right = np.where(marks > 0, messages, 1 - messages)
     result: np.ndarray = (each * (1 - right) ** gamma).mean(axis=1)
     return result
 
@@ -80,8 +80,8 @@ def test_each_label_is_scored_alone() -> None:
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
     )
-    (said,) = probabilities(torch.from_numpy(SCORES), card)
-    assert np.allclose(said.numpy(), 1 / (1 + np.exp(-SCORES)))
+    (messages,) = probabilities(torch.from_numpy(SCORES), card)
+    assert np.allclose(messages.numpy(), 1 / (1 + np.exp(-SCORES)))
 
 
 def test_an_image_is_right_where_its_highest_label_is_one_of_its_own() -> None:

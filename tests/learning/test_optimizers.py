@@ -87,13 +87,13 @@ def test_automatic_precision_is_one_that_runs_and_leaves_the_network_alone() -> 
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device can do fp16")
-def test_fp16_without_cuda_is_said_and_replaced() -> None:
+def test_fp16_without_cuda_is_reported_and_replaced() -> None:
     recipe = complete({**TINY, "precision": "fp16"}, {})
     network = build_network("simpleconv3", RunLabels(CATEGORY))
     method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
-    said: list[str] = []
-    assert choose_precision(recipe, choose_device(), network, method, said.append) == "fp32"
-    assert "fp16" in said[0]
+    messages: list[str] = []
+    assert choose_precision(recipe, choose_device(), network, method, messages.append) == "fp32"
+    assert "fp16" in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_failures_have_a_remedy(error: Exception, words: str, ours: bool) -> Non
     assert bool(report.traceback) == ours
 
 
-def test_the_device_is_said_in_plain_words() -> None:
+def test_the_device_is_reported_in_plain_words() -> None:
     device = choose_device()
     assert "core" in device.words or "GiB" in device.words or "GPU" in device.words
     assert free_memory(device) > 0

@@ -74,7 +74,7 @@ def test_a_crop_is_cut_from_the_full_size_photo(tmp_path: Path) -> None:
     assert square[0, 0, 1].item() == pytest.approx(64, abs=6)
 
 
-def test_the_centre_is_scored_and_its_place_is_told() -> None:
+def test_the_centre_is_scored_and_its_place_is_reported() -> None:
     side = working_side(48, 60)
     squares = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     squares[:, 6:54, 6:54] = 255

@@ -48,7 +48,7 @@ def counts(sampling: str, epochs: int) -> np.ndarray:
     ("sampling", "shares"),
     [("plain", (40, 9, 1)), ("balanced", (50 / 3,) * 3), ("square-root", (30.63, 14.53, 4.84))],
 )
-def test_classes_come_as_often_as_said(sampling: str, shares: tuple[float, ...]) -> None:
+def test_classes_come_as_often_as_reported(sampling: str, shares: tuple[float, ...]) -> None:
     found = counts(sampling, 400)
     assert (np.abs(found - shares) < 1.1).all()
     np.testing.assert_allclose(found.mean(axis=0), shares, atol=0.15)

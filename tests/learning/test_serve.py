@@ -99,18 +99,18 @@ def test_one_program_answers_every_kind_and_survives_every_error(
     assert not list(tmp_path.glob("*.part"))
 
 
-def _check_description(said: Description) -> None:
-    assert said.labels.target.labels == ("boat", "car", "plane")
-    assert said.layers[-1].endswith("conv3")
-    assert said.image_size == 48
-    assert said.device
+def _check_description(messages: Description) -> None:
+    assert messages.labels.target.labels == ("boat", "car", "plane")
+    assert messages.layers[-1].endswith("conv3")
+    assert messages.image_size == 48
+    assert messages.device
 
 
-def _check_maps(said: Explained, scored: list[Scored]) -> None:
-    first, missing, boxed = said.maps
+def _check_maps(messages: Explained, scored: list[Scored]) -> None:
+    first, missing, boxed = messages.maps
     assert missing is None
-    assert said.unread[0].index == 1
-    assert "broken.jpg" in said.unread[0].reason
+    assert messages.unread[0].index == 1
+    assert "broken.jpg" in messages.unread[0].reason
     for heat in (first, boxed):
         assert len(heat.values) == heat.height * heat.width
         assert max(heat.values) in (0.0, 1.0)
@@ -187,9 +187,9 @@ def test_an_onnx_file_describes_its_preprocessing(
     path = tmp_path / "net.onnx"
     request = Export(run=str(joint), path=str(path), pictures=pictures(images[:3]))
     with pytest.warns(FutureWarning, match="LeafSpec"):  # the exporter's own
-        said = list(export(request, loaded))[-1]
-    assert isinstance(said, Exported)
-    assert said.images == 3
+        messages = list(export(request, loaded))[-1]
+    assert isinstance(messages, Exported)
+    assert messages.images == 3
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     known = session.get_modelmeta().custom_metadata_map
     assert json.loads(known["labels"]) == ["boat", "car", "plane"]

@@ -20,9 +20,9 @@ def test_a_weights_file_is_asked_as_torchvision_asks_it(tmp_path, name):
     images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         wanted = whole(images).softmax(dim=1)
-    features, said = of_weights(name, path, 0, choose_device())(images)
+    features, messages = of_weights(name, path, 0, choose_device())(images)
     assert features.shape == (2, {"mobilenet_v2": 1280}.get(name, 512))
-    assert torch.allclose(said, wanted, atol=1e-5)
+    assert torch.allclose(messages, wanted, atol=1e-5)
     assert wanted.std() > 0
 
 
@@ -30,9 +30,9 @@ def test_a_run_is_asked_with_its_own_head(tmp_path):
     folder = make_run(tmp_path / "run", epochs=1)
     train(folder)
     model = of_run(folder, choose_device())
-    features, said = model(torch.randn(4, 3, model.image_size, model.image_size))
-    assert said.shape == (4, 3)
-    assert torch.allclose(said.sum(dim=1), torch.ones(4))
+    features, messages = model(torch.randn(4, 3, model.image_size, model.image_size))
+    assert messages.shape == (4, 3)
+    assert torch.allclose(messages.sum(dim=1), torch.ones(4))
     assert features.shape[0] == 4
     # its weights alone tell the same, without the card beside them
     alone = of_weights("simpleconv3", folder / "weights.safetensors", 0, choose_device())
@@ -41,8 +41,10 @@ def test_a_run_is_asked_with_its_own_head(tmp_path):
 
 
 def test_random_weights_have_no_classifier_and_a_wrong_file_is_named(tmp_path):
-    features, said = of_weights("simpleconv3", None, 0, choose_device())(torch.randn(1, 3, 48, 48))
-    assert said is None
+    features, messages = of_weights("simpleconv3", None, 0, choose_device())(
+        torch.randn(1, 3, 48, 48)
+    )
+    assert messages is None
     again, _ = of_weights("simpleconv3", None, 0, choose_device())(torch.randn(1, 3, 48, 48))
     assert features.shape == again.shape
     path = tmp_path / "other.safetensors"

@@ -42,7 +42,7 @@ def network() -> torch.nn.Module:
     return made
 
 
-def told(pixels: np.ndarray) -> np.ndarray:
+def reported(pixels: np.ndarray) -> np.ndarray:
     """Probabilities of side × side × 3 bytes that are the network's own input."""
     inputs = torch.from_numpy((pixels.transpose(2, 0, 1)[None] / 255 - 0.5) / 0.5).float()
     with torch.no_grad():
@@ -58,8 +58,8 @@ def test_ten_crop_is_the_mean_over_crops_and_their_mirror_images(crops: str, cor
         seen = []
         for top, left in places:
             crop = square[top : top + 32, left : left + 32]
-            seen.append(told(crop))
-            seen.append(told(crop[:, ::-1].copy())[[0, 1, 2, 3, 5, 4]])  # left is right in it
+            seen.append(reported(crop))
+            seen.append(reported(crop[:, ::-1].copy())[[0, 1, 2, 3, 5, 4]])  # left is right in it
         np.testing.assert_allclose(found[row], np.mean(seen, axis=0), atol=1e-5)
 
 
@@ -78,7 +78,7 @@ def test_quick_scoring_skips_corners_and_mirror_images() -> None:
         len(scoring_crops(32, card(test_crops="five+whole"))) == 1
     )  # there is nothing more to see
     quick = Scorer(network(), card(test_crops="five"), choose_device())(SQUARES, quick=True)
-    np.testing.assert_allclose(quick[1], told(SQUARES[1].numpy()[4:36, 4:36]), atol=1e-5)
+    np.testing.assert_allclose(quick[1], reported(SQUARES[1].numpy()[4:36, 4:36]), atol=1e-5)
 
 
 def test_a_card_from_before_means_centre_and_whole() -> None:
@@ -118,9 +118,9 @@ def test_a_run_keeps_how_it_is_scored_and_validates_by_its_centre(tmp_path: Path
 
 
 def test_an_exported_file_describes_the_averaging() -> None:
-    said = properties(card(test_crops="five+whole"))["averaged"]
+    messages = properties(card(test_crops="five+whole"))["averaged"]
     for words in ("scores one crop", "four corners", "whole square", "mirror"):
-        assert words in said
+        assert words in messages
     plain = properties(card(test_resize=0, test_mirror=False))["averaged"]
     assert plain == "The file scores one crop, as the workbench does."
     assert "corners" not in properties(card())["averaged"]

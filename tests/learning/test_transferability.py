@@ -62,10 +62,10 @@ def test_h_score_of_constant_columns_uses_the_pseudo_inverse():
 
 def test_few_images_need_shrinkage():
     noise, labels = made(n=30, d=100, apart=0.0)
-    told, _ = made(n=30, d=100, apart=20.0)
+    reported, _ = made(n=30, d=100, apart=20.0)
     assert h_score(noise, labels, shrinkage=0) == pytest.approx(2.0)
-    assert h_score(told, labels, shrinkage=0) == pytest.approx(2.0)
-    assert h_score(noise, labels) < 0.5 * h_score(told, labels)
+    assert h_score(reported, labels, shrinkage=0) == pytest.approx(2.0)
+    assert h_score(noise, labels) < 0.5 * h_score(reported, labels)
 
 
 def test_ledoit_wolf_share_is_the_definition_summed_image_by_image():

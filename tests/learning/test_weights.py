@@ -85,7 +85,7 @@ def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
         body_of(tmp_path)
 
 
-def test_missing_start_weights_are_said(tmp_path: Path) -> None:
+def test_missing_start_weights_are_reported(tmp_path: Path) -> None:
     with pytest.raises(KnownError, match=r"start\.safetensors is missing"):
         body_of(tmp_path)
 

@@ -60,8 +60,8 @@ def test_without_permission_the_exact_command_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(machine, "can_install", lambda: False)
     monkeypatch.setattr(machine.shutil, "which", lambda name: f"/usr/bin/{name}")
     assert not machine.install_packages(["libegl1", "libgl1"], "the window (Qt)")
-    said = capsys.readouterr().out
-    assert "sudo apt-get install -y --no-install-recommends libegl1 libgl1" in said
+    output = capsys.readouterr().out
+    assert "sudo apt-get install -y --no-install-recommends libegl1 libgl1" in output
 
 
 def test_nothing_missing_is_no_work(monkeypatch):

@@ -141,7 +141,7 @@ def test_two_galleries_at_once_do_not_share_a_folder(tmp_path, monkeypatch):
         assert place.folder == tmp_path / "gallery-1"
 
 
-def test_what_goes_wrong_in_a_scene_is_told(stage, qtbot):
+def test_what_goes_wrong_in_a_scene_is_reported(stage, qtbot):
     def broken(on):
         label = QLabel("Nothing")
         qtbot.addWidget(label)

@@ -192,13 +192,13 @@ def test_predictions_come_back_bit_by_bit(project):
 
 def test_a_cell_finds_its_images(project):
     project.runs.create(record("r1"))
-    said = table(list(range(1, 200)))
-    project.runs.save_predictions("r1", said)
+    messages = table(list(range(1, 200)))
+    project.runs.save_predictions("r1", messages)
     for truth in range(3):
         for predicted in range(3):
-            inside = (said.truth == truth) & (said.predicted == predicted)
+            inside = (messages.truth == truth) & (messages.predicted == predicted)
             found = project.runs.cell("r1", Part.TEST, truth, predicted)
-            assert found.tolist() == said.images[inside].tolist()
+            assert found.tolist() == messages.images[inside].tolist()
     assert project.runs.cell("r1", Part.TRAIN, 0, 0).tolist() == []
 
 
@@ -206,15 +206,17 @@ def test_a_joint_run_suggests_views_and_categories(project):
     fill(project, 3)
     project.runs.create(record("r1"))
     project.runs.update("r1", status=RunStatus.FINISHED)
-    said = table([1, 2])
-    project.runs.save_predictions("r1", said)
+    messages = table([1, 2])
+    project.runs.save_predictions("r1", messages)
     views = project.runs.suggestions("view", [1, 2, 3])
-    best = said.view_scores.argmax(axis=1)
+    best = messages.view_scores.argmax(axis=1)
     assert {image: name for image, (name, _) in views.items()} == {
         1: "lr"[best[0]],
         2: "lr"[best[1]],
     }
-    assert project.runs.suggestions("category", [1])[1][1] == pytest.approx(said.scores[0].max())
+    assert project.runs.suggestions("category", [1])[1][1] == pytest.approx(
+        messages.scores[0].max()
+    )
 
 
 def sure_of(images, scores, crops=None):

@@ -42,7 +42,7 @@ def test_an_import_adds_labels_and_sets_there_were_none_of(project):
     assert project.images.row(1).labels == {"category": ("gull",), "weather": ("rain",)}
 
 
-def test_history_says_who_gave_which_label_when(project):
+def test_history_reports_who_gave_which_label_when(project):
     fill(project, 1)
     project.labels.assign([1], "view", "left", Author.MODEL, 0.75)
     project.labels.assign([1], "view", "left")

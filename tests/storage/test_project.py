@@ -281,17 +281,17 @@ def test_only_the_thread_that_opened_it_may_use_a_project(project):
 
 def test_a_job_reads_the_project_as_it_was_when_it_began_and_changes_nothing(project):
     ids = fill(project, 6)
-    told = []
+    reported = []
 
     def look():
         with Project.reading(project.folder) as seen:
-            told.append(seen.labels.of_images(ids, "view"))
+            reported.append(seen.labels.of_images(ids, "view"))
             begun.set()
             assert edited.wait(10)
-            told.append(seen.labels.of_images(ids, "view"))
+            reported.append(seen.labels.of_images(ids, "view"))
             with pytest.raises(sqlite3.OperationalError, match="readonly"), seen.edit("No"):
                 seen.labels.assign(ids, "view", "back")
-            told.append("refused")
+            reported.append("refused")
 
     begun, edited = threading.Event(), threading.Event()
     thread = threading.Thread(target=look)
@@ -301,7 +301,7 @@ def test_a_job_reads_the_project_as_it_was_when_it_began_and_changes_nothing(pro
         project.labels.assign(ids, "view", "left")
     edited.set()
     thread.join()
-    assert told == [{}, {}, "refused"]
+    assert reported == [{}, {}, "refused"]
     with Project.reading(project.folder) as seen:
         assert set(seen.labels.of_images(ids, "view").values()) == {("left",)}
     assert (project.folder / LOCK_FILE).exists(), "whoever looks does not let go for its owner"
@@ -359,13 +359,13 @@ def test_a_kill_while_labelling_loses_at_most_the_last_key_press(project, presse
     project.close()
     words = [sys.executable, "-c", KILLED, str(project.folder)]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    said = [child.stdout.readline() for _ in range(presses)]
+    messages = [child.stdout.readline() for _ in range(presses)]
     os.kill(child.pid, signal.SIGKILL)
-    said += child.stdout.readlines()  # what it had said before it died
+    messages += child.stdout.readlines()  # what it had said before it died
     child.wait()
     child.stdout.close()
     assert (project.folder / LOCK_FILE).exists()
-    last = int([line for line in said if line.endswith("\n")][-1])
+    last = int([line for line in messages if line.endswith("\n")][-1])
     again = Project.open(project.folder)
     kept = int(again.history.undo_text().removeprefix("Label "))
     assert kept in (last, last + 1)

@@ -30,13 +30,13 @@ def epochs(count=12, best=9, validation=True):
 
 
 @pytest.fixture
-def said():
+def messages():
     return []
 
 
 @pytest.fixture
-def group(qtbot, said):
-    made = CurveGroup(lambda text, kind: said.append((text, kind)))
+def group(qtbot, messages):
+    made = CurveGroup(lambda text, kind: messages.append((text, kind)))
     qtbot.addWidget(made)
     made.resize(900, 420)
     made.show()
@@ -60,10 +60,10 @@ def test_moving_the_mouse_over_a_chart_points_at_an_epoch(qtbot, group):
     group.show_run(epochs())
     view = group.accuracy._view
     qtbot.waitUntil(lambda: "train" in group.accuracy.legend.text())
-    with qtbot.waitSignal(group.accuracy.hovered) as told:
+    with qtbot.waitSignal(group.accuracy.hovered) as reported:
         qtbot.mouseMove(view.viewport(), QPoint(view.width() // 2, view.height() // 3))
         qtbot.mouseMove(view.viewport(), QPoint(view.width() // 2 + 9, view.height() // 3))
-    assert 1 <= told.args[0] <= 20
+    assert 1 <= reported.args[0] <= 20
 
 
 def test_the_best_epoch_is_named(group):
@@ -99,7 +99,7 @@ def test_several_runs_lie_over_each_other(group):
     assert group.rate.values_at(None)["A"] == pytest.approx(0.005 * 15 / 20)
 
 
-def test_charts_can_be_copied_and_saved(group, said, tmp_path):
+def test_charts_can_be_copied_and_saved(group, messages, tmp_path):
     group.name = "run 7"
     group.show_run(epochs(3))
     copies = group.copies[0]
@@ -113,10 +113,10 @@ def test_charts_can_be_copied_and_saved(group, said, tmp_path):
     copies.save_data(tmp_path / "loss.csv")
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "loss.csv").read_text().startswith("epoch,train,validation\n")
-    assert {kind for _, kind in said} == {"info"}
+    assert {kind for _, kind in messages} == {"info"}
     copies.save_data(tmp_path / "no such folder" / "loss.csv")
-    assert said[-1][1] == "bad"
-    assert "loss.csv cannot be written" in said[-1][0]
+    assert messages[-1][1] == "bad"
+    assert "loss.csv cannot be written" in messages[-1][0]
 
 
 @pytest.fixture

@@ -152,29 +152,29 @@ def test_of_many_labels_the_ten_highest_scores_and_the_true_one_are_shown(side):
         (None, "muted"),
     ],
 )
-def test_the_tone_says_how_far_a_map_can_be_trusted(side, shown, tone):
+def test_the_tone_reports_how_far_a_map_can_be_trusted(side, shown, tone):
     side.show_trust(shown)
     assert side.trust.property("role") == tone
     assert bool(side.trust.text()) is (shown is not None)
 
 
 def test_opacity_steps_by_ten_percent_between_none_and_all(qtbot, side):
-    told = []
-    side.opacity_changed.connect(told.append)
+    reported = []
+    side.opacity_changed.connect(reported.append)
     side.opacity.setValue(85)
     for step in (1, 1, -1):
         side.step_opacity(step)
-    assert told == [0.85, 0.95, 1.0, 0.9]
+    assert reported == [0.85, 0.95, 1.0, 0.9]
     assert "90" in side.percent.text()
 
 
 def test_the_photograph_is_bare_while_the_button_is_held(qtbot, side):
-    told = []
-    side.bare_changed.connect(told.append)
+    reported = []
+    side.bare_changed.connect(reported.append)
     qtbot.mousePress(side.bare, Qt.MouseButton.LeftButton)
-    assert told == [True]
+    assert reported == [True]
     qtbot.mouseRelease(side.bare, Qt.MouseButton.LeftButton)
-    assert told == [True, False]
+    assert reported == [True, False]
 
 
 def test_what_is_of_one_image_is_hidden_beside_a_wall(side):

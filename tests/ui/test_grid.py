@@ -179,20 +179,20 @@ def test_nothing_is_asked_of_a_project_that_is_closed(qtbot, grid, session):
     assert grid.tiles.wanted == []
 
 
-def test_other_ids_are_told_only_where_what_is_selected_or_current_may_be_another(grid):
-    told, current = [], []
-    grid.selection_changed.connect(lambda: told.append(grid.selected().tolist()))
+def test_other_ids_are_reported_only_where_what_is_selected_or_current_may_be_another(grid):
+    reported, current = [], []
+    grid.selection_changed.connect(lambda: reported.append(grid.selected().tolist()))
     grid.current_changed.connect(current.append)
     ids = grid.ids()
     grid.set_ids(ids[:500])
-    assert (told, current) == ([], [])
+    assert (reported, current) == ([], [])
     grid.set_current(300)
-    assert (told, current) == ([[300]], [300])
+    assert (reported, current) == ([[300]], [300])
     grid.set_ids(ids[100:400])
-    assert told == [[300]] * 2
+    assert reported == [[300]] * 2
     grid.set_ids(np.setdiff1d(ids, [300]))
-    assert told[-1] == grid.selected().tolist() != [300]
-    assert len(told) == 3
+    assert reported[-1] == grid.selected().tolist() != [300]
+    assert len(reported) == 3
     assert current[-1] == grid.current() != 300
 
 

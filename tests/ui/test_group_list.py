@@ -14,8 +14,8 @@ def groups(qtbot, birds):
     qtbot.addWidget(made)
     made.resize(320, 400)
     made.show()
-    made.told = []
-    made.chosen.connect(made.told.append)
+    made.reported = []
+    made.chosen.connect(made.reported.append)
     made.show_groups([Group(f"Group {at}", "", (at + 1, at + 2)) for at in range(12)])
     yield made
     made.close_reader()
@@ -29,10 +29,10 @@ def press(qtbot, groups, *keys):
 def test_keys_step_page_and_jump_and_stop_at_the_ends(qtbot, groups):
     moves = (KEYS.Key_Down, KEYS.Key_Down, KEYS.Key_PageDown, KEYS.Key_Up, KEYS.Key_PageUp)
     press(qtbot, groups, *moves, KEYS.Key_End, KEYS.Key_Down, KEYS.Key_Home, KEYS.Key_Up)
-    assert groups.told == [0, 1, 5, 4, 0, 11, 11, 0, 0]
+    assert groups.reported == [0, 1, 5, 4, 0, 11, 11, 0, 0]
     assert groups.current == 0
     press(qtbot, groups, KEYS.Key_A)
-    assert len(groups.told) == 9
+    assert len(groups.reported) == 9
 
 
 def test_the_chosen_row_is_scrolled_into_view(qtbot, groups):
@@ -54,13 +54,13 @@ def test_a_click_chooses_the_row_under_it(qtbot, groups):
         for row in (1, 2):
             place = groups.row_rect(row).center()
             qtbot.mousePress(groups.viewport(), Qt.MouseButton.LeftButton, pos=place)
-            assert groups.told[-1] == row
+            assert groups.reported[-1] == row
             groups.verticalScrollBar().setValue(scrolled)
     groups.show_groups(groups.groups[:1])
     below = QPoint(20, groups.row_rect(1).top() + 5)
-    count = len(groups.told)
+    count = len(groups.reported)
     qtbot.mousePress(groups.viewport(), Qt.MouseButton.LeftButton, pos=below)
-    assert len(groups.told) == count
+    assert len(groups.reported) == count
 
 
 def test_only_the_images_of_rows_in_view_are_loaded(groups):
@@ -80,7 +80,7 @@ def test_only_the_images_of_rows_in_view_are_loaded(groups):
 
 def test_a_choice_stays_while_its_row_is_there(groups):
     groups.set_current(3)
-    assert groups.told == []
+    assert groups.reported == []
     groups.show_groups(groups.groups[:4])
     assert groups.current == 3
     groups.show_groups(groups.groups[:3])

@@ -16,8 +16,8 @@ def keys(qtbot):
     made = LabelKeys()
     qtbot.addWidget(made)
     made.show()
-    made.told = []
-    made.chosen.connect(made.told.append)
+    made.reported = []
+    made.chosen.connect(made.reported.append)
     return made
 
 
@@ -39,12 +39,12 @@ def test_the_field_finds_labels_beyond_those_shown_and_enter_takes_the_first(qtb
     qtbot.keyClicks(keys.field, " KIND 07")
     assert names(keys) == [f"kind 07{at}" for at in range(10)]
     qtbot.keyClick(keys.field, Qt.Key.Key_Return)
-    assert keys.told == ["kind 070"]
+    assert keys.reported == ["kind 070"]
     assert keys.field.text() == ""
     assert len(names(keys)) == 60
     qtbot.keyClicks(keys.field, "none like it")
     qtbot.keyClick(keys.field, Qt.Key.Key_Return)
-    assert keys.told == ["kind 070"]
+    assert keys.reported == ["kind 070"]
     assert names(keys) == []
 
 
@@ -55,7 +55,7 @@ def test_a_button_chooses_its_label_and_the_last_one_none(qtbot, keys):
     column = keys.buttons[0].parentWidget().layout()
     none = column.itemAt(len(keys.buttons)).widget()
     qtbot.mouseClick(none, Qt.MouseButton.LeftButton)
-    assert keys.told == ["kind 000", "kind 001", "kind 002", None]
+    assert keys.reported == ["kind 000", "kind 001", "kind 002", None]
 
 
 def test_the_labels_an_image_has_are_marked_also_in_a_set_shown_later(keys):

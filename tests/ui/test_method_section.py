@@ -41,8 +41,8 @@ def card(qtbot):
     made = SpecCard(spec("spottune", "method", STEPS, SHARE, WAY, SOFT, LAYER))
     qtbot.addWidget(made)
     made.show()
-    made.told = []
-    made.edited.connect(lambda *given: made.told.append(given))
+    made.reported = []
+    made.edited.connect(lambda *given: made.reported.append(given))
     return made
 
 
@@ -66,29 +66,29 @@ def retype(qtbot, line, text):
 )
 def test_what_is_typed_is_read_in_the_parameters_type(qtbot, card, name, text, value):
     retype(qtbot, card.editors[name], text)
-    assert card.told[-1] == ("spottune", name, value)
-    assert type(card.told[-1][2]) is type(value)
+    assert card.reported[-1] == ("spottune", name, value)
+    assert type(card.reported[-1][2]) is type(value)
     assert not card.error.isVisible()
 
 
 @pytest.mark.parametrize(("name", "text"), [("steps", "0"), ("steps", "x"), ("share", "1.5")])
-def test_a_value_that_is_not_allowed_is_shown_and_not_told(qtbot, card, name, text):
+def test_a_value_that_is_not_allowed_is_shown_and_not_reported(qtbot, card, name, text):
     retype(qtbot, card.editors[name], text)
     assert card.error.isVisible()
     assert f"options.spottune.{name}" in card.error.text()
-    assert all(value != text for *_, value in card.told)
+    assert all(value != text for *_, value in card.reported)
     retype(qtbot, card.editors[name], "1")
     assert not card.error.isVisible()
     qtbot.keyClick(card.editors[name], Qt.Key.Key_Backspace)
-    assert card.told[-1] == ("spottune", name, None)
+    assert card.reported[-1] == ("spottune", name, None)
 
 
-def test_ticks_and_choices_are_told_unless_they_are_the_default(qtbot, card):
+def test_ticks_and_choices_are_reported_unless_they_are_the_default(qtbot, card):
     for _ in range(2):
         qtbot.keyClick(card.editors["soft"], Qt.Key.Key_Space)
     for way in ("down", "up"):
         card.editors["way"].activated.emit(card.editors["way"].findData(way))
-    assert card.told == [
+    assert card.reported == [
         ("spottune", "soft", True),
         ("spottune", "soft", None),
         ("spottune", "way", "down"),

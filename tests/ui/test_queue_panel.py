@@ -40,9 +40,9 @@ def panel(qtbot):
     qtbot.addWidget(made)
     made.resize(300, 500)
     made.show()
-    made.told = []
-    made.picked.connect(lambda run: made.told.append(("picked", run)))
-    made.action_requested.connect(lambda name, run: made.told.append((name, run)))
+    made.reported = []
+    made.picked.connect(lambda run: made.reported.append(("picked", run)))
+    made.action_requested.connect(lambda name, run: made.reported.append((name, run)))
     return made
 
 
@@ -88,7 +88,7 @@ def test_only_what_can_be_done_with_a_run_has_a_button(qtbot, panel, status, but
     assert {name for name, button in row.buttons.items() if button.isVisible()} == buttons
     for name in sorted(buttons):
         qtbot.mouseClick(row.buttons[name], Qt.MouseButton.LeftButton)
-    assert panel.told == [(name, "a") for name in sorted(buttons)]
+    assert panel.reported == [(name, "a") for name in sorted(buttons)]
     assert row._bar.isVisible() is (status is RunStatus.RUNNING)
 
 
@@ -97,7 +97,7 @@ def test_a_row_is_picked_by_a_click_or_a_key(qtbot, panel):
     qtbot.mouseClick(panel.row("b"), Qt.MouseButton.LeftButton)
     for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_A):
         qtbot.keyClick(panel.row("a"), key)
-    assert panel.told == [("picked", "b"), *[("picked", "a")] * 3]
+    assert panel.reported == [("picked", "b"), *[("picked", "a")] * 3]
 
 
 def test_a_running_row_shows_how_far_it_is_and_a_failed_one_why(panel):

@@ -98,7 +98,7 @@ def test_what_is_being_typed_is_not_rewritten_while_it_means_the_same(qtbot, fie
     assert made.draft.value("learning_rate") == 0.5
 
 
-def test_switches_and_choices_are_told(qtbot, field):
+def test_switches_and_choices_are_reported(qtbot, field):
     tick = field("flip")
     before = tick.editor.isChecked()
     qtbot.keyClick(tick.editor, Qt.Key.Key_Space)
@@ -184,7 +184,7 @@ def test_each_stage_of_the_backbone_has_a_column(more, stages):
     assert list(stages.new) == list(BACKBONES["squeezenet1_1"].stage_names)
 
 
-def test_a_stage_that_begins_anew_is_not_frozen(qtbot, more, stages):
+def test_a_stage_that_begins_again_is_not_frozen(qtbot, more, stages):
     first = STAGES[0]
     qtbot.keyClick(stages.frozen[first], Qt.Key.Key_Space)
     assert more.draft.value("stages") == {first: StageRule(frozen=True)}

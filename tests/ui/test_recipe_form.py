@@ -21,10 +21,10 @@ def row(qtbot):
     qtbot.addWidget(made)
     made.resize(900, 52)
     made.show()
-    made.told = []
+    made.reported = []
 
     def follow(frozen):
-        made.told.append(frozen)
+        made.reported.append(frozen)
         made.show_backbone(backbone(LARGE), frozen)
 
     made.chosen.connect(follow)
@@ -48,20 +48,20 @@ def test_stages_are_frozen_up_to_the_one_that_is_named(row, frozen, count):
 def test_a_click_freezes_up_to_a_stage_and_a_second_one_thaws_it(qtbot, row):
     for at in (2, 2, 0, 0, len(STAGES) - 1):
         click(qtbot, row, at)
-    assert row.told == [STAGES[2], STAGES[1], STAGES[0], "none", "all"]
+    assert row.reported == [STAGES[2], STAGES[1], STAGES[0], "none", "all"]
     click(qtbot, row, len(STAGES))  # the head is never frozen
     click(qtbot, row, 0, Qt.MouseButton.RightButton)
-    assert len(row.told) == 5
+    assert len(row.reported) == 5
 
 
 def test_arrows_freeze_one_more_or_one_less_between_none_and_all(qtbot, row):
     for key in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Left):
         qtbot.keyClick(row, key)
-    assert row.told == ["none", STAGES[0], STAGES[1], STAGES[0]]
+    assert row.reported == ["none", STAGES[0], STAGES[1], STAGES[0]]
     row.show_backbone(backbone(LARGE), "all")
     qtbot.keyClick(row, Qt.Key.Key_Right)
     qtbot.keyClick(row, Qt.Key.Key_Left)
-    assert row.told[-2:] == ["all", STAGES[-2]]
+    assert row.reported[-2:] == ["all", STAGES[-2]]
 
 
 def test_blocks_stand_side_by_side_and_get_lower_on_the_way(row):
@@ -90,10 +90,10 @@ def start(qtbot):
     made = StartChoice()
     qtbot.addWidget(made)
     made.show()
-    made.told = []
-    made.chosen.connect(made.told.append)
-    made.download_requested.connect(lambda: made.told.append("download"))
-    made.stop_requested.connect(lambda: made.told.append("stop"))
+    made.reported = []
+    made.chosen.connect(made.reported.append)
+    made.download_requested.connect(lambda: made.reported.append("download"))
+    made.stop_requested.connect(lambda: made.reported.append("stop"))
     return made
 
 
@@ -108,7 +108,7 @@ def test_starts_are_imagenet_nothing_runs_and_a_file(start):
     start.show_start(backbone(SMALL), "run:gone", [], True)
     assert start.box.currentIndex() == -1
     start.box.activated.emit(0)
-    assert start.told == ["none"]
+    assert start.reported == ["none"]
 
 
 def test_weights_that_are_missing_can_be_downloaded_and_the_download_stopped(qtbot, start):
@@ -133,7 +133,7 @@ def test_weights_that_are_missing_can_be_downloaded_and_the_download_stopped(qtb
     assert not start.bar.isVisible()
     start.show_start(known, "imagenet", [], True)
     assert not start.button.isVisible()
-    assert start.told == ["download", "stop"]
+    assert start.reported == ["download", "stop"]
 
 
 @pytest.fixture
@@ -142,23 +142,23 @@ def form(qtbot):
     qtbot.addWidget(made)
     made.resize(900, 300)
     made.show()
-    made.told = []
-    made.edited.connect(lambda *given: made.told.append(given))
-    made.cleared.connect(lambda key: made.told.append((key,)))
-    made.part_requested.connect(lambda part: made.told.append(("part", part)))
+    made.reported = []
+    made.edited.connect(lambda *given: made.reported.append(given))
+    made.cleared.connect(lambda key: made.reported.append((key,)))
+    made.part_requested.connect(lambda part: made.reported.append(("part", part)))
     return made
 
 
 TARGETS = [TargetChoice("category", "Category"), TargetChoice("view", "View", "no labels")]
 
 
-def test_each_choice_is_told_under_its_key(qtbot, form):
+def test_each_choice_is_reported_under_its_key(qtbot, form):
     form.set_targets(TARGETS)
     form.target.activated.emit(1)
     form.backbone.activated.emit(form.backbone.findData(SMALL))
     form.start.chosen.emit("none")
     form.stages.chosen.emit("all")
-    assert form.told == [
+    assert form.reported == [
         ("target", "view"),
         ("backbone", SMALL),
         ("start", "none"),
@@ -192,7 +192,7 @@ def test_the_fields_show_the_draft_and_the_way_back_from_what_was_changed(qtbot,
     assert overridden == {"backbone", "frozen"}
     for key in ("backbone", "frozen"):
         qtbot.mouseClick(form._reset_buttons[key], Qt.MouseButton.LeftButton)
-    assert form.told == [("backbone",), ("frozen",)]
+    assert form.reported == [("backbone",), ("frozen",)]
     show(form, target="expression")
     assert form.target.currentIndex() == -1
     assert not any(back.isVisible() for back in form._reset_buttons.values())
@@ -213,7 +213,7 @@ def test_parts_are_links_to_their_images(form):
     assert ("1,200" in text, 'href="train"' in text, 'href="test"' in text) == (True, True, True)
     assert "validation" not in text
     form.parts.linkActivated.emit("test")
-    assert form.told == [("part", "test")]
+    assert form.reported == [("part", "test")]
     form.set_parts({})
     assert "href" not in form.parts.text()
     assert form.parts.text()

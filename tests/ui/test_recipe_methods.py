@@ -60,7 +60,7 @@ def choose(page, key, name):
     box.activated.emit(at)
 
 
-def test_all_there_are_can_be_chosen_and_say_what_they_do(page):
+def test_all_there_are_can_be_chosen_and_report_what_they_do(page):
     section = page.more.methods
     methods = {section.boxes["method"].itemData(i) for i in range(section.boxes["method"].count())}
     assert {"fine-tune", "stochastic-norm", "co-tuning", "multitune", "spottune"} <= methods

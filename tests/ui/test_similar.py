@@ -167,13 +167,13 @@ def test_a_second_search_takes_the_place_of_the_first(page, qtbot, window):
     assert page.grid.ids()[0] == second
 
 
-def test_without_any_network_it_says_what_to_do(window, tmp_path, monkeypatch):
+def test_without_any_network_it_reports_what_to_do(window, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     page = window.page("images")
-    said = []
-    monkeypatch.setattr(window.notes, "post", lambda text, kind: said.append(text))
+    messages = []
+    monkeypatch.setattr(window.notes, "post", lambda text, kind: messages.append(text))
     page.similar.find([int(page.grid.ids()[0])])
-    assert "no network yet" in said[0]
+    assert "no network yet" in messages[0]
     assert page.bar.filter == ImageFilter()
 
 
@@ -198,7 +198,7 @@ def test_the_wish_survives_as_plain_values():
     assert from_state({"similar": {"images": [1]}}) == ImageFilter()
 
 
-def test_features_that_were_damaged_are_made_again_and_that_is_said(page, qtbot, window):
+def test_features_that_were_damaged_are_made_again_and_that_is_reported(page, qtbot, window):
     first, second = (int(image) for image in page.grid.ids()[[0, 20]])
     page.similar.find([first])
     found(qtbot, page.similar)
@@ -210,8 +210,8 @@ def test_features_that_were_damaged_are_made_again_and_that_is_said(page, qtbot,
     page.similar.find([second])
     found(qtbot, page.similar)
     assert page.list.ranking(page.list.filter).computed == 24
-    said = f"The features in {path.parent} were damaged and are computed again."
-    assert said in [label.text() for label in window.notes.findChildren(QLabel)]
+    messages = f"The features in {path.parent} were damaged and are computed again."
+    assert messages in [label.text() for label in window.notes.findChildren(QLabel)]
 
 
 def test_damaged_weights_are_named_and_nothing_is_searched_or_downloaded(page, qtbot, window):

@@ -86,7 +86,7 @@ def test_text_is_13_pixels(application):
     assert application.font().pixelSize() == 13
 
 
-def test_an_icon_without_room_is_nothing_and_says_nothing(qtbot):
+def test_an_icon_without_room_is_nothing_and_reports_nothing(qtbot):
     button = QWidget()
     qtbot.addWidget(button)
     for size in (QSize(0, 16), QSize(16, 0), QSize()):

@@ -131,18 +131,18 @@ def test_a_click_on_a_stage_freezes_up_to_it_and_again_unfreezes_it(qtbot):
     qtbot.addWidget(row)
     row.resize(1000, 52)
     row.show_backbone(backbone("squeezenet1_1"), "none")
-    told = []
-    row.chosen.connect(told.append)
+    reported = []
+    row.chosen.connect(reported.append)
     third = row._block(2).center().toPoint()
     qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=third)
-    row.show_backbone(backbone("squeezenet1_1"), told[-1])
+    row.show_backbone(backbone("squeezenet1_1"), reported[-1])
     qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=third)
     row.show_backbone(backbone("squeezenet1_1"), "fire8")
     qtbot.keyClick(row, Qt.Key.Key_Right)
     qtbot.keyClick(row, Qt.Key.Key_Left)
-    assert told == ["fire3", "fire2", "all", "fire7"]
+    assert reported == ["fire3", "fire2", "all", "fire7"]
     qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=QPoint(999, 26))
-    assert len(told) == 4, "the head always learns"
+    assert len(reported) == 4, "the head always learns"
 
 
 def test_another_backbone_has_its_own_recommendations(page):
@@ -155,7 +155,7 @@ def test_another_backbone_has_its_own_recommendations(page):
     assert page.form.start.button.isHidden()
 
 
-def test_imagenet_weights_say_their_size_and_where_they_come_from(page):
+def test_imagenet_weights_report_their_size_and_where_they_come_from(page):
     assert page.form.start.state.text() == "5 MB, to be downloaded from download.pytorch.org"
     assert not page.form.start.button.isHidden()
     assert page.form.start.state.toolTip() == backbone("squeezenet1_1").weights_address
@@ -168,8 +168,8 @@ def test_a_failed_download_is_reported_and_can_be_repeated(qtbot, page, host, mo
         page.form.start.button.click()
         assert page.form.start.button.text() == "Stop"
         assert not page.form.start.bar.isHidden()
-    assert host.said[-1][1] == "bad"
-    assert "could not be downloaded" in host.said[-1][0]
+    assert host.messages[-1][1] == "bad"
+    assert "could not be downloaded" in host.messages[-1][0]
     assert page.form.start.button.text() == "Download"
     assert page.form.start.bar.isHidden()
 
@@ -269,8 +269,8 @@ def test_a_failed_run_shows_its_reason(session, page):
 def test_a_run_that_cannot_be_prepared_is_reported(page, host, tmp_path):
     page.model.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
     page.start_training()
-    assert host.said[-1][1] == "bad"
-    assert "gone.safetensors are missing" in host.said[-1][0]
+    assert host.messages[-1][1] == "bad"
+    assert "gone.safetensors are missing" in host.messages[-1][0]
 
 
 def test_settings_are_restored_after_a_restart(qtbot, page, host):

@@ -17,11 +17,11 @@ def welcome(qtbot, tmp_path):
         folder = tmp_path / f"p{number}.workbench"
         folder.mkdir()
         settings.remember(folder)
-    told = []
+    reported = []
     made = WelcomeWindow(
-        settings, lambda: told.append("new"), lambda: told.append("open"), told.append
+        settings, lambda: reported.append("new"), lambda: reported.append("open"), reported.append
     )
-    made.told = told
+    made.reported = reported
     qtbot.addWidget(made)
     made.show()
     return made
@@ -38,7 +38,7 @@ def test_the_six_latest_projects_are_listed_and_open_at_a_click(qtbot, welcome):
     tops = [line.mapTo(welcome, QPoint()).y() for line in lines(welcome).values()]
     assert tops == sorted(set(tops))
     qtbot.mouseClick(lines(welcome)["p5"], Qt.MouseButton.LeftButton)
-    assert welcome.told == [lines(welcome)["p5"].folder]
+    assert welcome.reported == [lines(welcome)["p5"].folder]
 
 
 def test_a_project_taken_off_the_list_goes_at_once_and_the_next_one_comes(qtbot, welcome):
@@ -50,7 +50,7 @@ def test_a_project_taken_off_the_list_goes_at_once_and_the_next_one_comes(qtbot,
     qtbot.waitUntil(lambda: "p1" in lines(welcome))
     assert list(lines(welcome)) == ["p7", "p5", "p4", "p3", "p2", "p1"]
     assert folder.is_dir()
-    assert welcome.told == []
+    assert welcome.reported == []
 
 
 def test_without_recent_projects_there_is_no_heading(qtbot, tmp_path):
@@ -64,7 +64,7 @@ def test_without_recent_projects_there_is_no_heading(qtbot, tmp_path):
 def test_its_buttons_make_and_choose_a_project(qtbot, welcome):
     for button in (welcome.new_button, welcome.open_button):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert welcome.told == ["new", "open"]
+    assert welcome.reported == ["new", "open"]
 
 
 def drop(welcome, *urls):
@@ -87,7 +87,7 @@ def test_a_dropped_project_is_opened_and_other_things_are_not(welcome, tmp_path)
     for other in (file, folder, tmp_path / "gone.workbench"):
         assert drop(welcome, QUrl.fromLocalFile(str(other))) == (False, False)
     assert drop(welcome, QUrl("https://example.org/p1.workbench")) == (False, False)
-    assert welcome.told == []
+    assert welcome.reported == []
     both = [QUrl.fromLocalFile(str(path)) for path in (folder, tmp_path / "p1.workbench")]
     assert drop(welcome, *both) == (True, True)
-    assert welcome.told == [tmp_path / "p1.workbench"]
+    assert welcome.reported == [tmp_path / "p1.workbench"]
