@@ -197,7 +197,7 @@ def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
     assert messages["id"] == found["id"]
     assert messages["labelled"] == found["groups"][0]["images"]
     assert run([*words, "--method", "iic", "--label-set", "group"]) == 0
-    assert "24 images labelled in group" in capsys.readouterr().out
+    assert "labelled in group: 24 images" in capsys.readouterr().out
     assert run(["undo", "Small"]) == 0
     assert "group" in capsys.readouterr().out
     assert run(["cluster", "Small", "--forget", "--json"]) == 0

@@ -191,5 +191,5 @@ def test_the_joint_head_wants_labels_that_exclude_each_other(session: Session) -
     labels = session.store.labels
     category = labels.get("category").with_labels(("a", "b"))
     labels.save_set(LabelSet("category", category.labels, exclusive=False))
-    with pytest.raises(KnownError, match="category"):
+    with pytest.raises(KnownError, match="Category"):
         prepare(session, RECIPE | {"target": JOINT})

@@ -141,4 +141,4 @@ def test_a_damaged_folder_is_refused_by_name(project, trained, capsys):
 def test_strange_images_are_refused(trained, tmp_path, capsys):
     assert run(["new", "empty"]) == 0
     assert run(["runs", "adopt", str(trained), "--into", "empty"]) == 1
-    assert "none of this project's images" in capsys.readouterr().err
+    assert "not trained on images of this project" in capsys.readouterr().err

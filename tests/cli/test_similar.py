@@ -65,15 +65,15 @@ def test_wrong_requests_are_reported(project, capsys):
     start = ["--start", "simpleconv3=weights.pth"]
     assert answer(capsys, "similar", project)[0] == 2
     code, output = answer(capsys, "similar", project, "003.png")
-    assert (code, "no network yet" in output["error"]) == (1, True)
+    assert (code, "no network to compare" in output["error"]) == (1, True)
     code, output = answer(capsys, "similar", project, "none such", *start)
     assert (code, "none such" in output["error"]) == (1, True)
     code, output = answer(capsys, "similar", project, "003.png", "--start", "vgg11=weights.pth")
     assert (code, "does not fit" in output["error"]) == (1, True)
     code, output = answer(capsys, "similar", project, "--classify", "view", *start)
-    assert (code, "two different labels" in output["error"]) == (1, True)
+    assert (code, "Fewer than two labels" in output["error"]) == (1, True)
     assert answer(capsys, "similar", project, "--classify", "mood", *start)[0] == 2
     with open("text.png", "w") as file:
         file.write("no image")
     code, output = answer(capsys, "similar", project, "text.png", *start)
-    assert (code, "no image" in output["error"]) == (1, True)
+    assert (code, "not a readable image" in output["error"]) == (1, True)

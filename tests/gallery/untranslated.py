@@ -107,10 +107,10 @@ def words_of(project: Path) -> set[str]:
 
 
 def words_of_program() -> set[str]:
-    """The words of names that the program gives: of recipe keys and values, networks, methods,
-    formats."""
+    """The words of names that the program gives: of recipe keys and values, networks, methods and
+    the papers they are from, formats."""
     names = [*KEYS, *BACKBONES, *(one.name for one in FORMATS), *(spec.name for spec in specs())]
-    names += [BACKBONES[name].title for name in BACKBONES]
+    names += [BACKBONES[name].title for name in BACKBONES] + [spec.source for spec in specs()]
     return set(WORD.findall(" ".join(names)))
 
 
@@ -183,7 +183,7 @@ class ListeningStage(Stage):
 
     def note(self, text: str | None, place: str) -> None:
         """Keep a text that has words which are neither translated nor names."""
-        if text and outside_brackets(text) - self.known:
+        if text and {word.lower() for word in outside_brackets(text)} - self.known:
             self.found.setdefault(text, place)
 
 
@@ -213,6 +213,7 @@ def main(arguments: Sequence[str]) -> int:
     apply_theme(application, "dark")
     known = words_of_program() | set(NAMES.split())
     known = known.union(*(words_of(one) for one in given.projects.glob("*.workbench")))
+    known = {word.lower() for word in known}
     watches = Watches(PaintWatch(application), Loading())
     places = (given.projects, given.home, given.home)
     stage = ListeningStage(*places, "dark", Screen(1920, 1080), watches, known=known)

@@ -104,7 +104,7 @@ def test_fp16_without_cuda_is_reported_and_replaced() -> None:
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "batch", False),
         (OSError(errno.ENOSPC, "No space left on device", "/disk/last.ckpt"), "Free space", False),
         (RuntimeError("Output size is too small"), "image_size", False),
-        (ZeroDivisionError("division by zero"), "report", True),
+        (ZeroDivisionError("division by zero"), "Report", True),
     ],
 )
 def test_failures_have_a_remedy(error: Exception, words: str, ours: bool) -> None:

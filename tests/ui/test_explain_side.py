@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from workbench.app.explain.explanations import Question
+from workbench.app.explain.explanations import HeatmapQuery
 from workbench.app.results.run_images import RowScores
 from workbench.domain.requests import PREDICTED, Check, Description, Heat
 from workbench.domain.runs import LabelList, RunLabels
@@ -33,8 +33,8 @@ def side(qtbot):
     made = ExplainSide()
     qtbot.addWidget(made)
     made.show()
-    made.questions = []
-    made.asked.connect(made.questions.append)
+    made.queries = []
+    made.query_changed.connect(made.queries.append)
     made.show_run(RunLabels(BIRDS, VIEWS))
     return made
 
@@ -67,22 +67,22 @@ def test_labels_are_offered_by_set_behind_the_predicted_ones(side):
 
 def test_digits_ask_for_labels_of_the_target(side):
     for key in (2, 2, 3, 4, 9, 0):
-        side.choose_key(key)
+        side.select_label_by_key(key)
     labels = [("puffin", "category"), ("toucan", "category"), (PREDICTED, "category")]
-    assert [(one.label, one.label_set) for one in side.questions] == labels
+    assert [(one.label, one.label_set) for one in side.queries] == labels
     assert side.label.currentData() == ("category", PREDICTED)
-    side.choose_label("view", "right")
-    assert side.question == Question("right", "view", "")
-    side.choose_label("view", "above")
-    assert side.question == Question("right", "view", "")
+    side.select_label("view", "right")
+    assert side.query == HeatmapQuery("right", "view", "")
+    side.select_label("view", "above")
+    assert side.query == HeatmapQuery("right", "view", "")
     side.show_run(RunLabels(BIRDS))
-    assert side.question == Question()
+    assert side.query == HeatmapQuery()
 
 
 def test_a_bar_asks_for_its_label(side):
     side.show_scores(RowScores(), None)
     side.bars.chosen.emit("view", "left")
-    assert side.questions == [Question("left", "view", "")]
+    assert side.queries == [HeatmapQuery("left", "view", "")]
 
 
 def test_layers_are_offered_from_the_deepest_with_masks_below(side):
@@ -90,17 +90,17 @@ def test_layers_are_offered_from_the_deepest_with_masks_below(side):
     describe(side, "conv1", "conv2", "conv3", masks=("attention",))
     assert items(side.layer) == ["conv3", "conv2", "conv1", None, "attention"]
     assert side.layer.isEnabled()
-    assert side.questions == []
+    assert side.queries == []
     steps = [1, 1, 1, 1, -1, -1, -1, -1]
     for step in steps:
         side.step_layer(step)
-    asked = [one.layer for one in side.questions]
+    asked = [one.layer for one in side.queries]
     assert asked == ["conv2", "conv1", "attention", "conv1", "conv2", "conv3"]
-    side.choose_layer("conv1")
-    side.choose_layer("conv9")
-    assert side.question.layer == "conv1"
-    side.choose_key(1)
-    assert side.question == Question("owl", "category", "conv1")
+    side.select_layer("conv1")
+    side.select_layer("conv9")
+    assert side.query.layer == "conv1"
+    side.select_label_by_key(1)
+    assert side.query == HeatmapQuery("owl", "category", "conv1")
     describe(side)
     assert not side.layer.isEnabled()
 
@@ -168,12 +168,12 @@ def test_opacity_steps_by_ten_percent_between_none_and_all(qtbot, side):
     assert "90" in side.percent.text()
 
 
-def test_the_photograph_is_bare_while_the_button_is_held(qtbot, side):
+def test_the_heatmap_is_hidden_while_the_button_is_held(qtbot, side):
     reported = []
-    side.bare_changed.connect(reported.append)
-    qtbot.mousePress(side.bare, Qt.MouseButton.LeftButton)
+    side.heat_hidden_changed.connect(reported.append)
+    qtbot.mousePress(side.hide_heat, Qt.MouseButton.LeftButton)
     assert reported == [True]
-    qtbot.mouseRelease(side.bare, Qt.MouseButton.LeftButton)
+    qtbot.mouseRelease(side.hide_heat, Qt.MouseButton.LeftButton)
     assert reported == [True, False]
 
 

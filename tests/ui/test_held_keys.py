@@ -202,8 +202,8 @@ def test_only_commands_that_move_or_zoom_repeat(window):
         "Smaller thumbnails",
         "Deeper layer",
         "Shallower layer",
-        "More of the map",
-        "Less of the map",
+        "Increase heatmap opacity",
+        "Decrease heatmap opacity",
     }
 
 

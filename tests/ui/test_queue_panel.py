@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 
 from workbench.domain.reports import Progress, Step
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
+from workbench.domain.text import Message
 from workbench.ui.pages.train.queue_panel import QueuePanel, queue_order
 
 LABELS = RunLabels(LabelList("category", ("a", "b"), (0, 1)))
@@ -29,7 +30,7 @@ def test_running_comes_first_then_waiting_then_paused_and_the_newest_that_ended(
     ]
     order = ["r6", "q3", "q5", "p1", "p2", "s7", "x4", "f1"]
     assert [one.id for one in queue_order(records)] == order
-    assert [one.id for one in queue_order(records, rested=1)] == order[:6]
+    assert [one.id for one in queue_order(records, ended=1)] == order[:6]
     ended = [record(str(at), created=float(at)) for at in range(9)]
     assert [one.id for one in queue_order(ended)] == ["8", "7", "6", "5", "4", "3"]
 
@@ -104,11 +105,11 @@ def test_a_running_row_shows_how_far_it_is_and_a_failed_one_why(panel):
     running = record("a", RunStatus.RUNNING)
     panel.show_runs([running, record("b", RunStatus.QUEUED)], shown="")
     row = panel.row("a")
-    panel.take("a", Progress(done=1, total=4, text="Reading", eta=61.0))
-    panel.take("none", Progress(done=1))
+    panel.add_report("a", Progress(done=1, total=4, text=Message("Reading"), eta=61.0))
+    panel.add_report("none", Progress(done=1))
     assert row._bar.value() == 250
-    assert "Reading" in row._words.text()
-    assert "1:01" in row._words.text()
+    assert "Reading" in row._text.text()
+    assert "1:01" in row._text.text()
     step = Step(
         epoch=2,
         epochs=4,
@@ -119,13 +120,13 @@ def test_a_running_row_shows_how_far_it_is_and_a_failed_one_why(panel):
         images_per_second=9.0,
         eta=3.0,
     )
-    panel.take("a", step)
+    panel.add_report("a", step)
     assert row._bar.value() == 375
     failed = dataclasses.replace(running, status=RunStatus.FAILED, message="No memory is left.")
     panel.show_runs([failed], shown="")
-    assert "No memory is left." in row._words.text()
-    assert "1:01" not in row._words.text()
+    assert "No memory is left." in row._text.text()
+    assert "1:01" not in row._text.text()
     scored = {"test": {"top1": 0.875, "top5": 1.0, "loss": 0.1, "images": 8}}
     panel.show_runs([record("a", metrics=scored)], shown="")
-    assert "87.5" in row._words.text()
-    assert "No memory is left." not in row._words.text()
+    assert "87.5" in row._text.text()
+    assert "No memory is left." not in row._text.text()

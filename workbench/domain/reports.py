@@ -32,7 +32,7 @@ class Note(Report, frozen=True, tag="note", kw_only=True):
 class Started(Report, frozen=True, tag="started", kw_only=True):
     """A training started (or resumed from `epoch` and `step`). `device` is a readable name."""
 
-    device: str
+    device: Message
     precision: str
     batch: int
     parameters: int
@@ -91,7 +91,7 @@ class PartScore(msgspec.Struct, frozen=True, kw_only=True):
 class Trial(Report, frozen=True, tag="trial", kw_only=True):
     """Estimates from a trial step before a training; in bytes and seconds."""
 
-    device: str
+    device: Message
     precision: str
     batch: int
     largest_batch: int

@@ -77,7 +77,7 @@ class Description(msgspec.Struct, frozen=True, tag="description", tag_field="ans
     layers: tuple[str, ...]
     backbone: str
     image_size: int
-    device: str
+    device: Message
     masks: tuple[str, ...] = ()
 
 

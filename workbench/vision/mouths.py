@@ -200,7 +200,7 @@ def _moved_back(face: Face, across: int, down: int, scale: float) -> Face:
 
 
 FILE_NAME = "shape_predictor_68_face_landmarks.dat"
-LICENCE_NOTE = Message("its training photographs (iBUG 300-W) are for non-commercial use")
+LICENCE_NOTE = Message("the images it was trained on (iBUG 300-W) are for non-commercial use")
 POINTS = 68
 
 Points = tuple[tuple[float, float], ...]

@@ -12,7 +12,7 @@ from workbench.app.jobs import Task
 from workbench.domain.changes import Changes
 from workbench.domain.reports import Epoch, Started, Step, Trial
 from workbench.domain.runs import RunStatus
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.ui.pages.train.page import TrainPage
 
 
@@ -42,7 +42,7 @@ def _trial() -> Generator[None, None, Trial]:
     """The result of one trial step; a real one differs every time."""
     yield
     return Trial(
-        device="CPU, 2 cores",
+        device=counted(2, "CPU, {n} core", "CPU, {n} cores"),
         precision="fp32",
         batch=32,
         largest_batch=512,
@@ -73,7 +73,7 @@ def _reports(epochs: int) -> list[Started | Step | Epoch]:
     """The reports of a training until the middle of its eighth epoch."""
     reports: list[Started | Step | Epoch] = [
         Started(
-            device="CPU, 2 cores",
+            device=counted(2, "CPU, {n} core", "CPU, {n} cores"),
             precision="fp32",
             batch=16,
             parameters=94_000,

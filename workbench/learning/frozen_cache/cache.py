@@ -59,7 +59,7 @@ class ViewSource(Protocol):
 
 def numeric_environment(device: Device, precision: str) -> tuple[object, ...]:
     """Everything else that can change floating-point results."""
-    return (device.words, torch.get_num_threads(), torch.__version__, CHUNK, precision)
+    return (str(device.words), torch.get_num_threads(), torch.__version__, CHUNK, precision)
 
 
 LOADED = mark("Frozen-feature cache loaded: {images}, {size:.2f} GiB.")

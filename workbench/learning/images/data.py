@@ -193,7 +193,7 @@ def _allocate(count: int, side: int, folder: Path) -> Tensor:
     """Allocate memory for the images, as an unnamed file in the run folder if they exceed the free
     memory."""
     size = count * side * side * 3
-    free = free_memory(Device(torch.device("cpu"), ""))
+    free = free_memory(Device(torch.device("cpu"), Message("")))
     if not free or size <= MEMORY_SHARE * free:
         return torch.zeros((count, side, side, 3), dtype=torch.uint8)
     with tempfile.TemporaryFile(dir=folder) as file:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from workbench.domain.text import counted
+from workbench.domain.text import Message, counted
 
 if sys.platform != "win32":
     import resource
@@ -22,7 +22,7 @@ class Device:
     """A torch device and its display name ("NVIDIA H200, 139 GiB" or "CPU, 2 cores")."""
 
     torch: torch.device
-    words: str
+    words: Message
 
     @property
     def kind(self) -> str:
@@ -37,10 +37,12 @@ def choose_device() -> Device:
         own = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
         torch.cuda.set_device(own)
         properties = torch.cuda.get_device_properties(own)
-        words = f"{properties.name}, {properties.total_memory / GIB:.0f} GiB"
+        words = Message(
+            "{name}, {size:.0f} GiB", name=properties.name, size=properties.total_memory / GIB
+        )
         return Device(torch.device("cuda", own), words)
     if wanted != "cpu" and torch.backends.mps.is_available():
-        return Device(torch.device("mps"), "Apple GPU")
+        return Device(torch.device("mps"), Message("Apple GPU"))
     return Device(torch.device("cpu"), _cpu_words())
 
 
@@ -51,8 +53,8 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cpu_words() -> str:
-    return str(counted(cores(), "CPU, {n} core", "CPU, {n} cores"))
+def _cpu_words() -> Message:
+    return counted(cores(), "CPU, {n} core", "CPU, {n} cores")
 
 
 def synchronise(device: Device) -> None:

@@ -105,7 +105,7 @@ def state_after(report: object, before: JobState) -> JobState:
         done = report.epoch / max(1, report.epochs)
         return JobState(done, _epoch(report.epoch, report.epochs), report.eta)
     if isinstance(report, Started):
-        return JobState(before.fraction, report.device, before.eta)
+        return JobState(before.fraction, tr(report.device), before.eta)
     return before
 
 

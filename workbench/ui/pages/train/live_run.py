@@ -106,7 +106,7 @@ class LiveRun(QWidget):
             history.epochs.append(report)
             history.latest = report
         elif isinstance(report, Started):
-            history.device = f"{report.device}, {report.precision}"
+            history.device = f"{tr(report.device)}, {report.precision}"
             keep = sum(x <= report.epoch for x in history.xs)
             history.xs, history.ys = history.xs[:keep], history.ys[:keep]
         elif isinstance(report, Note):

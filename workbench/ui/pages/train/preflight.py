@@ -103,7 +103,7 @@ class PreflightLine(QWidget):
     def _summary(trial: Trial) -> tuple[str, str]:
         """The text for a trial, and its role: "warn" if the training does not fit."""
         parts = [
-            f"{trial.device}, {trial.precision}",
+            f"{tr(trial.device)}, {trial.precision}",
             tr("batch {batch} (up to {largest} fit)").format(
                 batch=trial.batch, largest=trial.largest_batch
             ),
