@@ -80,11 +80,11 @@ def pause(session: Session) -> None:
     session.store.runs.update(run.id, status=RunStatus.PAUSED)
 
 
-def study(session: Session) -> None:
+def study(session: Session, epochs: int) -> None:
     """Two variants with two seeds, all trained but the last."""
     plan = Plan(
         name="Does mixing images help?",
-        base={**QUICK, "epochs": 10},
+        base={**QUICK, "epochs": epochs},
         variants={"plain": {}, "MixUp": {"mix": "mixup"}},
         seeds=(0, 1),
         split=SplitFractions(0.5, 0.0, 0.5),

@@ -54,6 +54,12 @@ class Given:
     folder: Path
     images: Path | None = None
     faces: Path | None = None
+    epochs: int = 40  # of a training; curves of fewer show less
+
+    @property
+    def recipe(self) -> dict[str, object]:
+        """The recipe of a quick training."""
+        return {**QUICK, "epochs": self.epochs}
 
 
 @contextmanager
@@ -98,9 +104,9 @@ def make_full(given: Given) -> None:
         carried_out(import_task(session, [photos], {"category": "folder"}))
         give_views(session)
         split(session, SplitPlan(0.5, 0.1, 0.4, seed=0))
-        first = train(session, {**QUICK, "target": JOINT}, "category and view together")
-        second = train(session, {**QUICK, "penalty": "l2"}, "categories, weights kept small")
-        study(session)
+        first = train(session, {**given.recipe, "target": JOINT}, "category and view together")
+        second = train(session, {**given.recipe, "penalty": "l2"}, "categories, weights kept small")
+        study(session, max(1, given.epochs // 4))
         pause(session)
         suggested = suggest_task(session, "view")
         if suggested is not None:
@@ -137,7 +143,7 @@ def make_long(given: Given) -> None:
         use_long_names(session)
         give_views(session)
         split(session, SplitPlan(0.5, 0.0, 0.5, seed=0))
-        run = train(session, {**QUICK, "target": JOINT}, LONG_RUN)
+        run = train(session, {**given.recipe, "target": JOINT}, LONG_RUN)
         find_mouths(session)
         fail(session, given.folder, f"{LONG_RUN}, once more with other weights")
         keep(session, transferred(session, given.folder, (run, run)))
@@ -189,9 +195,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--images", type=Path)
     parser.add_argument("--faces", type=Path)
+    parser.add_argument("--epochs", type=int, default=Given.epochs, help="of the trainings")
     given = parser.parse_args(arguments)
     application = QCoreApplication([])
-    make(Given(given.folder, given.images, given.faces), given.names or list(MAKERS))
+    where = Given(given.folder, given.images, given.faces, given.epochs)
+    make(where, given.names or list(MAKERS))
     del application
     return 0
 

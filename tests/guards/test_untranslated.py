@@ -45,7 +45,7 @@ def run(environment, module, *arguments):
 
 
 def test_every_text_of_the_window_is_translated(environment, tmp_path):
-    made = run(environment, "projects", tmp_path / "projects")
+    made = run(environment, "projects", tmp_path / "projects", "--epochs", 2)
     assert made.returncode == 0, made.stderr
     home = tmp_path / "home"
     home.mkdir()

@@ -9,7 +9,6 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.cluster.vq import ClusterError, kmeans2
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
@@ -109,6 +108,9 @@ def cluster(vectors: NDArray[np.float64], clusters: int, seed: int) -> NDArray[n
     If no run succeeds, or there are fewer distinct rows than clusters, clusters are assigned in
     rotation.
     """
+    # here, since it takes a tenth of the start of every learning program
+    from scipy.cluster.vq import ClusterError, kmeans2
+
     best, lowest = np.arange(len(vectors)) % clusters, np.inf
     if len(np.unique(vectors, axis=0)) < clusters:
         return best
