@@ -40,6 +40,8 @@ class Stage:
     Copies of projects lie in `home`; `projects` holds the prepared ones.
     """
 
+    quiet = QUIET
+
     def __init__(
         self, projects: Path, home: Path, out: Path, theme: str, screen: Screen, watches: Watches
     ) -> None:
@@ -110,7 +112,7 @@ class Stage:
             wait_until(condition, f"{self._page}/{self._state}")
         self._watches.paint.begin()
         wait_until(
-            lambda: self._watches.paint.still_for(QUIET) and (working or not self._busy()),
+            lambda: self._watches.paint.still_for(self.quiet) and (working or not self._busy()),
             f"{self._page}/{self._state} to come to rest",
         )
 

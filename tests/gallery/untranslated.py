@@ -158,6 +158,8 @@ def _of_model(model: QAbstractItemModel) -> Iterator[str]:
 class ListeningStage(Stage):
     """Plays scenes and, in place of pictures, notes untranslated texts and where they were seen."""
 
+    quiet = 0.03  # texts are there before the last picture has faded in
+
     def __init__(self, *arguments: Any, known: set[str]) -> None:
         super().__init__(*arguments)
         self.known = known
