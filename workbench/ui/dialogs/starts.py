@@ -52,7 +52,7 @@ class StartsDialog(QDialog):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(tr("Compare starts"))
+        self.setWindowTitle(tr("Compare start weights"))
         self.resize(1080, 560)
         self._context, self._target, self._backbone = context, target, backbone
         self._titles = dict(starts)
