@@ -216,7 +216,7 @@ def backbones_page() -> str:
 
 def _backbone_row(known: Backbone) -> tuple[str, ...]:
     weights = f"{known.megabytes:g} MB" if known.weights else "none"
-    source = next(paper for name, paper in PAPERS.items() if known.name.startswith(name))
+    source = next((it for name, it in PAPERS.items() if known.name.startswith(name)), "")
     sizes = (f"{known.input_size} px", f"{known.least} px")
     return code(known.name), known.title, *sizes, weights, source
 

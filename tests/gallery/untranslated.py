@@ -2,8 +2,8 @@
 only puts brackets around what it translates.
 
 `python -m tests.gallery.untranslated PROJECTS HOME [SCENE …]`, with `packaging` on the path, prints
-each text that has words outside brackets, and where it was seen first. Words of the projects (names
-that people gave) and of the program's tables (recipe keys, backbones, file formats) are no texts.
+each text that has words outside brackets, and where it was seen first. Names that people gave in
+the projects, and those of the program's tables (recipe keys, backbones, formats), are no texts.
 """
 
 from __future__ import annotations
@@ -53,10 +53,13 @@ __all__ = ["everything"]  # it fills the registry
 OPEN, CLOSE = "⁅", "⁆"
 INNERMOST = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 CUT = re.compile(f"{OPEN}[^{CLOSE}]*$")  # an elided text has lost its end
-NO_TEXT = re.compile(
-    r"<[^>]+>|&\w+;|\b(?:Ctrl|Alt|Shift|Meta|F\d+)\b|https?:\S+|[^\s⁅⁆]*[/\\][^\s⁅⁆]*|\S*…\S*"
+NO_TEXT = re.compile(  # tags, keys, addresses, paths, what is elided, names with dots
+    r"<[^>]+>|&\w+;|\b(?:ctrl|alt|shift|meta|f\d+)\b|https?:\S+|\S*[/\\]\S*|\S*…\S*|\S+\.\w+"
 )
+PIECES = re.compile(r" → |\n")
+SCORE_AT_END = re.compile(r"\s+[01]\.\d+$")
 WORD = re.compile(r"[^\W\d_]{3,}")  # shorter ones are units, axes and keys
+IN_QUOTES = re.compile(r'"([^"\\]+)"')
 WRITTEN = (QLabel, QAbstractButton)  # their text is the program's; that of a field is the user's
 ROWS = 40  # rows of a table that are looked at
 # Names of things, the same in every language
@@ -82,36 +85,65 @@ class Brackets(QTranslator):
         return f"{OPEN}{text}{CLOSE}" if context != CONTEXT or text in self._marked else ""
 
 
-def outside_brackets(text: str) -> set[str]:
-    """The words of a text that are not translated."""
-    left = NO_TEXT.sub(" ", text)
-    while left != (shorter := INNERMOST.sub(" ", left)):
-        left = shorter
-    return set(WORD.findall(CUT.sub(" ", left)))
-
-
-def words_of(project: Path) -> set[str]:
-    """The words in a project: names and whatever else people wrote."""
-    found: set[str] = set()
+def names_of(project: Path) -> set[str]:
+    """What people wrote into a project, as whole names."""
+    found = {project.stem, project.name}
     with sqlite3.connect(project / DATABASE_FILE) as database:
-        tables = [
-            name
-            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        ]
-        for table in tables:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
             for row in database.execute(f'SELECT * FROM "{table}"'):
-                found.update(
-                    word for cell in row if isinstance(cell, str) for word in WORD.findall(cell)
-                )
-    return found | set(WORD.findall(project.name))
+                for cell in row:
+                    found.update(_names_in(cell) if isinstance(cell, str) else ())
+    return found
 
 
-def words_of_program() -> set[str]:
-    """The words of names that the program gives: of recipe keys and values, networks, methods and
-    the papers they are from, formats."""
-    names = [*KEYS, *BACKBONES, *(one.name for one in FORMATS), *(spec.name for spec in specs())]
-    names += [BACKBONES[name].title for name in BACKBONES] + [spec.source for spec in specs()]
-    return set(WORD.findall(" ".join(names)))
+def _names_in(cell: str) -> list[str]:
+    """The cell itself, the parts of a path, or the texts in JSON or TOML."""
+    texts = [cell, *IN_QUOTES.findall(cell)]
+    return [part for text in texts for part in (text, *text.split("/"))]
+
+
+def names_of_program() -> set[str]:
+    """Names that the program gives: of recipe keys and values, networks, methods and the papers
+    they are from, formats."""
+    names = [*KEYS, *BACKBONES, *(one.name for one in FORMATS), *NAMES.split()]
+    for known in BACKBONES.values():
+        names += [known.title, *known.stage_names]
+    return {*names, *(spec.name for spec in specs()), *(spec.source for spec in specs())}
+
+
+class Names:
+    """Names that stay as they are in every language."""
+
+    def __init__(self, names: set[str]) -> None:
+        long = sorted((name.lower() for name in names if len(name) > 2), key=len, reverse=True)
+        self._names = [name for name in long if WORD.search(name)]
+
+    def untranslated(self, text: str) -> set[str]:
+        """The words of a text that are neither translated nor part of a name."""
+        left = text.lower()
+        while left != (shorter := INNERMOST.sub(" ", left)):
+            left = shorter
+        pieces = PIECES.split(CUT.sub(" ", left))
+        return {word for piece in pieces for word in self._words(piece)}
+
+    def _words(self, piece: str) -> list[str]:
+        piece = SCORE_AT_END.sub("", piece.strip())
+        if "…" in piece and (piece.startswith("/") or self._is_elided(piece)):
+            return []
+        plain = NO_TEXT.sub(" ", piece)
+        if not WORD.search(plain):
+            return []
+        for name in self._names:
+            if name in piece:
+                piece = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", piece)
+        return WORD.findall(NO_TEXT.sub(" ", piece))
+
+    def _is_elided(self, text: str) -> bool:
+        """Whether a text is a name, or two, of which the middle was left out."""
+        start, _, end = text.partition("…")
+        starts = any(name.startswith(start.strip()) for name in self._names)
+        return starts and any(name.endswith(end.strip()) for name in self._names)
 
 
 def texts_of(widget: QWidget) -> Iterator[str]:
@@ -160,7 +192,7 @@ class ListeningStage(Stage):
 
     quiet = 0.03  # texts are there before the last picture has faded in
 
-    def __init__(self, *arguments: Any, known: set[str]) -> None:
+    def __init__(self, *arguments: Any, known: Names) -> None:
         super().__init__(*arguments)
         self.known = known
         self.found: dict[str, str] = {}
@@ -185,7 +217,7 @@ class ListeningStage(Stage):
 
     def note(self, text: str | None, place: str) -> None:
         """Keep a text that has words which are neither translated nor names."""
-        if text and {word.lower() for word in outside_brackets(text)} - self.known:
+        if text and self.known.untranslated(text):
             self.found.setdefault(text, place)
 
 
@@ -213,9 +245,8 @@ def main(arguments: Sequence[str]) -> int:
     application.installTranslator(Brackets(application))
     use_language(translated)
     apply_theme(application, "dark")
-    known = words_of_program() | set(NAMES.split())
-    known = known.union(*(words_of(one) for one in given.projects.glob("*.workbench")))
-    known = {word.lower() for word in known}
+    projects = given.projects.glob("*.workbench")
+    known = Names(names_of_program().union(*(names_of(one) for one in projects)))
     watches = Watches(PaintWatch(application), Loading())
     places = (given.projects, given.home, given.home)
     stage = ListeningStage(*places, "dark", Screen(1920, 1080), watches, known=known)

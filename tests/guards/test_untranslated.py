@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tests.gallery.untranslated import CLOSE, OPEN, outside_brackets, texts_of
+from tests.gallery.untranslated import CLOSE, OPEN, Names, texts_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,13 +57,17 @@ def test_words_outside_brackets_are_found():
     def text(inside):
         return f"{OPEN}{inside}{CLOSE}"
 
-    assert outside_brackets("Train") == {"Train"}
-    assert outside_brackets(text("Train")) == set()
-    assert outside_brackets(f"{text('Label')} of {text('no')}: images") == {"images"}
-    assert outside_brackets(text(f"{text('no such file')}: x")) == set()
-    assert outside_brackets(text("pictures/x.png cannot be read")) == set()
-    assert outside_brackets(f"<b>{text('Rate')}</b> 3 × 10 ms, Ctrl+F5, pictures/x.png") == set()
-    assert outside_brackets(f"{OPEN}A long sentence that is c…") == set()
+    words = Names({"label", "batch_size", "North wall 3"}).untranslated
+    assert words("Train") == {"train"}
+    assert words(text("Train")) == set()
+    assert words(f"{text('Edit')} of {text('no')}: images") == {"images"}
+    assert words(text(f"{text('no such file')}: x")) == set()
+    assert words(text("pictures/x.png cannot be read")) == set()
+    assert words(f"<b>{text('Rate')}</b> 3 × 10 ms, Ctrl+F5, pictures/x.png") == set()
+    assert words(f"{OPEN}A long sentence that is c…") == set()
+    assert words("label, batch_size · North wall 3") == set()
+    assert words("Label set") == {"set"}
+    assert words("Batch size by a wall") == {"batch", "size", "wall"}
 
 
 def test_texts_of_all_kinds_are_looked_at(qtbot):

@@ -92,7 +92,7 @@ def test_placeholders_of_every_error_and_message_are_filled():
 def test_texts_of_the_program_reach_the_file_for_translators(tmp_path):
     marks = all_marks()
     assert len(marks) > 1000
-    assert {Mark(menu.value) for menu in Menu} <= set(marks)
+    assert {Mark(menu.value, "menu") for menu in Menu} <= set(marks)
     messages = ElementTree.parse(update("de", tmp_path)).iter("message")
     found = {
         Mark(one.findtext("source"), one.findtext("comment") or ""): one.get("numerus") == "yes"

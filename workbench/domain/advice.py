@@ -21,7 +21,7 @@ from workbench.domain.recipes import (
     check_keys,
     partial_recipe,
 )
-from workbench.domain.text import Message, mark
+from workbench.domain.text import Message, counted, mark
 
 FEW = 40  # training images of the rarest class below which most stages stay frozen
 LARGE = 400  # training images per class from which all stages are trained
@@ -176,21 +176,30 @@ def _head(known: Backbone) -> Advice:
 
 def _depth(facts: DataFacts, known: Backbone) -> Advice:
     """Recommend how many stages of a pretrained network to freeze."""
-    per_class = facts.train / max(1, len(facts.class_counts))
+    per_class = round(facts.train / max(1, len(facts.class_counts)))
     rarest = min((count for count in facts.class_counts if count), default=0)
     if per_class >= LARGE:
         frozen = "none"
-        reason = mark("{n:.0f} images per class are enough to fine-tune all stages.")
+        reason = counted(
+            per_class,
+            "{n} image per class is enough to fine-tune all stages.",
+            "{n} images per class are enough to fine-tune all stages.",
+        )
     elif rarest < FEW and known.frozen_with_few:
         frozen = known.frozen_with_few
-        reason = mark("With {rarest} images of the rarest class, most stages are frozen.")
+        reason = counted(
+            rarest,
+            "With {n} image of the rarest class, most stages are frozen.",
+            "With {n} images of the rarest class, most stages are frozen.",
+        )
     else:
         frozen = known.advised_frozen
-        reason = mark("With {n:.0f} images per class, the early stages are frozen.")
-    return Advice(
-        partial_recipe(frozen=frozen),
-        {"frozen": Message(reason).format(n=per_class, rarest=rarest)},
-    )
+        reason = counted(
+            per_class,
+            "With {n} image per class, the early stages are frozen.",
+            "With {n} images per class, the early stages are frozen.",
+        )
+    return Advice(partial_recipe(frozen=frozen), {"frozen": reason})
 
 
 def _length(
@@ -213,9 +222,10 @@ def _length(
         )
         advice |= Advice(partial_recipe(learning_rate=rate * share), {"learning_rate": words})
     if epochs > EPOCHS and facts.train:
-        words = Message(
-            "{images} images give few steps per epoch: {epochs} epochs instead of {usual}.",
-            images=facts.train,
+        words = counted(
+            facts.train,
+            "{n:,} image gives few steps per epoch: {epochs} epochs instead of {usual}.",
+            "{n:,} images give few steps per epoch: {epochs} epochs instead of {usual}.",
             epochs=epochs,
             usual=EPOCHS,
         )

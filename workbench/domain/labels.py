@@ -58,6 +58,8 @@ class LabelSet:
 
     def _check_mirrors(self) -> None:
         mirrors = {label.name: label.mirror for label in self.labels}
+        if not any(mirrors.values()):
+            return
         for name, mirror in mirrors.items():
             if mirror and (mirror == name or mirror not in mirrors):
                 others = ", ".join(other for other in mirrors if other != name)
@@ -125,6 +127,8 @@ def with_paired_mirrors(labels: Iterable[Label]) -> tuple[Label, ...]:
     without a mirror is set on both; the rest are dropped.
     """
     found = tuple(labels)
+    if not any(label.mirror for label in found):
+        return found
     names = {label.name for label in found}
     named = {
         label.name: label.mirror if label.mirror in names - {label.name} else "" for label in found

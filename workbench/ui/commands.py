@@ -35,18 +35,18 @@ Method = TypeVar("Method", bound=Callable[..., object])
 class Menu(Enum):
     """The menus, in the order of the menu bar; the values are the untranslated titles."""
 
-    FILE = mark("File")
-    EDIT = mark("Edit")
-    LABEL = mark("Label")
-    RUN = mark("Run")
-    VIEW = mark("View")
-    MOUTHS = mark("Mouths")
-    HELP = mark("Help")
+    FILE = mark("File", "menu")
+    EDIT = mark("Edit", "menu")
+    LABEL = mark("Label", "menu")
+    RUN = mark("Run", "menu")
+    VIEW = mark("View", "menu")
+    MOUTHS = mark("Mouths", "menu")
+    HELP = mark("Help", "menu")
 
     @property
     def title(self) -> str:
         """The translated title."""
-        return tr(self.value)
+        return tr(self.value, "menu")
 
 
 def is_bare(shortcut: str) -> bool:

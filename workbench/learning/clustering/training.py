@@ -16,7 +16,7 @@ from workbench.domain.clusters import CLUSTERS_FILE, ClusterRequest, by_size
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Clustered, Progress
 from workbench.domain.runs import CHECKPOINT_FILE, SAMPLES_FILE
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.files import replacing, seal_archive
 from workbench.learning.clustering.base import (
     CLUSTERING_METHODS,
@@ -45,10 +45,13 @@ class ClusterTraining:
         rows = np.flatnonzero(self._images.read)
         if len(rows) < self.request.clusters:
             raise KnownError(
-                "{count} images are too few for {clusters} groups.",
+                counted(
+                    len(rows),
+                    "{n:,} image is too few for {clusters} groups.",
+                    "{n:,} images are too few for {clusters} groups.",
+                    clusters=self.request.clusters,
+                ),
                 "Choose fewer groups, or import more images.",
-                count=len(rows),
-                clusters=self.request.clusters,
             )
         device = choose_device()
         body, frozen = load_start_body(self.request, device)

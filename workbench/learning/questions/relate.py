@@ -11,7 +11,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import DomainRequest, RelatednessRequest
 from workbench.domain.reports import Related
 from workbench.domain.runs import Sample
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.learning.evaluation.cohesion import DomainImages, compare
 from workbench.learning.evaluation.domain_samples import (
     draw_per_class,
@@ -82,11 +82,14 @@ def _images(
     kept = [at for at in range(len(samples)) if images.read[at]]
     if len(kept) < LEAST:
         raise KnownError(
-            "“{name}” has {count} usable images; a comparison needs {least}.",
+            counted(
+                len(kept),
+                "“{name}” has {n:,} usable image; a comparison needs {least}.",
+                "“{name}” has {n:,} usable images; a comparison needs {least}.",
+                name=domain.name,
+                least=LEAST,
+            ),
             "Label more images, or compare with another source.",
-            name=domain.name,
-            count=len(kept),
-            least=LEAST,
         )
     return DomainImages(
         domain.name,

@@ -40,9 +40,9 @@ class SplitDialog(QDialog):
         self.shares: dict[Part, QSpinBox] = {}
         self.counts: dict[Part, QLabel] = {}
         titles = {
-            Part.TRAIN: tr("Train", "part of a split"),
-            Part.VALIDATION: tr("Validation"),
-            Part.TEST: tr("Test", "part of a split"),
+            Part.TRAIN: tr("Train", "part of the split"),
+            Part.VALIDATION: tr("Validation", "part of the split"),
+            Part.TEST: tr("Test", "part of the split"),
         }
         for part in PARTS:
             form.addRow(titles[part], self._share(part, getattr(plan, part)))

@@ -179,7 +179,7 @@ class ClassesSection(ResultSection):
             (
                 Column(tr("Label")),
                 Column(
-                    tr("Precision"),
+                    tr("Precision", "share of correct predictions"),
                     "share",
                     tr("Share of correct images among those predicted as this label"),
                 ),
