@@ -134,7 +134,7 @@ def test_a_label_with_a_comma_is_one_badge_and_one_line(page, paint, qtbot, wind
     assert [letter for letter, _ in page.tiles.badges(two)] == ["R", "D"]
 
     def facts():
-        return [line.full_text() for line in page.side.labels.findChildren(FactLine)]
+        return [line.toolTip() for line in page.side.labels.findChildren(FactLine)]
 
     qtbot.waitUntil(lambda: "red, dark" in facts())
 
@@ -176,7 +176,7 @@ def test_the_preview_shows_the_photograph_its_labels_and_their_history(page, qtb
     page.set_label("front")
     page.set_label("left")
     qtbot.waitUntil(lambda: "view: left" in page.side.history.text())
-    assert page.side.name.full_text() == "owl1.jpg"
+    assert page.side.name.toolTip() == "owl1.jpg"
     lines = page.side.history.text().splitlines()
     assert "view: front" in lines[1]
     assert lines[1].endswith("(no longer set)")

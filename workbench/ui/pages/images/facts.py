@@ -40,10 +40,6 @@ class FactLine(QLabel):
         self.setToolTip(html.escape(text))
         self._elide()
 
-    def full_text(self) -> str:
-        """The text before eliding."""
-        return self._full_text
-
     def _elide(self) -> None:
         room = max(40, self.width())
         middle = Qt.TextElideMode.ElideMiddle
