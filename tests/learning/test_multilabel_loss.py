@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from workbench.domain.recipes import Recipe
-from workbench.domain.runs import LabelList, ModelCard, RunLabels
+from workbench.domain.runs import LabelList, ModelCard, RunLabels, Sample
+from workbench.learning.images.data import Images
 from workbench.learning.images.label_tensors import LabelTensors
 from workbench.learning.methods import Batch, Setup
-from workbench.learning.methods.terms import LabelLoss
+from workbench.learning.methods.terms import LabelLoss, class_weights
 from workbench.learning.networks.models import Network, build_network, probabilities
 
 TAGS = RunLabels(LabelList("tags", ("left", "right", "dark"), (1, 0, 2), exclusive=False))
@@ -88,3 +89,20 @@ def test_an_image_is_right_where_its_highest_label_is_one_of_its_own() -> None:
     marks = torch.from_numpy(MARKS)
     batch = Batch(torch.zeros(2, 3, 8, 8), torch.zeros(2), torch.zeros(2), marks=marks)
     assert batch.right(torch.tensor([[0.1, 0.9, 0.2], [0.1, 0.2, 0.9]])).tolist() == [0.0, 1.0]
+
+
+def test_balanced_weights_are_images_without_a_label_for_each_with_it() -> None:
+    marks = [(0,), (0,), (0, 1), (), (0,), ()]  # the third label is on no image
+    samples = [Sample(image=n, hash="", path="", marks=own) for n, own in enumerate(marks)]
+    images = Images(
+        samples,
+        torch.zeros((len(marks), 1, 1, 3), dtype=torch.uint8),
+        torch.tensor([own[0] if own else -1 for own in marks]),
+        torch.full((len(marks),), -1),
+        np.ones(len(marks), dtype=bool),
+    )
+    recipe = Recipe(target="tags", class_weights="balanced")
+    found = class_weights(images, np.arange(len(marks)), recipe, TAGS.target)
+    assert found is not None
+    assert found.tolist() == [2 / 4, 5 / 1, 1.0]
+    assert class_weights(images, np.arange(6), Recipe(target="tags"), TAGS.target) is None
