@@ -77,6 +77,16 @@ def test_plurals_take_the_forms_of_the_language(german):
     assert plural(1, "{n:,} run", "{n:,} runs") == "1 run"  # not translated
 
 
+def test_a_translation_with_other_names_does_not_fail():
+    use_language(lambda text, comment, n: "{missing} {0} {")
+    try:
+        assert tr(Message("{path} is damaged.", path="x")) == "x is damaged."
+        assert plural(2, "{n:,} image", "{n:,} images") == "2 images"
+        assert tr(counted(1, "{n:,} image", "{n:,} images")) == "1 image"
+    finally:
+        use_language(None)
+
+
 def test_braces_without_values_are_text():
     assert Message("a {b} c") == "a {b} c"
     assert KnownError("{not a value}").sentence == "{not a value}"

@@ -51,7 +51,7 @@ def tr(text: str, comment: str = "") -> str:
     values = {k: tr(v) if isinstance(v, Message) else v for k, v in text.values.items()}
     if text.one:
         return plural(int(str(values.pop("n"))), text.one, text.template, **values)
-    return _filled(_translate(text.template, comment, -1), values)
+    return _translated(_translate(text.template, comment, -1), text.template, values)
 
 
 def plural(n: int, one: str, many: str, **values: object) -> str:
@@ -59,12 +59,9 @@ def plural(n: int, one: str, many: str, **values: object) -> str:
 
     A language may have other forms than `one` and `many`; they are stored under `many`.
     """
-    if _translate is None:
-        text = one if n == 1 else many
-    else:
-        text = _translate(many, "", n)
-        text = one if n == 1 and text == many else text
-    return text.format(n=n, **values)
+    english = one if n == 1 else many
+    text = english if _translate is None else _translate(many, "", n)
+    return _translated(english if text == many else text, english, {"n": n, **values})
 
 
 class Message(str):
@@ -148,6 +145,14 @@ def _encoded(message: Message) -> dict[str, object]:
     _, (template, one, values) = message.__reduce__()
     plain = {k: _encoded(v) if isinstance(v, Message) else v for k, v in values.items()}
     return {"template": template, "one": one, "values": plain}
+
+
+def _translated(text: str, english: str, values: Mapping[str, object]) -> str:
+    """A translation with its values; the English text if the translation has other names."""
+    try:
+        return _filled(text, values)
+    except (LookupError, ValueError):
+        return _filled(english, values)
 
 
 def _plain(value: object) -> int | float | str:
