@@ -25,13 +25,14 @@ from workbench.app.results.run_columns import RunColumn, RunPlace
 from workbench.app.session import Session
 from workbench.app.training.choices import specs
 from workbench.cli.command import commands
-from workbench.domain.backbones import BACKBONES, PRESETS, Backbone
+from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.clusters import CLUSTERINGS
 from workbench.domain.formats import formats_table
 from workbench.domain.labels import EXPRESSIONS, VIEW_PRESETS, LabelSet
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.recipes import KEYS, Recipe, allowed
+from workbench.domain.stage_rules import PRESETS
 from workbench.storage.project import Project
 from workbench.ui.dialogs.manual import MANUAL, slug
 from workbench.ui.page import Page

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.domain.backbones import StageRule
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import join_penalties, penalty_names
 from workbench.domain.recipes import (
@@ -23,6 +22,7 @@ from workbench.domain.recipes import (
     type_of,
     with_setting,
 )
+from workbench.domain.stage_rules import StageRule
 
 STORED = """\
 target = "category"

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from workbench.domain.advice import DataFacts, TransferFacts, advise, advise_transfer
-from workbench.domain.backbones import BACKBONES, StageRule
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import complete, partial_recipe
+from workbench.domain.stage_rules import StageRule
 
 SMALL = TransferFacts("squeezenet1_1", 300, 6, frozen_top1=0.95, chance=0.2)
 LARGE = dataclasses.replace(SMALL, train_images=6000)

@@ -10,10 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from tests.fixtures.run_folders import CATEGORY, TINY, make_run, train
 from tests.learning.test_penalties import batch_of, value
-from workbench.domain.backbones import PRESETS, StageRule, backbone, frozen_stages, preset
+from workbench.domain.backbones import backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete, parse_toml, to_toml, with_setting
 from workbench.domain.runs import START_FILE, WEIGHTS_FILE, RunLabels
+from workbench.domain.stage_rules import PRESETS, StageRule, frozen_stages, preset
 from workbench.learning.methods import METHODS, Setup
 from workbench.learning.networks.models import build_network, weights_of
 from workbench.learning.optimizers import make_optimizer, set_rate

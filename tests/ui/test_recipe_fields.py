@@ -4,7 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from workbench.app.training.recipe_draft import Draft
-from workbench.domain.backbones import BACKBONES, StageRule
+from workbench.domain.backbones import BACKBONES
+from workbench.domain.stage_rules import StageRule
 from workbench.ui.parts.recipe.fields import FieldBox, parse, value_text
 from workbench.ui.parts.recipe.more import COLUMNS, MoreSettings
 

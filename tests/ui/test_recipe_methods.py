@@ -10,9 +10,9 @@ from tests.fixtures.page_host import PageHost
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app import learner
 from workbench.app.training import choices
-from workbench.domain.backbones import StageRule
 from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunStatus
+from workbench.domain.stage_rules import StageRule
 from workbench.ui.pages.train.page import TrainPage
 
 WAIT = 120_000

@@ -6,13 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from workbench.domain.backbones import (
-    DEFAULT_BACKBONE,
-    SMALL_CROP_BACKBONE,
-    Backbone,
-    StageRule,
-    backbone,
-)
+from workbench.domain.backbones import DEFAULT_BACKBONE, SMALL_CROP_BACKBONE, Backbone, backbone
 from workbench.domain.recipes import (
     ADAMW_SHARE,
     NO_KEYS,
@@ -21,6 +15,7 @@ from workbench.domain.recipes import (
     check_keys,
     partial_recipe,
 )
+from workbench.domain.stage_rules import StageRule
 from workbench.domain.text import Message, counted, mark
 
 FEW = 40  # training images of the rarest class below which most stages stay frozen

@@ -12,16 +12,9 @@ import msgspec
 import tomli_w
 from msgspec import Meta
 
-from workbench.domain.backbones import (
-    BACKBONES,
-    DEFAULT_BACKBONE,
-    StageRule,
-    backbone,
-    check_rules,
-    frozen_stages,
-    modules_of,
-)
+from workbench.domain.backbones import BACKBONES, DEFAULT_BACKBONE, backbone, modules_of
 from workbench.domain.errors import ValueRefused
+from workbench.domain.stage_rules import StageRule, check_rules, frozen_stages
 from workbench.domain.text import Message
 from workbench.domain.values import allowed_words, checked
 

@@ -21,17 +21,10 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.training.recipe_draft import Draft
-from workbench.domain.backbones import (
-    BACKBONES,
-    PLAIN,
-    PRESETS,
-    Backbone,
-    StageRule,
-    frozen_stages,
-    preset,
-)
+from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import JOINT, RecipeValues
+from workbench.domain.stage_rules import PLAIN, PRESETS, StageRule, frozen_stages, preset
 from workbench.domain.text import Message, mark, tr
 from workbench.ui.parts.recipe.fields import GROUPS, FieldBox, key_tip
 from workbench.ui.parts.recipe.methods import MethodSection

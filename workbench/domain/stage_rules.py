@@ -1,0 +1,87 @@
+"""Settings of a recipe for single stages of its backbone, and presets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from workbench.domain.backbones import Backbone
+from workbench.domain.errors import ValueRefused
+from workbench.domain.text import Message, mark
+
+Factor = Annotated[float, Meta(ge=0.0)]
+
+
+class StageRule(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
+):
+    """Settings of a recipe for one stage, overriding those for all stages.
+
+    start: "transferred" loads the start weights, "new" draws random ones. frozen: None follows the
+    recipe's `frozen`. rate and penalty multiply the learning rate and the penalty strength of this
+    stage.
+    """
+
+    start: Literal["transferred", "new"] = "transferred"
+    frozen: bool | None = None
+    rate: Factor = 1.0
+    penalty: Factor = 1.0
+
+
+Rules = Mapping[str, StageRule]
+PLAIN = StageRule()
+
+
+def check_rules(known: Backbone, frozen: str, rules: Rules) -> None:
+    """Raise ValueRefused for an unknown stage, or one that is both new and frozen."""
+    for name in rules:
+        if name not in known.stage_names:
+            sentence = Message("{backbone} has no stage “{name}”.", backbone=known.title, name=name)
+            raise ValueRefused(f"stages.{name}", name, ", ".join(known.stage_names), sentence)
+    for name in frozen_stages(known, frozen, rules):
+        if rules.get(name, PLAIN).start == "new":
+            allowed = Message("transferred, as the stage is frozen")
+            raise ValueRefused(f"stages.{name}.start", "new", allowed)
+
+
+def frozen_stages(known: Backbone, frozen: str, rules: Rules) -> tuple[str, ...]:
+    """Names of the frozen stages, from a recipe's `frozen` and its rules for single stages."""
+    below = set(known.frozen_modules(frozen))
+    found = []
+    for stage in known.stages:
+        own = rules.get(stage.name, PLAIN).frozen
+        if below.issuperset(stage.modules) if own is None else own:
+            found.append(stage.name)
+    return tuple(found)
+
+
+PRESETS: dict[str, str] = {
+    "plain": mark("All stages use the settings above"),
+    "slower-below": mark("Each stage learns at 0.7 × the rate of the stage above it"),
+    "held-below": mark(
+        "Penalties are stronger on lower stages: twice at the input, none at the top"
+    ),
+    "new-top": mark("The last third of the stages starts from random weights"),
+}
+
+
+def preset(known: Backbone, name: str) -> dict[str, StageRule]:
+    """Return the rules of a preset. Raises ValueRefused for an unknown one."""
+    if name not in PRESETS:
+        raise ValueRefused("preset", name, ", ".join(PRESETS))
+    names = known.stage_names
+    last = len(names) - 1
+    if name == "slower-below":
+        return {s: StageRule(rate=round(0.7 ** (last - at), 3)) for at, s in enumerate(names[:-1])}
+    if name == "held-below":
+        return {
+            s: StageRule(penalty=round(2 * (last - at) / max(1, last), 2))
+            for at, s in enumerate(names)
+        }
+    if name == "new-top":
+        top = names[len(names) - max(1, len(names) // 3) :]
+        return {s: StageRule(start="new", frozen=False) for s in top}
+    return {}
