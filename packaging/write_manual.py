@@ -29,7 +29,7 @@ from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.clusters import CLUSTERINGS
 from workbench.domain.formats import formats_table
 from workbench.domain.labels import EXPRESSIONS, VIEW_PRESETS, LabelSet
-from workbench.domain.methods import Parameter, Spec
+from workbench.domain.methods import WITH_HEAD, Parameter, Spec
 from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.recipes import KEYS, Recipe, allowed
 from workbench.domain.stage_rules import PRESETS
@@ -50,26 +50,6 @@ NEEDS = {
     "normalisation": "a backbone with batch normalisation",
     "one label": "a label set whose labels exclude each other",
 }
-
-PAPERS = {
-    "squeezenet": "Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer "
-    "parameters",
-    "resnet": "He et al. 2016, Deep residual learning for image recognition",
-    "vgg": "Simonyan and Zisserman 2015, Very deep convolutional networks for large-scale image "
-    "recognition",
-    "mobilenet_v2": "Sandler et al. 2018, MobileNetV2: inverted residuals and linear bottlenecks",
-    "alexnet": "Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks",
-    "googlenet": "Szegedy et al. 2015, Going deeper with convolutions",
-    "inception_v3": "Szegedy et al. 2016, Rethinking the Inception architecture for computer "
-    "vision",
-    "resnext": "Xie et al. 2017, Aggregated residual transformations for deep neural networks",
-    "densenet": "Huang et al. 2017, Densely connected convolutional networks",
-    "se_resnet": "Hu, Shen and Sun 2018, Squeeze-and-excitation networks",
-    "efficientnet": "Tan and Le 2019, EfficientNet: rethinking model scaling for convolutional "
-    "neural networks",
-    "lenet5": "LeCun et al. 1998, Gradient-based learning applied to document recognition",
-    "simpleconv3": "three convolutions and two full layers for mouth crops of 48 pixels",
-}  # by the beginning of a backbone's name
 
 
 def page(title: str, *parts: str) -> str:
@@ -175,16 +155,21 @@ def methods_page() -> str:
 
 
 def _entry(spec: Spec) -> str:
-    needs = [NEEDS.get(need) or f"the {need.removeprefix('head ')} head" for need in spec.needs]
+    needs = map(_need, spec.needs)
     text = spec.words[0].upper() + spec.words[1:].removesuffix(".") + "."
     parts = [f"### {code(spec.name)}: {spec.title}", text]
-    if needs:
+    if spec.needs:
         parts.append(f"Needs {', '.join(needs)}.")
     parts.append(f"Source: {spec.source}")
     if spec.parameters:
         head = ("parameter", "values", "default", "meaning")
         parts.append(table(head, map(_parameter, spec.parameters)))
     return "\n\n".join(parts)
+
+
+def _need(need: str) -> str:
+    """A requirement in words. Raises KeyError for an unknown one."""
+    return f"the {need.removeprefix(WITH_HEAD)} head" if need.startswith(WITH_HEAD) else NEEDS[need]
 
 
 def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
@@ -217,9 +202,8 @@ def backbones_page() -> str:
 
 def _backbone_row(known: Backbone) -> tuple[str, ...]:
     weights = f"{known.megabytes:g} MB" if known.weights else "none"
-    source = next((it for name, it in PAPERS.items() if known.name.startswith(name)), "")
     sizes = (f"{known.input_size} px", f"{known.least} px")
-    return code(known.name), known.title, *sizes, weights, source
+    return code(known.name), known.title, *sizes, weights, known.source
 
 
 # commands

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from workbench.domain.backbones import (
@@ -29,10 +31,16 @@ def test_an_entry_names_existing_stages_and_keys(known: Backbone) -> None:
 
 def test_the_lower_third_is_frozen_without_a_measurement() -> None:
     stages = tuple(Stage(name, (name,)) for name in "abcdef")
-    plain = Backbone(name="x", title="X", stages=stages, input_size=64, megabytes=1.0)
+    plain = replace(BACKBONES["vgg11"], stages=stages, frozen="")
     assert plain.advised_frozen == "c"
     assert plain.frozen_modules(plain.advised_frozen) == ("a", "b", "c")
     assert {BACKBONES[name].advised_frozen for name in ("vgg11", "efficientnet_b0")} == {"block3"}
+
+
+@pytest.mark.parametrize("what", ["source", "builder"])
+def test_an_entry_without_source_or_builder_is_refused(what: str) -> None:
+    with pytest.raises(ValueError, match=f"'vgg11' has no {what}"):
+        replace(BACKBONES["vgg11"], **{what: ""})
 
 
 def test_default_backbones_are_among_them() -> None:

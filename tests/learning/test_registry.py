@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from tests.fixtures.additions import BACKBONE, CLUSTERING, SmallWeights, Turns, 
 from tests.fixtures.run_folders import draw, make_run, train
 from workbench.domain.advice import DataFacts, advise
 from workbench.domain.assessments import REQUEST_FILE, StartRequest
-from workbench.domain.backbones import BACKBONES
+from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, ClusterRequest
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Spec
@@ -30,7 +31,7 @@ from workbench.learning.clustering.training import cluster
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.heads import HEADS
 from workbench.learning.methods import METHODS
-from workbench.learning.networks.backbones import BUILDERS, build_body
+from workbench.learning.networks.backbones import build_body, builder_of
 from workbench.learning.penalties import PENALTIES, find_penalties
 from workbench.learning.protocol.folders import FolderRequest
 from workbench.learning.protocol.reporting import Control
@@ -45,8 +46,17 @@ def added() -> Iterator[None]:
         yield
 
 
-def test_every_backbone_has_an_entry_and_a_builder() -> None:
-    assert set(BUILDERS) == set(BACKBONES)
+@pytest.mark.parametrize("known", BACKBONES.values(), ids=list(BACKBONES))
+def test_every_backbone_names_a_builder(known: Backbone) -> None:
+    assert callable(builder_of(known))
+
+
+@pytest.mark.parametrize("builder", ["no.such.module:build", "workbench.domain:build", "a b"])
+def test_a_builder_that_does_not_exist_is_reported_with_its_backbone(builder: str) -> None:
+    known = replace(BACKBONE, builder=builder)
+    missing = pytest.raises(LookupError, match=f"{builder}.*one-layer")
+    with BACKBONES.temporarily(known.name, known), missing:
+        build_body(known.name)
 
 
 def test_advised_heads_are_there() -> None:

@@ -10,6 +10,7 @@ from workbench.domain.registry import Registry
 from workbench.domain.text import Message
 
 WEIGHTS_ADDRESS = "https://download.pytorch.org/models/"
+NETWORKS = "workbench.learning.networks.backbones:build_"  # builders of families of networks
 DEFAULT_BACKBONE = "squeezenet1_1"
 SMALL_CROP_BACKBONE = "simpleconv3"
 UNRANKED = 99
@@ -33,16 +34,17 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """One network; `learning.networks.backbones` has its builder under the same name.
+    """One network. Raises ValueError if its source or its builder is empty.
 
-    stages: in forward order; together they hold every parameter once. input_size: side of the
-    square input in pixels; least: the smallest that works. weights: file name of the ImageNet
-    weights below WEIGHTS_ADDRESS, "" if there are none; the part between the last "-" and ".pth" is
-    the start of the file's SHA-256. megabytes: size of the weights, with or without a file. mean,
-    std: input normalisation. batch_norm: whether it has batch normalisation, which small batches
-    disturb. tiny: too small to profit from several threads or from another number format.
-    classifier_on_maps: its ImageNet classifier scores each cell of the last map; the scores are
-    averaged.
+    source: the paper. builder: "module:function", a `learning.networks.backbones.Builder`; the
+    learning program imports it when it first builds the network. stages: in forward order;
+    together they hold every parameter once. input_size: side of the square input in pixels; least:
+    the smallest that works. weights: file name of the ImageNet weights below WEIGHTS_ADDRESS, "" if
+    there are none; the part between the last "-" and ".pth" is the start of the file's SHA-256.
+    megabytes: size of the weights, with or without a file. mean, std: input normalisation.
+    batch_norm: whether it has batch normalisation, which small batches disturb. tiny: too small to
+    profit from several threads or from another number format. classifier_on_maps: its ImageNet
+    classifier scores each cell of the last map; the scores are averaged.
 
     From measurements: head: the recommended one, "" for the linear head. frozen: the deepest stage
     to freeze with few images, "none", or "" if not measured; frozen_with_few: the same with very
@@ -52,6 +54,8 @@ class Backbone:
 
     name: str
     title: str
+    source: str
+    builder: str
     stages: tuple[Stage, ...]
     input_size: int
     megabytes: float
@@ -68,6 +72,11 @@ class Backbone:
     recipe: Mapping[str, object] = field(default_factory=dict, hash=False)
     reasons: tuple[tuple[str, Message], ...] = ()
     feature_rank: int = UNRANKED
+
+    def __post_init__(self) -> None:
+        for what in ("source", "builder"):
+            if not getattr(self, what):
+                raise ValueError(f"The backbone {self.name!r} has no {what}.")
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -121,6 +130,8 @@ def _squeezenet(
     return Backbone(
         name=name,
         title=title,
+        source="Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters",
+        builder=NETWORKS + "squeezenet",
         stages=(conv1, *(Stage(f"fire{i + 2}", (f"features.{at}",)) for i, at in enumerate(fires))),
         input_size=224,
         megabytes=5.0,
@@ -154,12 +165,20 @@ BACKBONES.register(
 
 
 def _resnet(
-    name: str, title: str, megabytes: float, weights: str = "", feature_rank: int = UNRANKED
+    name: str,
+    title: str,
+    megabytes: float,
+    weights: str = "",
+    source: str = "He et al. 2016, Deep residual learning for image recognition",
+    builder: str = NETWORKS + "resnet",
+    feature_rank: int = UNRANKED,
 ) -> Backbone:
     layers = (Stage(f"layer{i}", (f"layer{i}",)) for i in (1, 2, 3, 4))
     return Backbone(
         name=name,
         title=title,
+        source=source,
+        builder=builder,
         stages=(Stage("conv1", ("conv1", "bn1")), *layers),
         input_size=224,
         megabytes=megabytes,
@@ -183,6 +202,9 @@ def _vgg(
     return Backbone(
         name=name,
         title=title,
+        source="Simonyan and Zisserman 2015, Very deep convolutional networks for large-scale "
+        "image recognition",
+        builder=NETWORKS + "vgg",
         stages=(*convs, *full),
         input_size=224,
         megabytes=megabytes,
@@ -237,6 +259,8 @@ BACKBONES.register(
     Backbone(
         name="mobilenet_v2",
         title="MobileNetV2",
+        source="Sandler et al. 2018, MobileNetV2: inverted residuals and linear bottlenecks",
+        builder=NETWORKS + "mobile",
         stages=_mobile_stages(18),
         input_size=224,
         megabytes=14.2,
@@ -249,6 +273,8 @@ BACKBONES.register(
     Backbone(
         name="alexnet",
         title="AlexNet",
+        source="Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks",
+        builder=NETWORKS + "vgg",
         stages=(
             Stage("conv1", ("features.0",)),
             Stage("conv2", ("features.3",)),
@@ -278,6 +304,8 @@ BACKBONES.register(
     Backbone(
         name="googlenet",
         title="GoogLeNet",
+        source="Szegedy et al. 2015, Going deeper with convolutions",
+        builder=NETWORKS + "inception",
         stages=_named_stages(
             "conv1:conv1 conv2:conv2 conv3:conv3 3a:inception3a 3b:inception3b 4a:inception4a "
             "4b:inception4b 4c:inception4c 4d:inception4d 4e:inception4e 5a:inception5a "
@@ -293,6 +321,8 @@ BACKBONES.register(
     Backbone(
         name="inception_v3",
         title="Inception-v3",
+        source="Szegedy et al. 2016, Rethinking the Inception architecture for computer vision",
+        builder=NETWORKS + "inception",
         stages=_named_stages(
             "conv1:Conv2d_1a_3x3 conv2:Conv2d_2a_3x3 conv3:Conv2d_2b_3x3 conv4:Conv2d_3b_1x1 "
             "conv5:Conv2d_4a_3x3 5b:Mixed_5b 5c:Mixed_5c 5d:Mixed_5d 6a:Mixed_6a 6b:Mixed_6b "
@@ -306,12 +336,20 @@ BACKBONES.register(
     )
 )
 BACKBONES.register(
-    _resnet("resnext50_32x4d", "ResNeXt-50 32×4d", 100.4, "resnext50_32x4d-7cdf4587.pth")
+    _resnet(
+        "resnext50_32x4d",
+        "ResNeXt-50 32×4d",
+        100.4,
+        "resnext50_32x4d-7cdf4587.pth",
+        source="Xie et al. 2017, Aggregated residual transformations for deep neural networks",
+    )
 )
 BACKBONES.register(
     Backbone(
         name="densenet121",
         title="DenseNet-121",
+        source="Huang et al. 2017, Densely connected convolutional networks",
+        builder=NETWORKS + "densenet",
         stages=(
             Stage("conv1", ("features.conv0", "features.norm0")),
             Stage("block1", ("features.denseblock1", "features.transition1")),
@@ -325,11 +363,22 @@ BACKBONES.register(
         frozen="block2",
     )
 )
-BACKBONES.register(_resnet("se_resnet50", "SE-ResNet-50", 112.6))
+BACKBONES.register(
+    _resnet(
+        "se_resnet50",
+        "SE-ResNet-50",
+        112.6,
+        source="Hu, Shen and Sun 2018, Squeeze-and-excitation networks",
+        builder="workbench.learning.networks.se_resnet:build_se_resnet",
+    )
+)
 BACKBONES.register(
     Backbone(
         name="efficientnet_b0",
         title="EfficientNet-B0",
+        source="Tan and Le 2019, EfficientNet: rethinking model scaling for convolutional neural "
+        "networks",
+        builder=NETWORKS + "mobile",
         stages=_mobile_stages(8),
         input_size=224,
         megabytes=21.4,
@@ -341,6 +390,8 @@ BACKBONES.register(
     Backbone(
         name="lenet5",
         title="LeNet-5",
+        source="LeCun et al. 1998, Gradient-based learning applied to document recognition",
+        builder=NETWORKS + "lenet5",
         stages=_named_stages("conv1:conv1 conv2:conv2 conv3:conv3 fc1:fc1"),
         input_size=32,
         megabytes=0.2,
@@ -354,6 +405,8 @@ BACKBONES.register(
     Backbone(
         name="simpleconv3",
         title="Simpleconv3",
+        source="Long and You, Deep learning image recognition, chapter 4",
+        builder=NETWORKS + "simpleconv3",
         stages=(
             Stage("conv1", ("conv1", "bn1")),
             Stage("conv2", ("conv2", "bn2")),

@@ -1,7 +1,11 @@
-"""Backbones as torch modules without classifiers, built by name."""
+"""Backbones as torch modules without classifiers, built by name.
+
+The `build_` functions build families of networks; the entry of a backbone names its own.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.domain.backbones import IMAGENET_MEAN, IMAGENET_STD, backbone
-from workbench.domain.registry import Registry
+from workbench.domain.backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, backbone
 
 Body = tuple[nn.Module, int]  # and the number of its output features or channels
 
@@ -30,19 +33,18 @@ class BackboneParts:
     whole: nn.Module | None = None
 
 
-Builder = Callable[[str], BackboneParts]
-BUILDERS: Registry[Builder] = Registry("builder")
+Builder = Callable[[str], BackboneParts]  # from the name of the backbone, with random weights
 
 
-def builds(*names: str) -> Callable[[Builder], Builder]:
-    """Register a builder for backbones by name."""
-
-    def register(builder: Builder) -> Builder:
-        for name in names:
-            BUILDERS.add(name, builder)
-        return builder
-
-    return register
+def builder_of(known: Backbone) -> Builder:
+    """Import the builder that an entry names. Raises LookupError if there is none."""
+    try:
+        found: Builder = pkgutil.resolve_name(known.builder)
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        raise LookupError(
+            f"The builder {known.builder!r} of the backbone {known.name!r} was not found: {error}"
+        ) from error
+    return found
 
 
 def build_body(name: str, maps: bool = False) -> Body:
@@ -52,7 +54,7 @@ def build_body(name: str, maps: bool = False) -> Body:
     With `maps` it ends before pooling, in N × channels × h × w; VGG and AlexNet then also omit
     their last max pooling (VGG at 224: 512 × 14 × 14). Raises ValueRefused for an unknown name.
     """
-    parts = BUILDERS[backbone(name).name](name)
+    parts = builder_of(backbone(name))(name)
     if maps:
         return _sequence(parts.maps), parts.channels
     return parts.whole or _sequence(parts.maps | parts.tail), parts.features
@@ -109,8 +111,7 @@ class Dropout(nn.Dropout):
         return input * mask.as_strided(dense.size(), dense.stride())
 
 
-@builds("squeezenet1_0", "squeezenet1_1")
-def _squeezenet(name: str) -> BackboneParts:
+def build_squeezenet(name: str) -> BackboneParts:
     """SqueezeNet without the ReLU at the end of its ImageNet classifier, which would zero logits of
     few classes.
 
@@ -121,25 +122,18 @@ def _squeezenet(name: str) -> BackboneParts:
     return BackboneParts({"features": features}, 512, {"dropout": Dropout(0.5), **_pooled()}, 512)
 
 
-@builds("resnet18", "resnet50", "resnext50_32x4d")
-def _resnet(name: str) -> BackboneParts:
-    return _of_resnet(_torchvision(name))
+def build_resnet(name: str) -> BackboneParts:
+    """ResNet and ResNeXt."""
+    return of_resnet(_torchvision(name))
 
 
-@builds("se_resnet50")
-def _se_resnet(name: str) -> BackboneParts:
-    from workbench.learning.networks.se_resnet import se_resnet50  # which needs torchvision
-
-    return _of_resnet(se_resnet50())
-
-
-def _of_resnet(body: Any) -> BackboneParts:
+def of_resnet(body: Any) -> BackboneParts:
+    """Split a network with the layout of torchvision's ResNet."""
     features = body.fc.in_features
     return BackboneParts(_until(body.named_children(), "avgpool"), features, _pooled(), features)
 
 
-@builds("vgg11", "vgg13", "vgg16", "alexnet")
-def _full(name: str) -> BackboneParts:
+def build_vgg(name: str) -> BackboneParts:
     """VGG and AlexNet: convolutions, max pooling and fully connected layers except the last."""
     body = _torchvision(name)
     convs, full = body.features, body.classifier
@@ -153,8 +147,7 @@ def _full(name: str) -> BackboneParts:
     return BackboneParts({"features": convs[:-1]}, channels, tail, full[-1].in_features)
 
 
-@builds("mobilenet_v2", "efficientnet_b0")
-def _mobile(name: str) -> BackboneParts:
+def build_mobile(name: str) -> BackboneParts:
     """MobileNetV2 and EfficientNet, whose classifier is dropout and one linear layer."""
     body = _torchvision(name)
     features = body.classifier[-1].in_features
@@ -162,8 +155,8 @@ def _mobile(name: str) -> BackboneParts:
     return BackboneParts({"features": body.features}, features, tail, features)
 
 
-@builds("densenet121")
-def _densenet(name: str) -> BackboneParts:
+def build_densenet(name: str) -> BackboneParts:
+    """DenseNet, with the ReLU that torchvision applies to its last feature map."""
     body = _torchvision(name)
     features = body.classifier.in_features
     maps = {"features": body.features, "relu": nn.ReLU(inplace=True)}
@@ -187,8 +180,7 @@ class ToHalf(nn.Module):
         return images * self.factor + self.offset
 
 
-@builds("googlenet", "inception_v3")
-def _inception(name: str) -> BackboneParts:
+def build_inception(name: str) -> BackboneParts:
     """GoogLeNet and Inception-v3 without auxiliary classifiers."""
     body = _torchvision(name, aux_logits=False, init_weights=False)
     features = body.fc.in_features
@@ -233,8 +225,8 @@ class Simpleconv3(nn.Module):
         return F.relu(self.fc2(x))
 
 
-@builds("simpleconv3")
-def _simpleconv3(name: str) -> BackboneParts:
+def build_simpleconv3(_name: str) -> BackboneParts:
+    """The layers of `Simpleconv3`."""
     whole = Simpleconv3()
     maps: dict[str, nn.Module] = {}
     for child, module in _until(whole.named_children(), "fc1").items():
@@ -256,8 +248,7 @@ class ScaledTanh(nn.Module):
         return 1.7159 * (x * (2 / 3)).tanh()
 
 
-@builds("lenet5")
-def _lenet5(name: str) -> BackboneParts:
+def build_lenet5(_name: str) -> BackboneParts:
     """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document
     recognition").
 

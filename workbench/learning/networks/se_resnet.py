@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from workbench.learning.networks.backbones import BackboneParts, of_resnet
 from workbench.learning.networks.tv import models
 
 REDUCTION = 16
@@ -41,7 +42,7 @@ class SqueezedBottleneck(models.resnet.Bottleneck):  # type: ignore[misc]
         return total
 
 
-def se_resnet50() -> Any:
-    """SE-ResNet-50 with random weights and torchvision's ResNet-50 names; the weights added to each
-    block are se.fc1 and se.fc2, as in other libraries."""
-    return models.resnet.ResNet(SqueezedBottleneck, [3, 4, 6, 3])
+def build_se_resnet(_name: str) -> BackboneParts:
+    """SE-ResNet-50 with torchvision's names of ResNet-50; the weights added to each block are
+    se.fc1 and se.fc2, as in other libraries."""
+    return of_resnet(models.resnet.ResNet(SqueezedBottleneck, [3, 4, 6, 3]))
