@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog
 
 import workbench.ui
 from tests.gallery import projects, registry, taking
-from workbench.ui.window.rail import page_entries
+from workbench.ui.page import PAGES
 
 STATES = {"empty", "full", "long", "error"}
 
@@ -43,9 +43,9 @@ def test_a_dialog_without_a_scene_is_seen():
 
 
 def test_every_page_has_its_states(qapp):
-    for entry in page_entries():
-        states = {scene.state for scene in registry.SCENES if scene.page == entry.name}
-        assert states >= STATES, entry.name
+    for name in PAGES:
+        states = {scene.state for scene in registry.SCENES if scene.page == name}
+        assert states >= STATES, name
 
 
 def test_scenes_open_projects_that_can_be_made():

@@ -16,7 +16,7 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.formats import FORMATS
 from workbench.domain.recipes import KEYS, allowed, complete, with_setting
 from workbench.ui.dialogs.manual import MANUAL, manual_pages, slug
-from workbench.ui.window.rail import page_entries
+from workbench.ui.page import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
@@ -130,8 +130,9 @@ def test_every_command_of_the_window_is_listed_with_its_key(written, rows):
         assert f"| {row.title} | {row.menu} | {key} |" in written["keys.md"]
 
 
-def test_every_page_of_the_window_has_a_page():
-    assert {entry.name for entry in page_entries()} <= {path.stem for path in BY_HAND}
+def test_every_page_of_the_window_has_a_page_under_its_title():
+    titles = {page.name: page.title for page in manual_pages()}
+    assert {name: titles.get(name) for name in PAGES} == {n: e.title for n, e in PAGES.items()}
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.name)

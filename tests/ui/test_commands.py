@@ -9,9 +9,8 @@ from workbench.app.settings import UserSettings
 from workbench.storage.project import Project
 from workbench.ui.commands import Command, CommandRegistry, Menu, command, commands_of, is_bare
 from workbench.ui.dialogs.keys import KeysDialog
-from workbench.ui.page import Page
+from workbench.ui.page import PAGES, Page, PageEntry
 from workbench.ui.window.palette import CommandPalette, PaletteEntry, ranked, score
-from workbench.ui.window.rail import PageEntry, page_entries
 from workbench.ui.window.window import MainWindow
 
 ALT = Qt.KeyboardModifier.AltModifier
@@ -165,7 +164,6 @@ class OutsidePage(Page):
     """A page that no module of the program names."""
 
     name = "outside"
-    title = "Outside"
     greetings = 0
 
     @command(QT_TRANSLATE_NOOP("Command", "Greet the world"), key="Ctrl+Alt+G", menu=Menu.MOUTHS)
@@ -173,10 +171,11 @@ class OutsidePage(Page):
         self.greetings += 1
 
 
-def test_a_page_from_outside_is_in_rail_menu_palette_and_keys(qtbot, tmp_path):
+def test_a_page_from_outside_is_in_rail_menu_palette_and_keys(qtbot, tmp_path, monkeypatch):
     session = Session(Project.create(tmp_path / "p"))
-    entry = PageEntry("outside", "Outside", "cube", __name__, "OutsidePage")
-    window = MainWindow(session, UserSettings(None), pages=(*page_entries(), entry))
+    entry = PageEntry("outside", "Outside", "cube", f"{__name__}:OutsidePage")
+    monkeypatch.setattr(PAGES, "_entries", {**PAGES, entry.name: entry})
+    window = MainWindow(session, UserSettings(None))
     qtbot.addWidget(window)
     with qtbot.waitActive(window):
         window.show()

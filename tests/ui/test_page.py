@@ -1,14 +1,11 @@
 """What all pages have in common: edits made while hidden, and errors that become notifications."""
 
-from importlib import import_module
-
 import pytest
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
-from workbench.ui.page import Page
-from workbench.ui.window.rail import page_entries
+from workbench.ui.page import PAGES, Page
 
 
 class RecordingPage(Page):
@@ -69,8 +66,9 @@ def test_a_page_is_loaded_once_before_its_first_edit(qtbot):
 
 
 def test_all_pages_leave_hidden_edits_to_the_one_implementation():
-    for entry in page_entries():
-        kind = getattr(import_module(entry.module), entry.class_name)
+    for entry in PAGES.values():
+        kind = entry.page_class()
+        assert kind.name == entry.name
         assert kind.refresh is Page.refresh, entry.name
         assert kind.catch_up is Page.catch_up, entry.name
         assert kind.show_changes is not Page.show_changes, entry.name

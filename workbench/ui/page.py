@@ -1,7 +1,8 @@
-"""The base class of all pages, the context they receive, and layout helpers."""
+"""The registry of pages, their base class, the context they receive, and layout helpers."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from PySide6.QtWidgets import (
 
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
-from workbench.domain.text import tr
+from workbench.domain.registry import Registry
+from workbench.domain.text import mark, tr
 
 if TYPE_CHECKING:
     from workbench.app.images.thumbnails import ThumbnailLoader
@@ -126,14 +128,18 @@ class Page(QWidget):
     collected and shown together when it is shown again.
     """
 
-    name: ClassVar[str] = ""
-    title: ClassVar[str] = ""
+    name: ClassVar[str] = ""  # of its entry in PAGES
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
         self._loaded = False
         self._unseen = Changes()  # edits made since the page was up to date
+
+    @property
+    def title(self) -> str:
+        """The title of its entry, translated."""
+        return PAGES[self.name].title_now()
 
     def load(self) -> None:
         """Read the data that `__init__` has not read; called once, when the page is first shown."""
@@ -179,6 +185,43 @@ class Page(QWidget):
 
     def closing(self) -> None:
         """End threads and timers of this page; called when the window closes."""
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A page of the window; everything that lists pages reads its entry.
+
+    title: marked text, for rail, header, menus and the list of shortcuts. icon: its name. page:
+    "module:class", imported when the page is first shown; the class has the same `name`.
+    """
+
+    name: str
+    title: str
+    icon: str
+    page: str
+
+    def title_now(self) -> str:
+        """The translated title."""
+        return tr(self.title)
+
+    def page_class(self) -> type[Page]:
+        """Import the class of the page."""
+        found: type[Page] = pkgutil.resolve_name(self.page)
+        return found
+
+
+PAGES: Registry[PageEntry] = Registry("page")  # in the order of the workflow
+_AT = "workbench.ui.pages"
+PAGES.register(PageEntry("images", mark("Images"), "squares-four", f"{_AT}.images.page:ImagesPage"))
+PAGES.register(PageEntry("views", mark("Views"), "cube", f"{_AT}.views.page:ViewsPage"))
+PAGES.register(PageEntry("mouths", mark("Mouths"), "smiley", f"{_AT}.mouths.page:MouthsPage"))
+PAGES.register(PageEntry("train", mark("Train"), "play", f"{_AT}.train.page:TrainPage"))
+PAGES.register(
+    PageEntry("results", mark("Results"), "chart-bar", f"{_AT}.results.page:ResultsPage")
+)
+PAGES.register(
+    PageEntry("explain", mark("Explain"), "magnifying-glass", f"{_AT}.explain.page:ExplainPage")
+)
 
 
 class PageHeader(QWidget):

@@ -12,6 +12,7 @@ from tests.gallery.stage import Stage
 from workbench.app.settings import UserSettings
 from workbench.domain.runs import RunStatus
 from workbench.ui.commands import Menu
+from workbench.ui.page import PAGES
 from workbench.ui.pages.images.page import ImagesPage
 from workbench.ui.pages.mouths.page import MouthsPage
 from workbench.ui.pages.results.page import ResultsPage
@@ -26,9 +27,9 @@ def menus_full(stage: Stage) -> None:
     settings.remember(stage.copy(FULL))
     window = stage.open(FULL, settings)
     known: set[tuple[str, ...]] = set()
-    for entry in window.pages:
-        window.go(entry.name)
-        if entry.name == "train":
+    for page in PAGES:
+        window.go(page)
+        if page == "train":
             go_train(stage, window)
         stage.settle()
         for kind in Menu:
@@ -36,7 +37,7 @@ def menus_full(stage: Stage) -> None:
             seen = tuple(one.text() for one in menu.actions() if one.isVisible())
             if seen and seen not in known:
                 known.add(seen)
-                stage.take_menu(menu, _below(window, menu), f"{entry.name}-{kind.name.lower()}")
+                stage.take_menu(menu, _below(window, menu), f"{page}-{kind.name.lower()}")
 
 
 def _below(window: MainWindow, menu: QMenu) -> QPoint:

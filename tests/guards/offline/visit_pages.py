@@ -9,6 +9,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from workbench.__main__ import main
+from workbench.ui.page import PAGES
 from workbench.ui.window.window import MainWindow
 
 
@@ -18,8 +19,8 @@ def visit() -> None:
     idle = QTimer(window, interval=50)
     idle.timeout.connect(lambda: window.session.jobs.jobs() or window.close())
     idle.start()
-    for entry in window.pages:
-        window.go(entry.name)
+    for name in PAGES:
+        window.go(name)
         window.grab()
 
 

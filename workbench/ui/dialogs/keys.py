@@ -79,7 +79,7 @@ class KeysDialog(QDialog):
     def _add(self, owner: QWidget, command: Command) -> None:
         row = self.table.rowCount()
         self.table.insertRow(row)
-        title = tr(owner.title) if isinstance(owner, Page) else tr("All pages")
+        title = owner.title if isinstance(owner, Page) else tr("All pages")
         page = QTableWidgetItem(title)
         page.setData(_COMMAND, command)
         self.table.setItem(row, 0, page)

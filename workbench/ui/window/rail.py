@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
-from workbench.domain.text import tr
 from workbench.ui.look.icons import ICON_PIXELS, draw_icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
+from workbench.ui.page import PageEntry
 
 WIDTH = 64  # pixels
-
-
-@dataclass(frozen=True)
-class PageEntry:
-    """A page: its id, its title and icon in the rail, and the module and name of its class."""
-
-    name: str
-    title: str
-    icon: str
-    module: str
-    class_name: str
-
-
-def page_entries() -> tuple[PageEntry, ...]:
-    """The six pages in the order of the workflow."""
-
-    def entry(name: str, title: str, icon: str) -> PageEntry:
-        return PageEntry(
-            name, title, icon, f"workbench.ui.pages.{name}.page", f"{name.title()}Page"
-        )
-
-    return (
-        entry("images", tr("Images"), "squares-four"),
-        entry("views", tr("Views"), "cube"),
-        entry("mouths", tr("Mouths"), "smiley"),
-        entry("train", tr("Train"), "play"),
-        entry("results", tr("Results"), "chart-bar"),
-        entry("explain", tr("Explain"), "magnifying-glass"),
-    )
 
 
 class _RailButton(QToolButton):
@@ -86,7 +57,7 @@ class Rail(QFrame):
 
     chosen = Signal(str)  # id of a page
 
-    def __init__(self, pages: tuple[PageEntry, ...], parent: QWidget | None = None) -> None:
+    def __init__(self, pages: Iterable[PageEntry], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFixedWidth(WIDTH)
         column = QVBoxLayout(self)
@@ -95,8 +66,8 @@ class Rail(QFrame):
         group = QButtonGroup(self)
         self._buttons: dict[str, _RailButton] = {}
         for number, page in enumerate(pages, start=1):
-            button = _RailButton(page.title, page.icon)
-            button.setToolTip(f"{page.title}  (Ctrl+{number})")
+            button = _RailButton(page.title_now(), page.icon)
+            button.setToolTip(f"{page.title_now()}  (Ctrl+{number})")
             button.clicked.connect(lambda _=False, name=page.name: self.chosen.emit(name))
             group.addButton(button)
             column.addWidget(button)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +42,10 @@ from workbench.ui.commands import (
 from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
-from workbench.ui.page import Context, Page, boxed, column, row
+from workbench.ui.page import PAGES, Context, Page, boxed, column, row
 from workbench.ui.window.notifications import Notifications
 from workbench.ui.window.palette import CommandPalette, PaletteEntry
-from workbench.ui.window.rail import PageEntry, Rail, page_entries
+from workbench.ui.window.rail import Rail
 from workbench.ui.window.statusbar import StatusBar
 
 STATE = "window"  # key in the settings of the project
@@ -67,14 +66,11 @@ class MainWindow(QMainWindow):
         session: Session,
         settings: UserSettings | None = None,
         switch: Callable[[Path, bool], None] = _ignore_switch,
-        pages: Sequence[PageEntry] | None = None,
     ) -> None:
-        """`switch(folder, new)` opens another project (creates it if `new`) in place of this one;
-        `pages` are those of the program unless given."""
+        """`switch(folder, new)` opens another project, created if `new`, in place of this one."""
         super().__init__()
         self.session = session
         self.settings = settings if settings is not None else UserSettings(None)
-        self.pages = tuple(page_entries() if pages is None else pages)
         self.context = Context(
             session=session,
             service=LearningService(self),
@@ -102,7 +98,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{self.session.name} – Vantage Workbench")
         self.setAcceptDrops(True)
         self.setMinimumSize(900, 520)  # a 1,920 × 1,080 screen at 200 %
-        self.rail = Rail(self.pages)
+        self.rail = Rail(PAGES.values())
         self.stack = QStackedWidget()
         self.status = StatusBar(self.session.jobs, self.context.queue)
         right = column((self.stack, 1), self.status)
@@ -124,12 +120,12 @@ class MainWindow(QMainWindow):
         return [
             Command(
                 f"go_{page.name}",
-                title.format(page=page.title),
+                title.format(page=page.title_now()),
                 partial(self.go, page.name),
                 f"Ctrl+{number}",
                 Menu.VIEW,
             )
-            for number, page in enumerate(self.pages, start=1)
+            for number, page in enumerate(PAGES.values(), start=1)
         ]
 
     def _other_projects(self) -> list[Path]:
@@ -156,8 +152,7 @@ class MainWindow(QMainWindow):
     def page(self, name: str) -> Page:
         """Return the page `name`, creating it if needed."""
         if name not in self._pages:
-            entry = next(entry for entry in self.pages if entry.name == name)
-            page: Page = getattr(import_module(entry.module), entry.class_name)(self.context)
+            page = PAGES[name].page_class()(self.context)
             self._pages[name] = page
             self.stack.addWidget(page)
             self.menus.add(page, commands_of(page))
@@ -166,8 +161,8 @@ class MainWindow(QMainWindow):
 
     def make_all_pages(self) -> None:
         """Create all pages, so that all commands are registered."""
-        for entry in self.pages:
-            self.page(entry.name)
+        for name in PAGES:
+            self.page(name)
         self.menus.show_page(self.current_page())
 
     def go(self, name: str, **what: Any) -> None:
@@ -441,8 +436,8 @@ class MainWindow(QMainWindow):
         geometry = self._state.get("geometry", "")
         if isinstance(geometry, str) and geometry:
             self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
-        shown = self._state.get("page", "images")
-        self.go(shown if shown in {page.name for page in self.pages} else "images")
+        shown = self._state.get("page", "")
+        self.go(shown if shown in PAGES else next(iter(PAGES)))
 
     def save_state(self) -> None:
         """Store page, filters, selections, splitters and geometry for the next start."""

@@ -125,13 +125,12 @@ class ExplainPage(Page):
     """
 
     name = "explain"
-    title = "Explain"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.explanations = Explanations(context.session, context.service)
         self.saver = ExplainSaver(context, self.explanations)
-        self.header = ExplainHeader(tr("Explain"))
+        self.header = ExplainHeader(self.title)
         self.content = ExplainContent(context, self.explanations)
         self.side, self.stage = self.content.side, self.content.stage
         self.strip, self.wall = self.content.strip, self.content.wall

@@ -37,7 +37,6 @@ class ImagesPage(Page):
     """Grid, filter bar, preview and groups."""
 
     name = "images"
-    title = mark("Images")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -45,7 +44,7 @@ class ImagesPage(Page):
         self._total = context.session.images.count()
         self.tiles = ImageTiles(context)
         self.grid = ImageGrid(self.tiles)
-        self.header = ImagesHeader(tr(self.title), context.session)
+        self.header = ImagesHeader(self.title, context.session)
         self.bar = FilterBar(context.session)
         self.side = ImageFacts(context)
         self.groups = GroupPanel(context, self.bar, self.header.label_set)

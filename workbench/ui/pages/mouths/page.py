@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
@@ -30,8 +30,7 @@ FLASH = 130  # milliseconds for which an assigned label is shown before the next
 class MouthsPage(Page):
     """Queues at the left, the image in the middle, expressions and actions at the right."""
 
-    name: ClassVar[str] = "mouths"
-    title: ClassVar[str] = mark("Mouths")
+    name = "mouths"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -39,7 +38,7 @@ class MouthsPage(Page):
         self.model = MouthModel(context, self.queues, self._selected)
         self._shown_queue: tuple[Queue, int] = (Queue.ALL, -1)
         self._tiles = MouthTiles(context, self.queues)
-        self.header = MouthHeader(tr(self.title))
+        self.header = MouthHeader(self.title)
         self.queue = MouthQueue(self._tiles)
         self.stage = MouthStage()
         self.history = HistoryList(context.session)

@@ -30,7 +30,6 @@ class ResultsPage(Page):
     """Shows the runs above, and below the sections of one run beside the images of a number."""
 
     name = "results"
-    title = "Results"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -69,7 +68,7 @@ class ResultsPage(Page):
 
     def _lay_out(self) -> None:
         content = boxed(column(self._make_splitters(), margins=(16, 0, 16, 12)))
-        self.header = PageHeader(tr("Results"))
+        self.header = PageHeader(self.title)
         self.header.add(self.scope)
         self.header.stretch()
         self.header.add(self.figures)

@@ -58,7 +58,6 @@ class TrainPage(Page):
     """The recipe draft, the queue and the curves of a run; the model makes all decisions."""
 
     name = "train"
-    title = mark("Train")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -91,7 +90,7 @@ class TrainPage(Page):
         self.empty = EmptyState("play", "", tr("Label images"), self._go_label)
         self._stack.addWidget(work)
         self._stack.addWidget(self.empty)
-        column(PageHeader(tr(self.title)), (self._stack, 1), on=self)
+        column(PageHeader(self.title), (self._stack, 1), on=self)
 
     def _watch(self) -> QWidget:
         self._watching = QStackedLayout()

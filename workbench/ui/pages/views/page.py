@@ -37,11 +37,10 @@ class ViewsPage(Page):
     """Stage, label keys, filmstrip, coverage and history."""
 
     name = "views"
-    title = mark("Views")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.header = ViewsHeader(tr(self.title), context.session)
+        self.header = ViewsHeader(self.title, context.session)
         self.labelling = LabelSession(context.session, self.header.label_set)
         self.bar = FilterBar(context.session)
         self.tiles = ImageTiles(context, self.header.label_set)
