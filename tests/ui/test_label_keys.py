@@ -13,7 +13,7 @@ def label_set(count):
 
 @pytest.fixture
 def keys(qtbot):
-    made = LabelKeys()
+    made = LabelKeys("views.no_label")
     qtbot.addWidget(made)
     made.show()
     made.reported = []

@@ -7,7 +7,8 @@ A command is a method of a page or of the window, decorated with `@command`:
 
 Its id is the name of the page and of the method ("images.find_similar"). Shortcuts that users have
 changed are stored under the id, so pass `id` to keep it when a method is renamed. `when` is a
-method of the same class, defined above the command.
+method of the same class, defined above the command. Texts of widgets show a shortcut with
+`ShortcutTip` or `ShortcutText`, which follow such changes.
 """
 
 from __future__ import annotations
@@ -172,6 +173,50 @@ class _Entry:
     action: QAction
 
 
+class ShortcutText(QObject):
+    """Shows the shortcuts of commands in a text of its parent, and again when users change them.
+
+    They are unknown until the commands of the page or window around the parent are registered.
+    """
+
+    def __init__(
+        self, parent: QWidget, show: Callable[[Sequence[str]], object], *commands: str
+    ) -> None:
+        """`show(shortcuts)` gets those of `commands` (full ids), as this platform writes them."""
+        super().__init__(parent)
+        self.commands = commands
+        self._show = show
+
+    def set_shortcuts(self, shortcuts: Sequence[str]) -> None:
+        """Show these shortcuts, one for each command."""
+        self._show(shortcuts)
+
+
+class ShortcutTip(ShortcutText):
+    """A tooltip that ends with the shortcuts of one or two commands in parentheses."""
+
+    def __init__(self, widget: QWidget, text: str, *commands: str) -> None:
+        super().__init__(widget, self._show_tip, *commands)
+        self._widget, self._text = widget, text
+        self._shortcuts: Sequence[str] = ()
+        self._show_tip(())
+
+    def set_text(self, text: str) -> None:
+        """Change the text before the shortcuts."""
+        self._text = text
+        self._show_tip(self._shortcuts)
+
+    def _show_tip(self, shortcuts: Sequence[str]) -> None:
+        self._shortcuts = [each for each in shortcuts if each]
+        text = self._text
+        if len(self._shortcuts) == 1:
+            text = tr("{text} ({shortcut})").format(text=text, shortcut=self._shortcuts[0])
+        elif self._shortcuts:
+            first, second = self._shortcuts
+            text = tr("{text} ({first} and {second})").format(text=text, first=first, second=second)
+        self._widget.setToolTip(text)
+
+
 class CommandRegistry:
     """All commands of the window and of the pages created so far, by full id."""
 
@@ -195,6 +240,7 @@ class CommandRegistry:
             owner.addAction(action)
             if each.menu is not None and each.menu in menus:
                 menus[each.menu].addAction(action)
+        self._show_in_texts(owner)
 
     def key(self, command: Command) -> str:
         """The shortcut of a command: the user's, or else the default."""
@@ -205,6 +251,14 @@ class CommandRegistry:
         self._keys = keys
         for entry in self._entries.values():
             self._show_key(entry)
+        for owner in {entry.owner for entry in self._entries.values()}:
+            self._show_in_texts(owner)
+
+    def _show_in_texts(self, owner: QWidget) -> None:
+        for text in owner.findChildren(ShortcutText):
+            if all(name in self._entries for name in text.commands):
+                keys = [self.key(self._entries[name].command) for name in text.commands]
+                text.set_shortcuts([native(key) for key in keys])
 
     def _show_key(self, entry: _Entry) -> None:
         key, title = self.key(entry.command), entry.command.title_now()

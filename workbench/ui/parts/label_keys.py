@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QPushButton, QScrollArea, QSizePolicy, 
 
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import tr
+from workbench.ui.commands import ShortcutText
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
 from workbench.ui.parts.tiles import badge
@@ -82,9 +83,12 @@ class LabelKeys(QWidget):
     chosen = Signal(object)  # a label's name, or None to clear the label
     edit_requested = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, clear: str) -> None:
+        """`clear` is the full id of the command that clears the label."""
         super().__init__()
         self.setFixedWidth(WIDTH)
+        self._clear_keys: Sequence[str] = ()
+        ShortcutText(self, self._show_clear_keys, clear)
         self.field = QLineEdit()
         self.field.setPlaceholderText(tr("Find a label"))
         self.field.textChanged.connect(self._fill)
@@ -114,6 +118,10 @@ class LabelKeys(QWidget):
         self._assigned: frozenset[str] = frozenset()
         self.buttons: list[LabelButton] = []
 
+    def _show_clear_keys(self, shortcuts: Sequence[str]) -> None:
+        self._clear_keys = shortcuts
+        self._fill()
+
     def show_set(self, label_set: LabelSet) -> None:
         """Show the labels of `label_set`."""
         self._set = label_set
@@ -139,7 +147,7 @@ class LabelKeys(QWidget):
         names = [name for name in self._set.names if search in name.lower()]
         for name in names[:_SHOWN]:
             self._add(name)
-        none = LabelButton(tr("no label"), ("⌫", None), tr("Backspace"))
+        none = LabelButton(tr("no label"), ("⌫", None), _shortcut_tip(self._clear_keys))
         none.clicked.connect(lambda: self.chosen.emit(None))
         self._column.addWidget(none)
         self._column.addStretch(1)

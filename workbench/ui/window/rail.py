@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
+from workbench.ui.commands import ShortcutTip
 from workbench.ui.look.icons import ICON_PIXELS, draw_icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.page import PageEntry
@@ -65,9 +66,9 @@ class Rail(QFrame):
         column.setSpacing(4)
         group = QButtonGroup(self)
         self._buttons: dict[str, _RailButton] = {}
-        for number, page in enumerate(pages, start=1):
+        for page in pages:
             button = _RailButton(page.title_now(), page.icon)
-            button.setToolTip(f"{page.title_now()}  (Ctrl+{number})")
+            ShortcutTip(button, page.title_now(), f"go_{page.name}")
             button.clicked.connect(lambda _=False, name=page.name: self.chosen.emit(name))
             group.addButton(button)
             column.addWidget(button)

@@ -11,6 +11,7 @@ from workbench.app.results.run_images import ShownImages
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import plural, tr
+from workbench.ui.commands import ShortcutTip
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
 from workbench.ui.parts.run_words import part_title, percent
@@ -49,14 +50,15 @@ class ExplainHeader(PageHeader):
         self._shown.changed.connect(lambda _: self.images_changed.emit())
         self._mode = _ChoiceButtons(
             {
-                SINGLE: (tr("One"), tr("Show one image beside its heatmap (W)")),
-                WALL: (tr("Wall"), tr("Show all images with their heatmaps (W)")),
-            }
+                SINGLE: (tr("One"), tr("Show one image beside its heatmap")),
+                WALL: (tr("Wall"), tr("Show all images with their heatmaps")),
+            },
+            "explain.wall",
         )
         self._mode.changed.connect(self.mode_changed)
         self.save = QPushButton(tr("Save PNG…"))
         self.save.setIcon(icon("ph.download-simple", self.save))
-        self.save.setToolTip(tr("Save what is shown as PNG (Ctrl+S)"))
+        ShortcutTip(self.save, tr("Save what is shown as PNG"), "explain.save_explanation")
         self.save.clicked.connect(self.save_requested)
         self.add(self.run, self.part, self._shown)
         self.stretch()
@@ -123,11 +125,14 @@ class ExplainHeader(PageHeader):
 
 
 class _ChoiceButtons(QWidget):
-    """Exclusive buttons in a row, each a value with its text and tooltip."""
+    """Exclusive buttons in a row, each a value with its text and tooltip.
+
+    `command` is the full id of a command that changes the value.
+    """
 
     changed = Signal(str)
 
-    def __init__(self, choices: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, choices: Mapping[str, tuple[str, str]], command: str = "") -> None:
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -137,7 +142,7 @@ class _ChoiceButtons(QWidget):
         for value, (text, tip) in choices.items():
             button = QPushButton(text)
             button.setCheckable(True)
-            button.setToolTip(tip)
+            ShortcutTip(button, tip, *([command] if command else []))
             button.clicked.connect(lambda _=False, value=value: self.changed.emit(str(value)))
             self._group.addButton(button)
             self._buttons[str(value)] = button

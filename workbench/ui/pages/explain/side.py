@@ -21,6 +21,7 @@ from workbench.app.results.run_images import RowScores
 from workbench.domain.requests import PREDICTED, Description, Heat
 from workbench.domain.runs import LabelList, RunLabels
 from workbench.domain.text import tr
+from workbench.ui.commands import ShortcutText, ShortcutTip
 from workbench.ui.look.icons import icon
 from workbench.ui.pages.explain.bars import MOST, Bar, HeatLegend, ScoreBars
 from workbench.ui.pages.explain.views import layer_text
@@ -52,13 +53,18 @@ class ExplainSide(SidePanel):
         self._query = HeatmapQuery()
         self.label = QComboBox()
         self.label.setAccessibleName(tr("Label to explain"))
-        self.label.setToolTip(tr("Label to explain (0: the predicted one, 1–9: by position)"))
+        ShortcutText(self.label, self._show_label_tip, "explain.predicted")
         self.label.activated.connect(self._label_picked)
         self.bars = ScoreBars()
         self.bars.chosen.connect(self._bar_picked)
         self.layer = QComboBox()
         self.layer.setAccessibleName(tr("Layer"))
-        self.layer.setToolTip(tr("Deep layers respond to objects, shallow ones to edges ([ and ])"))
+        ShortcutTip(
+            self.layer,
+            tr("Deep layers respond to objects, shallow ones to edges"),
+            "explain.deeper",
+            "explain.shallower",
+        )
         self.layer.activated.connect(self._layer_picked)
         self.trust = QLabel()
         self.trust.setWordWrap(True)
@@ -75,12 +81,19 @@ class ExplainSide(SidePanel):
         self.add(tr("Overlay"), self._overlay())
         self.trust_section = self.add(tr("Is the heatmap reliable?"), self.trust)
 
+    def _show_label_tip(self, shortcuts: Sequence[str]) -> None:
+        (predicted,) = shortcuts
+        tip = tr("Label to explain ({shortcut}: the predicted one, 1–9: by position)")
+        self.label.setToolTip(tip.format(shortcut=predicted))
+
     def _overlay(self) -> QWidget:
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setPageStep(10)
         self.opacity.setAccessibleName(tr("Opacity"))
-        self.opacity.setToolTip(tr("Opacity of the heatmap (+ and −)"))
+        ShortcutTip(
+            self.opacity, tr("Opacity of the heatmap"), "explain.more_map", "explain.less_map"
+        )
         self.percent = QLabel()
         self.percent.setMinimumWidth(36)
         self.percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

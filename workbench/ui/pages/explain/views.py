@@ -19,6 +19,7 @@ from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
 from workbench.domain.text import Message, tr
+from workbench.ui.commands import ShortcutTip
 from workbench.ui.look.theme import label_colour
 from workbench.ui.page import Context
 from workbench.ui.parts.photo import PhotoView, to_qimage
@@ -169,8 +170,7 @@ class ExplainViews(QWidget):
             (self.original, self.overlay),
             (self.overlay, self.original),
         ):
-            tip = tr("Scroll to zoom, drag to move, double-click to fit (Ctrl+0)")
-            one.setToolTip(tip)
+            ShortcutTip(one, tr("Scroll to zoom, drag to move, double-click to fit"), "explain.fit")
             one.view_changed.connect(lambda one=one, other=other: other.follow(one))
 
     def show_photo(self, pixels: NDArray[np.uint8] | None, size: tuple[int, int]) -> None:

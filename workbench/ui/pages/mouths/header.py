@@ -30,6 +30,7 @@ from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Queue
 from workbench.domain.errors import KnownError
 from workbench.domain.text import plural, tr
+from workbench.ui.commands import ShortcutTip
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context, PageHeader
 
@@ -54,12 +55,13 @@ class MouthHeader(PageHeader):
         self.marks.setIcon(icon("eye", self))
         self.marks.setCheckable(True)
         self.marks.setChecked(True)
-        self.marks.setToolTip(tr("Show landmarks and boxes (M)"))
+        ShortcutTip(self.marks, tr("Show landmarks and boxes"), "mouths.marks")
         self.marks.setAccessibleName(tr("Show landmarks and boxes"))
         self.marks.toggled.connect(self.marks_toggled)
         self.find_button = QPushButton()
         self.find_button.setIcon(icon("user-focus", self))
         self.find_button.clicked.connect(lambda: self.find_requested.emit(NEW))
+        self._find_tip = ShortcutTip(self.find_button, "", "mouths.find")
         self.more = QToolButton()
         self.more.setIcon(icon("caret-down", self))
         self.more.setToolTip(tr("Choose images to search"))
@@ -122,7 +124,7 @@ class MouthHeader(PageHeader):
             action.setEnabled(counts[which] > 0 and not running)
         self.find_button.setText(tr("Finding mouths…") if running else tr("Find mouths"))
         self.find_button.setEnabled(new > 0 and not running)
-        self.find_button.setToolTip(f"{texts[NEW]} (Ctrl+M)")
+        self._find_tip.set_text(texts[NEW])
         primary = new > 0 and not running
         if self.find_button.property("primary") != primary:
             self.find_button.setProperty("primary", primary)

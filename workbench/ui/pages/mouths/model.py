@@ -105,7 +105,7 @@ class MouthModel(QObject):
         """Label the current mouth with an expression; None clears its label."""
         targets, label_set = self.targets(), self._queues.label_set
         if not targets or label_set is None:
-            self._context.notify(tr("No mouth to label here. Draw its box first (D)."), "warn")
+            self._context.notify(tr("No mouth to label here. Draw its box first."), "warn")
             return
         session, set_name = self._context.session, label_set.name
         labelled = self._edit(lambda: labelling.assign_crops(session, targets, set_name, name))

@@ -55,22 +55,22 @@ class MouthsPage(Page):
     def _side_buttons(self) -> dict[str, MouthAction]:
         return {
             "accept": MouthAction(
-                tr("Accept"), "check", tr("Enter"), self.accept, tr("This box is correct")
+                tr("Accept"), "check", "mouths.accept", self.accept, tr("This box is correct")
             ),
             "reject": MouthAction(
-                tr("Reject"), "x", "X", self.reject, tr("This box is not a mouth")
+                tr("Reject"), "x", "mouths.reject", self.reject, tr("This box is not a mouth")
             ),
             "only": MouthAction(
                 tr("Only this"),
                 "user-square",
-                "K",
+                "mouths.only",
                 self.keep_only,
                 tr("Keep this face and reject the others of the image"),
             ),
             "draw": MouthAction(
                 tr("Draw"),
                 "selection-plus",
-                "D",
+                "mouths.draw",
                 self.toggle_drawing,
                 tr("Draw a mouth box by hand"),
                 checkable=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import tr
+from workbench.ui.commands import ShortcutText, ShortcutTip
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.pages.mouths.model import MouthModel
@@ -24,28 +25,33 @@ _MOST = 8  # labels shown without scrolling
 
 @dataclass(frozen=True)
 class MouthAction:
-    """A button of the side panel: text, icon, shown key, action and tooltip."""
+    """A button of the side panel: text, icon, full id of its command, action and tooltip."""
 
     text: str
     icon_name: str
-    key: str
+    command: str
     callback: Callable[[], object]
     tip: str
     checkable: bool = False
 
 
 class MouthActionButton(QPushButton):
-    """A button with its key in muted text at the right."""
+    """A button with the shortcut of its command in muted text at the right, if it fits."""
 
     def __init__(self, action: MouthAction) -> None:
         super().__init__(action.text)
-        self._key = action.key
+        self._shortcut = ""
         self.setIcon(icon(action.icon_name))
-        self.setToolTip(f"{action.tip} ({action.key})")
+        ShortcutTip(self, action.tip, action.command)
+        ShortcutText(self, self._show_shortcut, action.command)
         self.setCheckable(action.checkable)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setStyleSheet("text-align: left; padding: 0 8px;")
         self.clicked.connect(lambda: action.callback())
+
+    def _show_shortcut(self, shortcuts: Sequence[str]) -> None:
+        (self._shortcut,) = shortcuts
+        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -54,8 +60,14 @@ class MouthActionButton(QPushButton):
         painter.setFont(sized(self.font(), CAPTION_PIXELS))
         painter.setPen(theme.muted if self.isEnabled() else theme.line)
         right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        painter.drawText(self.rect().adjusted(0, 0, -8, 0), right, self._key)
+        if painter.fontMetrics().horizontalAdvance(self._shortcut) < self._room():
+            painter.drawText(self.rect().adjusted(0, 0, -8, 0), right, self._shortcut)
         painter.end()
+
+    def _room(self) -> int:
+        """The width in pixels beside icon and text."""
+        text = self.fontMetrics().horizontalAdvance(self.text())
+        return self.width() - self.iconSize().width() - text - 24
 
 
 class MouthSide(SidePanel):
@@ -67,7 +79,7 @@ class MouthSide(SidePanel):
 
     def __init__(self, actions: dict[str, MouthAction], history: QWidget) -> None:
         super().__init__()
-        self.keys = LabelKeys()
+        self.keys = LabelKeys("mouths.clear")
         self.keys.setMinimumWidth(0)
         self.keys.setMaximumWidth(16_777_215)
         self.buttons = {name: MouthActionButton(action) for name, action in actions.items()}

@@ -313,8 +313,8 @@ class MouthStage(QWidget):
 
     def _hint(self) -> str:
         if self._searched:
-            return tr("No mouth found. Press D and drag a box over it.")
-        return tr("Not searched yet. Find mouths, or press D and draw a box.")
+            return tr("No mouth found. Choose “Draw” and drag a box over it.")
+        return tr("Not searched yet. Find mouths, or choose “Draw” and drag a box.")
 
     def _state_text(self, crops: Sequence[Crop]) -> str:
         current = next((crop for crop in crops if crop.id == self._current), None)

@@ -180,7 +180,7 @@ class CellImages(QWidget):
         self.label.setAccessibleName(tr("Label of the selected images"))
         self.label.activated.connect(self._picked)
         self.explain_button = QPushButton(tr("Explain these"))
-        self.explain_button.setToolTip(tr("Show heatmaps of these images (Enter)"))
+        self.explain_button.setToolTip(tr("Show heatmaps of these images (Return)"))
         self.explain_button.clicked.connect(self.explain)
         self.undo_button = QPushButton(tr("Undo"))
         self.undo_button.clicked.connect(self._undo)

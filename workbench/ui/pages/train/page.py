@@ -19,7 +19,7 @@ from workbench.domain.images import ImageFilter
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord
 from workbench.domain.text import mark, tr
-from workbench.ui.commands import Menu, command
+from workbench.ui.commands import Menu, ShortcutTip, command
 from workbench.ui.dialogs.layers import open_layers
 from workbench.ui.dialogs.starts import open_starts
 from workbench.ui.dialogs.study import StudyStarter
@@ -42,7 +42,7 @@ class TrainLine(QWidget):
         self.train = QPushButton(tr("Train"))
         self.train.setProperty("primary", True)
         self.train.setMinimumWidth(112)
-        self.train.setToolTip(tr("Start this training or add it to the queue (Ctrl+Enter)"))
+        ShortcutTip(self.train, tr("Start this training or add it to the queue"), "train.start")
         self.unfold = QPushButton(tr("Method and settings"))
         self.unfold.setCheckable(True)
         self.unfold.setToolTip(tr("Show method, head, penalties and all other settings"))

@@ -49,7 +49,7 @@ class ViewsPage(Page):
         self.similar = SimilarSearch(context, self.bar, self.labelling.list, self.tiles, order)
         self.stage = LabelStage()
         self.feed = PhotoFeed(context, self.stage)
-        self.keys = LabelKeys()
+        self.keys = LabelKeys("views.no_label")
         self.coverage = CoverageMatrix()
         self.history = HistoryList(context.session)
         self._history_timer = QTimer(self, singleShot=True, interval=60)  # after the key's frame
