@@ -20,8 +20,7 @@ import click
 import msgspec
 from PySide6.QtWidgets import QApplication
 
-from workbench.app.results import run_columns
-from workbench.app.results.run_columns import RunColumn, RunPlace
+from workbench.app.results.run_columns import RUN_COLUMNS, RunColumn, RunPlace
 from workbench.app.session import Session
 from workbench.app.training.choices import specs
 from workbench.cli.command import commands
@@ -309,24 +308,30 @@ def window_keys() -> list[KeyRow]:
         window = MainWindow(Session(Project.create(Path(folder) / "manual")))
         try:
             window.make_all_pages()
-            return [
-                KeyRow(
-                    owner.title if isinstance(owner, Page) else "",
-                    each.title,
-                    each.key,
-                    each.menu.title if each.menu is not None else "",
-                )
-                for owner, each in window.commands.everything()
-            ]
+            return keys_of(window)
         finally:
             window.close()
             window.deleteLater()
             application.processEvents()
 
 
-def keys_page() -> str:
-    """All commands of the window with menu and key, and the keys of labels."""
-    rows = window_keys()
+def keys_of(window: MainWindow) -> list[KeyRow]:
+    """The commands of a window and of the pages it has created."""
+    return [
+        KeyRow(
+            owner.title if isinstance(owner, Page) else "",
+            each.title,
+            each.key,
+            each.menu.title if each.menu is not None else "",
+        )
+        for owner, each in window.commands.everything()
+    ]
+
+
+def keys_page(rows: Sequence[KeyRow] = ()) -> str:
+    """All commands of the window with menu and key, and the keys of labels; `rows` are those of
+    the program unless given."""
+    rows = rows or window_keys()
     pages = list(dict.fromkeys(row.page for row in rows))
     parts = [f"## {name or 'Everywhere'}\n\n{_page_keys(rows, name)}" for name in pages]
     return page(
@@ -402,9 +407,7 @@ def run_columns_page() -> str:
         "[Results](results.md) page, *CSV* the file it is saved as, *pairs* the table there that "
         "compares category alone with category and view. `workbench runs` uses the name as the "
         "column title and as the key of `--json`, where `parts` has the scores of each part.",
-        table(
-            ("column", "name", "meaning", "appears in"), map(_run_column, run_columns.RUN_COLUMNS)
-        ),
+        table(("column", "name", "meaning", "appears in"), map(_run_column, RUN_COLUMNS.values())),
     )
 
 

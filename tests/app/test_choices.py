@@ -1,15 +1,12 @@
 """What a recipe can name is known in this process, which never loads it."""
 
-import json
 import subprocess
 import sys
 
 import pytest
 
-from tests.fixtures import additions
 from workbench.app import learner
 from workbench.app.training import choices
-from workbench.cli.command import run
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import complete, parse_toml, to_toml, with_setting
@@ -34,20 +31,6 @@ def test_a_recipe_is_checked_against_what_the_learning_program_says():
     with pytest.raises(ValueRefused, match="only with the head “parts”"):
         choices.check_choices(recipe(penalty="l2+channel-grouping"))
     choices.check_choices(recipe(penalty="l2+channel-grouping", head="parts"))
-
-
-def test_what_was_added_is_listed_and_checked(monkeypatch, capsys, qapp):
-    monkeypatch.setattr(choices, "_known", [])
-    monkeypatch.setattr(learner, "learning_command", additions.command)
-    assert run(["methods", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out.splitlines()[-1])["methods"]
-    assert {"target-only", "scaled", "small-weights"} <= {spec["name"] for spec in listed}
-    added = {"method": "target-only", "head": "scaled", "penalty": "l2+small-weights"}
-    choices.check_choices(recipe(**added, options={"scaled": {"factor": 3}}))
-    with pytest.raises(ValueRefused, match="target-only"):
-        choices.check_choices(recipe(method="magic"))
-    with pytest.raises(ValueRefused, match=r"options\.scaled\.factor"):
-        choices.check_choices(recipe(**added, options={"scaled": {"factor": 0}}))
 
 
 def test_advised_heads_are_known_without_the_learning_program(monkeypatch):

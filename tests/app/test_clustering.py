@@ -1,16 +1,13 @@
 """Groups of a real project's images: learned by the program, labelled in one edit, undone."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.fixtures.additions import CLUSTERING, additions
 from tests.fixtures.damage import assert_refused, flipped, without_seal
+from tests.fixtures.entries import CLUSTERING, added_entries
 from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.similar.clustering import (
@@ -156,7 +153,7 @@ def test_agreement_with_labels_is_that_of_its_definition(small):
 
 def test_a_way_to_cluster_that_was_added_can_be_asked_for(small, weights):
     source = feature_source(small, weights)
-    with additions():
+    with added_entries():
         order = cluster_request(source, CLUSTERING.name, 3)
         assert (order.method, order.rounds, order.batch) == ("turns", 1, 8)
     with pytest.raises(ValueRefused, match="deepcluster, iic"):
@@ -169,16 +166,6 @@ def test_a_way_to_cluster_that_was_added_can_be_asked_for(small, weights):
 def test_only_stages_that_were_measured_are_frozen(backbone, frozen):
     source = FeatureSource("x", "X", StartRequest(start="none", backbone=backbone))
     assert cluster_request(source, "deepcluster", 3).frozen == frozen
-
-
-def test_the_command_names_a_way_to_cluster_that_was_added():
-    code = (
-        "from tests.fixtures.additions import additions; from workbench.__main__ import main\n"
-        "with additions(): main(['cluster', '--help'])"
-    )
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
-    assert "[deepcluster|iic|turns]" in done.stdout
 
 
 def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):

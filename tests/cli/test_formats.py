@@ -1,8 +1,6 @@
-"""Formats in the commands: labels of tab-separated files, help texts, and a format from outside."""
+"""Formats in the commands: labels of tab-separated files, and help texts."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,15 +12,6 @@ from workbench.cli.command import run
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "path\tcategory\tview\na.png\tgreat owl\tleft\nb.png\tduck\tfront\n"
 LIST = "a.png\tgreat owl\nb.png\tduck\n"
-# What a developer adds, then a command; the registry comes before the commands are loaded.
-WITH_PSV = """
-import sys
-from tests.fixtures.toy_formats import PSV
-from workbench.domain.formats import FORMATS
-FORMATS.register(PSV)
-from workbench.cli.command import run
-sys.exit(run(sys.argv[1:]))
-"""
 
 
 @pytest.fixture
@@ -109,32 +98,3 @@ def test_import_has_an_option_for_each_importable_set(capsys):
     texts = capsys.readouterr().out
     for name in ("category", "view", "expression"):
         assert f"--{name}-from [folder|list|csv]" in texts
-
-
-def with_psv(*arguments: str) -> str:
-    """The output of a command in a program that knows one format more."""
-    ran = subprocess.run(
-        [sys.executable, "-c", WITH_PSV, *arguments],
-        env={"PYTHONPATH": str(ROOT), "QT_QPA_PLATFORM": "offscreen", "LC_ALL": "C.UTF-8"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
-def test_a_new_format_is_in_the_commands_and_their_help(folder):
-    assert ".csv, .tsv or .psv" in words(with_psv("import", "--help"))
-    for way in ("export", "import"):
-        assert ".csv, .tsv, .json or .psv" in words(with_psv("labels", way, "--help"))
-    (folder / "t.psv").write_text(TABLE.replace("\t", "|"), encoding="utf-8")
-    with_psv("new", "Birds")
-    done = json.loads(with_psv("import", "Birds", "t.psv", "--category-from", "csv", "--json"))
-    assert (done["added"], done["labelled"]) == (2, 2)
-    with_psv("labels", "export", "Birds", "labels.psv")
-    assert "|category|great owl|" in (folder / "labels.psv").read_text(encoding="utf-8")
-    with_psv("undo", "Birds")
-    with_psv("import", "Birds", "a.png", "b.png")
-    done = json.loads(with_psv("labels", "import", "Birds", "labels.psv", "--json"))
-    assert (done["rows"], done["labelled"]) == (4, 4)

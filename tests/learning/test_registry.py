@@ -13,19 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fixtures.additions import BACKBONE, CLUSTERING, SmallWeights, Turns, additions
+from tests.fixtures.additions import SmallWeights, Turns, additions
+from tests.fixtures.entries import BACKBONE, CLUSTERING
 from tests.fixtures.run_folders import draw, make_run, train
 from workbench.domain.advice import DataFacts, advise
 from workbench.domain.assessments import REQUEST_FILE, StartRequest
 from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, ClusterRequest
 from workbench.domain.errors import ValueRefused
-from workbench.domain.methods import Spec
 from workbench.domain.recipes import allowed, complete, partial_recipe
 from workbench.domain.registry import Registry
 from workbench.domain.reports import Clustered, Finished, Report
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
-from workbench.learning.__main__ import main
 from workbench.learning.clustering import CLUSTERING_METHODS
 from workbench.learning.clustering.training import cluster
 from workbench.learning.evaluation.trained import load_model
@@ -74,20 +73,6 @@ def test_specs_are_listed_by_name_and_kind(known: Registry, kind: str) -> None:
     assert [(entry.spec.name, entry.spec.kind) for entry in known.values()] == [
         (name, kind) for name in sorted(known)
     ]
-
-
-def listed(capsys: pytest.CaptureFixture[str]) -> set[tuple[str, str]]:
-    """Kind and name of everything the learning program lists."""
-    capsys.readouterr()
-    assert main(["--specs"]) == 0
-    return {(s.kind, s.name) for s in msgspec.json.decode(capsys.readouterr().out, type=list[Spec])}
-
-
-def test_the_learning_program_lists_what_was_added(capsys: pytest.CaptureFixture[str]) -> None:
-    before = listed(capsys)
-    with additions():
-        assert listed(capsys) - before == set(ADDED.items())
-    assert listed(capsys) == before
 
 
 @pytest.mark.usefixtures("added")

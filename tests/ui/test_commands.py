@@ -1,17 +1,12 @@
 """Commands: methods found by a few letters, in menus, under their keys or a person's own."""
 
 import pytest
-from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
-from PySide6.QtWidgets import QMainWindow, QMenu, QToolButton
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMainWindow, QMenu
 
-from workbench.app.session import Session
-from workbench.app.settings import UserSettings
-from workbench.storage.project import Project
 from workbench.ui.commands import Command, CommandRegistry, Menu, command, commands_of, is_bare
-from workbench.ui.dialogs.keys import KeysDialog
-from workbench.ui.page import PAGES, Page, PageEntry
+from workbench.ui.page import Page
 from workbench.ui.window.palette import CommandPalette, PaletteEntry, ranked, score
-from workbench.ui.window.window import MainWindow
 
 ALT = Qt.KeyboardModifier.AltModifier
 TITLES = ["Import folder…", "Export labels…", "Split images…", "Undo", "Theme: dark", "Find"]
@@ -158,47 +153,6 @@ def test_an_id_that_is_taken_is_refused(qtbot, window):
     registry.add(window, own, {})
     with pytest.raises(ValueError, match="two commands have the id x"):
         registry.add(window, own, {})
-
-
-class OutsidePage(Page):
-    """A page that no module of the program names."""
-
-    name = "outside"
-    greetings = 0
-
-    @command(QT_TRANSLATE_NOOP("Command", "Greet the world"), key="Ctrl+Alt+G", menu=Menu.MOUTHS)
-    def greet(self):
-        self.greetings += 1
-
-
-def test_a_page_from_outside_is_in_rail_menu_palette_and_keys(qtbot, tmp_path, monkeypatch):
-    session = Session(Project.create(tmp_path / "p"))
-    entry = PageEntry("outside", "Outside", "cube", f"{__name__}:OutsidePage")
-    monkeypatch.setattr(PAGES, "_entries", {**PAGES, entry.name: entry})
-    window = MainWindow(session, UserSettings(None))
-    qtbot.addWidget(window)
-    with qtbot.waitActive(window):
-        window.show()
-        window.activateWindow()
-    assert not window.menus[Menu.MOUTHS].menuAction().isVisible()
-    button = next(b for b in window.rail.findChildren(QToolButton) if b.text() == "Outside")
-    button.click()
-    page = window.current_page()
-    assert (page.name, page.title) == ("outside", "Outside")
-    menu = window.menus[Menu.MOUTHS]
-    assert menu.menuAction().isVisible()
-    assert [action.text() for action in menu.actions() if action.isVisible()] == ["Greet the world"]
-    qtbot.keyClick(page, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier | ALT)
-    assert page.greetings == 1
-    qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
-    qtbot.keyClicks(window.palette_box.field, "greet")
-    qtbot.keyClick(window.palette_box.field, Qt.Key.Key_Return)
-    assert page.greetings == 2
-    dialog = KeysDialog(window.commands, window.settings, window)
-    table = dialog.table
-    rows = [[table.item(r, c).text() for c in (0, 1)] for r in range(table.rowCount())]
-    assert ["Outside", "Greet the world"] in rows
-    window.close()
 
 
 def test_the_palette_finds_chooses_and_leaves(qtbot, window):

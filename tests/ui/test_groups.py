@@ -6,9 +6,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from workbench.app.similar.clustering import cluster_request
-from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, Clustering, ClusteringSpec
+from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, Clustering
 from workbench.domain.images import ImageFilter
-from workbench.ui.pages.images.groups import GroupForm
 from workbench.ui.parts.filter_bar import chips, from_state, to_state
 
 WAIT = 180_000
@@ -156,18 +155,6 @@ def test_a_group_has_a_name_among_the_filters():
     older = to_state(wanted)
     older["said"] = older.pop("ids_name")
     assert from_state(older) == wanted, "as older versions stored it"
-
-
-def test_every_way_to_cluster_can_be_chosen(qtbot):
-    added = ClusteringSpec(
-        name="turns", title="Turns", words="deals out in turn", source="2020", rounds=1, batch=8
-    )
-    with CLUSTERINGS.temporarily(added.name, added):
-        form = GroupForm()
-    qtbot.addWidget(form)
-    shown = [(form.method.itemText(at), form.method.itemData(at)) for at in range(3)]
-    assert shown == [("DeepCluster", "deepcluster"), ("IIC", "iic"), ("Turns", "turns")]
-    assert form.method.toolTip().endswith("augmentations share\nTurns: deals out in turn")
 
 
 def test_information_is_measured_on_batches_that_hold_every_group(page):

@@ -1,15 +1,10 @@
 """Method, head and penalties on the Train page: chosen, set, refused, and trained with."""
 
-from contextlib import contextmanager
-
 import pytest
 from PySide6.QtCore import Qt
 
-from tests.fixtures import additions
 from tests.fixtures.page_host import PageHost
 from tests.fixtures.training_projects import FAST, small_project
-from workbench.app import learner
-from workbench.app.training import choices
 from workbench.domain.recipes import parse_toml
 from workbench.domain.runs import RunStatus
 from workbench.domain.stage_rules import StageRule
@@ -20,21 +15,6 @@ WAIT = 120_000
 
 @pytest.fixture
 def page(qtbot, tmp_path, qapp):
-    with opened_page(qtbot, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def page_with_additions(qtbot, tmp_path, qapp, monkeypatch):
-    """The page of a program that has one more of everything."""
-    monkeypatch.setattr(choices, "_known", [])
-    monkeypatch.setattr(learner, "learning_command", additions.command)
-    with additions.additions(), opened_page(qtbot, tmp_path) as made:
-        yield made
-
-
-@contextmanager
-def opened_page(qtbot, tmp_path):
     session = small_project(tmp_path, label_sets=("category",))
     host = PageHost(session)
     made = TrainPage(host.context)
@@ -70,19 +50,6 @@ def test_all_there_are_can_be_chosen_and_report_what_they_do(page):
     card = section.cards["spottune"]
     assert "Guo et al. 2019" in card.spec.source
     assert card.editors["heat"].placeholderText() == "5"
-
-
-def test_what_was_added_can_be_chosen(qtbot, page_with_additions):
-    page, section = page_with_additions, page_with_additions.more.methods
-    choose(page, "method", "target-only")
-    choose(page, "head", "scaled")
-    qtbot.mouseClick(section.ticks["small-weights"], Qt.MouseButton.LeftButton)
-    at = page.form.backbone.findData("one-layer")
-    assert page.form.backbone.itemText(at).startswith("One layer")
-    page.form.backbone.activated.emit(at)
-    assert list(page.more.stages.new) == ["conv1"]
-    assert set(section.cards) == {"target-only", "scaled", "small-weights"}
-    assert not page.model.errors()
 
 
 def test_the_plain_head_can_be_chosen_though_another_is_advised(page):

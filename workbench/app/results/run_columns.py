@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any, Literal
 
+from workbench.domain.registry import Registry
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import mark
@@ -56,7 +57,8 @@ class RunColumn:
     tip: str = ""
 
 
-RUN_COLUMNS: tuple[RunColumn, ...] = (
+RUN_COLUMNS: Registry[RunColumn] = Registry("column")
+for _column in (
     RunColumn(
         "run",
         mark("id"),
@@ -165,7 +167,8 @@ RUN_COLUMNS: tuple[RunColumn, ...] = (
         "why it failed",
         places=RunPlace.JSON,
     ),
-)
+):
+    RUN_COLUMNS.register(_column)
 
 # Orders that differ from RUN_COLUMNS; columns not named here follow the others.
 _ORDERS: Mapping[RunPlace, tuple[str, ...]] = {
@@ -177,7 +180,7 @@ _ORDERS: Mapping[RunPlace, tuple[str, ...]] = {
 def run_columns(place: RunPlace) -> tuple[RunColumn, ...]:
     """The columns of a place, in its order."""
     order = {name: at for at, name in enumerate(_ORDERS.get(place, ()))}
-    found = [column for column in RUN_COLUMNS if place in column.places]
+    found = [column for column in RUN_COLUMNS.values() if place in column.places]
     return tuple(sorted(found, key=lambda column: order.get(column.name, len(order))))
 
 
