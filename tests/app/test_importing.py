@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.app.images.importing import ImportBatch, import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.domain.errors import ValueRefused
 from workbench.domain.labels import Author
-from workbench.domain.reports import Note, Progress
+from workbench.domain.reports import Note, Progress, Report
 
 
 def draw(path: Path, seed: int, size: tuple[int, int] = (32, 24)) -> Path:
@@ -217,12 +217,9 @@ def test_stop_keeps_what_is_in(session, tmp_path, monkeypatch):
     for i in range(200):
         draw(tmp_path / "a" / f"{i}.png", i)
     stop = threading.Event()
-    reports: list[Progress] = []
 
-    def hear(value: object) -> None:
-        if isinstance(value, Progress):
-            reports.append(value)
-        if isinstance(value, ImportBatch):
+    def hear(report: Report) -> None:
+        if isinstance(report, Progress) and report.done:
             stop.set()
 
     outcome = run_here(import_task(session, [tmp_path / "a"]), hear, stop)

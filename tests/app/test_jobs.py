@@ -9,6 +9,7 @@ from workbench.app.jobs import (
     Cancelled,
     Done,
     Failed,
+    JobResult,
     JobRunner,
     Task,
     apply_each,
@@ -261,6 +262,22 @@ def test_values_of_one_kind_are_applied_and_all_are_reported():
     run_here(Task("x", work, applying(str, applied.append)), heard.append)
     assert applied == ["one", "three"]
     assert heard == ["one", 2, "three"]
+
+
+def test_results_are_applied_but_not_reported(board, qtbot):
+    applied, reported, printed = [], [], []
+    result, report = JobResult(), Progress(done=1)
+
+    def work():
+        yield result
+        yield report
+
+    board.reported.connect(lambda job, value: reported.append(value))
+    task = Task("x", work, applied.append)
+    run(board, qtbot, task)
+    run_here(task, printed.append)
+    assert applied == [result, report] * 2
+    assert reported == printed == [report]
 
 
 def test_run_here_stops_and_fails_like_a_job():

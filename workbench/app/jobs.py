@@ -11,13 +11,20 @@ from typing import Generic, TypeVar, cast
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
 from workbench.domain.errors import KnownError
+from workbench.domain.reports import Report
 from workbench.domain.text import Message
 
 T = TypeVar("T")
-Yielded = TypeVar("Yielded")
 T_co = TypeVar("T_co", covariant=True)  # every job is a Job[object]
 
-Steps = Generator[object | None, None, T]
+
+class JobResult:
+    """Base class of the results that a job yields for its task to apply in the owner's thread."""
+
+
+Yielded = Report | JobResult
+Kind = TypeVar("Kind", bound=Yielded)
+Steps = Generator[Yielded | None, None, T]
 Work = Callable[[], Steps[T]]
 
 
@@ -67,20 +74,20 @@ def when_done(keep: Callable[[T], None]) -> Callable[[Outcome[T]], None]:
     return finish
 
 
-def applying(kind: type[Yielded], apply: Callable[[Yielded], None]) -> Callable[[object], None]:
+def applying(kind: type[Kind], apply: Callable[[Kind], None]) -> Callable[[Yielded], None]:
     """A task's `apply` that calls `apply` with the yielded values of one type."""
 
-    def apply_if(value: object) -> None:
+    def apply_if(value: Yielded) -> None:
         if isinstance(value, kind):
             apply(value)
 
     return apply_if
 
 
-def apply_each(*callbacks: Callable[[object], None]) -> Callable[[object], None]:
+def apply_each(*callbacks: Callable[[Yielded], None]) -> Callable[[Yielded], None]:
     """A task's `apply` that calls each of `callbacks` with every yielded value, in order."""
 
-    def apply(value: object) -> None:
+    def apply(value: Yielded) -> None:
         for callback in callbacks:
             callback(value)
 
@@ -92,14 +99,15 @@ class Task(Generic[T_co]):
     """The work of a job.
 
     `work` makes a generator that runs in the job's thread and returns the job's value. It yields
-    reports and results, which are passed to `apply` in the owner's thread, and None as a heartbeat.
+    reports and JobResults, which are passed to `apply` in the owner's thread, and None as a
+    heartbeat; reports are then shown.
     The job can be stopped at each yield (at least every 0.2 s); the generator is then closed.
     `finish` is called with the outcome in the owner's thread, after every `apply`.
     """
 
     title: Message
     work: Work[T_co]
-    apply: Callable[[object], None] = nothing
+    apply: Callable[[Yielded], None] = nothing
     finish: Callable[[Outcome[T_co]], None] = nothing
     kind: str = ""
 
@@ -124,7 +132,7 @@ def failure(title: Message, error: BaseException) -> Failed:
 
 
 def _steps(
-    task: Task[T], stopped: Callable[[], bool], emit: Callable[[object], None]
+    task: Task[T], stopped: Callable[[], bool], emit: Callable[[Yielded], None]
 ) -> Outcome[T]:
     steps = task.work()
     try:
@@ -141,7 +149,7 @@ def _steps(
 
 
 def _drive(
-    task: Task[T], stopped: Callable[[], bool], emit: Callable[[object], None]
+    task: Task[T], stopped: Callable[[], bool], emit: Callable[[Yielded], None]
 ) -> tuple[Outcome[T], BaseException | None]:
     """Run the generator to its end and close it. An error while closing is the outcome, too."""
     try:
@@ -162,8 +170,8 @@ def _finish(task: Task[T], outcome: Outcome[T]) -> Outcome[T]:
 class Job(QThread, Generic[T_co]):
     """A running task in a separate thread, started by a session or a `JobRunner`, which keep it.
 
-    `reported` carries each yielded value. At the end, `ended` carries the outcome, followed by
-    `done` with the value or `failed` with the Failed.
+    `reported` carries each report. At the end, `ended` carries the outcome, followed by `done` with
+    the value or `failed` with the Failed.
     """
 
     reported = Signal(object)
@@ -198,7 +206,7 @@ class Job(QThread, Generic[T_co]):
         self._driven.emit()
 
     @Slot(object)
-    def _apply(self, value: object) -> None:
+    def _apply(self, value: Yielded) -> None:
         if self._apply_failed is not None:
             return  # values after a failed one are not applied
         try:
@@ -206,7 +214,8 @@ class Job(QThread, Generic[T_co]):
         except Exception as error:
             self._apply_failed = error
             self.stop()
-        self.reported.emit(value)
+        if not isinstance(value, JobResult):
+            self.reported.emit(value)
 
     @Slot()
     def _end(self) -> None:
@@ -265,8 +274,8 @@ class JobRunner(QObject):
                 job.settle()
 
     @Slot(object)
-    def _relay(self, value: object) -> None:
-        self.reported.emit(self.sender(), value)
+    def _relay(self, report: Report) -> None:
+        self.reported.emit(self.sender(), report)
 
     @Slot(object)
     def _release(self, outcome: Outcome[object]) -> None:
@@ -283,14 +292,14 @@ class JobRunner(QObject):
 
 def run_here(
     task: Task[T],
-    on_report: Callable[[object], None] | None = None,
+    on_report: Callable[[Report], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome[T]:
     """Run a task in this thread, for the command line. KeyboardInterrupt closes and passes it."""
 
-    def apply(value: object) -> None:
+    def apply(value: Yielded) -> None:
         task.apply(value)
-        if on_report is not None:
+        if on_report is not None and not isinstance(value, JobResult):
             on_report(value)
 
     outcome, error = _drive(task, stop.is_set if stop is not None else lambda: False, apply)

@@ -22,6 +22,7 @@ from typing import Generic, NoReturn, Self, TypeVar
 
 import msgspec
 
+from workbench.app.jobs import Steps
 from workbench.domain.assessments import REQUEST_FILE
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import AnyReport, Broken, Report, decode_report
@@ -289,9 +290,7 @@ class ServingProcess(ChildProcess[AnswerLine]):
 Reported = TypeVar("Reported", bound=Report)
 
 
-def reported(
-    arguments: Sequence[str], wanted: type[Reported]
-) -> Generator[object | None, None, Reported]:
+def reported(arguments: Sequence[str], wanted: type[Reported]) -> Steps[Reported]:
     """Run the program to its end; yield its reports, or None as a heartbeat; return the `wanted`.
 
     Closing the generator kills the program. Raises KnownError or LearningFault if it ends without
@@ -321,7 +320,7 @@ def run_request(
     files: Mapping[str, bytes],
     parent: Path,
     wanted: type[Reported],
-) -> Generator[object | None, None, Reported]:
+) -> Steps[Reported]:
     """Run the program with `--mode` as `reported`, on a temporary folder in `parent` with the
     request and `files` (name → content)."""
     with writing(parent):

@@ -17,7 +17,7 @@ from workbench.domain.crops import Crop
 from workbench.domain.images import ImageFilter, ImageRow, SkippedFile, Sort, Source
 from workbench.domain.labels import Annotation, LabelSet
 from workbench.domain.metrics import IntArray
-from workbench.domain.reports import Epoch
+from workbench.domain.reports import Epoch, Report
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.studies import Study
@@ -255,7 +255,7 @@ class Session(QObject):
         done: Callable[[T], None] = nothing,
         failed: Callable[[Failed], None] = nothing,
         ended: Callable[[Outcome[T]], None] = nothing,
-        reported: Callable[[object], None] = nothing,
+        reported: Callable[[Report], None] = nothing,
     ) -> Job[T]:
         """Start a task in a separate thread.
 

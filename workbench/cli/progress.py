@@ -12,7 +12,7 @@ from typing import TextIO, TypeVar
 
 from workbench.app.jobs import Cancelled, Done, Outcome, Task, run_here
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+from workbench.domain.reports import Epoch, Note, Progress, Report, Started, Step
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class ProgressLine:
         self._shown = 0
         self._next = 0.0
 
-    def show(self, report: object) -> None:
+    def show(self, report: Report) -> None:
         """Show a report; notes, epochs and the start stay on lines of their own."""
         text = sentence(report)
         if not text:
@@ -74,7 +74,7 @@ class ProgressLine:
         self._shown = len(text)
 
 
-def sentence(report: object) -> str:
+def sentence(report: Report) -> str:
     """A report as one line of text; "" for reports that are not shown."""
     if isinstance(report, Progress):
         count = f"{report.done}/{report.total}" if report.total else str(report.done)
@@ -87,7 +87,7 @@ def sentence(report: object) -> str:
     return _training(report)
 
 
-def _training(report: object) -> str:
+def _training(report: Report) -> str:
     if isinstance(report, Step):
         return (
             f"epoch {report.epoch}/{report.epochs} · step {report.step}/{report.steps} · loss "
@@ -142,16 +142,19 @@ def watch(task: Task[T], pressed: Callable[[], str | None], stop: threading.Even
     line = ProgressLine()
     texts: list[str] = []
 
-    def show(report: object) -> None:
+    def show_texts() -> None:
         while texts:
             line.print(texts.pop(0))
+
+    def show(report: Report) -> None:
+        show_texts()
         line.show(report)
 
     try:
         with ctrl_c(lambda: texts.append(pressed() or "")):
             return run_here(task, show, stop)
     finally:
-        show(None)
+        show_texts()
         line.clear()
 
 

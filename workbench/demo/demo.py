@@ -109,9 +109,7 @@ def _top1(record: RunRecord) -> float:
     return float(record.metrics["test"]["top1"])
 
 
-def write_results(
-    session: Session, pairs: Sequence[Pair], folder: Path
-) -> Generator[object | None, None, Path]:
+def write_results(session: Session, pairs: Sequence[Pair], folder: Path) -> Steps[Path]:
     """Write `curves.png`, `confusion-*.png`, `grad-cam.png`, `table.csv` and `table.md`.
 
     Returns the path of the last.
@@ -151,7 +149,7 @@ def wall_rows(wrong: Sequence[int], right: Sequence[int]) -> list[int]:
     return [*first, *right[::step]][:WALL]
 
 
-def _wall(session: Session, run: RunRecord, path: Path) -> Generator[object | None, None, None]:
+def _wall(session: Session, run: RunRecord, path: Path) -> Steps[None]:
     """Save Grad-CAM maps of test images, most confident errors first."""
     of_run = RunImages(session, run.id)
     wrong, right = (
@@ -278,7 +276,7 @@ def demo_task(folder: Path, seeds: int = 3, size: DemoSize | None = None) -> Tas
     return Task(Message("Demo"), lambda: _demo(folder, seeds, chosen), kind="demo")
 
 
-def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, None, DemoResult]:
+def _demo(folder: Path, seeds: int, size: DemoSize) -> Steps[DemoResult]:
     started = time.monotonic()
     yield Note(
         text=Message(
@@ -303,7 +301,7 @@ def _demo(folder: Path, seeds: int, size: DemoSize) -> Generator[object | None, 
     return DemoResult(*means(pairs), seeds, project, source, table, seconds)
 
 
-def _train_source(folder: Path, size: DemoSize) -> Generator[object | None, None, Path]:
+def _train_source(folder: Path, size: DemoSize) -> Steps[Path]:
     """Train the source; return the file of its weights."""
     with _project(folder / "source.workbench") as session:
         places = [folder / "source"]
@@ -315,9 +313,7 @@ def _train_source(folder: Path, size: DemoSize) -> Generator[object | None, None
         return session.runs_folder / run.id / WEIGHTS_FILE
 
 
-def _one_seed(
-    session: Session, weights: Path, seed: int, size: DemoSize
-) -> Generator[object | None, None, Pair]:
+def _one_seed(session: Session, weights: Path, seed: int, size: DemoSize) -> Steps[Pair]:
     """Split the target with `seed`, then train it from the source's weights and from scratch."""
     split(session, SplitPlan(0.4, 0.1, 0.5, seed=seed))
     common = RECIPE | TARGET | partial_recipe(seed=seed) | size.recipe
@@ -331,9 +327,7 @@ def _one_seed(
     return Pair(seed, transfer, scratch)
 
 
-def _train(
-    session: Session, recipe: PartialRecipe, name: str
-) -> Generator[object | None, None, RunRecord]:
+def _train(session: Session, recipe: PartialRecipe, name: str) -> Steps[RunRecord]:
     run = prepare(session, recipe, name=name)
     yield from run_within(training_task(session, run.id))
     record = session.runs.get(run.id)

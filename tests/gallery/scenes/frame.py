@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
 
 from tests.gallery.projects import BROKEN, EMPTY, FACES, FULL, LONG
 from tests.gallery.registry import scene
 from tests.gallery.scenes.opening import go
 from tests.gallery.stage import Stage
 from workbench.app.images.importing import ImportResult
-from workbench.app.jobs import Task
+from workbench.app.jobs import Steps, Task
 from workbench.app.settings import UserSettings
 from workbench.domain.formats import Origin
 from workbench.domain.images import SkippedFile
@@ -141,7 +140,7 @@ def _with_jobs(stage: Stage, project: str, titles: list[str]) -> None:
 
     never = threading.Event()
 
-    def work() -> Generator[object | None, None, None]:
+    def work() -> Steps[None]:
         yield Progress(done=312, total=1200, text=Message("312 of 1,200 images"), eta=754.0)
         while not never.wait(0.1):
             yield None

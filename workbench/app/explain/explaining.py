@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.jobs import Task
+from workbench.app.jobs import Steps, Task
 from workbench.app.learner import ServingProcess
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.app.session import Session
@@ -307,7 +307,7 @@ def explanation_task(
     request = explain_request(session, run_id, images, label, label_set, layer, check)
     network = run_images.record.recipe.backbone
 
-    def work() -> Generator[object | None, None, ExplainedFiles]:
+    def work() -> Steps[ExplainedFiles]:
         return (yield from _explain_files(request, images, folder, opacity, network))
 
     title = counted(len(images), "Explain {n:,} image", "Explain {n:,} images")
@@ -316,7 +316,7 @@ def explanation_task(
 
 def _explain_files(
     request: Explain, images: Sequence[RunImage], folder: Path, opacity: float, network: str
-) -> Generator[object | None, None, ExplainedFiles]:
+) -> Steps[ExplainedFiles]:
     written: list[Path] = []
     skipped: list[SkippedFile] = []
     make_folder(folder)

@@ -22,7 +22,7 @@ from workbench.app.images.import_plan import (
     plan_place,
     plan_singles,
 )
-from workbench.app.jobs import Task, apply_each, applying
+from workbench.app.jobs import JobResult, Steps, Task, apply_each, applying
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin, enumerated, images_read
@@ -43,7 +43,7 @@ KnownImages = Mapping[str, FoundImage]
 
 
 @dataclass(frozen=True)
-class ImportBatch:
+class ImportBatch(JobResult):
     """Files of one place read since its last batch: images of `new` or changed files, images of
     unchanged files with a label, and the number of unchanged (`known`) files."""
 
@@ -54,7 +54,7 @@ class ImportBatch:
 
 
 @dataclass(frozen=True)
-class UnreadFiles:
+class UnreadFiles(JobResult):
     """All files of one place that cannot be imported; follows its batches."""
 
     plan: PlacePlan
@@ -93,7 +93,7 @@ class _Meter:
 
 def read_places(
     paths: Sequence[Path], origins: LabelOrigins, known: Mapping[Path, KnownImages]
-) -> Generator[object | None, None, None]:
+) -> Steps[None]:
     """Read places; yield Progress, Note, ImportBatch, UnreadFiles and heartbeats.
 
     `known` has the images by path of places that are already sources: files of the same size and
@@ -128,9 +128,7 @@ def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
     return groups
 
 
-def _read_place(
-    place: Place, known: KnownImages, meter: _Meter
-) -> Generator[object | None, None, None]:
+def _read_place(place: Place, known: KnownImages, meter: _Meter) -> Steps[None]:
     gathered = _Read(skipped=list(place.skipped))
     last = time.monotonic()
     with contextlib.closing(_read_chunks(place, known)) as steps:
@@ -275,7 +273,7 @@ def import_task(
     names = ", ".join(place.name for place in whole)[:80]
     store = _ImportStore(session, Message("Import {names}", names=names))
 
-    def work() -> Generator[object | None, None, ImportResult]:
+    def work() -> Steps[ImportResult]:
         yield from read_places(whole, origins, known)
         return store.result
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.jobs import Task, applying
+from workbench.app.jobs import Steps, Task, when_done
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin
@@ -58,7 +58,7 @@ def relink_task(
     step = 1 if sample is None else max(1, len(known) // sample)
     chosen = [known[name] for name in sorted(known)[::step]]
 
-    def work() -> Generator[object | None, None, Match]:
+    def work() -> Steps[Match]:
         found = _new_place(source, place, chosen)
         match = yield from _compare(source, found, known, chosen)
         if match.same * 2 <= match.checked:
@@ -69,7 +69,6 @@ def relink_task(
                 same=match.same,
                 checked=match.checked,
             )
-        yield match
         return match
 
     title = Message("Re-link {source}", source=Path(source.path).name)
@@ -79,7 +78,7 @@ def relink_task(
             with session.edit(title):
                 session.store.images.relink(source_id, match.place)
 
-    return Task(title, work, applying(Match, relink), kind="relink")
+    return Task(title, work, finish=when_done(relink), kind="relink")
 
 
 def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Path:
@@ -105,7 +104,7 @@ def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Pat
 
 def _compare(
     source: Source, place: Path, known: Mapping[str, FoundImage], chosen: Sequence[FoundImage]
-) -> Generator[object | None, None, Match]:
+) -> Steps[Match]:
     base = place if source.kind is Origin.FOLDER else place.parent
     same = other = absent = 0
     for hashes in _hashes(base, chosen):

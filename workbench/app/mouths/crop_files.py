@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.jobs import Done, Failed, Task, run_here
+from workbench.app.jobs import Done, Failed, Steps, Task, run_here
 from workbench.app.session import Session
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
@@ -43,7 +43,7 @@ def save_crops_task(session: Session, folder: Path, label_set: str = "expression
         if crop.rect is not None and rows.get(crop.image)
     ]
 
-    def work() -> Generator[object | None, None, int]:
+    def work() -> Steps[int]:
         return (yield from _save_all(files))
 
     return Task(Message("Save mouth crops"), work, kind="save crops")
@@ -60,7 +60,7 @@ def write_crops(session: Session, folder: Path) -> int:
     return outcome.value if isinstance(outcome, Done) else 0
 
 
-def _save_all(files: list[_CropFile]) -> Generator[object | None, None, int]:
+def _save_all(files: list[_CropFile]) -> Steps[int]:
     saved = 0
     for target in {file.target.parent for file in files}:
         make_folder(target)

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from workbench.app.jobs import Task, applying
+from workbench.app.jobs import JobResult, Steps, Task, applying
 from workbench.app.mouths.crop_files import write_crops as write_crops
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
@@ -152,7 +152,7 @@ class DetectionResult:
 
 
 @dataclass(frozen=True)
-class CropBatch:
+class CropBatch(JobResult):
     """Results since the last batch, to be stored by the owner."""
 
     results: tuple[SearchedPhoto, ...]
@@ -197,14 +197,14 @@ def detection_task(
     photos = [Photo(row.id, row.path) for row in session.store.images.rows(wanted)]
     crops = _CropStore(session, result)
 
-    def work() -> Generator[object | None, None, DetectionResult]:
+    def work() -> Steps[DetectionResult]:
         yield from _detect(photos, model)
         return result
 
     return Task(Message("Find mouths"), work, applying(CropBatch, crops.store), kind="crop")
 
 
-def _detect(photos: Sequence[Photo], model: Path) -> Generator[object | None, None, None]:
+def _detect(photos: Sequence[Photo], model: Path) -> Steps[None]:
     """Yield batches and progress, in the job's thread."""
     began = last = time.monotonic()
     gathered: list[SearchedPhoto] = []

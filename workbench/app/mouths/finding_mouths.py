@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from workbench.app.jobs import Steps
 from workbench.app.mouths.cropping import search_photos
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
@@ -26,7 +27,7 @@ Named = tuple[str, Picture]  # a file's name in the result, and the picture to p
 
 def with_mouths(
     named: Sequence[Named], landmarks_file: Path
-) -> Generator[object | None, None, tuple[list[Named], list[SkippedFile]]]:
+) -> Steps[tuple[list[Named], list[SkippedFile]]]:
     """Replace each file by its mouths, in the order of the files; return the mouths and the files
     without a mouth or unreadable, with the reason.
 
@@ -61,7 +62,7 @@ def _search(
     landmarks_file: Path,
     places: dict[int, list[Picture]],
     skipped: dict[int, str],
-) -> Generator[object | None, None, None]:
+) -> Steps[None]:
     if not photos:
         return
     text = Message("Finding mouths")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.jobs import Task
+from workbench.app.jobs import Steps, Task
 from workbench.app.results.run_images import RunImages
 from workbench.app.results.scoring import score_pictures
 from workbench.app.session import Session
@@ -58,7 +57,7 @@ def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task
     marks = run_images.table.marks[rows] if run_images.table.marks is not None else None
     folder = session.store.runs_folder / run_id
 
-    def work() -> Generator[object | None, None, Evaluation]:
+    def work() -> Steps[Evaluation]:
         scored = yield from score_pictures(folder, [image.picture for image in images])
         if not scored.read.any():
             raise KnownError(

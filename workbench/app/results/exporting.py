@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.jobs import Task
+from workbench.app.jobs import Steps, Task
 from workbench.app.learner import ServingProcess
 from workbench.app.session import Session
 from workbench.domain.errors import parsing
@@ -42,7 +41,7 @@ def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
     folder = session.store.runs_folder / run_id
     path = path if path.suffix.lower() == ".onnx" else path.with_name(path.name + ".onnx")
 
-    def work() -> Generator[object | None, None, OnnxFile]:
+    def work() -> Steps[OnnxFile]:
         pictures = tuple(Picture(s.path, s.box) for s in spread_samples(read_samples(folder)))
         request = Export(run=str(folder), path=str(path), pictures=pictures)
         yield Progress(done=0, text=Message("Starting the learning program"))

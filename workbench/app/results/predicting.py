@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.app.images.import_plan import search
-from workbench.app.jobs import Task, applying
+from workbench.app.jobs import JobResult, Steps, Task, applying
 from workbench.app.mouths.cropping import landmarks_file
 from workbench.app.mouths.finding_mouths import with_mouths
 from workbench.app.results.run_images import RunImage, RunImages, thresholds_of, uses_crops
@@ -171,15 +171,13 @@ def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Tas
 
 
 @dataclass(frozen=True)
-class _PredictionBatch:
+class _PredictionBatch(JobResult):
     """Predictions stored together."""
 
     tables: tuple[PredictionTable, ...]
 
 
-def _predict_images(
-    folder: Path, images: Sequence[RunImage]
-) -> Generator[object | None, None, Predicted]:
+def _predict_images(folder: Path, images: Sequence[RunImage]) -> Steps[Predicted]:
     pictures = [image.picture for image in images]
     skipped: list[SkippedFile] = []
     tables: list[PredictionTable] = []
@@ -233,7 +231,7 @@ def predict_folder_task(
             "The folder {folder} does not exist.", "Choose a folder with images.", folder=folder
         )
 
-    def work() -> Generator[object | None, None, PredictedFolder]:
+    def work() -> Steps[PredictedFolder]:
         found = yield from search(folder)
         if not found.images:
             raise KnownError(
@@ -261,7 +259,7 @@ def _fill(
     run_folder: Path,
     named: Sequence[tuple[str, Picture]],
     skipped: list[SkippedFile],
-) -> Generator[object | None, None, int]:
+) -> Steps[int]:
     """Write a row for each picture, in order; returns the number of files predicted."""
     predicted: set[str] = set()
     for chunk in scored_chunks(run_folder, [picture for _, picture in named]) if named else ():

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.app.jobs import Steps
 from workbench.app.learner import ServingProcess
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
@@ -77,9 +78,7 @@ def _chunk(answer: Scored, start: int) -> ScoredChunk:
     )
 
 
-def score_pictures(
-    folder: Path, pictures: Sequence[Picture]
-) -> Generator[object | None, None, PictureScores]:
+def score_pictures(folder: Path, pictures: Sequence[Picture]) -> Steps[PictureScores]:
     """Score all pictures; yields progress and heartbeats only, and returns the scores."""
     read = np.zeros(len(pictures), bool)
     rows: list[NDArray[np.float32]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.jobs import Task, when_done
+from workbench.app.jobs import Steps, Task, when_done
 from workbench.app.learner import run_request
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, check_weights
@@ -61,7 +61,7 @@ def cluster_task(
     clusterings, database = session.store.clusterings, session.store.folder / DATABASE_FILE
     parent = session.store.runs_folder
 
-    def work() -> Generator[object | None, None, Clustering]:
+    def work() -> Steps[Clustering]:
         yield Progress(done=0, text=Message("Finding the images"))
         subjects = yield from read_subjects(database, source.crops)
         files = read_files(database, subjects, source.crops)

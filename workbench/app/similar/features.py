@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.app.jobs import Steps
 from workbench.app.learner import run_request
 from workbench.app.results.run_images import usable_runs, uses_crops
 from workbench.app.session import Session
@@ -29,8 +30,6 @@ from workbench.vision.headers import identify
 
 LOOKED_UP = 2000  # files checked between two chances to stop
 GUESSED = 1024  # assumed number of features of a network without an index
-
-Steps = Generator[object | None, None, "Indexed"]
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ class Indexer:
         self._parent = session.store.runs_folder
         self._source = source
 
-    def steps(self, files: Sequence[Path] = ()) -> Steps:
+    def steps(self, files: Sequence[Path] = ()) -> Steps[Indexed]:
         """Compute missing features of the project's subjects and of further files; return all.
 
         Raises KnownError if a file is not an image, or nothing can be read.
@@ -214,7 +213,7 @@ class Indexer:
         at: NDArray[np.int64],
         index: FeatureIndex,
         further: Mapping[int, SubjectFile],
-    ) -> Generator[object | None, None, list[Sample]]:
+    ) -> Steps[list[Sample]]:
         """Samples without features whose files exist."""
         found = {key: _sample(file) for key, file in further.items()}
         for key, place in zip(found.copy(), places_of(index.keys, list(found)), strict=True):
@@ -233,9 +232,7 @@ class Indexer:
         """Files of these subjects."""
         return read_files(self._database, subjects, self._source.crops)
 
-    def _compute(
-        self, name: str, index: FeatureIndex, missing: Sequence[Sample]
-    ) -> Generator[object | None, None, int]:
+    def _compute(self, name: str, index: FeatureIndex, missing: Sequence[Sample]) -> Steps[int]:
         dimensions = index.card.dimensions if index.card is not None else GUESSED
         self._indexes.make_room(name, 2 * dimensions * len(missing))
         folder = str(self._indexes.place(name))

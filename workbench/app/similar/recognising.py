@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.jobs import Task
+from workbench.app.jobs import Steps, Task
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
@@ -69,7 +69,7 @@ def recognise_task(
     chosen = None if images is None else np.asarray(images, np.int64)
     indexer = Indexer(session, source)
 
-    def work() -> Generator[object | None, None, Recognised]:
+    def work() -> Steps[Recognised]:
         found = yield from indexer.steps(files)
         own = _own_labels(found, known, crops)
         _check_labelled(own, label_set)

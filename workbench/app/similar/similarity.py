@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.jobs import Task
+from workbench.app.jobs import Steps, Task
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
@@ -69,7 +69,7 @@ def similar_task(
     queries = np.asarray(images, np.int64)
     indexer = Indexer(session, source)
 
-    def work() -> Generator[object | None, None, Ranking]:
+    def work() -> Steps[Ranking]:
         found = yield from indexer.steps(files)
         text = counted(len(found.subjects), "Comparing {n:,} image", "Comparing {n:,} images")
         yield Progress(done=0, text=text)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.app.jobs import Task, nothing, run_to_end, when_done
+from workbench.app.jobs import Steps, Task, nothing, run_to_end, when_done
 from workbench.app.session import Session
 from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
@@ -183,7 +183,7 @@ def prepare_task(
     start_of(project.store, recipe_of(facts_of(project.store, target), partial))
     folder = project.store.folder
 
-    def work() -> Generator[object | None, None, PreparedRun]:
+    def work() -> Steps[PreparedRun]:
         with Project.reading(folder) as store:
             return (yield from _freeze(store, partial, name, plan))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from workbench.app.jobs import Task, when_done
+from workbench.app.jobs import Steps, Task, when_done
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Subject
@@ -37,7 +37,7 @@ def split_task(
     """A job that does the same as `split` and ends Done(parts by image id)."""
     folder = session.store.folder
 
-    def work() -> Generator[object | None, None, dict[int, Part]]:
+    def work() -> Steps[dict[int, Part]]:
         yield None
         with Project.reading(folder) as store:
             return draw(store, plan, stratify)

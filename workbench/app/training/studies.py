@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import Done, Failed, Job, Outcome, Task, when_done
+from workbench.app.jobs import Done, Failed, Job, Outcome, Steps, Task, when_done
 from workbench.app.session import Session
 from workbench.app.training.preparing import PreparedRun, check, prepare, prepare_task
 from workbench.app.training.training_queue import TrainingQueue
@@ -49,7 +49,7 @@ def study_task(session: Session, plan: Plan) -> Task[Study]:
     """A job that does the same as `new_study` and ends Done(Study)."""
     folder = session.store.folder
 
-    def work() -> Generator[object | None, None, Study]:
+    def work() -> Steps[Study]:
         with Project.reading(folder) as store:
             yield from _checked(store, plan)
         return _made(plan)

@@ -13,7 +13,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.app.jobs import Cancelled, Done, Failed, Outcome, Task, apply_each, applying
+from workbench.app.jobs import (
+    Cancelled,
+    Done,
+    Failed,
+    JobResult,
+    Outcome,
+    Steps,
+    Task,
+    Yielded,
+    apply_each,
+    applying,
+)
 from workbench.app.learner import BEAT, LearningProcess, crash, raise_broken, reported
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
@@ -108,7 +119,7 @@ def training_task(
             applying(Started, recorder.start),
             applying(Epoch, recorder.add_epoch),
             applying(Finished, recorder.keep_scores),
-            applying(PredictionTable, recorder.keep_predictions),
+            applying(_Predictions, recorder.keep_predictions),
         ),
         finish=recorder.finish,
         kind="training",
@@ -121,7 +132,14 @@ def start_task(project: Session, run_id: str) -> Task[None]:
     return Task(Message("Copy start weights"), lambda: _fetch_start(folder))
 
 
-def _train(folder: Path, control: RunControl) -> Generator[object | None, None, RunStatus]:
+@dataclass(frozen=True)
+class _Predictions(JobResult):
+    """The predictions of a finished training."""
+
+    table: PredictionTable
+
+
+def _train(folder: Path, control: RunControl) -> Steps[RunStatus]:
     yield Note(text=Message("Starting the learning program."))
     yield from _preparation_notes(folder)
     yield from _fetch_start(folder)
@@ -152,7 +170,7 @@ def _preparation_notes(folder: Path) -> Generator[Note, None, None]:
             yield from (report for report in reports if isinstance(report, Note))
 
 
-def _fetch_start(folder: Path) -> Generator[object | None, None, None]:
+def _fetch_start(folder: Path) -> Steps[None]:
     """Download the recipe's ImageNet weights to the folder if they are missing."""
     with parsing(folder / RECIPE_FILE, mark("Create a new run with the same settings.")):
         text = (folder / RECIPE_FILE).read_bytes().decode()
@@ -164,11 +182,9 @@ def _fetch_start(folder: Path) -> Generator[object | None, None, None]:
     put_start(folder, path)
 
 
-def _ended(
-    folder: Path, last: AnyReport | None, code: int, errors: str
-) -> Generator[object | None, None, RunStatus]:
+def _ended(folder: Path, last: AnyReport | None, code: int, errors: str) -> Steps[RunStatus]:
     if isinstance(last, Finished):
-        yield load_predictions(folder / PREDICTIONS_FILE)
+        yield _Predictions(load_predictions(folder / PREDICTIONS_FILE))
         return RunStatus.FINISHED
     if isinstance(last, Paused):
         return RunStatus.PAUSED
@@ -209,7 +225,7 @@ class _RunRecorder:
         self._id = run_id
         self._running = False
 
-    def begin(self, _: object) -> None:
+    def begin(self, _: Yielded) -> None:
         """Mark the run as running at its first report."""
         if not self._running:
             self._running = True
@@ -231,9 +247,9 @@ class _RunRecorder:
         """Store the scores of a finished run."""
         self._set(metrics=msgspec.to_builtins(finished.parts))
 
-    def keep_predictions(self, table: PredictionTable) -> None:
+    def keep_predictions(self, found: _Predictions) -> None:
         """Store the predictions of a finished run."""
-        self._project.store.runs.save_predictions(self._id, table)
+        self._project.store.runs.save_predictions(self._id, found.table)
 
     def finish(self, outcome: Outcome[RunStatus]) -> None:
         """Store the outcome."""
@@ -267,7 +283,7 @@ def trial_task(project: Session, given: UncheckedKeys) -> Task[Trial]:
     recipe = recipe_of(facts_of(project.store, target), partial)
     folder, runs = project.store.folder, project.store.runs_folder
 
-    def work() -> Generator[object | None, None, Trial]:
+    def work() -> Steps[Trial]:
         with Project.reading(folder) as store:
             samples = as_if_split(collect(store, target))
         runs.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from workbench.app.session import Session
 from workbench.app.training.training import RESUMABLE, RunControl, recover, training_task
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
+from workbench.domain.reports import Report
 from workbench.domain.runs import RunStatus
 
 
@@ -124,7 +125,7 @@ class TrainingQueue(QObject):
         self._job = self._project.start(task, reported=self._reported, ended=self._ended)
         self.changed.emit()
 
-    def _reported(self, report: object) -> None:
+    def _reported(self, report: Report) -> None:
         self.reported.emit(self._current, report)
 
     def _ended(self, outcome: Outcome[RunStatus]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from workbench.app.jobs import Task, when_done
+from workbench.app.jobs import Steps, Task, when_done
 from workbench.app.learner import run_request
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
@@ -69,7 +69,7 @@ def assess_task(
     requests = [start_request(session, start, name or advised) for start in starts]
     runs, folder, place = session.store.runs.all(), session.store.folder, session.store.runs_folder
 
-    def work() -> Generator[object | None, None, TransferReport]:
+    def work() -> Steps[TransferReport]:
         with Project.reading(folder) as store:
             found = as_if_split(collect(store, target))
         ready = []
@@ -142,7 +142,7 @@ def _of_run(start: str, folder: Path) -> StartRequest:
     return StartRequest(start=start, backbone=card.backbone, run=str(folder))
 
 
-def with_weights(start: StartRequest) -> Generator[object | None, None, StartRequest]:
+def with_weights(start: StartRequest) -> Steps[StartRequest]:
     """A start with the path of its ImageNet weights, downloaded if needed."""
     if start.start != "imagenet":
         return start
@@ -230,7 +230,7 @@ def layers_task(
     wanted = start_request(session, start, name or advised)
     folder, place = session.store.folder, session.store.runs_folder
 
-    def work() -> Generator[object | None, None, LayerStudy]:
+    def work() -> Steps[LayerStudy]:
         with Project.reading(folder) as store:
             found = as_if_split(collect(store, target))
         ready = yield from with_weights(wanted)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from workbench.app.jobs import Task, when_done
+from workbench.app.jobs import Steps, Task, when_done
 from workbench.app.learner import run_request
 from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
@@ -99,7 +99,7 @@ def _task(
     facts_of(session.store, label_set)  # raises if the target cannot be trained
     folder, runs = session.store.folder, session.store.runs_folder
 
-    def work() -> Generator[object | None, None, Relatedness]:
+    def work() -> Steps[Relatedness]:
         with Project.reading(folder) as store:
             domains = [domain_of(store, label_set)]
         for source in read():

@@ -12,6 +12,7 @@ from workbench.app.training.training_queue import TrainingQueue
 from workbench.app.transfer import transferring
 from workbench.app.transfer.transfer_runs import TransferStage, TransferStep, steps
 from workbench.domain.errors import KnownError
+from workbench.domain.reports import Report
 from workbench.domain.runs import RunStatus
 from workbench.domain.transfers import Transfer, TransferRequest
 
@@ -122,10 +123,10 @@ class TransferQueue(QObject):
         else:
             self._abort(outcome.sentence if isinstance(outcome, Failed) else "")
 
-    def _job_reported(self, report: object) -> None:
+    def _job_reported(self, report: Report) -> None:
         self.reported.emit(report)
 
-    def _training_reported(self, run: str, report: object) -> None:
+    def _training_reported(self, run: str, report: Report) -> None:
         if self._step is not None and run in self._step.runs:
             self.reported.emit(report)
 

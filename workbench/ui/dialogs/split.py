@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.jobs import Failed, Job
+from workbench.app.jobs import Failed, Job, Outcome
 from workbench.app.training.splitting import split_task
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, Part, SplitPlan
 from workbench.domain.text import plural, tr
@@ -139,7 +139,7 @@ class SplitDialog(QDialog):
         )
         self._count()
 
-    def _job_ended(self, _: object) -> None:
+    def _job_ended(self, _: Outcome[dict[int, Part]]) -> None:
         self._job = None
         self._count()
 

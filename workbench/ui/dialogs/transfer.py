@@ -21,6 +21,7 @@ from workbench.app.transfer.transfer_queue import TransferQueue
 from workbench.app.transfer.transfer_runs import TransferStage
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
+from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import plural, tr
@@ -97,7 +98,7 @@ class TransferStages(QWidget):
         else:
             self._show_progress()
 
-    def show_report(self, report: object) -> None:
+    def show_report(self, report: Report) -> None:
         """Show the progress in a report of the running step."""
         self._state = state_after(report, self._state)
         if self.bar.isVisibleTo(self):

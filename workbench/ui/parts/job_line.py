@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 
 from workbench.app.jobs import Failed, Job, Outcome, Task
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+from workbench.domain.reports import Epoch, Note, Progress, Report, Started, Step
 from workbench.domain.text import tr
 from workbench.ui.page import Context
 
@@ -63,7 +63,7 @@ class JobLine(QObject, Generic[T]):
         if self._job is not None:
             self._job.stop()
 
-    def _show_report(self, report: object) -> None:
+    def _show_report(self, report: Report) -> None:
         if isinstance(report, Progress):
             text = tr("{text}: {done:,} / {total:,}")
             self._status.setText(
@@ -90,7 +90,7 @@ class JobState:
     eta: float | None = None
 
 
-def state_after(report: object, before: JobState) -> JobState:
+def state_after(report: Report, before: JobState) -> JobState:
     """The state of a job after `report`."""
     if isinstance(report, Progress):
         fraction = report.done / report.total if report.total else None

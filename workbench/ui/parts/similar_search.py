@@ -14,7 +14,7 @@ from workbench.app.similar.browsing import ImageList
 from workbench.app.similar.features import feature_source, feature_sources
 from workbench.app.similar.similarity import Ranking, similar_task
 from workbench.domain.images import Similar
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Progress, Report
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.filter_bar import FilterBar
@@ -148,7 +148,7 @@ class SimilarSearch(QObject):
             self._job.stop()
             self._job = None
 
-    def _show_progress(self, report: object) -> None:
+    def _show_progress(self, report: Report) -> None:
         if isinstance(report, Progress) and report.total:
             text = tr("{done:,} of {total:,}").format(done=report.done, total=report.total)
             if report.eta is not None:

@@ -19,7 +19,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import KEYS, UncheckedKeys
-from workbench.domain.reports import Progress, Trial
+from workbench.domain.reports import Progress, Report, Trial
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
 from workbench.domain.text import mark, plural, tr
@@ -164,7 +164,7 @@ class TrainingModel(QObject):
         if self._download is not None:
             self._download.stop()
 
-    def _show_download(self, report: object) -> None:
+    def _show_download(self, report: Report) -> None:
         if isinstance(report, Progress):
             self.downloading.emit(report.done, report.total)
 

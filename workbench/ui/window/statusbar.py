@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Job, JobRunner, Outcome
 from workbench.app.training.training_queue import TrainingQueue
-from workbench.domain.reports import Started
+from workbench.domain.reports import Report, Started
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.job_line import JobState, clock, state_after
@@ -63,7 +63,7 @@ class StatusJob(QWidget):
     def _is_training(self) -> bool:
         return self.job.task.kind == TRAINING and bool(self._queue.current)
 
-    def show_report(self, report: object) -> None:
+    def show_report(self, report: Report) -> None:
         """Show the progress that a report of the job carries."""
         self.state = state_after(report, self.state)
         if self._ending:
@@ -142,7 +142,7 @@ class StatusBar(QFrame):
         self._row.insertWidget(len(self.lines) - 1, line, 1)
         self._hide_excess()
 
-    def _show_report(self, job: Job[object], report: object) -> None:
+    def _show_report(self, job: Job[object], report: Report) -> None:
         if isinstance(report, Started):
             self.set_device(report.device)
         if job in self.lines:

@@ -35,7 +35,7 @@ from workbench.domain.clusters import CLUSTERINGS, FEWEST, Clustering, Clusters
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Progress, Report
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context
@@ -430,7 +430,7 @@ class GroupPanel(QWidget):
         form.show_running(True)
         form.show_status(tr("Starting…"))
 
-    def _show_progress(self, report: object) -> None:
+    def _show_progress(self, report: Report) -> None:
         if isinstance(report, Progress):
             left = ""
             if report.eta is not None:
