@@ -1,7 +1,11 @@
 """A draft shows advice until a person says otherwise, and says what is wrong with it."""
 
+import pytest
+
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.advice import DataFacts, advise
+from workbench.domain.errors import ValueRefused
+from workbench.domain.recipes import partial_recipe
 
 FACTS = DataFacts(class_counts=(50,) * 6, validation=60)
 
@@ -58,9 +62,11 @@ def test_a_refused_value_is_kept_until_it_is_replaced_and_gives_no_advice():
     assert (wrong.value("batch"), wrong.recipe.batch) == ("many", 32)
     assert wrong.overridden("batch")
     assert set(wrong.sound) == {"target", "epochs"}
-    assert wrong.partial() == {"target": "category", "epochs": 3, "batch": "many"}
-    assert Draft().with_values(wrong.partial()).refused.keys() == {"batch"}, "also from settings"
-    assert wrong.without("batch").partial() == {"target": "category", "epochs": 3}
+    assert wrong.stored() == {"target": "category", "epochs": 3, "batch": "many"}
+    with pytest.raises(ValueRefused, match="batch"):
+        wrong.partial()
+    assert Draft().with_values(wrong.stored()).refused.keys() == {"batch"}, "also from settings"
+    assert wrong.without("batch").partial() == partial_recipe(target="category", epochs=3)
     right = wrong.with_value("batch", 8)
     assert right.errors == {}
     assert right.recipe.batch == 8

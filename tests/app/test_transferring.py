@@ -12,7 +12,7 @@ from workbench.app.transfer import transfer_runs, transferring
 from workbench.app.transfer.sources import checked_source, own_sources
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.predictions import PART_CODES, PredictionTable
-from workbench.domain.recipes import parse_toml
+from workbench.domain.recipes import parse_toml, partial_recipe
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
 from workbench.domain.reports import Started, encode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunStatus
@@ -227,12 +227,12 @@ def test_a_run_that_was_stopped_for_good_is_made_again(target, source):
 
 def test_keys_chosen_for_a_training_become_a_transfer(target, tmp_path):
     keys = {"target": "category+view", "frozen": "fire2", "epochs": 3, "seed": 4}
-    asked = transferring.transfer_request(target, keys, ["there#category"])
+    asked = transferring.transfer_request(target, partial_recipe(**keys), ["there#category"])
     assert (asked.label_set, asked.start, asked.seed) == ("category", "imagenet", 4)
     assert asked.settings == {"epochs": 3}
-    scratch = transferring.transfer_request(target, {"backbone": "simpleconv3"}, [])
+    scratch = transferring.transfer_request(target, partial_recipe(backbone="simpleconv3"), [])
     assert scratch.start == "none"
-    own = transferring.transfer_request(target, {"target": "view", "start": "run:one"}, [])
+    own = transferring.transfer_request(target, partial_recipe(target="view", start="run:one"), [])
     weights = target.store.runs_folder / "one" / WEIGHTS_FILE
     assert (own.label_set, own.start) == ("view", f"file:{weights}")
 

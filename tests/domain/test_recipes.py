@@ -189,6 +189,7 @@ def test_penalties_are_written_as_they_are_read(value: str, names: tuple[str, ..
         "l2-sp.=1",
         "options.l2-sp=1",
         "a.b.c.d=1",
+        "options.l2-sp.alpha={a.b=1}",
     ],
 )
 def test_a_setting_without_a_name_or_a_parameter_is_refused(text):

@@ -292,6 +292,8 @@ def test_a_setting_is_toml_or_text():
     assert parse_setting("epochs=3") == ("epochs", 3)
     assert parse_setting("flip = false") == ("flip", False)
     assert parse_setting("start=run:20260101") == ("start", "run:20260101")
+    for value in ("[1, 2]", "2026-01-01"):  # TOML, but of no type that a recipe has
+        assert parse_setting(f"epochs={value}") == ("epochs", value)
 
 
 @st.composite

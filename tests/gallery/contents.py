@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.gallery import photographs
@@ -19,11 +19,12 @@ from workbench.app.training.studies import new_study, next_runs
 from workbench.app.training.training import training_task
 from workbench.app.transfer.assessing import assess_task, layers_task
 from workbench.domain.labels import Label, LabelSet
+from workbench.domain.recipes import KeyValue, UncheckedKeys
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.studies import Plan, SplitFractions
 from workbench.domain.text import Message
 
-QUICK: dict[str, object] = {
+QUICK: dict[str, KeyValue] = {
     "target": "category",
     "backbone": "simpleconv3",
     "start": "none",
@@ -55,7 +56,7 @@ def give_views(session: Session) -> None:
         assign(session, chosen, "view", name)
 
 
-def train(session: Session, recipe: Mapping[str, object], name: str) -> RunRecord:
+def train(session: Session, recipe: UncheckedKeys, name: str) -> RunRecord:
     run = prepare(session, recipe, name=name)
     carried_out(training_task(session, run.id))
     return session.store.runs.get(run.id)

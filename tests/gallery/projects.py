@@ -36,7 +36,7 @@ from workbench.app.session import Session
 from workbench.app.similar.suggesting import suggest_task
 from workbench.app.training.splitting import split
 from workbench.app.transfer.transferring import keep
-from workbench.domain.recipes import JOINT
+from workbench.domain.recipes import JOINT, KeyValue
 from workbench.domain.splits import SplitPlan
 from workbench.storage.project import Project
 
@@ -57,7 +57,7 @@ class Given:
     epochs: int = 40  # of a training; curves of fewer show less
 
     @property
-    def recipe(self) -> dict[str, object]:
+    def recipe(self) -> dict[str, KeyValue]:
         """The recipe of a quick training."""
         return {**QUICK, "epochs": self.epochs}
 

@@ -11,6 +11,7 @@ from tests.gallery.clock import DAY
 from workbench.app.session import Session
 from workbench.app.transfer.sources import written_source
 from workbench.app.transfer.transferring import transfer_request
+from workbench.domain.recipes import partial_recipe
 from workbench.domain.relatedness import SourceRelatedness, number_names
 from workbench.domain.runs import RunRecord
 from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, frozen_stage
@@ -51,7 +52,9 @@ def transferred(session: Session, beside: Path, runs: Sequence[RunRecord]) -> Tr
         for at, layers in enumerate(CANDIDATE_LAYERS)
     )
     return Transfer(
-        asked=transfer_request(session, {"target": "category", "backbone": BACKBONE}, sources),
+        asked=transfer_request(
+            session, partial_recipe(target="category", backbone=BACKBONE), sources
+        ),
         made=DAY,
         ranked=tuple(compared(name, -5.1 - 0.7 * at) for at, name in enumerate(names)),
         source=names[0],

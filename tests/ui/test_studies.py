@@ -77,6 +77,22 @@ def test_without_a_study_the_section_names_the_page_that_starts_one(qtbot, windo
     assert not section.table.isVisible()
 
 
+def test_no_study_or_transfer_starts_from_an_invalid_setting(qtbot, window):
+    window.go("train")
+    train = window._pages["train"]
+    train.model.edit("batch", "many")
+    train.transfers.open_dialog()
+    assert train.transfers.dialog is None
+    assert "many" in window.notes.texts()[-1]
+    train.model.edit("batch", "some")
+    train.studies.open_dialog()
+    qtbot.waitUntil(lambda: "some" in window.notes.texts()[-1], timeout=WAIT)
+    assert train.studies.dialog is None
+    train.model.clear("batch")
+    train.transfers.open_dialog()
+    assert train.transfers.dialog.isVisible()
+
+
 def test_a_study_that_cannot_be_trained_is_not_stored(qtbot, window):
     window.go("train")
     train = window._pages["train"]

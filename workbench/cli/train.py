@@ -24,7 +24,7 @@ from workbench.cli.command import (
 from workbench.cli.progress import carry_out, watch
 from workbench.cli.runs import print_run, run_with_scores
 from workbench.domain.errors import KnownError
-from workbench.domain.recipes import UncheckedKeys, parse_toml, with_setting
+from workbench.domain.recipes import KeyValue, parse_recipe, with_setting
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, SplitPlan
 from workbench.files import read_regular
@@ -121,7 +121,9 @@ def train_command(
 
 
 def _prepared(session: Session, recipe: Path | None, settings: tuple[str, ...], name: str) -> str:
-    given: UncheckedKeys = parse_toml(text_of(recipe), str(recipe)) if recipe is not None else {}
+    given: dict[str, KeyValue] = {}
+    if recipe is not None:
+        given = parse_recipe(text_of(recipe), str(recipe)).to_builtins()
     for setting in settings:
         given = with_setting(given, setting)
     return prepare(session, given, name=name).id

@@ -30,7 +30,7 @@ from workbench.cli.runs import run_with_scores
 from workbench.cli.train import train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import with_setting
+from workbench.domain.recipes import KeyValue, with_setting
 from workbench.domain.relatedness import (
     RelatednessRequest,
     SourceRelatedness,
@@ -38,7 +38,7 @@ from workbench.domain.relatedness import (
     number_names,
 )
 from workbench.domain.splits import Part
-from workbench.domain.transfers import Transfer, TransferRequest, Value
+from workbench.domain.transfers import Transfer, TransferRequest
 
 BACKBONE_HELP = "The backbone, if the start does not determine it (the recommended one)."
 LAST_HELP = "Show the last result again and compute nothing."
@@ -357,8 +357,8 @@ def _start(start: str) -> str:
     return f"file:{Path(rest).expanduser().resolve()}" if kind == "file" else start
 
 
-def _settings(given: tuple[str, ...]) -> dict[str, Value]:
-    found: dict[str, Any] = {}
+def _settings(given: tuple[str, ...]) -> dict[str, KeyValue]:
+    found: dict[str, KeyValue] = {}
     for setting in given:
         found = with_setting(found, setting)
     for key in transferring.OWN_KEYS:

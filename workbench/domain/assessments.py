@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from workbench.domain.recipes import KeyValue
 from workbench.domain.text import Message
 
 REQUEST_FILE = "order.json"
@@ -94,7 +95,7 @@ class StartReport(msgspec.Struct, frozen=True, kw_only=True):
     scratch_run: str = ""
     scratch_top1: float | None = None
     negative_transfer_gap: float | None = None
-    values: dict[str, bool | int | float | str | dict[str, dict[str, float | str]]] = {}
+    values: dict[str, KeyValue] = {}
     reasons: tuple[tuple[str, Message], ...] = ()
 
 

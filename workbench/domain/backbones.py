@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.methods import Value
 from workbench.domain.registry import Registry
 from workbench.domain.text import Message
 
@@ -69,7 +70,7 @@ class Backbone:
     head: str = ""
     frozen: str = ""
     frozen_with_few: str = ""
-    recipe: Mapping[str, object] = field(default_factory=dict, hash=False)
+    recipe: Mapping[str, Value] = field(default_factory=dict, hash=False)
     reasons: tuple[tuple[str, Message], ...] = ()
     feature_rank: int = UNRANKED
 

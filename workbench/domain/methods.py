@@ -36,7 +36,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     high: float | None = None
     choices: tuple[str, ...] = ()
 
-    def check(self, owner: str, value: object) -> Value:
+    def check(self, owner: str, value: Value) -> Value:
         """Convert `value` to the parameter's type. Raises ValueRefused naming `owner`.`name`."""
         found: Value = checked(f"options.{owner}.{self.name}", value, self._type, self.allowed())
         return found

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from workbench.domain.backbones import BACKBONES, DEFAULT_BACKBONE, backbone, modules_of
 from workbench.domain.errors import ValueRefused
+from workbench.domain.methods import Value
 from workbench.domain.stage_rules import StageRule, check_rules, frozen_stages
 from workbench.domain.text import Message
 from workbench.domain.values import allowed_words, checked
@@ -63,7 +64,7 @@ class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     method: str = "fine-tune"
     penalty: str = "none"
     projection: bool = False
-    options: dict[str, dict[str, bool | int | float | str]] = {}
+    options: dict[str, dict[str, Value]] = {}
     epochs: Count = 20
     batch: Count = 32
     learning_rate: Positive = 0.005
@@ -133,11 +134,13 @@ _WORDS = {
     "start": STARTS,
 }
 _ALLOWED = {key: _WORDS.get(key) or allowed_words(kind) for key, kind in _TYPES.items()}
-UncheckedKeys = Mapping[str, object]  # recipe keys from the user or from a file
+KeyValue = Value | Mapping[str, Mapping[str, Value]]  # of a key, as in TOML and JSON
+RecipeValue = KeyValue | Mapping[str, StageRule]  # of a key, as in a recipe
+UncheckedKeys = Mapping[str, RecipeValue]  # recipe keys from the user, from a file, or checked
 
 
 @dataclass(frozen=True)
-class PartialRecipe(Mapping[str, object]):
+class PartialRecipe(Mapping[str, RecipeValue]):
     """Some keys of a recipe, each validated by itself; a mapping of only these keys.
 
     `with_defaults` has all keys, typed; those missing in `names` have their defaults. Create one
@@ -147,10 +150,10 @@ class PartialRecipe(Mapping[str, object]):
     with_defaults: RecipeValues = field(default_factory=RecipeValues)
     names: frozenset[str] = frozenset()
 
-    def __getitem__(self, key: str) -> object:
+    def __getitem__(self, key: str) -> RecipeValue:
         if key not in self.names:
             raise KeyError(key)
-        return getattr(self.with_defaults, key)
+        return value_of(self.with_defaults, key)
 
     def __iter__(self) -> Iterator[str]:
         return (key for key in KEYS if key in self.names)
@@ -172,9 +175,15 @@ class PartialRecipe(Mapping[str, object]):
         left: dict[str, Any] = {key: self[key] for key in self.names.intersection(keys)}
         return PartialRecipe(RecipeValues(**left), frozenset(left))
 
-    def to_builtins(self) -> dict[str, Any]:
+    def to_builtins(self) -> dict[str, KeyValue]:
         """The set keys as JSON or TOML types."""
         return {key: msgspec.to_builtins(value) for key, value in self.items()}
+
+
+def value_of(recipe: RecipeValues, key: str) -> RecipeValue:
+    """The value of a recipe's key."""
+    value: RecipeValue = getattr(recipe, key)
+    return value
 
 
 _Parameters = ParamSpec("_Parameters")
@@ -209,8 +218,11 @@ def check_keys(given: UncheckedKeys) -> PartialRecipe:
     return PartialRecipe(RecipeValues(**found), frozenset(found))
 
 
-def check_key(key: str, value: object) -> Any:
-    """Validate and convert the value of one key. Raises ValueRefused with the allowed values."""
+def check_key(key: str, value: RecipeValue) -> Any:
+    """Validate the value of one key and convert it to the key's type.
+
+    Raises ValueRefused with the allowed values.
+    """
     if key not in _TYPES:
         sentence = Message("There is no recipe key {key}.", key=key)
         raise ValueRefused(key, value, ", ".join(KEYS), sentence)
@@ -299,8 +311,17 @@ def _check_test_crops(recipe: Recipe) -> None:
         raise ValueRefused("test_crops", recipe.test_crops, allowed)
 
 
+def parse_recipe(text: str, name: str) -> PartialRecipe:
+    """Read a recipe file. Raises ValueRefused as `parse_toml` and `check_keys`."""
+    return check_keys(parse_toml(text, name))
+
+
 def parse_toml(text: str, name: str) -> dict[str, Any]:
-    """Parse a recipe file; `name` is used in the error if the text is not TOML."""
+    """Parse TOML; `name` is used in the error if the text is not TOML.
+
+    Any value may be in a file, so this is the one place with untyped keys: callers convert them at
+    once.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -337,18 +358,25 @@ def stored_recipe(text: str, name: str) -> StoredRecipe:
     )
 
 
-def parse_setting(text: str) -> tuple[str, object]:
-    """Parse one `key=value` of the command line; the value is TOML, or else plain text."""
+class _Setting(msgspec.Struct, forbid_unknown_fields=True):
+    """The value of a setting of the command line, as TOML."""
+
+    v: KeyValue
+
+
+def parse_setting(text: str) -> tuple[str, KeyValue]:
+    """Parse one `key=value` of the command line; the value is TOML of a recipe's types, or else
+    plain text."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise ValueRefused("--set", text, "key=value")
     try:
-        return key.strip(), tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
+        return key.strip(), msgspec.toml.decode(f"v = {value}", type=_Setting).v
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError):
         return key.strip(), value.strip()
 
 
-def with_setting(given: UncheckedKeys, text: str) -> dict[str, object]:
+def with_setting(given: Mapping[str, KeyValue], text: str) -> dict[str, KeyValue]:
     """Add one `key=value` of the command line to the user's keys.
 
     A dotted key, `options.NAME.PARAMETER` or short `NAME.PARAMETER`, sets a parameter of a method,
@@ -360,11 +388,11 @@ def with_setting(given: UncheckedKeys, text: str) -> dict[str, object]:
     if len(path) == 1:
         return {**given, key: value}
     table, *rest = path if path[0] in _TABLES else ("options", *path)
-    if len(rest) != 2 or not all(rest):
+    if len(rest) != 2 or not all(rest) or isinstance(value, Mapping):
         raise ValueRefused("--set", text, "key=value, or options.NAME.PARAMETER=value")
     name, parameter = rest
     before = given.get(table)
-    tables = before if isinstance(before, dict) else {}
+    tables = before if isinstance(before, Mapping) else {}
     return {**given, table: {**tables, name: {**tables.get(name, {}), parameter: value}}}
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.recipes import KeyValue
 from workbench.domain.splits import DEFAULT_SPLIT
 from workbench.domain.text import Message
 
 CONFIDENCE = 0.95
-Keys = dict[str, Any]  # a partial recipe
+Keys = dict[str, KeyValue]  # a partial recipe
 
 
 class SplitFractions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +77,11 @@ def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
         sentence = Message("The study {name} is invalid: {error}.", name=name, error=error)
         allowed = "name, seeds, split, [base], [variants.NAME]"
         raise ValueRefused("study", str(error), allowed, sentence) from error
+    return check_plan(plan)
+
+
+def check_plan(plan: Plan) -> Plan:
+    """Return the plan. Raises ValueRefused if it has too few variants, or seeds twice."""
     if len(plan.variants) < 2:
         allowed = Message("two or more, the baseline first")
         raise ValueRefused("variants", list(plan.variants), allowed)

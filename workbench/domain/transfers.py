@@ -11,6 +11,7 @@ import msgspec
 
 from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import KeyValue
 from workbench.domain.relatedness import SourceRelatedness
 from workbench.domain.text import Message
 
@@ -19,8 +20,6 @@ CANDIDATE_LAYERS = (4, 5, 6)  # layers kept from the source, one candidate each
 RATE = 1e-3  # twice this diverged with this many stages trained on a few hundred images
 VIEWS = 8  # augmentations per image, shared by all candidates through the frozen-feature cache
 TIE = 1e-3  # coupling of the per-view classifiers unless set in the recipe
-
-Value = bool | int | float | str | dict[str, dict[str, bool | int | float | str]]
 
 
 class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +32,8 @@ class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
     label_set: str
     sources: tuple[str, ...]
     start: str
-    settings: dict[str, Value] = {}
-    source_settings: dict[str, Value] = {}
+    settings: dict[str, KeyValue] = {}
+    source_settings: dict[str, KeyValue] = {}
     views: bool = True
     compare_views: bool = False
     seed: int = 0

@@ -18,7 +18,7 @@ from workbench.app.training.training import load_predictions
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.predictions import PredictionTable
-from workbench.domain.recipes import Recipe, complete, parse_toml, to_toml
+from workbench.domain.recipes import Recipe, parse_recipe, to_toml, whole
 from workbench.domain.reports import AnyReport, Epoch, Finished, Started, decode_report
 from workbench.domain.runs import (
     CHECKPOINT_FILE,
@@ -116,7 +116,7 @@ def _read(folder: Path) -> _Found:
             ) from error
 
     try:
-        recipe = complete(parse_toml(of(RECIPE_FILE).decode(), RECIPE_FILE))
+        recipe = whole(parse_recipe(of(RECIPE_FILE).decode(), RECIPE_FILE))
         labels = msgspec.json.decode(of(LABELS_FILE), type=RunLabels)
         samples = decode_samples(of(SAMPLES_FILE))
         reports = [decode_report(line) for line in of(REPORTS_FILE).splitlines()]

@@ -6,33 +6,45 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from workbench.domain.advice import NO_ADVICE, TWICE, Advice
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import (
     NO_KEYS,
+    KeyValue,
     PartialRecipe,
+    RecipeValue,
     RecipeValues,
     UncheckedKeys,
     check_key,
     partial_recipe,
+    value_of,
     whole,
 )
 from workbench.domain.text import Message
+
+
+class RefusedValue(NamedTuple):
+    """An invalid value, and why it is invalid."""
+
+    value: RecipeValue
+    error: ValueRefused
 
 
 @dataclass(frozen=True)
 class Draft:
     """An immutable draft.
 
-    `chosen` has the keys set by the user, `refused` those with an invalid value and its error; all
-    others have the values of `advice`, or else the defaults.
+    `chosen` has the keys set by the user, `refused` those with an invalid value; all others have
+    the values of `advice`, or else the defaults.
     """
 
     chosen: PartialRecipe = NO_KEYS
-    refused: Mapping[str, ValueRefused] = field(default_factory=dict)
+    refused: Mapping[str, RefusedValue] = field(default_factory=dict)
     advice: Advice = NO_ADVICE
 
     @cached_property
@@ -45,13 +57,13 @@ class Draft:
         """The chosen target; "" if there is none."""
         return self.chosen.with_defaults.target
 
-    def value(self, key: str) -> object:
+    def value(self, key: str) -> RecipeValue:
         """Value of `key` in the recipe, or the refused value."""
-        return self.refused[key].value if key in self.refused else getattr(self.recipe, key)
+        return self.refused[key].value if key in self.refused else value_of(self.recipe, key)
 
-    def suggested(self, key: str) -> object:
+    def suggested(self, key: str) -> RecipeValue:
         """The recommended value of `key`."""
-        return getattr(self.advice.values.with_defaults, key)
+        return value_of(self.advice.values.with_defaults, key)
 
     def overridden(self, key: str) -> bool:
         """Whether another value than the recommended one is chosen."""
@@ -67,13 +79,14 @@ class Draft:
             if text == TWICE or not self.overridden(key)
         }
 
-    def with_value(self, key: str, value: object) -> Draft:
+    def with_value(self, key: str, value: RecipeValue) -> Draft:
         """A copy with `key` chosen; a new backbone resets the stage settings."""
         left = self.without(key)
         try:
             checked = check_key(key, value)
         except ValueRefused as error:
-            return dataclasses.replace(left, refused={**left.refused, key: error})
+            refused = {**left.refused, key: RefusedValue(value, error)}
+            return dataclasses.replace(left, refused=refused)
         if key == "backbone":
             left = left.on_backbone(checked, changed=checked != self.value(key))
         one: dict[str, Any] = {key: checked}
@@ -98,7 +111,7 @@ class Draft:
         if key in self.chosen:
             return dataclasses.replace(self, chosen=self.chosen.without(key))
         if key in self.refused:
-            left = {other: error for other, error in self.refused.items() if other != key}
+            left = {other: value for other, value in self.refused.items() if other != key}
             return dataclasses.replace(self, refused=left)
         return self
 
@@ -109,7 +122,7 @@ class Draft:
     @cached_property
     def errors(self) -> Mapping[str, ValueRefused]:
         """Errors of chosen keys; empty if a run can be started."""
-        found = dict(self.refused)
+        found = {key: refused.error for key, refused in self.refused.items()}
         left = self.chosen
         while True:
             try:
@@ -127,7 +140,13 @@ class Draft:
         """The chosen keys without errors."""
         return self.chosen.without(*self.errors)
 
-    def partial(self) -> dict[str, object]:
-        """The chosen keys, including refused values, for `prepare` and for stored settings."""
-        refused = {key: error.value for key, error in self.refused.items()}
+    def partial(self) -> PartialRecipe:
+        """The chosen keys. Raises ValueRefused if one has an invalid value."""
+        for refused in self.refused.values():
+            raise refused.error
+        return self.chosen
+
+    def stored(self) -> dict[str, KeyValue]:
+        """The chosen keys, including invalid values, as JSON types for stored settings."""
+        refused = {key: msgspec.to_builtins(one.value) for key, one in self.refused.items()}
         return {**self.chosen.to_builtins(), **refused}

@@ -18,7 +18,7 @@ from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import SplitPlan
-from workbench.domain.studies import Plan, Row, Study, compare
+from workbench.domain.studies import Keys, Plan, Row, Study, compare
 from workbench.domain.text import Message, mark
 from workbench.storage.project import Project
 
@@ -111,7 +111,7 @@ def cell_task(session: Session, study: Study, cell: Cell) -> Task[PreparedRun]:
     return prepare_task(session, *_run_arguments(study, cell), then)
 
 
-def _run_arguments(study: Study, cell: Cell) -> tuple[dict[str, Any], str, SplitPlan | None]:
+def _run_arguments(study: Study, cell: Cell) -> tuple[Keys, str, SplitPlan | None]:
     """Recipe keys of a cell, name of its run, and its split."""
     plan, seed = study.plan, cell.seed
     name = f"{plan.name}: {cell.variant}, seed {seed}"

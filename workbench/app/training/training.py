@@ -40,9 +40,9 @@ from workbench.domain.recipes import (
     Recipe,
     UncheckedKeys,
     check_keys,
-    complete,
-    parse_toml,
+    parse_recipe,
     target_of,
+    whole,
 )
 from workbench.domain.reports import (
     AnyReport,
@@ -174,7 +174,7 @@ def _fetch_start(folder: Path) -> Steps[None]:
     """Download the recipe's ImageNet weights to the folder if they are missing."""
     with parsing(folder / RECIPE_FILE, mark("Create a new run with the same settings.")):
         text = (folder / RECIPE_FILE).read_bytes().decode()
-    recipe = complete(parse_toml(text, RECIPE_FILE))
+    recipe = whole(parse_recipe(text, RECIPE_FILE))
     present = any(folder.glob(Path(START_FILE).stem + ".*"))
     if recipe.start != "imagenet" or present:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from workbench.app.training.starts import start_of
 from workbench.app.transfer.sources import one_label
 from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError
-from workbench.domain.recipes import JOINT, complete
+from workbench.domain.recipes import JOINT, PartialRecipe, complete
 from workbench.domain.relatedness import Relatedness
 from workbench.domain.runs import WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
@@ -73,7 +73,7 @@ OWN_KEYS = ("target", "frozen", "start")  # recipe keys set by the transfer
 
 def transfer_request(
     session: Session,
-    keys: Mapping[str, Any],
+    keys: PartialRecipe,
     sources: Sequence[str],
     views: bool = True,
     compare_views: bool = False,
@@ -83,20 +83,22 @@ def transfer_request(
     A start from a run becomes one from its weights file, which other projects can read. The default
     start is ImageNet, or random weights for a backbone without ImageNet weights.
     """
-    name = str(keys.get("backbone", DEFAULT_BACKBONE))
-    start = str(keys.get("start", "imagenet" if backbone(name).weights else "none"))
+    held = keys.with_defaults
+    start = held.start
+    if "start" not in keys and not backbone(held.backbone).weights:
+        start = "none"
     kind, _, run = start.partition(":")
     if kind == "run":
         start = f"file:{session.store.runs_folder / run / WEIGHTS_FILE}"
-    target = str(keys.get("target", "category"))
+    target = held.target or "category"
     return TransferRequest(
         label_set="category" if target == JOINT else target,
         sources=tuple(sources),
         start=start,
-        settings={key: value for key, value in keys.items() if key not in (*OWN_KEYS, "seed")},
+        settings=keys.without(*OWN_KEYS, "seed").to_builtins(),
         views=views,
         compare_views=compare_views,
-        seed=int(keys.get("seed", 0)),
+        seed=held.seed,
     )
 
 

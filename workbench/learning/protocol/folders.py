@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import Recipe, complete, parse_toml
+from workbench.domain.recipes import Recipe, parse_recipe, whole
 from workbench.domain.reports import Progress
 from workbench.domain.runs import (
     LABELS_FILE,
@@ -53,7 +53,7 @@ def read_run_folder(path: Path) -> RunFolder:
     samples_bytes = _bytes(path / SAMPLES_FILE)
     try:
         text = recipe_bytes.decode()
-        recipe = complete(parse_toml(text, str(path / RECIPE_FILE)))
+        recipe = whole(parse_recipe(text, str(path / RECIPE_FILE)))
         labels = msgspec.json.decode(labels_bytes, type=RunLabels)
         samples = tuple(decode_samples(samples_bytes))
     except ValueRefused as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import (
@@ -24,13 +23,13 @@ from workbench.app.training.choices import specs_task
 from workbench.app.training.studies import study_task
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec, penalty_names
-from workbench.domain.studies import Plan, Study, parse_plan
+from workbench.domain.recipes import PartialRecipe, value_of
+from workbench.domain.studies import Keys, Plan, SplitFractions, Study, check_plan
 from workbench.domain.text import mark, plural, tr
 from workbench.ui.page import Context
 
-DEFAULTS = {"method": "fine-tune", "head": "linear", "penalty": "none"}
 # Variants besides methods, heads and penalties: their names in the study and their recipe keys.
-OTHER_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+OTHER_VARIANTS: tuple[tuple[str, Keys], ...] = (
     (mark("MixUp"), {"mix": "mixup"}),
     (mark("CutMix"), {"mix": "cutmix"}),
     (mark("Focal loss"), {"loss": "focal"}),
@@ -46,12 +45,12 @@ class StudyDialog(QDialog):
     """
 
     def __init__(
-        self, base: Mapping[str, Any], specs: Sequence[Spec], parent: QWidget | None = None
+        self, base: PartialRecipe, specs: Sequence[Spec], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("New study"))
         self.setMinimumWidth(560)
-        self._base = {key: value for key, value in base.items() if key != "seed"}
+        self._base = base.without("seed")
         self.plan: Plan | None = None
         self.name = QLineEdit(tr("Study"))
         self.seeds = QSpinBox()
@@ -62,9 +61,9 @@ class StudyDialog(QDialog):
         self.split.addItem(tr("New split for each seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
         self.split.addItem(tr("New split for each seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
         self.split.addItem(tr("Current split of the project"), None)
-        self.checkboxes: dict[str, tuple[QCheckBox, dict[str, Any]]] = {}
+        self.checkboxes: dict[str, tuple[QCheckBox, Keys]] = {}
         for spec in specs:
-            value = str(base.get(spec.kind, DEFAULTS.get(spec.kind)))
+            value = str(value_of(base.with_defaults, spec.kind))
             if spec.name not in (penalty_names(value) if spec.kind == "penalty" else (value,)):
                 self._add_variant(spec.name, spec.title, {spec.kind: spec.name}, spec.words)
         for name, keys in OTHER_VARIANTS:
@@ -78,7 +77,7 @@ class StudyDialog(QDialog):
         self.seeds.valueChanged.connect(self._show_count)
         self._show_count()
 
-    def _add_variant(self, name: str, title: str, keys: dict[str, Any], tip: str) -> None:
+    def _add_variant(self, name: str, title: str, keys: Keys, tip: str) -> None:
         box = QCheckBox(tr(title))
         box.setToolTip(tr(tip))
         box.toggled.connect(self._show_count)
@@ -111,10 +110,10 @@ class StudyDialog(QDialog):
         for widget in (self.count, self.problem, buttons):
             column.addWidget(widget)
 
-    def variants(self) -> dict[str, dict[str, Any]]:
+    def variants(self) -> dict[str, Keys]:
         """Return name → recipe keys of the variants: the baseline first, then those checked."""
         checked = {name: keys for name, (box, keys) in self.checkboxes.items() if box.isChecked()}
-        return {str(self._base.get("method", DEFAULTS["method"])): {}, **checked}
+        return {self._base.with_defaults.method: {}, **checked}
 
     def _show_count(self) -> None:
         variants = len(self.variants())
@@ -132,15 +131,15 @@ class StudyDialog(QDialog):
     def make(self) -> None:
         """Set `plan` and close; show why the plan is invalid if it is."""
         fractions = self.split.currentData()
-        values: dict[str, Any] = {
-            "base": self._base,
-            "variants": self.variants(),
-            "seeds": list(range(self.seeds.value())),
-        }
-        if fractions is not None:
-            values["split"] = dict(zip(("train", "validation", "test"), fractions, strict=True))
+        plan = Plan(
+            name=self.name.text().strip() or tr("Study"),
+            base=self._base.to_builtins(),
+            variants=self.variants(),
+            seeds=tuple(range(self.seeds.value())),
+            split=SplitFractions(*fractions) if fractions is not None else None,
+        )
         try:
-            self.plan = parse_plan(values, self.name.text().strip() or tr("Study"))
+            self.plan = check_plan(plan)
         except KnownError as error:
             self.problem.setText(tr(error.message))
             self.problem.show()
@@ -151,9 +150,7 @@ class StudyDialog(QDialog):
 class StudyStarter(QObject):
     """Opens the dialog and starts the study; `base()` returns the recipe keys set on the page."""
 
-    def __init__(
-        self, context: Context, base: Callable[[], Mapping[str, Any]], page: QWidget
-    ) -> None:
+    def __init__(self, context: Context, base: Callable[[], PartialRecipe], page: QWidget) -> None:
         super().__init__(page)
         self._context, self._base, self._page = context, base, page
         self.dialog: StudyDialog | None = None
@@ -163,9 +160,10 @@ class StudyStarter(QObject):
         self._context.session.start(specs_task(), done=self._open)
 
     def _open(self, specs: list[Spec]) -> None:
-        self.dialog = StudyDialog(self._base(), specs, self._page)
-        self.dialog.accepted.connect(self._start_plan)
-        self.dialog.open()
+        with self._context.reporting_errors():
+            self.dialog = StudyDialog(self._base(), specs, self._page)
+            self.dialog.accepted.connect(self._start_plan)
+            self.dialog.open()
 
     def _start_plan(self) -> None:
         plan = self.dialog.plan if self.dialog is not None else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
@@ -21,6 +20,7 @@ from workbench.app.transfer.transfer_queue import TransferQueue
 from workbench.app.transfer.transfer_runs import TransferStage
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
+from workbench.domain.recipes import PartialRecipe
 from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
@@ -259,13 +259,13 @@ class TransferDialog(QDialog):
         self,
         context: Context,
         queue: TransferQueue,
-        keys: Mapping[str, Any],
+        keys: PartialRecipe,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Transfer from the closest source"))
         self.resize(1040, 700)
-        self._context, self._queue, self._keys = context, queue, dict(keys)
+        self._context, self._queue, self._keys = context, queue, keys
         self._error = ""
         label_set = transferring.transfer_request(context.session, keys, ()).label_set
         self.sources = TransferSources(context, label_set)
@@ -443,9 +443,7 @@ def _settings_text(request: TransferRequest) -> str:
 class TransferStarter(QObject):
     """Owns the transfer queue and opens the dialog; `keys()` returns the page's recipe keys."""
 
-    def __init__(
-        self, context: Context, keys: Callable[[], Mapping[str, Any]], page: QWidget
-    ) -> None:
+    def __init__(self, context: Context, keys: Callable[[], PartialRecipe], page: QWidget) -> None:
         super().__init__(page)
         self._context, self._keys, self._page = context, keys, page
         self.queue = TransferQueue(context.session, context.queue, self)
@@ -454,12 +452,17 @@ class TransferStarter(QObject):
         self.dialog: TransferDialog | None = None
 
     def open_dialog(self) -> None:
-        """Open the dialog with the running transfer, or with the current recipe keys."""
+        """Open the dialog with the running transfer, or with the current recipe keys.
+
+        Shows an error if one of the keys is invalid.
+        """
         if self.dialog is not None:
             self.dialog.deleteLater()
-        self.dialog = TransferDialog(self._context, self.queue, self._keys(), self._page)
-        self.dialog.results_requested.connect(lambda run: self._context.go("results", run=run))
-        self.dialog.open()
+            self.dialog = None
+        with self._context.reporting_errors():
+            self.dialog = TransferDialog(self._context, self.queue, self._keys(), self._page)
+            self.dialog.results_requested.connect(lambda run: self._context.go("results", run=run))
+            self.dialog.open()
 
     def _notify_finished(self, transfer: Transfer) -> None:
         winner = next(c for c in transfer.candidates if c.frozen == transfer.winner)

@@ -18,7 +18,7 @@ from workbench.domain.advice import NO_ADVICE, DataFacts, advise
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.recipes import KEYS, UncheckedKeys
+from workbench.domain.recipes import KEYS, PartialRecipe, RecipeValue, UncheckedKeys, partial_recipe
 from workbench.domain.reports import Progress, Report, Trial
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
@@ -81,7 +81,7 @@ class TrainingModel(QObject):
         reason = "" if choice.ready else tr(_TOO_FEW_LABELS)
         return TargetChoice(choice.name, f"{title}  ·  {labels}  ·  {labelled}", reason)
 
-    def edit(self, key: str, value: object) -> None:
+    def edit(self, key: str, value: RecipeValue) -> None:
         """Set `key` to a value chosen by the user."""
         self.draft = self.draft.with_value(key, value)
         self._update()
@@ -198,16 +198,19 @@ class TrainingModel(QObject):
             return trial_task(self._context.session, self.draft.partial())
         return None
 
-    def draft_keys(self) -> dict[str, object]:
-        """The recipe keys chosen by the user."""
+    def draft_keys(self) -> PartialRecipe:
+        """The recipe keys chosen by the user. Raises ValueRefused if one is invalid."""
         return self.draft.partial()
 
-    def study_keys(self) -> dict[str, object]:
+    def study_keys(self) -> PartialRecipe:
         """The chosen keys, with method, head and penalty even where they are recommended: all
-        variants of a study share them, but recommendations may differ between variants."""
+        variants of a study share them, but recommendations may differ between variants.
+
+        Raises ValueRefused if a chosen key is invalid.
+        """
         now = self.draft.recipe
-        common = {"method": now.method, "head": now.head, "penalty": now.penalty}
-        return {**common, **self.draft.partial()}
+        common = partial_recipe(method=now.method, head=now.head, penalty=now.penalty)
+        return common | self.draft.partial()
 
     @property
     def preparing(self) -> bool:

@@ -321,7 +321,7 @@ class TrainPage(Page):
     def save_state(self) -> dict[str, Any]:
         """Overridden recipe keys, unfolded settings, splitter and options of the curves."""
         return {
-            "chosen": self.model.draft.partial(),
+            "chosen": self.model.draft.stored(),
             "more": self.unfold.isChecked(),
             "splitter": self.splitter.sizes(),
             "smoothing": self.live.curves.smoothing.value(),

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipe_meanings import MEANINGS
-from workbench.domain.recipes import allowed, choices, type_of
+from workbench.domain.recipes import RecipeValue, allowed, choices, type_of
 from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
 
@@ -184,18 +184,18 @@ def values_line(key: str, values: str) -> str:
     return tr("`{key}`: {values}").format(key=key, values=tr(values))
 
 
-def value_text(value: object) -> str:
+def value_text(value: RecipeValue) -> str:
     """A value as text: of a choice its title, of a switch "on" or "off"."""
     if isinstance(value, bool):
         return tr("on") if value else tr("off")
     return choice_title(_written(value))
 
 
-def _written(value: object) -> str:
+def _written(value: RecipeValue) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def parse(key: str, text: str) -> object:
+def parse(key: str, text: str) -> int | float | str:
     """Convert typed text to a number if it is one; other text is left for the recipe to refuse."""
     text = text.strip().replace(",", ".")
     for kind in (int, float):
@@ -210,8 +210,8 @@ def parse(key: str, text: str) -> object:
 class FieldState(NamedTuple):
     """Everything that a field shows; `reason` and `error` are "" if there is none."""
 
-    value: object
-    suggested: object
+    value: RecipeValue
+    suggested: RecipeValue
     overridden: bool
     reason: str
     error: str
@@ -311,7 +311,7 @@ class FieldBox(QWidget):
         self.error.setText(state.error)
         self.error.setVisible(bool(state.error))
 
-    def _write(self, value: object) -> None:
+    def _write(self, value: RecipeValue) -> None:
         if isinstance(self.editor, QCheckBox):
             self.editor.setChecked(bool(value))
         elif isinstance(self.editor, QComboBox):

@@ -148,7 +148,7 @@ def _parse(parameter: Parameter, text: str) -> Value | str:
         return text
 
 
-def _written(value: object) -> str:
+def _written(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
