@@ -35,6 +35,7 @@ from workbench.app.images.importing import import_task
 from workbench.app.session import Session
 from workbench.app.similar.suggesting import suggest_task
 from workbench.app.training.splitting import split
+from workbench.app.transfer.assessing import layers_task
 from workbench.app.transfer.transferring import keep
 from workbench.domain.recipes import JOINT, KeyValue
 from workbench.domain.splits import SplitPlan
@@ -144,6 +145,7 @@ def make_long(given: Given) -> None:
         give_views(session)
         split(session, SplitPlan(0.5, 0.0, 0.5, seed=0))
         run = train(session, {**given.recipe, "target": JOINT}, LONG_RUN)
+        carried_out(layers_task(session, "category", f"run:{run.id}", str(QUICK["backbone"])))
         find_mouths(session)
         fail(session, given.folder, f"{LONG_RUN}, once more with other weights")
         keep(session, transferred(session, given.folder, (run, run)))

@@ -80,6 +80,22 @@ def import_full(stage: Stage) -> None:
     _import(stage, FULL, [stage.beside("photographs")])
 
 
+@scene("dialog-import", "empty", EMPTY, shows=[ImportDialog])
+def import_empty(stage: Stage) -> None:
+    """A folder without anything in it."""
+    folder = stage.home / "nothing here"
+    folder.mkdir(exist_ok=True)
+    _import(stage, EMPTY, [folder])
+
+
+@scene("dialog-import", "error", FULL, shows=[ImportDialog])
+def import_error(stage: Stage) -> None:
+    """A file that is no table, and one that is not there."""
+    wrong = stage.home / "shopping list.csv"
+    wrong.write_text("milk;butter\n", encoding="utf-8")
+    _import(stage, FULL, [wrong, stage.home / "missing.csv"])
+
+
 @scene("dialog-import", "table", EMPTY, shows=[ImportDialog])
 def import_table(stage: Stage) -> None:
     table = stage.home / "labels.csv"
@@ -111,6 +127,14 @@ def split_full(stage: Stage) -> None:
     dialog.shares[Part.TRAIN].setValue(30)
     stage.settle()
     stage.take("some-left-out", dialog)
+
+
+@scene("dialog-split", "long", LONG, shows=[SplitDialog])
+def split_long(stage: Stage) -> None:
+    window = stage.open(LONG)
+    dialog = SplitDialog(window.context, window)
+    stage.show(dialog)
+    stage.take(front=dialog)
 
 
 @scene("dialog-split", "empty", EMPTY, shows=[SplitDialog])

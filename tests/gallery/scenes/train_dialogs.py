@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.gallery.projects import BROKEN, FULL, LONG
+from tests.gallery.projects import BROKEN, EMPTY, FULL, LONG, LONG_RUN
 from tests.gallery.registry import scene
-from tests.gallery.scenes.opening import go_train
+from tests.gallery.scenes.opening import go_train, run_with
 from tests.gallery.stage import Stage
+from workbench.domain.runs import RunStatus
 from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.dialogs.starts import StartsDialog
 from workbench.ui.dialogs.study import StudyDialog
@@ -42,6 +43,15 @@ def starts_long(stage: Stage) -> None:
     stage.take(front=_show_starts(stage, stage.open(LONG)))
 
 
+@scene("dialog-starts", "empty", EMPTY, shows=[StartsDialog])
+def starts_empty(stage: Stage) -> None:
+    page = go_train(stage, stage.open(EMPTY))
+    page.compare_starts()
+    page.preflight.cancel()
+    stage.settle()
+    stage.take(front=page.starts)
+
+
 @scene("dialog-starts", "error", FULL, shows=[StartsDialog])
 def starts_error(stage: Stage) -> None:
     window = stage.open(FULL)
@@ -73,6 +83,31 @@ def depth_empty(stage: Stage) -> None:
     stage.take(front=page.by_depth)
 
 
+@scene("dialog-depth", "long", LONG, shows=[LayersDialog])
+def depth_long(stage: Stage) -> None:
+    window = stage.open(LONG)
+    page = go_train(stage, window)
+    page.model.edit("target", "category")
+    page.model.edit("backbone", "simpleconv3")
+    page.model.edit("start", f"run:{run_with(window, RunStatus.FINISHED).id}")
+    page.study_depth()
+    page.preflight.cancel()
+    stage.settle()
+    stage.take(front=page.by_depth)
+
+
+@scene("dialog-depth", "error", FULL, shows=[LayersDialog])
+def depth_error(stage: Stage) -> None:
+    page = go_train(stage, stage.open(FULL))
+    page.model.edit("backbone", "simpleconv3")
+    page.model.edit("start", "file:/media/weights/squeezenet.pt")
+    page.study_depth()
+    page.preflight.cancel()
+    page.by_depth.study.click()
+    stage.settle()
+    stage.take(front=page.by_depth)
+
+
 def _show_study(stage: Stage, project: str) -> StudyDialog:
     page = go_train(stage, stage.open(project))
     page.studies.open_dialog()
@@ -91,6 +126,17 @@ def study_full(stage: Stage) -> None:
         box.setChecked(True)
     stage.settle()
     stage.take("chosen", dialog)
+
+
+@scene("dialog-study", "long", LONG, shows=[StudyDialog])
+def study_long(stage: Stage) -> None:
+    dialog = _show_study(stage, LONG)
+    dialog.name.setText(LONG_RUN)
+    dialog.seeds.setValue(100)
+    for box, _ in dialog.checkboxes.values():
+        box.setChecked(True)
+    stage.settle()
+    stage.take(front=dialog)
 
 
 def _show_transfer(stage: Stage, page: TrainPage) -> TransferDialog:

@@ -65,6 +65,15 @@ def label_sets_full(stage: Stage) -> None:
     stage.take(front=dialog)
 
 
+@scene("dialog-label-sets", "empty", EMPTY, shows=[LabelSetsDialog])
+def label_sets_empty(stage: Stage) -> None:
+    """A set that has no label yet."""
+    window = stage.open(EMPTY)
+    dialog = LabelSetsDialog(window.session, "category", window)
+    stage.show(dialog)
+    stage.take(front=dialog)
+
+
 @scene("dialog-label-sets", "long", LONG, shows=[LabelSetsDialog])
 def label_sets_long(stage: Stage) -> None:
     window = stage.open(LONG)
