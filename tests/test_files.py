@@ -1,20 +1,23 @@
 """Atomic file writes; digests detect every flipped bit."""
 
 import contextlib
+import errno
 import io
 import os
 import signal
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tests.fixtures.damage import DAMAGES, flipped, without_seal
+from tests.fixtures.finished_runs import fill, make_run
 from workbench.cli.command import run
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, remedy_of
 from workbench.files import (
     DIGESTS_FILE,
     DamagedFile,
@@ -32,6 +35,8 @@ from workbench.files import (
     write_whole,
     writing,
 )
+from workbench.learning.protocol.failures import broken
+from workbench.storage.project import Project
 
 
 def archive(kind):
@@ -248,8 +253,74 @@ def test_a_pipe_that_is_named_in_a_command_is_refused_at_once(tmp_path, monkeypa
 def test_a_failed_write_is_reported(tmp_path):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "inside"
-    refused = pytest.raises(KnownError, match=r"inside cannot be written: .*\. Free some space\.")
-    with refused, writing(path, "Free some space."):
+    refused = pytest.raises(KnownError, match=r"inside cannot be written: .*a part of this path is")
+    with refused, writing(path):
         write_whole(path, b"")
-    with pytest.raises(KnownError, match=r"inside cannot be created: .*\. Choose another folder\."):
+    with pytest.raises(KnownError, match=r"inside cannot be created: .*a part of this path is"):
         make_folder(path)
+
+
+def _remedy(path):
+    with pytest.raises(KnownError) as caught, writing(path):
+        write_whole(path, b"content")
+    return caught.value.remedy
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other error numbers")
+def test_the_remedy_fits_the_error_number(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    remedies = {
+        "folder": "Choose the name of a file instead of a folder.",
+        "missing/file": "Create its folder first, or choose another one.",
+        "x" * 300: "Choose a shorter name.",
+        "circle": "Choose a path without links that lead in a circle.",
+    }
+    assert {name: _remedy(tmp_path / name) for name in remedies} == remedies
+    numbers = {
+        errno.ENOSPC: "disk space",
+        errno.EDQUOT: "disk space",
+        errno.EACCES: "permissions",
+        errno.EROFS: "can be written to",
+        errno.EIO: "drive is connected",
+    }
+    for number, word in numbers.items():
+        assert word in remedy_of(OSError(number, os.strerror(number)))
+    assert remedy_of(OSError("no number"), "Otherwise.") == "Otherwise."
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_disk_is_named_as_such():
+    refused = pytest.raises(KnownError, match=r"No space left.*Free up disk space")
+    with refused, writing(Path("/dev/full")), open("/dev/full", "wb", buffering=0) as file:
+        file.write(b"x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KnownError, match="it is a pipe or a device"), writing(tmp_path / "pipe"):
+        write_whole(tmp_path / "pipe", b"content")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_full_disk_during_a_training_is_told_from_other_errors(tmp_path):
+    full = broken(OSError(errno.ENOSPC, "No space left on device", "a.safetensors"))
+    assert "disk is full" in full.sentence
+    denied = broken(PermissionError(errno.EACCES, "Permission denied", "a.safetensors"))
+    assert denied.sentence == "a.safetensors cannot be used: Permission denied."
+    assert "permissions" in denied.remedy
+    assert broken(OSError("something")).traceback
+
+
+def test_outputs_that_are_folders_are_refused_before_the_work(tmp_path, qapp, capsys):
+    with contextlib.closing(Project.create(tmp_path / "P")) as store:
+        make_run(store, fill(store, tmp_path / "images"), "one")
+    (tmp_path / "out.onnx").mkdir()
+    project, out = str(tmp_path / "P"), str(tmp_path / "out.onnx")
+    assert run(["predict", project, "one", str(tmp_path / "images"), "--out", out]) == 1
+    assert "Choose the name of a file instead of a folder." in capsys.readouterr().err
+    assert run(["export", project, "one", out]) == 1
+    assert "Choose the name of a file instead of a folder." in capsys.readouterr().err
+    assert run(["labels", "export", project, str(tmp_path / "images.csv" / "x.csv")]) == 1
+    assert "Create its folder first" in capsys.readouterr().err

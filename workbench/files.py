@@ -9,6 +9,7 @@ accepted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -23,23 +24,23 @@ from typing import IO
 
 from blake3 import blake3
 
-from workbench.domain.errors import KnownError, reason_of
+from workbench.domain.errors import KnownError, reason_of, remedy_of
 from workbench.domain.text import Message, mark
 
 PART = ".part"  # suffix of incomplete files
 MOST_BYTES = 1 << 30  # size limit of a file chosen by the user
 
 
-def make_folder(folder: Path, remedy: str = mark("Choose another folder.")) -> None:
+def make_folder(folder: Path) -> None:
     """Create a folder and its parents. Raises KnownError with the folder and the reason."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KnownError(
             "The folder {path} cannot be created: {reason}.",
-            remedy,
+            remedy_of(error, mark("Choose another folder.")),
             path=folder,
-            reason=error.strerror,
+            reason=reason_of(error),
         ) from error
 
 
@@ -75,25 +76,43 @@ def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
 
 
 @contextmanager
-def writing(path: Path, remedy: str = "") -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Report an OSError within the block as a KnownError: `path` cannot be written, with the
-    reason."""
+    reason and what to do about it."""
     try:
         yield
     except OSError as error:
         raise KnownError(
-            "{path} cannot be written: {reason}.", remedy, path=path, reason=reason_of(error)
+            "{path} cannot be written: {reason}.",
+            remedy_of(error, mark("Choose another place.")),
+            path=path,
+            reason=reason_of(error),
         ) from error
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise OSError unless a file can be written to `path`, as far as what is there now tells:
+    nothing, or a regular file. A folder could not be replaced, a device or a pipe would be lost."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, Message("it is a pipe or a device"), str(path))
 
 
 @contextmanager
 def replacing(path: Path, *, flush: bool = True, shared: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which replaces `path` when the block ends.
 
-    If the block raises, the temporary file is removed and `path` is unchanged. Raises OSError.
+    If the block raises, the temporary file is removed and `path` is unchanged. Raises OSError, at
+    once if `path` is a folder or a device.
     `flush`: as in `move_into_place`. `shared`: several processes or threads may write `path` at
     once.
     """
+    check_replaceable(path)
     own = f".{os.getpid()}-{threading.get_ident()}" if shared else ""
     part = path.with_name(f"{path.name}{own}{PART}")
     try:

@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 
 from workbench.app.jobs import Task
 from workbench.domain.backbones import Backbone, backbone
-from workbench.domain.errors import KnownError, reason_of
+from workbench.domain.errors import KnownError, reason_of, remedy_of
 from workbench.domain.reports import Note, Progress
 from workbench.domain.text import Message
 from workbench.files import PART, make_folder, move_into_place
@@ -94,7 +94,7 @@ def fetch(
         text = Message("{path} is damaged and is downloaded again.", path=present)
         yield Note(text=text, warning=True)
     target = (folder or weights_folder()) / known.weights
-    make_folder(target.parent, FILE_REMEDY)
+    make_folder(target.parent)
     download = _Download(address or known.weights_address, target)
     try:
         while download.thread.is_alive():
@@ -174,10 +174,13 @@ def _failure(known: Backbone, download: _Download) -> KnownError:
         backbone=known.title,
         reason=_reason(download),
     )
+    remedy = FILE_REMEDY
+    if download.error is not None:  # the disk, or else the network
+        remedy = remedy_of(download.error, FILE_REMEDY)
     if not download.target.exists():
-        return KnownError(sentence, FILE_REMEDY)
+        return KnownError(sentence, remedy)
     return KnownError(
-        "{path} is damaged. {sentence}", FILE_REMEDY, path=download.target, sentence=sentence
+        "{path} is damaged. {sentence}", remedy, path=download.target, sentence=sentence
     )
 
 

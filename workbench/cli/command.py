@@ -25,7 +25,7 @@ from workbench.app.session import Session
 from workbench.app.training.training import recover
 from workbench.cli import COMMANDS
 from workbench.cli.progress import CommandInterrupted
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused, reason_of, remedy_of
 from workbench.domain.runs import RunRecord
 from workbench.domain.text import Message, counted
 
@@ -241,10 +241,10 @@ def _report_error(error: KnownError, as_json: bool, code: int) -> int:
 
 
 def _system_error(error: OSError) -> KnownError:
-    reason = error.strerror or error
+    reason, remedy = reason_of(error), remedy_of(error)
     if not error.filename:
-        return KnownError("{reason}.", reason=reason)
-    return KnownError("{path}: {reason}.", path=error.filename, reason=reason)
+        return KnownError("{reason}.", remedy, reason=reason)
+    return KnownError("{path}: {reason}.", remedy, path=error.filename, reason=reason)
 
 
 def _report_bug(as_json: bool) -> int:

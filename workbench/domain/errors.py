@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,10 +92,46 @@ def parsing(path: Path, remedy: str = "") -> Generator[None, None, None]:
         ) from error
 
 
+_FULL = Message("Free up disk space, or choose a place on another disk.")
+_DENIED = Message("Choose another place, or change the permissions of this one.")
+_UNREACHABLE = Message("Check that the disk or network drive is connected.")
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: Message("Choose a disk that can store larger files."),
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: Message("Choose a place that can be written to."),
+    errno.EISDIR: Message("Choose the name of a file instead of a folder."),
+    errno.ENOTDIR: Message("Choose another folder: a part of this path is a file."),
+    errno.ENOENT: Message("Create its folder first, or choose another one."),
+    errno.EEXIST: Message("Choose another name."),
+    errno.ENOTEMPTY: Message("Choose another name."),
+    errno.ENAMETOOLONG: Message("Choose a shorter name."),
+    errno.EINVAL: Message("Choose another name."),
+    errno.ELOOP: Message("Choose a path without links that lead in a circle."),
+    errno.EBUSY: Message("Close the program that uses it, and try again."),
+    errno.EMFILE: Message("Close other projects or programs, and try again."),
+    errno.ENFILE: Message("Close other projects or programs, and try again."),
+    errno.EIO: _UNREACHABLE,
+    errno.ENXIO: _UNREACHABLE,
+    errno.ENODEV: _UNREACHABLE,
+}
+
+
+def remedy_of(error: BaseException, otherwise: str = "") -> str:
+    """What to do if writing a file or folder failed with `error`, by its error number; `otherwise`
+    if that is unknown, or `error` is no error of the system."""
+    number = error.errno if isinstance(error, OSError) else None
+    return otherwise if number is None else _REMEDIES.get(number, otherwise)
+
+
 def reason_of(error: Exception) -> str:
     """The first line of an error message, without error numbers, file names and full stop; the
     message of an error that was raised with a `Message`."""
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if isinstance(text, Message):
+        return text
     return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, features
 
-from workbench.domain.text import mark
 from workbench.files import write_whole, writing
 from workbench.vision.overlays import heat_colours
 
@@ -155,5 +154,5 @@ def save_png(path: Path, pixels: Pixels) -> None:
     """Write an RGB image atomically as PNG. Raises KnownError naming the file."""
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG")
-    with writing(path, mark("Choose another folder.")):
+    with writing(path):
         write_whole(path, data.getvalue(), flush=False)  # easily recreated

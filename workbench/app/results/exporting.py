@@ -13,6 +13,7 @@ from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Export, Exported, Going, Picture
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
 from workbench.domain.text import Message, counted, mark
+from workbench.files import check_replaceable, writing
 
 CHECKED = 32  # images of the run on which the file is compared with PyTorch
 
@@ -34,12 +35,15 @@ class OnnxFile:
 def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
     """A job that writes the network of a run to `path` as ONNX; the result is an OnnxFile.
 
-    `path` gets the suffix .onnx. The job fails with a KnownError if the run has no network or no
-    readable image, or if the file cannot be written or does not agree with the network.
+    `path` gets the suffix .onnx. Raises KnownError if it is a folder. The job fails with a
+    KnownError if the run has no network or no readable image, or if the file cannot be written or
+    does not agree with the network.
     """
     record = session.store.runs.get(run_id)
     folder = session.store.runs_folder / run_id
     path = path if path.suffix.lower() == ".onnx" else path.with_name(path.name + ".onnx")
+    with writing(path):
+        check_replaceable(path)
 
     def work() -> Steps[OnnxFile]:
         pictures = tuple(Picture(s.path, s.box) for s in spread_samples(read_samples(folder)))

@@ -27,8 +27,8 @@ from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Picture
 from workbench.domain.runs import RunLabels
-from workbench.domain.text import Message, counted, mark
-from workbench.files import move_into_place, writing
+from workbench.domain.text import Message, counted
+from workbench.files import check_replaceable, move_into_place, writing
 
 BOX = ("left", "top", "right", "bottom")
 
@@ -67,7 +67,8 @@ class PredictionCsv:
         self._thresholds = thresholds
 
     def __enter__(self) -> PredictionCsv:
-        with writing(self.path, mark("Choose another file.")):
+        with writing(self.path):
+            check_replaceable(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.partial.open("w", encoding="utf-8-sig", newline="")
         self._writer = csv.writer(self._file)
@@ -82,7 +83,7 @@ class PredictionCsv:
     ) -> None:
         self._file.close()
         if kind is None:
-            with writing(self.path, mark("Free up disk space.")):
+            with writing(self.path):
                 move_into_place(self.partial, self.path)
 
     def columns(self) -> list[str]:
@@ -95,7 +96,7 @@ class PredictionCsv:
 
     def write(self, rows: Sequence[CsvRow]) -> None:
         """Append rows; raises KnownError if the file cannot be written."""
-        with writing(self.partial, mark("Free up disk space.")):
+        with writing(self.partial):
             self._writer.writerows(self._cells(row) for row in rows)
             self._file.flush()
 
@@ -220,7 +221,7 @@ def predict_folder_task(
     Files that cannot be read, or have no mouth if the run needs one, get a row with the reason. For
     a run on mouth crops, a file that is itself a crop (nearly square and at most 128 pixels, the
     size of exported crops) is used whole; in all others mouths are detected first, and each gets
-    its own row. Raises KnownError if the folder does not exist.
+    its own row. Raises KnownError if the folder does not exist or the file cannot be written.
     """
     record = session.store.runs.get(run_id)
     run_folder = session.store.runs_folder / run_id
@@ -230,6 +231,8 @@ def predict_folder_task(
         raise KnownError(
             "The folder {folder} does not exist.", "Choose a folder with images.", folder=folder
         )
+    with writing(csv_path):
+        check_replaceable(csv_path)  # before hours of work
 
     def work() -> Steps[PredictedFolder]:
         found = yield from search(folder)

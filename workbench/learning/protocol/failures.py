@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 
 import torch
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of, remedy_of
 from workbench.domain.reports import Broken
 from workbench.domain.text import Message
 
@@ -21,13 +22,20 @@ def broken(error: BaseException) -> Broken:
         return Broken(
             sentence=Message("Not enough memory for a training step."), remedy=MEMORY_REMEDY
         )
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Broken(
             sentence=Message(
                 "The disk is full: {filename} could not be written.",
                 filename=error.filename or Message("a file"),
             ),
             remedy=Message("Free space on the project's disk, then resume the run."),
+        )
+    if isinstance(error, OSError) and error.filename and (remedy := remedy_of(error)):
+        return Broken(
+            sentence=Message(
+                "{path} cannot be used: {reason}.", path=error.filename, reason=reason_of(error)
+            ),
+            remedy=Message("{remedy} Then resume the run.", remedy=remedy),
         )
     if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
         return Broken(

@@ -18,7 +18,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Answer, Export, Exported, Going
 from workbench.domain.runs import ModelCard, Sample
-from workbench.domain.text import Message, mark
+from workbench.domain.text import Message
 from workbench.files import replacing, writing
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.data import decoded
@@ -56,7 +56,7 @@ def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
     card = loaded.card
     network, _ = load_model(Path(request.run))  # separate copy, on the CPU
     module = Probabilities(network, card).eval()
-    with writing(path, mark("Choose another folder.")), replacing(path) as part:
+    with writing(path), replacing(path) as part:
         write(module, card, part)
         yield Going(progress=Progress(done=1, total=3, text=Message("Comparing it with torch")))
         inputs = _inputs(request, card)
