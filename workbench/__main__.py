@@ -36,6 +36,8 @@ def opens_window(given: Sequence[str]) -> bool:
         return True
     if len(given) > 1 or given[0] in COMMANDS or given[0].startswith("-"):
         return False
+    if not given[0].strip():
+        return False  # an empty path would be the current folder
     path = Path(given[0])
     return (
         path.suffix == SUFFIX

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from workbench.__main__ import opens_window
 from workbench.cli.command import run
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
@@ -406,3 +407,82 @@ def test_the_database_of_a_closed_command_is_whole(command, birds):
     with sqlite3.connect(birds.with_suffix(".workbench") / "project.sqlite") as base:
         assert base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     base.close()
+
+
+BLANK = {
+    "PROJECT": [["new", ""], ["new", "  "], ["undo", ""], ["runs", ""], ["doctor", ""]],
+    "PLACES": [["import", "birds", ""], ["import", "birds", "photos", " "]],
+    "IMAGE": [["label", "birds", "", "--set", "view", "--label", "front"]],
+    "--set": [["label", "birds", "owl", "--set", "", "--label", "front"]],
+    "--label": [["label", "birds", "owl", "--set", "view", "--label", ""]],
+    "FILE": [["labels", "export", "birds", ""], ["labels", "import", "birds", ""]],
+    "--rename": [
+        ["runs", "birds", "--rename", "latest", ""],
+        ["runs", "birds", "--rename", "", "x"],
+    ],
+    "--remove": [["runs", "birds", "--remove", ""]],
+    "--into": [["runs", "adopt", "folder", "--into", ""]],
+    "--out": [
+        ["predict", "birds", "latest", "photos", "--out", ""],
+        ["crop", "birds", "--out", ""],
+    ],
+    "OUT.onnx": [["export", "birds", "latest", ""]],
+    "--name": [["train", "birds", "--set", "target=category", "--name", " "]],
+    "--start": [["cluster", "birds", "--start", ""], ["similar", "birds", "owl", "--start", ""]],
+    "--from": [["transfer", "birds", "--from", ""]],
+    "DIR": [["demo", ""]],
+}
+
+
+@pytest.mark.parametrize("name", BLANK)
+def test_an_empty_name_or_path_is_refused_by_name(command, tmp_path, name):
+    for arguments in BLANK[name]:
+        code, found = command(*arguments)
+        assert (code, found["error"]) == (2, f"{name} is empty."), arguments
+        assert found["remedy"].startswith("Allowed: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_source_without_a_project_is_not_the_current_folder(command, birds, monkeypatch):
+    monkeypatch.chdir(birds.with_suffix(".workbench"))
+    code, found = command("relatedness", ".", "--from", "#view")
+    assert (code, found["error"]) == (2, "“#view” is not a valid value for source.")
+
+
+def test_the_folder_above_is_named_by_its_name(command, tmp_path, monkeypatch):
+    (tmp_path / "birds" / "inside").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "birds" / "inside")
+    code, made = command("new", "..")
+    assert (code, Path(made["project"])) == (0, tmp_path / "birds.workbench")
+
+
+def test_a_split_may_be_stratified_by_nothing(command, birds):
+    code, found = command("split", "birds", "--stratify", "")
+    assert code == 0
+    assert sum(found["parts"].values()) == 6
+
+
+def test_an_empty_path_opens_no_window(capsys):
+    assert not opens_window([""])
+    assert not opens_window([" "])
+
+
+NUMBERS = [
+    (["split", "birds", "--train", "abc"], "--train", "abc", "a number from 0 to 1"),
+    (["split", "birds", "--train", "1.5"], "--train", "1.5", "a number from 0 to 1"),
+    (["split", "birds", "--test", "nan"], "--test", "nan", "a number from 0 to 1"),
+    (["split", "birds", "--seed", "-1"], "--seed", "-1", "a whole number of at least 0"),
+    (["cluster", "birds", "-k", "one"], "--clusters", "one", "a whole number of at least 2"),
+    (["similar", "birds", "owl", "-k", "0"], "--count", "0", "a whole number of at least 1"),
+    (["relatedness", "P", "--from", "Q", "--per-class", "x"], "--per-class", "x", "at least 1"),
+    (["new", "birds", "--views", "boats"], "--views", "boats", "cars, animals"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "name", "value", "allowed"), NUMBERS)
+def test_an_invalid_number_is_named_with_its_range(command, arguments, name, value, allowed):
+    code, found = command(*arguments)
+    assert code == 2
+    assert found["error"] == f"“{value}” is not a valid value for {name}."
+    assert found["remedy"].startswith("Allowed: ")
+    assert allowed in found["remedy"]

@@ -167,6 +167,60 @@ def commands() -> None:
     """
 
 
+class _TextOrNothing(click.types.StringParamType):
+    """A text that may be empty; all other values of a command line may not."""
+
+
+TEXT_OR_NOTHING = _TextOrNothing()
+
+
+class _CheckedCommand(click.Command):
+    """A command that refuses blank and invalid values as `ValueRefused`, by the name of their
+    option or argument: an empty path would be the current folder, an empty name the default."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for parameter in self.params:
+            for text in _texts(given.get(parameter.name or "")):
+                _check_value(parameter, text, ctx)
+        return super().parse_args(ctx, args)
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in _texts(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def _check_value(parameter: click.Parameter, text: str, ctx: click.Context) -> None:
+    kind = parameter.type
+    name = parameter.human_readable_name.strip("[].")
+    if isinstance(parameter, click.Option):
+        name = max(parameter.opts, key=len)
+    if not text.strip() and not isinstance(kind, _TextOrNothing):
+        raise ValueRefused(name, text, _allowed(kind), Message("{name} is empty.", name=name))
+    if isinstance(kind, click.Tuple):
+        return
+    try:
+        value = kind.convert(text, parameter, ctx)
+    except click.BadParameter as error:
+        raise ValueRefused(name, text, _allowed(kind)) from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueRefused(name, text, _allowed(kind))
+
+
+def _allowed(kind: click.ParamType) -> str:
+    """The allowed values of a type of parameters, in words."""
+    if isinstance(kind, click.Choice):
+        return ", ".join(map(str, kind.choices))
+    if isinstance(kind, click.IntRange | click.FloatRange):
+        whole = "a whole number" if isinstance(kind, click.IntRange) else "a number"
+        if kind.max is None:
+            return f"{whole} of at least {kind.min:g}"
+        return f"{whole} from {kind.min:g} to {kind.max:g}"
+    return "a path" if isinstance(kind, click.Path) else "a text with at least one character"
+
+
 def command(
     name: str, example: str, help: str | None = None
 ) -> Callable[[Callable[..., Result]], click.Command]:
@@ -186,7 +240,7 @@ def command(
             "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
         )
         epilog = "\b\nExample:\n  " + example.replace("\n", "\n  ")
-        return click.command(name, epilog=epilog, help=help)(flag(call))
+        return click.command(name, _CheckedCommand, epilog=epilog, help=help)(flag(call))
 
     return wrap
 

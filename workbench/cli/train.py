@@ -14,6 +14,7 @@ from workbench.app.training.splitting import split
 from workbench.app.training.training import RunControl, prepare, start_task, training_task
 from workbench.cli.command import (
     STOPPED,
+    TEXT_OR_NOTHING,
     Output,
     Result,
     command,
@@ -51,6 +52,7 @@ def _share(part: str, default: float) -> Callable[[Callable[..., Result]], Calla
 )
 @click.option(
     "--stratify",
+    type=TEXT_OR_NOTHING,
     default="category,view",
     show_default=True,
     help="Label sets, separated by commas, whose labels are distributed evenly over the parts.",

@@ -11,8 +11,9 @@ from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
 from workbench.app.training.targets import targets
 from workbench.app.training.training import recover
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import JOINT
+from workbench.domain.text import Message
 from workbench.storage.project import Project
 
 MARK = "#"  # separates a project from its label set
@@ -21,10 +22,13 @@ Place = tuple[Path, str]  # folder of a project, and one of its label sets
 
 def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
     """Map sources written as "PROJECT" or "PROJECT#LABELS" to unique short names, independent of
-    the working folder. Raises KnownError if one is not a project."""
+    the working folder. Raises KnownError if one is not a project, ValueRefused if it has no path.
+    """
     found: dict[str, Place] = {}
     for text in given:
         path, mark, own = text.rpartition(MARK)
+        if mark and not path.strip():  # not the current folder
+            raise ValueRefused(Message("source"), text, Message("PROJECT or PROJECT#LABELS"))
         folder = project_folder(Path(path if mark else text)).resolve()
         labels = own if mark else label_set
         short = folder.stem + (f"{MARK}{labels}" if labels != label_set else "")
