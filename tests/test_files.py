@@ -316,6 +316,7 @@ def test_a_full_disk_during_a_training_is_told_from_other_errors(tmp_path):
 def test_outputs_that_are_folders_are_refused_before_the_work(tmp_path, qapp, capsys):
     with contextlib.closing(Project.create(tmp_path / "P")) as store:
         make_run(store, fill(store, tmp_path / "images"), "one")
+    capsys.readouterr()
     (tmp_path / "out.onnx").mkdir()
     project, out = str(tmp_path / "P"), str(tmp_path / "out.onnx")
     assert run(["predict", project, "one", str(tmp_path / "images"), "--out", out]) == 1
@@ -324,3 +325,14 @@ def test_outputs_that_are_folders_are_refused_before_the_work(tmp_path, qapp, ca
     assert "Choose the name of a file instead of a folder." in capsys.readouterr().err
     assert run(["labels", "export", project, str(tmp_path / "images.csv" / "x.csv")]) == 1
     assert "Create its folder first" in capsys.readouterr().err
+
+
+def test_a_run_is_renamed_and_deleted_by_commands_that_report_it(tmp_path, qapp, capsys):
+    with contextlib.closing(Project.create(tmp_path / "P")) as store:
+        make_run(store, fill(store, tmp_path / "images"), "one")
+    assert run(["runs", str(tmp_path / "P"), "--rename", "one", "two "]) == 0
+    assert "“one” → “two”" in capsys.readouterr().out
+    assert run(["runs", str(tmp_path / "P"), "--remove", "two"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("deleted: ")
+    assert "“two”" in out

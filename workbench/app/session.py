@@ -14,6 +14,7 @@ from workbench.app.jobs import Failed, Job, JobRunner, Outcome, Task, nothing
 from workbench.domain.changes import Changes, HistoryEntry
 from workbench.domain.clusters import Clustering, Clusters
 from workbench.domain.crops import Crop
+from workbench.domain.errors import ValueRefused
 from workbench.domain.images import ImageFilter, ImageRow, SkippedFile, Sort, Source
 from workbench.domain.labels import Annotation, LabelSet
 from workbench.domain.metrics import IntArray
@@ -229,10 +230,12 @@ class Session(QObject):
             self.store.images.remove(chosen)
 
     def rename_run(self, run_id: str, name: str) -> None:
-        """Rename a run; an empty name is ignored. Raises KnownError for an unknown run."""
-        if name.strip():
-            self.store.runs.update(run_id, name=name.strip())
-            self.announce(Changes(runs=frozenset({run_id})))
+        """Rename a run. Raises ValueRefused for a blank name, KnownError for an unknown run."""
+        if not name.strip():
+            allowed = Message("a text with at least one character")
+            raise ValueRefused(Message("name of the run"), "", allowed)
+        self.store.runs.update(run_id, name=name.strip())
+        self.announce(Changes(runs=frozenset({run_id})))
 
     def remove_run(self, run_id: str) -> None:
         """Delete a run and its folder permanently.

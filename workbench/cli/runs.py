@@ -123,9 +123,14 @@ def list_command(
     """List the runs of PROJECT, newest first."""
     with opened(project) as session:
         if renamed is not None:
-            session.rename_run(find_run(session, renamed[0]).id, renamed[1])
+            run = find_run(session, renamed[0])
+            session.rename_run(run.id, renamed[1])
+            name = session.runs.get(run.id).name
+            out.print(f"renamed: {run.id} “{run.name}” → “{name}”\n")
         if removed is not None:
-            session.remove_run(find_run(session, removed).id)
+            run = find_run(session, removed)
+            session.remove_run(run.id)
+            out.print(f"deleted: {run.id} “{run.name}”\n")
         runs = session.runs.all()
         if not runs:
             out.print("No runs yet. Train one with: workbench train PROJECT --set target=category")

@@ -121,8 +121,9 @@ class ResultsModel(QObject):
     # Actions
 
     def rename(self, run_id: str, name: str) -> None:
-        """Rename a run."""
-        self._context.session.rename_run(run_id, name)
+        """Rename a run; a blank name, as left by clearing the cell, is ignored."""
+        if name.strip():
+            self._context.session.rename_run(run_id, name)
 
     def confirm_removal(self, parent: QWidget, run_id: str) -> bool:
         """Ask the user to confirm the deletion of a run, which cannot be undone."""
