@@ -169,6 +169,10 @@ def test_impossible_transfers_are_reported_at_once(tmp_path, capsys):
     assert "gone.safetensors are missing" in answer(capsys)["error"]
     assert run([*words, "--compare-views"]) == 1
     assert "Views cannot be compared" in answer(capsys)["error"]
+    for command in ("transfer", "relatedness"):
+        for itself in ("Waves", "Waves#category", "./Waves.workbench"):
+            assert run([command, "Waves", "--from", "Other", "--from", itself, "--json"]) == 1
+            assert "Waves is the target itself." in answer(capsys)["error"]
     assert run(["transfer", "Waves", "--from", "Nowhere", "--json"]) == 1
     assert "Nowhere is not a project" in answer(capsys)["error"]
     assert run(["transferability", "Waves", "--last", "--json"]) == 1

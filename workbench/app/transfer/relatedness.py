@@ -16,7 +16,7 @@ from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import collect
-from workbench.app.transfer.sources import Place
+from workbench.app.transfer.sources import Place, one_label, refuse_target
 from workbench.domain.errors import ValueRefused
 from workbench.domain.relatedness import DomainRequest, Relatedness, RelatednessRequest
 from workbench.domain.reports import Related
@@ -63,13 +63,17 @@ def compare_task(
     Done(Relatedness), which is stored in the project.
 
     The job fails if a source cannot be read. `request` has the parameters; its domains are added
-    here. Raises KnownError and ValueRefused as `domain_of`.
+    here. Raises KnownError if a source is the target itself or images may have several labels, and
+    as `domain_of`.
     """
     own = session.store.folder
+    one_label(session.store, label_set)
+    refuse_target(session.store, places.values(), label_set)
 
     def read() -> Iterator[Domain]:
         for name, (folder, labels) in places.items():
             with _read_beside(own, folder) as store:
+                one_label(store, labels)
                 yield domain_of(store, labels, name)
 
     return _task(session, label_set, len(places), read, request)

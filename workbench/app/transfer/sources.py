@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +91,23 @@ def one_label(store: Project, label_set: str) -> None:
         )
 
 
+def refuse_target(store: Project, places: Iterable[Place], label_set: str) -> None:
+    """Raise KnownError if `label_set` of the project itself is one of its sources."""
+    if (store.folder.resolve(), label_set) in list(places):
+        raise KnownError(
+            "{name} is the target itself.",
+            "Add one of its other label sets instead.",
+            name=store.name,
+        )
+
+
+def places_of(sources: Iterable[str]) -> Iterator[Place]:
+    """Folder and label set of sources that `written_source` wrote."""
+    for text in sources:
+        path, _, own = text.rpartition(MARK)
+        yield Path(path), own
+
+
 def _ready(session: Session) -> list[str]:
     """Exclusive label sets of a project with at least two labels in use."""
     sets = session.store.labels.sets()
@@ -109,12 +126,8 @@ def checked_source(session: Session, folder: Path, label_set: str) -> str:
     with opened_beside(session, project_folder(folder).resolve()) as source:
         ready = _ready(source)
         chosen = label_set if label_set in ready else next(iter(ready), "")
-        own = source is session and chosen == label_set
+        refuse_target(session.store, [(source.store.folder.resolve(), chosen)], label_set)
         name = source.store.name
-    if own:
-        raise KnownError(
-            "{name} is the target itself.", "Add one of its other label sets instead.", name=name
-        )
     if not chosen:
         raise KnownError(
             "{name} has no label set with two labels in use.",

@@ -11,7 +11,7 @@ import msgspec
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.starts import start_of
-from workbench.app.transfer.sources import one_label
+from workbench.app.transfer.sources import one_label, places_of, refuse_target
 from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT, PartialRecipe, complete
@@ -105,8 +105,8 @@ def transfer_request(
 def begin(session: Session, request: TransferRequest) -> Transfer:
     """An unfinished transfer with the same request, or a new one.
 
-    Raises KnownError if too few images are labelled, there are no views to compare, or the backbone
-    has too few stages; ValueRefused for an invalid setting.
+    Raises KnownError if a source is the target itself, too few images are labelled, there are no
+    views to compare, or the backbone has too few stages; ValueRefused for an invalid setting.
     """
     if known := unfinished_like(session, request):
         return known
@@ -123,6 +123,7 @@ def begin(session: Session, request: TransferRequest) -> Transfer:
 def _check(store: Project, request: TransferRequest) -> None:
     """Raise errors now that would occur after the comparison of sources."""
     one_label(store, request.label_set)
+    refuse_target(store, places_of(request.sources), request.label_set)
     own = {"target": request.label_set, "backbone": backbone_of(request), "start": request.start}
     for settings in (request.settings, {**request.settings, **request.source_settings}):
         recipe = complete({**settings, **own})
