@@ -486,3 +486,15 @@ def test_an_invalid_number_is_named_with_its_range(command, arguments, name, val
     assert found["error"] == f"“{value}” is not a valid value for {name}."
     assert found["remedy"].startswith("Allowed: ")
     assert allowed in found["remedy"]
+
+
+@pytest.mark.parametrize("start", ["none", "imagenet", "file:weights.pth", "resnet18=", "resnet"])
+@pytest.mark.parametrize("words", [["cluster", "birds"], ["similar", "birds", "owl0.png"]])
+def test_a_start_without_features_is_refused_as_such(command, birds, words, start):
+    code, found = command(*words, "--start", start)
+    assert code == 2
+    assert "BACKBONE=FILE" in found["remedy"]
+    if start == "none":
+        assert found["error"].startswith("Features of random weights")
+    else:
+        assert found["error"] == f"“{start}” is not a valid value for start."

@@ -119,6 +119,13 @@ def _best(session: Session) -> FeatureSource:
 
 def _of_backbone(session: Session, name: str) -> FeatureSource:
     known, mark, file = name.partition("=")
+    if known not in BACKBONES or (mark and not file):
+        names = ", ".join(BACKBONES)
+        allowed = Message(
+            "BACKBONE or BACKBONE=FILE, where BACKBONE is one of {names}", names=names
+        )
+        random = Message("Features of random weights (“none”) say nothing about images.")
+        raise ValueRefused("start", name, allowed, random if name == "none" else None)
     title = backbone(known).title
     if mark:
         return FeatureSource(
