@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import io
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -37,6 +39,8 @@ from workbench.files import (
 )
 from workbench.learning.protocol.failures import broken
 from workbench.storage.project import Project
+from workbench.vision.headers import identify
+from workbench.vision.reading import read_rgb
 
 
 def archive(kind):
@@ -299,7 +303,7 @@ def test_a_full_disk_is_named_as_such():
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
 def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(KnownError, match="it is a pipe or a device"), writing(tmp_path / "pipe"):
+    with pytest.raises(KnownError, match="it is a named pipe"), writing(tmp_path / "pipe"):
         write_whole(tmp_path / "pipe", b"content")
     assert (tmp_path / "pipe").is_fifo()
 
@@ -336,3 +340,59 @@ def test_a_run_is_renamed_and_deleted_by_commands_that_report_it(tmp_path, qapp,
     out = capsys.readouterr().out
     assert out.startswith("deleted: ")
     assert "“two”" in out
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch, qapp):
+    """A project beside a named pipe, a socket, a file and a folder."""
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(Project.create(Path("P"))) as store:
+        make_run(store, fill(store, tmp_path / "folder"), "one")
+    os.mkfifo("pipe")
+    os.mkfifo("pipe.jpg")
+    os.mkfifo("pipe.safetensors")
+    Path("file").touch()
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as there:
+        there.bind("socket")
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["import", "P", "/dev/null"], "a device"),
+        (["import", "P", "pipe"], "a named pipe"),
+        (["import", "P", "socket"], "a socket"),
+        (["predict", "P", "one", "file", "--out", "x.csv"], "a file"),
+        (["predict", "P", "one", "pipe", "--out", "x.csv"], "a named pipe"),
+        (["crop", "P", "--landmarks", "folder"], "a folder"),
+        (["crop", "P", "--landmarks", "pipe"], "a named pipe"),
+        (["labels", "import", "P", "pipe.jpg/"], ""),
+        (["train", "P", "--set", "target=category", "--set", "start=file:folder"], "a folder"),
+        (["cluster", "P", "--start", "resnet18=pipe.safetensors"], "a named pipe"),
+    ],
+)
+def test_a_path_of_another_kind_is_named_as_what_it_is(places, capsys, words, kind):
+    assert run(words) in (1, 2)
+    output = capsys.readouterr().err
+    assert "does not exist" not in output
+    assert f"it is {kind}" in output if kind else output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
+def test_pipes_among_images_are_skipped_with_the_reason(places, capsys):
+    os.mkfifo(places / "folder" / "pipe.png")
+    for words in (["import", "P", "pipe.jpg"], ["import", "P", "folder"]):
+        assert run([*words, "--json"]) == 0
+        (skipped,) = json.loads(capsys.readouterr().out)["skipped"]
+        assert skipped["reason"] == "it is a named pipe"
+    with pytest.raises(KnownError, match="it is a named pipe"):
+        read_rgb(Path("pipe.jpg"))
+    assert identify(Path("pipe.jpg")) is None
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(KnownError, match="file cannot be used: it is a file"):
+        make_folder(tmp_path / "file")

@@ -35,6 +35,8 @@ def make_folder(folder: Path) -> None:
     """Create a folder and its parents. Raises KnownError with the folder and the reason."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise unusable(folder, mark("Choose another folder.")) from error
     except OSError as error:
         raise KnownError(
             "The folder {path} cannot be created: {reason}.",
@@ -44,35 +46,64 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
-    """Read the first `size` bytes of a regular file chosen by the user (-1: all).
+def regular_bytes(path: Path, size: int = -1, most: int | None = None) -> bytes:
+    """Read the first `size` bytes of a regular file (-1: all).
 
-    Raises KnownError if it cannot be read, is larger than `most` bytes, or is not a regular file:
-    reading a pipe or a device may never end.
+    Raises OSError or ValueError with the reason, also if the file is larger than `most` bytes, or
+    is not a regular file: reading a pipe or a device may never end.
     """
-    try:
-        found = path.stat()
-        if stat.S_ISREG(found.st_mode) and found.st_size <= most:
-            with path.open("rb") as file:
-                return file.read(size)
-    except (OSError, ValueError) as error:
-        raise KnownError(
-            "{path} cannot be read: {reason}.", path=path, reason=reason_of(error)
-        ) from error
-    if stat.S_ISREG(found.st_mode):
-        raise KnownError(
-            "{path} cannot be read: its size is {size:.1f} GB, the limit is {limit:.1f} GB.",
-            path=path,
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise _NotRegular(errno.EINVAL, _kind_of(found.st_mode), str(path))
+    if most is not None and found.st_size > most:
+        reason = Message(
+            "its size is {size:.1f} GB, the limit is {limit:.1f} GB",
             size=found.st_size / 1e9,
             limit=most / 1e9,
         )
-    raise KnownError(
-        "{path} cannot be read: it is a folder."
-        if stat.S_ISDIR(found.st_mode)
-        else "{path} cannot be read: it is a pipe or a device.",
-        "Choose a file.",
-        path=path,
-    )
+        raise OSError(errno.EFBIG, reason, str(path))
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+class _NotRegular(OSError):
+    """What is read is a folder, a pipe, a socket or a device."""
+
+
+_KINDS = {
+    stat.S_IFREG: mark("it is a file"),
+    stat.S_IFDIR: mark("it is a folder"),
+    stat.S_IFIFO: mark("it is a named pipe"),
+    stat.S_IFSOCK: mark("it is a socket"),
+}
+
+
+def _kind_of(mode: int) -> Message:
+    """What a path is, as the reason why it cannot be used."""
+    return Message(_KINDS.get(stat.S_IFMT(mode), mark("it is a device")))
+
+
+def unusable(path: Path, remedy: str) -> KnownError:
+    """Error for a path that is not the file or folder that is needed: it does not exist, or is
+    something else, which is named."""
+    try:
+        reason: str = _kind_of(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return KnownError("{path} does not exist.", remedy, path=path)
+    except (OSError, ValueError) as error:
+        reason = reason_of(error)
+    return KnownError("{path} cannot be used: {reason}.", remedy, path=path, reason=reason)
+
+
+def read_regular(path: Path, size: int = -1, most: int = MOST_BYTES) -> bytes:
+    """Read a file chosen by the user as `regular_bytes`, with errors as KnownError."""
+    try:
+        return regular_bytes(path, size, most)
+    except (OSError, ValueError) as error:
+        remedy = mark("Choose a file.") if isinstance(error, _NotRegular) else ""
+        raise KnownError(
+            "{path} cannot be read: {reason}.", remedy, path=path, reason=reason_of(error)
+        ) from error
 
 
 @contextmanager
@@ -98,9 +129,9 @@ def check_replaceable(path: Path) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise IsADirectoryError(errno.EISDIR, _kind_of(mode), str(path))
     if not stat.S_ISREG(mode):
-        raise FileExistsError(errno.EEXIST, Message("it is a pipe or a device"), str(path))
+        raise FileExistsError(errno.EEXIST, _kind_of(mode), str(path))
 
 
 @contextmanager

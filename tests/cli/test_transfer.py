@@ -166,7 +166,7 @@ def test_impossible_transfers_are_reported_at_once(tmp_path, capsys):
     assert run([*words, "--set", "epochs=0"]) == 2
     assert "epochs" in answer(capsys)["error"]
     assert run([*words, "--start", "file:gone.safetensors"]) == 1
-    assert "gone.safetensors are missing" in answer(capsys)["error"]
+    assert "gone.safetensors does not exist" in answer(capsys)["error"]
     assert run([*words, "--compare-views"]) == 1
     assert "Views cannot be compared" in answer(capsys)["error"]
     for command in ("transfer", "relatedness"):

@@ -270,7 +270,7 @@ def test_a_run_that_cannot_be_prepared_is_reported(page, host, tmp_path):
     page.model.edit("start", f"file:{tmp_path / 'gone.safetensors'}")
     page.start_training()
     assert host.messages[-1][1] == "bad"
-    assert "gone.safetensors are missing" in host.messages[-1][0]
+    assert "gone.safetensors does not exist" in host.messages[-1][0]
 
 
 def test_settings_are_restored_after_a_restart(qtbot, page, host):

@@ -15,6 +15,7 @@ from workbench.domain.errors import reason_of
 from workbench.domain.formats import FORMATS, FileKind, enumerated
 from workbench.domain.geometry import Rect
 from workbench.domain.text import Message
+from workbench.files import regular_bytes
 
 PIXEL_LIMIT = 200_000_000  # more than any camera; larger ones could exhaust the memory
 EXIF_ORIENTATION = 0x0112
@@ -244,7 +245,7 @@ def examine(path: Path) -> FileFacts:
     """Read a file once. Raises Unreadable if it cannot be read or is not a valid image."""
     try:
         stat = path.stat()
-        data = path.read_bytes()
+        data = regular_bytes(path)
     except (OSError, ValueError) as error:
         raise Unreadable(reason_of(error)) from error
     header = parse_header(data)
@@ -255,6 +256,6 @@ def examine(path: Path) -> FileFacts:
 def identify(path: Path) -> str | None:
     """BLAKE3 of a file's bytes in hexadecimal; None if it cannot be read."""
     try:
-        return blake3(path.read_bytes()).hexdigest()
+        return blake3(regular_bytes(path)).hexdigest()
     except (OSError, ValueError):
         return None

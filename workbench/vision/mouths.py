@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.domain.text import Message
-from workbench.files import write_whole, writing
+from workbench.domain.text import Message, mark
+from workbench.files import unusable, write_whole, writing
 from workbench.vision.reading import Pixels, read_grey, read_rgb
 
 Grey = NDArray[np.uint8]  # H × W
@@ -216,9 +216,7 @@ def landmarks_path(chosen: str | Path | None = None) -> Path:
         path = Path(chosen)
         if path.is_file():
             return path
-        raise KnownError(
-            "{path}, the 68-point file, does not exist.", "Choose another file.", path=path
-        )
+        raise unusable(path, mark("Choose a 68-point file."))
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
         path = Path(folder) / "models" / FILE_NAME

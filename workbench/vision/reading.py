@@ -16,6 +16,7 @@ from PIL import Image
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.geometry import Rect
 from workbench.domain.text import mark
+from workbench.files import regular_bytes
 from workbench.vision.headers import NAMES, Header, Unreadable, parse_header
 
 __all__ = ["Grey", "Header", "Pixels", "decode", "header_of", "load_bytes", "read_grey"]
@@ -31,7 +32,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # unusual metadata does not 
 def load_bytes(path: Path) -> bytes:
     """Read a file. Raises KnownError naming it if the system refuses."""
     try:
-        return path.read_bytes()
+        return regular_bytes(path)
     except (OSError, ValueError) as error:
         raise KnownError(
             "{path} cannot be read: {reason}.",

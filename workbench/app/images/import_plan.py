@@ -27,7 +27,8 @@ from workbench.domain.formats import (
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.projects import SUFFIX
-from workbench.domain.text import Message
+from workbench.domain.text import Message, mark
+from workbench.files import unusable
 from workbench.vision.headers import Unreadable, sniff
 
 NO_REMARK = Message("")
@@ -221,9 +222,7 @@ def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place
     if path.is_dir():
         return (yield from _plan_folder(path, origins))
     if not path.is_file():
-        raise KnownError(
-            "{path} does not exist.", "Choose a folder, a list file or a table.", path=path
-        )
+        raise unusable(path, mark("Choose a folder, a list file or a table."))
     listed = read_listed(path)
     decided = _plan_table if listed.kind is FileKind.TABLE else _plan_list
     place = Place(decided(path, listed, origins), path.parent, skipped=listed.bad)

@@ -14,6 +14,7 @@ from workbench.domain.formats import Origin
 from workbench.domain.images import FoundImage, Source
 from workbench.domain.reports import Progress
 from workbench.domain.text import Message
+from workbench.files import unusable
 from workbench.vision.headers import identify
 
 SAMPLE = 200  # images checked by default
@@ -87,12 +88,7 @@ def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Pat
     if source.kind is not Origin.FOLDER:
         path = place / name if place.is_dir() else place
         if not path.is_file():
-            raise KnownError(
-                "{path} does not exist.",
-                "Choose the folder that contains {name}.",
-                path=path,
-                name=name,
-            )
+            raise unusable(path, Message("Choose the folder that contains {name}.", name=name))
         return path
     places = [path for path in (place, place / name) if path.is_dir()]
     if not places:

@@ -27,8 +27,8 @@ from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Picture
 from workbench.domain.runs import RunLabels
-from workbench.domain.text import Message, counted
-from workbench.files import check_replaceable, move_into_place, writing
+from workbench.domain.text import Message, counted, mark
+from workbench.files import check_replaceable, move_into_place, unusable, writing
 
 BOX = ("left", "top", "right", "bottom")
 
@@ -228,9 +228,7 @@ def predict_folder_task(
     mouths = uses_crops(session, record)
     landmarks = landmarks_file(session) if mouths else Path()
     if not folder.is_dir():
-        raise KnownError(
-            "The folder {folder} does not exist.", "Choose a folder with images.", folder=folder
-        )
+        raise unusable(folder, mark("Choose a folder with images."))
     with writing(csv_path):
         check_replaceable(csv_path)  # before hours of work
 

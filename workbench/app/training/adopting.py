@@ -38,7 +38,7 @@ from workbench.domain.runs import (
     encode_samples,
 )
 from workbench.domain.text import Message
-from workbench.files import new_folder, writing
+from workbench.files import new_folder, regular_bytes, writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _key(sample: Sample) -> Key:
 def _read(folder: Path) -> _Found:
     def of(name: str) -> bytes:
         try:
-            return (folder / name).read_bytes()
+            return regular_bytes(folder / name)
         except OSError as error:
             raise KnownError(
                 "{path} cannot be read: {reason}.",

@@ -12,7 +12,7 @@ from workbench.domain.errors import KnownError, ValueRefused, parsing
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, START_FILE, WEIGHTS_FILE, ModelCard
 from workbench.domain.text import Message, mark
-from workbench.files import check_digest, digest_of, record_digest, replacing
+from workbench.files import check_digest, digest_of, record_digest, replacing, unusable
 from workbench.storage.project import Project
 
 
@@ -28,7 +28,7 @@ def start_of(store: Project, recipe: Recipe) -> Path | None:
         return None
     path = Path(rest)
     if not path.is_file():
-        raise KnownError("The start weights {path} are missing.", "Choose another file.", path=path)
+        raise unusable(path, mark("Choose a file with start weights."))
     return path
 
 
