@@ -172,7 +172,7 @@ def test_a_source_that_is_open_elsewhere_is_reported(qtbot, window, tmp_path):
     try:
         dialog.start.click()
         output = dialog.problem.text
-        qtbot.waitUntil(lambda: "open in another window" in output(), timeout=WAIT)
+        qtbot.waitUntil(lambda: "in use by another program" in output(), timeout=WAIT)
         assert page.transfers.queue.current is None
         assert dialog.start.text() == "Resume"
     finally:

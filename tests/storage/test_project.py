@@ -88,7 +88,7 @@ def test_an_unwritable_folder_is_reported(tmp_path):
 
 
 def test_a_second_opener_is_refused(project):
-    with pytest.raises(KnownError, match="is open in another window") as caught:
+    with pytest.raises(KnownError, match="is in use by another program") as caught:
         Project.open(project.folder)
     assert str(os.getpid()) in caught.value.sentence
     fill(project, 1)  # and the first goes on
@@ -106,9 +106,28 @@ def test_another_process_is_refused_until_this_one_closes(project):
         words = [sys.executable, "-c", code, str(project.folder)]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
-    assert "is open in another window" in ask()
+    assert "is in use by another program" in ask()
     project.close()
     assert ask() == "opened\n"
+
+
+def test_the_program_that_holds_a_project_is_named(project):
+    project.close()
+    code = (
+        "import sys, pathlib\nfrom workbench.storage.project import Project\n"
+        "held = Project.open(pathlib.Path(sys.argv[1]))\nprint('open', flush=True)\ninput()\n"
+        "held.close()\n"
+    )
+    words = [sys.executable, "-c", code, str(project.folder), "import"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(KnownError) as caught:
+            Project.open(project.folder)
+        holder.communicate(b"\n")
+    program = f"{os.path.basename(sys.executable)} -c import sys, pathlib"
+    assert f"in use by another program: {program}" in caught.value.sentence
+    assert f"process {holder.pid} on " in caught.value.sentence
+    assert "wait until it has finished" in caught.value.remedy
 
 
 def dead_process() -> int:

@@ -22,7 +22,7 @@ from sqlite_utils import Database as SqliteDatabase
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
 from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
-from workbench.domain.text import Message
+from workbench.domain.text import Message, mark
 from workbench.files import PART, make_folder, replacing, write_whole
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, reading, world_error
@@ -37,6 +37,7 @@ from workbench.storage.searching import Search
 from workbench.storage.splits import Splits
 
 LOCK_FILE = "project.lock"
+SHOWN_COMMAND = 80  # characters of a command line in an error
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -275,15 +276,41 @@ def _claim(db: Database, folder: Path) -> None:
             )
         holder = read_lock(folder)
         if holder is not None:
-            raise KnownError(
-                "{name} is open in another window (process {pid} on {host}).",
-                "Close it there first, or delete {lock} if that computer is no longer in use.",
-                name=folder.name,
-                pid=holder.pid,
-                host=holder.host,
-                lock=folder / LOCK_FILE,
-            )
+            raise _in_use(folder, holder)
         write_lock(folder)
+
+
+def _in_use(folder: Path, holder: Holder) -> KnownError:
+    """Error for a project that `holder`, a window or a command, has open."""
+    values = {"name": folder.name, "pid": holder.pid, "host": holder.host}
+    if holder.host != platform.node():
+        return KnownError(
+            "{name} is in use by another program (process {pid} on {host}).",
+            "Close it there first, or delete {lock} if that computer is no longer in use.",
+            **values,
+            lock=folder / LOCK_FILE,
+        )
+    command = _command_of(holder.pid)
+    sentence = (
+        mark("{name} is in use by another program: {command} (process {pid} on {host}).")
+        if command
+        else mark("{name} is in use by another program (process {pid} on {host}).")
+    )
+    return KnownError(
+        Message(sentence, **values, command=command),
+        "Close that program first, or wait until it has finished.",
+    )
+
+
+def _command_of(pid: int) -> str:
+    """The beginning of the command line of process `pid`, without the folder of its program; "" if
+    it is unknown."""
+    try:
+        words = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return ""
+    text = " ".join((os.path.basename(words[0]), *words[1:])) if words else ""
+    return text if len(text) <= SHOWN_COMMAND else f"{text[:SHOWN_COMMAND]}…"
 
 
 def _migrate(db: Database, folder: Path) -> None:
