@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from pathlib import Path
@@ -188,3 +189,13 @@ def test_choosing_what_is_gone(session, faces):
     cropping.accept(session, [missed.id])
     assert session.store.crops.of_image(faces[2]) == [missed]
     assert np.array_equal(session.store.crops.ids(CropState.MISSED), [missed.id])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl+C is another signal there")
+def test_ctrl_c_at_the_very_start_of_a_process_does_not_end_it(tmp_path):
+    worker = cropping._Worker(tmp_path / "no landmarks")
+    os.kill(worker.process.pid, signal.SIGINT)  # before Python has started
+    sentence, _ = worker.pipe.recv()
+    assert "no landmarks" in sentence
+    worker.process.join(60)
+    assert worker.process.exitcode == 0

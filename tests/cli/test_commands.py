@@ -495,6 +495,6 @@ def test_a_start_without_features_is_refused_as_such(command, birds, words, star
     assert code == 2
     assert "BACKBONE=FILE" in found["remedy"]
     if start == "none":
-        assert found["error"].startswith("Features of random weights")
+        assert found["error"].startswith("Random weights (“none”)")
     else:
         assert found["error"] == f"“{start}” is not a valid value for start."

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
+import signal
 import sys
+import threading
 from types import ModuleType
 
 import click
@@ -114,9 +117,6 @@ def test_an_expected_error_of_a_job_is_raised():
 
 
 def test_ctrl_c_stops_a_job_in_order():
-    import os
-    import signal
-
     ended = []
 
     def work():
@@ -161,3 +161,16 @@ def test_every_ending_has_its_exit_code_and_object(monkeypatch, capsys, ending, 
 
 def json_flag():
     return click.Option(["--json"], is_flag=True)
+
+
+def test_ctrl_c_in_the_last_moment_of_a_job_is_kept_for_the_next_one():
+    def work():
+        yield None
+        os.kill(os.getpid(), signal.SIGINT)
+        return "done"
+
+    stop = threading.Event()
+    assert carry_out(Task(Message("Work"), work), stop) == "done"
+    assert stop.is_set()
+    with pytest.raises(CommandInterrupted):
+        carry_out(Task(Message("Next"), work), stop)

@@ -106,6 +106,21 @@ def test_a_training_is_paused_resumed_and_scored(project, capsys):
     assert json.loads(capsys.readouterr().out) == {"runs": []}
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl+C is another signal there")
+def test_ctrl_c_at_the_end_of_a_run_stops_the_study(project, tmp_path, capsys):
+    (tmp_path / "pull.toml").write_text(STUDY, encoding="utf-8")
+    command = [sys.executable, "-m", "workbench", "study", project, "pull.toml", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as study:
+        for line in study.stderr:
+            if line.startswith(b"epoch 1/1"):  # the last one of the first run
+                study.send_signal(signal.SIGINT)
+    assert study.returncode == 130
+    assert run(["runs", project, "--json"]) == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert sum(one["epochs"] for one in runs) == 1
+
+
 def test_too_few_labels_are_reported_and_leave_no_run(project, capsys):
     assert run(["train", project, "--set", "target=view", "--json"]) == 1
     refused = json.loads(capsys.readouterr().out)

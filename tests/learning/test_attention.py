@@ -24,7 +24,7 @@ from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, explainable_layers
 from workbench.learning.optimizers import PATIENCE, AdamWThenSGD
 from workbench.learning.penalties.base import watching
-from workbench.learning.protocol.reporting import ControlRequest
+from workbench.learning.protocol.control import ControlRequest
 from workbench.learning.serving.explain import describe, explain
 from workbench.learning.serving.loaded import NetworkCache
 

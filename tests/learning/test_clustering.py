@@ -25,8 +25,8 @@ from workbench.learning.clustering.deep_cluster import (
 )
 from workbench.learning.clustering.iic import joint_of, mutual_information
 from workbench.learning.clustering.training import ClusterTraining, cluster
+from workbench.learning.protocol.control import Control, ControlRequest
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
-from workbench.learning.protocol.reporting import Control, ControlRequest
 
 
 def blobs(per=20, seed=0):

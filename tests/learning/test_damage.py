@@ -21,8 +21,8 @@ from workbench.files import DIGESTS_FILE
 from workbench.learning.evaluation.trained import load_model, read_card
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.networks.weights import read_start, start_file
+from workbench.learning.protocol.control import ControlRequest
 from workbench.learning.protocol.folders import read_run_folder
-from workbench.learning.protocol.reporting import ControlRequest
 from workbench.learning.questions.features import FeatureWriter, write_features
 from workbench.storage.features import FeatureIndexes
 

@@ -19,8 +19,8 @@ from workbench.domain.features import (
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
 from workbench.learning.images.pixels import decode_image, normalised
 from workbench.learning.networks.backbones import build_body
+from workbench.learning.protocol.control import Control, ControlRequest
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
-from workbench.learning.protocol.reporting import Control, ControlRequest
 from workbench.learning.questions.features import FeatureWriter, write_features
 from workbench.storage.features import FeatureIndexes
 

@@ -15,7 +15,7 @@ from tests.learning.test_training import assert_equal_weights
 from workbench.domain.reports import Epoch, Finished, Note, Paused, Report
 from workbench.domain.runs import PREDICTIONS_FILE
 from workbench.learning.frozen_cache.store import MAPS_FILE, META_FILE, FeatureStore
-from workbench.learning.protocol.reporting import ControlRequest
+from workbench.learning.protocol.control import ControlRequest
 
 RECIPE = {
     "backbone": "squeezenet1_1",

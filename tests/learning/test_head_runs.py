@@ -22,7 +22,7 @@ from workbench.learning.loop.assembly import check_options
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.models import build_network, card_of, save_model, weights_of
 from workbench.learning.optimizers import freeze
-from workbench.learning.protocol.reporting import ControlRequest
+from workbench.learning.protocol.control import ControlRequest
 from workbench.learning.serving.export import Probabilities, write
 
 OPTIONS = {

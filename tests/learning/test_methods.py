@@ -22,8 +22,8 @@ from workbench.learning.methods import METHODS
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network, weights_of
 from workbench.learning.penalties import PENALTIES
+from workbench.learning.protocol.control import ControlRequest
 from workbench.learning.protocol.folders import read_run_folder
-from workbench.learning.protocol.reporting import ControlRequest
 
 
 def head_for(spec: Spec) -> dict[str, str]:

@@ -18,8 +18,8 @@ from workbench.learning.networks.device import choose_device, free_memory
 from workbench.learning.networks.models import build_network
 from workbench.learning.optimizers import Average, make_optimizer, rate_factor, set_rate
 from workbench.learning.precision import choose_precision, choose_threads
+from workbench.learning.protocol.control import ControlRequest
 from workbench.learning.protocol.failures import broken
-from workbench.learning.protocol.reporting import ControlRequest
 
 
 def rates(**settings: object) -> list[float]:

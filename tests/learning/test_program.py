@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.fixtures.run_folders import make_run, reports_of, train
-from workbench.app.learner import LearningProcess
+from workbench.app.learner import ChildProcess, LearningProcess
 from workbench.domain.reports import (
     AnyReport,
     Broken,
@@ -24,6 +25,7 @@ from workbench.domain.reports import (
     Stopped,
     Trial,
 )
+from workbench.domain.requests import decode_answer_line
 from workbench.domain.runs import CHECKPOINT_FILE, WEIGHTS_FILE
 from workbench.learning.loop import training
 
@@ -117,3 +119,21 @@ def test_steps_are_reported_while_an_epoch_runs(
     steps = [report for report in reports_of(folder) if isinstance(report, Step)]
     assert steps
     assert all(step.eta >= 0 and step.images_per_second >= 0 for step in steps)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals end a process at once there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_the_very_start_pauses(tmp_path: Path, number: int) -> None:
+    folder = make_run(tmp_path / "run", LONG, epochs=3000)
+    process = LearningProcess([str(folder), "--controlled"])
+    os.kill(process.pid, number)  # before Python has started
+    hear(process, Paused)
+    assert process.wait(60) == 0
+    assert process.errors == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals end a process at once there")
+def test_signals_do_not_wait_in_the_server() -> None:
+    process = ChildProcess(["--serve"], decode_answer_line)
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(60) == -signal.SIGTERM

@@ -32,8 +32,8 @@ from workbench.learning.heads import HEADS
 from workbench.learning.methods import METHODS
 from workbench.learning.networks.backbones import build_body, builder_of
 from workbench.learning.penalties import PENALTIES, find_penalties
+from workbench.learning.protocol.control import Control
 from workbench.learning.protocol.folders import FolderRequest
-from workbench.learning.protocol.reporting import Control
 
 ADDED = {"method": "target-only", "head": "scaled", "penalty": "small-weights"}
 

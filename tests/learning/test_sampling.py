@@ -20,8 +20,8 @@ from workbench.learning.loop.assembly import assemble
 from workbench.learning.loop.batches import Batches
 from workbench.learning.loop.distributed import ProcessGroup
 from workbench.learning.networks.device import choose_device
+from workbench.learning.protocol.control import ControlRequest
 from workbench.learning.protocol.folders import read_run_folder
-from workbench.learning.protocol.reporting import ControlRequest
 
 SIZES = (40, 9, 1)
 LABELS = np.repeat(np.arange(3), SIZES)

@@ -24,7 +24,7 @@ from workbench.domain.runs import (
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.pixels import decode_image, working_side
-from workbench.learning.protocol.reporting import ControlRequest
+from workbench.learning.protocol.control import ControlRequest
 
 SQUEEZED = {"backbone": "squeezenet1_1", "learning_rate": 0.002, "rotation": 0.0, "epochs": 2}
 

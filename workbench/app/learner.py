@@ -37,6 +37,7 @@ from workbench.domain.requests import (
 )
 from workbench.domain.text import Message
 from workbench.files import writing
+from workbench.signals import held_back
 
 BEAT = 0.1  # seconds between chances to stop
 EXIT_SECONDS = 5.0  # time to exit for a child that has closed its output
@@ -139,16 +140,17 @@ class ChildProcess(Generic[Line]):
     def __init__(self, arguments: Sequence[str], decode: Callable[[bytes], Line]) -> None:
         """Start the program; `decode` as in `Transcript`. Raises KnownError if that fails."""
         try:
-            self._child = subprocess.Popen(
-                [*learning_command(), *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=child_environment(),
-                # Ctrl+C at the terminal is handled by the parent, which ends the child
-                start_new_session=os.name == "posix",
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            with held_back():  # the child delivers them once it can pause
+                self._child = subprocess.Popen(
+                    [*learning_command(), *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=child_environment(),
+                    # Ctrl+C at the terminal is handled by the parent, which ends the child
+                    start_new_session=os.name == "posix",
+                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                )
         except OSError as error:
             raise start_failure(error.strerror or str(error)) from error
         self._transcript = Transcript(decode)

@@ -34,12 +34,13 @@ class Output:
     """Output of a command: results on stdout, progress and warnings on stderr.
 
     With `as_json`, stdout gets the JSON object alone. `exit_code` is the command's exit code if it
-    raises nothing.
+    raises nothing; `interrupted` is whether Ctrl+C was pressed in the last training.
     """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.exit_code = 0
+        self.interrupted = False
 
     def print(self, text: str) -> None:
         """Print a line on stdout; with --json, print nothing."""

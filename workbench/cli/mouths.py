@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def crop_command(
             choose_landmarks_file(session, landmarks)
         ids = matching(session, words) if words else [int(one) for one in session.images.ids()]
         started = time.monotonic()
-        done = carry_out(detection_task(session, ids, again=again))
+        stop = threading.Event()  # of both jobs: a late Ctrl+C stops the second one
+        done = carry_out(detection_task(session, ids, again=again), stop)
         result = summary(session, ids)
         result["looked_at"] = done.images
         result["seconds"] = round(time.monotonic() - started, 3)
@@ -64,7 +66,7 @@ def crop_command(
             out.warn(f"{lost.path}: {lost.reason}")
         result["failed"] = [{"path": lost.path, "reason": lost.reason} for lost in done.failed]
         if folder is not None:
-            result["saved"] = carry_out(save_crops_task(session, folder))
+            result["saved"] = carry_out(save_crops_task(session, folder), stop)
             out.print(f"crops saved in {folder}: {result['saved']}")
         return result
 

@@ -158,13 +158,13 @@ def watch(task: Task[T], pressed: Callable[[], str | None], stop: threading.Even
         line.clear()
 
 
-def carry_out(task: Task[T]) -> T:
+def carry_out(task: Task[T], stop: threading.Event | None = None) -> T:
     """Run a job in this thread with its progress on stderr; return its value.
 
-    Raises CommandInterrupted after Ctrl+C, KnownError for an expected error, RuntimeError for a
-    bug.
+    Ctrl+C sets `stop`; a job that was about to end is not stopped by it. Raises CommandInterrupted
+    if the job was stopped, KnownError for an expected error, RuntimeError for a bug.
     """
-    stop = threading.Event()
+    stop = stop or threading.Event()
     outcome = watch(task, stop.set, stop)
     if isinstance(outcome, Done):
         return outcome.value

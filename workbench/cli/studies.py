@@ -15,7 +15,7 @@ from workbench.app.training.studies import (
     next_runs,
     study_progress,
 )
-from workbench.cli.command import Output, Result, command, opened, project_argument
+from workbench.cli.command import STOPPED, Output, Result, command, opened, project_argument
 from workbench.cli.train import text_of, train_run
 from workbench.domain.recipes import parse_toml
 from workbench.domain.studies import Interval, Row, Study, parse_plan
@@ -51,6 +51,10 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
         while not table:
             study, waiting = next_runs(session, study)
             if not waiting:
+                break
+            if out.interrupted:  # in the last moments of the run before
+                out.exit_code = STOPPED
+                out.warn("Stopped. Resume with the same command.")
                 break
             record = session.runs.get(waiting[0])
             out.warn(f"{record.name}")

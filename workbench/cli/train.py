@@ -144,7 +144,8 @@ def train_run(
 ) -> dict[str, str]:
     """Train until the run ends or is paused; return an error as {"error", "remedy"}, or {}.
 
-    `resume` is what resumes a paused run.
+    `resume` is what resumes a paused run. Ctrl+C that comes too late to pause this run sets
+    `out.interrupted`, so that no other one is begun.
     """
     control = RunControl()
 
@@ -156,6 +157,7 @@ def train_run(
         return f"Pausing; resume with {resume}. Press Ctrl+C again to stop the run for good."
 
     outcome = watch(training_task(session, run_id, control), pressed, threading.Event())
+    out.interrupted = bool(control.requested)
     if isinstance(outcome, Failed):
         out.exit_code = 1
         out.warn(outcome.report or f"error: {outcome.text}")

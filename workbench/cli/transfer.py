@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +26,7 @@ from workbench.cli.command import (
     project_argument,
     seed_option,
 )
-from workbench.cli.progress import carry_out
+from workbench.cli.progress import CommandInterrupted, carry_out
 from workbench.cli.runs import run_with_scores
 from workbench.cli.train import train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
@@ -334,10 +335,13 @@ def _run_steps(session: Session, out: Output, transfer: Transfer) -> None:
     """Run the remaining steps: compare, train the source and the candidates, and vote."""
     if transfer.ranked:
         print_ranking(out, transfer.ranked)
+    stop = threading.Event()
     with closing(steps(session, transfer)) as remaining:
         for step in remaining:
+            if stop.is_set():  # set in the last moments of the step before
+                raise CommandInterrupted
             if step.task is not None:
-                carry_out(step.task)
+                carry_out(step.task, stop)
                 if step.stage is TransferStage.COMPARE:
                     print_ranking(out, transferring.latest(session, transfer).ranked)
             for run in step.runs:
@@ -345,6 +349,8 @@ def _run_steps(session: Session, out: Output, transfer: Transfer) -> None:
 
 
 def _train(session: Session, run: str, out: Output) -> None:
+    if out.interrupted:  # in the last moments of the run before
+        raise CommandInterrupted
     out.warn(session.runs.get(run).name)
     problem = train_run(session, run, out)
     if problem or out.exit_code:

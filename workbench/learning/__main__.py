@@ -9,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from workbench.learning.protocol.control import Control
+from workbench.signals import deliver, held_back
+
 # read by OpenMP when torch is loaded: waiting threads sleep instead of spinning, which
 # would slow a training many times whenever anything else uses a core
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -26,6 +29,17 @@ FOLDER_REQUESTS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a training, a trial, a folder request or the server. Return 0 on success (also when
     paused or stopped) and 1 on failure."""
+    with held_back():
+        options = _options(arguments)
+        control = None
+        if not options.specs and not options.serve:
+            control = Control()
+            control.handle_signals()  # before torch is imported, which takes seconds
+    deliver()
+    return _run(options, control)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="workbench.learning", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, metavar="RUN_FOLDER")
     parser.add_argument(
@@ -43,33 +57,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
     parser.add_argument("--specs", action="store_true", help="list methods, penalties and heads")
     options = parser.parse_args(arguments)
+    if options.folder is None and not options.specs and not options.serve:
+        parser.error("a run folder is needed")
+    return options
+
+
+def _run(options: argparse.Namespace, control: Control | None) -> int:
     if options.specs:
         from workbench.learning.questions.specs import main as specs
 
         return specs()
-    if options.serve:
+    if control is None:
         from workbench.learning.serving.serve import main as serve
 
         return serve()
-    if options.folder is None:
-        parser.error("a run folder is needed")
     for name in FOLDER_REQUESTS:
         if getattr(options, name):
             from workbench.learning.requests import run_folder_request
 
-            return run_folder_request(name, options.folder)
-    return _train(options.folder, options.controlled, options.trial)
+            return run_folder_request(name, options.folder, control)
+    return _train(options.folder, control, options.controlled, options.trial)
 
 
-def _train(folder: Path, controlled: bool, trial: bool) -> int:
+def _train(folder: Path, control: Control, controlled: bool, trial: bool) -> int:
     from workbench.learning.loop.allocator import keep_memory
 
     keep_memory()
     from workbench.learning.protocol.failures import broken
-    from workbench.learning.protocol.reporting import Control, Reporter
+    from workbench.learning.protocol.reporting import Reporter
 
-    control = Control()
-    control.handle_signals()
     if controlled:
         control.listen()
     is_main = os.environ.get("RANK", "0") == "0"  # among torchrun's processes

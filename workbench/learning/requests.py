@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.domain.reports import Stopped
+from workbench.learning.protocol.control import Control
 from workbench.learning.protocol.failures import broken
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
-from workbench.learning.protocol.reporting import Control, Reporter
+from workbench.learning.protocol.reporting import Reporter
 
 
-def run_folder_request(name: str, folder: Path) -> int:
+def run_folder_request(name: str, folder: Path, control: Control) -> int:
     """Run the request in a folder, one of FOLDER_REQUESTS; return 0 on success, else 1.
 
-    A request on stdin, its end or a signal stops the work, which then reports Stopped.
+    A request on stdin, its end or a signal, which `control` handles, stops the work, which then
+    reports Stopped.
     """
-    control = Control()
-    control.handle_signals()
     control.listen()
     reporter = Reporter(None)
     try:

@@ -20,6 +20,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect, mouth_square
 from workbench.domain.text import Message, mark
 from workbench.files import unusable, write_whole, writing
+from workbench.signals import deliver
 from workbench.vision.reading import Pixels, read_grey, read_rgb
 
 Grey = NDArray[np.uint8]  # H × W
@@ -344,6 +345,7 @@ def serve(pipe: Connection, landmarks_file: str) -> None:
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl+C is handled by the parent, which ends this process
+    deliver()
     cv2.setNumThreads(1)
     try:
         finder = MouthFinder.load(Path(landmarks_file))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -22,6 +24,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
 from workbench.domain.text import Message
+from workbench.signals import held_back
 from workbench.vision.mouths import (
     LICENCE_NOTE,
     Photo,
@@ -43,7 +46,10 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         arguments = (theirs, str(landmarks_file))
         self.process: SpawnProcess = context.Process(target=serve, args=arguments, daemon=True)
-        self.process.start()
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # started by the first process; ends `held_back`
+        with held_back():  # until the process ignores Ctrl+C
+            self.process.start()
         theirs.close()
         self.ready = False
         self.queued: deque[Photo] = deque()

@@ -124,7 +124,7 @@ def _of_backbone(session: Session, name: str) -> FeatureSource:
         allowed = Message(
             "BACKBONE or BACKBONE=FILE, where BACKBONE is one of {names}", names=names
         )
-        random = Message("Features of random weights (“none”) say nothing about images.")
+        random = Message("Random weights (“none”) have no features to compare images with.")
         raise ValueRefused("start", name, allowed, random if name == "none" else None)
     title = backbone(known).title
     if mark:

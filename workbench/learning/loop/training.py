@@ -32,8 +32,9 @@ from workbench.learning.loop.distributed import join
 from workbench.learning.loop.loop import Loop, State
 from workbench.learning.networks.device import GIB, choose_device, peak_memory
 from workbench.learning.networks.models import save_model, weights_of, with_body_names
+from workbench.learning.protocol.control import Control, ControlRequest
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
-from workbench.learning.protocol.reporting import Control, ControlRequest, Reporter
+from workbench.learning.protocol.reporting import Reporter
 
 WARM_UP = 2  # first steps, excluded from the speed
 CONTINUING_WITH_SGD = Message("Accuracy stopped rising: continuing with SGD from the best weights.")

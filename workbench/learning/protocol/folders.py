@@ -24,7 +24,8 @@ from workbench.domain.runs import (
     decode_samples,
 )
 from workbench.domain.text import Message, mark
-from workbench.learning.protocol.reporting import Control, Reporter
+from workbench.learning.protocol.control import Control
+from workbench.learning.protocol.reporting import Reporter
 
 REMEDY = mark("Prepare the run again from its project.")
 

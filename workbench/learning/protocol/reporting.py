@@ -1,14 +1,10 @@
-"""Reports as JSON lines, TensorBoard events, and control by pause and stop."""
+"""Reports as JSON lines and TensorBoard events."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
@@ -18,62 +14,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from workbench.domain.reports import Epoch, Note, Report, Step, encode_report
 from workbench.domain.runs import REPORTS_FILE
 from workbench.domain.text import Message
-
-ACKNOWLEDGE_SECONDS = 0.8  # delay before a waiting request is acknowledged
-
-
-class ControlRequest(StrEnum):
-    """Request of the controlling process."""
-
-    PAUSE = "pause"
-    STOP = "stop"
-
-
-class Control:
-    """Requests of the controlling process: lines on stdin, or a signal.
-
-    The end of stdin means that the parent has exited and requests a pause, so that nothing is lost.
-    A request that has to wait for a long step is acknowledged through `on_wait`.
-    """
-
-    def __init__(self) -> None:
-        self.requested: ControlRequest | None = None
-        self.handled = threading.Event()
-        self.on_wait: Callable[[ControlRequest], None] = lambda _: None
-
-    def listen(self) -> None:
-        """Read requests from stdin in a daemon thread."""
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def handle_signals(self) -> None:
-        """Pause on SIGINT or SIGTERM."""
-        for name in ("SIGINT", "SIGTERM"):
-            signal.signal(getattr(signal, name), lambda *_: self.request(ControlRequest.PAUSE))
-
-    def request(self, request: ControlRequest) -> None:
-        if self.requested is not ControlRequest.STOP:
-            self.requested = request
-
-    def _read(self) -> None:
-        waiting = b""
-        while True:
-            try:
-                data = os.read(0, 4096)  # sys.stdin's lock can block interpreter exit
-            except OSError:
-                data = b""
-            if not data:
-                self.request(ControlRequest.PAUSE)
-                return
-            *lines, waiting = (waiting + data).split(b"\n")
-            for line in lines:
-                self._handle(line.strip().decode(errors="replace"))
-
-    def _handle(self, word: str) -> None:
-        if word not in tuple(ControlRequest):
-            return
-        self.request(ControlRequest(word))
-        if not self.handled.wait(ACKNOWLEDGE_SECONDS):
-            self.on_wait(ControlRequest(word))
+from workbench.learning.protocol.control import ControlRequest
 
 
 class Reporter:
