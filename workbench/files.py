@@ -282,12 +282,35 @@ def _hashed(file: IO[bytes], size: int | None = None) -> blake3:
 
 
 def record_digest(path: Path, digest: str) -> None:
-    """Record the digest of a file in `digests.json` beside it."""
+    """Record the digest of a file in `digests.json` beside it; "" removes it from there."""
     record = path.with_name(DIGESTS_FILE)
     known: dict[str, str] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
         known = dict(json.loads(record.read_bytes()))
-    write_whole(record, json.dumps({**known, path.name: digest}, indent=2).encode())
+    if digest or path.name in known:
+        known = {name: one for name, one in known.items() if name != path.name}
+        known |= {path.name: digest} if digest else {}
+        write_whole(record, json.dumps(known, indent=2).encode())
+
+
+def write_recorded(path: Path, data: bytes) -> None:
+    """Write a file atomically and record its digest. Raises OSError.
+
+    If the process is killed in between, the file has no digest: it never has that of another
+    content.
+    """
+    record_digest(path, "")
+    write_whole(path, data)
+    record_digest(path, blake3(data).hexdigest())
+
+
+def read_recorded(path: Path) -> bytes:
+    """Read a file and check its digest as `check_recorded`, which see for the errors."""
+    data = regular_bytes(path)
+    digest = _recorded(path)
+    if digest and blake3(data).hexdigest() != digest:
+        raise DamagedFile(CHANGED)
+    return data
 
 
 def check_recorded(path: Path) -> None:
@@ -296,14 +319,18 @@ def check_recorded(path: Path) -> None:
     Also if `digests.json` cannot be parsed. Files that it does not list are accepted. Raises
     OSError.
     """
+    check_digest(path, _recorded(path))
+
+
+def _recorded(path: Path) -> str:
+    """The digest of a file in `digests.json`; "" if there is none."""
     try:
         known = json.loads(path.with_name(DIGESTS_FILE).read_bytes())
-        digest = str(known.get(path.name, ""))
+        return str(known.get(path.name, ""))
     except FileNotFoundError:
-        return
+        return ""
     except (ValueError, AttributeError) as error:
         raise DamagedFile(Message("{file} beside it is damaged", file=DIGESTS_FILE)) from error
-    check_digest(path, digest)
 
 
 def seal_archive(file: IO[bytes]) -> None:

@@ -15,6 +15,7 @@ from tests.fixtures.damage import damaged
 from workbench.cli.command import run
 from workbench.domain.runs import (
     CHECKPOINT_FILE,
+    LABELS_FILE,
     MODEL_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
@@ -119,7 +120,7 @@ def test_a_folder_that_is_not_whole_is_refused_and_nothing_changes(project, trai
 
 
 def test_a_damaged_folder_is_refused_by_name(project, trained, capsys):
-    for name in (PREDICTIONS_FILE, WEIGHTS_FILE):
+    for name in (PREDICTIONS_FILE, WEIGHTS_FILE, MODEL_FILE, LABELS_FILE, SAMPLES_FILE):
         for way in damaged(trained / name):
             assert run(["runs", "adopt", str(trained), "--into", project]) == 1, way
             output = capsys.readouterr().err

@@ -11,13 +11,21 @@ from tests.fixtures.damage import assert_refused, damaged, flipped, refusal, wit
 from tests.fixtures.run_folders import Chances, make_run, train
 from tests.fixtures.tiny_runs import save_run
 from tests.learning.test_features import folder_request, pictures  # noqa: F401
+from workbench.app.results.run_images import thresholds_of
 from workbench.app.training.starts import check_run_weights, put_start
 from workbench.app.training.training import load_predictions
 from workbench.domain.errors import KnownError
 from workbench.domain.features import CARD_FILE, KEYS_FILE, ROWS_FILE, FeatureCard
 from workbench.domain.reports import Finished
-from workbench.domain.runs import CHECKPOINT_FILE, MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
-from workbench.files import DIGESTS_FILE
+from workbench.domain.runs import (
+    CHECKPOINT_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    SAMPLES_FILE,
+    WEIGHTS_FILE,
+)
+from workbench.files import DIGESTS_FILE, DamagedFile, read_recorded, write_recorded
 from workbench.learning.evaluation.trained import load_model, read_card
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.networks.weights import read_start, start_file
@@ -54,6 +62,9 @@ def test_weights_whose_card_is_older_than_digests_are_used(tmp_path):
     card = msgspec.json.decode((folder / MODEL_FILE).read_bytes())
     del card["weights_digest"]
     (folder / MODEL_FILE).write_bytes(msgspec.json.encode(card))
+    with pytest.raises(KnownError, match=r"model\.json cannot be read: it is damaged"):
+        read_card(folder)
+    (folder / DIGESTS_FILE).unlink()
     assert read_card(folder).weights_digest == ""
     load_model(folder)
     check_run_weights(folder / WEIGHTS_FILE)
@@ -204,6 +215,37 @@ def test_an_index_is_compared_once_and_again_when_it_changed(tmp_path, index):
     assert indexes.read("own").damaged
     path.write_bytes(data)
     assert not indexes.read("own").damaged
+
+
+@pytest.mark.parametrize("name", [LABELS_FILE, SAMPLES_FILE])
+def test_damaged_descriptions_of_a_run_are_refused(tmp_path, name):
+    folder = make_run(tmp_path / "run")
+    read_run_folder(folder)  # as versions without digests wrote it
+    for recorded in (LABELS_FILE, SAMPLES_FILE):
+        write_recorded(folder / recorded, (folder / recorded).read_bytes())
+    assert_refused(folder / name, lambda: read_run_folder(folder))
+
+
+def test_a_damaged_card_of_a_network_is_refused(tmp_path):
+    folder = save_run(tmp_path / "run")
+    card = folder / MODEL_FILE
+    assert_refused(card, lambda: read_card(folder))
+    assert_refused(card, lambda: check_run_weights(folder / WEIGHTS_FILE))
+    assert_refused(card, lambda: thresholds_of(folder))
+    data = card.read_bytes()
+    card.write_bytes(data.replace(b"boat", b"goat"))  # valid, but another label
+    with pytest.raises(KnownError, match=r"model\.json cannot be read: it is damaged"):
+        load_model(folder)
+
+
+def test_a_file_that_is_written_again_has_the_digest_of_its_last_content(tmp_path):
+    path = tmp_path / "card.json"
+    for content in (b"first", b"second"):
+        write_recorded(path, content)
+        assert read_recorded(path) == content
+    path.write_bytes(b"first")  # an older content is no longer right
+    with pytest.raises(DamagedFile):
+        read_recorded(path)
 
 
 def test_a_missing_file_of_a_run_folder_is_named(tmp_path):

@@ -16,6 +16,7 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Finished, Note, Paused
 from workbench.domain.runs import MODEL_FILE, PREDICTIONS_FILE, WEIGHTS_FILE, RunLabels
+from workbench.files import DIGESTS_FILE
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.heads import HEADS, find_head
 from workbench.learning.loop.assembly import check_options
@@ -104,6 +105,7 @@ def test_cards_from_before_heads_could_be_chosen_still_load(tmp_path: Path) -> N
     for added in ("options", "method"):
         card.pop(added)
     (folder / MODEL_FILE).write_text(json.dumps({**card, "head": "class"}))
+    (folder / DIGESTS_FILE).unlink()
     again, _ = load_model(folder)
     images = torch.rand(2, 3, 32, 32)
     assert torch.equal(again(images), network(images))

@@ -13,7 +13,7 @@ from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import Export, Exported, Going, Picture
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
 from workbench.domain.text import Message, counted, mark
-from workbench.files import check_replaceable, writing
+from workbench.files import check_replaceable, read_recorded, writing
 
 CHECKED = 32  # images of the run on which the file is compared with PyTorch
 
@@ -94,7 +94,7 @@ def read_samples(folder: Path) -> list[Sample]:
     """The samples recorded in a run folder; raises KnownError if the file cannot be read."""
     path = folder / SAMPLES_FILE
     with parsing(path, mark("Select another run.")):
-        return decode_samples(path.read_bytes())
+        return decode_samples(read_recorded(path))
 
 
 def spread_samples(samples: list[Sample], most: int = CHECKED) -> list[Sample]:

@@ -22,6 +22,7 @@ from workbench.domain.requests import Picture
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import PARTS, Part
 from workbench.domain.text import mark
+from workbench.files import read_recorded
 
 IntArray = NDArray[np.int64]
 
@@ -91,7 +92,7 @@ def thresholds_of(run_folder: Path) -> tuple[float, ...]:
     targets. Raises KnownError if the description of the network cannot be read."""
     path = run_folder / MODEL_FILE
     with parsing(path, mark("Train the run again.")):
-        return msgspec.json.decode(path.read_bytes(), type=ModelCard).thresholds
+        return msgspec.json.decode(read_recorded(path), type=ModelCard).thresholds
 
 
 def uses_crops(session: Session, record: RunRecord) -> bool:

@@ -16,7 +16,7 @@ from workbench.app.session import Session
 from workbench.app.training.starts import check_run_weights
 from workbench.app.training.training import load_predictions
 from workbench.domain.changes import Changes
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import Recipe, parse_recipe, to_toml, whole
 from workbench.domain.reports import AnyReport, Epoch, Finished, Started, decode_report
@@ -38,7 +38,7 @@ from workbench.domain.runs import (
     encode_samples,
 )
 from workbench.domain.text import Message
-from workbench.files import new_folder, regular_bytes, writing
+from workbench.files import DamagedFile, new_folder, read_recorded, write_recorded, writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,13 +106,13 @@ def _key(sample: Sample) -> Key:
 def _read(folder: Path) -> _Found:
     def of(name: str) -> bytes:
         try:
-            return regular_bytes(folder / name)
-        except OSError as error:
+            return read_recorded(folder / name)
+        except (OSError, DamagedFile) as error:
             raise KnownError(
                 "{path} cannot be read: {reason}.",
                 "Choose a run folder.",
                 path=folder / name,
-                reason=error.strerror,
+                reason=reason_of(error),
             ) from error
 
     try:
@@ -220,4 +220,4 @@ def _copy(folder: Path, final: Path, samples: list[Sample] | None) -> None:
     with writing(final), new_folder(final) as part:
         shutil.copytree(folder, part, dirs_exist_ok=True)
         if samples is not None:
-            (part / SAMPLES_FILE).write_bytes(encode_samples(samples))
+            write_recorded(part / SAMPLES_FILE, encode_samples(samples))

@@ -49,7 +49,7 @@ from workbench.domain.runs import (
 )
 from workbench.domain.splits import DEFAULT_SPLIT, Part, SplitPlan, stratified_split
 from workbench.domain.text import Message, counted
-from workbench.files import new_folder, writing
+from workbench.files import new_folder, write_recorded, writing
 from workbench.storage.project import Project
 
 NEED = "unlabelled"  # in a spec's `needs`; its parameter of this name is the maximum number
@@ -342,8 +342,8 @@ def write_run(
     """Write a run folder atomically."""
     with writing(folder), new_folder(folder) as part:
         (part / RECIPE_FILE).write_text(to_toml(recipe), encoding="utf-8")
-        (part / LABELS_FILE).write_bytes(msgspec.json.encode(found.labels))
-        (part / SAMPLES_FILE).write_bytes(encode_samples(list(found.samples)))
+        write_recorded(part / LABELS_FILE, msgspec.json.encode(found.labels))
+        write_recorded(part / SAMPLES_FILE, encode_samples(list(found.samples)))
         lines = [encode_report(Note(text=note, warning=True)) + b"\n" for note in notes]
         (part / REPORTS_FILE).write_bytes(b"".join(lines))
         if start is not None:

@@ -12,7 +12,14 @@ from workbench.domain.errors import KnownError, ValueRefused, parsing
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, START_FILE, WEIGHTS_FILE, ModelCard
 from workbench.domain.text import Message, mark
-from workbench.files import check_digest, digest_of, record_digest, replacing, unusable
+from workbench.files import (
+    check_digest,
+    digest_of,
+    read_recorded,
+    record_digest,
+    replacing,
+    unusable,
+)
 from workbench.storage.project import Project
 
 
@@ -85,6 +92,6 @@ def check_run_weights(weights: Path) -> None:
         return
     remedy = mark("Train that run again, or choose another start.")
     with parsing(card, remedy):
-        digest = msgspec.json.decode(card.read_bytes(), type=ModelCard).weights_digest
+        digest = msgspec.json.decode(read_recorded(card), type=ModelCard).weights_digest
     with parsing(weights, remedy):
         check_digest(weights, digest)

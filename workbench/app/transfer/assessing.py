@@ -28,7 +28,7 @@ from workbench.domain.assessments import (
     TransferReport,
 )
 from workbench.domain.backbones import backbone
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused, parsing
 from workbench.domain.recipes import STARTS
 from workbench.domain.reports import Assessed, Layered
 from workbench.domain.runs import (
@@ -43,7 +43,7 @@ from workbench.domain.runs import (
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, decode_message, encode_message, mark
 from workbench.domain.transfers import negative_transfer_gap, tuning_gap
-from workbench.files import unusable
+from workbench.files import read_recorded, unusable
 from workbench.storage.project import Project
 
 KEY = "assessments"
@@ -134,12 +134,13 @@ def start_request(session: Session, start: str, name: str) -> StartRequest:
 
 
 def _of_run(start: str, folder: Path) -> StartRequest:
-    try:
-        card = msgspec.json.decode((folder / MODEL_FILE).read_bytes(), type=ModelCard)
-    except (OSError, msgspec.DecodeError) as error:
+    path = folder / MODEL_FILE
+    if not path.is_file():
         raise KnownError(
             "The run in {folder} has no trained network.", "Choose a finished run.", folder=folder
-        ) from error
+        )
+    with parsing(path, mark("Train the run again, or choose another one.")):
+        card = msgspec.json.decode(read_recorded(path), type=ModelCard)
     return StartRequest(start=start, backbone=card.backbone, run=str(folder))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 from safetensors.torch import load_file
 
-from workbench.domain.errors import KnownError, parsing
+from workbench.domain.errors import KnownError, parsing, reason_of
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard
 from workbench.domain.text import mark
-from workbench.files import check_digest
+from workbench.files import DamagedFile, check_digest, read_recorded
 from workbench.learning.methods import METHODS
 from workbench.learning.networks.models import Network, build_network, with_body_names
 
@@ -19,14 +19,17 @@ def read_card(run_folder: Path) -> ModelCard:
     """Read the model card of a trained run. Raises KnownError if it is missing or damaged."""
     path = run_folder / MODEL_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ModelCard)
+        return msgspec.json.decode(read_recorded(path), type=ModelCard)
     except OSError as error:
         raise KnownError(
             "{path} is missing: this run has no trained network.", path=path
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, DamagedFile) as error:
         raise KnownError(
-            "{path} is damaged: {error}.", "Train the run again.", path=path, error=error
+            "{path} cannot be read: {reason}.",
+            "Train the run again.",
+            path=path,
+            reason=reason_of(error),
         ) from error
 
 

@@ -15,7 +15,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.methods import Options
 from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunLabels
-from workbench.files import digest_of, replacing, write_whole
+from workbench.files import digest_of, replacing, write_recorded
 from workbench.learning.heads import LINEAR, ClassHead, JointHead, find_head
 from workbench.learning.networks.backbones import build_body
 
@@ -116,12 +116,12 @@ def with_body_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
     """Write weights and model card to a run folder, each atomically. The card records the digest of
-    the weights."""
+    the weights, `digests.json` that of the card."""
     labels = msgspec.json.encode(card.labels).decode()
     with replacing(folder / WEIGHTS_FILE) as part:
         save_file(weights, part, metadata={"backbone": card.backbone, "labels": labels})
         card = msgspec.structs.replace(card, weights_digest=digest_of(part))
-    write_whole(folder / MODEL_FILE, msgspec.json.format(msgspec.json.encode(card)))
+    write_recorded(folder / MODEL_FILE, msgspec.json.format(msgspec.json.encode(card)))
 
 
 def blocks(card: ModelCard) -> Sequence[slice]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused, parsing
 from workbench.domain.recipes import Recipe, parse_recipe, whole
 from workbench.domain.reports import Progress
 from workbench.domain.runs import (
@@ -24,6 +24,7 @@ from workbench.domain.runs import (
     decode_samples,
 )
 from workbench.domain.text import Message, mark
+from workbench.files import read_recorded
 from workbench.learning.protocol.control import Control
 from workbench.learning.protocol.reporting import Reporter
 
@@ -74,12 +75,8 @@ def read_run_folder(path: Path) -> RunFolder:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise KnownError(
-            "{path} cannot be read: {reason}.", REMEDY, path=path, reason=error.strerror
-        ) from error
+    with parsing(path, REMEDY):
+        return read_recorded(path)
 
 
 REPORT_SECONDS = 0.25

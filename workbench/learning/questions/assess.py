@@ -18,10 +18,11 @@ from workbench.domain.assessments import (
     StartRequest,
     StartScores,
 )
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, parsing
 from workbench.domain.reports import Assessed
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
 from workbench.domain.text import Message
+from workbench.files import read_recorded
 from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
 from workbench.learning.evaluation.transferability import (
     class_means,
@@ -143,8 +144,10 @@ class Assessor:
         """Domain similarity to the training images of the start's run, if it is a run."""
         if not start.run:
             return {}
+        path = Path(start.run) / SAMPLES_FILE
         try:
-            samples = decode_samples((Path(start.run) / SAMPLES_FILE).read_bytes())
+            with parsing(path):
+                samples = decode_samples(read_recorded(path))
             source = self._extract(model, self._select(samples, "train"), start.run, start)
         except (OSError, KnownError):
             return {}  # without the run's images, its other scores remain valid
