@@ -23,6 +23,7 @@ from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.studies import Study
 from workbench.domain.text import Message, counted
+from workbench.domain.values import Json
 from workbench.storage.history import Edit
 from workbench.storage.project import Project
 
@@ -247,7 +248,7 @@ class Session(QObject):
         shutil.rmtree(self.store.runs_folder / run_id, ignore_errors=True)
         self.announce(Changes(runs=frozenset({run_id})))
 
-    def remember(self, key: str, value: object) -> None:
+    def remember(self, key: str, value: Json) -> None:
         """Store a JSON value in the project's settings; this is not an edit."""
         self.store.settings.put(key, value)
 

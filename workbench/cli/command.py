@@ -28,6 +28,9 @@ from workbench.cli.progress import CommandInterrupted
 from workbench.domain.errors import KnownError, ValueRefused, reason_of, remedy_of
 from workbench.domain.runs import RunRecord
 from workbench.domain.text import Message, counted
+from workbench.domain.values import Cell, Cells, Json
+
+Result = Mapping[str, Json]
 
 
 class Output:
@@ -51,18 +54,18 @@ class Output:
         """Print a line on stderr, with --json too."""
         _write(sys.stderr, text)
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    def table(self, head: Sequence[str], rows: Sequence[Cells]) -> None:
         """Print rows as aligned columns, numbers flush right; a head of empty titles is omitted."""
         for line in aligned(head, rows)[0 if any(head) else 1 :]:
             self.print(line)
 
-    def finish(self, result: Mapping[str, object]) -> None:
+    def finish(self, result: Result) -> None:
         """Print the result as one line of JSON on stdout; without --json, print nothing."""
         if self.as_json:
             _write(sys.stdout, json.dumps(_plain(result), ensure_ascii=False))
 
 
-def aligned(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def aligned(head: Sequence[str], rows: Sequence[Cells]) -> list[str]:
     """Return the lines of a table: columns two spaces apart, numeric ones flush right."""
     cells = [[_cell(value) for value in row] for row in rows]
     numeric = [
@@ -83,7 +86,7 @@ def image_count(n: int) -> str:
     return counted(n, "{n:,} image", "{n:,} images")
 
 
-def as_json_values(structure: object) -> dict[str, Any]:
+def as_json_values(structure: msgspec.Struct) -> dict[str, Any]:
     """A msgspec structure as values of JSON; messages as plain text."""
     values: dict[str, Any] = msgspec.to_builtins(structure, enc_hook=_message_text)
     return values
@@ -95,7 +98,7 @@ def _message_text(value: object) -> str:
     return str(value)
 
 
-def _cell(value: object) -> str:
+def _cell(value: Cell) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
@@ -123,7 +126,6 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-Result = Mapping[str, object]
 STOPPED = 130  # exit code
 KNOWN = 8  # runs named in an error
 

@@ -28,6 +28,7 @@ from workbench.cli.command import (
 from workbench.cli.progress import carry_out
 from workbench.domain.clusters import CLUSTERINGS, DEEP_CLUSTER, Clustering, Clusters
 from workbench.domain.errors import ValueRefused
+from workbench.domain.values import Cells, Json
 
 SHOWN = 5  # example images of each group
 
@@ -142,8 +143,8 @@ def _labels_of(given: tuple[str, ...]) -> dict[int, str]:
 def _print(
     out: Output, session: Session, made: Clustering, clusters: Clusters, labelled: int | None
 ) -> Result:
-    groups: list[dict[str, object]] = []
-    rows: list[tuple[object, ...]] = []
+    groups: list[dict[str, Json]] = []
+    rows: list[Cells] = []
     for at, size in enumerate(made.sizes):
         sure = clusters.sureness(at)
         surest = [row.path for row in session.images.rows(clusters.members(at)[:SHOWN])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workbench.app.training.choices import specs
 from workbench.cli.command import Output, Result, as_json_values, command
 from workbench.domain.methods import Spec
+from workbench.domain.values import Json
 
 KINDS = (("method", "Methods"), ("head", "Heads"), ("penalty", "Penalties"))
 
@@ -29,7 +30,7 @@ def methods_command(out: Output) -> Result:
     return {"methods": listed}
 
 
-def _parameters(spec: Spec) -> list[dict[str, object]]:
+def _parameters(spec: Spec) -> list[dict[str, Json]]:
     return [
         {
             "name": parameter.name,

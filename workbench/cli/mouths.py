@@ -15,6 +15,7 @@ from workbench.cli.command import Output, Result, command, opened, project_argum
 from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
 from workbench.domain.crops import CropState
+from workbench.domain.values import Json
 
 COUNTS = {
     "found": "images with a mouth",
@@ -58,8 +59,7 @@ def crop_command(
         started = time.monotonic()
         stop = threading.Event()  # of both jobs: a late Ctrl+C stops the second one
         done = carry_out(detection_task(session, ids, again=again), stop)
-        result = summary(session, ids)
-        result["looked_at"] = done.images
+        result: dict[str, Json] = {**summary(session, ids), "looked_at": done.images}
         result["seconds"] = round(time.monotonic() - started, 3)
         out.table(("", ""), [(COUNTS[key], str(value)) for key, value in result.items()])
         for lost in done.failed:
@@ -71,7 +71,7 @@ def crop_command(
         return result
 
 
-def summary(session: Session, ids: list[int]) -> dict[str, object]:
+def summary(session: Session, ids: list[int]) -> dict[str, int]:
     """Numbers of images with a mouth, without one and with several, and of all mouths."""
     faces = found = missed = several = 0
     for crops in session.crops.of_images(ids).values():

@@ -13,6 +13,7 @@ from typing import TextIO, TypeVar
 from workbench.app.jobs import Cancelled, Done, Outcome, Task, run_here
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch, Note, Progress, Report, Started, Step
+from workbench.domain.values import Json
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ REPEAT = 5.0  # seconds between lines if stderr is a file
 class CommandInterrupted(Exception):
     """The user stopped a job with Ctrl+C; `result` is the JSON object so far."""
 
-    def __init__(self, result: dict[str, object] | None = None) -> None:
+    def __init__(self, result: dict[str, Json] | None = None) -> None:
         super().__init__("stopped")
         self.result = result or {"status": "stopped"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -27,9 +28,12 @@ from workbench.cli.progress import carry_out
 from workbench.domain.errors import KnownError
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import PARTS, Part
+from workbench.domain.values import Cell, Json
+
+Scores = dict[str, int | float | None]
 
 
-def part_scores(results: RunResults) -> dict[str, dict[str, object]]:
+def part_scores(results: RunResults) -> dict[str, Scores]:
     """Scores by part, for the parts with labelled images.
 
     Top-1, top-5 and expected calibration error in [0, 1]; for non-exclusive label sets also exact
@@ -38,9 +42,9 @@ def part_scores(results: RunResults) -> dict[str, dict[str, object]]:
     return {part.value: _scores(results, part) for part in results.parts}
 
 
-def _scores(results: RunResults, part: Part) -> dict[str, object]:
+def _scores(results: RunResults, part: Part) -> Scores:
     scores = results.scores(Scope(part))
-    made: dict[str, object] = {
+    made: Scores = {
         "top1": scores.top1,
         "top5": scores.top5,
         "calibration": scores.calibration,
@@ -54,20 +58,22 @@ def _scores(results: RunResults, part: Part) -> dict[str, object]:
     return made
 
 
-def run_with_scores(session: Session, run: RunRecord) -> dict[str, object]:
-    """The JSON object of a run; `parts` is empty if it has no predictions."""
+def scores_of(session: Session, run: RunRecord) -> dict[str, Scores]:
+    """Scores of a run by part; empty if it has no predictions."""
     try:
-        parts = part_scores(load_results(session, run.id))
+        return part_scores(load_results(session, run.id))
     except KnownError:
-        parts = {}
+        return {}
+
+
+def run_with_scores(run: RunRecord, parts: Mapping[str, Scores]) -> dict[str, Json]:
+    """The JSON object of a run."""
     return run_object(run) | {"parts": parts}
 
 
-def print_run(out: Output, result: dict[str, object]) -> None:
+def print_run(out: Output, run: RunRecord, parts: Mapping[str, Scores]) -> None:
     """Print a run's status, and the scores of its parts as a table."""
-    parts = result["parts"]
-    assert isinstance(parts, dict)
-    out.print(f"run {result['run']} “{result['name']}”: {result['status']}")
+    out.print(f"run {run.id} “{run.name}”: {run.status}")
     shown = {"images": "images", "top1": "top-1", "top5": "top-5"}
     if any("exact" in part for part in parts.values()):
         shown |= {"exact": "exact", "mean_ap": "mAP"}
@@ -158,21 +164,21 @@ def adopt_command(out: Output, folder: Path, into: Path | None) -> Result:
         raise click.UsageError(f"Give the project that adopts the run: {example}.")
     with opened(into or Path()) as session:
         adopted = adopt(session, folder)
-        result = run_with_scores(session, adopted.record)
+        parts = scores_of(session, adopted.record)
         if adopted.unknown:
             out.warn(f"images of the run that are not in this project: {adopted.unknown}")
-        print_run(out, result)
-        return result | {"unknown": adopted.unknown}
+        print_run(out, adopted.record, parts)
+        return run_with_scores(adopted.record, parts) | {"unknown": adopted.unknown}
 
 
 runs_command.add_command(list_command)
 runs_command.add_command(adopt_command)
 
 
-def _cell(column: RunColumn, run: RunRecord) -> object:
-    value = column.value(run)
+def _cell(column: RunColumn, run: RunRecord) -> Cell:
     if column.kind == "moment":
-        return datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M")
+        return datetime.fromtimestamp(column.value(run)).strftime("%Y-%m-%d %H:%M")
+    value: Cell = column.value(run)
     return value
 
 
@@ -197,15 +203,16 @@ def evaluate_command(out: Output, project: Path, run: str, part: str | None, aga
         record = find_run(session, run)
         results = load_results(session, record.id)
         shown = Part(part) if part else results.best_part()
-        result = run_object(record) | {"parts": part_scores(results)}
-        print_run(out, result)
+        parts = part_scores(results)
+        print_run(out, record, parts)
+        result = run_with_scores(record, parts)
         result |= {"part": shown.value, **_details(out, results, shown)}
         if again:
             result["again"] = _again(out, carry_out(evaluate_task(session, record.id, shown)))
         return result
 
 
-def _again(out: Output, found: Evaluation) -> dict[str, object]:
+def _again(out: Output, found: Evaluation) -> dict[str, Json]:
     out.print(
         f"\nscored again: top-1 {found.top1:.4f} on {image_count(found.images)}; predictions "
         f"changed: {found.changed}; scores differ by at most {found.largest_difference:.1g}"
@@ -220,7 +227,7 @@ def _again(out: Output, found: Evaluation) -> dict[str, object]:
     }
 
 
-def _details(out: Output, results: RunResults, part: Part) -> dict[str, object]:
+def _details(out: Output, results: RunResults, part: Part) -> dict[str, Json]:
     scope = Scope(part)
     classes = results.classes(scope)
     views = results.by_view(scope)

@@ -19,6 +19,7 @@ from workbench.cli.command import STOPPED, Output, Result, command, opened, proj
 from workbench.cli.train import text_of, train_run
 from workbench.domain.recipes import parse_toml
 from workbench.domain.studies import Interval, Row, Study, parse_plan
+from workbench.domain.values import Cells, Json
 
 EXAMPLE = """workbench study Birds methods.toml
 workbench study Birds methods --json
@@ -67,7 +68,8 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
 
 
 def _list(session: Session, out: Output) -> Result:
-    rows, listed = [], []
+    rows: list[Cells] = []
+    listed: list[dict[str, Json]] = []
     for study in session.studies.all():
         found = study_progress(session, study)
         rows.append((study.id, study.plan.name, found.done, found.cells))

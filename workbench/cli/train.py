@@ -23,7 +23,7 @@ from workbench.cli.command import (
     project_argument,
 )
 from workbench.cli.progress import carry_out, watch
-from workbench.cli.runs import print_run, run_with_scores
+from workbench.cli.runs import print_run, run_with_scores, scores_of
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import KeyValue, parse_recipe, with_setting
 from workbench.domain.runs import RunStatus
@@ -117,9 +117,10 @@ def train_command(
         if only:
             return _print_folder(session, run_id, out)
         problem = train_run(session, run_id, out, "--resume")
-        result = run_with_scores(session, session.runs.get(run_id))
-        print_run(out, result)
-        return result | problem
+        run = session.runs.get(run_id)
+        parts = scores_of(session, run)
+        print_run(out, run, parts)
+        return run_with_scores(run, parts) | problem
 
 
 def _prepared(session: Session, recipe: Path | None, settings: tuple[str, ...], name: str) -> str:

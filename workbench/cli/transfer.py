@@ -27,10 +27,11 @@ from workbench.cli.command import (
     seed_option,
 )
 from workbench.cli.progress import CommandInterrupted, carry_out
-from workbench.cli.runs import run_with_scores
+from workbench.cli.runs import run_with_scores, scores_of
 from workbench.cli.train import train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.methods import Value
 from workbench.domain.recipes import KeyValue, with_setting
 from workbench.domain.relatedness import (
     RelatednessRequest,
@@ -40,6 +41,7 @@ from workbench.domain.relatedness import (
 )
 from workbench.domain.splits import Part
 from workbench.domain.transfers import Transfer, TransferRequest
+from workbench.domain.values import Cells, Json
 
 BACKBONE_HELP = "The backbone, if the start does not determine it (the recommended one)."
 LAST_HELP = "Show the last result again and compute nothing."
@@ -104,7 +106,7 @@ def _last(session: Session, target: str) -> TransferReport:
     )
 
 
-def _as_json(report: TransferReport) -> dict[str, object]:
+def _as_json(report: TransferReport) -> dict[str, Json]:
     found = report.assessment
     return {
         "target": report.target,
@@ -148,7 +150,7 @@ def _print_scores(out: Output, report: TransferReport) -> None:
             out.print(f"    --set {key}={setting_of(value)}")
 
 
-def _row(one: StartReport) -> tuple[object, ...]:
+def _row(one: StartReport) -> Cells:
     scores = one.scores
     return (
         scores.start,
@@ -164,9 +166,9 @@ def _row(one: StartReport) -> tuple[object, ...]:
     )
 
 
-def setting_of(value: object) -> str:
+def setting_of(value: KeyValue | Mapping[str, Value]) -> str:
     """A recipe value in the syntax of `--set`."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         inside = ", ".join(f"{key} = {setting_of(own)}" for key, own in value.items())
         return "{ " + inside + " }"
     return f'"{value}"' if isinstance(value, str) else str(value)
@@ -230,7 +232,7 @@ def relatedness_command(
         return {"ranked": ranked(found.sources)}
 
 
-def ranked(sources: Sequence[SourceRelatedness]) -> list[dict[str, object]]:
+def ranked(sources: Sequence[SourceRelatedness]) -> list[dict[str, Json]]:
     """The JSON objects of the sources, most related first."""
     return [
         as_json_values(one) | {"words": list(in_words(one, at == 0))}
@@ -375,20 +377,23 @@ def _settings(given: tuple[str, ...]) -> dict[str, KeyValue]:
     return found
 
 
-def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, object]:
+def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, Json]:
     """The JSON object: ranking, the source in `folder`, candidates, and the winner's scores."""
     with opened_beside(session, folder) as source:
-        learned = run_with_scores(source, source.runs.get(transfer.source_run))
-    made = {
-        c.frozen: run_with_scores(session, session.runs.get(c.run)) for c in transfer.candidates
-    }
-    result: dict[str, object] = {
+        learned = _run(source, transfer.source_run)
+    made = {c.frozen: _run(session, c.run) for c in transfer.candidates}
+    result: dict[str, Json] = {
         "ranked": ranked(transfer.ranked),
         "source": learned | {"project": transfer.source},
         "joint": transfer.joint,
         "candidates": [
-            {"layers": c.layers, "frozen": c.frozen, "votes": c.votes, "alone": c.alone}
-            | made[c.frozen]
+            {
+                "layers": c.layers,
+                "frozen": c.frozen,
+                "votes": c.votes,
+                "alone": c.alone,
+                **made[c.frozen],
+            }
             for c in transfer.candidates
         ],
         "winner": transfer.winner,
@@ -399,9 +404,16 @@ def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, obj
         "parts": made[transfer.winner]["parts"],
     }
     if transfer.single:
-        single = run_with_scores(session, session.runs.get(transfer.single))
-        result["views"] = {"without": single, "with": made[transfer.winner]}
+        result["views"] = {
+            "without": _run(session, transfer.single),
+            "with": made[transfer.winner],
+        }
     return result
+
+
+def _run(session: Session, id: str) -> dict[str, Json]:
+    run = session.runs.get(id)
+    return run_with_scores(run, scores_of(session, run))
 
 
 def _print_votes(out: Output, transfer: Transfer, result: Mapping[str, Any]) -> None:

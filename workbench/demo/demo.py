@@ -33,6 +33,7 @@ from workbench.domain.requests import Explained
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.text import Message
+from workbench.domain.values import Cells, Json
 from workbench.files import make_folder
 from workbench.vision.charts import (
     BLUE,
@@ -176,7 +177,7 @@ def _layer(session: Session, run: RunRecord) -> str:
 
 
 def _csv(pairs: Sequence[Pair]) -> str:
-    rows: list[tuple[object, ...]] = [(pair.seed, *pair.top1s()) for pair in pairs]
+    rows: list[Cells] = [(pair.seed, *pair.top1s()) for pair in pairs]
     return to_csv(("seed", "transfer_top1", "scratch_top1"), [*rows, ("mean", *means(pairs))])
 
 
@@ -247,7 +248,7 @@ class DemoResult:
     table: Path
     seconds: float
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Json]:
         return {
             "transfer": {"top1": self.transfer_top1},
             "scratch": {"top1": self.scratch_top1},

@@ -146,9 +146,8 @@ def top1(record: RunRecord, part: Part = Part.TEST) -> float | None:
     """Top-1 accuracy of one part in [0, 1], None where it is unknown."""
     found = record.metrics.get(part)
     if isinstance(found, PartScore):
-        value: object = found.top1
-    else:
-        value = found.get("top1") if isinstance(found, dict) else None
+        return found.top1 if math.isfinite(found.top1) else None
+    value = found.get("top1") if isinstance(found, dict) else None
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 

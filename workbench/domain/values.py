@@ -1,14 +1,19 @@
-"""Validation of values against types, and descriptions of the allowed values."""
+"""Values of JSON and tables; validation of values, and descriptions of the allowed ones."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 from msgspec import inspect
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.text import Message
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+Cell = str | int | float | None  # of a table in a file or on the command line
+Cells = Sequence[Cell]
 
 _WORDS: dict[type[inspect.Type], Message] = {
     inspect.BoolType: Message("true or false"),

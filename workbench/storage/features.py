@@ -52,9 +52,8 @@ class FeatureIndexes:
     def __init__(self, folder: Path, kept_bytes: int = KEPT_BYTES) -> None:
         self.folder = folder / "features"
         self._kept_bytes = kept_bytes
-        self._checked: dict[
-            str, object
-        ] = {}  # by name: state of the files whose digests were verified
+        # by name: state of the files whose digests were verified
+        self._checked: dict[str, list[FeatureCard | tuple[int, int]]] = {}
 
     def place(self, name: str) -> Path:
         """Folder of the index called `name`, which may not exist yet."""
@@ -90,7 +89,10 @@ class FeatureIndexes:
         Verified files are not read again until they change.
         """
         rows, keys = place / ROWS_FILE, place / KEYS_FILE
-        found = [card, *((s.st_mtime_ns, s.st_size) for s in (rows.stat(), keys.stat()))]
+        found: list[FeatureCard | tuple[int, int]] = [
+            card,
+            *((s.st_mtime_ns, s.st_size) for s in (rows.stat(), keys.stat())),
+        ]
         if self._checked.get(place.name) == found:
             return
         check_digest(rows, card.rows_digest, card.rows * card.row_bytes)

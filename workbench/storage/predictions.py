@@ -172,7 +172,7 @@ def _best(scores: Scores) -> tuple[IntArray, NDArray[np.float64]]:
     return best, scores[np.arange(len(scores)), best].astype(np.float64)
 
 
-def _rows(table: PredictionTable) -> Iterator[tuple[object, ...]]:
+def _rows(table: PredictionTable) -> Iterator[tuple[int | float | str | bytes | None, ...]]:
     """Rows of a table as stored, without the run's number."""
     views = table.view_scores
     nothing = (np.full(len(table), -1, np.int64), np.zeros(len(table)))

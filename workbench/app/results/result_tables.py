@@ -11,8 +11,7 @@ from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns
 from workbench.app.results.run_comparison import RunComparison
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
-
-Row = Sequence[object]
+from workbench.domain.values import Cell, Cells
 
 EPOCH_COLUMNS = (
     "epoch",
@@ -27,7 +26,7 @@ EPOCH_COLUMNS = (
 )
 
 
-def to_csv(header: Row, rows: Iterable[Row]) -> str:
+def to_csv(header: Cells, rows: Iterable[Cells]) -> str:
     """A table as CSV text (RFC 4180 quoting, line feeds); None becomes an empty cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -49,7 +48,7 @@ def matrix_csv(results: RunResults, scope: Scope) -> str:
 def classes_csv(results: RunResults, scope: Scope) -> str:
     """One row per label; average precision and threshold only for multi-label targets."""
     header = ["class", "precision", "recall", "f1", "support"]
-    rows: list[list[object]] = [
+    rows: list[list[Cell]] = [
         [label, score.precision, score.recall, score.f1, score.support]
         for label, score in results.classes(scope)
     ]
@@ -107,7 +106,7 @@ def comparison_csv(comparison: RunComparison, paths: Mapping[int, str]) -> str:
     )
     truth, _, predicted = first.outputs(TARGET_HEAD)
     mine, theirs = first.label_list().labels, second.label_list().labels
-    rows: list[Row] = []
+    rows: list[Cells] = []
     for outcome, at in comparison.rows.items():
         for row in at.tolist():
             image, crop = int(first.table.images[row]), int(first.table.crops[row])

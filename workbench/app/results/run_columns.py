@@ -14,6 +14,7 @@ from workbench.domain.registry import Registry
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import mark
+from workbench.domain.values import Json
 
 RunColumnKind = Literal["text", "count", "share", "moment", "status", "target", "backbone", "start"]
 
@@ -184,6 +185,6 @@ def run_columns(place: RunPlace) -> tuple[RunColumn, ...]:
     return tuple(sorted(found, key=lambda column: order.get(column.name, len(order))))
 
 
-def run_object(run: RunRecord) -> dict[str, object]:
+def run_object(run: RunRecord) -> dict[str, Json]:
     """The JSON object of a run, without its scores."""
     return {column.name: column.value(run) for column in run_columns(RunPlace.JSON)}

@@ -64,6 +64,7 @@ from workbench.domain.runs import (
     RunStatus,
 )
 from workbench.domain.text import Message, mark
+from workbench.domain.values import Json
 from workbench.files import check_archive
 from workbench.storage.project import Project
 
@@ -261,7 +262,7 @@ class _RunRecorder:
         elif isinstance(outcome, Cancelled):
             self._set(status=RunStatus.PAUSED)
 
-    def _set(self, **fields: object) -> None:
+    def _set(self, **fields: Json) -> None:
         self._project.store.runs.update(self._id, **fields)
         self._project.announce(Changes(runs=frozenset({self._id})))
 

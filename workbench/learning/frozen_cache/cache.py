@@ -57,7 +57,7 @@ class ViewSource(Protocol):
         """Digest of the pixels, the views and the numeric environment."""
 
 
-def numeric_environment(device: Device, precision: str) -> tuple[object, ...]:
+def numeric_environment(device: Device, precision: str) -> tuple[str | int, ...]:
     """Everything else that can change floating-point results."""
     return (str(device.words), torch.get_num_threads(), torch.__version__, CHUNK, precision)
 

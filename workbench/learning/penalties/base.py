@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar
 
@@ -74,7 +74,7 @@ def watching(
     that has a gradient."""
     seen: Watched = {}
 
-    def keep(name: str) -> object:
+    def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         return lambda _module, _inputs, output: _put(seen, name, output, first)
 
     def before(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -85,7 +85,7 @@ def watching(
         if name == HEAD_INPUT:
             hooks.append(network.head.register_forward_pre_hook(before))
         else:
-            hooks.append(network.get_submodule(name).register_forward_hook(keep(name)))  # type: ignore[arg-type]
+            hooks.append(network.get_submodule(name).register_forward_hook(keep(name)))
     try:
         yield seen
     finally:

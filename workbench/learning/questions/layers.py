@@ -70,8 +70,8 @@ class StageFeatures:
             for hook in hooks:
                 hook.remove()
 
-    def _own(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def _own(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
             self.given[name] = output
 
         return keep

@@ -26,7 +26,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.text import plural, tr
 from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.page import Context
-from workbench.ui.parts.figure_table import Column, FigureTable, figure
+from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 from workbench.ui.parts.job_line import JobLine
 from workbench.ui.parts.run_words import START_TITLES, percent, start_words
 from workbench.ui.parts.training_draft import TrainingModel
@@ -192,7 +192,7 @@ class StartsDialog(QDialog):
             )
         )
 
-    def _cells(self, one: StartReport) -> tuple[object, ...]:
+    def _cells(self, one: StartReport) -> tuple[FigureCell, ...]:
         scores, gap = one.scores, one.negative_transfer_gap
         name = self._titles.get(scores.start, start_words(scores.start))
         known = BACKBONES.get(scores.backbone)

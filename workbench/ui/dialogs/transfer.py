@@ -31,7 +31,7 @@ from workbench.ui.look.icons import icon
 from workbench.ui.page import Context, column, row
 from workbench.ui.parts.copying import Copies, Notify, picture_of
 from workbench.ui.parts.elided import ElidedLabel
-from workbench.ui.parts.figure_table import Column, FigureTable
+from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable
 from workbench.ui.parts.job_line import JobState, clock, state_after
 from workbench.ui.parts.run_words import START_TITLES, percent, status_words, target_words
 
@@ -195,7 +195,7 @@ class TransferVote(QWidget):
 
     def _cells(
         self, layers: int, candidate: CandidateRun | None, runs: Mapping[str, RunRecord]
-    ) -> tuple[object, ...]:
+    ) -> tuple[FigureCell, ...]:
         name = tr("Layers 1–{last} frozen").format(last=layers)
         if candidate is None:
             return (name, None, None, None, None, None)

@@ -30,7 +30,7 @@ from workbench.domain.relatedness import SourceRelatedness, in_words, number_nam
 from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
-from workbench.ui.parts.figure_table import Column, Figure, FigureTable, figure
+from workbench.ui.parts.figure_table import Column, Figure, FigureCell, FigureTable, figure
 
 FULL = 36  # numbers of a comparison that uses views
 
@@ -127,7 +127,9 @@ class TransferSources(QWidget):
             self.table.selectRow(0)
         self._show_explanation()
 
-    def _cells(self, source: TransferSource, one: SourceRelatedness | None) -> tuple[object, ...]:
+    def _cells(
+        self, source: TransferSource, one: SourceRelatedness | None
+    ) -> tuple[FigureCell, ...]:
         folder = str(source.folder)
         if one is None:
             return (source.name, None, None, None, None, None, folder)

@@ -54,6 +54,9 @@ class Figure:
     text: str
 
 
+FigureCell = Figure | str | int | float | None
+
+
 def figure(
     value: float | None, digits: int = 2, signed: bool = False, half: float = math.nan
 ) -> Figure:
@@ -72,7 +75,7 @@ class FigureModel(QAbstractTableModel):
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__()
         self._all = self.columns = tuple(columns)
-        self.rows: tuple[tuple[Any, ...], ...] = ()
+        self.rows: tuple[tuple[FigureCell, ...], ...] = ()
 
     def show_columns(self, count: int) -> None:
         """Keep only the first `count` columns; drop the rows, which have to be set again."""
@@ -81,7 +84,7 @@ class FigureModel(QAbstractTableModel):
             self.columns, self.rows = self._all[:count], ()
             self.endResetModel()
 
-    def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+    def set_rows(self, rows: Sequence[Sequence[FigureCell]]) -> None:
         """Replace the rows; each has one value per column."""
         self.beginResetModel()
         self.rows = tuple(tuple(row) for row in rows)
@@ -139,7 +142,7 @@ class _Sorted(QSortFilterProxyModel):
         return f"▲ {text}" if self.sortOrder() is Qt.SortOrder.AscendingOrder else f"▼ {text}"
 
 
-def sort_key(value: Any) -> Any:
+def sort_key(value: FigureCell) -> str | float:
     """The sort key of a cell: a str or a float, the types that Qt can compare."""
     if isinstance(value, str):
         return value
@@ -147,7 +150,7 @@ def sort_key(value: Any) -> Any:
     return -math.inf if number is None or math.isnan(number) else float(number)
 
 
-def written(column: Column, value: Any) -> str:
+def written(column: Column, value: FigureCell) -> str:
     """The text of a cell."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
@@ -238,7 +241,7 @@ class FigureTable(QTableView):
         """Show only the first `count` columns; `set_rows` has to be called again."""
         self.figures.show_columns(count)
 
-    def set_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+    def set_rows(self, rows: Sequence[Sequence[FigureCell]]) -> None:
         """Show these rows in the order chosen in the header; each has one value per column."""
         self.figures.set_rows(rows)
 

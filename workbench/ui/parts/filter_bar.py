@@ -101,7 +101,7 @@ def to_state(shown: ImageFilter) -> dict[str, Any]:
     return state
 
 
-def from_state(state: object) -> ImageFilter:
+def from_state(state: Mapping[str, Any] | None) -> ImageFilter:
     """The filter from the result of `to_state`; an empty filter for invalid values."""
     if not isinstance(state, dict):
         return ImageFilter()

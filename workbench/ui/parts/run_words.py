@@ -14,7 +14,7 @@ from workbench.domain.recipes import JOINT
 from workbench.domain.runs import RunRecord, RunStatus, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import mark, tr
-from workbench.ui.parts.figure_table import Column, Figure, written
+from workbench.ui.parts.figure_table import Column, Figure, FigureCell, written
 
 _STATUS = {
     RunStatus.QUEUED: mark("queued"),
@@ -118,7 +118,7 @@ def figure_column(column: RunColumn) -> Column:
     return Column(tr(column.title), kind, tip)
 
 
-def figure_cell(column: RunColumn, record: RunRecord) -> Any:
+def figure_cell(column: RunColumn, record: RunRecord) -> FigureCell:
     """The value of a run in a table of figures."""
     value = column.value(record)
     return _TEXTS[column.kind](value) if column.kind in _TEXTS else value

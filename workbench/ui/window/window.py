@@ -28,6 +28,7 @@ from workbench.app.similar.suggesting import SuggestionUpdater
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
 from workbench.domain.text import mark, tr
+from workbench.domain.values import Json
 from workbench.ui.commands import (
     Command,
     CommandRegistry,
@@ -444,7 +445,7 @@ class MainWindow(QMainWindow):
         pages = dict(self._state.get("pages", {}))
         pages.update({name: page.save_state() for name, page in self._pages.items()})
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
-        state = {"geometry": geometry, "page": self._shown, "pages": pages}
+        state: dict[str, Json] = {"geometry": geometry, "page": self._shown, "pages": pages}
         self.session.remember(STATE, state)
 
     def closeEvent(self, event: QCloseEvent) -> None:

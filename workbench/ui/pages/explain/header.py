@@ -101,7 +101,7 @@ class ExplainHeader(PageHeader):
         """Enable or disable the selection of right and wrong predictions."""
         self._shown.setEnabled(enabled)
 
-    def restore(self, part: object, shown: object) -> None:
+    def restore(self, part: str | None, shown: str | None) -> None:
         """Select what was selected in an earlier session, if it still exists."""
         at = self.part.findData(part)
         if at >= 0:

@@ -16,7 +16,7 @@ from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import TITLE_PIXELS, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify, picture_of
-from workbench.ui.parts.figure_table import Column, FigureTable, figure
+from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 from workbench.ui.parts.run_words import figure_cell, figure_column
 
 Load = Callable[[str], RunResults]
@@ -226,7 +226,7 @@ class PairsTable(QWidget):
         self.picked.emit(pair.together.id, pair.single.id)
 
 
-def _cells(pair: SinglePair) -> tuple[object, ...]:
+def _cells(pair: SinglePair) -> tuple[FigureCell, ...]:
     both = [figure_cell(column, pair.together) for column in run_columns(RunPlace.PAIRS)]
     alone, together = top1(pair.single), top1(pair.together)
     gain = None if alone is None or together is None else 100 * (together - alone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class MatrixArea(QAbstractScrollArea):
         self._painter.axes = (tr("← true"), tr("predicted →"))
         self._options = MatrixOptions()
         self._version = 0
-        self._cached: tuple[tuple[object, ...], QPixmap] | None = None
+        self._cached: tuple[Hashable, QPixmap] | None = None
         self._requested_cell = 0  # height in pixels; 0: as large as fits
         self._current = (-1, -1)
         self._hover = (-1, -1)

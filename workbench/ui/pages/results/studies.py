@@ -15,7 +15,7 @@ from workbench.domain.studies import Row, Study
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
-from workbench.ui.parts.figure_table import Column, FigureTable, figure
+from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 
 
 class StudySection(QWidget):
@@ -173,7 +173,7 @@ class StudySection(QWidget):
         return text.getvalue()
 
 
-def _cells(row: Row) -> tuple[object, ...]:
+def _cells(row: Row) -> tuple[FigureCell, ...]:
     mean = None if math.isnan(row.accuracy.mean) else row.accuracy.mean
     seconds = None if math.isnan(row.seconds) else round(row.seconds)
     wide = figure(100 * row.accuracy.half)
