@@ -5,6 +5,7 @@ and what is broken on purpose in a folder of its own.
 """
 
 import ast
+import copy
 import io
 import re
 import tokenize
@@ -42,6 +43,15 @@ WRITING = {
     "studies": {"put", "remove"},
     "thumbnails": {"put"},
 }
+# Where `object` is the right type, and why.
+ANY_VALUE = {
+    "cli/command.py:_message_text": "msgspec calls it with what it cannot encode",
+    "domain/errors.py": "a text is filled with any value, and any value can be refused",
+    "domain/text.py": "a text is filled with any value",
+    "domain/values.py:checked": "it is what checks the type",
+    "learning/networks/models.py:explainable_layers.note": "a layer can return anything",
+}
+UNUSED_VALUE = {"Job", "Outcome", "Task"}  # generic types that are held without their value
 WRITES = re.compile(
     r"INSERT |UPDATE |DELETE |REPLACE |\.transaction\(|\.edit\(|unlink|rmtree|_undo"
 )
@@ -97,6 +107,56 @@ def shared_class_names(root: Path) -> list[str]:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(name)
     return [f"{name}: {', '.join(at)}" for name, at in sorted(places.items()) if len(at) > 1]
+
+
+def untyped(root: Path) -> list[str]:
+    """Where `object` stands for a type, and what `ANY_VALUE` names for nothing.
+
+    What a callback returns is ignored and may be `object`, as may a parameter that is named as
+    unused, and the value of a job that is held without it.
+    """
+    found = []
+    for name, path in files(root):
+        tree = _WithoutRightObjects().visit(copy.deepcopy(tree_of(path)))
+        found += [(name, place) for place in objects(tree)]
+    allowed = [set(ANY_VALUE) & {name, f"{name}:{place}"} for name, place in found]
+    wrong = [f"{name}:{place}" for (name, place), by in zip(found, allowed, strict=True) if not by]
+    return wrong + sorted(set(ANY_VALUE).difference(*allowed))
+
+
+def objects(node: ast.AST, place: str = "") -> Iterator[str]:
+    """The function or class of each `object` that stands for a type, "" outside of all."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        place = f"{place}.{node.name}".lstrip(".")
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Name) and child.id == "object":
+            yield place
+        else:
+            yield from objects(child, place)
+
+
+class _WithoutRightObjects(ast.NodeTransformer):
+    """Replaces each `object` that is right."""
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg(node.arg) if node.arg.startswith("_") else self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        match node:
+            case ast.Subscript(value=ast.Name(id=kind)) if kind in UNUSED_VALUE:
+                node.slice = _unless_object(node.slice)
+            case ast.Subscript(value=ast.Name(id="Callable"), slice=ast.Tuple(elts=[given, last])):
+                node.slice = ast.Tuple([given, _unless_object(last)], ast.Load())
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.args = [_unless_object(given) for given in node.args]  # a signal of any value
+        return self.generic_visit(node)
+
+
+def _unless_object(node: ast.expr) -> ast.expr:
+    plain = isinstance(node, ast.Name) and node.id == "object"
+    return ast.Constant(None) if plain else node
 
 
 # imports
@@ -240,6 +300,10 @@ def test_no_two_classes_share_a_name():
     assert shared_class_names(ROOT / "workbench") == []
 
 
+def test_object_stands_for_no_known_type():
+    assert untyped(ROOT / "workbench") == []
+
+
 def test_no_files_import_each_other_in_a_circle():
     assert circles(ROOT / "workbench") == []
 
@@ -316,6 +380,23 @@ def test_a_class_name_that_is_taken_is_seen(tmp_path, write):
     write("one.py", "class Face:\n    pass\n")
     write("two.py", "class Face:\n    pass\nclass Mouth:\n    pass\n")
     assert shared_class_names(tmp_path / "code") == ["Face: one.py, two.py"]
+
+
+def test_an_object_in_place_of_a_type_is_seen(tmp_path, write):
+    write(
+        "jobs.py",
+        """
+Keys = Mapping[str, object]
+JOB: Job[object] | None = None
+changed = Signal(object)
+class Queue:
+    def report(self, _event: object, given: object) -> Callable[[str], object]: ...
+    def run(self, then: Callable[[object], None]) -> Generator[object | None, None, int]: ...
+""",
+    )
+    found = untyped(tmp_path / "code")
+    assert found[:4] == ["jobs.py:", "jobs.py:Queue.report", *["jobs.py:Queue.run"] * 2]
+    assert found[4:] == sorted(ANY_VALUE), "those are not in the folder"
 
 
 def test_a_circle_by_way_of_a_third_file_and_of_annotations_is_seen(tmp_path, write):

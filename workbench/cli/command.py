@@ -189,7 +189,7 @@ class _CheckedCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _texts(value: object) -> list[str]:
+def _texts(value: Json) -> list[str]:
     if isinstance(value, list | tuple):
         return [text for one in value for text in _texts(one)]
     return [value] if isinstance(value, str) else []
