@@ -174,7 +174,7 @@ def _failure(known: Backbone, download: _Download) -> KnownError:
         backbone=known.title,
         reason=_reason(download),
     )
-    remedy = FILE_REMEDY
+    remedy: str = FILE_REMEDY
     if download.error is not None:  # the disk, or else the network
         remedy = remedy_of(download.error, FILE_REMEDY)
     if not download.target.exists():

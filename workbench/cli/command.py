@@ -212,7 +212,7 @@ def _check_value(parameter: click.Parameter, text: str, ctx: click.Context) -> N
         raise ValueRefused(name, text, _allowed(kind))
 
 
-def _allowed(kind: click.ParamType) -> str:
+def _allowed(kind: click.ParamType[Any]) -> str:
     """The allowed values of a type of parameters, in words."""
     if isinstance(kind, click.Choice):
         return ", ".join(map(str, kind.choices))
