@@ -95,7 +95,7 @@ def recipe_page() -> str:
         "[Backbones](backbones.md) the stages for `frozen` and `stages`.",
         "## Presets for the stages\n\n"
         "The Train page offers these under *Use preset…* beside the table of stages.\n\n"
-        + table(("preset", "effect"), [(code(name), words) for name, words in PRESETS.items()]),
+        + table(("preset", "effect"), [(code(each.name), each.words) for each in PRESETS.values()]),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Meta
 
 from workbench.domain.backbones import Backbone
 from workbench.domain.errors import ValueRefused
+from workbench.domain.registry import Registry
 from workbench.domain.text import Message, mark
 
 Factor = Annotated[float, Meta(ge=0.0)]
@@ -58,30 +60,70 @@ def frozen_stages(known: Backbone, frozen: str, rules: Rules) -> tuple[str, ...]
     return tuple(found)
 
 
-PRESETS: dict[str, str] = {
-    "plain": mark("All stages use the settings above"),
-    "slower-below": mark("Each stage learns at 0.7 × the rate of the stage above it"),
-    "held-below": mark(
-        "Penalties are stronger on lower stages: twice at the input, none at the top"
-    ),
-    "new-top": mark("The last third of the stages starts from random weights"),
-}
+@dataclass(frozen=True)
+class Preset:
+    """Rules for the stages of any backbone. `title` and `words` (what they do) are marked texts;
+    `rules` makes them from the names of the stages, in forward order."""
+
+    name: str
+    title: str
+    words: str
+    rules: Callable[[tuple[str, ...]], dict[str, StageRule]]
+
+
+def _slower_below(stages: tuple[str, ...]) -> dict[str, StageRule]:
+    last = len(stages) - 1
+    return {
+        name: StageRule(rate=round(0.7 ** (last - at), 3)) for at, name in enumerate(stages[:-1])
+    }
+
+
+def _held_below(stages: tuple[str, ...]) -> dict[str, StageRule]:
+    last = len(stages) - 1
+    factors = (round(2 * (last - at) / max(1, last), 2) for at in range(len(stages)))
+    return {name: StageRule(penalty=each) for name, each in zip(stages, factors, strict=True)}
+
+
+def _new_top(stages: tuple[str, ...]) -> dict[str, StageRule]:
+    top = stages[len(stages) - max(1, len(stages) // 3) :]
+    return {name: StageRule(start="new", frozen=False) for name in top}
+
+
+PRESETS: Registry[Preset] = Registry("preset")
+PRESETS.register(
+    Preset(
+        "plain",
+        mark("All stages alike"),
+        mark("All stages use the settings above"),
+        lambda _stages: {},
+    )
+)
+PRESETS.register(
+    Preset(
+        "slower-below",
+        mark("Earlier stages slower"),
+        mark("Each stage learns at 0.7 × the rate of the stage above it"),
+        _slower_below,
+    )
+)
+PRESETS.register(
+    Preset(
+        "held-below",
+        mark("Earlier stages held more"),
+        mark("Penalties are stronger on lower stages: twice at the input, none at the top"),
+        _held_below,
+    )
+)
+PRESETS.register(
+    Preset(
+        "new-top",
+        mark("Top third random"),
+        mark("The last third of the stages starts from random weights"),
+        _new_top,
+    )
+)
 
 
 def preset(known: Backbone, name: str) -> dict[str, StageRule]:
-    """Return the rules of a preset. Raises ValueRefused for an unknown one."""
-    if name not in PRESETS:
-        raise ValueRefused("preset", name, ", ".join(PRESETS))
-    names = known.stage_names
-    last = len(names) - 1
-    if name == "slower-below":
-        return {s: StageRule(rate=round(0.7 ** (last - at), 3)) for at, s in enumerate(names[:-1])}
-    if name == "held-below":
-        return {
-            s: StageRule(penalty=round(2 * (last - at) / max(1, last), 2))
-            for at, s in enumerate(names)
-        }
-    if name == "new-top":
-        top = names[len(names) - max(1, len(names) // 3) :]
-        return {s: StageRule(start="new", frozen=False) for s in top}
-    return {}
+    """Return the rules of a preset for a backbone. Raises ValueRefused for an unknown one."""
+    return PRESETS[name].rules(known.stage_names)

@@ -36,12 +36,6 @@ _ROWS = {
     "rate": mark("Rate ×"),
     "penalty": mark("Penalties ×"),
 }  # the columns of a stage rule, in order
-_PRESETS = {
-    "plain": mark("All stages alike"),
-    "slower-below": mark("Earlier stages slower"),
-    "held-below": mark("Earlier stages held more"),
-    "new-top": mark("Top third random"),
-}  # short titles; PRESETS has the descriptions
 
 
 class StageTable(QWidget):
@@ -61,9 +55,9 @@ class StageTable(QWidget):
         self.frozen: dict[str, QCheckBox] = {}
         self.numbers: dict[tuple[str, str], QLineEdit] = {}
         self.presets = QComboBox()
-        for at, (name, text) in enumerate(_PRESETS.items()):
-            self.presets.addItem(tr(text), name)
-            self.presets.setItemData(at, tr(PRESETS[name]), Qt.ItemDataRole.ToolTipRole)
+        for at, each in enumerate(PRESETS.values()):
+            self.presets.addItem(tr(each.title), each.name)
+            self.presets.setItemData(at, tr(each.words), Qt.ItemDataRole.ToolTipRole)
         self.presets.setCurrentIndex(-1)
         self.presets.setPlaceholderText(tr("Use preset…"))
         self.presets.setAccessibleName(tr("Presets for the stages"))
