@@ -132,7 +132,7 @@ def test_sources_are_ranked_by_a_command(tmp_path, capsys):
     found = answer(capsys)["ranked"]
     assert {one["name"] for one in found} == {"Toys", "Target#view"}
     assert all(one["doa"] < 0 and len(one["numbers"]) == 36 for one in found)
-    assert all("Degree of association" in one["words"][0] for one in found)
+    assert all("Association" in one["words"][0] for one in found)
 
 
 @pytest.mark.slow

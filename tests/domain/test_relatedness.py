@@ -2,12 +2,12 @@
 
 import pytest
 
-from workbench.domain.relatedness import SourceRelatedness, in_words, number_names
+from workbench.domain.relatedness import SourceRelatedness, interpretation, number_names
 
 
 @pytest.mark.parametrize(("views", "count"), [(True, 36), (False, 18)])
 def test_every_number_has_a_name_of_its_own(views, count):
-    names = number_names(views)
+    names = [str(name).casefold() for name in number_names(views)]
     assert len(names) == len(set(names)) == count
     assert any("view" in name for name in names) is views
 
@@ -24,7 +24,7 @@ def test_distances_within_come_before_pairs_and_pairs_before_matches():
 
 
 @pytest.mark.parametrize("best", [True, False])
-def test_each_figure_is_read_out(best):
+def test_each_figure_is_interpreted(best):
     source = SourceRelatedness(
         name="cars",
         doa=-1.25,
@@ -36,9 +36,11 @@ def test_each_figure_is_read_out(best):
         numbers=(),
         images=7,
     )
-    words = in_words(source, best)
-    assert len(words) == 4
-    for sentence, figures in zip(words, (["-1.25"], ["4", "9"], ["0.50"], ["0.75"]), strict=True):
+    sentences = interpretation(source, best)
+    assert len(sentences) == 4
+    for sentence, figures in zip(
+        sentences, (["-1.25"], ["4", "9"], ["0.50"], ["0.75"]), strict=True
+    ):
         assert all(figure in sentence for figure in figures)
-    assert in_words(source, True)[0] != in_words(source, False)[0]
-    assert in_words(source, True)[1:] == in_words(source, False)[1:]
+    assert interpretation(source, True)[0] != interpretation(source, False)[0]
+    assert interpretation(source, True)[1:] == interpretation(source, False)[1:]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from workbench.demo.toys import BODIES, VIEWS, render_toy
-from workbench.domain.relatedness import RelatednessRequest, in_words, number_names
+from workbench.domain.relatedness import RelatednessRequest, interpretation, number_names
 from workbench.learning.evaluation.cohesion import (
     DomainImages,
     MicroNetwork,
@@ -212,8 +212,8 @@ def test_a_target_of_toys_is_closer_to_toys_than_to_textures(with_views):
     assert all(0.5 <= one.coverage < 1 for one in found.sources)
     assert found.same_energy < found.different_energy
     assert {len(one.numbers) for one in found.sources} == {36 if with_views else 18}
-    assert "closest" in in_words(first, True)[0]
-    assert f"{first.agreeing} of 9" in in_words(first, True)[1]
+    assert "closest" in interpretation(first, True)[0]
+    assert f"{first.agreeing} of 9" in interpretation(first, True)[1]
 
 
 def test_the_same_seed_gives_the_same_figures_and_a_stop_is_heard():

@@ -36,7 +36,7 @@ from workbench.domain.recipes import KeyValue, with_setting
 from workbench.domain.relatedness import (
     RelatednessRequest,
     SourceRelatedness,
-    in_words,
+    interpretation,
     number_names,
 )
 from workbench.domain.splits import Part
@@ -235,7 +235,7 @@ def relatedness_command(
 def ranked(sources: Sequence[SourceRelatedness]) -> list[dict[str, Json]]:
     """The JSON objects of the sources, most related first."""
     return [
-        as_json_values(one) | {"words": list(in_words(one, at == 0))}
+        as_json_values(one) | {"words": [str(text) for text in interpretation(one, at == 0)]}
         for at, one in enumerate(sources)
     ]
 
@@ -248,7 +248,7 @@ def print_ranking(out: Output, sources: Sequence[SourceRelatedness]) -> None:
     )
     for at, one in enumerate(sources):
         out.print(f"\n{one.name}")
-        for sentence in in_words(one, at == 0):
+        for sentence in interpretation(one, at == 0):
             out.print(f"  {sentence}")
 
 

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import msgspec
 
+from workbench.domain.text import Message, counted, mark
+
 CENTROIDS = 3
-_WITHIN = "{kind} features of the {domain}, cluster {at}: mean distance to its centre"
-_COSINE = "{kind} features: cosine of source centre {one} and target centre {two}"
-_MATCHED = "{kind} features: distance of the centres of matched pair {at}"
+_WITHIN = (  # of the source, of the target
+    mark("Fine-grained features of the source, cluster {at}: mean distance to its centre"),
+    mark("Fine-grained features of the target, cluster {at}: mean distance to its centre"),
+)
+_WITHIN_VIEWS = (
+    mark("View features of the source, cluster {at}: mean distance to its centre"),
+    mark("View features of the target, cluster {at}: mean distance to its centre"),
+)
+_BETWEEN = (  # of all pairs, of matched pairs
+    mark("Fine-grained features: cosine of source centre {one} and target centre {two}"),
+    mark("Fine-grained features: distance of the centres of matched pair {at}"),
+)
+_BETWEEN_VIEWS = (
+    mark("View features: cosine of source centre {one} and target centre {two}"),
+    mark("View features: distance of the centres of matched pair {at}"),
+)
 
 
 class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,32 +92,38 @@ class Relatedness(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def number_names(views: bool) -> tuple[str, ...]:
+def number_names(views: bool) -> tuple[Message, ...]:
     """Names of the 36 numbers (18 without views), in order."""
-    kinds = ("fine-grained", "view") if views else ("fine-grained",)
     three = range(1, CENTROIDS + 1)
-    within = [
-        _WITHIN.format(kind=kind, domain=domain, at=at)
-        for kind in kinds
-        for domain in ("source", "target")
-        for at in three
-    ]
-    between: list[str] = []
-    for kind in kinds:
-        between += [_COSINE.format(kind=kind, one=a, two=b) for a in three for b in three]
-        between += [_MATCHED.format(kind=kind, at=at) for at in three]
-    return (*within, *between)
+    within = (*_WITHIN, *_WITHIN_VIEWS) if views else _WITHIN
+    names = [Message(text, at=at) for text in within for at in three]
+    for cosine, matched in (_BETWEEN, _BETWEEN_VIEWS) if views else (_BETWEEN,):
+        names += [Message(cosine, one=a, two=b) for a in three for b in three]
+        names += [Message(matched, at=at) for at in three]
+    return tuple(names)
 
 
-def in_words(source: SourceRelatedness, best: bool) -> tuple[str, ...]:
-    """Interpret each figure in a sentence."""
-    lead = "the closest of the sources compared" if best else "further away than the first"
-    agree = f"{source.agreeing} of {source.pairs} pairs of cluster centres point the same way"
+def interpretation(source: SourceRelatedness, best: bool) -> tuple[Message, ...]:
+    """A sentence each on association, agreement, similarity and coverage of a source; `best` for
+    the most related one."""
+    first = mark("Association {value:.2f}: the closest of these sources; 0 is the upper limit.")
+    later = mark("Association {value:.2f}: less close than the first; 0 is the upper limit.")
     return (
-        f"Degree of association {source.doa:.2f}: {lead}; 0 would be the closest possible.",
-        f"Agreement: {agree}.",
-        f"Similarity {source.similarity:.2f}: cosine of matched centres, 1 the same, 0 unrelated, "
-        "below 0 opposed.",
-        f"Coverage {source.coverage:.2f}: how much the spread and distances of the clusters weigh; "
-        "it shifts the degree, agreement decides it.",
+        Message(first if best else later, value=source.doa),
+        counted(
+            source.pairs,
+            "Agreement: {agreeing} of {n} pair of cluster centres points the same way.",
+            "Agreement: {agreeing} of {n} pairs of cluster centres point the same way.",
+            agreeing=source.agreeing,
+        ),
+        Message(
+            "Similarity {value:.2f}: cosine of matched centres, 1 for the same direction, 0 for "
+            "unrelated ones, below 0 for opposite ones.",
+            value=source.similarity,
+        ),
+        Message(
+            "Coverage {value:.2f}: mean of all numbers, mapped to 0–1; it affects the association "
+            "less than agreement does.",
+            value=source.coverage,
+        ),
     )

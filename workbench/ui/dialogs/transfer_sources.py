@@ -26,7 +26,7 @@ from workbench.app.transfer.sources import (
     written_source,
 )
 from workbench.domain.errors import KnownError
-from workbench.domain.relatedness import SourceRelatedness, in_words, number_names
+from workbench.domain.relatedness import SourceRelatedness, interpretation, number_names
 from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, picture_of
@@ -88,7 +88,7 @@ class TransferSources(QWidget):
                     tr("Pairs of cluster centres that point the same way"),
                 ),
                 Column(tr("Similarity"), "figure", tr("Cosine of matched centres, −1 to 1")),
-                Column(tr("Coverage"), "figure", tr("Weight of the clusters' spread, 0 to 1")),
+                Column(tr("Coverage"), "figure", tr("Mean of all numbers, mapped to 0–1")),
                 Column(tr("Images"), "count", tr("Images compared")),
                 Column(tr("Folder")),
             )
@@ -151,7 +151,7 @@ class TransferSources(QWidget):
         self.numbers.setEnabled(one is not None)
         self.remove.setEnabled(0 <= row < len(self._rows) and self.add.isEnabled())
         if one is not None:
-            sentences = [tr(sentence) for sentence in in_words(one, row == 0)]
+            sentences = [tr(sentence) for sentence in interpretation(one, row == 0)]
             self.explanation.setText(" ".join(sentences).replace(" -", " −"))
         elif self._rows:
             self.explanation.setText(tr("Not compared yet."))
