@@ -203,7 +203,7 @@ def _flush_names(folder: Path) -> None:
 
 
 DIGESTS_FILE = "digests.json"  # digests of the files in the same folder, by name
-CHANGED = Message("it is damaged, its content has changed")
+CHANGED = Message("its content has changed since it was saved")
 PIECE = 1 << 20  # bytes read at a time
 
 # The end record of a ZIP archive: 22 bytes, the last two of which are the length of the comment

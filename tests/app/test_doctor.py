@@ -26,7 +26,7 @@ def test_a_missing_library_is_named_with_the_package_that_brings_it(monkeypatch)
 
 def test_the_terms_of_the_landmark_file_stand_where_it_is_named():
     findings = {finding.name: finding for finding in doctor.examine_program()}
-    assert "non-commercial" in findings["68-point file"].value
+    assert "non-commercial" in findings["landmark file"].value
     assert findings["torch"].ok
     assert findings["device"].value
 

@@ -86,7 +86,7 @@ def study(session: Session, epochs: int) -> None:
     plan = Plan(
         name="Does mixing images help?",
         base={**QUICK, "epochs": epochs},
-        variants={"plain": {}, "MixUp": {"mix": "mixup"}},
+        variants={"plain": {}, "Mixup": {"mix": "mixup"}},
         seeds=(0, 1),
         split=SplitFractions(0.5, 0.0, 0.5),
     )

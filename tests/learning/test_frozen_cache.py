@@ -63,10 +63,10 @@ def test_a_second_training_loads_the_cache_and_gets_the_same_weights(
     tmp_path: Path, folder: Path
 ) -> None:
     first, second = make_run(tmp_path / "first", **RECIPE), make_run(tmp_path / "second", **RECIPE)
-    assert "computed from the images: 2 views of each of 24 images" in notes(train(first))
+    assert "computed from the images: 24 images, 2 views each" in notes(train(first))
     messages = notes(train(second))
-    assert "loaded: 2 views of each of 24 images" in messages
-    assert "loaded: 2 crops of each of 36 images" in messages
+    assert "loaded: 24 images, 2 views each" in messages
+    assert "loaded: 36 images, 2 crops each" in messages
     assert_equal_weights(first, second)
     np.testing.assert_array_equal(scores(first), scores(second))
     assert len(caches(folder)) == len(caches(folder, rows=2 * 36)) == 1

@@ -102,7 +102,11 @@ def test_fp16_without_cuda_is_reported_and_replaced() -> None:
         (KnownError("It is so.", "Do that."), "Do that", False),
         (torch.OutOfMemoryError("CUDA out of memory"), "batch", False),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "batch", False),
-        (OSError(errno.ENOSPC, "No space left on device", "/disk/last.ckpt"), "Free space", False),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/disk/last.ckpt"),
+            "Free up space",
+            False,
+        ),
         (RuntimeError("Output size is too small"), "image_size", False),
         (ZeroDivisionError("division by zero"), "Report", True),
     ],

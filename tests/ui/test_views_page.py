@@ -315,7 +315,7 @@ def test_a_split_is_made_and_reported(page, qtbot, window):
     with qtbot.waitSignal(dialog.accepted):
         dialog.make()
         assert not dialog.make_button.isEnabled()
-    assert window.notes.texts() == ["Split made: 12 train, 6 validation, 6 test."]
+    assert window.notes.texts() == ["Images split: 12 train, 6 validation, 6 test."]
     assert len(window.session.store.splits.parts()) == 24
     window.go("images")
     window.page("images").bar.set_filter(ImageFilter(part="test"))

@@ -70,7 +70,7 @@ WEIGHTS, MOUTHS, PROJECT = mark("weights"), mark("mouths"), mark("project")
 
 
 def examine_program() -> Iterator[Finding]:
-    """Versions, machine, Qt's system libraries, ImageNet weights and the 68-point file."""
+    """Versions, machine, Qt's system libraries, ImageNet weights and the landmark file."""
     yield Finding(PROGRAM, "Vantage Workbench", __version__)
     yield Finding(PROGRAM, "Python", f"{platform.python_version()} ({sys.executable})")
     yield from _packages()
@@ -149,9 +149,9 @@ def _landmarks() -> Finding:
     try:
         path = landmarks_path()
     except KnownError as error:
-        return Finding(MOUTHS, mark("68-point file"), error.sentence, False, error.remedy)
+        return Finding(MOUTHS, mark("landmark file"), error.sentence, False, error.remedy)
     value = Message("{name}; {licence}", name=path.name, licence=LICENCE_NOTE)
-    return Finding(MOUTHS, mark("68-point file"), value)
+    return Finding(MOUTHS, mark("landmark file"), value)
 
 
 def examine_project(session: Session) -> Iterator[Finding]:
@@ -172,7 +172,7 @@ def examine_project(session: Session) -> Iterator[Finding]:
         mark("free disk space"),
         f"{free / 1024**3:.1f} GiB",
         free >= LITTLE_DISK,
-        Message("Free disk space: trainings write weights and predictions to the project folder."),
+        Message("Free up disk space: trainings need it for weights and predictions."),
     )
 
 
@@ -184,10 +184,11 @@ def _source(session: Session, source_id: int, place: Path) -> Finding:
     if not missing:
         found = counted(len(known), "{n:,} file, none missing", "{n:,} files, none missing")
         return Finding(PROJECT, name, found)
-    value = Message(
-        "{missing:,} of {total:,} files missing, such as {name}",
+    value = counted(
+        len(known),
+        "its only file, {name}, is missing",
+        "{missing:,} of {n:,} files missing, such as {name}",
         missing=len(missing),
-        total=len(known),
         name=missing[0],
     )
     remedy = Message("Restore the files, or re-link the source on the Images page.")

@@ -82,7 +82,7 @@ def crash(code: int, errors: str, remedy: Message = KILLED_REMEDY) -> Exception:
     """
     if code < 0:
         return KnownError(
-            "The learning program was ended by the system (signal {signal}).",
+            "The learning program was terminated by the system (signal {signal}).",
             remedy,
             signal=-code,
         )
@@ -402,7 +402,7 @@ class RequestQueue:
         refused = self._refuse_current(Message("The learning program ended unexpectedly."), RETRY)
         if self._crashes >= CRASHES:
             self._crashes = 0
-            sentence = Message("The learning program ended unexpectedly two times.")
+            sentence = Message("The learning program ended unexpectedly twice.")
             refused += self._refuse_waiting(sentence, RETRY)
         return refused
 

@@ -21,6 +21,7 @@ from workbench.app.learner import (
 )
 from workbench.domain.errors import KnownError
 from workbench.domain.requests import Answer, AnswerLine, AnyRequest, Refused, decode_answer_line
+from workbench.domain.text import counted
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +64,12 @@ class LearningService(QObject):
             left = round((end - time.monotonic()) * 1000)
             if left <= 0:
                 self.cancel_pending((wanted,))
-                raise KnownError(
-                    "There was no answer within {seconds:g} seconds.", RETRY, seconds=seconds
+                late = counted(
+                    round(seconds),
+                    "There was no answer within {n:,} second.",
+                    "There was no answer within {n:,} seconds.",
                 )
+                raise KnownError(late, RETRY)
             self._wait_for_output(min(left, 200))
         answer, self._awaited, self._awaited_answer = self._awaited_answer, None, None
         if isinstance(answer, Refused):

@@ -18,14 +18,14 @@ from workbench.app.jobs import Task
 from workbench.domain.backbones import Backbone, backbone
 from workbench.domain.errors import KnownError, reason_of, remedy_of
 from workbench.domain.reports import Note, Progress
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.files import PART, make_folder, move_into_place
 
 PIECE = 256 * 1024
 BEAT = 0.1  # seconds between reports
 TIMEOUT = 30.0  # seconds without a byte after which the network counts as gone
 FILE_REMEDY = Message(
-    "Check the network and try again, or choose a weights file (start = file:PATH)."
+    "Check the internet connection and try again, or choose a weights file (start = file:PATH)."
 )
 
 
@@ -187,10 +187,11 @@ def _failure(known: Backbone, download: _Download) -> KnownError:
 def _reason(download: _Download) -> str:
     error = download.error
     if isinstance(error, _Incomplete):
-        return Message(
-            "the connection ended after {done:,} of {total:,} bytes",
+        return counted(
+            download.total,
+            "the connection ended after {done:,} of {n:,} byte",
+            "the connection ended after {done:,} of {n:,} bytes",
             done=download.done,
-            total=download.total,
         )
     if isinstance(error, urllib.error.HTTPError):
         return Message("the server answered {code} {reason}", code=error.code, reason=error.reason)

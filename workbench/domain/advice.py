@@ -325,29 +325,41 @@ def advise_transfer(facts: TransferFacts) -> Advice:
     return Advice(of_sgd, {"row": _row(facts)}) | rows[facts.large, facts.similar](facts)
 
 
-_ROWS = {
-    (True, True): mark(
-        "A large target ({n:.0f} images per class), similar to the data the start was trained on: "
-        "{seen}."
-    ),
-    (True, False): mark(
-        "A large target ({n:.0f} images per class), not similar to the data the start was trained "
-        "on: {seen}."
-    ),
-    (False, True): mark(
-        "A small target ({n:.0f} images per class), similar to the data the start was trained on: "
-        "{seen}."
-    ),
-    (False, False): mark(
-        "A small target ({n:.0f} images per class), not similar to the data the start was trained "
-        "on: {seen}."
-    ),
-}
-
-
 def _row(facts: TransferFacts) -> Message:
-    template = _ROWS[facts.large, facts.similar]
-    return Message(template, n=facts.per_class, seen=_seen(facts))
+    n, seen = round(facts.per_class), _seen(facts)
+    if facts.large and facts.similar:
+        return counted(
+            n,
+            "A large target ({n} image per class), similar to the data the start was trained on: "
+            "{seen}.",
+            "A large target ({n} images per class), similar to the data the start was trained on: "
+            "{seen}.",
+            seen=seen,
+        )
+    if facts.large:
+        return counted(
+            n,
+            "A large target ({n} image per class), unlike the data the start was trained on: "
+            "{seen}.",
+            "A large target ({n} images per class), unlike the data the start was trained on: "
+            "{seen}.",
+            seen=seen,
+        )
+    if facts.similar:
+        return counted(
+            n,
+            "A small target ({n} image per class), similar to the data the start was trained on: "
+            "{seen}.",
+            "A small target ({n} images per class), similar to the data the start was trained on: "
+            "{seen}.",
+            seen=seen,
+        )
+    return counted(
+        n,
+        "A small target ({n} image per class), unlike the data the start was trained on: {seen}.",
+        "A small target ({n} images per class), unlike the data the start was trained on: {seen}.",
+        seen=seen,
+    )
 
 
 def _seen(facts: TransferFacts) -> Message:
@@ -404,7 +416,7 @@ def _large_different(facts: TransferFacts) -> Advice:
             "learning_rate": Message("The weights must move far: large steps."),
             "momentum": Message("High momentum helps to leave the start's local minimum."),
             "schedule": Message("The rate decays late, so that the weights can move far."),
-            "penalty": Message("Weights that suit another task should not be held."),
+            "penalty": Message("Weights that suit another task should not be pulled to the start."),
             "source": Message("Compare with training from scratch: transfer may hurt here."),
         },
     )

@@ -109,7 +109,7 @@ PRESETS.register(
 PRESETS.register(
     Preset(
         "held-below",
-        mark("Earlier stages held more"),
+        mark("Earlier stages penalised more"),
         mark("Penalties are stronger on lower stages: twice at the input, none at the top"),
         _held_below,
     )

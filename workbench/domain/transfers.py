@@ -13,7 +13,7 @@ from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import KeyValue
 from workbench.domain.relatedness import SourceRelatedness
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 
 SOURCE_LAYERS = 3  # layers kept from the start while the source is trained
 CANDIDATE_LAYERS = (4, 5, 6)  # layers kept from the source, one candidate each
@@ -87,11 +87,14 @@ def frozen_stage(name: str, layers: int) -> str:
     stages = backbone(name).stage_names
     if layers >= len(stages):
         raise KnownError(
-            "{title} has {count} stages; {layers} of them cannot be frozen while others train.",
+            counted(
+                len(stages),
+                "{title} has {n} stage; {layers} cannot be frozen while others train.",
+                "{title} has {n} stages; {layers} of them cannot be frozen while others train.",
+                title=backbone(name).title,
+                layers=layers,
+            ),
             "Choose a deeper backbone, such as {default_backbone}.",
-            title=backbone(name).title,
-            count=len(stages),
-            layers=layers,
             default_backbone=DEFAULT_BACKBONE,
         )
     return stages[layers - 1]

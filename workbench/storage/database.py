@@ -64,9 +64,9 @@ _WORLD = {
     sqlite3.SQLITE_IOERR: Message("the disk could not be read or written"),
     sqlite3.SQLITE_READONLY: Message("the folder is read-only"),
     sqlite3.SQLITE_BUSY: Message("another program is using it"),
-    sqlite3.SQLITE_CANTOPEN: Message("it cannot be opened"),
-    sqlite3.SQLITE_CORRUPT: Message("it is damaged"),
-    sqlite3.SQLITE_NOTADB: Message("it is not a database"),
+    sqlite3.SQLITE_CANTOPEN: Message("its database cannot be opened"),
+    sqlite3.SQLITE_CORRUPT: Message("its database is damaged"),
+    sqlite3.SQLITE_NOTADB: Message("its database was written by another program"),
 }
 
 

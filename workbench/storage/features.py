@@ -140,7 +140,7 @@ class FeatureIndexes:
         if shutil.disk_usage(self.folder.parent).free < needed:
             raise KnownError(
                 "Not enough disk space for {needed:.0f} MB of features.",
-                "Free disk space for {parent}.",
+                "Free up disk space for {parent}.",
                 needed=needed / 1e6,
                 parent=self.folder.parent,
             )

@@ -340,7 +340,7 @@ def _back_up(db: Database, folder: Path) -> None:
     if shutil.disk_usage(folder).free < 2 * needed:
         raise KnownError(
             "{name} must be upgraded, but there is not enough disk space for a backup.",
-            "Free {size:.0f} MB and open it again.",
+            "Free up {size:.0f} MB, then open it again.",
             name=folder.name,
             size=2 * needed / 1e6,
         )

@@ -35,7 +35,7 @@ class Unreadable(Exception):
 
 
 def _truncated(format: str) -> Unreadable:
-    reason = Message("it is truncated, as the end of its {format} data is missing", format=format)
+    reason = Message("its {format} data is truncated", format=format)
     return Unreadable(reason)
 
 
@@ -75,12 +75,11 @@ def parse_header(data: bytes) -> Header:
         reason = Message("its {format} header is damaged", format=NAMES[kind])
         raise Unreadable(reason) from error
     if header.width <= 0 or header.height <= 0:
-        raise Unreadable(Message("it is damaged, as its width or height is 0"))
+        raise Unreadable(Message("its width or height is 0"))
     if header.width * header.height > PIXEL_LIMIT:
         raise Unreadable(
             Message(
-                "it is too large, as {width} × {height} pixels exceed the limit of {limit} "
-                "megapixels",
+                "its {width} × {height} pixels exceed the limit of {limit} megapixels",
                 width=header.width,
                 height=header.height,
                 limit=PIXEL_LIMIT // 1_000_000,
@@ -131,7 +130,7 @@ def _jpeg(data: bytes) -> Header:
     if data.rfind(b"\xff\xd9", at) < 0:
         raise _truncated("JPEG")
     if size is None:
-        raise Unreadable(Message("it is damaged, as its JPEG header has no image size"))
+        raise Unreadable(Message("its JPEG header has no image size"))
     return _displayed(*size, "jpeg", orientation)
 
 
@@ -141,13 +140,13 @@ def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
     while 0 <= start < len(data) - 1 and data[start + 1] in (0x00, 0x01, 0xFF):
         start = data.find(b"\xff", start + 1)
     if start < 0 or start + 4 > len(data):
-        raise Unreadable(Message("it is truncated within its JPEG header"))
+        raise Unreadable(Message("its JPEG header is truncated"))
     marker = data[start + 1]
     length = int.from_bytes(data[start + 2 : start + 4])
     if marker == 0xD9 or length < 2:
-        raise Unreadable(Message("it is damaged, as its JPEG header has no image"))
+        raise Unreadable(Message("its JPEG data contains no image"))
     if start + 2 + length > len(data):
-        raise Unreadable(Message("it is truncated within its JPEG header"))
+        raise Unreadable(Message("its JPEG header is truncated"))
     return marker, start + 2, length
 
 
@@ -183,7 +182,7 @@ def _png(data: bytes) -> Header:
         if end + 4 > len(data):
             raise _truncated("PNG")
         if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
-            raise Unreadable(Message("it is damaged, as a checksum of its PNG data is wrong"))
+            raise Unreadable(Message("a checksum of its PNG data is wrong"))
         if name == b"eXIf":
             orientation = tiff_orientation(data[at + 8 : end])
         if name == b"IEND":

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.domain.text import Message, mark
+from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable, write_whole, writing
 from workbench.signals import deliver
 from workbench.vision.reading import Pixels, read_grey, read_rgb
@@ -201,7 +201,7 @@ def _moved_back(face: Face, across: int, down: int, scale: float) -> Face:
 
 
 FILE_NAME = "shape_predictor_68_face_landmarks.dat"
-LICENCE_NOTE = Message("the images it was trained on (iBUG 300-W) are for non-commercial use")
+LICENCE_NOTE = Message("the images it was trained on (iBUG 300-W) are for non-commercial use only")
 POINTS = 68
 
 Points = tuple[tuple[float, float], ...]
@@ -209,7 +209,7 @@ Landmarks = Callable[[NDArray[np.uint8], Rect], Points]
 
 
 def landmarks_path(chosen: str | Path | None = None) -> Path:
-    """Path of the 68-point file: `chosen`, else that of face_recognition_models.
+    """Path of the landmark file: `chosen`, else that of face_recognition_models.
 
     The package is located, not imported. Raises KnownError with a remedy if the file is missing.
     """
@@ -217,14 +217,14 @@ def landmarks_path(chosen: str | Path | None = None) -> Path:
         path = Path(chosen)
         if path.is_file():
             return path
-        raise unusable(path, mark("Choose a 68-point file."))
+        raise unusable(path, mark("Choose another landmark file."))
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
         path = Path(folder) / "models" / FILE_NAME
         if path.is_file():
             return path
     raise KnownError(
-        "The 68-point file {file_name} is missing.",
+        "The landmark file {file_name} is missing.",
         "Install face_recognition_models, or choose the file on the Mouths page.",
         file_name=FILE_NAME,
     )
@@ -245,10 +245,13 @@ def load_landmarks(path: Path) -> Landmarks:
         ) from error
     if count != POINTS:
         raise KnownError(
-            "{path} has {count} landmarks instead of 68.",
+            counted(
+                count,
+                "{path} has {n} landmark instead of 68.",
+                "{path} has {n} landmarks instead of 68.",
+                path=path,
+            ),
             "Choose another file.",
-            path=path,
-            count=count,
         )
 
     def points(grey: NDArray[np.uint8], face: Rect) -> Points:

@@ -90,7 +90,7 @@ _TEXTS = {
         " (rank correlation {value:.2f})."
     ),
     Trust.DOUBTFUL: mark(
-        "Read this heatmap with care: with random weights it looks partly the same"
+        "Interpret this heatmap with care: with random weights it looks similar"
         " (rank correlation {value:.2f})."
     ),
     Trust.MEANINGLESS: mark(
@@ -99,18 +99,18 @@ _TEXTS = {
     ),
 }
 _MASK_TEXTS = {
-    Trust.EMPTY: mark("Nothing stands out: the network looks at all places alike."),
+    Trust.EMPTY: mark("Nothing stands out: the network attends to all regions equally."),
     Trust.LEARNED: mark(
         "Where the network looks, whatever the label. This was learned: with random weights"
         " it looks elsewhere (rank correlation {value:.2f})."
     ),
     Trust.DOUBTFUL: mark(
-        "Where the network looks, whatever the label. With random weights it looks at much the same"
-        " places (rank correlation {value:.2f})."
+        "Where the network looks, whatever the label. With random weights it looks at mostly the"
+        " same regions (rank correlation {value:.2f})."
     ),
     Trust.MEANINGLESS: mark(
-        "Where the network looks, whatever the label. With random weights it looks at much the same"
-        " places (rank correlation {value:.2f})."
+        "Where the network looks, whatever the label. With random weights it looks at mostly the"
+        " same regions (rank correlation {value:.2f})."
     ),
 }
 _WINDOW_TEXTS = {
@@ -120,7 +120,7 @@ _WINDOW_TEXTS = {
         " (rank correlation {value:.2f})."
     ),
     Trust.DOUBTFUL: mark(
-        "Read this heatmap with care: with random weights it looks partly the same"
+        "Interpret this heatmap with care: with random weights it looks similar"
         " (rank correlation {value:.2f})."
     ),
     Trust.MEANINGLESS: mark(

@@ -27,7 +27,7 @@ from workbench.domain.formats import (
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.projects import SUFFIX
-from workbench.domain.text import Message, mark
+from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable
 from workbench.vision.headers import Unreadable, sniff
 
@@ -106,7 +106,7 @@ def why_unsupported(name: str) -> str:
     if format is None or format.read:
         return ""
     return Message(
-        "{format} is not supported; {formats} are",
+        "{format} is not supported, but {formats} are",
         format=os.path.splitext(name)[1][1:].upper(),
         formats=names(FORMATS.read_as(FileKind.IMAGE)),
     )
@@ -320,8 +320,11 @@ def _locate_all(
             reason = Message("the file does not exist ({file}, line {line})", **line)
             place.skipped.append(SkippedFile(entry.path, reason))
         elif at is None and len(found) > 1:
-            reason = Message(
-                "{count} files have this name ({file}, line {line})", count=len(found), **line
+            reason = counted(
+                len(found),
+                "{n:,} file has this name ({file}, line {line})",
+                "{n:,} files have this name ({file}, line {line})",
+                **line,
             )
             place.skipped.append(SkippedFile(entry.path, reason))
         elif located.setdefault(name, labels) != labels:

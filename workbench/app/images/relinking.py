@@ -13,7 +13,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin
 from workbench.domain.images import FoundImage, Source
 from workbench.domain.reports import Progress
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.files import unusable
 from workbench.vision.headers import identify
 
@@ -64,11 +64,14 @@ def relink_task(
         match = yield from _compare(source, found, known, chosen)
         if match.same * 2 <= match.checked:
             raise KnownError(
-                "{path} is not this source: only {same:,} of {checked:,} images match.",
+                counted(
+                    match.checked,
+                    "{path} is not this source: its image does not match.",
+                    "{path} is not this source: only {same:,} of {n:,} images match.",
+                    path=found,
+                    same=match.same,
+                ),
                 "Choose the folder that contains the images now.",
-                path=found,
-                same=match.same,
-                checked=match.checked,
             )
         return match
 

@@ -165,17 +165,17 @@ class CropBatch(JobResult):
 
 
 def landmarks_file(session: Session) -> Path:
-    """Path of the project's 68-point file. Raises KnownError with a remedy if it is missing."""
+    """Path of the project's landmark file. Raises KnownError with a remedy if it is missing."""
     return landmarks_path(session.store.settings.get(LANDMARKS_SETTING, "") or None)
 
 
 def landmarks_licence(session: Session) -> str:
-    """Restriction on the use of the default 68-point file; "" if the project uses another."""
+    """Restriction on the use of the default landmark file; "" if the project uses another."""
     return "" if session.store.settings.get(LANDMARKS_SETTING, "") else LICENCE_NOTE
 
 
 def choose_landmarks_file(session: Session, path: Path | None) -> None:
-    """Use another 68-point file in this project (None: the default).
+    """Use another landmark file of 68 points in this project (None: the default).
 
     Raises KnownError if the file does not exist.
     """
@@ -191,7 +191,7 @@ def detection_task(
 
     Reviewed and labelled crops are kept. With `again` False, images that were searched before are
     left out. The detection is one undoable edit; stopping keeps the crops stored so far. Raises
-    KnownError if the 68-point file is missing.
+    KnownError if the landmark file is missing.
     """
     model = landmarks_file(session)
     wanted = [int(image) for image in image_ids]

@@ -118,4 +118,4 @@ class CurrentLabels:
 
 
 def _edit_text(n: int, label: str) -> Message:
-    return counted(n, "Label {n:,} image {label}", "Label {n:,} images {label}", label=label)
+    return counted(n, "Label {n:,} image “{label}”", "Label {n:,} images “{label}”", label=label)

@@ -62,7 +62,7 @@ def cluster_task(
     parent = session.store.runs_folder
 
     def work() -> Steps[Clustering]:
-        yield Progress(done=0, text=Message("Finding the images"))
+        yield Progress(done=0, text=Message("Reading the list of images"))
         subjects = yield from read_subjects(database, source.crops)
         files = read_files(database, subjects, source.crops)
         id = _id_of(request, files)

@@ -111,7 +111,7 @@ def _best(session: Session) -> FeatureSource:
     sources = feature_sources(session)
     if not sources:
         raise KnownError(
-            "There is no network to compare images with yet.",
+            "There is no network for comparing images yet.",
             "Train a run, or download ImageNet weights on the Train page (start: ImageNet).",
         )
     return sources[0]

@@ -20,9 +20,9 @@ from workbench.domain.methods import (
     penalty_names,
 )
 from workbench.domain.recipes import Recipe
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 
-SECONDS = 120.0  # timeout; loading from a slow disk takes long
+SECONDS = 120  # timeout; loading from a slow disk takes long
 _known: list[Spec] = []
 _listing = threading.Lock()
 
@@ -62,7 +62,10 @@ def _listed() -> Generator[None, None, list[Spec]]:
                 break
             yield None
         else:
-            raise _failure(Message("no answer within {seconds:g} seconds", seconds=SECONDS))
+            late = counted(
+                SECONDS, "no answer within {n:,} second", "no answer within {n:,} seconds"
+            )
+            raise _failure(late)
         code = child.wait(EXIT_SECONDS)
     lines = child.errors.strip().splitlines()
     raise _failure(lines[-1] if lines else Message("it ended with code {code}", code=code))

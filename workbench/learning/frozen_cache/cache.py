@@ -16,7 +16,7 @@ from torch import Tensor
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Progress, Report
 from workbench.domain.runs import ModelCard
-from workbench.domain.text import Message, mark
+from workbench.domain.text import Message, counted, mark
 from workbench.learning.evaluation.scores import Scorer, checked
 from workbench.learning.frozen_cache.prefix import Split, digests, run_units, stored_dtype
 from workbench.learning.frozen_cache.store import FeatureStore, StoredFeatures
@@ -215,8 +215,12 @@ class CacheRequest:
 
     @property
     def words(self) -> Message:
-        views, images = self.recipe.cache, len(self.train)
-        return Message("{views} views of each of {images} images", views=views, images=images)
+        return counted(
+            self.recipe.cache,
+            "{images}, {n:,} view each",
+            "{images}, {n:,} views each",
+            images=counted(len(self.train), "{n:,} image", "{n:,} images"),
+        )
 
     def views(self) -> Iterator[Views]:
         for epoch in range(1, self.recipe.cache + 1):
@@ -311,8 +315,12 @@ class ScoredViews:
 
     @property
     def words(self) -> Message:
-        crops, images = len(self.passes), len(self.rows)
-        return Message("{crops} crops of each of {images} images", crops=crops, images=images)
+        return counted(
+            len(self.passes),
+            "{images}, {n:,} crop each",
+            "{images}, {n:,} crops each",
+            images=counted(len(self.rows), "{n:,} image", "{n:,} images"),
+        )
 
     def inputs(self) -> Iterator[Tensor]:
         for crop in self._crops():

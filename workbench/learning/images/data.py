@@ -238,10 +238,13 @@ def _report_problems(
 ) -> None:
     if problems and len(problems) == total:
         raise KnownError(
-            "None of the {total} images can be read. The first: {sentence}",
+            counted(
+                total,
+                "The only image cannot be read: {sentence}",
+                "None of the {n:,} images can be read. The first: {sentence}",
+                sentence=problems[0].sentence,
+            ),
             "Check that the disk with the images is connected, or re-link their source.",
-            total=total,
-            sentence=problems[0].sentence,
         )
     for problem in problems[:20]:
         report(Note(text=Message("Skipped: {sentence}", sentence=problem.sentence), warning=True))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.runs import START_FILE, RunLabels
-from workbench.domain.text import mark
+from workbench.domain.text import counted, mark
 from workbench.files import check_recorded
 from workbench.learning.networks.models import BODY, Network
 
@@ -128,19 +128,22 @@ def bare_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path) -> None:
-    counted = {key for key in own if not key.endswith("num_batches_tracked")}
-    missing = sorted(counted - weights.keys())
+    needed = {key for key in own if not key.endswith("num_batches_tracked")}
+    missing = sorted(needed - weights.keys())
     if missing:
         raise KnownError(
-            "{path} does not fit the backbone: {count} of {total} tensors are missing, such as "
-            "{missing}.",
+            counted(
+                len(missing),
+                "{path} does not fit the backbone: the tensor {missing} is missing.",
+                "{path} does not fit the backbone: {n:,} of {total:,} tensors are missing, such as "
+                "{missing}.",
+                path=path,
+                total=len(needed),
+                missing=missing[0],
+            ),
             REMEDY,
-            path=path,
-            count=len(missing),
-            total=len(counted),
-            missing=missing[0],
         )
-    for key in sorted(counted):
+    for key in sorted(needed):
         if own[key].shape != weights[key].shape:
             raise KnownError(
                 "{path} does not fit the backbone: the size of {key} is {size}, not {needed}.",

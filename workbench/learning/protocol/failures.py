@@ -28,7 +28,7 @@ def broken(error: BaseException) -> Broken:
                 "The disk is full: {filename} could not be written.",
                 filename=error.filename or Message("a file"),
             ),
-            remedy=Message("Free space on the project's disk, then resume the run."),
+            remedy=Message("Free up space on the project's disk, then resume the run."),
         )
     if isinstance(error, OSError) and error.filename and (remedy := remedy_of(error)):
         return Broken(

@@ -68,7 +68,7 @@ def read_run_folder(path: Path) -> RunFolder:
     if not any(s.part == "train" and max(s.target, s.view) >= 0 for s in samples):
         raise KnownError(
             "The train part has no labelled images.",
-            "Label more images, or make a split with a larger train part.",
+            "Label more images, or create a split with a larger train part.",
         )
     digest = hashlib.sha256(recipe_bytes + b"\0" + labels_bytes + b"\0" + samples_bytes)
     return RunFolder(path, recipe, labels, samples, digest.hexdigest())

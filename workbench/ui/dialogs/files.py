@@ -86,7 +86,7 @@ def notify_of_missing_sources(context: Context) -> None:
     missing = moved_sources(context.session)
     if missing:
         names = ", ".join(Path(source.path).name for source in missing[:3])
-        message = tr("Not found: {names}. Use File, “Re-link moved sources…”.")
+        message = tr("Not found: {names}. Use “Re-link moved sources…” in the File menu.")
         context.notify(message.format(names=names), "warn")
 
 

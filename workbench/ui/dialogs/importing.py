@@ -207,8 +207,8 @@ def import_summary(result: ImportResult) -> tuple[str, str]:
         sentences.append(
             plural(
                 skipped,
-                "{n:,} file was skipped: see Images, “Skipped files”.",
-                "{n:,} files were skipped: see Images, “Skipped files”.",
+                "{n:,} file was skipped: see “Skipped files” on the Images page.",
+                "{n:,} files were skipped: see “Skipped files” on the Images page.",
             )
         )
     return " ".join(sentences), "warn" if skipped else "info"

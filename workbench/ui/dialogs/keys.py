@@ -46,8 +46,8 @@ class KeysDialog(QDialog):
         self.problem.setWordWrap(True)
         note = QLabel(
             tr(
-                "Labels are assigned with the keys of their label set (Label, “Label sets…”) or "
-                "with 1 to 9."
+                "Labels are assigned with the keys of their label set (“Label sets…” in the Label "
+                "menu) or with 1 to 9."
             )
         )
         note.setProperty("role", "caption")

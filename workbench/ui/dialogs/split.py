@@ -83,7 +83,10 @@ class SplitDialog(QDialog):
 
     def _arrange(self, form: QFormLayout) -> None:
         note = QLabel(
-            tr("The split stays the same until you make a new one. Runs keep the split they used.")
+            tr(
+                "The split stays the same until you create a new one. Runs keep the split they "
+                "used."
+            )
         )
         note.setProperty("role", "caption")
         note.setWordWrap(True)
@@ -149,6 +152,6 @@ class SplitDialog(QDialog):
     def _finish(self, _: dict[int, Part]) -> None:
         counts = self._context.session.splits.counts()
         numbers = {part.value: counts.get(part, 0) for part in PARTS}
-        text = tr("Split made: {train:,} train, {validation:,} validation, {test:,} test.")
+        text = tr("Images split: {train:,} train, {validation:,} validation, {test:,} test.")
         self._context.notify(text.format(**numbers), "info")
         self.accept()

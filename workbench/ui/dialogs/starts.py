@@ -75,7 +75,7 @@ class StartsDialog(QDialog):
                 Column(
                     tr("Frozen head"), "share", tr("Accuracy of a linear head on frozen features")
                 ),
-                Column(tr("Neighbours"), "share", tr("Accuracy of the nearest image’s label")),
+                Column(tr("Neighbours"), "share", tr("Accuracy of the nearest image's label")),
                 Column(tr("H-score"), "figure", tr("From 0 to classes − 1; higher is better")),
                 Column(tr("LEEP"), "figure", tr("At most 0; nearer 0 is better")),
                 Column(tr("NCE"), "figure", tr("At most 0; nearer 0 is better")),

@@ -30,7 +30,7 @@ from workbench.ui.page import Context
 
 # Variants besides methods, heads and penalties: their names in the study and their recipe keys.
 OTHER_VARIANTS: tuple[tuple[str, Keys], ...] = (
-    (mark("MixUp"), {"mix": "mixup"}),
+    (mark("Mixup"), {"mix": "mixup"}),
     (mark("CutMix"), {"mix": "cutmix"}),
     (mark("Focal loss"), {"loss": "focal"}),
 )

@@ -144,8 +144,8 @@ class TransferVote(QWidget):
         self.rule = QLabel(
             tr(
                 "Each held-out image gets the label that most candidates predict. The candidate "
-                "that agrees with these labels most often wins. Ties are drawn with the recipe’s "
-                "seed."
+                "that agrees with these labels most often wins. Ties are broken at random, "
+                "with the recipe's seed."
             )
         )
         self.rule.setWordWrap(True)
@@ -168,7 +168,9 @@ class TransferVote(QWidget):
                 Column(tr("State")),
                 Column(tr("Top-1"), "share", tr("Accuracy on the held-out images")),
                 Column(tr("Votes"), "count", tr("Images on which it agrees with the majority")),
-                Column(tr("Drawn"), "count", tr("Votes on images whose label was drawn")),
+                Column(
+                    tr("Drawn"), "count", tr("Votes on images whose label was drawn from a tie")
+                ),
             )
         )
         table.give_first_room()

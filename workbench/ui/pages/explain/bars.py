@@ -214,7 +214,7 @@ class HeatLegend(QWidget):
         self._opacity = OPACITY
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            tr("How strongly a place supports the label; each heatmap has its own scale")
+            tr("How strongly a region supports the label; each heatmap has its own scale")
         )
 
     def set_opacity(self, opacity: float) -> None:

@@ -131,7 +131,7 @@ class ExplainContent(QStackedWidget):
         self.splitter: QSplitter = with_side(self.modes, self.side)
         self.empty = EmptyState(
             "magnifying-glass",
-            tr("Train a run first, then see where in an image it looks for each label."),
+            tr("Train a run first, then see which regions of an image it uses for each label."),
             tr("Train"),
             lambda: context.go("train"),
         )

@@ -138,7 +138,7 @@ class MouthFinding(QObject):
     """Runs the detection and reports its result.
 
     `running_changed()` is emitted when it starts or ends, `file_changed(file, licence)` with the
-    68-point file in use, as sentences.
+    landmark file in use, as sentences.
     """
 
     running_changed = Signal()
@@ -232,7 +232,7 @@ class MouthFinding(QObject):
         return note[:1].upper() + note[1:] + "."
 
     def choose_file(self) -> None:
-        """Open a dialog to choose another 68-point file."""
+        """Open a dialog to choose another landmark file."""
         name, _ = QFileDialog.getOpenFileName(
             self._window,
             tr("68-point landmark file"),
@@ -243,7 +243,7 @@ class MouthFinding(QObject):
             self.use_file(Path(name))
 
     def use_file(self, path: Path | None) -> None:
-        """Use another 68-point file from now on (None: the one of the program); report one that is
+        """Use another landmark file from now on (None: the one of the program); report one that is
         missing."""
         with self._context.reporting_errors():
             choose_landmarks_file(self._context.session, path)

@@ -72,7 +72,7 @@ class MouthActionButton(QPushButton):
 
 class MouthSide(SidePanel):
     """Labels and actions of the current mouth, history and landmark file; `file_requested()` is
-    emitted when another 68-point file is to be chosen."""
+    emitted when another landmark file is to be chosen."""
 
     file_requested = Signal()
     _landmarks_file = ("", "")
@@ -103,7 +103,7 @@ class MouthSide(SidePanel):
         return widget
 
     def set_landmarks_file(self, file: str, licence: str) -> None:
-        """Show the 68-point file in use and the licence of its training data, as sentences."""
+        """Show the landmark file in use and the licence of its training data, as sentences."""
         self._landmarks_file = (file, licence)
         link, colour = tr("Use another file…"), Theme.of(self).accent.name()
         self.landmarks_note.setText(

@@ -336,7 +336,9 @@ class MouthStage(QWidget):
     def _found_by(self, detector: str) -> str:
         """Text for the detector "cascade" or "hog", each perhaps followed by ", border"."""
         name, _, border = detector.partition(", ")
-        text = tr("found by {detector} with a border") if border else tr("found by {detector}")
+        text = (
+            tr("found by {detector}, with a border added") if border else tr("found by {detector}")
+        )
         return text.format(detector={"hog": "HOG"}.get(name, name))
 
     def _describe(self, face: FaceMark, labels: tuple[str, ...]) -> str:

@@ -418,9 +418,9 @@ class MatrixSection(ResultSection):
                 plural(
                     n,
                     "Measured with the labels at training time. "
-                    '<a href="relabelled">{n:,} of these images was relabelled since</a>.',
+                    '<a href="relabelled">{n:,} of these images has been relabelled since</a>.',
                     "Measured with the labels at training time. "
-                    '<a href="relabelled">{n:,} of these images were relabelled since</a>.',
+                    '<a href="relabelled">{n:,} of these images have been relabelled since</a>.',
                 )
             )
         self._pointed("")

@@ -275,7 +275,7 @@ class TrainPage(Page):
             return  # nobody would see the result
         if self.model.running():
             self.preflight.show_reason(
-                tr("No trial while a training is running: its figures would be wrong.")
+                tr("A step cannot be tried during a training: the figures would be wrong.")
             )
             return
         task = self.model.trial()
