@@ -155,7 +155,7 @@ def methods_page() -> str:
 
 def _entry(spec: Spec) -> str:
     needs = map(_need, spec.needs)
-    text = spec.words[0].upper() + spec.words[1:].removesuffix(".") + "."
+    text = spec.description[0].upper() + spec.description[1:].removesuffix(".") + "."
     parts = [f"### {code(spec.name)}: {spec.title}", text]
     if spec.needs:
         parts.append(f"Needs {', '.join(needs)}.")
@@ -174,7 +174,7 @@ def _need(need: str) -> str:
 def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
     choices = ", ".join(map(code, parameter.choices))
     default = code(written(parameter.default))
-    return code(parameter.name), choices or parameter.allowed(), default, parameter.words
+    return code(parameter.name), choices or parameter.allowed(), default, parameter.description
 
 
 # backbones

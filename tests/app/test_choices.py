@@ -62,18 +62,23 @@ def test_a_program_that_cannot_be_asked_is_reported_of(monkeypatch):
 
 
 def test_parameters_know_their_bounds_and_types():
-    number = Parameter(name="k", default=1, low=1, high=4, words="how many")
+    number = Parameter(name="k", default=1, low=1, high=4, description="how many")
     assert number.check("s", 3) == 3
     for wrong in (0, 5, 1.5, True, "2"):
         with pytest.raises(ValueRefused, match="a whole number ≥ 1 and ≤ 4"):
             number.check("s", wrong)
-    share = Parameter(name="p", default=0.5, words="share")
+    share = Parameter(name="p", default=0.5, description="share")
     assert share.check("s", 1) == 1.0
-    word = Parameter(name="w", default="a", choices=("a", "b"), words="which")
+    word = Parameter(name="w", default="a", choices=("a", "b"), description="which")
     with pytest.raises(ValueRefused, match="a, b"):
         word.check("s", "c")
     spec = Spec(
-        name="s", kind="method", title="S", words="Does.", source="2020", parameters=(number, word)
+        name="s",
+        kind="method",
+        title="S",
+        description="Does.",
+        source="2020",
+        parameters=(number, word),
     )
     assert spec.options({"s": {"k": 2}}) == {"k": 2, "w": "a"}
     with pytest.raises(ValueRefused, match=r"options\.s\.z"):

@@ -15,12 +15,12 @@ from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.mouths import cropping
 from workbench.app.mouths.crop_files import save_crops_task
-from workbench.app.mouths.cropping import search_photos
+from workbench.app.mouths.cropping import search_images
 from workbench.demo.faces import draw_scene
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.vision.mouths import Photo, landmarks_path
+from workbench.vision.mouths import FaceImage, landmarks_path
 from workbench.vision.reading import read_rgb
 
 
@@ -137,8 +137,8 @@ def test_a_wrong_landmark_file_is_reported(session, faces, tmp_path):
 
 def test_a_process_that_dies_costs_one_photograph(tmp_path):
     Image.fromarray(draw_scene()).save(tmp_path / "x.png")
-    photos = [Photo(i, str(tmp_path / "x.png")) for i in range(12)]
-    steps = search_photos(photos, landmarks_path(), workers=1)
+    photos = [FaceImage(i, str(tmp_path / "x.png")) for i in range(12)]
+    steps = search_images(photos, landmarks_path(), workers=1)
     came = []
     killed = False
     for looked in steps:

@@ -16,7 +16,7 @@ from workbench.domain.requests import (
     Description,
     Explain,
     Explained,
-    Picture,
+    ImageInput,
     Refused,
     Score,
     Scored,
@@ -53,10 +53,10 @@ def test_answers_come_by_signal_one_after_another(
 ) -> None:
     got: list[tuple[int, object]] = []
     take = service.answered.connect(lambda number, answer: got.append((number, answer)))
-    some = tuple(Picture(str(path)) for path in images)
+    some = tuple(ImageInput(str(path)) for path in images)
     first = service.request(Describe(run=str(run)))
-    second = service.request(Explain(run=str(run), pictures=some))
-    third = service.request(Score(run=str(run), pictures=some, batch=3))
+    second = service.request(Explain(run=str(run), images=some))
+    third = service.request(Score(run=str(run), images=some, batch=3))
     qtbot.waitUntil(lambda: len(got) == 4, timeout=60_000)
     assert [number for number, _ in got] == [first, second, third, third]
     assert [type(answer) for _, answer in got] == [Description, Explained, Scored, Scored]

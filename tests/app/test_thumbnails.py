@@ -31,7 +31,7 @@ def loader(session):
 def test_wanted_thumbnails_come(session, images, loader, qtbot):
     got: dict[int, np.ndarray] = {}
     loader.ready.connect(got.__setitem__)
-    loader.want(np.array(images))
+    loader.request(np.array(images))
     qtbot.waitUntil(lambda: len(got) == 12)
     assert got[images[3]].shape == (128, 256, 3)
     assert abs(int(got[images[3]][60, 100, 0]) - 60) < 8
@@ -39,14 +39,14 @@ def test_wanted_thumbnails_come(session, images, loader, qtbot):
 
 
 def test_they_are_kept_in_the_project(session, images, loader, qtbot):
-    loader.want(images)
+    loader.request(images)
     qtbot.waitUntil(lambda: all(loader.get(i) is not None for i in images))
     loader.close()
     for row in session.store.images.rows(images):
         assert row.hash in session.store.thumbnails.get([row.hash])
         Path(row.path).unlink()
     again = ThumbnailLoader(session)
-    again.want(images)
+    again.request(images)
     qtbot.waitUntil(lambda: all(again.get(i) is not None for i in images))
     again.close()
 
@@ -54,7 +54,7 @@ def test_they_are_kept_in_the_project(session, images, loader, qtbot):
 def test_a_damaged_kept_thumbnail_is_made_again(session, images, loader, qtbot):
     row = session.store.images.row(images[0])
     session.store.thumbnails.put({row.hash: b"\xff\xd8 damaged"})
-    loader.want(images[:1])
+    loader.request(images[:1])
     qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
     loader.close()
     assert len(session.store.thumbnails.get([row.hash])[row.hash]) > 100
@@ -66,27 +66,27 @@ def test_a_missing_file_fails_once_and_is_tried_again_after_relinking(
     path = Path(session.store.images.row(images[0]).path)
     away = path.rename(path.with_suffix(".away"))
     with qtbot.waitSignal(loader.failed) as failed:
-        loader.want(images[:1])
+        loader.request(images[:1])
     assert failed.args[0] == images[0]
     assert str(path) in loader.failure(images[0])
-    loader.want(images[:1])
+    loader.request(images[:1])
     away.rename(path)
     with session.edit("moved"):
         session.store.images.relink(1, path.parent.parent / "elsewhere")
     path.parent.rename(path.parent.parent / "elsewhere")
-    loader.want(images[:1])
+    loader.request(images[:1])
     qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
 
 
 def test_the_latest_wish_drops_the_former(session, images, loader, qtbot):
-    loader.want(images[:6])
-    loader.want(images[6:])
+    loader.request(images[:6])
+    loader.request(images[6:])
     qtbot.waitUntil(lambda: all(loader.get(i) is not None for i in images[6:]))
     assert all(loader.get(i) is None for i in images[:6])
 
 
 def test_removed_images_are_forgotten_and_ids_of_none_ignored(session, images, loader, qtbot):
-    loader.want([images[0], 999])
+    loader.request([images[0], 999])
     qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
     with session.edit("remove"):
         session.store.images.remove([images[0]])
@@ -98,6 +98,6 @@ def test_memory_is_bounded(session, images, loader, qtbot, monkeypatch):
     monkeypatch.setattr("workbench.app.images.thumbnails.MEMORY", 300_000)
     done: list[int] = []
     loader.ready.connect(lambda image, _: done.append(image))
-    loader.want(images)
+    loader.request(images)
     qtbot.waitUntil(lambda: len(done) == 12)
     assert sum(loader.get(i) is not None for i in images) == 3

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import cv2
 
-from workbench.app.mouths.cropping import search_photos
+from workbench.app.mouths.cropping import search_images
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.vision.mouths import Photo, landmarks_path
+from workbench.vision.mouths import FaceImage, landmarks_path
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 ROUNDS = 3
@@ -64,10 +64,10 @@ def plain(folder: Path) -> dict[str, list[list[int]]]:
 def ours(folder: Path) -> dict[str, list[list[int]]]:
     """Run the program's pool of processes."""
     paths = sorted(folder.glob("*.jpg"))
-    photos = [Photo(i, str(path)) for i, path in enumerate(paths)]
+    photos = [FaceImage(i, str(path)) for i, path in enumerate(paths)]
     return {
         paths[looked.image].name: [list(c.rect.as_tuple()) for c in looked.crops if c.rect]
-        for looked in search_photos(photos, landmarks_path())
+        for looked in search_images(photos, landmarks_path())
         if looked is not None
     }
 

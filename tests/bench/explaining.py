@@ -69,7 +69,7 @@ def main() -> None:
     from PySide6.QtCore import QCoreApplication
 
     from workbench.app.service import LearningService
-    from workbench.domain.requests import Describe, Explain, Picture
+    from workbench.domain.requests import Describe, Explain, ImageInput
 
     application = QCoreApplication([])
     service = LearningService(application)
@@ -81,12 +81,12 @@ def main() -> None:
         start = time.perf_counter() - began
 
         def through_service(path: Path, check: bool = False) -> object:
-            request = Explain(run=str(run), pictures=(Picture(str(path)),), check=check)
+            request = Explain(run=str(run), images=(ImageInput(str(path)),), check=check)
             return service.request_and_wait(request)
 
         ours = milliseconds(through_service, paths)
         checked = milliseconds(lambda path: through_service(path, True), paths[:10])
-        wall = Explain(run=str(run), pictures=tuple(Picture(str(path)) for path in paths[:16]))
+        wall = Explain(run=str(run), images=tuple(ImageInput(str(path)) for path in paths[:16]))
         batched = milliseconds(lambda _: service.request_and_wait(wall), paths[:5])
         service.close()
         bare = milliseconds(bare_captum(run), paths)

@@ -16,21 +16,21 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.app.mouths.cropping import search_photos
+from workbench.app.mouths.cropping import search_images
 from workbench.domain.crops import Crop
 from workbench.domain.geometry import Rect, mouth_square
-from workbench.vision.mouths import Photo, SearchedPhoto, landmarks_path
+from workbench.vision.mouths import FaceImage, SearchedImage, landmarks_path
 from workbench.vision.reading import read_header
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 RIGHT = 0.5  # IoU from which a square counts as this mouth's
 
 
-def look(paths: Iterable[Path]) -> dict[Path, SearchedPhoto]:
+def look(paths: Iterable[Path]) -> dict[Path, SearchedImage]:
     """Find the mouths of each image."""
     listed = list(paths)
-    photos = [Photo(i, str(path)) for i, path in enumerate(listed)]
-    found = (looked for looked in search_photos(photos, landmarks_path()) if looked is not None)
+    photos = [FaceImage(i, str(path)) for i, path in enumerate(listed)]
+    found = (looked for looked in search_images(photos, landmarks_path()) if looked is not None)
     return {listed[looked.image]: looked for looked in found}
 
 

@@ -52,7 +52,7 @@ def frames(window: MainWindow, count: int = 300) -> list[float]:
     page = window.page("images")
     thumbnail = np.full((192, 256, 3), 128, np.uint8)
     page.context.thumbnails.get = lambda image: thumbnail  # as if decoded: drawing is measured
-    page.grid.forget_picture()
+    page.grid.redraw_image()
     bar, found = page.grid.verticalScrollBar(), []
     for step in range(count):
         began = time.perf_counter()

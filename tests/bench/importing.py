@@ -71,10 +71,10 @@ def product(photos: Path, folder: Path) -> tuple[float, float, float]:
         if not left:
             loop.quit()
         elif len(left) % SCREEN == 0:
-            loader.want(sorted(left)[: 2 * SCREEN])
+            loader.request(sorted(left)[: 2 * SCREEN])
 
     loader.ready.connect(lambda image, _: got(image))
-    loader.want(ids[: 2 * SCREEN])
+    loader.request(ids[: 2 * SCREEN])
     loop.exec()
     loader.close()
     end = time.perf_counter()

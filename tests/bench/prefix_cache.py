@@ -187,7 +187,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--views", type=int, default=8)
     options = parser.parse_args()
-    print(DEVICE.words)
+    print(DEVICE.description)
     reached = []
     for which in options.which:
         with tempfile.TemporaryDirectory() as name:

@@ -158,6 +158,6 @@ def measure(chosen: str) -> bool:
 
 if __name__ == "__main__":
     keep_memory()
-    print(DEVICE.words)
+    print(DEVICE.description)
     wanted = sys.argv[1:] or ["squeezenet1_1", "resnet18", "simpleconv3"]
     sys.exit(0 if all([measure(name) for name in wanted]) else 1)

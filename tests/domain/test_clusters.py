@@ -57,7 +57,13 @@ def test_the_largest_cluster_gets_the_first_number(given, count, numbers):
 )
 def test_a_batch_has_several_images_of_each_cluster_up_to_a_limit(least, per_cluster, count, batch):
     spec = ClusteringSpec(
-        name="x", title="X", words="", source="", rounds=1, batch=least, per_cluster=per_cluster
+        name="x",
+        title="X",
+        description="",
+        source="",
+        rounds=1,
+        batch=least,
+        per_cluster=per_cluster,
     )
     assert spec.batch_for(count) == batch
     assert LARGEST_BATCH == 256

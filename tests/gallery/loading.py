@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from workbench.app.images.photo_reader import PhotoReader
+from workbench.app.images.pixel_reader import PixelReader
 from workbench.app.images.thumbnails import ThumbnailLoader
 
 
@@ -18,22 +18,22 @@ class Loading:
         self._wanted: WeakKeyDictionary[Any, list[Hashable]] = WeakKeyDictionary()
         self._former: list[tuple[type, str, Callable[..., None]]] = []
         self._listen(ThumbnailLoader, int)
-        self._listen(PhotoReader, lambda request: request.key)
+        self._listen(PixelReader, lambda request: request.key)
 
     def _listen(self, kind: type, key_of: Callable[[Any], Hashable]) -> None:
-        want: Callable[..., None] = kind.want  # type: ignore[attr-defined]
+        request: Callable[..., None] = kind.request  # type: ignore[attr-defined]
         close: Callable[..., None] = kind.close  # type: ignore[attr-defined]
 
         def wanting(reader: object, requests: Iterable[Any]) -> None:
             asked = list(requests)
             self._wanted[reader] = [key_of(request) for request in asked]
-            want(reader, asked)
+            request(reader, asked)
 
         def closing(reader: object) -> None:
             self._wanted.pop(reader, None)
             close(reader)
 
-        for name, listening in (("want", wanting), ("close", closing)):
+        for name, listening in (("request", wanting), ("close", closing)):
             self._former.append((kind, name, getattr(kind, name)))
             setattr(kind, name, listening)
 

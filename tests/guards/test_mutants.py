@@ -193,7 +193,7 @@ def test_only_the_fault_that_cannot_be_noticed_is_left_out(line, left_out, put):
 
 def test_looks_are_left_alone_in_the_window_only():
     source = b"LONGEST = 640  # pixels of a preview\n_ROW = 28\n"
-    assert mutants_of("workbench/ui/parts/photo.py", source) == []
+    assert mutants_of("workbench/ui/parts/image_view.py", source) == []
     assert len(mutants_of("workbench/vision/mouths.py", source)) == 2
 
 

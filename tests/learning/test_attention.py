@@ -16,7 +16,7 @@ from workbench.app.explain.explaining import trust_sentence
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished, Note, Paused
-from workbench.domain.requests import Describe, Explain, Picture
+from workbench.domain.requests import Describe, Explain, ImageInput
 from workbench.domain.runs import WEIGHTS_FILE, RunLabels
 from workbench.learning.methods import METHODS, Batch, Setup
 from workbench.learning.networks.attention import OutputCapture, attention, map_layer, masked
@@ -186,10 +186,10 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
     texts = describe(Describe(run=str(run)), loaded)
     parts = ("part 1", "part 2") if head == "parts" else ()
     assert texts.masks == ("attention", *parts, "windows")
-    pictures = tuple(Picture(str(path)) for path in draw_images(tmp_path / "images", 3))
+    pictures = tuple(ImageInput(str(path)) for path in draw_images(tmp_path / "images", 3))
     found = {}
     for mask in loaded.masks:
-        answer = explain(Explain(run=str(run), pictures=pictures, layer=mask, check=True), loaded)
+        answer = explain(Explain(run=str(run), images=pictures, layer=mask, check=True), loaded)
         assert answer.layer == mask
         found[mask] = [np.reshape(heat.values, (heat.height, heat.width)) for heat in answer.maps]
         assert all(heat.label and 0 < heat.score <= 1 for heat in answer.maps)
@@ -203,7 +203,7 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
         loaded.scorer(torch.zeros(1, 48, 48, 3, dtype=torch.uint8))
     assert watch.output.shape[2:] == found["attention"][0].shape
     with pytest.raises(ValueRefused, match="attention"):
-        explain(Explain(run=str(run), pictures=pictures, layer="part 9"), loaded)
+        explain(Explain(run=str(run), images=pictures, layer="part 9"), loaded)
 
 
 def test_the_last_map_is_the_body_s_or_the_deepest_layer_s() -> None:

@@ -13,7 +13,7 @@ from tests.fixtures.run_folders import CATEGORY, TINY, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished
-from workbench.domain.requests import Explain, Picture
+from workbench.domain.requests import Explain, ImageInput
 from workbench.domain.runs import RunLabels
 from workbench.learning.heads.parts import Parts
 from workbench.learning.methods import Batch, Setup
@@ -150,7 +150,7 @@ def test_part_maps_can_be_explained(tmp_path: Path) -> None:
     assert isinstance(train(folder)[-1], Finished)
     loaded = NetworkCache(choose_device()).get(str(folder))
     assert {"part 1", "part 2"} <= set(loaded.masks)
-    picture = Picture(str(tmp_path / "run-images" / "000.png"))
-    heat = explain(Explain(run=str(folder), pictures=(picture,), layer="part 2"), loaded).maps[0]
+    picture = ImageInput(str(tmp_path / "run-images" / "000.png"))
+    heat = explain(Explain(run=str(folder), images=(picture,), layer="part 2"), loaded).maps[0]
     assert heat is not None
     assert max(heat.values) > 0

@@ -100,11 +100,11 @@ def test_methods_work_on_map_based_bodies(tmp_path: Path, choice: str) -> None:
 @pytest.mark.parametrize("spec", [kind.spec for kind in (*METHODS.values(), *PENALTIES.values())])
 def test_what_is_reported_of_each_is_whole(spec: Spec) -> None:
     assert spec.title
-    assert spec.words.endswith(".")
+    assert spec.description.endswith(".")
     assert any(part.isdigit() and len(part) == 4 for part in spec.source.replace(",", " ").split())
     for parameter in spec.parameters:
         assert parameter.check(spec.name, parameter.default) == parameter.default
-        assert parameter.words
+        assert parameter.description
     assert spec.options({}) == {p.name: p.default for p in spec.parameters}
 
 

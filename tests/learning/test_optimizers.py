@@ -119,7 +119,9 @@ def test_failures_have_a_remedy(error: Exception, words: str, ours: bool) -> Non
 
 def test_the_device_is_reported_in_plain_words() -> None:
     device = choose_device()
-    assert "core" in device.words or "GiB" in device.words or "GPU" in device.words
+    assert (
+        "core" in device.description or "GiB" in device.description or "GPU" in device.description
+    )
     assert free_memory(device) > 0
 
 

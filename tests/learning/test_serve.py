@@ -24,7 +24,7 @@ from workbench.domain.requests import (
     Export,
     Exported,
     Going,
-    Picture,
+    ImageInput,
     Refused,
     RequestLine,
     Score,
@@ -56,8 +56,8 @@ def asked(number: int, request) -> bytes:
     return encode_line(RequestLine(number, request))
 
 
-def pictures(paths: Sequence[Path]) -> tuple[Picture, ...]:
-    return tuple(Picture(str(path)) for path in paths)
+def pictures(paths: Sequence[Path]) -> tuple[ImageInput, ...]:
+    return tuple(ImageInput(str(path)) for path in paths)
 
 
 def test_one_program_answers_every_kind_and_survives_every_error(
@@ -67,18 +67,18 @@ def test_one_program_answers_every_kind_and_survives_every_error(
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
     all_five = pictures(images)
-    some = (all_five[0], Picture(str(broken)), Picture(str(images[1]), (10, 5, 70, 50)))
+    some = (all_five[0], ImageInput(str(broken)), ImageInput(str(images[1]), (10, 5, 70, 50)))
     answers = ask_all(
         asked(1, Describe(run=str(joint))),
         b"not even JSON\n",
         b'{"id": 3, "request": {"request": "sing"}}\n',
-        asked(4, Explain(run=str(joint), pictures=some, check=True)),
-        asked(5, Explain(run=str(joint), pictures=all_five, label="right", label_set="view")),
-        asked(6, Explain(run=str(run), pictures=all_five, label="tram")),
-        asked(7, Explain(run=str(run), pictures=all_five, layer="conv9")),
+        asked(4, Explain(run=str(joint), images=some, check=True)),
+        asked(5, Explain(run=str(joint), images=all_five, label="right", label_set="view")),
+        asked(6, Explain(run=str(run), images=all_five, label="tram")),
+        asked(7, Explain(run=str(run), images=all_five, layer="conv9")),
         asked(8, Describe(run=str(tmp_path / "nowhere"))),
-        asked(9, Score(run=str(joint), pictures=some, batch=2)),
-        asked(10, Export(run=str(run), path=str(tmp_path / "net.onnx"), pictures=all_five)),
+        asked(9, Score(run=str(joint), images=some, batch=2)),
+        asked(10, Export(run=str(run), path=str(tmp_path / "net.onnx"), images=all_five)),
     )
     by_id: dict[int, list] = {}
     for answer in answers:
@@ -133,7 +133,7 @@ def test_scores_are_those_a_training_would_have_kept(
     from workbench.learning.serving.serve import score
 
     loaded = NetworkCache(choose_device()).get(str(run))
-    request = Score(run=str(run), pictures=pictures(images), batch=2)
+    request = Score(run=str(run), images=pictures(images), batch=2)
     rows = [row for answer in score(request, loaded) for row in answer.scores]
     samples = [Sample(image=0, hash="", path=str(path)) for path in images]
     kept = load_images(samples, 48, tmp_path, lambda _: None, lambda: False)
@@ -163,7 +163,7 @@ def test_the_map_covers_what_the_network_saw(tmp_path: Path) -> None:
     run = save_run(tmp_path / "run", test_resize=60)
     (wide,) = draw_images(tmp_path, 1, size=(200, 90))
     loaded = NetworkCache(choose_device()).get(str(run))
-    heat = explain(Explain(run=str(run), pictures=(Picture(str(wide)),)), loaded).maps[0]
+    heat = explain(Explain(run=str(run), images=(ImageInput(str(wide)),)), loaded).maps[0]
     assert heat is not None
     kept = kept_part(200, 90)
     assert kept == Rect(40, 0, 160, 90)
@@ -185,7 +185,7 @@ def test_an_onnx_file_describes_its_preprocessing(
     joint = save_run(tmp_path / "joint", joint=True, test_mirror=False)
     loaded = NetworkCache(choose_device()).get(str(joint))
     path = tmp_path / "net.onnx"
-    request = Export(run=str(joint), path=str(path), pictures=pictures(images[:3]))
+    request = Export(run=str(joint), path=str(path), images=pictures(images[:3]))
     with pytest.warns(FutureWarning, match="LeafSpec"):  # the exporter's own
         messages = list(export(request, loaded))[-1]
     assert isinstance(messages, Exported)

@@ -16,7 +16,7 @@ from PIL import Image
 from tests.fixtures.tiny_runs import CATEGORY, draw_images, save_run
 from workbench.app.explain.explaining import layer_title, save_explanation, trust_sentence
 from workbench.app.results.run_images import RunImage
-from workbench.domain.requests import WINDOWS, Describe, Explain, Picture
+from workbench.domain.requests import WINDOWS, Describe, Explain, ImageInput
 from workbench.domain.text import Message
 from workbench.learning.networks.device import choose_device
 from workbench.learning.serving.explain import (
@@ -111,8 +111,8 @@ def test_an_answer_holds_the_highest_scores_and_the_strongest_window(
     paths = draw_images(tmp_path / "images", 2)
     gone = tmp_path / "gone.jpg"
     box = (10, 5, 70, 50)
-    asked = (Picture(str(paths[0])), Picture(str(gone)), Picture(str(paths[1]), box))
-    answer = explain(Explain(run=str(run), pictures=asked, layer=WINDOWS), loaded)
+    asked = (ImageInput(str(paths[0])), ImageInput(str(gone)), ImageInput(str(paths[1]), box))
+    answer = explain(Explain(run=str(run), images=asked, layer=WINDOWS), loaded)
     assert [unread.index for unread in answer.unread] == [1]
     assert answer.maps[1] is None
     heat = answer.maps[0]
@@ -138,14 +138,14 @@ def test_an_answer_holds_the_highest_scores_and_the_strongest_window(
     np.testing.assert_allclose(np.reshape(heat.values, wanted.shape), wanted, atol=2e-3)
     assert len(heat.view_scores) == (2 if joint else 0)
 
-    one = Explain(run=str(run), pictures=asked[:1], layer=WINDOWS, label="boat", check=True)
+    one = Explain(run=str(run), images=asked[:1], layer=WINDOWS, label="boat", check=True)
     other = explain(one, loaded).maps[0]
     assert other.label == "boat"
     assert other.score == pytest.approx(scores[:, 0].max(), rel=1e-4)
     assert 0 <= other.check.correlation <= 1
     assert f"strongest of {len(scores)} windows" in trust_sentence(other)
     if joint:
-        view = Explain(run=str(run), pictures=asked[:1], layer=WINDOWS, label="right")
+        view = Explain(run=str(run), images=asked[:1], layer=WINDOWS, label="right")
         assert explain(view, loaded).label_set == "view"
 
 
@@ -189,7 +189,7 @@ def test_the_strongest_window_is_framed_in_a_saved_picture(
     run: Path, images: Sequence[Path], tmp_path: Path
 ) -> None:
     loaded = NetworkCache(choose_device()).get(str(run))
-    asked = Explain(run=str(run), pictures=(Picture(str(images[0])),), layer=WINDOWS)
+    asked = Explain(run=str(run), images=(ImageInput(str(images[0])),), layer=WINDOWS)
     heat = explain(asked, loaded).maps[0]
     photo = read_rgb(images[0])
     _, top, right, _ = heat.window
@@ -200,7 +200,7 @@ def test_the_strongest_window_is_framed_in_a_saved_picture(
     assert abs(changed[:, 1].max() - right * width) <= 4
     assert json.dumps(heat.window)  # plain numbers
 
-    image = RunImage(0, 1, None, asked.pictures[0], "one.jpg", width, height)
+    image = RunImage(0, 1, None, asked.images[0], "one.jpg", width, height)
     lines: list[str] = []
 
     def translate(text: str) -> str:

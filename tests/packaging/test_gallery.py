@@ -21,7 +21,7 @@ from tests.gallery.registry import Scene
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.taking import play
 from tests.gallery.waiting import PaintWatch, wait_until
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -159,16 +159,16 @@ def test_what_goes_wrong_in_a_scene_is_reported(stage, qtbot):
 
 def test_photographs_are_waited_for_until_they_are_there_or_lost(tmp_path, qtbot, loading):
     Image.new("RGB", (40, 30)).save(tmp_path / "there.png")
-    reader = PhotoReader(4)
+    reader = PixelReader(4)
     with qtbot.waitSignal(reader.ready):
-        reader.want([PhotoRequest("there", tmp_path / "there.png", 64)])
+        reader.request([PixelRequest("there", tmp_path / "there.png", 64)])
         assert loading.waiting()
     assert not loading.waiting()
     with qtbot.waitSignal(reader.failed):
-        reader.want([PhotoRequest("gone", tmp_path / "gone.png", 64)])
+        reader.request([PixelRequest("gone", tmp_path / "gone.png", 64)])
         assert loading.waiting()
     assert not loading.waiting()
-    reader.want([PhotoRequest("later", tmp_path / "there.png", 32)])
+    reader.request([PixelRequest("later", tmp_path / "there.png", 32)])
     reader.close()
     assert not loading.waiting()
 

@@ -107,7 +107,7 @@ def test_clusterings_come_newest_first_and_damaged_records_not_at_all(tmp_path):
     clusterings = Clusterings(tmp_path)
     assert clusterings.all() == []
     for made, name in ((2.0, "b"), (3.0, "c"), (1.0, "a")):
-        one = Clustering(id=name, method="iic", words="", made=made, sizes=(2, 1))
+        one = Clustering(id=name, method="iic", start_title="", made=made, sizes=(2, 1))
         (clusterings.place(name) / RECORD_FILE).write_bytes(msgspec.json.encode(one))
     (clusterings.place("d") / RECORD_FILE).write_bytes(b"{")
     clusterings.place("e")

@@ -100,7 +100,7 @@ def test_hundreds_of_classes_are_painted_at_once_and_can_be_zoomed_and_scrolled(
     assert view.viewport().rect().contains(view.cell_rect(row, column).center())
     view.fit()
     assert view._cell.height() == before
-    assert view.picture().width() > classes * 14
+    assert view.pixmap().width() > classes * 14
 
 
 def test_no_classes_and_no_images_are_painted(view):

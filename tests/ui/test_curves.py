@@ -107,9 +107,9 @@ def test_charts_can_be_copied_and_saved(group, messages, tmp_path):
     lines = QGuiApplication.clipboard().text().splitlines()
     assert lines[0] == "epoch,train,validation"
     assert lines[1] == "1.0,2.0,2.2"
-    copies.copy_picture()
+    copies.copy_image()
     assert QGuiApplication.clipboard().pixmap().width() > group.loss.width()
-    copies.save_picture(tmp_path / "loss.png")
+    copies.save_image(tmp_path / "loss.png")
     copies.save_data(tmp_path / "loss.csv")
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "loss.csv").read_text().startswith("epoch,train,validation\n")

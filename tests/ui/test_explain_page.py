@@ -226,10 +226,10 @@ def test_a_cell_becomes_a_wall_whose_tiles_open(
     rows = page.wall.ids().tolist()
     qtbot.waitUntil(lambda: all(page.explanations.heat(r) for r in rows), timeout=LONG)
     tiles = page.content.wall_tiles
-    qtbot.waitUntil(lambda: tiles.picture(rows[0]) is not None, timeout=LONG)
-    assert tiles.picture(rows[0]) != page.content.tiles.picture(rows[0])
+    qtbot.waitUntil(lambda: tiles.thumbnail(rows[0]) is not None, timeout=LONG)
+    assert tiles.thumbnail(rows[0]) != page.content.tiles.thumbnail(rows[0])
     qtbot.keyPress(page.wall, Qt.Key.Key_Alt)
-    assert tiles.picture(rows[0]) == page.content.tiles.picture(rows[0])
+    assert tiles.thumbnail(rows[0]) == page.content.tiles.thumbnail(rows[0])
     qtbot.keyRelease(page.wall, Qt.Key.Key_Alt)
     known = tiles.image(rows[0])
     assert tiles.caption(rows[0]).endswith(f"{known.predicted} {known.score:.2f}")

@@ -21,7 +21,7 @@ class Colours(Tiles):
     def prepare(self, ids):
         self.prepared.update(ids.tolist())
 
-    def picture(self, image):
+    def thumbnail(self, image):
         if not self.there:
             return None
         made = QImage(64, 48, QImage.Format.Format_RGB32)
@@ -34,7 +34,7 @@ class Colours(Tiles):
     def badges(self, image):
         return [("F", QColor("orange"))] if image % 2 else []
 
-    def want(self, ids):
+    def request(self, ids):
         self.wanted.append(ids.tolist())
 
 
@@ -120,7 +120,7 @@ def test_only_what_is_visible_is_asked_for(qtbot, grid):
 
 def test_a_picture_that_arrives_late_is_drawn(qtbot, grid):
     grid.tiles.there = False
-    grid.forget_picture()
+    grid.redraw_image()
     spot = grid.rect_of(100).center() - QPoint(0, 10)
     before = grid.viewport().grab().toImage().pixelColor(spot)
     grid.tiles.there = True

@@ -33,7 +33,7 @@ def grouped(page):
         clusters=np.repeat([0, 1, 2], [11, 7, 6]),
         confidence=np.random.default_rng(0).random(24, np.float32),
     )
-    made = Clustering(id="made", method="iic", words="a run", made=1e9, sizes=(11, 7, 6))
+    made = Clustering(id="made", method="iic", start_title="a run", made=1e9, sizes=(11, 7, 6))
     store.clusterings.keep(made)
     page.groups.open()
     assert page.groups.clustering == made

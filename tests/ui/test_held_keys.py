@@ -145,7 +145,7 @@ def test_a_held_key_adjusts_a_square_once(mouths, window):
 
 def test_a_held_arrow_moves_on_wherever_the_focus_is_on_mouths(mouths, window):
     ids = mouths.queue.grid.ids()
-    mouths.stage.photo.setFocus()
+    mouths.stage.view.setFocus()
     assert not mouths.queue.grid.hasFocus()
     hold(window, Qt.Key.Key_Right)
     assert mouths.queue.grid.current() == ids[REPEATS + 1]

@@ -182,8 +182,8 @@ def test_the_preview_shows_the_photograph_its_labels_and_their_history(page, qtb
     assert lines[1].endswith("(no longer set)")
     assert "category: owl, imported" in lines[2]
     assert page.side.locations.text().endswith("owl/owl1.jpg")
-    qtbot.waitUntil(lambda: page.side.photo.has_image)
-    assert page.side.photo.image_size == (96, 64)
+    qtbot.waitUntil(lambda: page.side.view.has_image)
+    assert page.side.view.image_size == (96, 64)
 
 
 def test_the_menu_labels_finds_and_removes(page, window):

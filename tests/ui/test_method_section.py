@@ -13,17 +13,17 @@ def spec(name, kind, *parameters):
         name=name,
         kind=kind,
         title=name.title(),
-        words="What it does.",
+        description="What it does.",
         source="Somebody 2020",
         parameters=parameters,
     )
 
 
-STEPS = Parameter(name="steps", default=5, words="number of steps", low=1, high=9)
-SHARE = Parameter(name="share", default=0.5, words="share of them", low=0.0, high=1.0)
-WAY = Parameter(name="way", default="up", words="the way", choices=("up", "down"))
-SOFT = Parameter(name="soft", default=False, words="softly")
-LAYER = Parameter(name="layer", default="", words="layer")
+STEPS = Parameter(name="steps", default=5, description="number of steps", low=1, high=9)
+SHARE = Parameter(name="share", default=0.5, description="share of them", low=0.0, high=1.0)
+WAY = Parameter(name="way", default="up", description="the way", choices=("up", "down"))
+SOFT = Parameter(name="soft", default=False, description="softly")
+LAYER = Parameter(name="layer", default="", description="layer")
 SPECS = [
     spec("fine-tune", "method"),
     spec("spottune", "method", STEPS),

@@ -191,7 +191,7 @@ def test_faces_of_a_group_are_gone_through_one_by_one(host):
 def test_a_box_moved_by_hand_is_adjusted_and_undone(host):
     host.at(0)
     crop = host.page.model.crop()
-    host.page.stage.photo.adjusted.emit(crop.id, Rect(22, 55, 62, 95))
+    host.page.stage.view.adjusted.emit(crop.id, Rect(22, 55, 62, 95))
     stored = host.session.store.crops.get([crop.id])[0]
     assert (stored.state, stored.rect) == (CropState.ADJUSTED, Rect(22, 55, 62, 95))
     host.session.undo()
@@ -218,7 +218,7 @@ def test_a_miss_shows_why_and_a_box_is_drawn_by_hand(host):
     assert "no face was found" in host.page.stage._state.text()
     host.key(Qt.Key.Key_S)
     assert host.notes[-1][0] == "warn"
-    host.page.stage.photo.drawn.emit(Rect(30, 30, 70, 70))
+    host.page.stage.view.drawn.emit(Rect(30, 30, 70, 70))
     assert host.page.model.crop().rect == Rect(30, 30, 70, 70)
     host.key(Qt.Key.Key_S)
     assert host.label_of(host.page.model.current) == "smile"
@@ -229,9 +229,9 @@ def test_escape_cancels_drawing_and_enter_accepts(host):
     host.at(0)
     crop = host.page.model.current
     host.qtbot.mouseClick(host.page.side.buttons["draw"], Qt.MouseButton.LeftButton)
-    assert host.page.stage.photo.drawing
+    assert host.page.stage.view.drawing
     host.key(Qt.Key.Key_Escape)
-    assert not host.page.stage.photo.drawing
+    assert not host.page.stage.view.drawing
     assert not host.page.side.buttons["draw"].isChecked()
     host.key(Qt.Key.Key_Enter)
     assert host.session.store.crops.get([crop])[0].reviewed
@@ -248,10 +248,10 @@ def test_several_selected_images_are_labelled_at_once_and_undone_at_once(host):
 
 def test_the_image_and_its_crops_are_read_in_the_background(host):
     host.at(4)
-    host.qtbot.waitUntil(lambda: host.page.stage.photo.has_image)
+    host.qtbot.waitUntil(lambda: host.page.stage.view.has_image)
     tile = host.page.stage.strip.tiles()[0]
-    host.qtbot.waitUntil(lambda: tile.picture is not None)
-    assert tile.picture.pixelColor(60, 60).red() == 160
+    host.qtbot.waitUntil(lambda: tile.image is not None)
+    assert tile.image.pixelColor(60, 60).red() == 160
 
 
 def test_a_missing_image_is_reported_in_its_place(host, tmp_path):

@@ -260,7 +260,7 @@ def test_sorting_keeps_each_run_with_its_figures(page):
 
 def test_everything_can_be_saved(page, tmp_path):
     for number, section in enumerate((page.matrix, page.classes, page.calibration, page.views)):
-        section.copies.save_picture(tmp_path / f"{number}.png")
+        section.copies.save_image(tmp_path / f"{number}.png")
         section.copies.save_data(tmp_path / f"{number}.csv")
         assert (tmp_path / f"{number}.png").stat().st_size > 300
         assert (tmp_path / f"{number}.csv").read_text().count("\n") >= 3
@@ -375,8 +375,8 @@ def test_a_run_on_mouths_shows_and_labels_the_mouths(qtbot, session, images, win
     page.show()
     click_cell(qtbot, page, 2, 3)
     tiles = page.images.tiles
-    qtbot.waitUntil(lambda: tiles.picture(0) is not None)
-    assert (tiles.picture(0).width(), tiles.picture(0).height()) == (12, 12)
+    qtbot.waitUntil(lambda: tiles.thumbnail(0) is not None)
+    assert (tiles.thumbnail(0).width(), tiles.thumbnail(0).height()) == (12, 12)
     assert tiles.caption(0) == "open 0.60"
     page.images.grid.setFocus()
     qtbot.keyClick(page.images.grid, "o")

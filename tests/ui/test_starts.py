@@ -100,7 +100,7 @@ def test_accuracy_by_depth_is_plotted_stored_and_exported(qtbot, page, tmp_path)
     lines = list(csv.DictReader(io.StringIO(depth.csv())))
     assert [line["stage"] for line in lines] == list(stages)
     assert [float(line["top1"]) for line in lines] == [one.top1 for one in layers]
-    depth.copies.save_picture(tmp_path / "depth.png")
+    depth.copies.save_image(tmp_path / "depth.png")
     saved = QImage(str(tmp_path / "depth.png"))
     assert saved.width() == 2 * depth._plot.width()
     depth.reject()

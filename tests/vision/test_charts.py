@@ -7,8 +7,8 @@ from workbench.vision.charts import (
     BLUE,
     ORANGE,
     PlottedCurve,
-    curves_picture,
-    matrix_picture,
+    curves_image,
+    matrix_image,
 )
 from workbench.vision.sheets import side_by_side, wall
 
@@ -25,13 +25,13 @@ def test_a_higher_curve_lies_higher():
         PlottedCurve((0.9, 0.9, 0.9), BLUE, "high"),
         PlottedCurve((0.1, 0.1, 0.1), ORANGE, "low"),
     ]
-    picture = curves_picture(curves, "Accuracy", "epoch")
+    picture = curves_image(curves, "Accuracy", "epoch")
     assert picture.shape == (420, 760, 3)
     assert _rows(picture, BLUE).max() < _rows(picture, ORANGE).min()
 
 
 def test_values_out_of_range_stay_inside_and_one_value_is_no_line():
-    picture = curves_picture(
+    picture = curves_image(
         [PlottedCurve((2.0, -1.0), BLUE), PlottedCurve((0.5,), ORANGE)], "t", "epoch"
     )
     assert len(_rows(picture, BLUE))
@@ -39,7 +39,7 @@ def test_values_out_of_range_stay_inside_and_one_value_is_no_line():
 
 
 def test_the_fullest_cell_of_a_row_is_the_brightest():
-    picture = matrix_picture(np.array([[9, 1], [0, 0]]), ["a", "b"], "Confusion").astype(int)
+    picture = matrix_image(np.array([[9, 1], [0, 0]]), ["a", "b"], "Confusion").astype(int)
     first, second, empty = (
         picture[140 + 76 * r, 130 + 76 * c] for r, c in ((0, 0), (0, 1), (1, 0))
     )
@@ -66,11 +66,11 @@ def _dark(picture, colour):
 
 
 def test_curves_stand_between_equal_grid_lines_from_0_to_100_percent():
-    empty = curves_picture([], "", "")
+    empty = curves_image([], "", "")
     lines = np.nonzero((empty[:, 700] < 250).all(axis=1))[0]
     first = lines[np.diff(lines, prepend=-9) > 1]
     assert np.abs(first - np.linspace(56, 364, 6)).max() <= 1.5
-    picture = curves_picture([PlottedCurve((0.0, 1.0, 0.5), BLUE)], "", "").astype(int)
+    picture = curves_image([PlottedCurve((0.0, 1.0, 0.5), BLUE)], "", "").astype(int)
     blue = np.abs(picture - BLUE).sum(axis=2) < 60
     rows, columns = np.nonzero(blue)
     assert (columns.min(), columns.max()) == (64, 735)
@@ -81,7 +81,7 @@ def test_curves_stand_between_equal_grid_lines_from_0_to_100_percent():
 
 def test_the_epochs_below_the_axis_are_at_most_seven_and_begin_with_1():
     def marks(epochs: int) -> int:
-        picture = curves_picture([PlottedCurve((0.5,) * epochs, BLUE)], "", "")
+        picture = curves_image([PlottedCurve((0.5,) * epochs, BLUE)], "", "")
         inked = _dark(picture, (150, 150, 150))[370:392, 40:].any(axis=0)
         at = np.nonzero(inked)[0]
         return 1 + int((np.diff(at) > 12).sum())
@@ -95,7 +95,7 @@ def test_the_legend_names_each_named_curve_beside_its_colour_in_their_order():
         PlottedCurve((0.0, 0.0), ORANGE, "second"),
         PlottedCurve((0.0, 0.0), (0, 158, 115)),
     ]
-    top = curves_picture(curves, "", "")[:50].astype(int)
+    top = curves_image(curves, "", "")[:50].astype(int)
 
     def sample(colour):
         rows, columns = np.nonzero(np.abs(top - colour).sum(axis=2) < 40)
@@ -113,9 +113,9 @@ def test_the_legend_names_each_named_curve_beside_its_colour_in_their_order():
 
 def test_a_matrix_has_a_row_of_the_sheet_for_each_label_with_its_counts_inside():
     matrix = np.array([[9, 1, 0], [0, 5, 5], [2, 2, 4]])
-    picture = matrix_picture(matrix, ["a", "b", "c"], "")
+    picture = matrix_image(matrix, ["a", "b", "c"], "")
     assert picture.shape == (100 + 3 * 76 + 24, 120 + 3 * 76 + 24, 3)
-    assert matrix_picture(matrix[:1, :1], ["a"], "").shape == (200, 360, 3)
+    assert matrix_image(matrix[:1, :1], ["a"], "").shape == (200, 360, 3)
     shares = matrix / matrix.sum(axis=1, keepdims=True)
     ramp = np.round(shares * 255).astype(np.uint8)
     colours = cv2.applyColorMap(ramp, cv2.COLORMAP_CIVIDIS)[..., ::-1].astype(int)
@@ -175,7 +175,7 @@ def test_a_wall_has_six_columns_at_most_and_scales_each_picture_into_its_tile():
 
 
 def test_a_title_stands_above_the_curves_and_the_words_of_the_axis_below_its_middle():
-    plain, worded = (curves_picture([], title, across) for title, across in (("", ""), ("Xy", "n")))
+    plain, worded = (curves_image([], title, across) for title, across in (("", ""), ("Xy", "n")))
     rows, columns = np.nonzero((plain != worded).any(axis=2))
     above = rows < 56
     assert 60 <= columns[above].min() <= 68

@@ -256,9 +256,9 @@ class LearningProcess(ChildProcess[AnyReport]):
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(arguments, decode_report)
 
-    def command(self, word: str) -> None:
+    def command(self, name: str) -> None:
         """Send "pause" or "stop"."""
-        self.send(word.encode() + b"\n")
+        self.send(name.encode() + b"\n")
 
 
 class ServingProcess(ChildProcess[AnswerLine]):

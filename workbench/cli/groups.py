@@ -150,7 +150,7 @@ def _print(
         surest = [row.path for row in session.images.rows(clusters.members(at)[:SHOWN])]
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))
-    out.print(f"{CLUSTERINGS[made.method].title} from {made.words}")
+    out.print(f"{CLUSTERINGS[made.method].title} from {made.start_title}")
     out.table(("group", "images", "certainty", "most certain images"), rows)
     found = agreement(session, clusters, "category")
     if found is not None:
@@ -161,7 +161,7 @@ def _print(
     return {
         "id": made.id,
         "method": made.method,
-        "start": made.words,
+        "start": made.start_title,
         "groups": groups,
         "labelled": labelled,
         "category_nmi": found[0] if found else None,

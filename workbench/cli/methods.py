@@ -36,19 +36,19 @@ def _parameters(spec: Spec) -> list[dict[str, Json]]:
             "name": parameter.name,
             "default": parameter.default,
             "allowed": parameter.allowed(),
-            "words": parameter.words,
+            "words": parameter.description,
         }
         for parameter in spec.parameters
     ]
 
 
 def _print(out: Output, spec: Spec) -> None:
-    out.print(f"  {spec.name}: {spec.words}")
+    out.print(f"  {spec.name}: {spec.description}")
     for parameter in spec.parameters:
         default = parameter.default
         out.print(
             f"      options.{spec.name}.{parameter.name} = {default}  "
-            f"({parameter.words}; {parameter.allowed()})"
+            f"({parameter.description}; {parameter.allowed()})"
         )
     if spec.needs:
         out.print(f"      requires: {', '.join(spec.needs)}")

@@ -40,8 +40,8 @@ from workbench.vision.charts import (
     ORANGE,
     Pixels,
     PlottedCurve,
-    curves_picture,
-    matrix_picture,
+    curves_image,
+    matrix_image,
 )
 from workbench.vision.sheets import save_png
 
@@ -122,7 +122,7 @@ def write_results(session: Session, pairs: Sequence[Pair], folder: Path) -> Step
         matrix = results.matrix(Scope(Part.TEST))
         labels = results.label_list().labels
         title = f"{run.name}: test images"
-        save_png(folder / f"confusion-{name}.png", matrix_picture(matrix, labels, title))
+        save_png(folder / f"confusion-{name}.png", matrix_image(matrix, labels, title))
         yield None
     yield from _wall(session, pairs[0].transfer, folder / "grad-cam.png")
     (folder / "table.csv").write_text(_csv(pairs), encoding="utf-8")
@@ -140,7 +140,7 @@ def _curves(session: Session, pairs: Sequence[Pair]) -> Pixels:
         ):
             values = [epoch.validation_accuracy or 0.0 for epoch in session.runs.epochs(run.id)]
             curves.append(PlottedCurve(tuple(values), colour, name if at == 0 else ""))
-    return curves_picture(curves, "Validation accuracy of the target", "epoch")
+    return curves_image(curves, "Validation accuracy of the target", "epoch")
 
 
 def wall_rows(wrong: Sequence[int], right: Sequence[int]) -> list[int]:

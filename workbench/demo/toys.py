@@ -14,21 +14,21 @@ from workbench.demo.toy_bodies import BODIES, faces_of
 from workbench.domain.errors import ValueRefused
 from workbench.files import writing
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 
-def backdrop(side: int, horizon: float, random: np.random.Generator) -> Picture:
+def backdrop(side: int, horizon: float, random: np.random.Generator) -> Pixels:
     """A background, side × side × 3 RGB uint8, with the ground starting at row `horizon`."""
     ground, sky = _tone(random, 60, 190), _tone(random, 110, 250)
     rows = np.arange(side, dtype=np.float32)[:, None]
     fade = np.clip(np.abs(rows - horizon) / side, 0, 1)
     column = np.where(rows > horizon, ground * (1.0 - 0.35 * fade), sky * (0.85 + 0.3 * fade))
     canvas = np.repeat(column[:, None, :], side, axis=1)
-    picture: Picture = np.ascontiguousarray(np.clip(canvas, 0, 255).astype(np.uint8))
-    _clutter(picture, horizon, random)
+    pixels: Pixels = np.ascontiguousarray(np.clip(canvas, 0, 255).astype(np.uint8))
+    _clutter(pixels, horizon, random)
     grain = random.normal(0, 9, (side // 8 + 1, side // 8 + 1, 1)).astype(np.float32)
     rough = cv2.resize(grain, (side, side), interpolation=cv2.INTER_CUBIC)
-    result: Picture = np.clip(picture + rough[:, :, None], 0, 255).astype(np.uint8)
+    result: Pixels = np.clip(pixels + rough[:, :, None], 0, 255).astype(np.uint8)
     return result
 
 
@@ -36,22 +36,22 @@ def _tone(random: np.random.Generator, low: float, high: float) -> NDArray[np.fl
     return random.uniform(low, high) * random.uniform(0.8, 1.1, 3)
 
 
-def _clutter(picture: Picture, horizon: float, random: np.random.Generator) -> None:
-    side = picture.shape[0]
+def _clutter(pixels: Pixels, horizon: float, random: np.random.Generator) -> None:
+    side = pixels.shape[0]
     base = int(horizon + random.uniform(0, 0.08) * side)
     for _ in range(int(random.integers(2, 8))):
         colour = tuple(float(c) for c in _tone(random, 40, 230))
         x = int(random.uniform(-0.1, 1) * side)
         width, height = (int(v) for v in random.uniform(0.08, 0.4, 2) * side)
         if random.random() < 0.6:
-            cv2.rectangle(picture, (x, base - height), (x + width, base), colour, -1)
+            cv2.rectangle(pixels, (x, base - height), (x + width, base), colour, -1)
         else:
-            cv2.circle(picture, (x, base - height // 2), max(2, width // 2), colour, -1)
+            cv2.circle(pixels, (x, base - height // 2), max(2, width // 2), colour, -1)
     for _ in range(int(random.integers(0, 4))):
         colour = tuple(float(c) for c in _tone(random, 60, 220))
         ends = random.uniform(0, 1, (2, 2)) * (side, side - horizon) + (0, horizon)
         first, last = np.rint(ends).astype(int).tolist()
-        cv2.line(picture, first, last, colour, int(random.integers(1, 5)))
+        cv2.line(pixels, first, last, colour, int(random.integers(1, 5)))
 
 
 __all__ = ["BODIES", "VIEWS", "render_toy", "save_toy"]
@@ -108,7 +108,7 @@ def _mesh(body: int) -> _Mesh:
     return _Mesh(corners, starts, normals, tuple(face.material for face in faces))
 
 
-def render_toy(body: int, view: str, seed: int, size: int = 96) -> Picture:
+def render_toy(body: int, view: str, seed: int, size: int = 96) -> Pixels:
     """Render body number `body` of BODIES seen from `view`, as size × size × 3 RGB uint8.
 
     In "left" the front points to the left of the image. Colour, light, background, size, position
@@ -132,14 +132,14 @@ def render_toy(body: int, view: str, seed: int, size: int = 96) -> Picture:
     small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
     gain = random.uniform(0.9, 1.25)
     noisy = np.asarray(small) * gain + random.normal(0, 3.0, (size, size, 3))
-    picture: Picture = np.clip(noisy, 0, 255).astype(np.uint8)
-    return picture
+    pixels: Pixels = np.clip(noisy, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def save_toy(path: Path, body: int, view: str, seed: int, size: int = 96) -> None:
     """Write the image of `render_toy` as a JPEG. Raises KnownError naming the file."""
-    picture = cv2.cvtColor(render_toy(body, view, seed, size), cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 94])
+    pixels = cv2.cvtColor(render_toy(body, view, seed, size), cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 94])
     with writing(path):
         path.write_bytes(data.tobytes())
 

@@ -212,19 +212,19 @@ def _length(
     epochs, batch, share = length_of(known, facts.train, size)
     advice = Advice(partial_recipe(epochs=epochs, batch=batch))
     if share < 1:
-        words = Message(
+        reason = Message(
             "Small batches disturb batch normalisation; the rate is scaled with the batch size."
         )
-        advice |= Advice(partial_recipe(learning_rate=rate * share), {"learning_rate": words})
+        advice |= Advice(partial_recipe(learning_rate=rate * share), {"learning_rate": reason})
     if epochs > EPOCHS and facts.train:
-        words = counted(
+        reason = counted(
             facts.train,
             "{n:,} image gives few steps per epoch: {epochs} epochs instead of {usual}.",
             "{n:,} images give few steps per epoch: {epochs} epochs instead of {usual}.",
             epochs=epochs,
             usual=EPOCHS,
         )
-        advice |= Advice(reasons={"epochs": words})
+        advice |= Advice(reasons={"epochs": reason})
     return advice
 
 

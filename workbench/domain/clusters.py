@@ -24,7 +24,7 @@ LARGEST_BATCH = 256
 class ClusteringSpec(Spec, frozen=True, kw_only=True):
     """A clustering method as described without loading it; `learning.clustering` has its class.
 
-    words: what it does, to be read after its title. rounds: default number of passes over the
+    description: what it does, to be read after its title. rounds: default number of passes over the
     images. batch: minimum batch size; per_cluster: images per batch for each cluster, for methods
     that need several of each.
     """
@@ -44,7 +44,7 @@ DEEP_CLUSTER = CLUSTERINGS.register(
     ClusteringSpec(
         name="deepcluster",
         title=mark("DeepCluster"),
-        words=mark("learns the clusters of its own features"),
+        description=mark("learns the clusters of its own features"),
         source=("Caron et al. 2018, Deep clustering for unsupervised learning of visual features"),
         rounds=3,
         batch=32,
@@ -54,7 +54,7 @@ IIC = CLUSTERINGS.register(
     ClusteringSpec(
         name="iic",
         title=mark("IIC"),
-        words=mark("learns clusters that an image and its augmentations share"),
+        description=mark("learns clusters that an image and its augmentations share"),
         source=(
             "Ji et al. 2019, Invariant information clustering for unsupervised image "
             "classification and segmentation"
@@ -90,13 +90,13 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Clustering(msgspec.Struct, frozen=True, kw_only=True):
     """A clustering as listed in a project.
 
-    `made` is in seconds since the epoch, `words` name the start network, `sizes` are images per
-    cluster, largest first.
+    `made` is in seconds since the epoch, `start_title` names the start network, `sizes` are the
+    images of each cluster, largest first.
     """
 
     id: str
     method: str
-    words: str
+    start_title: str = msgspec.field(name="words")  # under its stored name
     made: float
     sizes: tuple[int, ...]
 

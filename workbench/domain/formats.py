@@ -159,11 +159,11 @@ FORMATS = FormatRegistry(
 Conjunction = Literal["and", "or"]
 
 
-def enumerated(words: Sequence[str], last: Conjunction = "and") -> str:
-    """Join words for a sentence, such as "a, b and c"; a message if there are several."""
-    if len(words) < 2:
-        return "".join(words)
-    first, end = ", ".join(words[:-1]), words[-1]
+def enumerated(texts: Sequence[str], last: Conjunction = "and") -> str:
+    """Join texts for a sentence, such as "a, b and c"; a message if there are several."""
+    if len(texts) < 2:
+        return "".join(texts)
+    first, end = ", ".join(texts[:-1]), texts[-1]
     if last == "or":
         return Message("{first} or {last}", first=first, last=end)
     return Message("{first} and {last}", first=first, last=end)

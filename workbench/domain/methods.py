@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.text import Message
-from workbench.domain.values import allowed_words, checked
+from workbench.domain.values import allowed_text, checked
 
 ONE_LABEL = "one label"  # requirement of a method: mutually exclusive labels
 
@@ -31,7 +31,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     default: Value
-    words: str
+    description: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def allowed(self) -> str:
         """Description of the allowed values."""
-        return allowed_words(self._type)
+        return allowed_text(self._type)
 
     @property
     def _type(self) -> Any:
@@ -60,17 +60,17 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that a recipe or a request selects by name.
 
-    kind: "method", "penalty", "head" or "clustering". words: a one-sentence description. source:
-    the paper. needs: requirements, each one of "start" (start weights), "source head" (start
-    weights with their own classifier), "views" (view labels), "unlabelled" (images without a
-    label), "normalisation" (a backbone with batch normalisation), "one label" (mutually exclusive
-    labels), "head NAME" (that head).
+    kind: "method", "penalty", "head" or "clustering". description: one sentence. source: the paper.
+    needs: requirements, each one of "start" (start weights), "source head" (start weights with
+    their own classifier), "views" (view labels), "unlabelled" (images without a label),
+    "normalisation" (a backbone with batch normalisation), "one label" (mutually exclusive labels),
+    "head NAME" (that head).
     """
 
     name: str
     kind: str
     title: str
-    words: str
+    description: str
     source: str
     parameters: tuple[Parameter, ...] = ()
     needs: tuple[str, ...] = ()

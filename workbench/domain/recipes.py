@@ -17,7 +17,7 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Value
 from workbench.domain.stage_rules import StageRule, check_rules, frozen_stages
 from workbench.domain.text import Message
-from workbench.domain.values import allowed_words, checked
+from workbench.domain.values import allowed_text, checked
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -129,11 +129,11 @@ _TYPES = get_type_hints(
 )  # evaluated once: every field edit checks a key
 _TABLES = ("options", "stages")
 STARTS = Message("imagenet, none, file:PATH or run:ID")
-_WORDS = {
+_ALLOWED_TEXTS = {
     "target": Message('a label set such as "category", or "{joint}"', joint=JOINT),
     "start": STARTS,
 }
-_ALLOWED = {key: _WORDS.get(key) or allowed_words(kind) for key, kind in _TYPES.items()}
+_ALLOWED = {key: _ALLOWED_TEXTS.get(key) or allowed_text(kind) for key, kind in _TYPES.items()}
 KeyValue = Value | Mapping[str, Mapping[str, Value]]  # of a key, as in TOML and JSON
 RecipeValue = KeyValue | Mapping[str, StageRule]  # of a key, as in a recipe
 UncheckedKeys = Mapping[str, RecipeValue]  # recipe keys from the user, from a file, or checked

@@ -117,8 +117,8 @@ def interpretation(source: SourceRelatedness, best: bool) -> tuple[Message, ...]
             agreeing=source.agreeing,
         ),
         Message(
-            "Similarity {value:.2f}: cosine of matched centres, 1 for the same direction, 0 for "
-            "unrelated ones, below 0 for opposite ones.",
+            "Similarity {value:.2f}: cosine of matched centres, 1 in the same direction, 0 at "
+            "right angles, below 0 in opposite directions.",
             value=source.similarity,
         ),
         Message(

@@ -14,7 +14,7 @@ WINDOWS = "windows"  # as a layer: windows of several scales, each scored separa
 PREDICTED = ""  # as a label: the predicted one
 
 
-class Picture(msgspec.Struct, frozen=True, omit_defaults=True):
+class ImageInput(msgspec.Struct, frozen=True, omit_defaults=True):
     """An image file and a box in it: left, top, right, bottom in displayed pixels, or None."""
 
     path: str
@@ -34,11 +34,11 @@ class Describe(Request, frozen=True, tag="describe", kw_only=True):
 class Score(Request, frozen=True, tag="score", kw_only=True):
     """Compute the scores of images.
 
-    Answered by one Scored per `batch` pictures, in order; the last one completes the request.
-    Pictures that cannot be read are listed in `unread`.
+    Answered by one Scored per `batch` images, in order; the last one completes the request.
+    Images that cannot be read are listed in `unread`.
     """
 
-    pictures: tuple[Picture, ...]
+    images: tuple[ImageInput, ...]
     batch: int = 32
 
 
@@ -52,7 +52,7 @@ class Explain(Request, frozen=True, tag="explain", kw_only=True):
     few more passes.
     """
 
-    pictures: tuple[Picture, ...]
+    images: tuple[ImageInput, ...]
     label: str = PREDICTED
     label_set: str = ""
     layer: str = ""
@@ -60,10 +60,10 @@ class Explain(Request, frozen=True, tag="explain", kw_only=True):
 
 
 class Export(Request, frozen=True, tag="export", kw_only=True):
-    """Export the network as ONNX to `path` and compare it with PyTorch on `pictures`."""
+    """Export the network as ONNX to `path` and compare it with PyTorch on `images`."""
 
     path: str
-    pictures: tuple[Picture, ...]
+    images: tuple[ImageInput, ...]
 
 
 class Description(msgspec.Struct, frozen=True, tag="description", tag_field="answer", kw_only=True):
@@ -82,17 +82,17 @@ class Description(msgspec.Struct, frozen=True, tag="description", tag_field="ans
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """A picture that could not be read: its index in the request, and the reason."""
+    """An image that could not be read: its index in the request, and the reason."""
 
     index: int
     reason: Message
 
 
 class Scored(msgspec.Struct, frozen=True, tag="scored", tag_field="answer", kw_only=True):
-    """Scores of the pictures at `indices` of a request, one row each.
+    """Scores of the images at `indices` of a request, one row each.
 
     Softmax over the target's labels, and over the views for a joint head. `done` of `total`
-    pictures are finished.
+    images are finished.
     """
 
     indices: tuple[int, ...]
@@ -118,7 +118,7 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
     """A Grad-CAM map.
 
     `values` are height × width, row by row, in [0, 1] (1: the strongest; all 0: nothing at this
-    layer supports the label). `seen` is the part of the picture's box given to the network, as
+    layer supports the label). `seen` is the part of the image's box given to the network, as
     (left, top, right, bottom) fractions of that box; `cells` the area covered by the map, as
     fractions of the seen part (it may extend beyond). `label` is the explained label, `score` its
     softmax score; `scores` and `view_scores` are those of all labels. A `mask` shows the network's
@@ -143,7 +143,7 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explained(msgspec.Struct, frozen=True, tag="explained", tag_field="answer", kw_only=True):
-    """Answer to Explain: a map for each picture, None for those in `unread`."""
+    """Answer to Explain: a map for each image, None for those in `unread`."""
 
     layer: str
     label_set: str

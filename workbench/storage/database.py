@@ -59,7 +59,7 @@ class Checkpoints:
 IntArray = NDArray[np.int64]
 
 _encode = msgspec.json.Encoder().encode
-_WORLD = {
+_EXTERNAL = {
     sqlite3.SQLITE_FULL: Message("the disk is full"),
     sqlite3.SQLITE_IOERR: Message("the disk could not be read or written"),
     sqlite3.SQLITE_READONLY: Message("the folder is read-only"),
@@ -81,11 +81,11 @@ def listed_texts(texts: Iterable[str]) -> str:
     return _encode(list(texts)).decode()
 
 
-def world_error(error: sqlite3.Error, path: Path) -> KnownError | None:
+def external_error(error: sqlite3.Error, path: Path) -> KnownError | None:
     """Map an SQLite error with an external cause (disk full, damaged file) to a KnownError, else
     None."""
     code = getattr(error, "sqlite_errorcode", None)
-    reason = _WORLD.get(code & 0xFF) if code is not None else None
+    reason = _EXTERNAL.get(code & 0xFF) if code is not None else None
     if reason is None:
         return None
     return KnownError(
@@ -196,7 +196,7 @@ class Database:
                 self.connection.rollback()
                 raise
         except sqlite3.Error as error:
-            known = world_error(error, self.path)
+            known = external_error(error, self.path)
             if known is None:
                 raise
             raise known from error
@@ -217,7 +217,7 @@ def reading(path: Path) -> Generator[Database, None, None]:
         with closing(Database(path, writable=False)) as db:
             yield db
     except sqlite3.Error as error:
-        known = world_error(error, path)
+        known = external_error(error, path)
         if known is None:
             raise
         raise known from error

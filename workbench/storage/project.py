@@ -25,7 +25,7 @@ from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
 from workbench.domain.text import Message, mark
 from workbench.files import PART, make_folder, replacing, write_whole
 from workbench.storage.crops import Crops
-from workbench.storage.database import Database, reading, world_error
+from workbench.storage.database import Database, external_error, reading
 from workbench.storage.features import Clusterings, FeatureIndexes, Thumbnails
 from workbench.storage.history import Edit, History, Recorder
 from workbench.storage.images import StoredImages
@@ -195,7 +195,7 @@ class Project:
                 undo.pop_all()
                 return project
         except sqlite3.Error as error:
-            raise world_error(error, path) or error from error
+            raise external_error(error, path) or error from error
         except OSError as error:
             raise KnownError(
                 "{folder} cannot be used: {reason}.", folder=folder, reason=error.strerror

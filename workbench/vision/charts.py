@@ -32,7 +32,7 @@ class PlottedCurve:
     name: str = ""
 
 
-def curves_picture(curves: Sequence[PlottedCurve], title: str, across: str) -> Pixels:
+def curves_image(curves: Sequence[PlottedCurve], title: str, across: str) -> Pixels:
     """Draw curves over an axis from 1, with values from 0 to 100 % and a legend of named curves."""
     sheet, draw = _sheet(_SIZE)
     left, top, right, bottom = 64, 56, _SIZE[0] - 24, _SIZE[1] - 56
@@ -72,7 +72,7 @@ def _legend(
         right -= width + 56
 
 
-def matrix_picture(matrix: NDArray[np.int64], labels: Sequence[str], title: str) -> Pixels:
+def matrix_image(matrix: NDArray[np.int64], labels: Sequence[str], title: str) -> Pixels:
     """Draw a confusion matrix of counts: rows are truth, columns predictions.
 
     Cells are coloured (cividis) by their share of the row.

@@ -95,7 +95,7 @@ def smallest_face(width: int, height: int) -> int:
 
 
 def find_faces(grey: Grey, detectors: Detectors) -> list[Face]:
-    """Detect the faces of an H × W photograph, without duplicates; certain, then larger ones first.
+    """Detect the faces of an H × W image, without duplicates; certain, then larger ones first.
 
     The cascade runs first; if it is certain of nothing, HOG; if neither is, both search a copy with
     a border of 35 %, for faces that fill the frame. If the cascade finds several faces, HOG
@@ -103,13 +103,13 @@ def find_faces(grey: Grey, detectors: Detectors) -> list[Face]:
     and are uncertain if HOG does not confirm them.
     """
     height, width = grey.shape
-    sure, doubtful = _look(grey, detectors, smallest_face(width, height))
+    sure, doubtful = _search(grey, detectors, smallest_face(width, height))
     if not sure:
         copy, scale = _resized(grey, BORDER_SIDE)
         down, across = round(copy.shape[0] * BORDER), round(copy.shape[1] * BORDER)
         framed = cv2.copyMakeBorder(copy, down, down, across, across, cv2.BORDER_REPLICATE)
         least = max(framed.shape) // FILLING
-        found, unsure = _look(np.asarray(framed, dtype=np.uint8), detectors, least)
+        found, unsure = _search(np.asarray(framed, dtype=np.uint8), detectors, least)
         whole = Rect(0, 0, width, height)
         for faces, into in ((found, sure), (unsure, doubtful)):
             moved = (_moved_back(face, across, down, scale) for face in faces)
@@ -130,7 +130,7 @@ def one_each(faces: Sequence[Face]) -> list[Face]:
     return kept
 
 
-def _look(grey: Grey, detectors: Detectors, smallest: int) -> tuple[list[Face], list[Face]]:
+def _search(grey: Grey, detectors: Detectors, smallest: int) -> tuple[list[Face], list[Face]]:
     """Certain and uncertain faces of one image: the cascade's, else HOG's."""
     sure: list[Face] = []
     doubtful: list[Face] = []
@@ -281,7 +281,7 @@ class MouthFinder:
         return cls(load_detectors(), load_landmarks(landmarks_file))
 
     def find(self, image: int, path: Path) -> tuple[Crop, ...]:
-        """Crops of the photograph at `path`. Raises KnownError if it cannot be read."""
+        """Crops of the image at `path`. Raises KnownError if it cannot be read."""
         return self.find_in(image, read_grey(path))
 
     def find_in(self, image: int, grey: NDArray[np.uint8]) -> tuple[Crop, ...]:
@@ -320,16 +320,16 @@ def _same_mouth(one: Crop, other: Crop) -> bool:
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A photograph to search: the image's id and its file."""
+class FaceImage:
+    """An image to search: the image's id and its file."""
 
     image: int
     path: str
 
 
 @dataclass(frozen=True)
-class SearchedPhoto:
-    """Result for one photograph: its crops, or the reason why it could not be read.
+class SearchedImage:
+    """Result for one image: its crops, or the reason why it could not be read.
 
     `report` is the traceback of a bug.
     """
@@ -341,7 +341,7 @@ class SearchedPhoto:
 
 
 def serve(pipe: Connection, landmarks_file: str) -> None:
-    """Answer each `Photo` with a `SearchedPhoto` until the pipe closes.
+    """Answer each `FaceImage` with a `SearchedImage` until the pipe closes.
 
     The first message is None once everything is loaded, or the KnownError's message.
     """
@@ -358,21 +358,21 @@ def serve(pipe: Connection, landmarks_file: str) -> None:
     pipe.send(None)
     try:
         while True:
-            pipe.send(look(finder, pipe.recv()))
+            pipe.send(search(finder, pipe.recv()))
     except (EOFError, BrokenPipeError):
         return  # the parent has exited or closed the pipe
 
 
-def look(finder: MouthFinder, photo: Photo) -> SearchedPhoto:
-    """Find the mouths of one photograph. Does not raise."""
+def search(finder: MouthFinder, file: FaceImage) -> SearchedImage:
+    """Find the mouths of one file. Does not raise."""
     try:
-        return SearchedPhoto(photo.image, finder.find(photo.image, Path(photo.path)))
+        return SearchedImage(file.image, finder.find(file.image, Path(file.path)))
     except KnownError as error:
-        return SearchedPhoto(photo.image, failure=error.sentence)
+        return SearchedImage(file.image, failure=error.sentence)
     except Exception as error:
         report = "".join(traceback.format_exception(error))
-        failure = Message("{path} could not be processed.", path=photo.path)
-        return SearchedPhoto(photo.image, failure=failure, report=report)
+        failure = Message("{path} could not be processed.", path=file.path)
+        return SearchedImage(file.image, failure=failure, report=report)
 
 
 SIDE = 128  # pixels, as in the mouth-expression dataset of You and Long (ch. 4)

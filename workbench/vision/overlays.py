@@ -1,4 +1,4 @@
-"""Heat maps over photographs, in a perceptually uniform colour map."""
+"""Heat maps over images, in a perceptually uniform colour map."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ def heat_layer(
 
 
 def overlaid(
-    photo: Pixels,
+    image: Pixels,
     values: NDArray[np.float32],
     opacity: float,
     seen: Box = WHOLE,
     cells: Box = WHOLE,
 ) -> Pixels:
-    """`photo` with a map over the part that was `seen`, of which the map covers `cells`.
+    """`image` with a map over the part that was `seen`, of which the map covers `cells`.
 
     `opacity` is in [0, 1].
     """
-    height, width = photo.shape[:2]
+    height, width = image.shape[:2]
     left, right = round(seen[0] * width), max(round(seen[0] * width) + 1, round(seen[2] * width))
     top, bottom = round(seen[1] * height), max(round(seen[1] * height) + 1, round(seen[3] * height))
-    made = photo.copy()
+    made = image.copy()
     part = made[top:bottom, left:right]
     layer = heat_layer(values, part.shape[1], part.shape[0], cells)
     cover = layer[..., 3:].astype(np.float32) / 255 * opacity
@@ -74,10 +74,10 @@ def overlaid(
     return made
 
 
-def framed(photo: Pixels, box: Box) -> Pixels:
-    """Draw a frame around a part of `photo`: white with dark edges, visible on any background."""
-    made = np.ascontiguousarray(photo)
-    made = made.copy() if made is photo else made
+def framed(image: Pixels, box: Box) -> Pixels:
+    """Draw a frame around a part of `image`: white with dark edges, visible on any background."""
+    made = np.ascontiguousarray(image)
+    made = made.copy() if made is image else made
     height, width = made.shape[:2]
     wide = max(1, round(min(height, width) / 200))
     far = width - 1 - wide, height - 1 - wide  # keeps the lines inside the image
@@ -90,10 +90,10 @@ def framed(photo: Pixels, box: Box) -> Pixels:
     return made
 
 
-def enlarged(photo: Pixels, least: int) -> Pixels:
+def enlarged(image: Pixels, least: int) -> Pixels:
     """Enlarge a small image smoothly to a longer side of `least` pixels."""
-    longest = max(photo.shape[:2])
+    longest = max(image.shape[:2])
     if longest >= least:
-        return photo
-    size = round(photo.shape[1] * least / longest), round(photo.shape[0] * least / longest)
-    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        return image
+    size = round(image.shape[1] * least / longest), round(image.shape[0] * least / longest)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)

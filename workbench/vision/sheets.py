@@ -38,21 +38,21 @@ _TILE = 240  # side of a wall's tiles in pixels
 _COLUMNS = 6
 
 
-def side_by_side(pictures: Sequence[Pixels], lines: Sequence[str], legend: bool = True) -> Pixels:
+def side_by_side(images: Sequence[Pixels], lines: Sequence[str], legend: bool = True) -> Pixels:
     """Compose images of equal height side by side on white, with text and a colour legend below.
 
     The first line is in ink, the others muted; long lines are wrapped.
     """
-    height = max(picture.shape[0] for picture in pictures)
-    width = sum(p.shape[1] for p in pictures) + _GAP * (len(pictures) - 1) + 2 * _MARGIN
+    height = max(image.shape[0] for image in images)
+    width = sum(p.shape[1] for p in images) + _GAP * (len(images) - 1) + 2 * _MARGIN
     line = _TEXT + _GAP
     lines = [part for text in lines for part in _wrapped(text, width - 2 * _MARGIN)]
     below = line * len(lines) + (line if legend else 0)
     sheet = Image.new("RGB", (width, height + below + 2 * _MARGIN + _GAP), _PAPER)
     left = _MARGIN
-    for picture in pictures:
-        sheet.paste(Image.fromarray(picture), (left, _MARGIN + (height - picture.shape[0]) // 2))
-        left += picture.shape[1] + _GAP
+    for image in images:
+        sheet.paste(Image.fromarray(image), (left, _MARGIN + (height - image.shape[0]) // 2))
+        left += image.shape[1] + _GAP
     draw = ImageDraw.Draw(sheet)
     top = _MARGIN + height + _GAP
     for at, text in enumerate(lines):
@@ -64,10 +64,10 @@ def side_by_side(pictures: Sequence[Pixels], lines: Sequence[str], legend: bool 
     return np.asarray(sheet, dtype=np.uint8)
 
 
-def wall(pictures: Sequence[tuple[Pixels, str]], title: str) -> Pixels:
+def wall(images: Sequence[tuple[Pixels, str]], title: str) -> Pixels:
     """Compose images in a grid of equal tiles with captions, under a title."""
-    columns = max(1, min(_COLUMNS, math.ceil(math.sqrt(len(pictures)))))
-    rows = math.ceil(len(pictures) / columns)
+    columns = max(1, min(_COLUMNS, math.ceil(math.sqrt(len(images)))))
+    rows = math.ceil(len(images) / columns)
     line = _TEXT + _GAP
     step_x, step_y = _TILE + _GAP, _TILE + line + _GAP
     top = _MARGIN + line
@@ -75,7 +75,7 @@ def wall(pictures: Sequence[tuple[Pixels, str]], title: str) -> Pixels:
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     _write(draw, (_MARGIN, _MARGIN), _fitting(draw, title, size[0] - 2 * _MARGIN), _INK)
-    for at, (pixels, text) in enumerate(pictures):
+    for at, (pixels, text) in enumerate(images):
         left, upper = _MARGIN + at % columns * step_x, top + at // columns * step_y
         tile = Image.fromarray(pixels)
         scale = _TILE / max(tile.size)

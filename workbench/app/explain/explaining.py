@@ -27,7 +27,7 @@ from workbench.domain.requests import (
     Explain,
     Explained,
     Heat,
-    Picture,
+    ImageInput,
 )
 from workbench.domain.text import Message, counted, mark
 from workbench.files import make_folder
@@ -207,7 +207,7 @@ def explain_request(
     """The request to the learning service that explains the run's predictions of `images`."""
     return Explain(
         run=str(session.store.runs_folder / run_id),
-        pictures=tuple(image.picture for image in images),
+        images=tuple(image.input for image in images),
         label=label,
         label_set=label_set,
         layer=layer,
@@ -215,13 +215,13 @@ def explain_request(
     )
 
 
-def _read_pixels(picture: Picture, longest: int = LONGEST) -> Pixels:
+def _read_pixels(source: ImageInput, longest: int = LONGEST) -> Pixels:
     """The part of a file that the run sees, H × W × 3, scaled to at most `longest` pixels.
 
     Raises KnownError if the file cannot be read.
     """
-    rect = Rect(*picture.box) if picture.box is not None else None
-    return read_rgb(Path(picture.path), longest, rect)
+    rect = Rect(*source.box) if source.box is not None else None
+    return read_rgb(Path(source.path), longest, rect)
 
 
 def save_explanation(
@@ -237,7 +237,7 @@ def save_explanation(
     `layer` is a readable name; `translate` translates the captions. Raises KnownError if the image
     cannot be read or the file cannot be written.
     """
-    pixels = enlarged(_read_pixels(image.picture), SHORTEST)
+    pixels = enlarged(_read_pixels(image.input), SHORTEST)
     lines = [f"{image.name}   {caption(image, heat)}", translate(_heat_caption(heat, layer))]
     if text := trust_sentence(heat):
         lines.append(translate(text))
@@ -271,7 +271,7 @@ def save_wall(
     """
     tiles = []
     for image, heat in explained:
-        overlay = _overlay(_read_pixels(image.picture, 512), heat, opacity)
+        overlay = _overlay(_read_pixels(image.input, 512), heat, opacity)
         tiles.append((overlay, caption(image, heat)))
     save_png(path, wall(tiles, title))
 
@@ -326,7 +326,7 @@ def _explain_files(
             chunk = images[start : start + CHUNK]
             chunk_request = Explain(
                 run=request.run,
-                pictures=request.pictures[start : start + CHUNK],
+                images=request.images[start : start + CHUNK],
                 label=request.label,
                 label_set=request.label_set,
                 layer=request.layer,
@@ -337,7 +337,7 @@ def _explain_files(
                     yield None
                     continue
                 for unread in answer.unread:
-                    skipped.append(SkippedFile(chunk[unread.index].picture.path, unread.reason))
+                    skipped.append(SkippedFile(chunk[unread.index].input.path, unread.reason))
                 for image, heat in zip(chunk, answer.maps, strict=True):
                     if heat is not None:
                         path = _path_for(folder, image, written)

@@ -44,7 +44,7 @@ class _Result:
 
 
 class ThumbnailLoader(QObject):
-    """Loads thumbnails in a few threads; only the latest `want` counts.
+    """Loads thumbnails in a few threads; only the latest `request` counts.
 
     `ready(image id, H × W × 3 uint8 RGB, longer side ≤ 256)` and `failed(image id, message)` are
     emitted in the owner's thread, the only one that uses the project.
@@ -83,7 +83,7 @@ class ThumbnailLoader(QObject):
         """Why `image` has no thumbnail; "" if it has one, or it was not tried."""
         return self._failures.get(image, "")
 
-    def want(self, images: Iterable[int]) -> None:
+    def request(self, images: Iterable[int]) -> None:
         """Load these in this order; earlier requests that are not among them are dropped."""
         if self._closed:
             return

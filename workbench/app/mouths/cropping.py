@@ -27,8 +27,8 @@ from workbench.domain.text import Message
 from workbench.signals import held_back
 from workbench.vision.mouths import (
     LICENCE_NOTE,
-    Photo,
-    SearchedPhoto,
+    FaceImage,
+    SearchedImage,
     landmarks_path,
     serve,
 )
@@ -52,13 +52,13 @@ class _Worker:
             self.process.start()
         theirs.close()
         self.ready = False
-        self.queued: deque[Photo] = deque()
+        self.queued: deque[FaceImage] = deque()
 
-    def fill(self, photos: deque[Photo]) -> None:
-        """Move images from `photos` to the process until it has enough."""
-        while photos and len(self.queued) < AHEAD:
-            self.pipe.send(photos[0])
-            self.queued.append(photos.popleft())
+    def fill(self, images: deque[FaceImage]) -> None:
+        """Move images from `images` to the process until it has enough."""
+        while images and len(self.queued) < AHEAD:
+            self.pipe.send(images[0])
+            self.queued.append(images.popleft())
 
     def end(self) -> None:
         """Kill the process."""
@@ -68,15 +68,15 @@ class _Worker:
         self.pipe.close()
 
 
-def search_photos(
-    photos: Iterable[Photo], landmarks_file: Path, workers: int | None = None
-) -> Generator[SearchedPhoto | None, None, None]:
+def search_images(
+    images: Iterable[FaceImage], landmarks_file: Path, workers: int | None = None
+) -> Generator[SearchedImage | None, None, None]:
     """Search images for mouths; yield the results in any order, and None as a heartbeat.
 
     Closing the generator kills the processes. A crashed process is replaced, and its current image
     reported as failed. Raises KnownError if the detectors cannot be loaded.
     """
-    left = deque(photos)
+    left = deque(images)
     count = workers or min(os.cpu_count() or 1, max(1, math.ceil(len(left) / WORTH)))
     pool: list[_Worker] = []
     try:
@@ -96,8 +96,8 @@ def search_photos(
 
 
 def _receive(
-    worker: _Worker, left: deque[Photo], pool: list[_Worker], landmarks_file: Path
-) -> Generator[SearchedPhoto | None, None, None]:
+    worker: _Worker, left: deque[FaceImage], pool: list[_Worker], landmarks_file: Path
+) -> Generator[SearchedImage | None, None, None]:
     """Receive one result of `worker` and refill its queue, or end it if no images are left."""
     try:
         result = worker.pipe.recv()
@@ -118,8 +118,8 @@ def _receive(
 
 
 def _replace(
-    worker: _Worker, left: deque[Photo], pool: list[_Worker], landmarks_file: Path
-) -> Generator[SearchedPhoto | None, None, None]:
+    worker: _Worker, left: deque[FaceImage], pool: list[_Worker], landmarks_file: Path
+) -> Generator[SearchedImage | None, None, None]:
     """Replace a crashed process."""
     if not worker.ready:
         raise RuntimeError("a detection process ended before it was ready")
@@ -131,7 +131,7 @@ def _replace(
         pool.append(_Worker(landmarks_file))
     if current is not None:
         failure = Message("The detection process crashed on {path}.", path=current.path)
-        yield SearchedPhoto(current.image, failure=failure)
+        yield SearchedImage(current.image, failure=failure)
 
 
 BATCH_SECONDS = 0.5  # interval at which crops are stored and shown
@@ -161,7 +161,7 @@ class DetectionResult:
 class CropBatch(JobResult):
     """Results since the last batch, to be stored by the owner."""
 
-    results: tuple[SearchedPhoto, ...]
+    results: tuple[SearchedImage, ...]
 
 
 def landmarks_file(session: Session) -> Path:
@@ -200,23 +200,23 @@ def detection_task(
         having = session.store.crops.of_images(wanted)
         result.left_out = sum(1 for image in wanted if having.get(image))
         wanted = [image for image in wanted if not having.get(image)]
-    photos = [Photo(row.id, row.path) for row in session.store.images.rows(wanted)]
+    images = [FaceImage(row.id, row.path) for row in session.store.images.rows(wanted)]
     crops = _CropStore(session, result)
 
     def work() -> Steps[DetectionResult]:
-        yield from _detect(photos, model)
+        yield from _detect(images, model)
         return result
 
     return Task(Message("Find mouths"), work, applying(CropBatch, crops.store), kind="crop")
 
 
-def _detect(photos: Sequence[Photo], model: Path) -> Steps[None]:
+def _detect(images: Sequence[FaceImage], model: Path) -> Steps[None]:
     """Yield batches and progress, in the job's thread."""
     began = last = time.monotonic()
-    gathered: list[SearchedPhoto] = []
+    gathered: list[SearchedImage] = []
     done = 0
-    steps = search_photos(photos, model)
-    yield Progress(done=0, total=len(photos))
+    steps = search_images(images, model)
+    yield Progress(done=0, total=len(images))
     try:
         for found in steps:
             if found is not None:
@@ -227,13 +227,13 @@ def _detect(photos: Sequence[Photo], model: Path) -> Steps[None]:
                 yield None
                 continue
             yield CropBatch(tuple(gathered))
-            eta = (now - began) / done * (len(photos) - done)
-            yield Progress(done=done, total=len(photos), eta=eta)
+            eta = (now - began) / done * (len(images) - done)
+            yield Progress(done=done, total=len(images), eta=eta)
             gathered, last = [], now
     finally:
         steps.close()
     yield CropBatch(tuple(gathered))
-    yield Progress(done=done, total=len(photos), eta=0.0)
+    yield Progress(done=done, total=len(images), eta=0.0)
 
 
 class _CropStore:
@@ -258,7 +258,7 @@ class _CropStore:
                     self._merge(found, crops.get(found.image, []), labelled)
         self._edit = edit.id
 
-    def _merge(self, found: SearchedPhoto, existing: list[Crop], labelled: frozenset[int]) -> None:
+    def _merge(self, found: SearchedImage, existing: list[Crop], labelled: frozenset[int]) -> None:
         detected = found.crops
         self._count(found)
         if found.failure:
@@ -270,7 +270,7 @@ class _CropStore:
         if update.write or update.remove:
             self._session.store.crops.apply(found.image, update)
 
-    def _count(self, found: SearchedPhoto) -> None:
+    def _count(self, found: SearchedImage) -> None:
         faces = sum(crop.usable for crop in found.crops)
         self._result.images += 1
         self._result.faces += faces

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.app.jobs import Steps
-from workbench.app.mouths.cropping import search_photos
+from workbench.app.mouths.cropping import search_images
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
-from workbench.domain.requests import Picture
+from workbench.domain.requests import ImageInput
 from workbench.domain.text import Message
-from workbench.vision.mouths import Photo, SearchedPhoto
+from workbench.vision.mouths import FaceImage, SearchedImage
 from workbench.vision.reading import read_header
 
 # A file is itself a mouth crop if its longer side is at most CROP_SIDE pixels, the size of exported
@@ -22,7 +22,7 @@ CROP_SIDE = 128
 CROP_ASPECT = 1.25
 REPORT_SECONDS = 0.2
 
-Named = tuple[str, Picture]  # a file's name in the result, and the picture to predict
+Named = tuple[str, ImageInput]  # a file's name in the result, and the image to predict
 
 
 def with_mouths(
@@ -33,20 +33,20 @@ def with_mouths(
 
     A file that is itself a crop is used whole.
     """
-    places: dict[int, list[Picture]] = {}
+    places: dict[int, list[ImageInput]] = {}
     skipped: dict[int, str] = {}
-    photos: list[Photo] = []
-    for at, (_, picture) in enumerate(named):
+    images: list[FaceImage] = []
+    for at, (_, source) in enumerate(named):
         try:
-            if is_crop(Path(picture.path)):
-                places[at] = [picture]
+            if is_crop(Path(source.path)):
+                places[at] = [source]
             else:
-                photos.append(Photo(at, picture.path))
+                images.append(FaceImage(at, source.path))
         except KnownError as error:
             skipped[at] = error.sentence
         yield None
-    yield from _search(photos, landmarks_file, places, skipped)
-    mouths = [(named[at][0], picture) for at in sorted(places) for picture in places[at]]
+    yield from _search(images, landmarks_file, places, skipped)
+    mouths = [(named[at][0], source) for at in sorted(places) for source in places[at]]
     return mouths, [SkippedFile(named[at][0], skipped[at]) for at in sorted(skipped)]
 
 
@@ -58,19 +58,19 @@ def is_crop(path: Path) -> bool:
 
 
 def _search(
-    photos: Sequence[Photo],
+    images: Sequence[FaceImage],
     landmarks_file: Path,
-    places: dict[int, list[Picture]],
+    places: dict[int, list[ImageInput]],
     skipped: dict[int, str],
 ) -> Steps[None]:
-    if not photos:
+    if not images:
         return
     text = Message("Finding mouths")
-    paths = {photo.image: photo.path for photo in photos}
+    paths = {image.image: image.path for image in images}
     began = last = time.monotonic()
     done = 0
-    steps = search_photos(photos, landmarks_file)
-    yield Progress(done=0, total=len(photos), text=text)
+    steps = search_images(images, landmarks_file)
+    yield Progress(done=0, total=len(images), text=text)
     try:
         for found in steps:
             if found is not None:
@@ -81,18 +81,18 @@ def _search(
                 yield None
                 continue
             last = now
-            eta = (now - began) / done * (len(photos) - done)
-            yield Progress(done=done, total=len(photos), text=text, eta=eta)
+            eta = (now - began) / done * (len(images) - done)
+            yield Progress(done=done, total=len(images), text=text, eta=eta)
     finally:
         steps.close()
 
 
 def _add(
-    found: SearchedPhoto, path: str, places: dict[int, list[Picture]], skipped: dict[int, str]
+    found: SearchedImage, path: str, places: dict[int, list[ImageInput]], skipped: dict[int, str]
 ) -> None:
     rects = [crop.rect for crop in found.crops if crop.usable and crop.rect is not None]
     if rects:
-        places[found.image] = [Picture(path, rect.as_tuple()) for rect in rects]
+        places[found.image] = [ImageInput(path, rect.as_tuple()) for rect in rects]
         return
     reason = next((crop.reason for crop in found.crops if crop.reason), "")
     skipped[found.image] = found.failure or reason or Message("no mouth was found")

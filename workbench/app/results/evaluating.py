@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workbench.app.jobs import Steps, Task
 from workbench.app.results.run_images import RunImages
-from workbench.app.results.scoring import score_pictures
+from workbench.app.results.scoring import score_images
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
@@ -58,7 +58,7 @@ def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task
     folder = session.store.runs_folder / run_id
 
     def work() -> Steps[Evaluation]:
-        scored = yield from score_pictures(folder, [image.picture for image in images])
+        scored = yield from score_images(folder, [image.input for image in images])
         if not scored.read.any():
             raise KnownError(
                 counted(

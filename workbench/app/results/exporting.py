@@ -10,7 +10,7 @@ from workbench.app.learner import ServingProcess
 from workbench.app.session import Session
 from workbench.domain.errors import parsing
 from workbench.domain.reports import Note, Progress
-from workbench.domain.requests import Export, Exported, Going, Picture
+from workbench.domain.requests import Export, Exported, Going, ImageInput
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
 from workbench.domain.text import Message, counted, mark
 from workbench.files import check_replaceable, read_recorded, writing
@@ -46,8 +46,8 @@ def export_task(session: Session, run_id: str, path: Path) -> Task[OnnxFile]:
         check_replaceable(path)
 
     def work() -> Steps[OnnxFile]:
-        pictures = tuple(Picture(s.path, s.box) for s in spread_samples(read_samples(folder)))
-        request = Export(run=str(folder), path=str(path), pictures=pictures)
+        images = tuple(ImageInput(s.path, s.box) for s in spread_samples(read_samples(folder)))
+        request = Export(run=str(folder), path=str(path), images=images)
         yield Progress(done=0, text=Message("Starting the learning program"))
         with ServingProcess() as program:
             for answer in program.request(request):

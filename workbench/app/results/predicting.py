@@ -25,7 +25,7 @@ from workbench.domain.images import SkippedFile
 from workbench.domain.metrics import EVEN
 from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.reports import Note, Progress
-from workbench.domain.requests import Picture
+from workbench.domain.requests import ImageInput
 from workbench.domain.runs import RunLabels
 from workbench.domain.text import Message, counted, mark
 from workbench.files import check_replaceable, move_into_place, unusable, writing
@@ -179,15 +179,15 @@ class _PredictionBatch(JobResult):
 
 
 def _predict_images(folder: Path, images: Sequence[RunImage]) -> Steps[Predicted]:
-    pictures = [image.picture for image in images]
+    inputs = [image.input for image in images]
     skipped: list[SkippedFile] = []
     tables: list[PredictionTable] = []
     count, last = 0, time.monotonic()
-    for chunk in scored_chunks(folder, pictures) if images else ():
+    for chunk in scored_chunks(folder, inputs) if images else ():
         if not isinstance(chunk, ScoredChunk):
             yield chunk
             continue
-        skipped += [SkippedFile(pictures[at].path, why) for at, why in chunk.unread]
+        skipped += [SkippedFile(inputs[at].path, why) for at, why in chunk.unread]
         if chunk.at:
             tables.append(_table([images[at] for at in chunk.at], chunk))
             count += len(chunk.at)
@@ -238,7 +238,7 @@ def predict_folder_task(
             raise KnownError(
                 "There are no images in {folder}.", "Choose a folder with images.", folder=folder
             )
-        named = [(name, Picture(str(folder / name))) for name in found.images]
+        named = [(name, ImageInput(str(folder / name))) for name in found.images]
         skipped = list(found.skipped)
         if mouths:
             yield Note(text=Message("This run uses mouth crops: detecting mouths first."))
@@ -258,12 +258,12 @@ def predict_folder_task(
 def _fill(
     sheet: PredictionCsv,
     run_folder: Path,
-    named: Sequence[tuple[str, Picture]],
+    named: Sequence[tuple[str, ImageInput]],
     skipped: list[SkippedFile],
 ) -> Steps[int]:
-    """Write a row for each picture, in order; returns the number of files predicted."""
+    """Write a row for each image, in order; returns the number of files predicted."""
     predicted: set[str] = set()
-    for chunk in scored_chunks(run_folder, [picture for _, picture in named]) if named else ():
+    for chunk in scored_chunks(run_folder, [one for _, one in named]) if named else ():
         if not isinstance(chunk, ScoredChunk):
             yield chunk
             continue
@@ -276,11 +276,11 @@ def _fill(
 
 
 def _rows(
-    named: Sequence[tuple[str, Picture]], chunk: ScoredChunk
+    named: Sequence[tuple[str, ImageInput]], chunk: ScoredChunk
 ) -> Generator[tuple[int, CsvRow], None, None]:
     for row, at in enumerate(chunk.at):
-        name, picture = named[at]
+        name, source = named[at]
         views = chunk.view_scores[row] if chunk.view_scores is not None else None
-        yield at, CsvRow(name, chunk.scores[row], views, picture.box)
+        yield at, CsvRow(name, chunk.scores[row], views, source.box)
     for at, why in chunk.unread:
         yield at, CsvRow(named[at][0], box=named[at][1].box, note=why)

@@ -18,7 +18,7 @@ from workbench.domain.errors import parsing
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import Subject
 from workbench.domain.predictions import NO_PART, PART_CODES
-from workbench.domain.requests import Picture
+from workbench.domain.requests import ImageInput
 from workbench.domain.runs import MODEL_FILE, WEIGHTS_FILE, ModelCard, RunRecord, RunStatus
 from workbench.domain.splits import PARTS, Part
 from workbench.domain.text import mark
@@ -46,7 +46,7 @@ class RunImage:
     row: int
     image: int
     crop: int | None
-    picture: Picture
+    input: ImageInput
     name: str
     width: int
     height: int
@@ -193,7 +193,7 @@ class RunImages:
             row=row,
             image=image.id,
             crop=crop.id if crop is not None else None,
-            picture=Picture(image.path, rect.as_tuple() if rect is not None else None),
+            input=ImageInput(image.path, rect.as_tuple() if rect is not None else None),
             name=image.name,
             width=rect.width if rect is not None else image.width,
             height=rect.height if rect is not None else image.height,

@@ -1,4 +1,4 @@
-"""Scores of many pictures by a run, for jobs: in chunks, with progress and remaining time."""
+"""Scores of many images by a run, for jobs: in chunks, with progress and remaining time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from workbench.app.jobs import Steps
 from workbench.app.learner import ServingProcess
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Progress
-from workbench.domain.requests import Picture, Score, Scored
+from workbench.domain.requests import ImageInput, Score, Scored
 from workbench.domain.text import Message
 
-CHUNK = 2000  # pictures per request
+CHUNK = 2000  # images per request
 REPORT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class ScoredChunk:
-    """Scores of some pictures: their indices among all pictures, and one row of scores for each.
+    """Scores of some images: their indices among all images, and one row of scores for each.
 
-    `unread` has the indices of pictures that cannot be read, with the reason.
+    `unread` has the indices of images that cannot be read, with the reason.
     """
 
     at: tuple[int, ...]
@@ -35,8 +35,8 @@ class ScoredChunk:
 
 
 @dataclass(frozen=True)
-class PictureScores:
-    """Scores of all pictures: `read` is a mask over them, `known` has a row for each one read."""
+class ImageScores:
+    """Scores of all images: `read` is a mask over them, `known` has a row for each one read."""
 
     read: NDArray[np.bool_]
     known: NDArray[np.float32]
@@ -44,28 +44,28 @@ class PictureScores:
 
 
 def scored_chunks(
-    folder: Path, pictures: Sequence[Picture]
+    folder: Path, images: Sequence[ImageInput]
 ) -> Generator[Progress | ScoredChunk | None, None, None]:
-    """Score `pictures` with the run in `folder`; yields chunks, progress, and None as a heartbeat.
+    """Score `images` with the run in `folder`; yields chunks, progress, and None as a heartbeat.
 
     Raises KnownError if the run has no network.
     """
     text = Message("Predicting images")
-    yield Progress(done=0, total=len(pictures), text=text)
+    yield Progress(done=0, total=len(images), text=text)
     began = last = time.monotonic()
     with ServingProcess() as program:
-        for start in range(0, len(pictures), CHUNK):
-            request = Score(run=str(folder), pictures=tuple(pictures[start : start + CHUNK]))
+        for start in range(0, len(images), CHUNK):
+            request = Score(run=str(folder), images=tuple(images[start : start + CHUNK]))
             for answer in program.request(request):
                 if not isinstance(answer, Scored):
                     yield None
                     continue
                 yield _chunk(answer, start)
                 now, done = time.monotonic(), start + answer.done
-                if now - last >= REPORT_SECONDS or done == len(pictures):
+                if now - last >= REPORT_SECONDS or done == len(images):
                     last = now
-                    eta = (now - began) / done * (len(pictures) - done)
-                    yield Progress(done=done, total=len(pictures), text=text, eta=eta)
+                    eta = (now - began) / done * (len(images) - done)
+                    yield Progress(done=done, total=len(images), text=text, eta=eta)
 
 
 def _chunk(answer: Scored, start: int) -> ScoredChunk:
@@ -78,18 +78,18 @@ def _chunk(answer: Scored, start: int) -> ScoredChunk:
     )
 
 
-def score_pictures(folder: Path, pictures: Sequence[Picture]) -> Steps[PictureScores]:
-    """Score all pictures; yields progress and heartbeats only, and returns the scores."""
-    read = np.zeros(len(pictures), bool)
+def score_images(folder: Path, images: Sequence[ImageInput]) -> Steps[ImageScores]:
+    """Score all images; yields progress and heartbeats only, and returns the scores."""
+    read = np.zeros(len(images), bool)
     rows: list[NDArray[np.float32]] = []
     unread: list[SkippedFile] = []
-    for chunk in scored_chunks(folder, pictures):
+    for chunk in scored_chunks(folder, images):
         if not isinstance(chunk, ScoredChunk):
             yield chunk
             continue
         read[list(chunk.at)] = True
         if chunk.at:
             rows.append(chunk.scores)
-        unread += [SkippedFile(pictures[at].path, reason) for at, reason in chunk.unread]
+        unread += [SkippedFile(images[at].path, reason) for at, reason in chunk.unread]
     known = np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
-    return PictureScores(read, known, tuple(unread))
+    return ImageScores(read, known, tuple(unread))

@@ -81,7 +81,7 @@ def cluster_task(
         return Clustering(
             id=id,
             method=request.method,
-            words=str(source.title),
+            start_title=str(source.title),
             made=time.time(),
             sizes=answer.sizes,
         )

@@ -97,11 +97,9 @@ class ClusterTraining:
             loss.backward()  # type: ignore[no-untyped-call]
             for optimizer in self.method.optimizers.values():
                 optimizer.step()
-            words = Message(
-                "Round {round} of {rounds}", round=round + 1, rounds=self.request.rounds
-            )
+            text = Message("Round {round} of {rounds}", round=round + 1, rounds=self.request.rounds)
             note = self.method.note()
-            both = Message("{round} · {note}", round=words, note=note) if note else words
+            both = Message("{round} · {note}", round=text, note=note) if note else text
             self._report(round + (at + 1) / len(batches), both)
 
     def _report(self, done: float, text: Message, force: bool = False) -> None:

@@ -47,7 +47,7 @@ class ViewSource(Protocol):
         """Number of images in each pass."""
 
     @property
-    def words(self) -> Message:
+    def description(self) -> Message:
         """Description of the views for notes."""
 
     def inputs(self) -> Iterator[Tensor]:
@@ -59,7 +59,7 @@ class ViewSource(Protocol):
 
 def numeric_environment(device: Device, precision: str) -> tuple[str | int, ...]:
     """Everything else that can change floating-point results."""
-    return (str(device.words), torch.get_num_threads(), torch.__version__, CHUNK, precision)
+    return (str(device.description), torch.get_num_threads(), torch.__version__, CHUNK, precision)
 
 
 LOADED = mark("Frozen-feature cache loaded: {images}, {size:.2f} GiB.")
@@ -117,7 +117,7 @@ def read_features(source: ViewSource, maps: StoredFeatures, rows: NDArray[np.int
 
 def _note(source: ViewSource, maps: StoredFeatures, how: str) -> Message:
     size = maps.nbytes / GIB
-    return Message(how).format(images=source.words, size=size)
+    return Message(how).format(images=source.description, size=size)
 
 
 def _nearest(store: FeatureStore, keys: list[str]) -> tuple[int, StoredFeatures | None]:
@@ -214,7 +214,7 @@ class CacheRequest:
         return [len(self.train)] * self.recipe.cache + [len(self.validation)] * self.crops
 
     @property
-    def words(self) -> Message:
+    def description(self) -> Message:
         return counted(
             self.recipe.cache,
             "{images}, {n:,} view each",
@@ -314,7 +314,7 @@ class ScoredViews:
         return [len(self.rows)] * len(self._crops()) * self.sides
 
     @property
-    def words(self) -> Message:
+    def description(self) -> Message:
         return counted(
             len(self.passes),
             "{images}, {n:,} crop each",

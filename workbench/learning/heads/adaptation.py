@@ -24,14 +24,18 @@ class Adaptation(Features):
         name="adaptation",
         kind="head",
         title=mark("Two adaptation layers"),
-        words=mark("Trains a new feature layer on frozen ones; for labels unlike ImageNet's."),
+        description=mark(
+            "Trains a new feature layer on frozen ones; for labels unlike ImageNet's."
+        ),
         source="Oquab, Bottou, Laptev and Sivic 2014, Learning and transferring mid-level image "
         "representations using convolutional neural networks",
         parameters=(
             Parameter(
-                name="hidden", default=2048, low=1, high=16384, words=mark("hidden features")
+                name="hidden", default=2048, low=1, high=16384, description=mark("hidden features")
             ),
-            Parameter(name="dropout", default=0.5, low=0.0, high=0.95, words=mark("dropout rate")),
+            Parameter(
+                name="dropout", default=0.5, low=0.0, high=0.95, description=mark("dropout rate")
+            ),
         ),
     )
     takes_maps = False

@@ -15,10 +15,14 @@ SCALE = Parameter(
     name="scale",
     default=8.0,
     low=0.1,
-    words=mark("scale of the features"),
+    description=mark("scale of the features"),
 )
 CHANNELS = Parameter(
-    name="channels", default=512, low=1, high=1024, words=mark("channels after reduction, at most")
+    name="channels",
+    default=512,
+    low=1,
+    high=1024,
+    description=mark("channels after reduction, at most"),
 )
 
 
@@ -36,7 +40,9 @@ class Bilinear(Features):
         name="bilinear",
         kind="head",
         title=mark("Bilinear"),
-        words=mark("Classifies pairwise products of channels; captures fine detail, but is large."),
+        description=mark(
+            "Classifies pairwise products of channels; captures fine detail, but is large."
+        ),
         source="Lin, RoyChowdhury and Maji 2015, Bilinear CNN models for fine-grained recognition",
         parameters=(CHANNELS, SCALE),
     )

@@ -76,15 +76,19 @@ class CompactBilinear(Features):
         name="compact-bilinear",
         kind="head",
         title=mark("Compact bilinear"),
-        words=mark(
+        description=mark(
             "Bilinear pooling hashed to a low dimension: same detail, a hundredth of the size."
         ),
         source="Gao, Beijbom, Zhang and Darrell 2016, Compact bilinear pooling",
         parameters=(
             Parameter(
-                name="dimension", default=2048, low=16, high=65536, words=mark("output features")
+                name="dimension",
+                default=2048,
+                low=16,
+                high=65536,
+                description=mark("output features"),
             ),
-            Parameter(name="seed", default=0, low=0, words=mark("seed of the hashes")),
+            Parameter(name="seed", default=0, low=0, description=mark("seed of the hashes")),
             CHANNELS,
             SCALE,
         ),

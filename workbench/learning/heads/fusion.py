@@ -30,16 +30,20 @@ class Fusion(Features):
         name="fusion",
         kind="head",
         title=mark("Bilinear fusion"),
-        words=mark("Classifies pairwise products of two small learned sets of channels."),
+        description=mark("Classifies pairwise products of two small learned sets of channels."),
         source="AT-CNN: fine-grained image classification by linear fusion and attention, 2021",
         parameters=(
-            Parameter(name="n", default=64, low=1, high=1024, words=mark("channels of branch A")),
-            Parameter(name="m", default=64, low=1, high=1024, words=mark("channels of branch B")),
+            Parameter(
+                name="n", default=64, low=1, high=1024, description=mark("channels of branch A")
+            ),
+            Parameter(
+                name="m", default=64, low=1, high=1024, description=mark("channels of branch B")
+            ),
             Parameter(
                 name="variant",
                 default=VARIANTS[0],
                 choices=VARIANTS,
-                words=mark("convolutions of branch B"),
+                description=mark("convolutions of branch B"),
             ),
             SCALE,
         ),

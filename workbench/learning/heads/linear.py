@@ -19,7 +19,7 @@ class Linear(Features):
         name="linear",
         kind="head",
         title=mark("Linear"),
-        words=mark("Classifies the backbone's pooled features; fast, and hard to beat."),
+        description=mark("Classifies the backbone's pooled features; fast, and hard to beat."),
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
     takes_maps = False

@@ -41,15 +41,18 @@ class Parts(Features):
         name="parts",
         kind="head",
         title=mark("Parts"),
-        words=mark("Finds object parts, attends to each of them and adds their scores."),
+        description=mark("Finds object parts, attends to each of them and adds their scores."),
         source="Zheng, Fu, Mei and Luo 2017, Learning multi-attention convolutional neural network "
         "for fine-grained image recognition",
         parameters=(
-            Parameter(name="parts", default=4, low=1, high=32, words=mark("number of parts")),
+            Parameter(name="parts", default=4, low=1, high=32, description=mark("number of parts")),
             Parameter(
-                name="images", default=256, low=1, words=mark("images whose peaks are clustered")
+                name="images",
+                default=256,
+                low=1,
+                description=mark("images whose peaks are clustered"),
             ),
-            Parameter(name="seed", default=0, low=0, words=mark("seed of the clustering")),
+            Parameter(name="seed", default=0, low=0, description=mark("seed of the clustering")),
         ),
     )
 

@@ -83,7 +83,7 @@ def started(loop: Loop, state: State) -> Started:
     """Start report: device, size, and the epoch and step to continue from."""
     parameters = list(loop.network.parameters())
     return Started(
-        device=loop.device.words,
+        device=loop.device.description,
         precision=state.precision,
         batch=loop.recipe.batch,
         parameters=sum(p.numel() for p in parameters),

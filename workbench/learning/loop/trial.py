@@ -150,7 +150,7 @@ class Steps:
         weights = sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
         room = shutil.disk_usage(self.run.path)
         return Trial(
-            device=self.device.words,
+            device=self.device.description,
             precision=self.precision,
             batch=recipe.batch,
             largest_batch=self._largest(),

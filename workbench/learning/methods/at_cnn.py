@@ -33,17 +33,20 @@ class AtCnn(Method):
         name="at-cnn",
         kind="method",
         title=mark("Attention (AT-CNN)"),
-        words=mark("Trains on every image a second time, masked by the network's attention."),
+        description=mark("Trains on every image a second time, masked by the network's attention."),
         source="AT-CNN: weakly supervised fine-grained image classification by attention, 2021",
         parameters=(
             Parameter(
                 name="channels",
                 default=CHANNELS,
                 low=1,
-                words=mark("strongest channels in the mask"),
+                description=mark("strongest channels in the mask"),
             ),
             Parameter(
-                name="weight", default=1.0, low=0.0, words=mark("weight of the second pass's loss")
+                name="weight",
+                default=1.0,
+                low=0.0,
+                description=mark("weight of the second pass's loss"),
             ),
         ),
     )

@@ -128,13 +128,17 @@ class CnnRnn(Method):
         name="cnn-rnn",
         kind="method",
         title=mark("CNN-RNN"),
-        words=mark(
+        description=mark(
             "Predicts an image's labels one after another, using which labels occur together."
         ),
         source="Wang et al. 2016, CNN-RNN: a unified framework for multi-label classification",
         parameters=(
-            Parameter(name="width", default=64, low=1, words=mark("size of a label's embedding")),
-            Parameter(name="state", default=128, low=1, words=mark("size of the recurrent state")),
+            Parameter(
+                name="width", default=64, low=1, description=mark("size of a label's embedding")
+            ),
+            Parameter(
+                name="state", default=128, low=1, description=mark("size of the recurrent state")
+            ),
         ),
     )
 

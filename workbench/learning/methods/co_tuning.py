@@ -35,17 +35,22 @@ class CoTuning(Method):
         name="co-tuning",
         kind="method",
         title=mark("Co-Tuning"),
-        words=mark("Also trains the source classifier, on source classes related to each label."),
+        description=mark(
+            "Also trains the source classifier, on source classes related to each label."
+        ),
         source="You et al. 2020, Co-Tuning for transfer learning",
         parameters=(
             Parameter(
-                name="strength", default=1.0, low=0.0, words=mark("weight of the source term, λ")
+                name="strength",
+                default=1.0,
+                low=0.0,
+                description=mark("weight of the source term, λ"),
             ),
             Parameter(
                 name="relation",
                 default="direct",
                 choices=("direct", "reverse"),
-                words=mark("relation of labels to source classes"),
+                description=mark("relation of labels to source classes"),
             ),
         ),
         needs=("start", "source head", "one label"),

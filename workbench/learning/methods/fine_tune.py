@@ -19,7 +19,7 @@ class FineTune(Method):
         name="fine-tune",
         kind="method",
         title=mark("Fine-tuning"),
-        words=mark("Trains from the start weights, the head faster than the rest."),
+        description=mark("Trains from the start weights, the head faster than the rest."),
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
 

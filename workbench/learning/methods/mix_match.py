@@ -41,7 +41,9 @@ class MixMatch(Method):
         name="mixmatch",
         kind="method",
         title=TITLE,
-        words=mark("Also trains on unlabelled images: guesses their labels and mixes all images."),
+        description=mark(
+            "Also trains on unlabelled images: guesses their labels and mixes all images."
+        ),
         source="Berthelot et al. 2019, MixMatch: a holistic approach to semi-supervised learning",
         parameters=(
             Parameter(
@@ -49,33 +51,39 @@ class MixMatch(Method):
                 default=2,
                 low=1,
                 high=8,
-                words=mark("augmentations of each unlabelled image, K"),
+                description=mark("augmentations of each unlabelled image, K"),
             ),
             Parameter(
                 name="temperature",
                 default=0.5,
                 low=0.05,
                 high=1.0,
-                words=mark("temperature of guessed labels, T"),
+                description=mark("temperature of guessed labels, T"),
             ),
-            Parameter(name="alpha", default=0.75, low=0.01, words=mark("mixing strength, α")),
+            Parameter(name="alpha", default=0.75, low=0.01, description=mark("mixing strength, α")),
             Parameter(
-                name="weight", default=10.0, low=0.0, words=mark("weight of unlabelled images, λ_U")
+                name="weight",
+                default=10.0,
+                low=0.0,
+                description=mark("weight of unlabelled images, λ_U"),
             ),
             Parameter(
                 name="ramp",
                 default=1.0,
                 low=0.0,
                 high=1.0,
-                words=mark("share of training to reach the full weight"),
+                description=mark("share of training to reach the full weight"),
             ),
             Parameter(
-                name="unlabelled", default=10_000, low=1, words=mark("unlabelled images, at most")
+                name="unlabelled",
+                default=10_000,
+                low=1,
+                description=mark("unlabelled images, at most"),
             ),
             Parameter(
                 name="left_out",
                 default=False,
-                words=mark("use labelled images outside the split"),
+                description=mark("use labelled images outside the split"),
             ),
         ),
         needs=("unlabelled", "one label"),

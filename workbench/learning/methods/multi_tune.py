@@ -56,13 +56,17 @@ class MultiTune(FineTune):
         name="multitune",
         kind="method",
         title=mark("MultiTune"),
-        words=mark("Trains two copies of the backbone differently and combines them."),
+        description=mark("Trains two copies of the backbone differently and combines them."),
         source="Wang et al. 2020, MultiTune: adaptive integration of multiple fine-tuning models",
         parameters=(
             Parameter(
-                name="second_frozen", default="all", words=mark("frozen stages of the second copy")
+                name="second_frozen",
+                default="all",
+                description=mark("frozen stages of the second copy"),
             ),
-            Parameter(name="second_rate", default=0.1, low=0.0, words=mark("learning-rate factor")),
+            Parameter(
+                name="second_rate", default=0.1, low=0.0, description=mark("learning-rate factor")
+            ),
         ),
         needs=("start",),
     )

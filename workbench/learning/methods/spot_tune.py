@@ -119,11 +119,15 @@ class SpotTune(FineTune):
         name="spottune",
         kind="method",
         title=mark("SpotTune"),
-        words=mark("Selects frozen or trained stages for every image."),
+        description=mark("Selects frozen or trained stages for every image."),
         source="Guo et al. 2019, SpotTune: transfer learning through adaptive fine-tuning",
         parameters=(
-            Parameter(name="heat", default=5.0, low=0.1, words=mark("Gumbel-softmax temperature")),
-            Parameter(name="policy_rate", default=1.0, low=0.0, words=mark("learning-rate factor")),
+            Parameter(
+                name="heat", default=5.0, low=0.1, description=mark("Gumbel-softmax temperature")
+            ),
+            Parameter(
+                name="policy_rate", default=1.0, low=0.0, description=mark("learning-rate factor")
+            ),
         ),
         needs=("start",),
     )

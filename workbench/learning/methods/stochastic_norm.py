@@ -51,7 +51,9 @@ class StochNorm(FineTune):
         name="stochastic-norm",
         kind="method",
         title=mark("Stochastic normalisation"),
-        words=mark("Fine-tunes with batch normalisation that randomly uses moving statistics."),
+        description=mark(
+            "Fine-tunes with batch normalisation that randomly uses moving statistics."
+        ),
         source="Kou et al. 2020, Stochastic normalization",
         parameters=(
             Parameter(
@@ -59,7 +61,7 @@ class StochNorm(FineTune):
                 default=0.5,
                 low=0.0,
                 high=1.0,
-                words=mark("probability of moving statistics"),
+                description=mark("probability of moving statistics"),
             ),
         ),
         needs=("normalisation",),

@@ -22,7 +22,7 @@ class Device:
     """A torch device and its display name ("NVIDIA H200, 139 GiB" or "CPU, 2 cores")."""
 
     torch: torch.device
-    words: Message
+    description: Message
 
     @property
     def kind(self) -> str:
@@ -37,13 +37,13 @@ def choose_device() -> Device:
         own = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
         torch.cuda.set_device(own)
         properties = torch.cuda.get_device_properties(own)
-        words = Message(
+        description = Message(
             "{name}, {size:.0f} GiB", name=properties.name, size=properties.total_memory / GIB
         )
-        return Device(torch.device("cuda", own), words)
+        return Device(torch.device("cuda", own), description)
     if wanted != "cpu" and torch.backends.mps.is_available():
         return Device(torch.device("mps"), Message("Apple GPU"))
-    return Device(torch.device("cpu"), _cpu_words())
+    return Device(torch.device("cpu"), _cpu_description())
 
 
 def cores() -> int:
@@ -53,7 +53,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cpu_words() -> Message:
+def _cpu_description() -> Message:
     return counted(cores(), "CPU, {n} core", "CPU, {n} cores")
 
 

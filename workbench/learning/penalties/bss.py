@@ -25,11 +25,13 @@ class BatchSpectralShrinkage(Penalty):
         name="bss",
         kind="penalty",
         title=mark("Batch spectral shrinkage"),
-        words=mark("Shrinks the weakest directions of the features, to reduce negative transfer."),
+        description=mark(
+            "Shrinks the weakest directions of the features, to reduce negative transfer."
+        ),
         source="Chen et al. 2019, Catastrophic forgetting meets negative transfer",
         parameters=(
-            Parameter(name="k", default=1, low=1, words=mark("number of singular values")),
-            Parameter(name="eta", default=1e-3, low=0.0, words=mark("strength")),
+            Parameter(name="k", default=1, low=1, description=mark("number of singular values")),
+            Parameter(name="eta", default=1e-3, low=0.0, description=mark("strength")),
         ),
     )
     watched = (HEAD_INPUT,)

@@ -31,20 +31,20 @@ class ChannelGrouping(Penalty):
         name="channel-grouping",
         kind="penalty",
         title=mark("Channel grouping"),
-        words=mark("Makes parts compact and keeps them apart."),
+        description=mark("Makes parts compact and keeps them apart."),
         source="Zheng, Fu, Mei and Luo 2017, Learning multi-attention convolutional neural network "
         "for fine-grained image recognition",
         parameters=(
-            Parameter(name="weight", default=1.0, low=0.0, words=mark("strength")),
+            Parameter(name="weight", default=1.0, low=0.0, description=mark("strength")),
             Parameter(
-                name="diversity", default=2.0, low=0.0, words=mark("weight of the overlap, λ")
+                name="diversity", default=2.0, low=0.0, description=mark("weight of the overlap, λ")
             ),
-            Parameter(name="margin", default=0.02, low=0.0, words=mark("allowed overlap")),
+            Parameter(name="margin", default=0.02, low=0.0, description=mark("allowed overlap")),
             Parameter(
                 name="teaches",
                 default="grouping",
                 choices=("grouping", "all"),
-                words=mark("layers it trains"),
+                description=mark("layers it trains"),
             ),
         ),
         needs=("head parts",),

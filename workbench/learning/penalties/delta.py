@@ -46,24 +46,27 @@ class Delta(Penalty):
         name="delta",
         kind="penalty",
         title=mark("DELTA"),
-        words=mark("Keeps feature maps that matter for these labels close to the start."),
+        description=mark("Keeps feature maps that matter for these labels close to the start."),
         source=SOURCE,
         parameters=(
-            Parameter(name="alpha", default=0.01, low=0.0, words=mark("strength")),
+            Parameter(name="alpha", default=0.01, low=0.0, description=mark("strength")),
             Parameter(
-                name="images", default=64, low=1, words=mark("images used to weight the channels")
+                name="images",
+                default=64,
+                low=1,
+                description=mark("images used to weight the channels"),
             ),
             Parameter(
                 name="importance",
                 default="gradient",
                 choices=("gradient", "ablation", "equal"),
-                words=mark("measure of channel importance"),
+                description=mark("measure of channel importance"),
             ),
             Parameter(
                 name="temperature",
                 default=5.0,
                 low=0.01,
-                words=mark("temperature of channel importance; higher is more even"),
+                description=mark("temperature of channel importance; higher is more even"),
             ),
         ),
         needs=("start", "one label"),

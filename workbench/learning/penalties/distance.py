@@ -29,9 +29,11 @@ class L2(Penalty):
         name="l2",
         kind="penalty",
         title=mark("L2"),
-        words=mark("Pulls every weight towards zero, like weight decay but as part of the loss."),
+        description=mark(
+            "Pulls every weight towards zero, like weight decay but as part of the loss."
+        ),
         source="Krogh and Hertz 1991, A simple weight decay can improve generalization",
-        parameters=(Parameter(name="alpha", default=1e-3, low=0.0, words=mark("strength")),),
+        parameters=(Parameter(name="alpha", default=1e-3, low=0.0, description=mark("strength")),),
     )
 
     replaces_decay = True
@@ -61,15 +63,19 @@ class L2SP(Penalty):
         name="l2-sp",
         kind="penalty",
         title=mark("L2-SP"),
-        words=mark("Pulls the backbone towards its start weights instead of towards zero."),
+        description=mark("Pulls the backbone towards its start weights instead of towards zero."),
         source=SOURCE,
         parameters=(
-            Parameter(name="alpha", default=0.01, low=0.0, words=mark("pull to the start weights")),
             Parameter(
-                name="beta", default=0.01, low=0.0, words=mark("pull of new weights to zero")
+                name="alpha", default=0.01, low=0.0, description=mark("pull to the start weights")
             ),
             Parameter(
-                name="up_to", default="all", words=mark("last stage pulled to the start weights")
+                name="beta", default=0.01, low=0.0, description=mark("pull of new weights to zero")
+            ),
+            Parameter(
+                name="up_to",
+                default="all",
+                description=mark("last stage pulled to the start weights"),
             ),
         ),
         needs=("start",),

@@ -25,9 +25,9 @@ class SameClass(Penalty):
         name="same-class",
         kind="penalty",
         title=mark("Sample-based"),
-        words=mark("Pulls the features of images of the same class together."),
+        description=mark("Pulls the features of images of the same class together."),
         source="Plested and Gedeon 2022, Deep transfer learning for image classification: a survey",
-        parameters=(Parameter(name="weight", default=0.1, low=0.0, words=mark("strength")),),
+        parameters=(Parameter(name="weight", default=0.1, low=0.0, description=mark("strength")),),
     )
     watched = (HEAD_INPUT,)
 

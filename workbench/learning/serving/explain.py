@@ -28,7 +28,7 @@ from workbench.domain.requests import (
     Explain,
     Explained,
     Heat,
-    Picture,
+    ImageInput,
     Unread,
 )
 from workbench.domain.runs import LabelList, ModelCard
@@ -45,17 +45,17 @@ from workbench.learning.serving.grad_cam import Maps, grad_cam, randomised_corre
 from workbench.learning.serving.loaded import Loaded
 from workbench.vision.reading import read_header, read_rgb
 
-SCALES = (1.0, 1.5, 2.0, 3.0)  # shorter side of the picture / window side
-CELLS = 20  # cells along the picture's shorter side
+SCALES = (1.0, 1.5, 2.0, 3.0)  # shorter side of the image / window side
+CELLS = 20  # cells along the image's shorter side
 WINDOW_BATCH = 16  # windows per batch
 EVEN = 1e-6  # range below which a map counts as constant
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of a picture for the network, N × 3 × side × side bytes in `pixels`.
+    """Windows of a image for the network, N × 3 × side × side bytes in `pixels`.
 
-    `boxes`: N × 4, left, top, right and bottom as fractions of the picture; `scales`: index of each
+    `boxes`: N × 4, left, top, right and bottom as fractions of the image; `scales`: index of each
     window's scale; `shape`: rows and columns of the resulting map.
     """
 
@@ -78,10 +78,10 @@ def scaled_size(width: int, height: int, shorter: int) -> tuple[int, int]:
     return max(shorter, round(width * factor)), max(shorter, round(height * factor))
 
 
-def cut(picture: Tensor, side: int, scales: Sequence[float] = SCALES) -> Windows:
-    """Cut a picture (H × W × 3 bytes) into windows of `side` × `side` pixels at each scale."""
-    height, width = picture.shape[:2]
-    planes = picture.permute(2, 0, 1)[None]
+def cut(image: Tensor, side: int, scales: Sequence[float] = SCALES) -> Windows:
+    """Cut a image (H × W × 3 bytes) into windows of `side` × `side` pixels at each scale."""
+    height, width = image.shape[:2]
+    planes = image.permute(2, 0, 1)[None]
     pixels, boxes, numbers = [], [], []
     for number, scale in enumerate(scales):
         w, h = scaled_size(width, height, round(side * scale))
@@ -133,7 +133,7 @@ def stretched(found: NDArray[np.float32]) -> NDArray[np.float32]:
 def window_heat(
     windows: Windows, loaded: Loaded, block: int, labels: LabelList, label: str, check: bool
 ) -> Heat:
-    """Map of a picture's windows for a label of `labels`, the network's label set number `block`.
+    """Map of a image's windows for a label of `labels`, the network's label set number `block`.
     PREDICTED selects the label with the highest score over all windows."""
     network, card = loaded.network, loaded.card
     scores = scores_of(network, windows, card)
@@ -201,7 +201,7 @@ def describe(_request: Describe, loaded: Loaded) -> Description:
         layers=card.layers,
         backbone=card.backbone,
         image_size=card.image_size,
-        device=loaded.device.words,
+        device=loaded.device.description,
         masks=loaded.others,
     )
 
@@ -241,7 +241,7 @@ class _Explainer:
         return maps, [Check(float(value)) for value in found]
 
     def heats(self, batch: Tensor) -> list[Heat]:
-        """Maps of one batch of images, before placement in their pictures."""
+        """Maps of one batch of images, before placement in their images."""
         loaded = self.loaded
         scores = loaded.scorer(batch)
         inside = scores[:, self.block]
@@ -276,7 +276,7 @@ def _mask(
 
 
 def explain(request: Explain, loaded: Loaded) -> Explained:
-    """Maps for the pictures of a request, in batches. Raises ValueRefused for a label set, label or
+    """Maps for the images of a request, in batches. Raises ValueRefused for a label set, label or
     layer that the run does not have."""
     block, labels = loaded.outputs(_label_set(request, loaded.card))
     layer = loaded.layer(request.layer)
@@ -286,29 +286,29 @@ def explain(request: Explain, loaded: Loaded) -> Explained:
         through, lost = _through_windows(request, loaded, labels)
         return Explained(layer=layer, label_set=labels.name, maps=through, unread=lost)
     explainer = _Explainer(loaded, layer, block, labels, request.label, request.check)
-    pixels, unread = _decode_pictures(request.pictures, loaded)
+    pixels, unread = _decode_images(request.images, loaded)
     readable = sorted(pixels)
-    maps: list[Heat | None] = [None] * len(request.pictures)
+    maps: list[Heat | None] = [None] * len(request.images)
     batch = CPU_BATCH if loaded.device.kind == "cpu" else BATCH
     for start in range(0, len(readable), batch):
         rows = readable[start : start + batch]
         heats = explainer.heats(torch.stack([pixels[row] for row in rows]))
         for row, heat in zip(rows, heats, strict=True):
-            maps[row] = _placed(heat, request.pictures[row], loaded.card)
+            maps[row] = _placed(heat, request.images[row], loaded.card)
     return Explained(layer=layer, label_set=labels.name, maps=tuple(maps), unread=tuple(unread))
 
 
 def _through_windows(
     request: Explain, loaded: Loaded, labels: LabelList
 ) -> tuple[tuple[Heat | None, ...], tuple[Unread, ...]]:
-    """Window maps of each picture."""
+    """Window maps of each image."""
     of = loaded.card.labels
     block = 1 if of.view is not None and labels.name == of.view.name else 0
     heats: list[Heat | None] = []
     unread: list[Unread] = []
-    for index, picture in enumerate(request.pictures):
+    for index, image in enumerate(request.images):
         try:
-            found = windows_of(Path(picture.path), rect_of(picture), loaded.card.image_size)
+            found = windows_of(Path(image.path), rect_of(image), loaded.card.image_size)
         except KnownError as error:
             heats.append(None)
             unread.append(Unread(index, error.sentence))
@@ -325,29 +325,29 @@ def _label_set(request: Explain, card: ModelCard) -> str:
     return view.name if label in view.labels else ""
 
 
-def _decode_pictures(
-    pictures: tuple[Picture, ...], loaded: Loaded
+def _decode_images(
+    images: tuple[ImageInput, ...], loaded: Loaded
 ) -> tuple[dict[int, Tensor], list[Unread]]:
     side = working_side(loaded.card.image_size, loaded.card.test_resize)
     pixels: dict[int, Tensor] = {}
     unread: list[Unread] = []
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         try:
-            pixels[index] = decode_image(Path(picture.path), rect_of(picture), side)
+            pixels[index] = decode_image(Path(image.path), rect_of(image), side)
         except KnownError as error:
             unread.append(Unread(index, error.sentence))
     return pixels, unread
 
 
-def rect_of(picture: Picture) -> Rect | None:
-    """Rectangle of a picture's box."""
-    return Rect(*picture.box) if picture.box is not None else None
+def rect_of(image: ImageInput) -> Rect | None:
+    """Rectangle of a image's box."""
+    return Rect(*image.box) if image.box is not None else None
 
 
-def _placed(heat: Heat, picture: Picture, card: ModelCard) -> Heat:
-    """Set the part of the picture that the map covers."""
-    box = rect_of(picture)
+def _placed(heat: Heat, image: ImageInput, card: ModelCard) -> Heat:
+    """Set the part of the image that the map covers."""
+    box = rect_of(image)
     if box is None:
-        header = read_header(Path(picture.path))
+        header = read_header(Path(image.path))
         box = Rect(0, 0, header.width, header.height)
     return msgspec.structs.replace(heat, seen=seen_part(box.width, box.height, card))

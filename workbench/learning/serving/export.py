@@ -46,7 +46,7 @@ class Probabilities(nn.Module):
 
 
 def export(request: Export, loaded: Loaded) -> Iterator[Answer]:
-    """Write the ONNX file, then compare it with torch on the request's pictures.
+    """Write the ONNX file, then compare it with torch on the request's images.
 
     The file is written atomically. Raises KnownError if it cannot be written or does not match
     torch.
@@ -135,9 +135,9 @@ def _averaged(card: ModelCard) -> str:
 
 
 def _inputs(request: Export, card: ModelCard) -> Tensor:
-    """Network inputs of the readable pictures. Raises KnownError if there are none."""
+    """Network inputs of the readable images. Raises KnownError if there are none."""
     side = working_side(card.image_size, card.test_resize)
-    samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.pictures]
+    samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.images]
     pixels = [s for _, s in decoded(samples, side) if not isinstance(s, KnownError)]
     if not pixels:
         raise KnownError(

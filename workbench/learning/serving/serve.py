@@ -149,10 +149,10 @@ def refusal(error: Exception) -> Refused:
 
 
 def score(request: Score, loaded: Loaded) -> Iterator[Scored]:
-    """Scores of a request's pictures in order, one answer per batch."""
+    """Scores of a request's images in order, one answer per batch."""
     side = working_side(loaded.card.image_size, loaded.card.test_resize)
-    total = len(request.pictures)
-    samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.pictures]
+    total = len(request.images)
+    samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.images]
     rows: list[int] = []
     pixels: list[Tensor] = []
     unread: list[Unread] = []

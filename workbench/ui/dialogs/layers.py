@@ -27,9 +27,9 @@ from workbench.domain.backbones import backbone
 from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.page import Context
-from workbench.ui.parts.copying import Copies, picture_of
+from workbench.ui.parts.copying import Copies, pixmap_of
 from workbench.ui.parts.job_line import JobLine
-from workbench.ui.parts.run_words import START_TITLES, percent, start_words
+from workbench.ui.parts.run_texts import START_TITLES, percent, start_text
 from workbench.ui.parts.training_draft import TrainingModel
 
 LEFT, TOP, RIGHT, BOTTOM = 48, 16, 16, 28  # pixels around the plot
@@ -200,7 +200,7 @@ class LayersDialog(QDialog):
         self.copies = Copies(
             self.chart,
             lambda: tr("{backbone} by depth").format(backbone=self._backbone),
-            lambda: picture_of(self._plot),
+            lambda: pixmap_of(self._plot),
             self.csv,
             context.notify,
         )
@@ -208,7 +208,7 @@ class LayersDialog(QDialog):
         self._show()
 
     def _lay_out(self) -> None:
-        self._plot = QWidget()  # saved as a picture: the legend and the chart
+        self._plot = QWidget()  # saved as an image: the legend and the chart
         inside = QVBoxLayout(self._plot)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
@@ -257,7 +257,7 @@ class LayersDialog(QDialog):
             self._write_legend()
 
     def _name(self, study: LayerStudy) -> str:
-        return self._titles.get(study.start, start_words(study.start))
+        return self._titles.get(study.start, start_text(study.start))
 
     def _show_status(self, own: LayerStudy | None) -> None:
         if own is None:
@@ -314,7 +314,7 @@ def open_layers(context: Context, model: TrainingModel, page: QWidget) -> Layers
     start, name = draft.recipe.start, draft.recipe.backbone
     titles = {start: tr(title) for start, title in START_TITLES.items()}
     titles |= {f"run:{run}": title for run, title in model.start_runs()}
-    titles.setdefault(start, start_words(start))
+    titles.setdefault(start, start_text(start))
     dialog = LayersDialog(context, draft.target, start, name, titles, page)
     dialog.open()
     return dialog

@@ -28,7 +28,7 @@ from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.page import Context
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 from workbench.ui.parts.job_line import JobLine
-from workbench.ui.parts.run_words import START_TITLES, percent, start_words
+from workbench.ui.parts.run_texts import START_TITLES, percent, start_text
 from workbench.ui.parts.training_draft import TrainingModel
 
 COLUMNS = 2  # of checkboxes
@@ -194,7 +194,7 @@ class StartsDialog(QDialog):
 
     def _cells(self, one: StartReport) -> tuple[FigureCell, ...]:
         scores, gap = one.scores, one.negative_transfer_gap
-        name = self._titles.get(scores.start, start_words(scores.start))
+        name = self._titles.get(scores.start, start_text(scores.start))
         known = BACKBONES.get(scores.backbone)
         return (
             f"{name} · {known.title if known is not None else scores.backbone}",
@@ -260,7 +260,7 @@ def open_starts(context: Context, model: TrainingModel, page: QWidget) -> Starts
     possible = ("imagenet", "none") if BACKBONES[backbone].weights else ("none",)
     starts = [(start, tr(START_TITLES[start])) for start in possible]
     if current.startswith("file:"):
-        starts.append((current, start_words(current)))
+        starts.append((current, start_text(current)))
     starts += [(f"run:{run}", name) for run, name in model.start_runs()]
     dialog = StartsDialog(context, draft.target, backbone, starts, page)
     dialog.start_chosen.connect(model.set_values)

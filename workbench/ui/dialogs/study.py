@@ -65,7 +65,7 @@ class StudyDialog(QDialog):
         for spec in specs:
             value = str(value_of(base.with_defaults, spec.kind))
             if spec.name not in (penalty_names(value) if spec.kind == "penalty" else (value,)):
-                self._add_variant(spec.name, spec.title, {spec.kind: spec.name}, spec.words)
+                self._add_variant(spec.name, spec.title, {spec.kind: spec.name}, spec.description)
         for name, keys in OTHER_VARIANTS:
             self._add_variant(name, name, keys, "")
         self.count = QLabel()

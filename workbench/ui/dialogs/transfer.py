@@ -29,11 +29,11 @@ from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer,
 from workbench.ui.dialogs.transfer_sources import TransferSources
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context, column, row
-from workbench.ui.parts.copying import Copies, Notify, picture_of
+from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable
 from workbench.ui.parts.job_line import JobState, clock, state_after
-from workbench.ui.parts.run_words import START_TITLES, percent, status_words, target_words
+from workbench.ui.parts.run_texts import START_TITLES, percent, status_text, target_text
 
 _ICONS = {  # by state of a step: icon and colour
     "done": ("check-circle", "good"),
@@ -153,7 +153,7 @@ class TransferVote(QWidget):
         self.copies = Copies(
             self.table,
             lambda: tr("candidates"),
-            lambda: picture_of(self.table),
+            lambda: pixmap_of(self.table),
             self.table.csv,
             notify,
         )
@@ -202,7 +202,7 @@ class TransferVote(QWidget):
         if candidate is None:
             return (name, None, None, None, None, None)
         run = runs.get(candidate.run)
-        state = status_words(run) if run is not None else tr("removed")
+        state = status_text(run) if run is not None else tr("removed")
         if self._transfer is not None and candidate.frozen == self._transfer.winner:
             state = tr("winner")
         drawn = candidate.alone if candidate.votes is not None else None
@@ -435,7 +435,7 @@ def _settings_text(request: TransferRequest) -> str:
     else:
         text = tr("Target: {target}. Network: {backbone}. Start: {start}. Default settings.")
     return text.format(
-        target=target_words(request.label_set),
+        target=target_text(request.label_set),
         backbone=backbone(transferring.backbone_of(request)).title,
         start=tr(known) if known is not None else Path(request.start).name,
         settings=", ".join(f"{key} = {value}" for key, value in settings.items()),

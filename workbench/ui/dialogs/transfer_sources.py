@@ -29,7 +29,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import SourceRelatedness, interpretation, number_names
 from workbench.domain.text import tr
 from workbench.ui.page import Context
-from workbench.ui.parts.copying import Copies, picture_of
+from workbench.ui.parts.copying import Copies, pixmap_of
 from workbench.ui.parts.figure_table import Column, Figure, FigureCell, FigureTable, figure
 
 FULL = 36  # numbers of a comparison that uses views
@@ -70,7 +70,7 @@ class TransferSources(QWidget):
         self.copies = Copies(
             self.table,
             lambda: tr("sources"),
-            lambda: picture_of(self.table),
+            lambda: pixmap_of(self.table),
             self.table.csv,
             context.notify,
         )
@@ -236,7 +236,7 @@ class NumbersDialog(QDialog):
         note.setWordWrap(True)
         note.setProperty("role", "muted")
         self.copies = Copies(
-            self.table, lambda: name, lambda: picture_of(self.table), self.table.csv, context.notify
+            self.table, lambda: name, lambda: pixmap_of(self.table), self.table.csv, context.notify
         )
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)

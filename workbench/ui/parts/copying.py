@@ -28,7 +28,7 @@ Notify = Callable[[str, str], None]
 SCALE = 2.0  # pixels of a saved image per pixel on the screen
 
 
-def picture_of(widget: QWidget, scale: float = SCALE) -> QPixmap:
+def pixmap_of(widget: QWidget, scale: float = SCALE) -> QPixmap:
     """An image of the widget with `scale` pixels per pixel on the screen."""
     pixmap = QPixmap(QSize(round(widget.width() * scale), round(widget.height() * scale)))
     pixmap.setDevicePixelRatio(scale)
@@ -42,7 +42,7 @@ def picture_of(widget: QWidget, scale: float = SCALE) -> QPixmap:
 class Copies(QObject):
     """Actions that copy or save what a widget shows.
 
-    `name()` returns the suggested file name, `picture()` the image, `data()` the CSV text; either
+    `name()` returns the suggested file name, `pixmap()` the image, `data()` the CSV text; either
     of the two may be None. The actions are in the widget's context menu, unless `menu` is False
     because it has its own, and in the menu of buttons created with `button`.
     """
@@ -51,7 +51,7 @@ class Copies(QObject):
         self,
         widget: QWidget,
         name: Callable[[], str],
-        picture: Callable[[], QPixmap] | None,
+        pixmap: Callable[[], QPixmap] | None,
         data: Callable[[], str] | None,
         notify: Notify,
         *,
@@ -59,7 +59,7 @@ class Copies(QObject):
     ) -> None:
         super().__init__(widget)
         self._widget, self._name, self._notify = widget, name, notify
-        self._picture, self._data = picture, data
+        self._pixmap, self._data = pixmap, data
         self.actions = self._make_actions()
         if menu:
             widget.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -68,12 +68,12 @@ class Copies(QObject):
     def _make_actions(self) -> list[QAction]:
         widget, actions = self._widget, []
         entries: list[tuple[str, Callable[[], None]]] = []
-        if self._picture is not None:
-            entries += [(tr("Copy as image"), self.copy_picture)]
+        if self._pixmap is not None:
+            entries += [(tr("Copy as image"), self.copy_image)]
         if self._data is not None:
             entries += [(tr("Copy table as CSV"), self.copy_data)]
-        if self._picture is not None:
-            entries += [(tr("Save as PNG…"), self.choose_picture_file)]
+        if self._pixmap is not None:
+            entries += [(tr("Save as PNG…"), self.choose_image_file)]
         if self._data is not None:
             entries += [(tr("Save table as CSV…"), self.choose_data_file)]
         for text, run in entries:
@@ -101,10 +101,10 @@ class Copies(QObject):
         menu.addActions(self.actions)
         menu.popup(self._widget.mapToGlobal(at))
 
-    def copy_picture(self) -> None:
+    def copy_image(self) -> None:
         """Copy the image to the clipboard."""
-        if self._picture is not None:
-            QGuiApplication.clipboard().setPixmap(self._picture())
+        if self._pixmap is not None:
+            QGuiApplication.clipboard().setPixmap(self._pixmap())
             self._notify(tr("Image copied."), "info")
 
     def copy_data(self) -> None:
@@ -113,11 +113,11 @@ class Copies(QObject):
             QGuiApplication.clipboard().setText(self._data())
             self._notify(tr("Table copied as CSV."), "info")
 
-    def choose_picture_file(self) -> None:
+    def choose_image_file(self) -> None:
         """Let the user choose a PNG file and save the image there."""
         path = self._choose_file(".png", tr("PNG images (*.png)"))
         if path is not None:
-            self.save_picture(path)
+            self.save_image(path)
 
     def choose_data_file(self) -> None:
         """Let the user choose a CSV file and save the table there."""
@@ -135,11 +135,11 @@ class Copies(QObject):
         path = Path(chosen)
         return path if path.suffix else path.with_suffix(suffix)
 
-    def save_picture(self, path: Path) -> None:
+    def save_image(self, path: Path) -> None:
         """Save the image as a PNG file and show a notification, also of an error."""
         file = QSaveFile(str(path))
-        if self._picture is not None and file.open(QSaveFile.OpenModeFlag.WriteOnly):
-            self._picture().save(file, "PNG")
+        if self._pixmap is not None and file.open(QSaveFile.OpenModeFlag.WriteOnly):
+            self._pixmap().save(file, "PNG")
         self._finish(file, path)
 
     def save_data(self, path: Path) -> None:

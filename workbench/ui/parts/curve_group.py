@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from workbench.app.results.result_tables import epochs_csv, to_csv
 from workbench.domain.reports import Epoch
 from workbench.domain.text import tr
-from workbench.ui.parts.copying import Copies, Notify, picture_of
+from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.curves import Curve, CurveChart, FloatArray
 
 TRAIN_COLOUR = 0
@@ -57,7 +57,7 @@ class CurveGroup(QWidget):
         self.whole = Copies(
             self,
             lambda: tr("{name} curves").format(name=self.name).strip(),
-            partial(picture_of, self),
+            partial(pixmap_of, self),
             lambda: epochs_csv(self._shown),
             notify,
         )
@@ -113,7 +113,7 @@ class CurveGroup(QWidget):
         return Copies(
             chart,
             lambda: f"{self.name} {chart.title}".strip(),
-            partial(picture_of, chart),
+            partial(pixmap_of, chart),
             lambda: to_csv(*chart.table()),
             self._notify,
         )

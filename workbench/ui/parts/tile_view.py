@@ -145,7 +145,7 @@ class TileView(QAbstractScrollArea):
         never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded if strip else never)
         self.setVerticalScrollBarPolicy(never if strip else Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        tiles.ready.connect(self._redraw_picture)
+        tiles.ready.connect(self._redraw_tile)
         tiles.altered.connect(self.viewport().update)
         tiles.relabelled.connect(self._redraw)
 
@@ -255,8 +255,8 @@ class TileView(QAbstractScrollArea):
         elif rect.bottom() + GAP > bar.value() + self.viewport().height():
             bar.setValue(rect.bottom() + GAP - self.viewport().height())
 
-    def forget_picture(self, image: int | None = None) -> None:
-        """Redraw the tile of `image` (None: all tiles), whose picture has changed."""
+    def redraw_image(self, image: int | None = None) -> None:
+        """Redraw the tile of `image` (None: all tiles), whose image has changed."""
         self._painter.forget(image)
         self.viewport().update()
 
@@ -326,9 +326,9 @@ class TileView(QAbstractScrollArea):
             max(0, shown.start - len(shown)), min(len(self._selection.ids), shown.stop + len(shown))
         )
         order = [*shown, *range(shown.stop, around.stop), *range(around.start, shown.start)]
-        self.tiles.want(self._selection.ids[order])
+        self.tiles.request(self._selection.ids[order])
 
-    def _redraw_picture(self, image: int) -> None:
+    def _redraw_tile(self, image: int) -> None:
         self._painter.forget(image)
         self._redraw([image])
 

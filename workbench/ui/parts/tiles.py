@@ -18,7 +18,7 @@ from workbench.domain.labels import LabelSet
 from workbench.ui.look.icons import draw_icon
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, label_colour, sized, text_on
 from workbench.ui.page import Context
-from workbench.ui.parts.photo import to_qimage
+from workbench.ui.parts.image_view import to_qimage
 from workbench.ui.parts.tile_geometry import CAPTION
 
 Badge = tuple[str, QColor]
@@ -29,11 +29,11 @@ _FEW = 64  # up to this many tiles are redrawn one by one, more by redrawing eve
 class Tiles(QObject):
     """The source of a grid's contents: an image, a caption and badges per id.
 
-    Subclasses return what is in memory. `prepare` is called with the ids about to be drawn, `want`
-    with those to load next.
+    Subclasses return what is in memory. `prepare` is called with the ids about to be drawn,
+    `request` with those to load next.
     """
 
-    ready = Signal(int)  # the picture of this id is available
+    ready = Signal(int)  # the image of this id is available
     altered = Signal()  # captions or badges changed
     relabelled = Signal(object)  # captions or badges of these few ids changed
 
@@ -49,23 +49,23 @@ class Tiles(QObject):
     def prepare(self, ids: NDArray[np.int64]) -> None:
         """Read in one query what the captions and badges of `ids` need."""
 
-    def picture(self, image: int) -> QImage | None:
-        """The picture, or None while it is being loaded."""
+    def thumbnail(self, image: int) -> QImage | None:
+        """The image, or None while it is being loaded."""
         return None
 
     def caption(self, image: int) -> str:
-        """The line under the picture."""
+        """The line under the image."""
         return ""
 
     def badges(self, image: int) -> list[Badge]:
-        """The letters drawn on the picture, with their colours."""
+        """The letters drawn on the image, with their colours."""
         return []
 
     def failure(self, image: int) -> str:
-        """Why the picture cannot be loaded; "" if it can, or may still be."""
+        """Why the image cannot be loaded; "" if it can, or may still be."""
         return ""
 
-    def want(self, ids: NDArray[np.int64]) -> None:
+    def request(self, ids: NDArray[np.int64]) -> None:
         """Load these ids, which are or will soon be visible, and cancel loading of all others."""
 
 
@@ -120,7 +120,7 @@ class ImageTiles(Tiles):
             while len(self._rows) > _KEPT_ROWS:
                 self._rows.popitem(last=False)
 
-    def picture(self, image: int) -> QImage | None:
+    def thumbnail(self, image: int) -> QImage | None:
         array = self._context.thumbnails.get(image)
         return None if array is None else to_qimage(array)
 
@@ -141,8 +141,8 @@ class ImageTiles(Tiles):
     def failure(self, image: int) -> str:
         return self._context.thumbnails.failure(image)
 
-    def want(self, ids: NDArray[np.int64]) -> None:
-        self._context.thumbnails.want(ids.tolist())
+    def request(self, ids: NDArray[np.int64]) -> None:
+        self._context.thumbnails.request(ids.tolist())
 
     def _arrived(self, image: int, _: Any) -> None:
         self.ready.emit(image)
@@ -161,7 +161,7 @@ def badge(label_set: LabelSet, name: str) -> Badge:
 
 
 class TilePainter:
-    """A painter of tiles that caches `capacity` scaled pictures, by default of twelve screens."""
+    """A painter of tiles that caches `capacity` scaled images, by default of twelve screens."""
 
     def __init__(self, capacity: int = 1200) -> None:
         self._scaled: OrderedDict[int, QPixmap] = OrderedDict()
@@ -169,14 +169,14 @@ class TilePainter:
         self._pixels = 0
 
     def forget(self, image: int | None = None) -> None:
-        """Drop the scaled picture of `image` (None: all)."""
+        """Drop the scaled image of `image` (None: all)."""
         if image is None:
             self._scaled.clear()
         else:
             self._scaled.pop(image, None)
 
     def pixmap(self, tiles: Tiles, image: int, side: int, ratio: float) -> QPixmap | None:
-        """The picture fitted into a square of `side` pixels, cached; None if it is not loaded.
+        """The image fitted into a square of `side` pixels, cached; None if it is not loaded.
 
         `ratio` is the number of device pixels per pixel."""
         pixels = round(side * ratio)
@@ -185,10 +185,10 @@ class TilePainter:
             self._pixels = pixels
         found = self._scaled.get(image)
         if found is None:
-            picture = tiles.picture(image)
-            if picture is None:
+            found_image = tiles.thumbnail(image)
+            if found_image is None:
                 return None
-            found = _fitted(picture, pixels, ratio)
+            found = _fitted(found_image, pixels, ratio)
             self._scaled[image] = found
             if len(self._scaled) > self._capacity:
                 self._scaled.popitem(last=False)
@@ -233,12 +233,12 @@ class TilePainter:
             _ring(painter, rect, theme, selected, current and focused)
 
 
-def _fitted(picture: QImage, pixels: int, ratio: float) -> QPixmap:
-    size = picture.size().scaled(QSize(pixels, pixels), Qt.AspectRatioMode.KeepAspectRatio)
-    largest = picture.size() * 2.0  # small crops are enlarged, but not too much
+def _fitted(image: QImage, pixels: int, ratio: float) -> QPixmap:
+    size = image.size().scaled(QSize(pixels, pixels), Qt.AspectRatioMode.KeepAspectRatio)
+    largest = image.size() * 2.0  # small crops are enlarged, but not too much
     if size.width() > largest.width():
         size = largest
-    made = picture.scaled(
+    made = image.scaled(
         size, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
     pixmap = QPixmap.fromImage(made)

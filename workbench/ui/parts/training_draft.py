@@ -25,7 +25,7 @@ from workbench.domain.splits import Part
 from workbench.domain.text import mark, plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.recipe.form import TargetChoice
-from workbench.ui.parts.run_words import target_words
+from workbench.ui.parts.run_texts import target_text
 
 _TOO_FEW_LABELS = mark("At least two labels must be in use.")
 
@@ -75,7 +75,7 @@ class TrainingModel(QObject):
         return [self._with_title(choice) for choice in choices]
 
     def _with_title(self, choice: Choice) -> TargetChoice:
-        title = target_words(choice.name)
+        title = target_text(choice.name)
         labels = plural(choice.labels, "{n:,} label", "{n:,} labels")
         labelled = tr("{count:,} labelled").format(count=choice.labelled)
         reason = "" if choice.ready else tr(_TOO_FEW_LABELS)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from workbench.app.explain.explanations import Explanations
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest, Pixels
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
@@ -35,8 +35,8 @@ class ExplainStage(ExplainViews):
         self._row: int | None = None
         self._reader = self._new_reader()
 
-    def _new_reader(self) -> PhotoReader:
-        reader = PhotoReader(12, self)
+    def _new_reader(self) -> PixelReader:
+        reader = PixelReader(12, self)
         reader.ready.connect(self._show_pixels)
         return reader
 
@@ -57,9 +57,9 @@ class ExplainStage(ExplainViews):
         if current.row != self._row:
             self._row = current.row
             self.overlay.show_heat(None)
-            self.show_photo(self._available_pixels(current), (current.width, current.height))
+            self.show_image(self._available_pixels(current), (current.width, current.height))
             self._show_name(current)
-        self._reader.want([_photo_request(image) for image in shown])
+        self._reader.request([_pixel_request(image) for image in shown])
 
     def _available_pixels(self, image: RunImage) -> Pixels | None:
         pixels = self._reader.get(image.row)
@@ -72,7 +72,7 @@ class ExplainStage(ExplainViews):
         if image.truth:
             text = tr("{image}  ·  true label {label}").format(image=image.name, label=image.truth)
         self.name.setText(text)
-        self.name.setToolTip(image.picture.path)
+        self.name.setToolTip(image.input.path)
 
     def show_heat(self, heat: Heat | None, layer: str) -> None:
         """Show the heatmap of the row, None while it is computed."""
@@ -93,10 +93,10 @@ class ExplainStage(ExplainViews):
         self._reader.close()
 
 
-def _photo_request(image: RunImage) -> PhotoRequest:
-    box = image.picture.box
+def _pixel_request(image: RunImage) -> PixelRequest:
+    box = image.input.box
     rect = Rect(*box) if box is not None else None
-    return PhotoRequest(image.row, Path(image.picture.path), LONGEST, rect)
+    return PixelRequest(image.row, Path(image.input.path), LONGEST, rect)
 
 
 _STRIP, _TILE = 112, 200
@@ -185,7 +185,7 @@ class ExplainContent(QStackedWidget):
 
     def redraw_wall(self) -> None:
         """Redraw the wall after the query changed."""
-        self.wall.forget_picture()
+        self.wall.redraw_image()
         self.wall_tiles.request_again()
 
     def forget(self) -> None:
@@ -211,9 +211,9 @@ class ExplainContent(QStackedWidget):
         if hidden != self.stage.overlay.heat_hidden:
             self.stage.overlay.set_heat_hidden(hidden)
             self.wall_tiles.heat_hidden = hidden
-            self.wall.forget_picture()
+            self.wall.redraw_image()
 
     def _set_opacity(self, opacity: float) -> None:
         self.stage.overlay.set_opacity(opacity)
         self.wall_tiles.opacity = opacity
-        self.wall.forget_picture()
+        self.wall.redraw_image()

@@ -14,7 +14,7 @@ from workbench.domain.text import plural, tr
 from workbench.ui.commands import ShortcutTip
 from workbench.ui.look.icons import icon
 from workbench.ui.page import PageHeader
-from workbench.ui.parts.run_words import part_title, percent
+from workbench.ui.parts.run_texts import part_title, percent
 
 CHOSEN = "chosen"  # instead of a part: images selected on another page
 ANY = "any"

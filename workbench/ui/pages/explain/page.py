@@ -277,7 +277,7 @@ class ExplainPage(Page):
         if self._wall_shown:
             self.content.redraw_wall()
         else:
-            self.wall.forget_picture()
+            self.wall.redraw_image()
             self._show_current()
 
     def _update_heatmap(self, row: int) -> None:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from workbench.app.explain.explaining import OPACITY, caption, heat_array, heat_layer
 from workbench.app.explain.explanations import Explanations
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest
 from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
@@ -22,7 +22,7 @@ from workbench.domain.text import Message, tr
 from workbench.ui.commands import ShortcutTip
 from workbench.ui.look.theme import label_colour
 from workbench.ui.page import Context
-from workbench.ui.parts.photo import PhotoView, to_qimage
+from workbench.ui.parts.image_view import ImageView, to_qimage
 from workbench.ui.parts.tiles import Badge, Tiles
 
 _LAYER = 384  # longer side of the enlarged heatmap in pixels: it is too smooth to need more
@@ -65,7 +65,7 @@ def part_rect(part: tuple[float, float, float, float], target: QRectF) -> QRectF
     )
 
 
-class SyncedView(PhotoView):
+class SyncedView(ImageView):
     """An image view that can follow the zoom and position of another one.
 
     `view_changed` is emitted when it is zoomed or moved.
@@ -173,7 +173,7 @@ class ExplainViews(QWidget):
             ShortcutTip(one, tr("Scroll to zoom, drag to move, double-click to fit"), "explain.fit")
             one.view_changed.connect(lambda one=one, other=other: other.follow(one))
 
-    def show_photo(self, pixels: NDArray[np.uint8] | None, size: tuple[int, int]) -> None:
+    def show_image(self, pixels: NDArray[np.uint8] | None, size: tuple[int, int]) -> None:
         """Show an image, or a placeholder of its `size` in pixels while it is decoded."""
         for view in (self.original, self.overlay):
             if pixels is None:
@@ -207,8 +207,8 @@ class RunTiles(Tiles):
         self._reader = self._new_reader()
         context.thumbnails.ready.connect(self._emit_ready)
 
-    def _new_reader(self) -> PhotoReader:
-        reader = PhotoReader(CACHED, self)
+    def _new_reader(self) -> PixelReader:
+        reader = PixelReader(CACHED, self)
         reader.ready.connect(lambda row, _: self.ready.emit(row))
         return reader
 
@@ -256,7 +256,7 @@ class RunTiles(Tiles):
             return self._reader.get(row)
         return self._context.thumbnails.get(known.image)
 
-    def picture(self, image: int) -> QImage | None:
+    def thumbnail(self, image: int) -> QImage | None:
         """The thumbnail of a row as a QImage, None if it is not decoded yet."""
         pixels = self.pixels(image)
         return None if pixels is None else to_qimage(pixels)
@@ -277,7 +277,7 @@ class RunTiles(Tiles):
         if active:
             self.load(self._requested)
 
-    def want(self, ids: NDArray[np.int64]) -> None:
+    def request(self, ids: NDArray[np.int64]) -> None:
         """Request the thumbnails of these rows, as soon as the tiles are active."""
         self.prepare(ids)
         self._requested = ids
@@ -287,19 +287,19 @@ class RunTiles(Tiles):
     def load(self, ids: NDArray[np.int64]) -> None:
         """Request the thumbnails of these rows, and cancel those of others."""
         self.prepare(ids)
-        requests: list[PhotoRequest] = []
+        requests: list[PixelRequest] = []
         self._waiting = {}
         for row in ids.tolist():
             known = self._known.get(row)
             if known is None:
                 continue
-            if known.crop is not None and known.picture.box is not None:
-                rect = Rect(*known.picture.box)
-                requests.append(PhotoRequest(row, Path(known.picture.path), LONGEST, rect))
+            if known.crop is not None and known.input.box is not None:
+                rect = Rect(*known.input.box)
+                requests.append(PixelRequest(row, Path(known.input.path), LONGEST, rect))
             else:
                 self._waiting.setdefault(known.image, []).append(row)
-        self._reader.want(requests)
-        self._context.thumbnails.want(list(self._waiting))
+        self._reader.request(requests)
+        self._context.thumbnails.request(list(self._waiting))
 
     def _emit_ready(self, image: int, _: Any) -> None:
         for row in self._waiting.get(image, ()):
@@ -349,9 +349,9 @@ class HeatTiles(RunTiles):
             return prediction
         return f"{prediction}  ·  {heat.label} {heat.score:.2f}"
 
-    def picture(self, image: int) -> QImage | None:
+    def thumbnail(self, image: int) -> QImage | None:
         """The thumbnail of a row below its heatmap, as far as they are there."""
-        base, heat = super().picture(image), self._explanations.heat(image)
+        base, heat = super().thumbnail(image), self._explanations.heat(image)
         if base is None or heat is None or self.heat_hidden:
             return base
         painter = QPainter(base)

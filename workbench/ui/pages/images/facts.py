@@ -11,12 +11,12 @@ from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest, Pixels
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import Annotation, Author
 from workbench.domain.text import tr
 from workbench.ui.page import Context
-from workbench.ui.parts.photo import PhotoView
+from workbench.ui.parts.image_view import ImageView
 from workbench.ui.parts.side import SidePanel
 
 LONGEST = 640  # pixels of a preview's longer side
@@ -60,19 +60,19 @@ class ImageFacts(SidePanel):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self._reader = PhotoReader(kept=24, parent=self)
+        self._reader = PixelReader(kept=24, parent=self)
         self._reader.ready.connect(self._show_pixels)
         self._image: int | None = None
         self._sources: dict[int, str] | None = None  # cached: counting their images is slow
-        self.photo = PhotoView()
-        self.photo.setFixedHeight(220)
+        self.view = ImageView()
+        self.view.setFixedHeight(220)
         self.name = FactLine()
         self.name.setProperty("role", "heading")
         top = QWidget()
         column = QVBoxLayout(top)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addWidget(self.photo)
+        column.addWidget(self.view)
         column.addWidget(self.name)
         self.facts, self.labels = FactPairs(), FactPairs()
         self.history = QLabel()
@@ -110,15 +110,15 @@ class ImageFacts(SidePanel):
 
     def _fill(self) -> None:
         rows = [] if self._image is None else self._context.session.images.rows([self._image])
-        self.photo.setVisible(bool(rows))
+        self.view.setVisible(bool(rows))
         if not rows:
-            self.photo.show_array(None)
+            self.view.show_array(None)
             self.name.set_full_text(tr("No image selected"))
             self._show_sections(False)
             return
         row = rows[0]
         self._show_sections(True)
-        self._show_photo(row)
+        self._show_image(row)
         self.name.set_full_text(row.name)
         self.facts.fill(self._file_facts(row))
         sets = self._context.session.labels.sets()
@@ -130,19 +130,19 @@ class ImageFacts(SidePanel):
         for section in self._sections:
             section.setVisible(shown)
 
-    def _show_photo(self, row: ImageRow) -> None:
+    def _show_image(self, row: ImageRow) -> None:
         pixels = self._reader.get(row.id)
         if pixels is None:
             pixels = self._context.thumbnails.get(row.id)
-            self._reader.want([PhotoRequest(row.id, Path(row.path), LONGEST)])
+            self._reader.request([PixelRequest(row.id, Path(row.path), LONGEST)])
         if pixels is None:
-            self.photo.show_placeholder(row.width, row.height)
+            self.view.show_placeholder(row.width, row.height)
         else:
-            self.photo.show_array(pixels, (row.width, row.height))
+            self.view.show_array(pixels, (row.width, row.height))
 
     def _show_pixels(self, image: int, pixels: Pixels) -> None:
         if image == self._image:
-            self.photo.show_array(pixels, self.photo.image_size)
+            self.view.show_array(pixels, self.view.image_size)
 
     def _file_facts(self, row: ImageRow) -> list[tuple[str, str]]:
         try:

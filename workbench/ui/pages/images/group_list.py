@@ -22,7 +22,7 @@ from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.session import Session
 from workbench.domain.text import tr
 from workbench.ui.look.theme import RADIUS, Theme, sized
-from workbench.ui.parts.photo import to_qimage
+from workbench.ui.parts.image_view import to_qimage
 from workbench.ui.parts.tiles import TilePainter, Tiles
 
 SAMPLES = 4
@@ -55,7 +55,7 @@ class _Samples(Tiles):
         self.loader = ThumbnailLoader(session)
         self.loader.ready.connect(lambda image, _: self.ready.emit(image))
 
-    def picture(self, image: int) -> QImage | None:
+    def thumbnail(self, image: int) -> QImage | None:
         array = self.loader.get(image)
         return None if array is None else to_qimage(array)
 
@@ -127,7 +127,7 @@ class GroupList(QAbstractScrollArea):
 
     def _load_samples(self) -> None:
         visible = [image for row in self._shown() for image in self.groups[row].samples]
-        self._tiles.loader.want(visible)
+        self._tiles.loader.request(visible)
 
     def _redraw_sample(self, image: int) -> None:
         self._painter.forget(image)

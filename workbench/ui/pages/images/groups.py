@@ -57,7 +57,7 @@ class GroupForm(QWidget):
         self.method = QComboBox()
         for name, spec in CLUSTERINGS.items():
             self.method.addItem(tr(spec.title), name)
-        about = (f"{tr(spec.title)}: {tr(spec.words)}" for spec in CLUSTERINGS.values())
+        about = (f"{tr(spec.title)}: {tr(spec.description)}" for spec in CLUSTERINGS.values())
         self.method.setToolTip("\n".join(about))
         self.count = QSpinBox()
         self.count.setRange(FEWEST, MOST)
@@ -324,7 +324,7 @@ class GroupPanel(QWidget):
             )
         )
         tip = tr("{method}, started from {network}")
-        self.form.status.setToolTip(tip.format(method=method, network=tr(clustering.words)))
+        self.form.status.setToolTip(tip.format(method=method, network=tr(clustering.start_title)))
 
     def _fill(self) -> None:
         self.labels.setVisible(self.clustering is not None)

@@ -100,7 +100,7 @@ class MouthsPage(Page):
         self.side.keys.edit_requested.connect(self._edit_labels)
         self.side.file_requested.connect(self.finding.choose_file)
         self.header.find_requested.connect(self.finding.find)
-        self.header.marks_toggled.connect(self.stage.photo.set_marks_shown)
+        self.header.marks_toggled.connect(self.stage.view.set_marks_shown)
         self.finding.running_changed.connect(self._show_counts)
         self.finding.file_changed.connect(self.side.set_landmarks_file)
         self.finding.report_file()
@@ -370,7 +370,7 @@ class MouthsPage(Page):
             self.label(label.name)
         elif plain and action is not None:
             action()
-        elif event.key() != Qt.Key.Key_Escape or not self.stage.photo.cancel():
+        elif event.key() != Qt.Key.Key_Escape or not self.stage.view.cancel():
             super().keyPressEvent(event)
 
     def label(self, name: str | None) -> None:

@@ -13,7 +13,7 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest
 from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.domain.crops import Crop, CropState, Queue
 from workbench.domain.geometry import Rect
@@ -22,7 +22,7 @@ from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, LIGHT, RADIUS, Theme, sized, text_on
 from workbench.ui.page import Context
 from workbench.ui.parts.image_grid import ImageGrid
-from workbench.ui.parts.photo import to_qimage
+from workbench.ui.parts.image_view import to_qimage
 from workbench.ui.parts.tiles import Badge, Tiles, badge
 
 _ROW = 26
@@ -218,7 +218,7 @@ class MouthQueue(QWidget):
 
 
 LONGEST = 160  # pixels; tiles are smaller than that at any usual screen scale
-CACHED = 1500  # pictures of mouths
+CACHED = 1500  # crops of mouths
 
 
 class MouthTiles(Tiles):
@@ -231,7 +231,7 @@ class MouthTiles(Tiles):
         self._rows: dict[int, ImageRow] = {}
         self._crops: dict[int, list[Crop]] = {}
         self._labels: dict[int, tuple[str, ...]] = {}
-        self._reader = PhotoReader(CACHED, self)
+        self._reader = PixelReader(CACHED, self)
         self._reader.ready.connect(self._mouth_ready)
         context.thumbnails.ready.connect(self._thumbnail_ready)
 
@@ -264,7 +264,7 @@ class MouthTiles(Tiles):
             drawn = [c.id for image in missing for c in self._crops[image] if c.id is not None]
             self._labels.update(session.labels.of_crops(drawn, label_set.name))
 
-    def picture(self, image: int) -> QImage | None:
+    def thumbnail(self, image: int) -> QImage | None:
         crop = self._main(image)
         if crop is None:
             array = self._context.thumbnails.get(image)
@@ -296,17 +296,17 @@ class MouthTiles(Tiles):
             made.append((f"{len(usable)} ☺", LIGHT.muted))
         return made
 
-    def want(self, ids: NDArray[np.int64]) -> None:
+    def request(self, ids: NDArray[np.int64]) -> None:
         self.prepare(ids)
         requests, without_mouth = [], []
         for image in ids.tolist():
             crop, row = self._main(image), self._rows.get(image)
             if crop is not None and row is not None:
-                requests.append(PhotoRequest(_key(crop), Path(row.path), LONGEST, crop.rect))
+                requests.append(PixelRequest(_key(crop), Path(row.path), LONGEST, crop.rect))
             else:
                 without_mouth.append(image)
-        self._reader.want(requests)
-        self._context.thumbnails.want(without_mouth)
+        self._reader.request(requests)
+        self._context.thumbnails.request(without_mouth)
 
     def _main(self, image: int) -> Crop | None:
         crops = [crop for crop in self._crops.get(image, []) if crop.rect is not None]

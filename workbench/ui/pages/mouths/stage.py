@@ -21,16 +21,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
-from workbench.ui.pages.mouths.photo import FaceMark, MouthPhoto
+from workbench.ui.pages.mouths.image_view import FaceMark, MouthImageView
 from workbench.ui.parts.empty import EmptyState
-from workbench.ui.parts.photo import to_qimage
+from workbench.ui.parts.image_view import to_qimage
 from workbench.ui.parts.tiles import badge
 
 SIDE = 128  # pixels of a crop, as in the input of the networks
@@ -46,25 +46,25 @@ class FaceTile(QAbstractButton):
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedSize(SIDE + 2 * _EDGE, SIDE + 2 * _EDGE + _CAPTION)
-        self._picture: QImage | None = None
+        self._image: QImage | None = None
         self._face: FaceMark | None = None
         self._text = ""
 
-    def show_face(self, face: FaceMark, picture: QImage | None, text: str) -> None:
-        """Show a face with a caption; `picture` is None while the image is being read."""
-        self._face, self._picture, self._text = face, picture, text
+    def show_face(self, face: FaceMark, image: QImage | None, text: str) -> None:
+        """Show a face with a caption; `image` is None while the image is being read."""
+        self._face, self._image, self._text = face, image, text
         self.setAccessibleName(text)
         self.update()
 
-    def show_picture(self, picture: QImage | None) -> None:
-        """Show another picture of the same face, as its box moves."""
-        self._picture = picture
+    def show_image(self, image: QImage | None) -> None:
+        """Show another image of the same face, as its box moves."""
+        self._image = image
         self.update()
 
     @property
-    def picture(self) -> QImage | None:
+    def image(self) -> QImage | None:
         """The crop as shown, SIDE × SIDE pixels."""
-        return self._picture
+        return self._image
 
     @property
     def face(self) -> FaceMark | None:
@@ -85,12 +85,12 @@ class FaceTile(QAbstractButton):
         shape = QPainterPath()
         shape.addRoundedRect(box, RADIUS, RADIUS)
         painter.fillPath(shape, theme.hover)
-        if self._picture is not None:
+        if self._image is not None:
             painter.save()
             painter.setClipPath(shape)
             dim = self._face is not None and self._face.state is CropState.REJECTED
             painter.setOpacity(0.35 if dim else 1.0)
-            painter.drawImage(box, self._picture)
+            painter.drawImage(box, self._image)
             painter.restore()
         self._frame(painter, theme, box)
         self._caption(painter, theme)
@@ -145,16 +145,16 @@ class FaceStrip(QScrollArea):
         self.setWidget(inner)
         self.setFixedHeight(SIDE + 2 * _EDGE + _CAPTION + 12)
         self._tiles: list[FaceTile] = []
-        self._photo: QImage | None = None
+        self._image: QImage | None = None
         self._size = (0, 0)
 
     def sizeHint(self) -> QSize:
         return QSize(3 * SIDE, self.height())
 
-    def set_photo(self, photo: QImage | None, size: tuple[int, int]) -> None:
+    def set_image(self, image: QImage | None, size: tuple[int, int]) -> None:
         """Set the image that crops are cut from, perhaps scaled down; `size` is its full width and
         height in pixels. Crops are cut by the next `set_faces`."""
-        self._photo, self._size = photo, size
+        self._image, self._size = image, size
 
     def set_faces(
         self, faces: Sequence[FaceMark], current: int | None, texts: Sequence[str]
@@ -177,7 +177,7 @@ class FaceStrip(QScrollArea):
         """Show the crop of the current face as its box moves to `rect`."""
         for tile in self.tiles():
             if tile.isChecked():
-                tile.show_picture(self.cut(rect))
+                tile.show_image(self.cut(rect))
 
     def tiles(self) -> list[FaceTile]:
         """The tiles in use."""
@@ -185,12 +185,12 @@ class FaceStrip(QScrollArea):
 
     def cut(self, rect: Rect) -> QImage | None:
         """The image inside `rect` (full-size pixels), scaled to SIDE × SIDE pixels."""
-        if self._photo is None or not self._size[0]:
+        if self._image is None or not self._size[0]:
             return None
-        scale = self._photo.width() / self._size[0]
+        scale = self._image.width() / self._size[0]
         left, top = round(rect.left * scale), round(rect.top * scale)
         side = max(1, round(rect.width * scale))
-        part = self._photo.copy(left, top, side, max(1, round(rect.height * scale)))
+        part = self._image.copy(left, top, side, max(1, round(rect.height * scale)))
         return part.scaled(
             SIDE,
             SIDE,
@@ -209,7 +209,7 @@ CACHED = 6  # images
 
 
 class MouthStage(QWidget):
-    """One image with its mouth boxes and crops; the signals are those of `photo` and `strip`."""
+    """One image with its mouth boxes and crops; the signals are those of `view` and `strip`."""
 
     chosen = Signal(int)
     adjusted = Signal(int, object)
@@ -219,10 +219,10 @@ class MouthStage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._row: ImageRow | None = None
-        self._reader = PhotoReader(CACHED, self)
+        self._reader = PixelReader(CACHED, self)
         self._reader.ready.connect(self._show_read)
         self._reader.failed.connect(self._show_failure)
-        self.photo = MouthPhoto()
+        self.view = MouthImageView()
         self.strip = FaceStrip()
         self.empty = EmptyState("smiley", "")
         self._name, self._state = QLabel(), QLabel()
@@ -231,11 +231,11 @@ class MouthStage(QWidget):
         self._current: int | None = None
         self._searched = False
         self._lay_out()
-        self.photo.chosen.connect(self.chosen)
-        self.photo.adjusted.connect(self.adjusted)
-        self.photo.drawn.connect(self.drawn)
-        self.photo.previewed.connect(self._preview)
-        self.photo.drawing_changed.connect(self.drawing_changed)
+        self.view.chosen.connect(self.chosen)
+        self.view.adjusted.connect(self.adjusted)
+        self.view.drawn.connect(self.drawn)
+        self.view.previewed.connect(self._preview)
+        self.view.drawing_changed.connect(self.drawing_changed)
         self.strip.chosen.connect(self.chosen)
 
     def _lay_out(self) -> None:
@@ -250,7 +250,7 @@ class MouthStage(QWidget):
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addWidget(self.photo, 1)
+        column.addWidget(self.view, 1)
         column.addLayout(line)
         column.addWidget(self.strip)
         self._stack = QStackedLayout(self)
@@ -271,19 +271,19 @@ class MouthStage(QWidget):
     def show_image(self, row: ImageRow, ahead: Sequence[ImageRow]) -> None:
         """Show an image and read those `ahead`."""
         self._stack.setCurrentIndex(0)
-        self.photo.set_drawing(False)
+        self.view.set_drawing(False)
         self._row = row
         self._name.setText(
-            self.photo.fontMetrics().elidedText(row.name, Qt.TextElideMode.ElideMiddle, 320)
+            self.view.fontMetrics().elidedText(row.name, Qt.TextElideMode.ElideMiddle, 320)
         )
         self._name.setToolTip(row.path)
         array = self._reader.get(row.id)
         if array is None:
-            self.photo.show_placeholder(row.width, row.height)
-            self.strip.set_photo(None, (0, 0))
+            self.view.show_placeholder(row.width, row.height)
+            self.strip.set_image(None, (0, 0))
         else:
             self._show_pixels(array)
-        self._reader.want([PhotoRequest(r.id, Path(r.path), LONGEST) for r in (row, *ahead)])
+        self._reader.request([PixelRequest(r.id, Path(r.path), LONGEST) for r in (row, *ahead)])
 
     def show_faces(
         self,
@@ -302,13 +302,13 @@ class MouthStage(QWidget):
 
     def toggle_drawing(self) -> None:
         """Start or stop drawing a box by hand."""
-        self.photo.set_drawing(self._row is not None and not self.photo.drawing)
-        self.drawing_changed.emit(self.photo.drawing)
+        self.view.set_drawing(self._row is not None and not self.view.drawing)
+        self.drawing_changed.emit(self.view.drawing)
 
     def _show_faces(self) -> None:
         self.strip.note.setText("" if self._faces else self._hint())
         self.strip.note.setVisible(not self._faces)
-        self.photo.set_faces(self._faces, self._current)
+        self.view.set_faces(self._faces, self._current)
         self.strip.set_faces(self._faces, self._current, self._texts)
 
     def _hint(self) -> str:
@@ -349,7 +349,7 @@ class MouthStage(QWidget):
         return " · ".join([*parts, ", ".join(labels) or state])
 
     def _preview(self, rect: Any) -> None:
-        if not self.photo.drawing:
+        if not self.view.drawing:
             self.strip.preview(rect)
 
     def _show_read(self, key: int, array: Any) -> None:
@@ -360,8 +360,8 @@ class MouthStage(QWidget):
     def _show_pixels(self, array: Any) -> None:
         assert self._row is not None
         size = (self._row.width, self._row.height)
-        self.photo.show_array(array, size)
-        self.strip.set_photo(to_qimage(array), size)
+        self.view.show_array(array, size)
+        self.strip.set_image(to_qimage(array), size)
 
     def _show_failure(self, key: int, reason: str) -> None:
         if self._row is not None and key == self._row.id:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults
 from workbench.domain.geometry import Rect
@@ -28,7 +28,7 @@ from workbench.domain.text import mark, plural, tr
 from workbench.ui.page import Context
 from workbench.ui.pages.results.section import label_names
 from workbench.ui.parts.image_grid import ImageGrid
-from workbench.ui.parts.photo import to_qimage
+from workbench.ui.parts.image_view import to_qimage
 from workbench.ui.parts.tiles import Badge, Tiles, badge
 
 LONGEST = 256
@@ -49,7 +49,7 @@ class ResultTiles(Tiles):
         self._rows: dict[int, ImageRow] = {}
         self._rects: dict[int, Rect] = {}
         self._waiting: dict[int, list[int]] = {}
-        self._reader = PhotoReader(CACHED, self)
+        self._reader = PixelReader(CACHED, self)
         self._reader.ready.connect(lambda row, _: self.ready.emit(row))
         context.thumbnails.ready.connect(self._emit_ready)
 
@@ -59,7 +59,7 @@ class ResultTiles(Tiles):
             self._rows.clear()
             self._rects.clear()
             self._reader.close()
-            self._reader = PhotoReader(CACHED, self)
+            self._reader = PixelReader(CACHED, self)
             self._reader.ready.connect(lambda row, _: self.ready.emit(row))
         self._results, self._labels, self._head = results, labels, head
         self._relabelled = labels.relabelled()
@@ -95,7 +95,7 @@ class ResultTiles(Tiles):
             if crop.rect is not None and crop.id is not None:
                 self._rects[crops[crop.id]] = crop.rect
 
-    def picture(self, image: int) -> QImage | None:
+    def thumbnail(self, image: int) -> QImage | None:
         """The thumbnail of a row, None if it is not decoded yet."""
         results, row = self._results, image
         if results is None:
@@ -122,21 +122,21 @@ class ResultTiles(Tiles):
         name = labels.name(image)
         return [badge(labels.label_set, name)] if name in labels.label_set.names else []
 
-    def want(self, ids: NDArray[np.int64]) -> None:
+    def request(self, ids: NDArray[np.int64]) -> None:
         """Request the thumbnails of these rows."""
         self.prepare(ids)
         if self._results is None:
             return
-        requests: list[PhotoRequest] = []
+        requests: list[PixelRequest] = []
         self._waiting = {}
         for row in ids.tolist():
             known = self._rows.get(row)
             if row in self._rects and known is not None:
-                requests.append(PhotoRequest(row, Path(known.path), LONGEST, self._rects[row]))
+                requests.append(PixelRequest(row, Path(known.path), LONGEST, self._rects[row]))
             else:
                 self._waiting.setdefault(int(self._results.table.images[row]), []).append(row)
-        self._reader.want(requests)
-        self._context.thumbnails.want(list(self._waiting))
+        self._reader.request(requests)
+        self._context.thumbnails.request(list(self._waiting))
 
     def _emit_ready(self, image: int, _: Any) -> None:
         for row in self._waiting.get(image, ()):

@@ -15,9 +15,9 @@ from workbench.domain.runs import RunRecord, top1
 from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import TITLE_PIXELS, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
-from workbench.ui.parts.copying import Copies, Notify, picture_of
+from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
-from workbench.ui.parts.run_words import figure_cell, figure_column
+from workbench.ui.parts.run_texts import figure_cell, figure_column
 
 Load = Callable[[str], RunResults]
 Paths = Callable[[Sequence[int]], dict[int, str]]
@@ -51,7 +51,7 @@ class ComparisonSection(ResultSection):
         self.verdict.setWordWrap(True)
         self._build_table()
         self.copies = Copies(
-            self.table, self._name, lambda: picture_of(self.table), self._csv, notify
+            self.table, self._name, lambda: pixmap_of(self.table), self._csv, notify
         )
         self.bar.addWidget(self.copies.button(self))
         self.column.addWidget(self.table)

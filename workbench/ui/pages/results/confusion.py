@@ -135,7 +135,7 @@ class MatrixArea(QAbstractScrollArea):
         self._requested_cell = 0
         self._lay_out()
 
-    def picture(self) -> QPixmap:
+    def pixmap(self) -> QPixmap:
         """The whole matrix with readable cells, including what is scrolled out of view."""
         cell = self._cell.expandedTo(QSize(14, 14))
         header = self._painter.header(self.font(), cell, QSize(400, 400))
@@ -382,7 +382,7 @@ class MatrixSection(ResultSection):
         self.single = QCheckBox(tr("One scale"))
         self.single.setToolTip(tr("Use one colour scale for correct and wrong cells"))
         self.single.toggled.connect(self.view.set_single_scale)
-        self.copies = Copies(self.view, self._file_name, self.view.picture, self._csv, notify)
+        self.copies = Copies(self.view, self._file_name, self.view.pixmap, self._csv, notify)
         zoom = [
             self._tool("magnifying-glass-minus", tr("Zoom out (−)"), 1 / 1.3),
             self._tool("magnifying-glass-plus", tr("Zoom in (+)"), 1.3),

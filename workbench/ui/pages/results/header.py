@@ -10,7 +10,7 @@ from workbench.domain.splits import Part
 from workbench.domain.text import plural, tr
 from workbench.ui.page import row
 from workbench.ui.pages.results.section import RunInScope, with_count
-from workbench.ui.parts.run_words import part_title, percent
+from workbench.ui.parts.run_texts import part_title, percent
 
 
 class KeyFigures(QWidget):

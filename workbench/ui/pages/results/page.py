@@ -21,7 +21,7 @@ from workbench.ui.pages.results.runs_table import RunsTable
 from workbench.ui.pages.results.section import ResultSection, RunInScope
 from workbench.ui.pages.results.studies import StudySection
 from workbench.ui.pages.results.tables import CalibrationSection, ClassesSection, ViewsSection
-from workbench.ui.parts.copying import Copies, picture_of
+from workbench.ui.parts.copying import Copies, pixmap_of
 from workbench.ui.parts.curve_group import CurveGroup
 from workbench.ui.parts.empty import EmptyState
 
@@ -49,7 +49,7 @@ class ResultsPage(Page):
         self.copies = Copies(
             self.table,
             lambda: tr("runs", "file name"),
-            lambda: picture_of(self.table),
+            lambda: pixmap_of(self.table),
             self.table.csv,
             context.notify,
             menu=False,

@@ -15,12 +15,12 @@ from workbench.domain.runs import RunRecord
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.figure_table import FigureModel, FigureTable, Index
-from workbench.ui.parts.run_words import (
+from workbench.ui.parts.run_texts import (
     STATUS_ICONS,
     cell_text,
     figure_cell,
     figure_column,
-    status_words,
+    status_text,
 )
 
 NAME, STATUS = "name", "status"  # columns with more than a text
@@ -64,7 +64,7 @@ class _RunsModel(FigureModel):
         if name == STATUS and role == Qt.ItemDataRole.DecorationRole:
             return icon(*_status_icon(record))
         if name == STATUS and role == Qt.ItemDataRole.ToolTipRole:
-            return tr(record.message) or status_words(record)
+            return tr(record.message) or status_text(record)
         return super().data(index, role)
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:

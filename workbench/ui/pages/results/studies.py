@@ -14,7 +14,7 @@ from workbench.app.training.studies import StudyProgress, StudyQueue, study_prog
 from workbench.domain.studies import Row, Study
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
-from workbench.ui.parts.copying import Copies, picture_of
+from workbench.ui.parts.copying import Copies, pixmap_of
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 
 
@@ -52,7 +52,7 @@ class StudySection(QWidget):
         self.table = self._make_table()
         self.table.picked.connect(self._picked)
         self.copies = Copies(
-            self.table, self._name, lambda: picture_of(self.table), self.csv, context.notify
+            self.table, self._name, lambda: pixmap_of(self.table), self.csv, context.notify
         )
         self._lay_out()
 

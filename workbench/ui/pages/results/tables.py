@@ -15,9 +15,9 @@ from workbench.domain.metrics import ReliabilityBin
 from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
-from workbench.ui.parts.copying import Copies, Notify, picture_of
+from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.figure_table import Column, FigureTable
-from workbench.ui.parts.run_words import percent
+from workbench.ui.parts.run_texts import percent
 
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 20, 40
 WARM = 5
@@ -198,7 +198,7 @@ class ClassesSection(ResultSection):
         self.copies = Copies(
             self.table,
             lambda: self.file_name(tr("classes", "file name")),
-            partial(picture_of, self.table),
+            partial(pixmap_of, self.table),
             lambda: classes_csv(self.shown.results, self.shown.scope) if self.shown else "",
             notify,
         )
@@ -243,7 +243,7 @@ class CalibrationSection(ResultSection):
         self.copies = Copies(
             self.view,
             lambda: self.file_name(tr("calibration", "file name")),
-            partial(picture_of, self.view),
+            partial(pixmap_of, self.view),
             lambda: reliability_csv(self.shown.results, self.shown.scope) if self.shown else "",
             notify,
         )
@@ -294,7 +294,7 @@ class ViewsSection(ResultSection):
         self.copies = Copies(
             self.table,
             lambda: self.file_name(tr("views", "file name")),
-            partial(picture_of, self.table),
+            partial(pixmap_of, self.table),
             lambda: views_csv(self.shown.results, self.shown.scope) if self.shown else "",
             notify,
         )

@@ -15,7 +15,7 @@ from workbench.ui.parts.copying import Notify
 from workbench.ui.parts.curve_group import LIVE_POINTS, CurveGroup, StepLosses
 from workbench.ui.parts.curves import REDRAW_MS
 from workbench.ui.parts.job_line import clock
-from workbench.ui.parts.run_words import score_words, status_words
+from workbench.ui.parts.run_texts import score_text, status_text
 
 
 @dataclass
@@ -159,10 +159,10 @@ class LiveRun(QWidget):
         return "  ·  ".join(parts)
 
     def _resting_text(self, record: RunRecord) -> str:
-        detail = score_words(record)
+        detail = score_text(record)
         if record.status is RunStatus.FAILED:
             detail = tr(record.message)
-        return "  ·  ".join(part for part in (status_words(record), detail) if part)
+        return "  ·  ".join(part for part in (status_text(record), detail) if part)
 
     def _open_results(self) -> None:
         self.results_requested.emit(self.run_id)

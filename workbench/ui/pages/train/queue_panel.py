@@ -23,7 +23,7 @@ from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.job_line import JobState, clock, state_after
-from workbench.ui.parts.run_words import STATUS_ICONS, score_words, status_words, target_words
+from workbench.ui.parts.run_texts import STATUS_ICONS, score_text, status_text, target_text
 
 ACTIONS: dict[RunStatus, tuple[str, ...]] = {
     RunStatus.QUEUED: ("pause", "remove"),
@@ -96,7 +96,7 @@ class TrainingQueueRow(QFrame):
         for name, button in self.buttons.items():
             button.setVisible(name in ACTIONS[record.status])
         self.setFrameShape(QFrame.Shape.StyledPanel if shown else QFrame.Shape.NoFrame)
-        self.setAccessibleName(f"{record.name}, {status_words(record)}")
+        self.setAccessibleName(f"{record.name}, {status_text(record)}")
         self._show_text()
 
     def _draw_status_icon(self) -> None:
@@ -116,7 +116,7 @@ class TrainingQueueRow(QFrame):
     def _show_text(self) -> None:
         record, state = self._record, self._state
         running = record.status is RunStatus.RUNNING
-        parts = [status_words(record)]
+        parts = [status_text(record)]
         if running and state.text:
             parts = [state.text]
             if state.eta is not None:
@@ -124,7 +124,7 @@ class TrainingQueueRow(QFrame):
         elif record.status is RunStatus.FAILED:
             parts.append(tr(record.message))
         else:
-            parts += [target_words(record.target), score_words(record)]
+            parts += [target_text(record.target), score_text(record)]
         self._text.setText("  ·  ".join(part for part in parts if part))
         self._bar.setVisible(running)
         self._bar.setValue(round(1000 * (state.fraction or 0.0)))

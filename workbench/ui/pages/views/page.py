@@ -19,7 +19,7 @@ from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page, boxed, column, row
 from workbench.ui.pages.views.coverage import CoverageMatrix
 from workbench.ui.pages.views.header import NEXT, NEXT_UNLABELLED, LabelSession, ViewsHeader
-from workbench.ui.pages.views.stage import LabelStage, PhotoFeed
+from workbench.ui.pages.views.stage import LabelStage, PixelFeed
 from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.filter_bar import FilterBar, cell_filter, from_state, to_state
 from workbench.ui.parts.history_list import HistoryList
@@ -48,7 +48,7 @@ class ViewsPage(Page):
         order = self.header.order
         self.similar = SimilarSearch(context, self.bar, self.labelling.list, self.tiles, order)
         self.stage = LabelStage()
-        self.feed = PhotoFeed(context, self.stage)
+        self.feed = PixelFeed(context, self.stage)
         self.keys = LabelKeys("views.no_label")
         self.coverage = CoverageMatrix()
         self.history = HistoryList(context.session)

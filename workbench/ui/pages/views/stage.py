@@ -10,19 +10,19 @@ from PySide6.QtCore import QObject, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from workbench.app.images.photo_reader import PhotoReader, PhotoRequest, Pixels
+from workbench.app.images.pixel_reader import PixelReader, PixelRequest, Pixels
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import sized, text_on
 from workbench.ui.page import Context
-from workbench.ui.parts.photo import PhotoView
+from workbench.ui.parts.image_view import ImageView
 from workbench.ui.parts.tiles import Badge
 
 FLASH = 110  # milliseconds for which an assigned letter is shown before the next image
 _BADGE = 32
 
 
-class LabelStage(PhotoView):
+class LabelStage(ImageView):
     """An image with the letters of its labels in the corner. `accepted()` is emitted when its
     suggestion is clicked, `flashed()` when a flash ends."""
 
@@ -109,13 +109,13 @@ LONGEST = 1600  # pixels of the longer side of an image on the stage
 _AHEAD, _BEHIND = 4, 1  # neighbours that are read ahead
 
 
-class PhotoFeed(QObject):
+class PixelFeed(QObject):
     """Shows images on a stage: the thumbnail at once, the image itself once it is read."""
 
-    def __init__(self, context: Context, stage: PhotoView) -> None:
+    def __init__(self, context: Context, stage: ImageView) -> None:
         super().__init__()
         self._context, self._stage = context, stage
-        self._reader = PhotoReader(kept=12, parent=self)
+        self._reader = PixelReader(kept=12, parent=self)
         self._reader.ready.connect(self._show_pixels)
         self._reader.failed.connect(self._report_failure)
         self._image: int | None = None
@@ -140,8 +140,8 @@ class PhotoFeed(QObject):
         else:
             self._stage.show_array(pixels, (row.width, row.height))
         order = [image, *near[near.index(image) + 1 :], *near[: near.index(image)]]
-        self._reader.want(
-            [PhotoRequest(i, Path(rows[i].path), LONGEST) for i in order if i in rows]
+        self._reader.request(
+            [PixelRequest(i, Path(rows[i].path), LONGEST) for i in order if i in rows]
         )
 
     def _show_pixels(self, image: int, pixels: Pixels) -> None:

@@ -48,7 +48,9 @@ class SpecCard(QFrame):
         self.editors: dict[str, Editor] = {}
         self.setProperty("role", "card")
         description = QLabel(
-            tr("{title}: {description}").format(title=tr(spec.title), description=tr(spec.words))
+            tr("{title}: {description}").format(
+                title=tr(spec.title), description=tr(spec.description)
+            )
         )
         description.setWordWrap(True)
         source = QLabel(spec.source)
@@ -75,7 +77,7 @@ class SpecCard(QFrame):
         grid.setVerticalSpacing(4)
         for at, parameter in enumerate(self.spec.parameters):
             row, place = 2 * (at // COLUMNS), at % COLUMNS
-            text = tr(parameter.words)
+            text = tr(parameter.description)
             title = QLabel(text[:1].upper() + text[1:])
             title.setProperty("role", "caption")
             editor = self._editor(parameter)
@@ -159,7 +161,7 @@ def _chosen(draft: Draft, kind: str) -> tuple[str, ...]:
 
 
 def _spec_tip(spec: Spec) -> str:
-    return rich_tip(tr(spec.words), spec.source)
+    return rich_tip(tr(spec.description), spec.source)
 
 
 TICKS = 4  # check boxes per row

@@ -9,9 +9,9 @@ from PySide6.QtGui import QColor
 
 from workbench.domain.crops import CropState
 from workbench.domain.geometry import Rect
-from workbench.ui.pages.mouths.photo import FaceMark, MouthPhoto
+from workbench.ui.pages.mouths.image_view import FaceMark, MouthImageView
 from workbench.ui.pages.mouths.stage import SIDE, FaceStrip
-from workbench.ui.parts.photo import to_qimage
+from workbench.ui.parts.image_view import to_qimage
 
 LANDMARKS = tuple((100.0 + 3 * (i % 10), 90.0 + 2 * (i // 10)) for i in range(68))
 FIRST = FaceMark(1, 1, CropState.FOUND, Rect(80, 80, 140, 140), LANDMARKS)
@@ -29,7 +29,7 @@ def gradient(width=400, height=200):
 
 @pytest.fixture
 def photo(qtbot):
-    view = MouthPhoto()
+    view = MouthImageView()
     qtbot.addWidget(view)
     view.resize(800, 400)  # twice the photo's size
     view.show_array(gradient())
@@ -124,18 +124,18 @@ def test_the_strip_cuts_what_the_box_holds_also_from_a_reduced_copy(qtbot):
     strip = FaceStrip()
     qtbot.addWidget(strip)
     half = gradient()[::2, ::2]
-    strip.set_photo(to_qimage(half), (400, 200))
+    strip.set_image(to_qimage(half), (400, 200))
     strip.set_faces([FIRST, SECOND], 2, ["1", "2"])
     first, second = strip.tiles()
     assert (first.isChecked(), second.isChecked()) == (False, True)
-    picture = second.picture
-    assert (picture.width(), picture.height()) == (SIDE, SIDE)
-    middle = picture.pixelColor(SIDE // 2, SIDE // 2)
+    image = second.image
+    assert (image.width(), image.height()) == (SIDE, SIDE)
+    middle = image.pixelColor(SIDE // 2, SIDE // 2)
     assert abs(middle.red() - 255 * 260 / 400) < 4
     assert abs(middle.green() - 255 * 80 / 200) < 4
     strip.preview(Rect(0, 0, 40, 40))
-    assert second.picture.pixelColor(64, 64).red() < 20
-    assert first.picture.pixelColor(64, 64).red() > 50
+    assert second.image.pixelColor(64, 64).red() < 20
+    assert first.image.pixelColor(64, 64).red() > 50
 
 
 def test_a_click_on_a_crop_chooses_its_face(qtbot):

@@ -47,7 +47,7 @@ STATUS_ICONS = {
 }
 
 
-def status_words(record: RunRecord) -> str:
+def status_text(record: RunRecord) -> str:
     """The status of a run."""
     return tr(_STATUS[record.status])
 
@@ -57,13 +57,13 @@ def part_title(part: Part) -> str:
     return tr(_PARTS[part], _PART)
 
 
-def backbone_words(name: str) -> str:
+def backbone_text(name: str) -> str:
     """The title of a backbone, or its name if the program does not know it."""
     known = BACKBONES.get(name)
     return known.title if known is not None else name
 
 
-def target_words(target: str) -> str:
+def target_text(target: str) -> str:
     """The title of a recipe's target: names of label sets, which are not translated."""
     return "category + view" if target == JOINT else target
 
@@ -71,7 +71,7 @@ def target_words(target: str) -> str:
 START_TITLES = {"imagenet": mark("ImageNet"), "none": mark("Random weights")}  # by recipe value
 
 
-def start_words(start: str) -> str:
+def start_text(start: str) -> str:
     """A recipe's start weights, shortened to the name if they are a file."""
     return Path(start).name if start.startswith("file:") else start
 
@@ -81,7 +81,7 @@ def percent(share: float | None) -> str:
     return "–" if share is None or not math.isfinite(share) else f"{share * 100:.1f}\u00a0%"
 
 
-def score_words(record: RunRecord) -> str:
+def score_text(record: RunRecord) -> str:
     """The top-1 accuracy of a run on the test part, else on validation; "" without either."""
     for part, text in _SCORES.items():
         value = top1(record, part)
@@ -105,9 +105,9 @@ def when(seconds: float | None) -> str:
 _TEXTS: Mapping[str, Callable[[Any], str | Figure]] = {
     "moment": lambda seconds: Figure(seconds, when(seconds)),
     "status": lambda status: tr(_STATUS[status]),
-    "target": target_words,
-    "backbone": backbone_words,
-    "start": start_words,
+    "target": target_text,
+    "backbone": backbone_text,
+    "start": start_text,
 }  # by the kind of a column; other kinds are formatted by the table
 
 

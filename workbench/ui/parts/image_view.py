@@ -33,7 +33,7 @@ def to_qimage(array: NDArray[np.uint8]) -> QImage:
     return image.convertToFormat(QImage.Format.Format_RGB32)
 
 
-class PhotoView(QWidget):
+class ImageView(QWidget):
     """A view of one image.
 
     Image coordinates are pixels of the full image, even if a reduced copy is drawn. The wheel zooms

@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class PhotoRequest:
+class PixelRequest:
     """A file, or its part inside `rect` (full-size displayed pixels), to decode with a longer side
     of at most `longest` pixels. `key` identifies the result."""
 
@@ -30,7 +30,7 @@ class PhotoRequest:
     rect: Rect | None = None
 
 
-class PhotoReader(QObject):
+class PixelReader(QObject):
     """Decodes requests one after another in a separate thread and caches the last `kept` results.
 
     `ready(key, H×W×3 uint8 RGB)` and `failed(key, message)` are emitted in the owner's thread.
@@ -45,7 +45,7 @@ class PhotoReader(QObject):
         self._kept = kept
         self._pixels: OrderedDict[Hashable, Pixels] = OrderedDict()
         self._failures: dict[Hashable, str] = {}
-        self._requests: list[PhotoRequest] = []
+        self._requests: list[PixelRequest] = []
         self._reading: Hashable = None
         self._wake = threading.Condition()
         self._closed = False
@@ -62,7 +62,7 @@ class PhotoReader(QObject):
         """Why `key` could not be read; "" if it could, or was not tried."""
         return self._failures.get(key, "")
 
-    def want(self, requests: Sequence[PhotoRequest]) -> None:
+    def request(self, requests: Sequence[PixelRequest]) -> None:
         """Decode these in this order; earlier requests that are not among them are dropped."""
         done = self._pixels.keys() | self._failures.keys()
         missing = [request for request in requests if request.key not in done]
@@ -70,7 +70,7 @@ class PhotoReader(QObject):
             self._requests = [one for one in missing if one.key != self._reading]
             self._wake.notify()
         if missing and self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._read_on, name="photos", daemon=True)
+            self._thread = threading.Thread(target=self._read_on, name="pixels", daemon=True)
             self._thread.start()
 
     def forget(self, key: Hashable) -> None:
@@ -118,7 +118,7 @@ class PhotoReader(QObject):
         self.ready.emit(key, result)
 
 
-def _read(request: PhotoRequest) -> Pixels | Exception:
+def _read(request: PixelRequest) -> Pixels | Exception:
     try:
         return read_rgb(request.path, request.longest, request.rect)
     except Exception as error:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 
-from workbench.ui.parts.photo import PhotoView, to_qimage
+from workbench.ui.parts.image_view import ImageView, to_qimage
 
 
 @pytest.fixture
 def view(qtbot):
-    made = PhotoView()
+    made = ImageView()
     qtbot.addWidget(made)
     made.resize(400, 300)
     made.show()

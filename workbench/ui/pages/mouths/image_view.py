@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QWidget
 from workbench.domain.crops import CropState
 from workbench.domain.geometry import CORNERS, SMALLEST, Rect, drawn, moved, pulled
 from workbench.ui.look.theme import Theme, sized, text_on
-from workbench.ui.parts.photo import PhotoView
+from workbench.ui.parts.image_view import ImageView
 
 HANDLE = 9.0  # pixels of the screen
 SMALL = 90.0  # side of a box on the screen below which the lips have no dark edge
@@ -163,8 +163,8 @@ class _Drag:
     rect: Rect
 
 
-class MouthPhoto(PhotoView):
-    """A PhotoView with mouth boxes over the image, of which the current one can be changed.
+class MouthImageView(ImageView):
+    """A ImageView with mouth boxes over the image, of which the current one can be changed.
 
     Emits `chosen(crop id)` on a click, `adjusted(crop id, Rect)` when a drag ends, `drawn(Rect)`
     when a new box is drawn, `previewed(Rect)` while a box moves, and `drawing_changed(bool)` when
