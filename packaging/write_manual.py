@@ -20,7 +20,7 @@ import click
 import msgspec
 from PySide6.QtWidgets import QApplication
 
-from workbench.app.results.run_columns import RUN_COLUMNS, RunColumn, RunPlace
+from workbench.app.results.run_columns import RUN_COLUMNS, RunColumn, RunOutput
 from workbench.app.session import Session
 from workbench.app.training.choices import specs
 from workbench.cli.command import commands
@@ -390,12 +390,12 @@ def formats_page() -> str:
 # columns of runs
 
 
-RUN_PLACES = {
-    RunPlace.WINDOW: "table",
-    RunPlace.CSV: "CSV",
-    RunPlace.COMMAND: "`workbench runs`",
-    RunPlace.JSON: "`--json`",
-    RunPlace.PAIRS: "pairs",
+RUN_OUTPUTS = {
+    RunOutput.WINDOW: "table",
+    RunOutput.CSV: "CSV",
+    RunOutput.COMMAND: "`workbench runs`",
+    RunOutput.JSON: "`--json`",
+    RunOutput.PAIRS: "pairs",
 }
 
 
@@ -412,8 +412,8 @@ def run_columns_page() -> str:
 
 
 def _run_column(column: RunColumn) -> tuple[str, ...]:
-    places = [words for place, words in RUN_PLACES.items() if place in column.places]
-    return column.title, code(column.name), column.meaning, ", ".join(places)
+    outputs = [text for output, text in RUN_OUTPUTS.items() if output in column.outputs]
+    return column.title, code(column.name), column.meaning, ", ".join(outputs)
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -37,7 +37,7 @@ from workbench.files import (
     write_whole,
     writing,
 )
-from workbench.learning.protocol.failures import broken
+from workbench.learning.protocol.failures import error_report
 from workbench.storage.project import Project
 from workbench.vision.headers import identify
 from workbench.vision.reading import read_rgb
@@ -309,12 +309,12 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
 
 
 def test_a_full_disk_during_a_training_is_told_from_other_errors(tmp_path):
-    full = broken(OSError(errno.ENOSPC, "No space left on device", "a.safetensors"))
+    full = error_report(OSError(errno.ENOSPC, "No space left on device", "a.safetensors"))
     assert "disk is full" in full.sentence
-    denied = broken(PermissionError(errno.EACCES, "Permission denied", "a.safetensors"))
+    denied = error_report(PermissionError(errno.EACCES, "Permission denied", "a.safetensors"))
     assert denied.sentence == "a.safetensors cannot be used: Permission denied."
     assert "permissions" in denied.remedy
-    assert broken(OSError("something")).traceback
+    assert error_report(OSError("something")).traceback
 
 
 def test_outputs_that_are_folders_are_refused_before_the_work(tmp_path, qapp, capsys):

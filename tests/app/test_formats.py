@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.fixtures.toy_formats import PSV, register_for_test
-from workbench.app.images.import_plan import PlacePlan, origin_offered
+from workbench.app.images.import_plan import SourcePlan, origin_offered
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.labels.label_files import (
@@ -145,15 +145,15 @@ def test_an_import_keeps_what_it_decided_about_each_place(session, folder):
     origins = {"category": "folder", "view": "csv", "expression": "list"}
     outcome = run_here(import_task(session, places, origins))
     assert outcome.value.plans == [
-        PlacePlan(
+        SourcePlan(
             places[0],
             Origin.TABLE,
             "TSV",
             (("view", "view"),),
             "t.tsv has no column expression.",
         ),
-        PlacePlan(places[1], Origin.LIST, "List file", (("expression", ""),)),
-        PlacePlan(folder, Origin.FOLDER, "", (("category", ""),)),
+        SourcePlan(places[1], Origin.LIST, "List file", (("expression", ""),)),
+        SourcePlan(folder, Origin.FOLDER, "", (("category", ""),)),
     ]
     kinds = [source.kind for source in session.store.images.sources()]
     assert kinds == [Origin.TABLE, Origin.LIST, Origin.FOLDER]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from workbench.app.images.import_plan import LabelOrigins, plan_place
+from workbench.app.images.import_plan import LabelOrigins, plan_source
 from workbench.domain.formats import Origin
 
 
 def planned(path, **origins):
     """The plan of a place, and how often the job could have stopped on the way."""
-    steps, pauses = plan_place(path, LabelOrigins(origins)), 0
+    steps, pauses = plan_source(path, LabelOrigins(origins)), 0
     while True:
         try:
             next(steps)

@@ -18,7 +18,7 @@ from workbench.app.learner import (
     reported,
 )
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import Broken, Finished, Note, Progress, encode_report
+from workbench.domain.reports import ErrorReport, Finished, Note, Progress, encode_report
 from workbench.domain.requests import AnswerLine, Describe, Going, Refused, decode_request_line
 
 decode = msgspec.json.Decoder(int).decode
@@ -115,7 +115,7 @@ def test_a_crash_while_serving_carries_the_last_words(program):
 
 @pytest.mark.parametrize(("traceback", "kind"), [("", KnownError), ("Traceback", LearningFault)])
 def test_a_broken_report_is_raised(program, traceback, kind):
-    broken = Broken(sentence="It broke.", remedy="Fix it.", traceback=traceback)
+    broken = ErrorReport(sentence="It broke.", remedy="Fix it.", traceback=traceback)
     program(f"print({encode_report(broken).decode()!r})")
     with pytest.raises(kind, match=r"It broke\."):
         ended(reported([], Finished))

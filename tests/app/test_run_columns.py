@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from tests.fixtures.finished_runs import fill, make_run
-from workbench.app.results.run_columns import RUN_COLUMNS, RunColumn, RunPlace
+from workbench.app.results.run_columns import RUN_COLUMNS, RunColumn, RunOutput
 from workbench.app.results.run_comparison import SinglePair
 from workbench.cli.command import run
 from workbench.domain.recipes import JOINT
@@ -146,7 +146,7 @@ def added():
         "letters of the name",
         kind="count",
         width=50,
-        places=RunPlace.TABLE | RunPlace.PRINTED | RunPlace.PAIRS,
+        outputs=RunOutput.TABLE | RunOutput.PRINTED | RunOutput.PAIRS,
     )
     with RUN_COLUMNS.temporarily(column.name, column):
         yield

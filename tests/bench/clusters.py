@@ -20,7 +20,7 @@ from workbench.app.similar.clustering import agreement
 from workbench.app.similar.features import feature_source
 from workbench.app.similar.similarity import similar_task
 from workbench.domain.clusters import Clusters
-from workbench.domain.features import feature_key, places_of
+from workbench.domain.features import feature_key, positions_of
 from workbench.learning.clustering.deep_cluster import IMAGES_PER_COMPONENT, k_means, whitened
 from workbench.storage.project import Project
 
@@ -37,7 +37,7 @@ def features(session: Session, name: str) -> np.ndarray:
     assert isinstance(outcome, Done), outcome
     index = session.store.features.read(list(session.store.features.sizes())[-1])
     keys = [feature_key(row.hash) for row in session.store.images.rows(ids)]
-    return np.asarray(index.rows[places_of(index.keys, keys)], float)
+    return np.asarray(index.rows[positions_of(index.keys, keys)], float)
 
 
 def scores(session: Session, points: np.ndarray, k: int) -> tuple[float, float]:

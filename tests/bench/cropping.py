@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 
 from workbench.app.mouths.cropping import search_images
-from workbench.domain.geometry import Rect, mouth_square
+from workbench.domain.geometry import Rect, mouth_box_of
 from workbench.vision.mouths import FaceImage, landmarks_path
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -56,7 +56,7 @@ def plain(folder: Path) -> dict[str, list[list[int]]]:
         for x, y, w, h in cascade.detectMultiScale(grey, 1.3, 5):
             box = dlib.rectangle(int(x), int(y), int(x + w), int(y + h))
             points = [(p.x, p.y) for p in predictor(grey, box).parts()]
-            square, _ = mouth_square(points, grey.shape[1], grey.shape[0])
+            square, _ = mouth_box_of(points, grey.shape[1], grey.shape[0])
             squares.append(list(square.as_tuple()))
     return found
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from workbench.app.mouths.cropping import search_images
 from workbench.domain.crops import Crop
-from workbench.domain.geometry import Rect, mouth_square
+from workbench.domain.geometry import Rect, mouth_box_of
 from workbench.vision.mouths import FaceImage, SearchedImage, landmarks_path
 from workbench.vision.reading import read_header
 
@@ -43,7 +43,7 @@ def annotated(folder: Path) -> dict[Path, Rect]:
             values = [float(value) for value in row["points"].split(",")]
             header = read_header(path)
             points = list(zip(values[::2], values[1::2], strict=True))
-            squares[path] = mouth_square(points, header.width, header.height)[0]
+            squares[path] = mouth_box_of(points, header.width, header.height)[0]
     return squares
 
 

@@ -23,7 +23,7 @@ from workbench.domain.features import (
     FeatureCard,
     cosines,
     nearest,
-    places_of,
+    positions_of,
     similarity_to,
     unit,
 )
@@ -60,7 +60,7 @@ def main() -> None:
         opened = [seconds(lambda: indexes.read("bench")) for _ in range(ROUNDS)]
         index = indexes.read("bench")
         keys = np.arange(images, dtype=np.uint64)
-        found = [seconds(lambda: places_of(index.keys, keys)) for _ in range(ROUNDS)]
+        found = [seconds(lambda: positions_of(index.keys, keys)) for _ in range(ROUNDS)]
         search, few, brute = [], [], []
         for at in range(ROUNDS):
             query = whole[at : at + 1]

@@ -10,7 +10,7 @@ from workbench.domain.features import (
     cosines,
     feature_key,
     nearest,
-    places_of,
+    positions_of,
     similarity_to,
     unit,
     vote,
@@ -81,10 +81,10 @@ def test_keys_distinguish_images_and_boxes_and_are_found():
     keys = [feature_key("aa"), feature_key("ab"), feature_key("aa", (0, 0, 9, 9))]
     assert len(set(keys)) == 3
     known = np.array(keys, np.uint64)
-    assert places_of(known, [keys[2], feature_key("zz"), keys[0]]).tolist() == [2, -1, 0]
-    assert places_of(np.array([keys[0], keys[0]], np.uint64), [keys[0]]).tolist() == [1]
-    assert places_of(np.empty(0, np.uint64), keys).tolist() == [-1, -1, -1]
-    assert places_of(known, []).tolist() == []
+    assert positions_of(known, [keys[2], feature_key("zz"), keys[0]]).tolist() == [2, -1, 0]
+    assert positions_of(np.array([keys[0], keys[0]], np.uint64), [keys[0]]).tolist() == [1]
+    assert positions_of(np.empty(0, np.uint64), keys).tolist() == [-1, -1, -1]
+    assert positions_of(known, []).tolist() == []
 
 
 def test_votes_stay_finite_at_any_temperature():

@@ -12,7 +12,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop, CropState, merge_detection
 from workbench.domain.errors import ValueRefused
-from workbench.domain.geometry import Rect, mouth_square
+from workbench.domain.geometry import Rect, mouth_box_of
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, with_paired_mirrors
 from workbench.domain.metrics import (
     class_scores,
@@ -139,7 +139,7 @@ coordinates = st.floats(-500, 1500, allow_nan=False)
 
 @given(st.lists(st.tuples(coordinates, coordinates), min_size=68, max_size=68), sides, sides)
 def test_a_mouths_square_lies_inside_its_image(landmarks, width, height):
-    rect, fits = mouth_square(landmarks, width, height)
+    rect, fits = mouth_box_of(landmarks, width, height)
     assert 0 <= rect.left < rect.right <= width
     assert 0 <= rect.top < rect.bottom <= height
     if fits:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.reports import Broken, Note, decode_report, encode_report
+from workbench.domain.reports import ErrorReport, Note, decode_report, encode_report
 from workbench.domain.text import (
     Message,
     counted,
@@ -134,7 +134,7 @@ def test_a_message_passes_processes_reports_and_columns_whole(message):
 def test_translation_survives_the_way_from_another_process(german):
     reason = Message("no such file")
     error = KnownError("{path} cannot be read: {reason}.", path=Path("x.jpg"), reason=reason)
-    broken = decode_report(encode_report(Broken(sentence=error.sentence)))
+    broken = decode_report(encode_report(ErrorReport(sentence=error.sentence)))
     assert tr(broken.sentence) == "keine solche Datei: x.jpg ist nicht lesbar."
 
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from tests.fixtures.run_folders import CATEGORY, Chances, make_run, train
 from tests.fixtures.tiny_runs import draw_images, save_run
-from workbench.app.explain.explaining import trust_sentence
+from workbench.app.explain.explaining import layer_title, save_explanation, trust_sentence
+from workbench.app.results.run_images import RunImage
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import complete
 from workbench.domain.reports import Finished, Note, Paused
@@ -204,6 +205,27 @@ def test_masks_are_explanations_of_every_run(tmp_path: Path, head: str) -> None:
     assert watch.output.shape[2:] == found["attention"][0].shape
     with pytest.raises(ValueRefused, match="attention"):
         explain(Explain(run=str(run), images=pictures, layer="part 9"), loaded)
+
+
+def test_the_caption_of_a_saved_mask_names_the_mask(tmp_path: Path) -> None:
+    run = save_run(tmp_path / "run", method="at-cnn", options={"at-cnn": {"channels": 5}})
+    loaded = NetworkCache(choose_device()).get(str(run))
+    (path,) = draw_images(tmp_path / "images", 1)
+    source, captions = ImageInput(str(path)), []
+    for layer in ("attention", loaded.card.layers[-1]):
+        heat = explain(Explain(run=str(run), images=(source,), layer=layer), loaded).maps[0]
+        shown = RunImage(0, 1, None, source, path.name, 64, 64)
+
+        def translate(text: str) -> str:
+            captions.append(text)
+            return text
+
+        title = layer_title(layer, "simpleconv3")
+        save_explanation(tmp_path / "map.png", shown, heat, title, translate=translate)
+    mask, label = captions
+    assert "attention mask" in mask
+    assert "Grad-CAM" not in mask
+    assert "Grad-CAM" in label
 
 
 def test_the_last_map_is_the_body_s_or_the_deepest_layer_s() -> None:

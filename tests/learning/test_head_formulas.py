@@ -34,7 +34,7 @@ def maps(count: int = 3, channels: int = 5, seed: int = 0) -> torch.Tensor:
 
 
 def given(name: str) -> torch.Tensor:
-    return maps() if find_head(name).takes_maps else maps()[:, :, 0, 0]
+    return maps() if find_head(name).needs_maps else maps()[:, :, 0, 0]
 
 
 def normalised(g: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from workbench.learning.networks.models import build_network
 from workbench.learning.optimizers import Average, make_optimizer, rate_factor, set_rate
 from workbench.learning.precision import choose_precision, choose_threads
 from workbench.learning.protocol.control import ControlRequest
-from workbench.learning.protocol.failures import broken
+from workbench.learning.protocol.failures import error_report
 
 
 def rates(**settings: object) -> list[float]:
@@ -112,7 +112,7 @@ def test_fp16_without_cuda_is_reported_and_replaced() -> None:
     ],
 )
 def test_failures_have_a_remedy(error: Exception, words: str, ours: bool) -> None:
-    report = broken(error)
+    report = error_report(error)
     assert words in report.remedy
     assert bool(report.traceback) == ours
 

@@ -16,8 +16,8 @@ from tests.fixtures.run_folders import make_run, reports_of, train
 from workbench.app.learner import ChildProcess, LearningProcess
 from workbench.domain.reports import (
     AnyReport,
-    Broken,
     Epoch,
+    ErrorReport,
     Finished,
     Paused,
     Report,
@@ -103,9 +103,9 @@ def test_a_trial_reports_requirements_and_changes_nothing(tmp_path: Path) -> Non
 
 def test_a_broken_folder_ends_with_the_reason(tmp_path: Path) -> None:
     process = LearningProcess([str(tmp_path / "nowhere")])
-    broken = hear(process, Broken)
+    broken = hear(process, ErrorReport)
     assert process.wait(20) == 1
-    assert isinstance(broken, Broken)
+    assert isinstance(broken, ErrorReport)
     assert "nowhere" in broken.sentence
     assert not broken.traceback
 

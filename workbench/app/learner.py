@@ -25,7 +25,7 @@ import msgspec
 from workbench.app.jobs import Steps
 from workbench.domain.assessments import REQUEST_FILE
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import AnyReport, Broken, Report, decode_report
+from workbench.domain.reports import AnyReport, ErrorReport, Report, decode_report
 from workbench.domain.requests import (
     Answer,
     AnswerLine,
@@ -89,7 +89,7 @@ def crash(code: int, errors: str, remedy: Message = KILLED_REMEDY) -> Exception:
     return LearningFault(f"The learning program ended with code {code}.\n\n{errors}")
 
 
-def raise_broken(broken: Broken | Refused) -> NoReturn:
+def raise_reported(broken: ErrorReport | Refused) -> NoReturn:
     """Raise the reported error: a KnownError, or a LearningFault if it has a traceback."""
     if broken.traceback:
         raise LearningFault(f"{broken.sentence}\n\n{broken.traceback}")
@@ -283,7 +283,7 @@ class ServingProcess(ChildProcess[AnswerLine]):
                 yield None
                 continue
             if isinstance(line.answer, Refused):
-                raise_broken(line.answer)
+                raise_reported(line.answer)
             yield line.answer
             if line.last:
                 return
@@ -299,20 +299,20 @@ def reported(arguments: Sequence[str], wanted: type[Reported]) -> Steps[Reported
     the wanted report.
     """
     result: Reported | None = None
-    broken: Broken | None = None
+    broken: ErrorReport | None = None
     with LearningProcess(arguments) as process:
         while not process.ended:
             report = process.read(BEAT)
             if isinstance(report, wanted):
                 result = report
-            elif isinstance(report, Broken):
+            elif isinstance(report, ErrorReport):
                 broken = report
             yield report
         code = process.wait(EXIT_SECONDS)
     if result is not None:
         return result
     if broken is not None:
-        raise_broken(broken)
+        raise_reported(broken)
     raise crash(code, process.errors)
 
 

@@ -16,7 +16,7 @@ from workbench.app.learner import (
     Transcript,
     child_environment,
     learning_command,
-    raise_broken,
+    raise_reported,
     start_failure,
 )
 from workbench.domain.errors import KnownError
@@ -73,7 +73,7 @@ class LearningService(QObject):
             self._wait_for_output(min(left, 200))
         answer, self._awaited, self._awaited_answer = self._awaited_answer, None, None
         if isinstance(answer, Refused):
-            raise_broken(answer)
+            raise_reported(answer)
         return answer
 
     def cancel_pending(self, numbers: Collection[int] | None = None) -> None:

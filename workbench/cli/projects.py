@@ -77,15 +77,15 @@ changed or copied; importing again adds only new images.
     IMPORT_HELP,
 )
 @project_argument
-@click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_labels_from
 def import_command(
-    out: Output, project: Path, places: tuple[Path, ...], **labels_from: str | None
+    out: Output, project: Path, paths: tuple[Path, ...], **labels_from: str | None
 ) -> Result:
     """Import images from folders, list files and tables."""
     origins = {name: origin or Origin.NONE for name, origin in labels_from.items()}
     with opened(project) as session:
-        found = carry_out(import_task(session, places, origins))
+        found = carry_out(import_task(session, paths, origins))
         _print_import(out, found)
         return {
             "added": found.added,

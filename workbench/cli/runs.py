@@ -11,7 +11,7 @@ import click
 from workbench.app.project_folders import find_project
 from workbench.app.results.evaluating import Evaluation, evaluate_task
 from workbench.app.results.results import RunResults, Scope, load_results
-from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns, run_object
+from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns, run_object
 from workbench.app.session import Session
 from workbench.app.training.adopting import adopt
 from workbench.cli.command import (
@@ -141,7 +141,7 @@ def list_command(
         if not runs:
             out.print("No runs yet. Train one with: workbench train PROJECT --set target=category")
         else:
-            columns = run_columns(RunPlace.COMMAND)
+            columns = run_columns(RunOutput.COMMAND)
             rows = [[_cell(column, run) for column in columns] for run in runs]
             out.table([column.name for column in columns], rows)
         return {"runs": [run_object(run) | {"parts": run.metrics} for run in runs]}

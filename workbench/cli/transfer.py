@@ -309,10 +309,10 @@ def transfer_command(
     candidate that agrees most often with the majority of the three wins. Views are learned too
     if images have them. Ctrl+C stops; the same command resumes.
     """
-    places = named_sources(sources, target)
+    named = named_sources(sources, target)
     request = TransferRequest(
         label_set=target,
-        sources=tuple(written_source(*place) for place in places.values()),
+        sources=tuple(written_source(*source) for source in named.values()),
         start=_start(start),
         settings=_settings(settings),
         source_settings=_settings(own),
@@ -328,7 +328,7 @@ def transfer_command(
             ranking = transferring.latest(session, transfer).ranked
             return {"ranked": ranked(ranking)} | interrupted.problem
         transfer = transferring.latest(session, transfer)
-        result = _result(session, transfer, places[transfer.source][0])
+        result = _result(session, transfer, named[transfer.source][0])
         _print_votes(out, transfer, result)
         return result
 

@@ -63,18 +63,18 @@ def feature_key(hash: str, box: Box | None = None) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def places_of(known: Keys, wanted: Sequence[int] | Keys) -> NDArray[np.int64]:
+def positions_of(known: Keys, wanted: Sequence[int] | Keys) -> NDArray[np.int64]:
     """Row of each wanted key among the `known` ones, -1 if missing.
 
     Of a repeated key the last row counts.
     """
-    asked = np.asarray(wanted, np.uint64)
+    queries = np.asarray(wanted, np.uint64)
     if not len(known):
-        return np.full(len(asked), -1, np.int64)
+        return np.full(len(queries), -1, np.int64)
     order = np.argsort(known, kind="stable")
-    at = np.searchsorted(known[order], asked, side="right") - 1
+    at = np.searchsorted(known[order], queries, side="right") - 1
     found = order[np.maximum(at, 0)]
-    return np.where((at >= 0) & (known[found] == asked), found, -1).astype(np.int64)
+    return np.where((at >= 0) & (known[found] == queries), found, -1).astype(np.int64)
 
 
 BLOCK = 1024  # rows converted from half precision at a time: they fit in the CPU cache
@@ -108,14 +108,14 @@ def _products(rows: Rows, vectors: Floats) -> Floats:
     """
     found = np.empty((len(vectors), len(rows)), np.float32)
     half = rows.dtype == np.float16
-    asked = (vectors * np.float32(2.0**112) if half else vectors).T.copy()
+    queries = (vectors * np.float32(2.0**112) if half else vectors).T.copy()
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         plain = _moved(block) if half else np.asarray(block, np.float32)
         # on a busy machine the threads of a matrix product wait for each other longer than
         # one thread needs for a single row
         one = len(vectors) == 1
-        product = np.einsum("ij,j->i", plain, asked[:, 0]) if one else (plain @ asked).T
+        product = np.einsum("ij,j->i", plain, queries[:, 0]) if one else (plain @ queries).T
         found[:, start : start + len(block)] = product
     return found
 
@@ -176,7 +176,7 @@ def vote(
     if rivals < 1 or k < 1:
         raise ValueError(f"k = {k} of {rivals} labelled images")
     classes = int(labels.max()) + 1
-    said, shares = [], []
+    elected, shares = [], []
     for start in range(0, len(queries), QUERIES):
         near = cosines(rows, queries[start : start + QUERIES])
         if own is not None:
@@ -190,9 +190,9 @@ def vote(
         )  # shifted by the maximum against overflow
         total = np.zeros((len(near), classes))
         np.add.at(total, (np.arange(len(near))[:, None], labels[at]), weights)
-        said.append(total.argmax(axis=1))
+        elected.append(total.argmax(axis=1))
         shares.append(total.max(axis=1) / total.sum(axis=1))
     return Votes(
-        np.concatenate(said).astype(np.int64) if said else np.empty(0, np.int64),
+        np.concatenate(elected).astype(np.int64) if elected else np.empty(0, np.int64),
         np.concatenate(shares).astype(np.float32) if shares else np.empty(0, np.float32),
     )

@@ -53,7 +53,7 @@ class Rect:
         return Rect(left, top, left + w, top + h)
 
 
-def mouth_square(
+def mouth_box_of(
     landmarks: Sequence[tuple[float, float]], width: int, height: int
 ) -> tuple[Rect, bool]:
     """The square around the mouth of a 68-point face, and whether it fits the image.

@@ -125,7 +125,7 @@ class Stopped(Report, frozen=True, tag="stopped", kw_only=True):
     epoch: int
 
 
-class Broken(Report, frozen=True, tag="broken", kw_only=True):
+class ErrorReport(Report, frozen=True, tag="broken", kw_only=True):
     """A training failed: a sentence, a remedy, and the traceback if it is a bug."""
 
     sentence: Message
@@ -176,7 +176,7 @@ AnyReport = (
     | Finished
     | Paused
     | Stopped
-    | Broken
+    | ErrorReport
     | Assessed
     | Related
     | Layered

@@ -115,7 +115,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Heat(msgspec.Struct, frozen=True, kw_only=True):
-    """A Grad-CAM map.
+    """A heatmap: by Grad-CAM, an attention `mask`, or from sliding `windows`.
 
     `values` are height × width, row by row, in [0, 1] (1: the strongest; all 0: nothing at this
     layer supports the label). `seen` is the part of the image's box given to the network, as
@@ -199,7 +199,7 @@ class AnswerLine(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder(enc_hook=encode_message)
-_asked = msgspec.json.Decoder(RequestLine, dec_hook=decode_message)
+_request_decoder = msgspec.json.Decoder(RequestLine, dec_hook=decode_message)
 _answered = msgspec.json.Decoder(AnswerLine, dec_hook=decode_message)
 
 
@@ -210,7 +210,7 @@ def encode_line(value: RequestLine | AnswerLine) -> bytes:
 
 def decode_request_line(line: bytes) -> RequestLine:
     """Decode a request line. Raises msgspec.DecodeError or ValidationError if it is not one."""
-    return _asked.decode(line)
+    return _request_decoder.decode(line)
 
 
 def decode_answer_line(line: bytes) -> AnswerLine:

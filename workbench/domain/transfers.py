@@ -60,7 +60,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     jointly; `single` is the run without views that accompanies the winner.
     """
 
-    asked: TransferRequest
+    request: TransferRequest = msgspec.field(name="asked")
     made: float
     ranked: tuple[SourceRelatedness, ...] = ()
     source: str = ""

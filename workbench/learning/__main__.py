@@ -83,7 +83,7 @@ def _train(folder: Path, control: Control, controlled: bool, trial: bool) -> int
     from workbench.learning.loop.allocator import keep_memory
 
     keep_memory()
-    from workbench.learning.protocol.failures import broken
+    from workbench.learning.protocol.failures import error_report
     from workbench.learning.protocol.reporting import Reporter
 
     if controlled:
@@ -102,7 +102,7 @@ def _train(folder: Path, control: Control, controlled: bool, trial: bool) -> int
 
             Training(folder, reporter, control).run()
     except Exception as error:
-        reporter(broken(error))
+        reporter(error_report(error))
         return 1
     finally:
         reporter.close()

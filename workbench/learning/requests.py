@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.domain.reports import Stopped
 from workbench.learning.protocol.control import Control
-from workbench.learning.protocol.failures import broken
+from workbench.learning.protocol.failures import error_report
 from workbench.learning.protocol.folders import FolderRequest, RequestInterrupted
 from workbench.learning.protocol.reporting import Reporter
 
@@ -26,7 +26,7 @@ def run_folder_request(name: str, folder: Path, control: Control) -> int:
         control.handled.set()
         reporter(Stopped(epoch=0))
     except Exception as error:
-        reporter(broken(error))
+        reporter(error_report(error))
         return 1
     finally:
         reporter.close()

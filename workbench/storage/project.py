@@ -129,7 +129,7 @@ class Project:
         self.labels = Labels(db, self._recorder)
         predictions = Predictions(db)
         search = Search(db, self.labels, predictions)
-        self._recorder.on_changes.append(search.take)
+        self._recorder.on_changes.append(search.update)
         self.images = StoredImages(db, self._recorder, self.labels, search)
         self.crops = Crops(db, self._recorder)
         self.splits = Splits(db, self._recorder)

@@ -27,7 +27,7 @@ class Search:
         self._predictions = predictions
         self._by_name: IntArray | None = None
 
-    def take(self, changes: Changes | None) -> None:
+    def update(self, changes: Changes | None) -> None:
         """Update the cache after an edit, an undo or a rollback (None)."""
         if changes is None or changes.added or changes.removed:
             self.forget()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
 from workbench.domain.errors import KnownError
-from workbench.domain.geometry import Rect, mouth_square
+from workbench.domain.geometry import Rect, mouth_box_of
 from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable, write_whole, writing
 from workbench.signals import deliver
@@ -305,7 +305,7 @@ class MouthFinder:
         xs, ys = [x for x, _ in points[48:68]], [y for _, y in points[48:68]]
         if max(xs) < 0 or max(ys) < 0 or min(xs) >= width or min(ys) >= height:
             return None
-        square, fits = mouth_square(points, width, height)
+        square, fits = mouth_box_of(points, width, height)
         reason = ("" if fits else TOO_LARGE) if face.sure else NOT_SURE
         return Crop(
             None, image, number, CropState.FOUND, square, points, face.detector,
@@ -388,7 +388,7 @@ def square(path: Path, rect: Rect) -> Pixels:
     return np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=mode), dtype=np.uint8)
 
 
-def save_square(path: Path, rect: Rect, target: Path) -> None:
+def save_crop(path: Path, rect: Rect, target: Path) -> None:
     """Write `square` atomically to the PNG file `target`. Raises KnownError naming the file."""
     pixels = cv2.cvtColor(square(path, rect), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".png", pixels)

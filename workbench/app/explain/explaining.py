@@ -245,6 +245,9 @@ def save_explanation(
 
 
 def _heat_caption(heat: Heat, layer: str) -> Message:
+    if heat.mask:
+        template = mark("Heatmap for all labels: {layer} (score of {label}: {score:.2f})")
+        return Message(template, label=heat.label, score=heat.score, layer=layer)
     if heat.window is None:
         template = mark("Grad-CAM for {label} ({score:.2f}) at {layer}")
         return Message(template, label=heat.label, score=heat.score, layer=layer)

@@ -130,11 +130,11 @@ def is_image(path: Path) -> bool:
     return True
 
 
-def origin_offered(place: Path) -> Origin:
-    """Origin of the labels in an import of `place`; NONE for an image, or without labels."""
-    if place.is_dir():
+def origin_offered(path: Path) -> Origin:
+    """Origin of the labels in an import of `path`; NONE for an image, or without labels."""
+    if path.is_dir():
         return Origin.FOLDER
-    return Origin.NONE if is_image(place) or not place.is_file() else labels_offered(place)
+    return Origin.NONE if is_image(path) or not path.is_file() else labels_offered(path)
 
 
 Labels = tuple[tuple[str, str], ...]  # label set and label
@@ -188,8 +188,8 @@ class NamedFile:
 
 
 @dataclass(frozen=True)
-class PlacePlan:
-    """What an import decided about one place before reading its images.
+class SourcePlan:
+    """What an import decided about one source before reading its images.
 
     `kind` is FOLDER, LIST or TABLE; `format` is the name of its format ("" for a folder). `fills`
     pairs each imported label set with a column of the table ("" for a list or folder). `remark` is
@@ -204,17 +204,17 @@ class PlacePlan:
 
 
 @dataclass
-class Place:
+class PlannedSource:
     """A future source: its plan, the folder that paths are relative to, its files, and the files
     that cannot be imported."""
 
-    plan: PlacePlan
+    plan: SourcePlan
     base: Path
     files: list[NamedFile] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
 
 
-def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place]:
+def plan_source(path: Path, origins: LabelOrigins) -> Generator[None, None, PlannedSource]:
     """Plan the import of a folder, list file or table, yielding heartbeats.
 
     Raises KnownError if `path` is none of these.
@@ -225,34 +225,34 @@ def plan_place(path: Path, origins: LabelOrigins) -> Generator[None, None, Place
         raise unusable(path, mark("Choose a folder, a list file or a table."))
     listed = read_listed(path)
     decided = _plan_table if listed.kind is FileKind.TABLE else _plan_list
-    place = Place(decided(path, listed, origins), path.parent, skipped=listed.bad)
-    yield from _locate_all(place, listed, origins)
-    return place
+    planned = PlannedSource(decided(path, listed, origins), path.parent, skipped=listed.bad)
+    yield from _locate_all(planned, listed, origins)
+    return planned
 
 
-def plan_singles(folder: Path, files: Sequence[Path]) -> Place:
+def plan_singles(folder: Path, files: Sequence[Path]) -> PlannedSource:
     """Plan the import of single image files of one folder."""
-    place = Place(PlacePlan(folder, Origin.FOLDER), folder)
+    planned = PlannedSource(SourcePlan(folder, Origin.FOLDER), folder)
     for file in files:
         reason = why_unsupported(file.name)
         if reason:
-            place.skipped.append(SkippedFile(file.name, reason))
+            planned.skipped.append(SkippedFile(file.name, reason))
         else:
-            place.files.append(NamedFile(file.name))
-    return place
+            planned.files.append(NamedFile(file.name))
+    return planned
 
 
-def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, Place]:
+def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, PlannedSource]:
     found = yield from search(path)
     sets = origins.having(Origin.FOLDER)
-    plan = PlacePlan(path, Origin.FOLDER, fills=tuple((name, "") for name in sets))
-    place = Place(plan, path, skipped=found.skipped)
+    plan = SourcePlan(path, Origin.FOLDER, fills=tuple((name, "") for name in sets))
+    planned = PlannedSource(plan, path, skipped=found.skipped)
     # A folder without subfolders is itself a class folder; one with subfolders is not.
     flat = not any("/" in name for name in found.images)
     for name in found.images:
         levels = PurePosixPath(name).parts[:-1] or ((path.resolve().name,) if flat else ())
-        place.files.append(NamedFile(name, _folder_labels(levels, sets, origins)))
-    return place
+        planned.files.append(NamedFile(name, _folder_labels(levels, sets, origins)))
+    return planned
 
 
 def _folder_labels(levels: Sequence[str], sets: tuple[str, ...], origins: LabelOrigins) -> Labels:
@@ -262,7 +262,7 @@ def _folder_labels(levels: Sequence[str], sets: tuple[str, ...], origins: LabelO
     return tuple((name, label) for name, label in pairs if label)
 
 
-def _plan_table(path: Path, listed: ListedLabels, origins: LabelOrigins) -> PlacePlan:
+def _plan_table(path: Path, listed: ListedLabels, origins: LabelOrigins) -> SourcePlan:
     """Import the columns of sets whose origin is a table, or that have no origin.
 
     In a format that may also be a list, this includes sets whose origin is a list. Raises
@@ -283,10 +283,10 @@ def _plan_table(path: Path, listed: ListedLabels, origins: LabelOrigins) -> Plac
         remark = Message("{file} has no column {name}.", file=path.name, name=absent[0])
     here = {*requested, *origins.having(Origin.NONE), *listing}
     fills = tuple((name, name) for name in listed.columns if name in here)
-    return PlacePlan(path, Origin.TABLE, format_of(path).name, fills, remark)
+    return SourcePlan(path, Origin.TABLE, format_of(path).name, fills, remark)
 
 
-def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> PlacePlan:
+def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> SourcePlan:
     """Import the set whose origin is a list, or else a table if the format may be both."""
     sets = origins.having(Origin.LIST)
     if not sets and may_be_both(path):
@@ -297,28 +297,28 @@ def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> Place
         remark = Message(
             "{file} has labels, but no label set is imported from the list.", file=path.name
         )
-    return PlacePlan(path, Origin.LIST, format_of(path).name, fills, remark)
+    return SourcePlan(path, Origin.LIST, format_of(path).name, fills, remark)
 
 
 def _locate_all(
-    place: Place, listed: ListedLabels, origins: LabelOrigins
+    planned: PlannedSource, listed: ListedLabels, origins: LabelOrigins
 ) -> Generator[None, None, None]:
-    sets = {column: name for name, column in place.plan.fills}
+    sets = {column: name for name, column in planned.plan.fills}
     by_name: dict[str, list[str]] | None = None
     located: dict[str, Labels] = {}
     for count, entry in enumerate(listed.entries):
         if count % 512 == 0:
             yield
         labels = tuple((sets[c], origins.resolve(sets[c], v)) for c, v in entry.labels if c in sets)
-        at = locate(place.base, entry.path)
-        if at is None and place.plan.kind is Origin.TABLE and by_name is None:
-            by_name = yield from _names_below(place.base)
+        at = locate(planned.base, entry.path)
+        if at is None and planned.plan.kind is Origin.TABLE and by_name is None:
+            by_name = yield from _names_below(planned.base)
         found = (by_name or {}).get(PurePosixPath(entry.path).name, []) if at is None else []
-        name = _relative(at, place.base) if at is not None else "".join(found[:1])
-        line = {"file": place.plan.path.name, "line": entry.line}
+        name = _relative(at, planned.base) if at is not None else "".join(found[:1])
+        line = {"file": planned.plan.path.name, "line": entry.line}
         if at is None and not found:
             reason = Message("the file does not exist ({file}, line {line})", **line)
-            place.skipped.append(SkippedFile(entry.path, reason))
+            planned.skipped.append(SkippedFile(entry.path, reason))
         elif at is None and len(found) > 1:
             reason = counted(
                 len(found),
@@ -326,11 +326,11 @@ def _locate_all(
                 "{n:,} files have this name ({file}, line {line})",
                 **line,
             )
-            place.skipped.append(SkippedFile(entry.path, reason))
+            planned.skipped.append(SkippedFile(entry.path, reason))
         elif located.setdefault(name, labels) != labels:
             reason = Message("listed again with another label ({file}, line {line})", **line)
-            place.skipped.append(SkippedFile(entry.path, reason))
-    place.files.extend(NamedFile(name, labels) for name, labels in located.items())
+            planned.skipped.append(SkippedFile(entry.path, reason))
+    planned.files.extend(NamedFile(name, labels) for name, labels in located.items())
 
 
 def _names_below(base: Path) -> Generator[None, None, dict[str, list[str]]]:

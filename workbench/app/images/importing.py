@@ -16,11 +16,11 @@ from pathlib import Path
 from workbench.app.images.import_plan import (
     LabelOrigins,
     NamedFile,
-    Place,
-    PlacePlan,
+    PlannedSource,
+    SourcePlan,
     is_image,
-    plan_place,
     plan_singles,
+    plan_source,
 )
 from workbench.app.jobs import JobResult, Steps, Task, apply_each, applying
 from workbench.app.session import Session
@@ -44,10 +44,10 @@ KnownImages = Mapping[str, FoundImage]
 
 @dataclass(frozen=True)
 class ImportBatch(JobResult):
-    """Files of one place read since its last batch: images of `new` or changed files, images of
+    """Files of one source read since its last batch: images of `new` or changed files, images of
     unchanged files with a label, and the number of unchanged (`known`) files."""
 
-    plan: PlacePlan
+    plan: SourcePlan
     new: tuple[FoundImage, ...]
     relabelled: tuple[FoundImage, ...]
     known: int
@@ -55,9 +55,9 @@ class ImportBatch(JobResult):
 
 @dataclass(frozen=True)
 class UnreadFiles(JobResult):
-    """All files of one place that cannot be imported; follows its batches."""
+    """All files of one source that cannot be imported; follows its batches."""
 
-    plan: PlacePlan
+    plan: SourcePlan
     skipped: tuple[SkippedFile, ...]
 
 
@@ -79,7 +79,7 @@ class _Read:
 
 @dataclass
 class _Meter:
-    """Progress over all places, with the estimated remaining time."""
+    """Progress over all sources, with the estimated remaining time."""
 
     total: int
     done: int = 0
@@ -91,27 +91,29 @@ class _Meter:
         return Progress(done=self.done, total=self.total, text=text, eta=eta)
 
 
-def read_places(
+def read_sources(
     paths: Sequence[Path], origins: LabelOrigins, known: Mapping[Path, KnownImages]
 ) -> Steps[None]:
-    """Read places; yield Progress, Note, ImportBatch, UnreadFiles and heartbeats.
+    """Read sources; yield Progress, Note, ImportBatch, UnreadFiles and heartbeats.
 
-    `known` has the images by path of places that are already sources: files of the same size and
+    `known` has the images by path of sources that are already imported: files of the same size and
     modification time are not read again. Raises KnownError if nothing is found.
     """
-    places: list[Place] = []
+    sources: list[PlannedSource] = []
     for path, singles in _grouped(paths).items():
         yield Progress(done=0, text=Message("Searching {name}", name=path.name))
-        place = plan_singles(path, singles) if singles else (yield from plan_place(path, origins))
-        if place.plan.remark:
-            yield Note(text=place.plan.remark, warning=True)
-        places.append(place)
-    if not any(place.files or place.skipped for place in places):
+        planned = (
+            plan_singles(path, singles) if singles else (yield from plan_source(path, origins))
+        )
+        if planned.plan.remark:
+            yield Note(text=planned.plan.remark, warning=True)
+        sources.append(planned)
+    if not any(planned.files or planned.skipped for planned in sources):
         found = enumerated([str(path) for path in paths], "or")
         raise KnownError("No images in {paths}.", images_read(), paths=found)
-    meter = _Meter(sum(len(place.files) for place in places))
-    for place in places:
-        yield from _read_place(place, known.get(place.plan.path, {}), meter)
+    meter = _Meter(sum(len(planned.files) for planned in sources))
+    for planned in sources:
+        yield from _read_source(planned, known.get(planned.plan.path, {}), meter)
 
 
 def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
@@ -128,10 +130,10 @@ def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
     return groups
 
 
-def _read_place(place: Place, known: KnownImages, meter: _Meter) -> Steps[None]:
-    gathered = _Read(skipped=list(place.skipped))
+def _read_source(planned: PlannedSource, known: KnownImages, meter: _Meter) -> Steps[None]:
+    gathered = _Read(skipped=list(planned.skipped))
     last = time.monotonic()
-    with contextlib.closing(_read_chunks(place, known)) as steps:
+    with contextlib.closing(_read_chunks(planned, known)) as steps:
         for step in steps:
             if step is None:
                 yield None
@@ -141,33 +143,33 @@ def _read_place(place: Place, known: KnownImages, meter: _Meter) -> Steps[None]:
             gathered.extend(read)
             full = len(gathered.new) + len(gathered.relabelled) >= BATCH_IMAGES
             if full or time.monotonic() - last >= BATCH_SECONDS:
-                yield _batch(place, gathered)
-                yield meter.report(Message(place.plan.path.name))
+                yield _batch(planned, gathered)
+                yield meter.report(Message(planned.plan.path.name))
                 gathered = _Read(skipped=gathered.skipped)
                 last = time.monotonic()
-    yield _batch(place, gathered)
-    yield UnreadFiles(place.plan, tuple(gathered.skipped))
-    yield meter.report(Message(place.plan.path.name))
+    yield _batch(planned, gathered)
+    yield UnreadFiles(planned.plan, tuple(gathered.skipped))
+    yield meter.report(Message(planned.plan.path.name))
 
 
-def _batch(place: Place, read: _Read) -> ImportBatch:
-    return ImportBatch(place.plan, tuple(read.new), tuple(read.relabelled), read.known)
+def _batch(planned: PlannedSource, read: _Read) -> ImportBatch:
+    return ImportBatch(planned.plan, tuple(read.new), tuple(read.relabelled), read.known)
 
 
 def _read_chunks(
-    place: Place, known: KnownImages
+    planned: PlannedSource, known: KnownImages
 ) -> Generator[tuple[int, _Read] | None, None, None]:
     """Yield the size and content of each chunk in order, or None as a heartbeat; closing the
     generator stops the threads."""
     workers = min(16, os.cpu_count() or 1)
     stop = threading.Event()
-    chunks = (place.files[at : at + CHUNK] for at in range(0, len(place.files), CHUNK))
+    chunks = (planned.files[at : at + CHUNK] for at in range(0, len(planned.files), CHUNK))
     waiting: deque[tuple[int, Future[_Read]]] = deque()
     with ThreadPoolExecutor(workers, "import") as pool:
         try:
             while True:
                 while len(waiting) < 3 * workers and (chunk := next(chunks, None)):
-                    job = pool.submit(_read_chunk, place.base, chunk, known, stop)
+                    job = pool.submit(_read_chunk, planned.base, chunk, known, stop)
                     waiting.append((len(chunk), job))
                 if not waiting:
                     return
@@ -234,8 +236,8 @@ def _found(file: NamedFile, facts: FileFacts | FoundImage) -> FoundImage:
 class ImportResult:
     """Result of an import, as numbers of files.
 
-    `added` images; `known`: unchanged files of the same source; `duplicates`: another place of an
-    existing image; `labelled`: files with a label; `skipped` files; and the `plans` of all places.
+    `added` images; `known`: unchanged files of the same source; `duplicates`: another file of an
+    existing image; `labelled`: files with a label; `skipped` files; and the `plans` of all sources.
     Filled while batches are stored; complete when the job ends.
     """
 
@@ -244,13 +246,13 @@ class ImportResult:
     duplicates: int = 0
     labelled: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
-    plans: list[PlacePlan] = field(default_factory=list)
+    plans: list[SourcePlan] = field(default_factory=list)
 
 
 def import_task(
-    session: Session, places: Sequence[Path], labels_from: Mapping[str, str] | None = None
+    session: Session, paths: Sequence[Path], labels_from: Mapping[str, str] | None = None
 ) -> Task[ImportResult]:
-    """A job that imports `places` (folders, list files, tables, image files) and ends
+    """A job that imports `paths` (folders, list files, tables, image files) and ends
     Done(ImportResult).
 
     `labels_from` maps importable label sets to an Origin or its value: "folder" (the innermost
@@ -263,18 +265,18 @@ def import_task(
         labels_from or {},
         {name: LabelNames(found.names) for name, found in session.store.labels.sets().items()},
     )
-    whole = list(dict.fromkeys(Path(os.path.abspath(place)) for place in places))
-    bases = {place if place.is_dir() or not is_image(place) else place.parent for place in whole}
+    whole = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))
+    bases = {path if path.is_dir() or not is_image(path) else path.parent for path in whole}
     known = {
         Path(source.path): _known_images(session, source, origins.known)
         for source in session.store.images.sources()
         if Path(source.path) in bases
     }
-    names = ", ".join(place.name for place in whole)[:80]
+    names = ", ".join(path.name for path in whole)[:80]
     store = _ImportStore(session, Message("Import {names}", names=names))
 
     def work() -> Steps[ImportResult]:
-        yield from read_places(whole, origins, known)
+        yield from read_sources(whole, origins, known)
         return store.result
 
     apply = apply_each(
@@ -322,7 +324,7 @@ class _ImportStore:
         self.result.labelled += sum(1 for found in files if found.labels)
 
     def add_unread(self, unread: UnreadFiles) -> None:
-        """Store the skipped files of a place."""
+        """Store the skipped files of a source."""
         self.result.plans.append(unread.plan)
         self.result.skipped.extend(unread.skipped)
         if not unread.skipped and unread.plan.path not in self._sources:
@@ -332,7 +334,7 @@ class _ImportStore:
             self._session.store.images.set_skipped(source, unread.skipped)
         self._edit = edit.id
 
-    def _source(self, plan: PlacePlan) -> int:
+    def _source(self, plan: SourcePlan) -> int:
         if plan.path not in self._sources:
             self._sources[plan.path] = self._session.store.images.add_source(
                 str(plan.path), plan.kind

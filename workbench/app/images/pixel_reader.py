@@ -31,7 +31,8 @@ class PixelRequest:
 
 
 class PixelReader(QObject):
-    """Decodes requests one after another in a separate thread and caches the last `kept` results.
+    """Decodes requests one after another in a separate thread and caches the last
+    `capacity` results.
 
     `ready(key, H×W×3 uint8 RGB)` and `failed(key, message)` are emitted in the owner's thread.
     """
@@ -40,9 +41,9 @@ class PixelReader(QObject):
     failed = Signal(object, object)
     _decoded = Signal(object, object)
 
-    def __init__(self, kept: int, parent: QObject | None = None) -> None:
+    def __init__(self, capacity: int, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._kept = kept
+        self._capacity = capacity
         self._pixels: OrderedDict[Hashable, Pixels] = OrderedDict()
         self._failures: dict[Hashable, str] = {}
         self._requests: list[PixelRequest] = []
@@ -113,7 +114,7 @@ class PixelReader(QObject):
                 raise result  # bugs are reported from the owner's thread
             return
         self._pixels[key] = result
-        while len(self._pixels) > self._kept:
+        while len(self._pixels) > self._capacity:
             self._pixels.popitem(last=False)
         self.ready.emit(key, result)
 

@@ -21,7 +21,7 @@ from workbench.vision.reading import decode_thumbnail, encode_thumbnail, make_th
 Pixels = NDArray[np.uint8]
 
 MEMORY = 64 * 2**20  # bytes of decoded thumbnails in memory
-LOOK_UP = 48  # images looked up in the project per iteration of the event loop
+LOOKUPS = 48  # images looked up in the project per iteration of the event loop
 WRITE_AFTER = 300  # milliseconds after which new thumbnails are stored
 WRITE_AT = 128  # or this many of them
 
@@ -120,7 +120,7 @@ class ThumbnailLoader(QObject):
         with self._wake:
             queued = self._busy | {request.image for request in self._queue}
         todo = [image for image in self._wanted if image not in queued]
-        now, self._wanted = todo[:LOOK_UP], todo[LOOK_UP:]
+        now, self._wanted = todo[:LOOKUPS], todo[LOOKUPS:]
         rows = self._session.store.images.rows(now) if now else []
         stored = self._session.store.thumbnails.get([row.hash for row in rows]) if rows else {}
         requests = [_Request(r.id, r.hash, Path(r.path), stored.get(r.hash)) for r in rows]

@@ -16,7 +16,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.reports import Note, Progress
 from workbench.domain.text import Message
 from workbench.files import make_folder
-from workbench.vision.mouths import save_square
+from workbench.vision.mouths import save_crop
 
 UNLABELLED = "unlabelled"
 CHUNK = 16  # crops between two chances to stop
@@ -77,7 +77,7 @@ def _save_all(files: list[_CropFile]) -> Steps[int]:
 def _save(file: _CropFile) -> Message | None:
     """Write a file; return why the image could not be read, or None."""
     try:
-        save_square(file.path, file.rect, file.target)
+        save_crop(file.path, file.rect, file.target)
     except KnownError as error:
         return error.sentence
     return None

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
-from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns
+from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns
 from workbench.app.results.run_comparison import RunComparison
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
@@ -128,7 +128,7 @@ def runs_csv(
     text: Callable[[RunColumn, RunRecord], str],
 ) -> str:
     """One row per run, in this order; `title` and `text` format headings and cells."""
-    columns = run_columns(RunPlace.CSV)
+    columns = run_columns(RunOutput.CSV)
     return to_csv(
         [title(column) for column in columns],
         ([text(column, record) for column in columns] for record in records),

@@ -19,7 +19,7 @@ from workbench.domain.values import Json
 RunColumnKind = Literal["text", "count", "share", "moment", "status", "target", "backbone", "start"]
 
 
-class RunPlace(Flag):
+class RunOutput(Flag):
     """Where a column appears.
 
     WINDOW is the table of the Results page, CSV the file it is saved as, COMMAND the table printed
@@ -53,7 +53,7 @@ class RunColumn:
     meaning: str
     kind: RunColumnKind = "text"
     width: int = 96
-    places: RunPlace = RunPlace.TABLE | RunPlace.PRINTED
+    outputs: RunOutput = RunOutput.TABLE | RunOutput.PRINTED
     hidden_below: int = 0
     tip: str = ""
 
@@ -65,7 +65,7 @@ for _column in (
         mark("id"),
         lambda run: run.id,
         "id of the run and name of its folder",
-        places=RunPlace.CSV | RunPlace.PRINTED,
+        outputs=RunOutput.CSV | RunOutput.PRINTED,
     ),
     RunColumn(
         "name",
@@ -90,14 +90,14 @@ for _column in (
         "network that computes the features",
         kind="backbone",
         width=128,
-        places=RunPlace.TABLE | RunPlace.PAIRS,
+        outputs=RunOutput.TABLE | RunOutput.PAIRS,
     ),
     RunColumn(
         "frozen",
         mark("Frozen"),
         lambda run: run.recipe.frozen,
         "last frozen stage",
-        places=RunPlace.PAIRS,
+        outputs=RunOutput.PAIRS,
     ),
     RunColumn(
         "start",
@@ -106,7 +106,7 @@ for _column in (
         "start weights",
         kind="start",
         width=120,
-        places=RunPlace.TABLE,
+        outputs=RunOutput.TABLE,
         hidden_below=1000,
     ),
     RunColumn(
@@ -116,7 +116,7 @@ for _column in (
         "top-1 accuracy on the test part",
         kind="share",
         width=92,
-        places=RunPlace.TABLE | RunPlace.COMMAND,
+        outputs=RunOutput.TABLE | RunOutput.COMMAND,
     ),
     RunColumn(
         "epochs",
@@ -125,7 +125,7 @@ for _column in (
         "finished epochs",
         kind="count",
         width=64,
-        places=RunPlace.TABLE | RunPlace.JSON,
+        outputs=RunOutput.TABLE | RunOutput.JSON,
         hidden_below=880,
     ),
     RunColumn(
@@ -135,7 +135,7 @@ for _column in (
         "when it finished, or was created if it has not",
         kind="moment",
         width=120,
-        places=RunPlace.TABLE,
+        outputs=RunOutput.TABLE,
     ),
     RunColumn(
         "status",
@@ -151,7 +151,7 @@ for _column in (
         "when it was created",
         kind="moment",
         width=120,
-        places=RunPlace.COMMAND,
+        outputs=RunOutput.COMMAND,
     ),
     RunColumn(
         "validation",
@@ -159,32 +159,32 @@ for _column in (
         lambda run: top1(run, Part.VALIDATION),
         "top-1 accuracy on the validation part",
         kind="share",
-        places=RunPlace.COMMAND,
+        outputs=RunOutput.COMMAND,
     ),
     RunColumn(
         "message",
         mark("Message"),
         lambda run: run.message,
         "why it failed",
-        places=RunPlace.JSON,
+        outputs=RunOutput.JSON,
     ),
 ):
     RUN_COLUMNS.register(_column)
 
 # Orders that differ from RUN_COLUMNS; columns not named here follow the others.
-_ORDERS: Mapping[RunPlace, tuple[str, ...]] = {
-    RunPlace.COMMAND: ("run", "name", "target", "status", "made", "validation", "test"),
-    RunPlace.JSON: ("run", "name", "status", "target", "epochs", "message"),
+_ORDERS: Mapping[RunOutput, tuple[str, ...]] = {
+    RunOutput.COMMAND: ("run", "name", "target", "status", "made", "validation", "test"),
+    RunOutput.JSON: ("run", "name", "status", "target", "epochs", "message"),
 }
 
 
-def run_columns(place: RunPlace) -> tuple[RunColumn, ...]:
-    """The columns of a place, in its order."""
-    order = {name: at for at, name in enumerate(_ORDERS.get(place, ()))}
-    found = [column for column in RUN_COLUMNS.values() if place in column.places]
+def run_columns(output: RunOutput) -> tuple[RunColumn, ...]:
+    """The columns of an output, in its order."""
+    order = {name: at for at, name in enumerate(_ORDERS.get(output, ()))}
+    found = [column for column in RUN_COLUMNS.values() if output in column.outputs]
     return tuple(sorted(found, key=lambda column: order.get(column.name, len(order))))
 
 
 def run_object(run: RunRecord) -> dict[str, Json]:
     """The JSON object of a run, without its scores."""
-    return {column.name: column.value(run) for column in run_columns(RunPlace.JSON)}
+    return {column.name: column.value(run) for column in run_columns(RunOutput.JSON)}

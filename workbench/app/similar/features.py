@@ -19,7 +19,7 @@ from workbench.app.weights import is_intact, weights_path
 from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.features import FeatureRequest, feature_key, places_of
+from workbench.domain.features import FeatureRequest, feature_key, positions_of
 from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
@@ -28,7 +28,7 @@ from workbench.storage.features import FeatureIndex
 from workbench.storage.subjects import SubjectFile, Subjects, read_files, read_subjects
 from workbench.vision.headers import identify
 
-LOOKED_UP = 2000  # files checked between two chances to stop
+LOOKUPS = 2000  # files checked between two chances to stop
 GUESSED = 1024  # assumed number of features of a network without an index
 
 
@@ -50,21 +50,21 @@ class FeatureSource:
 class Indexed:
     """Subjects of a project with features, and their rows in the index.
 
-    `places` are the rows of the subjects, `extra` those of further files. `computed` counts new
+    `positions` are the rows of the subjects, `extra` those of further files. `computed` counts new
     rows, `left_out` unreadable subjects. `note` is a warning if the index was damaged, else "".
     """
 
     subjects: Subjects
     index: FeatureIndex
-    places: NDArray[np.int64]
+    positions: NDArray[np.int64]
     extra: NDArray[np.int64]
     computed: int
     left_out: int
     note: str = ""
 
-    def rows(self, places: NDArray[np.int64] | None = None) -> NDArray[np.float16]:
+    def rows(self, positions: NDArray[np.int64] | None = None) -> NDArray[np.float16]:
         """Features of all subjects, or of these rows of the index."""
-        wanted = self.places if places is None else places
+        wanted = self.positions if positions is None else positions
         whole = len(wanted) == len(self.index.rows)
         if whole and np.array_equal(wanted, np.arange(len(wanted))):
             return self.index.rows  # memory-mapped, without a copy
@@ -193,16 +193,16 @@ class Indexer:
         if index.damaged:
             note = self._forget(name)
             yield Note(text=note, warning=True)
-        at = places_of(index.keys, subjects.keys)
+        at = positions_of(index.keys, subjects.keys)
         missing = yield from self._missing(subjects, at, index, further)
         computed = 0
         if missing:
             computed = yield from self._compute(name, index, missing)
             index = self._indexes.read(name)
-            at = places_of(index.keys, subjects.keys)
+            at = positions_of(index.keys, subjects.keys)
         _check_found(index, further)
         known = np.flatnonzero(at >= 0)
-        extra = places_of(index.keys, list(further))
+        extra = positions_of(index.keys, list(further))
         left_out = len(at) - len(known)
         return Indexed(subjects[known], index, at[known], extra, computed, left_out, note)
 
@@ -223,12 +223,12 @@ class Indexer:
     ) -> Steps[list[Sample]]:
         """Samples without features whose files exist."""
         found = {key: _sample(file) for key, file in further.items()}
-        for key, place in zip(found.copy(), places_of(index.keys, list(found)), strict=True):
+        for key, place in zip(found.copy(), positions_of(index.keys, list(found)), strict=True):
             if place >= 0:
                 del found[key]
         new = subjects[np.flatnonzero(at < 0)]
-        for start in range(0, len(new), LOOKED_UP):
-            some = new[np.arange(start, min(len(new), start + LOOKED_UP))]
+        for start in range(0, len(new), LOOKUPS):
+            some = new[np.arange(start, min(len(new), start + LOOKUPS))]
             for file in self.files(some):
                 if Path(file.path).is_file():
                     found[feature_key(file.hash, file.box)] = _sample(file)
@@ -261,7 +261,7 @@ def forget_features(session: Session) -> int:
 
 def _check_found(index: FeatureIndex, further: Mapping[int, SubjectFile]) -> None:
     """Raise KnownError if a requested file, or every subject, has no features."""
-    for file, place in zip(further.values(), places_of(index.keys, list(further)), strict=True):
+    for file, place in zip(further.values(), positions_of(index.keys, list(further)), strict=True):
         if place < 0:
             raise KnownError(
                 "{path} is not a readable image.", "Choose another file.", path=file.path

@@ -14,7 +14,7 @@ from workbench.app.jobs import Steps, Task
 from workbench.app.session import Session
 from workbench.app.similar.features import FeatureSource, Indexed, Indexer
 from workbench.domain.errors import KnownError
-from workbench.domain.features import Keys, Votes, places_of, vote
+from workbench.domain.features import Keys, Votes, positions_of, vote
 from workbench.domain.labels import Subject
 from workbench.domain.reports import Progress
 from workbench.domain.text import Message
@@ -126,7 +126,7 @@ def _judge(found: Indexed, own: IntArray, k: int) -> tuple[IntArray, NDArray[np.
     """Labels of the labelled subjects (at most JUDGED), and whether the vote of the others is
     right."""
     labelled = np.flatnonzero(own >= 0)
-    rows, labels = found.rows(found.places[labelled]), own[labelled]
+    rows, labels = found.rows(found.positions[labelled]), own[labelled]
     at = np.arange(len(labels))
     if len(at) > JUDGED:
         at = np.sort(np.random.default_rng(0).choice(at, JUDGED, replace=False))
@@ -142,14 +142,14 @@ def _queries(found: Indexed, own: IntArray, chosen: IntArray | None, files: bool
 def _vote(found: Indexed, own: IntArray, queries: IntArray, k: int) -> Votes:
     """Votes on the queries and then the files; an image does not vote on itself."""
     labelled = np.flatnonzero(own >= 0)
-    places = np.concatenate((found.places[queries], found.extra))
-    itself = places_of(_as_keys(found.places[labelled]), _as_keys(places))
-    rows = found.rows(found.places[labelled])
-    return vote(rows, own[labelled], found.rows(places), k, own=itself)
+    positions = np.concatenate((found.positions[queries], found.extra))
+    itself = positions_of(_as_keys(found.positions[labelled]), _as_keys(positions))
+    rows = found.rows(found.positions[labelled])
+    return vote(rows, own[labelled], found.rows(positions), k, own=itself)
 
 
-def _as_keys(places: IntArray) -> Keys:
-    return places.astype(np.int64).view(np.uint64)
+def _as_keys(positions: IntArray) -> Keys:
+    return positions.astype(np.int64).view(np.uint64)
 
 
 def _per_label(

@@ -87,14 +87,14 @@ def similar_task(
 
 
 def _rows_of(found: Indexed, queries: IntArray) -> NDArray[np.float16]:
-    at = found.places[np.isin(found.subjects.images, queries)]
-    places = np.concatenate((at, found.extra))
-    if not len(places):
+    at = found.positions[np.isin(found.subjects.images, queries)]
+    positions = np.concatenate((at, found.extra))
+    if not len(positions):
         raise KnownError(
             "The image has no features: its file cannot be read, or it shows no mouth.",
             "Choose another image, or other features.",
         )
-    return found.rows(places)
+    return found.rows(positions)
 
 
 def _by_image(found: Indexed, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], IntArray]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.training.samples import collect, list_in_use, ready_made
+from workbench.app.training.samples import collect, list_in_use, undetected_images
 from workbench.domain.advice import DataFacts
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT
@@ -85,7 +85,7 @@ def _mouths(store: Project, label_set: LabelSet) -> _Subjects:
     own = table.labels[order[np.searchsorted(table.crops, crops, sorter=order)]]
     single = np.bincount(images, minlength=size)[images] == 1
     labels = np.where((own < 0) & single, of_image[images], own)
-    whole = np.fromiter(ready_made(store), np.int64)
+    whole = np.fromiter(undetected_images(store), np.int64)
     rest = every.where(np.isin(every.images, whole) & ~np.isin(every.images, table.images))
     return _Subjects(
         np.concatenate((images, rest.images)),

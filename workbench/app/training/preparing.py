@@ -16,7 +16,7 @@ from workbench.app.jobs import Steps, Task, nothing, run_to_end, when_done
 from workbench.app.session import Session
 from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
-from workbench.app.training.samples import SampleSet, collect, ready_made
+from workbench.app.training.samples import SampleSet, collect, undetected_images
 from workbench.app.training.splitting import draw, put_split
 from workbench.app.training.starts import put_start, start_of, whole_start
 from workbench.domain.advice import TWICE, DataFacts, advise
@@ -104,7 +104,7 @@ def _mouths(store: Project, held_out: Collection[int]) -> list[_Subject]:
     """Usable crops, and images of sources without detections, which are crops themselves."""
     ids = [image for image, _ in _images(store, held_out)]
     crops = store.crops.of_images(ids)
-    whole = ready_made(store)
+    whole = undetected_images(store)
     subjects: list[_Subject] = []
     for image in ids:
         subjects += [(image, crop) for crop in crops.get(image, ()) if crop.usable]

@@ -105,7 +105,7 @@ def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
     usable = {image: [crop for crop in crops if crop.usable] for image, crops in of_images.items()}
     crop_ids = [crop.id for crops in usable.values() for crop in crops if crop.id is not None]
     given = store.labels.of_crops(crop_ids, label_set.name)
-    whole = ready_made(store)
+    whole = undetected_images(store)
     found: list[_Subject] = []
     for image in ids:
         crops = usable.get(image, [])
@@ -118,7 +118,7 @@ def _mouths(store: Project, label_set: LabelSet) -> list[_Subject]:
     return found
 
 
-def ready_made(store: Project) -> set[int]:
+def undetected_images(store: Project) -> set[int]:
     """Images of sources without detections."""
     detected = store.crops.detected_sources()
     whole: set[int] = set()

@@ -25,7 +25,7 @@ from workbench.app.jobs import (
     apply_each,
     applying,
 )
-from workbench.app.learner import BEAT, LearningProcess, crash, raise_broken, reported
+from workbench.app.learner import BEAT, LearningProcess, crash, raise_reported, reported
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import as_if_split, prepare, recipe_of, write_run
@@ -46,8 +46,8 @@ from workbench.domain.recipes import (
 )
 from workbench.domain.reports import (
     AnyReport,
-    Broken,
     Epoch,
+    ErrorReport,
     Finished,
     Note,
     Paused,
@@ -191,8 +191,8 @@ def _ended(folder: Path, last: AnyReport | None, code: int, errors: str) -> Step
         return RunStatus.PAUSED
     if isinstance(last, Stopped):
         return RunStatus.STOPPED
-    if isinstance(last, Broken):
-        raise_broken(last)
+    if isinstance(last, ErrorReport):
+        raise_reported(last)
     remedy = Message(
         "The memory may be full: close other programs or reduce the batch, then resume the run "
         "from its last checkpoint."

@@ -219,7 +219,7 @@ def _top1(run: RunRecord, part: str) -> float:
 
 
 STUDIES_KEY = "layer_studies"
-STUDIES_KEPT = 20  # layer studies stored in a project
+STORED_STUDIES = 20  # layer studies stored in a project
 
 
 def layers_task(
@@ -248,7 +248,7 @@ def layers_task(
         )
 
     def keep(study: LayerStudy) -> None:
-        session.store.settings.push(STUDIES_KEY, msgspec.to_builtins(study), STUDIES_KEPT)
+        session.store.settings.push(STUDIES_KEY, msgspec.to_builtins(study), STORED_STUDIES)
 
     title = Message("Study stages of {backbone}", backbone=wanted.backbone)
     return Task(title, work, finish=when_done(keep), kind="layers")

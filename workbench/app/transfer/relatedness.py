@@ -16,7 +16,7 @@ from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.samples import collect
-from workbench.app.transfer.sources import Place, one_label, refuse_target
+from workbench.app.transfer.sources import SourceLocation, one_label, refuse_target
 from workbench.domain.errors import ValueRefused
 from workbench.domain.relatedness import DomainRequest, Relatedness, RelatednessRequest
 from workbench.domain.reports import Related
@@ -57,7 +57,10 @@ def domain_of(store: Project, label_set: str, name: str = "") -> Domain:
 
 
 def compare_task(
-    session: Session, label_set: str, places: Mapping[str, Place], request: RelatednessRequest
+    session: Session,
+    label_set: str,
+    sources: Mapping[str, SourceLocation],
+    request: RelatednessRequest,
 ) -> Task[Relatedness]:
     """A job that compares the images of `label_set` with each named source and ends
     Done(Relatedness), which is stored in the project.
@@ -68,15 +71,15 @@ def compare_task(
     """
     own = session.store.folder
     one_label(session.store, label_set)
-    refuse_target(session.store, places.values(), label_set)
+    refuse_target(session.store, sources.values(), label_set)
 
     def read() -> Iterator[Domain]:
-        for name, (folder, labels) in places.items():
+        for name, (folder, labels) in sources.items():
             with _read_beside(own, folder) as store:
                 one_label(store, labels)
                 yield domain_of(store, labels, name)
 
-    return _task(session, label_set, len(places), read, request)
+    return _task(session, label_set, len(sources), read, request)
 
 
 @contextmanager

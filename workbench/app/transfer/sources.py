@@ -17,14 +17,14 @@ from workbench.domain.text import Message
 from workbench.storage.project import Project
 
 MARK = "#"  # separates a project from its label set
-Place = tuple[Path, str]  # folder of a project, and one of its label sets
+SourceLocation = tuple[Path, str]  # folder of a project, and one of its label sets
 
 
-def named_sources(given: Sequence[str], label_set: str) -> dict[str, Place]:
+def named_sources(given: Sequence[str], label_set: str) -> dict[str, SourceLocation]:
     """Map sources written as "PROJECT" or "PROJECT#LABELS" to unique short names, independent of
     the working folder. Raises KnownError if one is not a project, ValueRefused if it has no path.
     """
-    found: dict[str, Place] = {}
+    found: dict[str, SourceLocation] = {}
     for text in given:
         path, mark, own = text.rpartition(MARK)
         if mark and not path.strip():  # not the current folder
@@ -91,7 +91,7 @@ def one_label(store: Project, label_set: str) -> None:
         )
 
 
-def refuse_target(store: Project, places: Iterable[Place], label_set: str) -> None:
+def refuse_target(store: Project, places: Iterable[SourceLocation], label_set: str) -> None:
     """Raise KnownError if `label_set` of the project itself is one of its sources."""
     if (store.folder.resolve(), label_set) in list(places):
         raise KnownError(
@@ -101,7 +101,7 @@ def refuse_target(store: Project, places: Iterable[Place], label_set: str) -> No
         )
 
 
-def places_of(sources: Iterable[str]) -> Iterator[Place]:
+def positions_of(sources: Iterable[str]) -> Iterator[SourceLocation]:
     """Folder and label set of sources that `written_source` wrote."""
     for text in sources:
         path, _, own = text.rpartition(MARK)

@@ -50,7 +50,7 @@ def source_task(
     """A job that creates the run on the source, in the source's project; None if there is one."""
     if transfer.source_run and _exists(source.store, transfer.source_run):
         return None
-    request = transfer.asked
+    request = transfer.request
     name = backbone_of(request)
     frozen = frozen_stage(name, SOURCE_LAYERS) if request.start != "none" else "none"
     recipe = (
@@ -75,7 +75,7 @@ def candidate_tasks(
     Each must be finished before the next is requested. `source` is the folder of the source's
     project.
     """
-    request = transfer.asked
+    request = transfer.request
     target = _target(request.label_set, transfer.joint, request)
     for layers in CANDIDATE_LAYERS:
         if layers not in _candidates(session, transfer):
@@ -85,7 +85,7 @@ def candidate_tasks(
 def _candidate_task(
     session: Session, source: Path, transfer: Transfer, layers: int, target: PartialRecipe
 ) -> Task[PreparedRun]:
-    stage = frozen_stage(backbone_of(transfer.asked), layers)
+    stage = frozen_stage(backbone_of(transfer.request), layers)
 
     def then(made: RunRecord) -> None:
         now = latest(session, transfer)
@@ -107,7 +107,7 @@ def single_task(session: Session, source: Path, transfer: Transfer) -> Task[Prep
     """A job that creates a run like the winner's, but without views; None if there is one."""
     if transfer.single and _exists(session.store, transfer.single):
         return None
-    target = partial_recipe(target=transfer.asked.label_set)
+    target = partial_recipe(target=transfer.request.label_set)
 
     def then(made: RunRecord) -> None:
         keep(session, msgspec.structs.replace(latest(session, transfer), single=made.id))
@@ -126,15 +126,15 @@ def _candidate(
     """Recipe keys of a candidate, and the name of its run."""
     learned = source / "runs" / transfer.source_run
     weights = learned / WEIGHTS_FILE
-    settings = check_keys(transfer.asked.settings)
+    settings = check_keys(transfer.request.settings)
     recipe = (
-        _defaults(transfer.asked)
+        _defaults(transfer.request)
         | _shared(settings, learned)
         | settings
         | target
         | partial_recipe(start=f"file:{weights}", frozen=stage)
     )
-    title = backbone(backbone_of(transfer.asked)).title
+    title = backbone(backbone_of(transfer.request)).title
     return recipe, f"{title} frozen up to {stage}{note}"
 
 
@@ -198,13 +198,13 @@ def steps(session: Session, transfer: Transfer) -> Generator[TransferStep, None,
     steps on a source, its project is open. The state is stored in the project
     (`transferring.latest`). Raises KnownError, for example if a source is missing.
     """
-    places = named_sources(transfer.asked.sources, transfer.asked.label_set)
+    named = named_sources(transfer.request.sources, transfer.request.label_set)
     if not transfer.ranked:
         if session.store.splits.current() is None:
             yield TransferStep(TransferStage.COMPARE, session, task=_held_out(session, transfer))
         yield TransferStep(TransferStage.COMPARE, session, task=_comparison(session, transfer))
     transfer = transferring.latest(session, transfer)
-    folder, labels = places[transfer.source]
+    folder, labels = named[transfer.source]
     if not transfer_runs.candidates_made(session, transfer):
         yield from _source(session, folder, labels, transfer)
         for task in transfer_runs.candidate_tasks(
@@ -216,7 +216,7 @@ def steps(session: Session, transfer: Transfer) -> Generator[TransferStep, None,
         yield TransferStep(TransferStage.CANDIDATES, session, runs=left)
     if not transfer.winner:
         transfer = transferring.vote(session, transfer)
-    if transfer.asked.compare_views:
+    if transfer.request.compare_views:
         yield from _single(session, folder, transfer)
 
 
@@ -243,7 +243,7 @@ def _single(
 
 def _held_out(session: Session, transfer: Transfer) -> Task[dict[int, Part]]:
     """A job that splits the images of the target, for held-out images."""
-    own = (transfer.asked.label_set,)
+    own = (transfer.request.label_set,)
     return split_task(session, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
 
 
@@ -253,10 +253,10 @@ def _left(session: Session, *runs: str) -> tuple[str, ...]:
 
 def _comparison(session: Session, transfer: Transfer) -> Task[Relatedness]:
     """A job that ranks the sources and selects the most related one."""
-    wanted = transfer.asked
-    places = named_sources(wanted.sources, wanted.label_set)
+    wanted = transfer.request
+    named = named_sources(wanted.sources, wanted.label_set)
     request = RelatednessRequest(domains=(), seed=wanted.seed)
-    task = compare_task(session, wanted.label_set, places, request)
+    task = compare_task(session, wanted.label_set, named, request)
 
     def finish(outcome: Outcome[Relatedness]) -> None:
         task.finish(outcome)

@@ -11,7 +11,7 @@ import msgspec
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.starts import start_of
-from workbench.app.transfer.sources import one_label, places_of, refuse_target
+from workbench.app.transfer.sources import one_label, positions_of, refuse_target
 from workbench.domain.backbones import DEFAULT_BACKBONE, backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT, PartialRecipe, complete
@@ -39,14 +39,14 @@ def transfers(session: Session) -> list[Transfer]:
 
 def unfinished_like(session: Session, request: TransferRequest) -> Transfer | None:
     """An unfinished transfer with the same request; None if there is none."""
-    return next((t for t in transfers(session) if t.asked == request and not done(t)), None)
+    return next((t for t in transfers(session) if t.request == request and not done(t)), None)
 
 
 def newest_of(session: Session, request: TransferRequest) -> Transfer | None:
     """The newest transfer with the same labels and sources, whatever its settings."""
     fits = (request.label_set, request.sources)
     return next(
-        (t for t in transfers(session) if (t.asked.label_set, t.asked.sources) == fits), None
+        (t for t in transfers(session) if (t.request.label_set, t.request.sources) == fits), None
     )
 
 
@@ -57,7 +57,7 @@ def latest(session: Session, transfer: Transfer) -> Transfer:
 
 def done(transfer: Transfer) -> bool:
     """Whether a transfer is finished."""
-    return bool(transfer.winner) and bool(transfer.single or not transfer.asked.compare_views)
+    return bool(transfer.winner) and bool(transfer.single or not transfer.request.compare_views)
 
 
 def keep(session: Session, transfer: Transfer) -> Transfer:
@@ -117,13 +117,13 @@ def begin(session: Session, request: TransferRequest) -> Transfer:
             "Views cannot be compared: images need a category and at least two different views.",
             "Label views on the Views page, or transfer without this comparison.",
         )
-    return keep(session, Transfer(asked=request, made=time.time(), joint=joint))
+    return keep(session, Transfer(request=request, made=time.time(), joint=joint))
 
 
 def _check(store: Project, request: TransferRequest) -> None:
     """Raise errors now that would occur after the comparison of sources."""
     one_label(store, request.label_set)
-    refuse_target(store, places_of(request.sources), request.label_set)
+    refuse_target(store, positions_of(request.sources), request.label_set)
     own = {"target": request.label_set, "backbone": backbone_of(request), "start": request.start}
     for settings in (request.settings, {**request.settings, **request.source_settings}):
         recipe = complete({**settings, **own})
@@ -159,7 +159,7 @@ def vote(session: Session, transfer: Transfer) -> Transfer:
     """Elect the winner by the candidates' predictions of held-out images. Raises KnownError if
     there are none."""
     predictions = {c.frozen: _predicted(session, c.run) for c in transfer.candidates}
-    outcome = elect(predictions, transfer.asked.seed)
+    outcome = elect(predictions, transfer.request.seed)
     if not outcome.images:
         raise KnownError(
             "The vote needs held-out images of the target, and there are none.",

@@ -65,10 +65,10 @@ class ClusterTraining:
         self._began = self._reported = time.monotonic()
 
     def _read(self) -> Images:
-        asked = self._folder_request
-        samples = asked.samples(SAMPLES_FILE)
+        request = self._folder_request
+        samples = request.samples(SAMPLES_FILE)
         size = input_format_of(self.request.start).size
-        images = load_images(samples, size, asked.folder, asked.report, asked.interrupted)
+        images = load_images(samples, size, request.folder, request.report, request.interrupted)
         if images is None:
             raise RequestInterrupted
         return images

@@ -82,7 +82,7 @@ def _classifier(head: nn.Linear, maps: bool) -> Probabilities:
     def classify(given: Tensor) -> Tensor:
         if not maps:
             return cast(Tensor, head(pooled(given)).softmax(dim=1))
-        by_place = head(given.flatten(2).transpose(1, 2)).relu()
-        return cast(Tensor, by_place.mean(dim=1).softmax(dim=1))
+        by_position = head(given.flatten(2).transpose(1, 2)).relu()
+        return cast(Tensor, by_position.mean(dim=1).softmax(dim=1))
 
     return classify

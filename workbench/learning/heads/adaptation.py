@@ -38,7 +38,7 @@ class Adaptation(Features):
             ),
         ),
     )
-    takes_maps = False
+    needs_maps = False
 
     def __init__(self, channels: int, options: Mapping[str, Value]) -> None:
         super().__init__(channels, options)

@@ -16,12 +16,12 @@ class Features(nn.Module):
     classifier.
 
     A subclass lives in its own file in this package, defines a `spec` and is registered with
-    `@HEADS.register`. With `takes_maps` the body returns its last feature map, N × channels × h ×
+    `@HEADS.register`. With `needs_maps` the body returns its last feature map, N × channels × h ×
     w; otherwise its pooled features, N × channels.
     """
 
     spec: ClassVar[Spec]
-    takes_maps: ClassVar[bool] = True
+    needs_maps: ClassVar[bool] = True
     width: int
 
     def __init__(self, channels: int, options: Mapping[str, Value]) -> None:

@@ -22,7 +22,7 @@ class Linear(Features):
         description=mark("Classifies the backbone's pooled features; fast, and hard to beat."),
         source="Yosinski et al. 2014, How transferable are features in deep neural networks?",
     )
-    takes_maps = False
+    needs_maps = False
 
     def __init__(self, channels: int, options: Mapping[str, Value]) -> None:
         super().__init__(channels, options)

@@ -172,11 +172,11 @@ class Loop:
         cut = split(self.network, self.frozen)
         if self.cached is None or cut is None:
             return None
-        looked = ScoredViews(self.images, rows, scorer.card, self.device, self.precision)
-        maps = find_or_compute(looked, cut, store, report, interrupted, spare_others=True)
+        views = ScoredViews(self.images, rows, scorer.card, self.device, self.precision)
+        maps = find_or_compute(views, cut, store, report, interrupted, spare_others=True)
         if maps is None:
             return None
-        return looked.scores(scorer, cut.tail, maps, 2 * self.recipe.batch)
+        return views.scores(scorer, cut.tail, maps, 2 * self.recipe.batch)
 
     def _can_use_cache(self, cut: Split) -> bool:
         """Whether nothing needs the images or outputs before the split."""

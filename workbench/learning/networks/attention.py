@@ -49,7 +49,7 @@ def map_layer(network: Network, layers: Sequence[str]) -> str:
     """Name of the module that outputs the last feature map: the whole body for a map-based head,
     otherwise the deepest of the explainable `layers`."""
     head = network.head
-    if isinstance(head, ClassHead | JointHead) and head.transform.takes_maps:
+    if isinstance(head, ClassHead | JointHead) and head.transform.needs_maps:
         return WHOLE_BODY
     return layers[-1]
 

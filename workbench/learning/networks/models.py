@@ -41,7 +41,7 @@ def build_network(
     """Build a network for `labels` with random weights from torch's random state; `options` are a
     recipe's. Raises ValueRefused for an unknown head or head option."""
     kind = find_head(head)
-    body, features = build_body(name, maps=kind.takes_maps)
+    body, features = build_body(name, maps=kind.needs_maps)
     transform = kind(features, (options or {}).get(kind.spec.name, {}))
     classes = len(labels.target.labels)
     if labels.view is None:

@@ -8,22 +8,22 @@ import traceback
 import torch
 
 from workbench.domain.errors import KnownError, reason_of, remedy_of
-from workbench.domain.reports import Broken
+from workbench.domain.reports import ErrorReport
 from workbench.domain.text import Message
 
 MEMORY_REMEDY = Message("Reduce the batch or the image size, or choose a smaller backbone.")
 
 
-def broken(error: BaseException) -> Broken:
+def error_report(error: BaseException) -> ErrorReport:
     """Report for a training that failed with `error`."""
     if isinstance(error, KnownError):
-        return Broken(sentence=error.sentence, remedy=error.remedy)
+        return ErrorReport(sentence=error.sentence, remedy=error.remedy)
     if is_out_of_memory(error):
-        return Broken(
+        return ErrorReport(
             sentence=Message("Not enough memory for a training step."), remedy=MEMORY_REMEDY
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Broken(
+        return ErrorReport(
             sentence=Message(
                 "The disk is full: {filename} could not be written.",
                 filename=error.filename or Message("a file"),
@@ -31,23 +31,23 @@ def broken(error: BaseException) -> Broken:
             remedy=Message("Free up space on the project's disk, then resume the run."),
         )
     if isinstance(error, OSError) and error.filename and (remedy := remedy_of(error)):
-        return Broken(
+        return ErrorReport(
             sentence=Message(
                 "{path} cannot be used: {reason}.", path=error.filename, reason=reason_of(error)
             ),
             remedy=Message("{remedy} Then resume the run.", remedy=remedy),
         )
     if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
-        return Broken(
+        return ErrorReport(
             sentence=Message("Batch normalisation cannot train on a single small image."),
             remedy=Message("Use a batch of at least 2, or a larger image size."),
         )
     if isinstance(error, RuntimeError) and "Output size is too small" in str(error):
-        return Broken(
+        return ErrorReport(
             sentence=Message("The images are too small for this backbone."),
             remedy=Message("Increase image_size; 224 suits every ImageNet backbone."),
         )
-    return Broken(
+    return ErrorReport(
         sentence=Message(
             "Unexpected error in the training: {error}", error=str(error) or type(error).__name__
         ),

@@ -322,14 +322,14 @@ class TransferDialog(QDialog):
             (
                 t
                 for t in transferring.transfers(self._context.session)
-                if t.asked.label_set == label_set
+                if t.request.label_set == label_set
             ),
             None,
         )
         if known is not None:
-            self.sources.texts = list(known.asked.sources)
-            self.views.setChecked(known.asked.views)
-            self.compare.setChecked(known.asked.compare_views)
+            self.sources.texts = list(known.request.sources)
+            self.views.setChecked(known.request.views)
+            self.compare.setChecked(known.request.compare_views)
         self._show()
 
     def request(self) -> TransferRequest:
@@ -353,7 +353,7 @@ class TransferDialog(QDialog):
         request, transfer = self.request(), self.transfer()
         running = self._queue.current is not None
         if running and transfer is not None:
-            request = transfer.asked
+            request = transfer.request
         self.settings.setText(_settings_text(request))
         self.sources.show_ranked(request.sources, transfer.ranked if transfer is not None else ())
         self.sources.set_editable(not running)

@@ -60,7 +60,7 @@ class ImageFacts(SidePanel):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self._reader = PixelReader(kept=24, parent=self)
+        self._reader = PixelReader(capacity=24, parent=self)
         self._reader.ready.connect(self._show_pixels)
         self._image: int | None = None
         self._sources: dict[int, str] | None = None  # cached: counting their images is slow

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBox
 
 from workbench.app.results.result_tables import comparison_csv
 from workbench.app.results.results import RunResults
-from workbench.app.results.run_columns import RunPlace, run_columns
+from workbench.app.results.run_columns import RunOutput, run_columns
 from workbench.app.results.run_comparison import PairOutcome, RunComparison, SinglePair, compare
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.text import plural, tr
@@ -202,7 +202,7 @@ class PairsTable(QWidget):
         heading.setProperty("role", "heading")
         self.table = FigureTable(
             (
-                *map(figure_column, run_columns(RunPlace.PAIRS)),
+                *map(figure_column, run_columns(RunOutput.PAIRS)),
                 Column(tr("Alone"), "share", tr("Test top-1 of the run on category alone")),
                 Column(tr("With views"), "share", tr("Test top-1 of the run on category and view")),
                 Column(tr("Gain (points)"), "figure"),
@@ -227,7 +227,7 @@ class PairsTable(QWidget):
 
 
 def _cells(pair: SinglePair) -> tuple[FigureCell, ...]:
-    both = [figure_cell(column, pair.together) for column in run_columns(RunPlace.PAIRS)]
+    both = [figure_cell(column, pair.together) for column in run_columns(RunOutput.PAIRS)]
     alone, together = top1(pair.single), top1(pair.together)
     gain = None if alone is None or together is None else 100 * (together - alone)
     return (*both, alone, together, figure(gain, 1, signed=True))

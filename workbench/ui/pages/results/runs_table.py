@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QMenu, QWidget
 
 from workbench.app.results.result_tables import runs_csv
-from workbench.app.results.run_columns import RunColumn, RunPlace, run_columns
+from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns
 from workbench.domain.runs import RunRecord
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
@@ -104,7 +104,7 @@ class RunsTable(FigureTable):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__((), parent)
-        self.runs = _RunsModel(run_columns(RunPlace.WINDOW))
+        self.runs = _RunsModel(run_columns(RunOutput.WINDOW))
         self.figures = self.runs
         self._sorted.setSourceModel(self.runs)
         self.runs.checked_changed.connect(self.checked_changed)

@@ -115,7 +115,7 @@ class PixelFeed(QObject):
     def __init__(self, context: Context, stage: ImageView) -> None:
         super().__init__()
         self._context, self._stage = context, stage
-        self._reader = PixelReader(kept=12, parent=self)
+        self._reader = PixelReader(capacity=12, parent=self)
         self._reader.ready.connect(self._show_pixels)
         self._reader.failed.connect(self._report_failure)
         self._image: int | None = None
