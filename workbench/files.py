@@ -252,6 +252,7 @@ class GrowingFile:
 
     @property
     def digest(self) -> str:
+        """BLAKE3 of all bytes so far, in hexadecimal."""
         return self._hasher.hexdigest()
 
     def append(self, data: bytes) -> None:

@@ -54,10 +54,12 @@ class DataFacts:
 
     @property
     def train(self) -> int:
+        """Number of training images."""
         return sum(self.class_counts)
 
     @property
     def imbalance(self) -> float:
+        """Size of the largest class ÷ that of the smallest class in use; 1 without images."""
         present = [count for count in self.class_counts if count]
         return max(present) / min(present) if present else 1.0
 
@@ -280,6 +282,7 @@ class TransferFacts:
 
     @property
     def per_class(self) -> float:
+        """Training images per class, on average."""
         return self.train_images / max(1, self.classes)
 
     @property

@@ -81,6 +81,7 @@ class Backbone:
 
     @property
     def stage_names(self) -> tuple[str, ...]:
+        """Names of the stages, from the input to the output."""
         return tuple(stage.name for stage in self.stages)
 
     @property
@@ -98,6 +99,7 @@ class Backbone:
 
     @property
     def weights_address(self) -> str:
+        """Address of the ImageNet weights; "" if there are none."""
         return WEIGHTS_ADDRESS + self.weights if self.weights else ""
 
     @property

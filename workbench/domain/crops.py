@@ -45,6 +45,7 @@ class Crop:
 
     @property
     def usable(self) -> bool:
+        """Whether the crop can be trained on or predicted: it has a box that was not rejected."""
         return self.state in (CropState.FOUND, CropState.ADJUSTED) and self.rect is not None
 
 

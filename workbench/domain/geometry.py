@@ -20,17 +20,21 @@ class Rect:
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return self.bottom - self.top
 
     @property
     def area(self) -> int:
+        """Area in pixels²; 0 if the rectangle is empty."""
         return max(0, self.width) * max(0, self.height)
 
     def as_tuple(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) in pixels."""
         return (self.left, self.top, self.right, self.bottom)
 
     def iou(self, other: Rect) -> float:

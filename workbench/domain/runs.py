@@ -85,6 +85,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def rect(self) -> Rect | None:
+        """The box as a rectangle; None for the whole image."""
         return Rect(*self.box) if self.box is not None else None
 
 

@@ -211,8 +211,10 @@ class Average:
             mean.copy_(kept)
 
     def saved(self) -> list[Tensor]:
+        """The averages, for a checkpoint: one tensor per averaged weight, not copied."""
         return self._mean
 
     def restore(self, saved: list[Tensor]) -> None:
+        """Continue with the averages of a checkpoint."""
         for mean, value in zip(self._mean, saved, strict=True):
             mean.copy_(value)

@@ -39,6 +39,7 @@ class FeatureIndex:
 
     @property
     def bytes(self) -> int:
+        """Size of rows and keys in bytes."""
         return int(self.rows.nbytes + self.keys.nbytes)
 
 
@@ -55,7 +56,7 @@ class FeatureIndexes:
         # by name: state of the files whose digests were verified
         self._checked: dict[str, list[FeatureCard | tuple[int, int]]] = {}
 
-    def place(self, name: str) -> Path:
+    def folder_of(self, name: str) -> Path:
         """Folder of the index called `name`, which may not exist yet."""
         return self.folder / name
 
@@ -64,52 +65,52 @@ class FeatureIndexes:
 
         Its digests are verified on the first read and after each change.
         """
-        place = self.place(name)
-        if not (place / CARD_FILE).is_file():
+        folder = self.folder_of(name)
+        if not (folder / CARD_FILE).is_file():
             return NOTHING
         try:
-            card = msgspec.json.decode((place / CARD_FILE).read_bytes(), type=FeatureCard)
-            keys = np.fromfile(place / KEYS_FILE, np.uint64)
-            count = min(len(keys), (place / ROWS_FILE).stat().st_size // card.row_bytes)
+            card = msgspec.json.decode((folder / CARD_FILE).read_bytes(), type=FeatureCard)
+            keys = np.fromfile(folder / KEYS_FILE, np.uint64)
+            count = min(len(keys), (folder / ROWS_FILE).stat().st_size // card.row_bytes)
             if card.rows_digest:
-                self._check(place, card)
+                self._check(folder, card)
                 count = card.rows
             if not count:
                 return NOTHING
             shape = (count, card.dimensions)
-            rows = np.memmap(place / ROWS_FILE, np.float16, "r", shape=shape)
-            os.utime(place / CARD_FILE)  # marks it as the most recently used
+            rows = np.memmap(folder / ROWS_FILE, np.float16, "r", shape=shape)
+            os.utime(folder / CARD_FILE)  # marks it as the most recently used
         except (OSError, ValueError, ZeroDivisionError, msgspec.DecodeError, DamagedFile):
             return DAMAGED
         return FeatureIndex(rows, keys[:count], card)
 
-    def _check(self, place: Path, card: FeatureCard) -> None:
+    def _check(self, folder: Path, card: FeatureCard) -> None:
         """Raise DamagedFile if the digest of rows or keys differs from that in the card.
 
         Verified files are not read again until they change.
         """
-        rows, keys = place / ROWS_FILE, place / KEYS_FILE
+        rows, keys = folder / ROWS_FILE, folder / KEYS_FILE
         found: list[FeatureCard | tuple[int, int]] = [
             card,
             *((s.st_mtime_ns, s.st_size) for s in (rows.stat(), keys.stat())),
         ]
-        if self._checked.get(place.name) == found:
+        if self._checked.get(folder.name) == found:
             return
         check_digest(rows, card.rows_digest, card.rows * card.row_bytes)
         check_digest(keys, card.keys_digest, card.rows * KEY_BYTES)
-        self._checked[place.name] = found
+        self._checked[folder.name] = found
 
     def remove(self, name: str) -> None:
         """Delete an index if it exists."""
-        shutil.rmtree(self.place(name), ignore_errors=True)
+        shutil.rmtree(self.folder_of(name), ignore_errors=True)
 
     def sizes(self) -> dict[str, int]:
         """Size of each index in bytes, least recently used first."""
         found = []
-        for place in self.folder.iterdir() if self.folder.is_dir() else ():
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             with contextlib.suppress(OSError):
-                size = sum(file.stat().st_size for file in place.iterdir())
-                found.append(((place / CARD_FILE).stat().st_mtime, place.name, size))
+                size = sum(file.stat().st_size for file in folder.iterdir())
+                found.append(((folder / CARD_FILE).stat().st_mtime, folder.name, size))
         return {name: size for _, name, size in sorted(found)}
 
     def make_room(self, name: str, needed: int) -> list[str]:
@@ -123,7 +124,7 @@ class FeatureIndexes:
         gone: list[str] = []
         for other, size in sizes.items():
             if over > 0 and other != name:
-                shutil.rmtree(self.place(other), ignore_errors=True)
+                shutil.rmtree(self.folder_of(other), ignore_errors=True)
                 gone.append(other)
                 over -= size
         if over > 0:
@@ -149,7 +150,7 @@ class FeatureIndexes:
         """Delete all indexes; return the number of freed bytes."""
         sizes = self.sizes()
         for name in sizes:
-            shutil.rmtree(self.place(name), ignore_errors=True)
+            shutil.rmtree(self.folder_of(name), ignore_errors=True)
         return sum(sizes.values())
 
 
@@ -159,11 +160,11 @@ class Clusterings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "clusters"
 
-    def place(self, id: str) -> Path:
+    def folder_of(self, id: str) -> Path:
         """Folder of a clustering, created if missing."""
-        place = self.folder / id
-        place.mkdir(parents=True, exist_ok=True)
-        return place
+        folder = self.folder / id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def all(self) -> list[Clustering]:
         """Complete clusterings, newest first."""
@@ -187,7 +188,7 @@ class Clusterings:
 
     def keep(self, made: Clustering) -> None:
         """Store a clustering whose result is in its folder."""
-        path = self.place(made.id) / RECORD_FILE
+        path = self.folder_of(made.id) / RECORD_FILE
         write_whole(path, msgspec.json.encode(made))
 
     def forget(self) -> int:
@@ -195,10 +196,10 @@ class Clusterings:
 
         Labels created from them remain.
         """
-        places = list(self.folder.iterdir()) if self.folder.is_dir() else []
-        for place in places:
-            shutil.rmtree(place, ignore_errors=True)
-        return len(places)
+        folders = list(self.folder.iterdir()) if self.folder.is_dir() else []
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(folders)
 
 
 THUMBNAILS_FILE = "thumbnails.sqlite"

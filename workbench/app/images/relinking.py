@@ -23,14 +23,14 @@ CHUNK = 32
 
 @dataclass(frozen=True)
 class Match:
-    """How well a place matches a source with `images` images.
+    """How well a folder or list file matches a source with `images` images.
 
     Of the `checked` images, `same` have the same content, `other` another one, and `absent` are
     missing.
     """
 
     source: int
-    place: Path
+    path: Path
     images: int
     checked: int
     same: int
@@ -44,11 +44,11 @@ def moved_sources(session: Session) -> list[Source]:
 
 
 def relink_task(
-    session: Session, source_id: int, place: Path, sample: int | None = SAMPLE
+    session: Session, source_id: int, target: Path, sample: int | None = SAMPLE
 ) -> Task[Match]:
-    """A job that re-links a source to `place` and ends Done(Match); undoable.
+    """A job that re-links a source to `target` and ends Done(Match); undoable.
 
-    `place` is its new folder, the folder around that, or its list file. Up to `sample` images
+    `target` is its new folder, the folder around that, or its list file. Up to `sample` images
     spread over the source (None: all) are compared by hash; the job fails with a KnownError unless
     most of them are the same. Raises KnownError for an unknown source.
     """
@@ -60,51 +60,57 @@ def relink_task(
     chosen = [known[name] for name in sorted(known)[::step]]
 
     def work() -> Steps[Match]:
-        found = _new_place(source, place, chosen)
+        found = _new_path(source, target, chosen)
         match = yield from _compare(source, found, known, chosen)
-        if match.same * 2 <= match.checked:
-            raise KnownError(
-                counted(
-                    match.checked,
-                    "{path} is not this source: its image does not match.",
-                    "{path} is not this source: only {same:,} of {n:,} images match.",
-                    path=found,
-                    same=match.same,
-                ),
-                "Choose the folder that contains the images now.",
-            )
+        _check(match)
         return match
 
     title = Message("Re-link {source}", source=Path(source.path).name)
 
     def relink(match: Match) -> None:
-        if str(match.place) != source.path:
+        if str(match.path) != source.path:
             with session.edit(title):
-                session.store.images.relink(source_id, match.place)
+                session.store.images.relink(source_id, match.path)
 
     return Task(title, work, finish=when_done(relink), kind="relink")
 
 
-def _new_place(source: Source, place: Path, chosen: Sequence[FoundImage]) -> Path:
-    """`place`, or its entry with the source's name: whichever contains more of the images."""
+def _check(match: Match) -> None:
+    """Raise KnownError unless most images are the same."""
+    if match.same * 2 > match.checked:
+        return
+    raise KnownError(
+        counted(
+            match.checked,
+            "{path} is not this source: its image does not match.",
+            "{path} is not this source: only {same:,} of {n:,} images match.",
+            path=match.path,
+            same=match.same,
+        ),
+        "Choose the folder that contains the images now.",
+    )
+
+
+def _new_path(source: Source, target: Path, chosen: Sequence[FoundImage]) -> Path:
+    """`target`, or its entry with the source's name: whichever contains more of the images."""
     name = Path(source.path).name
     if source.kind is not Origin.FOLDER:
-        path = place / name if place.is_dir() else place
+        path = target / name if target.is_dir() else target
         if not path.is_file():
             raise unusable(path, Message("Choose the folder that contains {name}.", name=name))
         return path
-    places = [path for path in (place, place / name) if path.is_dir()]
-    if not places:
+    folders = [path for path in (target, target / name) if path.is_dir()]
+    if not folders:
         raise KnownError(
-            "{path} is not a folder.", "Choose the folder that contains the images.", path=place
+            "{path} is not a folder.", "Choose the folder that contains the images.", path=target
         )
-    return max(places, key=lambda path: sum((path / one.path).is_file() for one in chosen))
+    return max(folders, key=lambda path: sum((path / one.path).is_file() for one in chosen))
 
 
 def _compare(
-    source: Source, place: Path, known: Mapping[str, FoundImage], chosen: Sequence[FoundImage]
+    source: Source, target: Path, known: Mapping[str, FoundImage], chosen: Sequence[FoundImage]
 ) -> Steps[Match]:
-    base = place if source.kind is Origin.FOLDER else place.parent
+    base = target if source.kind is Origin.FOLDER else target.parent
     same = other = absent = 0
     for hashes in _hashes(base, chosen):
         for found, image in hashes:
@@ -112,7 +118,7 @@ def _compare(
             absent += found is None
             other += found not in (None, image.hash)
         yield Progress(done=same + other + absent, total=len(chosen))
-    return Match(source.id, place, len(known), len(chosen), same, other, absent)
+    return Match(source.id, target, len(known), len(chosen), same, other, absent)
 
 
 def _hashes(

@@ -160,7 +160,7 @@ class RunImages:
         """Whether the run was neither trained nor tested on the image of a row."""
         return row >= len(self.table) or int(self.table.parts[row]) == NO_PART
 
-    def place(self, row: int) -> tuple[int, int]:
+    def subject(self, row: int) -> tuple[int, int]:
         """The image of a row, and its crop or -1."""
         if row >= len(self.table):
             return self._added[row - len(self.table)]
@@ -177,7 +177,7 @@ class RunImages:
 
     def images(self, rows: Sequence[int]) -> list[RunImage]:
         """The images of rows, in their order, without those that left the project."""
-        places = [self.place(row) for row in rows]
+        places = [self.subject(row) for row in rows]
         found = {r.id: r for r in self._session.store.images.rows([image for image, _ in places])}
         wanted = [crop for _, crop in places if crop >= 0]
         crops = {c.id: c for c in self._session.store.crops.get(wanted)} if wanted else {}

@@ -75,7 +75,7 @@ def cluster_task(
                 again = Message("{sentence} The images are grouped again.", sentence=error.sentence)
                 yield Note(text=again, warning=True)
         check_weights(request.start)
-        complete = msgspec.structs.replace(request, folder=str(clusterings.place(id)))
+        complete = msgspec.structs.replace(request, folder=str(clusterings.folder_of(id)))
         samples = {SAMPLES_FILE: encode_samples([_sample(file) for file in files])}
         answer = yield from run_request("cluster", complete, samples, parent, Clustered)
         return Clustering(

@@ -211,7 +211,7 @@ class Indexer:
         self._indexes.remove(name)
         return Message(
             "The features in {folder} were damaged and are computed again.",
-            folder=self._indexes.place(name),
+            folder=self._indexes.folder_of(name),
         )
 
     def _missing(
@@ -242,7 +242,7 @@ class Indexer:
     def _compute(self, name: str, index: FeatureIndex, missing: Sequence[Sample]) -> Steps[int]:
         dimensions = index.card.dimensions if index.card is not None else GUESSED
         self._indexes.make_room(name, 2 * dimensions * len(missing))
-        folder = str(self._indexes.place(name))
+        folder = str(self._indexes.folder_of(name))
         request = FeatureRequest(start=self._source.request, folder=folder)
         files = {SAMPLES_FILE: encode_samples(list(missing))}
         answer = yield from run_request("features", request, files, self._parent, Featured)

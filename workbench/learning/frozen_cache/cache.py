@@ -33,10 +33,12 @@ class ViewSource(Protocol):
     """Views of images as network inputs, in passes over the images and in chunks of CHUNK."""
 
     @property
-    def device(self) -> Device: ...
+    def device(self) -> Device:
+        """Where the features are computed."""
 
     @property
-    def precision(self) -> str: ...
+    def precision(self) -> str:
+        """Precision of the network: "fp32", "bf16" or "fp16"."""
 
     @property
     def size(self) -> int:
@@ -207,14 +209,17 @@ class CacheRequest:
 
     @property
     def size(self) -> int:
+        """Side of the network input in pixels."""
         return self.card.image_size
 
     @property
     def passes(self) -> list[int]:
+        """Number of images in each pass: the training views, then the validation crops."""
         return [len(self.train)] * self.recipe.cache + [len(self.validation)] * self.crops
 
     @property
     def description(self) -> Message:
+        """Number of training images, and of views of each."""
         return counted(
             self.recipe.cache,
             "{images}, {n:,} view each",
@@ -223,6 +228,7 @@ class CacheRequest:
         )
 
     def views(self) -> Iterator[Views]:
+        """Yield the random views of all images, once per cached augmentation."""
         for epoch in range(1, self.recipe.cache + 1):
             yield draw_views(self.recipe, len(self.images.samples), epoch)
 
@@ -302,6 +308,7 @@ class ScoredViews:
 
     @property
     def size(self) -> int:
+        """Side of the network input in pixels."""
         return self.card.image_size
 
     @property
@@ -311,10 +318,12 @@ class ScoredViews:
 
     @property
     def passes(self) -> list[int]:
+        """Number of images in each pass: one pass for each crop and its mirror image."""
         return [len(self.rows)] * len(self._crops()) * self.sides
 
     @property
     def description(self) -> Message:
+        """Number of images, and of crops of each."""
         return counted(
             len(self.passes),
             "{images}, {n:,} crop each",
@@ -323,6 +332,7 @@ class ScoredViews:
         )
 
     def inputs(self) -> Iterator[Tensor]:
+        """Yield the crops, at most CHUNK at a time, each before its mirror image."""
         for crop in self._crops():
             for side in range(self.sides):
                 for rows in chunks(self.rows):
@@ -331,6 +341,7 @@ class ScoredViews:
                     yield seen.flip(3) if side else seen
 
     def digest(self) -> bytes:
+        """SHA-256 of the pixels, the crops and the numeric environment."""
         found = hashlib.sha256(b"looks")
         settings = (self.card.image_size, self.card.mean, self.card.std, self.card.test_crops)
         machine = numeric_environment(self.device, self.precision)

@@ -148,6 +148,7 @@ class StoredFeatures:
 
     @property
     def nbytes(self) -> int:
+        """Size of the features in bytes."""
         return self.array.nbytes
 
     def rows(self, rows: NDArray[np.int64]) -> Tensor:

@@ -31,6 +31,7 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
+        """Whether this process has rank 0, which alone reports and writes files."""
         return self.rank == 0
 
     def shard(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -71,6 +71,7 @@ class Pace:
 
     @property
     def images_per_second(self) -> float:
+        """Images per second of the steps so far; 0 before the first."""
         return self._images / self._seconds if self._seconds else 0.0
 
     def eta(self, images: float, scorings: int) -> float:

@@ -102,6 +102,7 @@ class SequenceNetwork(Network):
 
     @property
     def decoder(self) -> Decoder:
+        """The recurrent decoder, which is part of the head."""
         found = self.head.get_submodule("decoder")  # there it learns and is kept with the head
         assert isinstance(found, Decoder)
         return found

@@ -25,6 +25,7 @@ class StochasticNorm2d(nn.BatchNorm2d):
         self.p = p
 
     def forward(self, input: Tensor) -> Tensor:
+        """Normalise N × C × H × W, in training with statistics drawn for each channel."""
         if not self.training or self.running_mean is None or self.running_var is None:
             return super().forward(input)
         mean, var = self.running_mean.clone(), self.running_var.clone()

@@ -98,6 +98,7 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """In training, set a random share `p` to 0 and scale the rest by 1 / (1 − p)."""
         if not self.training or self.p == 0 or input.device.type != "cpu":
             return super().forward(input)
         seed = int(torch.randint(2**62, ()).item())

@@ -26,6 +26,7 @@ class Device:
 
     @property
     def kind(self) -> str:
+        """ "cuda", "mps" or "cpu"."""
         return self.torch.type
 
 

@@ -34,6 +34,7 @@ class SqueezedBottleneck(models.resnet.Bottleneck):  # type: ignore[misc]
         self.se = Squeeze(planes * self.expansion)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Output of the block, N × C × H × W, with the residual rescaled by channel."""
         identity = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))

@@ -142,6 +142,7 @@ def factor_of(name: str, strengths: dict[str, float]) -> float:
 
 
 def inside(name: str, prefixes: tuple[str, ...] | None) -> bool:
+    """Whether a parameter is in one of the modules `prefixes` (None: any)."""
     return prefixes is None or any(name.startswith(prefix + ".") for prefix in prefixes)
 
 

@@ -43,6 +43,7 @@ class Control:
             signal.signal(number, lambda *_: self.request(ControlRequest.PAUSE))
 
     def request(self, request: ControlRequest) -> None:
+        """Set the request; a request to stop is final."""
         if self.requested is not ControlRequest.STOP:
             self.requested = request
 
@@ -60,9 +61,9 @@ class Control:
             for line in lines:
                 self._handle(line.strip().decode(errors="replace"))
 
-    def _handle(self, word: str) -> None:
-        if word not in tuple(ControlRequest):
+    def _handle(self, line: str) -> None:
+        if line not in tuple(ControlRequest):
             return
-        self.request(ControlRequest(word))
+        self.request(ControlRequest(line))
         if not self.handled.wait(ACKNOWLEDGE_SECONDS):
-            self.on_wait(ControlRequest(word))
+            self.on_wait(ControlRequest(line))

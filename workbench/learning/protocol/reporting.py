@@ -40,6 +40,7 @@ class Reporter:
             self._scalars(report)
 
     def warn(self, text: Message) -> None:
+        """Report a warning."""
         self(Note(text=text, warning=True))
 
     def report_waiting(self, request: ControlRequest) -> None:
@@ -93,6 +94,7 @@ class Reporter:
         self._events.add_event(event)
 
     def close(self) -> None:
+        """Close the files; stdout stays open."""
         if self._events is not None:
             self._events.close()
         if self._file is not None:

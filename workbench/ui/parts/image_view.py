@@ -90,6 +90,7 @@ class ImageView(QWidget):
 
     @property
     def has_image(self) -> bool:
+        """Whether an image is shown, not an empty view or a placeholder."""
         return self._image is not None
 
     # zoom

@@ -40,6 +40,7 @@ class JobLine(QObject, Generic[T]):
 
     @property
     def running(self) -> bool:
+        """Whether a job is followed that has not ended."""
         return self._job is not None
 
     def toggle(self) -> None:

@@ -62,6 +62,7 @@ class GridGeometry:
 
     @property
     def columns(self) -> int:
+        """Number of tiles in a row, at least 1."""
         return max(1, (self.width - GAP) // (self.side + GAP))
 
     @property
@@ -70,16 +71,19 @@ class GridGeometry:
         return QSize(max(1, (self.width - GAP) // self.columns), self.side + CAPTION + GAP)
 
     def size(self) -> QSize:
+        """`width`, and the height of all rows with their gaps."""
         rows = -(-self.count // self.columns)
         return QSize(self.width, rows * self.step.height() + GAP if rows else 0)
 
     def rect(self, index: int) -> QRect:
+        """Rectangle of a tile with its caption, centred in its column."""
         row, column = divmod(index, self.columns)
         step = self.step
         left = GAP + column * step.width() + (step.width() - GAP - self.side) // 2
         return QRect(left, GAP + row * step.height(), self.side, self.side + CAPTION)
 
     def shown(self, view: QRect) -> range:
+        """Indices of the tiles in rows that intersect `view`."""
         height = self.step.height()
         first = max(0, (view.top() - GAP) // height)
         last = max(0, (view.bottom() - GAP) // height)
@@ -88,6 +92,7 @@ class GridGeometry:
         )
 
     def at(self, point: QPoint) -> int:
+        """Index of the tile at `point`, -1 between tiles."""
         step = self.step
         row, column = (point.y() - GAP) // step.height(), (point.x() - GAP) // step.width()
         index = row * self.columns + column
@@ -96,6 +101,7 @@ class GridGeometry:
         return index if self.rect(index).contains(point) else -1
 
     def inside(self, band: QRect) -> NDArray[np.int64]:
+        """Indices of the tiles that intersect `band`, row by row."""
         step = self.step
         rows = np.arange(
             max(0, (band.top() - GAP) // step.height()),
@@ -110,6 +116,7 @@ class GridGeometry:
         return rect.left() <= band.right() and rect.right() >= band.left()
 
     def moved(self, index: int, move: str, view: QSize) -> int:
+        """The index after a move; up and down stay in the column, pages are those of `view`."""
         page = max(1, view.height() // self.step.height()) * self.columns
         steps = {
             "left": index - 1,
@@ -133,6 +140,7 @@ class StripGeometry:
 
     @property
     def tile(self) -> int:
+        """Side of a tile, at least 16 pixels."""
         return max(16, self.height - 2 * GAP)
 
     @property
@@ -140,27 +148,33 @@ class StripGeometry:
         return self.tile + GAP
 
     def size(self) -> QSize:
+        """The width of all tiles with margins, and `height`."""
         return QSize(2 * EDGE - GAP + self.count * self._step, self.height)
 
     def rect(self, index: int) -> QRect:
+        """Rectangle of a tile, which has no caption."""
         return QRect(EDGE + index * self._step, GAP, self.tile, self.tile)
 
     def shown(self, view: QRect) -> range:
+        """Indices of the tiles that intersect `view`."""
         first = max(0, (view.left() - EDGE) // self._step)
         last = max(0, (view.right() - EDGE) // self._step)
         return range(min(self.count, first), min(self.count, last + 1))
 
     def at(self, point: QPoint) -> int:
+        """Index of the tile at `point`, -1 between tiles."""
         index = (point.x() - EDGE) // self._step
         inside = 0 <= index < self.count and self.rect(index).contains(point)
         return index if inside else -1
 
     def inside(self, band: QRect) -> NDArray[np.int64]:
+        """Indices of the tiles that intersect `band`."""
         return np.array(
             [i for i in self.shown(band) if self.rect(i).intersects(band)], dtype=np.int64
         )
 
     def moved(self, index: int, move: str, view: QSize) -> int:
+        """The index after a move; up and down change nothing."""
         page = max(1, view.width() // self._step)
         steps = {"left": -1, "right": 1, "page_up": -page, "page_down": page}
         if move in ("home", "end"):

@@ -180,6 +180,7 @@ class TrainingModel(QObject):
         return dict(splits.counts()) if splits.current() is not None else {}
 
     def records(self) -> list[RunRecord]:
+        """All runs of the project, newest first."""
         return list(self._context.session.runs.all())
 
     def running(self) -> bool:

@@ -209,7 +209,7 @@ class ExplainPage(Page):
         """Show a run, or reload it with the predictions added since."""
         other = run_id != self.run_id
         row = self.strip.current()
-        place = self.images.place(row) if self.images is not None and row is not None else None
+        subject = self.images.subject(row) if self.images is not None and row is not None else None
         self.images = RunImages(self.context.session, run_id)
         if other:
             self.side.show_run(self.images.record.labels)
@@ -219,8 +219,8 @@ class ExplainPage(Page):
         self.header.show_parts(self.images.parts(), len(self._chosen))
         self._restore_filters()
         self._show_rows(keep=False)
-        if place is not None:  # the same image for another run
-            again = self.images.row_at(*place)
+        if subject is not None:  # the same image for another run
+            again = self.images.row_at(*subject)
             if again is not None and again in self.strip.ids():
                 self.strip.set_current(again)
 

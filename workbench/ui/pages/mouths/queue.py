@@ -41,6 +41,7 @@ class QueueEntry:
 
     @property
     def key(self) -> tuple[Queue, int]:
+        """What identifies the entry: the queue, and its label."""
         return self.queue, self.label
 
 
@@ -95,6 +96,7 @@ class MouthQueueRow(QAbstractButton):
 
     @property
     def count(self) -> int:
+        """Number of images of the queue as shown."""
         return self._count
 
     def set_count(self, count: int) -> None:

@@ -68,6 +68,7 @@ class FaceTile(QAbstractButton):
 
     @property
     def face(self) -> FaceMark | None:
+        """The face shown, or None."""
         return self._face
 
     def event(self, event: QEvent) -> bool:
