@@ -59,7 +59,7 @@ def _jobs_are_counted() -> Iterator[None]:
 
 
 def _children() -> set[int]:
-    """Living child processes of this one (Linux; elsewhere none can be told)."""
+    """Living child processes of this one (Linux; elsewhere none is known)."""
     found: set[int] = set()
     for task in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):

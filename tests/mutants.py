@@ -33,7 +33,7 @@ from tests.mutation.edits import Mutant, mutants_of  # noqa: E402 (the path come
 from tests.mutation.nearest import Tree  # noqa: E402
 
 CHANGED = 10  # how much likelier a mutant is drawn on a line that was changed
-NEAR = 8  # lines around a mutant that say what it is about
+NEAR = 8  # lines around a mutant that show what it is about
 NOT_COPIED = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist")
 PASSED, NO_TESTS = 0, 5  # exit codes of pytest
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+\.py(?:::.+?)?)(?: - .*)?$", re.M)
@@ -173,7 +173,7 @@ def belongs(file: str, package: str) -> bool:
 
 
 def candidates(tree: Tree, options: argparse.Namespace) -> list[Mutant]:
-    """Every mutant of the files asked for, those of changed lines with more weight."""
+    """Every mutant of the requested files, those of changed lines with more weight."""
     changed = changed_lines(tree.root, options.base) if options.base else None
     found: list[Mutant] = []
     for file in tree.sources():

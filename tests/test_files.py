@@ -145,7 +145,7 @@ def test_a_recorded_digest_is_compared_and_others_are_kept(tmp_path):
         (tmp_path / DIGESTS_FILE).write_text(text)
         with pytest.raises(DamagedFile):
             check_recorded(two)
-    record_digest(two, digest_of(two))  # a damaged record is written anew
+    record_digest(two, digest_of(two))  # a damaged record is written again
     check_recorded(two)
 
 

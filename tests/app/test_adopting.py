@@ -95,7 +95,7 @@ def birds(session):
     return session
 
 
-def test_a_run_that_is_not_finished_is_paused_here_with_the_epochs_that_stand(birds, tmp_path):
+def test_an_unfinished_run_is_adopted_as_paused_with_its_complete_epochs(birds, tmp_path):
     samples = [sample(1, 0), sample(2, 1)]
     reports = [started(0), epoch(1), epoch(2), epoch(3), started(2), epoch(2)]
     folder = write_folder(tmp_path / "away" / "r1", samples, reports)
@@ -156,7 +156,7 @@ def test_predictions_are_kept_of_the_images_that_are_here_under_their_own_ids(bi
     ]
 
 
-def test_a_mouth_is_known_by_its_image_and_square(birds, tmp_path):
+def test_a_mouth_is_identified_by_its_image_and_box(birds, tmp_path):
     own = [crop.id for crop in birds.crops.of_images([2])[2]]
     moved = Rect(0, 0, 5, 5)
     squares = [SQUARES[2], moved, SQUARES[0]]

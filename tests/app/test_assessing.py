@@ -1,4 +1,4 @@
-"""Questions about starts and sources, asked of real projects through the learning program."""
+"""Requests about starts and sources, of real projects, answered by the learning program."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def trained(session, **chosen):
     return record.id
 
 
-def test_starts_are_scored_and_the_answer_comes_back_after_a_restart(small):
+def test_starts_are_scored_and_the_result_is_restored_after_a_restart(small):
     run = trained(small)
     outcome = run_here(assess_task(small, "category", ("none", f"run:{run}"), "simpleconv3"))
     assert isinstance(outcome, Done), outcome
@@ -145,7 +145,7 @@ def test_a_start_that_is_not_there_is_refused_before_anything_runs(small, tmp_pa
         assess_task(small, "view")
 
 
-def test_sources_are_ranked_and_the_comparison_comes_back_after_a_restart(small, tmp_path):
+def test_sources_are_ranked_and_the_comparison_is_restored_after_a_restart(small, tmp_path):
     (tmp_path / "other").mkdir()
     other = small_project(tmp_path / "other")
     try:
@@ -180,7 +180,7 @@ def test_images_of_the_test_part_stay_unseen(small):
         compare_task(small, "category", {}, QUICK)
 
 
-def test_images_that_are_gone_are_reported_in_a_sentence(small):
+def test_missing_images_are_reported(small):
     for path in (small.store.folder.parent / "pictures").iterdir():
         path.unlink()
     outcome = run_here(assess_task(small, "category", ("none",), "simpleconv3"))
@@ -209,7 +209,7 @@ def test_the_program_reports_what_is_wrong_with_its_order(tmp_path, mode):
     assert "is damaged" in sentence()
 
 
-def test_the_program_leaves_off_when_asked_to(small, tmp_path):
+def test_the_program_stops_on_request(small, tmp_path):
     folder = tmp_path / "asked"
     folder.mkdir()
     samples = list(domain_of(small.store, "category").samples)

@@ -55,16 +55,14 @@ def run_on(session, scores):
     session.store.runs.save_predictions("r1", table)
 
 
-def test_a_label_that_the_filter_does_not_ask_for_changes_nothing(session, images):
+def test_a_label_outside_the_filter_changes_nothing(session, images):
     images.show(ImageFilter(text="image"), Sort.NAME, False)
     assign(session, [1, 2], "view", "left")
     assert images.updates == [False]
     assert ids(images) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_what_no_longer_meets_the_filter_goes_and_what_newly_does_comes_in_its_order(
-    session, images
-):
+def test_images_are_removed_and_inserted_in_order_as_they_match_the_filter(session, images):
     images.show(OPEN, Sort.NAME, True)
     assign(session, [5, 2], "view", "left")
     assert ids(images) == [8, 7, 6, 4, 3, 1]
@@ -76,7 +74,7 @@ def test_what_no_longer_meets_the_filter_goes_and_what_newly_does_comes_in_its_o
     assert images.updates == [True, False, False, True]
 
 
-def test_a_filter_of_certain_images_never_takes_others_in(session, images):
+def test_a_filter_of_selected_images_never_includes_others(session, images):
     images.show(ImageFilter(labels=LEFT.labels, ids=(1, 2, 3)), Sort.NAME, False)
     assign(session, [1, 2, 5], "view", "left")
     assert ids(images) == [1, 2]
@@ -123,7 +121,7 @@ def test_a_split_counts_where_a_part_is_shown(session, images):
     assert images.updates == [False, True]
 
 
-def test_a_run_counts_where_the_order_or_the_filter_speaks_of_one(session, images):
+def test_a_new_run_matters_only_if_the_order_or_filter_uses_predictions(session, images):
     assign(session, [1, 2, 3], "view", "left")
     assign(session, [4], "view", "front")
     images.updates.clear()

@@ -16,7 +16,7 @@ def recipe(**keys):
     return complete({"target": "category", "start": "none", **keys}, {})
 
 
-def test_a_recipe_is_checked_against_what_the_learning_program_says():
+def test_a_recipe_is_checked_against_the_learning_programs_specs():
     choices.check_choices(recipe())
     good = {"l2-sp": {"alpha": 0.5}, "bilinear": {}}
     choices.check_choices(recipe(head="bilinear", penalty="l2-sp+bss", options=good))
@@ -51,7 +51,7 @@ def test_asking_leaves_torch_where_it_was():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_program_that_cannot_be_asked_is_reported_of(monkeypatch):
+def test_a_program_that_cannot_be_queried_is_reported(monkeypatch):
     monkeypatch.setattr(choices, "_known", [])
     monkeypatch.setattr(learner, "learning_command", lambda: [sys.executable, "-c", "1/0 #"])
     with pytest.raises(KnownError, match="ZeroDivisionError"):

@@ -72,12 +72,12 @@ def test_groups_are_learned_once_and_kept(small, weights):
     messages = []
     again = run_here(cluster_task(small, source, order), messages.append)
     assert again.value == made
-    assert len(messages) == 1  # nothing was learned anew
+    assert len(messages) == 1  # nothing was learned again
     assert small.store.clusterings.forget() == 1
     assert small.store.clusterings.all() == []
 
 
-def test_damaged_groups_are_refused_and_learned_again_when_asked_for(small, weights):
+def test_damaged_groups_are_refused_and_learned_again_on_request(small, weights):
     source = feature_source(small, weights)
     order = cluster_request(source, "deepcluster", 2, rounds=1)
     made = run_here(cluster_task(small, source, order)).value
@@ -96,7 +96,7 @@ def test_damaged_groups_are_refused_and_learned_again_when_asked_for(small, weig
     assert clusterings.read(made.id).clusters.tolist() == before.clusters.tolist()
 
 
-def test_a_group_is_labelled_in_one_edit_and_one_undo_takes_it_back(small):
+def test_a_group_is_labelled_in_one_edit_and_reverted_by_one_undo(small):
     clusters = by_hand(small)
     heard = []
     small.changed.connect(heard.append)
@@ -151,7 +151,7 @@ def test_agreement_with_labels_is_that_of_its_definition(small):
     assert nmi == pytest.approx(2 * information / entropies)
 
 
-def test_a_way_to_cluster_that_was_added_can_be_asked_for(small, weights):
+def test_an_added_clustering_method_can_be_requested(small, weights):
     source = feature_source(small, weights)
     with added_entries():
         order = cluster_request(source, CLUSTERING.name, 3)

@@ -79,7 +79,7 @@ def test_detection_review_and_detection_again(session, faces):
     assert [crop.detector for crop in session.store.crops.of_image(none)] == ["hand"]
 
 
-def test_one_undo_takes_a_detection_back(session, faces, monkeypatch):
+def test_one_undo_reverts_a_detection(session, faces, monkeypatch):
     monkeypatch.setattr(cropping, "BATCH_SECONDS", 0.0)
     detected(session, faces)
     assert session.undo() == "Find mouths"
@@ -181,7 +181,7 @@ def test_crops_as_files(session, faces, tmp_path):
         cropping.write_crops(session, out / "blocked")
 
 
-def test_choosing_what_is_gone(session, faces):
+def test_choosing_a_crop_that_no_longer_exists(session, faces):
     with pytest.raises(KnownError):
         cropping.choose(session, 999)
     missed = Crop(None, faces[2], 0, CropState.MISSED, reason="no face was found")

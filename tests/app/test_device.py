@@ -15,7 +15,7 @@ from workbench.app.device import DeviceProbe, describe, processor
         ("", ""),
     ],
 )
-def test_the_drivers_answer_becomes_words(answer, words):
+def test_the_drivers_answer_becomes_text(answer, words):
     assert describe(answer) == words
 
 

@@ -1,4 +1,4 @@
-"""What the doctor says of a computer that lacks something."""
+"""What the doctor reports about a computer that lacks something."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_missing_library_is_named_with_the_package_that_brings_it(monkeypatch)
     assert whole.ok
 
 
-def test_the_terms_of_the_landmark_file_stand_where_it_is_named():
+def test_the_licence_of_the_landmark_file_is_reported():
     findings = {finding.name: finding for finding in doctor.examine_program()}
     assert "non-commercial" in findings["landmark file"].value
     assert findings["torch"].ok

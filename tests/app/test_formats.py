@@ -100,7 +100,7 @@ def test_a_tsv_table_that_names_no_images_is_refused_as_a_csv_is(session, folder
 
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_of_a_table_goes_by_its_content(session, folder, ending, delimiter):
+def test_the_delimiter_of_a_table_is_detected_from_its_content(session, folder, ending, delimiter):
     table = write(folder / f"t.{ending}", "\n" + TABLE.replace("\t", delimiter))
     assert origin_offered(table) is Origin.TABLE
     imported(session, table)
@@ -129,18 +129,18 @@ def test_the_own_delimiter_wins_where_two_are_equally_frequent(session, folder):
         ("t.gif", "GIF89a", Origin.NONE),
     ],
 )
-def test_what_a_place_offers_goes_by_ending_and_first_line(tmp_path, name, text, origin):
+def test_the_origin_of_labels_depends_on_ending_and_first_line(tmp_path, name, text, origin):
     assert origin_offered(write(tmp_path / name, text)) is origin
 
 
-def test_a_place_that_cannot_be_read_offers_nothing(tmp_path):
+def test_an_unreadable_file_offers_no_labels(tmp_path):
     (tmp_path / "t.tsv").write_bytes(b"\xff\xfe\x00\x80")
     assert origin_offered(tmp_path / "t.tsv") is Origin.NONE
     assert origin_offered(tmp_path / "gone.txt") is Origin.NONE
     assert origin_offered(tmp_path) is Origin.FOLDER
 
 
-def test_an_import_keeps_what_it_decided_about_each_place(session, folder):
+def test_an_import_records_its_plan_for_each_source(session, folder):
     places = [write(folder / "t.tsv", TABLE), write(folder / "l.lst", "a.png owl\n"), folder]
     origins = {"category": "folder", "view": "csv", "expression": "list"}
     outcome = run_here(import_task(session, places, origins))

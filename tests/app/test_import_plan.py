@@ -29,7 +29,7 @@ def test_a_job_can_stop_at_every_512th_line_of_a_list(tmp_path, lines, more):
     assert len(place.skipped) == lines
 
 
-def test_each_file_is_taken_once_and_a_line_that_contradicts_is_skipped(tmp_path):
+def test_each_file_is_imported_once_and_a_contradicting_line_is_skipped(tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.jpg").write_bytes(b"")
     table = tmp_path / "labels.csv"

@@ -119,7 +119,7 @@ def test_a_list_file(session, tmp_path):
     assert "nonsense" in messages["list.txt, line 6"]
 
 
-def test_a_list_whose_labels_nobody_asked_for_reports_so(session, tmp_path):
+def test_labels_of_a_list_that_are_not_imported_are_reported(session, tmp_path):
     draw(tmp_path / "a.jpg", 1)
     (tmp_path / "list.txt").write_text("a.jpg owl")
     messages: list[object] = []
@@ -170,7 +170,7 @@ def test_places_that_are_none(session, tmp_path):
         import_task(session, [tmp_path], {"category": "list", "view": "list"})
 
 
-def test_single_images_are_taken_under_their_folder(session, tmp_path):
+def test_single_images_are_imported_with_their_folder_as_source(session, tmp_path):
     for i in range(3):
         draw(tmp_path / f"{i}.png", i)
     result = taken(session, tmp_path / "0.png", tmp_path / "2.png")
@@ -190,7 +190,7 @@ def test_loops_and_links_to_nothing(session, tmp_path):
     assert [file.path for file in result.skipped] == ["gone.png"]
 
 
-def test_one_undo_takes_the_import_back(session, tmp_path):
+def test_one_undo_reverts_the_import(session, tmp_path):
     for i in range(40):
         draw(tmp_path / "a" / f"{i}.png", i)
         draw(tmp_path / "b" / f"{i}.png", 100 + i)

@@ -1,4 +1,4 @@
-"""A job runs in its own thread, tells its values in order in the owner's, and ends exactly once."""
+"""A job runs in its own thread, emits its values in order in the owner's, and ends exactly once."""
 
 import gc
 import threading
@@ -53,7 +53,7 @@ def raising(error):
 
 
 def run(board, qtbot, task):
-    """The job after its one end, and all ends that were told."""
+    """The job after its one end, and all ends that were emitted."""
     ends = []
     board.ended.connect(lambda job, outcome: ends.append((job, outcome)))
     with qtbot.waitSignal(board.ended, timeout=10_000):
@@ -289,7 +289,7 @@ def test_run_here_stops_and_fails_like_a_job():
     assert run_here(Task("x", raising(ValueError("no")))).report
 
 
-def test_an_interrupt_closes_the_work_and_goes_on_up():
+def test_an_interrupt_closes_the_work_and_propagates():
     closed, finished = [], []
 
     def work():
@@ -307,7 +307,7 @@ def test_an_interrupt_closes_the_work_and_goes_on_up():
     assert finished == [Cancelled()]
 
 
-def test_each_value_is_applied_by_all_that_take_its_kind_in_order():
+def test_each_value_is_applied_by_all_handlers_of_its_type_in_order():
     def work():
         yield "one"
         yield 2

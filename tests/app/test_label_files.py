@@ -55,7 +55,7 @@ def state(session):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "json"])
-def test_another_project_takes_them_all(labelled, other, tmp_path, suffix):
+def test_another_project_imports_all_labels(labelled, other, tmp_path, suffix):
     file = tmp_path / f"labels.{suffix}"
     assert export_labels(labelled, file) == 7
     result = import_labels(other, file)
@@ -132,7 +132,7 @@ def test_by_hand_written_table_matches_by_path_and_reports_what_does_not(other, 
     assert "up" in other.store.labels.get("view").names
 
 
-def test_a_person_stands_against_a_file(other, tmp_path):
+def test_labels_by_hand_take_precedence_over_a_file(other, tmp_path):
     other.store.labels.assign([1], "view", "right", Author.HUMAN)
     name = other.store.images.row(1).path
     (tmp_path / "l.csv").write_text(f"path,set,label\n{name},view,back\n", encoding="utf-8")

@@ -107,7 +107,7 @@ def test_a_child_that_the_system_ends_is_no_fault_of_ours(program):
         ended(serving.request(Describe(run="x")))
 
 
-def test_a_crash_while_serving_carries_the_last_words(program):
+def test_a_crash_while_serving_reports_the_last_error_output(program):
     program("import sys; sys.stdin.readline(); 1 / 0")
     with ServingProcess() as serving, pytest.raises(LearningFault, match="ZeroDivisionError"):
         ended(serving.request(Describe(run="x")))

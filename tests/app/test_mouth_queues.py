@@ -163,5 +163,5 @@ def test_the_next_mouth_to_do(crops, labels, after, next_one):
         ([], {}, None),
     ],
 )
-def test_an_image_opens_with_what_is_to_do_else_a_mouth_else_any_square(crops, labels, shown):
+def test_an_image_opens_at_a_mouth_to_review_else_a_mouth_else_any_box(crops, labels, shown):
     assert first_shown(crops, labels) == shown

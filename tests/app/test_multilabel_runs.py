@@ -187,7 +187,7 @@ def test_what_needs_one_label_is_refused(session: Session) -> None:
         prepare(session, RECIPE | {"penalty": "delta"})
 
 
-def test_the_joint_head_wants_labels_that_exclude_each_other(session: Session) -> None:
+def test_the_joint_head_needs_exclusive_labels(session: Session) -> None:
     labels = session.store.labels
     category = labels.get("category").with_labels(("a", "b"))
     labels.save_set(LabelSet("category", category.labels, exclusive=False))

@@ -1,4 +1,4 @@
-"""A draft shows advice until a person says otherwise, and says what is wrong with it."""
+"""A draft shows recommended values until they are overridden, and reports what is wrong."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def draft(**chosen):
     return made.advised_by(advise(FACTS, made.sound))
 
 
-def test_advice_stands_until_it_is_overridden_and_comes_back_on_reset():
+def test_recommended_values_hold_until_overridden_and_return_on_reset():
     plain = draft()
     assert plain.value("frozen") == "fire5"
     assert not plain.overridden("frozen")
@@ -26,7 +26,7 @@ def test_advice_stands_until_it_is_overridden_and_comes_back_on_reset():
     assert plain.value("frozen") == "fire5", "drafts are values"
 
 
-def test_reasons_are_of_the_values_that_hold_and_of_what_speaks_against_a_chosen_one():
+def test_reasons_explain_current_values_and_warn_of_chosen_ones():
     assert {"frozen", "head"} <= set(draft().reasons)
     assert not {"frozen", "head"} & set(draft(frozen="fire2", head="linear").reasons)
     twice = draft(sampling="balanced", class_weights="balanced").reasons
@@ -50,7 +50,7 @@ def test_every_wrong_key_is_named_with_what_is_allowed():
     assert draft().errors == {}
 
 
-def test_a_backbone_takes_away_a_stage_it_does_not_have():
+def test_changing_the_backbone_drops_stages_it_does_not_have():
     assert "frozen" not in draft(frozen="fire3").with_value("backbone", "resnet18").chosen
     assert draft(frozen="all").with_value("backbone", "resnet18").chosen["frozen"] == "all"
     kept = draft(frozen="fire3").with_value("backbone", "squeezenet1_0")

@@ -91,7 +91,7 @@ def test_a_label_that_the_run_does_not_have_counts_as_relabelled(
     assert now.name(3) == ""
 
 
-def test_a_label_set_that_is_gone_leaves_the_results_readable(
+def test_results_stay_readable_after_their_label_set_is_removed(
     session: Session, results: RunResults
 ) -> None:
     with session.edit("Remove set"):

@@ -31,7 +31,7 @@ def test_it_is_found_in_its_new_folder_or_the_one_around_it(session, moved):
         assert isinstance(outcome, Done)
         match = outcome.value
         assert (match.images, match.checked, match.same) == (10, 10, 10)
-        assert match.place == moved
+        assert match.path == moved
     assert moved_sources(session) == []
     assert all(
         Path(row.path).is_file() for row in session.store.images.rows(session.store.images.ids())

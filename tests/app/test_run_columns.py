@@ -152,7 +152,7 @@ def added():
         yield
 
 
-def test_one_entry_adds_a_column_to_every_place(qtbot, added, records, tmp_path, capsys):
+def test_one_entry_adds_a_column_to_every_output(qtbot, added, records, tmp_path, capsys):
     table = RunsTable()
     qtbot.addWidget(table)
     table.set_records(records)

@@ -211,7 +211,7 @@ def test_fewer_than_two_labels_are_the_world_s_error(session: Session) -> None:
         prepare(session, {})
 
 
-def test_ready_made_mouths_are_taken_whole_until_detection_has_met_them(tmp_path: Path) -> None:
+def test_images_without_detection_are_used_whole(tmp_path: Path) -> None:
     session = small_project(tmp_path, 12, ("expression",))
     try:
         found = collect(session.store, "expression")
@@ -278,7 +278,7 @@ def test_a_job_freezes_the_same_run_in_a_thread_of_its_own(
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
-def test_a_job_starts_from_a_file_named_from_where_one_stands(
+def test_a_job_starts_from_a_file_given_by_a_relative_path(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.safetensors").write_bytes(b"weights")

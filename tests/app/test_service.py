@@ -95,7 +95,7 @@ def test_a_child_that_dies_is_replaced_and_its_request_refused(
     service.disconnect(take)
 
 
-def test_what_nobody_waits_for_is_not_answered(qtbot, service: LearningService, run: Path) -> None:
+def test_cancelled_requests_are_not_answered(qtbot, service: LearningService, run: Path) -> None:
     got: list[int] = []
     take = service.answered.connect(lambda number, _answer: got.append(number))
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Edits through the open project: told once, undone, and split or labelled as single steps."""
+"""Edits through the open project: announced once, undone, and split or labelled as single steps."""
 
 import threading
 
@@ -215,7 +215,7 @@ def test_a_job_may_outlive_who_started_it(session, qtbot):
     assert heard == []
 
 
-def test_the_next_unlabelled_image_goes_round(session):
+def test_the_next_unlabelled_image_wraps_around(session):
     fill(session.store, 4)
     ids = [4, 2, 1, 3]
     assert next_unlabelled(session, ids, "view", None) == 4

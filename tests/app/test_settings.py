@@ -40,7 +40,7 @@ def test_keys_stored_without_a_page_go_to_every_action_they_meant(tmp_path):
     assert UserSettings(file).keys == wanted
 
 
-def test_the_latest_project_comes_first_and_lost_ones_are_left_out(tmp_path):
+def test_the_latest_project_is_first_and_missing_ones_are_left_out(tmp_path):
     settings = UserSettings(tmp_path / "settings.json")
     for name in "abca":
         (tmp_path / name).mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def test_a_damaged_file_is_set_aside(tmp_path):
     assert (tmp_path / "settings.damaged").read_text() == '{"theme": 12'
 
 
-def test_without_a_place_to_write_it_still_works(tmp_path):
+def test_settings_work_without_a_writable_folder(tmp_path):
     (tmp_path / "file").write_text("in the way")
     settings = UserSettings(tmp_path / "file" / "settings.json")
     settings.set_theme("dark")

@@ -34,7 +34,7 @@ def alone(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory, qapp):
-    """A small project with a run that tells discs, bars and crosses apart a little."""
+    """A small project with a run that distinguishes discs, bars and crosses a little."""
     folder = tmp_path_factory.mktemp("template")
     session = small_project(folder)
     record = prepare(session, {**FAST, "epochs": 8, "learning_rate": 0.05})
@@ -87,7 +87,7 @@ def test_damaged_features_are_computed_again_and_that_is_reported(trained):
     ids = session.store.images.ids()
     before = done(similar_task(session, source, ids[:1]))
     (name,) = session.store.features.sizes()
-    path = session.store.features.place(name) / ROWS_FILE
+    path = session.store.features.folder_of(name) / ROWS_FILE
     path.write_bytes(flipped(path.read_bytes(), 5, 6))
     heard = []
     again = run_here(similar_task(session, source, ids[:1]), heard.append)
@@ -126,7 +126,7 @@ def test_a_run_is_not_started_from_damaged_weights(trained):
     assert len(trained.store.runs.all()) == 2
 
 
-def test_files_that_are_gone_are_left_out_and_counted(trained):
+def test_missing_files_are_left_out_and_counted(trained):
     ids = trained.store.images.ids()
     trained.store.images.path(int(ids[3])).unlink()
     source = feature_source(trained)
@@ -159,7 +159,7 @@ def test_a_few_labels_recognise_the_rest_without_training(trained):
     assert all(0 < share <= 1 for _, _, share in found.found)
 
 
-def test_a_labelled_image_that_is_asked_about_has_no_vote_itself(trained):
+def test_a_labelled_query_image_does_not_vote_for_itself(trained):
     session = trained
     ids = session.store.images.ids()
     assign(session, ids[:1], "view", "front")
@@ -207,7 +207,7 @@ def test_a_set_without_two_labels_in_use_cannot_be_recognised(trained):
     assert "Fewer than two labels of view" in outcome.sentence
 
 
-def test_mouths_are_compared_where_crops_are_asked_for(trained):
+def test_mouths_are_compared_if_crops_are_requested(trained):
     session = trained
     ids = session.store.images.ids()
     for at, label in ((0, "smile"), (3, "smile"), (1, "open"), (4, "open"), (6, "")):

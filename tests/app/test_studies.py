@@ -1,4 +1,4 @@
-"""A study in a real project: trained, interrupted, gone on with after a restart, and read."""
+"""A study in a real project: trained, interrupted, resumed after a restart, and read."""
 
 import json
 
@@ -41,7 +41,7 @@ def session(tmp_path, monkeypatch, qapp):
     made.close()
 
 
-def test_a_study_is_trained_cell_by_cell_and_goes_on_after_a_restart(session):
+def test_a_study_is_trained_cell_by_cell_and_resumes_after_a_restart(session):
     study = new_study(session, parse_plan(PLAN, "pull"))
     assert session.store.splits.current() is None  # the project's own split is left alone
     study, runs = next_runs(session, study)
@@ -112,7 +112,7 @@ def test_a_plan_that_cannot_be_trained_leaves_nothing(session):
         find_study(session, "pull")
 
 
-def test_a_study_stopped_while_its_next_run_is_made_trains_it_when_it_goes_on(session, qtbot):
+def test_a_study_stopped_while_a_run_is_prepared_trains_it_on_resume(session, qtbot):
     queue = TrainingQueue(session)
     studies = StudyQueue(session, queue)
     study = new_study(session, parse_plan({**PLAN, "seeds": [0]}, "pull"))

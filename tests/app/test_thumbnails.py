@@ -78,7 +78,7 @@ def test_a_missing_file_fails_once_and_is_tried_again_after_relinking(
     qtbot.waitUntil(lambda: loader.get(images[0]) is not None)
 
 
-def test_the_latest_wish_drops_the_former(session, images, loader, qtbot):
+def test_the_latest_request_replaces_the_earlier_one(session, images, loader, qtbot):
     loader.request(images[:6])
     loader.request(images[6:])
     qtbot.waitUntil(lambda: all(loader.get(i) is not None for i in images[6:]))

@@ -42,7 +42,7 @@ def queue(session: Session) -> Iterator[TrainingQueue]:
     session.jobs.stop_all_and_wait()
 
 
-def test_a_run_is_trained_and_taken_in(session: Session) -> None:
+def test_a_run_is_trained_and_its_results_stored(session: Session) -> None:
     record = prepare(session, FAST)
     heard: list[object] = []
     outcome = run_here(training_task(session, record.id), heard.append)
@@ -201,7 +201,7 @@ def test_a_trial_needs_no_split_and_leaves_nothing(session: Session) -> None:
     assert not list(session.store.runs_folder.iterdir())
 
 
-def test_a_run_of_another_project_waits_its_turn_and_is_kept_there(
+def test_a_run_of_another_project_waits_its_turn_and_is_stored_there(
     session: Session, queue: TrainingQueue, tmp_path: Path, qtbot: QtBot
 ) -> None:
     (tmp_path / "other").mkdir()

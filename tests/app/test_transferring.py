@@ -1,4 +1,4 @@
-"""A transfer's steps: each is done once, is remembered, and can be gone on with."""
+"""A transfer's steps: each is done once, is stored, and can be resumed."""
 
 import dataclasses
 
@@ -111,7 +111,7 @@ def test_a_step_that_is_done_is_not_done_again(target, source):
     assert transferring.transfers(target) == [repaired]
 
 
-def test_recipes_keep_the_layers_that_the_paper_says(target, source):
+def test_recipes_freeze_the_layers_of_the_paper(target, source):
     transfer = begun(target, source)
     learned = recipe_of(source, transfer.source_run)
     assert (learned["frozen"], learned["start"], learned["target"]) == ("none", "none", "category")

@@ -48,7 +48,7 @@ def added(session: Session, chosen: Recipe) -> list[Sample]:
     return list(whole[len(found.samples) :])
 
 
-def test_what_has_no_label_comes_along_without_a_part(session: Session) -> None:
+def test_unlabelled_images_are_included_without_a_part(session: Session) -> None:
     more = added(session, recipe())
     assert [sample.image for sample in more] == session.store.images.ids().tolist()[24:]
     assert {(s.target, s.view, s.part, s.crop, s.box) for s in more} == {(-1, -1, "", None, None)}
@@ -95,7 +95,7 @@ def test_without_any_there_is_no_run(tmp_path: Path) -> None:
         made.close()
 
 
-def test_no_more_are_taken_than_the_method_says(session: Session) -> None:
+def test_no_more_unlabelled_images_than_the_method_uses(session: Session) -> None:
     few = [
         added(session, recipe(options={"mixmatch": {"unlabelled": 5}}, seed=s)) for s in (0, 0, 1)
     ]

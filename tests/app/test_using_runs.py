@@ -180,7 +180,7 @@ def test_an_export_agrees_with_the_network(
     assert result.largest_difference < 1e-4
 
 
-def test_explanations_are_written_as_pictures(
+def test_explanations_are_written_as_images(
     session: Session, view_run: Trained, tmp_path: Path
 ) -> None:
     wanted = [view_run.images[1], view_run.unseen[0]]

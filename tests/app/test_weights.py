@@ -27,7 +27,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT; `cut` ends answers after so many bytes, `ranges` are those asked for."""
+    """Serves CONTENT; `cut` ends answers after so many bytes, `ranges` are those requested."""
 
     daemon_threads = True
 
@@ -103,7 +103,7 @@ def test_weights_come_whole_and_are_kept(server: Server, tmp_path: Path) -> None
     assert len(server.ranges) == 1
 
 
-def test_an_interrupted_download_goes_on_where_it_was(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes(server: Server, tmp_path: Path) -> None:
     server.cut = 400_000
     outcome = download(server, tmp_path)
     assert isinstance(outcome, Failed)

@@ -23,7 +23,7 @@ from workbench.vision.mouths import FaceImage, SearchedImage, landmarks_path
 from workbench.vision.reading import read_header
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-RIGHT = 0.5  # IoU from which a square counts as this mouth's
+RIGHT = 0.5  # IoU from which a box counts as this mouth's
 
 
 def look(paths: Iterable[Path]) -> dict[Path, SearchedImage]:

@@ -58,7 +58,7 @@ def measure(name: str, chosen: list[str], seeds: int, data: Path, out: Path) -> 
         )
         study = study_of(session, name, plan)
         whole = study.plan
-        study = msgspec.structs.replace(study, plan=plan)  # what is asked for now, and no more
+        study = msgspec.structs.replace(study, plan=plan)  # only what is requested now
         study, runs = next_runs(session, study, most=len(plan.cells))
         study = msgspec.structs.replace(study, plan=whole)
         session.store.studies.put(study)

@@ -41,7 +41,7 @@ def seconds(work: Callable[[], object]) -> float:
 def fill(folder: Path, images: int, features: int) -> np.ndarray:
     """Write an index of random unit rows; return them in single precision."""
     rows = unit(np.random.default_rng(0).standard_normal((images, features), np.float32))
-    place = FeatureIndexes(folder).place("bench")
+    place = FeatureIndexes(folder).folder_of("bench")
     place.mkdir(parents=True)
     (place / ROWS_FILE).write_bytes(rows.astype(np.float16).tobytes())
     (place / KEYS_FILE).write_bytes(np.arange(images, dtype=np.uint64)[::-1].tobytes())

@@ -184,7 +184,7 @@ def twins(command, tmp_path):
         ("GULL", ["gull/snowy owl.png"]),
     ],
 )
-def test_a_folder_named_in_its_own_case_comes_before_the_other(command, twins, word, meant):
+def test_a_folder_with_the_exact_case_is_preferred(command, twins, word, meant):
     code, done = command("label", twins, "--set", "category", "--label", "x", "--new", word)
     assert (code, done["labelled"]) == (0, len(meant))
     store = Project.open(twins.with_suffix(".workbench"))
@@ -304,7 +304,7 @@ def test_mouths_are_counted_and_saved_as_files(command, birds, tmp_path, capsys)
     assert capsys.readouterr().out.splitlines()[-1] == "crops saved in again: 3"
 
 
-def test_an_expression_goes_to_the_one_mouth_of_an_image(command, birds):
+def test_an_expression_labels_the_only_mouth_of_an_image(command, birds):
     add_mouths(birds, CropState.FOUND)
     code, done = command("label", birds, "--set", "expression", "--label", "smile", "owl")
     assert code == 0

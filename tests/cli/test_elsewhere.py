@@ -66,7 +66,7 @@ def add_second_project(tmp_path):
     assert run(["import", "second", str(moved), "--category-from", "folder"]) == 0
 
 
-def test_a_run_trained_elsewhere_comes_back_with_all_it_has(project, trained, capsys):
+def test_a_run_trained_elsewhere_is_adopted_completely(project, trained, capsys):
     assert run(["runs", "adopt", str(trained), "--into", project, "--json"]) == 0
     adopted = output(capsys)
     assert adopted["status"] == "finished"

@@ -63,7 +63,7 @@ def test_a_tsv_list_keeps_its_labels(command, folder, origin):
     assert exported(command, "out.tsv") == ["category duck", "category great owl"]
 
 
-def test_a_tsv_label_file_goes_out_and_comes_back(command, folder):
+def test_a_tsv_label_file_is_exported_and_imported(command, folder):
     (folder / "t.tsv").write_text(TABLE, encoding="utf-8")
     command("new", "Birds")
     command("import", "Birds", "t.tsv")

@@ -24,7 +24,7 @@ from workbench.domain.reports import Epoch, Note, Progress, Step
 from workbench.domain.text import Message
 
 
-def test_a_table_is_aligned_and_its_numbers_stand_flush_right():
+def test_a_table_is_aligned_with_numbers_flush_right():
     lines = aligned(("part", "images", "top-1"), [("train", 7, 0.5), ("test", 1200, None)])
     assert lines == [
         "part   images   top-1",
@@ -33,7 +33,7 @@ def test_a_table_is_aligned_and_its_numbers_stand_flush_right():
     ]
 
 
-def test_nothing_but_the_object_goes_to_stdout_with_json(capsys):
+def test_json_prints_only_the_object_to_stdout(capsys):
     out = Output(as_json=True)
     out.print("for people")
     out.table(("a",), [(1,)])
@@ -73,7 +73,7 @@ def test_a_file_gets_lines_now_and_then():
     assert stream.getvalue() == "0/50\n"
 
 
-def test_reports_of_a_training_in_words():
+def test_reports_of_a_training_become_text():
     step = Step(
         epoch=2,
         epochs=9,

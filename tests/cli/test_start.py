@@ -33,7 +33,7 @@ def project_in(folder):
 
 
 @pytest.mark.parametrize("arguments", [[], ["birds.workbench"], ["some/where/birds"]])
-def test_nothing_or_a_place_opens_the_window(arguments):
+def test_no_argument_or_a_folder_opens_the_window(arguments):
     assert opens_window(arguments)
 
 

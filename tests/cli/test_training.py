@@ -36,7 +36,7 @@ seed = 1
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, capsys):
-    """Two categories of twelve small images each, told apart by the way their stripes run."""
+    """Two categories of twelve small images each, with stripes in different directions."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
     for name in ("rows", "columns"):

@@ -23,7 +23,7 @@ SMALL = DemoSize(
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_two_projects_with_runs_pictures_and_a_table(tmp_path, qapp):
+def test_the_demo_creates_two_projects_with_runs_images_and_a_table(tmp_path, qapp):
     seen = []
     outcome = run_here(demo_task(tmp_path, seeds=1, size=SMALL), seen.append)
     assert isinstance(outcome, Done), outcome

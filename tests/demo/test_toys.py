@@ -8,7 +8,7 @@ from workbench.demo.toys import BODIES, VIEWS, render_toy
 from workbench.domain.errors import ValueRefused
 
 
-def test_the_same_arguments_give_the_same_picture():
+def test_the_same_arguments_give_the_same_image():
     first = render_toy(0, "front", 7)
     assert first.shape == (96, 96, 3)
     assert first.dtype == np.uint8
@@ -18,7 +18,7 @@ def test_the_same_arguments_give_the_same_picture():
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("body", range(len(BODIES)))
-def test_every_body_fills_a_fair_part_of_the_picture_in_every_view(body, view):
+def test_every_body_fills_much_of_the_image_in_every_view(body, view):
     picture = render_toy(body, view, 1, size=64).astype(int)
     assert picture.shape == (64, 64, 3)
     middle = picture[20:50, 16:48]
@@ -26,7 +26,7 @@ def test_every_body_fills_a_fair_part_of_the_picture_in_every_view(body, view):
 
 
 def _lit_column(view: str) -> float:
-    """Mean column, -1 to 1, of pixels in the colour of tail lights over many pictures."""
+    """Mean column, -1 to 1, of pixels in the colour of tail lights over many images."""
     columns = []
     for seed in range(40):
         picture = render_toy(4, view, seed).astype(int)

@@ -53,7 +53,7 @@ def test_formats_are_reported_apart_by_what_they_hold_and_which_way_they_go():
 @pytest.mark.parametrize(
     ("words", "sentence"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), ("abc", "a, b or c")]
 )
-def test_words_are_joined_for_a_sentence(words, sentence):
+def test_names_are_joined_for_a_sentence(words, sentence):
     assert enumerated(words, "or") == sentence
 
 

@@ -1,4 +1,4 @@
-"""Squares stay square and inside the image for any drag."""
+"""Boxes stay square and inside the image for any drag."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lies_inside(rect, width, height):
 
 
 @given(squares(), places, st.sampled_from(CORNERS))
-def test_a_pulled_corner_leaves_a_square_inside_the_image(case, place, corner):
+def test_a_dragged_corner_leaves_a_square_inside_the_image(case, place, corner):
     rect, width, height = case
     result = pulled(rect, corner, *place, width, height)
     assert result.width == result.height

@@ -43,7 +43,7 @@ def test_equal_names_are_no_twins_of_themselves():
     assert LabelNames(["Owl"]).equal("owl") is None
 
 
-def test_a_carried_label_stands_for_its_other_spelling_only():
+def test_a_label_takes_the_spelling_of_a_current_one():
     assert current_spelling("owl", ["duck", "Owl"]) == "Owl"
     assert current_spelling("owl", ["Owl", "owl"]) == "owl"
     assert current_spelling("owl", ["duck"]) == "owl"

@@ -20,7 +20,7 @@ def test_average_precision_of_a_hand_worked_ranking() -> None:
     assert average_precision(marks, scores) == pytest.approx((1 / 1 + 2 / 3 + 3 / 5) / 3)
 
 
-def test_equal_scores_are_one_place_in_the_ranking() -> None:
+def test_equal_scores_share_a_rank() -> None:
     marks = np.array([True, False, True, False])
     scores = np.array([0.9, 0.4, 0.4, 0.4])
     assert average_precision(marks, scores) == pytest.approx(0.5 * 1 + 0.5 * 2 / 4)
@@ -31,7 +31,7 @@ def test_a_label_that_no_image_carries_has_no_precision() -> None:
     assert math.isnan(average_precision(np.zeros(3, bool), np.array([0.1, 0.2, 0.3])))
 
 
-def test_exact_match_wants_every_label() -> None:
+def test_exact_match_requires_every_label() -> None:
     marks = np.array([[True, False], [True, True], [False, False]])
     claimed = np.array([[True, False], [True, False], [False, False]])
     assert exact_match(marks, claimed) == pytest.approx(2 / 3)

@@ -156,7 +156,7 @@ def test_choices_keep_the_order_in_which_they_are_explained() -> None:
     assert [type_of(key) for key in ("epochs", "tie", "flip", "mix")] == [int, float, bool, str]
 
 
-def test_a_stored_recipe_of_another_version_is_read_as_far_as_it_goes() -> None:
+def test_known_keys_of_a_stored_recipe_of_another_version_are_read() -> None:
     older = stored_recipe('backbone = "squeezenet1_1"\n', "Older")
     assert older == StoredRecipe(backbone="squeezenet1_1")
     assert (older.start, older.frozen, older.seed) == ("", "", None)

@@ -1,4 +1,4 @@
-"""The rules of splits, crops, squares, labels, recipes and scores, over any input."""
+"""The rules of splits, crops, boxes, labels, recipes and scores, over any input."""
 
 import math
 from collections import Counter
@@ -117,7 +117,7 @@ def test_a_new_detection_keeps_manual_work(existing, detected, data):
     reviewed = {c.id for c in existing if c.reviewed}
     assert not set(update.remove) & (labelled | reviewed)
     written = [c.id for c in update.write if c.id is not None]
-    assert not set(written) & reviewed  # a reviewed square is not even moved
+    assert not set(written) & reviewed  # a reviewed box is not even moved
     assert not set(written) & set(update.remove)
     assert len(written) == len(set(written))
     assert set(written) | set(update.remove) <= {c.id for c in existing}
@@ -138,7 +138,7 @@ coordinates = st.floats(-500, 1500, allow_nan=False)
 
 
 @given(st.lists(st.tuples(coordinates, coordinates), min_size=68, max_size=68), sides, sides)
-def test_a_mouths_square_lies_inside_its_image(landmarks, width, height):
+def test_a_mouth_box_is_inside_its_image(landmarks, width, height):
     rect, fits = mouth_box_of(landmarks, width, height)
     assert 0 <= rect.left < rect.right <= width
     assert 0 <= rect.top < rect.bottom <= height

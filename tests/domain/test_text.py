@@ -65,7 +65,7 @@ def test_a_message_is_translated_with_its_values(german):
     assert tr(error.message) == "keine solche Datei: x.jpg ist nicht lesbar. Trainieren"
 
 
-def test_plurals_take_the_forms_of_the_language(german):
+def test_plurals_use_the_forms_of_the_language(german):
     def images(n):
         return plural(n, "{n:,} image of {name}", "{n:,} images of {name}", name="x")
 

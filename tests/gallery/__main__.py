@@ -30,7 +30,7 @@ from tests.gallery.registry import Scene, chosen
 from tests.gallery.taking import Order
 
 ROOT = Path(__file__).resolve().parents[2]
-NOWHERE = "http://127.0.0.1:9"  # downloads are refused at once: nothing is fetched for a picture
+NOWHERE = "http://127.0.0.1:9"  # downloads are refused at once: nothing is fetched for an image
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def take(place: Place, out: Path, theme: str, screen: Screen, scenes: list[str])
 def wanted(
     picture: Picture, scenes: Sequence[Scene], themes: Sequence[str], screens: Sequence[Screen]
 ) -> bool:
-    """Whether a run of these scenes would take this picture, if it still could."""
+    """Whether a run of these scenes would take this image, if it still could."""
     seen = picture.theme in themes and picture.size in {screen.name for screen in screens}
     return seen and any(
         one.page == picture.page and picture.state.startswith(one.state) for one in scenes
@@ -153,7 +153,7 @@ def wanted(
 
 
 def forget(out: Path, themes: Sequence[str], screens: Sequence[Screen]) -> None:
-    """Delete the pictures of an earlier run: a scene may be gone since."""
+    """Delete the images of an earlier run: a scene may be gone since."""
     sizes = {screen.name for screen in screens}
     for picture in pictures_in(out):
         if picture.theme in themes and picture.size in sizes:
@@ -161,7 +161,7 @@ def forget(out: Path, themes: Sequence[str], screens: Sequence[Screen]) -> None:
 
 
 def arguments_of(words: Sequence[str]) -> argparse.Namespace:
-    """What was asked for on the command line."""
+    """What was requested on the command line."""
     parser = argparse.ArgumentParser(prog="bootstrap.py gallery", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "build" / "gallery")
     parser.add_argument("--only", default="", help="pages, or page/state, with commas between")

@@ -1,4 +1,4 @@
-"""Pictures beside their older ones: which differ, and in how many pixels."""
+"""Images beside their older ones: which differ, and in how many pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.gallery.pictures import Picture, pictures_in
 
 
 class Verdict(Enum):
-    """What became of a picture since the older gallery."""
+    """What became of an image since the older gallery."""
 
     SAME = "same"
     DIFFERS = "differs"
@@ -24,7 +24,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Compared:
-    """A picture and the share of its pixels, in [0, 1], that are not what they were."""
+    """An image and the share of its pixels, in [0, 1], that are not what they were."""
 
     picture: Picture
     verdict: Verdict
@@ -39,7 +39,7 @@ class Compared:
 
 
 def compare(folder: Path, old: Path) -> list[Compared]:
-    """Every picture that lies in either folder; the older ones are those of `old`."""
+    """Every image that lies in either folder; the older ones are those of `old`."""
     here, there = set(pictures_in(folder)), set(pictures_in(old))
     found = []
     for picture in sorted(here | there):
@@ -55,7 +55,7 @@ def compare(folder: Path, old: Path) -> list[Compared]:
 
 
 def differing(one: Path, other: Path) -> float:
-    """The share of pixels in [0, 1] in which two pictures differ; 1 where their sizes do."""
+    """The share of pixels in [0, 1] in which two images differ; 1 where their sizes do."""
     if one.read_bytes() == other.read_bytes():
         return 0.0
     first, second = _pixels(one), _pixels(other)

@@ -151,6 +151,6 @@ def _renamed(label_set: LabelSet, names: Sequence[str]) -> LabelSet:
 
 
 def lose_source(session: Session, place: Path) -> None:
-    """Its first source is said to lie where nothing is."""
+    """Its first source has a path that does not exist."""
     with session.edit(Message("Find the moved source")):
         session.store.images.relink(session.store.images.sources()[0].id, str(place))

@@ -1,4 +1,4 @@
-"""The page that shows all pictures: every page with its states, each in all themes and sizes."""
+"""The page that shows all images: every page with its states, each in all themes and sizes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ table { border-collapse: collapse; } td { padding: 1px 12px 1px 0; }
 
 
 def write_index(folder: Path) -> Path:
-    """Write `index.html` for the pictures that lie in `folder`."""
+    """Write `index.html` for the images that lie in `folder`."""
     parts = []
     for page, states in _grouped(pictures_in(folder)):
         parts.append(f'<h2 id="{html.escape(page)}">{html.escape(page)}</h2>')
@@ -44,7 +44,7 @@ def write_index(folder: Path) -> Path:
 
 
 def write_comparison(folder: Path, old: Path, found: Sequence[Compared]) -> Path:
-    """Write `beside.html`: each picture of `folder` beside its older one, those that differ
+    """Write `beside.html`: each image of `folder` beside its older one, those that differ
     listed first."""
     by_picture = {one.picture: one for one in found}
     away = quote(Path(os.path.relpath(old, folder)).as_posix())
@@ -62,7 +62,7 @@ def write_comparison(folder: Path, old: Path, found: Sequence[Compared]) -> Path
 def _grouped(
     pictures: Iterable[Picture],
 ) -> list[tuple[str, list[tuple[str, list[Picture]]]]]:
-    """Pages in their order, in each its states, in each its pictures."""
+    """Pages in their order, in each its states, in each its images."""
     ordered = sorted(pictures, key=_place)
     return [
         (page, [(state, list(same)) for state, same in groupby(of_page, lambda p: p.state)])
@@ -82,7 +82,7 @@ def _figure(picture: Picture) -> str:
 
 
 def _linked(address: str, words: str) -> str:
-    """A picture that opens in full when it is clicked."""
+    """An image that opens in full when it is clicked."""
     return f'<a href="{address}"><img loading="lazy" src="{address}" alt="{words}"></a>'
 
 

@@ -1,4 +1,4 @@
-"""Which thumbnails and photographs the window still waits for: they are read in threads."""
+"""Which thumbnails and images the window still waits for: they are read in threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workbench.app.images.thumbnails import ThumbnailLoader
 
 
 class Loading:
-    """Notes what every reader of pictures is asked for. There is one in a process: it listens to
+    """Records what every reader of images is requested to load. There is one in a process: it wraps
     the classes, since readers belong to pages, stages and tiles that come and go."""
 
     def __init__(self) -> None:

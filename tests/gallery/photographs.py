@@ -1,4 +1,4 @@
-"""The photographs of the prepared projects: real ones, or drawn vehicles and faces."""
+"""The images of the prepared projects: real ones, or drawn vehicles and faces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.vision.sheets import save_png
 
 CATEGORIES = 6
-EACH = 12  # photographs of a category
+EACH = 12  # images of a category
 FACES = 12
 SIDE = 256  # of a drawn vehicle, in pixels
 
@@ -61,7 +61,7 @@ def _draw_vehicles(target: Path) -> None:
 
 
 def faces(photographs: Path | None, target: Path) -> None:
-    """Put a few photographs of faces into `target`, or drawn ones."""
+    """Put a few images of faces into `target`, or drawn ones."""
     target.mkdir(parents=True)
     if photographs is not None:
         for photo in _photos(photographs)[:FACES]:
@@ -74,7 +74,7 @@ def faces(photographs: Path | None, target: Path) -> None:
 
 
 def long_named(photos: Sequence[Path], target: Path) -> None:
-    """Copy photographs under the longest names that people give their folders and files."""
+    """Copy images under the longest names that people give their folders and files."""
     for number, photo in enumerate(photos):
         label = LONG_LABELS[number % len(LONG_LABELS)].replace("/", "∕")
         inside = target / label
@@ -97,7 +97,7 @@ def damaged(photo: Path, target: Path) -> None:
 
 
 def all_photos(folder: Path) -> list[Path]:
-    """Every photograph below a folder, in order."""
+    """Every image below a folder, in order."""
     return sorted(path for path in folder.rglob("*") if is_image(path))
 
 

@@ -1,4 +1,4 @@
-"""What a picture of the gallery is called, and the screens and themes that each is taken for."""
+"""What an image of the gallery is called, and the screens and themes that each is taken for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SCREENS = (Screen(1366, 768), Screen(1920, 1080), Screen(1920, 1080, 2))
 
 @dataclass(frozen=True, order=True)
 class Picture:
-    """One picture: of which page or dialog, in which state, theme and size."""
+    """One image: of which page or dialog, in which state, theme and size."""
 
     page: str
     state: str
@@ -44,12 +44,12 @@ class Picture:
 
     @property
     def file(self) -> str:
-        """The name of its file, which says all of this."""
+        """The name of its file, which contains all of this."""
         return f"{self.page}--{self.state}--{self.theme}--{self.size}.png"
 
     @staticmethod
     def of(path: Path) -> Picture | None:
-        """The picture that a file is by its name; None for any other file."""
+        """The image that a file is by its name; None for any other file."""
         found = _NAME.fullmatch(path.stem) if path.suffix == ".png" else None
         if found is None:
             return None
@@ -57,6 +57,6 @@ class Picture:
 
 
 def pictures_in(folder: Path) -> list[Picture]:
-    """The pictures that lie in a folder, sorted by page and state."""
+    """The images that lie in a folder, sorted by page and state."""
     found = (Picture.of(path) for path in folder.iterdir())
     return sorted(picture for picture in found if picture is not None)

@@ -50,7 +50,7 @@ LONG_RUN = "SqueezeNet 对照实验：只用上午拍摄的照片 — all layers
 
 @dataclasses.dataclass(frozen=True)
 class Given:
-    """Where projects are made, and folders of real photographs (None: they are drawn)."""
+    """Where projects are made, and folders of real images (None: they are drawn)."""
 
     folder: Path
     images: Path | None = None
@@ -82,7 +82,7 @@ def _made(given: Given, name: str, like: str = "") -> Iterator[Session]:
 
 
 def _photos(given: Given, name: str, fill: Callable[[Path], None]) -> Path:
-    """A folder of photographs beside the projects, filled once."""
+    """A folder of images beside the projects, filled once."""
     folder = given.folder / name
     shutil.rmtree(folder, ignore_errors=True)
     fill(folder)
@@ -152,7 +152,7 @@ def make_long(given: Given) -> None:
 
 
 def make_broken(given: Given) -> None:
-    """Photographs that are gone, files that could not be read, a training that failed."""
+    """Images that are gone, files that could not be read, a training that failed."""
     first = photographs.all_photos(given.folder / "photographs")[0]
     bad = _photos(given, "damaged", lambda at: photographs.damaged(first, at))
     with _made(given, BROKEN, FULL) as session:
@@ -162,7 +162,7 @@ def make_broken(given: Given) -> None:
 
 
 def make_broken_faces(given: Given) -> None:
-    """Faces with their mouths, whose photographs are gone."""
+    """Faces with their mouths, whose images are missing."""
     with _made(given, BROKEN_FACES, FACES) as session:
         lose_source(session, given.folder / "on a disk that is not connected" / "faces")
 

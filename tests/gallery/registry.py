@@ -16,7 +16,7 @@ Play = Callable[["Stage"], None]
 
 @dataclass(frozen=True)
 class Scene:
-    """One function that brings something on the screen and takes pictures of it.
+    """One function that brings something on the screen and takes images of it.
 
     `page` and `state` name its pictures; `dialogs` are the classes that it shows; `projects` are
     the prepared projects that it opens.

@@ -1,4 +1,4 @@
-"""Where scenes are played: the real window on a copy of a prepared project, and its pictures."""
+"""Where scenes are played: the real window on a copy of a prepared project, and its images."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ TITLE = 28  # pixels of the title bar that a window manager would put over a dia
 
 @dataclass(frozen=True)
 class Watches:
-    """What tells whether the window has come to rest."""
+    """What shows whether the window has come to rest."""
 
     paint: PaintWatch
     loading: Loading
 
 
 class Stage:
-    """Opens windows one after another and takes pictures of them for one theme and screen.
+    """Opens windows one after another and takes images of them for one theme and screen.
 
     Copies of projects lie in `home`; `projects` holds the prepared ones.
     """
@@ -54,7 +54,7 @@ class Stage:
         self.shown: set[type[QWidget]] = set()
 
     def begin(self, page: str, state: str) -> None:
-        """Pictures are named for this scene from now on."""
+        """Images are named for this scene from now on."""
         self._page, self._state = page, state
         self.shown.clear()
 
@@ -106,7 +106,7 @@ class Stage:
     # waiting
 
     def settle(self, *conditions: Condition, working: bool = False) -> None:
-        """Wait for `conditions`, for pictures, jobs and short timers of the window (unless it is to
+        """Wait for `conditions`, for images, jobs and short timers of the window (unless it is to
         be seen `working`), and until nothing has been painted for a moment."""
         for condition in conditions:
             wait_until(condition, f"{self._page}/{self._state}")
@@ -125,7 +125,7 @@ class Stage:
         timers = [] if window is None else window.findChildren(QTimer)
         return any(t.isActive() and t.isSingleShot() and t.interval() < SOON for t in timers)
 
-    # pictures
+    # images
 
     def take(self, detail: str = "", front: QWidget | None = None) -> None:
         """Save what is on the screen; `detail` is added to the name of the state, and `front` must

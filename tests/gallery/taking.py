@@ -29,7 +29,7 @@ from workbench.ui.window.notifications import DURATIONS
 
 __all__ = ["everything"]  # it fills the registry
 
-_HARMLESS = "This plugin does not support"  # what the screenless platform says of every window
+_HARMLESS = "This plugin does not support"  # what the offscreen platform prints for every window
 
 
 class Order(msgspec.Struct, frozen=True):

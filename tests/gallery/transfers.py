@@ -52,7 +52,7 @@ def transferred(session: Session, beside: Path, runs: Sequence[RunRecord]) -> Tr
         for at, layers in enumerate(CANDIDATE_LAYERS)
     )
     return Transfer(
-        asked=transfer_request(
+        request=transfer_request(
             session, partial_recipe(target="category", backbone=BACKBONE), sources
         ),
         made=DAY,

@@ -188,9 +188,9 @@ def _of_model(model: QAbstractItemModel) -> Iterator[str]:
 
 
 class ListeningStage(Stage):
-    """Plays scenes and, in place of pictures, notes untranslated texts and where they were seen."""
+    """Plays scenes and, in place of images, notes untranslated texts and where they were seen."""
 
-    quiet = 0.03  # texts are there before the last picture has faded in
+    quiet = 0.03  # texts are there before the last image has faded in
 
     def __init__(self, *arguments: Any, known: Names) -> None:
         super().__init__(*arguments)

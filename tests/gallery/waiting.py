@@ -8,7 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QObject, QTimer
 
 LONGEST = 120.0  # seconds until a condition that never holds is an error
-TICK = 10  # milliseconds between two looks at a condition
+TICK = 10  # milliseconds between two checks of a condition
 
 Condition = Callable[[], bool]
 

@@ -1,5 +1,5 @@
-"""The manual says what the program does: its reference pages are written from it, and whatever its
-other pages name (commands, recipe keys, menu entries, keys, files, pages) is there."""
+"""The manual describes the program: its reference pages are generated from the code, and whatever
+its other pages name (commands, recipe keys, menu entries, keys, files, pages) exists."""
 
 import re
 import shlex
@@ -136,7 +136,7 @@ def test_every_page_of_the_window_has_a_page_under_its_title():
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.name)
-def test_every_command_line_is_one_that_the_program_takes(path):
+def test_every_command_line_is_accepted_by_the_program(path):
     for line in command_lines(text_of(path)):
         try:
             _, parameters = parsed(line)

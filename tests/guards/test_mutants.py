@@ -169,7 +169,7 @@ def test_what_no_test_should_notice_is_left_alone(source):
         "def x(draw: Generator) -> bool:\n    return draw.a > 3",
     ],
 )
-def test_limits_and_shares_are_not_taken_for_pace_or_looks(source):
+def test_limits_and_shares_are_not_mistaken_for_speed_or_appearance(source):
     assert changes(source)
 
 
@@ -191,13 +191,13 @@ def test_only_the_fault_that_cannot_be_noticed_is_left_out(line, left_out, put):
     assert put in changes(line)
 
 
-def test_looks_are_left_alone_in_the_window_only():
+def test_appearance_is_left_alone_in_the_window_only():
     source = b"LONGEST = 640  # pixels of a preview\n_ROW = 28\n"
     assert mutants_of("workbench/ui/parts/image_view.py", source) == []
     assert len(mutants_of("workbench/vision/mouths.py", source)) == 2
 
 
-def test_a_test_named_after_the_module_comes_first_and_far_ones_not_at_all(toy):
+def test_a_test_named_after_the_module_is_first_and_distant_ones_are_left_out(toy):
     (toy / "toy" / "pages.py").write_text("from toy.limits import allowed\n")
     (toy / "toy" / "window.py").write_text("import toy.pages\n")
     tests = {

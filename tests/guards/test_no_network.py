@@ -209,7 +209,7 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_the_guard_sees_what_it_looks_for(offline, leak):
+def test_the_guard_finds_violations(offline, leak):
     (offline.home / ".cache").mkdir()
     inner = [sys.executable, "-c", LEAKS[leak]]
     offline.run("-c", f"import subprocess; subprocess.run({inner})")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES = 500  # more needs a reason in the file's first comment
 REASON = "# More than 500 lines: "
 FUNCTION_LINES = 40
-NAMELESS = {"utils", "common", "helpers", "core", "misc"}  # names that say nothing
+NAMELESS = {"utils", "common", "helpers", "core", "misc"}  # names without meaning
 
 # The share of files that one other file alone imports, out of the same folder: pieces of that file
 # rather than ideas of their own. Lower it when it has fallen; it must not rise.
@@ -376,7 +376,7 @@ def test_what_is_too_long_or_nameless_is_seen(tmp_path, write):
     ]
 
 
-def test_a_class_name_that_is_taken_is_seen(tmp_path, write):
+def test_a_duplicate_class_name_is_found(tmp_path, write):
     write("one.py", "class Face:\n    pass\n")
     write("two.py", "class Face:\n    pass\nclass Mouth:\n    pass\n")
     assert shared_class_names(tmp_path / "code") == ["Face: one.py, two.py"]

@@ -15,7 +15,7 @@ from workbench.app import session as readers
 from workbench.app.session import Session
 
 ROOT = Path(__file__).resolve().parents[2] / "workbench"
-BELOW = {  # which parts above app may not import what; the demo draws pictures of its results
+BELOW = {  # which parts above app may not import what; the demo draws images of its results
     "ui": ("workbench.storage", "workbench.vision"),
     "cli": ("workbench.storage", "workbench.vision"),
     "demo": ("workbench.storage",),

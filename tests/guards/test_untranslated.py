@@ -70,7 +70,7 @@ def test_words_outside_brackets_are_found():
     assert words("Batch size by a wall") == {"batch", "size", "wall"}
 
 
-def test_texts_of_all_kinds_are_looked_at(qtbot):
+def test_texts_of_all_kinds_are_checked(qtbot):
     whole = QWidget()
     qtbot.addWidget(whole)
     layout = QVBoxLayout(whole)

@@ -151,7 +151,7 @@ def broken(tmp_path_factory):
     return contracts(copy)
 
 
-def test_the_walls_stand(copy):
+def test_the_import_contracts_hold(copy):
     assert contracts(copy) == {}
 
 

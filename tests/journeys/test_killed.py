@@ -1,4 +1,4 @@
-"""Killed without warning: the labels are there, the project opens, the training goes on exactly."""
+"""Killed without warning: the labels are there, the project opens, the training resumes exactly."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_both_ways_crop_the_same_part() -> None:
     assert (a - b).abs().mean() < 0.02
 
 
-def test_quarter_turn_turns_the_picture() -> None:
+def test_a_quarter_turn_rotates_the_image() -> None:
     angles = np.full(6, np.pi / 2, np.float32)
     shown = augmenter(True)(SQUARES, ROWS, still(6, angles=angles))
     turned = [torch.rot90(as_floats(SQUARES)[0], k, (1, 2)) for k in (1, 3)]

@@ -191,7 +191,7 @@ def test_network_scores_images_and_names_its_layers_deepest_last(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["googlenet", "densenet121", "efficientnet_b0"])
-def test_a_state_dict_under_torchvision_s_names_is_taken(tmp_path: Path, name: str) -> None:
+def test_a_state_dict_with_torchvision_names_is_loaded(tmp_path: Path, name: str) -> None:
     torch.manual_seed(4)
     options = {"init_weights": False} if name == "googlenet" else {}
     theirs = getattr(models, name)(**options).state_dict()  # auxiliary classifiers and all

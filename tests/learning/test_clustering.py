@@ -72,7 +72,7 @@ def test_distances_and_means_are_the_plain_ones(monkeypatch):
     np.testing.assert_allclose(distances(points, centroids), plain, atol=1e-9)
 
 
-def test_an_empty_cluster_takes_a_part_of_another_one_and_leaves_the_rest():
+def test_an_empty_cluster_gets_part_of_another_one():
     points, truth = blobs()
     labels = np.where(truth == 2, 1, truth)  # clusters 2 and 3 are empty
     found = repaired(points, np.zeros((4, 5)), labels, np.random.default_rng(0))
@@ -82,7 +82,7 @@ def test_an_empty_cluster_takes_a_part_of_another_one_and_leaves_the_rest():
         assert len(np.unique(labels[own])) == 1
     untouched = (found == labels) | np.isin(found, (2, 3))
     assert untouched.all()
-    same = np.zeros((6, 5))  # points that lie on each other can be told apart by no centroid
+    same = np.zeros((6, 5))  # points that lie on each other cannot be separated by centroids
     alike = repaired(same, np.zeros((3, 5)), np.zeros(6, int), np.random.default_rng(1))
     assert (np.bincount(alike, minlength=3) > 0).all()
     assert (np.bincount(k_means(same, 3, seed=0).labels, minlength=3) > 0).all()

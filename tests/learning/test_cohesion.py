@@ -216,7 +216,7 @@ def test_a_target_of_toys_is_closer_to_toys_than_to_textures(with_views):
     assert f"{first.agreeing} of 9" in interpretation(first, True)[1]
 
 
-def test_the_same_seed_gives_the_same_figures_and_a_stop_is_heard():
+def test_the_same_seed_gives_the_same_figures_and_a_stop_request_ends_it():
     domains = [toys("t", range(2), 2), toys("s", range(2, 4), 2)]
     order = RelatednessRequest(domains=(), seed=0, side=SIDE, networks=3, steps=4, batch=4)
     one, two = (compare(domains, order, lambda done, total: False) for _ in range(2))

@@ -88,7 +88,7 @@ def test_predictions_without_a_digest_are_loaded_or_refused_by_name(finished, tm
     for at in range(0, len(data), 37):
         path.write_bytes(flipped(data, at, at % 8))
         error = refusal(lambda: load_predictions(path))
-        if error is None:  # only fields of the archive that say nothing of its content differ
+        if error is None:  # only fields of the archive that do not affect its content differ
             np.testing.assert_equal(vars(load_predictions(path)), vars(before))
         else:
             assert str(path) in error.sentence

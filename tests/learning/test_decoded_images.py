@@ -42,7 +42,7 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path) -> None:
     assert (second.found, second.added) == (5, 0)
 
 
-def test_another_box_or_side_is_another_square(tmp_path: Path) -> None:
+def test_another_box_or_side_is_decoded_separately(tmp_path: Path) -> None:
     cache = DecodedImageCache(tmp_path / "kept")
     whole, part = sample(tmp_path, 1), sample(tmp_path, 1, (4, 4, 30, 30))
     squares = loaded([whole, part], tmp_path, cache)
@@ -53,7 +53,7 @@ def test_another_box_or_side_is_another_square(tmp_path: Path) -> None:
     assert cache.find(whole, SIDE + 1) is None
 
 
-def test_a_damaged_square_is_decoded_again(tmp_path: Path) -> None:
+def test_a_damaged_cached_image_is_decoded_again(tmp_path: Path) -> None:
     cache = DecodedImageCache(tmp_path / "kept")
     one = sample(tmp_path, 1)
     wanted = loaded([one], tmp_path, cache)

@@ -82,7 +82,7 @@ def test_more_images_are_added_behind_what_a_crash_left_whole(tmp_path, pictures
     write_features(folder_request(tmp_path, pictures[:3], []))
     indexes = FeatureIndexes(tmp_path)
     before = np.array(indexes.read("own").rows)
-    place = indexes.place("own")
+    place = indexes.folder_of("own")
     with (place / ROWS_FILE).open("ab") as file:
         file.write(b"\x00" * 7)  # a row that was being written, without its key
     write_features(folder_request(tmp_path, pictures[3:5], []))

@@ -263,7 +263,7 @@ def test_peaks_and_clusters_of_channels() -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_both_classifiers_stand_on_every_head(name: str) -> None:
+def test_every_head_works_with_one_and_two_classifiers(name: str) -> None:
     transform = made(name).float()
     x = given(name).float()
     assert ClassHead(transform, 4)(x).shape == (3, 4)

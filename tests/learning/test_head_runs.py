@@ -62,7 +62,7 @@ def test_every_head_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_category_through_the_views_stands_on_every_head(tmp_path: Path, name: str) -> None:
+def test_joint_training_works_with_every_head(tmp_path: Path, name: str) -> None:
     folder = make_run(tmp_path / "run", views=True, **{**recipe_of(name), "epochs": 1})
     train(folder)
     network, card = load_model(folder)
@@ -111,7 +111,7 @@ def test_cards_from_before_heads_could_be_chosen_still_load(tmp_path: Path) -> N
     assert torch.equal(again(images), network(images))
 
 
-def test_what_no_head_takes_is_refused() -> None:
+def test_unknown_heads_and_options_of_other_heads_are_refused() -> None:
     with pytest.raises(ValueRefused, match="adaptation, bilinear"):
         build_network("simpleconv3", RunLabels(CATEGORY), "trilinear")
     other = Recipe(target="category", options={"fusion": {"n": 8}})

@@ -32,7 +32,7 @@ def norm_of(p: float) -> tuple[StochasticNorm2d, nn.BatchNorm2d]:
     return StochasticNorm2d(plain, p), plain
 
 
-def test_stochastic_norm_lies_between_its_two_statistics() -> None:
+def test_stochastic_norm_is_between_its_two_statistics() -> None:
     x = torch.randn(5, 6, 4, 3)
     never, plain = norm_of(0.0)
     torch.testing.assert_close(never(x), plain(x))
@@ -40,7 +40,7 @@ def test_stochastic_norm_lies_between_its_two_statistics() -> None:
     always, plain = norm_of(1.0)
     frozen = plain.eval()(x)
     torch.testing.assert_close(always(x), frozen)
-    assert not torch.equal(always.running_mean, plain.running_mean)  # it goes on learning them
+    assert not torch.equal(always.running_mean, plain.running_mean)  # it continues to learn them
     both, plain = norm_of(0.5)
     torch.manual_seed(1)
     mixed = both(x)
@@ -84,7 +84,7 @@ def test_reverse_relations_follow_bayes() -> None:
     np.testing.assert_allclose(found, [[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]], atol=0.06)
 
 
-def test_a_probe_finds_the_classes_and_takes_features_as_they_are() -> None:
+def test_a_probe_separates_classes_of_features_at_any_scale() -> None:
     draw = torch.Generator().manual_seed(0)
     centres = torch.tensor([[100.0, 0.0], [100.3, 0.002], [100.0, 0.004]])
     labels = torch.arange(90) % 3

@@ -133,7 +133,7 @@ def test_co_tuning_without_a_classifier_is_refused(tmp_path: Path) -> None:
         train(folder)
 
 
-def test_co_tuning_bears_a_source_classifier_that_is_very_sure(tmp_path: Path) -> None:
+def test_co_tuning_is_stable_with_a_very_confident_source_classifier(tmp_path: Path) -> None:
     folder = started_run(tmp_path / "run", method="co-tuning", precision="fp32")
     weights = load_file(folder / START_FILE)
     for name in ("head.target.weight", "head.target.bias"):

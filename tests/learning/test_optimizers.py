@@ -63,7 +63,7 @@ def test_the_head_learns_faster_and_biases_do_not_decay() -> None:
     ("asked", "backbone", "given"),
     [("fp32", "resnet18", "fp32"), ("bf16", "resnet18", "bf16"), ("auto", "simpleconv3", "fp32")],
 )
-def test_precision_is_what_was_asked(asked: str, backbone: str, given: str) -> None:
+def test_the_requested_precision_is_used(asked: str, backbone: str, given: str) -> None:
     recipe = complete({**TINY, "backbone": backbone, "precision": asked}, {})
     network = build_network("simpleconv3", RunLabels(CATEGORY))
     method = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
@@ -117,7 +117,7 @@ def test_failures_have_a_remedy(error: Exception, words: str, ours: bool) -> Non
     assert bool(report.traceback) == ours
 
 
-def test_the_device_is_reported_in_plain_words() -> None:
+def test_the_device_is_described() -> None:
     device = choose_device()
     assert (
         "core" in device.description or "GiB" in device.description or "GPU" in device.description

@@ -1,4 +1,4 @@
-"""Crops of photographs of any aspect ratio."""
+"""Crops of images of any aspect ratio."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_moderate_shapes_are_kept_whole_and_long_ones_lose_their_ends() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(400, 300), (90, 300), (64, 64), (20, 30)])
-def test_a_photo_is_cropped_and_resized_to_a_square(
+def test_an_image_is_cropped_and_resized_to_a_square(
     tmp_path: Path, width: int, height: int
 ) -> None:
     square = decode_image(gradient(tmp_path / "a.png", width, height), None, 64)
@@ -66,7 +66,7 @@ def test_a_photo_is_cropped_and_resized_to_a_square(
     assert square[1, 32, 1].item() == pytest.approx(255 * kept.top / height, abs=16)
 
 
-def test_a_crop_is_cut_from_the_full_size_photo(tmp_path: Path) -> None:
+def test_a_crop_is_cut_from_the_full_size_image(tmp_path: Path) -> None:
     path = gradient(tmp_path / "a.png", 800, 400)
     square = decode_image(path, Rect(400, 100, 600, 300), 32)
     assert square[0, 0, 0].item() == pytest.approx(128, abs=6)
@@ -74,7 +74,7 @@ def test_a_crop_is_cut_from_the_full_size_photo(tmp_path: Path) -> None:
     assert square[0, 0, 1].item() == pytest.approx(64, abs=6)
 
 
-def test_the_centre_is_scored_and_its_place_is_reported() -> None:
+def test_the_centre_is_scored_and_its_position_reported() -> None:
     side = working_side(48, 60)
     squares = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     squares[:, 6:54, 6:54] = 255

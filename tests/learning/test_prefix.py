@@ -51,7 +51,7 @@ def test_nothing_that_learns_is_in_the_prefix_and_all_of_it_in_the_tail(name: st
     assert learned <= {id(p) for p in found.tail.parameters()}
 
 
-def test_the_prefix_takes_in_what_follows_until_something_learns_or_draws() -> None:
+def test_the_prefix_ends_before_the_first_trained_or_random_module() -> None:
     _, found = cut("squeezenet1_1", "fire5")
     assert [name for name, _ in found.steps][-2:] == ["features.7", "features.8"]  # and pooling
     _, found = cut("squeezenet1_1", "all")

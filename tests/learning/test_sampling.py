@@ -54,7 +54,7 @@ def test_classes_come_as_often_as_reported(sampling: str, shares: tuple[float, .
     np.testing.assert_allclose(found.mean(axis=0), shares, atol=0.15)
 
 
-def test_an_image_comes_again_only_when_all_of_its_class_were_there() -> None:
+def test_an_image_repeats_only_after_all_others_of_its_class() -> None:
     rows = shown("balanced", 3)
     often = np.bincount(rows - 100, minlength=50)
     assert set(often[40:49]) <= {1, 2}  # 16 or 17 of 9 images

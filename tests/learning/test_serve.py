@@ -39,7 +39,7 @@ from workbench.learning.serving.loaded import MAX_NETWORKS, NetworkCache
 
 
 def ask_all(*lines: bytes) -> list[AnswerLine]:
-    """What the program says to these lines, and that it ends well with its stdin."""
+    """What the program answers to these lines, and that it ends well with its stdin."""
     done = subprocess.run(
         [*learning_command(), "--serve"],
         input=b"".join(lines),
@@ -119,7 +119,7 @@ def _check_maps(messages: Explained, scored: list[Scored]) -> None:
         assert heat.check is not None
         assert 0 <= heat.check.correlation <= 1
         assert heat.seen == (0.0, 0.0, 1.0, 1.0)  # 80 × 60 is 4 : 3, all of it is seen
-    # scores asked for by themselves are the same, unreadable ones are named
+    # scores requested separately are the same, unreadable ones are named
     assert [answer.done for answer in scored] == [2, 3]
     assert scored[0].unread[0].index == 1
     np.testing.assert_allclose(scored[0].scores[0], first.scores, atol=1e-6)
@@ -148,7 +148,7 @@ def test_networks_stay_warm_within_bounds_and_follow_their_file(tmp_path: Path) 
     assert networks.get(runs[0]) is first
     for run in runs[1:]:
         networks.get(run)
-    assert networks.get(runs[0]) is not first  # the one not asked for longest had to go
+    assert networks.get(runs[0]) is not first  # the least recently used one is removed
     warm = networks.get(runs[-1])
     shutil.copytree(save_run(tmp_path / "other", joint=True), runs[-1], dirs_exist_ok=True)
     os.utime(Path(runs[-1]) / "weights.safetensors")

@@ -12,7 +12,7 @@ from workbench.learning.networks.tv import models
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2", "resnet18"])
-def test_a_weights_file_is_asked_as_torchvision_asks_it(tmp_path, name):
+def test_a_weights_file_predicts_as_torchvision_does(tmp_path, name):
     torch.manual_seed(3)
     whole = getattr(models, name)(num_classes=7).eval()
     path = tmp_path / "w.safetensors"
@@ -26,7 +26,7 @@ def test_a_weights_file_is_asked_as_torchvision_asks_it(tmp_path, name):
     assert wanted.std() > 0
 
 
-def test_a_run_is_asked_with_its_own_head(tmp_path):
+def test_a_run_predicts_with_its_own_head(tmp_path):
     folder = make_run(tmp_path / "run", epochs=1)
     train(folder)
     model = of_run(folder, choose_device())
@@ -34,7 +34,7 @@ def test_a_run_is_asked_with_its_own_head(tmp_path):
     assert messages.shape == (4, 3)
     assert torch.allclose(messages.sum(dim=1), torch.ones(4))
     assert features.shape[0] == 4
-    # its weights alone tell the same, without the card beside them
+    # its weights alone give the same, without the card beside them
     alone = of_weights("simpleconv3", folder / "weights.safetensors", 0, choose_device())
     images = torch.randn(4, 3, 48, 48)
     assert torch.allclose(alone(images)[1], model(images)[1], atol=1e-6)

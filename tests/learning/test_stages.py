@@ -54,7 +54,7 @@ def test_a_wrong_rule_is_refused(stages: dict[str, dict[str, object]], words: st
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets_are_rules_that_any_backbone_takes(name: str) -> None:
+def test_presets_apply_to_any_backbone(name: str) -> None:
     for chosen in ("simpleconv3", "squeezenet1_1", "vgg16", "resnet18"):
         rules = preset(backbone(chosen), name)
         assert all(isinstance(rule, StageRule) for rule in rules.values())

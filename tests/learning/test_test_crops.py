@@ -38,7 +38,7 @@ def network() -> torch.nn.Module:
     made = build_network("simpleconv3", RunLabels(CATEGORY, VIEW)).eval()
     with torch.no_grad():
         for parameter in made.head.parameters():
-            parameter.normal_()  # so that looks and views differ
+            parameter.normal_()  # so that augmentations and crops differ
     return made
 
 
@@ -88,7 +88,7 @@ def test_a_card_from_before_means_centre_and_whole() -> None:
     assert old.test_crops == Recipe(target="category").test_crops == "centre+whole"
 
 
-def test_five_crops_need_a_larger_square_which_advice_gives() -> None:
+def test_five_crops_need_a_larger_size_which_is_recommended() -> None:
     five = {**TINY, "test_crops": "five"}
     with pytest.raises(ValueRefused, match="test_resize is 33"):
         complete(five, {})

@@ -63,7 +63,7 @@ def test_training_learns_and_leaves_everything_in_the_folder(tmp_path: Path) -> 
     assert not (folder / CHECKPOINT_FILE).exists()
 
 
-def test_the_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
+def test_the_loaded_model_has_the_same_scores(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", views=True, epochs=1, test_resize=40, **{"rotation": 0.0})
     train(folder)
     network, card = load_model(folder)
@@ -125,7 +125,7 @@ def test_best_weights_survive_a_pause(tmp_path: Path) -> None:
     assert_equal_weights(whole, parted)
 
 
-def test_early_stopping_waits_just_as_many_epochs_for_a_better_one(tmp_path: Path) -> None:
+def test_early_stopping_waits_exactly_the_given_number_of_epochs(tmp_path: Path) -> None:
     folder = make_run(
         tmp_path / "run", epochs=60, early_stopping=2, learning_rate=0.1, schedule="constant"
     )

@@ -157,7 +157,7 @@ def test_domain_similarity_weighs_classes_by_their_size():
     assert domain_similarity(means, far, gamma=1.0) == pytest.approx(np.exp(-5.0))
 
 
-def test_frozen_accuracy_is_had_on_images_the_head_has_not_seen():
+def test_frozen_accuracy_is_measured_on_held_out_images():
     features, labels = made(n=200, d=6, apart=3.0)
     own = np.array([5, 2, 11])[labels]  # label numbers need not be 0, 1, 2
     sure = frozen_accuracy(features[:100], own[:100], features[100:], own[100:])

@@ -39,7 +39,7 @@ def assert_taken(found: dict[str, torch.Tensor], given: dict[str, torch.Tensor])
 
 @pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.model."])
 @pytest.mark.parametrize("wrapper", [None, "state_dict"])
-def test_state_dicts_are_taken_under_every_name(
+def test_state_dicts_are_loaded_under_every_name(
     tmp_path: Path, given: dict[str, torch.Tensor], prefix: str, wrapper: str | None
 ) -> None:
     state: dict[str, object] = {prefix + key: value for key, value in given.items()}
@@ -49,7 +49,7 @@ def test_state_dicts_are_taken_under_every_name(
     assert_taken(body_of(tmp_path), given)
 
 
-def test_safetensors_are_taken(tmp_path: Path, given: dict[str, torch.Tensor]) -> None:
+def test_safetensors_are_loaded(tmp_path: Path, given: dict[str, torch.Tensor]) -> None:
     save_file(given, tmp_path / "start.safetensors")
     assert_taken(body_of(tmp_path), given)
 

@@ -48,7 +48,7 @@ def test_windows_reach_every_pixel_and_overlap_by_half(length: int, side: int) -
     assert len(starts) == least  # and no window more than that takes
 
 
-def test_windows_are_the_pixels_of_the_resized_picture() -> None:
+def test_windows_are_the_pixels_of_the_resized_image() -> None:
     picture = torch.randint(0, 256, (60, 80, 3), dtype=torch.uint8)
     windows = cut(picture, SIDE)
     counts = []
@@ -70,7 +70,7 @@ def test_windows_are_the_pixels_of_the_resized_picture() -> None:
                 at += 1
         counts.append(len(tops) * len(lefts))
     assert at == len(windows.pixels) == sum(counts)
-    assert counts[0] == 2  # as high as the picture, two beside each other
+    assert counts[0] == 2  # as high as the image, two beside each other
     assert windows.shape == (CELLS, round(CELLS * 4 / 3))
 
 
@@ -185,7 +185,7 @@ def test_the_map_is_highest_where_the_object_is(tmp_path: Path) -> None:
     assert not any(flat.values)
 
 
-def test_the_strongest_window_is_framed_in_a_saved_picture(
+def test_the_strongest_window_is_framed_in_a_saved_image(
     run: Path, images: Sequence[Path], tmp_path: Path
 ) -> None:
     loaded = NetworkCache(choose_device()).get(str(run))

@@ -285,7 +285,7 @@ class _Finder(ast.NodeVisitor):
         return any(word in ast.dump(node.test) for word in ("'TYPE_CHECKING'", "'__main__'"))
 
     def visit_Assign(self, node: ast.Assign) -> bool:
-        """Not a module's constants of pace, and of looks in the window."""
+        """Not a module's constants of speed, and of appearance in the window."""
         names = [target.id for target in node.targets if isinstance(target, ast.Name)]
         if self._scope or not names:
             return False

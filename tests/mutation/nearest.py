@@ -20,7 +20,7 @@ Words = Counter[str]
 
 
 class Tree:
-    """The Python files under a folder and their imports; pyproject.toml says which are tests."""
+    """The Python files under a folder and their imports; pyproject.toml lists which are tests."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -200,7 +200,7 @@ def _named(node: ast.AST) -> Iterator[str]:
 
 
 def _pattern(text: ast.JoinedStr, module: str) -> re.Pattern[str] | None:
-    """What an f-string may say, where it can name modules: f"package.{name}.page"."""
+    """What an f-string may be, where it can name modules: f"package.{name}.page"."""
     parts = []
     for part in text.values:
         if isinstance(part, ast.Constant):

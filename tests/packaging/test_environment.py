@@ -31,7 +31,7 @@ def test_the_machines_own_index_is_tried_before_the_official_one():
     assert "https://download.pytorch.org/whl/cpu" in second
 
 
-def test_with_a_driver_torch_comes_with_cuda():
+def test_torch_with_cuda_is_installed_if_there_is_a_driver():
     assert environment.torch_choices("linux", True, "2.13.0") == [["torch==2.13.0"]]
     assert "+cu" in environment.torch_choices("win32", True, "2.13.0")[0][-1]
 

@@ -1,4 +1,4 @@
-"""Pictures are really taken, shown on one page, and compared with older ones."""
+"""Images of the window are saved, shown on one page, and compared with older ones."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def save(folder, picture, colour, dots=0):
-    """A picture of ten by ten pixels, `dots` of them white."""
+    """An image of ten by ten pixels, `dots` of them white."""
     pixels = np.full((10, 10, 3), colour, np.uint8)
     pixels.reshape(-1, 3)[:dots] = 255
     folder.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ def stage(tmp_path, qapp, loading):
     return Stage(tmp_path, tmp_path, tmp_path, "light", SCREENS[0], watches)
 
 
-def test_a_scene_is_taken_at_twice_the_size_and_shown(tmp_path):
+def test_a_scene_is_saved_at_twice_the_size_and_shown(tmp_path):
     out = tmp_path / "out"
     chosen = ["--only", "views/empty", "--theme", "dark", "--size", "1920x1080-200"]
     command = [sys.executable, "-m", "tests.gallery", str(out), *chosen]
@@ -78,7 +78,7 @@ def test_a_file_is_named_for_what_it_shows_and_read_back():
     assert Picture.of(Path("views--full--blue--1366x768.png")) is None
 
 
-def test_pictures_are_put_beside_their_older_ones(tmp_path):
+def test_images_are_shown_beside_older_ones(tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     same, other, gone, added = (picture(state=s) for s in ("a", "b", "c", "d"))
     for folder in (old, new):
@@ -103,14 +103,14 @@ def test_pictures_are_put_beside_their_older_ones(tmp_path):
     assert f'src="{gone.file}"' not in page
 
 
-def test_a_picture_of_another_size_differs_whole(tmp_path):
+def test_an_image_of_another_size_differs_completely(tmp_path):
     save(tmp_path, picture(), 90)
     Image.new("RGB", (10, 11)).save(tmp_path / "b.png")
     assert [one.verdict for one in compare(tmp_path, tmp_path)] == [Verdict.SAME]
     assert differing(tmp_path / picture().file, tmp_path / "b.png") == 1.0
 
 
-def test_the_index_puts_all_pictures_of_a_state_into_one_row(tmp_path):
+def test_the_index_has_one_row_for_all_images_of_a_state(tmp_path):
     for theme in ("dark", "light"):
         for state in ("empty", "full"):
             save(tmp_path, picture(state=state, theme=theme), 10)
@@ -122,7 +122,7 @@ def test_the_index_puts_all_pictures_of_a_state_into_one_row(tmp_path):
     assert row.index("light") < row.index("dark")
 
 
-def test_an_earlier_run_leaves_no_pictures_behind_of_what_is_taken_again(tmp_path):
+def test_images_of_an_earlier_run_are_replaced(tmp_path):
     for theme in ("dark", "light"):
         save(tmp_path, picture(theme=theme), 10)
     gallery.forget(tmp_path, ["dark"], SCREENS)
@@ -141,7 +141,7 @@ def test_two_galleries_at_once_do_not_share_a_folder(tmp_path, monkeypatch):
         assert place.folder == tmp_path / "gallery-1"
 
 
-def test_what_goes_wrong_in_a_scene_is_reported(stage, qtbot):
+def test_errors_in_a_scene_are_reported(stage, qtbot):
     def broken(on):
         label = QLabel("Nothing")
         qtbot.addWidget(label)

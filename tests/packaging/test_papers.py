@@ -1,4 +1,4 @@
-"""What the papers promise is there: commands, files, pictures, no addresses of a machine."""
+"""Commands, files and images in README and manual exist; no address of a machine is in them."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def test_the_check_of_every_change_is_the_command_of_the_readme():
     assert script.read_text().splitlines()[-1] == "exec python3 packaging/bootstrap.py test"
 
 
-def test_links_and_pictures_of_the_readme_exist():
+def test_links_and_images_of_the_readme_exist():
     targets = re.findall(r"\]\(([^)#]+)\)|(?:src|srcset)=\"([^\"]+)\"", README)
     local = [a or b for a, b in targets if not (a or b).startswith("http")]
     assert local
@@ -43,7 +43,7 @@ def test_the_licence_is_whole():
     assert "END OF TERMS AND CONDITIONS" in text
 
 
-def test_icons_are_what_their_names_say():
+def test_icons_match_their_names():
     icons = ROOT / "resources" / "icons"
     assert (icons / "workbench.png").read_bytes().startswith(b"\x89PNG")
     assert (icons / "workbench.icns").read_bytes().startswith(b"icns")

@@ -19,7 +19,7 @@ from workbench.domain.text import Message
 MARKS = tuple((i / 7, 300 - i / 3) for i in range(68))
 
 
-def test_a_crop_comes_back_whole(project):
+def test_a_crop_is_restored_completely(project):
     fill(project, 2)
     crop = Crop(None, 2, 0, CropState.FOUND, Rect(1, 2, 30, 31), MARKS, "hog", False, "why")
     stored = project.crops.save(crop)
@@ -71,7 +71,7 @@ def test_a_crop_without_an_image_is_refused(project):
         project.crops.save(Crop(8, 5, 0, CropState.MISSED))
 
 
-def test_the_newest_split_is_current_and_former_ones_stay(project):
+def test_the_newest_split_is_current_and_earlier_ones_stay(project):
     fill(project, 4)
     plan = SplitPlan(1 / 3, 1 / 3, 1 / 3, seed=11)
     first = project.splits.make(plan, {1: Part.TRAIN, 2: Part.TEST})
@@ -239,7 +239,7 @@ def finished(project, name, created, *, target="view", status=RunStatus.FINISHED
     project.runs.create(RunRecord(name, name, status, target, "", labels, created=created))
 
 
-def test_the_newest_run_with_predictions_is_asked_and_of_equal_ones_the_later(project):
+def test_the_newest_run_with_predictions_is_used_and_of_equal_ones_the_later(project):
     fill(project, 2)
     finished(project, "old", 1.0)
     finished(project, "new", 3.0)

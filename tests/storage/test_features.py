@@ -19,7 +19,7 @@ from workbench.storage.subjects import read_files, read_subjects
 
 
 def write(indexes, name, rows, keys, when=0):
-    place = indexes.place(name)
+    place = indexes.folder_of(name)
     place.mkdir(parents=True)
     (place / ROWS_FILE).write_bytes(np.asarray(rows, np.float16).tobytes())
     (place / KEYS_FILE).write_bytes(np.asarray(keys, np.uint64).tobytes())
@@ -29,7 +29,7 @@ def write(indexes, name, rows, keys, when=0):
     return place
 
 
-def test_an_index_comes_back_and_one_that_was_cut_off_gives_its_whole_rows(tmp_path):
+def test_an_index_is_restored_and_a_truncated_one_up_to_its_complete_rows(tmp_path):
     indexes = FeatureIndexes(tmp_path)
     rows = np.arange(12).reshape(3, 4)
     place = write(indexes, "a", rows, [7, 8, 9])
@@ -108,9 +108,9 @@ def test_clusterings_come_newest_first_and_damaged_records_not_at_all(tmp_path):
     assert clusterings.all() == []
     for made, name in ((2.0, "b"), (3.0, "c"), (1.0, "a")):
         one = Clustering(id=name, method="iic", start_title="", made=made, sizes=(2, 1))
-        (clusterings.place(name) / RECORD_FILE).write_bytes(msgspec.json.encode(one))
-    (clusterings.place("d") / RECORD_FILE).write_bytes(b"{")
-    clusterings.place("e")
+        (clusterings.folder_of(name) / RECORD_FILE).write_bytes(msgspec.json.encode(one))
+    (clusterings.folder_of("d") / RECORD_FILE).write_bytes(b"{")
+    clusterings.folder_of("e")
     assert [one.id for one in clusterings.all()] == ["c", "b", "a"]
     assert clusterings.find("a").made == 1.0
     assert clusterings.find("d") is None

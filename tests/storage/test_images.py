@@ -13,7 +13,7 @@ from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.text import Message
 
 
-def test_the_same_bytes_are_one_image_in_two_places(project, tmp_path):
+def test_the_same_bytes_are_one_image_with_two_files(project, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     first = project.images.add_source(here)
     second = project.images.add_source(there)
@@ -39,7 +39,7 @@ def test_importing_again_adds_nothing_and_is_no_edit(project):
     assert project.images.known_images(1)["a/image 2.jpg"] == found(2)
 
 
-def test_a_file_that_was_replaced_leaves_its_image_without_a_place(project):
+def test_an_image_whose_file_was_replaced_has_no_file(project):
     fill(project, 2)
     new = FoundImage("a/image 0.jpg", "other", 10, 20, 5, MTIME + 1)
     assert project.images.add(1, [new]) == [3]
@@ -49,7 +49,7 @@ def test_a_file_that_was_replaced_leaves_its_image_without_a_place(project):
     assert project.images.row(3).name == "image 0.jpg"
 
 
-def test_a_list_files_images_lie_beside_it_or_where_it_says(project):
+def test_images_of_a_list_are_beside_it_or_at_their_absolute_path(project):
     listed = project.images.add_source("/data/list.txt", Origin.LIST)
     ids = project.images.add(listed, [found(1), FoundImage("/abs/x.jpg", "h", 1, 1, 1, 1.0)])
     assert str(project.images.path(ids[0])) == "/data/a/image 1.jpg"
@@ -84,7 +84,7 @@ def test_sources_count_images_and_skipped_files(project):
         project.images.relink(1, "/other")
 
 
-def test_sources_skipped_files_and_places_come_in_the_order_in_which_they_were_added(project):
+def test_sources_skipped_files_and_locations_are_in_the_order_of_their_addition(project):
     paths = ["/photos/z", "/photos/a", "/photos/m"]
     ids = [project.images.add_source(path) for path in paths]
     assert [source.path for source in project.images.sources()] == paths
@@ -204,7 +204,7 @@ def test_a_runs_predictions_order_and_filter_the_images(sorted_out):
     assert sorted_out.runs.suggestions("category", [1]) == {}
 
 
-def test_the_surest_disagreement_comes_first_and_the_rest_by_name(sorted_out):
+def test_the_most_confident_disagreement_is_first_and_the_rest_by_name(sorted_out):
     sorted_out.labels.assign([3, 4], "view", "left")
     unsure, sure = [0.5, 0.2, 0.2, 0.1], [0.9, 0.1, 0, 0]
     agrees, fair = [0, 0, 1, 0], [0.7, 0.1, 0.1, 0.1]

@@ -114,7 +114,7 @@ def test_a_set_made_exclusive_keeps_the_newest_label(project):
     assert project.labels.of_images([1], "parts") == {1: ("wheel",)}
 
 
-def test_labels_of_crops_stand_apart_from_their_images(project):
+def test_labels_of_crops_are_separate_from_those_of_their_images(project):
     fill(project, 2)
     square = Rect(0, 0, 8, 8)
     crops = [project.crops.save(Crop(None, 1, i, CropState.FOUND, square)) for i in range(2)]
@@ -145,7 +145,7 @@ def test_a_renamed_label_keeps_its_images_and_a_removed_one_ends(project):
     assert project.labels.of_images(range(1, 5), "view") == {1: ("front",), 3: ("left",)}
 
 
-def test_two_labels_are_merged_or_change_places(project):
+def test_two_labels_are_merged_or_swapped(project):
     fill(project, 4)
     for image, label in enumerate(("front", "back", "left", "right"), start=1):
         project.labels.assign([image], "view", label)
@@ -209,7 +209,7 @@ def test_positions_counts_and_coverage_agree(project):
     assert project.labels.counts("view")["back"] == 50
 
 
-def test_a_label_that_comes_back_has_the_history_of_the_one_removed_last(project):
+def test_a_restored_label_has_the_history_of_the_last_removed_one(project):
     fill(project, 2)
 
     def save(*names, **renamed):

@@ -91,7 +91,7 @@ def test_a_second_opener_is_refused(project):
     with pytest.raises(KnownError, match="is in use by another program") as caught:
         Project.open(project.folder)
     assert str(os.getpid()) in caught.value.sentence
-    fill(project, 1)  # and the first goes on
+    fill(project, 1)  # and the first continues
 
 
 def test_another_process_is_refused_until_this_one_closes(project):
@@ -165,7 +165,7 @@ def test_a_lock_of_another_computer_holds(project):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is of Linux")
-def test_the_lock_names_its_holder_as_former_versions_did(project):
+def test_the_lock_names_its_holder_in_the_format_of_earlier_versions(project):
     """Field 22 of /proc/PID/stat: versions that read it and this one respect each other's locks."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     held = msgspec.json.decode((project.folder / LOCK_FILE).read_bytes())
@@ -246,7 +246,7 @@ module.Project.open(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGXFSZ on Windows")
-def test_a_kill_during_the_backup_leaves_none_that_looks_whole(project, next_version):
+def test_a_kill_during_the_backup_leaves_no_partial_backup(project, next_version):
     fill(project, 3000)
     project.close()
     killed = subprocess.run([sys.executable, "-c", KILLED_IN_BACKUP, str(project.folder)])
@@ -380,7 +380,7 @@ def test_a_kill_while_labelling_loses_at_most_the_last_key_press(project, presse
     child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     messages = [child.stdout.readline() for _ in range(presses)]
     os.kill(child.pid, signal.SIGKILL)
-    messages += child.stdout.readlines()  # what it had said before it died
+    messages += child.stdout.readlines()  # what it had printed before it died
     child.wait()
     child.stdout.close()
     assert (project.folder / LOCK_FILE).exists()

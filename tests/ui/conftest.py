@@ -1,4 +1,4 @@
-"""A real project of small photographs, and the window on it."""
+"""A real project of small images, and the window on it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_photo(path: Path, seed: int, size: tuple[int, int] = (96, 64)) -> Path
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Three categories of eight photographs, as folders."""
+    """Three categories of eight images, as folders."""
     folder = tmp_path / "birds"
     for number in range(24):
         bird = BIRDS[number // 8]
@@ -40,7 +40,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def birds(session, photos):
-    """The open project with these photographs and their categories."""
+    """The open project with these images and their categories."""
     outcome = run_here(import_task(session, [photos], {"category": "folder"}))
     assert isinstance(outcome, Done)
     return session

@@ -46,7 +46,7 @@ def test_the_welcome_window_lists_projects_and_opens_them(workbench, settings, t
     assert workbench.window.windowTitle().startswith("birds")
 
 
-def test_another_project_takes_the_place_of_the_open_one(workbench, tmp_path, qtbot):
+def test_another_project_replaces_the_open_one(workbench, tmp_path, qtbot):
     one, two = make(tmp_path / "one"), make(tmp_path / "two")
     assert workbench.open(one)
     workbench.window.open_recent(two)

@@ -31,7 +31,7 @@ def test_letters_that_are_not_there_find_nothing():
     assert ranked("", TITLES, str) == TITLES
 
 
-def test_words_beat_scattered_letters():
+def test_whole_words_rank_above_scattered_letters():
     assert score("find", "Find") > score("find", "Filter in detail")
 
 
@@ -39,7 +39,7 @@ def test_words_beat_scattered_letters():
     ("key", "bare"),
     [("F", True), ("Space", True), ("Ctrl+F", False), ("F5", False), ("", False), ("1", True)],
 )
-def test_bare_keys_are_those_a_control_may_want(key, bare):
+def test_bare_keys_are_those_that_controls_handle(key, bare):
     assert is_bare(key) is bare
 
 
@@ -142,7 +142,7 @@ def test_keys_and_lists_belong_to_the_page_that_is_shown(qtbot, page):
     assert (page.done, other.done) == (["another", "x"], ["another"])
 
 
-def test_an_id_that_is_taken_is_refused(qtbot, window):
+def test_a_duplicate_id_is_refused(qtbot, window):
     twice = Twice()
     qtbot.addWidget(twice)
     assert [each.id for each in commands_of(twice)] == ["one.x", "one.former", "one.x"]

@@ -16,7 +16,7 @@ def shares(of):
     return tuple(getattr(of, part) for part in PARTS)
 
 
-def test_every_place_uses_the_default_split(qtbot, tmp_path, qapp):
+def test_window_command_and_studies_use_the_default_split(qtbot, tmp_path, qapp):
     session = small_project(tmp_path)
     host = PageHost(session)
     expected = shares(DEFAULT_SPLIT)

@@ -228,7 +228,7 @@ def test_notifications_close_by_themselves_and_errors_stay(qtbot, monkeypatch):
     assert notes.isHidden()
 
 
-def test_reports_become_words():
+def test_reports_become_states_of_a_job():
     state = state_after(Progress(done=5, total=20, eta=61.0), JobState())
     assert (state.fraction, state.text, state.eta) == (0.25, "5 of 20", 61.0)
     step = Step(

@@ -1,4 +1,4 @@
-"""The side of the Explain page: which label and layer are asked for, and what is shown of a map."""
+"""The side of the Explain page: which label and layer are requested, and what is shown of a map."""
 
 import pytest
 from PySide6.QtCore import Qt
@@ -65,7 +65,7 @@ def test_labels_are_offered_by_set_behind_the_predicted_ones(side):
     assert items(side.label) == [predicted[0], None, *birds]
 
 
-def test_digits_ask_for_labels_of_the_target(side):
+def test_digits_request_labels_of_the_target(side):
     for key in (2, 2, 3, 4, 9, 0):
         side.select_label_by_key(key)
     labels = [("puffin", "category"), ("toucan", "category"), (PREDICTED, "category")]
@@ -79,7 +79,7 @@ def test_digits_ask_for_labels_of_the_target(side):
     assert side.query == HeatmapQuery()
 
 
-def test_a_bar_asks_for_its_label(side):
+def test_a_bar_requests_its_label(side):
     side.show_scores(RowScores(), None)
     side.bars.chosen.emit("view", "left")
     assert side.queries == [HeatmapQuery("left", "view", "")]

@@ -1,4 +1,4 @@
-"""A table of figures: numbers stand at the right, sort as numbers, and say when there is none."""
+"""A table of figures: numbers are at the right, sort as numbers, and are empty if unknown."""
 
 from __future__ import annotations
 

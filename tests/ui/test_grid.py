@@ -1,4 +1,4 @@
-"""The grid under a hand: pointer, keys, scrolling, and pictures that arrive late."""
+"""The image grid: pointer, keys, scrolling, and images that arrive late."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from workbench.ui.parts.tiles import TilePainter
 
 
 class Colours(Tiles):
-    """Tiles that remember what was asked of them."""
+    """Tiles that record what was requested."""
 
     def __init__(self):
         super().__init__()
@@ -55,13 +55,13 @@ def click(qtbot, grid, image, modifier=Qt.KeyboardModifier.NoModifier):
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0])
-def test_a_picture_fills_its_tile_with_all_the_pixels_of_the_screen(qapp, ratio):
+def test_an_image_fills_its_tile_at_screen_resolution(qapp, ratio):
     pixmap = TilePainter().pixmap(Colours(), 1, 40, ratio)
     assert pixmap.deviceIndependentSize().toTuple() == (40, 30)
     assert pixmap.size().toTuple() == (40 * ratio, 30 * ratio)
 
 
-def test_clicks_select_and_tell(qtbot, grid):
+def test_clicks_select_and_emit(qtbot, grid):
     with qtbot.waitSignals([grid.current_changed, grid.selection_changed]):
         click(qtbot, grid, 101)
     click(qtbot, grid, 103, Qt.KeyboardModifier.ShiftModifier)
@@ -81,7 +81,7 @@ def test_a_rubber_band_selects_what_it_touches(qtbot, grid):
     assert grid.selected().tolist() == [100, 101]
 
 
-def test_arrows_move_shift_extends_and_ctrl_a_takes_all(qtbot, grid):
+def test_arrows_move_shift_extends_and_ctrl_a_selects_all(qtbot, grid):
     click(qtbot, grid, 100)
     qtbot.keyClick(grid, Qt.Key.Key_Right)
     assert grid.current() == 101
@@ -106,7 +106,7 @@ def test_enter_and_a_double_click_open(qtbot, grid):
     assert opened.args == [101]
 
 
-def test_only_what_is_visible_is_asked_for(qtbot, grid):
+def test_only_visible_images_are_requested(qtbot, grid):
     qtbot.waitUntil(lambda: bool(grid.tiles.wanted))
     assert len(grid.tiles.wanted[-1]) < 60
     assert grid.tiles.wanted[-1][0] == 100
@@ -118,7 +118,7 @@ def test_only_what_is_visible_is_asked_for(qtbot, grid):
     assert len(grid.tiles.prepared) < 200
 
 
-def test_a_picture_that_arrives_late_is_drawn(qtbot, grid):
+def test_an_image_that_arrives_late_is_drawn(qtbot, grid):
     grid.tiles.there = False
     grid.redraw_image()
     spot = grid.rect_of(100).center() - QPoint(0, 10)
@@ -167,7 +167,7 @@ def test_a_strip_is_one_row_that_centres_the_current_tile(qtbot):
     assert strip.current() == 500_001
 
 
-def test_nothing_is_asked_of_a_project_that_is_closed(qtbot, grid, session):
+def test_a_closed_project_gets_no_requests(qtbot, grid, session):
     grid.tiles.end_with(session)
     session.close()
     grid.tiles.wanted.clear()

@@ -1,4 +1,4 @@
-"""Groups on the Images page with real photographs: found, reviewed, labelled, undone."""
+"""Groups on the Images page with real images: found, reviewed, labelled, undone."""
 
 import msgspec
 import numpy as np
@@ -27,7 +27,7 @@ def grouped(page):
     store = page.context.session.store
     images = store.images.ids()
     np.savez(
-        store.clusterings.place("made") / CLUSTERS_FILE,
+        store.clusterings.folder_of("made") / CLUSTERS_FILE,
         images=images,
         crops=np.full(24, -1),
         clusters=np.repeat([0, 1, 2], [11, 7, 6]),

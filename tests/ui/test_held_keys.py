@@ -36,7 +36,7 @@ def labelled(window, label_set="view"):
 
 
 def edits(window):
-    """Texts of the edits that undo would take back."""
+    """Texts of the edits that undo would revert."""
     return [entry.text for entry in window.session.store.history.entries(50) if not entry.undone]
 
 
@@ -136,7 +136,7 @@ def test_a_held_digit_gives_one_mouth_its_expression(mouths, window):
     assert len(expressions(window)) == 1
 
 
-def test_a_held_key_adjusts_a_square_once(mouths, window):
+def test_a_held_key_adjusts_a_box_once(mouths, window):
     before = len(edits(window))
     hold(window, Qt.Key.Key_Left, modifiers=ALT)
     hold(window, Qt.Key.Key_BracketRight, "]")
@@ -173,7 +173,7 @@ def test_a_held_backspace_clears_one_label_on_images(window):
     assert len(labelled(window)) == 23
 
 
-def test_a_held_undo_takes_back_one_edit(window):
+def test_a_held_undo_key_undoes_one_edit(window):
     page = window.page("images")
     for image in page.grid.ids()[:3].tolist():
         page.grid.set_current(image)
@@ -182,7 +182,7 @@ def test_a_held_undo_takes_back_one_edit(window):
     assert len(labelled(window)) == 2
 
 
-def test_a_held_zoom_key_goes_on(window):
+def test_a_held_zoom_key_repeats(window):
     page = window.page("images")
     page.header.slider.setValue(page.header.slider.maximum())
     before = page.grid.tile_size()

@@ -1,4 +1,4 @@
-"""The photograph: fitted, zoomed at a point, and in its own pixels whatever copy is drawn."""
+"""The image: fitted, zoomed at a point, and in its own pixels whatever copy is drawn."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_a_double_click_changes_between_fitted_and_one_to_one(qtbot, view):
     assert view.scale == pytest.approx(0.5)
 
 
-def test_a_sharper_copy_changes_neither_zoom_nor_place(view):
+def test_a_sharper_copy_keeps_zoom_and_position(view):
     view.show_array(photo(80, 40), size=(800, 400))
     view.set_zoom(1.5, QPointF(100, 100))
     before = view.target()

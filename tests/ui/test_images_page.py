@@ -1,4 +1,4 @@
-"""The Images page on real photographs: filter, sort, select, label, preview, skip."""
+"""The Images page on real images: filter, sort, select, label, preview, skip."""
 
 import numpy as np
 import pytest

@@ -34,7 +34,7 @@ def test_many_labels_have_a_field_to_find_one_and_sixty_buttons_at_most(keys, co
     assert names(keys) == [f"kind {at:03}" for at in range(shown)]
 
 
-def test_the_field_finds_labels_beyond_those_shown_and_enter_takes_the_first(qtbot, keys):
+def test_the_field_finds_hidden_labels_and_enter_chooses_the_first(qtbot, keys):
     keys.show_set(label_set(80))
     qtbot.keyClicks(keys.field, " KIND 07")
     assert names(keys) == [f"kind 07{at}" for at in range(10)]

@@ -79,7 +79,7 @@ def test_the_bar_counts_steps_within_epochs_and_whole_epochs(live):
         assert live.bar.value() == value
 
 
-def test_a_loss_stands_at_its_share_of_an_epoch_and_later_ones_go_when_a_run_resumes(live):
+def test_losses_are_drawn_at_their_share_of_an_epoch_and_later_ones_are_removed_on_resume(live):
     live.show_run(RECORD, [])
     for number in (1, 2, 3):
         for at in (1, 2):
@@ -144,7 +144,7 @@ def test_reports_of_another_run_are_kept_for_it_and_do_not_show(qtbot, live):
     assert live.run_id == ""
 
 
-def test_its_button_asks_for_the_results_of_the_run_that_is_shown(qtbot, live):
+def test_its_button_opens_the_results_of_the_shown_run(qtbot, live):
     live.show_run(dataclasses.replace(RECORD, status=RunStatus.FINISHED), [])
     with qtbot.waitSignal(live.results_requested) as asked:
         qtbot.mouseClick(live.results, Qt.MouseButton.LeftButton)

@@ -76,7 +76,7 @@ def test_a_link_to_a_heading_scrolls_to_it(dialog, qtbot):
     assert "labels export" in lines
 
 
-def test_a_search_leaves_the_pages_that_have_all_words(dialog, qtbot):
+def test_a_search_lists_pages_with_all_words(dialog, qtbot):
     qtbot.keyClicks(dialog.field, "GRAD-CAM wall")
     titles = shown_titles(dialog)
     assert "Explain" in titles
@@ -85,7 +85,7 @@ def test_a_search_leaves_the_pages_that_have_all_words(dialog, qtbot):
     assert len(shown_titles(dialog)) == dialog.contents.count()
 
 
-def test_return_goes_to_the_next_place_of_the_text(dialog, qtbot):
+def test_return_moves_to_the_next_match(dialog, qtbot):
     dialog.show_page("images")
     qtbot.keyClicks(dialog.field, "torchrun")
     qtbot.keyClick(dialog.field, Qt.Key.Key_Return)

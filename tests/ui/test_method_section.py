@@ -124,7 +124,7 @@ def test_the_field_being_typed_in_is_left_alone(qtbot, card):
 
 @pytest.fixture
 def section(qtbot):
-    """A section whose draft follows what it tells, as on the Train page."""
+    """A section whose draft follows what it emits, as on the Train page."""
     made = MethodSection()
     qtbot.addWidget(made)
     made.show()
@@ -150,7 +150,7 @@ def tick(qtbot, section, *names):
         qtbot.mouseClick(section.ticks[name], Qt.MouseButton.LeftButton)
 
 
-def test_everything_is_offered_in_its_place(section):
+def test_methods_heads_and_penalties_are_offered_in_order(section):
     offered = {
         key: [box.itemData(at) for at in range(box.count())] for key, box in section.boxes.items()
     }
@@ -167,7 +167,7 @@ def test_everything_is_offered_in_its_place(section):
     assert list(section.ticks) == ["l2-sp"]
 
 
-def test_penalties_are_joined_and_the_projection_comes_with_them(qtbot, section):
+def test_penalties_are_joined_and_show_the_projection(qtbot, section):
     assert not section.projection.isVisible()
     tick(qtbot, section, "bss", "l2-sp")
     assert section.draft.value("penalty") in ("bss+l2-sp", "l2-sp+bss")

@@ -31,7 +31,7 @@ def gradient(width=400, height=200):
 def photo(qtbot):
     view = MouthImageView()
     qtbot.addWidget(view)
-    view.resize(800, 400)  # twice the photo's size
+    view.resize(800, 400)  # twice the image's size
     view.show_array(gradient())
     view.set_faces([FIRST, SECOND], 1)
     view.show()
@@ -72,7 +72,7 @@ def test_a_box_is_not_moved_out_of_the_image(qtbot, photo):
     assert adjusted.args[1] == Rect(0, 140, 60, 200)
 
 
-def test_pulling_a_corner_keeps_a_square_with_the_opposite_corner(qtbot, photo):
+def test_dragging_a_corner_keeps_the_box_square_and_the_opposite_corner_fixed(qtbot, photo):
     with qtbot.waitSignal(photo.adjusted) as adjusted:
         drag(qtbot, photo, place(photo, 140, 140), place(photo, 170, 150))
     assert adjusted.args == [1, Rect(80, 80, 170, 170)]

@@ -127,7 +127,7 @@ def test_it_opens_on_mouths_to_review_and_counts_every_queue(host):
     assert "found by cascade" in host.page.stage._state.text()
 
 
-def test_a_key_labels_the_mouth_and_the_next_one_comes(host):
+def test_a_key_labels_the_mouth(host):
     first = host.page.model.current
     host.key(Qt.Key.Key_S)
     assert host.label_of(first) == "smile"
@@ -174,7 +174,7 @@ def test_accept_and_reject_go_to_the_next_mouth(host):
     assert host.counts()["rejected"] == 2
 
 
-def test_faces_of_a_group_are_gone_through_one_by_one(host):
+def test_faces_of_a_group_are_shown_one_by_one(host):
     host.at(3)
     faces = host.page.model.faces()
     assert [tile.face.number for tile in host.page.stage.strip.tiles()] == [1, 2, 3]
@@ -254,7 +254,7 @@ def test_the_image_and_its_crops_are_read_in_the_background(host):
     assert tile.image.pixelColor(60, 60).red() == 160
 
 
-def test_a_missing_image_is_reported_in_its_place(host, tmp_path):
+def test_a_missing_image_is_replaced_by_a_message(host, tmp_path):
     (tmp_path / "photos" / "5.png").unlink()
     host.at(5)
     host.qtbot.waitUntil(lambda: "5.png" in host.page.stage._state.text())

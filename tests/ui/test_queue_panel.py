@@ -17,7 +17,7 @@ def record(name, status=RunStatus.FINISHED, created=1.0, **more):
     return RunRecord(name, f"run {name}", status, "category", "", LABELS, created, **more)
 
 
-def test_running_comes_first_then_waiting_then_paused_and_the_newest_that_ended():
+def test_running_then_waiting_then_paused_then_the_newest_ended_run():
     records = [
         record("f1", RunStatus.FINISHED, 1.0),
         record("p2", RunStatus.PAUSED, 2.0),
@@ -53,7 +53,7 @@ def rows(panel):
     return [row.run_id for row in found if hasattr(row, "run_id")]
 
 
-def test_rows_stand_in_order_and_those_that_stay_are_kept(panel):
+def test_rows_are_ordered_and_unchanged_ones_reused(panel):
     assert panel._none.isVisible()
     runs = [record(name) for name in "abc"]
     panel.show_runs(runs, shown="b")

@@ -1,4 +1,4 @@
-"""Fields of a recipe and the table of its stages, without a page: what is read, told and shown."""
+"""Fields of a recipe and the table of its stages, without a page: read, emitted and shown."""
 
 import pytest
 from PySide6.QtCore import Qt
@@ -37,7 +37,7 @@ def test_a_value_is_written_as_short_as_it_can_be(value, text):
 
 
 def follow(made):
-    """Apply what a widget tells to a draft and show it, as the Train page does."""
+    """Apply what a widget emits to a draft and show it, as the Train page does."""
     made.draft = Draft()
 
     def show(draft):
@@ -142,7 +142,7 @@ def test_only_fields_that_matter_can_be_edited(more, values, keys, enabled):
     assert {more.fields[key].isEnabled() for key in keys} == {enabled}
 
 
-def test_fields_stand_four_side_by_side_and_are_revealed_by_name(qtbot, more):
+def test_fields_are_in_four_columns_and_revealed_by_name(qtbot, more):
     tops = [more.fields[key].y() for key in list(more.fields)[: 2 * COLUMNS]]
     assert len(set(tops[:COLUMNS])) == len(set(tops[COLUMNS:])) == 1
     assert tops[0] < tops[COLUMNS]

@@ -64,7 +64,7 @@ def test_arrows_freeze_one_more_or_one_less_between_none_and_all(qtbot, row):
     assert row.reported[-2:] == ["all", STAGES[-2]]
 
 
-def test_blocks_stand_side_by_side_and_get_lower_on_the_way(row):
+def test_blocks_are_side_by_side_with_decreasing_height(row):
     blocks = [row._block(at) for at in range(len(STAGES) + 1)]
     assert all(one.right() < two.left() for one, two in itertools.pairwise(blocks))
     assert all(one.height() > two.height() for one, two in itertools.pairwise(blocks))

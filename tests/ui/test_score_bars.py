@@ -27,7 +27,7 @@ def press(qtbot, bars, *keys):
         qtbot.keyClick(bars, key)
 
 
-def test_bars_stand_below_each_other_with_room_for_headings(bars):
+def test_bars_are_below_each_other_with_room_for_headings(bars):
     tops = [bars.rect_of(bar).top() for bar in bars.bars()]
     row = tops[1] - tops[0]
     assert tops == [0, row, 2 * row + (tops[2] - 2 * row), tops[2] + row]

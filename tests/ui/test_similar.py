@@ -1,4 +1,4 @@
-"""Find similar, on both pages with real photographs: ordered, labelled, undone, closed."""
+"""Find similar, on both pages with real images: ordered, labelled, undone, closed."""
 
 from pathlib import Path
 
@@ -156,7 +156,7 @@ def test_a_search_that_is_stopped_leaves_everything_as_it_was(page, qtbot, windo
     assert page.similar.line.isHidden()
 
 
-def test_a_second_search_takes_the_place_of_the_first(page, qtbot, window):
+def test_a_second_search_replaces_the_first(page, qtbot, window):
     first, second = (int(image) for image in page.grid.ids()[[0, 20]])
     page.similar.find([first])
     page.similar.find([second])
@@ -190,7 +190,7 @@ def test_a_search_is_made_again_after_a_restart(page, qtbot):
     assert page.list.sort is Sort.NAME
 
 
-def test_the_wish_survives_as_plain_values():
+def test_the_request_is_stored_as_plain_values():
     wanted = ImageFilter(similar=Similar((3, 4), "2 images", "run:7"))
     assert from_state(to_state(wanted)) == wanted
     assert [chip.text for chip in chips(wanted, {})] == ["Similar to 2 images"]
@@ -205,7 +205,7 @@ def test_features_that_were_damaged_are_made_again_and_that_is_reported(page, qt
     page.bar._chips[0].click()
     features = window.session.store.features
     (name,) = features.sizes()
-    path = features.place(name) / ROWS_FILE
+    path = features.folder_of(name) / ROWS_FILE
     path.write_bytes(flipped(path.read_bytes(), 100, 6))
     page.similar.find([second])
     found(qtbot, page.similar)

@@ -27,7 +27,7 @@ def bar(qtbot, session):
 
 
 def waiting(*reports, title="Wait"):
-    """A task that reports, and then goes on until it is stopped."""
+    """A task that reports, and then continues until it is stopped."""
 
     def work():
         yield from reports

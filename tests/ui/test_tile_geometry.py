@@ -15,7 +15,7 @@ strips = st.builds(StripGeometry, st.integers(0, 400), st.integers(48, 160))
 
 
 @given(st.one_of(grids, strips), st.data())
-def test_a_tile_is_found_where_it_lies(geometry, data):
+def test_a_tile_is_found_at_its_position(geometry, data):
     if not geometry.count:
         return
     index = data.draw(st.integers(0, geometry.count - 1))
@@ -36,7 +36,7 @@ def test_what_a_view_shows_is_what_touches_it(geometry, offset, extent):
 
 
 @given(grids, st.integers(0, 1500), st.integers(0, 3000), st.integers(1, 900), st.integers(1, 900))
-def test_a_rubber_band_takes_what_it_touches(grid, left, top, width, height):
+def test_a_rubber_band_selects_the_tiles_it_touches(grid, left, top, width, height):
     band = QRect(left, top, width, height)
     touching = {i for i in range(grid.count) if grid.rect(i).intersects(band)}
     found = set(grid.inside(band).tolist())

@@ -11,7 +11,7 @@ def selection(*ids):
     return made
 
 
-def test_a_range_goes_from_the_anchor_in_either_direction():
+def test_a_range_extends_from_the_anchor_in_either_direction():
     chosen = selection(10, 11, 12, 13, 14)
     chosen.select_only(2)
     chosen.extend(4)
@@ -21,7 +21,7 @@ def test_a_range_goes_from_the_anchor_in_either_direction():
     assert chosen.current_id() == 10
 
 
-def test_toggling_adds_and_takes_away():
+def test_toggling_adds_and_removes():
     chosen = selection(10, 11, 12)
     chosen.select_only(0)
     chosen.toggle(2)
@@ -39,7 +39,7 @@ def test_what_is_still_there_stays_selected_when_the_order_changes():
     assert chosen.current_id() == 13
 
 
-def test_the_neighbour_follows_a_tile_that_goes_away():
+def test_the_neighbour_of_a_removed_tile_becomes_current():
     chosen = selection(10, 11, 12)
     chosen.select_only(1)
     chosen.set_ids(np.array([10, 12], np.int64))
@@ -49,7 +49,7 @@ def test_the_neighbour_follows_a_tile_that_goes_away():
     assert chosen.current_id() is None
 
 
-def test_a_band_adds_to_what_was_selected_and_takes_it_back_when_it_shrinks():
+def test_a_band_adds_to_the_selection_and_removes_again_when_it_shrinks():
     chosen = selection(*range(10))
     chosen.select_only(0)
     chosen.begin_band(add=True)

@@ -1,4 +1,4 @@
-"""The Views page on real photographs: keys, flash and advance, holes, suggestions, sets."""
+"""The Views page on real images: keys, flash and advance, holes, suggestions, sets."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def labels(page, label_set="view"):
     return {image: label for image, (label,) in found.items()}
 
 
-def test_a_key_labels_flashes_and_goes_on_to_the_next_unlabelled(page, qtbot):
+def test_a_key_labels_flashes_and_shows_the_next_unlabelled(page, qtbot):
     ids = page.strip.ids()
     assign(page.context.session, [int(ids[1])], "view", "back")
     page.strip.set_current(int(ids[0]))
@@ -250,7 +250,7 @@ def editor(page, qtbot, window):
     return dialog
 
 
-def test_a_mirror_is_set_and_taken_on_both_sides(editor, qtbot, window):
+def test_a_mirror_is_set_and_cleared_on_both_sides(editor, qtbot, window):
     assert mirrors(editor) == {"left": "right", "right": "left"}
     choose_mirror(editor, qtbot, 0, "left")  # right loses its own
     assert mirrors(editor) == {"front": "left", "left": "front"}
@@ -261,7 +261,7 @@ def test_a_mirror_is_set_and_taken_on_both_sides(editor, qtbot, window):
     assert window.session.store.labels.get("view").mirror_permutation() == (0, 3, 2, 1)
 
 
-def test_a_mirror_outlives_renaming_and_moving_and_goes_with_its_label(editor, window):
+def test_a_mirror_survives_renaming_and_moving_and_is_removed_with_its_label(editor, window):
     editor.table.item(2, 0).setText("port")
     assert mirrors(editor) == {"port": "right", "right": "port"}
     editor.table.setCurrentCell(2, 0)

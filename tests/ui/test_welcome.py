@@ -41,7 +41,7 @@ def test_the_six_latest_projects_are_listed_and_open_at_a_click(qtbot, welcome):
     assert welcome.reported == [lines(welcome)["p5"].folder]
 
 
-def test_a_project_taken_off_the_list_goes_at_once_and_the_next_one_comes(qtbot, welcome):
+def test_a_project_removed_from_the_list_is_replaced_by_the_next_one(qtbot, welcome):
     assert welcome.heading.isVisible()
     folder = lines(welcome)["p6"].folder
     (away,) = lines(welcome)["p6"].parentWidget().findChildren(QToolButton)

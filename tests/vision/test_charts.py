@@ -20,7 +20,7 @@ def _rows(picture, colour):
     return np.nonzero(close[60:-60].any(axis=1))[0]
 
 
-def test_a_higher_curve_lies_higher():
+def test_a_higher_curve_is_drawn_higher():
     curves = [
         PlottedCurve((0.9, 0.9, 0.9), BLUE, "high"),
         PlottedCurve((0.1, 0.1, 0.1), ORANGE, "low"),
@@ -46,7 +46,7 @@ def test_the_fullest_cell_of_a_row_is_the_brightest():
     assert first.sum() > second.sum() >= empty.sum()
 
 
-def test_pictures_on_a_wall_lie_whole_side_by_side_below_the_title():
+def test_images_on_a_wall_are_complete_and_side_by_side_below_the_title():
     colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
     pictures = [(np.full((40, 40, 3), colour, np.uint8), "caption") for colour in colours]
     sheet = wall(pictures, "Title")
@@ -65,7 +65,7 @@ def _dark(picture, colour):
     return (picture.astype(int) <= np.array(colour) + 40).all(axis=2)
 
 
-def test_curves_stand_between_equal_grid_lines_from_0_to_100_percent():
+def test_curves_are_between_equal_grid_lines_from_0_to_100_percent():
     empty = curves_image([], "", "")
     lines = np.nonzero((empty[:, 700] < 250).all(axis=1))[0]
     first = lines[np.diff(lines, prepend=-9) > 1]
@@ -139,7 +139,7 @@ def test_a_matrix_has_a_row_of_the_sheet_for_each_label_with_its_counts_inside()
         assert labels[70:100, 120 + 76 * at + 26 : 120 + 76 * at + 50].any()
 
 
-def test_pictures_stand_side_by_side_on_one_middle_line():
+def test_images_are_side_by_side_and_centred_vertically():
     tall, low = np.full((60, 30, 3), RED, np.uint8), np.full((20, 50, 3), GREEN, np.uint8)
     sheet = side_by_side([tall, low], ["first"], legend=False)
     assert sheet.shape == (16 + 60 + 8 + 26 + 16, 16 + 30 + 8 + 50 + 16, 3)
@@ -148,7 +148,7 @@ def test_pictures_stand_side_by_side_on_one_middle_line():
     assert (sheet == GREEN).all(axis=2).sum() == 20 * 50
 
 
-def test_lines_that_are_too_long_go_on_in_the_next_and_too_long_words_are_cut():
+def test_long_lines_are_wrapped_and_long_words_shortened():
     picture = np.full((20, 100, 3), RED, np.uint8)
     heights = [
         side_by_side([picture], [text], legend=False).shape[0]
@@ -162,7 +162,7 @@ def test_lines_that_are_too_long_go_on_in_the_next_and_too_long_words_are_cut():
     assert side_by_side([picture], ["one"]).shape[0] == heights[0] + line
 
 
-def test_a_wall_has_six_columns_at_most_and_scales_each_picture_into_its_tile():
+def test_a_wall_has_at_most_six_columns_and_scales_each_image_into_its_tile():
     def shape(count: int) -> tuple[int, int]:
         sheet = wall([(np.full((8, 8, 3), RED, np.uint8), "")] * count, "").shape
         return (sheet[1] - 2 * 16 + 8) // 248, (sheet[0] - 2 * 16 - 2 * 26) // 274
@@ -174,7 +174,7 @@ def test_a_wall_has_six_columns_at_most_and_scales_each_picture_into_its_tile():
     assert (rows.min(), rows.max()) == (16 + 26 + 90, 16 + 26 + 90 + 59)
 
 
-def test_a_title_stands_above_the_curves_and_the_words_of_the_axis_below_its_middle():
+def test_the_title_is_above_the_curves_and_the_axis_text_centred_below():
     plain, worded = (curves_image([], title, across) for title, across in (("", ""), ("Xy", "n")))
     rows, columns = np.nonzero((plain != worded).any(axis=2))
     above = rows < 56

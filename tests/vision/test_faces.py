@@ -51,9 +51,9 @@ def test_the_cascade_alone_where_it_is_sure():
     assert script.asked == [("cascade", (400, 600))]
 
 
-def test_hog_looks_for_more_faces_in_a_group():
+def test_hog_searches_for_more_faces_in_a_group():
     boxes = [(Rect(10, 10, 60, 60), 30), (Rect(200, 100, 300, 200), 25)]
-    more = [Rect(16, 16, 96, 96), Rect(640, 320, 704, 384)]  # in pixels of 1.6 × the photograph
+    more = [Rect(16, 16, 96, 96), Rect(640, 320, 704, 384)]  # in pixels of 1.6 × the image
     script = Script({(400, 600): boxes}, {(640, 960): more})
     faces = find_faces(BLANK, script.detectors())
     assert [(face.rect, face.detector) for face in faces] == [
@@ -70,7 +70,7 @@ def test_hog_where_the_cascade_finds_nothing():
     assert [name for name, _ in script.asked] == ["cascade", "hog"]
 
 
-def test_hog_looks_at_a_reduced_copy_of_a_large_photograph():
+def test_hog_searches_a_reduced_copy_of_a_large_image():
     large = np.full((1440, 1920), 128, np.uint8)
     script = Script(hog={(720, 960): [Rect(100, 100, 200, 200)]})
     assert find_faces(large, script.detectors())[0].rect == Rect(200, 200, 400, 400)
@@ -79,20 +79,20 @@ def test_hog_looks_at_a_reduced_copy_of_a_large_photograph():
 FRAMED = (373 + 2 * 131, 560 + 2 * 196)  # 560 pixels wide, and 35 % more on each side
 
 
-def test_the_border_comes_last_and_its_finds_are_moved_back():
+def test_the_border_is_added_last_and_its_faces_are_moved_back():
     script = Script(hog={FRAMED: [Rect(196, 131, 196 + 373, 131 + 373)]})
     faces = find_faces(BLANK, script.detectors())
     assert [(face.rect, face.detector) for face in faces] == [(Rect(0, 0, 400, 400), "hog, border")]
     assert [shape for _, shape in script.asked] == [(400, 600)] * 2 + [FRAMED] * 2
 
 
-def test_what_lies_in_the_border_is_no_face():
+def test_faces_inside_the_border_are_rejected():
     script = Script(hog={FRAMED: [Rect(0, 0, 160, 110)]})
     assert find_faces(BLANK, script.detectors()) == []
 
 
 @pytest.mark.parametrize(("inside", "count"), [(30, 0), (48, 0), (52, 1), (70, 1)])
-def test_a_face_across_the_border_counts_where_more_than_half_lies_inside(inside, count):
+def test_a_face_across_the_border_counts_if_more_than_half_is_inside(inside, count):
     left = 196 - (100 - inside)
     script = Script(hog={FRAMED: [Rect(left, 200, left + 100, 300)]})
     assert len(find_faces(BLANK, script.detectors())) == count

@@ -1,4 +1,4 @@
-"""Heat maps over photographs, frames, and enlarged pictures, in numbers of their pixels."""
+"""Heatmaps over images, frames and enlarged images, checked in their pixels."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_opacity_mixes_the_map_with_the_photograph(opacity):
     assert (GREY == 100).all()
 
 
-def test_the_map_lies_over_the_part_that_was_seen():
+def test_the_map_covers_the_part_that_was_seen():
     made = overlaid(GREY, _even(1.0), 1.0, seen=(0.25, 0.1, 0.75, 0.6))
     rows, columns = np.nonzero((made != 100).any(axis=2))
     assert (rows.min(), rows.max()) == (4, 23)
@@ -66,7 +66,7 @@ def test_a_frame_around_the_whole_photograph_stays_inside_it():
     assert white[:, 300].sum() == white[200].sum() > 0
 
 
-def test_small_pictures_are_enlarged_to_the_least_side_and_others_left():
+def test_small_images_are_enlarged_and_others_unchanged():
     assert enlarged(GREY, 120).shape == (80, 120, 3)
     assert enlarged(GREY.transpose(1, 0, 2), 90).shape == (90, 60, 3)
     assert enlarged(GREY, 60) is GREY
