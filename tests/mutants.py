@@ -211,7 +211,7 @@ def _places(mutant: Mutant) -> list[tuple[str, ...]]:
     return [(mutant.file, mutant.scope), Path(mutant.file).parent.parts[:2], (mutant.file,)]
 
 
-def judged(trials: list[Trial], options: argparse.Namespace) -> Iterator[tuple[Trial, Verdict]]:
+def measured(trials: list[Trial], options: argparse.Namespace) -> Iterator[tuple[Trial, Verdict]]:
     """Try mutants, as many at a time as there are copies."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies: SimpleQueue[Copy] = SimpleQueue()
@@ -256,7 +256,7 @@ def main(words: list[str]) -> int:
             print(f"{_where(trial)}\n    {' '.join(trial.tests)}")
         return 0
     counts: Counter[bool] = Counter()
-    for trial, verdict in judged(trials, options):
+    for trial, verdict in measured(trials, options):
         print(f"{verdict.word:<9} {_where(trial)}\n    {verdict.reason}", flush=True)
         if verdict.word != "unsure":
             counts[verdict.counted_as_killed] += 1

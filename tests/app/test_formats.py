@@ -175,7 +175,7 @@ def test_a_single_image_of_a_kind_that_is_not_read_is_skipped(session, folder):
     outcome = run_here(import_task(session, [folder / "moving.gif", folder / "a.png"]))
     assert outcome.value.added == 1
     assert outcome.value.skipped == [
-        SkippedFile("moving.gif", "GIF is not supported; JPEG, PNG, BMP, TIFF and WebP are")
+        SkippedFile("moving.gif", "GIF is not supported, but JPEG, PNG, BMP, TIFF and WebP are")
     ]
 
 

@@ -59,7 +59,7 @@ def test_a_folder_with_everything_in_it(session, tmp_path):
     assert session.store.images.skipped(1) == result.skipped
     assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     first = session.store.images.rows(session.store.images.ids())[0]
-    assert len(session.store.images.places(first.id)) == 2
+    assert len(session.store.images.locations(first.id)) == 2
     assert (first.width, first.height) == (40, 30)
 
 

@@ -146,7 +146,7 @@ def test_a_few_labels_recognise_the_rest_without_training(trained):
     for kind in range(3):
         assign(session, ids[few[kinds[few] == kind]], "view", label_set.names[kind])
     found = done(recognise_task(session, feature_source(session), "view", k=3))
-    assert (found.labelled, found.judged) == (12, 12)
+    assert (found.labelled, found.measured) == (12, 12)
     assert found.accuracy == sum(one.right for one in found.labels) / 12
     assert len(found.found) == 24  # those without a view
     by_path = {path: label for path, label, _ in found.found}
@@ -172,7 +172,7 @@ def test_what_cannot_be_compared_is_reported_at_once(tmp_path, qapp):
     session = small_project(tmp_path)
     try:
         assert feature_sources(session) == []
-        with pytest.raises(KnownError, match="no network to compare"):
+        with pytest.raises(KnownError, match="no network for comparing"):
             feature_source(session)
         with pytest.raises(ValueRefused, match="resnet18"):
             feature_source(session, "resnet18")
@@ -228,7 +228,7 @@ def test_mouths_are_compared_if_crops_are_requested(trained):
     )  # whole images
 
     found = done(recognise_task(session, feature_source(session), "expression", k=1))
-    assert (found.labelled, found.judged) == (8, 8)
+    assert (found.labelled, found.measured) == (8, 8)
     assert len(found.found) == 2  # the two crops of the image without a label
     lost = run_here(similar_task(session, mouths, ids[10:11]))
     assert isinstance(lost, Failed)

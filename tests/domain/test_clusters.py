@@ -21,7 +21,7 @@ def clusters():
     ("share", "images"),
     [(1.0, [7, 6, 5]), (0.5, [7, 6]), (0.34, [7, 6]), (0.33, [7]), (0.01, [7]), (0.0, [])],
 )
-def test_the_surest_share_of_a_cluster_rounded_up(clusters, share, images):
+def test_the_most_confident_share_of_a_cluster_rounded_up(clusters, share, images):
     assert clusters.members(0, share).tolist() == images
 
 
@@ -32,10 +32,10 @@ def test_equally_sure_images_stay_in_their_order(clusters):
     assert clusters.members(2).tolist() == []
 
 
-def test_sureness_is_the_mean_and_0_for_an_empty_cluster(clusters):
-    assert clusters.sureness(0) == pytest.approx(0.5)
-    assert clusters.sureness(1) == pytest.approx(0.7)
-    assert clusters.sureness(2) == 0.0
+def test_mean_confidence_is_the_mean_and_0_for_an_empty_cluster(clusters):
+    assert clusters.mean_confidence(0) == pytest.approx(0.5)
+    assert clusters.mean_confidence(1) == pytest.approx(0.7)
+    assert clusters.mean_confidence(2) == 0.0
 
 
 @pytest.mark.parametrize(

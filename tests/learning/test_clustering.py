@@ -269,7 +269,7 @@ def test_more_groups_than_images_are_refused_in_a_sentence(tmp_path, pictures):
 # what a project keeps
 
 
-def test_clusters_are_numbered_by_size_and_list_the_surest_first():
+def test_clusters_are_numbered_by_size_and_list_the_most_confident_first():
     assert by_size(np.array([2, 2, 2, 0, 0, 1]), 4).tolist() == [0, 0, 0, 1, 1, 2]
     clusters = Clusters(
         images=np.array([5, 6, 7, 7]),
@@ -279,6 +279,6 @@ def test_clusters_are_numbered_by_size_and_list_the_surest_first():
     )
     assert clusters.members(0).tolist() == [6, 7, 5]
     assert clusters.members(0, share=0.5).tolist() == [6, 7]
-    assert clusters.sureness(0) == pytest.approx(0.425)
-    assert clusters.sureness(3) == 0.0
+    assert clusters.mean_confidence(0) == pytest.approx(0.425)
+    assert clusters.mean_confidence(3) == 0.0
     assert clusters.members(1).tolist() == []

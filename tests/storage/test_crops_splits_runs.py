@@ -257,7 +257,7 @@ def test_the_newest_run_with_predictions_is_used_and_of_equal_ones_the_later(pro
     assert project.runs.suggestions("view", [1]) == {1: ("a", pytest.approx(0.6))}
 
 
-def test_the_surest_of_several_crops_counts(project):
+def test_the_most_confident_of_several_crops_counts(project):
     fill(project, 1)
     finished(project, "r1", 1.0)
     scores = [[0.6, 0.4], [0.1, 0.9], [0.7, 0.3]]

@@ -21,7 +21,7 @@ def test_the_same_bytes_are_one_image_with_two_files(project, tmp_path):
     assert ids == [1, 1, 2]
     assert project.images.add(second, [found(2, folder="z")]) == [2]
     assert project.images.count() == 2
-    assert project.images.places(1) == [(first, "a/image 1.jpg"), (first, "copy/image 1.jpg")]
+    assert project.images.locations(1) == [(first, "a/image 1.jpg"), (first, "copy/image 1.jpg")]
     assert project.images.by_hash("hash2") == 2
     assert project.images.by_hash("hash3") is None
     assert project.images.path(2) == here / "a/image 2.jpg"
@@ -90,7 +90,7 @@ def test_sources_skipped_files_and_locations_are_in_the_order_of_their_addition(
     assert [source.path for source in project.images.sources()] == paths
     for folder, source in zip("zam", ids, strict=True):
         project.images.add(source, [found(1, folder=folder)])
-    assert project.images.places(1) == [
+    assert project.images.locations(1) == [
         (source, f"{folder}/image 1.jpg") for folder, source in zip("zam", ids, strict=True)
     ]
     reasons = [SkippedFile(name, "it is empty") for name in ("z.jpg", "a.jpg")]

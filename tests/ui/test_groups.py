@@ -81,7 +81,7 @@ def test_a_group_is_found_labelled_in_one_edit_and_undone(page, qtbot, window):
     assert panel.list.groups[0].summary == ""
 
 
-def test_the_surest_share_and_a_selection_are_labelled_too(grouped, qtbot, window):
+def test_the_most_confident_share_and_a_selection_are_labelled_too(grouped, qtbot, window):
     page, panel = grouped, grouped.groups
     page.header.sets.setCurrentText("category")
     assert panel.list.groups[0].summary.split()[0] in ("egret", "owl", "puffin")

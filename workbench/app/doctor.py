@@ -55,7 +55,7 @@ class Finding:
     """One result of the diagnosis.
 
     `topic` and `name` are marked texts or proper names, `value` and `remedy` messages or proper
-    names; if not `ok`, the remedy says what to do.
+    names; if not `ok`, the remedy is what to do.
     """
 
     topic: str

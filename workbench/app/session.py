@@ -51,8 +51,8 @@ class ImageReader(Protocol):
     def skipped(self, source_id: int) -> list[SkippedFile]:
         """Files of a source that could not be imported, with the reasons."""
 
-    def places(self, id: int) -> list[tuple[int, str]]:
-        """Places of an image: source id and path in the source."""
+    def locations(self, id: int) -> list[tuple[int, str]]:
+        """Locations of an image: source id and path in the source."""
 
 
 class LabelReader(Protocol):

@@ -146,7 +146,7 @@ def _print(
     groups: list[dict[str, Json]] = []
     rows: list[Cells] = []
     for at, size in enumerate(made.sizes):
-        sure = clusters.sureness(at)
+        sure = clusters.mean_confidence(at)
         surest = [row.path for row in session.images.rows(clusters.members(at)[:SHOWN])]
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))

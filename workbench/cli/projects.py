@@ -62,7 +62,7 @@ def _labels_from(function: Callable[..., Result]) -> Callable[..., Result]:
 IMPORT_HELP = f"""
 Import images from folders, list files and tables.
 
-PLACES are folders (with their sub-folders), list files, tables and single images. Labels come from
+PATHS are folders (with their sub-folders), list files, tables and single images. Labels come from
 the name of an image's folder (folder), from the end of each line of a list file (list;
 {endings(FORMATS.read_as(FileKind.LIST))}), or from the column of a table that is named like the
 label set (csv; {endings(FORMATS.read_as(FileKind.TABLE))}). {images_read()} Files are never moved,

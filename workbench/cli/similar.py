@@ -156,7 +156,7 @@ def _print_ranking(
 def _print_labels(out: Output, found: Recognised, k: int) -> Result:
     out.print(
         f"features of {found.source.title}; {k} neighbours of {found.labelled} labelled images; "
-        f"accuracy {found.accuracy:.1%}, leaving one out, on {image_count(found.judged)}\n"
+        f"accuracy {found.accuracy:.1%}, leaving one out, on {image_count(found.measured)}\n"
     )
     out.table(
         ("label", "images", "right"), [(one.label, one.images, one.right) for one in found.labels]
@@ -168,7 +168,7 @@ def _print_labels(out: Output, found: Recognised, k: int) -> Result:
         "features": found.source.name,
         "neighbours": k,
         "labelled": found.labelled,
-        "judged": found.judged,
+        "judged": found.measured,
         "accuracy": found.accuracy,
         "labels": [
             {"label": one.label, "images": one.images, "right": one.right} for one in found.labels

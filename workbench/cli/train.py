@@ -103,7 +103,7 @@ def train_command(
 ) -> Result:
     """Train a run, or resume a paused one.
 
-    Keys that neither RECIPE (a TOML file) nor --set gives get recommended values. Ctrl+C pauses the
+    Keys set neither in RECIPE (a TOML file) nor by --set get recommended values. Ctrl+C pauses the
     run, and --resume continues it exactly; a second Ctrl+C stops it for good.
     """
     if resume is not None and (recipe is not None or settings):

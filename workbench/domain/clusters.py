@@ -121,7 +121,7 @@ class Clusters:
         first = np.sort(np.unique(images, return_index=True)[1])
         return images[first[: int(np.ceil(share * len(first)))]]
 
-    def sureness(self, cluster: int) -> float:
+    def mean_confidence(self, cluster: int) -> float:
         """The mean confidence of a cluster, 0 if it is empty."""
         own = self.confidence[self.clusters == cluster]
         return float(own.mean()) if len(own) else 0.0

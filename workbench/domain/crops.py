@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.geometry import Rect
 
-SAME_FACE_IOU = 0.3  # squares with at least this overlap are the same mouth
+SAME_FACE_IOU = 0.3  # boxes with at least this overlap are the same mouth
 
 
 class CropState(StrEnum):
@@ -63,8 +63,8 @@ def merge_detection(
     """Merge a new detection of one image into its crops without losing manual work.
 
     Reviewed crops and crops with a label (ids in `labelled`) are kept. An unreviewed crop of the
-    same face (IoU ≥ 0.3 of squares or of landmarks) keeps its id, and so its labels, and gets the
-    new square. Detections without a counterpart are added; remaining unreviewed, unlabelled crops
+    same face (IoU ≥ 0.3 of boxes or of landmarks) keeps its id, and so its labels, and gets the
+    new box. Detections without a counterpart are added; remaining unreviewed, unlabelled crops
     are removed.
     """
     write: list[Crop] = []
@@ -97,13 +97,13 @@ def _best_match(crop: Crop, detected: Sequence[Crop]) -> Crop | None:
 
 
 def _overlap(one: Crop, other: Crop) -> float:
-    """IoU of two squares or, if a square was moved away from its face, of the landmarks."""
+    """IoU of two boxes or, if a box was moved away from its face, of the landmarks."""
     assert one.rect is not None
     assert other.rect is not None
-    squares = one.rect.iou(other.rect)
+    boxes = one.rect.iou(other.rect)
     if not (one.landmarks and other.landmarks):
-        return squares
-    return max(squares, _around(one.landmarks).iou(_around(other.landmarks)))
+        return boxes
+    return max(boxes, _around(one.landmarks).iou(_around(other.landmarks)))
 
 
 def _around(points: Sequence[tuple[float, float]]) -> Rect:

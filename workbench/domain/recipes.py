@@ -332,7 +332,7 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StoredRecipe:
-    """What a stored run's recipe says, unchecked: "" or None for keys that it lacks.
+    """Values of a stored run's recipe, unchecked: "" or None for keys that it lacks.
 
     Runs of other versions may lack keys, have unknown ones, or name a backbone or start that this
     version does not know; they are listed and compared all the same. Use `complete` for a recipe to

@@ -40,7 +40,7 @@ class RelatednessRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request to compare the first domain, the target, with all the others.
 
     per_class: images c of each target class; share: if above 0, this share of the target and as
-    many of each source instead. side: of the squares, in pixels. `networks` networks are trained
+    many of each source instead. side: of the images, in pixels. `networks` networks are trained
     with different draws, each for `steps` steps of `batch` pairs. threshold: cosine above which a
     pair of centres agrees, after subtracting the mean of all domains.
     """
@@ -117,8 +117,8 @@ def interpretation(source: SourceRelatedness, best: bool) -> tuple[Message, ...]
             agreeing=source.agreeing,
         ),
         Message(
-            "Similarity {value:.2f}: cosine of matched centres, 1 in the same direction, 0 at "
-            "right angles, below 0 in opposite directions.",
+            "Similarity {value:.2f}: cosine of matched centres, 1 in the same direction, 0 if "
+            "unrelated, below 0 in opposite directions.",
             value=source.similarity,
         ),
         Message(

@@ -139,7 +139,7 @@ class RunRecord:
 
     @property
     def recipe(self) -> StoredRecipe:
-        """What its recipe says. Raises ValueRefused if `recipe_toml` is not TOML."""
+        """The values of its recipe. Raises ValueRefused if `recipe_toml` is not TOML."""
         return stored_recipe(self.recipe_toml, self.name)
 
 

@@ -141,7 +141,7 @@ def from_stored(text: str) -> Message:
 
 
 def _encoded(message: Message) -> dict[str, object]:
-    """A message as a value of another one: always an object, which tells it from text."""
+    """A message as a value of another one: always an object, to distinguish it from text."""
     _, (template, one, values) = message.__reduce__()
     plain = {k: _encoded(v) if isinstance(v, Message) else v for k, v in values.items()}
     return {"template": template, "one": one, "values": plain}

@@ -52,9 +52,9 @@ class Intake:
         self._labels = labels
 
     def add(self, source: int, found: Sequence[FoundImage], author: Author) -> list[int]:
-        """Insert new images and places; return the ids of all images of `found`, in order."""
+        """Insert new images and locations; return the ids of all images of `found`, in order."""
         ids = self._image_ids(found)
-        self._write_places(source, found, ids)
+        self._write_locations(source, found, ids)
         self._give_labels(found, ids, author)
         return ids
 
@@ -79,7 +79,9 @@ class Intake:
         )
         return [known[image.hash] for image in found]
 
-    def _write_places(self, source: int, found: Sequence[FoundImage], ids: Sequence[int]) -> None:
+    def _write_locations(
+        self, source: int, found: Sequence[FoundImage], ids: Sequence[int]
+    ) -> None:
         standing = {
             path: (image, size, bits)
             for path, image, size, bits in self._db.rows(
@@ -139,8 +141,8 @@ _LABELS = (
 )
 
 
-class _PlaceRow(NamedTuple):
-    """A row of `_ROWS`: an image at one of its places, which are None where it has no place."""
+class _LocationRow(NamedTuple):
+    """A row of `_ROWS`: an image at one of its locations; those columns are None without one."""
 
     id: int
     hash: str
@@ -177,25 +179,30 @@ class StoredImages:
     def rows(self, ids: Iterable[int] | IntArray) -> list[ImageRow]:
         """Images with these ids, in their order; unknown ids are skipped.
 
-        Of several places, the first one whose file exists is used.
+        Of several locations, the first one whose file exists is used.
         """
         wanted = listed(ids)
         labels: dict[int, dict[str, tuple[str, ...]]] = {}
         for image, name, label in self._db.rows(_LABELS, (wanted,)):
             of_image = labels.setdefault(image, {})
             of_image[name] = (*of_image.get(name, ()), label)
-        return [_row(places, labels.get(id_, {})) for id_, places in self._places(wanted).items()]
+        return [
+            _row(locations, labels.get(id_, {}))
+            for id_, locations in self._locations(wanted).items()
+        ]
 
     def files(self, ids: IntArray) -> dict[int, ImageFile]:
         """Hash, file and size of each of these images, by id."""
         return {
-            id_: ImageFile(places[0].hash, _path(places), places[0].width, places[0].height)
-            for id_, places in self._places(listed(ids)).items()
+            id_: ImageFile(
+                locations[0].hash, _path(locations), locations[0].width, locations[0].height
+            )
+            for id_, locations in self._locations(listed(ids)).items()
         }
 
-    def _places(self, wanted: str) -> dict[int, list[_PlaceRow]]:
-        found: dict[int, list[_PlaceRow]] = {}
-        for row in map(_PlaceRow._make, self._db.rows(_ROWS, (wanted,))):
+    def _locations(self, wanted: str) -> dict[int, list[_LocationRow]]:
+        found: dict[int, list[_LocationRow]] = {}
+        for row in map(_LocationRow._make, self._db.rows(_ROWS, (wanted,))):
             found.setdefault(row.id, []).append(row)
         return found
 
@@ -223,7 +230,7 @@ class StoredImages:
         return int(self._db.value("SELECT count(*) FROM image"))
 
     def path(self, id: int) -> Path:
-        """Current or last known path of an image's file. Raises KnownError if it has no place."""
+        """Current or last known path of an image's file. Raises KnownError if it has none."""
         path = self.row(id).path
         if not path:
             raise KnownError(
@@ -310,7 +317,7 @@ class StoredImages:
     ) -> list[int]:
         """Import images found in a source; return their ids in the order of `found`.
 
-        A known hash adds a place to its image. Missing labels are added to their set, and missing
+        A known hash adds a location to its image. Missing labels are added to their set, missing
         sets are created. Manual labels are not overwritten.
         """
         with self._recorder.edit(Message("Import")):
@@ -334,8 +341,8 @@ class StoredImages:
         rows = self._db.rows(sql, (source_id,))
         return [SkippedFile(path, from_stored(reason)) for path, reason in rows]
 
-    def places(self, id: int) -> list[tuple[int, str]]:
-        """Places of an image: source id and path in the source."""
+    def locations(self, id: int) -> list[tuple[int, str]]:
+        """Locations of an image: source id and path in the source."""
         return self._db.rows("SELECT source, path FROM place WHERE image = ? ORDER BY id", (id,))
 
     def remove(self, ids: Iterable[int] | IntArray) -> None:
@@ -358,16 +365,16 @@ class StoredImages:
         self._labels.forget(removed)
 
 
-def _path(places: Sequence[_PlaceRow]) -> str:
-    """First place of an image whose file exists, else the first place."""
-    if len(places) == 1:
-        return _place(places[0])
-    paths = [_place(place) for place in places]
+def _path(locations: Sequence[_LocationRow]) -> str:
+    """First location of an image whose file exists, else the first one."""
+    if len(locations) == 1:
+        return _join_path(locations[0])
+    paths = [_join_path(row) for row in locations]
     return next((path for path in paths if path and os.path.exists(path)), paths[0])
 
 
-def _row(places: Sequence[_PlaceRow], labels: dict[str, tuple[str, ...]]) -> ImageRow:
-    path, first = _path(places), places[0]
+def _row(locations: Sequence[_LocationRow], labels: dict[str, tuple[str, ...]]) -> ImageRow:
+    path, first = _path(locations), locations[0]
     return ImageRow(
         first.id,
         first.hash,
@@ -380,8 +387,8 @@ def _row(places: Sequence[_PlaceRow], labels: dict[str, tuple[str, ...]]) -> Ima
     )
 
 
-def _place(row: _PlaceRow) -> str:
-    """Join a place's path, "" if there is none.
+def _join_path(row: _LocationRow) -> str:
+    """Join the path of a location, "" if there is none.
 
     pathlib would dominate the time of reading many rows.
     """

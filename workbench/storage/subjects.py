@@ -85,7 +85,7 @@ def read_subjects(database: Path, crops: bool) -> Generator[None, None, Subjects
 
 
 def read_files(database: Path, subjects: Subjects, crops: bool) -> list[SubjectFile]:
-    """Files of these images (or crops), in order; those without a place are skipped.
+    """Files of these images (or crops), in order; those without a file are skipped.
 
     Can be called from any thread. Raises KnownError if the project cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Detection of faces, landmarks and mouth squares, and the process that runs it."""
+"""Detection of faces, landmarks and mouth boxes, and the process that runs it."""
 
 from __future__ import annotations
 
@@ -305,10 +305,10 @@ class MouthFinder:
         xs, ys = [x for x, _ in points[48:68]], [y for _, y in points[48:68]]
         if max(xs) < 0 or max(ys) < 0 or min(xs) >= width or min(ys) >= height:
             return None
-        square, fits = mouth_box_of(points, width, height)
+        box, fits = mouth_box_of(points, width, height)
         reason = ("" if fits else TOO_LARGE) if face.sure else NOT_SURE
         return Crop(
-            None, image, number, CropState.FOUND, square, points, face.detector,
+            None, image, number, CropState.FOUND, box, points, face.detector,
             reason=reason if fits or face.sure else UNSURE_AND_LARGE,
         )  # fmt: skip
 
@@ -378,7 +378,7 @@ def search(finder: MouthFinder, file: FaceImage) -> SearchedImage:
 SIDE = 128  # pixels, as in the mouth-expression dataset of You and Long (ch. 4)
 
 
-def square(path: Path, rect: Rect) -> Pixels:
+def crop_pixels(path: Path, rect: Rect) -> Pixels:
     """Crop `rect` (full-size displayed pixels) of an image, resized to 128 × 128 × 3 RGB.
 
     Raises KnownError as `read_rgb`.
@@ -389,8 +389,8 @@ def square(path: Path, rect: Rect) -> Pixels:
 
 
 def save_crop(path: Path, rect: Rect, target: Path) -> None:
-    """Write `square` atomically to the PNG file `target`. Raises KnownError naming the file."""
-    pixels = cv2.cvtColor(square(path, rect), cv2.COLOR_RGB2BGR)
+    """Write a crop atomically to the PNG file `target`. Raises KnownError naming the file."""
+    pixels = cv2.cvtColor(crop_pixels(path, rect), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".png", pixels)
     with writing(target):
         write_whole(target, data.tobytes(), flush=False)  # one of thousands, easily recreated

@@ -133,7 +133,7 @@ _WINDOW_TEXTS = {
 def trust_sentence(heat: Heat) -> Message:
     """The result of the randomised-weights check as text; "" if it was not run.
 
-    For sliding windows the text also says what the frame marks.
+    For sliding windows the text also explains the frame.
     """
     found = trust(heat)
     if found is Trust.UNCHECKED:

@@ -117,7 +117,7 @@ def read_sources(
 
 
 def _grouped(paths: Sequence[Path]) -> dict[Path, list[Path]]:
-    """Places to read; single image files are grouped by their folder."""
+    """Paths to read; single image files are grouped by their folder."""
     groups: dict[Path, list[Path]] = {}
     for path in paths:
         if not path.is_dir() and is_image(path):

@@ -129,7 +129,7 @@ def label_clusters(
     named: Mapping[int, str],
     share: float = 1.0,
 ) -> int:
-    """Label the images of clusters, or the surest `share` of each, as one undoable edit.
+    """Label the images of clusters, or the most confident `share` of each, as one undoable edit.
 
     `named` maps cluster numbers (from 0) to labels. A missing set is created, as are missing
     labels. They count as labels by hand, with the confidence of the cluster. Returns the number of
@@ -155,7 +155,7 @@ def label_clusters(
                 allowed = Message("1 to {count}", count=count)
                 raise ValueRefused(Message("group"), cluster + 1, allowed)
             images = [one for one in clusters.members(cluster, share).tolist() if one in there]
-            sure = clusters.sureness(cluster)
+            sure = clusters.mean_confidence(cluster)
             changed |= session.store.labels.assign(images, label_set, label, Author.HUMAN, sure)
     return len(changed)
 

@@ -19,7 +19,7 @@ from workbench.domain.labels import Subject
 from workbench.domain.reports import Progress
 from workbench.domain.text import Message
 
-JUDGED = 5000  # maximum number of labelled images for measuring the accuracy, drawn with a seed
+MEASURED = 5000  # maximum number of labelled images for measuring the accuracy, drawn with a seed
 
 IntArray = NDArray[np.int64]
 
@@ -38,12 +38,12 @@ class Recognised:
     """Result of a vote.
 
     `found` has (path, label, share of the votes) for each image or file. `accuracy` in [0, 1] is
-    the leave-one-out accuracy on `judged` of the `labelled` images, and `labels` has it by label.
+    the leave-one-out accuracy on `measured` of the `labelled` images, and `labels` has it by label.
     """
 
     source: FeatureSource
     labelled: int
-    judged: int
+    measured: int
     accuracy: float
     labels: tuple[LabelAccuracy, ...]
     found: tuple[tuple[str, str, float], ...]
@@ -74,7 +74,7 @@ def recognise_task(
         own = _own_labels(found, known, crops)
         _check_labelled(own, label_set)
         yield Progress(done=0, text=Message("Comparing with neighbours"))
-        judged = _judge(found, own, k)
+        measured = _measure(found, own, k)
         queries = _queries(found, own, chosen, bool(files))
         votes = _vote(found, own, queries, k)
         paths = [file.path for file in indexer.files(found.subjects[queries])]
@@ -82,9 +82,9 @@ def recognise_task(
         return Recognised(
             source,
             int((own >= 0).sum()),
-            len(judged[0]),
-            float(judged[1].mean()),
-            _per_label(*judged, names),
+            len(measured[0]),
+            float(measured[1].mean()),
+            _per_label(*measured, names),
             tuple(zip(paths, (names[i] for i in votes.labels), votes.shares.tolist(), strict=True)),
         )
 
@@ -122,14 +122,14 @@ def _check_labelled(own: IntArray, label_set: str) -> None:
         )
 
 
-def _judge(found: Indexed, own: IntArray, k: int) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Labels of the labelled subjects (at most JUDGED), and whether the vote of the others is
+def _measure(found: Indexed, own: IntArray, k: int) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Labels of the labelled subjects (at most MEASURED), and whether the vote of the others is
     right."""
     labelled = np.flatnonzero(own >= 0)
     rows, labels = found.rows(found.positions[labelled]), own[labelled]
     at = np.arange(len(labels))
-    if len(at) > JUDGED:
-        at = np.sort(np.random.default_rng(0).choice(at, JUDGED, replace=False))
+    if len(at) > MEASURED:
+        at = np.sort(np.random.default_rng(0).choice(at, MEASURED, replace=False))
     return labels[at], vote(rows, labels, rows[at], k, own=at).labels == labels[at]
 
 

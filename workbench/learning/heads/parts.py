@@ -1,4 +1,4 @@
-"""Parts head: groups channels that peak at the same places, and pools each group by attention."""
+"""Parts head: groups channels by where they peak, and pools each group by attention."""
 
 from __future__ import annotations
 

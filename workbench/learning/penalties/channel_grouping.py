@@ -1,4 +1,4 @@
-"""Channel grouping: compact parts at different places."""
+"""Channel grouping: compact parts at different positions."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class ImageFacts(SidePanel):
         images = self._context.session.images
         if self._sources is None:
             self._sources = {source.id: source.path for source in images.sources()}
-        locations = images.places(image)
+        locations = images.locations(image)
         return [f"{self._sources.get(source, '?')}: {path}" for source, path in locations]
 
 

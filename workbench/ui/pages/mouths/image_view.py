@@ -46,12 +46,12 @@ class FaceMark:
 
 
 class Marks:
-    """Draws faces with one painter; `place` maps a point of the image to the widget."""
+    """Draws faces with one painter; `to_widget` maps a point of the image to the widget."""
 
     def __init__(
-        self, painter: QPainter, theme: Theme, place: Callable[[QPointF], QPointF]
+        self, painter: QPainter, theme: Theme, to_widget: Callable[[QPointF], QPointF]
     ) -> None:
-        self._painter, self._theme, self._place = painter, theme, place
+        self._painter, self._theme, self._to_widget = painter, theme, to_widget
 
     def face(self, face: FaceMark, chosen: bool, numbered: bool) -> None:
         """Draw one face; the current (`chosen`) one with handles and stronger landmarks."""
@@ -70,8 +70,8 @@ class Marks:
     def box(self, rect: Rect) -> QRectF:
         """Map a rectangle of the image to the widget."""
         return QRectF(
-            self._place(QPointF(rect.left, rect.top)),
-            self._place(QPointF(rect.right, rect.bottom)),
+            self._to_widget(QPointF(rect.left, rect.top)),
+            self._to_widget(QPointF(rect.right, rect.bottom)),
         )
 
     def outline(self, rect: Rect) -> None:
@@ -82,7 +82,7 @@ class Marks:
         """Draw the 68 points as dots and the lips as lines. `side` is that of the box in pixels of
         the screen: the marks of a small face are thinner, so that they do not cover it."""
         painter = self._painter
-        placed = [self._place(QPointF(x, y)) for x, y in points]
+        placed = [self._to_widget(QPointF(x, y)) for x, y in points]
         line = QColor(_PAPER)
         line.setAlpha(230 if strong else 130)
         for part in (_OUTER, _INNER):
@@ -164,7 +164,7 @@ class _Drag:
 
 
 class MouthImageView(ImageView):
-    """A ImageView with mouth boxes over the image, of which the current one can be changed.
+    """An ImageView with mouth boxes over the image, of which the current one can be changed.
 
     Emits `chosen(crop id)` on a click, `adjusted(crop id, Rect)` when a drag ends, `drawn(Rect)`
     when a new box is drawn, `previewed(Rect)` while a box moves, and `drawing_changed(bool)` when
