@@ -1,7 +1,7 @@
 """Takes every page, dialog and menu of the window, in all states, themes and sizes.
 
 `python -m tests.gallery FOLDER` (or `packaging/bootstrap.py gallery FOLDER`) fills FOLDER with
-pictures and an `index.html` that needs neither a network nor scripts.
+screenshots and an `index.html` that needs neither a network nor scripts.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from PySide6.QtCore import QLockFile
 
 from tests.gallery.comparing import Verdict, compare
 from tests.gallery.index import write_comparison, write_index
-from tests.gallery.pictures import SCREENS, THEMES, Picture, Screen, pictures_in
 from tests.gallery.registry import Scene, chosen
+from tests.gallery.screenshots import SCREENS, THEMES, Screen, Screenshot, screenshots_in
 from tests.gallery.taking import Order
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ NOWHERE = "http://127.0.0.1:9"  # downloads are refused at once: nothing is fetc
 @dataclass(frozen=True)
 class Place:
     """A folder for everything that is made on the way, the same in every run: its path is seen in
-    the pictures. `projects` may lie elsewhere, to be used again."""
+    the screenshots. `projects` may lie elsewhere, to be used again."""
 
     folder: Path
     projects: Path
@@ -143,21 +143,24 @@ def take(place: Place, out: Path, theme: str, screen: Screen, scenes: list[str])
 
 
 def wanted(
-    picture: Picture, scenes: Sequence[Scene], themes: Sequence[str], screens: Sequence[Screen]
+    screenshot: Screenshot,
+    scenes: Sequence[Scene],
+    themes: Sequence[str],
+    screens: Sequence[Screen],
 ) -> bool:
     """Whether a run of these scenes would take this image, if it still could."""
-    seen = picture.theme in themes and picture.size in {screen.name for screen in screens}
+    seen = screenshot.theme in themes and screenshot.size in {screen.name for screen in screens}
     return seen and any(
-        one.page == picture.page and picture.state.startswith(one.state) for one in scenes
+        one.page == screenshot.page and screenshot.state.startswith(one.state) for one in scenes
     )
 
 
 def forget(out: Path, themes: Sequence[str], screens: Sequence[Screen]) -> None:
     """Delete the images of an earlier run: a scene may be gone since."""
     sizes = {screen.name for screen in screens}
-    for picture in pictures_in(out):
-        if picture.theme in themes and picture.size in sizes:
-            (out / picture.file).unlink()
+    for screenshot in screenshots_in(out):
+        if screenshot.theme in themes and screenshot.size in sizes:
+            (out / screenshot.file).unlink()
 
 
 def arguments_of(words: Sequence[str]) -> argparse.Namespace:
@@ -207,11 +210,11 @@ def main(words: Sequence[str]) -> int:
         found = [
             one
             for one in compare(out, given.beside.resolve())
-            if one.verdict is not Verdict.GONE or wanted(one.picture, scenes, themes, screens)
+            if one.verdict is not Verdict.GONE or wanted(one.screenshot, scenes, themes, screens)
         ]
         changed = sum(one.verdict is not Verdict.SAME for one in found)
         page = write_comparison(out, given.beside.resolve(), found)
-        print(f"{page}: {changed} of {len(found)} pictures differ")
+        print(f"{page}: {changed} of {len(found)} screenshots differ")
     return int(any(codes))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.gallery.pictures import Picture, pictures_in
+from tests.gallery.screenshots import Screenshot, screenshots_in
 
 
 class Verdict(Enum):
@@ -26,12 +26,12 @@ class Verdict(Enum):
 class Compared:
     """An image and the share of its pixels, in [0, 1], that are not what they were."""
 
-    picture: Picture
+    screenshot: Screenshot
     verdict: Verdict
     share: float
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The verdict as a person reads it."""
         if self.verdict is Verdict.DIFFERS:
             return f"{max(0.01, 100 * self.share):.2f} % of the pixels differ"
@@ -40,17 +40,17 @@ class Compared:
 
 def compare(folder: Path, old: Path) -> list[Compared]:
     """Every image that lies in either folder; the older ones are those of `old`."""
-    here, there = set(pictures_in(folder)), set(pictures_in(old))
+    here, there = set(screenshots_in(folder)), set(screenshots_in(old))
     found = []
-    for picture in sorted(here | there):
-        if picture not in there:
-            found.append(Compared(picture, Verdict.NEW, 1.0))
-        elif picture not in here:
-            found.append(Compared(picture, Verdict.GONE, 1.0))
+    for screenshot in sorted(here | there):
+        if screenshot not in there:
+            found.append(Compared(screenshot, Verdict.NEW, 1.0))
+        elif screenshot not in here:
+            found.append(Compared(screenshot, Verdict.GONE, 1.0))
         else:
-            share = differing(folder / picture.file, old / picture.file)
+            share = differing(folder / screenshot.file, old / screenshot.file)
             verdict = Verdict.DIFFERS if share else Verdict.SAME
-            found.append(Compared(picture, verdict, share))
+            found.append(Compared(screenshot, verdict, share))
     return found
 
 
@@ -65,5 +65,5 @@ def differing(one: Path, other: Path) -> float:
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
+    with Image.open(path) as screenshot:
+        return np.asarray(screenshot.convert("RGB"))

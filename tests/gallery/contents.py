@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.gallery import photographs
+from tests.gallery import project_images
 from workbench.app.jobs import Done, Failed, Task, run_here
 from workbench.app.labels.labelling import assign, assign_crops, edit_set
 from workbench.app.mouths.cropping import detection_task
@@ -131,7 +131,7 @@ def use_long_names(session: Session) -> None:
     edit_set(
         session, _renamed(sets["view"], views), dict(zip(sets["view"].names, views, strict=True))
     )
-    output = photographs.LONG_EXPRESSIONS
+    output = project_images.LONG_EXPRESSIONS
     expression = sets["expression"]
     edit_set(
         session, _renamed(expression, output), dict(zip(expression.names, output, strict=True))

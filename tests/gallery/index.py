@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.gallery.comparing import Compared, Verdict
-from tests.gallery.pictures import SCREENS, THEMES, Picture, pictures_in
+from tests.gallery.screenshots import SCREENS, THEMES, Screenshot, screenshots_in
 
 FIRST = ("images", "views", "mouths", "train", "results", "explain")
 _SIZES = [screen.name for screen in SCREENS]
@@ -33,51 +33,51 @@ table { border-collapse: collapse; } td { padding: 1px 12px 1px 0; }
 def write_index(folder: Path) -> Path:
     """Write `index.html` for the images that lie in `folder`."""
     parts = []
-    for page, states in _grouped(pictures_in(folder)):
+    for page, states in _grouped(screenshots_in(folder)):
         parts.append(f'<h2 id="{html.escape(page)}">{html.escape(page)}</h2>')
-        for state, pictures in states:
-            figures = "".join(_figure(picture) for picture in pictures)
+        for state, screenshots in states:
+            figures = "".join(_figure(screenshot) for screenshot in screenshots)
             parts.append(f'<h3>{html.escape(state)}</h3><div class="row">{figures}</div>')
     file = folder / "index.html"
-    file.write_text(_document("Gallery", pictures_in(folder), parts), encoding="utf-8")
+    file.write_text(_document("Gallery", screenshots_in(folder), parts), encoding="utf-8")
     return file
 
 
 def write_comparison(folder: Path, old: Path, found: Sequence[Compared]) -> Path:
     """Write `beside.html`: each image of `folder` beside its older one, those that differ
     listed first."""
-    by_picture = {one.picture: one for one in found}
+    by_screenshot = {one.screenshot: one for one in found}
     away = quote(Path(os.path.relpath(old, folder)).as_posix())
     parts = [_summary(found)]
-    for page, states in _grouped(by_picture):
+    for page, states in _grouped(by_screenshot):
         parts.append(f'<h2 id="{html.escape(page)}">{html.escape(page)}</h2>')
-        for state, pictures in states:
+        for state, screenshots in states:
             parts.append(f"<h3>{html.escape(state)}</h3>")
-            parts += [_pair(by_picture[picture], away) for picture in pictures]
+            parts += [_pair(by_screenshot[screenshot], away) for screenshot in screenshots]
     file = folder / "beside.html"
-    file.write_text(_document("Before and after", by_picture, parts), encoding="utf-8")
+    file.write_text(_document("Before and after", by_screenshot, parts), encoding="utf-8")
     return file
 
 
 def _grouped(
-    pictures: Iterable[Picture],
-) -> list[tuple[str, list[tuple[str, list[Picture]]]]]:
+    screenshots: Iterable[Screenshot],
+) -> list[tuple[str, list[tuple[str, list[Screenshot]]]]]:
     """Pages in their order, in each its states, in each its images."""
-    ordered = sorted(pictures, key=_place)
+    ordered = sorted(screenshots, key=_place)
     return [
         (page, [(state, list(same)) for state, same in groupby(of_page, lambda p: p.state)])
         for page, of_page in groupby(ordered, lambda p: p.page)
     ]
 
 
-def _place(picture: Picture) -> tuple[int, str, str, int, int]:
-    page = FIRST.index(picture.page) if picture.page in FIRST else len(FIRST)
-    size = _SIZES.index(picture.size) if picture.size in _SIZES else len(_SIZES)
-    return page, picture.page, picture.state, size, THEMES.index(picture.theme)
+def _place(screenshot: Screenshot) -> tuple[int, str, str, int, int]:
+    page = FIRST.index(screenshot.page) if screenshot.page in FIRST else len(FIRST)
+    size = _SIZES.index(screenshot.size) if screenshot.size in _SIZES else len(_SIZES)
+    return page, screenshot.page, screenshot.state, size, THEMES.index(screenshot.theme)
 
 
-def _figure(picture: Picture) -> str:
-    file, words = quote(picture.file), html.escape(f"{picture.theme}, {picture.size}")
+def _figure(screenshot: Screenshot) -> str:
+    file, words = quote(screenshot.file), html.escape(f"{screenshot.theme}, {screenshot.size}")
     return f'<figure id="{file}">{_linked(file, words)}<figcaption>{words}</figcaption></figure>'
 
 
@@ -87,15 +87,15 @@ def _linked(address: str, words: str) -> str:
 
 
 def _pair(one: Compared, away: str) -> str:
-    picture, file = one.picture, quote(one.picture.file)
+    screenshot, file = one.screenshot, quote(one.screenshot.file)
     sides = [
-        _linked(place, words) if there else f"no picture {words}"
+        _linked(place, words) if there else f"no screenshot {words}"
         for place, words, there in (
             (f"{away}/{file}", "before", one.verdict is not Verdict.NEW),
             (file, "after", one.verdict is not Verdict.GONE),
         )
     ]
-    output = html.escape(f"{picture.theme}, {picture.size}: {one.words}")
+    output = html.escape(f"{screenshot.theme}, {screenshot.size}: {one.text}")
     return (
         f'<div id="{file}"><div class="{one.verdict.value}">{output}</div>'
         f'<div class="pair">{"".join(f"<div>{side}</div>" for side in sides)}</div></div>'
@@ -105,16 +105,18 @@ def _pair(one: Compared, away: str) -> str:
 def _summary(found: Sequence[Compared]) -> str:
     changed = [one for one in found if one.verdict is not Verdict.SAME]
     rows = "".join(
-        f'<tr><td><a href="#{quote(one.picture.file)}">{html.escape(one.picture.file)}</a></td>'
-        f"<td>{html.escape(one.words)}</td></tr>"
-        for one in sorted(changed, key=lambda one: -one.share)
+        f'<tr><td><a href="#{quote(file)}">{html.escape(file)}</a></td>'
+        f"<td>{html.escape(text)}</td></tr>"
+        for file, text in (
+            (one.screenshot.file, one.text) for one in sorted(changed, key=lambda one: -one.share)
+        )
     )
     same = len(found) - len(changed)
     return f"<p>{len(changed)} differ, {same} are the same.</p><table>{rows}</table>"
 
 
-def _document(title: str, pictures: Iterable[Picture], parts: Sequence[str]) -> str:
-    pages = [page for page, _ in _grouped(pictures)]
+def _document(title: str, screenshots: Iterable[Screenshot], parts: Sequence[str]) -> str:
+    pages = [page for page, _ in _grouped(screenshots)]
     links = " ".join(f'<a href="#{html.escape(p)}">{html.escape(p)}</a>' for p in pages)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from tests.gallery import photographs
+from tests.gallery import project_images
 from tests.gallery.clock import stop_clock
 from tests.gallery.contents import (
     QUICK,
@@ -100,7 +100,7 @@ def make_empty(given: Given) -> None:
 
 def make_full(given: Given) -> None:
     """Six categories, most views given, runs, a study, groups, scored starts, a transfer."""
-    photos = _photos(given, "photographs", lambda at: photographs.categories(given.images, at))
+    photos = _photos(given, "photographs", lambda at: project_images.categories(given.images, at))
     with _made(given, FULL) as session:
         carried_out(import_task(session, [photos], {"category": "folder"}))
         give_views(session)
@@ -118,7 +118,7 @@ def make_full(given: Given) -> None:
 
 def make_faces(given: Given) -> None:
     """Faces whose mouths were found; some have an expression."""
-    photos = _photos(given, "faces", lambda at: photographs.faces(given.faces, at))
+    photos = _photos(given, "faces", lambda at: project_images.faces(given.faces, at))
     with _made(given, FACES) as session:
         carried_out(import_task(session, [photos]))
         find_mouths(session)
@@ -130,11 +130,11 @@ def make_long(given: Given) -> None:
     def fill(at: Path) -> None:
         drawn = given.folder / "drawn"
         shutil.rmtree(drawn, ignore_errors=True)
-        photographs.categories(given.images, drawn / "photos")
-        photographs.faces(given.faces, drawn / "faces")
-        several = photographs.all_photos(drawn / "photos")[::2]
-        photographs.long_named(several, at / "照片 photographs")
-        photographs.long_named(photographs.all_photos(drawn / "faces")[:6], at / "人脸 faces")
+        project_images.categories(given.images, drawn / "photos")
+        project_images.faces(given.faces, drawn / "faces")
+        several = project_images.all_images(drawn / "photos")[::2]
+        project_images.long_named(several, at / "照片 photographs")
+        project_images.long_named(project_images.all_images(drawn / "faces")[:6], at / "人脸 faces")
         shutil.rmtree(drawn)
 
     photos = _photos(given, "2024年5月18日 植物园 (unsorted originals, do not delete)", fill)
@@ -153,8 +153,8 @@ def make_long(given: Given) -> None:
 
 def make_broken(given: Given) -> None:
     """Images that are gone, files that could not be read, a training that failed."""
-    first = photographs.all_photos(given.folder / "photographs")[0]
-    bad = _photos(given, "damaged", lambda at: photographs.damaged(first, at))
+    first = project_images.all_images(given.folder / "photographs")[0]
+    bad = _photos(given, "damaged", lambda at: project_images.damaged(first, at))
     with _made(given, BROKEN, FULL) as session:
         carried_out(import_task(session, [bad]))
         fail(session, given.folder, "from weights that do not fit")

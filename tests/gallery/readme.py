@@ -22,7 +22,7 @@ from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from tests.gallery.loading import Loading
-from tests.gallery.pictures import THEMES, Screen
+from tests.gallery.screenshots import THEMES, Screen
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.waiting import PaintWatch
 from workbench.app.session import Session
@@ -53,13 +53,13 @@ def save(seen: QPixmap, path: Path) -> None:
 def reduced(pixels: NDArray[np.uint8]) -> Image.Image:
     """The image with a palette: some colours for the flat areas of the window, which keep their
     colour, the rest for the images in it."""
-    picture = Image.fromarray(pixels)
-    flat = sorted(picture.getcolors(1 << 24) or [], key=lambda pair: -int(pair[0]))
+    image = Image.fromarray(pixels)
+    flat = sorted(image.getcolors(1 << 24) or [], key=lambda pair: -int(pair[0]))
     own = np.array([colour for _, colour in flat[:OWN]], np.uint8)
-    rest = picture.quantize(COLOURS - OWN).getpalette() or []
+    rest = image.quantize(COLOURS - OWN).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([*own.ravel().tolist(), *rest[: 3 * (COLOURS - OWN)]])
-    return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    return image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def run_called(window: MainWindow, start: str) -> RunRecord:

@@ -18,7 +18,7 @@ Play = Callable[["Stage"], None]
 class Scene:
     """One function that brings something on the screen and takes images of it.
 
-    `page` and `state` name its pictures; `dialogs` are the classes that it shows; `projects` are
+    `page` and `state` name its screenshots; `dialogs` are the classes that it shows; `projects` are
     the prepared projects that it opens.
     """
 

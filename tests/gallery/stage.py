@@ -12,7 +12,7 @@ from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog, QMenu, QWidget
 
 from tests.gallery.loading import Loading
-from tests.gallery.pictures import Picture, Screen
+from tests.gallery.screenshots import Screen, Screenshot
 from tests.gallery.waiting import Condition, PaintWatch, wait_until, work_off
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
@@ -50,7 +50,7 @@ class Stage:
         self._theme, self._screen, self._watches = theme, screen, watches
         self._page = self._state = ""
         self._window: QWidget | None = None
-        self.taken: list[Picture] = []
+        self.taken: list[Screenshot] = []
         self.shown: set[type[QWidget]] = set()
 
     def begin(self, page: str, state: str) -> None:
@@ -133,10 +133,10 @@ class Stage:
         if front is not None and not front.isVisible():
             raise AssertionError(f"{type(front).__name__} is not shown.")
         state = f"{self._state}-{detail}" if detail else self._state
-        picture = Picture(self._page, state, self._theme, self._screen.name)
+        screenshot = Screenshot(self._page, state, self._theme, self._screen.name)
         self.shown.update(type(top) for top in QApplication.topLevelWidgets() if top.isVisible())
-        self.seen().save(str(self._out / picture.file), "PNG", QUICKLY)
-        self.taken.append(picture)
+        self.seen().save(str(self._out / screenshot.file), "PNG", QUICKLY)
+        self.taken.append(screenshot)
 
     def take_menu(self, menu: QMenu, at: QPoint, detail: str) -> None:
         """Open a menu at a place on the screen, take it, and close it."""

@@ -19,9 +19,9 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
 from tests.gallery.loading import Loading
-from tests.gallery.pictures import Screen
 from tests.gallery.registry import Scene, chosen
 from tests.gallery.scenes import everything
+from tests.gallery.screenshots import Screen
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.waiting import PaintWatch
 from workbench.ui.look.theme import apply_theme
@@ -34,7 +34,7 @@ _HARMLESS = "This plugin does not support"  # what the offscreen platform prints
 
 class Order(msgspec.Struct, frozen=True):
     """What one process takes: scenes by name ([]: all) of the projects in `projects`, for a theme
-    and a screen. Copies go into `home`, pictures into `out`."""
+    and a screen. Copies go into `home`, screenshots into `out`."""
 
     theme: str
     width: int
@@ -102,7 +102,7 @@ def take_all(order: Order) -> int:
         heard = play(stage, one)
         failed += bool(heard)
         count, seconds = len(stage.taken) - before, time.monotonic() - begun
-        print(f"{one.name}: {count} pictures, {seconds:.1f} s", flush=True)
+        print(f"{one.name}: {count} screenshots, {seconds:.1f} s", flush=True)
         for text in heard:
             print(f"! {one.name} ({order.theme}, {screen.name}): {text.rstrip()}", flush=True)
     return int(failed > 0)

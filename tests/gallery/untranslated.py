@@ -32,9 +32,9 @@ from PySide6.QtWidgets import (
 from translations import all_marks
 
 from tests.gallery.loading import Loading
-from tests.gallery.pictures import Screen
 from tests.gallery.registry import chosen
 from tests.gallery.scenes import everything
+from tests.gallery.screenshots import Screen
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.taking import play
 from tests.gallery.waiting import PaintWatch

@@ -16,8 +16,8 @@ from tests.gallery import __main__ as gallery
 from tests.gallery.comparing import Verdict, compare, differing
 from tests.gallery.index import write_comparison, write_index
 from tests.gallery.loading import Loading
-from tests.gallery.pictures import SCREENS, Picture, pictures_in
 from tests.gallery.registry import Scene
+from tests.gallery.screenshots import SCREENS, Screenshot, screenshots_in
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.taking import play
 from tests.gallery.waiting import PaintWatch, wait_until
@@ -26,16 +26,16 @@ from workbench.app.images.pixel_reader import PixelReader, PixelRequest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def save(folder, picture, colour, dots=0):
-    """An image of ten by ten pixels, `dots` of them white."""
+def save(folder, screenshot, colour, dots=0):
+    """A screenshot of ten by ten pixels, `dots` of them white."""
     pixels = np.full((10, 10, 3), colour, np.uint8)
     pixels.reshape(-1, 3)[:dots] = 255
     folder.mkdir(exist_ok=True)
-    Image.fromarray(pixels).save(folder / picture.file)
+    Image.fromarray(pixels).save(folder / screenshot.file)
 
 
-def picture(page="views", state="full", theme="dark", size="1366x768"):
-    return Picture(page, state, theme, size)
+def screenshot(page="views", state="full", theme="dark", size="1366x768"):
+    return Screenshot(page, state, theme, size)
 
 
 @pytest.fixture
@@ -72,22 +72,22 @@ def test_a_scene_is_saved_at_twice_the_size_and_shown(tmp_path):
 
 def test_a_file_is_named_for_what_it_shows_and_read_back():
     for screen in SCREENS:
-        made = picture("dialog-split", "some-left-out", "light", screen.name)
-        assert Picture.of(Path("x") / made.file) == made
-    assert Picture.of(Path("index.html")) is None
-    assert Picture.of(Path("views--full--blue--1366x768.png")) is None
+        made = screenshot("dialog-split", "some-left-out", "light", screen.name)
+        assert Screenshot.of(Path("x") / made.file) == made
+    assert Screenshot.of(Path("index.html")) is None
+    assert Screenshot.of(Path("views--full--blue--1366x768.png")) is None
 
 
 def test_images_are_shown_beside_older_ones(tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
-    same, other, gone, added = (picture(state=s) for s in ("a", "b", "c", "d"))
+    same, other, gone, added = (screenshot(state=s) for s in ("a", "b", "c", "d"))
     for folder in (old, new):
         save(folder, same, 90)
     save(old, other, 90)
     save(new, other, 90, dots=7)
     save(old, gone, 90)
     save(new, added, 90)
-    found = {one.picture: one for one in compare(new, old)}
+    found = {one.screenshot: one for one in compare(new, old)}
     assert [found[p].verdict for p in (same, other, gone, added)] == [
         Verdict.SAME,
         Verdict.DIFFERS,
@@ -104,17 +104,17 @@ def test_images_are_shown_beside_older_ones(tmp_path):
 
 
 def test_an_image_of_another_size_differs_completely(tmp_path):
-    save(tmp_path, picture(), 90)
+    save(tmp_path, screenshot(), 90)
     Image.new("RGB", (10, 11)).save(tmp_path / "b.png")
     assert [one.verdict for one in compare(tmp_path, tmp_path)] == [Verdict.SAME]
-    assert differing(tmp_path / picture().file, tmp_path / "b.png") == 1.0
+    assert differing(tmp_path / screenshot().file, tmp_path / "b.png") == 1.0
 
 
 def test_the_index_has_one_row_for_all_images_of_a_state(tmp_path):
     for theme in ("dark", "light"):
         for state in ("empty", "full"):
-            save(tmp_path, picture(state=state, theme=theme), 10)
-    save(tmp_path, picture("images"), 10)
+            save(tmp_path, screenshot(state=state, theme=theme), 10)
+    save(tmp_path, screenshot("images"), 10)
     page = write_index(tmp_path).read_text()
     assert page.index('id="images"') < page.index('id="views"')
     row = page.split("<h3>empty</h3>")[1].split("<h3>")[0]
@@ -124,9 +124,9 @@ def test_the_index_has_one_row_for_all_images_of_a_state(tmp_path):
 
 def test_images_of_an_earlier_run_are_replaced(tmp_path):
     for theme in ("dark", "light"):
-        save(tmp_path, picture(theme=theme), 10)
+        save(tmp_path, screenshot(theme=theme), 10)
     gallery.forget(tmp_path, ["dark"], SCREENS)
-    assert [one.theme for one in pictures_in(tmp_path)] == ["light"]
+    assert [one.theme for one in screenshots_in(tmp_path)] == ["light"]
 
 
 def test_two_galleries_at_once_do_not_share_a_folder(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ SCREENS = (Screen(1366, 768), Screen(1920, 1080), Screen(1920, 1080, 2))
 
 
 @dataclass(frozen=True, order=True)
-class Picture:
+class Screenshot:
     """One image: of which page or dialog, in which state, theme and size."""
 
     page: str
@@ -48,15 +48,15 @@ class Picture:
         return f"{self.page}--{self.state}--{self.theme}--{self.size}.png"
 
     @staticmethod
-    def of(path: Path) -> Picture | None:
+    def of(path: Path) -> Screenshot | None:
         """The image that a file is by its name; None for any other file."""
         found = _NAME.fullmatch(path.stem) if path.suffix == ".png" else None
         if found is None:
             return None
-        return Picture(found["page"], found["state"], found["theme"], found["size"])
+        return Screenshot(found["page"], found["state"], found["theme"], found["size"])
 
 
-def pictures_in(folder: Path) -> list[Picture]:
+def screenshots_in(folder: Path) -> list[Screenshot]:
     """The images that lie in a folder, sorted by page and state."""
-    found = (Picture.of(path) for path in folder.iterdir())
-    return sorted(picture for picture in found if picture is not None)
+    found = (Screenshot.of(path) for path in folder.iterdir())
+    return sorted(screenshot for screenshot in found if screenshot is not None)

@@ -47,8 +47,8 @@ def categories(images: Path | None, target: Path) -> None:
     for folder in folders[:CATEGORIES]:
         inside = target / folder.name
         inside.mkdir(parents=True)
-        for photo in _photos(folder)[:EACH]:
-            shutil.copy(photo, inside)
+        for image in _images_in(folder)[:EACH]:
+            shutil.copy(image, inside)
 
 
 def _draw_vehicles(target: Path) -> None:
@@ -60,46 +60,46 @@ def _draw_vehicles(target: Path) -> None:
             save_toy(inside / f"{view}-{number:02}.jpg", body, view, number, SIDE)
 
 
-def faces(photographs: Path | None, target: Path) -> None:
+def faces(images: Path | None, target: Path) -> None:
     """Put a few images of faces into `target`, or drawn ones."""
     target.mkdir(parents=True)
-    if photographs is not None:
-        for photo in _photos(photographs)[:FACES]:
-            shutil.copy(photo, target)
+    if images is not None:
+        for image in _images_in(images)[:FACES]:
+            shutil.copy(image, target)
         return
     for number in range(FACES):
         opening, smile = (number % 4) / 4, (number % 3) / 2
-        picture = draw_scene(opening=opening, smile=smile, seed=number)
-        save_png(target / f"face-{number:02}.png", picture)
+        image = draw_scene(opening=opening, smile=smile, seed=number)
+        save_png(target / f"face-{number:02}.png", image)
 
 
 def long_named(photos: Sequence[Path], target: Path) -> None:
     """Copy images under the longest names that people give their folders and files."""
-    for number, photo in enumerate(photos):
+    for number, image in enumerate(photos):
         label = LONG_LABELS[number % len(LONG_LABELS)].replace("/", "∕")
         inside = target / label
         inside.mkdir(parents=True, exist_ok=True)
         name = (
             f"IMG_20240518_{number:06}_红嘴蓝鹊_北京植物园_未经裁剪的原始照片"
-            f" (final copy {number:02}){photo.suffix}"
+            f" (final copy {number:02}){image.suffix}"
         )
-        shutil.copy(photo, inside / name)
+        shutil.copy(image, inside / name)
 
 
-def damaged(photo: Path, target: Path) -> None:
+def damaged(image: Path, target: Path) -> None:
     """Files that an import must leave out: cut short, empty, and no image at all."""
     target.mkdir(parents=True)
-    data = photo.read_bytes()
-    (target / f"truncated{photo.suffix}").write_bytes(data[: len(data) // 3])
+    data = image.read_bytes()
+    (target / f"truncated{image.suffix}").write_bytes(data[: len(data) // 3])
     (target / "empty.jpg").write_bytes(b"")
     (target / "notes renamed by mistake.png").write_text("These are notes.", encoding="utf-8")
-    shutil.copy(photo, target / f"sound{photo.suffix}")
+    shutil.copy(image, target / f"sound{image.suffix}")
 
 
-def all_photos(folder: Path) -> list[Path]:
+def all_images(folder: Path) -> list[Path]:
     """Every image below a folder, in order."""
     return sorted(path for path in folder.rglob("*") if is_image(path))
 
 
-def _photos(folder: Path) -> list[Path]:
+def _images_in(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if is_image(path)]
