@@ -216,7 +216,7 @@ def test_the_program_stops_on_request(small, tmp_path):
     every = [msgspec.structs.replace(s, part=("train", "test")[s.image % 2]) for s in samples]
     (folder / SAMPLES_FILE).write_bytes(encode_samples(every))
     starts = (StartRequest(start="none", backbone="simpleconv3"),)
-    order = AssessmentRequest(starts=starts, held_out="test")
-    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
+    request = AssessmentRequest(starts=starts, held_out="test")
+    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
     code, messages = program(folder, "--assess", b"stop\n")
     assert (code, messages[-1]["report"]) == (0, "stopped")

@@ -58,8 +58,8 @@ def by_hand(session, sure=1.0):
 
 def test_groups_are_learned_once_and_kept(small, weights):
     source = feature_source(small, weights)
-    order = cluster_request(source, "deepcluster", 3, rounds=1)
-    task = cluster_task(small, source, order)
+    request = cluster_request(source, "deepcluster", 3, rounds=1)
+    task = cluster_task(small, source, request)
     outcome = run_here(task)
     assert isinstance(outcome, Done), outcome
     made = outcome.value
@@ -70,7 +70,7 @@ def test_groups_are_learned_once_and_kept(small, weights):
     assert sorted(clusters.images.tolist()) == sorted(small.store.images.ids().tolist())
     assert list(small.store.runs_folder.glob(".*")) == []
     messages = []
-    again = run_here(cluster_task(small, source, order), messages.append)
+    again = run_here(cluster_task(small, source, request), messages.append)
     assert again.value == made
     assert len(messages) == 1  # nothing was learned again
     assert small.store.clusterings.forget() == 1
@@ -79,8 +79,8 @@ def test_groups_are_learned_once_and_kept(small, weights):
 
 def test_damaged_groups_are_refused_and_learned_again_on_request(small, weights):
     source = feature_source(small, weights)
-    order = cluster_request(source, "deepcluster", 2, rounds=1)
-    made = run_here(cluster_task(small, source, order)).value
+    request = cluster_request(source, "deepcluster", 2, rounds=1)
+    made = run_here(cluster_task(small, source, request)).value
     clusterings = small.store.clusterings
     path = clusterings.folder / made.id / CLUSTERS_FILE
     assert_refused(path, lambda: clusterings.read(made.id))
@@ -90,7 +90,7 @@ def test_damaged_groups_are_refused_and_learned_again_on_request(small, weights)
     assert clusterings.read(made.id).clusters.tolist() == before.clusters.tolist()
     path.write_bytes(flipped(data, len(data) // 2))
     heard = []
-    assert isinstance(run_here(cluster_task(small, source, order), heard.append), Done)
+    assert isinstance(run_here(cluster_task(small, source, request), heard.append), Done)
     (note,) = (report for report in heard if isinstance(report, Note) and report.warning)
     assert str(path) in note.text
     assert clusterings.read(made.id).clusters.tolist() == before.clusters.tolist()
@@ -154,8 +154,8 @@ def test_agreement_with_labels_is_that_of_its_definition(small):
 def test_an_added_clustering_method_can_be_requested(small, weights):
     source = feature_source(small, weights)
     with added_entries():
-        order = cluster_request(source, CLUSTERING.name, 3)
-        assert (order.method, order.rounds, order.batch) == ("turns", 1, 8)
+        request = cluster_request(source, CLUSTERING.name, 3)
+        assert (request.method, request.rounds, request.batch) == ("turns", 1, 8)
     with pytest.raises(ValueRefused, match="deepcluster, iic"):
         cluster_request(source, CLUSTERING.name, 3)
 

@@ -19,7 +19,7 @@ from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunStatus
 from workbench.domain.splits import Part
 from workbench.domain.transfers import TransferRequest
 
-ASKED = TransferRequest(
+REQUEST = TransferRequest(
     label_set="category", sources=("there#category",), start="none", settings={"image_size": 64}
 )
 
@@ -80,9 +80,9 @@ def candidates_prepared(target, source, transfer):
     return transferring.latest(target, transfer)
 
 
-def begun(target, source, asked=ASKED):
+def begun(target, source, request=REQUEST):
     """A transfer whose source is learned and whose candidates are made."""
-    transfer = transferring.begin(target, asked)
+    transfer = transferring.begin(target, request)
     transfer = transferring.choose_source(target, transfer, found("there", "elsewhere"))
     transfer = source_prepared(target, source, transfer)
     weights = source.store.runs_folder / transfer.source_run / WEIGHTS_FILE
@@ -97,7 +97,7 @@ def recipe_of(session, run):
 def test_a_step_that_is_done_is_not_done_again(target, source):
     transfer = begun(target, source)
     assert transfer.source == "there"
-    again = transferring.begin(target, ASKED)
+    again = transferring.begin(target, REQUEST)
     assert again == transfer
     assert source_prepared(target, source, again) == transfer
     assert candidates_prepared(target, source, again) == transfer
@@ -131,8 +131,10 @@ def test_candidates_share_views_and_the_precision_of_their_source(target, source
     assert {r["seed"] for r in recipes} == {0}
     assert {r["precision"] for r in recipes} == {"auto"}  # the source was never trained
 
-    asked = msgspec.structs.replace(ASKED, settings={"image_size": 64, "epochs": 3})
-    transfer = transferring.choose_source(target, transferring.begin(target, asked), found("there"))
+    request = msgspec.structs.replace(REQUEST, settings={"image_size": 64, "epochs": 3})
+    transfer = transferring.choose_source(
+        target, transferring.begin(target, request), found("there")
+    )
     transfer = source_prepared(target, source, transfer)
     learned = source.store.runs_folder / transfer.source_run
     (learned / WEIGHTS_FILE).write_bytes(b"weights")
@@ -146,7 +148,7 @@ def test_candidates_share_views_and_the_precision_of_their_source(target, source
     assert {r["precision"] for r in recipes} == {"bf16"}
 
     own = {"image_size": 64, "cache": 0, "precision": "fp32"}
-    transfer = begun(target, source, msgspec.structs.replace(ASKED, settings=own))
+    transfer = begun(target, source, msgspec.structs.replace(REQUEST, settings=own))
     recipe = recipe_of(target, transfer.candidates[0].run)
     assert (recipe["cache"], recipe["precision"]) == (0, "fp32")
 
@@ -154,8 +156,8 @@ def test_candidates_share_views_and_the_precision_of_their_source(target, source
 def test_from_start_weights_three_layers_are_kept_and_the_rate_is_low(target, source, tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"weights")
-    asked = TransferRequest(label_set="category", sources=(), start=f"file:{path}", views=False)
-    transfer = begun(target, source, asked)
+    request = TransferRequest(label_set="category", sources=(), start=f"file:{path}", views=False)
+    transfer = begun(target, source, request)
     learned = recipe_of(source, transfer.source_run)
     assert (learned["frozen"], learned["learning_rate"]) == ("fire3", 1e-3)
     assert recipe_of(target, transfer.candidates[0].run)["target"] == "category"
@@ -201,7 +203,7 @@ def test_held_out_images_alone_are_voted_on(target, source):
     assert transferring.vote(target, transfer) == voted
     assert voted.winner_run in {c.run for c in voted.candidates[1:]}
     assert transferring.done(voted)
-    assert transferring.begin(target, ASKED) != voted  # the next one is a new one
+    assert transferring.begin(target, REQUEST) != voted  # the next one is a new one
 
     assert carried_out(transfer_runs.single_task(target, source.store.folder, voted))
     single = transferring.latest(target, voted)
@@ -227,9 +229,9 @@ def test_a_run_that_was_stopped_for_good_is_made_again(target, source):
 
 def test_keys_chosen_for_a_training_become_a_transfer(target, tmp_path):
     keys = {"target": "category+view", "frozen": "fire2", "epochs": 3, "seed": 4}
-    asked = transferring.transfer_request(target, partial_recipe(**keys), ["there#category"])
-    assert (asked.label_set, asked.start, asked.seed) == ("category", "imagenet", 4)
-    assert asked.settings == {"epochs": 3}
+    request = transferring.transfer_request(target, partial_recipe(**keys), ["there#category"])
+    assert (request.label_set, request.start, request.seed) == ("category", "imagenet", 4)
+    assert request.settings == {"epochs": 3}
     scratch = transferring.transfer_request(target, partial_recipe(backbone="simpleconv3"), [])
     assert scratch.start == "none"
     own = transferring.transfer_request(target, partial_recipe(target="view", start="run:one"), [])

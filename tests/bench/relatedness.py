@@ -75,22 +75,22 @@ def make(folder: Path, name: str, classes: Mapping[str, Sequence[Path]]) -> Path
     return project
 
 
-def ask(projects: Mapping[str, Path], target: str, order: RelatednessRequest) -> Relatedness:
+def ask(projects: Mapping[str, Path], target: str, request: RelatednessRequest) -> Relatedness:
     sources = {name: (place, "category") for name, place in projects.items() if name != target}
     with closing(Session(Project.open(projects[target]))) as session:
-        outcome = run_here(compare_task(session, "category", sources, order))
+        outcome = run_here(compare_task(session, "category", sources, request))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
 
-def measure(sets: Sets, folder: Path, order: RelatednessRequest, seeds: int) -> int:
+def measure(sets: Sets, folder: Path, request: RelatednessRequest, seeds: int) -> int:
     """Print the choices; return how many are of another kind."""
     wrong = 0
     projects = {name: make(folder, name, classes) for name, classes in sets.items()}
     for seed in range(seeds):
         for target in projects:
             began = time.monotonic()
-            found = ask(projects, target, msgspec.structs.replace(order, seed=seed))
+            found = ask(projects, target, msgspec.structs.replace(request, seed=seed))
             first = found.sources[0]
             right = first.name.split()[0] == target.split()[0]
             wrong += not right
@@ -114,7 +114,7 @@ def main() -> int:
     parser.add_argument("--networks", type=int, default=usual.networks)
     options = parser.parse_args()
     QCoreApplication.instance() or QCoreApplication([])
-    order = RelatednessRequest(
+    request = RelatednessRequest(
         domains=(), seed=0, side=options.side, steps=options.steps, networks=options.networks
     )
     with tempfile.TemporaryDirectory() as temporary:
@@ -124,7 +124,7 @@ def main() -> int:
         if options.data.is_dir():
             sets = {**real_sets(options.data), **sets}
         sets = {name: made for name, made in sets.items() if name.split()[0] in options.kinds}
-        wrong = measure(sets, folder, order, options.seeds)
+        wrong = measure(sets, folder, request, options.seeds)
         asked = options.seeds * len(sets)
     print(f"{asked - wrong} of {asked} picked a source of their own kind")
     return 1 if wrong else 0

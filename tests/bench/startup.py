@@ -20,17 +20,17 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from workbench.ui import application
-class Told(application.Workbench):
+class Measured(application.Workbench):
     def switch(self, folder, new):
         done = super().switch(folder, new)
-        QTimer.singleShot(0, self._told)
+        QTimer.singleShot(0, self._report)
         return done
-    def _told(self):
+    def _report(self):
         self.window.grab()
         heavy = sorted({"torch", "pyqtgraph", "qtawesome", "cv2"} & set(sys.modules))
         print(time.time(), ",".join(heavy) or "-", flush=True)
         QApplication.quit()
-application.Workbench = Told
+application.Workbench = Measured
 application.run_window(Path(sys.argv[1]))
 """
 EMPTY = """
@@ -40,11 +40,11 @@ from PySide6.QtWidgets import QApplication, QWidget
 application = QApplication([])
 widget = QWidget()
 widget.show()
-def told():
+def reported():
     widget.grab()
     print(time.time(), "-", flush=True)
     application.quit()
-QTimer.singleShot(0, told)
+QTimer.singleShot(0, reported)
 application.exec()
 """
 

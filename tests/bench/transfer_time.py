@@ -75,10 +75,10 @@ def train(session: Session, run: str) -> float:
 
 
 def run_transfer(
-    session: Session, asked: TransferRequest, spent: Spent, reached: dict[str, list[float]]
+    session: Session, request: TransferRequest, spent: Spent, reached: dict[str, list[float]]
 ) -> None:
     """Run a whole transfer; each candidate's training is followed by one that shares nothing."""
-    transfer = transferring.begin(session, asked)
+    transfer = transferring.begin(session, request)
     for step in steps(session, transfer):
         if step.task is not None:
             with timed(spent, "comparing" if step.stage is TransferStage.COMPARE else "preparing"):
@@ -201,14 +201,14 @@ def main() -> int:
             where = source.store.folder
             source.close()
             split(target, SplitPlan(0.5, 0.0, 0.5, seed), ("category",))
-            asked = TransferRequest(
+            request = TransferRequest(
                 label_set="category",
                 sources=(written_source(where.resolve(), "category"),),
                 start=f"file:{weights}",
                 settings={"backbone": "squeezenet1_0", "epochs": options.epochs or 15},
                 seed=seed,
             )
-            run_transfer(target, asked, spent, reached)
+            run_transfer(target, request, spent, reached)
             target.close()
     print(f"load {os.getloadavg()[0]:.1f} at the end")
     held = print_results(spent, reached)

@@ -218,8 +218,8 @@ def test_a_target_of_toys_is_closer_to_toys_than_to_textures(with_views):
 
 def test_the_same_seed_gives_the_same_figures_and_a_stop_request_ends_it():
     domains = [toys("t", range(2), 2), toys("s", range(2, 4), 2)]
-    order = RelatednessRequest(domains=(), seed=0, side=SIDE, networks=3, steps=4, batch=4)
-    one, two = (compare(domains, order, lambda done, total: False) for _ in range(2))
+    request = RelatednessRequest(domains=(), seed=0, side=SIDE, networks=3, steps=4, batch=4)
+    one, two = (compare(domains, request, lambda done, total: False) for _ in range(2))
     assert one.sources == two.sources
     (source,) = one.sources
     assert source.doa == pytest.approx(sum(source.doas) / 3)
@@ -229,6 +229,7 @@ def test_the_same_seed_gives_the_same_figures_and_a_stop_request_ends_it():
     assert of_middle == pytest.approx(sorted(source.doas)[1])
     seen = []
     assert (
-        compare(domains, order, lambda done, total: seen.append((done, total)) or done >= 3) is None
+        compare(domains, request, lambda done, total: seen.append((done, total)) or done >= 3)
+        is None
     )
     assert seen == [(1, 24), (2, 24), (3, 24)]

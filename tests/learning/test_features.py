@@ -43,8 +43,8 @@ def folder_request(tmp_path, samples, messages, control=None, batch=2):
     folder = tmp_path / "order"
     folder.mkdir(exist_ok=True)
     start = StartRequest(start="none", backbone="simpleconv3")
-    order = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"), batch=batch)
-    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
+    request = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"), batch=batch)
+    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
     (folder / SAMPLES_FILE).write_bytes(encode_samples(list(samples)))
 
     class Said:
@@ -117,7 +117,7 @@ def test_progress_names_the_time_that_is_left(tmp_path, pictures, monkeypatch):
 def test_a_request_without_its_weights_is_refused(tmp_path, pictures):
     made = folder_request(tmp_path, pictures, [])
     start = StartRequest(start="file", backbone="resnet18", weights=str(tmp_path / "gone.pth"))
-    order = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"))
-    (made.folder / REQUEST_FILE).write_bytes(msgspec.json.encode(order))
+    request = FeatureRequest(start=start, folder=str(tmp_path / "features" / "own"))
+    (made.folder / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
     with pytest.raises(KnownError, match=r"gone\.pth"):
         write_features(made)

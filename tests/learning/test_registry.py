@@ -148,9 +148,9 @@ def test_images_are_clustered_in_a_way_that_was_added(request_folder: Path) -> N
 def test_an_unknown_way_to_cluster_is_refused(request_folder: Path) -> None:
     file = request_folder / REQUEST_FILE
     file.write_bytes(file.read_bytes().replace(CLUSTERING.name.encode(), b"magic"))
-    asked = FolderRequest(request_folder, Reports(), Control())
+    folder_request = FolderRequest(request_folder, Reports(), Control())
     with additions(), pytest.raises(ValueRefused, match="deepcluster, iic, turns"):
-        cluster(asked)
+        cluster(folder_request)
 
 
 def test_what_needs_no_torchvision_does_not_wait_for_its_import() -> None:

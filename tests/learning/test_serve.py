@@ -52,7 +52,7 @@ def ask_all(*lines: bytes) -> list[AnswerLine]:
     return [decode_answer_line(line) for line in done.stdout.splitlines()]
 
 
-def asked(number: int, request) -> bytes:
+def line_of(number: int, request) -> bytes:
     return encode_line(RequestLine(number, request))
 
 
@@ -69,16 +69,16 @@ def test_one_program_answers_every_kind_and_survives_every_error(
     all_five = pictures(images)
     some = (all_five[0], ImageInput(str(broken)), ImageInput(str(images[1]), (10, 5, 70, 50)))
     answers = ask_all(
-        asked(1, Describe(run=str(joint))),
+        line_of(1, Describe(run=str(joint))),
         b"not even JSON\n",
         b'{"id": 3, "request": {"request": "sing"}}\n',
-        asked(4, Explain(run=str(joint), images=some, check=True)),
-        asked(5, Explain(run=str(joint), images=all_five, label="right", label_set="view")),
-        asked(6, Explain(run=str(run), images=all_five, label="tram")),
-        asked(7, Explain(run=str(run), images=all_five, layer="conv9")),
-        asked(8, Describe(run=str(tmp_path / "nowhere"))),
-        asked(9, Score(run=str(joint), images=some, batch=2)),
-        asked(10, Export(run=str(run), path=str(tmp_path / "net.onnx"), images=all_five)),
+        line_of(4, Explain(run=str(joint), images=some, check=True)),
+        line_of(5, Explain(run=str(joint), images=all_five, label="right", label_set="view")),
+        line_of(6, Explain(run=str(run), images=all_five, label="tram")),
+        line_of(7, Explain(run=str(run), images=all_five, layer="conv9")),
+        line_of(8, Describe(run=str(tmp_path / "nowhere"))),
+        line_of(9, Score(run=str(joint), images=some, batch=2)),
+        line_of(10, Export(run=str(run), path=str(tmp_path / "net.onnx"), images=all_five)),
     )
     by_id: dict[int, list] = {}
     for answer in answers:

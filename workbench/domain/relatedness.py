@@ -117,8 +117,8 @@ def interpretation(source: SourceRelatedness, best: bool) -> tuple[Message, ...]
             agreeing=source.agreeing,
         ),
         Message(
-            "Similarity {value:.2f}: cosine of matched centres, 1 in the same direction, 0 if "
-            "unrelated, below 0 in opposite directions.",
+            "Similarity {value:.2f}: cosine of matched centres, from −1 to 1; 1 if they point the "
+            "same way, 0 if unrelated.",
             value=source.similarity,
         ),
         Message(
