@@ -74,7 +74,7 @@ def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
     try:
         plan = msgspec.convert({"name": name, **values}, Plan)
     except msgspec.ValidationError as error:
-        sentence = Message("The study {name} is invalid: {error}.", name=name, error=error)
+        sentence = Message("The study “{name}” is invalid: {error}.", name=name, error=error)
         allowed = "name, seeds, split, [base], [variants.NAME]"
         raise ValueRefused("study", str(error), allowed, sentence) from error
     return check_plan(plan)

@@ -55,7 +55,11 @@ class Runs:
         """Return a run. Raises KnownError if there is none with this id."""
         row = self._db.row(f"{_SELECT} WHERE id = ?", (id,))
         if row is None:
-            raise KnownError("There is no run {id} in this project.", "`runs` lists them.", id=id)
+            raise KnownError(
+                "There is no run {id} in this project.",
+                "List the runs with: workbench runs.",
+                id=id,
+            )
         return _record(row)
 
     def all(self) -> list[RunRecord]:
@@ -146,7 +150,11 @@ class Runs:
     def _number(self, id: str) -> int:
         number = self._db.value("SELECT number FROM run WHERE id = ?", (id,))
         if number is None:
-            raise KnownError("There is no run {id} in this project.", "`runs` lists them.", id=id)
+            raise KnownError(
+                "There is no run {id} in this project.",
+                "List the runs with: workbench runs.",
+                id=id,
+            )
         return int(number)
 
 
@@ -188,7 +196,9 @@ class Studies:
         body = self._db.value("SELECT body FROM study WHERE id = ?", (id,))
         if body is None:
             raise KnownError(
-                "There is no study {id} in this project.", "`study` lists them.", id=id
+                "There is no study {id} in this project.",
+                "List the studies with: workbench study.",
+                id=id,
             )
         return msgspec.json.decode(body, type=Study)
 

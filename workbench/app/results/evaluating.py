@@ -47,7 +47,7 @@ def evaluate_task(session: Session, run_id: str, part: Part = Part.TEST) -> Task
     images = run_images.images(run_images.rows(part).tolist())
     if not images:
         raise KnownError(
-            "Run {name} has no predictions of the {part} part.",
+            "The run “{name}” has no predictions of the {part} part.",
             "Select a run whose training has finished.",
             name=run_images.record.name,
             part=part.value,

@@ -330,7 +330,7 @@ def load_results(session: Session, run_id: str) -> RunResults:
     table = store.runs.predictions(run_id, None)
     if not len(table.images):
         raise KnownError(
-            "Run {name} has no predictions.",
+            "The run “{name}” has no predictions.",
             "Select a run whose training has finished.",
             name=record.name,
         )
