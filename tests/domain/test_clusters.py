@@ -1,9 +1,17 @@
 """Clusters: their members by confidence, their numbers by size, and the batch of a method."""
 
+import msgspec
 import numpy as np
 import pytest
 
-from workbench.domain.clusters import CLUSTERINGS, LARGEST_BATCH, ClusteringSpec, Clusters, by_size
+from workbench.domain.clusters import (
+    CLUSTERINGS,
+    LARGEST_BATCH,
+    Clustering,
+    ClusteringSpec,
+    Clusters,
+    by_size,
+)
 
 
 @pytest.fixture
@@ -73,3 +81,10 @@ def test_every_method_passes_over_the_images_more_than_once():
     for name in CLUSTERINGS:
         assert CLUSTERINGS[name].rounds > 1
         assert 1 < CLUSTERINGS[name].batch_for(2) <= LARGEST_BATCH
+
+
+def test_a_clustering_is_stored_with_the_names_of_earlier_versions():
+    stored = {"id": "a", "method": "iic", "words": "ImageNet", "made": 1.0, "sizes": [2, 1]}
+    clustering = msgspec.convert(stored, Clustering)
+    assert clustering.start_title == "ImageNet"
+    assert msgspec.to_builtins(clustering) == {**stored, "sizes": (2, 1)}

@@ -1,10 +1,13 @@
 """Relative majority over images: the winner and ties."""
 
+import msgspec
 import pytest
 
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.transfers import (
+    Transfer,
+    TransferRequest,
     elect,
     frozen_stage,
     negative_transfer_gap,
@@ -87,3 +90,12 @@ def test_the_first_layers_reach_the_stage_of_their_number():
     assert found == list(stages[:-1])
     with pytest.raises(KnownError):
         frozen_stage("squeezenet1_1", len(stages))
+
+
+def test_a_transfer_is_stored_with_the_names_of_earlier_versions():
+    transfer = Transfer(
+        request=TransferRequest(label_set="view", sources=("Cars",), start="imagenet"), made=1.0
+    )
+    stored = msgspec.to_builtins(transfer)
+    assert stored["asked"]["label_set"] == "view"
+    assert msgspec.convert(stored, Transfer) == transfer
