@@ -115,7 +115,7 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise KnownError(
             "{path} cannot be written: {reason}.",
-            remedy_of(error, mark("Choose another place.")),
+            remedy_of(error, mark("Choose another location.")),
             path=path,
             reason=reason_of(error),
         ) from error

@@ -69,8 +69,8 @@ def faces(images: Path | None, target: Path) -> None:
         return
     for number in range(FACES):
         opening, smile = (number % 4) / 4, (number % 3) / 2
-        image = draw_scene(opening=opening, smile=smile, seed=number)
-        save_png(target / f"face-{number:02}.png", image)
+        pixels = draw_scene(opening=opening, smile=smile, seed=number)
+        save_png(target / f"face-{number:02}.png", pixels)
 
 
 def long_named(photos: Sequence[Path], target: Path) -> None:

@@ -92,8 +92,8 @@ def parsing(path: Path, remedy: str = "") -> Generator[None, None, None]:
         ) from error
 
 
-_FULL = Message("Free up disk space, or choose a place on another disk.")
-_DENIED = Message("Choose another place, or change the permissions of this one.")
+_FULL = Message("Free up disk space, or choose a location on another disk.")
+_DENIED = Message("Choose another location, or change the permissions of this one.")
 _UNREACHABLE = Message("Check that the disk or network drive is connected.")
 _REMEDIES = {
     errno.ENOSPC: _FULL,
@@ -101,7 +101,7 @@ _REMEDIES = {
     errno.EFBIG: Message("Choose a disk that can store larger files."),
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EROFS: Message("Choose a place that can be written to."),
+    errno.EROFS: Message("Choose a location that can be written to."),
     errno.EISDIR: Message("Choose the name of a file instead of a folder."),
     errno.ENOTDIR: Message("Choose another folder: a part of this path is a file."),
     errno.ENOENT: Message("Create its folder first, or choose another one."),
