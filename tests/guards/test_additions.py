@@ -203,7 +203,7 @@ def test_a_recipe_with_additions_is_checked():
 def test_a_clustering_can_be_chosen(window):
     method = window.page("images").groups.form.method
     assert texts(method) == ["DeepCluster", "IIC", "Turns"]
-    assert method.toolTip().endswith(f"\nTurns: {CLUSTERING.words}")
+    assert method.toolTip().endswith(f"\nTurns: {CLUSTERING.description}")
 
 
 @pytest.mark.parametrize("opened", ["import_list", "import_labels", "export_labels"])
