@@ -14,6 +14,7 @@ from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.domain.errors import ValueRefused
 from workbench.domain.labels import Author
 from workbench.domain.reports import Note, Progress, Report
+from workbench.vision import headers
 
 
 def draw(path: Path, seed: int, size: tuple[int, int] = (32, 24)) -> Path:
@@ -23,8 +24,8 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (32, 24)) -> Path:
     return path
 
 
-def taken(session, *places, **origins):
-    outcome = run_here(import_task(session, places, origins))
+def imported(session, *paths, **origins):
+    outcome = run_here(import_task(session, paths, origins))
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
@@ -50,7 +51,7 @@ def test_a_folder_with_everything_in_it(session, tmp_path):
     draw(root / "old.workbench" / "crops" / "x.png", 5)
     shutil.copy(root / "b" / "two.PNG", root / "no_suffix")
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    result = taken(session, root)
+    result = imported(session, root)
     assert (result.added, result.known, result.duplicates) == (2, 0, 2)
     reasons = {file.path: file.reason for file in result.skipped}
     assert sorted(reasons) == ["cut.jpg", "empty.jpg", "moving.gif", "raw.nef", "text.png"]
@@ -67,14 +68,16 @@ def test_again_adds_only_what_is_new_or_changed(session, tmp_path, monkeypatch):
     root = tmp_path / "birds"
     for i in range(5):
         draw(root / f"{i}.png", i)
-    taken(session, root)
+    imported(session, root)
     draw(root / "5.png", 5)
     draw(root / "2.png", 99)
     os.utime(root / "2.png", (1, 1))
     read: list[str] = []
-    plain = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: (read.append(self.name), plain(self))[1])
-    result = taken(session, root)
+    plain = headers.regular_bytes
+    monkeypatch.setattr(
+        headers, "regular_bytes", lambda path: (read.append(path.name), plain(path))[1]
+    )
+    result = imported(session, root)
     assert sorted(read) == ["2.png", "5.png"]
     assert (result.added, result.known) == (2, 4)
 
@@ -82,8 +85,8 @@ def test_again_adds_only_what_is_new_or_changed(session, tmp_path, monkeypatch):
 def test_labels_reach_files_that_are_known_already(session, tmp_path):
     for name in ("front", "back"):
         draw(tmp_path / "cars" / name / f"{name}.png", len(name))
-    taken(session, tmp_path / "cars")
-    result = taken(session, tmp_path / "cars", view="folder")
+    imported(session, tmp_path / "cars")
+    result = imported(session, tmp_path / "cars", view="folder")
     assert (result.added, result.known, result.labelled) == (0, 2, 2)
     assert labels(session, "view") == {"front.png": "front", "back.png": "back"}
 
@@ -91,7 +94,7 @@ def test_labels_reach_files_that_are_known_already(session, tmp_path):
 def test_category_and_view_by_folders(session, tmp_path):
     draw(tmp_path / "cars" / "train" / "mini" / "Left" / "x.png", 1)
     draw(tmp_path / "cars" / "beetle" / "y.png", 2)
-    taken(session, tmp_path / "cars", category="folder", view="folder")
+    imported(session, tmp_path / "cars", category="folder", view="folder")
     assert labels(session) == {"x.png": "mini", "y.png": "beetle"}
     assert labels(session, "view") == {"x.png": "left", "y.png": None}  # spelt as the set spells it
 
@@ -100,7 +103,7 @@ def test_a_class_folder_by_itself_names_its_images(session, tmp_path):
     draw(tmp_path / "owl" / "x.png", 1)
     draw(tmp_path / "set" / "duck" / "y.png", 2)
     draw(tmp_path / "set" / "loose.png", 3)
-    taken(session, tmp_path / "owl", tmp_path / "set", category="folder")
+    imported(session, tmp_path / "owl", tmp_path / "set", category="folder")
     assert labels(session) == {"x.png": "owl", "y.png": "duck", "loose.png": None}
 
 
@@ -110,7 +113,7 @@ def test_a_list_file(session, tmp_path):
     draw(tmp_path / "b.jpg", 3)
     lines = ["img/a.jpg 0", "", "img\\with space.jpg\t2", "b.jpg", "gone.jpg 1", "nonsense"]
     (tmp_path / "list.txt").write_text("\n".join(lines), encoding="utf-8-sig")
-    result = taken(session, tmp_path / "list.txt", expression="list")
+    result = imported(session, tmp_path / "list.txt", expression="list")
     assert result.added == 3
     assert result.labelled == 2
     assert labels(session, "expression") == {"a.jpg": "0", "with space.jpg": "2", "b.jpg": None}
@@ -134,7 +137,7 @@ def test_a_csv_table(session, tmp_path):
     draw(tmp_path / "more" / "c.jpg", 9)
     table = "Filename;View;category;other\nimages/a.jpg;FRONT;owl;1\nb.jpg;;duck;2\nc.jpg;left;;3\n"
     (tmp_path / "t.csv").write_text(table + ";left;;\nimages/a.jpg;back;;\n")
-    result = taken(session, tmp_path / "t.csv", category="csv", view="csv")
+    result = imported(session, tmp_path / "t.csv", category="csv", view="csv")
     assert labels(session) == {"a.jpg": "owl", "b.jpg": "duck"}
     assert labels(session, "view") == {"a.jpg": "front", "b.jpg": None}
     reasons = [file.reason for file in result.skipped]
@@ -173,7 +176,7 @@ def test_places_that_are_none(session, tmp_path):
 def test_single_images_are_imported_with_their_folder_as_source(session, tmp_path):
     for i in range(3):
         draw(tmp_path / f"{i}.png", i)
-    result = taken(session, tmp_path / "0.png", tmp_path / "2.png")
+    result = imported(session, tmp_path / "0.png", tmp_path / "2.png")
     assert result.added == 2
     assert [source.path for source in session.store.images.sources()] == [str(tmp_path)]
 
@@ -185,7 +188,7 @@ def test_loops_and_links_to_nothing(session, tmp_path):
     (root / "a" / "loop").symlink_to(root)
     (root / "gone.png").symlink_to(root / "nowhere.png")
     os.mkfifo(root / "pipe")
-    result = taken(session, root)
+    result = imported(session, root)
     assert result.added == 1
     assert [file.path for file in result.skipped] == ["gone.png"]
 
@@ -194,7 +197,7 @@ def test_one_undo_reverts_the_import(session, tmp_path):
     for i in range(40):
         draw(tmp_path / "a" / f"{i}.png", i)
         draw(tmp_path / "b" / f"{i}.png", 100 + i)
-    taken(session, tmp_path / "a", tmp_path / "b", category="folder")
+    imported(session, tmp_path / "a", tmp_path / "b", category="folder")
     assert session.store.images.count() == 80
     session.undo()
     assert session.store.images.count() == 0
@@ -205,10 +208,10 @@ def test_one_undo_reverts_the_import(session, tmp_path):
 
 def test_a_persons_label_is_not_overridden(session, tmp_path):
     draw(tmp_path / "owl" / "x.png", 1)
-    taken(session, tmp_path, category="folder")
+    imported(session, tmp_path, category="folder")
     session.store.labels.save_set(session.store.labels.get("category").with_labels(("duck",)))
     session.store.labels.assign([1], "category", "duck", Author.HUMAN)
-    taken(session, tmp_path, category="folder")
+    imported(session, tmp_path, category="folder")
     assert labels(session) == {"x.png": "duck"}
 
 
@@ -225,7 +228,7 @@ def test_stop_keeps_what_is_in(session, tmp_path, monkeypatch):
     outcome = run_here(import_task(session, [tmp_path / "a"]), hear, stop)
     assert isinstance(outcome, Cancelled)
     assert 0 < session.store.images.count() < 200
-    assert taken(session, tmp_path / "a").known > 0
+    assert imported(session, tmp_path / "a").known > 0
     assert session.store.images.count() == 200
 
 
