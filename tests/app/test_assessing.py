@@ -133,7 +133,7 @@ def test_an_assessment_that_is_stopped_leaves_nothing(small):
 
 
 def test_a_start_that_is_not_there_is_refused_before_anything_runs(small, tmp_path):
-    with pytest.raises(KnownError, match="missing"):
+    with pytest.raises(KnownError, match="does not exist"):
         assess_task(small, "category", (f"file:{tmp_path / 'none.pth'}",))
     with pytest.raises(ValueRefused, match="start"):
         assess_task(small, "category", ("somewhere",))

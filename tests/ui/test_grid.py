@@ -215,3 +215,14 @@ def test_without_a_position_to_keep_the_list_begins_at_its_top(grid):
     grid.set_ids(grid.ids()[::-1].copy(), keep_position=False)
     assert grid.verticalScrollBar().value() == 0
     assert grid.current() == 900
+
+
+def test_a_hidden_grid_requests_nothing_and_all_again_when_it_is_shown(qtbot, grid):
+    qtbot.waitUntil(lambda: bool(grid.tiles.wanted))
+    shown = grid.tiles.wanted[-1]
+    grid.hide()
+    grid.tiles.wanted.clear()
+    grid._load()  # what a timer started before would do
+    assert grid.tiles.wanted == []  # it would replace the requests of the page that is shown
+    grid.show()
+    qtbot.waitUntil(lambda: grid.tiles.wanted == [shown])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QScrollBar, QWidget
 
 from workbench.ui.look.theme import Theme
@@ -317,8 +317,11 @@ class TileView(QAbstractScrollArea):
         self._load_timer.start()
 
     def _load(self) -> None:
-        """Load the visible tiles first, then a screenful on either side."""
-        if self.tiles.ended:
+        """Load the visible tiles first, then a screenful on either side.
+
+        A hidden view loads nothing, as its requests would replace those of the page that is shown.
+        """
+        if self.tiles.ended or not self.isVisible():
             return
         view = self._view()
         shown = self._geometry.shown(view)
@@ -339,6 +342,11 @@ class TileView(QAbstractScrollArea):
             self.viewport().update(self._placed(shown.start + at).adjusted(-4, -4, 4, 4))
 
     # events of the viewport
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Request again what another page's requests have replaced meanwhile."""
+        super().showEvent(event)
+        self._load_timer.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         shown = self._geometry.shown(QRect(self._offset(), event.oldSize()))
