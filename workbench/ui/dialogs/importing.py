@@ -28,6 +28,7 @@ from workbench.domain.label_names import LabelNames
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import CopyDialog, text_of, three_column_list
+from workbench.ui.parts.dialog import Dialog
 
 _PREVIEW = 5  # paths and names listed in the import dialog
 
@@ -63,7 +64,7 @@ def likely_set(names: Sequence[str], known: Mapping[str, Sequence[str]]) -> str:
     return IMPORTABLE_SETS[0]
 
 
-class ImportDialog(QDialog):
+class ImportDialog(Dialog):
     """Choice of where the labels of each set come from, filled in with a likely one."""
 
     def __init__(

@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QDialogButtonBox,
     QHeaderView,
     QKeySequenceEdit,
@@ -22,11 +21,12 @@ from workbench.app.settings import UserSettings
 from workbench.domain.text import tr
 from workbench.ui.commands import Command, CommandRegistry, native
 from workbench.ui.page import Page
+from workbench.ui.parts.dialog import Dialog
 
 _COMMAND = Qt.ItemDataRole.UserRole
 
 
-class KeysDialog(QDialog):
+class KeysDialog(Dialog):
     """Table of all commands; a shortcut is edited in its cell, clearing it restores the default."""
 
     def __init__(

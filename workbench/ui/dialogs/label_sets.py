@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QComboBox,
-    QDialog,
     QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
@@ -31,6 +30,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
 from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
+from workbench.ui.parts.dialog import Dialog
 
 _NAME, _KEY, _MIRROR = range(3)
 _OLD_NAME = Qt.ItemDataRole.UserRole  # name of a row when the dialog opened, "" for a new row
@@ -212,7 +212,7 @@ class LabelTable(QTableWidget):
         self.setCurrentCell(to, _NAME)
 
 
-class LabelSetsDialog(QDialog):
+class LabelSetsDialog(Dialog):
     """List of label sets at the left, labels of the current set at the right.
 
     `chosen` is the set that is current at first.

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
-    QDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -28,6 +27,7 @@ from workbench.domain.text import plural, tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, pixmap_of
+from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.job_line import JobLine
 from workbench.ui.parts.run_texts import START_TITLES, percent, start_text
 from workbench.ui.parts.training_draft import TrainingModel
@@ -166,7 +166,7 @@ class LayerChart(QWidget):
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class LayersDialog(QDialog):
+class LayersDialog(Dialog):
     """Layer studies of a target for one backbone, the one of `start` first.
 
     A button runs the study of `start`, again if there is one. `name` is the backbone, `titles` maps

@@ -18,7 +18,6 @@ from PySide6.QtGui import (
     QTextTable,
 )
 from PySide6.QtWidgets import (
-    QDialog,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
@@ -33,6 +32,7 @@ from PySide6.QtWidgets import (
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.theme import Theme
+from workbench.ui.parts.dialog import Dialog
 
 MANUAL = Path(__file__).resolve().parents[3] / "resources" / "manual"
 FIRST = "index"  # page with the table of contents
@@ -152,7 +152,7 @@ class ManualBrowser(QTextBrowser):
                 return
 
 
-class ManualDialog(QDialog):
+class ManualDialog(Dialog):
     """Search and contents at the left, the page at the right; not modal."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
     QHBoxLayout,
@@ -19,11 +18,12 @@ from workbench.app.training.splitting import split_task
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, Part, SplitPlan
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
+from workbench.ui.parts.dialog import Dialog
 
 _SETS = ("category", "view", "expression")
 
 
-class SplitDialog(QDialog):
+class SplitDialog(Dialog):
     """Sizes of the parts in percent, a seed, and the label sets to stratify by."""
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:

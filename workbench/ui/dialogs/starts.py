@@ -10,7 +10,6 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -26,6 +25,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.text import plural, tr
 from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.page import Context
+from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 from workbench.ui.parts.job_line import JobLine
 from workbench.ui.parts.run_texts import START_TITLES, percent, start_text
@@ -34,7 +34,7 @@ from workbench.ui.parts.training_draft import TrainingModel
 COLUMNS = 2  # of checkboxes
 
 
-class StartsDialog(QDialog):
+class StartsDialog(Dialog):
     """Scores of start weights for a target.
 
     `start_chosen(keys)` is emitted with the recipe keys of the chosen start and the settings

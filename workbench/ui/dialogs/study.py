@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
     QGridLayout,
@@ -27,6 +26,7 @@ from workbench.domain.recipes import PartialRecipe, value_of
 from workbench.domain.studies import Keys, Plan, SplitFractions, Study, check_plan
 from workbench.domain.text import mark, plural, tr
 from workbench.ui.page import Context
+from workbench.ui.parts.dialog import Dialog
 
 # Variants besides methods, heads and penalties: their names in the study and their recipe keys.
 OTHER_VARIANTS: tuple[tuple[str, Keys], ...] = (
@@ -37,7 +37,7 @@ OTHER_VARIANTS: tuple[tuple[str, Keys], ...] = (
 COLUMNS = 3  # of checkboxes
 
 
-class StudyDialog(QDialog):
+class StudyDialog(Dialog):
     """Choice of the variants, seeds and splits of a study; `plan` is set when it is accepted.
 
     The baseline has the keys in `base`, those set on the Train page. `specs` are the methods,

@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -30,6 +29,7 @@ from workbench.ui.dialogs.transfer_sources import TransferSources
 from workbench.ui.look.icons import icon
 from workbench.ui.page import Context, column, row
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
+from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable
 from workbench.ui.parts.job_line import JobState, clock, state_after
@@ -248,7 +248,7 @@ def held_out(run: RunRecord | None) -> float | None:
     return test if test is not None else top1(run, Part.VALIDATION)
 
 
-class TransferDialog(QDialog):
+class TransferDialog(Dialog):
     """Shows the transfer in `queue`, which continues when the dialog is closed.
 
     `keys` are the recipe keys set for a training. `results_requested(run)` is emitted to open the

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QFileDialog,
     QHBoxLayout,
@@ -30,6 +29,7 @@ from workbench.domain.relatedness import SourceRelatedness, interpretation, numb
 from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, pixmap_of
+from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.figure_table import Column, Figure, FigureCell, FigureTable, figure
 
 FULL = 36  # numbers of a comparison that uses views
@@ -213,7 +213,7 @@ class TransferSources(QWidget):
             self.numbers_dialog.open()
 
 
-class NumbersDialog(QDialog):
+class NumbersDialog(Dialog):
     """Table of the numbers behind an association, with the meaning of each."""
 
     def __init__(

@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QPoint, QSaveFile, QSize, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QPainter, QPixmap
 from PySide6.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QFileDialog,
     QHeaderView,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
+from workbench.ui.parts.dialog import Dialog
 
 Notify = Callable[[str, str], None]
 SCALE = 2.0  # pixels of a saved image per pixel on the screen
@@ -160,7 +160,7 @@ class Copies(QObject):
             )
 
 
-class CopyDialog(QDialog):
+class CopyDialog(Dialog):
     """A dialog with a column of widgets above the buttons *Copy* and *Close*."""
 
     def __init__(self, parent: QWidget | None) -> None:
