@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
 from workbench.ui.commands import ShortcutTip
@@ -14,6 +14,8 @@ from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.page import PageEntry
 
 WIDTH = 64  # pixels
+_MARGIN = 3  # pixels at either side of a title
+_LEAST_PIXELS = 9  # smallest font of a title
 
 
 class _RailButton(QToolButton):
@@ -27,6 +29,19 @@ class _RailButton(QToolButton):
         self.setFixedSize(QSize(WIDTH, 56))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def fitted_title(self) -> tuple[QFont, str]:
+        """The font and text of the title: smaller, and at last elided, if it is too wide in bold.
+
+        Translated titles may be long; the tooltip has the whole one.
+        """
+        room = WIDTH - 2 * _MARGIN
+        for pixels in range(CAPTION_PIXELS, _LEAST_PIXELS - 1, -1):
+            font = sized(self.font(), pixels, bold=True)
+            if QFontMetrics(font).horizontalAdvance(self.text()) <= room:
+                return font, self.text()
+        end = Qt.TextElideMode.ElideRight
+        return font, QFontMetrics(font).elidedText(self.text(), end, room)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme = Theme.of(self)
@@ -44,8 +59,9 @@ class _RailButton(QToolButton):
         at = (self.width() - ICON_PIXELS) / 2
         draw_icon(painter, self._icon, QRectF(at, 9, ICON_PIXELS, ICON_PIXELS), colour)
         painter.setPen(colour)
-        painter.setFont(sized(self.font(), CAPTION_PIXELS, bold=self.isChecked()))
-        painter.drawText(QRectF(0, 33, self.width(), 16), Qt.AlignmentFlag.AlignCenter, self.text())
+        font, title = self.fitted_title()
+        painter.setFont(sized(font, font.pixelSize(), bold=self.isChecked()))
+        painter.drawText(QRectF(0, 33, self.width(), 16), Qt.AlignmentFlag.AlignCenter, title)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(theme.accent)
