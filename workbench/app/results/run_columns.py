@@ -134,7 +134,7 @@ for _column in (
         lambda run: run.finished or run.created,
         "when it finished, or was created if it has not",
         kind="moment",
-        width=120,
+        width=152,
         outputs=RunOutput.TABLE,
     ),
     RunColumn(

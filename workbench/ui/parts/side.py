@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, QSize
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout
 from PySide6.QtWidgets import QWidget as Widget
 
 from workbench.ui.page import split
 
 SIDE_WIDTH = 280
+LEAST_WIDTH = 200
 
 
 class SidePanel(QScrollArea):
@@ -18,14 +19,25 @@ class SidePanel(QScrollArea):
         super().__init__()
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(200)
         inner = Widget()
         self._column = QVBoxLayout(inner)
         self._column.setContentsMargins(8, 8, 16, 16)
         self._column.setSpacing(16)
         self._column.addStretch(1)
         self.setWidget(inner)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the content beside its scroll bar, within limits: wider content scrolls."""
+        needed = (
+            self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        )
+        return QSize(min(SIDE_WIDTH, max(LEAST_WIDTH, needed)), super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Follow changes of the content's smallest size."""
+        if event.type() is QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
     def add(self, title: str, content: Widget, *beside: Widget, stretch: int = 0) -> Widget:
         """Add a section and return it: a heading ("" for none) with the controls `beside` it, and

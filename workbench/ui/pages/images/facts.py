@@ -148,7 +148,7 @@ class ImageFacts(SidePanel):
         try:
             size = tr("{size:,.0f} KiB").format(size=Path(row.path).stat().st_size / 1024)
         except OSError:
-            size = tr("not found: re-link its source folder")
+            size = tr("not found: re-link it")
         return [
             (tr("Dimensions"), f"{row.width} × {row.height}"),
             (tr("File size"), size),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
 from workbench.app.images.pixel_reader import PixelReader, PixelRequest
@@ -125,6 +125,11 @@ class MouthQueueRow(QAbstractButton):
         self._paint_text(painter, theme)
         painter.end()
 
+    def shown_title(self, room: int) -> str:
+        """The name, elided to `room` pixels; the tooltip has the whole one."""
+        metrics = QFontMetrics(sized(self.font(), 13, bold=self.isChecked()))
+        return metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+
     def _paint_text(self, painter: QPainter, theme: Theme) -> None:
         entry, left = self.entry, 10
         if entry.letter and entry.colour is not None:
@@ -140,7 +145,9 @@ class MouthQueueRow(QAbstractButton):
         painter.setFont(sized(self.font(), 13, bold=self.isChecked()))
         painter.setPen(theme.accent if self.isChecked() else theme.text)
         place = QRect(left, 0, self.width() - left - 56, _ROW)
-        painter.drawText(place, middle | Qt.AlignmentFlag.AlignLeft, self.text())
+        painter.drawText(
+            place, middle | Qt.AlignmentFlag.AlignLeft, self.shown_title(place.width())
+        )
         painter.setFont(sized(self.font(), 12))
         painter.setPen(theme.text if self._count else theme.line)
         place = QRect(0, 0, self.width() - 10, _ROW)

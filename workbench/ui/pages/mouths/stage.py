@@ -29,6 +29,7 @@ from workbench.domain.labels import LabelSet
 from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
 from workbench.ui.pages.mouths.image_view import FaceMark, MouthImageView
+from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.image_view import to_qimage
 from workbench.ui.parts.tiles import badge
@@ -226,7 +227,11 @@ class MouthStage(QWidget):
         self.view = MouthImageView()
         self.strip = FaceStrip()
         self.empty = EmptyState("smiley", "")
-        self._name, self._state = QLabel(), QLabel()
+        self._name = QLabel()
+        self._state = ElidedLabel(
+            mode=Qt.TextElideMode.ElideRight
+        )  # the reason of a failure is long
+        self._state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._faces: list[FaceMark] = []
         self._texts: list[str] = []
         self._current: int | None = None
@@ -244,9 +249,9 @@ class MouthStage(QWidget):
         self._state.setProperty("role", "muted")
         line = QHBoxLayout()
         line.setContentsMargins(4, 0, 4, 0)
+        line.setSpacing(12)
         line.addWidget(self._name)
-        line.addStretch(1)
-        line.addWidget(self._state)
+        line.addWidget(self._state, 1)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
