@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
@@ -38,8 +51,12 @@ class _Card(QFrame):
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
 
 
+_INPUTS = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QPlainTextEdit, QSlider)
+
+
 class Notifications(QWidget):
-    """Column of cards at the lower right of its host."""
+    """Column of cards at the bottom of its host: at the right, unless it would cover more fields
+    and buttons there than in the middle or at the left."""
 
     def __init__(self, host: QWidget) -> None:
         super().__init__(host)
@@ -66,7 +83,7 @@ class Notifications(QWidget):
             QTimer.singleShot(DURATIONS[kind], card, lambda: self._remove(card))
         while len(self._cards) > _MAX_CARDS:
             self._remove(self._cards[0])
-        self._place()
+        self.place()
 
     def texts(self) -> list[str]:
         """Texts of the cards shown, the oldest first."""
@@ -78,23 +95,29 @@ class Notifications(QWidget):
             self._column.removeWidget(card)
             card.hide()
             card.deleteLater()
-            self._place()
+            self.place()
 
-    def _place(self) -> None:
+    def place(self) -> None:
+        """Place the cards; to be called when another page is shown."""
         self.setVisible(bool(self._cards))
         if self._cards:
             height = sum(card.heightForWidth(_WIDTH) + 8 for card in self._cards) - 8
-            size = QSize(_WIDTH, height)
             host = self._host.rect()
-            self.setGeometry(
-                host.right() - size.width() - 16,
-                host.bottom() - size.height() - 16,
-                size.width(),
-                size.height(),
-            )
+            top, right = host.bottom() - height - 16, host.right() - _WIDTH - 16
+            places = [QRect(left, top, _WIDTH, height) for left in (right, right // 2, 16)]
+            self.setGeometry(min(places, key=self._covered))
             self.raise_()
+
+    def _covered(self, place: QRect) -> int:
+        """Number of fields and buttons in view that cards at `place` would cover."""
+        return sum(
+            place.intersects(shown.translated(one.mapTo(self._host, QPoint(0, 0))))
+            for one in self._host.findChildren(QWidget)
+            if isinstance(one, _INPUTS) and one.isVisible() and not self.isAncestorOf(one)
+            if not (shown := one.visibleRegion().boundingRect()).isEmpty()
+        )
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize:
-            self._place()
+            self.place()
         return False

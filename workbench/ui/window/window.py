@@ -105,6 +105,7 @@ class MainWindow(QMainWindow):
         right = column((self.stack, 1), self.status)
         self.setCentralWidget(boxed(row(self.rail, (right, 1))))
         self.notes = Notifications(self.stack)
+        self.stack.currentChanged.connect(self.notes.place)
         self.palette_box = CommandPalette(self)
 
     def _fill_menus(self) -> None:
