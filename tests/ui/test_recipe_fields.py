@@ -222,3 +222,15 @@ def test_a_preset_sets_the_stages_and_the_plain_one_clears_them(qtbot, more, sta
     box.activated.emit(box.findData("plain"))
     assert "stages" not in more.draft.chosen
     assert {stages.numbers[name, "rate"].text() for name in STAGES} == {""}
+
+
+@pytest.mark.parametrize("backbone", [b.name for b in BACKBONES.values() if len(b.stage_names) > 9])
+def test_the_table_of_a_deep_network_is_no_wider_than_a_small_window(qtbot, more, backbone):
+    more.show_draft(more.draft.with_value("backbone", backbone), {})
+    table, names = more.stages, BACKBONES[backbone].stage_names
+    assert list(table.new) == list(names)
+    fields = [table.numbers[name, "rate"] for name in names]
+    qtbot.waitUntil(lambda: all(field.isVisible() for field in fields))  # laid out
+    assert 0 < table._grid.minimumSize().width() < 620
+    places = [table._grid.getItemPosition(table._grid.indexOf(table.new[n]))[:2] for n in names]
+    assert places == sorted(set(places))  # in reading order, each in a place of its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,10 +37,11 @@ _ROWS = {
     "rate": mark("Rate ×"),
     "penalty": mark("Penalties ×"),
 }  # the columns of a stage rule, in order
+_MOST_STAGES = 9  # beside each other, so that they fit a window of 1,366 pixels
 
 
 class StageTable(QWidget):
-    """The rules for individual stages, one column per stage.
+    """The rules for individual stages, one column per stage, in several bands for deep networks.
 
     `edited("stages", rules)` and `cleared("stages")` are those of any recipe key.
     """
@@ -110,23 +112,31 @@ class StageTable(QWidget):
             if widget is not None:
                 widget.deleteLater()
         self.new, self.frozen, self.numbers = {}, {}, {}
-        for row, text in enumerate(_ROWS.values(), start=1):
+        names = known.stage_names
+        bands = math.ceil(len(names) / _MOST_STAGES)
+        wide = math.ceil(len(names) / bands)
+        for band in range(bands):
+            self._row_titles(band * (len(_ROWS) + 1))
+            for at, name in enumerate(names[band * wide : (band + 1) * wide], start=1):
+                self._column(band * (len(_ROWS) + 1), at, name)
+        for at in range(1, _MOST_STAGES + 1):
+            self._grid.setColumnStretch(at, 1 if at <= wide else 0)
+
+    def _row_titles(self, top: int) -> None:
+        for row, text in enumerate(_ROWS.values(), start=top + 1):
             label = QLabel(tr(text))
             label.setProperty("role", "caption")
             self._grid.addWidget(label, row, 0)
-        for at, name in enumerate(known.stage_names, start=1):
-            self._column(at, name)
-            self._grid.setColumnStretch(at, 1)
 
-    def _column(self, at: int, name: str) -> None:
+    def _column(self, top: int, at: int, name: str) -> None:
         title = QLabel(name)
         title.setProperty("role", "caption")
-        self._grid.addWidget(title, 0, at, Qt.AlignmentFlag.AlignHCenter)
+        self._grid.addWidget(title, top, at, Qt.AlignmentFlag.AlignHCenter)
         self.new[name] = self._tick(name, "start")
         self.frozen[name] = self._tick(name, "frozen")
-        self._grid.addWidget(self.new[name], 1, at, Qt.AlignmentFlag.AlignHCenter)
-        self._grid.addWidget(self.frozen[name], 2, at, Qt.AlignmentFlag.AlignHCenter)
-        for row, key in enumerate(NUMBERS, start=3):
+        self._grid.addWidget(self.new[name], top + 1, at, Qt.AlignmentFlag.AlignHCenter)
+        self._grid.addWidget(self.frozen[name], top + 2, at, Qt.AlignmentFlag.AlignHCenter)
+        for row, key in enumerate(NUMBERS, start=top + 3):
             field = QLineEdit()
             field.setPlaceholderText("1")
             field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
