@@ -1,6 +1,8 @@
 """Labels whose names differ in case alone: what an import gave stays when it is done again."""
 
+import os
 import shutil
+import time
 import unicodedata
 
 import pytest
@@ -150,6 +152,25 @@ def test_a_spelling_added_later_moves_no_image_of_a_folder(session, tmp_path):
     for _ in range(2):
         taken(session, tmp_path / "birds")
         assert labels(session) == named("Owl", "owl")
+
+
+@pytest.mark.parametrize(("name", "origin"), [("list.txt", "list"), ("t.csv", "csv")])
+def test_a_spelling_added_later_moves_no_image_of_a_list(session, tmp_path, name, origin):
+    add_label(session, "Owl")
+    file = draw(tmp_path / "0.png", 1).name
+    listed = tmp_path / name
+    listed.write_text(f"{file} owl" if origin == "list" else f"path,category\n{file},owl\n")
+    before = time.time() - 60
+    os.utime(listed, (before, before))
+    taken(session, listed, category=origin)
+    assert labels(session) == named("Owl")
+    add_label(session, "owl")
+    for _ in range(2):
+        taken(session, listed, category=origin)
+        assert labels(session) == named("Owl")
+    os.utime(listed, (before + 120, before + 120))  # saved again: it may have been corrected
+    taken(session, listed, category=origin)
+    assert labels(session) == named("owl")
 
 
 def test_images_whose_label_was_respelt_keep_it(session, folder):

@@ -297,9 +297,10 @@ class StoredImages:
         }
 
     def with_labels(
-        self, source_id: int, label_set: str, labels: Collection[str]
+        self, source_id: int, label_set: str, labels: Collection[str], since: float = 0.0
     ) -> list[tuple[str, str]]:
-        """Path in the source and label of each image of a source that has one of `labels`."""
+        """Path in the source and label of each image of a source that has one of `labels`, given
+        after `since` (seconds since the epoch)."""
         if not labels:
             return []
         return self._db.rows(
@@ -308,8 +309,8 @@ class StoredImages:
             " AND a.label = l.id AND a.ended_at IS NULL AND a.crop IS NULL"
             " JOIN place p ON p.image = a.image AND p.source = ?"
             " WHERE s.name = ? AND NOT l.removed"
-            " AND l.name IN (SELECT value FROM json_each(?)) ORDER BY a.id",
-            (source_id, label_set, listed_texts(labels)),
+            " AND l.name IN (SELECT value FROM json_each(?)) AND a.made_at > ? ORDER BY a.id",
+            (source_id, label_set, listed_texts(labels), since * 1e6),  # stored in microseconds
         )
 
     def add(

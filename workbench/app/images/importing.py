@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import threading
 import time
@@ -35,6 +36,7 @@ from workbench.vision.headers import FileFacts, Unreadable, examine
 BATCH_SECONDS = 0.5  # interval at which found images are stored and shown
 HEARTBEAT = 0.1  # seconds between chances to stop
 BATCH_IMAGES = 400  # or this many, which are stored in about 20 ms
+RESOLUTION = 2.0  # seconds; of FAT, the coarsest of file systems
 CHUNK = 16  # files read by a thread at a time
 
 # By path relative to the source. `labels` are only those that are kept: for images of a folder,
@@ -288,15 +290,29 @@ def import_task(
 def _known_images(
     session: Session, source: Source, sets: Mapping[str, LabelNames]
 ) -> dict[str, FoundImage]:
-    """Images of a source when it was last read, with the labels that are kept."""
+    """Images of a source when it was last read, with the labels that are kept.
+
+    These are labels with another spelling beside them in their set: an import gave them where the
+    source has the other one, which was added later. A list or table that was saved afterwards may
+    have been corrected, so it is followed.
+    """
     images = session.store.images.known_images(source.id)
-    if source.kind is not Origin.FOLDER:  # labels in a list or table may have been corrected
-        return images
+    saved = 0.0 if source.kind is Origin.FOLDER else _saved(Path(source.path))
     for name, known in sets.items():
-        for path, label in session.store.images.with_labels(source.id, name, known.twins()):
+        twins = known.twins()
+        for path, label in session.store.images.with_labels(source.id, name, twins, saved):
             labels = (*images[path].labels, (name, label))
             images[path] = dataclasses.replace(images[path], labels=labels)
     return images
+
+
+def _saved(path: Path) -> float:
+    """When a list or table was saved, in seconds since the epoch, rounded up to the resolution of
+    file systems; infinity if that is unknown."""
+    try:
+        return path.stat().st_mtime + RESOLUTION
+    except OSError:
+        return math.inf
 
 
 class _ImportStore:
