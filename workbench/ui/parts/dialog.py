@@ -35,6 +35,7 @@ class Dialog(QDialog):
         if not isinstance(layout, QBoxLayout) or layout.count() < 2:
             return
         last = layout.takeAt(layout.count() - 1)
+        assert last is not None
         content = QWidget()
         content.setLayout(layout)  # takes the widgets along
         area = QScrollArea()

@@ -28,9 +28,7 @@ class SidePanel(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:
         """Room for the content beside its scroll bar, within limits: wider content scrolls."""
-        needed = (
-            self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
-        )
+        needed = self._column.minimumSize().width() + self.verticalScrollBar().sizeHint().width()
         return QSize(min(SIDE_WIDTH, max(LEAST_WIDTH, needed)), super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
