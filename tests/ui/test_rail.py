@@ -8,13 +8,14 @@ import pytest
 from PySide6.QtGui import QFontMetrics
 
 from workbench.ui.look.theme import CAPTION_PIXELS, sized
-from workbench.ui.window.rail import WIDTH, Rail, page_entries
+from workbench.ui.page import PAGES
+from workbench.ui.window.rail import WIDTH, Rail
 
 
 @pytest.fixture
 def rail(qtbot):
     def with_title(title):
-        first, *others = page_entries()
+        first, *others = PAGES.values()
         made = Rail((replace(first, title=title), *others))
         qtbot.addWidget(made)
         return made._buttons[first.name]
@@ -23,7 +24,7 @@ def rail(qtbot):
 
 
 def test_the_titles_in_english_keep_their_size(rail):
-    for page in page_entries():
+    for page in PAGES.values():
         font, title = rail(page.title).fitted_title()
         assert title == page.title
         assert font.pixelSize() == sized(font, CAPTION_PIXELS).pixelSize()
