@@ -160,3 +160,12 @@ def test_what_needs_no_torchvision_does_not_wait_for_its_import() -> None:
         "assert 'torchvision' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("module", ["serving.serve", "requests"])
+def test_answers_do_not_wait_for_libraries_of_explanations_and_trainings(module: str) -> None:
+    code = (
+        f"import sys, workbench.learning.{module};"
+        "assert not {'captum', 'matplotlib', 'tensorboard'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 
@@ -71,6 +71,25 @@ def test_the_theme_changes_without_a_restart_and_icons_follow(application, qtbot
     assert Theme.of(widget) is DARK
     assert application.palette().color(QPalette.ColorRole.Window) == DARK.surface
     assert picture.pixmap(QSize(20, 20)).toImage() != light
+
+
+def test_the_styles_of_widgets_are_computed_only_where_the_theme_differs(application, qtbot):
+    class Styled(QWidget):
+        computed = 0
+
+        def changeEvent(self, event):
+            self.computed += event.type() is QEvent.Type.StyleChange
+            super().changeEvent(event)
+
+    apply_theme(application, "light")
+    widget = Styled()
+    qtbot.addWidget(widget)
+    widget.show()
+    before = widget.computed
+    apply_theme(application, "light")
+    assert widget.computed == before
+    apply_theme(application, "dark")
+    assert widget.computed == before + 1
 
 
 def test_controls_are_28_pixels_high(application, qtbot):

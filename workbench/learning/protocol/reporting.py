@@ -6,15 +6,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from typing import TYPE_CHECKING
 
 from workbench.domain.reports import Epoch, Note, Report, Step, encode_report
 from workbench.domain.runs import REPORTS_FILE
 from workbench.domain.text import Message
 from workbench.learning.protocol.control import ControlRequest
+
+if TYPE_CHECKING:
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 
 class Reporter:
@@ -65,6 +65,9 @@ class Reporter:
         self._steps = steps_per_epoch
         if self._folder is None:
             return
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # for trainings only
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
         self._events = EventFileWriter(str(self._folder))
         start = SessionLog(status=SessionLog.START)
         self._events.add_event(Event(wall_time=time.time(), step=step, session_log=start))
@@ -85,6 +88,9 @@ class Reporter:
                 "epoch/validation accuracy": report.validation_accuracy,
                 "epoch/view accuracy": report.view_accuracy,
             }
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         values = [
             Summary.Value(tag=tag, simple_value=value)
             for tag, value in figures.items()

@@ -195,6 +195,8 @@ BATCH, CPU_BATCH = 32, 4  # larger batches exceed CPU caches
 def describe(_request: Describe, loaded: Loaded) -> Description:
     """Labels and layers of a run. Importing captum here makes the first map as fast as later
     ones."""
+    import captum.attr  # noqa: F401
+
     card = loaded.card
     return Description(
         labels=card.labels,

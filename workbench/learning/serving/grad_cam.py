@@ -8,7 +8,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from captum.attr import LayerGradCam
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -25,6 +24,8 @@ def grad_cam(network: nn.Module, layer: str, inputs: Tensor, columns: Tensor) ->
     For a joint head the output is a marginal log-probability, log Σ_g P(v=g|x) · P(y|v=g, x), or
     that of a view.
     """
+    from captum.attr import LayerGradCam  # with matplotlib, which only explanations wait for
+
     watched = inputs.detach().requires_grad_()  # weights are frozen: gradients start here
     explainer = LayerGradCam(network, network.get_submodule(layer))
     with torch.enable_grad():

@@ -363,7 +363,9 @@ def _update_theme(app: QApplication) -> None:
     theme = DARK if dark else LIGHT
     app.setPalette(palette(theme))
     colours = {name: getattr(theme, name).name() for name in (*_ROLES, "good", "warn", "bad")}
-    app.setStyleSheet(style_sheet({**colours, "controls": draw_controls(colours)}))
+    sheet = style_sheet({**colours, "controls": draw_controls(colours)})
+    if sheet != app.styleSheet():  # Qt computes the style of every widget, 0.2 s of a window
+        app.setStyleSheet(sheet)
 
 
 def palette(theme: Theme) -> QPalette:
