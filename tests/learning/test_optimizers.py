@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.fixtures.run_folders import CATEGORY, TINY, Chances, make_run, train
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
+from workbench.learning import eager
 from workbench.learning.methods import METHODS, Setup
 from workbench.learning.networks.device import choose_device, free_memory
 from workbench.learning.networks.models import build_network
@@ -123,6 +126,51 @@ def test_the_device_is_described() -> None:
         "core" in device.description or "GiB" in device.description or "GPU" in device.description
     )
     assert free_memory(device) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "fused": True}),
+        ("Adam", {"lr": 0.1}),
+        ("AdamW", {"lr": 0.1, "fused": True}),
+        ("LBFGS", {"max_iter": 4, "line_search_fn": "strong_wolfe"}),
+    ],
+)
+def test_optimizers_do_what_torch_does(name: str, settings: dict[str, object]) -> None:
+    def learned(kind: type[torch.optim.Optimizer]) -> tuple[torch.Tensor, object]:
+        torch.manual_seed(0)
+        weight = torch.nn.Parameter(torch.randn(3, 4))
+        optimizer = kind([weight], **settings)
+
+        def loss() -> torch.Tensor:
+            optimizer.zero_grad()
+            value = (weight @ torch.arange(4.0) - 1).square().sum()
+            value.backward()
+            return value
+
+        for _ in range(2):
+            optimizer.step(loss)
+        saved = optimizer.state_dict()
+        optimizer = kind([weight], **settings)
+        optimizer.load_state_dict(saved)
+        optimizer.step(loss)
+        return weight.detach(), optimizer.state_dict()["param_groups"]
+
+    ours, groups = learned(getattr(eager, name))
+    torchs, its_groups = learned(getattr(torch.optim, name))
+    assert torch.equal(ours, torchs)
+    assert groups == its_groups
+
+
+def test_a_training_does_not_load_the_compiler(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    code = (
+        "import sys; from workbench.learning.__main__ import main;"
+        f"assert main([{str(folder)!r}]) == 0;"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_tensorboard_reads_the_figures_of_a_resumed_training_once(tmp_path: Path) -> None:

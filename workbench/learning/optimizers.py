@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
 
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import ADAMW_SHARE, Recipe
+from workbench.learning.eager import SGD, AdamW, Optimizer
 from workbench.learning.networks.models import Network
 
 PATIENCE = 2  # epochs without improvement before switching
@@ -154,7 +154,7 @@ def _between(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(1.0, share))) / 2
 
 
-def set_rate(optimizer: Optimizer, rate: float) -> None:
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of every group to `rate` × its factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]

@@ -19,6 +19,7 @@ from workbench.learning.clustering.base import (
     ClusteringSetup,
     Rows,
 )
+from workbench.learning.eager import SGD
 
 ITERATIONS = 60
 STARTS = 3  # k-means restarts; the lowest inertia wins
@@ -180,9 +181,7 @@ class DeepCluster(ClusteringMethod):
         self._rate = setup.request.learning_rate or RATE
         learned = [p for p in setup.body.parameters() if p.requires_grad]
         if learned:
-            self.optimizers["body"] = torch.optim.SGD(
-                learned, lr=self._rate, momentum=0.9, weight_decay=1e-5
-            )
+            self.optimizers["body"] = SGD(learned, lr=self._rate, momentum=0.9, weight_decay=1e-5)
         self._head = nn.Linear(self._width, self._k)
         self._labels: Rows | None = None
         self._moved = -1.0
@@ -203,7 +202,7 @@ class DeepCluster(ClusteringMethod):
         self._head = nn.Linear(self._width, self._k).to(device)
         nn.init.normal_(self._head.weight, std=0.01)
         nn.init.zeros_(self._head.bias)
-        self.optimizers["head"] = torch.optim.SGD(
+        self.optimizers["head"] = SGD(
             self._head.parameters(), lr=HEAD_FACTOR * self._rate, momentum=0.9, weight_decay=1e-5
         )
         draw = np.random.default_rng([self.setup.request.seed, round, 7])

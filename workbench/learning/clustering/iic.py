@@ -15,6 +15,7 @@ from workbench.learning.clustering.base import (
     ClusteringSetup,
     Rows,
 )
+from workbench.learning.eager import AdamW
 
 
 def joint_of(given: Tensor, changed: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ class Iic(ClusteringMethod):
         learned = [p for p in setup.body.parameters() if p.requires_grad]
         if learned:
             groups.append({"params": learned, "lr": rate})
-        self.optimizers["all"] = torch.optim.AdamW(groups, lr=rate)
+        self.optimizers["all"] = AdamW(groups, lr=rate)
         self._bits = 0.0
 
     def start_round(self, round: int) -> Rows:

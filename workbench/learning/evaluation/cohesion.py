@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.domain.relatedness import Relatedness, RelatednessRequest, SourceRelatedness
+from workbench.learning.eager import Adam
 from workbench.learning.evaluation.domain_numbers import (
     Centroids,
     agreeing,
@@ -174,7 +175,7 @@ def _learn(
     random = np.random.default_rng(seed)
     torch.manual_seed(int(random.integers(2**31)))
     network = MicroNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    optimizer = Adam(network.parameters(), lr=RATE)
     same, different = [0.0], [0.0]
     for step in range(request.steps):
         pairs = draw_pairs(kinds, where, request.batch, random)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from workbench.learning.eager import LBFGS
 from workbench.learning.networks.models import Network
 
 ITERATIONS = 100
@@ -28,9 +29,7 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, decay: float = 
     centre = x.mean(0)
     spread = x.std(0, unbiased=False).clamp(min=1e-6)
     scaled = (x - centre) / spread
-    optimizer = torch.optim.LBFGS(
-        layer.parameters(), max_iter=ITERATIONS, line_search_fn="strong_wolfe"
-    )
+    optimizer = LBFGS(layer.parameters(), max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
