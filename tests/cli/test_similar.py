@@ -65,7 +65,7 @@ def test_wrong_requests_are_reported(project, capsys):
     start = ["--start", "simpleconv3=weights.pth"]
     assert answer(capsys, "similar", project)[0] == 2
     code, output = answer(capsys, "similar", project, "003.png")
-    assert (code, "no network to compare" in output["error"]) == (1, True)
+    assert (code, "no network for comparing" in output["error"]) == (1, True)
     code, output = answer(capsys, "similar", project, "none such", *start)
     assert (code, "none such" in output["error"]) == (1, True)
     code, output = answer(capsys, "similar", project, "003.png", "--start", "vgg11=weights.pth")

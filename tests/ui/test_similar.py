@@ -173,7 +173,7 @@ def test_without_any_network_it_reports_what_to_do(window, tmp_path, monkeypatch
     messages = []
     monkeypatch.setattr(window.notes, "post", lambda text, kind: messages.append(text))
     page.similar.find([int(page.grid.ids()[0])])
-    assert "no network to compare" in messages[0]
+    assert "no network for comparing" in messages[0]
     assert page.bar.filter == ImageFilter()
 
 
