@@ -45,6 +45,7 @@ class AdamWThenSGD(Optimizer):
         return self._sgd if self.switched else self._adamw
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update the weights with the active optimizer, at its share of the learning rates."""
         share = 1.0 if self.switched else ADAMW_SHARE
         for mine, its in zip(self.param_groups, self.active.param_groups, strict=True):
             its["lr"] = share * mine["lr"]
