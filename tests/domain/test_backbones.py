@@ -11,9 +11,12 @@ from workbench.domain.backbones import (
     DEFAULT_BACKBONE,
     SMALL_CROP_BACKBONE,
     UNRANKED,
+    WEIGHTS_ADDRESS,
     Backbone,
     Stage,
+    backbone,
 )
+from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import KEYS
 
 
@@ -51,3 +54,34 @@ def test_ranks_for_comparing_images_have_an_order() -> None:
     ranked = [known for known in BACKBONES.values() if known.feature_rank != UNRANKED]
     assert sorted(known.feature_rank for known in ranked) == list(range(1, len(ranked) + 1))
     assert all(known.weights for known in ranked)
+
+
+STAGES = tuple(Stage(name, (f"net.{name}", f"extra.{name}")) for name in "abcdefg")
+SEVEN = replace(
+    BACKBONES["vgg11"], name="seven", title="Seven", stages=STAGES, weights="", frozen=""
+)
+
+
+def test_the_address_and_digest_of_weights_come_from_the_name_of_the_file() -> None:
+    known = replace(SEVEN, weights="net-a-0123abcd.pth")
+    assert known.weights_address == f"{WEIGHTS_ADDRESS}net-a-0123abcd.pth"
+    assert known.weights_digest == "0123abcd"
+    assert (SEVEN.weights_address, SEVEN.weights_digest) == ("", "")
+
+
+def test_frozen_modules_reach_up_to_the_named_stage() -> None:
+    assert SEVEN.frozen_modules("none") == ()
+    assert SEVEN.frozen_modules("b") == ("net.a", "extra.a", "net.b", "extra.b")
+    assert SEVEN.frozen_modules("all")[-3:] == ("extra.f", "net.g", "extra.g")
+    with pytest.raises(ValueRefused) as refused:
+        SEVEN.frozen_modules("z")
+    assert (refused.value.key, refused.value.allowed) == (
+        "frozen",
+        "none, a, b, c, d, e, f, g, all",
+    )
+
+
+def test_an_unknown_backbone_is_refused() -> None:
+    assert backbone("resnet18").name == "resnet18"
+    with pytest.raises(ValueRefused):
+        backbone("resnet19")

@@ -1,11 +1,24 @@
-"""Every image is in exactly the queues that match its crops."""
+"""Queues hold exactly the images that match them; a new detection keeps manual work."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from workbench.domain.crops import CropState, CropTable, Queue
+from workbench.domain.crops import (
+    SAME_FACE_IOU,
+    Crop,
+    CropState,
+    CropTable,
+    CropUpdate,
+    Queue,
+    merge_detection,
+)
+from workbench.domain.geometry import Rect
 
 FOUND, ADJUSTED, REJECTED, MISSED = CropState
 
@@ -67,3 +80,106 @@ def test_an_updated_tally_equals_a_new_count(table):
     kept_up = table.tally(keys) + fresh.tally(keys) - former.tally(keys)
     assert kept_up.tolist() == changed.tally(keys).tolist()
     assert table.tally(keys).tolist() == [6, 0, 1, 1, 1, 1, 3, 1, 1, 3]
+
+
+sides = st.integers(1, 200)
+
+
+@st.composite
+def rects(draw):
+    left, top = draw(st.integers(-50, 150)), draw(st.integers(-50, 150))
+    return Rect(left, top, left + draw(sides), top + draw(sides))
+
+
+@st.composite
+def crops(draw, stored):
+    state = draw(st.sampled_from(CropState))
+    missed = state is CropState.MISSED
+    rect = None if missed else draw(rects())
+    reviewed = stored and draw(st.booleans())
+    return Crop(None, 1, draw(st.integers(0, 3)), state, rect, reviewed=reviewed)
+
+
+@given(st.lists(crops(stored=True), max_size=5), st.lists(crops(False), max_size=5), st.data())
+def test_a_new_detection_keeps_manual_work(existing, detected, data):
+    existing = [
+        Crop(i, c.image, c.face, c.state, c.rect, reviewed=c.reviewed)
+        for i, c in enumerate(existing, start=1)
+    ]
+    labelled = frozenset(c.id for c in existing if data.draw(st.booleans()))
+    update = merge_detection(existing, detected, labelled)
+    reviewed = {c.id for c in existing if c.reviewed}
+    assert not set(update.remove) & (labelled | reviewed)
+    written = [c.id for c in update.write if c.id is not None]
+    assert not set(written) & reviewed  # a reviewed box is not even moved
+    assert not set(written) & set(update.remove)
+    assert len(written) == len(set(written))
+    assert set(written) | set(update.remove) <= {c.id for c in existing}
+    assert all(c.image == 1 for c in update.write)
+
+
+@given(st.lists(crops(False), max_size=5))
+def test_the_same_detection_twice_adds_nothing(detected):
+    distinct = [c for c in detected if c.rect is not None]
+    assume(all(a.rect.iou(b.rect) < 0.3 for a in distinct for b in distinct if a is not b))
+    stored = [Crop(i, 1, c.face, c.state, c.rect) for i, c in enumerate(distinct, start=1)]
+    update = merge_detection(stored, distinct, frozenset())
+    assert sorted(c.id for c in update.write) == [c.id for c in stored]
+    assert update.remove == ()
+
+
+def test_found_and_adjusted_crops_with_a_square_are_usable():
+    square = Rect(0, 0, 10, 10)
+    usable = [state for state in CropState if Crop(1, 1, 0, state, square).usable]
+    assert usable == [FOUND, ADJUSTED]
+    assert not Crop(1, 1, 0, FOUND, None).usable
+
+
+@pytest.mark.parametrize(
+    ("longer", "shorter", "same"),
+    [
+        ((0, 9), (0, 2), True),  # 3 of 10 pixels, both ends included
+        ((0, 16), (0, 4), False),  # 5 of 17
+        ((0.4, 9.4), (-0.4, 1.6), True),  # rounded
+    ],
+)
+def test_a_square_moved_away_from_its_face_is_known_by_its_landmarks(longer, shorter, same):
+    sides = [((longer, (0, 9)), (shorter, (0, 9))), (((0, 9), longer), ((0, 9), shorter))]
+    for old, new in sides:
+        moved = Crop(7, 1, 0, ADJUSTED, Rect(500, 0, 510, 10), tuple(zip(*old, strict=True)))
+        found = Crop(None, 1, 0, FOUND, Rect(0, 0, 20, 20), tuple(zip(*new, strict=True)))
+        update = merge_detection([moved], [found], frozenset())
+        assert [crop.id for crop in update.write] == [7 if same else None]
+        assert update.remove == (() if same else (7,))
+
+
+def test_faces_are_the_same_from_an_overlap_of_three_tenths():
+    old = Crop(7, 1, 0, FOUND, Rect(0, 0, 10, 13))
+    for left, same in ((0, True), (8, False)):
+        new = Crop(None, 1, 0, FOUND, Rect(left, 0, left + 10, 13))
+        assert (merge_detection([old], [new], frozenset()).write[0].id == 7) is same
+    wide, part = Rect(0, 0, 10, 10), Rect(0, 0, 3, 10)
+    assert wide.iou(part) == SAME_FACE_IOU
+    found = merge_detection(
+        [Crop(7, 1, 0, FOUND, wide)], [Crop(None, 1, 0, FOUND, part)], frozenset()
+    )
+    assert (found.write[0].id, found.write[0].rect) == (7, part)
+
+
+def test_the_detection_that_overlaps_most_takes_the_id():
+    old = Crop(7, 1, 0, FOUND, Rect(0, 0, 10, 10))
+    far, close = (Crop(None, 1, 0, FOUND, Rect(at, 0, at + 10, 10)) for at in (4, 1))
+    update = merge_detection([old], [far, close], frozenset())
+    assert [(c.id, c.rect.left) for c in update.write] == [(7, 1), (None, 4)]
+
+
+def test_a_miss_is_written_only_where_no_crop_is_left():
+    miss = Crop(None, 1, 0, MISSED, None, reason="no face")
+    found = Crop(7, 1, 0, FOUND, Rect(0, 0, 10, 10))
+    assert merge_detection([], [miss], frozenset()) == CropUpdate((miss,), ())
+    assert merge_detection([found], [miss], frozenset()) == CropUpdate((miss,), (7,))
+    assert merge_detection([found], [miss], frozenset({7})) == CropUpdate((), ())
+    reviewed = dataclasses.replace(found, state=REJECTED, reviewed=True)
+    assert merge_detection([reviewed], [miss], frozenset()) == CropUpdate((), ())
+    other = dataclasses.replace(found, id=None)
+    assert merge_detection([], [other, miss], frozenset()) == CropUpdate((other,), ())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.domain.geometry import CORNERS, Rect, drawn, moved, pulled, scaled
+from workbench.domain.geometry import CORNERS, Rect, drawn, mouth_box_of, moved, pulled, scaled
 
 sizes = st.tuples(st.integers(20, 400), st.integers(20, 400))
 places = st.tuples(st.floats(-500, 900), st.floats(-500, 900))
@@ -60,3 +61,40 @@ def test_a_scaled_square_stays_one(case, factor):
     result = scaled(rect, factor, width, height)
     assert result.width == result.height
     assert lies_inside(result, width, height)
+
+
+sides = st.integers(1, 200)
+
+
+@st.composite
+def rects(draw):
+    left, top = draw(st.integers(-50, 150)), draw(st.integers(-50, 150))
+    return Rect(left, top, left + draw(sides), top + draw(sides))
+
+
+coordinates = st.floats(-500, 1500, allow_nan=False)
+
+
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=68, max_size=68), sides, sides)
+def test_a_mouth_box_is_inside_its_image(landmarks, width, height):
+    rect, fits = mouth_box_of(landmarks, width, height)
+    assert 0 <= rect.left < rect.right <= width
+    assert 0 <= rect.top < rect.bottom <= height
+    if fits:
+        assert rect.width == rect.height
+        mouth = landmarks[48:68]
+        longest = max(max(v) - min(v) for v in zip(*mouth, strict=True))
+        assert rect.width == max(2, round(1.5 * longest))
+
+
+@given(rects(), rects())
+def test_overlap_is_symmetric_and_a_share(one, other):
+    assert one.iou(other) == other.iou(one)
+    assert 0 <= one.iou(other) <= 1
+    assert one.iou(one) == 1
+    cells = {(x, y) for x in range(one.left, one.right) for y in range(one.top, one.bottom)}
+    if len(cells) < 400:
+        others = {
+            (x, y) for x in range(other.left, other.right) for y in range(other.top, other.bottom)
+        }
+        assert one.iou(other) == pytest.approx(len(cells & others) / len(cells | others))

@@ -1,16 +1,22 @@
-"""Smoothing, reliability and McNemar's test, compared with hand-computed values."""
+"""Scores, smoothing, reliability and McNemar's test, compared with hand-computed values."""
+
+import math
+from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from workbench.domain.metrics import (
     bin_of,
+    class_scores,
+    confusion_matrix,
     mcnemar,
     nearest,
     reliability,
     smoothed,
+    top_k_accuracy,
 )
 
 
@@ -65,3 +71,50 @@ def test_bins_hold_everything_and_the_means_of_what_they_hold(pairs):
 
 def test_full_confidence_falls_into_the_last_bin():
     assert bin_of(np.array([0.0, 0.95, 1.0]), 10).tolist() == [0, 9, 9]
+
+
+@st.composite
+def predictions(draw):
+    classes = draw(st.integers(2, 5))
+    count = draw(st.integers(1, 60))
+    random = np.random.default_rng(draw(st.integers(0, 999)))
+    scores = random.random((count, classes))
+    scores /= scores.sum(axis=1, keepdims=True)
+    return random.integers(-1, classes, count), scores
+
+
+@given(predictions())
+def test_scores_agree_with_counting_by_hand(case):
+    truth, scores = case
+    classes = scores.shape[1]
+    predicted = scores.argmax(axis=1)
+    pairs = [(t, p) for t, p in zip(truth.tolist(), predicted.tolist(), strict=True) if t >= 0]
+    assume(pairs)
+    counts = Counter(pairs)
+    matrix = confusion_matrix(truth, predicted, classes)
+    assert matrix.tolist() == [[counts[t, p] for p in range(classes)] for t in range(classes)]
+    for c, score in enumerate(class_scores(matrix)):
+        hits = counts[c, c]
+        messages = [t for t, p in pairs if p == c]
+        meant = [p for t, p in pairs if t == c]
+        assert score.support == len(meant)
+        assert score.precision == pytest.approx(hits / len(messages) if messages else 0)
+        assert score.recall == pytest.approx(hits / len(meant) if meant else 0)
+        assert score.f1 == pytest.approx(2 * hits / max(1, len(messages) + len(meant)))
+    known = truth >= 0
+    for k in range(1, classes + 1):
+        best = np.argsort(-scores[known], axis=1)[:, :k]
+        expected = np.mean([t in row for t, row in zip(truth[known], best, strict=True)])
+        assert top_k_accuracy(truth, scores, k) == pytest.approx(expected)
+    assert top_k_accuracy(truth, scores, classes) == 1
+
+
+def test_a_nan_score_is_never_right():
+    scores = np.array([[math.nan, math.nan, math.nan], [0.2, math.nan, 0.1], [0.1, 0.2, math.nan]])
+    assert top_k_accuracy(np.array([0, 0, 1]), scores, 1) == 0
+    assert top_k_accuracy(np.array([0, 0, 1]), scores, 2) == pytest.approx(2 / 3)
+
+
+def test_scores_without_images_are_nan():
+    truth, scores = np.array([-1, -1]), np.ones((2, 3)) / 3
+    assert math.isnan(top_k_accuracy(truth, scores, 1))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import join_penalties, penalty_names
 from workbench.domain.recipes import (
@@ -12,9 +13,11 @@ from workbench.domain.recipes import (
     Recipe,
     RecipeValues,
     StoredRecipe,
+    allowed,
     check_keys,
     choices,
     complete,
+    parse_setting,
     parse_toml,
     partial_recipe,
     stored_recipe,
@@ -203,3 +206,59 @@ def test_a_setting_joins_those_before_it():
     keys = with_setting(keys, "bss.k=2")
     options = {"l2-sp": {"alpha": 0.5, "up_to": "fire4"}, "bss": {"k": 2}}
     assert keys == {"epochs": 3, "options": options}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reported"),
+    [
+        ("epochs", 0, "a whole number ≥ 1"),
+        ("epochs", "ten", "a whole number ≥ 1"),
+        ("epochs", 1.5, "a whole number"),
+        ("learning_rate", -0.1, "a number > 0"),
+        ("momentum", 1.5, "≥ 0 and ≤ 1"),
+        ("backbone", "resnet19", "squeezenet1_1"),
+        ("start", "file:", "imagenet, none, file:PATH or run:ID"),
+        ("frozen", "fire99", "fire5"),
+        ("optimizer", "adam", "sgd, adamw"),
+        ("flip", "yes", "true or false"),
+        ("colour", 1, "learning_rate"),
+    ],
+)
+def test_a_recipe_error_names_key_value_and_what_is_allowed(key, value, reported):
+    with pytest.raises(ValueRefused) as caught:
+        complete({"target": "view", key: value}, {})
+    assert caught.value.key == key
+    assert caught.value.value == value
+    assert key in caught.value.sentence
+    assert reported in caught.value.remedy
+
+
+def test_every_key_describes_its_allowed_values():
+    for key in KEYS:
+        assert allowed(key)
+    with pytest.raises(ValueRefused, match="target"):
+        complete({}, {})
+    with pytest.raises(ValueRefused, match="has no ImageNet weights"):
+        complete({"target": "view", "backbone": "simpleconv3"}, {})
+
+
+@given(st.sampled_from(sorted(BACKBONES)), st.integers(1, 99), st.floats(1e-6, 10))
+def test_user_values_override_advice(name, epochs, rate):
+    asked = {"target": "category", "backbone": name, "start": "none", "epochs": epochs}
+    recipe = complete(asked, {"epochs": 1000, "learning_rate": rate})
+    assert (recipe.epochs, recipe.learning_rate, recipe.backbone) == (epochs, rate, name)
+    assert complete(parse_toml(to_toml(recipe), "recipe.toml")) == recipe
+
+
+@pytest.mark.parametrize("text", ["epochs", "=3", " = 3"])
+def test_a_setting_without_key_or_sign_is_refused(text):
+    with pytest.raises(ValueRefused, match="key=value"):
+        parse_setting(text)
+
+
+def test_a_setting_is_toml_or_text():
+    assert parse_setting("epochs=3") == ("epochs", 3)
+    assert parse_setting("flip = false") == ("flip", False)
+    assert parse_setting("start=run:20260101") == ("start", "run:20260101")
+    for value in ("[1, 2]", "2026-01-01"):  # TOML, but of no type that a recipe has
+        assert parse_setting(f"epochs={value}") == ("epochs", value)
