@@ -218,3 +218,29 @@ def test_modules_loaded_by_name_and_fixtures_count_as_imports(toy):
     (toy / "tests" / "conftest.py").write_text("import toy.loader\n")
     (toy / "tests" / "test_cases.py").write_text("")
     assert Tree(toy).nearest("toy/limits.py", 9) == ["tests/test_cases.py"]
+
+
+def test_the_modules_of_a_registry_are_reached_by_tests_of_the_registry(toy):
+    (toy / "toy" / "kinds").mkdir()
+    (toy / "toy" / "kinds" / "__init__.py").write_text("from toy.kinds.base import KINDS\n")
+    (toy / "toy" / "kinds" / "base.py").write_text("KINDS = Registry(__package__)\n")
+    (toy / "toy" / "kinds" / "one.py").write_text("from toy.kinds.base import KINDS\n")
+    (toy / "tests" / "test_all.py").write_text("from toy.kinds import KINDS\n")
+    assert Tree(toy).nearest("toy/kinds/one.py", 9) == ["tests/test_all.py"]
+
+
+def test_a_test_that_reaches_the_module_by_a_helper_is_one_step_further(toy):
+    (toy / "toy" / "pages.py").write_text("from toy.limits import allowed\n")
+    (toy / "toy" / "window.py").write_text("import toy.pages\n")
+    (toy / "tests" / "everything.py").write_text("import toy.limits\n")
+    tests = {
+        "test_scenes.py": "import tests.everything\nallowed = size = 3\n",
+        "test_direct.py": "from toy.limits import allowed\n",
+        "test_more.py": "from toy.limits import allowed\nother = words = 3\n",
+    }
+    for name, text in tests.items():
+        (toy / "tests" / name).write_text(text)
+    assert Tree(toy).nearest("toy/limits.py", 9)[-1] == "tests/test_scenes.py"
+    (toy / "tests" / "test_direct.py").unlink()
+    (toy / "tests" / "test_more.py").write_text("import toy.window\nallowed = size = 3\n")
+    assert "tests/test_more.py" in Tree(toy).nearest("toy/limits.py", 9)

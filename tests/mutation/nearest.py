@@ -45,20 +45,21 @@ class Tree:
 
     def nearest(self, file: str, limit: int, focus: str = "") -> list[str]:
         """At most `limit` test files: those named after the module, those that import it, those
-        one step from it; of equals, those with the most words in common with it, above all with
-        `focus`, a piece of its text."""
-        distances = self._distances(file)
+        one step from it or with a helper that imports it; of equals, those with the most words in
+        common with it, above all with `focus`, a piece of its text."""
+        distances, helped = self._distances(file)
         tests = [test for test in self._tests if test in distances]
+        steps = {test: distances[test] + (test in helped) for test in tests}
         words = _words(self._text(file)) + Counter(
             {word: FOCUS * count for word, count in _words(focus).items()}
         )
 
         def rank(test: str) -> tuple[bool, int, float]:
-            near = min(distances[test], REACH)
+            near = min(steps[test], REACH)
             return not self._named_after(test, file), near, -self._likeness(test, words)
 
-        near = [t for t in tests if distances[t] <= REACH or self._named_after(t, file)]
-        if len(near) < FEW and not any(distances[test] == 1 for test in near):
+        near = [t for t in tests if steps[t] <= REACH or self._named_after(t, file)]
+        if len([t for t in near if t not in helped]) < FEW and 1 not in steps.values():
             near = tests
         return sorted(near, key=rank)[:limit]
 
@@ -103,24 +104,40 @@ class Tree:
         """How many tests have each word."""
         return Counter(word for words in self._test_words.values() for word in words)
 
-    def _distances(self, file: str) -> dict[str, int]:
-        """How many imports away each file is that reaches this one. What a test's conftest and
-        helpers import counts as imported by the test."""
-        found, edge, distance = {file: 0}, [file], 0
-        while edge and distance < FAR:
-            distance += 1
-            edge = self._users_of(edge, found, distance)
-            new = [other for other in edge if self.is_test(other)]
-            while new:
-                new = self._users_of(new, found, distance)
-                edge += new
-        return found
+    def _distances(self, file: str) -> tuple[dict[str, int], set[str]]:
+        """How many imports away each file is that reaches this one, and which do so by helpers of
+        tests alone."""
+        found, edge = {file: 0}, [file]
+        helped: set[str] = set()
+        for distance in range(1, FAR + 1):
+            edge = self._next(edge, found, distance, helped)
+        return found, helped
 
-    def _users_of(self, files: list[str], found: dict[str, int], distance: int) -> list[str]:
-        """Files not found so far that import some of these; they are now found."""
-        users = {user for used in files for user in self._users.get(used, ()) if user not in found}
+    def _next(
+        self, edge: list[str], found: dict[str, int], distance: int, helped: set[str]
+    ) -> list[str]:
+        """Files that import one of the edge. What a test's conftest and helpers import counts as
+        imported by the test, what a package's __init__ imports as imported by its users."""
+        new: list[str] = []
+        waiting = list(edge)
+        while waiting:
+            waiting.sort(key=lambda used: used in helped or self.is_test(used))
+            used = waiting.pop(0)
+            users = self._users_of(used, found, distance)
+            if used in helped or self.is_test(used):
+                helped.update(users)
+            waiting += [user for user in users if self._passes_on(user)]
+            new += users
+        return new
+
+    def _passes_on(self, file: str) -> bool:
+        return self.is_test(file) or file.endswith("/__init__.py")
+
+    def _users_of(self, used: str, found: dict[str, int], distance: int) -> list[str]:
+        """Files not found so far that import this one; they are now found."""
+        users = [user for user in self._users.get(used, ()) if user not in found]
         found |= dict.fromkeys(users, distance)
-        return sorted(users)
+        return users
 
     @cached_property
     def _users(self) -> dict[str, list[str]]:
@@ -141,11 +158,14 @@ class Tree:
         return found
 
     def _imports_of(self, file: str) -> set[str]:
-        """Files that a file imports or names; a test also uses the conftest files above it."""
+        """Files that a file imports or names; a test also uses the conftest files above it, and who
+        hands its package on, as registries do, all modules of it."""
         nodes = list(ast.walk(ast.parse(self._text(file))))
         module = self._modules[file]
         package = module if file.endswith("__init__.py") else module.rpartition(".")[0]
         names = {name for node in nodes for name in (*_imported(node, package), *_named(node))}
+        if any(isinstance(node, ast.Name) and node.id == "__package__" for node in nodes):
+            names |= {name for name in self._by_module if name.rpartition(".")[0] == package}
         for pattern in (_pattern(n, module) for n in nodes if isinstance(n, ast.JoinedStr)):
             names |= {name for name in self._by_module if pattern and pattern.fullmatch(name)}
         found = {self._by_module[name] for name in names if name in self._by_module}
