@@ -244,3 +244,19 @@ def test_a_test_that_reaches_the_module_by_a_helper_is_one_step_further(toy):
     (toy / "tests" / "test_direct.py").unlink()
     (toy / "tests" / "test_more.py").write_text("import toy.window\nallowed = size = 3\n")
     assert "tests/test_more.py" in Tree(toy).nearest("toy/limits.py", 9)
+
+
+def test_a_test_named_after_the_module_is_one_of_the_same_folder(toy):
+    for folder in ("parts", "other"):
+        (toy / "toy" / folder).mkdir()
+        (toy / "toy" / folder / "__init__.py").write_text("")
+        (toy / "tests" / folder).mkdir()
+        text = f"from toy.{folder}.limits import allowed\n"
+        (toy / "tests" / folder / "test_limits.py").write_text(text)
+    (toy / "toy" / "other" / "limits.py").write_text("from toy.parts.limits import allowed\n")
+    (toy / "toy" / "parts" / "limits.py").write_text("allowed = size = 1\n")
+    direct = "from toy.parts.limits import allowed\nallowed = size = 1\n"
+    (toy / "tests" / "test_test_limits.py").write_text(direct)
+    first, second, third = Tree(toy).nearest("toy/parts/limits.py", 9)
+    assert first == "tests/parts/test_limits.py"
+    assert (second, third) == ("tests/test_test_limits.py", "tests/other/test_limits.py")

@@ -80,10 +80,12 @@ class Tree:
         return (self.root / file).read_text(encoding="utf-8")
 
     def _named_after(self, test: str, file: str) -> bool:
-        """test_page.py and test_mouths_page.py are named after mouths/page.py."""
+        """test_page.py and test_mouths_page.py are named after mouths/page.py, if they stand in a
+        folder named as one above it or directly among the tests."""
         path = Path(file) if Path(file).name != "__init__.py" else Path(file).parent
         stem, parent = _name_words(path.stem), _name_words(path.parent.name)
-        return _name_words(Path(test).stem) - {"test"} in (stem, stem | parent)
+        named = _name_words(Path(test).stem.removeprefix("test_")) in (stem, stem | parent)
+        return named and set(Path(test).parts[1:-1]) <= set(path.parts[:-1])
 
     def _likeness(self, test: str, words: Words) -> float:
         """The cosine between a test's words and others, rare words counting more."""
