@@ -5,23 +5,12 @@ import threading
 import pytest
 from PySide6.QtCore import QObject
 
-from tests.fixtures.stored_images import fill, found
-from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
-from workbench.app.labels.labelling import (
-    assign,
-    assign_crops,
-    edit_set,
-    next_unlabelled,
-    remove_set,
-)
-from workbench.app.training.splitting import split, split_task
+from tests.fixtures.stored_images import fill
+from workbench.app.jobs import Cancelled, Done, Failed, Task
+from workbench.app.labels.labelling import assign
 from workbench.domain.changes import Changes
-from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.geometry import Rect
-from workbench.domain.labels import Author, Label, LabelSet
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
-from workbench.domain.splits import Part, SplitPlan
 
 
 @pytest.fixture
@@ -213,86 +202,3 @@ def test_a_job_may_outlive_who_started_it(session, qtbot):
     qtbot.waitUntil(lambda: not session.jobs.jobs(), timeout=10_000)
     assert job.outcome == Done("value")
     assert heard == []
-
-
-def test_the_next_unlabelled_image_wraps_around(session):
-    fill(session.store, 4)
-    ids = [4, 2, 1, 3]
-    assert next_unlabelled(session, ids, "view", None) == 4
-    assign(session, [4, 1], "view", "left")
-    assert next_unlabelled(session, ids, "view", 4) == 2
-    assert next_unlabelled(session, ids, "view", 2) == 3
-    assert next_unlabelled(session, ids, "view", 3) == 2
-    assert next_unlabelled(session, ids, "view", 99) == 2
-    assign(session, [2, 3], "view", "right")
-    assert next_unlabelled(session, ids, "view", 2) is None
-
-
-def test_texts_of_edits_report_what_was_done(session):
-    fill(session.store, 2)
-    crop = session.store.crops.save(Crop(None, 1, 0, CropState.FOUND, Rect(0, 0, 5, 5)))
-    assign_crops(session, [crop.id], "expression", "smile")
-    assert session.store.history.undo_text() == "Label 1 mouth “smile”"
-    assign(session, [1, 2], "view", "left")
-    assign(session, [1, 2], "view", None)
-    assert session.store.history.undo_text() == "Clear view of 2 images"
-    edit_set(session, LabelSet("weather", (Label("rain"),)), {})
-    assert session.store.history.undo_text() == "Change label set weather"
-    remove_set(session, "weather")
-    assert "weather" not in session.store.labels.sets()
-    session.undo()
-    assert session.store.labels.get("weather").names == ("rain",)
-
-
-@pytest.fixture
-def labelled(session):
-    source = session.store.images.add_source("/p")
-    kinds = ("gull", "tern")
-    session.store.images.add(source, [found(i, ("category", kinds[i % 2])) for i in range(80)])
-    session.store.labels.assign(range(1, 41), "view", "left", Author.IMPORT)
-    return session
-
-
-def test_a_split_is_even_over_categories_and_views(labelled):
-    counts = split(labelled, SplitPlan(0.5, 0.25, 0.25))
-    assert counts == {Part.TRAIN: 40, Part.VALIDATION: 20, Part.TEST: 20}
-    parts = labelled.store.splits.parts()
-    for at in range(4):  # two categories, with and without a view
-        inside = [i for i in range(1, 81) if (i % 2, i <= 40) == (at % 2, at < 2)]
-        assert sum(parts[i] is Part.TRAIN for i in inside) == 10
-    assert labelled.store.history.undo_text() == "Split 50 / 25 / 25"
-    labelled.undo()
-    assert labelled.store.splits.current() is None
-
-
-def test_the_same_seed_gives_the_same_split(labelled):
-    split(labelled, SplitPlan(seed=3))
-    first = labelled.store.splits.parts()
-    assert isinstance(run_here(split_task(labelled, SplitPlan(seed=4))), Done)
-    assert labelled.store.splits.parts() != first
-    split(labelled, SplitPlan(seed=3))
-    assert labelled.store.splits.parts() == first
-
-
-def test_expressions_of_mouths_are_divided_evenly_as_well(labelled):
-    square = Rect(0, 0, 5, 5)
-    crops = {
-        i: labelled.store.crops.save(Crop(None, i, 0, CropState.FOUND, square)).id
-        for i in range(1, 41)
-    }
-    labelled.store.labels.assign_crops([crops[i] for i in range(1, 21)], "expression", "smile")
-    labelled.store.labels.assign(range(41, 61), "expression", "open", Author.IMPORT)
-    split(labelled, SplitPlan(0.5, 0.0, 0.5), ("expression",))
-    parts = labelled.store.splits.parts()
-    for group in (range(1, 21), range(41, 61)):
-        assert sum(parts[i] is Part.TRAIN for i in group) == 10
-
-
-def test_what_cannot_be_split_is_reported(session):
-    with pytest.raises(KnownError, match="no images to split"):
-        split(session, SplitPlan())
-    fill(session.store, 2)
-    with pytest.raises(ValueRefused, match="mood"):
-        split(session, SplitPlan(), ("mood",))
-    remove_set(session, "view")
-    assert sum(split(session, SplitPlan()).values()) == 2

@@ -1,0 +1,87 @@
+"""Labels by hand are single edits, named after what they did; the next open image goes round."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fixtures.stored_images import fill
+from workbench.app.labels.labelling import (
+    assign,
+    assign_crops,
+    edit_set,
+    next_unlabelled,
+    remove_set,
+)
+from workbench.app.session import Session
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.errors import ValueRefused
+from workbench.domain.geometry import Rect
+from workbench.domain.labels import Label, LabelSet
+
+
+def crops(session: Session, *images: int) -> list[int]:
+    square = Rect(0, 0, 5, 5)
+    made = [session.store.crops.save(Crop(None, i, 0, CropState.FOUND, square)) for i in images]
+    return [crop.id for crop in made if crop.id is not None]
+
+
+def test_the_next_unlabelled_image_goes_round(session: Session) -> None:
+    fill(session.store, 4)
+    ids = [4, 2, 1, 3]
+    assert next_unlabelled(session, ids, "view", None) == 4
+    assign(session, [4, 1], "view", "left")
+    assert next_unlabelled(session, ids, "view", 4) == 2
+    assert next_unlabelled(session, ids, "view", 2) == 3
+    assert next_unlabelled(session, ids, "view", 3) == 2
+    assert next_unlabelled(session, ids, "view", 99) == 2
+    assign(session, [2], "view", "right")
+    assert next_unlabelled(session, ids, "view", 3) == 3  # itself comes last
+    assign(session, [3], "view", "right")
+    assert next_unlabelled(session, ids, "view", 2) is None
+
+
+def test_edits_are_named_after_what_they_did(session: Session) -> None:
+    fill(session.store, 2)
+    one, two = crops(session, 1, 2)
+    texts = []
+    for label in ("smile", None):
+        assign_crops(session, [one], "expression", label)
+        texts.append(session.store.history.undo_text())
+    for label in ("left", None):
+        assign(session, [1, 2], "view", label)
+        texts.append(session.store.history.undo_text())
+    assign_crops(session, [one, two], "expression", "smile")
+    texts.append(session.store.history.undo_text())
+    assert texts == [
+        "Label 1 mouth “smile”",
+        "Clear expression of 1 mouth",
+        "Label 2 images “left”",
+        "Clear view of 2 images",
+        "Label 2 mouths “smile”",
+    ]
+
+
+def test_the_changed_images_are_returned(session: Session) -> None:
+    fill(session.store, 3)
+    one, two = crops(session, 1, 3)
+    assert assign(session, [1, 2], "view", "left") == {1, 2}
+    assert assign(session, [2, 3], "view", "left") == {3}
+    assert assign_crops(session, [one, two], "expression", "smile") == {1, 3}
+    assert assign_crops(session, [one, two], "expression", "smile") == frozenset()
+    with pytest.raises(ValueRefused):
+        assign(session, [1], "view", "sideways")
+
+
+def test_a_set_is_changed_and_removed_with_its_labels_as_one_edit(session: Session) -> None:
+    fill(session.store, 1)
+    edit_set(session, LabelSet("weather", (Label("rain"), Label("sun"))), {})
+    assert session.store.history.undo_text() == "Change label set weather"
+    assign(session, [1], "weather", "rain")
+    edit_set(session, LabelSet("weather", (Label("wet"), Label("sun"))), {"rain": "wet"})
+    assert session.store.labels.of_images([1], "weather") == {1: ("wet",)}
+    remove_set(session, "weather")
+    assert "weather" not in session.store.labels.sets()
+    assert session.store.history.undo_text() == "Remove label set weather"
+    session.undo()
+    assert session.store.labels.get("weather").names == ("wet", "sun")
+    assert session.store.labels.of_images([1], "weather") == {1: ("wet",)}
