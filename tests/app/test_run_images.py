@@ -123,13 +123,11 @@ def test_images_predicted_without_training_on_them_are_new(
 
 @pytest.fixture
 def mouths(session: Session, images: list[int]) -> RunImages:
-    """A run on mouths that predicted the sixth image alone; the first has three mouths, of which
-    one was rejected, the second none."""
-    made = finished_runs.make_run(session.store, images, "mouths", target="expression")
+    """A run on mouths that predicted neither of the first two images; the first has three mouths,
+    of which one was rejected, the second none."""
+    made = finished_runs.make_run(session.store, images[5:], "mouths", target="expression")
     labels = RunLabels(LabelList("expression", ("open", "closed", "smile"), (0, 1, 2)))
     session.store.runs.update(made.id, labels=labels)
-    table = session.store.runs.predictions(made.id, None)
-    session.store.runs.save_predictions(made.id, table.where(np.arange(len(table)) == 5))
     found, rejected, moved = CropState.FOUND, CropState.REJECTED, CropState.ADJUSTED
     for face, (state, left) in enumerate(((found, 1), (rejected, 5), (moved, 9))):
         square = Rect(left, 2, left + 10, 12)
