@@ -6,15 +6,32 @@ import csv
 import json
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
+from tests.fixtures import finished_runs
 from tests.learning.test_cohesion import textures
-from workbench.cli.command import run
-from workbench.cli.transfer import setting_of
+from workbench.app.session import Session
+from workbench.app.transfer.transferring import keep
+from workbench.cli.command import Output, run
+from workbench.cli.transfer import print_ranking, ranked, setting_of
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.advice import TransferFacts, advise_transfer
+from workbench.domain.assessments import (
+    Assessment,
+    LayerScore,
+    LayerScores,
+    LayerStudy,
+    StartReport,
+    StartScores,
+    TransferReport,
+)
 from workbench.domain.recipes import with_setting
+from workbench.domain.relatedness import SourceRelatedness
+from workbench.domain.text import Message, encode_message
+from workbench.domain.transfers import CandidateRun, Transfer, TransferRequest
+from workbench.storage.project import Project
 
 FAST = [
     *("--set", "image_size=64"),
@@ -177,3 +194,230 @@ def test_impossible_transfers_are_reported_at_once(tmp_path, capsys):
     assert "Nowhere is not a project" in answer(capsys)["error"]
     assert run(["transferability", "Waves", "--last", "--json"]) == 1
     assert "scored" in answer(capsys)["error"]
+
+
+@pytest.fixture
+def stored(tmp_path, qapp):
+    """A project with scores of three starts for two targets, and layers of two backbones."""
+    store = Project.create(tmp_path / "Birds")
+    scores = (
+        StartScores(start="imagenet", backbone="vgg11", h_score=1.5, leep=-0.25, frozen_top1=0.75),
+        StartScores(start="file:gone", backbone="vgg11", unread=Message("gone is missing.")),
+        StartScores(start="none", backbone="vgg11", h_score=0.5),
+    )
+    values = {"learning_rate": 0.01, "penalty": "l2", "options": {"l2": {"alpha": 0.1}}}
+    reports = (
+        StartReport(
+            scores=scores[0],
+            fine_tuned_run="a",
+            fine_tuned_top1=0.9,
+            tuning_gap=0.15,
+            negative_transfer_gap=-0.05,
+            values=values,
+            reasons=(("learning_rate", Message("The start suits.")),),
+        ),
+        *(StartReport(scores=one) for one in scores[1:]),
+    )
+    for target in ("category", "view"):
+        found = Assessment(
+            starts=scores,
+            train_images=70,
+            held_out_images=30,
+            held_out="test",
+            classes=5 if target == "category" else 2,
+            chance=0.2,
+        )
+        report = TransferReport(target=target, made=1.0, assessment=found, starts=reports)
+        stored = msgspec.to_builtins(report, enc_hook=encode_message)
+        store.settings.push("assessments", stored, 9)
+        for backbone, top1 in (("alexnet", 0.5), ("vgg11", 0.7)):
+            layers = (
+                LayerScore(stage="conv1", features=64, train_top1=0.9, top1=top1),
+                LayerScore(stage="conv2", features=192, train_top1=1.0, top1=0.6),
+            )
+            scored = LayerScores(
+                layers=layers,
+                train_images=70,
+                held_out_images=30,
+                held_out="test",
+                classes=5,
+                chance=0.2,
+                seconds=1.0,
+            )
+            study = LayerStudy(
+                target=target, start="imagenet", backbone=backbone, made=1.0, found=scored
+            )
+            store.settings.push("layer_studies", msgspec.to_builtins(study), 9)
+    store.close()
+
+
+def lines_of(capsys, *words):
+    capsys.readouterr()
+    assert run(list(words)) == 0
+    return capsys.readouterr()
+
+
+def test_the_last_scores_are_shown_again_for_the_target(stored, capsys):
+    shown = lines_of(capsys, "transferability", "Birds", "--last")
+    lines = shown.out.splitlines()
+    assert lines[0] == (
+        "70 training images of 5 classes; accuracy on 30 images of the test part (chance 0.2000)"
+    )
+    assert lines[2].split() == [
+        *("start", "backbone", "H-score", "LEEP", "NCE", "neighbours", "frozen", "domain"),
+        *("gap", "harm"),
+    ]
+    assert lines[3].split() == [
+        *("imagenet", "vgg11", "1.5000", "-0.2500", "–", "–", "0.7500", "–", "0.1500", "-0.0500"),
+    ]
+    assert lines[4].split()[:3] == ["none", "vgg11", "0.5000"]
+    assert lines[5:] == [
+        "",
+        "imagenet",
+        "  The start suits.",
+        "    --set learning_rate=0.01",
+        '    --set penalty="l2"',
+        "    --set options={ l2 = { alpha = 0.1 } }",
+        "",
+        "none",
+    ]
+    assert shown.err == "file:gone: gone is missing.\n"
+    other = lines_of(capsys, "transferability", "Birds", "--last", "--target", "view").out
+    assert "of 2 classes" in other
+
+
+def test_the_object_of_scores_has_every_start_with_its_advice(stored, capsys):
+    found = json.loads(lines_of(capsys, "transferability", "Birds", "--last", "--json").out)
+    assert (found["target"], found["classes"], found["chance"]) == ("category", 5, 0.2)
+    assert (found["train_images"], found["held_out"], found["held_out_images"]) == (70, "test", 30)
+    first, unread, last = found["starts"]
+    assert (first["h_score"], first["fine_tuned_run"], first["fine_tuned_top1"]) == (1.5, "a", 0.9)
+    assert first["advice"]["reasons"] == {"learning_rate": "The start suits."}
+    assert first["advice"]["values"]["penalty"] == "l2"
+    assert unread["unread"] == "gone is missing."
+    assert (last["start"], last["tuning_gap"], last["scratch_top1"]) == ("none", None, None)
+
+
+def test_the_last_stages_are_shown_again_for_the_backbone(stored, capsys):
+    lines = lines_of(capsys, "layers", "Birds", "--last", "--backbone", "alexnet").out.splitlines()
+    assert lines[0] == (
+        "alexnet from imagenet: 70 training images of 5 classes; accuracy on 30 images of the"
+        " test part (chance 0.2000)"
+    )
+    assert [line.split() for line in lines[2:5]] == [
+        ["stage", "features", "train", "top-1", "top-1"],
+        ["conv1", "64", "0.9000", "0.5000"],
+        ["conv2", "192", "1.0000", "0.6000"],
+    ]
+    assert lines[-1] == "best: conv2"
+    found = json.loads(lines_of(capsys, "layers", "Birds", "--last", "--json").out)
+    assert (found["backbone"], found["best"]) == ("vgg11", "conv1")
+
+
+def source(name, doa):
+    return SourceRelatedness(
+        name=name,
+        doa=doa,
+        doas=(doa,),
+        similarity=0.5,
+        coverage=0.25,
+        agreeing=3,
+        pairs=4,
+        numbers=(1.0,),
+        images=20,
+    )
+
+
+def test_sources_are_ranked_with_the_meaning_of_their_numbers(capsys):
+    sources = [source("Finches", -0.5), source("Cars", -1.5)]
+    print_ranking(Output(as_json=False), sources)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["source", "association", "agreeing", "pairs", "similarity", "coverage", "images"],
+        ["Finches", "-0.5000", "3", "4", "0.5000", "0.2500", "20"],
+        ["Cars", "-1.5000", "3", "4", "0.5000", "0.2500", "20"],
+    ]
+    first, second = lines.index("Finches"), lines.index("Cars")
+    assert "the closest of the sources" in lines[first + 1]
+    assert "further away" in lines[second + 1]
+    assert all(line.startswith("  ") for line in lines[second + 1 :])
+    objects = ranked(sources)
+    assert [one["doa"] for one in objects] == [-0.5, -1.5]
+    assert "the closest" in objects[0]["words"][0]
+    assert "further away" in objects[1]["words"][0]
+
+
+@pytest.fixture
+def trained(tmp_path, qapp):
+    """A transfer of which everything is trained and nothing voted on yet; the folder of the
+    target."""
+    store = Project.create(tmp_path / "Finches")
+    images = finished_runs.fill(store, tmp_path / "finches")
+    learned = finished_runs.make_run(store, images, "source")
+    store.close()
+    request = TransferRequest(
+        label_set="category",
+        sources=(f"{store.folder.resolve()}#category",),
+        start="none",
+        settings={"epochs": 3},
+        compare_views=True,
+    )
+    store = Project.create(tmp_path / "Birds")
+    images = finished_runs.fill(store, tmp_path / "birds")
+    runs = [
+        finished_runs.make_run(store, images, f"layers {layers}", wrong=wrong)
+        for layers, wrong in ((4, (4, 5)), (5, (4,)), (6, ()))
+    ]
+    candidates = [
+        CandidateRun(frozen=f"fire{layers}", layers=layers, run=one.id)
+        for layers, one in zip((4, 5, 6), runs, strict=True)
+    ]
+    transfer = Transfer(
+        asked=request,
+        made=1.0,
+        ranked=(source("Finches", -0.5),),
+        source="Finches",
+        source_run=learned.id,
+        candidates=tuple(candidates),
+        single=finished_runs.make_run(store, images, "alone", wrong=(4, 5, 6)).id,
+    )
+    session = Session(store)
+    keep(session, transfer)
+    session.close()
+
+
+WORDS = ("--start", "none", "--set", "epochs=3", "--compare-views")
+
+
+def test_trained_candidates_are_voted_on_and_their_votes_shown(trained, capsys):
+    shown = lines_of(capsys, "transfer", "Birds", "--from", "Finches", *WORDS)
+    lines = shown.out.splitlines()
+    assert lines[0].split()[:2] == ["source", "association"]
+    start = lines.index("candidates from Finches (run source)")
+    assert [line.split() for line in lines[start + 1 : start + 5]] == [
+        ["frozen", "layers", "up", "to", "run", "top-1", "votes"],
+        ["1–4", "fire4", "layers-4", "0.8889", "17"],
+        ["1–5", "fire5", "layers-5", "0.9444", "18"],
+        ["1–6", "fire6", "layers-6", "1.0000", "17"],
+    ]
+    assert lines[start + 6] == (
+        "winner: frozen up to fire5; the candidates disagreed on 2 of 18 images"
+    )
+    assert [line.split() for line in lines[start + 8 :]] == [
+        ["learned", "top-1"],
+        ["category", "alone", "0.8333"],
+        ["with", "views", "0.9444"],
+    ]
+
+
+def test_the_object_of_a_transfer_has_candidates_and_winner(trained, capsys):
+    words = ("transfer", "Birds", "--from", "Finches", *WORDS, "--json")
+    found = json.loads(lines_of(capsys, *words).out)
+    assert (found["source"]["run"], found["source"]["project"]) == ("source", "Finches")
+    assert [one["votes"] for one in found["candidates"]] == [17, 18, 17]
+    assert [one["run"] for one in found["candidates"]] == ["layers-4", "layers-5", "layers-6"]
+    assert (found["winner"], found["drawn"], found["run"]) == ("fire5", False, "layers-5")
+    assert (found["voted"], found["disputed"], found["joint"]) == (18, 2, False)
+    assert found["parts"]["test"]["top1"] == pytest.approx(17 / 18)
+    assert found["views"]["without"]["run"] == "alone"
+    assert found["views"]["with"]["run"] == "layers-5"
