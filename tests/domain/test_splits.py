@@ -64,15 +64,28 @@ def test_a_group_is_never_divided(plan, images, data):
 @pytest.mark.parametrize(
     ("fractions", "key"),
     [
-        ((0.8, 0.3, 0.1), r"train \+ validation \+ test"),
+        ((0.8, 0.3, 0.1), "train + validation + test"),
         ((1.2, 0.0, 0.0), "train"),
         ((0.5, -0.1, 0.1), "validation"),
+        ((0.5, 0.1, 1.5), "test"),
         ((0.0, 0.5, 0.5), "train"),
     ],
 )
 def test_an_invalid_plan_is_refused(fractions, key):
-    with pytest.raises(ValueRefused, match=key):
+    with pytest.raises(ValueRefused) as refused:
         SplitPlan(*fractions)
+    assert refused.value.key == key
+
+
+def test_strata_are_dealt_in_the_order_of_their_labels():
+    assert stratified_split(SplitPlan(0.5, 0, 0.5), {1: "b", 2: "a"}) == {
+        2: Part.TRAIN,
+        1: Part.TEST,
+    }
+
+
+def test_an_image_goes_into_a_part_rather_than_out():
+    assert stratified_split(SplitPlan(0.5, 0, 0), {1: "a"}) == {1: Part.TRAIN}
 
 
 def test_fractions_are_shown_in_percent():
