@@ -5,9 +5,11 @@ Left alone is what changes nothing that a test should notice:
 - docstrings, annotations, decorators, log calls, translated texts and error messages;
 - what only paints or arranges: functions that are given a painter, sizes, gaps and alignments of
   widgets, and numbers added to pixels;
-- module constants of pace and looks: pauses, the size of a piece of work, pixels of the window
-  (their name or the comment beside them says so), and bounds between two readings of a clock;
-- numbers that only keep a division finite (at most 1e-6), and flushing to the disk.
+- module constants of pace and looks: pauses, the size of a piece of work or of a cache, pixels of
+  the window (their name or the comment beside them says so), and bounds between two readings of a
+  clock;
+- numbers that only keep a division finite (at most 1e-6), bounds that allow such a number for
+  rounding, and flushing to the disk.
 """
 
 from __future__ import annotations
@@ -53,9 +55,12 @@ _PLACES = re.compile(r"Q(Rect|Point|Size|Margins|Line)F?|adjust(ed)?|translated?
 _MEASURES = re.compile(r"width|height|horizontalAdvance|lineSpacing|ascent|descent")
 _CLOCKS = re.compile(r"monotonic|perf_counter|elapsed|time")
 _PACE = re.compile(
-    r"_?(\w+_)?(CHUNK|PIECE|BLOCK|PREFETCH|AHEAD|BEHIND|(HEART)?BEAT|REDRAW|SECONDS|MS)"
+    r"_?(\w+_)?(CHUNK|PIECE|BLOCK|PREFETCH|AHEAD|BEHIND|(HEART)?BEAT|REDRAW|SECONDS|MS"
+    r"|TIMEOUT|CACHED|AT_ONCE)"
 )
-_PACE_COMMENT = re.compile(r"\b((milli)?seconds|at a time|at once)\b")
+_PACE_COMMENT = re.compile(
+    r"\b((milli)?seconds|at a time|at once|together|per request|chances? to stop|in memory)\b"
+)
 _LOOK = re.compile(
     r"_?(\w+_)?(WIDTH|HEIGHT|GAP|EDGE|ROW|LINE|PAD|RADIUS|PIXELS|CAPTION|ICON|TILE|STRIP|BADGE)"
 )
@@ -154,6 +159,12 @@ def _is_negligible(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant) and isinstance(node.value, float):
         return 0 < node.value <= _NEGLIGIBLE
     return isinstance(node, ast.Name) and node.id.endswith("EPSILON")
+
+
+def _has_tolerance(nodes: tuple[ast.expr, ...]) -> bool:
+    """Whether one of these adds a negligible number, so that equality decides nothing."""
+    sums = [node for node in nodes if isinstance(node, ast.BinOp) and type(node.op) in _SIGN]
+    return any(_is_negligible(node.right) for node in sums)
 
 
 def _measures(nodes: list[ast.expr]) -> bool:
@@ -334,7 +345,7 @@ class _Finder(ast.NodeVisitor):
         operands = [node.left, *node.comparators]
         by_clock = _has_clock(operands)
         for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
-            if type(op) in _BOUNDARY and by_clock:
+            if type(op) in _BOUNDARY and (by_clock or _has_tolerance((left, right))):
                 continue
             if type(op) in _BOUNDARY:
                 self._swap(left, right, "[<>]=?", _BOUNDARY[type(op)], LIMIT)

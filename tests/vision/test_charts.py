@@ -185,3 +185,26 @@ def test_the_title_is_above_the_curves_and_the_axis_text_centred_below():
     assert below.any()
     assert abs(columns[below].mean() - 400) <= 3
     assert rows[below].min() > 390
+
+
+def test_a_wall_is_as_large_as_its_tiles_with_margins_title_and_legend():
+    square = np.full((8, 8, 3), RED, np.uint8)
+    sizes = [wall([(square, "")] * count, "").shape[:2] for count in (1, 2, 5)]
+    line, step_x, step_y = 26, 248, 274
+    heights = [16 + line + rows * step_y + line + 16 for rows in (1, 1, 2)]
+    widths = [columns * step_x - 8 + 2 * 16 for columns in (1, 2, 3)]
+    assert sizes == list(zip(heights, widths, strict=True))
+
+
+def test_the_thinnest_picture_keeps_a_pixel_on_a_wall():
+    upright, flat = np.full((900, 1, 3), RED, np.uint8), np.full((1, 900, 3), GREEN, np.uint8)
+    sheet = wall([(upright, ""), (flat, "")], "")
+    assert (sheet == RED).all(axis=2).sum() == (sheet == GREEN).all(axis=2).sum() == 240
+
+
+def test_the_legend_of_a_wall_stands_below_its_tiles():
+    pictures = [(np.full((8, 8, 3), (255, 255, 255), np.uint8), "")] * 5
+    sheet = wall(pictures, "").astype(int)
+    coloured = np.nonzero(np.ptp(sheet, axis=2).max(axis=1) > 100)[0]
+    assert coloured.min() == 16 + 26 + 2 * 274 + 6
+    assert coloured.max() == coloured.min() + 9

@@ -92,7 +92,7 @@ class LabelOverview:
         order = (range(after + 1, len(ids), _CHUNK), range(0, after + 1, _CHUNK))
         for starts in order:
             for start in starts:
-                chunk = ids[start : min(start + _CHUNK, starts.stop)]
+                chunk = ids[start : start + _CHUNK]
                 open_ones = np.flatnonzero(self._labels[self._places(chunk)] < 0)
                 if len(open_ones):
                     return int(start + open_ones[0])
