@@ -208,3 +208,17 @@ def test_the_legend_of_a_wall_stands_below_its_tiles():
     coloured = np.nonzero(np.ptp(sheet, axis=2).max(axis=1) > 100)[0]
     assert coloured.min() == 16 + 26 + 2 * 274 + 6
     assert coloured.max() == coloured.min() + 9
+
+
+def test_the_first_line_is_in_ink_and_the_others_muted_in_any_script():
+    picture = np.full((20, 400, 3), RED, np.uint8)
+    sheet = side_by_side([picture], ["First ink", "then muted", "猫 ōë → end"], legend=False)
+    top, line = 16 + 20 + 8, 26
+    lines = [sheet[top + at * line : top + (at + 1) * line, 16:-16].astype(int) for at in range(3)]
+    darkest = [one.sum(axis=2).min() for one in lines]
+    assert darkest[0] < 3 * 45
+    assert all(3 * 75 < one < 3 * 130 for one in darkest[1:])
+    for one in lines:
+        rows = np.nonzero((one < 200).all(axis=2).any(axis=1))[0]
+        assert 8 <= np.ptp(rows) + 1 <= 20
+        assert rows.max() < line - 1

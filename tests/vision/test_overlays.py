@@ -71,3 +71,26 @@ def test_small_images_are_enlarged_and_others_unchanged():
     assert enlarged(GREY.transpose(1, 0, 2), 90).shape == (90, 60, 3)
     assert enlarged(GREY, 60) is GREY
     assert enlarged(GREY, 30) is GREY
+
+
+def _index(layer: np.ndarray) -> np.ndarray:
+    """The value behind each pixel of a layer, from 0 to 255."""
+    colours = heat_colours().astype(int)
+    distances = np.abs(layer[:, :, None, :3].astype(int) - colours[None, None]).sum(axis=3)
+    return distances.argmin(axis=2)
+
+
+def test_the_map_is_stretched_over_its_cells_with_its_middles_in_place():
+    """A slope stays one between the middles of the outer cells and is level beyond them."""
+    slope = np.linspace(0.1, 0.8, 8, dtype=np.float32)  # at u = 0 … 7
+    width, height = 40, 20
+    cells = (0.25, -0.5, 1.25, 0.75)
+    across = _index(heat_layer(np.tile(slope, (3, 1)), width, height, cells))
+    down = _index(heat_layer(np.tile(slope[:, None], (1, 3)), width, height, cells))
+    for found, size, first, last in ((across[5], 40, 0.25, 1.25), (down[:, 5], 20, -0.5, 0.75)):
+        middles = (np.arange(size) + 0.5) / size
+        u = (middles - first) / (last - first) * 8 - 0.5
+        wanted = 255 * np.clip(0.1 + 0.1 * u, 0.1, 0.8)
+        inside = ((u > 1) & (u < 6)) | (u < -1) | (u > 8)  # the cubic rounds the corners
+        assert inside.sum() > 8
+        assert np.abs(found - wanted)[inside].max() <= 2
