@@ -118,3 +118,45 @@ def test_a_nan_score_is_never_right():
 def test_scores_without_images_are_nan():
     truth, scores = np.array([-1, -1]), np.ones((2, 3)) / 3
     assert math.isnan(top_k_accuracy(truth, scores, 1))
+
+
+def test_smoothing_weighs_the_past_and_corrects_the_start():
+    made = smoothed(np.array([4.0, 8.0, 0.0]), 0.75)
+    mean = [1.0, 0.75 + 2.0, 0.75 * 2.75]
+    mass = [0.25, 0.4375, 0.578125]
+    assert made == pytest.approx(np.array(mean) / mass)
+
+
+@pytest.mark.parametrize(
+    ("x", "at"), [(-1, 0), (0, 0), (4.9, 0), (5, 0), (5.1, 1), (10, 1), (14, 1), (16, 2), (99, 2)]
+)
+def test_the_nearest_of_two_equally_far_values_is_the_lower(x, at):
+    assert nearest(np.array([0.0, 10.0, 20.0]), x) == at
+
+
+def test_bins_have_equal_widths_from_0_to_1():
+    bins = reliability(np.array([0.1, 0.3, 0.9]), np.array([True, False, True]), 4)
+    assert [(one.low, one.high) for one in bins] == [(0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)]
+    assert [one.images for one in bins] == [1, 1, 0, 1]
+    assert (bins[1].accuracy, bins[3].accuracy) == (0, 1)
+    assert math.isnan(bins[2].confidence)
+    assert len(reliability(np.array([0.5]), np.array([True]))) == 10
+
+
+def test_one_image_of_difference_decides_nothing():
+    assert mcnemar(1, 0) == mcnemar(0, 1) == mcnemar(2, 1) == 1.0
+    assert mcnemar(6, 1) == pytest.approx(0.125)
+
+
+def test_precision_and_recall_in_numbers():
+    first, second, third = class_scores(np.array([[6, 2, 0], [1, 3, 0], [0, 0, 0]]))
+    assert (first.precision, first.recall, first.support) == (6 / 7, 0.75, 8)
+    assert first.f1 == pytest.approx(0.8)
+    assert (second.precision, second.recall, second.f1) == (0.6, 0.75, pytest.approx(2 / 3))
+    assert (third.precision, third.recall, third.f1, third.support) == (0, 0, 0, 0)
+
+
+def test_labels_of_unknown_images_do_not_count():
+    truth, scores = np.array([0, -1, 1]), np.array([[0.6, 0.4], [0.9, 0.1], [0.7, 0.3]])
+    assert top_k_accuracy(truth, scores, 1) == 0.5
+    assert confusion_matrix(truth, scores.argmax(axis=1), 2).tolist() == [[1, 0], [1, 0]]

@@ -94,3 +94,12 @@ def test_the_map_is_stretched_over_its_cells_with_its_middles_in_place():
         inside = ((u > 1) & (u < 6)) | (u < -1) | (u > 8)  # the cubic rounds the corners
         assert inside.sum() > 8
         assert np.abs(found - wanted)[inside].max() <= 2
+
+
+@pytest.mark.parametrize(("side", "wide"), [(1000, 5), (400, 2), (60, 1)])
+def test_a_frame_is_as_wide_as_the_photograph_asks_for(side, wide):
+    photo = np.full((side, 2 * side, 3), 100, np.uint8)
+    line = framed(photo, (0.25, 0.25, 0.75, 0.75))[side // 2, :side, 0]
+    assert abs(int((line != 100).sum()) - 3 * wide) <= 2
+    assert abs(int((line == 255).sum()) - wide) <= 2
+    assert photo.min() == 100
