@@ -10,10 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.fixtures import finished_runs
+from tests.fixtures.trained_transfers import source, store_transfer
 from tests.learning.test_cohesion import textures
-from workbench.app.session import Session
-from workbench.app.transfer.transferring import keep
 from workbench.cli.command import Output, run
 from workbench.cli.transfer import print_ranking, ranked, setting_of
 from workbench.demo.toys import BODIES, VIEWS, save_toy
@@ -28,9 +26,7 @@ from workbench.domain.assessments import (
     TransferReport,
 )
 from workbench.domain.recipes import with_setting
-from workbench.domain.relatedness import SourceRelatedness
 from workbench.domain.text import Message, encode_message
-from workbench.domain.transfers import CandidateRun, Transfer, TransferRequest
 from workbench.storage.project import Project
 
 FAST = [
@@ -314,20 +310,6 @@ def test_the_last_stages_are_shown_again_for_the_backbone(stored, capsys):
     assert (found["backbone"], found["best"]) == ("vgg11", "conv1")
 
 
-def source(name, doa):
-    return SourceRelatedness(
-        name=name,
-        doa=doa,
-        doas=(doa,),
-        similarity=0.5,
-        coverage=0.25,
-        agreeing=3,
-        pairs=4,
-        numbers=(1.0,),
-        images=20,
-    )
-
-
 def test_sources_are_ranked_with_the_meaning_of_their_numbers(capsys):
     sources = [source("Finches", -0.5), source("Cars", -1.5)]
     print_ranking(Output(as_json=False), sources)
@@ -349,40 +331,8 @@ def test_sources_are_ranked_with_the_meaning_of_their_numbers(capsys):
 
 @pytest.fixture
 def trained(tmp_path, qapp):
-    """A transfer of which everything is trained and nothing voted on yet; the folder of the
-    target."""
-    store = Project.create(tmp_path / "Finches")
-    images = finished_runs.fill(store, tmp_path / "finches")
-    learned = finished_runs.make_run(store, images, "source")
-    store.close()
-    request = TransferRequest(
-        label_set="category",
-        sources=(f"{store.folder.resolve()}#category",),
-        start="none",
-        settings={"epochs": 3},
-        compare_views=True,
-    )
-    store = Project.create(tmp_path / "Birds")
-    images = finished_runs.fill(store, tmp_path / "birds")
-    runs = [
-        finished_runs.make_run(store, images, f"layers {layers}", wrong=wrong)
-        for layers, wrong in ((4, (4, 5)), (5, (4,)), (6, ()))
-    ]
-    candidates = [
-        CandidateRun(frozen=f"fire{layers}", layers=layers, run=one.id)
-        for layers, one in zip((4, 5, 6), runs, strict=True)
-    ]
-    transfer = Transfer(
-        asked=request,
-        made=1.0,
-        ranked=(source("Finches", -0.5),),
-        source="Finches",
-        source_run=learned.id,
-        candidates=tuple(candidates),
-        single=finished_runs.make_run(store, images, "alone", wrong=(4, 5, 6)).id,
-    )
-    session = Session(store)
-    keep(session, transfer)
+    """A transfer that is trained and not voted on yet."""
+    session, _ = store_transfer(tmp_path)
     session.close()
 
 

@@ -40,7 +40,7 @@ def save_crops_task(session: Session, folder: Path, label_set: str = "expression
     files = [
         _CropFile(Path(rows[crop.image]), crop.rect, folder / _name(crop, rows[crop.image], labels))
         for crop in crops
-        if crop.rect is not None and rows.get(crop.image)
+        if crop.rect is not None
     ]
 
     def work() -> Steps[int]:
@@ -57,7 +57,8 @@ def write_crops(session: Session, folder: Path) -> int:
     outcome = run_here(save_crops_task(session, folder))
     if isinstance(outcome, Failed):
         raise KnownError(outcome.sentence, outcome.remedy)
-    return outcome.value if isinstance(outcome, Done) else 0
+    assert isinstance(outcome, Done)  # nothing stops it here
+    return outcome.value
 
 
 def _save_all(files: list[_CropFile]) -> Steps[int]:
