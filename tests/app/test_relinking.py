@@ -9,6 +9,7 @@ from workbench.app.images.importing import import_task
 from workbench.app.images.relinking import moved_sources, relink_task
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.domain.errors import KnownError
+from workbench.domain.reports import Progress
 
 
 @pytest.fixture
@@ -43,8 +44,11 @@ def test_it_is_found_in_its_new_folder_or_the_one_around_it(session, moved):
 def test_some_may_have_changed(session, moved):
     (moved / "c0" / "0.png").unlink()
     (moved / "c1" / "1.png").write_bytes(b"changed")
-    outcome = run_here(relink_task(session, 1, moved, sample=None))
+    reports = []
+    outcome = run_here(relink_task(session, 1, moved, sample=None), reports.append)
     assert isinstance(outcome, Done)
+    checked = [(one.done, one.total) for one in reports if isinstance(one, Progress) and one.done]
+    assert checked == [(10, 10)]
     assert (outcome.value.same, outcome.value.other, outcome.value.absent) == (8, 1, 1)
 
 
