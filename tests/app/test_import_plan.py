@@ -98,7 +98,7 @@ def test_a_table_for_which_a_list_was_expected_remarks_on_what_it_lacks(folder):
     table.write_text("path\tview\na.jpg\tleft\n")
     place, _ = planned(table, category=Origin.LIST)
     assert place.plan.remark == "t.tsv has no column category."
-    assert files_of(place) == {"a.jpg": {}}
+    assert files_of(place) == {"a.jpg": {"view": "left"}}
     place, _ = planned(table, view=Origin.LIST)
     assert (place.plan.remark, files_of(place)) == ("", {"a.jpg": {"view": "left"}})
 

@@ -246,3 +246,65 @@ def test_images_are_found_by_one_of_several_labels_and_by_those_of_their_mouths(
     assert found("expression", None) == [1, 2, 3]
     project.labels.assign([1], "parts", "wheel")
     assert found("parts", "wheel") == [3]
+
+
+def mouth(project, image, face=0):
+    crop = Crop(None, image, face, CropState.FOUND, Rect(0, 0, 5, 5))
+    return project.crops.save(crop).id
+
+
+def test_removing_an_image_leaves_the_labels_of_other_mouths(project):
+    fill(project, 3)
+    one, other = mouth(project, 1), mouth(project, 2)
+    project.labels.assign_crops([one, other], "expression", "smile")
+    project.labels.assign_crops([other], "expression", None)
+    project.labels.assign_crops([other], "expression", "open")
+    project.labels.assign([1, 3], "view", "left")
+    assert [a.crop for a in project.labels.history(1)] == [one, None]
+    assert [a.label for a in project.labels.history(2)] == ["smile", "open"]
+    project.images.remove([1])
+    assert project.labels.of_crops([one, other], "expression") == {other: ("open",)}
+    assert project.labels.of_images([1, 3], "view") == {3: ("left",)}
+    assert [a.label for a in project.labels.history(2)] == ["smile", "open"]
+
+
+def test_confidence_is_stored_to_a_millionth(project):
+    fill(project, 1)
+    project.labels.assign([1], "view", "left", Author.MODEL, 0.12345678)
+    assert project.labels.history(1)[0].confidence == 0.123457
+
+
+def test_coverage_counts_each_pair_of_two_sets(project):
+    fill(project, 7)
+    project.labels.save_set(LabelSet("category", (Label("gull"), Label("tern"))))
+    project.labels.save_set(LabelSet("view", (Label("left"), Label("right"), Label("top"))))
+    for images, label in (((1, 2, 3), "gull"), ((4, 5, 6), "tern")):
+        project.labels.assign(images, "category", label)
+    for images, label in (((1, 4), "left"), ((2, 3), "right"), ((5, 7), "top")):
+        project.labels.assign(images, "view", label)
+    rows, columns, counts = project.labels.coverage("category", "view")
+    assert (rows, columns) == (("gull", "tern"), ("left", "right", "top"))
+    assert counts.tolist() == [[1, 2, 0, 0], [1, 0, 1, 1], [0, 0, 1, 0]]
+
+
+def test_positions_of_images_beyond_and_of_labels_that_ended_are_none(project):
+    fill(project, 3)
+    project.labels.save_set(LabelSet("kind", (Label("a"), Label("b"), Label("c"))))
+    for image, label in enumerate("abc", start=1):
+        project.labels.assign([image], "kind", label)
+    assert project.labels.label_ids([3, 2, 1, 4, 1000], "kind").tolist() == [2, 1, 0, -1, -1]
+    assert project.labels.label_ids(np.array([2, 2]), "kind").tolist() == [1, 1]
+    project.labels.save_set(LabelSet("kind", (Label("b"), Label("a"))))
+    assert project.labels.label_ids([1, 2, 3], "kind").tolist() == [1, 0, -1]
+    assert project.labels.counts("kind") == {"b": 1, "a": 1, "": 1}
+
+
+def test_mouths_are_counted_by_label_and_only_usable_ones_are_without(project):
+    fill(project, 3)
+    first, second = mouth(project, 1), mouth(project, 2)
+    mouth(project, 2, 1)
+    project.crops.save(Crop(None, 3, 0, CropState.REJECTED, Rect(0, 0, 5, 5)))
+    project.labels.assign_crops([first, second], "expression", "smile")
+    project.labels.assign_crops([second], "expression", None)
+    counts = project.labels.counts("expression")
+    assert (counts["smile"], counts[""], sum(counts.values())) == (1, 2, 3)
