@@ -1,5 +1,6 @@
 """The results of a run: every figure leads to the images behind it."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -126,9 +127,24 @@ def test_the_view_head_has_a_matrix_of_its_own():
     )
     results = RunResults(record(target="category+view", view=VIEW), made)
     assert results.has_view_head
+    assert not RunResults(record(), made).has_view_head
+    without = table([0], [0], views=["left"])
+    assert not RunResults(record(target="category+view", view=VIEW), without).has_view_head
     assert results.matrix(Scope(head=VIEW_HEAD)).tolist() == [[2, 0], [1, 0]]
     assert results.label_set(VIEW_HEAD) == "view"
     assert results.table.images[results.rows(Scope(head=VIEW_HEAD), 1, 0)].tolist() == [2]
+
+
+@pytest.mark.parametrize("crops", [([0, 1], [2, 1]), ([2, 1], [0, 1]), ([-1, 1], [1, 1])])
+def test_mouths_are_compared_with_the_same_mouth_of_the_same_image(crops):
+    """Of images 1 and 2; a crop has the same id in one image alone."""
+    tables = [
+        dataclasses.replace(table([0, 1], [0, 0], images=images), crops=np.array(ids))
+        for images, ids in zip(([2, 3], [1, 3]), crops, strict=True)
+    ]
+    found = compare(*(RunResults(record(), each) for each in tables), None)
+    assert (found.images, found.left_out) == (1, 1)
+    assert found.rows[PairOutcome.BOTH_WRONG].tolist() == [1]
 
 
 def test_two_runs_are_compared_image_by_image():

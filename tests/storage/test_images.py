@@ -1,5 +1,7 @@
 """Storage of images: places, files, filters and sort orders."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tests.fixtures.stored_images import MTIME, fill, found
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin
 from workbench.domain.images import FoundImage, ImageFilter, SkippedFile, Sort
+from workbench.domain.labels import Label, LabelSet
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
@@ -211,3 +214,77 @@ def test_the_most_confident_disagreement_is_first_and_the_rest_by_name(sorted_ou
     run_on(sorted_out, [1, 2, 3, 4, 5], [unsure, sure, agrees, fair, sure])
     by_name = [image for image in sorted_out.images.ids().tolist() if image not in (1, 2, 4)]
     assert sorted_out.images.ids(sort=Sort.DISAGREEMENT).tolist() == [2, 4, 1, *by_name]
+
+
+def test_labels_that_an_import_adds_come_in_their_order_behind_the_known_ones(project):
+    fill(project, 1, [("category", "swan")])
+    source = project.images.add_source("/photos")
+    labels = [("tern",), ("auk",), ("swan",), ("gull",)]
+    project.images.add(
+        source, [found(i, *(("category", one) for one in labels[i])) for i in range(4)]
+    )
+    assert project.labels.get("category").names == ("swan", "auk", "gull", "tern")
+
+
+def test_the_shorter_side_of_each_image_and_none_of_unknown_ones(project):
+    assert project.images.shorter_sides(np.array([1, 2])).tolist() == [0, 0]
+    source = project.images.add_source("/photos")
+    sides = [(300, 200), (50, 400), (70, 70)]
+    project.images.add(
+        source,
+        [
+            dataclasses.replace(found(i), width=width, height=height)
+            for i, (width, height) in enumerate(sides)
+        ],
+    )
+    project.images.remove([1])
+    assert project.images.shorter_sides(np.array([3, 2, 1, 99])).tolist() == [70, 50, 0, 0]
+    assert project.images.shorter_sides(np.array([2])).tolist() == [50]
+    assert len(project.images.shorter_sides(np.array([], np.int64))) == 0
+
+
+def test_images_of_a_source_with_some_labels_come_by_the_time_of_the_label(project):
+    source = project.images.add_source("/photos")
+    ids = project.images.add(source, [found(i) for i in range(4)])
+    other = project.images.add_source("/more")
+    project.images.add(other, [found(9)])
+    project.labels.save_set(LabelSet("kind", (Label("a"), Label("b"), Label("c"))))
+    for image, label in ((ids[2], "a"), (ids[0], "b"), (ids[1], "a"), (ids[3], "c"), (5, "a")):
+        project.labels.assign([image], "kind", label)
+    project.labels.assign([ids[1]], "kind", "c")
+    listed = project.images.with_labels(source, "kind", ["a", "b"])
+    assert listed == [("a/image 2.jpg", "a"), ("a/image 0.jpg", "b")]
+    assert project.images.with_labels(source, "kind", []) == []
+    assert project.images.with_labels(source, "view", ["a"]) == []
+    project.labels.save_set(LabelSet("kind", (Label("b"), Label("c"))))
+    assert project.images.with_labels(source, "kind", ["a", "b"]) == [("a/image 0.jpg", "b")]
+
+
+def test_ids_are_never_given_twice(project):
+    ids = fill(project, 3)
+    project.images.remove([ids[2]])
+    source = project.images.add_source("/photos")
+    assert project.images.add(source, [found(7), found(0), found(8), found(7)]) == [4, 1, 5, 4]
+
+
+def test_a_path_that_is_a_source_already_is_refused_for_another(project):
+    first, second = (project.images.add_source(path) for path in ("/photos", "/more"))
+    assert project.images.add_source("/photos") == first
+    project.images.relink(first, "/photos")  # its own path
+    with pytest.raises(KnownError, match="/more is already a source"):
+        project.images.relink(first, "/more")
+    project.images.relink(second, "/moved")
+    assert [one.path for one in project.images.sources()] == ["/photos", "/moved"]
+
+
+def test_a_set_of_skipped_files_that_stays_is_no_edit(project):
+    source = project.images.add_source("/photos")
+    files = [SkippedFile("b.jpg", Message("broken")), SkippedFile("a.jpg", Message("empty"))]
+    project.images.set_skipped(source, files)
+    before = project.history.entries()
+    project.images.set_skipped(source, files)
+    assert project.history.entries() == before
+    project.images.set_skipped(source, files[::-1])
+    assert len(project.history.entries()) == len(before) + 1
+    project.images.set_skipped(source, files)
+    assert project.images.skipped(source) == files

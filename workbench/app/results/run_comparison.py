@@ -72,10 +72,10 @@ def _matched(
     first: PredictionTable, mine: IntArray, second: PredictionTable, theirs: IntArray
 ) -> tuple[IntArray, IntArray]:
     """Rows of both tables that are the same image and crop, in the order of `mine`."""
-    span = int(max(first.crops.max(initial=0), second.crops.max(initial=0))) + 2
+    span = int(max(first.crops.max(initial=0), second.crops.max(initial=0))) + 2  # from -1 on
 
     def keys(table: PredictionTable, rows: IntArray) -> IntArray:
-        return table.images[rows].astype(np.int64) * span + table.crops[rows] + 1
+        return table.images[rows].astype(np.int64) * span + table.crops[rows]
 
     _, at_mine, at_theirs = np.intersect1d(
         keys(first, mine), keys(second, theirs), assume_unique=True, return_indices=True
