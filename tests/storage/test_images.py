@@ -288,3 +288,24 @@ def test_a_set_of_skipped_files_that_stays_is_no_edit(project):
     assert len(project.history.entries()) == len(before) + 1
     project.images.set_skipped(source, files)
     assert project.images.skipped(source) == files
+
+
+def test_disagreement_needs_a_label_and_another_prediction(sorted_out):
+    front, back, left = np.eye(4)[:3]
+    run_on(sorted_out, [1, 2, 3, 6], [back, left, back, front])
+    sorted_out.labels.assign([5], "view", "front")  # not predicted
+    sorted_out.labels.assign([6], "view", "back")
+    against = ImageFilter(disagreement="view")
+    assert set(sorted_out.images.ids(against).tolist()) == {1, 6}
+    sorted_out.labels.save_set(LabelSet("view", (Label("left"), Label("front"))))
+    assert set(sorted_out.images.ids(against).tolist()) == {1}  # what was predicted is no label
+
+
+def test_the_most_certain_come_last_and_what_was_not_predicted_behind_them(sorted_out):
+    run_on(sorted_out, [4, 2, 9], [[0.5, 0.5, 0, 0], [1, 0, 0, 0], [0.25] * 4])
+    ids = sorted_out.images.ids(sort=Sort.UNCERTAINTY).tolist()
+    assert ids[:3] == [9, 4, 2]
+    by_name = sorted_out.images.ids().tolist()
+    assert ids[3:] == [one for one in by_name if one not in (9, 4, 2)]
+    assert sorted_out.images.ids(sort=Sort.UNCERTAINTY, descending=True).tolist() == ids[::-1]
+    assert sorted_out.images.ids(sort=Sort.ADDED).tolist() == list(range(1, 11))
