@@ -47,7 +47,7 @@ QT_X11_LIBRARIES = {
     "libxcb-icccm.so.4": "libxcb-icccm4",
     "libxcb-keysyms.so.1": "libxcb-keysyms1",
 }
-LITTLE_DISK = 2 * 1024**3  # bytes; a warning below this, as runs and exports need space
+LITTLE_DISK = 2 << 30  # bytes; a warning below this, as runs and exports need space
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from workbench.domain.text import mark
 from workbench.files import DamagedFile, check_archive, check_digest, write_whole
 from workbench.storage.database import Database, listed_texts
 
-KEPT_BYTES = 8 * 1024**3  # limit for all indexes of a project
+KEPT_BYTES = 8 << 30  # limit for all indexes of a project
 
 
 @dataclass(frozen=True)
