@@ -67,3 +67,30 @@ def test_settings_work_without_a_writable_folder(tmp_path):
     settings.set_theme("dark")
     assert settings.theme == "dark"
     assert UserSettings(None).recent == []
+
+
+def test_twelve_projects_are_remembered(tmp_path):
+    settings = UserSettings(tmp_path / "settings.json")
+    for number in range(14):
+        (tmp_path / str(number)).mkdir()
+        settings.remember(tmp_path / str(number))
+    names = [path.name for path in UserSettings(tmp_path / "settings.json").recent]
+    assert names == [str(number) for number in range(13, 1, -1)]
+
+
+def test_an_unknown_theme_is_that_of_the_system(tmp_path):
+    file = tmp_path / "settings.json"
+    for stored, theme in (("light", "light"), ("dark", "dark"), ("neon", "system")):
+        file.write_text(json.dumps({"theme": stored}))
+        assert UserSettings(file).theme == theme
+
+
+def test_settings_in_memory_leave_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = UserSettings(None)
+    settings.set_theme("dark")
+    settings.set_key("undo", "Ctrl+U")
+    settings.remember(tmp_path)
+    settings.forget(tmp_path)
+    assert (settings.theme, settings.keys, settings.recent) == ("dark", {"undo": "Ctrl+U"}, [])
+    assert list(tmp_path.iterdir()) == []
