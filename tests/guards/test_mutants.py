@@ -153,6 +153,8 @@ def test_the_fault_is_put_where_it_belongs(line, changed):
         "QUERIES = 256  # rows compared at a time",
         "LOOKED_UP = 2000  # files checked between two chances to stop",
         "CACHED = 4000  # heatmaps of a few kilobytes each",
+        "x = now - last < BATCH_SECONDS",
+        "x = min(16, os.cpu_count() or 1)",
         "x = clamp(a, 1e-9)",
         "os.fsync(handle)",
         "row.addStretch(1)",

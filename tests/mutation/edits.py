@@ -7,7 +7,7 @@ Left alone is what changes nothing that a test should notice:
   widgets, and numbers added to pixels;
 - module constants of pace and looks: pauses, the size of a piece of work or of a cache, pixels of
   the window (their name or the comment beside them says so), and bounds between two readings of a
-  clock;
+  clock or with such a constant, and how many processors are used;
 - numbers that only keep a division finite (at most 1e-6), bounds that allow such a number for
   rounding, and flushing to the disk.
 """
@@ -59,7 +59,8 @@ _PACE = re.compile(
     r"|TIMEOUT|CACHED|AT_ONCE)"
 )
 _PACE_COMMENT = re.compile(
-    r"\b((milli)?seconds|at a time|at once|together|per request|chances? to stop|in memory)\b"
+    r"\b((milli)?seconds|ms|at a time|at once|together|per (request|iteration)|chances? to stop"
+    r"|in memory)\b"
 )
 _LOOK = re.compile(
     r"_?(\w+_)?(WIDTH|HEIGHT|GAP|EDGE|ROW|LINE|PAD|RADIUS|PIXELS|CAPTION|ICON|TILE|STRIP|BADGE)"
@@ -328,7 +329,7 @@ class _Finder(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> bool:
         """Smallest for largest, any for all, an order dropped."""
         name = _name_of(node.func)
-        if _is_silent(node):
+        if _is_silent(node) or (name in ("min", "max") and "'cpu_count'" in ast.dump(node)):
             return True
         end = self._end(node.func)
         if name in _SWAPPED_CALLS:
@@ -340,9 +341,11 @@ class _Finder(ast.NodeVisitor):
                 self._replace(keyword.value, str(not keyword.value.value), ORDER)
         return False
 
-    def visit_Compare(self, node: ast.Compare) -> None:
-        """A bound off by one, or a test turned round."""
+    def visit_Compare(self, node: ast.Compare) -> bool:
+        """A bound off by one, or a test turned round; not what is compared with a pace."""
         operands = [node.left, *node.comparators]
+        if any(isinstance(one, ast.Name) and _PACE.fullmatch(one.id) for one in operands):
+            return True
         by_clock = _has_clock(operands)
         for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
             if type(op) in _BOUNDARY and (by_clock or _has_tolerance((left, right))):
@@ -352,6 +355,7 @@ class _Finder(ast.NodeVisitor):
             else:
                 old = r"==|!=|\bis\s+not\b|\bis\b|\bnot\s+in\b|\bin\b"
                 self._swap(left, right, old, _OPPOSITE[type(op)], LOGIC)
+        return False
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         """`and` for `or`."""

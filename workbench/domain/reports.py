@@ -22,6 +22,12 @@ class Progress(Report, frozen=True, tag="progress", kw_only=True):
     eta: float | None = None
 
 
+def remaining_seconds(spent: float, done: int, total: int) -> float | None:
+    """Estimated seconds for the rest of `total` steps, if the first `done` took `spent` seconds;
+    None before the first."""
+    return spent / done * (total - done) if done else None
+
+
 class Note(Report, frozen=True, tag="note", kw_only=True):
     """A message of one sentence; `warning` marks a possible problem."""
 

@@ -29,7 +29,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import Origin, enumerated, images_read
 from workbench.domain.images import FoundImage, SkippedFile, Source
 from workbench.domain.label_names import LabelNames, current_spelling
-from workbench.domain.reports import Note, Progress
+from workbench.domain.reports import Note, Progress, remaining_seconds
 from workbench.domain.text import Message
 from workbench.vision.headers import FileFacts, Unreadable, examine
 
@@ -38,6 +38,7 @@ HEARTBEAT = 0.1  # seconds between chances to stop
 BATCH_IMAGES = 400  # or this many, which are stored in about 20 ms
 RESOLUTION = 2.0  # seconds; of FAT, the coarsest of file systems
 CHUNK = 16  # files read by a thread at a time
+SETTLING_SECONDS = 1.0  # before this the remaining time is not estimated
 
 # By path relative to the source. `labels` are only those that are kept: for images of a folder,
 # labels that differ from another label of their set in case only.
@@ -89,7 +90,7 @@ class _Meter:
 
     def report(self, text: Message) -> Progress:
         spent = time.monotonic() - self.began
-        eta = spent / self.done * (self.total - self.done) if self.done and spent > 1 else None
+        eta = remaining_seconds(spent, self.done, self.total) if spent > SETTLING_SECONDS else None
         return Progress(done=self.done, total=self.total, text=text, eta=eta)
 
 

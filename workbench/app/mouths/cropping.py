@@ -22,7 +22,7 @@ from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.images import SkippedFile
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Progress, remaining_seconds
 from workbench.domain.text import Message
 from workbench.signals import held_back
 from workbench.vision.mouths import (
@@ -227,7 +227,7 @@ def _detect(images: Sequence[FaceImage], model: Path) -> Steps[None]:
                 yield None
                 continue
             yield CropBatch(tuple(gathered))
-            eta = (now - began) / done * (len(images) - done)
+            eta = remaining_seconds(now - began, done, len(images))
             yield Progress(done=done, total=len(images), eta=eta)
             gathered, last = [], now
     finally:

@@ -10,7 +10,7 @@ from workbench.app.jobs import Steps
 from workbench.app.mouths.cropping import search_images
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Progress, remaining_seconds
 from workbench.domain.requests import ImageInput
 from workbench.domain.text import Message
 from workbench.vision.mouths import FaceImage, SearchedImage
@@ -81,7 +81,7 @@ def _search(
                 yield None
                 continue
             last = now
-            eta = (now - began) / done * (len(images) - done)
+            eta = remaining_seconds(now - began, done, len(images))
             yield Progress(done=done, total=len(images), text=text, eta=eta)
     finally:
         steps.close()

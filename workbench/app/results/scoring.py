@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.app.jobs import Steps
 from workbench.app.learner import ServingProcess
 from workbench.domain.images import SkippedFile
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Progress, remaining_seconds
 from workbench.domain.requests import ImageInput, Score, Scored
 from workbench.domain.text import Message
 
@@ -64,7 +64,7 @@ def scored_chunks(
                 now, done = time.monotonic(), start + answer.done
                 if now - last >= REPORT_SECONDS or done == len(images):
                     last = now
-                    eta = (now - began) / done * (len(images) - done)
+                    eta = remaining_seconds(now - began, done, len(images))
                     yield Progress(done=done, total=len(images), text=text, eta=eta)
 
 
