@@ -36,7 +36,7 @@ def test_random_weights_have_no_file(session: Session, runs: Path) -> None:
 
 def test_a_file_must_exist(session: Session, runs: Path, tmp_path: Path) -> None:
     path = tmp_path / "my:weights.pth"
-    with pytest.raises(KnownError, match=r"my:weights\.pth are missing"):
+    with pytest.raises(KnownError, match=r"my:weights\.pth does not exist"):
         start_of(session.store, recipe(f"file:{path}"))
     path.write_bytes(b"anything")
     assert start_of(session.store, recipe(f"file:{path}")) == path

@@ -20,6 +20,7 @@ from workbench.app.similar.suggesting import (
 )
 from workbench.domain.changes import Changes
 from workbench.domain.labels import CAR_VIEWS, Author, Label, LabelSet
+from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 
 
 @pytest.fixture
@@ -95,5 +96,22 @@ def test_a_run_known_before_and_other_changes_start_nothing(predicted: Session) 
     updater = SuggestionUpdater(predicted)
     predicted.announce(Changes(runs=frozenset({"r1"})))
     predicted.announce(Changes(labelled=frozenset({5})))
+    assert predicted.jobs.jobs() == ()
+    updater.deleteLater()
+
+
+@pytest.mark.parametrize("target", ["expression", "gone"])
+def test_a_run_on_mouths_or_on_labels_that_are_gone_starts_nothing(
+    predicted: Session, target: str
+) -> None:
+    updater = SuggestionUpdater(predicted)
+    labels = RunLabels(LabelList(target, ("a", "b", "c"), (0, 1, 2)))
+    record = RunRecord("new", "new", RunStatus.FINISHED, target, "", labels, created=1.0)
+    predicted.store.runs.create(record)
+    folder = predicted.store.runs_folder / "new"
+    folder.mkdir(parents=True)
+    for name in ("weights.safetensors", "model.json"):
+        (folder / name).write_bytes(b"")
+    predicted.announce(Changes(runs=frozenset({"new"})))
     assert predicted.jobs.jobs() == ()
     updater.deleteLater()
