@@ -9,6 +9,7 @@ import pytest
 from workbench.domain.backbones import BACKBONES, Stage, modules_of
 from workbench.domain.errors import ValueRefused
 from workbench.domain.stage_rules import (
+    PLAIN,
     StageRule,
     check_rules,
     frozen_stages,
@@ -65,3 +66,8 @@ def test_rules_name_known_stages_and_no_frozen_stage_is_new() -> None:
     with pytest.raises(ValueRefused) as refused:
         check_rules(SEVEN, "b", {"b": StageRule(start="new")})
     assert (refused.value.key, refused.value.value) == ("stages.b.start", "new")
+
+
+def test_a_rule_without_settings_changes_nothing() -> None:
+    assert (PLAIN.frozen, PLAIN.rate, PLAIN.penalty) == (None, 1, 1)
+    assert StageRule() == PLAIN
