@@ -24,7 +24,7 @@ from workbench.app.explain.explaining import (
 from workbench.app.results.run_images import RunImage
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
-from workbench.domain.requests import ATTENTION, PART, WINDOWS, Check, Heat, Picture
+from workbench.domain.requests import ATTENTION, PART, WINDOWS, Check, Heat, ImageInput
 
 
 def heat(correlation: float | None = None, **others: object) -> Heat:
@@ -42,7 +42,7 @@ def heat(correlation: float | None = None, **others: object) -> Heat:
 
 
 def image(path: Path = Path("bird.png"), **others: object) -> RunImage:
-    values = {"row": 0, "image": 1, "crop": None, "picture": Picture(str(path)), "name": path.name}
+    values = {"row": 0, "image": 1, "crop": None, "input": ImageInput(str(path)), "name": path.name}
     return RunImage(**{**values, "width": 32, "height": 24, **others})
 
 
@@ -73,7 +73,7 @@ def test_the_check_is_put_into_words() -> None:
     )
     empty = trust_sentence(heat(values=(0.0,) * 6))
     assert empty == "Nothing at this layer supports owl: the heatmap is empty."
-    assert "Read this heatmap with care" in trust_sentence(heat(0.5))
+    assert "Interpret this heatmap with care" in trust_sentence(heat(0.5))
     assert trust_sentence(heat(0.9)).endswith("Try a deeper layer.")
 
 
@@ -172,7 +172,7 @@ def test_only_the_part_that_the_run_sees_is_shown(tmp_path: Path) -> None:
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[10:30, 20:50] = (0, 200, 0)
     Image.fromarray(pixels).save(tmp_path / "bird.png")
-    crop = image(picture=Picture(str(tmp_path / "bird.png"), (20, 10, 50, 30)))
+    crop = image(input=ImageInput(str(tmp_path / "bird.png"), (20, 10, 50, 30)))
     save_wall(tmp_path / "wall.png", [(crop, heat())] * 2, "Title", opacity=0.0)
     with Image.open(tmp_path / "wall.png") as wall:
         green = (np.asarray(wall.convert("RGB")) == (0, 200, 0)).all(axis=2)
@@ -186,10 +186,10 @@ def run(session: Session, tmp_path: Path) -> tuple[str, list[int]]:
 
 
 def test_a_request_names_the_run_and_its_pictures(session: Session, run) -> None:
-    shown = [image(Path("a.png")), image(picture=Picture("b.png", (1, 2, 3, 4)))]
+    shown = [image(Path("a.png")), image(input=ImageInput("b.png", (1, 2, 3, 4)))]
     request = explain_request(session, run[0], shown, "owl", "category", "body.x", True)
     assert request.run == str(session.store.runs_folder / run[0])
-    assert request.pictures == (Picture("a.png"), Picture("b.png", (1, 2, 3, 4)))
+    assert request.images == (ImageInput("a.png"), ImageInput("b.png", (1, 2, 3, 4)))
     assert (request.label, request.label_set, request.layer) == ("owl", "category", "body.x")
     assert request.check
     assert not explain_request(session, run[0], shown).check

@@ -96,7 +96,7 @@ def test_a_predicted_image_has_its_best_label_and_its_size(run: RunImages) -> No
     assert (right.truth, right.predicted, right.wrong) == ("owl", "owl", False)
     assert wrong.score == pytest.approx(0.8)
     assert (wrong.width, wrong.height, wrong.name) == (32, 24, "bird 03.png")
-    assert wrong.picture.box is None
+    assert wrong.input.box is None
     scores = run.scores(3)
     assert scores.scores == pytest.approx((0.1, 0.8, 0.1))
     assert (scores.view_scores, scores.truth, scores.view_truth) == (None, "owl", "")
@@ -147,8 +147,8 @@ def test_each_usable_mouth_is_a_row_with_its_square(
         (images[1], -1),
     ]
     one, _, whole = mouths.images(rows.tolist())
-    assert (one.crop, one.picture.box, one.width, one.height) == (first, (1, 2, 11, 12), 10, 10)
-    assert (whole.crop, whole.picture.box, whole.width) == (None, None, 32)
+    assert (one.crop, one.input.box, one.width, one.height) == (first, (1, 2, 11, 12), 10, 10)
+    assert (whole.crop, whole.input.box, whole.width) == (None, None, 32)
     assert mouths.row_at(images[0], third) == rows[1]
 
 

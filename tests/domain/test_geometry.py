@@ -140,7 +140,7 @@ def face(*mouth):
     ],
 )
 def test_the_square_of_a_mouth_is_half_as_large_again_around_its_middle(mouth, square, fits):
-    assert mouth_square(face(*mouth), 100, 60) == (Rect(*square), fits)
+    assert mouth_box_of(face(*mouth), 100, 60) == (Rect(*square), fits)
 
 
 @pytest.mark.parametrize(
