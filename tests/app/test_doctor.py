@@ -105,7 +105,7 @@ def test_less_than_two_gibibytes_of_disk_are_a_problem(session, monkeypatch, fre
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
     finding = findings_of(session)["free disk space"]
     assert (finding.ok, finding.value) == (ok, shown)
-    assert "Free disk space" in finding.remedy
+    assert "Free up disk space" in finding.remedy
 
 
 def test_the_device_is_the_accelerator_if_its_driver_answers(monkeypatch, tmp_path):

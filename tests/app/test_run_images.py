@@ -81,7 +81,7 @@ def test_images_without_a_prediction_get_rows_behind_the_others_once(
     assert run.rows_of([999, new]).tolist() == [30, 29]
     assert run.rows_of([known, known]).tolist() == [3]
     assert [run.new(row) for row in (3, 28, 29)] == [False, False, True]
-    assert [run.place(row) for row in (3, 29)] == [(known, -1), (new, -1)]
+    assert [run.subject(row) for row in (3, 29)] == [(known, -1), (new, -1)]
     assert [run.row_at(image, -1) for image in (known, new, 1000)] == [3, 29, None]
     assert run.row_at(known, 5) is None
     shown = run.images([29, 30, 3])  # 999 is not in the project
@@ -141,7 +141,7 @@ def test_each_usable_mouth_is_a_row_with_its_square(
     assert mouths.crops
     rows = mouths.rows_of(images[:2])
     first, third = (crop.id for crop in session.store.crops.of_image(images[0]) if crop.usable)
-    assert [mouths.place(row) for row in rows] == [
+    assert [mouths.subject(row) for row in rows] == [
         (images[0], first),
         (images[0], third),
         (images[1], -1),

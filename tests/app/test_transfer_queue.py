@@ -65,7 +65,7 @@ def without_last_candidate(running: Running) -> Transfer:
 
 def test_trained_candidates_are_voted_on_at_once(running: Running) -> None:
     assert (running.queue.current, running.queue.stage) == (None, None)
-    running.queue.start(running.transfer.asked)
+    running.queue.start(running.transfer.request)
     (done,) = running.finished
     assert (done.winner, done.voted) == ("fire5", 18)
     assert latest(running.session, running.transfer).winner == "fire5"
@@ -99,7 +99,7 @@ def test_a_job_that_fails_ends_the_transfer_with_its_reason(qtbot: QtBot, runnin
     assert running.queue.current == transfer
     assert (running.queue.training, running.queue.trained) == ("", (0, 0))
     running.queue.resume(transfer)  # one at a time
-    running.queue.start(transfer.asked)
+    running.queue.start(transfer.request)
     assert len(running.session.jobs.jobs()) == 1
     qtbot.waitUntil(lambda: running.queue.current is None, timeout=WAIT)
     assert "model.json cannot be read" in running.queue.problem

@@ -320,13 +320,13 @@ def test_sources_are_ranked_with_the_meaning_of_their_numbers(capsys):
         ["Cars", "-1.5000", "3", "4", "0.5000", "0.2500", "20"],
     ]
     first, second = lines.index("Finches"), lines.index("Cars")
-    assert "the closest of the sources" in lines[first + 1]
-    assert "further away" in lines[second + 1]
+    assert "the closest of these sources" in lines[first + 1]
+    assert "less close than the first" in lines[second + 1]
     assert all(line.startswith("  ") for line in lines[second + 1 :])
     objects = ranked(sources)
     assert [one["doa"] for one in objects] == [-0.5, -1.5]
     assert "the closest" in objects[0]["words"][0]
-    assert "further away" in objects[1]["words"][0]
+    assert "less close than the first" in objects[1]["words"][0]
 
 
 @pytest.fixture

@@ -46,12 +46,6 @@ def test_new_top_starts_the_last_third_from_random_weights_and_unfrozen() -> Non
     assert (preset(SEVEN, "plain"), preset(ONE, "slower-below")) == ({}, {})
 
 
-def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(ValueRefused, match="plain, slower-below, held-below, new-top") as refused:
-        preset(SEVEN, "steeper")
-    assert refused.value.value == "steeper"
-
-
 def test_a_stage_follows_its_own_rule_before_the_depth() -> None:
     rules = {"a": StageRule(frozen=False), "f": StageRule(frozen=True)}
     assert frozen_stages(SEVEN, "c", rules) == ("b", "c", "f")
