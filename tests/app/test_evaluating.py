@@ -56,7 +56,5 @@ def test_a_part_without_predictions_is_refused(session: Session, tmp_path: Path)
     images = finished_runs.fill(session.store, tmp_path / "birds")
     run = finished_runs.make_run(session.store, images, "owls")
     assert evaluate_task(session, run.id).title == "Evaluate owls"
-    with pytest.raises(
-        KnownError, match="“owls” has no predictions of the validation part"
-    ):
+    with pytest.raises(KnownError, match="“owls” has no predictions of the validation part"):
         evaluate_task(session, run.id, Part.VALIDATION)
