@@ -2,13 +2,26 @@
 
 import csv
 import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fixtures.finished_runs import fill, make_run
 from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
 from workbench.app.session import Session
-from workbench.demo.demo import DemoSize, demo_task, run_within, wall_rows
+from workbench.demo.demo import (
+    DemoSize,
+    Pair,
+    demo_task,
+    draw_source,
+    draw_target,
+    means,
+    run_within,
+    wall_rows,
+)
+from workbench.demo.toys import BODIES, VIEWS, render_toy
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import partial_recipe
 from workbench.domain.reports import Note
@@ -108,3 +121,62 @@ def test_a_part_of_a_task_hands_its_values_its_end_and_its_failure_on(session: S
 )
 def test_the_wall_has_errors_on_a_third_and_even_steps_of_the_rest(wrong, right, rows):
     assert wall_rows(list(wrong), list(right)) == list(rows)
+
+
+def test_the_source_is_drawn_into_a_folder_for_each_body_and_view(tmp_path):
+    reports = list(draw_source(tmp_path, 1))
+    assert [(report.done, report.total) for report in reports] == [(0, 32), (16, 32), (32, 32)]
+    drawn = sorted(tmp_path.rglob("*.jpg"))
+    assert {path.relative_to(tmp_path).as_posix() for path in drawn} == {
+        f"{body}/{view}/000.jpg" for body in BODIES[:8] for view in VIEWS
+    }
+    with Image.open(tmp_path / BODIES[2] / "left" / "000.jpg") as picture:
+        pixels = np.asarray(picture).astype(float)
+    rendered = render_toy(2, "left", 0)
+    assert pixels.shape == (96, 96, 3)
+    assert np.abs(pixels - rendered).mean() < 5, "in the same order of colours"
+
+
+def test_the_target_is_drawn_into_one_folder_with_its_labels(tmp_path):
+    reports = list(draw_target(tmp_path / "target", 2))
+    assert [report.done for report in reports] == [0, 16, 32]
+    with (tmp_path / "target" / "labels.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len({row["path"] for row in rows}) == 32
+    assert {row["category"] for row in rows} == set(BODIES[8:])
+    body = BODIES[8]
+    assert rows[1] == {"path": f"{body}-front-001.jpg", "category": body, "view": "front"}
+    first, second = ((tmp_path / "target" / row["path"]).read_bytes() for row in rows[:2])
+    assert first != second
+
+
+def test_the_demo_of_the_manual_draws_sixty_and_fifteen_images_of_each_body_and_view():
+    assert (DemoSize().source_each, DemoSize().target_each) == (60, 15)
+
+
+def test_the_means_are_those_of_the_test_images_over_the_seeds(session, tmp_path):
+    record = make_run(session.store, fill(session.store, tmp_path / "photos"), "first")
+
+    def run(top1):
+        return replace(record, metrics={"test": {"top1": top1}, "train": {"top1": 1.0}})
+
+    pairs = [Pair(0, run(0.5), run(0.25)), Pair(1, run(1.0), run(0.75))]
+    assert pairs[1].top1s() == (1.0, 0.75)
+    assert means(pairs) == (0.75, 0.5)
+
+
+def test_a_part_of_a_task_returns_its_value_and_ends_when_it_is_closed():
+    applied, ended = [], []
+
+    def work():
+        yield None
+        yield "half"
+        return 7
+
+    part = Task("part", work, apply=applied.append, finish=ended.append)
+    outcome = run_here(Task("whole", lambda: run_within(part)))
+    assert (outcome, ended, applied) == (Done(7), [Done(7)], ["half"])
+    steps = run_within(part)
+    next(steps)
+    steps.close()
+    assert ended[1:] == [Cancelled()]

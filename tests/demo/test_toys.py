@@ -51,7 +51,8 @@ def test_every_face_is_flat(body):
 
 
 def test_an_unknown_body_or_view_is_refused():
-    with pytest.raises(ValueRefused, match="99"):
-        render_toy(99, "front", 0)
+    for body in (-1, len(BODIES), 99):
+        with pytest.raises(ValueRefused, match=f"{body}.*0 to {len(BODIES) - 1}"):
+            render_toy(body, "front", 0)
     with pytest.raises(ValueRefused, match="front, back, left, right"):
         render_toy(0, "above", 0)

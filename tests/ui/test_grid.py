@@ -2,10 +2,20 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QCursor,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QApplication
 
 from workbench.ui.parts.image_grid import ImageGrid, Tiles
+from workbench.ui.parts.tile_geometry import GridGeometry, StripGeometry
 from workbench.ui.parts.tiles import TilePainter
 
 
@@ -146,9 +156,6 @@ def test_a_resize_keeps_what_is_looked_at(qtbot, grid):
 
 
 def test_letters_are_left_to_the_page(qtbot, grid):
-    from PySide6.QtCore import QEvent
-    from PySide6.QtGui import QKeyEvent
-
     event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_F, Qt.KeyboardModifier.NoModifier, "f")
     grid.keyPressEvent(event)
     assert not event.isAccepted()
@@ -226,3 +233,295 @@ def test_a_hidden_grid_requests_nothing_and_all_again_when_it_is_shown(qtbot, gr
     assert grid.tiles.wanted == []  # it would replace the requests of the page that is shown
     grid.show()
     qtbot.waitUntil(lambda: grid.tiles.wanted == [shown])
+
+
+def wheel(widget, turned, modifier=Qt.KeyboardModifier.NoModifier):
+    at = widget.viewport().rect().center().toPointF()
+    event = QWheelEvent(
+        at,
+        widget.viewport().mapToGlobal(at),
+        QPoint(),
+        QPoint(0, turned),
+        Qt.MouseButton.NoButton,
+        modifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget.viewport(), event)
+
+
+def drag(qtbot, view, start, end, modifier=Qt.KeyboardModifier.NoModifier):
+    """Press, move and keep the button down."""
+    qtbot.mousePress(view.viewport(), Qt.MouseButton.LeftButton, modifier, start)
+    at = end.toPointF()
+    move = QMouseEvent(
+        QEvent.Type.MouseMove,
+        at,
+        view.viewport().mapToGlobal(at),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.LeftButton,
+        modifier,
+    )
+    QApplication.sendEvent(view.viewport(), move)
+
+
+def release(qtbot, view):
+    qtbot.mouseRelease(view.viewport(), Qt.MouseButton.LeftButton)
+
+
+def context_menu(view, at):
+    point = view.viewport().mapToGlobal(at)
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, point)
+    QApplication.sendEvent(view.viewport(), event)
+    return point
+
+
+@pytest.fixture
+def strip(qtbot):
+    made = ImageGrid(Colours(), strip=True)
+    qtbot.addWidget(made)
+    made.resize(600, 112)
+    made.set_ids(np.arange(100, dtype=np.int64))
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def test_the_size_of_tiles_is_bounded(grid):
+    assert grid.tile_size() == 160
+    for asked, got in ((63, 64), (10, 64), (321, 320), (65, 65)):
+        grid.set_tile_size(asked)
+        assert grid.tile_size() == got
+    wheel(grid, 120, Qt.KeyboardModifier.ControlModifier)
+    assert grid.tile_size() == 81
+    wheel(grid, -120, Qt.KeyboardModifier.ControlModifier)
+    assert grid.tile_size() == 65
+
+
+def test_the_wheel_scrolls_a_grid_and_a_strip(grid, strip):
+    wheel(grid, -120)
+    assert grid.scroll_position() > 0
+    assert grid.tile_size() == 160
+    wheel(strip, -100)
+    assert strip.scroll_position() == 100
+    wheel(strip, 40, Qt.KeyboardModifier.ControlModifier)
+    assert (strip.scroll_position(), strip.tile_size()) == (60, 160)
+
+
+def test_other_tile_sizes_keep_the_middle_of_the_view(grid):
+    grid.restore_scroll(6000)
+    height = grid.viewport().height()
+    shown = GridGeometry(1000, grid.viewport().width(), 160).shown(
+        QRect(0, grid.scroll_position(), 100, height)
+    )
+    middle = 100 + shown[len(shown) // 2]
+    grid.set_tile_size(100)
+    assert abs(grid.rect_of(middle).center().y() - height // 2) <= 1
+    grid.set_current(130)
+    grid.restore_scroll(9000)  # far from the current tile
+    grid.set_tile_size(90)
+    assert not grid.rect_of(130).intersects(grid.viewport().rect())
+
+
+def test_a_tile_is_revealed_by_the_least_scrolling(grid):
+    height = grid.viewport().height()
+    grid.set_current(500)
+    assert grid.rect_of(500).bottom() == height - 8
+    grid.set_current(200)
+    assert grid.rect_of(200).top() == 8
+    before = grid.scroll_position()
+    grid.set_current(204)
+    assert grid.scroll_position() == before
+    assert grid.rect_of(9) == QRect()
+
+
+def test_scroll_bars_go_to_the_end_by_pages_and_steps(grid, strip):
+    bar, view = grid.verticalScrollBar(), grid.viewport()
+    size = GridGeometry(1000, view.width(), 160).size()
+    assert (bar.minimum(), bar.maximum()) == (0, size.height() - view.height())
+    assert (bar.pageStep(), bar.singleStep()) == (view.height() - 80, 53)
+    grid.set_tile_size(64)
+    assert (bar.pageStep(), bar.singleStep()) == (view.height() - 32, 24)
+    bar, view = strip.horizontalScrollBar(), strip.viewport()
+    size = StripGeometry(100, view.height()).size()
+    assert (bar.minimum(), bar.maximum()) == (0, size.width() - view.width())
+    assert (bar.pageStep(), bar.singleStep()) == (view.width(), size.height())
+    strip.set_ids(np.arange(2))
+    assert bar.maximum() == 0
+
+
+def test_visible_tiles_are_loaded_first_then_those_after_then_those_before(qtbot, grid):
+    grid.restore_scroll(6000)
+    view = QRect(0, grid.scroll_position(), grid.viewport().width(), grid.viewport().height())
+    shown = GridGeometry(1000, view.width(), 160).shown(view)
+    some = len(shown)
+    expected = [*shown, *range(shown.stop, shown.stop + some), *range(shown.start - some, shown[0])]
+    qtbot.waitUntil(lambda: grid.tiles.wanted[-1:] == [[100 + at for at in expected]])
+
+
+def test_a_resize_keeps_the_first_visible_tile_where_none_is_current(grid):
+    grid.verticalScrollBar().setValue(6000)
+    shown = GridGeometry(1000, grid.viewport().width(), 160).shown(
+        QRect(0, grid.scroll_position(), 100, grid.viewport().height())
+    )
+    before = grid.rect_of(100 + shown[0]).top()
+    grid.resize(560, 500)
+    assert grid.rect_of(100 + shown[0]).top() == before
+
+
+def test_the_first_key_selects_the_first_tile(qtbot, grid):
+    qtbot.keyClick(grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert (grid.current(), grid.selected().tolist()) == (100, [100])
+    for key, current in (
+        (Qt.Key.Key_Down, 104),
+        (Qt.Key.Key_Up, 100),
+        (Qt.Key.Key_Right, 101),
+        (Qt.Key.Key_Left, 100),
+        (Qt.Key.Key_PageDown, 108),
+        (Qt.Key.Key_PageUp, 100),
+        (Qt.Key.Key_End, 1099),
+        (Qt.Key.Key_Home, 100),
+    ):
+        qtbot.keyClick(grid, key)
+        assert grid.current() == current
+    qtbot.keyClick(grid, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert grid.selected().tolist() == [100, 101, 102, 103, 104]
+    qtbot.keyClick(grid, Qt.Key.Key_Escape)
+    assert grid.selected().tolist() == [104]
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Escape, Qt.Key.Key_A, Qt.Key.Key_Return])
+def test_keys_without_a_meaning_are_left_to_the_page(grid, key):
+    event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier)
+    grid.keyPressEvent(event)
+    assert not event.isAccepted()
+    assert grid.selected_count() == 0
+    grid.set_ids(np.zeros(0, np.int64))
+    arrow = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Right, Qt.KeyboardModifier.NoModifier)
+    grid.keyPressEvent(arrow)
+    assert not arrow.isAccepted()
+
+
+def test_a_click_between_tiles_clears_unless_a_key_is_held(qtbot, grid):
+    between = grid.rect_of(101).topLeft() - QPoint(4, 4)
+    shift, control = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+    click(qtbot, grid, 101)
+    for held in (shift, control):
+        qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, held, between)
+        assert grid.selected().tolist() == [101]
+    click(qtbot, grid, 104, control)
+    click(qtbot, grid, 106, shift | control)
+    assert grid.selected().tolist() == [101, 104, 105, 106]
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.RightButton, pos=between)
+    assert grid.selected_count() == 4
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=between)
+    assert grid.selected_count() == 0
+
+
+def test_a_rubber_band_begins_after_some_pixels_and_ctrl_or_shift_add(qtbot, grid):
+    start = grid.rect_of(100).topLeft() - QPoint(4, 4)
+    far = QApplication.startDragDistance()
+    click(qtbot, grid, 108)
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    drag(qtbot, grid, start, start + QPoint(far - 1, 0), control)
+    drag(qtbot, grid, start, start + QPoint(far // 2, far // 2 - 1), control)
+    assert grid.selected().tolist() == [108]
+    release(qtbot, grid)
+    for held in (control, shift):
+        drag(qtbot, grid, start, grid.rect_of(101).center(), held)
+        release(qtbot, grid)
+        assert grid.selected().tolist() == [100, 101, 108]
+    drag(qtbot, grid, grid.rect_of(105).bottomRight() + QPoint(4, 4), grid.rect_of(104).center())
+    assert grid.selected().tolist() == [104, 105]
+    release(qtbot, grid)
+    qtbot.mouseMove(grid.viewport(), grid.rect_of(100).center())
+    assert grid.selected().tolist() == [104, 105]
+
+
+def test_a_rubber_band_starts_exactly_at_the_drag_distance(qtbot, grid):
+    start = grid.rect_of(100).center()
+    drag(qtbot, grid, start, start + QPoint(QApplication.startDragDistance() - 1, 0))
+    drag(qtbot, grid, start, grid.rect_of(101).center())
+    assert grid.selected().tolist() == [100, 101]
+    release(qtbot, grid)
+
+
+def test_a_strip_has_no_rubber_band_and_centres_what_is_clicked(qtbot, strip):
+    drag(qtbot, strip, strip.rect_of(1).center(), strip.rect_of(4).center())
+    assert strip.selected().tolist() == [1]
+    release(qtbot, strip)
+    click(qtbot, strip, 4)
+    assert strip.selected().tolist() == [4]
+    assert abs(strip.rect_of(4).center().x() - strip.viewport().width() // 2) <= 1
+
+
+@pytest.mark.parametrize(("start", "y", "step"), [(0, -4, 20), (500, 4, -20)])
+def test_a_rubber_band_at_the_border_scrolls(qtbot, grid, start, y, step):
+    grid.restore_scroll(start)
+    view = grid.viewport()
+    middle, edge = QPoint(300, 250), QPoint(300, y % view.height())
+    drag(qtbot, grid, middle, middle + QPoint(0, 20))
+    QCursor.setPos(view.mapToGlobal(edge))
+    selected = grid.selected_count()
+    qtbot.waitUntil(lambda: abs(grid.scroll_position() - start) >= 240)
+    release(qtbot, grid)
+    assert (grid.scroll_position() - start) % 20 == 0
+    assert (grid.scroll_position() - start) * step > 0
+    assert grid.selected_count() > selected
+
+
+def test_a_double_click_between_tiles_opens_nothing(qtbot, grid):
+    opened = []
+    grid.activated.connect(opened.append)
+    between = grid.rect_of(101).topLeft() - QPoint(4, 4)
+    qtbot.mouseDClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=between)
+    assert opened == []
+    qtbot.mouseDClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.rect_of(100).center())
+    assert opened == [100]
+
+
+def test_a_right_click_selects_the_tile_under_it_unless_it_is_selected(qtbot, grid):
+    asked = []
+    grid.menu_requested.connect(asked.append)
+    click(qtbot, grid, 101)
+    click(qtbot, grid, 103, Qt.KeyboardModifier.ShiftModifier)
+    first = context_menu(grid, grid.rect_of(102).center())
+    assert (asked, grid.selected().tolist()) == ([first], [101, 102, 103])
+    second = context_menu(grid, grid.rect_of(100).center())
+    assert (asked[1:], grid.selected().tolist()) == ([second], [100])
+    context_menu(grid, grid.rect_of(101).topLeft() - QPoint(4, 4))
+    assert len(asked) == 2
+
+
+def test_selection_signals_name_the_current_tile(grid):
+    current, reported = [], []
+    grid.current_changed.connect(current.append)
+    grid.selection_changed.connect(lambda: reported.append(grid.selected_count()))
+    grid.set_current(120)
+    grid.set_current(None)
+    grid.select(np.array([101, 102]))
+    grid.select_all()
+    assert current == [120, -1, 101]
+    assert reported == [1, 0, 2, 1000]
+    assert grid.current() == 101
+
+
+def test_the_focus_is_shown_on_the_current_tile(qtbot, grid):
+    grid.set_current(100)
+    grid.setFocus()
+    qtbot.waitUntil(grid.hasFocus)
+    with_focus = grid.viewport().grab().toImage()
+    grid.clearFocus()
+    assert grid.viewport().grab().toImage() != with_focus
+
+
+def test_a_relabelled_tile_alone_is_painted_anew(qtbot, grid):
+    grid.viewport().repaint()
+    grid.tiles.prepared.clear()
+    grid.tiles.relabelled.emit([105])
+    qtbot.waitUntil(lambda: bool(grid.tiles.prepared))
+    assert 105 in grid.tiles.prepared
+    assert 112 not in grid.tiles.prepared
+    grid.tiles.prepared.clear()
+    grid.tiles.altered.emit()
+    qtbot.waitUntil(lambda: 100 in grid.tiles.prepared and 111 in grid.tiles.prepared)

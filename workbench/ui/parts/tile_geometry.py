@@ -96,9 +96,7 @@ class GridGeometry:
         step = self.step
         row, column = (point.y() - GAP) // step.height(), (point.x() - GAP) // step.width()
         index = row * self.columns + column
-        if row < 0 or not 0 <= column < self.columns or index >= self.count:
-            return -1
-        return index if self.rect(index).contains(point) else -1
+        return index if 0 <= index < self.count and self.rect(index).contains(point) else -1
 
     def inside(self, band: QRect) -> NDArray[np.int64]:
         """Indices of the tiles that intersect `band`, row by row."""
