@@ -1,10 +1,16 @@
 """What a trial predicts of a training, from times and memory of its steps that are given here."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from tests.fixtures.run_folders import make_run
+from workbench.domain.reports import Progress, Trial
 from workbench.learning.images.pixels import scoring_crops, working_side
-from workbench.learning.loop.trial import LARGEST, Steps
+from workbench.learning.loop import trial as module
+from workbench.learning.loop.assembly import make_learner
+from workbench.learning.loop.trial import LARGEST, Steps, try_run
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network
 from workbench.learning.protocol.folders import read_run_folder
@@ -85,3 +91,86 @@ def test_a_batch_that_was_not_reached_is_judged_by_the_largest_tried(steps):
     made.seconds, made.memory = {}, {}
     assert made.trial().step_seconds == 0.0
     assert made.trial().largest_batch == 0
+
+
+@pytest.fixture
+def growing(steps, monkeypatch):
+    """Lets real steps grow on a clock that reaches these seconds at the report of a batch."""
+
+    def grow(batch, at, **keys):
+        made = steps(batch=batch, image_size=32, **keys)
+        learner = make_learner(made.run, made.network, None, made.device)
+        made.network, made.method = learner.network, learner.method
+        now, reports = [100.0], []
+        clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter)
+        monkeypatch.setattr(module, "time", clock)
+
+        def report(one):
+            reports.append(one)
+            now[0] = 100.0 + at.get(one.done, now[0] - 100.0)
+
+        return made, report, reports
+
+    return grow
+
+
+@pytest.mark.parametrize(
+    ("wanted", "at", "tried"),
+    [
+        (6, {}, [1, 2, 4, 6, 12]),
+        (8, {}, [1, 2, 4, 8, 16]),
+        (4, {}, [1, 2, 4, 8, 16]),
+        (6, {4: 21.0}, [1, 2, 4, 6]),
+        (6, {12: 21.0}, [1, 2, 4, 6, 12]),
+        (6, {2: 59.0}, [1, 2, 4, 6]),
+        (6, {2: 61.0}, [1, 2]),
+    ],
+)
+def test_batches_are_doubled_by_way_of_the_recipes(growing, monkeypatch, wanted, at, tried):
+    monkeypatch.setattr(module, "LARGEST", 16)
+    made, report, reports = growing(wanted, at)
+    made.grow(report)
+    assert [(one.done, one.total) for one in reports] == [(batch, wanted) for batch in tried]
+    assert list(made.seconds) == list(made.memory) == tried
+    assert min(made.seconds.values()) > 0
+    assert min(made.memory.values()) >= 1
+
+
+def test_batches_grow_until_memory_runs_out(growing):
+    made, report, reports = growing(8, {})
+
+    def refuse(_, images):
+        if len(images[0]) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: out of memory")
+
+    hook = made.network.register_forward_pre_hook(refuse)
+    made.grow(report)
+    assert [one.done for one in reports] == [1, 2, 4]
+    assert list(made.seconds) == [1, 2]
+    hook.remove()
+
+    def fail(*_):
+        raise RuntimeError("something else")
+
+    made.network.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="something else"):
+        made.grow(report)
+
+
+def test_batches_are_not_tried_that_are_expected_not_to_fit(growing):
+    made, report, _ = growing(8, {})
+    made.free = 1
+    made.grow(report)
+    assert list(made.seconds) == [1]
+
+
+def test_a_trial_reports_its_precision_its_steps_and_its_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 2)
+    reports = []
+    try_run(make_run(tmp_path / "run", batch=2, image_size=32), reports.append)
+    *progress, last = reports
+    assert [(one.done, one.total) for one in progress] == [(0, 0), (1, 2), (2, 2)]
+    assert all(isinstance(one, Progress) for one in progress)
+    assert isinstance(last, Trial)
+    assert (last.batch, last.largest_batch) == (2, 2)
+    assert last.step_seconds > 0

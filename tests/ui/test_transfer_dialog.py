@@ -197,7 +197,7 @@ def test_before_the_vote_there_is_no_outcome(vote, host, request_):
         vote.table.picked.emit(row)
     assert chosen == ["run1"]
     vote.show_transfer(None, {})
-    assert [row[0] for row in vote.table.cells()][0] == "Layers 1–4 frozen"
+    assert vote.table.cells()[0][0] == "Layers 1–4 frozen"
     vote.table.picked.emit(0)
     assert chosen == ["run1"]
 

@@ -119,8 +119,8 @@ class ImageGrid(TileView):
         pointer = self.viewport().mapFromGlobal(self.cursor().pos())
         below = pointer.y() - (self.viewport().height() - _EDGE)
         above = _EDGE - pointer.y()
-        step = below if below > 0 else -above if above > 0 else 0
-        if step and self._band is not None:
+        step = max(0, below) - max(0, above)
+        if step:
             self._bar().setValue(self._bar().value() + step)
             self._resize_band(pointer + self._offset())
 
