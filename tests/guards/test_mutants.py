@@ -143,6 +143,8 @@ def test_the_fault_is_put_where_it_belongs(line, changed):
         "def paintEvent(self, event):\n    self.draw(self.a + 1)",
         "tr('{0} of {1}', a + 1)",
         "Message('{n} of them', n=a + 1)",
+        "class Marks:\n    def __init__(self, painter: QPainter):\n        self.p = painter\n"
+        "    def line(self, at):\n        self.p.drawLine(at, at * 2)",
         "logger.warning('a', a + 1)",
         "if TYPE_CHECKING:\n    x = a < 3",
         "def legend(self, painter: QPainter):\n    self.draw(self.a + 1)",

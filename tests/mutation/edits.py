@@ -3,8 +3,8 @@
 A fault swaps, drops or adds as little as one operator and leaves every other byte as it was.
 Left alone is what changes nothing that a test should notice:
 - docstrings, annotations, decorators, log calls, translated texts and error messages;
-- what only paints or arranges: functions that are given a painter, sizes, gaps and alignments of
-  widgets, and numbers added to pixels;
+- what only paints or arranges: functions that are given a painter and classes that are made with
+  one, sizes, gaps and alignments of widgets, and numbers added to pixels;
 - module constants of pace and looks: pauses, the size of a piece of work or of a cache, pixels of
   the window (their name or the comment beside them says so), and bounds between two readings of a
   clock or with such a constant, and how many processors are used;
@@ -184,6 +184,11 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
+def _takes_painter(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    kinds = [ast.unparse(one.annotation) for one in function.args.args if one.annotation]
+    return any(kind in _PAINTERS for kind in kinds)
+
+
 def _returns_nothing(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """A procedure: nothing but bare returns, and no generator."""
     inner = [node for part in function.body for node in ast.walk(part)]
@@ -262,8 +267,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Defaults and body; a procedure may also return at once."""
-        kinds = [ast.unparse(one.annotation) for one in node.args.args if one.annotation]
-        if _SILENT_FUNCTIONS.fullmatch(node.name) or any(kind in _PAINTERS for kind in kinds):
+        if _SILENT_FUNCTIONS.fullmatch(node.name) or _takes_painter(node):
             return True
         body = node.body[1:] if _is_docstring(node.body[0]) else node.body
         defaults = [value for value in (*node.args.defaults, *node.args.kw_defaults) if value]
@@ -281,6 +285,9 @@ class _Finder(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> bool:
         """The body alone: bases and decorators stay."""
+        makers = [part for part in node.body if isinstance(part, ast.FunctionDef)]
+        if any(part.name == "__init__" and _takes_painter(part) for part in makers):
+            return True
         self._walk(list(node.body), node, node.name)
         return True
 

@@ -8,9 +8,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor
 
 from workbench.domain.crops import CropState
-from workbench.domain.geometry import Rect
-from workbench.ui.pages.mouths.image_view import FaceMark, MouthImageView
-from workbench.ui.pages.mouths.stage import SIDE, FaceStrip
+Xfrom workbench.ui.pages.mouths.stage import SIDE, FaceStrip
 from workbench.ui.parts.image_view import to_qimage
 
 LANDMARKS = tuple((100.0 + 3 * (i % 10), 90.0 + 2 * (i // 10)) for i in range(68))
@@ -145,3 +143,129 @@ def test_a_click_on_a_crop_chooses_its_face(qtbot):
     with qtbot.waitSignal(strip.chosen) as chosen:
         qtbot.mouseClick(strip.tiles()[1], Qt.MouseButton.LeftButton)
     assert chosen.args == [2]
+
+
+def test_each_corner_pulls_against_the_opposite_one(qtbot, photo):
+    corners = {
+        (80, 80): Rect(70, 70, 140, 140),
+        (140, 80): Rect(80, 70, 150, 140),
+        (80, 140): Rect(70, 80, 140, 150),
+        (140, 140): Rect(80, 80, 150, 150),
+    }
+    for (x, y), expected in corners.items():
+        photo.set_faces([FIRST, SECOND], 1)
+        with qtbot.waitSignal(photo.adjusted) as adjusted:
+            outward = (10 if x == 140 else -10, 10 if y == 140 else -10)
+            drag(qtbot, photo, place(photo, x, y), place(photo, x + outward[0], y + outward[1]))
+        assert adjusted.args == [1, expected]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "shape"),
+    [
+        (160, 160, Qt.CursorShape.SizeFDiagCursor),
+        (280, 280, Qt.CursorShape.SizeFDiagCursor),
+        (280, 160, Qt.CursorShape.SizeBDiagCursor),
+        (160, 280, Qt.CursorShape.SizeBDiagCursor),
+        (151, 151, Qt.CursorShape.SizeFDiagCursor),
+        (169, 169, Qt.CursorShape.SizeFDiagCursor),
+        (170, 169, Qt.CursorShape.SizeAllCursor),
+        (169, 170, Qt.CursorShape.SizeAllCursor),
+        (150, 160, Qt.CursorShape.ArrowCursor),
+        (220, 220, Qt.CursorShape.SizeAllCursor),
+        (480, 120, Qt.CursorShape.PointingHandCursor),
+        (479, 120, Qt.CursorShape.ArrowCursor),
+        (560, 120, Qt.CursorShape.ArrowCursor),
+        (559, 199, Qt.CursorShape.PointingHandCursor),
+        (559, 200, Qt.CursorShape.ArrowCursor),
+    ],
+)
+def test_the_cursor_shows_what_a_press_would_do(qtbot, photo, x, y, shape):
+    qtbot.mouseMove(photo, QPoint(700, 350))
+    qtbot.mouseMove(photo, QPoint(x, y))
+    assert photo.cursor().shape() is shape
+
+
+def test_hidden_marks_and_rejected_boxes_have_no_grips(qtbot, photo):
+    photo.set_marks_shown(False)
+    with qtbot.assertNotEmitted(photo.chosen), qtbot.assertNotEmitted(photo.adjusted):
+        qtbot.mouseClick(photo, Qt.MouseButton.LeftButton, pos=place(photo, 260, 80))
+        qtbot.mouseMove(photo, place(photo, 110, 110))
+    assert photo.cursor().shape() is Qt.CursorShape.ArrowCursor
+    photo.set_marks_shown(True)
+    photo.set_faces([FaceMark(1, 1, CropState.REJECTED, FIRST.rect)], 1)
+    qtbot.mouseMove(photo, place(photo, 140, 140) - QPoint(2, 2))
+    assert photo.cursor().shape() is Qt.CursorShape.PointingHandCursor
+    with qtbot.waitSignal(photo.chosen) as chosen:
+        qtbot.mouseClick(photo, Qt.MouseButton.LeftButton, pos=place(photo, 110, 110))
+    assert chosen.args == [1]
+
+
+def test_of_two_boxes_at_a_point_the_smaller_is_chosen(qtbot, photo):
+    around = FaceMark(3, 3, CropState.FOUND, Rect(220, 40, 300, 120))
+    for faces in ([SECOND, around], [around, SECOND]):
+        photo.set_faces(faces, None)
+        with qtbot.waitSignal(photo.chosen) as chosen:
+            qtbot.mouseClick(photo, Qt.MouseButton.LeftButton, pos=place(photo, 260, 80))
+        assert chosen.args == [2]
+
+
+def test_other_buttons_change_no_box(qtbot, photo):
+    with qtbot.assertNotEmitted(photo.chosen), qtbot.assertNotEmitted(photo.adjusted):
+        qtbot.mousePress(photo, Qt.MouseButton.RightButton, pos=place(photo, 260, 80))
+        qtbot.mouseRelease(photo, Qt.MouseButton.RightButton, pos=place(photo, 260, 80))
+    with qtbot.assertNotEmitted(photo.adjusted):
+        qtbot.mouseClick(photo, Qt.MouseButton.LeftButton, pos=place(photo, 110, 110))
+
+
+def test_drawing_is_announced_once_and_ends_with_its_cursor(qtbot, photo):
+    heard = []
+    photo.drawing_changed.connect(heard.append)
+    photo.set_drawing(False)
+    photo.set_drawing(True)
+    photo.set_drawing(True)
+    assert (heard, photo.drawing) == ([True], True)
+    assert photo.cursor().shape() is Qt.CursorShape.CrossCursor
+    qtbot.mouseMove(photo, place(photo, 260, 80))
+    assert photo.cursor().shape() is Qt.CursorShape.CrossCursor
+    assert photo.cancel()
+    assert not photo.cancel()
+    assert heard == [True, False]
+    assert photo.cursor().shape() is Qt.CursorShape.ArrowCursor
+
+
+def test_a_new_box_is_previewed_and_needs_more_than_the_smallest_side(qtbot, photo):
+    seen, made = [], []
+    photo.previewed.connect(seen.append)
+    photo.drawn.connect(made.append)
+    for side in (SMALLEST, SMALLEST + 1):
+        photo.set_drawing(True)
+        drag(qtbot, photo, place(photo, 20, 20), place(photo, 20 + side, 20 + side))
+        assert seen[-1] == Rect(20, 20, 20 + side, 20 + side)
+    assert made == [Rect(20, 20, 21 + SMALLEST, 21 + SMALLEST)]
+
+
+def test_a_moved_box_stays_where_it_was_released(qtbot, photo):
+    drag(qtbot, photo, place(photo, 110, 110), place(photo, 130, 120))
+    with qtbot.waitSignal(photo.adjusted) as adjusted:
+        drag(qtbot, photo, place(photo, 130, 120), place(photo, 140, 120))
+    assert adjusted.args == [1, Rect(110, 90, 170, 150)]
+    photo.setFocus()
+    qtbot.mousePress(photo, Qt.MouseButton.LeftButton, pos=place(photo, 140, 120))
+    assert photo.cancel()
+    with qtbot.assertNotEmitted(photo.adjusted):
+        qtbot.mouseRelease(photo, Qt.MouseButton.LeftButton, pos=place(photo, 160, 120))
+
+
+def test_a_double_click_zooms_beside_the_box_only(qtbot, photo):
+    before = photo.to_widget(QPointF(0, 0))
+    qtbot.mouseDClick(photo, Qt.MouseButton.LeftButton, pos=place(photo, 110, 110))
+    assert photo.to_widget(QPointF(0, 0)) == before
+    photo.resize(500, 400)
+    before = photo.to_widget(QPointF(400, 0)) - photo.to_widget(QPointF(0, 0))
+    photo.set_drawing(True)
+    qtbot.mouseDClick(photo, Qt.MouseButton.LeftButton, pos=place(photo, 350, 50))
+    photo.set_drawing(False)
+    assert photo.to_widget(QPointF(400, 0)) - photo.to_widget(QPointF(0, 0)) == before
+    qtbot.mouseDClick(photo, Qt.MouseButton.LeftButton, pos=place(photo, 350, 50))
+    assert photo.to_widget(QPointF(400, 0)) - photo.to_widget(QPointF(0, 0)) != before
