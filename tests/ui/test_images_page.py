@@ -260,3 +260,101 @@ def test_a_band_over_tiles_selects_in_the_page(page, qtbot):
     qtbot.mouseMove(page.grid.viewport(), end)
     qtbot.mouseRelease(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=end)
     assert np.array_equal(page.selected(), page.grid.ids()[:2])
+
+
+def test_commands_change_the_size_of_thumbnails(page):
+    before = page.grid.tile_size()
+    page.larger()
+    assert page.grid.tile_size() == before + 32
+    page.smaller()
+    page.smaller()
+    assert page.grid.tile_size() == before - 32
+
+
+def test_labels_are_cleared_of_the_selected_or_the_current_image(page):
+    ids = page.grid.ids().tolist()
+    labels = page.context.session.store.labels
+    page.header.sets.setCurrentText("category")
+    page.grid.select(np.array(ids[:2]))
+    page.clear_label()
+    assert labels.of_images(ids[:3], "category") == {ids[2]: ("egret",)}
+    page.grid.set_current(None)
+    assert not page.has_images()
+    page.set_label("owl")
+    assert labels.of_images(ids[:2], "category") == {}
+    page.grid.set_current(ids[0])
+    assert page.has_images()
+    page.set_label("owl")
+    assert labels.of_images(ids[:2], "category") == {ids[0]: ("owl",)}
+
+
+def test_keys_with_a_chord_label_nothing(page, qtbot):
+    ids = page.grid.ids().tolist()
+    page.grid.set_current(ids[0])
+    labels = page.context.session.store.labels
+    qtbot.keyClick(page.grid, "F", Qt.KeyboardModifier.AltModifier)
+    assert labels.of_images(ids[:1], "view") == {}
+    qtbot.keyClick(page.grid, "F", SHIFT)
+    assert labels.of_images(ids[:1], "view") == {ids[0]: ("front",)}
+
+
+def test_commands_search_clear_and_show_elsewhere(page, window, qtbot):
+    page.search()
+    qtbot.waitUntil(page.bar.search.hasFocus)
+    page.bar.set_filter(ImageFilter(text="owl1"))
+    assert len(page.grid.ids()) == 1
+    page.clear_filters()
+    assert len(page.grid.ids()) == 24
+    page.select_all()
+    assert page.grid.selected_count() == 24
+    image = int(page.grid.ids()[5])
+    page.grid.set_current(image)
+    page.show_in_views()
+    assert window.page("views").isVisible()
+    assert window.page("views").strip.current() == image
+
+
+def test_groups_open_and_close_and_leave_room(page, window):
+    assert page.groups.isHidden()
+    page.resize(1099, 600)
+    page.toggle_groups()
+    assert not page.groups.isHidden()
+    page.resize(1099, 600)
+    assert not page.side.isVisible()
+    page.resize(1100, 600)
+    assert page.side.isVisible()
+    page.toggle_groups()
+    page.resize(1000, 600)
+    assert page.groups.isHidden()
+    assert page.side.isVisible()
+
+
+def test_a_target_filters_and_selects(page):
+    ids = page.grid.ids().tolist()
+    page.show_target(filter=ImageFilter(labels=(("category", "owl"),)))
+    assert len(page.grid.ids()) == 8
+    page.show_target(image=ids[9])
+    assert page.grid.current() == ids[9]
+    page.show_target(filter="nonsense", image="x")
+    assert page.grid.current() == ids[9]
+
+
+def test_selection_order_and_groups_survive_a_restart(page):
+    ids = page.grid.ids().tolist()
+    page.grid.select(np.array(ids[3:6]))
+    page.toggle_groups()
+    page.header.order.setCurrentIndex(1)
+    page.header.reverse.click()
+    state = page.save_state()
+    assert (state["sort"], state["descending"], state["groups"]) == ("added", True, True)
+    page.toggle_groups()
+    page.grid.set_current(None)
+    page.header.set_sort(Sort.NAME, False)
+    page.restore_state({})
+    assert page.header.sort is Sort.NAME
+    page.restore_state(state)
+    assert sorted(page.grid.selected().tolist()) == ids[3:6]
+    assert not page.groups.isHidden()
+    assert (page.list.sort, page.list.descending) == (Sort.ADDED, True)
+    page.restore_state({**state, "selected": [ids[0]], "current": ids[7], "splitter": [1]})
+    assert page.grid.selected().tolist() == [ids[7]]

@@ -339,3 +339,98 @@ def test_real_faces_are_found_from_the_page(tmp_path, qtbot):
     assert any("missed in 1" in text for _, text in host.notes)
     host.close()
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "moved"),
+    [
+        ("nudge_left", (-1, 0, 0)),
+        ("nudge_right", (1, 0, 0)),
+        ("nudge_up", (0, -1, 0)),
+        ("nudge_down", (0, 1, 0)),
+        ("larger", (-1, -1, 2)),
+        ("smaller", (1, 1, -2)),
+    ],
+)
+def test_commands_move_and_scale_the_current_box(host, name, moved):
+    host.at(0)
+    before = host.page.model.crop().rect
+    getattr(host.page, name)()
+    after = host.page.model.crop().rect
+    assert (after.left - before.left, after.top - before.top) == moved[:2]
+    assert after.width - before.width == after.height - before.height == moved[2]
+
+
+def test_arrows_go_through_the_queue_and_say_where_it_ends(host):
+    host.page.set_queue(Queue.ALL)
+    images = [int(image) for image in host.page.queues.ids(Queue.ALL)]
+    host.page.show_previous()
+    assert (host.image, host.notes) == (images[0], [])
+    for image in images[1:]:
+        host.page.show_next()
+        assert host.image == image
+    host.page.show_next()
+    assert host.image == images[-1]
+    assert host.notes == [("info", "This is the last image of the queue.")]
+    host.page.show_previous()
+    assert host.image == images[-2]
+
+
+def test_faces_are_gone_through_in_both_directions_around_the_ends(host):
+    host.at(3)
+    faces = host.page.model.faces()
+    for go, at in (
+        (host.page.next_face, 1),
+        (host.page.previous_face, 0),
+        (host.page.previous_face, 2),
+        (host.page.next_face, 0),
+    ):
+        go()
+        assert host.page.model.current == faces[at]
+
+
+def test_marks_are_hidden_and_shown_by_their_command(host):
+    host.at(0)
+    shown = host.page.stage.photo.grab().toImage()
+    host.page.toggle_marks()
+    assert host.page.stage.photo.grab().toImage() != shown
+    host.page.toggle_marks()
+    assert host.page.stage.photo.grab().toImage() == shown
+
+
+def test_the_page_shows_the_queue_or_images_it_is_asked_for(host):
+    images = [int(image) for image in host.page.queues.ids(Queue.ALL)]
+    host.page.show_target(queue="missed")
+    assert (host.page.save_state()["queue"], host.image) == ("missed", images[2])
+    host.page.show_target(ids=(images[4], images[1]))
+    assert (host.page.save_state()["queue"], host.image) == ("all", images[4])
+    host.page.show_target()
+    assert host.image == images[4]
+
+
+def test_an_edit_elsewhere_shows_the_image_it_touched(host):
+    host.page.set_queue(Queue.ALL)
+    images = [int(image) for image in host.page.queues.ids(Queue.ALL)]
+    (crop,) = host.session.store.crops.of_image(images[1])
+    from workbench.app.labels import labelling
+
+    labelling.assign_crops(host.session, [crop.id], "expression", "open")
+    assert host.image == images[1]
+
+
+def test_commands_need_an_image_and_unsearched_ones(host):
+    assert host.page.has_image()
+    assert host.page.can_find()
+    host.page.set_queue(Queue.LABELLED, 0)
+    assert not host.page.has_image()
+    host.page.show_next()
+    assert host.notes == []
+
+
+def test_labels_of_other_keys_are_left_to_the_window(host):
+    host.at(0)
+    crop = host.page.model.current
+    host.qtbot.keyClick(host.page, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    assert host.label_of(crop) is None
+    host.qtbot.keyClick(host.page, Qt.Key.Key_S, Qt.KeyboardModifier.ShiftModifier)
+    assert host.label_of(crop) == "smile"
