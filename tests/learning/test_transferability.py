@@ -185,3 +185,9 @@ def test_gaps_have_the_documented_sign():
 def test_what_cannot_be_scored_is_refused(score, arguments):
     with pytest.raises(ValueError, match=r"\w"):
         score(*arguments)
+
+
+def test_leep_of_few_images_counts_source_classes_of_little_weight():
+    theta = np.array([[0.5, 0.5], [0.2, 0.8]])
+    wanted = (np.log(0.5 * 0.5 / 0.7 + 0.5 * 0.5 / 1.3) + np.log(0.2**2 / 0.7 + 0.8**2 / 1.3)) / 2
+    assert leep(theta, np.array([0, 1])) == pytest.approx(wanted)

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QKeySequence
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 
 from workbench.app.jobs import Task
+from workbench.app.labels.labelling import assign
 from workbench.app.session import Session
 from workbench.app.settings import WITHOUT_PAGE, UserSettings, current_ids
 from workbench.domain.errors import KnownError
@@ -17,6 +18,7 @@ from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.reports import Progress
 from workbench.storage.project import Project
 from workbench.ui.commands import Menu
+from workbench.ui.dialogs.manual import ManualDialog
 from workbench.ui.look.theme import DARK, Theme, apply_theme
 from workbench.ui.page import PAGES
 from workbench.ui.window.window import MainWindow
@@ -270,3 +272,110 @@ def test_the_windows_process_is_free_of_torch(tmp_path):
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The dialogs that are opened, which close at once."""
+    seen = []
+    monkeypatch.setattr(QDialog, "exec", lambda dialog: seen.append(type(dialog).__name__))
+    return seen
+
+
+def test_commands_open_their_dialogs(window, opened, monkeypatch):
+    for run in (window.edit_label_sets, window.split, window.check_computer, window.edit_keys):
+        run()
+    assert opened == ["LabelSetsDialog", "SplitDialog", "DoctorDialog", "KeysDialog"]
+    about = []
+    monkeypatch.setattr(QMessageBox, "about", lambda *words: about.append(words[1:]))
+    window.about()
+    assert about[0][0] == "About Vantage Workbench"
+
+
+def test_the_manual_opens_once(window):
+    window.manual()
+    window.manual()
+    [dialog] = window.findChildren(ManualDialog)
+    assert dialog.isVisible()
+    dialog.close()
+
+
+def test_projects_are_chosen_before_they_are_opened(window, monkeypatch, tmp_path):
+    switched = []
+    monkeypatch.setattr(window, "_switch", lambda *what: switched.append(what))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    window.new_project()
+    window.open_project()
+    assert switched == []
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "a"))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "b"), ""))
+    window.new_project()
+    window.open_project()
+    window.open_recent(tmp_path / "c")
+    assert [new for _, new in switched] == [True, False, False]
+    assert switched[2][0] == tmp_path / "c"
+
+
+def test_what_is_undone_and_redone_is_named(window):
+    ids = window.session.store.images.ids().tolist()
+    assert not window._can_redo()
+    assert window._redo_title() == "Redo"
+    window.redo()
+    assert window.notes.texts() == []
+    assign(window.session, ids[:1], "view", "front")
+    edit = window.session.history.undo_text()
+    assert window._can_undo()
+    assert not window._can_redo()
+    assert window._undo_title() == f"Undo {edit}"
+    window.undo()
+    assert window.notes.texts() == [f"Undone: {edit}"]
+    assert window._can_redo()
+    assert window._redo_title() == f"Redo {edit}"
+    window.redo()
+    assert window.notes.texts()[-1] == f"Redone: {edit}"
+
+
+def test_full_screen_is_entered_and_left(window, qtbot):
+    window.full_screen()
+    assert window.isFullScreen()
+    window.full_screen()
+    assert not window.isFullScreen()
+
+
+def test_the_palette_lists_commands_but_not_itself(window):
+    window.go("images")
+    window.open_palette()
+    ids = [entry.name for entry in window.palette_box._entries]
+    assert "palette" not in ids
+    assert {"undo", "label_sets"} <= set(ids)
+    window.palette_box.hide()
+
+
+def test_only_local_files_can_be_dropped(window, monkeypatch):
+    def event(*addresses):
+        data = QMimeData()
+        data.setUrls([QUrl(address) for address in addresses])
+        return data, QDragEnterEvent(
+            QPoint(5, 5),
+            Qt.DropAction.CopyAction,
+            data,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+
+    for addresses, accepted in (
+        (("file:///tmp/a", "https://example.org/b"), True),
+        (("https://example.org/b",), False),
+        ((), False),
+    ):
+        _data, entering = event(*addresses)
+        entering.ignore()
+        window.dragEnterEvent(entering)
+        assert entering.isAccepted() == accepted
+
+
+def test_the_theme_is_remembered(window):
+    for mode in ("light", "dark", "system"):
+        getattr(window, f"theme_{mode}")()
+        assert window.settings.theme == mode
