@@ -1,10 +1,14 @@
 """Memory freed by a step is reused by the next one."""
 
+import ctypes
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from workbench.learning.loop.allocator import keep_memory
 
 # The C library's own books (mallinfo2) are read, not the system's page counts, which differ with
 # the kernel: `hblkhd` is what lies in blocks of their own, `arena` what is kept in the heap.
@@ -45,3 +49,19 @@ def test_what_a_step_frees_stays_in_the_heap() -> None:
     plain, kept = books("plain"), books("kept")
     assert plain["mapped"] >= MAPS > plain["left"]
     assert kept["left"] >= MAPS > 100 * kept["mapped"]
+
+
+def test_other_systems_and_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "win32")
+        assert keep_memory() is False
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    assert keep_memory() is False
+    asked, answer = [], [1, 1, 1]
+    library = SimpleNamespace(mallopt=lambda *what: (asked.append(what), answer.pop())[1])
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    assert keep_memory() is True
+    assert asked == [(-4, 0), (-1, 2**31 - 1), (-2, 64 * 1024**2)]
+    answer[:] = [1, 0, 1]
+    assert keep_memory() is False

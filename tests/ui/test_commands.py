@@ -168,3 +168,20 @@ def test_the_palette_finds_chooses_and_leaves(qtbot, window):
     palette.open_with(entries)
     qtbot.keyClick(palette.field, Qt.Key.Key_Escape)
     assert palette.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "points"),
+    [
+        ("", "Find", 0.0),
+        ("f", "Find", 8 + 4 + 1 + 1 - 0.04),
+        ("fi", "Find", 8 + 4 + 2 + 1.5 + 1 - 0.04),
+        ("in", "Find", 8 + 2 + 1.5 - 0.04),
+        ("fd", "Find", 2 + 1 - 0.04),
+        ("if", "Import folder", 2 + 1 + 1 - 0.13),
+        ("import fo", "Import folder", 8 + 4 + 8 + 6 * 1.5 + 2 - 0.13),
+        ("nf", "Find", None),
+    ],
+)
+def test_letters_score_by_where_they_stand(query, text, points):
+    assert score(query, text) == (None if points is None else pytest.approx(points))

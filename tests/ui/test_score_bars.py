@@ -78,3 +78,18 @@ def test_the_pointer_is_a_hand_over_a_bar_only(qtbot, bars):
     assert bars.cursor().shape() is Qt.CursorShape.PointingHandCursor
     qtbot.mouseMove(bars, QPoint(20, bars.rect_of(VIEWS[0]).top() - 4))
     assert bars.cursor().shape() is Qt.CursorShape.ArrowCursor
+
+
+def test_tool_tips_have_the_score_the_key_and_the_true_label(bars):
+    assert bars._tip(BIRDS[0]) == "Explain owl\nScore: 0.7000\nThis is the true label"
+    assert bars._tip(VIEWS[1]) == "Explain right"
+    assert bars._tip(Bar("view", "left", 0.0, key="L")) == (
+        "Explain left\nScore: 0.0000\nShortcut: L"
+    )
+
+
+def test_a_bar_ends_where_the_next_begins(bars):
+    first, second = (bars.rect_of(bar) for bar in BIRDS)
+    assert second.top() == first.bottom() + 1
+    assert (first.height(), first.left(), first.width()) == (28, 0, bars.width())
+    assert bars.rect_of(VIEWS[0]).top() == second.bottom() + 1 + 22
