@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication
 
 from workbench.ui.parts.image_view import ImageView, to_qimage
 
@@ -81,3 +83,155 @@ def test_a_placeholder_keeps_the_zoom_for_the_same_photograph(view):
     view.show_array(None)
     assert view.image_size == (0, 0)
     view.grab()
+
+
+def drag(view, start, end):
+    """Press at one point, move to another with the button down, and release."""
+    for kind, at, held in (
+        (QEvent.Type.MouseButtonPress, start, Qt.MouseButton.LeftButton),
+        (QEvent.Type.MouseMove, end, Qt.MouseButton.LeftButton),
+        (QEvent.Type.MouseButtonRelease, end, Qt.MouseButton.NoButton),
+    ):
+        button = Qt.MouseButton.NoButton if kind is QEvent.Type.MouseMove else held
+        if kind is QEvent.Type.MouseButtonRelease:
+            button = Qt.MouseButton.LeftButton
+        plain = Qt.KeyboardModifier.NoModifier
+        event = QMouseEvent(kind, at, view.mapToGlobal(at), button, held, plain)
+        QApplication.sendEvent(view, event)
+
+
+def wheel(view, turned, at):
+    event = QWheelEvent(
+        at,
+        view.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, turned),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, event)
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [
+        ((800, 400), 0.5),
+        ((400, 600), 0.5),
+        ((160, 100), 2.5),
+        ((100, 60), 4.0),
+        ((161, 10), 400 / 161),
+        ((150, 160), 300 / 160),
+        ((162, 20), 400 / 162),
+        ((20, 90), 300 / 90),
+        ((40, 161), 300 / 161),
+        ((20, 20), 4.0),
+    ],
+)
+def test_small_images_are_enlarged_by_a_limited_factor(view, size, scale):
+    view.show_array(photo(*size))
+    assert view.scale == pytest.approx(scale)
+
+
+def test_larger_images_are_enlarged_less_than_crops(qtbot):
+    view = PhotoView()
+    qtbot.addWidget(view)
+    view.resize(2000, 2000)
+    for side, scale in ((160, 4.0), (161, 2.5)):
+        view.show_array(photo(side, 90))
+        assert view.scale == scale
+        view.show_array(photo(90, side))
+        assert view.scale == scale
+
+
+def test_zoom_is_bounded_and_announced(view):
+    heard = []
+    view.zoomed.connect(heard.append)
+    view.set_zoom(3.0)
+    assert heard == []
+    view.show_array(photo())
+    view.set_zoom(0.1)
+    assert view.scale == 0.5
+    view.set_zoom(99.0)
+    assert view.scale == 32.0
+    view.show_array(photo(100, 60))
+    view.set_zoom(0.1)
+    assert view.scale == 1.0, "a small image is shown in its own size at least"
+    assert heard == [0.5, 0.5, 32.0, 4.0, 1.0]
+
+
+def test_the_view_stays_on_the_image(view):
+    view.show_array(photo())
+    view.set_zoom(1.0, QPointF(0, 0))
+    assert view.target().getRect() == pytest.approx((0, 0, 800, 400))
+    view._place(QPointF(9999, 9999))
+    assert view.target().getRect() == pytest.approx((-400, -100, 800, 400))
+    view._place(QPointF(-5, -5))
+    assert view.target().getRect() == pytest.approx((0, 0, 800, 400))
+    view.set_zoom(0.6)
+    view._place(QPointF(0, 0))
+    assert view.target().getRect() == pytest.approx((0, 30, 480, 240)), "centred where it fits"
+
+
+def test_dragging_pans_a_zoomed_image_only(qtbot, view):
+    view.show_array(photo())
+    drag(view, QPointF(100, 100), QPointF(150, 130))
+    assert view.target().getRect() == pytest.approx((0, 50, 400, 200))
+    view.set_zoom(2.0)
+    before = view.target().topLeft()
+    drag(view, QPointF(100, 100), QPointF(150, 130))
+    assert (view.target().topLeft() - before).toTuple() == pytest.approx((50, 30))
+    assert view.cursor().shape() is Qt.CursorShape.ArrowCursor
+    before = view.target().topLeft()
+    qtbot.mouseMove(view, QPoint(20, 20))
+    assert view.target().topLeft() == before
+
+
+def test_the_wheel_zooms_by_a_fifth_at_the_pointer(view):
+    view.show_array(photo())
+    at = QPointF(250, 160)
+    held = view.to_image(at)
+    wheel(view, 120, at)
+    assert view.scale == pytest.approx(0.5 * 1.0015**120)
+    assert view.to_image(at).x() == pytest.approx(held.x(), abs=0.6)
+    wheel(view, -120, at)
+    assert view.scale == pytest.approx(0.5)
+
+
+def test_a_resize_keeps_the_middle_of_a_zoomed_image(view):
+    view.show_array(photo())
+    view.set_zoom(2.0)
+    view._place(QPointF(300, 150))
+    view.resize(500, 360)
+    middle = view.to_image(QPointF(250, 180))
+    assert (middle.x(), middle.y()) == pytest.approx((300, 150))
+    view._place(QPointF(800, 400))
+    view.resize(700, 500)
+    assert view.target().bottomRight().toTuple() == pytest.approx((700, 500))
+
+
+def test_another_size_is_fitted_and_the_state_names_the_zoom(view):
+    view.show_array(photo())
+    assert view.save_state() == {"zoom": None, "x": 0.5, "y": 0.5}
+    view.set_zoom(2.0, QPointF(0, 0))
+    state = view.save_state()
+    assert (state["zoom"], state["x"] < 0.5, state["y"] < 0.5) == (2.0, True, True)
+    view.show_array(photo(600, 300))
+    assert view.save_state() == {"zoom": None, "x": 0.5, "y": 0.5}
+
+
+def test_images_are_drawn_in_their_place(view):
+    view.show_array(photo())
+    fitted = view.grab().toImage()
+    assert fitted.pixelColor(50, 150).red() > 200
+    assert fitted.pixelColor(350, 150).red() < 50
+    assert fitted.pixelColor(50, 40) == fitted.pixelColor(350, 260)
+    view.set_zoom(1.0, QPointF(399, 150))
+    zoomed = view.grab().toImage()
+    assert zoomed.pixelColor(20, 150).red() < 50 or zoomed.pixelColor(399, 150).red() < 50
+    view.show_array(photo()[:, ::-1], size=(800, 400))
+    view.fit()
+    assert view.grab().toImage().pixelColor(350, 150).red() > 200
+    view.show_placeholder(800, 400)
+    assert view.grab().toImage().pixelColor(350, 150) == view.grab().toImage().pixelColor(50, 150)
