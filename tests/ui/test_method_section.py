@@ -2,6 +2,7 @@
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
 
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.methods import Parameter, Spec
@@ -222,3 +223,28 @@ def test_only_errors_of_what_is_chosen_here_are_shown(section):
     assert "epochs" not in section.error.text()
     section.show_draft(Draft(), {})
     assert not section.error.isVisible()
+
+
+def test_fields_have_titles_and_stand_four_in_a_row(qtbot, card):
+    assert [editor.accessibleName() for editor in card.editors.values()] == [
+        "number of steps",
+        "share of them",
+        "the way",
+        "softly",
+        "layer",
+    ]
+    titles = {label.buddy(): label.text() for label in card.findChildren(QLabel) if label.buddy()}
+    assert [titles[editor] for editor in card.editors.values()] == [
+        "Number of steps",
+        "Share of them",
+        "The way",
+        "Softly",
+        "Layer",
+    ]
+    assert "options.spottune.steps" in card.editors["steps"].toolTip()
+    steps, share, way, soft, layer = card.editors.values()
+    tops = {editor.geometry().center().y() // 8 for editor in (steps, share, way, soft)}
+    assert len(tops) <= 2
+    assert steps.x() < share.x() < way.x() < soft.x()
+    assert layer.x() == steps.x()
+    assert layer.y() > steps.y()
