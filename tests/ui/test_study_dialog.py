@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.domain.methods import Spec
+from workbench.domain.recipes import partial_recipe
 from workbench.ui.dialogs.study import StudyDialog
 
 SPECS = [
@@ -23,7 +24,7 @@ SPECS = [
 @pytest.fixture
 def dialog(qtbot):
     def opened(**base):
-        made = StudyDialog(base, SPECS)
+        made = StudyDialog(partial_recipe(**base), SPECS)
         qtbot.addWidget(made)
         return made
 

@@ -16,6 +16,7 @@ from workbench.app.transfer.sources import written_source
 from workbench.app.transfer.transfer_queue import TransferQueue
 from workbench.app.transfer.transfer_runs import TransferStage
 from workbench.app.transfer.transferring import keep, transfer_request
+from workbench.domain.recipes import partial_recipe
 from workbench.domain.relatedness import SourceRelatedness
 from workbench.domain.reports import Progress
 from workbench.domain.runs import RunStatus
@@ -78,7 +79,7 @@ def host(session, tmp_path):
 @pytest.fixture
 def request_(session, tmp_path):
     sources = [written_source(tmp_path / f"{name}.workbench", "category") for name in ("cars",)]
-    return transfer_request(session, {"target": "category"}, sources)
+    return transfer_request(session, partial_recipe(target="category"), sources)
 
 
 @pytest.fixture
@@ -291,8 +292,9 @@ def test_all_numbers_of_a_source_have_a_meaning(qtbot, host, sources, count, las
 def dialog(qtbot, host, request_):
     queue = TransferQueue(host.context.session, host.queue)
 
-    def opened(keys=(("target", "category"),)):
-        made = TransferDialog(host.context, queue, dict(keys))
+    def opened(target="category", **keys):
+        keys = partial_recipe(target=target, **keys)
+        made = TransferDialog(host.context, queue, keys)
         qtbot.addWidget(made)
         made.show()
         return made
@@ -321,7 +323,7 @@ def test_a_dialog_without_sources_cannot_start(dialog):
 def test_the_newest_transfer_of_the_label_set_is_shown_again(host, dialog, request_):
     asked = msgspec.structs.replace(request_, views=False, compare_views=True)
     keep(host.context.session, ran(asked, single="run2"))
-    made = dialog.open({"target": "category", "epochs": 3, "backbone": "resnet18"}.items())
+    made = dialog.open(epochs=3, backbone="resnet18")
     assert made.sources.texts == list(request_.sources)
     assert not made.views.isChecked()
     assert made.compare.isChecked()
@@ -339,7 +341,7 @@ def test_the_newest_transfer_of_the_label_set_is_shown_again(host, dialog, reque
 
 def test_another_label_set_begins_without_sources(host, dialog, request_):
     keep(host.context.session, ran(request_))
-    made = dialog.open({"target": "view"}.items())
+    made = dialog.open("view")
     assert made.sources.texts == []
 
 
@@ -362,7 +364,7 @@ def test_why_a_transfer_cannot_start_is_shown_until_something_changes(dialog, qt
 def test_the_starter_opens_one_dialog_and_notifies(qtbot, host, request_):
     page = QWidget()
     qtbot.addWidget(page)
-    starter = TransferStarter(host.context, lambda: {"target": "category"}, page)
+    starter = TransferStarter(host.context, lambda: partial_recipe(target="category"), page)
     keep(host.context.session, ran(request_))
     starter.open_dialog()
     first = starter.dialog
