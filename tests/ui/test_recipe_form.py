@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtWidgets import QApplication
 
 from workbench.app.training.recipe_draft import Draft
 from workbench.domain.backbones import BACKBONES, backbone
@@ -74,6 +75,53 @@ def test_blocks_are_side_by_side_with_decreasing_height(row):
     assert [row._at(block.center()) for block in blocks] == [*range(len(STAGES)), -1]
 
 
+@pytest.mark.parametrize("width", [480, 4000])
+def test_blocks_share_the_width_up_to_their_widest(row, width):
+    row.resize(width, 52)
+    count = len(STAGES) + 1
+    wide = min(116, (width - 4 - 6 * (count - 1)) / count)
+    for at in range(count):
+        high = 52 - 8 - 16 * at / (count - 1)
+        expected = (2 + at * (wide + 6), (52 - high) / 2, wide, high)
+        assert row._block(at).getRect() == pytest.approx(expected)
+    first, last = row._block(0), row._block(count - 2)
+    for x, y, at in (
+        (first.right() + 2.9, 26, 0),
+        (first.right() + 3.1, 26, 1),
+        (first.left() - 2.9, 26, 0),
+        (first.left() - 3.1, 26, -1),
+        (last.right() + 3.1, 26, -1),
+        (last.center().x(), last.top() - 7.9, count - 2),
+        (last.center().x(), last.top() - 8.1, -1),
+        (last.center().x(), last.bottom() + 7.9, count - 2),
+        (last.center().x(), last.bottom() + 8.1, -1),
+    ):
+        assert row._at(QPointF(x, y)) == at
+
+
+def test_other_buttons_and_keys_freeze_nothing(qtbot, row):
+    qtbot.mouseClick(row, Qt.MouseButton.RightButton, pos=row._block(1).center().toPoint())
+    qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=row._block(len(STAGES)).center().toPoint())
+    qtbot.keyClick(row, Qt.Key.Key_Up)
+    assert row.reported == []
+
+
+def test_the_block_under_the_pointer_and_the_focus_are_framed(qtbot, row):
+    def picture():
+        return row.grab().toImage()
+
+    row.show_backbone(backbone(LARGE), "none")
+    row.clearFocus()
+    plain = picture()
+    row.show_backbone(backbone(LARGE), STAGES[1])
+    frozen = picture()
+    assert frozen != plain
+    qtbot.mouseMove(row, row._block(2).center().toPoint())
+    assert picture() != frozen
+    QApplication.sendEvent(row, QEvent(QEvent.Type.Leave))
+    assert picture() == frozen
+
+
 def test_the_sentence_counts_stages_that_learn(row):
     sentences = []
     for frozen in ("none", STAGES[2], "all"):
@@ -126,6 +174,8 @@ def test_weights_that_are_missing_can_be_downloaded_and_the_download_stopped(qtb
     start.show_download(512 * 1024, 1024 * 1024)
     assert (start.bar.value(), start.bar.maximum()) == (512, 1024)
     assert start.bar.isVisible()
+    start.show_download(512 * 1024, 0)
+    assert (start.bar.minimum(), start.bar.maximum()) == (0, 0), "busy: the size is unknown"
     start.show_start(known, "imagenet", [], True)
     assert start.button.isVisible()
     qtbot.mouseClick(start.button, Qt.MouseButton.LeftButton)

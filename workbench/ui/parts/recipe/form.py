@@ -130,7 +130,7 @@ class StartChoice(QWidget):
         """Show the progress of the download in bytes; `total` is 0 while unknown."""
         self._downloading = True
         self.bar.show()
-        self.bar.setRange(0, max(0, total) // 1024)
+        self.bar.setRange(0, total // 1024)
         self.bar.setValue(done // 1024)
         self.button.setText(tr("Stop"))
         self.button.show()
