@@ -85,3 +85,61 @@ def test_a_choice_stays_while_its_row_is_there(groups):
     assert groups.current == 3
     groups.show_groups(groups.groups[:3])
     assert groups.current == -1
+
+
+def test_rows_are_as_high_as_their_title_and_samples(groups):
+    bar, view = groups.verticalScrollBar(), groups.viewport()
+    side = (view.width() - 5 * 8) // 4
+    height = 24 + side + 16
+    assert groups.row_rect(0).getRect() == (0, 0, view.width(), height - 2)
+    bar.setValue(30)
+    assert groups.row_rect(2).top() == 2 * height - 30
+    assert bar.singleStep() == height // 2
+    assert (bar.minimum(), bar.maximum()) == (0, 12 * height - view.height())
+    groups.resize(90, 400)
+    assert groups.row_rect(0).height() == 24 + 32 + 16 - 2
+    groups.show_groups(groups.groups[:1])
+    assert bar.maximum() == 0
+
+
+def test_rows_in_view_reach_from_the_first_to_the_last_touched(groups):
+    height = groups.row_rect(1).top()
+    view = groups.viewport().height()
+    for scrolled in (0, height - 1, height, height + 1, 5 * height - view % height):
+        groups.verticalScrollBar().setValue(scrolled)
+        first, last = scrolled // height, min(11, (scrolled + view) // height)
+        assert groups._shown() == range(first, last + 1)
+    groups.show_groups([])
+    assert len(groups._shown()) == 0
+
+
+def test_a_row_is_scrolled_no_further_than_needed(qtbot, groups):
+    height, view = groups.row_rect(1).top(), groups.viewport().height()
+    press(qtbot, groups, KEYS.Key_End)
+    assert groups.row_rect(11).bottom() == view or groups.verticalScrollBar().value() == (
+        groups.verticalScrollBar().maximum()
+    )
+    groups.verticalScrollBar().setValue(5 * height + 10)
+    groups.set_current(6)
+    press(qtbot, groups, KEYS.Key_Up)
+    assert groups.row_rect(5).top() == 0
+    press(qtbot, groups, KEYS.Key_Down)
+    assert groups.verticalScrollBar().value() == 5 * height
+    groups.verticalScrollBar().setValue(0)
+    groups.set_current(3)
+    press(qtbot, groups, KEYS.Key_Down)
+    assert groups.row_rect(4).bottom() == view
+
+
+def test_samples_are_loaded_and_drawn(qtbot, groups, birds):
+    ids = birds.store.images.ids().tolist()
+    groups.show_groups([Group("One", "24 images", tuple(ids[:4]))])
+    tiles = groups._tiles
+    before = groups.viewport().grab().toImage()
+    qtbot.waitUntil(lambda: all(tiles.picture(image) for image in ids[:4]))
+    qtbot.waitUntil(lambda: groups.viewport().grab().toImage() != before)
+    assert tiles.picture(ids[5]) is None
+    assert tiles.failure(ids[0]) == ""
+    plain = groups.viewport().grab().toImage()
+    groups.set_current(0)
+    assert groups.viewport().grab().toImage() != plain
