@@ -225,6 +225,8 @@ def test_modules_loaded_by_name_and_fixtures_count_as_imports(toy):
     (toy / "tests" / "conftest.py").write_text("import toy.loader\n")
     (toy / "tests" / "test_cases.py").write_text("")
     assert Tree(toy).nearest("toy/limits.py", 9) == ["tests/test_cases.py"]
+    (toy / "toy" / "loader.py").write_text('AT = "toy"\nmodule = f"{AT}.limits:allowed"\n')
+    assert Tree(toy).nearest("toy/limits.py", 9) == ["tests/test_cases.py"]
 
 
 def test_the_modules_of_a_registry_are_reached_by_tests_of_the_registry(toy):

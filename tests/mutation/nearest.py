@@ -7,7 +7,7 @@ import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -168,7 +168,8 @@ class Tree:
         names = {name for node in nodes for name in (*_imported(node, package), *_named(node))}
         if any(isinstance(node, ast.Name) and node.id == "__package__" for node in nodes):
             names |= {name for name in self._by_module if name.rpartition(".")[0] == package}
-        for pattern in (_pattern(n, module) for n in nodes if isinstance(n, ast.JoinedStr)):
+        texts = {"__name__": module} | dict(pair for node in nodes for pair in _constant(node))
+        for pattern in (_pattern(n, texts) for n in nodes if isinstance(n, ast.JoinedStr)):
             names |= {name for name in self._by_module if pattern and pattern.fullmatch(name)}
         found = {self._by_module[name] for name in names if name in self._by_module}
         if self.is_test(file):
@@ -221,14 +222,22 @@ def _named(node: ast.AST) -> Iterator[str]:
         yield from (str(module), f"{module}.__main__")
 
 
-def _pattern(text: ast.JoinedStr, module: str) -> re.Pattern[str] | None:
-    """What an f-string may be, where it can name modules: f"package.{name}.page"."""
+def _constant(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Names that are given a text, with the text."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        yield from ((name, node.value.value) for name in names if isinstance(node.value.value, str))
+
+
+def _pattern(text: ast.JoinedStr, texts: Mapping[str, str]) -> re.Pattern[str] | None:
+    """What an f-string may be, where it can name modules: f"package.{name}.page", or
+    f"{PACKAGE}.page:Class", knowing the `texts` of some names."""
     parts = []
     for part in text.values:
         if isinstance(part, ast.Constant):
             parts.append(re.escape(str(part.value)))
         else:
-            own = isinstance(part, ast.FormattedValue) and ast.unparse(part.value) == "__name__"
-            parts.append(re.escape(module) if own else r"\w+")
-    pattern = "".join(parts)
+            name = ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else ""
+            parts.append(re.escape(texts[name]) if name in texts else r"\w+")
+    pattern = "".join(parts).partition(":")[0]
     return re.compile(pattern) if re.match(r"\w+\\\.", pattern) else None
