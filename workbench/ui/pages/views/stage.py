@@ -143,6 +143,8 @@ class PixelFeed(QObject):
         self._reader.request(
             [PixelRequest(i, Path(rows[i].path), LONGEST) for i in order if i in rows]
         )
+        if reason := self._reader.failure(image):  # when it was read ahead
+            self._report_failure(image, reason)
 
     def _show_pixels(self, image: int, pixels: Pixels) -> None:
         if image == self._image:
