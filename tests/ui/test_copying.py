@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPixmap
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QTreeWidgetItem
 
-from workbench.ui.parts.copying import Copies, picture_of, text_of, three_column_list
+from workbench.ui.parts.copying import Copies, pixmap_of, text_of, three_column_list
 
 
 @pytest.fixture
@@ -111,10 +111,10 @@ def test_the_menu_opens_at_the_pointer_unless_the_widget_has_its_own(qtbot, copi
 
 
 def test_a_picture_has_twice_the_pixels_of_the_screen(widget):
-    made = picture_of(widget)
+    made = pixmap_of(widget)
     assert (made.size().toTuple(), made.devicePixelRatio()) == ((120, 80), 2.0)
     assert made.toImage().pixelColor(119, 79) == widget.palette().window().color()
-    assert picture_of(widget, 1.5).size().toTuple() == (90, 60)
+    assert pixmap_of(widget, 1.5).size().toTuple() == (90, 60)
 
 
 def test_rows_become_lines_without_blanks_at_their_end(qtbot):

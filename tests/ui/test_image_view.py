@@ -135,7 +135,7 @@ def test_small_images_are_enlarged_by_a_limited_factor(view, size, scale):
 
 
 def test_larger_images_are_enlarged_less_than_crops(qtbot):
-    view = PhotoView()
+    view = ImageView()
     qtbot.addWidget(view)
     view.resize(2000, 2000)
     for side, scale in ((160, 4.0), (161, 2.5)):

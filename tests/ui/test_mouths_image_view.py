@@ -8,7 +8,9 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor
 
 from workbench.domain.crops import CropState
-Xfrom workbench.ui.pages.mouths.stage import SIDE, FaceStrip
+from workbench.domain.geometry import SMALLEST, Rect
+from workbench.ui.pages.mouths.image_view import FaceMark, MouthImageView
+from workbench.ui.pages.mouths.stage import SIDE, FaceStrip
 from workbench.ui.parts.image_view import to_qimage
 
 LANDMARKS = tuple((100.0 + 3 * (i % 10), 90.0 + 2 * (i // 10)) for i in range(68))

@@ -9,7 +9,7 @@ from workbench.domain.recipes import partial_recipe
 from workbench.ui.dialogs.study import StudyDialog
 
 SPECS = [
-    Spec(name=name, kind=kind, title=name.title(), words=f"about {name}", source="")
+    Spec(name=name, kind=kind, title=name.title(), description=f"about {name}", source="")
     for kind, name in (
         ("method", "fine-tune"),
         ("method", "spot-tune"),

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 
 from tests.fixtures.finished_runs import fill
 from tests.fixtures.page_host import PageHost
-from workbench.ui.pages.views.stage import LabelStage, PhotoFeed
+from workbench.ui.pages.views.stage import LabelStage, PixelFeed
 from workbench.ui.parts.empty import EmptyState
 
 BADGE = ("F", QColor("#009E73"))
@@ -92,7 +92,7 @@ def images(session, tmp_path):
 
 @pytest.fixture
 def feed(host, stage, images):
-    made = PhotoFeed(host.context, stage)
+    made = PixelFeed(host.context, stage)
     made.read = []
     made._reader.ready.connect(lambda image, _: made.read.append(image))
     yield made

@@ -10,22 +10,22 @@ import pytest
 
 from tests.fixtures.finished_runs import fill, make_run
 from workbench.domain.recipes import JOINT
-from workbench.ui.parts.run_words import (
-    backbone_words,
+from workbench.ui.parts.run_texts import (
+    backbone_text,
     percent,
-    score_words,
-    start_words,
-    target_words,
+    score_text,
+    start_text,
+    target_text,
     when,
 )
 
 
 def test_names_have_their_titles():
-    assert backbone_words("resnet18") == "ResNet-18"
-    assert backbone_words("unknown") == "unknown"
-    assert (target_words(JOINT), target_words("view")) == ("category + view", "view")
-    assert start_words("file:/far/away/weights.pth") == "weights.pth"
-    assert start_words("imagenet") == "imagenet"
+    assert backbone_text("resnet18") == "ResNet-18"
+    assert backbone_text("unknown") == "unknown"
+    assert (target_text(JOINT), target_text("view")) == ("category + view", "view")
+    assert start_text("file:/far/away/weights.pth") == "weights.pth"
+    assert start_text("imagenet") == "imagenet"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_score_is_that_of_the_test_part_or_else_of_validation(session, tmp_p
 
     def words(**metrics):
         scored = {part: {"top1": value} for part, value in metrics.items()}
-        return score_words(replace(run, metrics=scored))
+        return score_text(replace(run, metrics=scored))
 
     assert words(test=0.5, validation=0.25) == "test top-1 50.0\u00a0%"
     assert words(validation=0.25) == "validation top-1 25.0\u00a0%"
