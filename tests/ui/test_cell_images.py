@@ -111,7 +111,7 @@ def test_keys_label_one_image_and_go_to_the_next(shown, session, images):
     shown.grid.set_current(14)
     assert shown.note.text() == "bird 14.png  ·  1 relabelled since"
     assert shown.undo_button.isEnabled()
-    assert shown.undo_button.toolTip() == "Label 1 image toucan"
+    assert shown.undo_button.toolTip() == "Label 1 image “toucan”"
     labels = CurrentLabels(session, shown._results, TARGET_HEAD)
     shown.show_results(shown._results, labels, TARGET_HEAD)
     assert [text for text, _ in shown.tiles.badges(14)] == ["3"]
@@ -189,8 +189,8 @@ def test_another_run_clears_the_images_and_the_same_keeps_them(shown, session, i
 def test_nothing_is_known_without_a_run(qtbot, host):
     tiles = ResultTiles(host.context)
     tiles.prepare(np.array([1]))
-    tiles.want(np.array([1]))
-    assert (tiles.picture(1), tiles.caption(1), tiles.badges(1)) == (None, "", [])
+    tiles.request(np.array([1]))
+    assert (tiles.thumbnail(1), tiles.caption(1), tiles.badges(1)) == (None, "", [])
     assert tiles.image_row(1) is None
     tiles.close()
 
@@ -203,5 +203,5 @@ def test_tiles_have_the_picture_and_the_predicted_label(qtbot, shown, results, i
     assert tiles.caption(14) == "toucan 0.80"
     assert tiles.caption(4) == "puffin 0.80"
     assert tiles.image_row(4).id == images[4]
-    picture = tiles.picture(14)
+    picture = tiles.thumbnail(14)
     assert picture.pixelColor(3, 3).blue() == pytest.approx(60, abs=8)

@@ -373,13 +373,13 @@ def test_a_saved_picture_has_the_whole_matrix_at_twice_the_pixels(fixed):
     fixed.zoom(9)
     fixed.verticalScrollBar().setValue(50)
     fixed.fit()
-    saved = fixed.picture()
+    saved = fixed.pixmap()
     assert saved.devicePixelRatio() == 2
     assert saved.width() == 2 * (corner.x() + 3 * cell.width() + 16)
     assert saved.height() == 2 * (corner.y() + 3 * cell.height() + 16)
     many = tuple(f"{n}" for n in range(430))
     fixed.set_matrix(many, np.eye(430, dtype=np.int64))
-    large = fixed.picture()
+    large = fixed.pixmap()
     assert large.devicePixelRatio() == 1
     assert large.width() > 430 * 14
 

@@ -56,7 +56,7 @@ def test_image_and_table_go_to_the_clipboard(copies, heard):
     assert QGuiApplication.clipboard().text() == "a,b\nü,2\n"
     assert heard == [("Image copied.", "info"), ("Table copied as CSV.", "info")]
     bare = copies(picture=None, data=None)
-    bare.copy_picture()
+    bare.copy_image()
     bare.copy_data()
     assert len(heard) == 2
 
@@ -86,7 +86,7 @@ def test_a_file_is_suggested_and_gets_its_suffix(copies, heard, monkeypatch, tmp
 def test_what_cannot_be_written_is_reported(copies, heard, tmp_path):
     made = copies()
     made.save_data(tmp_path / "no folder" / "a.csv")
-    made.save_picture(tmp_path / "no folder" / "a.png")
+    made.save_image(tmp_path / "no folder" / "a.png")
     assert [kind for _, kind in heard] == ["bad", "bad"]
     assert "a.csv" in heard[0][0]
     copies(data=None).save_data(tmp_path / "b.csv")

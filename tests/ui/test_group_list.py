@@ -136,9 +136,9 @@ def test_samples_are_loaded_and_drawn(qtbot, groups, birds):
     groups.show_groups([Group("One", "24 images", tuple(ids[:4]))])
     tiles = groups._tiles
     before = groups.viewport().grab().toImage()
-    qtbot.waitUntil(lambda: all(tiles.picture(image) for image in ids[:4]))
+    qtbot.waitUntil(lambda: all(tiles.thumbnail(image) for image in ids[:4]))
     qtbot.waitUntil(lambda: groups.viewport().grab().toImage() != before)
-    assert tiles.picture(ids[5]) is None
+    assert tiles.thumbnail(ids[5]) is None
     assert tiles.failure(ids[0]) == ""
     plain = groups.viewport().grab().toImage()
     groups.set_current(0)

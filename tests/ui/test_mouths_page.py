@@ -391,11 +391,11 @@ def test_faces_are_gone_through_in_both_directions_around_the_ends(host):
 
 def test_marks_are_hidden_and_shown_by_their_command(host):
     host.at(0)
-    shown = host.page.stage.photo.grab().toImage()
+    shown = host.page.stage.view.grab().toImage()
     host.page.toggle_marks()
-    assert host.page.stage.photo.grab().toImage() != shown
+    assert host.page.stage.view.grab().toImage() != shown
     host.page.toggle_marks()
-    assert host.page.stage.photo.grab().toImage() == shown
+    assert host.page.stage.view.grab().toImage() == shown
 
 
 def test_the_page_shows_the_queue_or_images_it_is_asked_for(host):

@@ -163,8 +163,8 @@ def test_a_tile_shows_the_largest_mouth_that_is_not_rejected(qtbot, queue, image
     assert tiles._main(images[3]).state is CropState.REJECTED
     assert tiles._main(images[2]) is None
     for image in (images[1], images[3]):
-        assert tiles.picture(image).size().toTuple() == (LONGEST, LONGEST)
-    picture = tiles.picture(images[2])
+        assert tiles.thumbnail(image).size().toTuple() == (LONGEST, LONGEST)
+    picture = tiles.thumbnail(images[2])
     assert (picture.width(), picture.height()) == (32, 24)
 
 

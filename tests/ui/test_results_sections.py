@@ -135,7 +135,7 @@ def test_relabelled_images_of_the_matrix_are_shown(session, images, opened, run)
     with session.edit("Label"):
         session.store.labels.assign([images[at] for at in (0, 4, 15)], "category", "toucan")
     section, heard = opened(MatrixSection)
-    assert "2 of these images were relabelled" in section.note.text()
+    assert "2 of these images have been relabelled" in section.note.text()
     section.note.linkActivated.emit("relabelled")
     assert heard == [("Relabelled since training: 2 images", [4, 15])]
 

@@ -32,7 +32,7 @@ def dialog(qtbot):
 
 
 def test_only_what_differs_from_the_page_is_a_variant(dialog):
-    others = ["MixUp", "CutMix", "Focal loss"]
+    others = ["Mixup", "CutMix", "Focal loss"]
     assert list(dialog().checkboxes) == ["spot-tune", "bilinear", "l2-sp", "bss", *others]
     made = dialog(method="spot-tune", head="bilinear", penalty="l2-sp+bss")
     assert list(made.checkboxes) == ["fine-tune", "linear", *others]
@@ -46,7 +46,7 @@ def test_trainings_are_counted_and_one_variant_is_too_few(dialog):
     assert (made.seeds.minimum(), made.seeds.maximum()) == (1, 100)
     assert made.count.text() == "1 variant × 5 seeds: 5 trainings"
     assert not made.start.isEnabled()
-    for name in ("bss", "MixUp"):
+    for name in ("bss", "Mixup"):
         made.checkboxes[name][0].click()
     assert made.count.text() == "3 variants × 5 seeds: 15 trainings"
     assert made.start.isEnabled()
@@ -55,7 +55,7 @@ def test_trainings_are_counted_and_one_variant_is_too_few(dialog):
     assert made.variants() == {
         "fine-tune": {},
         "bss": {"penalty": "bss"},
-        "MixUp": {"mix": "mixup"},
+        "Mixup": {"mix": "mixup"},
     }
 
 
@@ -76,7 +76,7 @@ def test_a_plan_has_the_keys_of_the_page_without_its_seed(dialog, qtbot):
 @pytest.mark.parametrize(("row", "train"), [(1, 0.8), (2, None)])
 def test_the_split_is_drawn_for_each_seed_or_kept(dialog, row, train):
     made = dialog()
-    made.checkboxes["MixUp"][0].click()
+    made.checkboxes["Mixup"][0].click()
     made.split.setCurrentIndex(row)
     made.name.setText(" ")
     made.make()

@@ -54,7 +54,7 @@ def ran(request, votes=(5, 9, 7), **more) -> Transfer:
         for at, (layers, n) in enumerate(zip(FROZEN, votes, strict=True))
     )
     made = Transfer(
-        asked=request,
+        request=request,
         made=1.0,
         ranked=(compared("cars"),),
         source="cars",
@@ -231,7 +231,7 @@ def test_ranked_sources_come_first_with_their_figures(sources, tmp_path):
     assert "−2.50: the closest" in sources.explanation.text()
     assert sources.numbers.isEnabled()
     sources.table.selectRow(sources.table.view_row(1))
-    assert "further away" in sources.explanation.text()
+    assert "less close" in sources.explanation.text()
     sources.table.selectRow(sources.table.view_row(2))
     assert sources.explanation.text() == "Not compared yet."
     assert not sources.numbers.isEnabled()
@@ -276,7 +276,7 @@ def test_a_folder_that_cannot_be_a_source_is_refused(sources, tmp_path, session)
     assert sources.texts == []
 
 
-@pytest.mark.parametrize(("count", "last"), [(36, "view"), (18, "fine-grained")])
+@pytest.mark.parametrize(("count", "last"), [(36, "View"), (18, "Fine-grained")])
 def test_all_numbers_of_a_source_have_a_meaning(qtbot, host, sources, count, last, tmp_path):
     text = written_source(tmp_path / "a.workbench", "category")
     sources.show_ranked([text], [compared("a", numbers=count)])
