@@ -293,7 +293,7 @@ def test_the_recipe_names_the_optimizer(name: str, kind: type) -> None:
     own.bias.requires_grad_(False)
     both = nn.Sequential(shared, own)
     optimizer = make_optimizer([(shared, 2.0), (both, 3.0)], recipe, torch.device("cpu"))
-    assert type(optimizer) is kind
+    assert isinstance(optimizer, kind)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     assert set(of) == {id(shared.weight), id(shared.bias), id(own.weight)}
     factors = [of[id(p)]["factor"] for p in (shared.weight, shared.bias, own.weight)]
