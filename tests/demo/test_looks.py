@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from workbench.demo.faces import draw_face, draw_scene
-from workbench.demo.toys import BODIES, VIEWS, render_toy
+from workbench.demo.toy_bodies import BODIES
+from workbench.demo.toys import VIEWS, render_toy
 
 LOOKS = Path(__file__).resolve().parents[1] / "fixtures" / "looks"
 SMALL = 16  # pixels of a copy: averages over 4 × 4 pixels, which rounding hardly moves
