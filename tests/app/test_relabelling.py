@@ -75,7 +75,7 @@ def test_crops_and_whole_images_are_labelled_in_one_edit(
     assert now.relabelled().tolist() == [False, True, False, True]
     assert [now.name(row) for row in range(4)] == ["smile", "none", "open", "none"]
     assert now.relabelled_matrix(Scope()).tolist()[2] == [1, 0, 0, 0]
-    assert session.undo() == "Label 2 images none"
+    assert session.undo() == "Label 2 images “none”"
     assert not CurrentLabels(session, results, "target").relabelled().any()
 
 

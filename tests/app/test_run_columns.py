@@ -19,7 +19,7 @@ from workbench.ui.pages.results.comparison import PairsTable
 from workbench.ui.pages.results.runs_table import RunsTable
 
 HEADS = ["Run", "Target", "Backbone", "Start", "Test top-1", "Epochs", "Date", "Status"]
-WIDTHS = [136, 128, 120, 92, 64, 120, 96]  # pixels of all columns but the first
+WIDTHS = [136, 128, 120, 92, 64, 152, 96]  # pixels of all columns but the first
 CREATED = 1.7e9
 
 

@@ -411,7 +411,7 @@ def test_the_database_of_a_closed_command_is_whole(command, birds):
 
 BLANK = {
     "PROJECT": [["new", ""], ["new", "  "], ["undo", ""], ["runs", ""], ["doctor", ""]],
-    "PLACES": [["import", "birds", ""], ["import", "birds", "photos", " "]],
+    "PATHS": [["import", "birds", ""], ["import", "birds", "photos", " "]],
     "IMAGE": [["label", "birds", "", "--set", "view", "--label", "front"]],
     "--set": [["label", "birds", "owl", "--set", "", "--label", "front"]],
     "--label": [["label", "birds", "owl", "--set", "view", "--label", ""]],

@@ -49,7 +49,7 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
 
     words = ["--classify", "category", "-k", "3", *start]
     _, output = answer(capsys, "similar", project, "stranger.png", "copy.png", *words)
-    assert (output["labelled"], output["measured"]) == (18, 18)
+    assert (output["labelled"], output["judged"]) == (18, 18)
     assert 0 <= output["accuracy"] <= 1
     assert {one["label"] for one in output["labels"]} == {"disc", "bar", "cross"}
     paths = [one["path"] for one in output["found"]]

@@ -62,7 +62,7 @@ def test_weights_whose_card_is_older_than_digests_are_used(tmp_path):
     card = msgspec.json.decode((folder / MODEL_FILE).read_bytes())
     del card["weights_digest"]
     (folder / MODEL_FILE).write_bytes(msgspec.json.encode(card))
-    with pytest.raises(KnownError, match=r"model\.json cannot be read: it is damaged"):
+    with pytest.raises(KnownError, match=r"model\.json cannot be read: its content has changed"):
         read_card(folder)
     (folder / DIGESTS_FILE).unlink()
     assert read_card(folder).weights_digest == ""
@@ -234,7 +234,7 @@ def test_a_damaged_card_of_a_network_is_refused(tmp_path):
     assert_refused(card, lambda: thresholds_of(folder))
     data = card.read_bytes()
     card.write_bytes(data.replace(b"boat", b"goat"))  # valid, but another label
-    with pytest.raises(KnownError, match=r"model\.json cannot be read: it is damaged"):
+    with pytest.raises(KnownError, match=r"model\.json cannot be read: its content has changed"):
         load_model(folder)
 
 

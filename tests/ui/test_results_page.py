@@ -102,7 +102,7 @@ def test_relabelling_by_key_is_saved_marked_and_undone(qtbot, session, page, ima
     assert session.store.labels.history(first)[-1].author == "human"
     assert grid.current() != page.images.rows()[0], "on to the next image"
     assert page.matrix.view.sentence(1, 2).endswith("1 relabelled since")
-    assert "1 of these images was relabelled since" in page.matrix.note.text()
+    assert "1 of these images has been relabelled since" in page.matrix.note.text()
     assert page.shown().results.matrix(page.shown().scope)[1, 2] == 2, "measured as at training"
     badges = [page.images.tiles.badges(int(row)) for row in page.images.rows()]
     assert sorted(len(each) for each in badges) == [0, 1]
