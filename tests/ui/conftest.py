@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fixtures.page_host import PageHost
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.settings import UserSettings
@@ -44,6 +45,14 @@ def birds(session, photos):
     outcome = run_here(import_task(session, [photos], {"category": "folder"}))
     assert isinstance(outcome, Done)
     return session
+
+
+@pytest.fixture
+def host(session):
+    """What a page of the open project needs, closed at the end."""
+    made = PageHost(session)
+    yield made
+    made.close()
 
 
 @pytest.fixture

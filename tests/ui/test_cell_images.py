@@ -8,7 +8,6 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 
 from tests.fixtures.finished_runs import fill, make_run
-from tests.fixtures.page_host import PageHost
 from workbench.app.labels.labelling import edit_set
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import TARGET_HEAD, load_results
@@ -21,13 +20,6 @@ PLAIN, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
 @pytest.fixture
 def images(session, tmp_path):
     return fill(session.store, tmp_path / "photos")
-
-
-@pytest.fixture
-def host(session):
-    made = PageHost(session)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from tests.fixtures.finished_runs import fill
-from tests.fixtures.page_host import PageHost
 from workbench.app.jobs import Cancelled, Done
 from workbench.app.mouths.cropping import DetectionResult
 from workbench.app.mouths.mouth_queues import MouthQueues
@@ -33,13 +32,6 @@ def header(qtbot):
     made = MouthHeader("Mouths")
     qtbot.addWidget(made)
     return made
-
-
-@pytest.fixture
-def host(session):
-    made = PageHost(session)
-    yield made
-    made.close()
 
 
 def test_progress_is_shown_only_where_there_are_mouths(header):

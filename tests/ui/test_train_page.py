@@ -37,13 +37,6 @@ def session(tmp_path, monkeypatch, qapp):
 
 
 @pytest.fixture
-def host(session):
-    made = PageHost(session)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def page(qtbot, session, host):
     made = TrainPage(host.context)
     qtbot.addWidget(made)

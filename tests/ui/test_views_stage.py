@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from tests.fixtures.finished_runs import fill
-from tests.fixtures.page_host import PageHost
 from workbench.ui.pages.views.stage import LabelStage, PixelFeed
 from workbench.ui.parts.empty import EmptyState
 
@@ -76,13 +75,6 @@ def test_a_suggestion_is_centred_at_the_bottom_and_accepted_by_a_click(qtbot, st
     assert accepted == [1]
     stage.suggest("")
     assert stage.chip.isHidden()
-
-
-@pytest.fixture
-def host(session):
-    made = PageHost(session)
-    yield made
-    made.close()
 
 
 @pytest.fixture
