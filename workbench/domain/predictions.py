@@ -14,6 +14,11 @@ PART_CODES: dict[Part, int] = {Part.TRAIN: 0, Part.VALIDATION: 1, Part.TEST: 2}
 NO_PART = 3  # images outside the split
 
 
+def part_code(part: str) -> int:
+    """The number of a part in stored predictions; `part` is "" for an image outside the split."""
+    return PART_CODES[Part(part)] if part else NO_PART
+
+
 @dataclass(frozen=True)
 class PredictionTable:
     """Predictions of n images, one row each.

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workbench.domain.errors import KnownError
 from workbench.domain.metrics import EVEN, best_thresholds, mark_scores, top_k_accuracy
+from workbench.domain.predictions import part_code
 from workbench.domain.reports import PartScore
 from workbench.domain.runs import PREDICTIONS_FILE, ModelCard
 from workbench.files import replacing, seal_archive
@@ -24,8 +25,6 @@ from workbench.learning.images.pixels import scoring_crops
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network, blocks, mirrored_columns, probabilities
 from workbench.learning.precision import autocast
-
-PART_NUMBERS = {"train": 0, "validation": 1, "test": 2, "": 3}
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,7 @@ def save_predictions(
     arrays: dict[str, NDArray[Any]] = {
         "images": np.array([s.image for s in samples], dtype=np.int64),
         "crops": np.array([-1 if s.crop is None else s.crop for s in samples], dtype=np.int64),
-        "parts": np.array([PART_NUMBERS[s.part] for s in samples], dtype=np.int8),
+        "parts": np.array([part_code(s.part) for s in samples], dtype=np.int8),
         "truth": np.array([s.target for s in samples], dtype=np.int64),
         "scores": scores[:, :classes],
         "view_truth": np.array([s.view for s in samples], dtype=np.int64),
