@@ -4,11 +4,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.fixtures.defaults import defaults_of
+from workbench.domain.assessments import StartRequest
 from workbench.domain.clusters import (
     CLUSTERINGS,
+    DEEP_CLUSTER,
     LARGEST_BATCH,
     Clustering,
     ClusteringSpec,
+    ClusterRequest,
     Clusters,
     by_size,
 )
@@ -88,3 +92,17 @@ def test_a_clustering_is_stored_with_the_names_of_earlier_versions():
     clustering = msgspec.convert(stored, Clustering)
     assert clustering.start_title == "ImageNet"
     assert msgspec.to_builtins(clustering) == {**stored, "sizes": (2, 1)}
+
+
+def test_ten_clusters_are_learned_by_deep_cluster_without_freezing():
+    start = StartRequest(start="none", backbone="simpleconv3")
+    assert defaults_of(ClusterRequest, start=start, folder="f") == {
+        "method": DEEP_CLUSTER.name,
+        "clusters": 10,
+        "rounds": DEEP_CLUSTER.rounds,
+        "batch": DEEP_CLUSTER.batch,
+        "learning_rate": 0.0,
+        "frozen": "none",
+        "components": 0,
+        "seed": 0,
+    }

@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fixtures.defaults import defaults_of
+from workbench.domain.assessments import StartRequest
 from workbench.domain.features import (
+    FeatureCard,
+    FeatureRequest,
     _moved,
     cosines,
     feature_key,
@@ -95,3 +99,10 @@ def test_votes_stay_finite_at_any_temperature():
         assert np.isfinite(votes.shares).all()
         assert (votes.shares > 1 / 3).all()
     assert votes.shares.max() < 0.7  # nearly even weights
+
+
+def test_features_are_computed_in_batches_of_32_into_an_empty_index():
+    start = StartRequest(start="none", backbone="simpleconv3")
+    assert defaults_of(FeatureRequest, start=start, folder="f") == {"batch": 32}
+    found = defaults_of(FeatureCard, backbone="simpleconv3", dimensions=128, image_size=48)
+    assert found == {"rows": 0, "rows_digest": "", "keys_digest": ""}

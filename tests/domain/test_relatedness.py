@@ -2,7 +2,13 @@
 
 import pytest
 
-from workbench.domain.relatedness import SourceRelatedness, interpretation, number_names
+from tests.fixtures.defaults import defaults_of
+from workbench.domain.relatedness import (
+    RelatednessRequest,
+    SourceRelatedness,
+    interpretation,
+    number_names,
+)
 
 
 @pytest.mark.parametrize(("views", "count"), [(True, 36), (False, 18)])
@@ -44,3 +50,15 @@ def test_each_figure_is_interpreted(best):
         assert all(figure in sentence for figure in figures)
     assert interpretation(source, True)[0] != interpretation(source, False)[0]
     assert interpretation(source, True)[1:] == interpretation(source, False)[1:]
+
+
+def test_a_comparison_of_domains_has_the_settings_of_the_paper():
+    assert defaults_of(RelatednessRequest, domains=(), seed=0) == {
+        "per_class": 50,
+        "share": 0.0,
+        "side": 32,
+        "networks": 3,
+        "steps": 200,
+        "batch": 32,
+        "threshold": 0.5,
+    }

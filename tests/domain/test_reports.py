@@ -2,9 +2,13 @@
 
 import pytest
 
+from tests.fixtures.defaults import defaults_of
 from workbench.domain.reports import (
+    Epoch,
+    Featured,
     Note,
     Progress,
+    Started,
     decode_report,
     encode_report,
     remaining_seconds,
@@ -32,3 +36,22 @@ def test_a_report_comes_back_from_its_line(report):
     line = encode_report(report)
     assert b"\n" not in line.rstrip(b"\n")
     assert decode_report(line) == report
+
+
+def test_a_report_counts_nothing_that_is_not_given():
+    assert defaults_of(Progress, done=1) == {"total": 0, "text": Message(""), "eta": None}
+    assert defaults_of(Note, text=Message("Scoring all images.")) == {"warning": False}
+    assert defaults_of(Featured, rows=3, dimensions=4) == {"unread": 0}
+
+
+def test_a_training_begins_at_its_first_step():
+    sizes = {"batch": 32, "parameters": 9, "trained_parameters": 4, "images": {"train": 8}}
+    found = defaults_of(Started, device=Message("CPU"), precision="fp32", **sizes)
+    assert found == {"epoch": 0, "step": 0}
+
+
+def test_an_epoch_without_validation_is_not_the_best():
+    times = {"learning_rate": 0.1, "images_per_second": 9.0, "seconds": 1.0, "eta": 0.0}
+    found = defaults_of(Epoch, epoch=1, epochs=2, train_loss=1.0, train_accuracy=0.5, **times)
+    assert found.pop("best") is False
+    assert set(found.values()) == {None}

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from tests.fixtures.defaults import defaults_of
 from workbench.domain.assessments import LayerScore, LayerScores
 from workbench.domain.geometry import Rect
 from workbench.domain.reports import PartScore
@@ -76,3 +77,12 @@ def test_the_best_stage_is_the_shallower_of_two_equal_ones():
         seconds=1.0,
     )
     assert scores.best.stage == "conv2"
+
+
+def test_a_new_run_has_no_epoch_and_no_results():
+    target = LabelList("category", ("owl",), (0,))
+    assert target.exclusive
+    given = {"id": "r", "name": "R", "status": RunStatus.QUEUED, "target": "category"}
+    found = defaults_of(RunRecord, **given, recipe_toml="", labels=RunLabels(target), created=1.0)
+    assert not any(found.values())
+    assert (found["epochs_done"], found["metrics"], found["started"]) == (0, {}, None)

@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
+from tests.fixtures.defaults import defaults_of
 from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.transfers import (
+    CandidateRun,
     Transfer,
     TransferRequest,
     elect,
@@ -99,3 +101,17 @@ def test_a_transfer_is_stored_with_the_names_of_earlier_versions():
     stored = msgspec.to_builtins(transfer)
     assert stored["asked"]["label_set"] == "view"
     assert msgspec.convert(stored, Transfer) == transfer
+
+
+def test_a_transfer_uses_views_and_has_no_results_before_it_ran():
+    request = TransferRequest(label_set="category", sources=(), start="imagenet")
+    assert defaults_of(TransferRequest, label_set="category", sources=(), start="imagenet") == {
+        "settings": {},
+        "source_settings": {},
+        "views": True,
+        "compare_views": False,
+        "seed": 0,
+    }
+    assert not any(defaults_of(Transfer, request=request, made=1.0).values())
+    found = defaults_of(CandidateRun, layers=1, frozen="conv1", run="r")
+    assert found == {"votes": None, "alone": 0}
