@@ -172,6 +172,25 @@ def test_a_growing_file_has_the_digest_of_its_content(tmp_path):
     assert path.stat().st_size == 3003  # what does not fit is left alone
 
 
+def flushed(monkeypatch, path, **options):
+    """What was flushed to the disk while `path` was written, and whether it was there by then."""
+    found = []
+
+    def fsync(handle):
+        folder = os.path.isdir(f"/proc/self/fd/{handle}")
+        found.append(("folder" if folder else "file", path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(path, b"new", **options)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at open files in /proc")
+def test_bytes_are_flushed_before_the_rename_and_the_name_after_it(monkeypatch, tmp_path):
+    assert flushed(monkeypatch, tmp_path / "a") == [("file", False), ("folder", True)]
+    assert flushed(monkeypatch, tmp_path / "b", flush=False) == []
+
+
 @pytest.mark.parametrize("options", [{}, {"flush": False}, {"shared": True}])
 def test_a_file_is_replaced_only_by_a_whole_one(tmp_path, options):
     path = tmp_path / "kept.json"
