@@ -28,7 +28,7 @@ from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.clusters import CLUSTERINGS
 from workbench.domain.formats import formats_table
 from workbench.domain.labels import EXPRESSIONS, VIEW_PRESETS, LabelSet
-from workbench.domain.methods import WITH_HEAD, Parameter, Spec
+from workbench.domain.methods import Parameter, Spec, need_text
 from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.recipes import KEYS, Recipe, allowed
 from workbench.domain.stage_rules import PRESETS
@@ -40,15 +40,6 @@ from workbench.ui.window.window import MainWindow
 
 NOTE = "<!-- Written by `packaging/bootstrap.py manual`: change the program, not this page. -->"
 HIDDEN_OPTIONS = ("--json", "--help")  # every command has them; the page's introduction says so
-
-NEEDS = {
-    "start": "start weights",
-    "source head": "start weights with their own classifier",
-    "views": "view labels",
-    "unlabelled": "images without a label",
-    "normalisation": "a backbone with batch normalisation",
-    "one label": "a label set whose labels exclude each other",
-}
 
 
 def page(title: str, *parts: str) -> str:
@@ -95,7 +86,7 @@ def recipe_page() -> str:
         "[Backbones](backbones.md) the stages for `frozen` and `stages`.",
         "## Presets for the stages\n\n"
         "The Train page offers these under *Use preset…* beside the table of stages.\n\n"
-        + table(("preset", "effect"), [(code(each.name), each.words) for each in PRESETS.values()]),
+        + table(("preset", "effect"), [(each.title, each.words) for each in PRESETS.values()]),
     )
 
 
@@ -154,7 +145,7 @@ def methods_page() -> str:
 
 
 def _entry(spec: Spec) -> str:
-    needs = map(_need, spec.needs)
+    needs = map(need_text, spec.needs)
     text = spec.description[0].upper() + spec.description[1:].removesuffix(".") + "."
     parts = [f"### {code(spec.name)}: {spec.title}", text]
     if spec.needs:
@@ -164,11 +155,6 @@ def _entry(spec: Spec) -> str:
         head = ("parameter", "values", "default", "meaning")
         parts.append(table(head, map(_parameter, spec.parameters)))
     return "\n\n".join(parts)
-
-
-def _need(need: str) -> str:
-    """A requirement in words. Raises KeyError for an unknown one."""
-    return f"the {need.removeprefix(WITH_HEAD)} head" if need.startswith(WITH_HEAD) else NEEDS[need]
 
 
 def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 
 import cv2
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 from tests.fixtures.trained_transfers import source, store_transfer
 from tests.learning.test_cohesion import textures
 from workbench.cli.command import Output, run
-from workbench.cli.transfer import print_ranking, ranked, setting_of
+from workbench.cli.transfer import print_ranking, ranked, settings_of
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.advice import TransferFacts, advise_transfer
 from workbench.domain.assessments import (
@@ -130,9 +131,25 @@ def test_recommendations_are_printed_in_the_syntax_of_set():
         facts = TransferFacts("squeezenet1_1", images, 4, frozen_top1=top1, chance=0.25)
         values = advise_transfer(facts).values.to_builtins()
         partial = {}
-        for key, value in values.items():
-            partial = with_setting(partial, f"{key}={setting_of(value)}")
+        for setting in settings_of(values):
+            partial = with_setting(partial, setting)
         assert partial == values
+
+
+def test_a_recommendation_can_be_pasted_into_a_shell():
+    options = {"l2-sp": {"up_to": "conv2"}}
+    values = {"backbone": "resnet18", "epochs": 30, "name": "true", "options": options}
+    found = settings_of(values)
+    assert found == [
+        "backbone=resnet18",
+        "epochs=30",
+        'name="true"',
+        "options.l2-sp.up_to=conv2",
+    ]
+    partial = {}
+    for words in shlex.split(" ".join(map(shlex.quote, found))):
+        partial = with_setting(partial, words)
+    assert partial == values
 
 
 @pytest.mark.slow
@@ -272,8 +289,8 @@ def test_the_last_scores_are_shown_again_for_the_target(stored, capsys):
         "imagenet",
         "  The start suits.",
         "    --set learning_rate=0.01",
-        '    --set penalty="l2"',
-        "    --set options={ l2 = { alpha = 0.1 } }",
+        "    --set penalty=l2",
+        "    --set options.l2.alpha=0.1",
         "",
         "none",
     ]

@@ -1,4 +1,4 @@
-"""Takes every page, dialog and menu of the window, in all states, themes and sizes.
+"""Save images of every page, dialog and menu of the window, in all states, themes and sizes.
 
 `python -m tests.gallery FOLDER` (or `packaging/bootstrap.py gallery FOLDER`) fills FOLDER with
 screenshots and an `index.html` that needs neither a network nor scripts.
@@ -91,14 +91,14 @@ def reserved(projects: Path | None, fonts: Path | None) -> Iterator[Place]:
 
 
 def _clear(folder: Path) -> None:
-    """Delete what a gallery left there, an interrupted one too."""
+    """Delete what another gallery left there, also an interrupted one."""
     for inside in folder.iterdir():
         if inside.is_dir():
             shutil.rmtree(inside)
 
 
 def prepare(place: Place, names: Sequence[str], given: argparse.Namespace) -> int:
-    """Have the projects made that the scenes open; 0 where all went well."""
+    """Make the projects that the scenes open; returns 0 on success."""
     home = place.folder / "preparing"
     home.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "tests.gallery.projects", str(place.projects), *names]
@@ -110,7 +110,7 @@ def prepare(place: Place, names: Sequence[str], given: argparse.Namespace) -> in
 
 
 def take(place: Place, out: Path, theme: str, screen: Screen, scenes: list[str]) -> int:
-    """Play the scenes in a process of their own; 0 where all went well."""
+    """Play the scenes in a process of their own; returns 0 on success."""
     home = place.home(theme, screen)
     home.mkdir(exist_ok=True)
     size = {"width": screen.width, "height": screen.height, "x": 0, "y": 0, "name": "gallery"}
@@ -166,16 +166,31 @@ def forget(out: Path, themes: Sequence[str], screens: Sequence[Screen]) -> None:
 def arguments_of(words: Sequence[str]) -> argparse.Namespace:
     """What was requested on the command line."""
     parser = argparse.ArgumentParser(prog="bootstrap.py gallery", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "build" / "gallery")
-    parser.add_argument("--only", default="", help="pages, or page/state, with commas between")
-    parser.add_argument("--theme", choices=THEMES, action="append")
-    parser.add_argument("--size", choices=[s.name for s in SCREENS], action="append")
-    parser.add_argument("--images", type=Path, help="real photographs, a folder per category")
-    parser.add_argument("--faces", type=Path, help="a folder of real photographs of faces")
-    parser.add_argument("--fonts", type=Path, help="a folder of further fonts, e.g. Chinese ones")
-    parser.add_argument("--projects", type=Path, help="keep the prepared projects here, for again")
-    parser.add_argument("--beside", type=Path, help="an older gallery to compare with")
-    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=ROOT / "build" / "gallery",
+        help="where to save the images and index.html (build/gallery)",
+    )
+    parser.add_argument("--only", default="", help="pages or page/state, separated by commas")
+    parser.add_argument("--theme", choices=THEMES, action="append", help="all by default")
+    parser.add_argument(
+        "--size", choices=[s.name for s in SCREENS], action="append", help="all by default"
+    )
+    parser.add_argument("--images", type=Path, help="real images, one folder per category")
+    parser.add_argument("--faces", type=Path, help="a folder of real images of faces")
+    parser.add_argument("--fonts", type=Path, help="a folder of more fonts, such as Chinese ones")
+    parser.add_argument(
+        "--projects", type=Path, help="keep the prepared projects here and reuse them"
+    )
+    parser.add_argument("--beside", type=Path, help="an earlier gallery to compare with")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=(os.cpu_count() or 1) + 1,
+        help="windows at a time (processors + 1)",
+    )
     return parser.parse_args(words)
 
 

@@ -40,7 +40,7 @@ QUICK: dict[str, KeyValue] = {
 
 
 def carried_out(task: Task[object]) -> object:
-    """What a task ends with; raises RuntimeError where it fails."""
+    """Run a task and return its value. Raises RuntimeError if it fails."""
     outcome = run_here(task)
     if not isinstance(outcome, Done):
         raise RuntimeError(f"{task.title}: {outcome}")

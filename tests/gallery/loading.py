@@ -38,7 +38,7 @@ class Loading:
             setattr(kind, name, listening)
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         for kind, name, former in self._former:
             setattr(kind, name, former)
         self._former.clear()

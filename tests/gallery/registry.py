@@ -40,7 +40,7 @@ SCENES: list[Scene] = []
 def scene(
     page: str, state: str, *projects: str, shows: Iterable[type[QDialog]] = ()
 ) -> Callable[[Play], Play]:
-    """Put a function into the gallery. Raises ValueError where page and state are taken."""
+    """Register a function as a scene. Raises ValueError if page and state are taken."""
 
     def keep(play: Play) -> Play:
         made = Scene(page, state, play, tuple(shows), projects)

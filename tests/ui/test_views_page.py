@@ -139,7 +139,7 @@ def test_space_accepts_what_the_newest_run_suggests(page, qtbot, window):
     ids = page.strip.ids()
     predict(window.session, ids, "left", np.linspace(0.4, 0.93, len(ids)))
     page.strip.set_current(int(ids[-1]))
-    assert page.stage.chip.text() == "Suggestion: left  0.93   ⎵ accept"
+    assert page.stage.chip.text() == "Suggestion: left  0.93   Space accepts"
     qtbot.keyClick(page.strip, Qt.Key.Key_Space)
     assert labels(page) == {int(ids[-1]): "left"}
     assert page.stage._flash is not None

@@ -85,7 +85,7 @@ SHOWN = 5  # example images of each group
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
-    help="Label only this share of each group, the most certain images.",
+    help="Label only this share of each group, the most confident images.",
 )
 def cluster_command(
     out: Output,
@@ -151,7 +151,7 @@ def _print(
         groups.append({"group": at + 1, "images": size, "sure": sure, "surest": surest})
         rows.append((at + 1, size, sure, ", ".join(Path(path).name for path in surest)))
     out.print(f"{CLUSTERINGS[made.method].title} from {made.start_title}")
-    out.table(("group", "images", "certainty", "most certain images"), rows)
+    out.table(("group", "images", "confidence", "most confident images"), rows)
     found = agreement(session, clusters, "category")
     if found is not None:
         out.print(

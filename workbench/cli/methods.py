@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from workbench.app.training.choices import specs
 from workbench.cli.command import Output, Result, as_json_values, command
-from workbench.domain.methods import Spec
+from workbench.domain.methods import Spec, need_text
 from workbench.domain.values import Json
 
 KINDS = (("method", "Methods"), ("head", "Heads"), ("penalty", "Penalties"))
@@ -45,11 +47,11 @@ def _parameters(spec: Spec) -> list[dict[str, Json]]:
 def _print(out: Output, spec: Spec) -> None:
     out.print(f"  {spec.name}: {spec.description}")
     for parameter in spec.parameters:
-        default = parameter.default
+        default = json.dumps(parameter.default)  # as in a recipe
         out.print(
             f"      options.{spec.name}.{parameter.name} = {default}  "
             f"({parameter.description}; {parameter.allowed()})"
         )
     if spec.needs:
-        out.print(f"      requires: {', '.join(spec.needs)}")
+        out.print(f"      needs {', '.join(map(need_text, spec.needs))}")
     out.print(f"      {spec.source}")

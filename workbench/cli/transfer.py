@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -32,7 +33,7 @@ from workbench.cli.train import train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Value
-from workbench.domain.recipes import KeyValue, with_setting
+from workbench.domain.recipes import KeyValue, parse_setting, with_setting
 from workbench.domain.relatedness import (
     RelatednessRequest,
     SourceRelatedness,
@@ -146,8 +147,8 @@ def _print_scores(out: Output, report: TransferReport) -> None:
         out.print(f"\n{one.scores.start}")
         for _, reason in one.reasons:
             out.print(f"  {reason}")
-        for key, value in one.values.items():
-            out.print(f"    --set {key}={setting_of(value)}")
+        for setting in settings_of(one.values):
+            out.print(f"    --set {shlex.quote(setting)}")
 
 
 def _row(one: StartReport) -> Cells:
@@ -166,12 +167,17 @@ def _row(one: StartReport) -> Cells:
     )
 
 
-def setting_of(value: KeyValue | Mapping[str, Value]) -> str:
-    """A recipe value in the syntax of `--set`."""
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{key} = {setting_of(own)}" for key, own in value.items())
-        return "{ " + inside + " }"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+def settings_of(values: Mapping[str, KeyValue | Mapping[str, Value]], table: str = "") -> list[str]:
+    """Recipe keys in the syntax of `--set`, one `key=value` each; keys of a table are dotted."""
+    found = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found += settings_of(value, f"{table}{key}.")
+            continue
+        plain = f"{table}{key}={value}"
+        as_text = isinstance(value, str) and parse_setting(plain)[1] != value
+        found.append(f'{table}{key}="{value}"' if as_text else plain)
+    return found
 
 
 @command(

@@ -15,11 +15,24 @@ from workbench.domain.values import allowed_text, checked
 ONE_LABEL = "one label"  # requirement of a method: mutually exclusive labels
 
 WITH_HEAD = "head "  # prefix of a head's name in the requirements of a method or penalty
+NEEDS = {
+    "start": "start weights",
+    "source head": "start weights with their own classifier",
+    "views": "view labels",
+    "unlabelled": "images without a label",
+    "normalisation": "a backbone with batch normalisation",
+    ONE_LABEL: "a label set whose labels exclude each other",
+}  # requirements of a method, head or penalty, and their descriptions
 
 NO_PENALTY = "none"
 
 Value = bool | int | float | str
 Options = Mapping[str, Mapping[str, Value]]  # part of a recipe: spec name -> parameter -> value
+
+
+def need_text(need: str) -> str:
+    """The description of a requirement. Raises KeyError for an unknown one."""
+    return f"the {need.removeprefix(WITH_HEAD)} head" if need.startswith(WITH_HEAD) else NEEDS[need]
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -39,7 +39,7 @@ class SplitPlan:
                 raise ValueRefused(part, value, Message("a fraction from 0 to 1"))
         total = self.train + self.validation + self.test
         if total > 1.0 + 1e-9:
-            raise ValueRefused("train + validation + test", total, Message("at most 1"))
+            raise ValueRefused("train + validation + test", round(total, 6), Message("at most 1"))
         if self.train <= 0:
             raise ValueRefused("train", self.train, Message("a fraction above 0"))
 

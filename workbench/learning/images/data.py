@@ -21,7 +21,7 @@ from platformdirs import user_cache_dir
 from torch import Tensor
 
 from workbench.domain.errors import KnownError
-from workbench.domain.reports import Note, Progress, Report
+from workbench.domain.reports import Note, Progress, Report, remaining_seconds
 from workbench.domain.runs import Sample
 from workbench.domain.text import Message, counted
 from workbench.files import write_whole
@@ -174,7 +174,7 @@ def load_images(
             last = now
             if interrupted():
                 return None
-            eta = (now - started) / (at + 1) * (len(samples) - at - 1)
+            eta = remaining_seconds(now - started, at + 1, len(samples))
             text = Message("Reading images")
             report(Progress(done=at + 1, total=len(samples), text=text, eta=eta))
     _report_problems(problems, len(samples), report)

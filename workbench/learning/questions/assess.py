@@ -68,7 +68,7 @@ class Assessor:
         if not self._train or not self._held_out:
             raise KnownError(
                 "The train or {held_out} part has no labelled images.",
-                "Label more images, or create another split.",
+                "Label more images, or create a new split.",
                 held_out=self._request.held_out,
             )
         scores = tuple(self._score(start) for start in self._request.starts)

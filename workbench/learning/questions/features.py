@@ -23,7 +23,7 @@ from workbench.domain.features import (
     FeatureRequest,
     feature_key,
 )
-from workbench.domain.reports import Featured, Note, Progress
+from workbench.domain.reports import Featured, Note, Progress, remaining_seconds
 from workbench.domain.runs import SAMPLES_FILE, Sample
 from workbench.domain.text import Message, counted, mark
 from workbench.files import GrowingFile, write_whole
@@ -155,7 +155,7 @@ def _batches(
         if now - last >= REPORT_SECONDS:
             last = now
             folder_request.raise_if_interrupted()
-            eta = (now - began) / (at + 1) * (len(samples) - at - 1)
+            eta = remaining_seconds(now - began, at + 1, len(samples))
             text = Message("Computing features")
             folder_request.report(Progress(done=at + 1, total=len(samples), text=text, eta=eta))
     if chosen:

@@ -103,7 +103,7 @@ def study_layers(folder_request: FolderRequest) -> None:
     if not all(parts.values()):
         raise KnownError(
             "The train or {held_out} part has no labelled images.",
-            "Label more images, or make another split.",
+            "Label more images, or create a new split.",
             held_out=request.held_out,
         )
     device = choose_device()

@@ -53,7 +53,7 @@ EVEN = 1e-6  # range below which a map counts as constant
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of a image for the network, N × 3 × side × side bytes in `pixels`.
+    """Windows of an image for the network, N × 3 × side × side bytes in `pixels`.
 
     `boxes`: N × 4, left, top, right and bottom as fractions of the image; `scales`: index of each
     window's scale; `shape`: rows and columns of the resulting map.
@@ -79,7 +79,7 @@ def scaled_size(width: int, height: int, shorter: int) -> tuple[int, int]:
 
 
 def cut(image: Tensor, side: int, scales: Sequence[float] = SCALES) -> Windows:
-    """Cut a image (H × W × 3 bytes) into windows of `side` × `side` pixels at each scale."""
+    """Cut an image (H × W × 3 bytes) into windows of `side` × `side` pixels at each scale."""
     height, width = image.shape[:2]
     planes = image.permute(2, 0, 1)[None]
     pixels, boxes, numbers = [], [], []
@@ -133,7 +133,7 @@ def stretched(found: NDArray[np.float32]) -> NDArray[np.float32]:
 def window_heat(
     windows: Windows, loaded: Loaded, block: int, labels: LabelList, label: str, check: bool
 ) -> Heat:
-    """Map of a image's windows for a label of `labels`, the network's label set number `block`.
+    """Map of an image's windows for a label of `labels`, the network's label set number `block`.
     PREDICTED selects the label with the highest score over all windows."""
     network, card = loaded.network, loaded.card
     scores = scores_of(network, windows, card)
@@ -342,7 +342,7 @@ def _decode_images(
 
 
 def rect_of(image: ImageInput) -> Rect | None:
-    """Rectangle of a image's box."""
+    """Rectangle of an image's box."""
     return Rect(*image.box) if image.box is not None else None
 
 

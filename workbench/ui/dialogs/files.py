@@ -70,8 +70,8 @@ def _show_label_import(context: Context, result: LabelImport) -> None:
         sentences.append(
             plural(
                 result.kept,
-                "{n:,} label set by hand was kept.",
-                "{n:,} labels set by hand were kept.",
+                "{n:,} label given by hand was kept.",
+                "{n:,} labels given by hand were kept.",
             )
         )
     if unmatched:

@@ -89,7 +89,7 @@ class ImportDialog(Dialog):
             self.origins[name] = self._origin_box(possible)
             form.addRow(name, self.origins[name])
         column.addLayout(form)
-        note = QLabel(tr("Files stay where they are. Labels set by hand are kept."))
+        note = QLabel(tr("Files stay where they are. Labels given by hand are kept."))
         note.setProperty("role", "caption")
         column.addWidget(note)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)

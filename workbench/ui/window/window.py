@@ -426,8 +426,8 @@ class MainWindow(QMainWindow):
             self,
             tr("About Vantage Workbench"),
             tr(
-                "Vantage Workbench {version}\n\nLabel, train and understand fine-grained image "
-                "classifiers in one offline desktop program.\n\nApache License 2.0"
+                "Vantage Workbench {version}\n\nLabel images, train classifiers and understand "
+                "their results, offline.\n\nApache License 2.0"
             ).format(version=__version__),
         )
 

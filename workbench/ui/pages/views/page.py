@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
@@ -13,7 +14,7 @@ from workbench.app.similar.suggesting import suggest_task
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.text import mark, tr
-from workbench.ui.commands import Menu, command
+from workbench.ui.commands import Menu, ShortcutText, command
 from workbench.ui.dialogs.importing import import_folder
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
 from workbench.ui.page import Context, Page, boxed, column, row
@@ -54,6 +55,8 @@ class ViewsPage(Page):
         self.history = HistoryList(context.session)
         self._history_timer = QTimer(self, singleShot=True, interval=60)  # after the key's frame
         self._history_timer.timeout.connect(self.history.refresh)
+        self._accept_shortcut = ""
+        ShortcutText(self.stage, self._set_accept_shortcut, "views.accept")
         self.empty = EmptyState("image", "")
         self.empty.button.clicked.connect(self._leave_empty)
         self.stack, self.splitter = self._arrange()
@@ -155,9 +158,16 @@ class ViewsPage(Page):
         text = ""
         if found is not None:
             label, confidence = found
-            text = tr("Suggestion: {label}  {confidence:.2f}   ⎵ accept")
-            text = text.format(label=label, confidence=confidence)
+            text = (
+                tr("Suggestion: {label}  {confidence:.2f}   {shortcut} accepts")
+                if self._accept_shortcut
+                else tr("Suggestion: {label}  {confidence:.2f}")
+            ).format(label=label, confidence=confidence, shortcut=self._accept_shortcut)
         self.stage.suggest(text)
+
+    def _set_accept_shortcut(self, shortcuts: Sequence[str]) -> None:
+        (self._accept_shortcut,) = shortcuts
+        self._show_current()
 
     def _show_progress(self) -> None:
         self.header.show_progress(*self.labelling.overview.progress())
