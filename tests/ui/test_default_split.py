@@ -6,7 +6,7 @@ from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import DEFAULT_SPLIT_NOTE, prepare
 from workbench.app.training.samples import collect
 from workbench.cli.train import split_command
-from workbench.domain.splits import DEFAULT_SPLIT, PARTS, SplitPlan
+from workbench.domain.splits import DEFAULT_SPLIT, PARTS, STRATA, SplitPlan
 from workbench.domain.studies import parse_plan
 from workbench.ui.dialogs.split import SplitDialog
 from workbench.ui.parts.recipe.form import RecipeForm
@@ -25,10 +25,14 @@ def test_window_command_and_studies_use_the_default_split(qtbot, tmp_path, qapp)
     study = {"split": {}, "base": {}, "variants": {"one": {}, "two": {}}}
     assert shares(parse_plan(study, "study").split) == expected
     options = {option.name: option.default for option in split_command.params}
+    assert options["stratify"] == ",".join(STRATA)
     assert tuple(options[part] for part in PARTS) == expected
     assert options["seed"] == DEFAULT_SPLIT.seed
     dialog = SplitDialog(host.context)
     qtbot.addWidget(dialog)
+    ticked = [name for name, box in dialog.stratify.items() if box.isChecked()]
+    assert tuple(ticked) == STRATA
+    assert set(dialog.stratify) == set(session.store.labels.sets())
     assert [dialog.shares[part].value() for part in PARTS] == percent
     form = RecipeForm()
     qtbot.addWidget(form)

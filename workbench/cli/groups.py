@@ -26,7 +26,7 @@ from workbench.cli.command import (
     seed_option,
 )
 from workbench.cli.progress import carry_out
-from workbench.domain.clusters import CLUSTERINGS, DEEP_CLUSTER, Clustering, Clusters
+from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, DEEP_CLUSTER, Clustering, Clusters
 from workbench.domain.errors import ValueRefused
 from workbench.domain.values import Cells, Json
 
@@ -166,5 +166,5 @@ def _print(
         "labelled": labelled,
         "category_nmi": found[0] if found else None,
         "category_purity": found[1] if found else None,
-        "file": str(session.clusterings.folder / made.id / "clusters.npz"),
+        "file": str(session.clusterings.folder / made.id / CLUSTERS_FILE),
     }

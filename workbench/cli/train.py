@@ -27,7 +27,7 @@ from workbench.cli.runs import print_run, run_with_scores, scores_of
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import KeyValue, parse_recipe, with_setting
 from workbench.domain.runs import RunStatus
-from workbench.domain.splits import DEFAULT_SPLIT, PARTS, SplitPlan
+from workbench.domain.splits import DEFAULT_SPLIT, PARTS, STRATA, SplitPlan
 from workbench.files import read_regular
 
 
@@ -53,7 +53,7 @@ def _share(part: str, default: float) -> Callable[[Callable[..., Result]], Calla
 @click.option(
     "--stratify",
     type=TEXT_OR_NOTHING,
-    default="category,view",
+    default=",".join(STRATA),
     show_default=True,
     help="Label sets, separated by commas, whose labels are distributed evenly over the parts.",
 )

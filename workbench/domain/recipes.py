@@ -24,7 +24,13 @@ Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
 Count = Annotated[int, Meta(ge=1)]
 
-JOINT = "category+view"
+JOINT_SETS = ("category", "view")  # learned together by a joint head
+JOINT = "+".join(JOINT_SETS)
+
+
+def label_sets_of(target: str) -> tuple[str, ...]:
+    """Names of the label sets of a target."""
+    return JOINT_SETS if target == JOINT else (target,)
 
 
 ADAMW_SHARE = 0.1  # of SGD's learning rate: AdamW's step size does not shrink with the gradient
@@ -120,7 +126,7 @@ class Recipe(RecipeValues, frozen=True, forbid_unknown_fields=True, kw_only=True
     @property
     def label_sets(self) -> tuple[str, ...]:
         """Names of the label sets that are learned; metrics are computed on the first."""
-        return ("category", "view") if self.joint else (self.target,)
+        return label_sets_of(self.target)
 
 
 KEYS: tuple[str, ...] = Recipe.__struct_fields__

@@ -59,6 +59,7 @@ class SplitPlan:
         )
 
 
+STRATA = ("category", "view")  # label sets that a split is stratified by, unless others are given
 DEFAULT_SPLIT = SplitPlan()  # used if a project has no split, and the default of the dialog
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.predictions import PART_CODES, PredictionTable
-from workbench.domain.recipes import JOINT
+from workbench.domain.recipes import JOINT, JOINT_SETS
 from workbench.domain.runs import RunLabels
 from workbench.domain.splits import Part
 from workbench.storage.database import Database, IntArray, listed
@@ -149,7 +149,7 @@ class Predictions:
         return {image: (head.labels[at], float(sure)) for image, at, sure in rows if at >= 0}
 
     def _head(self, label_set: str) -> _Head | None:
-        joint = label_set in ("category", "view")
+        joint = label_set in JOINT_SETS
         row = self._db.row(
             f"SELECT number, target, labels FROM run WHERE {_SHOWABLE} AND target IN (?, ?)"  # noqa: S608
             " AND EXISTS (SELECT 1 FROM prediction p WHERE p.run = run.number)"

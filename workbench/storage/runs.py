@@ -9,7 +9,7 @@ import msgspec
 
 from workbench.domain.errors import KnownError
 from workbench.domain.predictions import PredictionTable
-from workbench.domain.recipes import JOINT
+from workbench.domain.recipes import JOINT, JOINT_SETS
 from workbench.domain.reports import Epoch, decode_report, encode_report
 from workbench.domain.runs import RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part
@@ -133,7 +133,7 @@ class Runs:
 
     def newest(self, target_set: str) -> RunRecord | None:
         """Newest finished run that learned this label set, alone or jointly, or None."""
-        joint = JOINT if target_set in ("category", "view", JOINT) else target_set
+        joint = JOINT if target_set in (*JOINT_SETS, JOINT) else target_set
         row = self._db.row(
             f"{_SELECT} WHERE status = 'finished' AND target IN (?, ?)"
             " ORDER BY created DESC, number DESC",

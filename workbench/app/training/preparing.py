@@ -26,11 +26,11 @@ from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec
 from workbench.domain.recipes import (
-    JOINT,
     PartialRecipe,
     Recipe,
     UncheckedKeys,
     check_keys,
+    label_sets_of,
     target_of,
     to_toml,
     whole,
@@ -208,7 +208,7 @@ def _freeze(
     drawn = None
     if plan is None and store.splits.current() is None:
         notes.append(DEFAULT_SPLIT_NOTE)
-        drawn = parts = draw(store, DEFAULT_SPLIT, _strata(target))
+        drawn = parts = draw(store, DEFAULT_SPLIT, label_sets_of(target))
         found = _divided(found, parts)
         recipe = recipe_of(found.facts(), partial)
         yield
@@ -267,7 +267,7 @@ def _found(
     found = collect(store, target)
     if plan is None:
         return found, None
-    parts = draw(store, plan, _strata(target))
+    parts = draw(store, plan, label_sets_of(target))
     return _divided(found, parts), parts
 
 
@@ -281,10 +281,6 @@ def recipe_of(facts: DataFacts, partial: PartialRecipe) -> Recipe:
         return recipe
     path = Path(recipe.start.removeprefix("file:")).expanduser().resolve()
     return msgspec.structs.replace(recipe, start=f"file:{path}")
-
-
-def _strata(target: str) -> tuple[str, ...]:
-    return ("category", "view") if target == JOINT else (target,)
 
 
 def _divided(found: SampleSet, parts: Mapping[int, Part]) -> SampleSet:

@@ -11,11 +11,10 @@ from workbench.app.jobs import Steps, Task, when_done
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Subject
-from workbench.domain.splits import Part, SplitPlan, stratified_split
+from workbench.domain.splits import STRATA, Part, SplitPlan, stratified_split
 from workbench.domain.text import Message
 from workbench.storage.project import Project
 
-STRATA = ("category", "view")
 _JOINING = re.compile(r"[\\/+,]")  # separators of labels in a stratum, and their escape
 
 

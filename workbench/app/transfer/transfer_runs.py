@@ -20,7 +20,7 @@ from workbench.app.transfer.relatedness import compare_task
 from workbench.app.transfer.sources import named_sources, opened_beside
 from workbench.app.transfer.transferring import backbone_of, has_views, keep, latest
 from workbench.domain.backbones import backbone
-from workbench.domain.recipes import JOINT, PartialRecipe, check_keys, partial_recipe
+from workbench.domain.recipes import JOINT, JOINT_SETS, PartialRecipe, check_keys, partial_recipe
 from workbench.domain.relatedness import Relatedness, RelatednessRequest
 from workbench.domain.reports import Started, decode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunRecord, RunStatus
@@ -244,7 +244,7 @@ def _single(
 def _held_out(session: Session, transfer: Transfer) -> Task[dict[int, Part]]:
     """A job that splits the images of the target, for held-out images."""
     own = (transfer.request.label_set,)
-    return split_task(session, DEFAULT_SPLIT, ("category", "view") if transfer.joint else own)
+    return split_task(session, DEFAULT_SPLIT, JOINT_SETS if transfer.joint else own)
 
 
 def _left(session: Session, *runs: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from workbench.app.labels.labelling import edit_set, remove_set
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
+from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
 from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
@@ -292,7 +293,7 @@ class LabelSetsDialog(Dialog):
         if not name:
             return
         draft = self._drafts[name]
-        custom = name not in ("category", "view", "expression")
+        custom = name not in IMPORTABLE_SETS
         self.table.show_labels(draft, self._renamed.get(name, {}))
         self.exclusive.setChecked(draft.exclusive)
         self.subject.setCurrentIndex(self.subject.findData(draft.subject))

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QDialogButtonBox,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QSpinBox,
@@ -15,12 +16,12 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Failed, Job, Outcome
 from workbench.app.training.splitting import split_task
-from workbench.domain.splits import DEFAULT_SPLIT, PARTS, Part, SplitPlan
+from workbench.domain.splits import DEFAULT_SPLIT, PARTS, STRATA, Part, SplitPlan
 from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 from workbench.ui.parts.dialog import Dialog
 
-_SETS = ("category", "view", "expression")
+_COLUMNS = 3  # of check boxes
 
 
 class SplitDialog(Dialog):
@@ -51,13 +52,13 @@ class SplitDialog(Dialog):
         self.seed.setValue(plan.seed)
         self.seed.setToolTip(tr("The same seed gives the same split on every computer"))
         form.addRow(tr("Seed"), self.seed)
-        self.stratify = {name: QCheckBox(name) for name in _SETS}
-        boxes = QHBoxLayout()
-        boxes.setSpacing(16)
-        for name, box in self.stratify.items():
-            box.setChecked(name != "expression")
-            boxes.addWidget(box)
-        boxes.addStretch(1)
+        self.stratify = {name: QCheckBox(name) for name in context.session.labels.sets()}
+        boxes = QGridLayout()
+        boxes.setHorizontalSpacing(16)
+        boxes.setColumnStretch(_COLUMNS, 1)
+        for at, (name, box) in enumerate(self.stratify.items()):
+            box.setChecked(name in STRATA)
+            boxes.addWidget(box, *divmod(at, _COLUMNS))
         form.addRow(tr("Stratify by"), boxes)
         self.problem = QLabel()
         self.problem.setProperty("role", "bad")
