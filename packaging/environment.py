@@ -31,9 +31,21 @@ class Failed(Exception):
     """The set-up failed; the message says why."""
 
 
+GIT_VARIABLES = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+)
+
+
 def clean_environment() -> dict[str, str]:
-    """The environment variables without those that could lead a child to another Python."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    """The environment variables without those that could lead a child to another Python, or, in a
+    hook of git, to the repository of the hook instead of its own."""
+    foreign = {"PYTHONPATH", "PYTHONHOME", *GIT_VARIABLES}
+    kept = {k: v for k, v in os.environ.items() if k not in foreign}
     return {**kept, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 

@@ -92,3 +92,7 @@ def install_packages(packages: list[str], why: str) -> bool:
     if done.returncode:
         print(f"Failed: {' '.join(apt_command(packages))}", flush=True)
     return done.returncode == 0
+
+
+if __name__ == "__main__":
+    print(*missing_packages())

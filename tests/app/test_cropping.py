@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fixtures.systems import linux
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.app.mouths import cropping
@@ -135,6 +136,7 @@ def test_a_wrong_landmark_file_is_reported(session, faces, tmp_path):
     assert cropping.landmarks_file(session) == landmarks_path()
 
 
+@linux
 def test_a_process_that_dies_costs_one_photograph(tmp_path):
     Image.fromarray(draw_scene()).save(tmp_path / "x.png")
     photos = [FaceImage(i, str(tmp_path / "x.png")) for i in range(12)]

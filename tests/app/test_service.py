@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.systems import posix
 from workbench.app.service import LearningService
 from workbench.domain.errors import KnownError
 from workbench.domain.requests import (
@@ -75,6 +76,7 @@ def test_it_works_without_an_event_loop(
     assert isinstance(service.request_and_wait(Describe(run=str(run)), 60), Description)
 
 
+@posix
 def test_a_child_that_dies_is_replaced_and_its_request_refused(
     qtbot, own_service: LearningService, run: Path
 ) -> None:
@@ -107,6 +109,7 @@ def test_cancelled_requests_are_not_answered(qtbot, service: LearningService, ru
     service.disconnect(take)
 
 
+@posix
 def test_closing_leaves_no_process(qapp, run: Path) -> None:
     service = LearningService()
     assert service.pid == 0  # nothing starts before it is asked

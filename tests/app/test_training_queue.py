@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from tests.fixtures.systems import linux
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.session import Session
@@ -140,6 +141,7 @@ def test_closing_the_project_pauses_what_runs(session: Session, qtbot: QtBot) ->
     assert {record.status for record in session.store.runs.all()} == {RunStatus.PAUSED}
 
 
+@linux
 def test_a_killed_training_fails_and_can_go_on(session: Session) -> None:
     record = prepare(session, {**FAST, "epochs": 200})
     killed: list[int] = []

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fixtures.systems import posix
 from tests.fixtures.trained import SIZE, Trained, draw_disc, import_discs, train
 from workbench.app import learner as serving
 from workbench.app.explain.explaining import ExplainedFiles, explanation_task
@@ -201,6 +202,7 @@ def test_explanations_are_written_as_images(
         assert len(colours) > 100
 
 
+@posix
 def test_a_stopped_job_leaves_no_process(
     session: Session, view_run: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:

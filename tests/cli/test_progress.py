@@ -10,6 +10,7 @@ import threading
 import msgspec
 import pytest
 
+from tests.fixtures.systems import posix
 from workbench.app.jobs import Cancelled, Done, Task
 from workbench.cli.progress import (
     CommandInterrupted,
@@ -125,6 +126,7 @@ def test_a_file_gets_whole_lines_and_nothing_to_clear() -> None:
     assert stream.getvalue() == "1\nsaid\n"
 
 
+@posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_both_signals_are_caught_within_the_block_only(number: signal.Signals) -> None:
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
@@ -148,6 +150,7 @@ def test_another_thread_leaves_the_signals_alone() -> None:
     assert inside == [before]
 
 
+@posix
 def test_what_a_signal_says_is_printed_before_the_next_report(capsys) -> None:
     stop = threading.Event()
 
@@ -163,6 +166,7 @@ def test_what_a_signal_says_is_printed_before_the_next_report(capsys) -> None:
     assert capsys.readouterr().err == "pausing\nreported\n"
 
 
+@posix
 def test_texts_after_the_last_report_are_printed_too(capsys) -> None:
     def work():
         yield None
@@ -198,6 +202,7 @@ def test_a_job_s_end_is_its_value_or_an_error() -> None:
         carry_out(fail(ZeroDivisionError()))
 
 
+@posix
 def test_ctrl_c_stops_a_job_in_order() -> None:
     ended = []
 
@@ -215,6 +220,7 @@ def test_ctrl_c_stops_a_job_in_order() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@posix
 def test_ctrl_c_in_the_last_moment_of_a_job_is_kept_for_the_next_one() -> None:
     def work():
         yield None

@@ -269,3 +269,8 @@ def test_a_test_named_after_the_module_is_one_of_the_same_folder(toy):
     first, second, third = Tree(toy).nearest("toy/parts/limits.py", 9)
     assert first == "tests/parts/test_limits.py"
     assert (second, third) == ("tests/test_test_limits.py", "tests/other/test_limits.py")
+
+
+def test_a_test_named_after_a_module_is_near_without_importing_it(toy):
+    (toy / "tests" / "test_limits.py").write_text("import subprocess\n")
+    assert "tests/test_limits.py" in Tree(toy).nearest("toy/limits.py", 9)

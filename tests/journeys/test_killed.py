@@ -13,6 +13,7 @@ from pathlib import Path
 
 from safetensors import numpy as weights_file
 
+from tests.fixtures.systems import posix
 from tests.journeys.conftest import draw_vehicles
 from workbench.domain.runs import WEIGHTS_FILE, RunStatus
 from workbench.storage.project import Project
@@ -59,6 +60,7 @@ def new_project(tmp_path: Path) -> Path:
     return tmp_path / "p.workbench"
 
 
+@posix
 def test_while_labelling(tmp_path):
     """Every label whose key press was answered is in the project after kill -9."""
     folder = new_project(tmp_path)
@@ -85,6 +87,7 @@ def test_while_labelling(tmp_path):
     assert wrong <= {last}
 
 
+@posix
 def test_while_training(tmp_path):
     """A training whose window dies is paused; resumed, it ends with the weights of a whole one."""
     folder = new_project(tmp_path)

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.fixtures.run_folders import make_run, reports_of, train
+from tests.fixtures.systems import linux
 from workbench.app.learner import child_environment
 from workbench.domain.reports import Epoch, Finished, Started
 from workbench.domain.runs import CHECKPOINT_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
@@ -77,6 +78,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert not (together / CHECKPOINT_FILE).exists()
 
 
+@linux
 def test_after_a_killed_process_all_go_on_from_the_checkpoint(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", PARTS, **{**RECIPE, "epochs": 60})
     process = torchrun(folder, WORKBENCH_CHECKPOINT_SECONDS="0.1")

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.fixtures.run_folders import make_run, reports_of, train
+from tests.fixtures.systems import posix
 from workbench.app.learner import ChildProcess, LearningProcess
 from workbench.domain.reports import (
     AnyReport,
@@ -64,6 +65,7 @@ def test_the_end_of_the_parent_pauses(tmp_path: Path) -> None:
     assert (folder / CHECKPOINT_FILE).exists()
 
 
+@posix
 def test_a_killed_training_resumes_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,8 +48,8 @@ class Tree:
         one step from it or with a helper that imports it; of equals, those with the most words in
         common with it, above all with `focus`, a piece of its text."""
         distances, helped = self._distances(file)
-        tests = [test for test in self._tests if test in distances]
-        steps = {test: distances[test] + (test in helped) for test in tests}
+        tests = [t for t in self._tests if t in distances or self._named_after(t, file)]
+        steps = {test: distances.get(test, FAR) + (test in helped) for test in tests}
         words = _words(self._text(file)) + Counter(
             {word: FOCUS * count for word, count in _words(focus).items()}
         )
@@ -81,11 +81,11 @@ class Tree:
 
     def _named_after(self, test: str, file: str) -> bool:
         """test_page.py and test_mouths_page.py are named after mouths/page.py, if they stand in a
-        folder named as one above it or directly among the tests."""
+        folder named as one above it, among the guards, or directly among the tests."""
         path = Path(file) if Path(file).name != "__init__.py" else Path(file).parent
         stem, parent = _name_words(path.stem), _name_words(path.parent.name)
         named = _name_words(Path(test).stem.removeprefix("test_")) in (stem, stem | parent)
-        return named and set(Path(test).parts[1:-1]) <= set(path.parts[:-1])
+        return named and set(Path(test).parts[1:-1]) <= {*path.parts[:-1], "guards"}
 
     def _likeness(self, test: str, words: Words) -> float:
         """The cosine between a test's words and others, rare words counting more."""

@@ -126,6 +126,12 @@ def test_a_child_python_is_not_led_astray(monkeypatch):
     assert child["PIP_USER"] == "0"
 
 
+@pytest.mark.parametrize("variable", ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"])
+def test_checks_in_a_hook_leave_the_repository_of_the_hook_alone(monkeypatch, variable):
+    monkeypatch.setenv(variable, "/somewhere/.git")
+    assert variable not in environment.clean_environment()
+
+
 def test_tests_run_without_a_screen_and_in_a_home_of_their_own(tmp_path):
     child = checks._variables(str(tmp_path))
     assert child["QT_QPA_PLATFORM"] == "offscreen"
