@@ -314,7 +314,7 @@ def test_the_remedy_fits_the_error_number(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
 def test_a_full_disk_is_named_as_such():
-    refused = pytest.raises(KnownError, match=r"No space left.*Free up disk space")
+    refused = pytest.raises(KnownError, match=r"no space left.*Free up disk space")
     with refused, writing(Path("/dev/full")), open("/dev/full", "wb", buffering=0) as file:
         file.write(b"x")
 
@@ -331,7 +331,7 @@ def test_a_full_disk_during_a_training_is_told_from_other_errors(tmp_path):
     full = error_report(OSError(errno.ENOSPC, "No space left on device", "a.safetensors"))
     assert "disk is full" in full.sentence
     denied = error_report(PermissionError(errno.EACCES, "Permission denied", "a.safetensors"))
-    assert denied.sentence == "a.safetensors cannot be used: Permission denied."
+    assert denied.sentence == "a.safetensors cannot be used: permission denied."
     assert "permissions" in denied.remedy
     assert error_report(OSError("something")).traceback
 

@@ -7,6 +7,7 @@ import sys
 import msgspec
 import pytest
 
+from tests.fixtures.systems import posix
 from workbench.app import learner
 from workbench.app.jobs import Failed, Task, run_here
 from workbench.app.learner import (
@@ -80,6 +81,7 @@ def test_a_child_writes_reads_and_ends_in_order(program):
     child.end()
 
 
+@posix
 def test_what_a_child_does_not_read_blocks_nobody(program):
     program("import time; print(1, flush=True); time.sleep(600)")
     with ChildProcess([], decode) as child:
@@ -98,6 +100,7 @@ def test_the_wanted_report_is_returned_and_the_others_are_yielded(program):
         ended(reported([], Finished))
 
 
+@posix
 def test_a_child_that_the_system_ends_is_no_fault_of_ours(program):
     program("import os; os.kill(os.getpid(), 9)")
     with pytest.raises(KnownError, match="signal 9") as caught:
@@ -132,7 +135,7 @@ def test_closing_the_reports_ends_the_program(program):
 
 def test_a_program_that_cannot_be_started_is_reported_in_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(learner, "learning_command", lambda: [str(tmp_path)])
-    with pytest.raises(KnownError, match=r"cannot be started: Permission denied\."):
+    with pytest.raises(KnownError, match=r"cannot be started: permission denied\."):
         ServingProcess()
     outcome = run_here(Task("Train", lambda: reported([], Finished)))
     assert isinstance(outcome, Failed)

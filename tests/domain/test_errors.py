@@ -65,7 +65,10 @@ def test_an_error_of_a_parser_names_the_file_and_a_known_error_stays() -> None:
         (ValueError("  bad value. "), "bad value"),
         (ValueError(), "ValueError"),
         (ValueError(" \n"), "ValueError"),
-        (OSError(errno.ENOENT, "No such file", "a.csv"), "No such file"),
+        (OSError(errno.ENOENT, "No such file", "a.csv"), "no such file or folder"),
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left on the disk"),
+        (OSError(9999, "Strange error.", "a.csv"), "Strange error"),
+        (OSError(errno.EINVAL, Message("it is a named pipe")), "it is a named pipe"),
         (OSError("disk gone."), "disk gone"),
     ],
 )

@@ -38,6 +38,7 @@ from tests.gallery.screenshots import Screen
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.taking import play
 from tests.gallery.waiting import PaintWatch
+from workbench.app.labels.label_files import COLUMNS
 from workbench.app.training.choices import specs
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.formats import FORMATS
@@ -56,6 +57,8 @@ CUT = re.compile(f"{OPEN}[^{CLOSE}]*$")  # an elided text has lost its end
 NO_TEXT = re.compile(  # tags, keys, addresses, paths, what is elided, names with dots
     r"<[^>]+>|&\w+;|\b(?:ctrl|alt|shift|meta|f\d+)\b|https?:\S+|\S*[/\\]\S*|\S*…\S*|\S+\.\w+"
 )
+PLACEHOLDER = re.compile(r"(\{\w+(?:[:!][^{}]*)?\})")
+WHOLE_PATH = re.compile(f"(?:^|(?<={CLOSE}))/[^/\n{OPEN}]+/[^\n{OPEN}]*")  # spaces in its names
 PIECES = re.compile(r" → |\n")
 SCORE_AT_END = re.compile(r"\s+[01]\.\d+$")
 WORD = re.compile(r"[^\W\d_]{3,}")  # shorter ones are units, axes and keys
@@ -65,9 +68,17 @@ ROWS = 40  # rows of a table that are looked at
 # Names of things, the same in every language
 NAMES = (
     "Vantage Workbench ImageNet Grad CAM CPU GPU GiB MiB SHA ONNX CSV JSON PNG SVG HTML TSV TOML "
-    "COCO VOC LEEP NCE SQLite Python Qt dlib Linux "
+    "COCO VOC JPEG BMP TIFF WebP LEEP NCE SQLite Python Qt dlib Linux "
     "Esc Del Space Enter Return Home End Left Right Up Down PgUp PgDown Tab Backspace Ins inf nan"
 )
+
+
+def in_brackets(text: str) -> str:
+    """A text in brackets, but not its placeholders: a value must be a name or translated itself."""
+    parts = PLACEHOLDER.split(text)
+    return "".join(
+        part if n % 2 else part and f"{OPEN}{part}{CLOSE}" for n, part in enumerate(parts)
+    )
 
 
 class Brackets(QTranslator):
@@ -82,7 +93,7 @@ class Brackets(QTranslator):
 
     def translate(self, context: str, text: str, comment: str | None = None, n: int = -1) -> str:
         del comment, n
-        return f"{OPEN}{text}{CLOSE}" if context != CONTEXT or text in self._marked else ""
+        return in_brackets(text) if context != CONTEXT or text in self._marked else ""
 
 
 def names_of(project: Path) -> set[str]:
@@ -109,6 +120,7 @@ def names_of_program() -> set[str]:
     names = [*KEYS, *BACKBONES, *(one.name for one in FORMATS), *NAMES.split()]
     for known in BACKBONES.values():
         names += [known.title, *known.stage_names]
+    names += COLUMNS
     return {*names, *(spec.name for spec in specs()), *(spec.source for spec in specs())}
 
 
@@ -121,15 +133,16 @@ class Names:
 
     def untranslated(self, text: str) -> set[str]:
         """The words of a text that are neither translated nor part of a name."""
-        left = text.lower()
+        left = WHOLE_PATH.sub(" ", text).lower()
         while left != (shorter := INNERMOST.sub(" ", left)):
             left = shorter
         pieces = PIECES.split(CUT.sub(" ", left))
         return {word for piece in pieces for word in self._words(piece)}
 
     def _words(self, piece: str) -> list[str]:
-        piece = SCORE_AT_END.sub("", piece.strip())
-        if "…" in piece and (piece.startswith("/") or self._is_elided(piece)):
+        piece = piece.strip()
+        unscored = SCORE_AT_END.sub("", piece)
+        if "…" in piece and (piece.startswith("/") or self._is_elided(unscored)):
             return []
         plain = NO_TEXT.sub(" ", piece)
         if not WORD.search(plain):
@@ -137,7 +150,7 @@ class Names:
         for name in self._names:
             if name in piece:
                 piece = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", piece)
-        return WORD.findall(NO_TEXT.sub(" ", piece))
+        return WORD.findall(NO_TEXT.sub(" ", SCORE_AT_END.sub("", piece)))
 
     def _is_elided(self, text: str) -> bool:
         """Whether a text is a name, or two, of which the middle was left out."""

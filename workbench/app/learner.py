@@ -24,7 +24,7 @@ import msgspec
 
 from workbench.app.jobs import Steps
 from workbench.domain.assessments import REQUEST_FILE
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.reports import AnyReport, ErrorReport, Report, decode_report
 from workbench.domain.requests import (
     Answer,
@@ -152,7 +152,7 @@ class ChildProcess(Generic[Line]):
                     creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 )
         except OSError as error:
-            raise start_failure(error.strerror or str(error)) from error
+            raise start_failure(reason_of(error)) from error
         self._transcript = Transcript(decode)
         self._lines: queue.Queue[Line | None] = queue.Queue()  # None: end of the output
         self._outgoing: queue.Queue[bytes | None] = queue.Queue()  # None: close the input

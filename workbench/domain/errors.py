@@ -95,43 +95,75 @@ def parsing(path: Path, remedy: str = "") -> Generator[None, None, None]:
 _FULL = Message("Free up disk space, or choose a location on another disk.")
 _DENIED = Message("Choose another location, or change the permissions of this one.")
 _UNREACHABLE = Message("Check that the disk or network drive is connected.")
-_REMEDIES = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EFBIG: Message("Choose a disk that can store larger files."),
-    errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
-    errno.EROFS: Message("Choose a location that can be written to."),
-    errno.EISDIR: Message("Choose the name of a file instead of a folder."),
-    errno.ENOTDIR: Message("Choose another folder: a part of this path is a file."),
-    errno.ENOENT: Message("Create its folder first, or choose another one."),
-    errno.EEXIST: Message("Choose another name."),
-    errno.ENOTEMPTY: Message("Choose another name."),
-    errno.ENAMETOOLONG: Message("Choose a shorter name."),
-    errno.EINVAL: Message("Choose another name."),
-    errno.ELOOP: Message("Choose a path without links that lead in a circle."),
-    errno.EBUSY: Message("Close the program that uses it, and try again."),
-    errno.EMFILE: Message("Close other projects or programs, and try again."),
-    errno.ENFILE: Message("Close other projects or programs, and try again."),
-    errno.EIO: _UNREACHABLE,
-    errno.ENXIO: _UNREACHABLE,
-    errno.ENODEV: _UNREACHABLE,
+_OTHER_NAME = Message("Choose another name.")
+_CLOSE_OTHERS = Message("Close other projects or programs, and try again.")
+_CAUSES: dict[int, tuple[Message, str]] = {  # by error number: the reason, and what to do
+    errno.ENOSPC: (Message("no space left on the disk"), _FULL),
+    errno.EDQUOT: (Message("the disk quota is used up"), _FULL),
+    errno.EFBIG: (
+        Message("the file is too large"),
+        Message("Choose a disk that can store larger files."),
+    ),
+    errno.EACCES: (Message("permission denied"), _DENIED),
+    errno.EPERM: (Message("not permitted"), _DENIED),
+    errno.EROFS: (
+        Message("the disk is read-only"),
+        Message("Choose a location that can be written to."),
+    ),
+    errno.EISDIR: (
+        Message("it is a folder"),
+        Message("Choose the name of a file instead of a folder."),
+    ),
+    errno.ENOTDIR: (
+        Message("a part of its path is not a folder"),
+        Message("Choose another folder: a part of this path is a file."),
+    ),
+    errno.ENOENT: (
+        Message("no such file or folder"),
+        Message("Create its folder first, or choose another one."),
+    ),
+    errno.EEXIST: (Message("it exists already"), _OTHER_NAME),
+    errno.ENOTEMPTY: (Message("the folder is not empty"), _OTHER_NAME),
+    errno.ENAMETOOLONG: (Message("the name is too long"), Message("Choose a shorter name.")),
+    errno.EINVAL: (Message("the name or the request is not valid"), _OTHER_NAME),
+    errno.ELOOP: (
+        Message("its links lead in a circle"),
+        Message("Choose a path without links that lead in a circle."),
+    ),
+    errno.EBUSY: (
+        Message("it is in use"),
+        Message("Close the program that uses it, and try again."),
+    ),
+    errno.EMFILE: (Message("too many files are open"), _CLOSE_OTHERS),
+    errno.ENFILE: (Message("too many files are open"), _CLOSE_OTHERS),
+    errno.EIO: (Message("the disk reports an error"), _UNREACHABLE),
+    errno.ENXIO: (Message("the device is not connected"), _UNREACHABLE),
+    errno.ENODEV: (Message("the device is not connected"), _UNREACHABLE),
+    errno.ECONNREFUSED: (Message("the connection was refused"), ""),
+    errno.ECONNRESET: (Message("the connection was closed"), ""),
+    errno.ETIMEDOUT: (Message("there was no answer in time"), ""),
+    errno.ENETUNREACH: (Message("the network cannot be reached"), ""),
+    errno.EHOSTUNREACH: (Message("the server cannot be reached"), ""),
 }
 
 
 def remedy_of(error: BaseException, otherwise: str = "") -> str:
     """What to do if writing a file or folder failed with `error`, by its error number; `otherwise`
     if that is unknown, or `error` is no error of the system."""
-    number = error.errno if isinstance(error, OSError) else None
-    return otherwise if number is None else _REMEDIES.get(number, otherwise)
+    cause = _CAUSES.get(error.errno or 0) if isinstance(error, OSError) else None
+    return (cause and cause[1]) or otherwise
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of an error message, without error numbers, file names and full stop; the
-    message of an error that was raised with a `Message`."""
+    """Why it failed, to go on a sentence: the `Message` that the error was raised with, the reason
+    of an error of the system by its number, or else the first line of its text, without error
+    numbers, file names and full stop."""
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]
+    if isinstance(error, OSError):
+        if isinstance(error.strerror, Message):
+            return error.strerror
+        if error.errno in _CAUSES:
+            return _CAUSES[error.errno][0]
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    if isinstance(text, Message):
-        return text
     return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 from sqlite_utils import Database as SqliteDatabase
 
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
 from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
 from workbench.domain.text import Message, mark
@@ -198,7 +198,7 @@ class Project:
             raise external_error(error, path) or error from error
         except OSError as error:
             raise KnownError(
-                "{folder} cannot be used: {reason}.", folder=folder, reason=error.strerror
+                "{folder} cannot be used: {reason}.", folder=folder, reason=reason_of(error)
             ) from error
 
     @classmethod

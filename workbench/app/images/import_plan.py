@@ -15,7 +15,7 @@ from workbench.app.labels.label_lists import (
     may_be_both,
     read_listed,
 )
-from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.formats import (
     FORMATS,
     IMPORTABLE_SETS,
@@ -71,7 +71,7 @@ def _read_folder(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> 
         with os.scandir(here) as entries:
             inside = sorted((e for e in entries if not e.name.startswith(".")), key=_by_name)
     except OSError as error:
-        reason = Message("the folder cannot be read: {reason}", reason=error.strerror)
+        reason = Message("the folder cannot be read: {reason}", reason=reason_of(error))
         found.skipped.append(SkippedFile(folder or ".", reason))
         return []
     below = []

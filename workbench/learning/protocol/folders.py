@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from workbench.domain.errors import KnownError, ValueRefused, parsing
+from workbench.domain.errors import KnownError, ValueRefused, parsing, reason_of
 from workbench.domain.recipes import Recipe, parse_recipe, whole
 from workbench.domain.reports import Progress
 from workbench.domain.runs import (
@@ -137,5 +137,5 @@ class FolderRequest:
             raise KnownError(
                 "{path} cannot be read: {reason}.",
                 path=self.folder / name,
-                reason=error.strerror,
+                reason=reason_of(error),
             ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -28,7 +27,7 @@ from workbench.ui.page import Context
 from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 from workbench.ui.parts.job_line import JobLine
-from workbench.ui.parts.run_texts import START_TITLES, percent, start_text
+from workbench.ui.parts.run_texts import START_TITLES, percent, start_text, when
 from workbench.ui.parts.training_draft import TrainingModel
 
 COLUMNS = 2  # of checkboxes
@@ -175,7 +174,7 @@ class StartsDialog(Dialog):
             self.status.setText(text)
             return
         found = self.report.assessment
-        made = datetime.fromtimestamp(self.report.made).strftime("%Y-%m-%d %H:%M")
+        made = when(self.report.made)
         text = tr(
             "{time}: {images} of {classes}, heads evaluated on {held_out}; always predicting the "
             "most frequent class reaches {chance}."

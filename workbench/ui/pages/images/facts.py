@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from workbench.domain.labels import Annotation, Author
 from workbench.domain.text import tr
 from workbench.ui.page import Context
 from workbench.ui.parts.image_view import ImageView
+from workbench.ui.parts.run_texts import when
 from workbench.ui.parts.side import SidePanel
 
 LONGEST = 640  # pixels of a preview's longer side
@@ -172,7 +172,7 @@ class ImageFacts(SidePanel):
             if entry.ended_at is None
             else tr("{time}  {label_set}: {label}, {author} (no longer set)")
         )
-        made = time.strftime("%d %b %H:%M", time.localtime(entry.made_at))
+        made = when(entry.made_at)
         return line.format(time=made, label_set=entry.label_set, label=entry.label, author=author)
 
     def _location_lines(self, image: int) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
@@ -42,6 +41,7 @@ from workbench.ui.page import Context
 from workbench.ui.pages.images.group_list import SAMPLES, Group, GroupList
 from workbench.ui.parts.filter_bar import FilterBar
 from workbench.ui.parts.job_line import clock
+from workbench.ui.parts.run_texts import when
 
 MOST = 1000  # maximum number of groups
 
@@ -312,7 +312,7 @@ class GroupPanel(QWidget):
         self._fill()
 
     def _describe(self, clustering: Clustering) -> None:
-        at = time.strftime("%d %b %H:%M", time.localtime(clustering.made))
+        at = when(clustering.made)
         method, images = tr(CLUSTERINGS[clustering.method].title), sum(clustering.sizes)
         self.form.show_status(
             plural(
