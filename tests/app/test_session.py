@@ -78,10 +78,10 @@ def run_id(session):
 
 
 def test_renaming_a_run_is_reported_and_an_empty_name_is_refused(session, reported, run_id):
-    session.rename_run(run_id, " better ")
+    session.rename_run(run_id, " much\nbetter ")
     with pytest.raises(ValueRefused, match="No name of the run is given"):
         session.rename_run(run_id, " ")
-    assert session.store.runs.get(run_id).name == "better"
+    assert session.store.runs.get(run_id).name == "much better"
     assert reported == [Changes(runs=frozenset({run_id}))]
 
 

@@ -498,3 +498,26 @@ def test_a_start_without_features_is_refused_as_such(command, birds, words, star
         assert found["error"].startswith("Random weights (“none”)")
     else:
         assert found["error"] == f"“{start}” is not a valid value for start."
+
+
+@pytest.mark.parametrize("label", ["owl", "0=owl", "4=owl", "1= ", "=owl"])
+def test_labels_of_groups_are_checked_before_the_groups_are_learned(command, birds, label):
+    given = ("--label-set", "category", "--label", "1=owl", "--label", label)
+    code, refused = command("cluster", birds, "-k", "3", *given)
+    assert (code, refused["error"]) == (2, f"“{label}” is not a valid value for --label.")
+    assert refused["remedy"].endswith("from 1 to 3.")
+
+
+def test_crops_are_not_searched_for_a_folder_that_cannot_be_made(command, birds, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    code, refused = command("crop", birds, "--out", str(taken))
+    assert code == 1
+    assert f"{taken} cannot be used: it is a file." in refused["error"]
+
+
+def test_the_demo_writes_into_no_project(command, birds):
+    code, refused = command("demo", str(birds.with_suffix(".workbench")))
+    assert code == 2
+    assert refused["error"].endswith("is not a valid value for DIR.")
+    assert not (birds.with_suffix(".workbench") / "source").exists()

@@ -232,10 +232,11 @@ class Session(QObject):
 
     def rename_run(self, run_id: str, name: str) -> None:
         """Rename a run. Raises ValueRefused for a blank name, KnownError for an unknown run."""
-        if not name.strip():
+        name = " ".join(name.split())  # one line, as tables show it
+        if not name:
             allowed = Message("a text with at least one character")
             raise ValueRefused(Message("name of the run"), "", allowed)
-        self.store.runs.update(run_id, name=name.strip())
+        self.store.runs.update(run_id, name=name)
         self.announce(Changes(runs=frozenset({run_id})))
 
     def remove_run(self, run_id: str) -> None:

@@ -12,6 +12,8 @@ import click
 from workbench.cli.command import Output, Result, command, ensure_application
 from workbench.cli.progress import carry_out
 from workbench.demo.demo import demo_task
+from workbench.domain.errors import ValueRefused
+from workbench.domain.projects import SUFFIX
 
 
 @command("demo", "workbench demo\nworkbench demo /tmp/demo --seeds 1 --no-window")
@@ -33,6 +35,8 @@ def demo_command(out: Output, folder: Path, seeds: int, no_window: bool) -> Resu
     wall of heatmaps and a table to DIR (workbench-demo), and opens the window on the result if
     there is a screen.
     """
+    if folder.suffix == SUFFIX:
+        raise ValueRefused("DIR", str(folder), "a folder that is not a project")
     ensure_application()
     done = carry_out(demo_task(folder, seeds))
     out.print(done.table.read_text(encoding="utf-8").rstrip())

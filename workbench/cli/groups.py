@@ -111,6 +111,7 @@ def cluster_command(
         raise click.UsageError("Give either --run or --start.")
     if names and not label_set:
         raise click.UsageError("--label needs --label-set.")
+    given = _labels_of(names, k)
     with opened(project) as session:
         if forget:
             deleted = forget_clusterings(session)
@@ -123,19 +124,20 @@ def cluster_command(
         labelled = None
         if label_set:
             numbered = {at: f"group {at + 1}" for at, size in enumerate(made.sizes) if size}
-            labels = _labels_of(names) or numbered
-            labelled = label_clusters(session, clusters, label_set, labels, surest)
+            labelled = label_clusters(session, clusters, label_set, given or numbered, surest)
             out.print(f"labelled in {label_set}: {image_count(labelled)}\n")
         return _print(out, session, made, clusters, labelled)
 
 
-def _labels_of(given: tuple[str, ...]) -> dict[int, str]:
-    """Labels by cluster number (from 0), parsed from texts such as "3=owl"."""
+def _labels_of(given: tuple[str, ...], count: int) -> dict[int, str]:
+    """Labels by cluster number (from 0) of `count`, parsed from texts such as "3=owl"."""
     found = {}
     for text in given:
         number, mark, label = text.partition("=")
-        if not mark or not number.isdigit() or not label:
-            raise ValueRefused("--label", text, "N=LABEL, where N is the number of a group")
+        known = number.isdecimal() and 1 <= int(number) <= count
+        if not mark or not known or not label.strip():
+            allowed = f"N=LABEL, where N is the number of a group, from 1 to {count}"
+            raise ValueRefused("--label", text, allowed)
         found[int(number) - 1] = label
     return found
 

@@ -16,6 +16,7 @@ from workbench.cli.labels import matching
 from workbench.cli.progress import carry_out
 from workbench.domain.crops import CropState
 from workbench.domain.values import Json
+from workbench.files import make_folder
 
 COUNTS = {
     "found": "images with a mouth",
@@ -52,6 +53,8 @@ def crop_command(
     adjusted, accepted, rejected or labelled by hand are left unchanged. The counts include mouths
     found before.
     """
+    if folder is not None:
+        make_folder(folder)
     with opened(project) as session:
         if landmarks is not None:
             choose_landmarks_file(session, landmarks)
