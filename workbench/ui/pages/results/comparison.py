@@ -121,10 +121,10 @@ class ComparisonSection(ResultSection):
     def _write_heads(self, made: RunComparison) -> None:
         first, second = made.first.record.name, made.second.record.name
         texts = (
-            tr("{run} right").format(run=second),
-            tr("{run} wrong").format(run=second),
-            tr("{run} right").format(run=first),
-            tr("{run} wrong").format(run=first),
+            tr("Right in {run}").format(run=second),
+            tr("Wrong in {run}").format(run=second),
+            tr("Right in {run}").format(run=first),
+            tr("Wrong in {run}").format(run=first),
         )
         for label, text in zip(self._heads, texts, strict=True):
             label.setText(text)
