@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, TypeVar, Unpack
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from workbench.app.service import LearningService
     from workbench.app.session import Session
     from workbench.app.training.training_queue import TrainingQueue
+    from workbench.domain.crops import Queue
+    from workbench.domain.images import ImageFilter
+    from workbench.domain.recipes import KeyValue
 
 _Part = QWidget | QLayout
 Item = _Part | tuple[_Part, int]  # with its stretch factor, 0 unless given
@@ -97,6 +100,30 @@ def split(
     return made
 
 
+class PageTarget(TypedDict, total=False):
+    """What a page is to show when it is opened; each page reads its own keys.
+
+    An image, several images (`ids`), or those that are similar to others, by id; a run or a study,
+    by id; and values for the recipe keys `target` and `start`.
+    """
+
+    image: int
+    ids: Sequence[int] | None
+    similar: Sequence[int]
+    filter: ImageFilter
+    queue: Queue
+    run: str
+    study: str
+    target: KeyValue
+    start: KeyValue
+
+
+class Go(Protocol):
+    """Show another page, and a target in it."""
+
+    def __call__(self, name: str, /, **what: Unpack[PageTarget]) -> None: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """What a page needs: the project, the learning service, thumbnails, and two callbacks.
@@ -109,7 +136,7 @@ class Context:
     service: LearningService
     queue: TrainingQueue
     thumbnails: ThumbnailLoader
-    go: Callable[..., None]
+    go: Go
     notify: Callable[[str, str], None]
 
     @contextmanager
@@ -167,12 +194,12 @@ class Page(QWidget):
         super().showEvent(event)
         self.catch_up()
 
-    def opened(self, **what: Any) -> None:
+    def opened(self, **what: Unpack[PageTarget]) -> None:
         """Catch up, even if the window is not shown yet, and show the target `what`."""
         self.catch_up()
         self.show_target(**what)
 
-    def show_target(self, **what: Any) -> None:
+    def show_target(self, **what: Unpack[PageTarget]) -> None:
         """Show the target that another page passed to `Context.go`; empty if the user opened the
         page."""
 

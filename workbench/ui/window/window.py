@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
@@ -43,7 +43,7 @@ from workbench.ui.commands import (
 from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
-from workbench.ui.page import PAGES, Context, Page, boxed, column, row
+from workbench.ui.page import PAGES, Context, Page, PageTarget, boxed, column, row
 from workbench.ui.window.notifications import Notifications
 from workbench.ui.window.palette import CommandPalette, PaletteEntry
 from workbench.ui.window.rail import Rail
@@ -167,7 +167,7 @@ class MainWindow(QMainWindow):
             self.page(name)
         self.menus.show_page(self.current_page())
 
-    def go(self, name: str, **what: Any) -> None:
+    def go(self, name: str, /, **what: Unpack[PageTarget]) -> None:
         """Show the page `name`; `what` is passed to its `show_target`."""
         page = self.page(name)
         self._shown = name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from workbench.domain.runs import RunRecord
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark, tr
 from workbench.ui.commands import Menu, command
-from workbench.ui.page import Context, Page, column
+from workbench.ui.page import Context, Page, PageTarget, column
 from workbench.ui.pages.explain.content import ExplainContent
 from workbench.ui.pages.explain.header import ANY, CHOSEN, SINGLE, WALL, ExplainHeader
 from workbench.ui.pages.explain.views import layer_text
@@ -172,7 +172,7 @@ class ExplainPage(Page):
         """Whether runs with a network changed: an epoch of a training needs no reload."""
         return bool(changes.runs) and usable_runs(self.context.session) != self._offered
 
-    def show_target(self, **what: Any) -> None:
+    def show_target(self, **what: Unpack[PageTarget]) -> None:
         """Show the run `run` (default: the current one, else the newest), with the images `ids`."""
         ids = what.get("ids")
         if ids is not None or "run" in what:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,11 @@ from PySide6.QtWidgets import QSplitter, QStackedWidget
 from workbench.app.labels.labelling import assign
 from workbench.app.similar.browsing import ImageList
 from workbench.domain.changes import Changes
-from workbench.domain.images import ImageFilter
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.importing import SkippedDialog, import_folder
-from workbench.ui.page import Context, Page, boxed, column
+from workbench.ui.page import Context, Page, PageTarget, boxed, column
 from workbench.ui.pages.images.facts import ImageFacts
 from workbench.ui.pages.images.groups import GroupPanel
 from workbench.ui.pages.images.header import ImagesHeader
@@ -149,13 +148,12 @@ class ImagesPage(Page):
         if touched or everything:
             self.side.refresh(sources=changes.sources)
 
-    def show_target(self, **what: Any) -> None:
+    def show_target(self, **what: Unpack[PageTarget]) -> None:
         """Apply `filter`, go to `image`, and sort by similarity to the images `similar`; each is
         optional."""
-        new_filter = what.get("filter")
-        if isinstance(new_filter, ImageFilter):
-            self.bar.set_filter(new_filter)
-        if isinstance(what.get("image"), int):
+        if "filter" in what:
+            self.bar.set_filter(what["filter"])
+        if "image" in what:
             self.grid.set_current(what["image"])
         self.similar.find(what.get("similar") or ())
 

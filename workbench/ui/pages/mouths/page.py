@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
@@ -13,7 +13,7 @@ from workbench.domain.crops import Queue
 from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
-from workbench.ui.page import Context, Page, column, split
+from workbench.ui.page import Context, Page, PageTarget, column, split
 from workbench.ui.pages.mouths.header import MouthFinding, MouthHeader
 from workbench.ui.pages.mouths.model import MouthModel
 from workbench.ui.pages.mouths.queue import MouthQueue, MouthTiles, empty_text, queue_entries
@@ -435,13 +435,13 @@ class MouthsPage(Page):
             self.queue.grid.set_current(only)  # show what was undone
         self.model.reload()
 
-    def show_target(self, **what: Any) -> None:
+    def show_target(self, **what: Unpack[PageTarget]) -> None:
         """Show the queue `queue`, or the first of the images `ids`; both are optional."""
         if "queue" in what:
             self.set_queue(Queue(what["queue"]))
-        if what.get("ids"):
+        if ids := what.get("ids"):
             self.set_queue(Queue.ALL)
-            self.queue.grid.set_current(int(what["ids"][0]))
+            self.queue.grid.set_current(int(ids[0]))
 
     def save_state(self) -> dict[str, Any]:
         """Queue, image, splitter sizes, and whether landmarks and boxes are shown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QTabWidget, QWidget
@@ -11,7 +11,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.runs import RunStatus
 from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
-from workbench.ui.page import Context, Page, PageHeader, boxed, column, split
+from workbench.ui.page import Context, Page, PageHeader, PageTarget, boxed, column, split
 from workbench.ui.pages.results.cell_images import CellImages
 from workbench.ui.pages.results.comparison import ComparisonSection, PairsTable
 from workbench.ui.pages.results.confusion import MatrixSection
@@ -156,7 +156,7 @@ class ResultsPage(Page):
         if changes.labelled or changes.label_sets or changes.cropped:
             self._show_labels()
 
-    def show_target(self, **what: Any) -> None:
+    def show_target(self, **what: Unpack[PageTarget]) -> None:
         if "run" in what:
             self.studies.switch.setChecked(False)
             self.table.select_run(str(what["run"]))

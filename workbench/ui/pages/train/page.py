@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
@@ -24,7 +24,7 @@ from workbench.ui.dialogs.layers import open_layers
 from workbench.ui.dialogs.starts import open_starts
 from workbench.ui.dialogs.study import StudyStarter
 from workbench.ui.dialogs.transfer import TransferStarter
-from workbench.ui.page import Context, Page, PageHeader, boxed, column, row, split
+from workbench.ui.page import Context, Page, PageHeader, PageTarget, boxed, column, row, split
 from workbench.ui.pages.train.live_run import LiveRun
 from workbench.ui.pages.train.preflight import PreflightLine
 from workbench.ui.pages.train.queue_panel import QueuePanel, queue_order, queue_side
@@ -139,10 +139,12 @@ class TrainPage(Page):
         if touched or changes.label_sets or changes.split:
             self._targets_timer.start()  # once for several edits in a row
 
-    def show_target(self, **what: Any) -> None:
+    def show_target(self, **what: Unpack[PageTarget]) -> None:
         """Set the recipe keys `target` and `start`, and show the run `run`; each is optional."""
-        for key in what.keys() & {"target", "start"}:
-            self.model.edit(key, what[key])
+        if "target" in what:
+            self.model.edit("target", what["target"])
+        if "start" in what:
+            self.model.edit("start", what["start"])
         if self._targets_timer.isActive():
             self._update_targets()
         self._show_queue()

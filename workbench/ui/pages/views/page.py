@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
@@ -17,7 +17,7 @@ from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, ShortcutText, command
 from workbench.ui.dialogs.importing import import_folder
 from workbench.ui.dialogs.label_sets import LabelSetsDialog
-from workbench.ui.page import Context, Page, boxed, column, row
+from workbench.ui.page import Context, Page, PageTarget, boxed, column, row
 from workbench.ui.pages.views.coverage import CoverageMatrix
 from workbench.ui.pages.views.header import NEXT, NEXT_UNLABELLED, LabelSession, ViewsHeader
 from workbench.ui.pages.views.stage import LabelStage, PixelFeed
@@ -192,14 +192,13 @@ class ViewsPage(Page):
             self._show_progress()
         self._history_timer.start()
 
-    def show_target(self, **what: Any) -> None:
+    def show_target(self, **what: Unpack[PageTarget]) -> None:
         """Apply `filter`, go to `image`, and sort by similarity to the images `similar`; each is
         optional."""
-        new_filter = what.get("filter")
-        if isinstance(new_filter, ImageFilter):
-            self.bar.set_filter(new_filter)
+        if "filter" in what:
+            self.bar.set_filter(what["filter"])
         image = what.get("image")
-        if isinstance(image, int):
+        if image is not None:
             if image not in self.labelling.list.ids:
                 self.bar.set_filter(ImageFilter())
             self.strip.set_current(image)
