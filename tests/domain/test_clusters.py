@@ -9,6 +9,7 @@ from workbench.domain.assessments import StartRequest
 from workbench.domain.clusters import (
     CLUSTERINGS,
     DEEP_CLUSTER,
+    FEWEST,
     LARGEST_BATCH,
     Clustering,
     ClusteringSpec,
@@ -78,7 +79,14 @@ def test_a_batch_has_several_images_of_each_cluster_up_to_a_limit(least, per_clu
         per_cluster=per_cluster,
     )
     assert spec.batch_for(count) == batch
-    assert LARGEST_BATCH == 256
+    assert (LARGEST_BATCH, FEWEST) == (256, 2)
+
+
+def test_a_batch_has_no_images_for_each_cluster_by_default():
+    defaults = defaults_of(
+        ClusteringSpec, name="x", title="X", description="", source="", rounds=1, batch=8
+    )
+    assert (defaults["kind"], defaults["per_cluster"]) == ("clustering", 0)
 
 
 def test_every_method_passes_over_the_images_more_than_once():

@@ -183,3 +183,24 @@ def test_a_miss_is_written_only_where_no_crop_is_left():
     assert merge_detection([reviewed], [miss], frozenset()) == CropUpdate((), ())
     other = dataclasses.replace(found, id=None)
     assert merge_detection([], [other, miss], frozenset()) == CropUpdate((other,), ())
+
+
+def test_crops_after_a_reviewed_one_and_after_a_miss_are_merged_too():
+    reviewed = Crop(6, 1, 0, ADJUSTED, Rect(50, 50, 60, 60), reviewed=True)
+    old = Crop(7, 1, 1, FOUND, Rect(0, 0, 10, 10))
+    new = Crop(None, 1, 0, FOUND, Rect(1, 0, 11, 10))
+    update = merge_detection([reviewed, old], [new], frozenset())
+    assert update == CropUpdate((dataclasses.replace(new, id=7),), ())
+    miss = Crop(None, 1, 0, MISSED, None, reason="no face")
+    assert merge_detection([reviewed], [miss, new], frozenset()) == CropUpdate((new,), ())
+
+
+def test_boxes_alone_are_compared_where_one_has_no_landmarks():
+    points = ((0.0, 0.0), (9.0, 9.0))
+    old = Crop(7, 1, 0, FOUND, Rect(0, 0, 10, 10), points)
+    new = Crop(None, 1, 0, FOUND, Rect(1, 0, 11, 10))
+    for before, after in (
+        (old, new),
+        (dataclasses.replace(new, id=7), dataclasses.replace(old, id=None)),
+    ):
+        assert merge_detection([before], [after], frozenset()).write[0].id == 7

@@ -50,6 +50,10 @@ def test_intervals_and_the_paired_test_are_student_s():
     assert paired_p((second - first).tolist()) == pytest.approx(stats.ttest_rel(second, first)[1])
     assert math.isnan(interval([0.5]).half)
     assert math.isnan(paired_p([0.1]))
+    assert paired_p([0.1, 0.2]) == pytest.approx(stats.ttest_1samp([0.1, 0.2], 0).pvalue)
+    assert interval([0.5, 0.7]).half == pytest.approx(
+        stats.t.interval(0.95, 1, loc=0, scale=stats.sem([0.5, 0.7]))[1]
+    )
     assert paired_p([0.0, 0.0]) == 1.0
     assert paired_p([0.1, 0.1]) == 0.0
 

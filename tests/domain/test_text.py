@@ -77,6 +77,17 @@ def test_plurals_use_the_forms_of_the_language(german):
     assert plural(1, "{n:,} run", "{n:,} runs") == "1 run"  # not translated
 
 
+def test_a_message_of_a_message_is_the_same_one(german):
+    message = Message("{path} cannot be read: {reason}.", path="a", reason="x")
+    assert Message(message) is message
+    assert tr(Message(message)) == "x: a ist nicht lesbar."
+
+
+def test_one_thing_is_counted_in_the_singular():
+    found = [counted(n, "{n:,} image", "{n:,} images") for n in (0, 1, 2)]
+    assert found == ["0 images", "1 image", "2 images"]
+
+
 def test_a_translation_with_other_names_does_not_fail():
     use_language(lambda text, comment, n: "{missing} {0} {")
     try:

@@ -56,6 +56,22 @@ def test_equal_candidates_are_drawn_among_and_the_seed_decides():
     assert all(elect(equal, seed) == election for seed, election in found.items())
 
 
+def test_two_labels_with_as_many_votes_are_drawn_in_no_order_of_candidates_or_images():
+    tied = messages(one="a", two="b")
+    found = {seed: elect(tied, seed).disputed[0] for seed in range(30)}
+    assert {ballot.elected for ballot in found.values()} == {"a", "b"}
+    assert all(ballot.drawn for ballot in found.values())
+    turned = messages(one="b", two="a")
+    assert {seed: elect(turned, seed).disputed[0].elected for seed in found} == {
+        seed: ballot.elected for seed, ballot in found.items()
+    }
+    for seed in range(30):
+        labels = {1000 - at: "ab"[at % 2] for at in range(8)}
+        other = {image: "ba"["ab".index(label)] for image, label in labels.items()}
+        images = [ballot.image for ballot in elect({"x": labels, "y": other}, seed).disputed]
+        assert images == sorted(labels)
+
+
 def test_a_vote_that_one_candidate_alone_has_is_counted_apart():
     found = elect(messages(one="abc", two="abd", three="aed"), seed=0)
     assert {c.name: (c.votes, c.alone) for c in found.candidates} == {
@@ -101,6 +117,16 @@ def test_a_transfer_is_stored_with_the_names_of_earlier_versions():
     stored = msgspec.to_builtins(transfer)
     assert stored["asked"]["label_set"] == "view"
     assert msgspec.convert(stored, Transfer) == transfer
+
+
+def test_the_winner_s_run_is_that_of_its_candidate():
+    request = TransferRequest(label_set="category", sources=(), start="imagenet")
+    candidates = tuple(
+        CandidateRun(layers=n, frozen=f"fire{n}", run=run) for n, run in ((4, "a"), (5, "b"))
+    )
+    voted = Transfer(request=request, made=1.0, candidates=candidates, winner="fire5")
+    assert voted.winner_run == "b"
+    assert Transfer(request=request, made=1.0, candidates=candidates).winner_run == ""
 
 
 def test_a_transfer_uses_views_and_has_no_results_before_it_ran():
