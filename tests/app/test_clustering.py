@@ -9,17 +9,20 @@ import torch
 from tests.fixtures.damage import assert_refused, flipped, without_seal
 from tests.fixtures.entries import CLUSTERING, added_entries
 from tests.fixtures.training_projects import small_project
-from workbench.app.jobs import Done, run_here
+from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.similar.clustering import (
     agreement,
     cluster_label_counts,
     cluster_request,
     cluster_task,
+    forget_clusterings,
     label_clusters,
 )
 from workbench.app.similar.features import FeatureSource, feature_source
+from workbench.app.weights import weights_folder
 from workbench.cli.command import run
 from workbench.domain.assessments import StartRequest
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.clusters import CLUSTERS_FILE, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.reports import Note
@@ -73,7 +76,10 @@ def test_groups_are_learned_once_and_kept(small, weights):
     again = run_here(cluster_task(small, source, request), messages.append)
     assert again.value == made
     assert len(messages) == 1  # nothing was learned again
-    assert small.store.clusterings.forget() == 1
+    small.store.images.remove([int(clusters.images[0])])
+    of_others = run_here(cluster_task(small, source, request)).value
+    assert (of_others.id != made.id, sum(of_others.sizes)) == (True, 23)
+    assert forget_clusterings(small) == 2
     assert small.store.clusterings.all() == []
 
 
@@ -149,6 +155,38 @@ def test_agreement_with_labels_is_that_of_its_definition(small):
     )
     entropies = sum(-(p * np.log(p)).sum() for p in (rows, columns))
     assert nmi == pytest.approx(2 * information / entropies)
+
+
+def test_two_labels_are_compared_and_those_not_in_use_do_not_count(small):
+    clusters = by_hand(small)
+    ids, names = clusters.images, small.store.labels.get("view").names
+    small.store.labels.assign(ids[:12], "view", names[0])
+    assert agreement(small, clusters, "view") is None
+    small.store.labels.assign(ids[12:20], "view", names[2])
+    assert agreement(small, clusters, "view") == (pytest.approx(1.0), 1.0, 20)
+    small.store.labels.assign(ids[6:12], "view", names[2])
+    assert agreement(small, clusters, "view")[1] == pytest.approx(14 / 20)
+
+
+def test_the_first_label_is_counted_and_all_images_may_have_one(small):
+    clusters = by_hand(small)
+    names = small.store.labels.get("view").names
+    for at, name in ((0, names[0]), (1, names[-1]), (2, names[0])):
+        small.store.labels.assign(clusters.members(at), "view", name)
+    counts = cluster_label_counts(small, clusters, "view")
+    assert counts.shape == (3, len(names) + 1)
+    assert counts[:, [0, -2, -1]].tolist() == [[12, 0, 0], [0, 8, 0], [4, 0, 0]]
+    assert counts.sum() == 24
+
+
+def test_damaged_imagenet_weights_are_not_clustered_with(small):
+    path = weights_folder() / BACKBONES["resnet18"].weights
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"nothing")
+    source = feature_source(small, "resnet18")
+    outcome = run_here(cluster_task(small, source, cluster_request(source, "deepcluster", 2)))
+    assert isinstance(outcome, Failed)
+    assert outcome.sentence == f"{path} is damaged: its SHA-256 is not the published one."
 
 
 def test_an_added_clustering_method_can_be_requested(small, weights):

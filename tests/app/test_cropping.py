@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from workbench.demo.faces import draw_scene
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
-from workbench.vision.mouths import FaceImage, landmarks_path
+from workbench.vision.mouths import LICENCE_NOTE, FaceImage, landmarks_path
 from workbench.vision.reading import read_rgb
 
 
@@ -80,9 +81,47 @@ def test_detection_review_and_detection_again(session, faces):
     assert [crop.detector for crop in session.store.crops.of_image(none)] == ["hand"]
 
 
+def test_a_drawn_mouth_is_numbered_after_the_others(session, faces):
+    none = faces[2]
+    drawn = [
+        cropping.add_by_hand(session, none, Rect(at, at, at + 50, at + 50)) for at in (0, 60, 120)
+    ]
+    assert [crop.face for crop in drawn] == [0, 1, 2]
+    assert session.store.crops.of_image(none) == drawn
+
+
+def test_accepting_keeps_a_moved_mouth_moved_and_moving_keeps_what_was_detected(session, faces):
+    points = ((10.0, 10.0), (40.0, 30.0))
+    found = Crop(None, faces[0], 0, CropState.FOUND, Rect(0, 0, 60, 60), points, "dlib")
+    stored = session.store.crops.save(found)
+    moved = cropping.adjust(
+        session, replace(stored, landmarks=(), detector="old"), Rect(1, 1, 9, 9)
+    )
+    assert (moved.landmarks, moved.detector, moved.rect) == (points, "dlib", Rect(1, 1, 9, 9))
+    cropping.accept(session, [moved.id])
+    assert session.store.crops.of_image(faces[0]) == [moved]
+    cropping.reject(session, [moved.id])
+    cropping.accept(session, [moved.id])
+    assert session.store.crops.of_image(faces[0])[0].state is CropState.FOUND
+
+
+def test_the_licence_of_the_landmarks_concerns_the_shipped_file_only(session, tmp_path):
+    assert cropping.landmarks_licence(session) == LICENCE_NOTE
+    own = tmp_path / "own.dat"
+    with pytest.raises(KnownError, match=r"own\.dat"):
+        cropping.choose_landmarks_file(session, own)
+    own.write_bytes(b"points")
+    cropping.choose_landmarks_file(session, own)
+    assert (cropping.landmarks_file(session), cropping.landmarks_licence(session)) == (own, "")
+
+
 def test_one_undo_reverts_a_detection(session, faces, monkeypatch):
     monkeypatch.setattr(cropping, "BATCH_SECONDS", 0.0)
-    detected(session, faces)
+    progress = []
+    assert isinstance(run_here(cropping.detection_task(session, faces), progress.append), Done)
+    assert [(one.done, one.total) for one in progress] == [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
+    assert all(0 <= one.eta < 600 for one in progress[1:])
+    assert progress[-1].eta == 0
     assert session.undo() == "Find mouths"
     assert session.store.crops.of_images(faces) == {}
     session.redo()
@@ -96,7 +135,8 @@ def test_files_out_of_reach_cost_no_crops(session, faces):
     for image in (one, two):
         session.store.images.path(image).unlink()
     result = detected(session, [one, two])
-    assert len(result.failed) == 2
+    assert [Path(lost.path).name for lost in result.failed] == ["1one.png", "2two.png"]
+    assert all("cannot be read" in lost.reason for lost in result.failed)
     assert session.store.crops.of_image(one) == before
     (missed,) = session.store.crops.of_image(two)
     assert missed.state is CropState.MISSED
@@ -141,6 +181,8 @@ def test_a_process_that_dies_costs_one_photograph(tmp_path):
     Image.fromarray(draw_scene()).save(tmp_path / "x.png")
     photos = [FaceImage(i, str(tmp_path / "x.png")) for i in range(12)]
     steps = search_images(photos, landmarks_path(), workers=1)
+    next(steps)
+    assert len(_children()) == 1
     came = []
     killed = False
     for looked in steps:
@@ -148,18 +190,16 @@ def test_a_process_that_dies_costs_one_photograph(tmp_path):
             came.append(looked)
         if came and not killed:
             killed = True
-            os.kill(_child(), signal.SIGKILL)
+            os.kill(_children()[0], signal.SIGKILL)
     assert sorted(looked.image for looked in came) == list(range(12))
     assert sum(bool(looked.failure) for looked in came) <= 1
     assert sum(bool(looked.crops) for looked in came) >= 11
 
 
-def _child() -> int:
-    for path in Path("/proc/self/task").glob("*/children"):
-        for pid in path.read_text().split():
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return int(pid)
-    raise AssertionError("no process")
+def _children() -> list[int]:
+    paths = Path("/proc/self/task").glob("*/children")
+    started = [pid for path in paths for pid in path.read_text().split()]
+    return [int(p) for p in started if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
 
 
 def test_crops_as_files(session, faces, tmp_path):
@@ -191,6 +231,8 @@ def test_choosing_a_crop_that_no_longer_exists(session, faces):
     cropping.accept(session, [missed.id])
     assert session.store.crops.of_image(faces[2]) == [missed]
     assert np.array_equal(session.store.crops.ids(CropState.MISSED), [missed.id])
+    with pytest.raises(KnownError, match="no longer exists"):
+        cropping.choose(session, missed.id)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl+C is another signal there")

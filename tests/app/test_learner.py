@@ -1,6 +1,7 @@
 """The protocol with the learning program, on small programs in its place: lines, ends, crashes."""
 
 import contextlib
+import json
 import os
 import sys
 
@@ -17,10 +18,19 @@ from workbench.app.learner import (
     ServingProcess,
     Transcript,
     reported,
+    run_request,
 )
+from workbench.domain.assessments import REQUEST_FILE
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import ErrorReport, Finished, Note, Progress, encode_report
-from workbench.domain.requests import AnswerLine, Describe, Going, Refused, decode_request_line
+from workbench.domain.requests import (
+    AnswerLine,
+    Describe,
+    Going,
+    Refused,
+    decode_request_line,
+    encode_line,
+)
 
 decode = msgspec.json.Decoder(int).decode
 NOTE = encode_report(Note(text="begun")).decode()
@@ -124,6 +134,28 @@ def test_a_broken_report_is_raised(program, traceback, kind):
         ended(reported([], Finished))
 
 
+def test_a_refused_request_is_raised(program):
+    refused = encode_line(AnswerLine(1, Refused(sentence="No network.", remedy="Train.")))
+    program(f"import sys; sys.stdin.readline(); print({refused.decode().strip()!r}, flush=True)")
+    with ServingProcess() as serving, pytest.raises(KnownError, match=r"No network\."):
+        ended(serving.request(Describe(run="x")))
+
+
+def test_a_request_is_made_with_its_files_in_a_folder_that_is_removed(program, tmp_path):
+    program(
+        "import json, pathlib, sys; folder = pathlib.Path(sys.argv[1])\n"
+        "files = {one.name: one.read_text() for one in sorted(folder.iterdir())}\n"
+        "text = json.dumps([folder.name[:8], sys.argv[2:], files])\n"
+        "print(json.dumps({'report': 'note', 'text': text}))"
+    )
+    parent = tmp_path / "a" / "runs"
+    steps = run_request("colour", Describe(run="seven"), {"list.txt": b"one"}, parent, Note)
+    name, arguments, files = json.loads(ended(steps)[1].text)
+    assert (name, arguments, files["list.txt"]) == (".colour-", ["--colour"], "one")
+    assert json.loads(files[REQUEST_FILE])["run"] == "seven"
+    assert list(parent.iterdir()) == []
+
+
 def test_closing_the_reports_ends_the_program(program):
     program(f"import os, time; print({NOTE!r}, flush=True); time.sleep(600)")
     reports = reported([], Finished)
@@ -195,6 +227,9 @@ class TestRequestQueue:
         assert self.send(requests) == 4
         assert [number for number, _ in requests.crashed()] == [4, 5]
         assert not requests.has_next
+        assert [requests.add(Describe(run=str(at))) for at in (5, 6)] == [6, 7]
+        assert self.send(requests) == 6
+        assert [number for number, _ in requests.crashed()] == [6]  # counted from the start again
 
     def test_all_are_refused_where_no_program_starts(self, requests):
         assert self.send(requests) == 1

@@ -101,3 +101,33 @@ def test_memory_is_bounded(session, images, loader, qtbot, monkeypatch):
     loader.request(images)
     qtbot.waitUntil(lambda: len(done) == 12)
     assert sum(loader.get(i) is not None for i in images) == 3
+
+
+def load(loader, qtbot, images):
+    """Load some more, one after the other."""
+    for image in images:
+        loader.request([image])
+        qtbot.waitUntil(lambda image=image: loader.get(image) is not None)
+
+
+def kept(loader, images):
+    return [image for image in images if image in loader._memory]
+
+
+def test_what_was_not_used_for_longest_makes_room(session, images, loader, qtbot, monkeypatch):
+    monkeypatch.setattr("workbench.app.images.thumbnails.MEMORY", 3 * 128 * 256 * 3)  # three fit
+    load(loader, qtbot, images[:3])
+    assert kept(loader, images) == images[:3]
+    loader.get(images[0])
+    load(loader, qtbot, images[3:4])
+    assert kept(loader, images) == [images[0], *images[2:4]]
+    with session.edit("remove"):
+        session.store.images.remove([images[2]])
+    load(loader, qtbot, images[4:5])  # in the room of the removed one
+    assert kept(loader, images) == [images[0], *images[3:5]]
+
+
+def test_the_last_one_is_kept_however_large(session, images, loader, qtbot, monkeypatch):
+    monkeypatch.setattr("workbench.app.images.thumbnails.MEMORY", 1)
+    load(loader, qtbot, images[:2])
+    assert kept(loader, images) == images[1:2]

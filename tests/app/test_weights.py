@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import os
 import threading
@@ -18,7 +19,7 @@ from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.session import Session
 from workbench.app.training.starts import whole_start
 from workbench.domain.backbones import BACKBONES
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, remedy_of
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Progress
 
@@ -215,3 +216,32 @@ def test_weights_are_read_once_until_they_change(server: Server, tmp_path: Path)
     assert weights.is_intact("resnet18", tmp_path)
     os.utime(path)
     assert not weights.is_intact("resnet18", tmp_path)
+
+
+def test_there_are_no_intact_weights_where_there_are_none(tmp_path: Path) -> None:
+    assert not weights.is_intact("resnet18", tmp_path)
+
+
+def test_the_folder_is_made_and_a_refusal_keeps_what_has_come(
+    server: Server, tmp_path: Path
+) -> None:
+    part = tmp_path / "weights" / f"resnet18-{DIGEST}.pth.part"
+    server.cut = 400_000
+    assert isinstance(download(server, part.parent), Failed)
+    server.status = 404
+    assert isinstance(download(server, part.parent), Failed)
+    assert part.read_bytes() == CONTENT[:400_000]
+    server.status, server.cut = 200, None
+    heard: list[object] = []
+    assert isinstance(download(server, part.parent, heard), Done)
+    assert server.ranges == ["", "bytes=400000-", "bytes=400000-"]
+    assert {one.total for one in heard if isinstance(one, Progress)} <= {0, len(CONTENT)}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is simulated by /dev/full")
+def test_a_full_disk_is_reported_with_its_own_remedy(server: Server, tmp_path: Path) -> None:
+    (tmp_path / f"resnet18-{DIGEST}.pth.part").symlink_to("/dev/full")
+    outcome = download(server, tmp_path)
+    assert isinstance(outcome, Failed)
+    assert "No space left on device" in outcome.sentence
+    assert outcome.remedy == remedy_of(OSError(errno.ENOSPC, ""))

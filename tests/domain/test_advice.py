@@ -50,6 +50,64 @@ def test_the_fewer_images_the_more_stages_stay_frozen() -> None:
     assert len(set(depths)) == 3
 
 
+def frozen_of(*class_counts: int) -> object:
+    chosen = partial_recipe(backbone="squeezenet1_0")
+    return advise(DataFacts(class_counts), chosen).values["frozen"]
+
+
+def test_forty_images_of_the_rarest_class_and_four_hundred_per_class_are_the_limits() -> None:
+    known = BACKBONES["squeezenet1_0"]
+    assert frozen_of(100, 39) == known.frozen_with_few
+    assert frozen_of(100, 40) == known.advised_frozen
+    assert frozen_of(399, 399) == known.advised_frozen
+    assert frozen_of(400, 400) == frozen_of(500, 300) == frozen_of(400) == "none"
+
+
+@pytest.mark.parametrize(
+    ("crops", "side", "backbone"),
+    [(True, 64, "simpleconv3"), (True, 65, "squeezenet1_1"), (False, 10, "squeezenet1_1")],
+)
+def test_only_crops_of_up_to_64_pixels_get_the_small_network(
+    crops: bool, side: int, backbone: str
+) -> None:
+    facts = DataFacts((100, 100), crops=crops, shorter_side=side)
+    assert advise(facts).values["backbone"] == backbone
+
+
+def test_the_image_size_is_set_where_the_network_s_is_not_the_usual_one() -> None:
+    assert "image_size" not in advise(FEW, partial_recipe(backbone="resnet18")).values
+    small = BACKBONES["lenet5"]
+    assert small.input_size != 224
+    assert advise(FEW, partial_recipe(backbone="lenet5")).values["image_size"] == small.input_size
+
+
+def test_classes_are_weighted_from_a_ratio_of_four_unless_they_are_sampled_so() -> None:
+    assert advise(DataFacts((399, 100))).values.get("class_weights") is None
+    assert advise(DataFacts((400, 100))).values["class_weights"] == "balanced"
+    sampled = partial_recipe(sampling="balanced")
+    alone = advise(DataFacts((400, 100)), sampled)
+    assert alone.values["class_weights"] == "none"
+    assert "class_weights" not in alone.reasons
+    twice = advise(DataFacts((400, 100)), sampled | partial_recipe(class_weights="balanced"))
+    assert "count them twice" in twice.reasons["class_weights"]
+
+
+def test_unknown_data_are_whole_images_of_the_usual_size_in_balance() -> None:
+    facts = DataFacts(())
+    assert (facts.validation, facts.crops, facts.shorter_side) == (0, False, 224)
+    assert facts.imbalance == 1.0
+
+
+@pytest.mark.parametrize(("image_size", "resized"), [(224, 256), (112, 128), (100, 114)])
+def test_five_crops_are_of_an_image_larger_by_an_eighth_of_its_side(
+    image_size: int, resized: int
+) -> None:
+    chosen = partial_recipe(test_crops="five", test_resize=image_size, image_size=image_size)
+    assert advise(FEW, chosen).values["test_resize"] == resized
+    larger = partial_recipe(test_crops="five", test_resize=225, image_size=224)
+    assert "test_resize" not in advise(FEW, larger).values
+
+
 def test_without_start_weights_nothing_is_frozen() -> None:
     values = advise(FEW, partial_recipe(backbone="resnet18", start="none")).values
     assert values["frozen"] == "none"

@@ -66,7 +66,7 @@ def test_two_labels_with_as_many_votes_are_drawn_in_no_order_of_candidates_or_im
         seed: ballot.elected for seed, ballot in found.items()
     }
     for seed in range(30):
-        labels = {1000 - at: "ab"[at % 2] for at in range(8)}
+        labels = dict(zip((64, 33, 1, 20), "abba", strict=True))
         other = {image: "ba"["ab".index(label)] for image, label in labels.items()}
         images = [ballot.image for ballot in elect({"x": labels, "y": other}, seed).disputed]
         assert images == sorted(labels)

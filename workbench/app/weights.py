@@ -107,7 +107,7 @@ def fetch(
     finally:
         download.stop.set()
     if download.error is not None:
-        raise _failure(known, download) from download.error
+        raise _failure(known, download, download.error) from download.error
     _check(known, download.part)
     move_into_place(download.part, target)
     return target
@@ -168,15 +168,13 @@ class _Incomplete(OSError):
     """The connection ended before the whole file was received."""
 
 
-def _failure(known: Backbone, download: _Download) -> KnownError:
+def _failure(known: Backbone, download: _Download, error: Exception) -> KnownError:
     sentence = Message(
         "The weights of {backbone} could not be downloaded: {reason}.",
         backbone=known.title,
-        reason=_reason(download),
+        reason=_reason(download, error),
     )
-    remedy: str = FILE_REMEDY
-    if download.error is not None:  # the disk, or else the network
-        remedy = remedy_of(download.error, FILE_REMEDY)
+    remedy = remedy_of(error, FILE_REMEDY)  # of the disk, or else of the network
     if not download.target.exists():
         return KnownError(sentence, remedy)
     return KnownError(
@@ -184,8 +182,7 @@ def _failure(known: Backbone, download: _Download) -> KnownError:
     )
 
 
-def _reason(download: _Download) -> str:
-    error = download.error
+def _reason(download: _Download, error: Exception) -> str:
     if isinstance(error, _Incomplete):
         return counted(
             download.total,
@@ -202,7 +199,7 @@ def _reason(download: _Download) -> str:
             address=download.address,
             reason=reason_of(inner) if isinstance(inner, Exception) else inner,
         )
-    return reason_of(error) if error is not None else ""
+    return reason_of(error)
 
 
 def _check(known: Backbone, path: Path) -> None:

@@ -191,9 +191,8 @@ def agreement(
     rows, columns = joint.sum(axis=1), joint.sum(axis=0)
     known = joint > 0
     information = (joint[known] * np.log(joint[known] / np.outer(rows, columns)[known])).sum()
-    both = _entropy(rows) + _entropy(columns)
-    nmi = float(2 * information / both) if both > 0 else 0.0
-    return nmi, float(table.max(axis=1).sum() / table.sum()), len(labels)
+    both = _entropy(rows) + _entropy(columns)  # above 0 with two labels
+    return float(2 * information / both), float(table.max(axis=1).sum() / table.sum()), len(labels)
 
 
 def _entropy(shares: np.ndarray) -> float:
