@@ -325,6 +325,12 @@ def test_prepare_names_classes_without_training_images(session: Session) -> None
     lines = (session.store.runs_folder / record.id / REPORTS_FILE).read_bytes().splitlines()
     notes = [note.text for note in map(decode_report, lines) if isinstance(note, Note)]
     assert "Labels without training images: rare." in notes
+    cross = [it for it in ids if session.store.images.row(it).labels["category"] == ("cross",)]
+    with session.edit("Two classes are enough"):
+        session.store.labels.assign(cross, "category", "bar")
+    assert prepare(session, FAST).name == "category 2: Simpleconv3"
+    assert prepare(session, FAST, "mine").name == "mine"
+    assert prepare(session, {**FAST, "target": "view"}).name == "view 1: Simpleconv3"
     with session.edit("Nothing to learn"):
         session.store.labels.assign(
             [image for image in ids if image not in test], "category", "disc"

@@ -9,7 +9,7 @@ import pytest
 from tests.fixtures.damage import damaged, flipped
 from tests.fixtures.run_folders import draw
 from tests.fixtures.training_projects import FAST, small_project
-from workbench.app.jobs import Done, Failed, run_here
+from workbench.app.jobs import Done, Failed, run_here, run_to_end
 from workbench.app.labels.labelling import assign
 from workbench.app.session import Session
 from workbench.app.similar.features import Indexer, feature_source, feature_sources
@@ -77,6 +77,10 @@ def test_the_most_similar_come_first_and_only_new_images_are_computed(trained, t
     draw(0, 500).save(stranger)
     by_file = done(similar_task(session, source, (), [stranger]))
     assert (by_file.computed, len(by_file.images)) == (1, 36)
+    path = session.store.images.path(int(ids[0]))
+    assert done(similar_task(session, source, (), [path])).computed == 0  # the first row is known
+    indexed = run_to_end(Indexer(session, source).steps())
+    assert np.array_equal(indexed.rows(indexed.positions[::-1]), indexed.rows()[::-1])
     session.store.images.remove([int(ids[0])])
     assert ids[0] not in done(similar_task(session, source, ids[1:2])).images
     assert session.store.features.sizes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.domain.advice import DataFacts, advise
+from workbench.domain.advice import DataFacts, advise, length_of
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import complete, partial_recipe
 
@@ -193,3 +193,16 @@ def test_a_sum_of_two_losses_gets_half_the_rate() -> None:
     twice = advise(FEW, partial_recipe(backbone="inception_v3", method="at-cnn"))
     assert twice.values["learning_rate"] == plain.values.with_defaults.learning_rate / 2
     assert "learning_rate" in twice.reasons
+
+
+@pytest.mark.parametrize(
+    ("images", "batch"), [(63, 8), (64, 16), (127, 16), (128, 32), (10_000, 32)]
+)
+def test_batches_are_smaller_below_64_and_128_images(images: int, batch: int) -> None:
+    known = BACKBONES["resnet18"]
+    assert length_of(known, images)[1] == batch
+
+
+def test_a_batch_larger_than_usual_does_not_raise_the_rate() -> None:
+    assert length_of(BACKBONES["mobilenet_v2"], 1000, 64)[2] == 1.0
+    assert length_of(BACKBONES["squeezenet1_1"], 1000, 8)[2] == 1.0

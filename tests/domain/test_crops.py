@@ -57,6 +57,12 @@ def test_members_of_a_queue(table, queue, label, expected):
     assert table.images_of(queue, label).tolist() == expected
 
 
+def test_a_mouth_with_the_first_expression_is_not_to_be_reviewed():
+    table = CropTable.of([(1, 0, FOUND, False, 0), (2, 1, FOUND, False, -1)])
+    assert table.images_of(Queue.REVIEW, -1).tolist() == [1]
+    assert table.images_of(Queue.UNLABELLED, -1).tolist() == [1]
+
+
 def test_rows_of_changed_images_are_replaced_and_the_rest_stays(table):
     fresh = CropTable.of([(1, 10, FOUND, True, 1), (9, 16, FOUND, False, -1)])
     changed, former = table.exchange([10, 13], fresh)

@@ -1,13 +1,16 @@
 """Recipes and partial recipes: validation by key, merging, and TOML round trips."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.domain.backbones import BACKBONES
+from workbench.domain.backbones import BACKBONES, modules_of
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import join_penalties, penalty_names
 from workbench.domain.recipes import (
+    ADAMW_SHARE,
+    JOINT,
     KEYS,
     NO_KEYS,
     Recipe,
@@ -262,3 +265,13 @@ def test_a_setting_is_toml_or_text():
     assert parse_setting("start=run:20260101") == ("start", "run:20260101")
     for value in ("[1, 2]", "2026-01-01"):  # TOML, but of no type that a recipe has
         assert parse_setting(f"epochs={value}") == ("epochs", value)
+
+
+def test_what_a_recipe_derives_from_its_keys():
+    joint = Recipe(target=JOINT, backbone="squeezenet1_1", frozen="fire2")
+    assert (joint.joint, joint.label_sets) == (True, ("category", "view"))
+    alone = msgspec.structs.replace(joint, target="view", frozen="none")
+    assert (alone.joint, alone.label_sets) == (False, ("view",))
+    assert alone.frozen_modules == ()
+    assert joint.frozen_modules == modules_of(BACKBONES["squeezenet1_1"], ("conv1", "fire2"))
+    assert (alone.learning_rate, ADAMW_SHARE) == (0.005, 0.1)

@@ -4,7 +4,14 @@ import dataclasses
 
 import pytest
 
-from workbench.domain.advice import DataFacts, TransferFacts, advise, advise_transfer
+from workbench.domain.advice import (
+    CLOSE_GAP,
+    CLOSE_SHARE,
+    DataFacts,
+    TransferFacts,
+    advise,
+    advise_transfer,
+)
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import complete, partial_recipe
 from workbench.domain.stage_rules import StageRule
@@ -70,3 +77,38 @@ def test_every_advice_is_a_recipe_and_has_its_reasons(name, facts):
     reported = set(advice.reasons)
     assert {"row", "learning_rate", "penalty"} <= reported
     assert reported - {"row", "source"} <= set(advice.values)
+
+
+def test_the_numbers_of_each_row():
+    far_large, near_large = advise_transfer(far(LARGE)).values, advise_transfer(LARGE).values
+    assert (far_large["step_epochs"], far_large["epochs"]) == (20, 30)
+    assert (near_large["learning_rate"], far_large["learning_rate"]) == (0.002, 0.02)
+    usual = dataclasses.replace(SMALL, backbone="resnet18", train_images=1200)
+    near, away = advise_transfer(usual).values, advise_transfer(far(usual)).values
+    assert (near["learning_rate"], away["learning_rate"]) == (0.002, 0.01)
+    assert (away["epochs"], away["step_epochs"]) == (20, 5)
+
+
+def test_a_target_is_large_from_four_hundred_images_per_class():
+    def images(count, classes=6):
+        return dataclasses.replace(SMALL, train_images=count, classes=classes)
+
+    assert (images(2400).large, images(2399).large) == (True, False)
+    assert (images(399, 1).per_class, images(10, 0).per_class) == (399, 10)
+
+
+def test_starts_are_similar_up_to_a_gap_and_from_a_share_of_the_way():
+    half = dataclasses.replace(SMALL, frozen_top1=0.0, chance=0.0)
+    assert dataclasses.replace(half, fine_tuned_top1=CLOSE_GAP).similar
+    assert not dataclasses.replace(half, fine_tuned_top1=CLOSE_GAP + 0.01).similar
+    assert (CLOSE_GAP, CLOSE_SHARE) == (0.05, 0.75)
+    assert dataclasses.replace(half, frozen_top1=CLOSE_SHARE).similar
+    assert not dataclasses.replace(half, frozen_top1=CLOSE_SHARE - 0.01).similar
+
+
+@pytest.mark.parametrize(
+    ("tuned", "text"), [(0.95, "adds 0.0% to the 95.0%"), (0.94, "takes 1.0% from the 95.0%")]
+)
+def test_no_gain_is_no_loss(tuned, text):
+    facts = dataclasses.replace(SMALL, fine_tuned_top1=tuned)
+    assert text in advise_transfer(facts).reasons["row"]
