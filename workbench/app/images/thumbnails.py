@@ -177,12 +177,17 @@ class ThumbnailLoader(QObject):
                 raise failure  # bugs are reported from the owner's thread
 
     def _remember(self, image: int, pixels: Pixels) -> None:
-        before = self._memory.pop(image, None)
-        self._bytes += pixels.nbytes - (before.nbytes if before is not None else 0)
+        self._forget(image)
+        self._bytes += pixels.nbytes
         self._memory[image] = pixels
         while self._bytes > MEMORY and len(self._memory) > 1:
             _, oldest = self._memory.popitem(last=False)
             self._bytes -= oldest.nbytes
+
+    def _forget(self, image: int) -> None:
+        before = self._memory.pop(image, None)
+        if before is not None:
+            self._bytes -= before.nbytes
 
     @Slot()
     def _write(self) -> None:
@@ -196,8 +201,7 @@ class ThumbnailLoader(QObject):
         if changes.sources:
             self._failures.clear()  # a source may have been re-linked
         for image in changes.removed:
-            before = self._memory.pop(image, None)
-            self._bytes -= before.nbytes if before is not None else 0
+            self._forget(image)
 
 
 def _load_thumbnail(request: _Request) -> _Result:
