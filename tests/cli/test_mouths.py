@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,11 @@ def test_images_are_counted_by_their_mouths(people: Path) -> None:
 
 
 def test_only_images_that_were_not_searched_are_searched_now(people: Path, capsys) -> None:
+    started = time.monotonic()
     assert run(["crop", "People", "bird 0", "--json"]) == 0
+    passed = time.monotonic() - started
     done = json.loads(capsys.readouterr().out)
+    assert 0 <= done["seconds"] <= round(passed, 3)
     assert (done["images"], done["looked_at"], done["found"], done["missed"]) == (10, 3, 4, 5)
     assert "saved" not in done
     assert done["failed"] == []
@@ -78,3 +82,8 @@ def test_people_see_a_table_and_what_could_not_be_read(people: Path, tmp_path, c
     ]
     assert (rows["images"], rows["images with a mouth"]) == ("2", "0")
     assert "bird 29.png" in shown.err
+
+
+def test_another_landmark_file_must_exist(people: Path, capsys) -> None:
+    assert run(["crop", "People", "bird 00", "--landmarks", "gone.dat"]) == 1
+    assert "gone.dat" in capsys.readouterr().err

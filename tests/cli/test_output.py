@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -28,6 +29,18 @@ def test_a_table_is_aligned_with_numbers_flush_right():
     ]
 
 
+def test_a_column_with_texts_is_flush_left_and_unknown_numbers_are_dashes():
+    lines = aligned(("images", "x"), [(7, math.nan), ("several", 1.0)])
+    assert lines == ["images        x", "7             –", "several  1.0000"]
+
+
+def test_each_line_is_written_out_at_once(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="utf-8", newline="\n"))
+    Output(as_json=False).print("first")
+    assert written.getvalue() == b"first\n"
+
+
 def test_json_prints_only_the_object_to_stdout(capsys):
     out = Output(as_json=True)
     out.print("for people")
@@ -45,17 +58,25 @@ def test_messages_of_a_structure_are_text_in_json():
 
 
 @pytest.mark.parametrize(
-    ("ending", "code", "keys"),
+    ("ending", "code", "keys", "text"),
     [
-        (CommandInterrupted({"status": "paused"}), 130, {"status"}),
-        (KeyboardInterrupt(), 130, {"status"}),
-        (KnownError("The disk is full.", "Make room."), 1, {"error", "remedy"}),
-        (ValueRefused("epochs", 0, "≥ 1"), 2, {"error"}),
-        (OSError(28, "No space left on device"), 1, {"error"}),
-        (click.UsageError("no such option"), 2, {"error"}),
+        (CommandInterrupted({"status": "paused"}), 130, {"status"}, "Stopped."),
+        (KeyboardInterrupt(), 130, {"status"}, "Stopped."),
+        (
+            KnownError("The disk is full.", "Make room."),
+            1,
+            {"error", "remedy"},
+            "error: The disk is full. Make room.",
+        ),
+        (ValueRefused("epochs", 0, "≥ 1"), 2, {"error"}, "epochs"),
+        (OSError(28, "No space left on device"), 1, {"error"}, "error: "),
+        (click.UsageError("no such option"), 2, {"error"}, "no such option"),
+        (PermissionError(13, "Permission denied", "a.png"), 1, {"error"}, "error: a.png: "),
+        (ZeroDivisionError("by nothing"), 1, {"error", "remedy"}, "ZeroDivisionError: by nothing"),
+        (ZeroDivisionError("by nothing"), 1, {"error"}, "This is a bug in the program."),
     ],
 )
-def test_every_ending_has_its_exit_code_and_object(monkeypatch, capsys, ending, code, keys):
+def test_every_ending_has_its_exit_code_and_object(monkeypatch, capsys, ending, code, keys, text):
     def end():
         raise ending
 
@@ -67,7 +88,9 @@ def test_every_ending_has_its_exit_code_and_object(monkeypatch, capsys, ending, 
     (line,) = capsys.readouterr().out.splitlines()
     assert keys <= set(json.loads(line))
     assert run(["added"]) == code
-    assert capsys.readouterr().out.strip() == ""
+    shown = capsys.readouterr()
+    assert shown.out.strip() == ""
+    assert text in shown.err
 
 
 def json_flag():

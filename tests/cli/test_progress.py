@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -86,9 +87,18 @@ def test_a_start_names_device_precision_batch_and_images_of_each_part() -> None:
     assert sentence(started) == "CPU · float32 · batch 16 · 70 train, 30 test"
 
 
-class Terminal(io.StringIO):
+class Terminal(io.TextIOWrapper):
+    """A terminal that shows what was flushed."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
     def isatty(self) -> bool:
         return True
+
+    def getvalue(self) -> str:
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode()
 
 
 def test_a_shorter_line_covers_the_longer_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,14 +126,14 @@ def test_a_terminal_is_not_redrawn_at_once_and_lasting_lines_always_come() -> No
     assert stream.getvalue() == f"\r0\r \r{sentence(EPOCH)}\na note\n"
 
 
-def test_a_file_gets_whole_lines_and_nothing_to_clear() -> None:
-    stream = io.StringIO()
-    line = ProgressLine(stream)
-    line.show(Progress(done=1))
-    line.clear()
-    line.print("said")
-    line.print("")
-    assert stream.getvalue() == "1\nsaid\n"
+def test_a_file_gets_whole_lines_and_nothing_to_clear(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+") as stream:
+        line = ProgressLine(stream)
+        line.show(Progress(done=1))
+        line.clear()
+        line.print("said")
+        line.print("")
+        assert (tmp_path / "log").read_text() == "1\nsaid\n"
 
 
 @posix

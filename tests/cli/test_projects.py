@@ -54,3 +54,9 @@ def test_the_result_names_the_edit(birds: Path, capsys) -> None:
         assert store.labels.counts("view")["left"] == 1
     finally:
         store.close()
+
+
+def test_people_see_where_a_project_was_created(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["new", "Owls"]) == 0
+    assert capsys.readouterr().out == f"created {tmp_path / 'Owls.workbench'}\n"

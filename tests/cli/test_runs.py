@@ -9,9 +9,11 @@ import pytest
 
 from tests.fixtures import finished_runs
 from workbench.app.session import Session
-from workbench.cli.command import find_run, run
+from workbench.cli.command import Output, find_run, run
+from workbench.cli.runs import print_run
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import JOINT
+from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
 
 
@@ -138,3 +140,69 @@ def test_a_run_without_predictions_cannot_be_evaluated(command) -> None:
     code, refused = command("evaluate", "Birds", "later")
     assert code == 1
     assert refused["error"]
+
+
+def test_people_see_which_runs_were_renamed_and_deleted(birds: Path, capsys) -> None:
+    assert run(["runs", "Birds", "--rename", "later", "broken", "--remove", "first-owl"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "renamed: later “later” → “broken”",
+        "",
+        "deleted: first-owl “first owl”",
+        "",
+    ]
+    assert "broken" in lines[5]
+
+
+def test_the_scores_of_several_labels_have_columns_of_their_own(birds: Path, capsys) -> None:
+    session = Session.open(birds)
+    try:
+        record = find_run(session, "first-owl")
+    finally:
+        session.close()
+    scores = {"images": 9, "top1": 0.5, "top5": 1.0, "exact": 0.25, "mean_ap": 0.75}
+    print_run(Output(as_json=False), record, {"test": scores, "train": scores | {"images": 20}})
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["part", "images", "top-1", "top-5", "exact", "mAP"],
+        ["train", "20", "0.5000", "1.0000", "0.2500", "0.7500"],
+        ["test", "9", "0.5000", "1.0000", "0.2500", "0.7500"],
+    ]
+    print_run(Output(as_json=False), record, {})
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("status", [RunStatus.RUNNING, RunStatus.QUEUED])
+def test_a_run_whose_program_ended_is_listed_as_paused(birds: Path, command, status) -> None:
+    store = Project.open(birds)
+    store.runs.update("later", status=status)
+    store.close()
+    assert command("runs", "Birds")[1]["runs"][0]["status"] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("--resume", "nothing"), 1, "There is no run"),
+        (("recipe.toml", "--resume", "later"), 2, "keeps its recipe"),
+        (("--set", "epochs=2", "--resume", "later"), 2, "keeps its recipe"),
+        ((), 2, "Give a recipe file"),
+        (("--name", "x"), 2, "Give a recipe file"),
+        (("gone.toml",), 1, "gone.toml"),
+    ],
+)
+def test_a_training_has_a_recipe_or_a_run_to_resume(command, words, code, text) -> None:
+    ended, refused = command("train", "Birds", *words)
+    assert (ended, text in refused["error"]) == (code, True)
+
+
+def test_people_see_the_images_of_each_part_of_a_split(birds: Path, command, capsys) -> None:
+    words = ("split", "Birds", "--train", "0.5", "--validation", "0.2", "--test", "0.3")
+    assert run(list(words)) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["part", "images"],
+        ["train", "15"],
+        ["validation", "6"],
+        ["test", "9"],
+    ]
+    code, refused = command(*words, "--stratify", "category,mood")
+    assert (code, "mood" in refused["error"]) == (2, True)

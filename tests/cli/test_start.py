@@ -132,3 +132,4 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path):
     done.stdout.close()
     _, output = done.communicate(timeout=60)
     assert b"Traceback" not in output
+    assert done.returncode == 1

@@ -94,6 +94,21 @@ def test_a_second_opener_is_refused(project):
     fill(project, 1)  # and the first continues
 
 
+@pytest.mark.parametrize(("length", "end"), [(80, ""), (81, "…")])
+def test_eighty_characters_of_a_command_are_named(project, length, end):
+    project.close()
+    given = f"{os.path.basename(sys.executable)} -c input() "
+    words = [sys.executable, "-c", "input()", "x" * (length - len(given))]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as holder:
+        lock = Holder(holder.pid, platform.node(), process_started(holder.pid))
+        (project.folder / LOCK_FILE).write_bytes(msgspec.json.encode(lock))
+        with pytest.raises(KnownError) as caught:
+            Project.open(project.folder)
+        holder.communicate(b"\n")
+    shown = caught.value.sentence.partition("program: ")[2].partition(" (process")[0]
+    assert shown == (given + "x" * 80)[:80] + end
+
+
 def test_another_process_is_refused_until_this_one_closes(project):
     code = (
         "import sys, pathlib\nfrom workbench.storage.project import Project\n"

@@ -15,6 +15,7 @@ from workbench.vision.mouths import (
     TOO_LARGE,
     Detectors,
     MouthFinder,
+    crop_pixels,
     find_faces,
     landmarks_path,
     load_detectors,
@@ -30,11 +31,13 @@ class Script:
 
     def __init__(self, cascade=None, hog=None):
         self.asked = []
+        self.least = []  # smallest faces that the cascade looked for
         self.answers = {"cascade": cascade or {}, "hog": hog or {}}
 
     def detectors(self):
         def cascade(grey, smallest):
             self.asked.append(("cascade", grey.shape))
+            self.least.append(smallest)
             return self.answers["cascade"].get(grey.shape, [])
 
         def hog(grey):
@@ -84,6 +87,7 @@ def test_the_border_is_added_last_and_its_faces_are_moved_back():
     faces = find_faces(BLANK, script.detectors())
     assert [(face.rect, face.detector) for face in faces] == [(Rect(0, 0, 400, 400), "hog, border")]
     assert [shape for _, shape in script.asked] == [(400, 600)] * 2 + [FRAMED] * 2
+    assert script.least == [24, FRAMED[1] // 6]
 
 
 def test_faces_inside_the_border_are_rejected():
@@ -91,7 +95,7 @@ def test_faces_inside_the_border_are_rejected():
     assert find_faces(BLANK, script.detectors()) == []
 
 
-@pytest.mark.parametrize(("inside", "count"), [(30, 0), (48, 0), (52, 1), (70, 1)])
+@pytest.mark.parametrize(("inside", "count"), [(30, 0), (48, 0), (50, 0), (52, 1), (70, 1)])
 def test_a_face_across_the_border_counts_if_more_than_half_is_inside(inside, count):
     left = 196 - (100 - inside)
     script = Script(hog={FRAMED: [Rect(left, 200, left + 100, 300)]})
@@ -117,6 +121,62 @@ def test_a_doubtful_find_inside_a_real_face_is_dropped_and_one_beside_it_is_kept
     script = Script(found, {(400, 600): [Rect(100, 100, 300, 300)]})
     faces = find_faces(BLANK, script.detectors())
     assert [(face.rect.left, face.sure) for face in faces] == [(100, True), (500, False)]
+
+
+@pytest.mark.parametrize(("votes", "sure"), [(19, False), (20, True)])
+def test_a_find_of_twenty_windows_is_sure(votes, sure):
+    script = Script({(400, 600): [(Rect(100, 100, 200, 200), votes)]})
+    assert [face.sure for face in find_faces(BLANK, script.detectors())] == [sure]
+
+
+CORNER, MIDDLE = Rect(10, 20, 70, 80), Rect(100, 100, 160, 160)
+
+
+@pytest.mark.parametrize(
+    ("face", "part", "boxes", "sure"),
+    [
+        (CORNER, (220, 200), [(76, 40, 196, 160)], True),  # the part ends at the image's corner
+        (MIDDLE, (240, 240), [(60, 60, 180, 180)], True),
+        (MIDDLE, (240, 240), [(6, 60, 126, 180)], True),
+        (MIDDLE, (240, 240), [(60, 6, 180, 126)], True),
+        (MIDDLE, (240, 240), [(60, 60, 180, 96)], True),  # an IoU of exactly 0.3
+        (MIDDLE, (240, 240), [(60, 60, 180, 92)], False),
+        (MIDDLE, (240, 240), [(200, 200, 240, 240), (60, 60, 180, 180)], True),
+        (MIDDLE, (240, 240), [(200, 200, 240, 240)], False),
+    ],
+)
+def test_hog_confirms_a_face_in_twice_its_box_at_a_side_of_120_pixels(face, part, boxes, sure):
+    script = Script({(400, 600): [(face, 6)]}, {part: [Rect(*box) for box in boxes]})
+    assert [found.sure for found in find_faces(BLANK, script.detectors())] == [sure]
+
+
+def test_a_doubtful_second_face_makes_hog_search_too():
+    found = {(400, 600): [(Rect(10, 10, 110, 110), 25), (Rect(200, 200, 260, 260), 6)]}
+    script = Script(found, {(640, 960): [Rect(640, 320, 704, 384)]})
+    faces = find_faces(BLANK, script.detectors())
+    assert [face.detector for face in faces] == ["cascade", "hog", "cascade"]
+
+
+def test_a_small_image_is_enlarged_twice_at_most():
+    boxes = [(Rect(10, 10, 50, 50), 30), (Rect(100, 10, 150, 60), 30)]
+    script = Script({(100, 200): boxes}, {(200, 400): [Rect(120, 100, 180, 160)]})
+    faces = find_faces(np.full((100, 200), 128, np.uint8), script.detectors())
+    assert faces[-1].rect == Rect(60, 50, 90, 80)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "count"),
+    [
+        ([(0, 0, 130, 100), (70, 0, 200, 100)], 1),  # an IoU of exactly 0.3
+        ([(0, 0, 130, 100), (71, 0, 201, 100)], 2),
+        ([(100, 50, 400, 350), (80, 100, 180, 200)], 1),  # four fifths inside the larger one
+        ([(100, 50, 400, 350), (79, 100, 179, 200)], 2),
+        ([(0, 0, 100, 100), (300, 0, 400, 100), (5, 5, 105, 105)], 2),
+    ],
+)
+def test_boxes_that_overlap_enough_are_one_face(boxes, count):
+    script = Script({(400, 600): [(Rect(*box), 30) for box in boxes]})
+    assert len(find_faces(BLANK, script.detectors())) == count
 
 
 def test_two_boxes_of_one_face_are_one():
@@ -198,6 +258,47 @@ def test_unusual_detections_have_a_reason(votes, points, state, reason):
     assert (crop.state, crop.reason) == (state, reason)
     if crop.rect:
         assert crop.rect.inside(600, 400) == crop.rect
+
+
+INSIDE = points_at(100, 100, 160, 140)
+LEFT_OF_IT = points_at(-60, 100, -1, 140)
+
+
+@pytest.mark.parametrize(
+    ("points", "state"),
+    [
+        (LEFT_OF_IT, CropState.MISSED),
+        (points_at(-60, 100, 0, 140), CropState.FOUND),
+        (points_at(100, -40, 160, -1), CropState.MISSED),
+        (points_at(100, -40, 160, 0), CropState.FOUND),
+        (points_at(600, 100, 660, 140), CropState.MISSED),
+        (points_at(599, 100, 660, 140), CropState.FOUND),
+        (points_at(100, 400, 160, 440), CropState.MISSED),
+        (points_at(100, 399, 160, 440), CropState.FOUND),
+        ((*INSIDE[:48], *LEFT_OF_IT[48:]), CropState.MISSED),  # the rest of the face is inside
+        ((*LEFT_OF_IT[:48], INSIDE[48], *LEFT_OF_IT[49:]), CropState.FOUND),
+        ((*LEFT_OF_IT[:67], INSIDE[67]), CropState.FOUND),
+    ],
+)
+def test_a_mouth_counts_if_a_point_of_it_is_inside_the_image(points, state):
+    script = Script({(400, 600): [(Rect(100, 100, 200, 200), 30)]})
+    finder = MouthFinder(script.detectors(), lambda grey, face: points)
+    assert [crop.state for crop in finder.find_in(1, BLANK)] == [state]
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_a_crop_is_resized_by_areas_or_by_cubic_curves(tmp_path, side):
+    pixels = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    rgb = np.ascontiguousarray(pixels[..., ::-1])
+    large = crop_pixels(tmp_path / "a.png", Rect(20, 10, 20 + side, 10 + side))
+    expected = cv2.resize(
+        rgb[10 : 10 + side, 20 : 20 + side], (128, 128), interpolation=cv2.INTER_AREA
+    )
+    assert np.array_equal(large, expected)
+    small = crop_pixels(tmp_path / "a.png", Rect(20, 10, 84, 74))
+    expected = cv2.resize(rgb[10:74, 20:84], (128, 128), interpolation=cv2.INTER_CUBIC)
+    assert np.array_equal(small, expected)
 
 
 def test_faces_that_share_a_mouth_are_one():

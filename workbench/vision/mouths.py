@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
 from workbench.domain.errors import KnownError
-from workbench.domain.geometry import Rect, mouth_box_of
+from workbench.domain.geometry import MOUTH_LANDMARKS, Rect, mouth_box_of
 from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable, write_whole, writing
 from workbench.signals import deliver
@@ -182,8 +182,6 @@ def _resized(grey: Grey, longest: int, enlarged: float = 1.0) -> tuple[Grey, flo
     """Resize to a longer side of at most `longest`, at a scale of at most `enlarged`; return
     both."""
     scale = min(enlarged, longest / max(grey.shape))
-    if scale == 1:
-        return grey, 1.0
     mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     copy = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=mode)
     return np.asarray(copy, dtype=np.uint8), scale
@@ -302,7 +300,7 @@ class MouthFinder:
     def _crop(self, image: int, number: int, face: Face, grey: NDArray[np.uint8]) -> Crop | None:
         height, width = grey.shape
         points = self.landmarks(grey, face.rect)
-        xs, ys = [x for x, _ in points[48:68]], [y for _, y in points[48:68]]
+        xs, ys = zip(*points[MOUTH_LANDMARKS], strict=True)
         if max(xs) < 0 or max(ys) < 0 or min(xs) >= width or min(ys) >= height:
             return None
         box, fits = mouth_box_of(points, width, height)
