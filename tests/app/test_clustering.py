@@ -1,6 +1,7 @@
 """Groups of a real project's images: learned by the program, labelled in one edit, undone."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from workbench.app.weights import weights_folder
 from workbench.cli.command import run
 from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import BACKBONES
-from workbench.domain.clusters import CLUSTERS_FILE, Clusters
+from workbench.domain.clusters import CLUSTERINGS, CLUSTERS_FILE, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.reports import Note
 from workbench.learning.networks.backbones import build_body
@@ -214,6 +215,10 @@ def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
     assert [one["group"] for one in found["groups"]] == [1, 2]
     assert sum(one["images"] for one in found["groups"]) == 24
     assert 0 <= found["category_nmi"] <= 1
+    assert [len(one["surest"]) for one in found["groups"]] == [
+        min(5, one["images"]) for one in found["groups"]
+    ]
+    assert Path(found["file"]).is_file()
     assert found["labelled"] is None
 
     names = ["--label-set", "kind", "--label", "1=first"]
@@ -222,11 +227,23 @@ def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
     assert messages["id"] == found["id"]
     assert messages["labelled"] == found["groups"][0]["images"]
     assert run([*words, "--method", "iic", "--label-set", "group"]) == 0
-    assert "labelled in group: 24 images" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["labelled in group: 24 images", ""]
+    assert lines[2] == f"{CLUSTERINGS['iic'].title} from {found['start']}"
+    assert lines[3].split() == ["group", "images", "certainty", "most", "certain", "images"]
+    assert [line.split()[:2] for line in lines[4:6]] == [
+        [str(one["group"]), str(one["images"])] for one in found["groups"]
+    ]
+    assert lines[7].startswith("compared with the category of 24 images: ")
     assert run(["undo", "Small"]) == 0
     assert "group" in capsys.readouterr().out
     assert run(["cluster", "Small", "--forget", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"deleted": 1}
     assert run([*words, "--label", "1=a"]) == 2
-    assert run([*words, "--method", "iic", "--label-set", "kind", "--label", "first"]) == 2
+    for wrong in ("first", "x=first", "1="):
+        assert run([*words, "--method", "iic", "--label-set", "kind", "--label", wrong]) == 2
+    assert run([*words, "--run", "latest"]) == 2
+    capsys.readouterr()
+    assert run(["cluster", "Small", "--forget"]) == 0
+    assert capsys.readouterr().out == "groupings deleted: 1; labels given from them remain\n"
     assert run([*words, "--method", "kmeans"]) == 2

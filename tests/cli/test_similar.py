@@ -39,6 +39,15 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
     scores = [one["similarity"] for one in found["similar"]]
     assert scores == sorted(scores, reverse=True)
     assert not any(one["path"].endswith("003.png") for one in found["similar"])
+    capsys.readouterr()
+    assert run(["similar", project, "003.png", "-k", "5", *start]) == 0
+    first, head, *rows = capsys.readouterr().out.splitlines()
+    assert first.startswith("features of ")
+    assert "computed for 0 images" in first
+    assert head.split() == ["similarity", "image"]
+    assert [row.split(maxsplit=1) for row in rows] == [
+        [f"{one['similarity']:.4f}", one["path"]] for one in found["similar"]
+    ]
 
     shutil.copy(tmp_path / "pictures" / "003.png", "copy.png")  # the same bytes elsewhere
     _, same = answer(capsys, "similar", project, "copy.png", "-k", "5", *start)
@@ -55,15 +64,24 @@ def test_similar_images_and_labels_are_found_without_training(project, tmp_path,
     paths = [one["path"] for one in output["found"]]
     assert [path.rsplit("/", 1)[-1] for path in paths] == ["003.png", "stranger.png"]
     assert run(["similar", project, "stranger.png", *words]) == 0
-    assert "leaving one out" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert "3 neighbours of 18 labelled images" in lines[0]
+    assert "leaving one out" in lines[0]
+    assert [line.split() for line in lines[1:3]] == [[], ["label", "images", "right"]]
+    assert len(lines) == 3 + 3 + 3
+    assert [line.split() for line in lines[6:8]] == [[], ["label", "votes", "image"]]
+    assert lines[8].endswith("stranger.png")
     _, forgotten = answer(capsys, "similar", project, "--forget")
     assert forgotten["freed_bytes"] >= other["index_bytes"]
     assert answer(capsys, "similar", project, "--forget")[1] == {"freed_bytes": 0}
+    assert run(["similar", project, "--forget"]) == 0
+    assert capsys.readouterr().out.startswith("features deleted: 0.0 MB; ")
 
 
 def test_wrong_requests_are_reported(project, capsys):
     start = ["--start", "simpleconv3=weights.pth"]
     assert answer(capsys, "similar", project)[0] == 2
+    assert answer(capsys, "similar", project, "003.png", *start, "--run", "latest")[0] == 2
     code, output = answer(capsys, "similar", project, "003.png")
     assert (code, "no network for comparing" in output["error"]) == (1, True)
     code, output = answer(capsys, "similar", project, "none such", *start)

@@ -151,7 +151,11 @@ def test_a_study_trains_what_is_missing_and_compares_with_its_first_variant(
     assert texts(capsys)["runs"] == []
 
     assert run(["study", project, "pull.toml"]) == 0
-    head, plain, pulled = capsys.readouterr().out.splitlines()[-3:]
+    shown = capsys.readouterr()
+    assert run(["runs", project, "--json"]) == 0
+    names = {one["name"] for one in texts(capsys)["runs"]}
+    assert len(names & set(shown.err.splitlines())) == 4
+    head, plain, pulled = shown.out.splitlines()[-3:]
     assert head.startswith("variant")
     assert plain.split()[:2] == ["plain", "2"]
     assert pulled.split()[:2] == ["pulled", "2"]
@@ -171,7 +175,10 @@ def test_a_study_trains_what_is_missing_and_compares_with_its_first_variant(
 @pytest.mark.slow
 def test_a_run_explains_predicts_and_becomes_onnx(project, tmp_path, capsys):
     assert run(["train", project, *SHORT]) == 0
-    capsys.readouterr()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("run ")
+    assert lines[0].endswith(": finished")
+    assert [line.split()[0] for line in lines[1:]] == ["part", "train", "validation", "test"]
     assert run(["explain", project, "latest", "rows1.png", "--out", "maps"]) == 0
     assert capsys.readouterr().out.split() == [str(Path("maps", "rows1.explained.png"))]
     assert (tmp_path / "maps" / "rows1.explained.png").is_file()

@@ -97,9 +97,11 @@ def test_a_second_opener_is_refused(project):
 @pytest.mark.parametrize(("length", "end"), [(80, ""), (81, "…")])
 def test_eighty_characters_of_a_command_are_named(project, length, end):
     project.close()
-    given = f"{os.path.basename(sys.executable)} -c input() "
-    words = [sys.executable, "-c", "input()", "x" * (length - len(given))]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as holder:
+    code = "input(print(flush=True))"
+    given = f"{os.path.basename(sys.executable)} -c {code} "
+    words = [sys.executable, "-c", code, "x" * (length - len(given))]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"\n"
         lock = Holder(holder.pid, platform.node(), process_started(holder.pid))
         (project.folder / LOCK_FILE).write_bytes(msgspec.json.encode(lock))
         with pytest.raises(KnownError) as caught:
