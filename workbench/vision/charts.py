@@ -59,7 +59,7 @@ def curves_image(curves: Sequence[PlottedCurve], title: str, across: str) -> Pix
 
 def _ticks(longest: int) -> list[int]:
     step = max(1, round(longest / 6))
-    return [1, *range(1 + step, longest + 1, step)]
+    return list(range(1, longest + 1, step))
 
 
 def _legend(

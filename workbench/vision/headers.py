@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from workbench.files import regular_bytes
 
 PIXEL_LIMIT = 200_000_000  # more than any camera; larger ones could exhaust the memory
 EXIF_ORIENTATION = 0x0112
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff]", re.S)
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Names of the image formats by kind: exactly those that the registry lists as read.
 NAMES = {format.name.lower(): format.name for format in FORMATS.read_as(FileKind.IMAGE)}
@@ -108,7 +110,7 @@ def sniff(data: bytes) -> str:
 
 def _displayed(width: int, height: int, kind: str, orientation: int) -> Header:
     turned = orientation in (5, 6, 7, 8)
-    known = orientation if 1 <= orientation <= 8 else 1
+    known = orientation if 2 <= orientation <= 8 else 1
     return Header(*((height, width) if turned else (width, height)), kind, known)
 
 
@@ -136,18 +138,16 @@ def _jpeg(data: bytes) -> Header:
 
 def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
     """Marker, offset of the length field, and length of the segment starting at `at`."""
-    start = data.find(b"\xff", at)
-    while 0 <= start < len(data) - 1 and data[start + 1] in (0x00, 0x01, 0xFF):
-        start = data.find(b"\xff", start + 1)
-    if start < 0 or start + 4 > len(data):
+    found = _MARKER.search(data, at)
+    if found is None or found.end() + 2 > len(data):
         raise Unreadable(Message("its JPEG header is truncated"))
-    marker = data[start + 1]
-    length = int.from_bytes(data[start + 2 : start + 4])
+    start, marker = found.end(), found[0][1]
+    length = int.from_bytes(data[start : start + 2])
     if marker == 0xD9 or length < 2:
         raise Unreadable(Message("its JPEG data contains no image"))
-    if start + 2 + length > len(data):
+    if start + length > len(data):
         raise Unreadable(Message("its JPEG header is truncated"))
-    return marker, start + 2, length
+    return marker, start, length
 
 
 def tiff_orientation(block: bytes) -> int:
@@ -165,7 +165,7 @@ def tiff_orientation(block: bytes) -> int:
             break
         tag, _, _, value = struct.unpack_from(order + "HHIH", block, at)
         if tag == EXIF_ORIENTATION:
-            return value if 1 <= value <= 8 else 1
+            return value if 2 <= value <= 8 else 1
     return 1
 
 
