@@ -271,10 +271,7 @@ def _hashed(file: IO[bytes], size: int | None = None) -> blake3:
     """Hasher over the next `size` bytes of a file (None: all remaining)."""
     hasher = blake3()
     left = size
-    while left is None or left > 0:
-        piece = file.read(PIECE if left is None else min(PIECE, left))
-        if not piece:
-            break
+    while piece := file.read(PIECE if left is None else min(PIECE, left)):
         hasher.update(piece)
         left = None if left is None else left - len(piece)
     if left:

@@ -189,7 +189,9 @@ def test_a_run_explains_predicts_and_becomes_onnx(project, tmp_path, capsys):
 
     (tmp_path / "photos" / "broken.png").write_bytes(b"no image")
     assert run(["predict", project, "latest", "photos", "--out", "new.csv", "--json"]) == 0
-    result = texts(capsys)
+    shown = capsys.readouterr()
+    assert "broken.png: " in shown.err
+    result = json.loads(shown.out)
     assert (result["images"], result["mouths"]) == (24, None)
     (lost,) = result["skipped"]
     assert lost["path"].endswith("broken.png")

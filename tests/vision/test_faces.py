@@ -172,6 +172,9 @@ def test_a_small_image_is_enlarged_twice_at_most():
         ([(100, 50, 400, 350), (80, 100, 180, 200)], 1),  # four fifths inside the larger one
         ([(100, 50, 400, 350), (79, 100, 179, 200)], 2),
         ([(0, 0, 100, 100), (300, 0, 400, 100), (5, 5, 105, 105)], 2),
+        ([(0, 0, 1, 100), (300, 0, 400, 100)], 2),
+        ([(0, 0, 100, 1), (0, 300, 100, 400)], 2),
+        ([(5, 5, 5, 5), (300, 0, 400, 100)], 2),  # a box of no size
     ],
 )
 def test_boxes_that_overlap_enough_are_one_face(boxes, count):
