@@ -2,7 +2,9 @@
 
 import csv
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from tests.fixtures.finished_runs import fill, make_run
 from workbench.app.jobs import Cancelled, Done, Failed, Task, run_here
 from workbench.app.session import Session
 from workbench.demo.demo import (
+    DemoResult,
     DemoSize,
     Pair,
     demo_task,
@@ -19,6 +22,8 @@ from workbench.demo.demo import (
     draw_target,
     means,
     run_within,
+    validation_curves,
+    wall_layer,
     wall_rows,
 )
 from workbench.demo.toys import BODIES, VIEWS, render_toy
@@ -27,6 +32,7 @@ from workbench.domain.recipes import partial_recipe
 from workbench.domain.reports import Note
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
+from workbench.vision.charts import BLUE, ORANGE, PlottedCurve
 
 SMALL = DemoSize(
     source_each=3,
@@ -38,9 +44,11 @@ SMALL = DemoSize(
 @pytest.mark.slow
 def test_the_demo_creates_two_projects_with_runs_images_and_a_table(tmp_path, qapp):
     seen = []
+    began = time.monotonic()
     outcome = run_here(demo_task(tmp_path, seeds=1, size=SMALL), seen.append)
     assert isinstance(outcome, Done), outcome
     result = outcome.value
+    assert 0 < result.seconds <= time.monotonic() - began
     assert result.as_json()["transfer"] == {"top1": result.transfer_top1}
     assert result.as_json()["project"] == str(tmp_path / "target.workbench")
     assert next(n.text for n in seen if isinstance(n, Note)).startswith("Drawing")
@@ -163,6 +171,38 @@ def test_the_means_are_those_of_the_test_images_over_the_seeds(session, tmp_path
     pairs = [Pair(0, run(0.5), run(0.25)), Pair(1, run(1.0), run(0.75))]
     assert pairs[1].top1s() == (1.0, 0.75)
     assert means(pairs) == (0.75, 0.5)
+
+
+def test_the_curves_are_those_of_all_pairs_and_the_first_have_names(session, tmp_path):
+    images = fill(session.store, tmp_path / "photos")
+    first, second, third, fourth = (make_run(session.store, images, name) for name in "abcd")
+    accuracies = tuple(one.validation_accuracy for one in session.runs.epochs(first.id))
+    assert accuracies == pytest.approx((0.4, 0.7, 0.8))
+    assert validation_curves(session, [Pair(0, first, second), Pair(1, third, fourth)]) == [
+        PlottedCurve(accuracies, ORANGE, "from scratch"),
+        PlottedCurve(accuracies, BLUE, "transfer"),
+        PlottedCurve(accuracies, ORANGE),
+        PlottedCurve(accuracies, BLUE),
+    ]
+
+
+def test_the_wall_explains_the_last_convolution_of_its_stage_or_of_the_network():
+    layers = ("layer1.0.conv1", "layer2.0.conv1", "layer2.1.conv2", "layer3.0.conv1")
+    assert wall_layer(layers) == "layer2.1.conv2"
+    assert wall_layer(("conv1", "conv2")) == ""
+
+
+def test_the_result_as_json_has_paths_as_text_and_tenths_of_a_second():
+    places = [Path(name) for name in ("target", "source", "table.md")]
+    assert DemoResult(0.75, 0.5, 3, *places, 12.345).as_json() == {
+        "transfer": {"top1": 0.75},
+        "scratch": {"top1": 0.5},
+        "seeds": 3,
+        "project": "target",
+        "source": "source",
+        "table": "table.md",
+        "seconds": 12.3,
+    }
 
 
 def test_a_part_of_a_task_returns_its_value_and_ends_when_it_is_closed():

@@ -7,17 +7,21 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QApplication, QKeySequenceEdit, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QKeySequenceEdit, QWidget
 
 from tests.ui.conftest import write_photo
-from workbench.app.images.importing import ImportResult
+from workbench.app.images.importing import ImportResult, import_task
+from workbench.app.jobs import Done, run_here
 from workbench.app.labels.label_overview import Coverage
 from workbench.app.labels.labelling import assign
+from workbench.domain.formats import FORMATS, FileKind
 from workbench.domain.images import SkippedFile
 from workbench.domain.labels import CAR_VIEWS
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step
 from workbench.ui.dialogs.doctor import DoctorDialog
 from workbench.ui.dialogs.files import (
+    choose_export_file,
+    choose_label_file,
     export_to,
     import_from,
     notify_of_missing_sources,
@@ -32,6 +36,7 @@ from workbench.ui.dialogs.importing import (
     origins_for,
 )
 from workbench.ui.dialogs.keys import KeysDialog
+from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.pages.views.coverage import CoverageMatrix
 from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.job_line import JobState, clock, state_after
@@ -119,6 +124,77 @@ def test_a_source_that_moved_is_reported_and_linked_again(window, qtbot, photos,
         relink(window.context, source, moved)
     assert window.session.store.images.sources()[0].path == str(moved)
     assert window.notes.texts()[-1] == f"birds re-linked to {moved}."
+
+
+def test_three_sources_that_moved_are_named(host, tmp_path):
+    store = host.context.session.store
+    notify_of_missing_sources(host.context)
+    assert host.messages == [], "nothing is shown while all are found"
+    with store.edit("Import"):
+        for name in ("owls", "egrets", "puffins", "terns"):
+            store.images.add_source(str(tmp_path / name))
+    notify_of_missing_sources(host.context)
+    ((text, kind),) = host.messages
+    named = text.removeprefix("Not found: ").split(".")[0].split(", ")
+    assert len(named) == 3
+    assert set(named) < {"owls", "egrets", "puffins", "terns"}
+    assert kind == "warn"
+
+
+def test_a_folder_is_chosen_for_each_source_that_moved(host, qtbot, tmp_path, monkeypatch):
+    session = host.context.session
+    for name in ("owls", "terns"):
+        write_photo(tmp_path / "old" / name / "a.jpg", len(name))
+    assert isinstance(
+        run_here(import_task(session, [tmp_path / "old" / n for n in ("owls", "terns")])), Done
+    )
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    chosen = iter([str(tmp_path / "new" / "owls"), ""])
+    titles = []
+
+    def choose(_parent, title, _start):
+        titles.append(title)
+        return next(chosen)
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", choose)
+    with qtbot.waitSignal(session.jobs.ended):
+        relink_missing_sources(host.context, QWidget())
+    assert titles == ["Where is owls now?", "Where is terns now?"]
+    assert host.messages == [(f"owls re-linked to {tmp_path / 'new' / 'owls'}.", "info")]
+    assert [Path(one.path).parent.name for one in session.store.images.sources()] == ["new", "old"]
+
+
+def test_labels_are_exported_to_the_chosen_file_in_its_format(host, tmp_path, monkeypatch):
+    def choose(answer):
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+        choose_export_file(host.context, QWidget())
+
+    choose(("", ""))
+    assert host.messages == []
+    kinds = FORMATS.written_as(FileKind.LABELS)
+    for one in kinds:
+        choose((str(tmp_path / "labels"), f"{one.name} ({one.pattern})"))
+    choose((str(tmp_path / "others.csv"), f"{kinds[0].name} ({kinds[0].pattern})"))
+    written = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert written == {*(f"labels{one.endings[0]}" for one in kinds), "others.csv"}
+    assert host.messages[-1] == ("0 labels exported to others.csv.", "info")
+
+
+def test_labels_are_imported_from_the_chosen_file(host, tmp_path, monkeypatch):
+    file = tmp_path / "labels.csv"
+    file.write_text("path,set,label\nnowhere.jpg,view,left\n")
+    for answer in ("", str(file)):
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, a=answer: (a, ""))
+        choose_label_file(host.context, QWidget())
+    assert host.messages == [("0 of 1 label imported. 1 row matches no image.", "warn")]
+
+
+def test_the_folder_of_a_project_is_chosen_or_none(monkeypatch):
+    for answer, folder in (("/a/new.workbench", Path("/a/new.workbench")), ("", None)):
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, a=answer: (a, ""))
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, a=answer: a)
+        assert choose_new_project(QWidget()) == folder
+        assert choose_project(QWidget()) == folder
 
 
 def test_shortcuts_are_changed_in_the_dialog_and_conflicts_are_refused(window, qtbot):

@@ -38,7 +38,6 @@ from workbench.files import make_folder
 from workbench.vision.charts import (
     BLUE,
     ORANGE,
-    Pixels,
     PlottedCurve,
     curves_image,
     matrix_image,
@@ -115,7 +114,8 @@ def write_results(session: Session, pairs: Sequence[Pair], folder: Path) -> Step
 
     Returns the path of the last.
     """
-    save_png(folder / "curves.png", _curves(session, pairs))
+    title = "Validation accuracy of the target"
+    save_png(folder / "curves.png", curves_image(validation_curves(session, pairs), title, "epoch"))
     yield None
     for name, run in (("transfer", pairs[0].transfer), ("scratch", pairs[0].scratch)):
         results = load_results(session, run.id)
@@ -131,7 +131,8 @@ def write_results(session: Session, pairs: Sequence[Pair], folder: Path) -> Step
     return table
 
 
-def _curves(session: Session, pairs: Sequence[Pair]) -> Pixels:
+def validation_curves(session: Session, pairs: Sequence[Pair]) -> list[PlottedCurve]:
+    """Validation accuracies by epoch of each pair's runs; those of the first pair have names."""
     curves = []
     for at, pair in enumerate(pairs):
         for run, colour, name in (
@@ -140,7 +141,7 @@ def _curves(session: Session, pairs: Sequence[Pair]) -> Pixels:
         ):
             values = [epoch.validation_accuracy or 0.0 for epoch in session.runs.epochs(run.id)]
             curves.append(PlottedCurve(tuple(values), colour, name if at == 0 else ""))
-    return curves_image(curves, "Validation accuracy of the target", "epoch")
+    return curves
 
 
 def wall_rows(wrong: Sequence[int], right: Sequence[int]) -> list[int]:
@@ -157,7 +158,7 @@ def _wall(session: Session, run: RunRecord, path: Path) -> Steps[None]:
         of_run.rows(Part.TEST, shown).tolist() for shown in (ShownImages.WRONG, ShownImages.RIGHT)
     )
     images = of_run.images(wall_rows(wrong, right))
-    request = explain_request(session, run.id, images, layer=_layer(session, run))
+    request = explain_request(session, run.id, images, layer=wall_layer(_layers(session, run)))
     explained: Explained | None = None
     with ServingProcess() as program:
         for answer in program.request(request):
@@ -169,10 +170,14 @@ def _wall(session: Session, run: RunRecord, path: Path) -> Steps[None]:
         save_wall(path, shown, f"{run.name}: Grad-CAM of test images at {explained.layer}")
 
 
-def _layer(session: Session, run: RunRecord) -> str:
-    """Deepest convolution of the wall's stage; "" (the deepest of all) if it has none."""
+def _layers(session: Session, run: RunRecord) -> tuple[str, ...]:
+    """Names of the convolutions of a run's network, the deepest last."""
     data = (session.runs_folder / run.id / MODEL_FILE).read_bytes()
-    layers = msgspec.json.decode(data, type=ModelCard).layers
+    return msgspec.json.decode(data, type=ModelCard).layers
+
+
+def wall_layer(layers: Sequence[str]) -> str:
+    """Deepest convolution of the wall's stage; "" (the deepest of all) if it has none."""
     return next((layer for layer in reversed(layers) if WALL_STAGE in layer), "")
 
 
