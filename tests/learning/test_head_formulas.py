@@ -280,3 +280,36 @@ def test_heads_that_are_not_there_and_wrong_parameters_are_refused() -> None:
     with pytest.raises(ValueRefused, match="1x3-3x1"):
         find_head("fusion")(8, {"variant": "5x5"})
     assert find_head("joint").spec.name == "linear"  # an older model card
+
+
+@pytest.mark.parametrize("name", ["bilinear", "compact-bilinear", "fusion"])
+def test_products_of_channels_are_multiplied_by_the_scale(name: str) -> None:
+    x = given(name)
+    torch.testing.assert_close(made(name, scale=8.0)(x), 8 * made(name, scale=1.0)(x))
+
+
+def test_classifiers_begin_near_nothing() -> None:
+    torch.manual_seed(2)
+    joint = JointHead(500, 20, 4)
+    for layer in (ClassHead(500, 80).target, joint.view, joint.within):
+        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.1)
+        assert not layer.bias.any()
+
+
+def test_a_classifier_initialises_its_transform_from_data() -> None:
+    seen = torch.rand(8, 6, 3, 3, generator=torch.Generator().manual_seed(1))
+    alone, inside = Parts(6, {"parts": 2}), Parts(6, {"parts": 2})
+    alone.begin(iter([seen]))
+    ClassHead(inside, 3).begin(iter([seen]))
+    assert alone.member.bias.any()
+    assert torch.equal(inside.member.bias, alone.member.bias)
+
+
+def test_a_classifier_for_other_channels_is_of_the_same_kind() -> None:
+    transform = find_head("fusion")(5, {"n": 3, "m": 4})
+    plain = ClassHead(transform, 6).for_channels(7)
+    assert plain(maps(channels=7).float()).shape == (3, 6)
+    joint = JointHead(transform, 6, 2).for_channels(7)
+    assert joint(maps(channels=7).float()).shape == (3, 8)
+    assert (joint.classes, joint.views, joint.transform.width) == (6, 2, 12)
+    assert ClassHead(9, 6).for_channels(7).target.in_features == 7

@@ -75,6 +75,7 @@ def test_ledoit_wolf_share_is_the_definition_summed_image_by_image():
     away = ((whole - np.trace(whole) / 6 * np.eye(6)) ** 2).sum()
     noise = np.mean([((np.outer(row, row) - whole) ** 2).sum() for row in x]) / 25
     assert ledoit_wolf(x) == pytest.approx(noise / away, rel=1e-9)
+    assert ledoit_wolf(np.array([[1.0], [-1.0]])) == 1.0, "a covariance that is the identity"
 
 
 def test_nce_of_a_small_table_worked_by_hand():

@@ -1,8 +1,21 @@
 """Selecting tiles: clicks, ranges, bands, and what stays selected when the list changes."""
 
 import numpy as np
+import pytest
 
+from workbench.ui.parts.image_grid import ImageGrid
 from workbench.ui.parts.tile_view import TileSelection
+from workbench.ui.parts.tiles import Tiles
+
+
+@pytest.fixture
+def grid(qtbot):
+    made = ImageGrid(Tiles())
+    qtbot.addWidget(made)
+    made.resize(720, 560)
+    made.set_ids(np.arange(100, 1100, dtype=np.int64))
+    made.show()
+    return made
 
 
 def selection(*ids):
@@ -133,3 +146,27 @@ def test_a_band_replaces_the_selection_and_its_first_tile_is_current():
     assert not chosen.move_band(np.array([7]))
     assert chosen.count() == 0
     assert (chosen.select_only(3), chosen.toggle(4), chosen.extend(5)) == (True, True, True)
+
+
+def test_the_first_tile_is_a_current_tile_like_any_other():
+    chosen = selection(10, 11, 12)
+    chosen.select_only(2)
+    chosen.extend(0)
+    chosen.select_all()
+    assert (chosen.current_id(), chosen.anchor) == (10, 2)
+    assert chosen.selected().tolist() == [10, 11, 12]
+
+
+def test_the_first_tile_stays_put_when_others_come_before_it(grid):
+    grid.set_current(100)
+    grid.restore_scroll(20)
+    before = grid.rect_of(100).top()
+    grid.set_ids(np.arange(1100, dtype=np.int64), keep_position=True)
+    assert abs(grid.rect_of(100).top() - before) <= 2
+
+
+def test_the_first_tile_stays_in_view_at_another_size(grid):
+    grid.set_current(100)
+    grid.restore_scroll(100)
+    grid.set_tile_size(240)
+    assert grid.scroll_position() == 0

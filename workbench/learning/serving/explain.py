@@ -113,12 +113,12 @@ def localised(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float
     rows, columns = windows.shape
     left, top, right, bottom = windows.boxes.T[..., None]
     y, x = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
-    down, across = ((top <= y) & (y <= bottom)) * 1.0, ((left <= x) & (x <= right)) * 1.0
+    down, across = (top <= y) & (y <= bottom), (left <= x) & (x <= right)
     maps = []
     for number in np.unique(windows.scales):
         of = windows.scales == number
-        sums = np.einsum("n,nr,nc->rc", values[of], down[of], across[of])
-        maps.append(sums / np.einsum("nr,nc->rc", down[of], across[of]))
+        covers = down[of][:, :, None] & across[of][:, None, :]
+        maps.append(np.einsum("n,nrc->rc", values[of], covers) / covers.sum(axis=0))
     return cast(NDArray[np.float32], np.mean(maps, axis=0).astype(np.float32))
 
 

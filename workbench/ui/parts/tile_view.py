@@ -352,12 +352,12 @@ class TileView(QAbstractScrollArea):
         shown = self._geometry.shown(QRect(self._offset(), event.oldSize()))
         current = self._selection.current if self._top_of_current() is not None else -1
         first = current if current >= 0 else (shown[0] if len(shown) else -1)
-        before = self._start(first) - self._bar().value() if 0 <= first < len(self.ids()) else 0
+        before = self._start(first) - self._bar().value()
         self._lay_out()
         if self._pending_scroll is not None:
             self._bar().setValue(self._pending_scroll)
             self._pending_scroll = None if self.isVisible() else self._pending_scroll
-        elif 0 <= first < len(self.ids()):
+        elif first >= 0:
             self._bar().setValue(self._start(first) - before)
         self._refresh()
 
