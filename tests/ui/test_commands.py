@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMainWindow, QMenu
+from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
 from workbench.ui.commands import Command, CommandRegistry, Menu, command, commands_of, is_bare
 from workbench.ui.page import Page
@@ -170,6 +170,27 @@ def test_the_palette_finds_chooses_and_leaves(qtbot, window):
     assert palette.isHidden()
 
 
+def test_the_palette_has_room_for_eleven_rows_and_stays_inside_its_window(qtbot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(800, 900)
+    window.show()
+    palette = CommandPalette(window)
+
+    def height(count):
+        palette.open_with([PaletteEntry(str(n), str(n), "File", "", True) for n in range(count)])
+        return palette.height()
+
+    row = height(2) - height(1)
+    assert row > 0
+    assert height(0) == height(1), "room for a row where there is none"
+    assert height(40) == height(12) == height(11) == height(1) + 10 * row
+    window.resize(800, 300)
+    assert height(2) == height(1) + row
+    assert height(40) < height(1) + 10 * row
+    assert palette.geometry().bottom() < window.height()
+
+
 @pytest.mark.parametrize(
     ("query", "text", "points"),
     [
@@ -181,6 +202,9 @@ def test_the_palette_finds_chooses_and_leaves(qtbot, window):
         ("if", "Import folder", 2 + 1 + 1 - 0.13),
         ("import fo", "Import folder", 8 + 4 + 8 + 6 * 1.5 + 2 - 0.13),
         ("nf", "Find", None),
+        ("ot", "Do it on", 2 - 0.08),  # at the word's beginning, no t would follow
+        ("ao", "a bo on", 2 + 2 - 0.07),
+        ("oto", "to do on to", 2 + 2 + 1 + 1.5 - 0.11),
     ],
 )
 def test_letters_score_by_where_they_stand(query, text, points):

@@ -48,13 +48,13 @@ def score(query: str, text: str) -> float | None:
         return 0.0
     whole = lower.find(" ".join(query.lower().split()))
     points, at, last = (8.0 if whole >= 0 else 0.0) + (4.0 if whole == 0 else 0.0), 0, -2
-    for letter in letters:
+    for number, letter in enumerate(letters, 1):
         found = lower.find(letter, at)
         start = _word_start(lower, letter, at)
         if found < 0:
             return None
         if found != last + 1 and start >= 0:
-            found = start if _rest_fits(letters, letter, lower, start) else found
+            found = start if _fits(letters[number:], lower[start + 1 :]) else found
         points += 1.0 + (1.5 if found == last + 1 else 0.0) + (1.0 if _begins(lower, found) else 0)
         last, at = found, found + 1
     return points - 0.01 * len(text)
@@ -72,10 +72,11 @@ def _word_start(text: str, letter: str, at: int) -> int:
     return -1
 
 
-def _rest_fits(letters: str, letter: str, text: str, start: int) -> bool:
-    rest, at = letters[letters.index(letter) + 1 :], start + 1
-    for following in rest:
-        at = text.find(following, at) + 1
+def _fits(letters: str, text: str) -> bool:
+    """Whether a text has all these letters in order."""
+    at = 0
+    for letter in letters:
+        at = text.find(letter, at) + 1
         if not at:
             return False
     return True
@@ -83,9 +84,9 @@ def _rest_fits(letters: str, letter: str, text: str, start: int) -> bool:
 
 def ranked(query: str, items: Sequence[Item], text: Callable[[Item], str]) -> list[Item]:
     """Return the items that match `query`, best first; all of them, in their order, for ""."""
-    scored = [(score(query, text(item)), i, item) for i, item in enumerate(items)]
-    found = [(-points, i, item) for points, i, item in scored if points is not None]
-    return [item for _, _, item in sorted(found, key=lambda entry: entry[:2])]
+    scored = [(score(query, text(item)), item) for item in items]
+    found = [(points, item) for points, item in scored if points is not None]
+    return [item for _, item in sorted(found, key=lambda entry: -entry[0])]
 
 
 Index = QModelIndex | QPersistentModelIndex
