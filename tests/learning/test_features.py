@@ -121,3 +121,14 @@ def test_a_request_without_its_weights_is_refused(tmp_path, pictures):
     (made.folder / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
     with pytest.raises(KnownError, match=r"gone\.pth"):
         write_features(made)
+
+
+def test_twenty_unreadable_images_are_named_and_the_others_counted(tmp_path, pictures):
+    gone = [Sample(image=n, hash=str(n), path=str(tmp_path / f"gone{n:02}.png")) for n in range(22)]
+    messages = []
+    write_features(folder_request(tmp_path, [*gone, pictures[0]], messages))
+    assert (messages[-1].rows, messages[-1].unread) == (1, 22)
+    notes = [report for report in messages if hasattr(report, "warning")]
+    assert [note.warning for note in notes] == [True] * 21
+    assert "gone19.png" in notes[19].text
+    assert notes[20].text == "2 more images could not be read."

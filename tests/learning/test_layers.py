@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests.fixtures.run_folders import draw
 from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.transfer.assessing import layer_studies, layers_task
+from workbench.domain.assessments import REQUEST_FILE, LayersRequest, StartRequest
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.reports import decode_report
+from workbench.domain.runs import REPORTS_FILE, SAMPLES_FILE, Sample, encode_samples
 from workbench.learning.evaluation.transferability import frozen_accuracy
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.probe import pooled
-from workbench.learning.questions.layers import StageFeatures, _accuracies
+from workbench.learning.protocol.control import Control
+from workbench.learning.protocol.folders import FolderRequest
+from workbench.learning.protocol.reporting import Reporter
+from workbench.learning.questions.layers import StageFeatures, _accuracies, study_layers
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -69,6 +77,59 @@ def test_accuracies_are_those_of_the_frozen_head() -> None:
     assert held == wanted
     assert train == frozen_accuracy(features[:50], labels[:50], features[:50], labels[:50])
     assert 0.4 < held < train
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Study the stages of a fresh network on samples of drawn images; returns the scores."""
+    samples = []
+    for at in range(14):
+        draw(at % 2, at).save(tmp_path / f"{at}.png")
+        part = "train" if at < 10 else "test"
+        path = str(tmp_path / f"{at}.png")
+        samples.append(Sample(image=at, hash="", path=path, target=at % 2, part=part))
+    samples[13] = msgspec.structs.replace(samples[13], target=0)
+
+    def ask(samples=tuple(samples), **keys):
+        start = StartRequest(start="none", backbone="simpleconv3")
+        request = LayersRequest(start=start, held_out="test", **keys)
+        (tmp_path / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
+        (tmp_path / SAMPLES_FILE).write_bytes(encode_samples(list(samples)))
+        report = Reporter(tmp_path, stdout=False)
+        try:
+            study_layers(FolderRequest(tmp_path, report, Control()))
+        finally:
+            report.close()
+        return decode_report((tmp_path / REPORTS_FILE).read_bytes().splitlines()[-1]).scores
+
+    ask.samples = samples
+    return ask
+
+
+def test_a_study_counts_its_images_and_classes(study) -> None:
+    found = study()
+    assert [one.stage for one in found.layers] == list(BACKBONES["simpleconv3"].stage_names)
+    assert (found.train_images, found.held_out_images, found.held_out) == (10, 4, "test")
+    assert (found.classes, found.chance) == (2, 0.75)
+    assert found.seconds > 0
+    assert [one.features for one in found.layers] == [12, 24, 48, 512, 128]
+    assert all(one.top1 * 4 in range(5) for one in found.layers)
+    assert all(round(10 * one.train_top1, 6) in range(11) for one in found.layers)
+
+
+def test_a_study_takes_at_most_the_requested_images_with_a_label(study) -> None:
+    assert study(most=10).train_images == 10
+    assert study(most=4).train_images == 4
+    study.samples[0] = msgspec.structs.replace(study.samples[0], target=-1)
+    assert study(tuple(study.samples)).train_images == 9
+
+
+def test_a_study_without_readable_or_labelled_images_is_refused(study) -> None:
+    with pytest.raises(KnownError, match="train or test part has no labelled images"):
+        study(tuple(study.samples[:10]))
+    gone = [msgspec.structs.replace(one, path="gone.png") for one in study.samples[10:]]
+    with pytest.raises(KnownError, match="None of the 4 images can be read"):
+        study((*study.samples[:10], *gone))
 
 
 def test_a_project_remembers_the_newest_study_of_each_start(tmp_path, monkeypatch, qapp) -> None:

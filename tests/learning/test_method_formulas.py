@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from tests.fixtures.run_folders import CATEGORY
+from tests.fixtures.run_folders import CATEGORY, TINY
+from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.methods import METHODS
+from workbench.learning.methods import METHODS, Batch, Setup
 from workbench.learning.methods.co_tuning import direct, reverse
 from workbench.learning.methods.multi_tune import TwoBodies
 from workbench.learning.methods.spot_tune import SpotTuneBody
@@ -71,6 +72,31 @@ def test_direct_relations_are_mean_predictions() -> None:
     predictions = torch.tensor([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.5, 0.5]])
     found = direct(predictions, torch.tensor([0, 0, 1, -1]), 3)
     np.testing.assert_allclose(found, [[0.7, 0.3], [0.1, 0.9], [0.5, 0.5]], rtol=1e-6)
+
+
+def test_co_tuning_adds_the_source_term_of_the_images_with_a_label() -> None:
+    torch.manual_seed(4)
+    network = build_network("simpleconv3", RunLabels(CATEGORY)).eval()
+    inputs = torch.randn(4, 3, 48, 48)
+    features = network.body(inputs).detach()
+    source = {"fc.weight": torch.randn(5, features.shape[1]), "fc.bias": torch.randn(5)}
+    recipe = complete(
+        {**TINY, "label_smoothing": 0.0, "options": {"co-tuning": {"strength": 2.5}}}, {}
+    )
+    method = METHODS["co-tuning"](Setup(recipe, RunLabels(CATEGORY), None, network, lambda: source))
+    relation = torch.rand(3, 5).double()
+    method.extra.relation.copy_(relation)
+    method.extra.temperature.fill_(3.0)
+    targets = torch.tensor([0, 2, -1, 0])
+    batch = Batch(inputs, targets, torch.full((4,), -1))
+    loss, scores = method.loss(network, batch)
+    logits = (features @ source["fc.weight"].T + source["fc.bias"]).double() / 3
+    logs = logits.log_softmax(dim=1)
+    term = -sum((relation[targets[n]] * logs[n]).sum() for n in (0, 1, 3)) / 4
+    plain = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
+    wanted = plain.loss(network, batch)[0].item() + 2.5 * term.item()
+    assert loss.item() == pytest.approx(wanted, rel=1e-5)
+    assert scores.shape == (4, 3)
 
 
 def test_reverse_relations_follow_bayes() -> None:

@@ -142,6 +142,21 @@ def maps_of(network: Network, name: str, batch: Batch) -> Tensor:
     return seen[name]
 
 
+def test_delta_reads_batches_until_it_has_its_images(network: Network) -> None:
+    read: list[Batch] = []
+
+    def train():
+        for _ in range(5):
+            read.append(batch_of(4))
+            yield read[-1]
+
+    for images, batches in ((7, 2), (8, 2), (9, 3)):
+        penalty = made("delta", network, importance="gradient", images=images)
+        read.clear()
+        penalty.begin(InitialState(network, train, choose_device()))
+        assert len(read) == batches
+
+
 @pytest.mark.parametrize(("how", "left"), [("ablation", 0.0), ("gradient", 0.999)])
 def test_delta_weighs_channels_by_what_their_loss_costs(
     network: Network, how: str, left: float

@@ -172,6 +172,24 @@ def test_the_map_covers_what_the_network_saw(tmp_path: Path) -> None:
     assert heat.seen == pytest.approx(wanted)
 
 
+def test_a_view_is_explained_by_its_own_column(tmp_path: Path, images: Sequence[Path]) -> None:
+    from workbench.learning.images.pixels import decode_image, network_input
+    from workbench.learning.serving.explain import explain
+    from workbench.learning.serving.grad_cam import grad_cam
+
+    run = save_run(tmp_path / "run", joint=True)
+    loaded = NetworkCache(choose_device()).get(str(run))
+    square = decode_image(images[0], None, 48)[None]
+    inputs = network_input(square, loaded.card)
+    for at, label in enumerate(("left", "right")):
+        request = Explain(run=str(run), images=pictures(images[:1]), label_set="view", label=label)
+        (heat,) = explain(request, loaded).maps
+        wanted = grad_cam(loaded.network, loaded.layer(""), inputs, torch.tensor([3 + at]))[0]
+        wanted = wanted.clip(min=0).ravel() / wanted.max()
+        np.testing.assert_allclose(heat.values, wanted, atol=1e-3)
+        assert (heat.label, heat.score) == (label, pytest.approx(heat.view_scores[at], abs=1e-4))
+
+
 def test_an_onnx_file_describes_its_preprocessing(
     run: Path, images: Sequence[Path], tmp_path: Path
 ) -> None:

@@ -222,6 +222,10 @@ def test_keys_and_ctrl_wheel_zoom(fixed):
     assert height() == 77
     assert press(fixed, Qt.Key.Key_Minus)
     assert height() == 64
+    fixed.zoom(1.5)
+    assert press(fixed, Qt.Key.Key_Minus)
+    assert height() == 80
+    fixed.fit()
     assert press(fixed, Qt.Key.Key_Equal)
     assert press(fixed, Qt.Key.Key_0)
     assert height() == 64

@@ -51,7 +51,7 @@ def test_the_chosen_row_is_scrolled_into_view(qtbot, groups):
 def test_a_click_chooses_the_row_under_it(qtbot, groups):
     for scrolled in (0, 150):
         groups.verticalScrollBar().setValue(scrolled)
-        for row in (1, 2):
+        for row in (1, 2, 0) if not scrolled else (1, 2):
             place = groups.row_rect(row).center()
             qtbot.mousePress(groups.viewport(), Qt.MouseButton.LeftButton, pos=place)
             assert groups.reported[-1] == row

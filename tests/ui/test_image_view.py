@@ -53,6 +53,15 @@ def test_zooming_holds_the_point_under_the_pointer(view):
     assert (now.x(), now.y()) == pytest.approx((held.x(), held.y()), abs=0.6)
 
 
+def test_zooming_without_a_point_holds_the_middle(view):
+    view.show_array(photo())
+    middle = QPointF(view.width() / 2, view.height() / 2)
+    held = view.to_image(middle)
+    view.set_zoom(2.0)
+    now = view.to_image(middle)
+    assert (now.x(), now.y()) == pytest.approx((held.x(), held.y()), abs=0.6)
+
+
 def test_a_double_click_changes_between_fitted_and_one_to_one(qtbot, view):
     view.show_array(photo())
     qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=QPoint(200, 150))

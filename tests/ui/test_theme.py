@@ -57,6 +57,7 @@ def test_the_letter_on_a_label_colour_can_be_read(position):
 def test_contrast_is_that_of_the_standard():
     assert contrast(QColor("#000000"), QColor("#ffffff")) == pytest.approx(21)
     assert contrast(QColor("#777777"), QColor("#ffffff")) == pytest.approx(4.48, abs=0.01)
+    assert contrast(QColor("#0a0a0a"), QColor("#000000")) == pytest.approx(1.06, abs=0.01)
 
 
 def test_the_theme_changes_without_a_restart_and_icons_follow(application, qtbot):

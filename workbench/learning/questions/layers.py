@@ -158,12 +158,6 @@ def _features(
     """Features of each stage for the readable images, and their labels."""
     images = _read(folder_request, samples, model.image_size)
     rows = np.flatnonzero(images.read)
-    if not len(rows):
-        raise KnownError(
-            "No image of the {part} part can be read.",
-            "Check that the disk with the images is connected.",
-            part=part,
-        )
     device = next(model.body.parameters()).device
     found: dict[str, list[Features]] = {}
     for at in range(0, len(rows), BATCH):
