@@ -169,6 +169,7 @@ def test_the_least_recently_used_go_first_and_nothing_unfinished_stays(tmp_path:
     assert store.find("bb") is None
     assert store.find("aa") is not None
     assert store.used() == 2000
+    assert (store.has_free(3000), store.has_free(3001)) == (True, False)
     assert not store.room_for(5001)
     assert store.write("cc", (10, 100), [rows[:5]]) is None
     assert [path.name for path in store.folder.iterdir()] == ["aa"]

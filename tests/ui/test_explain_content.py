@@ -12,7 +12,7 @@ from workbench.app.results.run_images import RunImages
 from workbench.app.service import LearningService
 from workbench.domain.requests import Heat
 from workbench.domain.splits import Part
-from workbench.ui.pages.explain.content import ExplainContent
+from workbench.ui.pages.explain.content import ExplainContent, ExplainStage
 
 HEAT = Heat(
     height=1,
@@ -120,6 +120,14 @@ def test_the_pair_shows_the_name_the_true_label_and_the_image(content, run, qtbo
     stage.show_heat(HEAT, "")
     stage.show_rows(at[1:2])
     assert stage.overlay.heat is None, "another run's row of the same number"
+
+
+def test_without_a_run_the_pair_is_empty(host, qtbot):
+    stage = ExplainStage(host.context)
+    qtbot.addWidget(stage)
+    stage.show_rows([1])
+    assert stage.name.text() == ""
+    stage.close_reader()
 
 
 def test_an_image_without_a_true_label_has_its_name_alone(content, run):

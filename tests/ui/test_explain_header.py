@@ -46,6 +46,7 @@ def test_runs_are_listed_with_their_scores_and_chosen_by_the_user_alone(header, 
     assert header.run.currentData() == "raw"
     header.show_runs(runs, "gone")
     assert header.run.currentIndex() == 0
+    assert header.run.count() == 2
     assert header.heard == []
     header.run.activated.emit(0)
     assert header.heard == [("run", "first")]
@@ -79,6 +80,7 @@ def test_one_outcome_and_one_mode_is_chosen(header):
     assert (header.shown, header.mode) == (ShownImages.WRONG, WALL)
     press(header, "Right")
     assert header.shown is ShownImages.RIGHT
+    assert header.save.toolTip() == "Save what is shown as PNG"
     press(header, "Save PNG…")
     assert header.heard == [("images",), ("mode", WALL), ("images",), ("save",)]
     header.set_mode(SINGLE)

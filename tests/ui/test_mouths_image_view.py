@@ -138,6 +138,22 @@ def test_the_strip_cuts_what_the_box_holds_also_from_a_reduced_copy(qtbot):
     assert first.image.pixelColor(64, 64).red() > 50
 
 
+def test_crops_stand_beside_each_other_in_the_order_of_the_faces(qtbot):
+    strip = FaceStrip()
+    qtbot.addWidget(strip)
+    strip.resize(600, 160)
+    strip.show()
+    third = FaceMark(3, 3, CropState.FOUND, FIRST.rect)
+    for faces in ([FIRST], [FIRST, SECOND, third], [SECOND]):
+        strip.set_faces(faces, 1, [str(face.number) for face in faces])
+        strip.widget().layout().activate()
+        tiles = strip.tiles()
+        assert [tile.face for tile in tiles] == faces
+        assert [tile.isVisible() for tile in tiles] == [True] * len(faces)
+        places = [tile.x() for tile in tiles]
+        assert places == sorted(set(places))
+
+
 def test_a_click_on_a_crop_chooses_its_face(qtbot):
     strip = FaceStrip()
     qtbot.addWidget(strip)

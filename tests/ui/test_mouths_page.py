@@ -175,7 +175,11 @@ def test_accept_and_reject_go_to_the_next_mouth(host):
 
 
 def test_faces_of_a_group_are_shown_one_by_one(host):
+    host.at(0)
+    assert [tile.accessibleName() for tile in host.page.stage.strip.tiles()] == ["found"]
     host.at(3)
+    names = [tile.accessibleName() for tile in host.page.stage.strip.tiles()]
+    assert names == ["1 · found", "2 · found", "3 · found"]
     faces = host.page.model.faces()
     assert [tile.face.number for tile in host.page.stage.strip.tiles()] == [1, 2, 3]
     host.page.model.step(1)
