@@ -154,6 +154,7 @@ def test_pairs_show_the_gain_in_points_and_lead_to_their_runs(qtbot, session, im
     table, picked = PairsTable(), []
     qtbot.addWidget(table)
     table.picked.connect(lambda *runs: picked.append(runs))
+    assert table.isHidden()
     single = make_run(session.store, images, "single", wrong=range(6))
     joint = make_run(session.store, images, "joint", wrong=[4], target="category+view")
     table.show_pairs([SinglePair(single, joint), SinglePair(replace(single, metrics={}), joint)])
