@@ -13,7 +13,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from environment import GIT_VARIABLES
 from shiboken6 import isValid
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -25,8 +24,8 @@ from workbench.app.jobs import Job
 from workbench.app.session import Session
 from workbench.storage.project import Project, process_started
 
-for variable in GIT_VARIABLES:  # of a hook of git: tests have repositories of their own
-    os.environ.pop(variable, None)
+for variable in [name for name in os.environ if name.startswith("GIT_")]:
+    del os.environ[variable]  # of a hook of git: tests have repositories of their own
 
 # By the clock alone an example would fail where other programs keep the machine busy.
 hypothesis.settings.register_profile("any machine", deadline=None)

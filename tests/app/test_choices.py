@@ -39,7 +39,7 @@ def test_advised_heads_are_known_without_the_learning_program(monkeypatch):
     choices.check_choices(recipe())
     choices.check_choices(recipe(head="compact-bilinear"))
     for other in ("fusion", ""):
-        with pytest.raises(KnownError, match="No such file"):
+        with pytest.raises(KnownError, match="no such file"):
             choices.check_choices(recipe(head=other))
 
 
@@ -57,7 +57,7 @@ def test_a_program_that_cannot_be_queried_is_reported(monkeypatch):
     with pytest.raises(KnownError, match="ZeroDivisionError"):
         choices.specs()
     monkeypatch.setattr(learner, "learning_command", lambda: ["/no/such/program"])
-    with pytest.raises(KnownError, match="No such file"):
+    with pytest.raises(KnownError, match="no such file"):
         choices.specs()
 
 

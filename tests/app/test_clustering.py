@@ -230,7 +230,7 @@ def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["labelled in group: 24 images", ""]
     assert lines[2] == f"{CLUSTERINGS['iic'].title} from {found['start']}"
-    assert lines[3].split() == ["group", "images", "certainty", "most", "certain", "images"]
+    assert lines[3].split() == ["group", "images", "confidence", "most", "confident", "images"]
     assert [line.split()[:2] for line in lines[4:6]] == [
         [str(one["group"]), str(one["images"])] for one in found["groups"]
     ]
@@ -245,5 +245,5 @@ def test_the_command_groups_names_and_labels(tmp_path, weights, capsys, qapp):
     assert run([*words, "--run", "latest"]) == 2
     capsys.readouterr()
     assert run(["cluster", "Small", "--forget"]) == 0
-    assert capsys.readouterr().out == "groupings deleted: 1; labels given from them remain\n"
+    assert capsys.readouterr().out == "groupings deleted: 0; labels given from them remain\n"
     assert run([*words, "--method", "kmeans"]) == 2

@@ -107,14 +107,6 @@ def test_a_job_that_fails_ends_the_transfer_with_its_reason(qtbot: QtBot, runnin
     assert (running.refused, running.finished) == ([], [])
 
 
-def test_a_stopped_transfer_has_no_problem(qtbot: QtBot, running: Running) -> None:
-    running.queue.resume(without_last_candidate(running))
-    running.queue.stop()
-    qtbot.waitUntil(lambda: running.queue.current is None, timeout=WAIT)
-    assert running.queue.problem == ""
-    assert running.finished == []
-
-
 def unfinished(running: Running) -> None:
     """Two candidates are still to be trained, and have no files."""
     for run in ("layers-4", "layers-6"):

@@ -243,5 +243,5 @@ def test_a_full_disk_is_reported_with_its_own_remedy(server: Server, tmp_path: P
     (tmp_path / f"resnet18-{DIGEST}.pth.part").symlink_to("/dev/full")
     outcome = download(server, tmp_path)
     assert isinstance(outcome, Failed)
-    assert "No space left on device" in outcome.sentence
+    assert "no space left on the disk" in outcome.sentence
     assert outcome.remedy == remedy_of(OSError(errno.ENOSPC, ""))

@@ -8,6 +8,7 @@ import pytest
 
 from workbench.app.training.choices import specs
 from workbench.cli.command import run
+from workbench.domain.methods import need_text
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_each_is_listed_under_its_kind_with_all_that_is_known_of_it(lines: list[
             assert line.startswith(f"      options.{spec.name}.{parameter.name} = ")
             assert line.endswith(f"({parameter.description}; {parameter.allowed()})")
         if spec.needs:
-            assert own[-2] == f"      requires: {', '.join(spec.needs)}"
+            assert own[-2] == f"      needs {', '.join(map(need_text, spec.needs))}"
 
 
 def test_the_object_has_every_parameter_in_order(capsys) -> None:

@@ -249,5 +249,5 @@ def test_a_file_that_is_written_again_has_the_digest_of_its_last_content(tmp_pat
 
 
 def test_a_missing_file_of_a_run_folder_is_named(tmp_path):
-    with pytest.raises(KnownError, match=r"recipe\.toml cannot be read: No such file"):
+    with pytest.raises(KnownError, match=r"recipe\.toml cannot be read: no such file"):
         read_run_folder(tmp_path)

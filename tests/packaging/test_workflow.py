@@ -160,9 +160,12 @@ def test_every_check_runs_on_every_system_and_python():
     (python,) = [step for step in job["steps"] if "setup-python" in step.get("uses", "")]
     assert python["with"]["python-version"] == "${{ matrix.python }}"
     assert (ROOT / python["with"]["cache-dependency-path"]).exists()
-    commands = [step["run"] for step in job["steps"] if "run" in step]
-    assert commands == ["python packaging/bootstrap.py test"]
-    assert not any("if" in step or "continue-on-error" in step for step in [job, *job["steps"]])
+    libraries, checks = [step for step in job["steps"] if "run" in step]
+    assert libraries["if"] == "runner.os == 'Linux'"
+    assert "$(python packaging/machine.py)" in libraries["run"]
+    assert checks["run"] == "python packaging/bootstrap.py test"
+    always = [job, *(step for step in job["steps"] if step is not libraries)]
+    assert not any("if" in step or "continue-on-error" in step for step in always)
 
 
 @pytest.mark.parametrize(

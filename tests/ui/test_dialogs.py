@@ -108,7 +108,7 @@ def test_an_import_of_labels_counts_those_set_by_hand_and_rows_without_an_image(
     file.write_text(f"path,set,label\n{path},view,right\nnowhere.jpg,view,left\n")
     import_from(window.context, file)
     assert window.notes.texts()[-1] == (
-        "0 of 2 labels imported. 1 label set by hand was kept. 1 row matches no image."
+        "0 of 2 labels imported. 1 label given by hand was kept. 1 row matches no image."
     )
     assert window.session.store.labels.of_images([first], "view") == {first: ("left",)}
 

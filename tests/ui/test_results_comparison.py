@@ -77,11 +77,11 @@ def test_each_outcome_has_its_place_count_and_images(session, images, compared, 
     grid = section.table.layout()
     cells = [[grid.itemAtPosition(row, column).widget() for column in (0, 1, 2)] for row in (1, 2)]
     heads = [grid.itemAtPosition(0, column).widget() for column in (1, 2)]
-    assert [head.text() for head in heads] == ["two right", "two wrong"]
+    assert [head.text() for head in heads] == ["Right in two", "Wrong in two"]
     assert all(isinstance(head, QLabel) for head in heads)
     assert [[widget.text() for widget in row] for row in cells] == [
-        ["one right", "14", "1"],
-        ["one wrong", "2", "1"],
+        ["Right in one", "14", "1"],
+        ["Wrong in one", "2", "1"],
     ]
     assert [b.toolTip() for b in section.buttons.values()] == [
         "Both right",
