@@ -172,6 +172,16 @@ def test_a_growing_file_has_the_digest_of_its_content(tmp_path):
     assert path.stat().st_size == 3003  # what does not fit is left alone
 
 
+def test_a_write_that_fails_leaves_what_was_there_and_no_piece(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("before")
+    with contextlib.suppress(ZeroDivisionError), replacing(path) as part:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def flushed(monkeypatch, path, **options):
     """What was flushed to the disk while `path` was written, and whether it was there by then."""
     found = []
