@@ -11,6 +11,7 @@ from workbench.app.labels.labelling import assign
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
+from workbench.domain.studies import Study, parse_plan
 
 
 @pytest.fixture
@@ -83,6 +84,13 @@ def test_renaming_a_run_is_reported_and_an_empty_name_is_refused(session, report
         session.rename_run(run_id, " ")
     assert session.store.runs.get(run_id).name == "much better"
     assert reported == [Changes(runs=frozenset({run_id}))]
+
+
+def test_a_study_that_is_stored_is_reported(session, reported):
+    plan = parse_plan({"base": {}, "variants": {"plain": {}, "late": {"epochs": 9}}}, "Depth")
+    session.put_study(Study(id="s", created=1.0, plan=plan))
+    assert [study.id for study in session.studies.all()] == ["s"]
+    assert reported == [Changes(studies=True)]
 
 
 def test_removing_a_run_deletes_its_folder_and_is_reported(session, reported, run_id):

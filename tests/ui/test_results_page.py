@@ -20,6 +20,7 @@ from workbench.domain.metrics import reliability
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import LabelList, RunLabels, RunStatus
+from workbench.domain.studies import Study, parse_plan
 from workbench.domain.text import use_language
 from workbench.storage.project import Project
 from workbench.ui.pages.results.page import ResultsPage
@@ -382,3 +383,13 @@ def test_a_run_on_mouths_shows_and_labels_the_mouths(qtbot, session, images, win
     qtbot.keyClick(page.images.grid, "o")
     assert session.store.labels.of_crops([crop.id], "expression") == {crop.id: ("open",)}
     page.closing()
+
+
+def test_a_study_that_is_made_elsewhere_is_listed(session, page):
+    page.studies.switch.setChecked(True)
+    assert page.studies.which.count() == 0
+    plan = parse_plan({"base": {}, "variants": {"plain": {}, "late": {"epochs": 9}}}, "Depth")
+    session.put_study(Study(id="s", created=1.0, plan=plan))
+    assert [page.studies.which.itemText(at) for at in range(page.studies.which.count())] == [
+        "Depth"
+    ]

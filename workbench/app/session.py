@@ -249,6 +249,11 @@ class Session(QObject):
         shutil.rmtree(self.store.runs_folder / run_id, ignore_errors=True)
         self.announce(Changes(runs=frozenset({run_id})))
 
+    def put_study(self, study: Study) -> None:
+        """Store a study, replacing an earlier version of it."""
+        self.store.studies.put(study)
+        self.announce(Changes(studies=True))
+
     def remember(self, key: str, value: Json) -> None:
         """Store a JSON value in the project's settings; this is not an edit."""
         self.store.settings.put(key, value)

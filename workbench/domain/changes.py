@@ -24,6 +24,7 @@ class Changes:
     label_sets: bool = False
     split: bool = False
     history: bool = False
+    studies: bool = False
 
     def __or__(self, other: Changes) -> Changes:
         return Changes(
@@ -36,6 +37,7 @@ class Changes:
             self.label_sets or other.label_sets,
             self.split or other.split,
             self.history or other.history,
+            self.studies or other.studies,
         )
 
     def __bool__(self) -> bool:

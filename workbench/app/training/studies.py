@@ -41,7 +41,7 @@ def new_study(session: Session, plan: Plan) -> Study:
     for _ in _checked(session.store, plan):
         pass
     study = _made(plan)
-    session.store.studies.put(study)
+    session.put_study(study)
     return study
 
 
@@ -55,7 +55,7 @@ def study_task(session: Session, plan: Plan) -> Task[Study]:
         return _made(plan)
 
     title = Message("Check study {name}", name=plan.name)
-    return Task(title, work, finish=when_done(session.store.studies.put), kind="prepare")
+    return Task(title, work, finish=when_done(session.put_study), kind="prepare")
 
 
 def _checked(store: Project, plan: Plan) -> Iterator[None]:
@@ -96,7 +96,7 @@ def next_runs(session: Session, study: Study, most: int = 1) -> tuple[Study, lis
         run = cell.run or prepare(session, *_run_arguments(study, cell)).id
         if not cell.run:
             study = study.with_run(cell.variant, cell.seed, run)
-            session.store.studies.put(study)
+            session.put_study(study)
         wanted.append(run)
     return study, wanted
 
@@ -106,7 +106,7 @@ def cell_task(session: Session, study: Study, cell: Cell) -> Task[PreparedRun]:
 
     def then(record: RunRecord) -> None:
         now = session.store.studies.get(study.id)
-        session.store.studies.put(now.with_run(cell.variant, cell.seed, record.id))
+        session.put_study(now.with_run(cell.variant, cell.seed, record.id))
 
     return prepare_task(session, *_run_arguments(study, cell), then)
 

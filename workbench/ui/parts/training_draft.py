@@ -61,7 +61,7 @@ class TrainingModel(QObject):
         """Drop what was read from the project and may have changed."""
         if changes.runs:
             self._start_runs, self._busy = {}, None
-        if changes != Changes(runs=changes.runs):
+        if changes != Changes(runs=changes.runs, studies=changes.studies):
             self._facts = {}
 
     def update_targets(self) -> list[TargetChoice]:

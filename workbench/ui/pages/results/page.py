@@ -150,6 +150,8 @@ class ResultsPage(Page):
         ):
             self._reload()
             return
+        if changes.studies:
+            self.studies.refresh()
         if changes.runs:  # an epoch of a training
             self.table.set_records(records)
             self._show_curves()
