@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QWheelEvent
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent
 from PySide6.QtWidgets import QApplication
 
+from tests.fixtures.mouse import wheel
 from workbench.ui.look.theme import (
     CAPTION_PIXELS,
     LIGHT,
@@ -143,21 +144,6 @@ def press(view, key, modifier=Qt.KeyboardModifier.NoModifier):
     event = QKeyEvent(QEvent.Type.KeyPress, key, modifier)
     view.keyPressEvent(event)
     return event.isAccepted()
-
-
-def wheel(view, turned, modifier=Qt.KeyboardModifier.NoModifier):
-    at = view.viewport().rect().center().toPointF()
-    event = QWheelEvent(
-        at,
-        view.viewport().mapToGlobal(at),
-        QPoint(),
-        QPoint(0, turned),
-        Qt.MouseButton.NoButton,
-        modifier,
-        Qt.ScrollPhase.NoScrollPhase,
-        False,
-    )
-    QApplication.sendEvent(view.viewport(), event)
 
 
 def test_cells_are_as_large_as_fits_and_wider_than_high(fixed, view):

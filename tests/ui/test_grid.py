@@ -10,10 +10,10 @@ from PySide6.QtGui import (
     QImage,
     QKeyEvent,
     QMouseEvent,
-    QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication
 
+from tests.fixtures.mouse import wheel
 from workbench.ui.parts.image_grid import ImageGrid, Tiles
 from workbench.ui.parts.tile_geometry import GridGeometry, StripGeometry
 from workbench.ui.parts.tiles import TilePainter
@@ -233,21 +233,6 @@ def test_a_hidden_grid_requests_nothing_and_all_again_when_it_is_shown(qtbot, gr
     assert grid.tiles.wanted == []  # it would replace the requests of the page that is shown
     grid.show()
     qtbot.waitUntil(lambda: grid.tiles.wanted == [shown])
-
-
-def wheel(widget, turned, modifier=Qt.KeyboardModifier.NoModifier):
-    at = widget.viewport().rect().center().toPointF()
-    event = QWheelEvent(
-        at,
-        widget.viewport().mapToGlobal(at),
-        QPoint(),
-        QPoint(0, turned),
-        Qt.MouseButton.NoButton,
-        modifier,
-        Qt.ScrollPhase.NoScrollPhase,
-        False,
-    )
-    QApplication.sendEvent(widget.viewport(), event)
 
 
 def drag(qtbot, view, start, end, modifier=Qt.KeyboardModifier.NoModifier):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtWidgets import QDialog
+
 from tests.gallery.projects import BROKEN, EMPTY, FULL, LONG, LONG_RUN
 from tests.gallery.registry import scene
 from tests.gallery.scenes.opening import go_train, run_with
@@ -29,6 +31,13 @@ def _show_starts(stage: Stage, window: MainWindow) -> StartsDialog:
     return page.starts
 
 
+def _take_over(stage: Stage, page: TrainPage, dialog: QDialog | None) -> None:
+    """Save a dialog over the page, without the trial step that the page starts by itself."""
+    page.preflight.cancel()
+    stage.settle()
+    stage.take(front=dialog)
+
+
 @scene("dialog-starts", "full", FULL, shows=[StartsDialog])
 def starts_full(stage: Stage) -> None:
     dialog = _show_starts(stage, stage.open(FULL))
@@ -47,9 +56,7 @@ def starts_long(stage: Stage) -> None:
 def starts_empty(stage: Stage) -> None:
     page = go_train(stage, stage.open(EMPTY))
     page.compare_starts()
-    page.preflight.cancel()
-    stage.settle()
-    stage.take(front=page.starts)
+    _take_over(stage, page, page.starts)
 
 
 @scene("dialog-starts", "error", FULL, shows=[StartsDialog])
@@ -78,9 +85,7 @@ def depth_full(stage: Stage) -> None:
 def depth_empty(stage: Stage) -> None:
     page = go_train(stage, stage.open(LONG))
     page.study_depth()
-    page.preflight.cancel()
-    stage.settle()
-    stage.take(front=page.by_depth)
+    _take_over(stage, page, page.by_depth)
 
 
 @scene("dialog-depth", "long", LONG, shows=[LayersDialog])
@@ -91,9 +96,7 @@ def depth_long(stage: Stage) -> None:
     page.model.edit("backbone", "simpleconv3")
     page.model.edit("start", f"run:{run_with(window, RunStatus.FINISHED).id}")
     page.study_depth()
-    page.preflight.cancel()
-    stage.settle()
-    stage.take(front=page.by_depth)
+    _take_over(stage, page, page.by_depth)
 
 
 @scene("dialog-depth", "error", FULL, shows=[LayersDialog])
