@@ -48,6 +48,7 @@ from workbench.domain.text import CONTEXT, use_language
 from workbench.ui.dialogs.manual import ManualDialog
 from workbench.ui.look.language import translated
 from workbench.ui.look.theme import apply_theme
+from workbench.ui.parts.wrapped_text import WrappedText
 
 __all__ = ["everything"]  # it fills the registry
 
@@ -63,7 +64,8 @@ PIECES = re.compile(r" → |\n")
 SCORE_AT_END = re.compile(r"\s+[01]\.\d+$")
 WORD = re.compile(r"[^\W\d_]{3,}")  # shorter ones are units, axes and keys
 IN_QUOTES = re.compile(r'"([^"\\]+)"')
-WRITTEN = (QLabel, QAbstractButton)  # their text is the program's; that of a field is the user's
+# Whose text is the program's, and what returns it; the text of a field is the user's
+WRITTEN = {QLabel: "text", QAbstractButton: "text", WrappedText: "toPlainText"}
 ROWS = 40  # rows of a table that are looked at
 # Names of things, the same in every language
 NAMES = (
@@ -163,7 +165,8 @@ def texts_of(widget: QWidget) -> Iterator[str]:
     """The texts of a widget itself, without those of its children."""
     yield from (widget.windowTitle(), widget.toolTip(), widget.statusTip())
     yield from (widget.accessibleName(), widget.accessibleDescription())
-    for name in ("title", "placeholderText", *(["text"] if isinstance(widget, WRITTEN) else [])):
+    written = [method for kind, method in WRITTEN.items() if isinstance(widget, kind)]
+    for name in ("title", "placeholderText", *written):
         if callable(text := getattr(widget, name, None)):
             yield str(text())
     if isinstance(widget, QComboBox):

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from tests.gallery.untranslated import CLOSE, OPEN, Names, texts_of
+from workbench.ui.parts.wrapped_text import WrappedText
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,12 +90,14 @@ def test_texts_of_all_kinds_are_checked(qtbot):
     label.setAccessibleName("seven")
     whole.setWindowTitle("eight")
     listing.addItem("nine")
-    for widget in (label, button, field, box, table, listing):
+    wrapped = WrappedText()
+    wrapped.setPlainText("ten")
+    for widget in (label, button, field, box, table, listing, wrapped):
         layout.addWidget(widget)
     found = {
         text
-        for widget in (whole, label, button, field, box, table, listing)
+        for widget in (whole, label, button, field, box, table, listing, wrapped)
         for text in texts_of(widget)
     }
-    assert found >= {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
+    assert found >= {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
     assert "own" not in found

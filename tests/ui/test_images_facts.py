@@ -57,7 +57,7 @@ def test_an_image_is_shown_with_its_file_labels_and_locations(facts, qtbot, bird
     ]
     assert dict(pairs(facts.labels))["category"] == "egret"
     assert dict(pairs(facts.labels))["view"] == "–"
-    assert facts.locations.text() == f"{photos}: {Path('egret', 'egret0.jpg')}"
+    assert facts.locations.toPlainText() == f"{photos}: {Path('egret', 'egret0.jpg')}"
     assert headings(facts)[1:] == ["File", "Labels", "Label history", "Locations"]
     qtbot.waitUntil(lambda: facts.view.has_image)
     assert facts.view.image_size == (96, 64)
@@ -71,13 +71,13 @@ def test_the_history_has_the_twelve_newest_labels_first(facts, qtbot, birds):
     for at in range(13):
         assign(birds, [first], "view", ("left", "right")[at % 2])
     shown(qtbot, facts, first)
-    lines = facts.history.text().splitlines()
+    lines = facts.history.toPlainText().splitlines()
     assert len(lines) == 12
     assert lines[0].endswith("view: left, by hand")
     assert lines[1].endswith("view: right, by hand (no longer set)")
-    assert "imported" not in facts.history.text()
+    assert "imported" not in facts.history.toPlainText()
     shown(qtbot, facts, second)
-    (line,) = facts.history.text().splitlines()
+    (line,) = facts.history.toPlainText().splitlines()
     assert line.endswith("category: egret, imported")
 
 

@@ -175,13 +175,13 @@ def test_the_preview_shows_the_photograph_its_labels_and_their_history(page, qtb
     page.grid.set_current(image)
     page.set_label("front")
     page.set_label("left")
-    qtbot.waitUntil(lambda: "view: left" in page.side.history.text())
+    qtbot.waitUntil(lambda: "view: left" in page.side.history.toPlainText())
     assert page.side.name.toolTip() == "owl1.jpg"
-    lines = page.side.history.text().splitlines()
+    lines = page.side.history.toPlainText().splitlines()
     assert "view: front" in lines[1]
     assert lines[1].endswith("(no longer set)")
     assert "category: owl, imported" in lines[2]
-    assert page.side.locations.text().endswith("owl/owl1.jpg")
+    assert page.side.locations.toPlainText().endswith("owl/owl1.jpg")
     qtbot.waitUntil(lambda: page.side.view.has_image)
     assert page.side.view.image_size == (96, 64)
 

@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QPushButton, QWidget
 
+from tests.fixtures.mouse import wheel
 from workbench.domain.crops import Queue
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.ui.look.theme import apply_theme
@@ -13,6 +14,7 @@ from workbench.ui.pages.mouths.queue import MouthQueueRow, QueueEntry
 from workbench.ui.pages.mouths.stage import MouthStage
 from workbench.ui.pages.results.runs_table import RunsTable
 from workbench.ui.parts.side import SidePanel, with_side
+from workbench.ui.parts.wrapped_text import WrappedText
 
 LONG = "/media/a disk that is not connected/faces/face-01.png cannot be read: No such file. " * 3
 
@@ -49,6 +51,28 @@ def test_a_side_panel_is_as_wide_as_its_content_or_scrolls(qtbot, width):
     qtbot.waitExposed(panel)
     wide = panel.horizontalScrollBar().maximum() > 0
     assert wide == (width == 600)
+
+
+def test_a_word_longer_than_the_side_panel_is_broken_and_the_wheel_left_to_the_panel(qtbot):
+    panel, text = SidePanel(), WrappedText()
+    qtbot.addWidget(panel)
+    panel.add("Locations", text)
+    panel.resize(280, 120)
+    panel.show()
+    qtbot.waitExposed(panel)
+    text.setPlainText("short")
+    line = text.height()
+    word = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 8
+    text.setPlainText(word)
+    assert text.toPlainText() == word
+    qtbot.waitUntil(lambda: text.height() > 7 * line)
+    assert panel.horizontalScrollBar().maximum() == 0
+    assert text.verticalScrollBar().maximum() == 0
+    wide = text.height()
+    panel.resize(220, 120)
+    qtbot.waitUntil(lambda: text.height() > wide)
+    qtbot.waitUntil(lambda: panel.verticalScrollBar().maximum() > 0)
+    assert not wheel(text, -240)
 
 
 def test_the_name_of_a_queue_is_elided(qtbot):

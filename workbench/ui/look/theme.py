@@ -101,6 +101,8 @@ QLabel[role="title"] {{ font-size: 20px; font-weight: 600; }}
 QLabel[role="heading"] {{ font-weight: 600; }}
 QLabel[role="caption"] {{ font-size: 11px; color: {muted}; }}
 QLabel[role="muted"] {{ color: {muted}; }}
+WrappedText {{ background: transparent; border: 0; padding: 0; }}
+WrappedText[role="muted"] {{ color: {muted}; }}
 QLabel[role="bad"] {{ color: {bad}; }}
 QLabel[role="warn"] {{ color: {warn}; }}
 QLabel[role="good"] {{ color: {good}; }}

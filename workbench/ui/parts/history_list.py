@@ -7,26 +7,24 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QLabel
 
 from workbench.app.session import Session
 from workbench.domain.changes import HistoryEntry
 from workbench.domain.text import tr
 from workbench.ui.look.theme import Theme
+from workbench.ui.parts.wrapped_text import WrappedText
 
 _LINES = 8
 
 
-class HistoryList(QLabel):
-    """A label with one line per edit: time and description."""
+class HistoryList(WrappedText):
+    """One line per edit: time and description."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._entries: list[HistoryEntry] = []
-        self.setTextFormat(Qt.TextFormat.RichText)
-        self.setWordWrap(True)
-        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the page
 
     def refresh(self) -> None:
         """Read the history again."""
@@ -42,11 +40,11 @@ class HistoryList(QLabel):
             f"{html.escape(tr(e.text))}{' ↶' if e.undone else ''}</span>"
             for e in self._entries
         ]
-        self.setText("<br>".join(lines) or tr("No edits yet"))
+        self.setHtml("<br>".join(lines) or tr("No edits yet"))
 
     def changeEvent(self, event: QEvent) -> None:
         """Set the text again for a new theme, whose colours it contains. The entries are not read
         again, since the project may be closed."""
         super().changeEvent(event)
-        if event.type() is QEvent.Type.PaletteChange and self.text():
+        if event.type() is QEvent.Type.PaletteChange and self.toPlainText():
             self._show_entries()

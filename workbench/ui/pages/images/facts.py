@@ -18,6 +18,7 @@ from workbench.ui.page import Context
 from workbench.ui.parts.image_view import ImageView
 from workbench.ui.parts.run_texts import when
 from workbench.ui.parts.side import SidePanel
+from workbench.ui.parts.wrapped_text import WrappedText
 
 LONGEST = 640  # pixels of a preview's longer side
 _HISTORY = 12  # entries of the label history
@@ -75,13 +76,9 @@ class ImageFacts(SidePanel):
         column.addWidget(self.view)
         column.addWidget(self.name)
         self.facts, self.labels = FactPairs(), FactPairs()
-        self.history = QLabel()
-        self.history.setProperty("role", "muted")
-        self.history.setWordWrap(True)
-        self.locations = QLabel()
-        self.locations.setProperty("role", "muted")
-        self.locations.setWordWrap(True)
-        self.locations.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.history, self.locations = WrappedText(), WrappedText()
+        for text in (self.history, self.locations):
+            text.setProperty("role", "muted")
         self.add("", top)
         self._sections = [
             self.add(tr("File"), self.facts),
@@ -123,8 +120,8 @@ class ImageFacts(SidePanel):
         self.facts.fill(self._file_facts(row))
         sets = self._context.session.labels.sets()
         self.labels.fill([(name, ", ".join(row.labels.get(name, ())) or "–") for name in sets])
-        self.history.setText("\n".join(self._history_lines(row.id)))
-        self.locations.setText("\n".join(self._location_lines(row.id)))
+        self.history.setPlainText("\n".join(self._history_lines(row.id)))
+        self.locations.setPlainText("\n".join(self._location_lines(row.id)))
 
     def _show_sections(self, shown: bool) -> None:
         for section in self._sections:
