@@ -133,3 +133,42 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path):
     _, output = done.communicate(timeout=60)
     assert b"Traceback" not in output
     assert done.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+@pytest.mark.parametrize(
+    ("platform", "display", "reason"),
+    [
+        ("", None, "there is no display"),
+        ("xcb", ":5977", "there is no display"),
+        ("wayland", None, "Qt cannot start on QT_QPA_PLATFORM=wayland"),
+        ("nonsense", None, "Qt cannot start on QT_QPA_PLATFORM=nonsense"),
+    ],
+)
+def test_without_a_display_the_window_says_so_in_a_sentence(tmp_path, platform, display, reason):
+    shown = {"WAYLAND_DISPLAY", "DISPLAY", "XDG_RUNTIME_DIR"}
+    there = {key: value for key, value in os.environ.items() if key not in shown}
+    there |= {"QT_QPA_PLATFORM": platform, "HOME": str(tmp_path)}
+    done = workbench(env=there if display is None else {**there, "DISPLAY": display})
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: The window cannot be shown: {reason}. ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gb18030", "utf-8"])
+@pytest.mark.parametrize("name", ["Eulen 🦉 ä", "rote Vögel", "caf\udce9"])
+def test_a_name_is_printed_in_every_encoding(tmp_path, encoding, name):
+    if os.name == "nt" and not name.isprintable():
+        pytest.skip("names of files are text here")
+    there = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "workbench", "new", name]
+    folder = f"{name}.workbench"
+    done = subprocess.run([*command, "--json"], cwd=tmp_path, env=there, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout.decode(encoding))
+    assert Path(made["project"]).name.encode(errors="surrogateescape") == os.fsencode(folder)
+    again = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True)
+    assert again.returncode == 1
+    assert b"error: " in again.stderr
+    assert b"Traceback" not in again.stderr

@@ -124,7 +124,7 @@ def use_long_names(session: Session) -> None:
     sets = session.store.labels.sets()
     views = (
         "正面 (front, three quarters)",
-        "背面",
+        f"{project_images.MARKUP}背面",
         "左侧 left-hand side, slightly from above",
         "右侧",
     )
@@ -136,8 +136,12 @@ def use_long_names(session: Session) -> None:
     edit_set(
         session, _renamed(expression, output), dict(zip(expression.names, output, strict=True))
     )
-    light = ("逆光", "overcast, with reflections on the water", "夜间闪光灯 (flash)")
-    edit_set(session, LabelSet("光线条件 light and weather", tuple(map(Label, light))), {})
+    light = (
+        f"{project_images.MARKUP}逆光",
+        "overcast, with reflections on the water",
+        "夜间闪光灯 (flash)",
+    )
+    edit_set(session, LabelSet("光线条件 <i>light and weather", tuple(map(Label, light))), {})
 
 
 def _renamed(label_set: LabelSet, names: Sequence[str]) -> LabelSet:

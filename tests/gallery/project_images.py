@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +17,16 @@ EACH = 12  # images of a category
 FACES = 12
 SIDE = 256  # of a drawn vehicle, in pixels
 
+MARKUP = "<i>"  # in names: Qt would take them for HTML
+IN_PATHS = MARKUP if os.name == "posix" else ""
+
 LONG_LABELS = (
     "红嘴蓝鹊（成鸟·繁殖羽·侧面）",
     "White-faced whistling duck, adult in breeding plumage, seen from the side",
     "白腹锦鸡与红腹锦鸡的杂交个体",
     "Dendrocygna_viduata_(Linnaeus,_1766)_subadult_first_winter_plumage",
     "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen",
-    "Northern rough-winged swallow",
+    f"Northern rough-winged {MARKUP}swallow",
     "褐翅鸦鹃",
     "Blue-and-yellow macaw × scarlet macaw (hybrid, captive bred)",
     "黄腰柳莺·幼鸟",
@@ -33,7 +37,7 @@ LONG_LABELS = (
 LONG_EXPRESSIONS = (
     "没有明显的表情，嘴唇闭合",
     "slightly open with the upper teeth visible",
-    "微笑",
+    f"{MARKUP}微笑",
     "wide open (shouting, singing or yawning)",
 )
 
@@ -81,7 +85,7 @@ def long_named(photos: Sequence[Path], target: Path) -> None:
         inside.mkdir(parents=True, exist_ok=True)
         name = (
             f"IMG_20240518_{number:06}_红嘴蓝鹊_北京植物园_未经裁剪的原始照片"
-            f" (final copy {number:02}){image.suffix}"
+            f" (final {IN_PATHS}copy {number:02}){image.suffix}"
         )
         shutil.copy(image, inside / name)
 

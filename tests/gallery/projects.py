@@ -30,6 +30,7 @@ from tests.gallery.contents import (
     train,
     use_long_names,
 )
+from tests.gallery.project_images import IN_PATHS, MARKUP
 from tests.gallery.transfers import transferred
 from workbench.app.images.importing import import_task
 from workbench.app.session import Session
@@ -42,10 +43,12 @@ from workbench.domain.splits import SplitPlan
 from workbench.storage.project import Project
 
 EMPTY, FULL, FACES = "Empty", "Photographs", "Faces"
-LONG = "Observations 2024–2026, 北京植物园与奥林匹克森林公园, second copy (final)"
+LONG = f"Observations {IN_PATHS}2024–2026, 北京植物园与奥林匹克森林公园, second copy (final)"
 BROKEN, BROKEN_FACES = "Damaged", "Damaged faces"
 
-LONG_RUN = "SqueezeNet 对照实验：只用上午拍摄的照片 — all layers but the first two, third attempt"
+LONG_RUN = (
+    f"SqueezeNet {MARKUP}对照实验：只用上午拍摄的照片 — all layers but the first two, third attempt"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +140,9 @@ def make_long(given: Given) -> None:
         project_images.long_named(project_images.all_images(drawn / "faces")[:6], at / "人脸 faces")
         shutil.rmtree(drawn)
 
-    photos = _photos(given, "2024年5月18日 植物园 (unsorted originals, do not delete)", fill)
+    photos = _photos(
+        given, f"2024年5月18日 植物园 {IN_PATHS}(unsorted originals, do not delete)", fill
+    )
     with _made(given, LONG) as session:
         for place in sorted(photos.iterdir()):
             carried_out(import_task(session, [place], {"category": "folder"}))

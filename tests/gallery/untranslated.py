@@ -1,5 +1,5 @@
-"""Finds texts of the window that no translation can reach: plays the gallery in a language that
-only puts brackets around what it translates.
+"""Finds texts of the window that no translation can reach, and names that Qt would show as HTML:
+plays the gallery in a language that only puts brackets around what it translates.
 
 `python -m tests.gallery.untranslated PROJECTS HOME [SCENE …]`, with `packaging` on the path, prints
 each text that has words outside brackets, and where it was seen first. Names that people gave in
@@ -9,6 +9,7 @@ the projects, and those of the program's tables (recipe keys, backbones, formats
 from __future__ import annotations
 
 import argparse
+import html
 import re
 import sqlite3
 import sys
@@ -16,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractItemModel, QAbstractListModel, QModelIndex, Qt, QTranslator
-from PySide6.QtGui import QAction, QPainter
+from PySide6.QtCore import QAbstractItemModel, QAbstractListModel, QModelIndex, QTranslator
+from PySide6.QtGui import QAction, QPainter, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -32,6 +33,7 @@ from PySide6.QtWidgets import (
 from translations import all_marks
 
 from tests.gallery.loading import Loading
+from tests.gallery.project_images import MARKUP
 from tests.gallery.registry import chosen
 from tests.gallery.scenes import everything
 from tests.gallery.screenshots import Screen
@@ -130,6 +132,7 @@ class Names:
     """Names that stay as they are in every language."""
 
     def __init__(self, names: set[str]) -> None:
+        names |= {html.escape(name, quote=False) for name in names}  # in rich tooltips
         long = sorted((name.lower() for name in names if len(name) > 2), key=len, reverse=True)
         self._names = [name for name in long if WORD.search(name)]
 
@@ -189,8 +192,12 @@ def _of_action(action: QAction) -> Iterator[str]:
             yield from _of_action(inside)
 
 
-def _of_model(model: QAbstractItemModel) -> Iterator[str]:
-    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+_TEXTS = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+
+
+def _of_model(
+    model: QAbstractItemModel, roles: Sequence[Qt.ItemDataRole] = _TEXTS
+) -> Iterator[str]:
     listed = isinstance(model, QAbstractListModel)  # whose columns are private
     columns = range(1 if listed else model.columnCount(QModelIndex()))
     cells = [
@@ -201,6 +208,19 @@ def _of_model(model: QAbstractItemModel) -> Iterator[str]:
             model.index(row, at, QModelIndex()).data(role) for at in columns for role in roles
         ]
     yield from (cell for cell in cells if isinstance(cell, str))
+
+
+def shown_as_html(widget: QWidget) -> Iterator[str]:
+    """Texts of a widget with `MARKUP` in a name of the user's that Qt takes for HTML."""
+    texts = [widget.toolTip()]
+    if isinstance(widget, QLabel) and widget.textFormat() is not Qt.TextFormat.PlainText:
+        painted = type(widget).paintEvent is not QLabel.paintEvent  # draws its text itself
+        texts += [] if painted else [widget.text()]
+    if isinstance(widget, QAbstractItemView) and widget.model() is not None:
+        texts += _of_model(widget.model(), (Qt.ItemDataRole.ToolTipRole,))
+    for text in texts:
+        if MARKUP in text and Qt.mightBeRichText(text):
+            yield text
 
 
 class ListeningStage(Stage):
@@ -225,6 +245,8 @@ class ListeningStage(Stage):
     def _look(self, widget: QWidget, state: str) -> None:
         for text in texts_of(widget):
             self.note(text, f"{state}, {type(widget).__name__}")
+        for text in shown_as_html(widget):
+            self.found.setdefault(f"shown as HTML: {text}", state)
         if isinstance(widget, ManualDialog):
             return  # the manual is translated as a document, not text by text
         for child in widget.children():

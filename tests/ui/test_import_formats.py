@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from tests.fixtures.toy_formats import PSV, register_for_test
 from tests.ui.conftest import write_photo
@@ -44,8 +44,10 @@ class Answers:
             if self._file is None:
                 dialog.reject()
                 return
-            dialog.setDirectory(str(self._file.parent))
-            dialog.selectFile(str(self._file))
+            # As a user types it: selectFile() selects nothing before the folder has been read.
+            name = dialog.findChild(QLineEdit, "fileNameEdit")
+            assert isinstance(name, QLineEdit)
+            name.setText(str(self._file))
             dialog.accept()
         elif isinstance(dialog, ImportDialog):
             self.origins.append(dialog.chosen())

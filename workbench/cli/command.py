@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import functools
 import importlib
+import io
 import json
 import math
 import sys
@@ -62,7 +64,8 @@ class Output:
     def finish(self, result: Result) -> None:
         """Print the result as one line of JSON on stdout; without --json, print nothing."""
         if self.as_json:
-            _write(sys.stdout, json.dumps(_plain(result), ensure_ascii=False))
+            readable = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+            _write(sys.stdout, json.dumps(_plain(result), ensure_ascii=not readable))
 
 
 def aligned(head: Sequence[str], rows: Sequence[Cells]) -> list[str]:
@@ -262,6 +265,7 @@ def run(arguments: Sequence[str]) -> int:
     are reported as an object too.
     """
     as_json = "--json" in arguments
+    _escape_unprintable()
     try:
         code = commands.main(list(arguments), prog_name="workbench", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -283,6 +287,14 @@ def run(arguments: Sequence[str]) -> int:
         return STOPPED
     except Exception:
         return _report_bug(as_json)
+
+
+def _escape_unprintable() -> None:
+    """Have characters that the output's encoding lacks, and bytes of file names that are no text,
+    written as escapes such as \\xe4: a name must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _report_usage(error: click.ClickException, as_json: bool) -> int:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QLocale, QObject, QTimer
+from PySide6.QtCore import (
+    QLocale,
+    QMessageLogContext,
+    QObject,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -16,10 +24,11 @@ from workbench.app.project_folders import find_project
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
-from workbench.domain.text import tr
+from workbench.domain.text import mark, tr
 from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.dialogs.report import ReportDialog, report_of
 from workbench.ui.look.language import install_language
+from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.window.welcome import WelcomeWindow
 from workbench.ui.window.window import MainWindow
@@ -98,7 +107,7 @@ class Workbench(QObject):
         elif self.welcome is not None:
             self.welcome.notes.post(tr(error.message), "bad")
         else:
-            QMessageBox.warning(None, "Vantage Workbench", tr(error.message))
+            QMessageBox.warning(None, "Vantage Workbench", plain_text(tr(error.message)))
 
     def report(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -133,9 +142,58 @@ def _reporting(workbench: Workbench) -> Iterator[None]:
         sys.excepthook = previous
 
 
+@contextlib.contextmanager
+def _start_explained() -> Iterator[None]:
+    """Within the block, which creates the application, explain why Qt cannot show windows.
+
+    Qt aborts the process after its fatal message; this ends it before, with exit code 1.
+    """
+    reasons: list[str] = []
+
+    def handle(kind: QtMsgType, _: QMessageLogContext, text: str | None) -> None:
+        if kind is not QtMsgType.QtFatalMsg:
+            reasons.append(text or "")
+            return
+        sys.stderr.write(f"error: {_no_window(reasons)}\n")
+        sys.stderr.flush()
+        os._exit(1)
+
+    before = qInstallMessageHandler(handle)
+    try:
+        yield
+    finally:
+        qInstallMessageHandler(before)
+    for reason in reasons:
+        sys.stderr.write(f"{reason}\n")
+
+
+def _no_window(reasons: Sequence[str]) -> KnownError:
+    """Why no window can be shown, from what Qt reported before it gave up."""
+    commands = mark("Start it on a desktop, or use its commands: see workbench --help.")
+    if any("connect to display" in reason for reason in reasons) or not reasons:
+        return KnownError("The window cannot be shown: there is no display.", commands)
+    if any("xcb-cursor0" in reason for reason in reasons):
+        return KnownError(
+            "The window cannot be shown: the library libxcb-cursor0 is missing.",
+            mark("Install it, on Debian and Ubuntu with: sudo apt install libxcb-cursor0"),
+        )
+    platform = os.environ.get("QT_QPA_PLATFORM", "")
+    if platform:
+        return KnownError(
+            "The window cannot be shown: Qt cannot start on QT_QPA_PLATFORM={platform}.",
+            mark("Unset QT_QPA_PLATFORM, or use the commands: see workbench --help."),
+            platform=platform,
+        )
+    return KnownError("The window cannot be shown: {reason}", commands, reason=reasons[-1])
+
+
 def run_window(path: Path | None) -> int:
-    """Show the project at `path`, or the welcome window for None, and return the exit code."""
-    application = QApplication.instance() or QApplication(sys.argv[:1])
+    """Show the project at `path`, or the welcome window for None, and return the exit code.
+
+    Without a display, print the reason and exit with code 1.
+    """
+    with _start_explained():
+        application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("vantage-workbench")
     application.setApplicationDisplayName("Vantage Workbench")

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QWidget
 
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import mark, tr
+from workbench.ui.look.markup import plain_text
 
 _MODIFIERS = ("Ctrl+", "Alt+", "Meta+", "Shift+")
 _MARK = "_command"  # attribute of a method under `@command`
@@ -365,7 +366,7 @@ class RecentProjects(QMenu):
         self.clear()
         for folder in self._folders():
             action = self.addAction(folder.stem)
-            action.setToolTip(str(folder))
+            action.setToolTip(plain_text(str(folder)))
             action.triggered.connect(lambda _=False, f=folder: self._open(f))
         self.setEnabled(not self.isEmpty())
 

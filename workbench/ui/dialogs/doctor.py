@@ -11,6 +11,7 @@ from workbench.app.doctor import Finding, examine_program, examine_project
 from workbench.app.session import Session
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import plain_text
 from workbench.ui.parts.copying import CopyDialog, text_of, three_column_list
 
 
@@ -40,6 +41,6 @@ class DoctorDialog(CopyDialog):
         item = QTreeWidgetItem([tr(finding.name), value, remedy])
         name, role = ("check-circle", "good") if finding.ok else ("warning", "warn")
         item.setIcon(0, icon(name, self, role))
-        item.setToolTip(1, value)
-        item.setToolTip(2, remedy)
+        item.setToolTip(1, plain_text(value))
+        item.setToolTip(2, plain_text(remedy))
         self.list.addTopLevelItem(item)

@@ -26,6 +26,7 @@ from workbench.app.session import Session
 from workbench.domain.formats import FORMATS, IMPORTABLE_SETS, FileKind, Origin, patterns
 from workbench.domain.label_names import LabelNames
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import CopyDialog, text_of, three_column_list
 from workbench.ui.parts.dialog import Dialog
@@ -114,9 +115,8 @@ class ImportDialog(Dialog):
             lines.append(
                 plural(len(names), "{n:,} folder: {names}", "{n:,} folders: {names}", names=listed)
             )
-        label = QLabel("\n".join(lines))
+        label = PlainLabel("\n".join(lines))
         label.setProperty("role", "muted")
-        label.setTextFormat(Qt.TextFormat.PlainText)
         return label
 
     def _origin_box(self, possible: Sequence[Origin]) -> QComboBox:
@@ -228,7 +228,7 @@ class SkippedDialog(CopyDialog):
             for file in session.images.skipped(source.id):
                 item = QTreeWidgetItem([file.path, tr(file.reason), source.path])
                 for column in range(3):
-                    item.setToolTip(column, item.text(column))
+                    item.setToolTip(column, plain_text(item.text(column)))
                 self.list.addTopLevelItem(item)
         note = QLabel(
             tr("To import a skipped file, fix or replace it and import its source again.")

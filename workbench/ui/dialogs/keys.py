@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from workbench.app.settings import UserSettings
 from workbench.domain.text import tr
 from workbench.ui.commands import Command, CommandRegistry, native
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Page
 from workbench.ui.parts.dialog import Dialog
 
@@ -41,7 +42,7 @@ class KeysDialog(Dialog):
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._search)
         self.table = self._make_table()
-        self.problem = QLabel()
+        self.problem = PlainLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         note = QLabel(

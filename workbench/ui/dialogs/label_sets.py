@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QInputDialog,
-    QLabel,
     QListWidget,
     QPushButton,
     QTableWidget,
@@ -31,6 +30,7 @@ from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
 from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.dialog import Dialog
 
 _NAME, _KEY, _MIRROR = range(3)
@@ -237,7 +237,7 @@ class LabelSetsDialog(Dialog):
         self.subject = QComboBox()
         self.subject.addItem(tr("For images"), Subject.IMAGE)
         self.subject.addItem(tr("For mouth crops"), Subject.CROP)
-        self.problem = QLabel()
+        self.problem = PlainLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         self._arrange()

@@ -24,6 +24,7 @@ from workbench.app.transfer.assessing import layer_studies, layers_task
 from workbench.domain.assessments import LayerStudy
 from workbench.domain.backbones import backbone
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, pixmap_of
@@ -155,7 +156,8 @@ class LayerChart(QWidget):
         )
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        QToolTip.showText(event.globalPosition().toPoint(), self.text_at(event.position()), self)
+        text = plain_text(self.text_at(event.position()))
+        QToolTip.showText(event.globalPosition().toPoint(), text, self)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -189,7 +191,7 @@ class LayersDialog(Dialog):
         self._context, self._target, self._start = context, target, start
         self._backbone, self._titles = name, titles
         self.studies: list[LayerStudy] = []
-        self.status = QLabel()
+        self.status = PlainLabel()
         self.status.setProperty("role", "muted")
         self.status.setWordWrap(True)
         self.legend = QLabel()

@@ -18,6 +18,7 @@ from workbench.app.jobs import Failed, Job, Outcome
 from workbench.app.training.splitting import split_task
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, STRATA, Part, SplitPlan
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.dialog import Dialog
 
@@ -60,7 +61,7 @@ class SplitDialog(Dialog):
             box.setChecked(name in STRATA)
             boxes.addWidget(box, *divmod(at, _COLUMNS))
         form.addRow(tr("Stratify by"), boxes)
-        self.problem = QLabel()
+        self.problem = PlainLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         self._arrange(form)
@@ -75,7 +76,7 @@ class SplitDialog(Dialog):
         box.setSuffix(" %")
         box.setValue(round(100 * fraction))
         box.valueChanged.connect(self._count)
-        label = QLabel()
+        label = PlainLabel()
         label.setProperty("role", "muted")
         row.addWidget(box)
         row.addWidget(label, 1)

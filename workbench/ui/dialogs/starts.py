@@ -23,6 +23,7 @@ from workbench.domain.assessments import StartReport, TransferReport
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.text import plural, tr
 from workbench.ui.dialogs.layers import LayersDialog
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
@@ -95,7 +96,7 @@ class StartsDialog(Dialog):
         return table
 
     def _make_controls(self) -> None:
-        self.status = QLabel()
+        self.status = PlainLabel()
         self.status.setProperty("role", "muted")
         self.status.setWordWrap(True)
         self.reasons = QLabel()

@@ -25,6 +25,7 @@ from workbench.domain.methods import Spec, penalty_names
 from workbench.domain.recipes import PartialRecipe, value_of
 from workbench.domain.studies import Keys, Plan, SplitFractions, Study, check_plan
 from workbench.domain.text import mark, plural, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.dialog import Dialog
 
@@ -68,8 +69,8 @@ class StudyDialog(Dialog):
                 self._add_variant(spec.name, spec.title, {spec.kind: spec.name}, spec.description)
         for name, keys in OTHER_VARIANTS:
             self._add_variant(name, name, keys, "")
-        self.count = QLabel()
-        self.problem = QLabel()
+        self.count = PlainLabel()
+        self.problem = PlainLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         self.problem.hide()

@@ -27,6 +27,7 @@ from workbench.domain.text import plural, tr
 from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, TransferRequest
 from workbench.ui.dialogs.transfer_sources import TransferSources
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context, column, row
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.dialog import Dialog
@@ -139,7 +140,7 @@ class TransferVote(QWidget):
         self.table.picked.connect(self._choose_run)
         heading = QLabel(tr("Candidates"))
         heading.setProperty("role", "heading")
-        self.outcome = QLabel()
+        self.outcome = PlainLabel()
         self.outcome.setWordWrap(True)
         self.rule = QLabel(
             tr(
@@ -290,10 +291,10 @@ class TransferDialog(Dialog):
         self.open_winner.setToolTip(tr("Open its confusion matrix and images on the Results page"))
 
     def _lay_out(self) -> None:
-        self.settings = QLabel()
+        self.settings = PlainLabel()
         self.settings.setProperty("role", "muted")
         self.settings.setWordWrap(True)
-        self.problem = QLabel()
+        self.problem = PlainLabel()
         self.problem.setProperty("role", "bad")
         self.problem.setWordWrap(True)
         close = QPushButton(tr("Close"))

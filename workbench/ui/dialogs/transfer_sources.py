@@ -27,6 +27,7 @@ from workbench.app.transfer.sources import (
 from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import SourceRelatedness, interpretation, number_names
 from workbench.domain.text import tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, pixmap_of
 from workbench.ui.parts.dialog import Dialog
@@ -63,7 +64,7 @@ class TransferSources(QWidget):
         self.numbers.clicked.connect(self.show_numbers)
         self.table = self._make_table()
         self.table.selectionModel().currentRowChanged.connect(lambda *_: self._show_explanation())
-        self.explanation = QLabel()
+        self.explanation = PlainLabel()
         self.explanation.setWordWrap(True)
         self.explanation.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.explanation.setProperty("role", "muted")

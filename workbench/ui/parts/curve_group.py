@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from workbench.app.results.result_tables import epochs_csv, to_csv
 from workbench.domain.reports import Epoch
 from workbench.domain.text import tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.curves import Curve, CurveChart, FloatArray
 
@@ -73,7 +74,7 @@ class CurveGroup(QWidget):
                 chart.link(self.loss)
 
     def _make_bar(self) -> QHBoxLayout:
-        self.heading = QLabel()
+        self.heading = PlainLabel()
         self.heading.setProperty("role", "muted")
         self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.log = QCheckBox(tr("Log axis"))

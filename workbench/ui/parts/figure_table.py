@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -110,7 +111,7 @@ class FigureModel(QAbstractTableModel):
                 side = Qt.AlignmentFlag.AlignRight
             return side | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ToolTipRole and column.kind == "text":
-            return written(column, value)
+            return plain_text(written(column, value))
         return None
 
     def headerData(
@@ -121,7 +122,7 @@ class FigureModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self.columns[section].title
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self.columns[section].tip or None
+            return plain_text(self.columns[section].tip) or None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignLeft
             if self.columns[section].kind != "text":

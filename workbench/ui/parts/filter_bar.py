@@ -27,6 +27,7 @@ from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.splits import PARTS
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import plain_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +225,8 @@ class FilterBar(QWidget):
         drawn.setIconSize(QSize(14, 14))
         drawn.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         drawn.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        drawn.setToolTip(tr("{filter} – click to remove this filter").format(filter=chip.text))
+        tip = tr("{filter} – click to remove this filter").format(filter=chip.text)
+        drawn.setToolTip(plain_text(tip))
         drawn.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         drawn.clicked.connect(lambda: self.set_filter(chip.without))
         return drawn

@@ -12,6 +12,7 @@ from workbench.domain.labels import LabelSet
 from workbench.domain.text import tr
 from workbench.ui.commands import ShortcutText
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
 from workbench.ui.parts.tiles import badge
 
@@ -29,7 +30,7 @@ class LabelButton(QPushButton):
         self._key = key
         self.assigned = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip(tip)
+        self.setToolTip(plain_text(tip))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 

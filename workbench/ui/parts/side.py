@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSplitter, QVBoxLayout
 from PySide6.QtWidgets import QWidget as Widget
 
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import split
 
 SIDE_WIDTH = 280
@@ -53,7 +54,7 @@ class SidePanel(QScrollArea):
 
 def _head(title: str, beside: tuple[Widget, ...]) -> QHBoxLayout:
     line = QHBoxLayout()
-    heading = QLabel(title)
+    heading = PlainLabel(title)
     heading.setProperty("role", "heading")
     line.addWidget(heading)
     line.addStretch(1)

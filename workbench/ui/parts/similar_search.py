@@ -16,6 +16,7 @@ from workbench.app.similar.similarity import Ranking, similar_task
 from workbench.domain.images import Similar
 from workbench.domain.reports import Progress, Report
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.filter_bar import FilterBar
 from workbench.ui.parts.job_line import clock
@@ -39,7 +40,7 @@ class FeatureLine(QWidget):
         self.box.setMinimumContentsLength(16)
         self.box.setMaximumWidth(280)
         self.box.activated.connect(lambda _: self.chosen.emit(self.box.currentData()))
-        self.status = QLabel()
+        self.status = PlainLabel()
         self.status.setProperty("role", "muted")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel
 
 DURATIONS = {"info": 5000, "warn": 12000, "bad": 0}  # milliseconds; 0: until it is closed
 _ICONS = {"info": ("info", "accent"), "warn": ("warning", "warn"), "bad": ("warning-circle", "bad")}
@@ -36,9 +37,8 @@ class _Card(QFrame):
         symbol = QLabel()
         name, role = _ICONS[kind]
         symbol.setPixmap(icon(name, self, role).pixmap(QSize(20, 20), self.devicePixelRatioF()))
-        message = QLabel(text)
+        message = PlainLabel(text)
         message.setWordWrap(True)
-        message.setTextFormat(Qt.TextFormat.PlainText)
         message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.close_button = QToolButton()
         self.close_button.setIcon(icon("x", self))

@@ -19,6 +19,7 @@ from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.reports import Report, Started
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.parts.job_line import JobState, clock, state_after
 
 HEIGHT = 36  # pixels
@@ -41,7 +42,7 @@ class StatusJob(QWidget):
         self.bar.setRange(0, 0)
         self.bar.setFixedWidth(120)
         self.bar.setTextVisible(False)
-        self.status = QLabel()
+        self.status = PlainLabel()
         self.status.setProperty("role", "muted")
         self.status.setMinimumWidth(40)
         self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -76,7 +77,7 @@ class StatusJob(QWidget):
             parts.append(tr("{time} left").format(time=clock(self.state.eta)))
         text = " · ".join(part for part in parts if part)
         self.status.setText(text)
-        self.status.setToolTip(text)
+        self.status.setToolTip(plain_text(text))
 
     def _stop(self) -> None:
         if self._is_training:
@@ -115,9 +116,9 @@ class StatusBar(QFrame):
         self.lines: dict[Job[object], StatusJob] = {}
         self.idle = QLabel(tr("Nothing is running"))
         self.idle.setProperty("role", "muted")
-        self.more = QLabel()
+        self.more = PlainLabel()
         self.more.setProperty("role", "muted")
-        self.device = QLabel()
+        self.device = PlainLabel()
         self.device.setProperty("role", "muted")
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(16, 0, 16, 0)
@@ -165,7 +166,7 @@ class StatusBar(QFrame):
         hidden = lines[room:]
         self.more.setVisible(bool(hidden))
         self.more.setText(plural(len(hidden), "and {n:,} more", "and {n:,} more"))
-        self.more.setToolTip("\n".join(tr(line.job.task.title) for line in hidden))
+        self.more.setToolTip(plain_text("\n".join(tr(line.job.task.title) for line in hidden)))
         self.idle.setVisible(not lines)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from workbench.app.settings import UserSettings
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.window.notifications import Notifications
 
 _WIDTH = 520  # pixels
@@ -36,12 +37,12 @@ class _Recent(QPushButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         name = QLabel(folder.stem)
         name.setProperty("role", "heading")
-        path = QLabel()
+        path = PlainLabel()
         path.setProperty("role", "caption")
         metrics = QFontMetrics(path.font())
         parent = str(folder.parent)
         path.setText(metrics.elidedText(parent, Qt.TextElideMode.ElideMiddle, _WIDTH - 120))
-        self.setToolTip(str(folder))
+        self.setToolTip(plain_text(str(folder)))
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 4, 12, 4)
         column.setSpacing(0)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from workbench.app.explain.explaining import OPACITY, heat_layer
 from workbench.domain.text import tr
 from workbench.ui.look.icons import draw_icon
+from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, TEXT_PIXELS, Theme, sized
 from workbench.ui.pages.explain.views import layer_image
 
@@ -118,7 +119,7 @@ class ScoreBars(QWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             bar = self._at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), self._tip(bar) if bar else "", self)
+            QToolTip.showText(event.globalPos(), plain_text(self._tip(bar)) if bar else "", self)
             return True
         return super().event(event)
 

@@ -15,6 +15,7 @@ from workbench.app.results.run_images import RunImage, RunImages
 from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
 from workbench.domain.text import tr
+from workbench.ui.look.markup import plain_text
 from workbench.ui.page import Context
 from workbench.ui.pages.explain.side import ExplainSide
 from workbench.ui.pages.explain.views import ExplainViews, HeatTiles, RunTiles, layer_text
@@ -72,7 +73,7 @@ class ExplainStage(ExplainViews):
         if image.truth:
             text = tr("{image}  ·  true label {label}").format(image=image.name, label=image.truth)
         self.name.setText(text)
-        self.name.setToolTip(image.input.path)
+        self.name.setToolTip(plain_text(image.input.path))
 
     def show_heat(self, heat: Heat | None, layer: str) -> None:
         """Show the heatmap of the row, None while it is computed."""

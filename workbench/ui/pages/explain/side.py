@@ -8,7 +8,6 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -23,6 +22,7 @@ from workbench.domain.runs import LabelList, RunLabels
 from workbench.domain.text import tr
 from workbench.ui.commands import ShortcutText, ShortcutTip
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.pages.explain.bars import MOST, Bar, HeatLegend, ScoreBars
 from workbench.ui.pages.explain.views import layer_text
 from workbench.ui.parts.side import SidePanel
@@ -66,7 +66,7 @@ class ExplainSide(SidePanel):
             "explain.shallower",
         )
         self.layer.activated.connect(self._layer_picked)
-        self.trust = QLabel()
+        self.trust = PlainLabel()
         self.trust.setWordWrap(True)
         self.trust.setMinimumHeight(52)
         self.trust.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -94,7 +94,7 @@ class ExplainSide(SidePanel):
         ShortcutTip(
             self.opacity, tr("Opacity of the heatmap"), "explain.more_map", "explain.less_map"
         )
-        self.percent = QLabel()
+        self.percent = PlainLabel()
         self.percent.setMinimumWidth(36)
         self.percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.hide_heat = QToolButton()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPainter, QPen
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from workbench.app.explain.explaining import OPACITY, caption, heat_array, heat_layer
 from workbench.app.explain.explanations import Explanations
@@ -20,6 +20,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.requests import Heat
 from workbench.domain.text import Message, tr
 from workbench.ui.commands import ShortcutTip
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.look.theme import label_colour
 from workbench.ui.page import Context
 from workbench.ui.parts.image_view import ImageView, to_qimage
@@ -151,7 +152,7 @@ class ExplainViews(QWidget):
         self.overlay = HeatView()
         self.original.setAccessibleName(tr("Original"))
         self.overlay.setAccessibleName(tr("Heatmap"))
-        self.name, self.heat_title = QLabel(), QLabel()
+        self.name, self.heat_title = PlainLabel(), PlainLabel()
         self.name.setProperty("role", "muted")
         self.heat_title.setProperty("role", "heading")
         grid = QGridLayout(self)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from workbench.app.images.pixel_reader import PixelReader, PixelRequest, Pixels
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import Annotation, Author
 from workbench.domain.text import tr
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.page import Context
 from workbench.ui.parts.image_view import ImageView
 from workbench.ui.parts.run_texts import when
@@ -24,21 +24,20 @@ LONGEST = 640  # pixels of a preview's longer side
 _HISTORY = 12  # entries of the label history
 
 
-class FactLine(QLabel):
+class FactLine(PlainLabel):
     """A selectable line, elided in the middle where it is too long; its tooltip has all of it."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
         self._full_text = text
         self.setMinimumWidth(40)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.set_full_text(text)
 
     def set_full_text(self, text: str) -> None:
         """Show `text`, elided to the width of the line."""
         self._full_text = text
-        self.setToolTip(html.escape(text))
+        self.setToolTip(plain_text(text))
         self._elide()
 
     def _elide(self) -> None:
@@ -190,12 +189,12 @@ class FactPairs(QWidget):
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
-        self._rows: list[tuple[QLabel, FactLine]] = []
+        self._rows: list[tuple[PlainLabel, FactLine]] = []
 
     def fill(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Show these pairs."""
         while len(self._rows) < len(pairs):
-            name, value = QLabel(), FactLine()
+            name, value = PlainLabel(), FactLine()
             name.setProperty("role", "muted")
             self._grid.addWidget(name, len(self._rows), 0)
             self._grid.addWidget(value, len(self._rows), 1)

@@ -37,6 +37,7 @@ from workbench.domain.labels import LabelSet
 from workbench.domain.reports import Progress, Report
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.page import Context
 from workbench.ui.pages.images.group_list import SAMPLES, Group, GroupList
 from workbench.ui.parts.filter_bar import FilterBar
@@ -58,7 +59,7 @@ class GroupForm(QWidget):
         for name, spec in CLUSTERINGS.items():
             self.method.addItem(tr(spec.title), name)
         about = (f"{tr(spec.title)}: {tr(spec.description)}" for spec in CLUSTERINGS.values())
-        self.method.setToolTip("\n".join(about))
+        self.method.setToolTip(plain_text("\n".join(about)))
         self.count = QSpinBox()
         self.count.setRange(FEWEST, MOST)
         self.count.setValue(10)
@@ -73,7 +74,7 @@ class GroupForm(QWidget):
         self.button.clicked.connect(self.pressed)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.status = QLabel()
+        self.status = PlainLabel()
         self.status.setProperty("role", "caption")
         self.status.setWordWrap(True)
         self._arrange()
@@ -144,7 +145,7 @@ class GroupLabels(QWidget):
         self.slider.setSingleStep(5)
         self.slider.setToolTip(tr("Share of the group, most confident images first"))
         self.slider.setAccessibleName(self.slider.toolTip())
-        self.percent = QLabel()
+        self.percent = PlainLabel()
         self.percent.setProperty("role", "muted")
         self.label = QComboBox()
         self.label.setEditable(True)
@@ -198,9 +199,8 @@ class GroupLabels(QWidget):
             self.label.clear()
             self.label.addItems(names)
             self.label.setEditText(typed if typed in names else "")
-        self.label.setToolTip(
-            tr("Label of “{label_set}”, or a new one").format(label_set=label_set.name)
-        )
+        tip = tr("Label of “{label_set}”, or a new one").format(label_set=label_set.name)
+        self.label.setToolTip(plain_text(tip))
         self._update_button()
 
     def show_count(self, images: int) -> None:

@@ -12,6 +12,7 @@ from workbench.domain.images import Sort
 from workbench.domain.labels import Subject
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import PageHeader
 from workbench.ui.parts.tile_view import LARGEST, SMALLEST
 
@@ -25,7 +26,7 @@ class ImagesHeader(PageHeader):
     def __init__(self, title: str, session: Session) -> None:
         super().__init__(title)
         self._session = session
-        self.counts = QLabel()
+        self.counts = PlainLabel()
         self.counts.setProperty("role", "muted")
         self.skipped = QPushButton()
         self.skipped.setFlat(True)

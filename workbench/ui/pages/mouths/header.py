@@ -10,7 +10,6 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QProgressBar,
     QPushButton,
@@ -32,6 +31,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.text import plural, tr
 from workbench.ui.commands import ShortcutTip
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context, PageHeader
 
 NEW, SELECTED, ALL = "new", "selected", "all"  # the images in which mouths are to be found
@@ -46,7 +46,7 @@ class MouthHeader(PageHeader):
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("role", "muted")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

@@ -19,6 +19,7 @@ from workbench.domain.crops import Crop, CropState, Queue
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.domain.text import tr
+from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, LIGHT, RADIUS, Theme, sized, text_on
 from workbench.ui.page import Context
 from workbench.ui.parts.image_grid import ImageGrid
@@ -88,7 +89,7 @@ class MouthQueueRow(QAbstractButton):
         self.entry = entry
         self._count = 0
         self.setText(entry.title)
-        self.setToolTip(entry.tip)
+        self.setToolTip(plain_text(entry.tip))
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedHeight(_ROW)

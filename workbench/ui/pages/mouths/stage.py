@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QScrollArea,
     QSizePolicy,
     QStackedLayout,
@@ -27,6 +26,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import tr
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, RADIUS, Theme, sized, text_on
 from workbench.ui.pages.mouths.image_view import FaceMark, MouthImageView
 from workbench.ui.parts.elided import ElidedLabel
@@ -74,7 +74,9 @@ class FaceTile(QAbstractButton):
 
     def event(self, event: QEvent) -> bool:
         if event.type() is QEvent.Type.ToolTip:
-            QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), self._text, self)
+            QToolTip.showText(
+                self.mapToGlobal(self.rect().bottomLeft()), plain_text(self._text), self
+            )
             return True
         return super().event(event)
 
@@ -139,7 +141,7 @@ class FaceStrip(QScrollArea):
         self._row = QHBoxLayout(inner)
         self._row.setContentsMargins(4, 0, 4, 0)
         self._row.setSpacing(4)
-        self.note = QLabel()
+        self.note = PlainLabel()
         self.note.setProperty("role", "muted")
         self.note.setWordWrap(True)
         self._row.addWidget(self.note, 1)
@@ -227,7 +229,7 @@ class MouthStage(QWidget):
         self.view = MouthImageView()
         self.strip = FaceStrip()
         self.empty = EmptyState("smiley", "")
-        self._name = QLabel()
+        self._name = PlainLabel()
         self._state = ElidedLabel(
             mode=Qt.TextElideMode.ElideRight
         )  # the reason of a failure is long
@@ -282,7 +284,7 @@ class MouthStage(QWidget):
         self._name.setText(
             self.view.fontMetrics().elidedText(row.name, Qt.TextElideMode.ElideMiddle, 320)
         )
-        self._name.setToolTip(row.path)
+        self._name.setToolTip(plain_text(row.path))
         array = self._reader.get(row.id)
         if array is None:
             self.view.show_placeholder(row.width, row.height)

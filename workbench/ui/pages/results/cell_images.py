@@ -25,6 +25,7 @@ from workbench.app.results.results import RunResults
 from workbench.domain.geometry import Rect
 from workbench.domain.images import ImageRow
 from workbench.domain.text import mark, plural, tr
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.page import Context
 from workbench.ui.pages.results.section import label_names
 from workbench.ui.parts.image_grid import ImageGrid
@@ -163,10 +164,10 @@ class CellImages(QWidget):
         self.grid.setAccessibleName(tr("Images of the selected cell"))
         self.grid.selection_changed.connect(self._update_controls)
         self.grid.activated.connect(lambda _: self.explain())
-        self.title = QLabel()
+        self.title = PlainLabel()
         self.title.setProperty("role", "heading")
         self.title.setWordWrap(True)
-        self.note = QLabel()
+        self.note = PlainLabel()
         self.note.setProperty("role", "caption")
         self.note.setWordWrap(True)
         self._lay_out()
@@ -244,7 +245,7 @@ class CellImages(QWidget):
     def _update_controls(self) -> None:
         undo = self._context.session.history.undo_text()
         self.undo_button.setEnabled(undo is not None)
-        self.undo_button.setToolTip(tr(undo or mark("Nothing to undo")))
+        self.undo_button.setToolTip(plain_text(tr(undo or mark("Nothing to undo"))))
         selected = self.grid.selected_count()
         self.label.setEnabled(selected > 0)
         self.explain_button.setEnabled(len(self.grid.ids()) > 0)

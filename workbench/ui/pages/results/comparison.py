@@ -13,6 +13,7 @@ from workbench.app.results.run_columns import RunOutput, run_columns
 from workbench.app.results.run_comparison import PairOutcome, RunComparison, SinglePair, compare
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import TITLE_PIXELS, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
@@ -47,7 +48,7 @@ class ComparisonSection(ResultSection):
         self.bar.insertWidget(1, self.other)
         self.table = QWidget()
         self.buttons: dict[PairOutcome, QPushButton] = {}
-        self.verdict = QLabel()
+        self.verdict = PlainLabel()
         self.verdict.setWordWrap(True)
         self._build_table()
         self.copies = Copies(
@@ -62,7 +63,7 @@ class ComparisonSection(ResultSection):
         grid = QGridLayout(self.table)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(8)
-        self._heads = [QLabel() for _ in range(4)]
+        self._heads = [PlainLabel() for _ in range(4)]
         for label in self._heads:
             label.setProperty("role", "caption")
         grid.addWidget(self._heads[0], 0, 1)
@@ -114,7 +115,7 @@ class ComparisonSection(ResultSection):
             button.setText(f"{n:,}")
             button.setEnabled(n > 0)
             button.setAccessibleName(with_count(self._title(outcome), n))
-            button.setToolTip(self._title(outcome))
+            button.setToolTip(plain_text(self._title(outcome)))
         self._write_heads(made)
         self.verdict.setText(self._verdict(made))
 

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 from workbench.app.results.result_tables import matrix_csv
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import Theme
 from workbench.ui.pages.results.confusion_painter import MatrixOptions, MatrixPainter
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
@@ -294,7 +295,7 @@ class ConfusionView(MatrixArea):
         text = self.sentence(*cell) if min(cell) >= 0 else ""
         if not text and max(cell) >= 0:
             text = self._labels[max(cell)]
-        QToolTip.showText(event.globalPosition().toPoint(), text, self.viewport())
+        QToolTip.showText(event.globalPosition().toPoint(), plain_text(text), self.viewport())
         self.pointed.emit(text)
         self.viewport().update()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QPushButton, QWidget
 
 from workbench.app.results.results import LABEL_HEAD, TARGET_HEAD, RunResults, Scope, ScoreRows
 from workbench.domain.splits import Part
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import row
 from workbench.ui.pages.results.section import RunInScope, with_count
 from workbench.ui.parts.run_texts import part_title, percent
@@ -26,9 +27,9 @@ class KeyFigures(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: RunInScope | None = None
-        self.top1 = QLabel()
+        self.top1 = PlainLabel()
         self.top1.setProperty("role", "title")
-        self.top5 = QLabel()
+        self.top5 = PlainLabel()
         self.top5.setProperty("role", "muted")
         self.errors = self._button(tr("Show wrongly predicted images"))
         self.errors.clicked.connect(lambda: self._show(right=False))

@@ -14,6 +14,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.text import mark, tr
+from workbench.ui.look.markup import plain_text
 from workbench.ui.page import Context
 from workbench.ui.pages.results.section import RunInScope
 
@@ -129,12 +130,13 @@ class ResultsModel(QObject):
         """Ask the user to confirm the deletion of a run, which cannot be undone."""
         if not run_id:
             return False
+        question = tr(
+            "Delete {name} with its weights, predictions and curves? This cannot be undone."
+        )
         answer = QMessageBox.question(
             parent,
             tr("Delete run"),
-            tr(
-                "Delete {name} with its weights, predictions and curves? This cannot be undone."
-            ).format(name=self.name(run_id)),
+            plain_text(question.format(name=self.name(run_id))),
             QMessageBox.StandardButton.Cancel | QMessageBox.StandardButton.Discard,
             QMessageBox.StandardButton.Cancel,
         )

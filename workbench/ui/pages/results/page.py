@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QTabWidget, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedLayout, QTabWidget, QWidget
 
 from workbench.domain.changes import Changes
 from workbench.domain.runs import RunStatus
 from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, command
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context, Page, PageHeader, PageTarget, boxed, column, split
 from workbench.ui.pages.results.cell_images import CellImages
 from workbench.ui.pages.results.comparison import ComparisonSection, PairsTable
@@ -100,7 +101,7 @@ class ResultsPage(Page):
         return self.tabs
 
     def _make_splitters(self) -> QSplitter:
-        self.reason = QLabel()
+        self.reason = PlainLabel()
         self.reason.setProperty("role", "muted")
         self.reason.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.reason.setWordWrap(True)

@@ -14,6 +14,7 @@ from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns
 from workbench.domain.runs import RunRecord
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import plain_text
 from workbench.ui.parts.figure_table import FigureModel, FigureTable, Index
 from workbench.ui.parts.run_texts import (
     STATUS_ICONS,
@@ -64,7 +65,7 @@ class _RunsModel(FigureModel):
         if name == STATUS and role == Qt.ItemDataRole.DecorationRole:
             return icon(*_status_icon(record))
         if name == STATUS and role == Qt.ItemDataRole.ToolTipRole:
-            return tr(record.message) or status_text(record)
+            return plain_text(tr(record.message) or status_text(record))
         return super().data(index, role)
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:

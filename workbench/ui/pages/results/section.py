@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
 from workbench.domain.text import Message, plural, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.copying import Notify
 
 
@@ -61,7 +62,7 @@ class ResultSection(QWidget):
         super().__init__(parent)
         self.notify = notify
         self.shown: RunInScope | None = None
-        self.caption = QLabel()
+        self.caption = PlainLabel()
         self.caption.setProperty("role", "caption")
         self.caption.setWordWrap(True)
         self.bar = QHBoxLayout()

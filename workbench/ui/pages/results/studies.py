@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBox
 from workbench.app.training.studies import StudyProgress, StudyQueue, study_progress
 from workbench.domain.studies import Row, Study
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, pixmap_of
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
@@ -40,7 +41,7 @@ class StudySection(QWidget):
         self.which = QComboBox()
         self.which.setMinimumWidth(240)
         self.which.activated.connect(lambda _: self._show())
-        self.progress = QLabel()
+        self.progress = PlainLabel()
         self.progress.setProperty("role", "muted")
         self.resume_button = QPushButton()
         self.resume_button.clicked.connect(self._resume_or_stop)

@@ -7,12 +7,13 @@ from functools import partial
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from workbench.app.results.result_tables import classes_csv, reliability_csv, views_csv
 from workbench.app.results.results import Scope
 from workbench.domain.metrics import ReliabilityBin
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
@@ -142,7 +143,7 @@ class ReliabilityView(QWidget):
         if at != self._hover:
             self._hover = at
             text = self.sentence(at) if at >= 0 else ""
-            QToolTip.showText(event.globalPosition().toPoint(), text, self)
+            QToolTip.showText(event.globalPosition().toPoint(), plain_text(text), self)
             self.update()
 
     def leaveEvent(self, _event: QEvent) -> None:
@@ -248,7 +249,7 @@ class CalibrationSection(ResultSection):
             notify,
         )
         self.bar.addWidget(self.copies.button(self))
-        self.explanation = QLabel()
+        self.explanation = PlainLabel()
         self.explanation.setWordWrap(True)
         self.explanation.setFixedWidth(220)
         row = QHBoxLayout()

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from workbench.domain.reports import Epoch, Note, Report, Started, Step
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.text import tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.copying import Notify
 from workbench.ui.parts.curve_group import LIVE_POINTS, CurveGroup, StepLosses
 from workbench.ui.parts.curves import REDRAW_MS
@@ -42,9 +43,9 @@ class LiveRun(QWidget):
         self._record: RunRecord | None = None
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._redraw_timer.timeout.connect(self._redraw)
-        self.name = QLabel()
+        self.name = PlainLabel()
         self.name.setProperty("role", "heading")
-        self.status = QLabel()
+        self.status = PlainLabel()
         self.status.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task
 from workbench.app.session import Session
 from workbench.domain.reports import Trial
 from workbench.domain.text import mark, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import row
 from workbench.ui.parts.job_line import clock
 
@@ -35,7 +36,7 @@ class PreflightLine(QWidget):
         self._session = session
         self._job: Job[Trial] | None = None
         self.trial: Trial | None = None
-        self.text = QLabel()
+        self.text = PlainLabel()
         self.text.setWordWrap(True)
         self.text.setProperty("role", "muted")
         self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)

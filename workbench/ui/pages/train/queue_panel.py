@@ -21,6 +21,7 @@ from workbench.domain.reports import Report
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.job_line import JobState, clock, state_after
 from workbench.ui.parts.run_texts import STATUS_ICONS, score_text, status_text, target_text
@@ -53,7 +54,7 @@ class TrainingQueueRow(QFrame):
         self._status_icon = QLabel()
         self._name = ElidedLabel()
         self._name.setProperty("role", "heading")
-        self._text = QLabel()
+        self._text = PlainLabel()
         self._text.setProperty("role", "caption")
         self._text.setWordWrap(True)
         self._bar = QProgressBar()

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 from workbench.app.labels.label_overview import Coverage, Heading
 from workbench.domain.labels import LabelSet
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
 from workbench.ui.parts.tiles import badge
 
@@ -213,7 +214,7 @@ class CoverageMatrix(QAbstractScrollArea):
 
     def viewportEvent(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and self._coverage is not None:
-            text = self._tooltip(self._at(event.pos()))
+            text = plain_text(self._tooltip(self._at(event.pos())))
             QToolTip.showText(event.globalPos(), text, self)
             return True
         return super().viewportEvent(event)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QComboBox, QLabel, QProgressBar
+from PySide6.QtWidgets import QComboBox, QProgressBar
 
 from workbench.app.labels.label_overview import LabelOverview
 from workbench.app.labels.labelling import assign
@@ -21,6 +21,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.text import plural, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import PageHeader
 from workbench.ui.parts.tiles import labels_of
 
@@ -36,7 +37,7 @@ class ViewsHeader(PageHeader):
     def __init__(self, title: str, session: Session) -> None:
         super().__init__(title)
         self._session = session
-        self.progress = QLabel()
+        self.progress = PlainLabel()
         self.progress.setProperty("role", "muted")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

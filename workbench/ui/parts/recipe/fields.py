@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import NamedTuple
 
 from PySide6.QtCore import Signal
@@ -24,8 +22,7 @@ from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.recipes import RecipeValue, allowed, choices, type_of
 from workbench.domain.text import mark, tr
 from workbench.ui.look.icons import icon
-
-_CODE = r"<code>\1</code>"
+from workbench.ui.look.markup import PlainLabel, rich_tip
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -161,15 +158,6 @@ def choice_title(value: str) -> str:
     return tr(_CHOICES.get(value, value))
 
 
-def rich_tip(*paragraphs: str) -> str:
-    """A tooltip of several translated paragraphs that wraps its lines; `names` are set as code.
-
-    Qt wraps the lines of rich text only. Empty paragraphs are left out.
-    """
-    escaped = (html.escape(text, quote=False) for text in paragraphs if text)
-    return "".join(f"<p>{re.sub('`(.+?)`', _CODE, text)}</p>" for text in escaped)
-
-
 def key_tip(key: str, reason: str = "") -> str:
     """The tooltip of a recipe key: its meaning, the reason for its value, and what is allowed.
 
@@ -240,7 +228,7 @@ class FieldBox(QWidget):
         self.reset_button.setIcon(icon("arrow-counter-clockwise", self.reset_button, "accent"))
         self.reset_button.setFixedSize(18, 18)
         self.reset_button.clicked.connect(lambda: self.cleared.emit(self.key))
-        self.error = QLabel()
+        self.error = PlainLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
         self.error.hide()

@@ -38,6 +38,7 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.splits import DEFAULT_SPLIT, Part
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import draw_icon, icon
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, sized
 from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.recipe.fields import key_tip
@@ -68,7 +69,7 @@ class StartChoice(QWidget):
         )
         self.box.setMinimumContentsLength(14)
         self.box.activated.connect(self._choose)
-        self.state = QLabel()
+        self.state = PlainLabel()
         self.state.setProperty("role", "caption")
         self.button = QPushButton(tr("Download"))
         self.button.clicked.connect(self._start_or_stop)
@@ -123,7 +124,7 @@ class StartChoice(QWidget):
                 size=f"{backbone.megabytes:g}", host=backbone.weights_address.split("/")[2]
             )
         self.state.setText(text)
-        self.state.setToolTip(backbone.weights_address if imagenet else text)
+        self.state.setToolTip(backbone.weights_address if imagenet else plain_text(text))
         self.button.setVisible(imagenet and (not present or self._downloading))
 
     def show_download(self, done: int, total: int) -> None:
@@ -369,7 +370,7 @@ class RecipeForm(QWidget):
         self.stages.chosen.connect(lambda frozen: self.edited.emit("frozen", frozen))
         self.sentence = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.error = QLabel()
+        self.error = PlainLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
         self.error.hide()
@@ -436,7 +437,7 @@ class RecipeForm(QWidget):
             item = model.item(at) if isinstance(model, QStandardItemModel) else None
             if item is not None:
                 item.setEnabled(not target.reason)
-                item.setToolTip(target.reason)
+                item.setToolTip(plain_text(target.reason))
 
     def set_parts(self, counts: Mapping[Part, int]) -> None:
         """Show the number of images in each part of the split; empty if there is no split yet."""

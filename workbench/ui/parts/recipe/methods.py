@@ -21,11 +21,11 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Options, Parameter, Spec, Value, join_penalties, penalty_names
 from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.text import tr
+from workbench.ui.look.markup import PlainLabel, rich_tip
 from workbench.ui.parts.recipe.fields import (
     choice_title,
     field_title,
     key_tip,
-    rich_tip,
     values_line,
 )
 
@@ -57,7 +57,7 @@ class SpecCard(QFrame):
         source.setWordWrap(True)
         source.setProperty("role", "caption")
         source.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.error = QLabel()
+        self.error = PlainLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
         self.error.hide()
@@ -217,7 +217,7 @@ class MethodSection(QWidget):
         top.addLayout(self._penalties, 3, 0, 1, len(self.boxes) + 1)
         self._card_column = QVBoxLayout()
         self._card_column.setSpacing(8)
-        self.error = QLabel()
+        self.error = PlainLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
         column = QVBoxLayout(self)

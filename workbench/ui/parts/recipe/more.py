@@ -27,6 +27,7 @@ from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import JOINT, RecipeValues
 from workbench.domain.stage_rules import PLAIN, PRESETS, StageRule, frozen_stages, preset
 from workbench.domain.text import Message, mark, tr
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.recipe.fields import GROUPS, FieldBox, key_tip
 from workbench.ui.parts.recipe.methods import MethodSection
 
@@ -74,7 +75,7 @@ class StageTable(QWidget):
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(4)
-        self.error = QLabel()
+        self.error = PlainLabel()
         self.error.setProperty("role", "bad")
         self.error.setWordWrap(True)
         self.error.hide()
