@@ -52,9 +52,21 @@ def regular_bytes(path: Path, size: int = -1, most: int | None = None) -> bytes:
     Raises OSError or ValueError with the reason, also if the file is larger than `most` bytes, or
     is not a regular file: reading a pipe or a device may never end.
     """
+    _check_regular(path, most)
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def hash_regular(path: Path, most: int | None = None) -> str:
+    """Digest of a regular file, read in pieces. Raises OSError or ValueError as `regular_bytes`."""
+    _check_regular(path, most)
+    return digest_of(path)
+
+
+def _check_regular(path: Path, most: int | None) -> None:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise _NotRegular(errno.EINVAL, _kind_of(found.st_mode), str(path))
+        raise _NotRegular(errno.EINVAL, kind_of(found.st_mode), str(path))
     if most is not None and found.st_size > most:
         reason = Message(
             "its size is {size:.1f} GB, the limit is {limit:.1f} GB",
@@ -62,8 +74,6 @@ def regular_bytes(path: Path, size: int = -1, most: int | None = None) -> bytes:
             limit=most / 1e9,
         )
         raise OSError(errno.EFBIG, reason, str(path))
-    with path.open("rb") as file:
-        return file.read(size)
 
 
 class _NotRegular(OSError):
@@ -78,7 +88,7 @@ _KINDS = {
 }
 
 
-def _kind_of(mode: int) -> Message:
+def kind_of(mode: int) -> Message:
     """What a path is, as the reason why it cannot be used."""
     return Message(_KINDS.get(stat.S_IFMT(mode), mark("it is a device")))
 
@@ -87,7 +97,7 @@ def unusable(path: Path, remedy: str) -> KnownError:
     """Error for a path that is not the file or folder that is needed: it does not exist, or is
     something else, which is named."""
     try:
-        reason: str = _kind_of(path.stat().st_mode)
+        reason: str = kind_of(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return KnownError("{path} does not exist.", remedy, path=path)
     except (OSError, ValueError) as error:
@@ -129,9 +139,9 @@ def check_replaceable(path: Path) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, _kind_of(mode), str(path))
+        raise IsADirectoryError(errno.EISDIR, kind_of(mode), str(path))
     if not stat.S_ISREG(mode):
-        raise FileExistsError(errno.EEXIST, _kind_of(mode), str(path))
+        raise FileExistsError(errno.EEXIST, kind_of(mode), str(path))
 
 
 @contextmanager

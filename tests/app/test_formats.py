@@ -1,27 +1,22 @@
-"""Lists, tables and label files of every format, and of one that was registered from outside."""
+"""Imports of lists, tables and datasets of any format, and of one that was added from outside."""
 
-import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.fixtures.toy_formats import PSV, register_for_test
-from workbench.app.images.import_plan import SourcePlan, origin_offered
+from tests.fixtures.imports import import_labels
+from tests.fixtures.toy_formats import TOY
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.labels.label_files import (
-    LABEL_CODECS,
-    LabelCodec,
-    LabelRow,
-    export_labels,
-    import_labels,
-)
-from workbench.app.labels.label_lists import LIST_READERS, Entry, ListedLabels
-from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.formats import FORMATS, FileKind, Format, Origin
+from workbench.app.labels.label_files import export_labels
+from workbench.app.labels.reading import EncodingUnsure, ReadChoices, format_for
+from workbench.domain.errors import ValueRefused
+from workbench.domain.formats import Origin
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Note
+from workbench.domain.splits import Part
+from workbench.formats import FORMATS
 
 NAMES = ("a.png", "my bird.png", "c.png")
 TABLE = "path\tcategory\tview\na.png\tgreat owl\tleft\nmy bird.png\tduck\t\nc.png\t\tfront\n"
@@ -38,13 +33,14 @@ def folder(tmp_path):
     return root
 
 
-def write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_text(text, encoding=encoding)
     return path
 
 
-def imported(session, place, labels_from=None, hear=lambda report: None):
-    outcome = run_here(import_task(session, [place], labels_from), hear)
+def imported(session, place, labels_from=None, hear=lambda report: None, **choices):
+    task = import_task(session, [place], labels_from, ReadChoices(**choices))
+    outcome = run_here(task, hear)
     assert isinstance(outcome, Done), outcome
     return outcome.value
 
@@ -57,7 +53,7 @@ def labels(session, label_set="category"):
 @pytest.mark.parametrize("origin", [Origin.NONE, Origin.TABLE, Origin.LIST])
 def test_a_tsv_table_keeps_its_labels_whichever_origin_is_chosen(session, folder, origin):
     result = imported(session, write(folder / "t.tsv", TABLE), {"category": origin})
-    assert (result.added, result.labelled, result.skipped) == (3, 3, [])
+    assert (result.added, result.labelled, result.skipped) == (3, 4, [])
     assert labels(session) == {"a.png": "great owl", "my bird.png": "duck"}
     assert labels(session, "view") == {"a.png": "left", "c.png": "front"}
 
@@ -69,174 +65,144 @@ def test_a_tsv_list_keeps_its_labels_whichever_origin_is_chosen(session, folder,
     assert labels(session) == {"a.png": "great owl", "my bird.png": "duck"}
 
 
-def test_a_tsv_list_parted_by_spaces_is_read_as_any_list(session, folder):
-    imported(session, write(folder / "t.tsv", "a.png owl\nmy bird.png duck\n"), {"view": "list"})
-    assert labels(session, "view") == {"a.png": "owl", "my bird.png": "duck"}
-
-
-def test_the_labels_of_a_tsv_list_go_to_no_set_where_several_are_chosen(session, folder):
+def test_labels_of_a_list_go_to_no_set_unless_one_is_chosen(session, folder):
     heard: list[object] = []
-    both = {"category": Origin.TABLE, "view": Origin.TABLE}
-    imported(session, write(folder / "t.tsv", LIST), both, heard.append)
+    imported(session, write(folder / "t.tsv", LIST), {}, heard.append)
     assert (labels(session), labels(session, "view")) == ({}, {})
     remark = "t.tsv has labels, but no label set is imported from the list."
     assert Note(text=remark, warning=True) in heard
 
 
-def test_a_tsv_table_without_the_column_of_a_list_reports_so(session, folder):
+def test_any_label_set_comes_in_from_a_list_or_column(session, folder):
+    imported(session, write(folder / "t.tsv", LIST), {"mood": "list"})
+    assert labels(session, "mood") == {"a.png": "great owl", "my bird.png": "duck"}
+    imported(session, write(folder / "t.csv", "path,tone\na.png,low\n"), {"tone": "csv"})
+    assert labels(session, "tone") == {"a.png": "low"}
+
+
+def test_a_column_that_nobody_named_is_offered(session, folder):
+    """Tables with the columns `filename,label` are usual."""
+    table = write(folder / "t.csv", "filename,label\na.png,owl\nmy bird.png,auk\n")
     heard: list[object] = []
-    table = write(folder / "t.tsv", "path\tview\na.png\tleft\n")
-    imported(session, table, {"category": Origin.LIST}, heard.append)
-    assert labels(session, "view") == {"a.png": "left"}
-    assert Note(text="t.tsv has no column category.", warning=True) in heard
+    result = imported(session, table, {}, heard.append)
+    assert labels(session) == {}
+    assert Note(text="t.csv has labels that are not imported: label.", warning=True) in heard
+    offered = [str(one.value) for one in result.report.decisions]
+    assert "“label” (owl, auk, …) is not imported" in offered
+    imported(session, table, sets={"label": "category"})
+    assert labels(session) == {"a.png": "owl", "my bird.png": "auk"}
 
 
-def test_a_tsv_table_that_names_no_images_is_refused_as_a_csv_is(session, folder):
-    table = write(folder / "t.tsv", "picture\tcategory\tview\na.png\towl\tleft\n")
-    outcome = run_here(import_task(session, [table]))
-    assert isinstance(outcome, Failed)
-    assert "has no column of image paths" in outcome.sentence
+@pytest.mark.parametrize("column", ["id", "image_id", "image"])
+def test_identifiers_without_an_extension_are_found(session, folder, column):
+    table = write(folder / "t.csv", f"{column},breed\na,owl\nmy bird,auk\ngone,x\n")
+    result = imported(session, table, sets={"breed": "category"})
+    assert labels(session) == {"a.png": "owl", "my bird.png": "auk"}
+    assert [one.path for one in result.skipped] == ["gone"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "tsv"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_of_a_table_is_detected_from_its_content(session, folder, ending, delimiter):
-    table = write(folder / f"t.{ending}", "\n" + TABLE.replace("\t", delimiter))
-    assert origin_offered(table) is Origin.TABLE
-    imported(session, table)
-    assert labels(session) == {"a.png": "great owl", "my bird.png": "duck"}
+def test_paths_of_another_computer_are_found_by_their_ends(session, folder):
+    lines = ["C:\\data\\birds\\a.png owl", "/mnt/old/my bird.png\tauk", "file:///x/y/c.png jay"]
+    imported(session, write(folder / "list.txt", "\n".join(lines)), {"category": "list"})
+    assert labels(session) == {"a.png": "owl", "my bird.png": "auk", "c.png": "jay"}
 
 
-def test_the_own_delimiter_wins_where_two_are_equally_frequent(session, folder):
-    table = write(folder / "t.tsv", "path\tcategory,kind\na.png\towl\n")
-    imported(session, table)
-    assert session.store.images.count() == 1
+def test_root_says_what_paths_are_relative_to(session, folder, tmp_path):
+    listed = write(tmp_path / "elsewhere.txt", "birds/a.png owl\n")
+    (tmp_path / "lists").mkdir()
+    listed = listed.rename(tmp_path / "lists" / "l.txt")
+    imported(session, listed, {"category": "list"}, root=tmp_path)
+    assert labels(session) == {"a.png": "owl"}
+    path = session.store.images.rows([1])[0].path
+    assert Path(path).resolve() == folder / "a.png"
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "origin"),
-    [
-        ("t.tsv", TABLE, Origin.TABLE),
-        ("t.tsv", "\ufeff\n" + TABLE, Origin.TABLE),
-        ("t.tsv", "\ufeff\n" + LIST, Origin.LIST),
-        ("t.tsv", "a.png\n", Origin.LIST),
-        ("t.csv", "path,view\n", Origin.TABLE),
-        ("t.csv", "path,size\n", Origin.NONE),
-        ("t.txt", "a.png owl\n", Origin.LIST),
-        ("names", "a.png owl\n", Origin.LIST),
-        ("t.other", "a.png owl\n", Origin.LIST),
-        ("t.json", "{}", Origin.NONE),
-        ("t.gif", "GIF89a", Origin.NONE),
-    ],
+    ("encoding", "label"),
+    [("cp1252", "Häher"), ("shift_jis", "フクロウ"), ("gb18030", "白腹锦鸡")],
 )
-def test_the_origin_of_labels_depends_on_ending_and_first_line(tmp_path, name, text, origin):
-    assert origin_offered(write(tmp_path / name, text)) is origin
+def test_an_encoding_that_had_to_be_guessed_is_confirmed(session, folder, encoding, label):
+    table = write(folder / "t.csv", f"path,category\na.png,{label}\n", encoding)
+    outcome = run_here(import_task(session, [table]))
+    assert isinstance(outcome, Failed)
+    assert label in outcome.sentence
+    assert session.store.images.count() == 0
+    imported(session, table, encoding=encoding)
+    assert labels(session) == {"a.png": label}
+    with pytest.raises(EncodingUnsure) as raised:
+        import_labels(session, table)
+    assert raised.value.samples == (label,)
 
 
-def test_an_unreadable_file_offers_no_labels(tmp_path):
-    (tmp_path / "t.tsv").write_bytes(b"\xff\xfe\x00\x80")
-    assert origin_offered(tmp_path / "t.tsv") is Origin.NONE
-    assert origin_offered(tmp_path / "gone.txt") is Origin.NONE
-    assert origin_offered(tmp_path) is Origin.FOLDER
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+def test_unicode_needs_no_confirmation(session, folder, encoding):
+    table = write(folder / "t.csv", "path,category\na.png,Häher\n", encoding)
+    imported(session, table)
+    assert labels(session) == {"a.png": "Häher"}
 
 
-def test_an_import_records_its_plan_for_each_source(session, folder):
-    places = [write(folder / "t.tsv", TABLE), write(folder / "l.lst", "a.png owl\n"), folder]
-    origins = {"category": "folder", "view": "csv", "expression": "list"}
-    outcome = run_here(import_task(session, places, origins))
-    assert outcome.value.plans == [
-        SourcePlan(
-            places[0],
-            Origin.TABLE,
-            "TSV",
-            (("view", "view"),),
-            "t.tsv has no column expression.",
-        ),
-        SourcePlan(places[1], Origin.LIST, "List file", (("expression", ""),)),
-        SourcePlan(folder, Origin.FOLDER, "", (("category", ""),)),
-    ]
-    kinds = [source.kind for source in session.store.images.sources()]
-    assert kinds == [Origin.TABLE, Origin.LIST, Origin.FOLDER]
+def test_a_malformed_row_is_refused_with_its_line(session, folder):
+    text = 'path,category\na.png,"owl\nmy bird.png,duck\nc.png,jay\n'
+    result = imported(session, write(folder / "t.csv", text))
+    assert labels(session) == {"my bird.png": "duck", "c.png": "jay"}
+    assert [one.path for one in result.skipped] == ["t.csv, line 2"]
 
 
-def test_only_importable_sets_are_filled(session, folder):
-    with pytest.raises(ValueRefused, match="category, view or expression"):
-        import_task(session, [folder], {"mood": "folder"})
+def test_parts_come_in_with_a_table_and_with_folders(session, folder):
+    text = "path,category,split\na.png,owl,train\nmy bird.png,duck,TEST\nc.png,jay,val\n"
+    result = imported(session, write(folder / "t.csv", text))
+    assert result.report.parts == {"train": 1, "test": 1, "validation": 1}
+    assert session.store.splits.counts() == {
+        Part.TRAIN: 1, Part.VALIDATION: 1, Part.TEST: 1
+    }  # fmt: skip
+
+
+def test_a_dataset_folder_is_recognised(session, tmp_path):
+    root = tmp_path / "CUB_200_2011"
+    for at, name in enumerate(("001.Auk/a.jpg", "002.Owl/b.jpg"), start=1):
+        (root / "images" / name).parent.mkdir(parents=True)
+        Image.new("RGB", (30, 20 + at)).save(root / "images" / name)
+    (root / "images.txt").write_text("1 001.Auk/a.jpg\n2 002.Owl/b.jpg\n")
+    (root / "classes.txt").write_text("1 001.Auk\n2 002.Owl\n")
+    (root / "image_class_labels.txt").write_text("1 1\n2 2\n")
+    (root / "train_test_split.txt").write_text("1 1\n2 0\n")
+    (root / "bounding_boxes.txt").write_text("1 2.0 3.0 10.0 12.0\n2 1.0 1.0 5.0 5.0\n")
+    result = imported(session, root)
+    assert result.plans[0].format == "cub"
+    assert labels(session) == {"a.jpg": "001.Auk", "b.jpg": "002.Owl"}
+    assert session.store.splits.counts()[Part.TEST] == 1
+    crops = session.store.crops.of_images([1, 2])
+    assert [crop.rect.as_tuple() for crop in crops[1]] == [(2, 3, 12, 15)]
+    exported = tmp_path / "again"
+    export_labels(session, exported, "cub", "category")
+    for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt"):
+        assert (exported / name).read_text() == (root / name).read_text()
 
 
 def test_a_file_that_holds_no_image_names_is_refused(session, folder):
     outcome = run_here(import_task(session, [write(folder / "labels.json", "{}")]))
     assert isinstance(outcome, Failed)
-    assert outcome.sentence == f"{folder / 'labels.json'} is not a list of images."
+    assert outcome.sentence == f"{folder / 'labels.json'} has no known format of labels."
 
 
 def test_a_single_image_of_a_kind_that_is_not_read_is_skipped(session, folder):
     write(folder / "moving.gif", "GIF89a")
     outcome = run_here(import_task(session, [folder / "moving.gif", folder / "a.png"]))
     assert outcome.value.added == 1
-    assert outcome.value.skipped == [
-        SkippedFile("moving.gif", "GIF is not supported, but JPEG, PNG, BMP, TIFF and WebP are")
-    ]
+    (skipped,) = outcome.value.skipped
+    assert isinstance(skipped, SkippedFile)
+    assert skipped.reason.startswith("GIF is not supported, but JPEG, PNG,")
 
 
-def test_a_new_delimited_format_is_one_entry(session, folder, monkeypatch):
-    table = write(folder / "t.psv", TABLE.replace("\t", "|"))
-    with pytest.raises(ValueRefused, match=r"ends in \.csv, \.tsv or \.json\."):
-        export_labels(session, folder / "labels.psv")
-    register_for_test(monkeypatch, PSV)
-    assert origin_offered(table) is Origin.TABLE
-    result = imported(session, table, {"category": "csv"})
-    assert (result.plans[0].format, result.labelled) == ("PSV", 3)
-    assert export_labels(session, folder / "labels.psv") == 4
-    assert (folder / "labels.psv").read_text("utf-8").startswith("path|hash|set|label|")
-    session.undo()
-    imported(session, folder)
-    assert import_labels(session, folder / "labels.psv").labelled == 4
-    assert labels(session) == {"a.png": "great owl", "my bird.png": "duck"}
-
-
-def test_a_format_without_delimiter_brings_its_reader_and_writer(session, folder, monkeypatch):
-    kinds = (FileKind.TABLE, FileKind.LABELS)
-    lines = Format("JSON lines", (".jsonl",), kinds, written=(FileKind.LABELS,))
-
-    def read_lines(path):
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        entries = [
-            Entry(number, row["path"], (("category", row["category"]),))
-            for number, row in enumerate(rows, start=1)
-        ]
-        return ListedLabels(FileKind.TABLE, entries, columns=("category",))
-
-    def read_labels(path):
-        return [LabelRow(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
-
-    def write_labels(path, rows):
-        write(
-            path,
-            "\n".join(json.dumps({"path": r.path, "set": r.set, "label": r.label}) for r in rows),
-        )
-
-    register_for_test(monkeypatch, lines)
-    monkeypatch.setitem(LIST_READERS, lines, read_lines)
-    monkeypatch.setitem(LABEL_CODECS, lines, LabelCodec(read_labels, write_labels))
-    table = write(folder / "t.jsonl", '{"path": "a.png", "category": "owl"}\n')
-    assert origin_offered(table) is Origin.TABLE
-    imported(session, table, {"category": "csv"})
-    assert labels(session) == {"a.png": "owl"}
-    export_labels(session, folder / "labels.jsonl")
-    session.undo()
-    imported(session, folder)
-    import_labels(session, folder / "labels.jsonl")
-    assert labels(session) == {"a.png": "owl"}
-
-
-def test_every_format_that_holds_labels_has_a_reader_and_a_writer():
-    for format in FORMATS.read_as(FileKind.TABLE):
-        assert format.delimiter or format in LIST_READERS
-    for format in {*FORMATS.read_as(FileKind.LABELS), *FORMATS.written_as(FileKind.LABELS)}:
-        assert format.delimiter or format in LABEL_CODECS
-
-
-def test_a_label_file_of_another_format_is_refused(session, tmp_path):
-    with pytest.raises(KnownError, match=r"ends in \.csv, \.tsv or \.json\."):
-        import_labels(session, write(tmp_path / "labels.txt", "path,set,label\n"))
+def test_a_format_from_outside_is_one_entry(session, folder):
+    lines = write(folder / "t.toy", "a.png => owl\nmy bird.png => duck\n")
+    with pytest.raises(ValueRefused, match="cannot be exported"):
+        export_labels(session, folder / "labels.toy")
+    with FORMATS.temporarily(TOY.name, TOY):
+        assert format_for(lines) is TOY
+        assert imported(session, lines).labelled == 2
+        assert export_labels(session, folder / "labels.toy", label_set="category").labels == 2
+        session.undo()
+        imported(session, folder)
+        assert import_labels(session, folder / "labels.toy").labelled == 2
+        assert labels(session) == {"a.png": "owl", "my bird.png": "duck"}

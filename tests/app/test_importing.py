@@ -5,6 +5,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from workbench.app.jobs import Cancelled, Done, Failed, run_here
 from workbench.domain.errors import ValueRefused
 from workbench.domain.labels import Author
 from workbench.domain.reports import Note, Progress, Report
-from workbench.vision import headers
+from workbench.vision import reading
 
 
 def draw(path: Path, seed: int, size: tuple[int, int] = (32, 24)) -> Path:
@@ -73,9 +74,9 @@ def test_again_adds_only_what_is_new_or_changed(session, tmp_path, monkeypatch):
     draw(root / "2.png", 99)
     os.utime(root / "2.png", (1, 1))
     read: list[str] = []
-    plain = headers.regular_bytes
+    plain = reading.image_bytes
     monkeypatch.setattr(
-        headers, "regular_bytes", lambda path: (read.append(path.name), plain(path))[1]
+        reading, "image_bytes", lambda path: (read.append(path.name), plain(path))[1]
     )
     result = imported(session, root)
     assert sorted(read) == ["2.png", "5.png"]
@@ -96,7 +97,7 @@ def test_category_and_view_by_folders(session, tmp_path):
     draw(tmp_path / "cars" / "beetle" / "y.png", 2)
     imported(session, tmp_path / "cars", category="folder", view="folder")
     assert labels(session) == {"x.png": "mini", "y.png": "beetle"}
-    assert labels(session, "view") == {"x.png": "left", "y.png": None}  # spelt as the set spells it
+    assert labels(session, "view") == {"x.png": "Left", "y.png": None}  # another spelling is new
 
 
 def test_a_class_folder_by_itself_names_its_images(session, tmp_path):
@@ -139,11 +140,16 @@ def test_a_csv_table(session, tmp_path):
     (tmp_path / "t.csv").write_text(table + ";left;;\nimages/a.jpg;back;;\n")
     result = imported(session, tmp_path / "t.csv", category="csv", view="csv")
     assert labels(session) == {"a.jpg": "owl", "b.jpg": "duck"}
-    assert labels(session, "view") == {"a.jpg": "front", "b.jpg": None}
+    assert labels(session, "view") == {"a.jpg": None, "b.jpg": None}
     reasons = [file.reason for file in result.skipped]
     assert "2 files have this name (t.csv, line 4)" in reasons
-    assert "listed again with another label (t.csv, line 6)" in reasons
-    assert len(reasons) == 3
+    assert len(reasons) == 2
+    (conflict,) = result.report.conflicts
+    assert (conflict.image, conflict.set) == ("images/a.jpg", "view")
+    assert [tuple(msgspec.structs.astuple(one)) for one in conflict.labels] == [
+        ("FRONT", "t.csv, line 2"),
+        ("back", "t.csv, line 6"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +166,7 @@ def test_a_csv_without_the_columns(session, tmp_path, content, words):
 
 def test_places_that_are_none(session, tmp_path):
     (tmp_path / "empty").mkdir()
-    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "bytes.txt").write_bytes(b"a\x00b.jpg\x01\x02 owl")
     for place in (tmp_path / "empty", tmp_path / "gone", tmp_path / "bytes.txt"):
         outcome = run_here(import_task(session, [place]))
         assert isinstance(outcome, Failed)
@@ -190,7 +196,7 @@ def test_loops_and_links_to_nothing(session, tmp_path):
     os.mkfifo(root / "pipe")
     result = imported(session, root)
     assert result.added == 1
-    assert [file.path for file in result.skipped] == ["gone.png"]
+    assert [file.path for file in result.skipped] == ["gone.png", "pipe"]
 
 
 def test_one_undo_reverts_the_import(session, tmp_path):

@@ -1,5 +1,7 @@
 """Thumbnails come first for what is wanted now, once decoded from the cache ever after."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 from workbench.app.images.importing import import_task
 from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import run_here
+from workbench.storage.features import THUMBNAILS_FILE, Thumbnails
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def images(session, tmp_path):
     root = tmp_path / "photos"
     root.mkdir()
     for i in range(12):
-        Image.new("RGB", (600, 300), (20 * i, 100, 50)).save(root / f"{i:02}.jpg")
+        Image.new("RGB", (600, 300), (20 * i, 100, 50)).save(root / f"{i:02}.png")
     run_here(import_task(session, [root]))
     return session.store.images.ids().tolist()
 
@@ -131,3 +134,27 @@ def test_the_last_one_is_kept_however_large(session, images, loader, qtbot, monk
     monkeypatch.setattr("workbench.app.images.thumbnails.MEMORY", 1)
     load(loader, qtbot, images[:2])
     assert kept(loader, images) == images[1:2]
+
+
+def test_a_jpeg_has_its_thumbnail_once_it_is_imported(session, tmp_path, loader, qtbot):
+    Image.new("RGB", (600, 300), (20, 100, 50)).save(tmp_path / "x.jpg")
+    run_here(import_task(session, [tmp_path / "x.jpg"]))
+    (tmp_path / "x.jpg").unlink()
+    (image,) = session.store.images.ids().tolist()
+    load(loader, qtbot, [image])
+    assert loader.get(image).shape == (128, 256, 3)
+    assert np.abs(loader.get(image)[60, 100].astype(int) - (20, 100, 50)).max() < 4
+
+
+def test_thumbnails_of_versions_that_decoded_otherwise_are_made_again(tmp_path):
+    kept = Thumbnails(tmp_path)
+    kept.put({"a": b"jpeg"})
+    kept.close()
+    again = Thumbnails(tmp_path)
+    assert again.get(["a"]) == {"a": b"jpeg"}
+    again.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / THUMBNAILS_FILE)) as db:
+        db.execute("PRAGMA user_version = 0")
+    renewed = Thumbnails(tmp_path)
+    assert renewed.get(["a"]) == {}
+    renewed.close()

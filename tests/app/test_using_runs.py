@@ -126,7 +126,7 @@ def test_a_folder_becomes_a_table(session: Session, tmp_path: Path) -> None:
     for i, colour in enumerate(("red", "blue", "green")):
         draw_disc(folder / f"{colour}.png", colour, i % 2 == 0, 100 + i)
     (folder / "broken.jpg").write_bytes(b"nothing")
-    (folder / "raw.heic").write_bytes(b"")
+    (folder / "raw.cr2").write_bytes(b"")
     path = tmp_path / "out" / "table.csv"
     result = done(predict_folder_task(session, run.id, tmp_path / "new", path))
     assert isinstance(result, PredictedFolder)
@@ -135,7 +135,7 @@ def test_a_folder_becomes_a_table(session: Session, tmp_path: Path) -> None:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     assert set(rows) == {f"deeper/{n}" for n in ("red.png", "blue.png", "green.png")} | {
         "deeper/broken.jpg",
-        "deeper/raw.heic",
+        "deeper/raw.cr2",
     }
     for colour in ("red", "blue", "green"):
         row = rows[f"deeper/{colour}.png"]
@@ -148,8 +148,8 @@ def test_a_folder_becomes_a_table(session: Session, tmp_path: Path) -> None:
         assert row["view confidence"] == row[f"view {row['view']}"]
         assert row["note"] == ""
     assert "broken.jpg" in rows["deeper/broken.jpg"]["note"]
-    assert "HEIC" in rows["deeper/raw.heic"]["note"]
-    assert {Path(lost.path).name for lost in result.skipped} == {"broken.jpg", "raw.heic"}
+    assert "CR2" in rows["deeper/raw.cr2"]["note"]
+    assert {Path(lost.path).name for lost in result.skipped} == {"broken.jpg", "raw.cr2"}
     assert os.listdir(path.parent) == ["table.csv"]
 
 

@@ -46,7 +46,7 @@ def exported(command, file: str) -> list[str]:
 def test_a_tsv_table_keeps_its_labels(command, folder, origin):
     (folder / "t.tsv").write_text(TABLE, encoding="utf-8")
     command("new", "Birds")
-    assert command("import", "Birds", "t.tsv", *origin)["labelled"] == 2
+    assert command("import", "Birds", "t.tsv", *origin)["labelled"] == 4
     assert exported(command, "out.tsv") == [
         "category duck",
         "category great owl",
@@ -76,9 +76,9 @@ def test_a_tsv_label_file_is_exported_and_imported(command, folder):
 
 
 HELP = {
-    ("import",): (".txt, .lst, .list or .tsv", ".csv or .tsv", "JPEG, PNG, BMP, TIFF and WebP"),
-    ("labels", "export"): (".csv, .tsv or .json",),
-    ("labels", "import"): (".csv, .tsv or .json",),
+    ("import",): ("camtrap", "cub", "table", "JPEG, PNG, BMP, TIFF, WebP, HEIF"),
+    ("labels", "export"): ("coco", "cub", "label-file"),
+    ("labels", "import"): ("coco", "cub", "label-file", "pets"),
 }
 
 

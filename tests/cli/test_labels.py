@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.fixtures import finished_runs
+from workbench.app.session import Session
+from workbench.app.settings import UserSettings
 from workbench.cli.command import run
+from workbench.cli.labels import matching
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
 from workbench.storage.project import Project
@@ -87,6 +91,31 @@ def test_a_glob_matches_the_end_of_a_path(birds: Path, capsys, word: str) -> Non
     assert printed(capsys, *words) == ["view = left: 2 images"]
 
 
+@pytest.mark.parametrize(
+    ("word", "labelled"),
+    [
+        ("new/a[1].png", {"a[1].png"}),
+        ("a[1].png", {"a[1].png"}),  # not there, but the name of an image
+        ("new/set [ab]", {"x.png"}),
+        ("./new/set [ab]/", {"x.png"}),
+        ("set [ab]", {"x.png"}),
+        ("new/*.png", {"*.png"}),
+        ("new/?.png", {"b.png", "*.png"}),  # no image is called so
+    ],
+)
+def test_a_path_that_exists_is_not_read_as_a_glob(birds: Path, word, labelled) -> None:
+    for grey, name in enumerate(("a[1]", "a1", "b", "*", "set [ab]/x", "set a/y")):
+        Path("new", name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 9), grey).save(Path("new", f"{name}.png"))
+    assert run(["import", "Birds", "new"]) == 0
+    session = Session(Project.open(birds))
+    try:
+        rows = session.store.images.rows(matching(session, [word]))
+        assert {row.name for row in rows} == labelled
+    finally:
+        session.close()
+
+
 def test_label_files_are_counted_and_unknown_images_named(birds: Path, capsys) -> None:
     assert printed(capsys, "labels", "export", "Birds", "out.csv") == [
         "labels written to out.csv: 60"
@@ -95,14 +124,80 @@ def test_label_files_are_counted_and_unknown_images_named(birds: Path, capsys) -
     capsys.readouterr()
     assert run(["labels", "import", "Birds", "in.csv"]) == 0
     shown = capsys.readouterr()
-    assert [line.rsplit(maxsplit=1) for line in shown.out.splitlines()] == [
-        ["rows", "2"],
-        ["labelled", "1"],
-        ["left unchanged", "0"],
-        ["no such image", "1"],
+    assert shown.out.splitlines()[:4] == [
+        "2 rows read",
+        "1 label given",
+        "1 file or line skipped",
+        "Skipped:",
     ]
-    assert shown.err.startswith("gone.png: ")
+    assert "gone.png (in.csv, line 3): not an image of this project" in shown.out
     assert run(["labels", "import", "Birds", "in.csv", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["rows"], found["labelled"], found["kept"]) == (2, 1, 0)
-    assert [one["path"] for one in found["unmatched"]] == ["gone.png"]
+    assert [one["path"] for one in found["skipped"]] == ["gone.png (in.csv, line 3)"]
+
+
+def test_a_label_is_renamed_or_merged_into_an_existing_one(birds: Path, capsys) -> None:
+    label = ("label", "Birds", "--new", "--set", "side", "--label")
+    printed(capsys, *label, "left", "bird 00")
+    printed(capsys, *label, "right", "bird 01")
+    rename = ("labels", "rename", "Birds", "side")
+    assert printed(capsys, *rename, "left", "port") == ["side: “left” renamed to “port”; images: 1"]
+    assert run([*rename, "right", "port"]) == 1
+    shown = capsys.readouterr().err
+    assert "“side” already has a label “port”" in shown
+    assert "--merge" in shown
+    assert run([*rename, "right", "port", "--merge", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["merged"], found["labelled"], found["new"]) == (True, 1, "port")
+    store = Project.open(birds)
+    try:
+        assert store.labels.counts("side")["port"] == 2
+        assert store.labels.get("side").names == ("port",)
+    finally:
+        store.close()
+
+
+def test_labels_carry_the_name_given_or_the_one_of_the_window(
+    birds: Path, capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    label = ("label", "Birds", "--set", "view", "--label", "left")
+    printed(capsys, *label, "bird 00")
+    printed(capsys, *label, "--annotator", "Ann", "bird 01")
+    UserSettings.of_user().set_annotator("Ben")
+    printed(capsys, *label, "bird 02")
+    printed(capsys, *label, "--annotator", "Ann", "bird 03")
+    store = Project.open(birds)
+    try:
+        found = [one.annotator for one in store.labels.current() if one.author == "human"]
+    finally:
+        store.close()
+    assert found == ["", "Ann", "Ben", "Ann"]
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [("  padded ", "padded"), ("x\ny", "x y"), ("o\u200bwl", "owl"), ("e\u0301", "é")],
+)
+def test_a_new_label_is_stored_in_the_form_of_every_import(
+    birds: Path, capsys, written: str, stored: str
+) -> None:
+    label = ("label", "Birds", "--set", "mood", "--new", "--label", written, "bird 00")
+    printed(capsys, *label)
+    store = Project.open(birds)
+    try:
+        assert store.labels.get("mood").names == (stored,)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("written", ["", " ", "\u200b", "\u2066\u2069"])
+def test_a_label_without_a_visible_character_is_refused(birds: Path, capsys, written: str) -> None:
+    assert run(["label", "Birds", "--set", "mood", "--new", "--label", written, "bird 00"]) == 2
+    assert "error: " in capsys.readouterr().err
+    store = Project.open(birds)
+    try:
+        assert "mood" not in store.labels.sets()
+    finally:
+        store.close()

@@ -140,7 +140,9 @@ def test_empty_and_foreign_files(tmp_path):
     assert "truncated" in refused(tmp_path / "d.jpg", b"\xff\xd8")
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize(
+    "kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA"]
+)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.995])
 def test_truncated_files(tmp_path, kind, share):
     data = encoded(kind)

@@ -6,12 +6,14 @@ import fnmatch
 from collections.abc import Sequence
 from enum import Enum, auto
 from pathlib import Path
+from typing import Any
 
 import click
 
 from workbench.app.labels import labelling
-from workbench.app.labels.label_files import export_labels, import_labels
+from workbench.app.labels.label_files import export_labels, import_labels_task
 from workbench.app.session import Session
+from workbench.app.settings import UserSettings
 from workbench.cli.command import (
     Output,
     Result,
@@ -20,11 +22,13 @@ from workbench.cli.command import (
     opened,
     project_argument,
 )
+from workbench.cli.imports import choices_of, print_report, reading_options, report_values
+from workbench.cli.progress import carry_out
 from workbench.domain.errors import KnownError
-from workbench.domain.formats import FORMATS, FileKind, endings
 from workbench.domain.images import ImageRow
-from workbench.domain.label_names import LabelNames, tidied
+from workbench.domain.label_names import LabelNames, checked_name
 from workbench.domain.labels import Label, LabelSet, Subject
+from workbench.formats import FORMATS
 
 BATCH = 20_000  # rows read at a time
 
@@ -47,6 +51,10 @@ BATCH = 20_000  # rows read at a time
     is_flag=True,
     help="With --new: create a set of which an image may have several labels.",
 )
+@click.option(
+    "--annotator",
+    help="Your name, stored with the labels; by default the one chosen in the window, if any.",
+)
 def label_command(
     out: Output,
     project: Path,
@@ -57,6 +65,7 @@ def label_command(
     clear: bool,
     new: bool,
     several: bool,
+    annotator: str | None,
 ) -> Result:
     """Label every IMAGE: a path, a glob, or part of a path.
 
@@ -69,6 +78,7 @@ def label_command(
     if not wanted:
         raise click.UsageError("Give an image: a path, a glob such as '*.jpg', or part of a path.")
     with opened(project) as session:
+        session.set_annotator(annotator or UserSettings.of_user().annotator)
         label_set, label = _resolved(session, label_set, label, new, several)
         ids = matching(session, wanted)
         if session.labels.get(label_set).subject is Subject.CROP:
@@ -95,7 +105,7 @@ def _resolved(
     sets = session.labels.sets()
     label_set = LabelNames(sets).equal_or_new(label_set)
     if new and label is not None and label_set not in sets:
-        made = LabelSet(label_set, (Label(tidied(label)),), exclusive=not several)
+        made = LabelSet(label_set, (Label(checked_name(label, "label")),), exclusive=not several)
         labelling.edit_set(session, made, {})
     known = session.labels.get(label_set)
     if label is None:
@@ -121,17 +131,19 @@ def _give_to_crops(
 def matching(session: Session, words: Sequence[str]) -> list[int]:
     """Ids of the images that match any of `words`.
 
-    A word is the path of a file, a glob that matches the end of an image's path, or a part of the
-    path in upper or lower case. If it names whole folders or files of some images in the same case,
-    images where only the case differs do not match. Raises KnownError for a word that matches no
-    image.
+    A word is the path of a file or folder, a glob that matches the end of an image's path, or a
+    part of the path in upper or lower case. A path that exists, or that names whole folders or
+    files of an image, is not read as a glob. If a word names whole folders or files of some images
+    in the same case, images where only the case differs do not match. Raises KnownError for a word
+    that matches no image.
     """
     ids = session.images.ids()
     fits: dict[str, dict[Fit, list[int]]] = {word: {} for word in words}
+    places = {word: _place(word) for word in words}
     for start in range(0, len(ids), BATCH):
         for row in session.images.rows(ids[start : start + BATCH]):
             for word, found in fits.items():
-                fit = _fit(word, row)
+                fit = _fit(word, places[word], row)
                 if fit is not None:
                     found.setdefault(fit, []).append(row.id)
     matched: set[int] = set()
@@ -144,28 +156,42 @@ def matching(session: Session, words: Sequence[str]) -> list[int]:
             )
         if Fit.NAMED in found:
             found.pop(Fit.NAMED_IN_ANOTHER_CASE, None)
+            found.pop(Fit.PATTERN, None)
         matched.update(*found.values())
     return [one for one in ids.tolist() if one in matched]
 
 
 class Fit(Enum):
-    """How a word matches a path: as whole folder or file names, or anywhere in it."""
+    """How a word matches a path: as whole folder or file names, as a glob, or anywhere in it."""
 
     NAMED = auto()
     NAMED_IN_ANOTHER_CASE = auto()
+    PATTERN = auto()
     TEXT = auto()
 
 
-def _fit(word: str, row: ImageRow) -> Fit | None:
+def _place(word: str) -> Path | None:
+    """The file or folder that a word is the path of, if it exists."""
+    try:
+        return Path(word).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _fit(word: str, place: Path | None, row: ImageRow) -> Fit | None:
     path = row.path.replace("\\", "/")
-    if any(sign in word for sign in "*?["):
-        fits = fnmatch.fnmatchcase(path, word) or fnmatch.fnmatchcase(path, f"*/{word}")
-        return Fit.NAMED if fits else None
-    if Path(word).is_file():
-        return Fit.NAMED if Path(word).resolve() == Path(row.path).resolve() else None
+    if place is not None:
+        here = Path(row.path).resolve()
+        if here == place or place in here.parents:
+            return Fit.NAMED
+        if place.is_file():
+            return None
     whole, parts = f"/{path}/", f"/{word.strip('/')}/"
     if parts in whole:
         return Fit.NAMED
+    if place is None and any(sign in word for sign in "*?["):
+        fits = fnmatch.fnmatchcase(path, word) or fnmatch.fnmatchcase(path, f"*/{word}")
+        return Fit.PATTERN if fits else None
     if parts.lower() in whole.lower() and word not in path:
         return Fit.NAMED_IN_ANOTHER_CASE
     return Fit.TEXT if word.lower() in path.lower() else None
@@ -173,9 +199,9 @@ def _fit(word: str, row: ImageRow) -> Fit | None:
 
 @click.group("labels")
 def labels_command() -> None:
-    """Export all labels to a file, or import labels.
+    """Export, import or rename labels.
 
-    Both commands take --json.
+    All of these commands take --json.
 
     \b
     Example:
@@ -183,47 +209,76 @@ def labels_command() -> None:
     """
 
 
+WRITTEN = [name for name, format in FORMATS.items() if format.written]
+
+
 @command(
     "export",
-    "workbench labels export Birds labels.csv",
-    f"Export all labels to FILE ({endings(FORMATS.written_as(FileKind.LABELS))}).",
+    "workbench labels export Birds labels.csv\nworkbench labels export Birds cub --format cub",
+    "Export all labels to FILE, in the format of its extension, or to a folder with --format.",
 )
 @project_argument
 @click.argument("file", type=click.Path(path_type=Path))
-def export_labels_command(out: Output, project: Path, file: Path) -> Result:
+@click.option("--format", "format", type=click.Choice(WRITTEN), help="The format.")
+@click.option(
+    "--set", "label_set", default="", help="The label set, for formats that have one only."
+)
+def export_labels_command(
+    out: Output, project: Path, file: Path, format: str | None, label_set: str
+) -> Result:
     """Export all labels to FILE."""
     with opened(project) as session:
-        written = export_labels(session, file)
-        out.print(f"labels written to {file}: {written}")
-        return {"file": str(file), "labels": written}
+        written = export_labels(session, file, format or "", label_set)
+        out.print(f"labels written to {file}: {written.labels}")
+        for note in written.notes:
+            out.warn(note)
+        return {"file": str(file), "labels": written.labels, "notes": list(written.notes)}
 
 
 @command(
     "import",
-    "workbench labels import Birds labels.csv",
-    f"Import labels from FILE ({endings(FORMATS.read_as(FileKind.LABELS))}), as one edit.",
+    "workbench labels import Birds labels.csv\n"
+    "workbench labels import Birds annotations.json --format coco",
+    "Import labels, boxes and parts of a split from FILE for images of the project, as one edit.",
 )
 @project_argument
 @click.argument("file", type=click.Path(path_type=Path))
-def import_labels_command(out: Output, project: Path, file: Path) -> Result:
+@reading_options
+def import_labels_command(out: Output, project: Path, file: Path, **options: Any) -> Result:
     """Import labels from FILE."""
     with opened(project) as session:
-        found = import_labels(session, file)
-        rows = [
-            ("rows", found.rows),
-            ("labelled", found.labelled),
-            ("left unchanged", found.kept),
-        ]
-        out.table(("", ""), [*rows, ("no such image", len(found.unmatched))])
-        for lost in found.unmatched:
-            out.warn(f"{lost.path}: {lost.reason}")
-        return {
-            "rows": found.rows,
-            "labelled": found.labelled,
-            "kept": found.kept,
-            "unmatched": [{"path": lost.path, "reason": lost.reason} for lost in found.unmatched],
-        }
+        report = carry_out(import_labels_task(session, file, choices_of(options))).report
+        print_report(out, report)
+        return report_values(report)
 
 
+@command(
+    "rename",
+    "workbench labels rename Birds category 'Sea gull' gull\n"
+    "workbench labels rename Birds category seagull gull --merge",
+)
+@project_argument
+@click.argument("label_set", metavar="SET")
+@click.argument("label")
+@click.argument("new")
+@click.option("--merge", is_flag=True, help="Merge the label into NEW if the set has both.")
+def rename_label_command(
+    out: Output, project: Path, label_set: str, label: str, new: str, merge: bool
+) -> Result:
+    """Rename LABEL of SET to NEW on all images, as one edit."""
+    with opened(project) as session:
+        sets = session.labels.sets()
+        label_set = LabelNames(sets).equal_or_new(label_set)
+        known = session.labels.get(label_set)
+        label, new = map(LabelNames(known.names).equal_or_new, (label, new))
+        count = session.labels.counts(label_set).get(label, 0)
+        merged = labelling.rename_label(session, label_set, label, new, merge)
+        what = "merged into" if merged else "renamed to"
+        of = "mouth crops" if known.subject is Subject.CROP else "images"
+        out.print(f"{label_set}: “{label}” {what} “{new}”; {of}: {count}")
+        return {"set": label_set, "label": label, "new": new, "merged": merged, "labelled": count}
+
+
+labels_command.add_command(rename_label_command)
 labels_command.add_command(export_labels_command)
 labels_command.add_command(import_labels_command)

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from workbench.domain.clusters import CLUSTERS_FILE, RECORD_FILE, Clustering, Clusters
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.features import CARD_FILE, KEY_BYTES, KEYS_FILE, ROWS_FILE, FeatureCard, Keys
+from workbench.domain.projects import DamagedProject
 from workbench.domain.text import mark
 from workbench.files import DamagedFile, check_archive, check_digest, write_whole
 from workbench.storage.database import Database, listed_texts
+from workbench.storage.read_only import forget_copy, open_to_read
 
 KEPT_BYTES = 8 << 30  # limit for all indexes of a project
 
@@ -203,17 +205,31 @@ class Clusterings:
 
 
 THUMBNAILS_FILE = "thumbnails.sqlite"
+THUMBNAILS_VERSION = 2  # raise when the pixels of images are decoded differently
 _TABLE = "CREATE TABLE IF NOT EXISTS thumbnail (hash TEXT PRIMARY KEY, jpeg BLOB NOT NULL)"
 
 
-class Thumbnails:
-    """JPEG bytes by image hash. A damaged file is replaced by an empty one."""
+_FINGERPRINTS = "CREATE TABLE IF NOT EXISTS fingerprint (hash TEXT PRIMARY KEY, bits BLOB)"
 
-    def __init__(self, folder: Path) -> None:
+
+class Thumbnails:
+    """JPEG bytes and perceptual hashes by image hash. A damaged file is replaced by an empty one;
+    thumbnails of versions that decoded images differently are deleted. Threads have one each.
+
+    If not `writable`, those in the file are read, and new ones live as long as this object.
+    """
+
+    def __init__(self, folder: Path, writable: bool = True) -> None:
         path = folder / THUMBNAILS_FILE
+        self._earlier: Database | None = None
+        if not writable:
+            self._db = _opened(Path(":memory:"))
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._earlier = open_to_read(path)
+            return
         try:
             self._db = _opened(path)
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, DamagedProject):
             for ending in ("", "-wal", "-shm"):
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             self._db = _opened(path)
@@ -221,16 +237,35 @@ class Thumbnails:
     def get(self, hashes: Iterable[str]) -> dict[str, bytes]:
         """Return the existing thumbnails of these images."""
         sql = "SELECT hash, jpeg FROM thumbnail WHERE hash IN (SELECT value FROM json_each(?))"
-        return dict(self._db.rows(sql, (listed_texts(hashes),)))
+        wanted = listed_texts(hashes)
+        found: dict[str, bytes] = {}
+        for db in (self._earlier, self._db):
+            if db is not None:
+                with contextlib.suppress(DamagedProject):  # they are made again
+                    found.update(db.rows(sql, (wanted,)))
+        return found
 
     def put(self, jpegs: Mapping[str, bytes]) -> None:
         """Store thumbnails, replacing those of the same images."""
-        with self._db.transaction():
+        with contextlib.suppress(DamagedProject), self._db.transaction():
             self._db.run_many("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", jpegs.items())
+
+    def fingerprints(self, hashes: Iterable[str]) -> dict[str, bytes]:
+        """Return the existing perceptual hashes of these images, by image hash."""
+        sql = "SELECT hash, bits FROM fingerprint WHERE hash IN (SELECT value FROM json_each(?))"
+        return dict(self._db.rows(sql, (listed_texts(hashes),)))
+
+    def put_fingerprints(self, bits: Mapping[str, bytes]) -> None:
+        """Store perceptual hashes, replacing those of the same images."""
+        with self._db.transaction():
+            self._db.run_many("INSERT OR REPLACE INTO fingerprint VALUES (?, ?)", bits.items())
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        if self._earlier is not None:
+            self._earlier.close()
+            forget_copy(self._earlier.path)
 
 
 def _opened(path: Path) -> Database:
@@ -238,6 +273,11 @@ def _opened(path: Path) -> Database:
     try:
         db.tune()
         db.run(_TABLE)
+        if db.value("PRAGMA user_version") != THUMBNAILS_VERSION:
+            with db.transaction():
+                db.run("DELETE FROM thumbnail")
+                db.run(f"PRAGMA user_version = {THUMBNAILS_VERSION}")
+        db.run(_FINGERPRINTS)
         db.run("PRAGMA cache_size = -8192")
     except BaseException:
         db.close()

@@ -3,258 +3,156 @@
 from __future__ import annotations
 
 import io
-import re
 import struct
-import zlib
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from blake3 import blake3
 from PIL import Image
 
-from workbench.domain.errors import reason_of
-from workbench.domain.formats import FORMATS, FileKind, enumerated
-from workbench.domain.geometry import Rect
+from workbench.domain.formats import IMAGE_FORMATS, enumerated
 from workbench.domain.text import Message
-from workbench.files import regular_bytes
+from workbench.files import MOST_BYTES, hash_regular, regular_bytes
+from workbench.vision.structures import PARSERS, Header, Unreadable
+from workbench.vision.tga import looks_like_tga
+
+__all__ = ["Header", "Unreadable"]
 
 PIXEL_LIMIT = 200_000_000  # more than any camera; larger ones could exhaust the memory
-EXIF_ORIENTATION = 0x0112
-_MARKER = re.compile(rb"\xff[^\x00\x01\xff]", re.S)
-START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+SIDE_LIMIT = 100_000  # pixels
+MEMORY_LIMIT = 1_000_000_000  # bytes to decode an image
+LARGE_FILE = 64 << 20  # bytes; the first of them must be those of an image
+FIRST_BYTES = 64  # bytes by which a format is recognised
+_EXIF_IFD, _DATE_TIME_ORIGINAL = 0x8769, 0x9003
 # Names of the image formats by kind: exactly those that the registry lists as read.
-NAMES = {format.name.lower(): format.name for format in FORMATS.read_as(FileKind.IMAGE)}
+NAMES = {format.name.lower(): format.name for format in IMAGE_FORMATS.read()}
 
-Image.MAX_IMAGE_PIXELS = None  # PIXEL_LIMIT is checked on the header instead, without a warning
-
-
-class Unreadable(Exception):
-    """An invalid image file. `reason` completes "… cannot be read: "."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+Image.MAX_IMAGE_PIXELS = None  # the limits above are checked on the header, without a warning
 
 
-def _truncated(format: str) -> Unreadable:
-    reason = Message("its {format} data is truncated", format=format)
-    return Unreadable(reason)
+def image_bytes(path: Path) -> bytes:
+    """Read an image file.
 
-
-@dataclass(frozen=True)
-class Header:
-    """Size in pixels as displayed (after applying the EXIF orientation), and format.
-
-    `format` is jpeg, png, bmp, tiff or webp; `orientation` is the EXIF value 1–8 of the stored
-    pixels.
+    Raises OSError or ValueError with the reason if it is not a regular file or larger than 1 GiB,
+    and Unreadable if a large file does not start like an image.
     """
-
-    width: int
-    height: int
-    format: str
-    orientation: int = 1
-
-    @property
-    def whole(self) -> Rect:
-        """The whole image as a rectangle."""
-        return Rect(0, 0, self.width, self.height)
+    if path.stat().st_size > LARGE_FILE:
+        sniff(regular_bytes(path, FIRST_BYTES, MOST_BYTES))
+    return regular_bytes(path, most=MOST_BYTES)
 
 
 def parse_header(data: bytes) -> Header:
     """Parse the header from all bytes of a file. Raises Unreadable with the reason.
 
     Nothing is decoded. Truncation is detected from the structure: the end-of-image marker of a
-    JPEG, chunk lengths and checksums of a PNG, the extent of BMP, TIFF and WebP data.
+    JPEG, chunk lengths and checksums of a PNG, the extent of the data of others. So is an image
+    that would take too much memory or time to decode.
     """
     if not data:
         raise Unreadable(Message("it is empty (0 bytes)"))
     kind = sniff(data)
     try:
-        header = _PARSERS[kind](data)
+        header = PARSERS[kind](data)
     except Unreadable:
         raise
-    except (OSError, ValueError, SyntaxError, LookupError, struct.error, TypeError) as error:
+    except Exception as error:  # parsers of damaged data raise almost anything
         reason = Message("its {format} header is damaged", format=NAMES[kind])
         raise Unreadable(reason) from error
+    _check_size(header)
+    return header
+
+
+def _check_size(header: Header) -> None:
+    size = {"width": header.width, "height": header.height}
     if header.width <= 0 or header.height <= 0:
         raise Unreadable(Message("its width or height is 0"))
+    if max(header.width, header.height) > SIDE_LIMIT:
+        raise Unreadable(
+            Message(
+                "a side of its {width} × {height} pixels exceeds the limit of {limit:,}",
+                limit=SIDE_LIMIT,
+                **size,
+            )
+        )
     if header.width * header.height > PIXEL_LIMIT:
         raise Unreadable(
             Message(
                 "its {width} × {height} pixels exceed the limit of {limit} megapixels",
-                width=header.width,
-                height=header.height,
                 limit=PIXEL_LIMIT // 1_000_000,
+                **size,
             )
         )
-    return header
+    if header.memory > MEMORY_LIMIT:
+        raise Unreadable(
+            Message(
+                "its {width} × {height} pixels take {needed:.1f} GB of memory to decode, the limit"
+                " is {limit:.1f} GB",
+                needed=header.memory / 1e9,
+                limit=MEMORY_LIMIT / 1e9,
+                **size,
+            )
+        )
+
+
+_HEVC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"BM", "bmp"),
+    *((start, "tiff") for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg 2000"),
+    (b"\xff\x4f\xff\x51", "jpeg 2000"),
+)
 
 
 def sniff(data: bytes) -> str:
-    """Detect the image format from the first bytes. Raises Unreadable for unsupported ones."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if data.startswith(b"BM"):
-        return "bmp"
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "tiff"
+    """Detect the image format from the first bytes; one without a signature (TGA) needs 18.
+
+    Raises Unreadable for unsupported ones.
+    """
+    for start, kind in _SIGNATURES:
+        if data.startswith(start):
+            return kind
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "webp"
+    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
+        return "netpbm"
+    if data[4:8] == b"ftyp" and (kind := _media_kind(data)):
+        return kind
     if data.startswith(b"\xff\xd8") or (len(data) < 8 and b"\x89PNG".startswith(data[:4])):
         raise Unreadable(Message("it is truncated within its first bytes"))
+    if looks_like_tga(data):
+        return "tga"
     known = enumerated(list(NAMES.values()), "or")
     raise Unreadable(Message("it is not an image in a supported format ({formats})", formats=known))
 
 
-def _displayed(width: int, height: int, kind: str, orientation: int) -> Header:
-    turned = orientation in (5, 6, 7, 8)
-    known = orientation if 2 <= orientation <= 8 else 1
-    return Header(*((height, width) if turned else (width, height)), kind, known)
+def _media_kind(data: bytes) -> str:
+    """Kind of an ISO media file by its brands; "" if it is not an image."""
+    end = min(struct.unpack_from(">I", data)[0], len(data))
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))]
+    for brand in brands:
+        if brand in (b"avif", b"avis"):
+            return "avif"
+        if brand in _HEVC_BRANDS:
+            return "heif"
+    return "heif" if brands[0] in (b"mif1", b"msf1") else ""
 
 
-def _jpeg(data: bytes) -> Header:
-    size: tuple[int, int] | None = None
-    orientation = 1
-    at = 2
-    while True:
-        marker, at, length = _jpeg_segment(data, at)
-        if marker in START_OF_FRAME and size is None:
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            size = width, height
-        elif marker == 0xE1 and data.startswith(b"Exif\0\0", at + 2):
-            orientation = tiff_orientation(data[at + 8 : at + length])
-        at += length
-        if marker == 0xDA:
-            break
-    # Entropy-coded data never contains FF D9; that of an embedded thumbnail precedes the scan.
-    if data.rfind(b"\xff\xd9", at) < 0:
-        raise _truncated("JPEG")
-    if size is None:
-        raise Unreadable(Message("its JPEG header has no image size"))
-    return _displayed(*size, "jpeg", orientation)
-
-
-def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
-    """Marker, offset of the length field, and length of the segment starting at `at`."""
-    found = _MARKER.search(data, at)
-    if found is None or found.end() + 2 > len(data):
-        raise Unreadable(Message("its JPEG header is truncated"))
-    start, marker = found.end(), found[0][1]
-    length = int.from_bytes(data[start : start + 2])
-    if marker == 0xD9 or length < 2:
-        raise Unreadable(Message("its JPEG data contains no image"))
-    if start + length > len(data):
-        raise Unreadable(Message("its JPEG header is truncated"))
-    return marker, start, length
-
-
-def tiff_orientation(block: bytes) -> int:
-    """Orientation (1–8) in a TIFF-structured EXIF block; 1 if it is missing or damaged."""
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    if order is None or len(block) < 10:
-        return 1
-    (first,) = struct.unpack_from(order + "I", block, 4)
-    if first + 2 > len(block):
-        return 1
-    (count,) = struct.unpack_from(order + "H", block, first)
-    for i in range(count):
-        at = first + 2 + 12 * i
-        if at + 12 > len(block):
-            break
-        tag, _, _, value = struct.unpack_from(order + "HHIH", block, at)
-        if tag == EXIF_ORIENTATION:
-            return value if 2 <= value <= 8 else 1
-    return 1
-
-
-def _png(data: bytes) -> Header:
-    width, height = struct.unpack_from(">II", data, 16)
-    orientation = 1
-    at = 8
-    while True:
-        if at + 12 > len(data):
-            raise _truncated("PNG")
-        (length,) = struct.unpack_from(">I", data, at)
-        name = data[at + 4 : at + 8]
-        end = at + 8 + length
-        if end + 4 > len(data):
-            raise _truncated("PNG")
-        if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
-            raise Unreadable(Message("a checksum of its PNG data is wrong"))
-        if name == b"eXIf":
-            orientation = tiff_orientation(data[at + 8 : end])
-        if name == b"IEND":
-            return _displayed(width, height, "png", orientation)
-        at = end + 4
-
-
-def _bmp(data: bytes) -> Header:
-    with Image.open(io.BytesIO(data), formats=("BMP",)) as image:
-        width, height = image.size
-    (offset,) = struct.unpack_from("<I", data, 10)
-    bits, compression = struct.unpack_from("<HI", data, 28)
-    row = (width * bits + 31) // 32 * 4
-    if compression in (0, 3) and offset + row * height > len(data):
-        raise _truncated("BMP")
-    return Header(width, height, "bmp")
-
-
-def _tiff(data: bytes) -> Header:
-    with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        width, height = tags[256], tags[257]
-        orientation = tags.get(EXIF_ORIENTATION, 1)
-        for starts, counts in ((273, 279), (324, 325)):
-            for start, count in zip(tags.get(starts, ()), tags.get(counts, ()), strict=False):
-                if start + count > len(data):
-                    raise _truncated("TIFF")
-    return _displayed(width, height, "tiff", orientation)
-
-
-def _webp(data: bytes) -> Header:
-    if 8 + int.from_bytes(data[4:8], "little") > len(data):
-        raise _truncated("WebP")
-    with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
-        width, height = image.size
-        exif = image.info.get("exif", b"")
-    return _displayed(width, height, "webp", tiff_orientation(exif.removeprefix(b"Exif\0\0")))
-
-
-_PARSERS = {"jpeg": _jpeg, "png": _png, "bmp": _bmp, "tiff": _tiff, "webp": _webp}
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """Properties of a file from one read.
-
-    BLAKE3 of its bytes in hexadecimal, width and height as displayed, size in bytes and
-    modification time (seconds since the epoch).
-    """
-
-    hash: str
-    width: int
-    height: int
-    size: int
-    mtime: float
-
-
-def examine(path: Path) -> FileFacts:
-    """Read a file once. Raises Unreadable if it cannot be read or is not a valid image."""
+def capture_time(path: Path) -> datetime | None:
+    """When an image was taken, by its EXIF data (DateTimeOriginal, without a time zone); None
+    if it is unknown or the file cannot be read."""
     try:
-        stat = path.stat()
-        data = regular_bytes(path)
-    except (OSError, ValueError) as error:
-        raise Unreadable(reason_of(error)) from error
-    header = parse_header(data)
-    digest = blake3(data).hexdigest()
-    return FileFacts(digest, header.width, header.height, len(data), stat.st_mtime)
+        with Image.open(io.BytesIO(image_bytes(path))) as image:
+            text = image.getexif().get_ifd(_EXIF_IFD).get(_DATE_TIME_ORIGINAL)
+        return datetime.strptime(str(text)[:19], "%Y:%m:%d %H:%M:%S")
+    except (OSError, ValueError, SyntaxError, LookupError, struct.error, TypeError, Unreadable):
+        return None
 
 
-def identify(path: Path) -> str | None:
-    """BLAKE3 of a file's bytes in hexadecimal; None if it cannot be read."""
+def identify(path: Path, most: int | None = MOST_BYTES) -> str | None:
+    """BLAKE3 of a file's bytes in hexadecimal; None if it cannot be read, or is larger than `most`
+    bytes."""
     try:
-        return blake3(regular_bytes(path)).hexdigest()
+        return hash_regular(path, most)
     except (OSError, ValueError):
         return None

@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import re
+import threading
 import warnings
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import simplejpeg
+from blake3 import blake3
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.geometry import Rect
-from workbench.domain.text import mark
-from workbench.files import regular_bytes
-from workbench.vision.headers import NAMES, Header, Unreadable, parse_header
+from workbench.domain.text import Message, mark
+from workbench.vision.headers import NAMES, image_bytes, parse_header
+from workbench.vision.netpbm import read_netpbm
+from workbench.vision.structures import (
+    ICC_LIMIT,
+    Header,
+    Unreadable,
+    heif_image,
+    png_pixels,
+    without_orientation,
+)
+from workbench.vision.tga import tga_pixels
 
 __all__ = ["Grey", "Header", "Pixels", "decode", "header_of", "load_bytes", "read_grey"]
 __all__ += ["read_header", "read_rgb"]
 
 Pixels = NDArray[np.uint8]  # H × W × 3, RGB
 Grey = NDArray[np.uint8]  # H × W
+LARGE = 100_000_000  # bytes of memory; images that take more are decoded one at a time
+SAME_COLOUR = 1  # level by which colours may differ in the same colour space
+_large = threading.RLock()
 REMEDY = mark("Replace the file with an intact copy, or remove the image from the project.")
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # unusual metadata does not affect the pixels
 
 
 def load_bytes(path: Path) -> bytes:
-    """Read a file. Raises KnownError naming it if the system refuses."""
+    """Read an image file. Raises KnownError naming it if the system refuses, if it is not a regular
+    file, or if it is too large."""
     try:
-        return regular_bytes(path)
+        return image_bytes(path)
     except (OSError, ValueError) as error:
         raise KnownError(
             "{path} cannot be read: {reason}.",
@@ -40,6 +60,12 @@ def load_bytes(path: Path) -> bytes:
             path=path,
             reason=reason_of(error),
         ) from error
+    except Unreadable as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Unreadable) -> KnownError:
+    return KnownError("{path} cannot be read: {reason}.", REMEDY, path=path, reason=error.reason)
 
 
 def header_of(data: bytes, path: Path) -> Header:
@@ -47,16 +73,14 @@ def header_of(data: bytes, path: Path) -> Header:
     try:
         return parse_header(data)
     except Unreadable as error:
-        raise KnownError(
-            "{path} cannot be read: {reason}.", REMEDY, path=path, reason=error.reason
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def read_header(path: Path) -> Header:
     """Read displayed size and format of an image file without decoding it.
 
     Raises KnownError with the file and the reason if it is missing, empty, not an image, truncated,
-    damaged or larger than 200 megapixels.
+    damaged, larger than 200 megapixels, or takes too much memory or time to decode.
     """
     return header_of(load_bytes(path), path)
 
@@ -66,8 +90,8 @@ def read_rgb(path: Path, longest: int | None = None, rect: Rect | None = None) -
 
     `rect` crops a rectangle in full-size displayed pixels (shifted into the image if needed);
     `longest` limits the longer side of the result in pixels (it is never enlarged). Grey and 16-bit
-    images are converted to 8-bit RGB, as is CMYK; transparent pixels are blended with white. Raises
-    KnownError with the file and the reason.
+    images are converted to 8-bit RGB, as is CMYK; colours of an embedded profile are converted to
+    sRGB; transparent pixels are blended with white. Raises KnownError with the file and the reason.
     """
     return decode(load_bytes(path), path, longest, rect)
 
@@ -75,21 +99,34 @@ def read_rgb(path: Path, longest: int | None = None, rect: Rect | None = None) -
 def decode(data: bytes, path: Path, longest: int | None = None, rect: Rect | None = None) -> Pixels:
     """Decode the bytes of the file at `path`, as `read_rgb`."""
     header = header_of(data, path)
-    cut = (rect or header.whole).inside(header.width, header.height)
-    scale = min(1.0, longest / max(cut.width, cut.height)) if longest else 1.0
     try:
-        pixels = _upright_pixels(data, header, scale)
-    except (OSError, ValueError, SyntaxError, MemoryError, LookupError, TypeError) as error:
+        return _decode(data, header, longest, rect)
+    except Exception as error:  # decoders of damaged data raise almost anything
         kind = NAMES[header.format]
         raise KnownError(
             "{path} is damaged: its {kind} data cannot be decoded.", REMEDY, path=path, kind=kind
         ) from error
+
+
+def _turn(needed: float) -> AbstractContextManager[bool | None]:
+    """Let threads that need much memory (in bytes) run one after another."""
+    return _large if needed > LARGE else contextlib.nullcontext()
+
+
+def _decode(
+    data: bytes, header: Header, longest: int | None, rect: Rect | None, strict: bool = False
+) -> Pixels:
+    cut = (rect or header.whole).inside(header.width, header.height)
+    scale = min(1.0, longest / max(cut.width, cut.height)) if longest else 1.0
+    with _turn(header.memory):
+        pixels = upright(_stored_pixels(data, header, scale, strict), header.orientation)
     if rect is not None:
         pixels = _cut(pixels, cut, pixels.shape[1] / header.width)
     size = max(1, round(cut.width * scale)), max(1, round(cut.height * scale))
-    if pixels.shape[1::-1] == size:
-        return pixels
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    if pixels.shape[1::-1] != size:
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(small, dtype=np.uint8)
+    return _in_srgb(pixels, header.icc)
 
 
 def read_grey(path: Path) -> Grey:
@@ -114,26 +151,77 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _upright_pixels(data: bytes, header: Header, scale: float) -> Pixels:
+def _stored_pixels(data: bytes, header: Header, scale: float, strict: bool) -> Pixels:
+    """Pixels as they are stored, at `scale` or larger. With `strict`, warnings of the JPEG decoder
+    raise ValueError."""
+    if header.format == "netpbm":
+        return read_netpbm(data)
     if header.format == "jpeg":
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
         if space not in ("CMYK", "YCCK"):
             least = (math.ceil(height * scale), math.ceil(width * scale)) if scale < 1 else (0, 0)
             decoded: Pixels = simplejpeg.decode_jpeg(
-                data, "RGB", min_height=least[0], min_width=least[1], strict=False
+                data, "RGB", min_height=least[0], min_width=least[1], strict=strict
             )
-            return upright(decoded, header.orientation)
-    with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
-        pixels = _eight_bit_rgb(image)
-    # Pillow applies the orientation while loading TIFF files only.
-    return pixels if header.format == "tiff" else upright(pixels, header.orientation)
+            return decoded
+        if strict:  # Pillow passes over the warnings
+            simplejpeg.decode_jpeg(data, "CMYK", min_height=1, min_width=1, strict=True)
+    with _opened(data, header, scale) as image:
+        return _eight_bit_rgb(image, header, scale)
 
 
-def _eight_bit_rgb(image: Image.Image) -> Pixels:
-    """Convert a Pillow image to 8-bit RGB: scale deeper values, blend transparency with white."""
+def _opened(data: bytes, header: Header, scale: float) -> Image.Image:
+    """Open an image with Pillow, reduced while it is decoded where its format can do that."""
+    if header.format == "heif":
+        return heif_image(data)
+    if header.format == "png":
+        data = png_pixels(data)
+    elif header.format == "tiff":
+        data = without_orientation(data)
+    elif header.format == "tga":
+        data = tga_pixels(data)
+    format = header.format.replace(" ", "")
+    image = Image.open(io.BytesIO(data), formats=(format,))
+    if format == "jpeg" and scale < 1:
+        width, height = image.size
+        image.draft(image.mode, (math.ceil(width * scale), math.ceil(height * scale)))
+    elif header.halvings and scale < 1:
+        image.reduce = min(header.halvings, int(math.log2(1 / scale)))  # type: ignore
+    elif format == "tga" and data[17] & 15 == 0 and image.mode == "RGBA":
+        return image.convert("RGB")  # it has no bits of alpha, whatever their values
+    return image
+
+
+BAND = 1 << 23  # pixels of a large image that are converted at once
+
+
+def _eight_bit_rgb(image: Image.Image, header: Header, scale: float) -> Pixels:
+    """Convert a Pillow image to 8-bit RGB: scale deeper values, blend transparency with white.
+
+    An image with many pixels is converted in bands of rows, and each reduced to a whole fraction if
+    `scale` is below a half of it, so that few copies are needed.
+    """
     image.load()
+    white = _white_level(image)
+    width, height = image.size
+    if width * height <= BAND:
+        return _band_rgb(image, white, header.icc)
+    step = max(1, int(header.width * 0.5 / (width * scale))) if scale < 1 else 1
+    rows = max(1, BAND // width // step) * step
+    parts = []
+    for top in range(0, height, rows):
+        band = image.crop((0, top, width, min(height, top + rows)))
+        part = _band_rgb(band, white, header.icc)
+        size = -(-width // step), -(-band.height // step)
+        parts.append(cv2.resize(part, size, interpolation=cv2.INTER_AREA) if step > 1 else part)
+    return np.concatenate(parts)
+
+
+def _band_rgb(image: Image.Image, white: float, icc: bytes) -> Pixels:
     if image.mode.startswith("I") or image.mode == "F":
-        return np.repeat(_scaled(np.asarray(image))[:, :, None], 3, axis=2)
+        return np.repeat(_scaled(np.asarray(image), white)[:, :, None], 3, axis=2)
+    if image.mode == "CMYK" and (transform := _srgb_transform(icc, "CMYK")) is not None:
+        return np.asarray(ImageCms.applyTransform(image, transform))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         over = image.convert("RGBA")
         ground = Image.new("RGBA", over.size, (255, 255, 255, 255))
@@ -141,17 +229,71 @@ def _eight_bit_rgb(image: Image.Image) -> Pixels:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _scaled(values: NDArray[np.generic]) -> Pixels:
-    """Scale grey values deeper than 8 bits to 0–255.
+def _white_level(image: Image.Image) -> float:
+    """The white level of an image with values deeper than 8 bits.
 
-    16-bit values are divided by 257. For wider integers and floats the white level is unknown: it
-    is the smallest of 1 (floats only), 255 and 65535 that no value exceeds, else the maximum.
+    For 16 bits it is 65535. For wider integers and floats it is unknown: the smallest of 1 (floats
+    only), 255 and 65535 that no value exceeds, else the maximum.
     """
-    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(grey.max(initial=0.0))
-    usual = {"f": (1.0, 255.0, 65535.0), "i": (255.0, 65535.0)}.get(values.dtype.kind, (65535.0,))
-    white = next((limit for limit in usual if top <= limit), top)
-    return np.asarray(np.clip(grey * (255.0 / white) + 0.5, 0, 255), dtype=np.uint8)
+    usual = {"F": (1.0, 255.0, 65535.0), "I": (255.0, 65535.0)}.get(image.mode, ())
+    if not usual:
+        return 65535.0
+    rows = max(1, BAND // image.width)
+    bands = (image.crop((0, at, image.width, at + rows)) for at in range(0, image.height, rows))
+    top = max(float(_finite(np.asarray(band)).max(initial=0.0)) for band in bands)
+    return next((limit for limit in usual if top <= limit), top)
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _scaled(values: NDArray[np.generic], white: float) -> Pixels:
+    """Scale grey values to 0–255."""
+    if values.dtype == np.uint16:
+        return np.asarray(_scaled(np.arange(65536), white)[values])
+    return np.asarray(np.clip(_finite(values) * (255.0 / white) + 0.5, 0, 255), dtype=np.uint8)
+
+
+_SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # ICC's names of Pillow's modes
+
+
+def _in_srgb(pixels: Pixels, icc: bytes) -> Pixels:
+    """Convert RGB pixels, or grey ones, from the colour space of an ICC profile to sRGB.
+
+    Profiles that are damaged, or of other colour spaces, are ignored.
+    """
+    if not icc:
+        return pixels
+    if (transform := _srgb_transform(icc, "RGB")) is not None:
+        return np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))
+    if (transform := _srgb_transform(icc, "L")) is not None:
+        grey = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
+        return np.asarray(ImageCms.applyTransform(grey, transform))
+    return pixels
+
+
+@lru_cache(maxsize=16)
+def _srgb_transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Transform from the colour space of a profile, for images of a mode, to sRGB; None if the
+    profile cannot be used for them, or is that of sRGB."""
+    if not icc or len(icc) > ICC_LIMIT:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        if source.profile.xcolor_space != _SPACES[mode]:
+            return None
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+        levels = np.linspace(0, 255, 9).round().astype(np.uint8)
+        colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(27, 27, 3)
+        if mode == "CMYK":
+            return transform
+        probe = Image.fromarray(colours if mode == "RGB" else colours[:, :, 0].copy())
+        found = np.asarray(ImageCms.applyTransform(probe, transform)).astype(int)
+    except Exception:  # damaged profiles raise almost anything
+        return None
+    known = colours if mode == "RGB" else colours[:, :, :1]
+    return transform if np.abs(found - known).max() > SAME_COLOUR else None
 
 
 def _cut(pixels: Pixels, rect: Rect, scale: float) -> Pixels:
@@ -203,3 +345,69 @@ def decode_thumbnail(data: bytes) -> Pixels | None:
     except ValueError:
         return None
     return pixels
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """Properties of a file from one read.
+
+    BLAKE3 of its bytes in hexadecimal, width and height as displayed, size in bytes and
+    modification time (seconds since the epoch); and its thumbnail, if it was decoded.
+    """
+
+    hash: str
+    width: int
+    height: int
+    size: int
+    mtime: float
+    thumbnail: bytes = b""
+
+
+def examine(path: Path) -> FileFacts:
+    """Read a file once. Raises Unreadable if it cannot be read or is not a valid image.
+
+    A JPEG is decoded, since nothing else shows that its end was replaced; this makes its thumbnail.
+    """
+    try:
+        stat = path.stat()
+        with _turn(stat.st_size):
+            return _examine(image_bytes(path), stat.st_mtime)
+    except (OSError, ValueError) as error:
+        raise Unreadable(reason_of(error)) from error
+
+
+def _examine(data: bytes, mtime: float) -> FileFacts:
+    header = parse_header(data)
+    thumbnail = _checked_thumbnail(data, header) if header.format == "jpeg" else b""
+    digest = blake3(data).hexdigest()
+    return FileFacts(digest, header.width, header.height, len(data), mtime, thumbnail)
+
+
+_FEW_EXTRA = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes")
+
+
+def _checked_thumbnail(data: bytes, header: Header) -> bytes:
+    """Thumbnail of a JPEG. Raises Unreadable if its data is damaged, as far as libjpeg warns."""
+    try:
+        return encode_thumbnail(_decode(data, header, LONGEST, None, strict=True))
+    except ValueError as error:
+        if _is_damage(str(error), len(data)):
+            raise Unreadable(
+                Message("its {format} data is damaged", format=NAMES[header.format])
+            ) from error
+    except Exception as error:
+        raise Unreadable(
+            Message("its {format} data is damaged", format=NAMES[header.format])
+        ) from error
+    return b""
+
+
+def _is_damage(warning: str, size: int) -> bool:
+    """Whether a warning of libjpeg means that pixels are wrong.
+
+    Some cameras and programs write a few bytes too many, or unusual values.
+    """
+    extra = _FEW_EXTRA.match(warning)
+    if extra is not None:
+        return int(extra[1]) > size / 10
+    return warning.startswith(("Corrupt JPEG data", "Premature end"))

@@ -2,158 +2,52 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from workbench.app.labels.label_lists import (
-    ListedLabels,
-    format_of,
-    labels_offered,
-    locate,
-    may_be_both,
-    read_listed,
+from workbench.app.image_files import search, why_unsupported
+from workbench.app.labels.path_index import PathIndex
+from workbench.app.labels.reading import (
+    NO_CHOICES,
+    ReadChoices,
+    ReadDataset,
+    decisions_about,
+    format_for,
+    place_of,
+    read_dataset,
 )
-from workbench.domain.errors import KnownError, ValueRefused, reason_of
+from workbench.domain.datasets import MAIN_SET, DeclaredSet, ImageRecord
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.formats import (
-    FORMATS,
     IMPORTABLE_SETS,
-    FileKind,
     Origin,
     enumerated,
-    names,
 )
 from workbench.domain.images import SkippedFile
-from workbench.domain.label_names import LabelNames, tidied
-from workbench.domain.projects import SUFFIX
+from workbench.domain.import_reports import Decision
+from workbench.domain.label_names import tidied
+from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable
-from workbench.vision.headers import Unreadable, sniff
+from workbench.folders import NOT_UTF8, is_printable, printable
+from workbench.formats import recognised
+from workbench.formats.class_folders import labels_of_folders, part_level
 
 NO_REMARK = Message("")
-
-
-@dataclass
-class FileSearch:
-    """Image files below `root`, as relative paths with forward slashes, and files that cannot be
-    imported, with the reasons."""
-
-    root: Path
-    images: list[str] = field(default_factory=list)
-    skipped: list[SkippedFile] = field(default_factory=list)
-
-
-def search(root: Path) -> Generator[None, None, FileSearch]:
-    """Search the folders below `root`, with a heartbeat for each.
-
-    Hidden files, hidden folders and projects are ignored. A folder that is reached again through a
-    symbolic link is read once; an unreadable one is listed as skipped.
-    """
-    found = FileSearch(root)
-    seen: set[tuple[int, int]] = set()
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        waiting.extend(reversed(_read_folder(found, folder, seen)))
-        yield
-    return found
-
-
-def _read_folder(found: FileSearch, folder: str, seen: set[tuple[int, int]]) -> list[str]:
-    """Add the files of one folder; return its subfolders. Both are sorted by name."""
-    here = found.root / folder
-    try:
-        stat = here.stat()
-        if (stat.st_dev, stat.st_ino) in seen:
-            return []
-        seen.add((stat.st_dev, stat.st_ino))
-        with os.scandir(here) as entries:
-            inside = sorted((e for e in entries if not e.name.startswith(".")), key=_by_name)
-    except OSError as error:
-        reason = Message("the folder cannot be read: {reason}", reason=reason_of(error))
-        found.skipped.append(SkippedFile(folder or ".", reason))
-        return []
-    below = []
-    for entry in inside:
-        relative = f"{folder}/{entry.name}" if folder else entry.name
-        if entry.is_dir():
-            if not entry.name.endswith(SUFFIX):  # a project contains no new images
-                below.append(relative)
-        else:
-            _add_file(found, entry, relative)
-    return below
-
-
-def _by_name(entry: os.DirEntry[str]) -> tuple[str, str]:
-    return entry.name.casefold(), entry.name
-
-
-def _add_file(found: FileSearch, entry: os.DirEntry[str], relative: str) -> None:
-    format = FORMATS.of(entry.name)
-    if format is None and not is_image(Path(entry.path)):
-        return
-    if format is None or format.reads(FileKind.IMAGE):
-        found.images.append(relative)
-    elif reason := why_unsupported(entry.name):
-        found.skipped.append(SkippedFile(relative, reason))
-
-
-def why_unsupported(name: str) -> str:
-    """Why an image file called `name` cannot be imported, if its format is not supported; else
-    ""."""
-    format = FORMATS.of(name)
-    if format is None or format.read:
-        return ""
-    return Message(
-        "{format} is not supported, but {formats} are",
-        format=os.path.splitext(name)[1][1:].upper(),
-        formats=names(FORMATS.read_as(FileKind.IMAGE)),
-    )
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file is an image, by its extension or, without one, by its first bytes.
-
-    This includes unsupported formats; see `why_unsupported`.
-    """
-    if path.suffix:
-        format = FORMATS.of(path)
-        return format is not None and FileKind.IMAGE in format.holds
-    try:
-        if not path.is_file():
-            return False  # a pipe would block
-        with path.open("rb") as file:
-            sniff(file.read(16))
-    except (OSError, Unreadable):
-        return False
-    return True
-
-
-def origin_offered(path: Path) -> Origin:
-    """Origin of the labels in an import of `path`; NONE for an image, or without labels."""
-    if path.is_dir():
-        return Origin.FOLDER
-    return Origin.NONE if is_image(path) or not path.is_file() else labels_offered(path)
-
-
-Labels = tuple[tuple[str, str], ...]  # label set and label
+LIST = "list"  # the format of lists, whose labels have no set of their own
 
 
 @dataclass(frozen=True)
 class LabelOrigins:
-    """Origins of the labels, as a map of importable label set to Origin (or its value), and the
-    label names that each set had before the import."""
+    """Origins of the labels, as a map of label set to Origin (or its value)."""
 
     origins: Mapping[str, str]
-    known: Mapping[str, LabelNames] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, origin in self.origins.items():
-            if name not in IMPORTABLE_SETS:
-                sentence = Message("Labels of “{name}” cannot be imported.", name=name)
-                known = enumerated(IMPORTABLE_SETS, "or")
-                raise ValueRefused(Message("label set"), name, known, sentence)
             if origin not in set(Origin):
                 known = enumerated([one.value for one in Origin if one is not Origin.NONE], "or")
                 sentence = Message(
@@ -170,37 +64,55 @@ class LabelOrigins:
         return Origin(self.origins.get(label_set, Origin.NONE))
 
     def having(self, origin: Origin) -> tuple[str, ...]:
-        """Label sets with this origin, the outer folder level first."""
-        return tuple(name for name in IMPORTABLE_SETS if self.of(name) is origin)
+        """Label sets with this origin: those of the program in the order of folder levels, the
+        outer one first, then others as given."""
+        names = dict.fromkeys((*IMPORTABLE_SETS, *self.origins))
+        return tuple(name for name in names if self.of(name) is origin)
 
-    def resolve(self, label_set: str, written: str) -> str:
-        """The label of the set that is written as `written` in a file, else a new one."""
-        known = self.known.get(label_set)
-        return known.found_or_new(written) if known is not None else tidied(written)
+    def choices(self, path: Path, choices: ReadChoices) -> ReadChoices:
+        """What to read of a list or table, as the origins say.
+
+        A set from a table is its column of that name, a set from a list the one set of the list. A
+        set from a list is a column, too, if the file turns out to be a table, and the reverse.
+        """
+        listed = self.having(Origin.LIST)
+        tables = self.having(Origin.TABLE)
+        main = listed[0] if listed else tables[0] if len(tables) == 1 and _may_be_both(path) else ""
+        return dataclasses.replace(choices, main=main)
+
+
+def _may_be_both(path: Path) -> bool:
+    """Whether a file with this extension may be a list or a table."""
+    return path.suffix.lower() == ".tsv"
+
+
+RecordAt = tuple[ImageRecord, str]  # and the file that it is from, for messages
 
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file to import: path relative to the source's base, and labels by label set."""
+    """A file to import: path relative to the source's base, and what is said of it where."""
 
     path: str
-    labels: Labels = ()
+    records: tuple[RecordAt, ...] = ()
 
 
 @dataclass(frozen=True)
 class SourcePlan:
     """What an import decided about one source before reading its images.
 
-    `kind` is FOLDER, LIST or TABLE; `format` is the name of its format ("" for a folder). `fills`
-    pairs each imported label set with a column of the table ("" for a list or folder). `remark` is
-    a note for the user.
+    `kind` is FOLDER, LIST or TABLE; `format` is the name of its format ("" for plain folders).
+    `sets` maps its label sets to those of the project, `declared` is what it declares about them.
+    `remark` is a note for the user.
     """
 
     path: Path
     kind: Origin
     format: str = ""
-    fills: tuple[tuple[str, str], ...] = ()
+    sets: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, DeclaredSet] = field(default_factory=dict)
     remark: Message = NO_REMARK
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass
@@ -214,130 +126,183 @@ class PlannedSource:
     skipped: list[SkippedFile] = field(default_factory=list)
 
 
-def plan_source(path: Path, origins: LabelOrigins) -> Generator[None, None, PlannedSource]:
-    """Plan the import of a folder, list file or table, yielding heartbeats.
+def plan_source(
+    path: Path,
+    origins: LabelOrigins,
+    choices: ReadChoices = NO_CHOICES,
+    known: Iterable[str] = (),
+) -> Generator[None, None, PlannedSource]:
+    """Plan the import of a folder or dataset file, yielding heartbeats; `known` are the label sets
+    of the project.
 
     Raises KnownError if `path` is none of these.
     """
+    choices = choices.at(path)
     if path.is_dir():
-        return (yield from _plan_folder(path, origins))
-    if not path.is_file():
+        if is_plain_folder(path, origins, choices):
+            return (yield from _plan_folder(path, choices.levels or origins.having(Origin.FOLDER)))
+    elif not path.is_file():
         raise unusable(path, mark("Choose a folder, a list file or a table."))
-    listed = read_listed(path)
-    decided = _plan_table if listed.kind is FileKind.TABLE else _plan_list
-    planned = PlannedSource(decided(path, listed, origins), path.parent, skipped=listed.bad)
-    yield from _locate_all(planned, listed, origins)
+    format = format_for(path, choices.format)
+    chosen = choices if format.specific else origins.choices(path, choices)
+    chosen = dataclasses.replace(chosen, format=format.name)
+    elsewhere = origins.having(Origin.FOLDER)
+    wanted = (*known, *IMPORTABLE_SETS, *origins.having(Origin.TABLE))
+    names = [name for name in dict.fromkeys(wanted) if name not in elsewhere]
+    read = yield from read_dataset(path, chosen, names)
+    _check_columns(path, read, origins)
+    absent = _absent(path, read, origins)
+    plan = SourcePlan(
+        path,
+        Origin.FOLDER if path.is_dir() else _kind(read),
+        read.format.name,
+        read.sets,
+        read.dataset.sets,
+        absent or _remark(path, read),
+        tuple(decisions_about(path, read, choices)),
+    )
+    base = path if path.is_dir() else path.parent
+    planned = PlannedSource(plan, base, skipped=list(read.dataset.rejected))
+    yield from _locate_all(planned, read)
     return planned
 
 
-def plan_singles(folder: Path, files: Sequence[Path]) -> PlannedSource:
-    """Plan the import of single image files of one folder."""
-    planned = PlannedSource(SourcePlan(folder, Origin.FOLDER), folder)
-    for file in files:
-        reason = why_unsupported(file.name)
-        if reason:
-            planned.skipped.append(SkippedFile(file.name, reason))
-        else:
-            planned.files.append(NamedFile(file.name))
-    return planned
+FOLDERS = ("folders", "yolo-classes")  # formats of plain folders, which are read as such
 
 
-def _plan_folder(path: Path, origins: LabelOrigins) -> Generator[None, None, PlannedSource]:
-    found = yield from search(path)
-    sets = origins.having(Origin.FOLDER)
-    plan = SourcePlan(path, Origin.FOLDER, fills=tuple((name, "") for name in sets))
-    planned = PlannedSource(plan, path, skipped=found.skipped)
-    # A folder without subfolders is itself a class folder; one with subfolders is not.
-    flat = not any("/" in name for name in found.images)
-    for name in found.images:
-        levels = PurePosixPath(name).parts[:-1] or ((path.resolve().name,) if flat else ())
-        planned.files.append(NamedFile(name, _folder_labels(levels, sets, origins)))
-    return planned
+def is_plain_folder(path: Path, origins: LabelOrigins, choices: ReadChoices) -> bool:
+    """Whether a folder is read as folders of images, without files that describe them."""
+    if choices.format:
+        return choices.format in FOLDERS
+    if choices.levels or origins.having(Origin.FOLDER):
+        return True
+    specific = (format for format in recognised(path) if format.specific)
+    return all(format.name in FOLDERS for format in specific)
 
 
-def _folder_labels(levels: Sequence[str], sets: tuple[str, ...], origins: LabelOrigins) -> Labels:
-    """Labels from the innermost folders: `category/view` for both sets."""
-    last = levels[-len(sets) :] if sets else ()
-    pairs = ((name, origins.resolve(name, level)) for name, level in zip(sets, last, strict=False))
-    return tuple((name, label) for name, label in pairs if label)
+def _kind(read: ReadDataset) -> Origin:
+    return Origin.LIST if read.format.name == LIST else Origin.TABLE
 
 
-def _plan_table(path: Path, listed: ListedLabels, origins: LabelOrigins) -> SourcePlan:
-    """Import the columns of sets whose origin is a table, or that have no origin.
-
-    In a format that may also be a list, this includes sets whose origin is a list. Raises
-    KnownError if the table has none of the requested columns.
-    """
+def _check_columns(path: Path, read: ReadDataset, origins: LabelOrigins) -> None:
+    """Refuse a table that has none of the requested columns."""
     requested = origins.having(Origin.TABLE)
-    if requested and not set(requested) & set(listed.columns):
+    columns = {*read.dataset.sets, *read.sets.values()}
+    if requested and read.format.name != LIST and not columns & set(requested):
         raise KnownError(
             "{path} has no column {names}.",
             "Rename the column in the file, or import no labels.",
             path=path,
             names=enumerated(requested, "or"),
         )
-    listing = origins.having(Origin.LIST) if may_be_both(path) else ()
-    absent = [name for name in listing if name not in listed.columns]
-    remark = NO_REMARK
-    if absent:
-        remark = Message("{file} has no column {name}.", file=path.name, name=absent[0])
-    here = {*requested, *origins.having(Origin.NONE), *listing}
-    fills = tuple((name, name) for name in listed.columns if name in here)
-    return SourcePlan(path, Origin.TABLE, format_of(path).name, fills, remark)
 
 
-def _plan_list(path: Path, listed: ListedLabels, origins: LabelOrigins) -> SourcePlan:
-    """Import the set whose origin is a list, or else a table if the format may be both."""
-    sets = origins.having(Origin.LIST)
-    if not sets and may_be_both(path):
-        sets = origins.having(Origin.TABLE)
-    fills = ((sets[0], ""),) if len(sets) == 1 else ()
-    remark = NO_REMARK
-    if not fills and any(entry.labels for entry in listed.entries):
-        remark = Message(
+def _absent(path: Path, read: ReadDataset, origins: LabelOrigins) -> Message:
+    """A note if the file is a table without the column of a set that was expected of a list."""
+    for name in origins.having(Origin.LIST):
+        if read.format.name != LIST and not read.format.specific and name not in read.sets.values():
+            return Message("{file} has no column {name}.", file=path.name, name=name)
+    return NO_REMARK
+
+
+def _remark(path: Path, read: ReadDataset) -> Message:
+    """A note if there are labels that are not imported."""
+    if read.sets or not any(one.labels for one in read.dataset.sets.values()):
+        return NO_REMARK
+    if MAIN_SET in read.dataset.sets:
+        return Message(
             "{file} has labels, but no label set is imported from the list.", file=path.name
         )
-    return SourcePlan(path, Origin.LIST, format_of(path).name, fills, remark)
+    return Message(
+        "{file} has labels that are not imported: {columns}.",
+        file=path.name,
+        columns=enumerated(read.offered),
+    )
 
 
-def _locate_all(
-    planned: PlannedSource, listed: ListedLabels, origins: LabelOrigins
-) -> Generator[None, None, None]:
-    sets = {column: name for name, column in planned.plan.fills}
-    by_name: dict[str, list[str]] | None = None
-    located: dict[str, Labels] = {}
-    for count, entry in enumerate(listed.entries):
+def plan_singles(folder: Path, files: Sequence[Path]) -> PlannedSource:
+    """Plan the import of single image files of one folder."""
+    planned = PlannedSource(SourcePlan(folder, Origin.FOLDER), folder)
+    for file in files:
+        reason = why_unsupported(file.name) if is_printable(file.name) else NOT_UTF8
+        if reason:
+            planned.skipped.append(SkippedFile(printable(file.name), reason))
+        else:
+            planned.files.append(NamedFile(file.name))
+    return planned
+
+
+def _plan_folder(path: Path, levels: tuple[str, ...]) -> Generator[None, None, PlannedSource]:
+    """Plan the import of the images below a folder, which may name labels and parts of a split.
+
+    `levels` are the label sets that folders name, the outer one first, "" for none.
+    """
+    found = yield from search(path)
+    plan = SourcePlan(path, Origin.FOLDER, sets={name: name for name in levels if name})
+    planned = PlannedSource(plan, path, skipped=found.skipped)
+    for name, naming, part in folders_above(path, found.images):
+        given = labels_of_folders(naming, levels)
+        labels = tuple(one for one in given if one.set and tidied(one.label))
+        said = labels or part is not None
+        records = ((ImageRecord(name, labels, part), str(path / name)),) if said else ()
+        planned.files.append(NamedFile(name, records))
+    return planned
+
+
+def folders_above(
+    path: Path, images: Sequence[str]
+) -> Iterator[tuple[str, tuple[str, ...], Part | None]]:
+    """Each image below the folder `path`, the folders above it that name labels, the outer one
+    first, and the part of a split that another one names."""
+    folders = [PurePosixPath(name).parts[:-1] for name in images]
+    level = part_level(folders)
+    # A folder without subfolders is itself a class folder; one with subfolders is not.
+    alone = (path.resolve().name,) if not any(folders) else ()
+    for name, above in zip(images, folders, strict=True):
+        if level is not None and above:
+            yield name, (*above[:level], *above[level + 1 :]), part_named(above[level])
+        else:
+            yield name, above or alone, None
+
+
+def _locate_all(planned: PlannedSource, read: ReadDataset) -> Generator[None, None, None]:
+    """Find the files that the records of a dataset name."""
+    index: PathIndex[str] | None = None
+    located: dict[str, list[RecordAt]] = {}
+    base, source = read.dataset.base, planned.plan.path.name
+    for count, record in enumerate(read.dataset.images):
         if count % 512 == 0:
             yield
-        labels = tuple((sets[c], origins.resolve(sets[c], v)) for c, v in entry.labels if c in sets)
-        at = locate(planned.base, entry.path)
-        if at is None and planned.plan.kind is Origin.TABLE and by_name is None:
-            by_name = yield from _names_below(planned.base)
-        found = (by_name or {}).get(PurePosixPath(entry.path).name, []) if at is None else []
-        name = _relative(at, planned.base) if at is not None else "".join(found[:1])
-        line = {"file": planned.plan.path.name, "line": entry.line}
-        if at is None and not found:
-            reason = Message("the file does not exist ({file}, line {line})", **line)
-            planned.skipped.append(SkippedFile(entry.path, reason))
-        elif at is None and len(found) > 1:
+        at = locate(base, record.path)
+        found = [_relative(at, planned.base)] if at is not None else []
+        if at is None:
+            if index is None:
+                names = (yield from search(base)).images
+                index = PathIndex((name, _relative(base / name, planned.base)) for name in names)
+            found = index.find(record.path)
+        if len(found) == 1:
+            located.setdefault(found[0], []).append((record, source))
+            continue
+        place = place_of(source, record)
+        reason = Message("the file does not exist ({place})", place=place)
+        if found:
             reason = counted(
                 len(found),
-                "{n:,} file has this name ({file}, line {line})",
-                "{n:,} files have this name ({file}, line {line})",
-                **line,
+                "{n:,} file has this name ({place})",
+                "{n:,} files have this name ({place})",
+                place=place,
             )
-            planned.skipped.append(SkippedFile(entry.path, reason))
-        elif located.setdefault(name, labels) != labels:
-            reason = Message("listed again with another label ({file}, line {line})", **line)
-            planned.skipped.append(SkippedFile(entry.path, reason))
-    planned.files.extend(NamedFile(name, labels) for name, labels in located.items())
+        planned.skipped.append(SkippedFile(record.path, reason))
+    planned.files.extend(NamedFile(name, tuple(records)) for name, records in located.items())
 
 
-def _names_below(base: Path) -> Generator[None, None, dict[str, list[str]]]:
-    names: dict[str, list[str]] = {}
-    for name in (yield from search(base)).images:
-        names.setdefault(PurePosixPath(name).name, []).append(name)
-    return names
+def locate(base: Path, name: str) -> Path | None:
+    """The existing regular file called `name`, relative to `base`; None if there is none."""
+    try:
+        found = Path(os.path.normpath(base / name))
+        return found if found.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _relative(path: Path, base: Path) -> str:

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
+from workbench.app.image_files import is_image
 from workbench.app.images.import_plan import (
     LabelOrigins,
     NamedFile,
     PlannedSource,
     SourcePlan,
-    is_image,
     plan_singles,
     plan_source,
 )
-from workbench.app.jobs import JobResult, Steps, Task, apply_each, applying
+from workbench.app.jobs import Failed, JobResult, Outcome, Steps, Task, apply_each, applying
+from workbench.app.labels.label_files import keep_report, report_of
+from workbench.app.labels.label_intake import LabelIntake, PlacedRecord
+from workbench.app.labels.reading import NO_CHOICES, ReadChoices
 from workbench.app.session import Session
+from workbench.app.training.splitting import take_split
+from workbench.domain.datasets import ImageRecord
 from workbench.domain.errors import KnownError
-from workbench.domain.formats import Origin, enumerated, images_read
-from workbench.domain.images import FoundImage, SkippedFile, Source
-from workbench.domain.label_names import LabelNames, current_spelling
+from workbench.domain.formats import enumerated, images_read
+from workbench.domain.images import FoundImage, SkippedFile
+from workbench.domain.import_reports import ImportReport, Skipped
 from workbench.domain.reports import Note, Progress, remaining_seconds
 from workbench.domain.text import Message
-from workbench.vision.headers import FileFacts, Unreadable, examine
+from workbench.folders import check_printable, printable
+from workbench.vision.headers import Unreadable
+from workbench.vision.reading import FileFacts, examine
 
 BATCH_SECONDS = 0.5  # interval at which found images are stored and shown
 HEARTBEAT = 0.1  # seconds between chances to stop
@@ -40,20 +48,22 @@ RESOLUTION = 2.0  # seconds; of FAT, the coarsest of file systems
 CHUNK = 16  # files read by a thread at a time
 SETTLING_SECONDS = 1.0  # before this the remaining time is not estimated
 
-# By path relative to the source. `labels` are only those that are kept: for images of a folder,
-# labels that differ from another label of their set in case only.
-KnownImages = Mapping[str, FoundImage]
+KnownImages = Mapping[str, FoundImage]  # by path relative to the source
+Records = dict[str, tuple[tuple[ImageRecord, str], ...]]  # by path relative to the source
 
 
 @dataclass(frozen=True)
 class ImportBatch(JobResult):
     """Files of one source read since its last batch: images of `new` or changed files, images of
-    unchanged files with a label, and the number of unchanged (`known`) files."""
+    unchanged files with a record, the `records` of both, the number of unchanged (`known`) files,
+    and thumbnails of new images by hash, where they were decoded."""
 
     plan: SourcePlan
     new: tuple[FoundImage, ...]
     relabelled: tuple[FoundImage, ...]
+    records: Records
     known: int
+    thumbnails: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -70,14 +80,18 @@ class _Read:
 
     new: list[FoundImage] = field(default_factory=list)
     relabelled: list[FoundImage] = field(default_factory=list)
+    records: Records = field(default_factory=dict)
     skipped: list[SkippedFile] = field(default_factory=list)
     known: int = 0
+    thumbnails: dict[str, bytes] = field(default_factory=dict)
 
     def extend(self, other: _Read) -> None:
         self.new.extend(other.new)
         self.relabelled.extend(other.relabelled)
+        self.records.update(other.records)
         self.skipped.extend(other.skipped)
         self.known += other.known
+        self.thumbnails |= other.thumbnails
 
 
 @dataclass
@@ -95,18 +109,25 @@ class _Meter:
 
 
 def read_sources(
-    paths: Sequence[Path], origins: LabelOrigins, known: Mapping[Path, KnownImages]
+    paths: Sequence[Path],
+    origins: LabelOrigins,
+    known: Mapping[Path, KnownImages],
+    choices: ReadChoices,
+    sets: Iterable[str],
 ) -> Steps[None]:
     """Read sources; yield Progress, Note, ImportBatch, UnreadFiles and heartbeats.
 
     `known` has the images by path of sources that are already imported: files of the same size and
-    modification time are not read again. Raises KnownError if nothing is found.
+    modification time are not read again. `sets` are the label sets of the project. Raises
+    KnownError if nothing is found, EncodingUnsure if an encoding must be confirmed.
     """
     sources: list[PlannedSource] = []
     for path, singles in _grouped(paths).items():
         yield Progress(done=0, text=Message("Searching {name}", name=path.name))
         planned = (
-            plan_singles(path, singles) if singles else (yield from plan_source(path, origins))
+            plan_singles(path, singles)
+            if singles
+            else (yield from plan_source(path, origins, choices, sets))
         )
         if planned.plan.remark:
             yield Note(text=planned.plan.remark, warning=True)
@@ -156,7 +177,8 @@ def _read_source(planned: PlannedSource, known: KnownImages, meter: _Meter) -> S
 
 
 def _batch(planned: PlannedSource, read: _Read) -> ImportBatch:
-    return ImportBatch(planned.plan, tuple(read.new), tuple(read.relabelled), read.known)
+    new, relabelled = tuple(read.new), tuple(read.relabelled)
+    return ImportBatch(planned.plan, new, relabelled, read.records, read.known, read.thumbnails)
 
 
 def _read_chunks(
@@ -199,26 +221,20 @@ def _read_chunk(
         before = known.get(file.path)
         if before is not None and _unchanged(base / file.path, before):
             read.known += 1
-            if file.labels:
-                read.relabelled.append(_found(_with_current_case(file, before), before))
+            if file.records:
+                read.relabelled.append(before)
+                read.records[file.path] = file.records
             continue
         try:
-            read.new.append(_found(file, examine(base / file.path)))
+            facts = examine(base / file.path)
+            read.new.append(_found(file, facts))
+            if file.records:
+                read.records[file.path] = file.records
+            if facts.thumbnail:
+                read.thumbnails[facts.hash] = facts.thumbnail
         except Unreadable as error:
             read.skipped.append(SkippedFile(file.path, error.reason))
     return read
-
-
-def _with_current_case(file: NamedFile, before: FoundImage) -> NamedFile:
-    """Replace labels of `file` by current labels of its image that differ in case only.
-
-    The folder's name has not changed, even if the set now has a label with exactly that name.
-    """
-    labels = tuple(
-        (name, current_spelling(label, [given for at, given in before.labels if at == name]))
-        for name, label in file.labels
-    )
-    return NamedFile(file.path, labels)
 
 
 def _unchanged(path: Path, before: FoundImage) -> bool:
@@ -229,10 +245,8 @@ def _unchanged(path: Path, before: FoundImage) -> bool:
     return stat.st_size == before.size and stat.st_mtime == before.mtime
 
 
-def _found(file: NamedFile, facts: FileFacts | FoundImage) -> FoundImage:
-    return FoundImage(
-        file.path, facts.hash, facts.width, facts.height, facts.size, facts.mtime, file.labels
-    )
+def _found(file: NamedFile, facts: FileFacts) -> FoundImage:
+    return FoundImage(file.path, facts.hash, facts.width, facts.height, facts.size, facts.mtime)
 
 
 @dataclass
@@ -240,8 +254,8 @@ class ImportResult:
     """Result of an import, as numbers of files.
 
     `added` images; `known`: unchanged files of the same source; `duplicates`: another file of an
-    existing image; `labelled`: files with a label; `skipped` files; and the `plans` of all sources.
-    Filled while batches are stored; complete when the job ends.
+    existing image; `labelled`: labels given; `skipped` files; and the `plans` of all sources.
+    Filled while batches are stored; complete, with its `report`, when the job ends.
     """
 
     added: int = 0
@@ -250,68 +264,65 @@ class ImportResult:
     labelled: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
     plans: list[SourcePlan] = field(default_factory=list)
+    report: ImportReport = field(default_factory=lambda: ImportReport(title=Message("")))
 
 
 def import_task(
-    session: Session, paths: Sequence[Path], labels_from: Mapping[str, str] | None = None
+    session: Session,
+    paths: Sequence[Path],
+    labels_from: Mapping[str, str] | None = None,
+    choices: ReadChoices = NO_CHOICES,
 ) -> Task[ImportResult]:
-    """A job that imports `paths` (folders, list files, tables, image files) and ends
+    """A job that imports `paths` (folders, files of datasets, image files) and ends
     Done(ImportResult).
 
-    `labels_from` maps importable label sets to an Origin or its value: "folder" (the innermost
-    folders; `category/view` for both), "list" (the end of each line), "csv" (the column of the
-    set's name in a table) or "" (none; matching columns of a table are imported nevertheless).
-    Stopping keeps the images imported so far; the import is one undoable edit. Raises ValueRefused
-    for other label sets or origins.
+    `labels_from` maps label sets to an Origin or its value: "folder" (the innermost folders;
+    `category/view` for both), "list" (the end of each line), "csv" (the column of the set's name in
+    a table) or "" (none; matching columns of a table are imported nevertheless). `choices` are what
+    the user decided about files of datasets. Stopping keeps the images imported so far; the import
+    is one undoable edit, and its report is stored. Raises ValueRefused for other origins, and
+    KnownError for a folder or list whose path is no UTF-8.
     """
-    origins = LabelOrigins(
-        labels_from or {},
-        {name: LabelNames(found.names) for name, found in session.store.labels.sets().items()},
-    )
+    origins = LabelOrigins(labels_from or {})
     whole = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))
+    for path in whole:
+        check_printable(path if path.is_dir() or not is_image(path) else path.parent)
     bases = {path if path.is_dir() or not is_image(path) else path.parent for path in whole}
     known = {
-        Path(source.path): _known_images(session, source, origins.known)
+        Path(source.path): session.store.images.known_images(source.id)
         for source in session.store.images.sources()
         if Path(source.path) in bases
     }
-    names = ", ".join(path.name for path in whole)[:80]
+    names = ", ".join(printable(path.name) for path in whole)[:80]
     store = _ImportStore(session, Message("Import {names}", names=names))
+    sets = tuple(session.labels.sets())
 
     def work() -> Steps[ImportResult]:
-        yield from read_sources(whole, origins, known)
+        yield from read_sources(whole, origins, known, choices, sets)
         return store.result
 
     apply = apply_each(
         applying(ImportBatch, store.add_batch), applying(UnreadFiles, store.add_unread)
     )
-    return Task(store.title, work, apply, kind="import")
+    return Task(store.title, work, apply, finish=store.finish, kind="import")
 
 
-def _known_images(
-    session: Session, source: Source, sets: Mapping[str, LabelNames]
-) -> dict[str, FoundImage]:
-    """Images of a source when it was last read, with the labels that are kept.
+def _followed_since(plan: SourcePlan) -> float:
+    """Labels of unchanged files that were given after this time (in seconds since the epoch) are
+    kept: they may have been renamed since.
 
-    These are labels with another spelling beside them in their set: an import gave them where the
-    source has the other one, which was added later. A list or table that was saved afterwards may
-    have been corrected, so it is followed.
+    A folder's names have not changed. A file of a dataset that was saved afterwards may have been
+    corrected, so it is followed; the time is rounded up to the resolution of file systems.
     """
-    images = session.store.images.known_images(source.id)
-    saved = 0.0 if source.kind is Origin.FOLDER else _saved(Path(source.path))
-    for name, known in sets.items():
-        twins = known.twins()
-        for path, label in session.store.images.with_labels(source.id, name, twins, saved):
-            labels = (*images[path].labels, (name, label))
-            images[path] = dataclasses.replace(images[path], labels=labels)
-    return images
-
-
-def _saved(path: Path) -> float:
-    """When a list or table was saved, in seconds since the epoch, rounded up to the resolution of
-    file systems; infinity if that is unknown."""
+    if not plan.format:
+        return 0.0
+    files = (
+        [plan.path]
+        if plan.path.is_file()
+        else [path for path in plan.path.iterdir() if path.is_file()]
+    )
     try:
-        return path.stat().st_mtime + RESOLUTION
+        return max((path.stat().st_mtime for path in files), default=0.0) + RESOLUTION
     except OSError:
         return math.inf
 
@@ -325,20 +336,26 @@ class _ImportStore:
         self._session = session
         self._edit: int | None = None
         self._sources: dict[Path, int] = {}
+        self._intake = LabelIntake(session, {}, elsewhere=self._elsewhere)
 
     def add_batch(self, batch: ImportBatch) -> None:
-        """Store the images and labels of a batch."""
+        """Store the images of a batch, and what is said of them."""
         files = batch.new + batch.relabelled
         self.result.known += batch.known
         if not files:
             return
         with self._session.edit(self.title, joined_to=self._edit) as edit:
-            self._session.store.images.add(self._source(batch.plan), files)
+            ids = self._session.store.images.add(self._source(batch.plan), files)
+            self._intake.sets, self._intake.declared = batch.plan.sets, batch.plan.declared
+            self._intake.add(_placed(batch, ids))
         self._edit = edit.id
+        if batch.thumbnails:
+            with contextlib.suppress(KnownError):  # they can be made again
+                self._session.store.thumbnails.put(batch.thumbnails)
         added = len(edit.changes.added)
         self.result.added += added
         self.result.duplicates += len(batch.new) - added
-        self.result.labelled += sum(1 for found in files if found.labels)
+        self.result.labelled = self._intake.labelled
 
     def add_unread(self, unread: UnreadFiles) -> None:
         """Store the skipped files of a source."""
@@ -351,9 +368,52 @@ class _ImportStore:
             self._session.store.images.set_skipped(source, unread.skipped)
         self._edit = edit.id
 
+    def finish(self, outcome: Outcome[ImportResult]) -> None:
+        """Take the parts of a split that came with the images, and store the report."""
+        if isinstance(outcome, Failed):
+            return
+        parts = self._intake.parts_without_conflict
+        if parts:
+            name = self.result.plans[0].path.name if self.result.plans else str(self.title)
+            with self._session.edit(self.title, joined_to=self._edit):
+                take_split(self._session, parts, name)
+        result = self.result
+        result.labelled = self._intake.labelled
+        result.report = msgspec.structs.replace(
+            report_of(self._intake, self.title, parts),
+            added=result.added,
+            known=result.known,
+            duplicates=result.duplicates,
+            skipped=tuple(
+                Skipped(Message(one.path), Message(one.reason)) for one in result.skipped
+            ),
+            decisions=tuple(one for plan in result.plans for one in plan.decisions),
+        )
+        keep_report(self._session, result.report)
+
+    def _elsewhere(self, image: int) -> str:
+        """A place of an image in a source that is not part of this import, if its file exists."""
+        images, here = self._session.store.images, set(self._sources.values())
+        bases = {source.id: source.base for source in images.sources()}
+        for source, path in images.locations(image):
+            place = Path(bases[source]) / path
+            if source not in here and place.is_file():
+                return str(place)
+        return ""
+
     def _source(self, plan: SourcePlan) -> int:
         if plan.path not in self._sources:
             self._sources[plan.path] = self._session.store.images.add_source(
                 str(plan.path), plan.kind
             )
         return self._sources[plan.path]
+
+
+def _placed(batch: ImportBatch, ids: Sequence[int]) -> list[PlacedRecord]:
+    """The records of a batch with the ids of their images."""
+    new, kept_since = len(batch.new), _followed_since(batch.plan)
+    return [
+        PlacedRecord(id_, record, source, math.inf if at < new else kept_since)
+        for at, (found, id_) in enumerate(zip((*batch.new, *batch.relabelled), ids, strict=True))
+        for record, source in batch.records.get(found.path, ())
+    ]

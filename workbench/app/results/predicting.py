@@ -12,7 +12,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.images.import_plan import search
+from workbench.app.image_files import search
 from workbench.app.jobs import JobResult, Steps, Task, applying
 from workbench.app.mouths.cropping import landmarks_file
 from workbench.app.mouths.finding_mouths import with_mouths
@@ -29,6 +29,7 @@ from workbench.domain.requests import ImageInput
 from workbench.domain.runs import RunLabels
 from workbench.domain.text import Message, counted, mark
 from workbench.files import check_replaceable, move_into_place, unusable, writing
+from workbench.folders import check_printable
 
 BOX = ("left", "top", "right", "bottom")
 
@@ -227,8 +228,7 @@ def predict_folder_task(
     run_folder = session.store.runs_folder / run_id
     mouths = uses_crops(session, record)
     landmarks = landmarks_file(session) if mouths else Path()
-    if not folder.is_dir():
-        raise unusable(folder, mark("Choose a folder with images."))
+    _check_folder(folder)
     with writing(csv_path):
         check_replaceable(csv_path)  # before hours of work
 
@@ -253,6 +253,12 @@ def predict_folder_task(
 
     title = Message("Predict images in {folder}", folder=folder.name)
     return Task(title, work, kind="predict")
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise unusable(folder, mark("Choose a folder with images."))
+    check_printable(folder)
 
 
 def _fill(

@@ -21,6 +21,7 @@ from platformdirs import user_cache_dir
 from torch import Tensor
 
 from workbench.domain.errors import KnownError
+from workbench.domain.recipes import Aspect
 from workbench.domain.reports import Note, Progress, Report, remaining_seconds
 from workbench.domain.runs import Sample
 from workbench.domain.text import Message, counted
@@ -30,12 +31,12 @@ from workbench.learning.networks.device import Device, cores, free_memory
 
 LIMIT = 10 * 1024**3  # total bytes
 DIGEST = 16  # length of the digest after the pixels
-FORMAT_VERSION = "1"  # bump when decoding changes
+FORMAT_VERSION = "2"  # bump when decoding changes
 
 
 class DecodedImageCache:
-    """Disk cache of decoded images, one file per image, keyed by image hash, box and side. Evicts
-    the least recently used files. Safe for several trainings at once."""
+    """Disk cache of decoded images, one file per image, keyed by image hash, box, side and
+    `aspect`. Evicts the least recently used files. Safe for several trainings at once."""
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
@@ -51,9 +52,9 @@ class DecodedImageCache:
         gib = os.environ.get("WORKBENCH_SQUARES_GIB")
         return DecodedImageCache(folder, round(float(gib) * 1024**3) if gib else LIMIT)
 
-    def find(self, sample: Sample, side: int) -> Tensor | None:
+    def find(self, sample: Sample, side: int, aspect: Aspect = "centre") -> Tensor | None:
         """Decoded sample, side × side × 3 uint8; None if missing or damaged."""
-        path = self._path(sample, side)
+        path = self._path(sample, side, aspect)
         if path is None:
             return None
         try:
@@ -67,9 +68,9 @@ class DecodedImageCache:
             self.found += 1
         return torch.frombuffer(data, dtype=torch.uint8, count=side * side * 3).view(side, side, 3)
 
-    def store(self, sample: Sample, image: Tensor) -> None:
+    def store(self, sample: Sample, image: Tensor, aspect: Aspect = "centre") -> None:
         """Write an image atomically. Disk errors are ignored."""
-        path = self._path(sample, image.shape[0])
+        path = self._path(sample, image.shape[0], aspect)
         if path is None:
             return
         pixels = image.contiguous().numpy().tobytes()
@@ -98,12 +99,12 @@ class DecodedImageCache:
                 total -= size
         return total
 
-    def _path(self, sample: Sample, side: int) -> Path | None:
+    def _path(self, sample: Sample, side: int, aspect: Aspect) -> Path | None:
         if not sample.hash or self.limit <= 0:
             return None
-        name = hashlib.sha256(
-            f"{FORMAT_VERSION}/{sample.hash}/{sample.box}/{side}".encode()
-        ).hexdigest()
+        key = f"{FORMAT_VERSION}/{sample.hash}/{sample.box}/{side}"
+        key += "" if aspect == "centre" else f"/{aspect}"
+        name = hashlib.sha256(key.encode()).hexdigest()
         return self.folder / name[:2] / name[2:]
 
 
@@ -154,8 +155,10 @@ def load_images(
     report: Callable[[Report], None],
     interrupted: Callable[[], bool],
     cache: DecodedImageCache | None = None,
+    aspect: Aspect = "centre",
 ) -> Images | None:
-    """Decode all samples that are not in `cache`, in a thread pool. Returns None if interrupted.
+    """Decode all samples that are not in `cache`, in a thread pool, to squares as the recipe's
+    `aspect`. Returns None if interrupted.
 
     Unreadable files are skipped with a warning. Raises KnownError if no file can be read.
     """
@@ -163,7 +166,7 @@ def load_images(
     read = np.zeros(len(samples), dtype=bool)
     problems: list[KnownError] = []
     last = started = time.monotonic()
-    for at, result in decoded(samples, side, cache):
+    for at, result in decoded(samples, side, cache, aspect):
         if isinstance(result, KnownError):
             problems.append(result)
         else:
@@ -180,13 +183,9 @@ def load_images(
     _report_problems(problems, len(samples), report)
     if cache is not None and cache.added:
         cache.trim()
-    return Images(
-        samples,
-        pixels,
-        torch.tensor([sample.target for sample in samples]),
-        torch.tensor([sample.view for sample in samples]),
-        read,
-    )
+    targets = torch.tensor([sample.target for sample in samples])
+    views = torch.tensor([sample.view for sample in samples])
+    return Images(samples, pixels, targets, views, read)
 
 
 def _allocate(count: int, side: int, folder: Path) -> Tensor:
@@ -202,21 +201,24 @@ def _allocate(count: int, side: int, folder: Path) -> Tensor:
 
 
 def decoded(
-    samples: Sequence[Sample], side: int, cache: DecodedImageCache | None = None
+    samples: Sequence[Sample],
+    side: int,
+    cache: DecodedImageCache | None = None,
+    aspect: Aspect = "centre",
 ) -> Iterator[tuple[int, Tensor | KnownError]]:
     """Yield the index and decoded image (or error) of each sample in order, prefetching in a thread
     pool. torch's thread count is restored on exit."""
 
     def decode(sample: Sample) -> Tensor | KnownError:
-        kept = cache.find(sample, side) if cache is not None else None
+        kept = cache.find(sample, side, aspect) if cache is not None else None
         if kept is not None:
             return kept
         try:
-            image = decode_image(Path(sample.path), sample.rect, side)
+            image = decode_image(Path(sample.path), sample.rect, side, aspect)
         except KnownError as error:
             return error
         if cache is not None:
-            cache.store(sample, image)
+            cache.store(sample, image, aspect)
         return image
 
     threads = torch.get_num_threads()

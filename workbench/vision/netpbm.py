@@ -1,0 +1,110 @@
+"""Files of the Netpbm tools: PBM, PGM and PPM, as text or bytes.
+
+Pillow reads them too, but takes minutes for large ones in text and does not scale all depths.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class NetpbmHeader:
+    """Header of a PBM, PGM or PPM file: greatest value, and offset of the first pixel.
+
+    `kind` is the digit in the file's first bytes: 1 to 3 for text, 4 to 6 for bytes.
+    """
+
+    kind: int
+    width: int
+    height: int
+    greatest: int
+    start: int
+
+    @property
+    def channels(self) -> int:
+        """Number of values of a pixel."""
+        return 3 if self.kind in (3, 6) else 1
+
+    @property
+    def bytes(self) -> int:
+        """Size of the pixels; for text, the smallest possible one."""
+        if self.kind == 4:
+            return (self.width + 7) // 8 * self.height
+        values = self.width * self.height * self.channels
+        if self.kind < 4:
+            return values if self.kind == 1 else 2 * values - 1
+        return values * (2 if self.greatest > 255 else 1)
+
+
+_NETPBM_VALUE = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})")
+
+
+def read_netpbm_header(data: bytes) -> NetpbmHeader:
+    """Read the header of a PBM, PGM or PPM file. Raises ValueError if it is damaged."""
+    kind, at, values = data[1] - ord("0"), 2, list[int]()
+    for _ in range(2 if kind in (1, 4) else 3):
+        found = _NETPBM_VALUE.match(data, at)
+        if found is None:
+            raise ValueError("no number")
+        values.append(int(found[1]))
+        at = found.end()
+    width, height, greatest = (*values, 1)[:3]
+    if not 1 <= greatest <= 65535:
+        raise ValueError("greatest value")
+    return NetpbmHeader(kind, width, height, greatest, at + 1)
+
+
+def read_netpbm(data: bytes) -> NDArray[np.uint8]:
+    """Decode a PBM, PGM or PPM file to H × W × 3 uint8, scaled by its greatest value.
+
+    Raises ValueError if it is damaged.
+    """
+    header = read_netpbm_header(data)
+    shape = (header.height, header.width, header.channels)
+    values: NDArray[Any]
+    if header.kind < 4:
+        values = _text_values(data[header.start - 1 :], header)
+    elif header.kind == 4:
+        rows = np.frombuffer(data, np.uint8, header.bytes, header.start)
+        bits = np.unpackbits(rows.reshape(header.height, -1), axis=1)
+        values = bits[:, : header.width]
+    else:
+        deep = np.dtype(">u2" if header.greatest > 255 else np.uint8)
+        values = np.frombuffer(data, deep, header.bytes // deep.itemsize, header.start)
+    pixels = _scaled(values, header).reshape(shape)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*shape[:2], 3)))
+
+
+def _scaled(values: NDArray[Any], header: NetpbmHeader) -> NDArray[np.uint8]:
+    """Scale values to 0–255; in a PBM, 1 is black."""
+    if header.kind in (1, 4):
+        return np.asarray((1 - values) * 255, dtype=np.uint8)
+    if header.greatest == 255:
+        return np.asarray(values, dtype=np.uint8)
+    levels = np.arange(header.greatest + 1) * 255 / header.greatest + 0.5
+    table = levels.astype(np.uint8)
+    return np.asarray(table[np.minimum(values, header.greatest)])
+
+
+def _text_values(text: bytes, header: NetpbmHeader) -> NDArray[np.int32]:
+    text = re.sub(rb"#[^\r\n]*", b" ", text)
+    count = header.width * header.height * header.channels
+    if header.kind == 1:  # digits need no space between them
+        digits = np.frombuffer(text.translate(None, _SPACE), np.uint8)[:count]
+        values = digits.astype(np.int32) - ord("0")
+    else:
+        if text.translate(None, _SPACE + b"0123456789"):
+            raise ValueError("a character is no digit")
+        values = np.fromstring(text, np.int32, count, sep=" ")
+    if len(values) < count or values.min(initial=0) < 0 or values.max(initial=0) > header.greatest:
+        raise ValueError("values are missing or too large")
+    return values
+
+
+_SPACE = b" \t\n\v\f\r"
