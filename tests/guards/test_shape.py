@@ -26,22 +26,24 @@ NAMELESS = {"utils", "common", "helpers", "core", "misc"}  # names without meani
 
 # The share of files that one other file alone imports, out of the same folder: pieces of that file
 # rather than ideas of their own. Lower it when it has fallen; it must not rise.
-FRAGMENTS = 0.150
+FRAGMENTS = 0.125
 
 # The methods of each part of a project that write.
 WRITING = {
     "": {"edit"},
+    "annotators": {"add_labels", "add_opinions", "ensure", "replace_labels"},
     "clusterings": {"forget", "keep"},
-    "crops": {"apply", "save"},
+    "crops": {"add", "apply", "save"},
     "features": {"forget", "make_room", "remove"},
     "history": {"forget", "redo", "undo"},
-    "images": {"add", "add_source", "relink", "remove", "set_skipped"},
-    "labels": {"assign", "assign_crops", "remove_set", "save_set"},
+    "images": {"add", "add_source", "put_back", "relink", "remove", "set_skipped"},
+    "labels": {"assign", "assign_crops", "assign_each", "decide", "remove_set", "save_set"},
     "runs": {"add_epoch", "create", "remove", "save_predictions", "truncate_epochs", "update"},
     "settings": {"push", "put"},
-    "splits": {"make"},
+    "splits": {"delete", "make", "rename", "use"},
     "studies": {"put", "remove"},
-    "thumbnails": {"put"},
+    "thumbnails": {"put", "put_fingerprints"},
+    "versions": {"add", "confirm", "restore"},
 }
 # Where `object` is the right type, and why.
 ANY_VALUE = {

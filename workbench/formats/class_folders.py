@@ -1,0 +1,188 @@
+"""Folders as labels: `owl/1.jpg`, `train/owl/1.jpg`, or nested folders such as `owl/left/1.jpg`.
+
+The folder of an image names its label, and a level of folders that are called train, val, test and
+so on names its part of a split; it may be anywhere above the image.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from workbench.domain.datasets import (
+    MAIN_SET,
+    Carry,
+    Dataset,
+    DeclaredSet,
+    GivenLabel,
+    ImageRecord,
+    declared,
+)
+from workbench.domain.splits import Part, part_named
+from workbench.domain.text import Message, counted, mark
+from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.published import (
+    files_below,
+    is_image,
+    labels_in,
+    losses,
+    main_set,
+    writable_images,
+)
+
+Folders = tuple[str, ...]  # the folders above an image, the outer one first
+
+WRITTEN_PARTS = {Part.TRAIN: "train", Part.VALIDATION: "val", Part.TEST: "test"}
+NOT_IN_NAMES = frozenset('/\\:*?"<>|')  # not allowed in the names of folders on all systems
+SEARCHED = 100  # entries of a folder that are looked at to recognise it
+
+
+class ClassFolders(DatasetFormat):
+    """A folder for each label, and above them a folder for each part of a split."""
+
+    name = "folders"
+    title = mark("Class folders")
+    about = mark(
+        "A folder for each label, as in “owl/1.jpg”. Folders above or below them that are called"
+        " train, val and test name the parts of a split."
+    )
+    carries = frozenset({Carry.LABELS, Carry.LABEL_SETS, Carry.PARTS})
+    specific = False
+
+    def recognises(self, path: Path) -> bool:
+        return any(True for _ in islice(_images_two_levels_below(path), 1))
+
+    def read(self, path: Path, options: ReadOptions) -> Reading:
+        dataset = Dataset(options.base or path)
+        names = yield from files_below(path, dataset.rejected)
+        names = [name for name in names if is_image(name)]
+        folders = [PurePosixPath(name).parts[:-1] for name in names]
+        level = part_level(folders)
+        # A folder without subfolders is itself that of a label.
+        alone = (path.resolve().name,) if not any(folders) else ()
+        inner = level is not None and _labels_outside(folders, level)
+        for count, (name, above) in enumerate(zip(names, folders, strict=True)):
+            if count % 512 == 0:
+                yield
+            part, naming = None, above or alone
+            if level is not None and above:
+                part = part_named(above[level])
+                naming = above[:level] if inner else above[level + 1 :]
+            labels = labels_of_folders(naming, options.levels)
+            dataset.images.append(ImageRecord(name, labels, part))
+        for name, one in declared(dataset.images, options.levels).items():
+            dataset.sets[name] = DeclaredSet(tuple(sorted(one.labels)))
+        return dataset
+
+    def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
+        messages: list[Message] = []
+        images = writable_images(dataset, messages)
+        levels = options.levels or (main_set(dataset, options.label_set),)
+        for image in images:
+            (path / place_in(image, levels)).parent.mkdir(parents=True, exist_ok=True)
+        messages += losses(images, self.carries, levels)
+        messages += changed_names(images, levels)
+        without = sum(image.part is None for image in images)
+        if 0 < without < len(images):
+            messages.append(
+                counted(
+                    without,
+                    "{n:,} image has no part: its folder lies beside those of the parts.",
+                    "{n:,} images have no part: their folders lie beside those of the parts.",
+                )
+            )
+        return messages
+
+    def place(self, image: ImageRecord) -> str:
+        return place_in(image, (image.labels[0].set if image.labels else MAIN_SET,))
+
+
+def labels_of_folders(folders: Sequence[str], levels: Sequence[str]) -> tuple[GivenLabel, ...]:
+    """Labels from the innermost of the folders above an image. `levels` are their label sets, the
+    outer one first; if there are fewer folders, the inner sets get no label."""
+    last = folders[-len(levels) :] if levels else ()
+    return tuple(GivenLabel(name, label) for name, label in zip(levels, last, strict=False))
+
+
+def part_level(folders: Iterable[Folders]) -> int | None:
+    """The level of folders that are the parts of a split, from 0 outside; None if there is none.
+
+    All images in folders must have such a folder at this level. A single folder that is called
+    train, without further folders, is rather a label.
+    """
+    paths = {one for one in folders if one}
+    for level in range(min(map(len, paths), default=0)):
+        parts = {part_named(one[level]) for one in paths}
+        if None not in parts:
+            deeper = level > 0 or any(len(one) > 1 for one in paths)
+            return level if deeper or len(parts) > 1 else None
+    return None
+
+
+def _labels_outside(folders: Iterable[Folders], level: int) -> bool:
+    """Whether the parts are inside of the labels, as in `owl/train/1.jpg`, `jay/test/2.jpg`."""
+    paths = {one for one in folders if one}
+    innermost = all(len(one) == level + 1 for one in paths)
+    return innermost and len({one[:level] for one in paths}) > 1
+
+
+def place_in(image: ImageRecord, levels: Sequence[str]) -> str:
+    """Relative path of an image in class folders for the label sets `levels`, the outer first.
+
+    The image's other folders become part of its name, so that images of one name stay apart.
+    """
+    labels: list[str] = []
+    for name in levels:
+        found = labels_in(image.labels, name)
+        if not found:
+            break
+        labels.append(folder_name(found[0]))
+    *above, file = PurePosixPath(image.path).parts
+    if above and image.part and part_named(above[0]) is image.part:
+        above = above[1:]
+    if labels and above[-len(labels) :] == labels:
+        above = above[: -len(labels)]
+    part = [WRITTEN_PARTS[image.part]] if image.part else []
+    return "/".join([*part, *labels, "__".join([*above, file])])
+
+
+def changed_names(images: Iterable[ImageRecord], levels: Sequence[str]) -> list[Message]:
+    """The message on labels that folders cannot be called after."""
+    given = {one.label for image in images for one in image.labels if one.set in levels}
+    n = sum(folder_name(label) != label for label in given)
+    message = counted(
+        n,
+        "{n:,} label is changed: folders cannot have this name.",
+        "{n:,} labels are changed: folders cannot have these names.",
+    )
+    return [message] if n else []
+
+
+def folder_name(label: str) -> str:
+    """A label as the name of a folder that all systems allow and that is not hidden."""
+    allowed = ("_" if sign in NOT_IN_NAMES or ord(sign) < 32 else sign for sign in label)
+    name = "".join(allowed).rstrip(". ")
+    return f"_{name}" if not name or name.startswith(".") else name
+
+
+def _images_two_levels_below(path: Path) -> Iterator[os.DirEntry[str]]:
+    """Images in the first folders of a folder, and in the first folders of those."""
+    for folder in _first(path):
+        if folder.is_dir():
+            for inside in _first(folder.path):
+                found = _first(inside.path) if inside.is_dir() else [inside]
+                yield from (entry for entry in found if is_image(entry.name))
+
+
+def _first(folder: Path | str) -> list[os.DirEntry[str]]:
+    """The first entries of a folder that are not hidden; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in islice(entries, SEARCHED) if entry.name[0] != "."]
+    except (OSError, ValueError):
+        return []
+
+
+FORMATS.register(ClassFolders())

@@ -1,0 +1,117 @@
+"""YOLO of Ultralytics for classification: folders train, val and test with a folder for each label.
+
+Layout as in docs.ultralytics.com/datasets/classify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord
+from workbench.domain.splits import Part, part_named
+from workbench.domain.text import Message, mark
+from workbench.formats.annotations import Gathering, ImageNotes, Limits, labels_in, prepared
+from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.image_paths import (
+    IMAGES,
+    LABELS,
+    as_file_name,
+    below,
+    first_entries,
+    from_file_name,
+    image_files,
+    inside,
+)
+from workbench.formats.json_files import not_of_format
+from workbench.formats.yolo import DATA, names_of, read_yaml, write_yaml
+
+TITLE = "YOLO"
+FOLDERS = {Part.TRAIN: "train", Part.VALIDATION: "val", Part.TEST: "test"}
+
+
+class YoloClasses(DatasetFormat):
+    """YOLO for classification."""
+
+    name = "yolo-classes"
+    title = mark("YOLO classification")
+    about = mark("Folders train, val and test with a folder of images for each label.")
+    carries = frozenset({Carry.LABELS, Carry.PARTS})
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the folder has one of training images, with a folder for each label."""
+        return any(map(_has_labels, _training_folders(path)))
+
+    def read(self, path: Path, options: ReadOptions) -> Reading:
+        """Read the images of all folders; empty folders are labels, too."""
+        if not path.is_dir():
+            raise not_of_format(path, TITLE)
+        gathering = Gathering(options.base or path)
+        gathering.declare(MAIN_SET)
+        if (path / DATA).is_file():
+            gathering.declare(MAIN_SET, names_of(read_yaml(path / DATA)).values())
+        gathering.declare(MAIN_SET, _label_folders(path))
+        drafts = yield from _drafts(path, gathering)
+        return (yield from gathering.finished(drafts, fixed=options.base is not None))
+
+    def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
+        """Create the folders for the images, and data.yaml with the labels in their order."""
+        ready = prepared(dataset, options.label_set, Limits(self.carries))
+        used = {FOLDERS[image.part] for image in ready.images if image.part}
+        for part in used | {FOLDERS[Part.TRAIN], FOLDERS[Part.VALIDATION]}:
+            for label in ready.labels:
+                (path / part / as_file_name(label)).mkdir(parents=True, exist_ok=True)
+        write_yaml(path / DATA, {"names": dict(enumerate(ready.labels))})
+        return ready.messages
+
+    def place(self, image: ImageRecord, label_set: str = MAIN_SET) -> str:
+        """Images are in the folder of their part and label: that of `label_set`, or else the
+        first."""
+        labels = labels_in(image.labels, label_set) or list(image.labels)
+        folders = [FOLDERS[image.part]] if image.part else []
+        folders += [as_file_name(one.label) for one in labels[:1]]
+        path = inside(image.path)
+        # The folder of an image without a label would be read as one.
+        return below("/".join(folders), path if labels else path.replace("/", "%2F"))
+
+
+def _folders(path: Path) -> Iterator[tuple[Path, Part | None]]:
+    """The folders in a folder, sorted, and the parts that they are."""
+    for one in first_entries(path):
+        if one.is_dir():
+            yield Path(one.path), part_named(one.name)
+
+
+def _training_folders(path: Path) -> list[Path]:
+    return [folder for folder, part in _folders(path) if part is Part.TRAIN]
+
+
+def _has_labels(folder: Path) -> bool:
+    """Whether a part has folders for labels, and is none of YOLO for detection."""
+    names = {inner.name for inner, _ in _folders(folder)}
+    return bool(names - {IMAGES, LABELS}) and LABELS not in names
+
+
+def _label_folders(path: Path) -> list[str]:
+    """Labels of the folders in all parts and beside them, sorted."""
+    found = list(_folders(path))
+    inner = [folder for one, part in found if part for folder, _ in _folders(one)]
+    names = {one.name for one in [*inner, *(one for one, part in found if not part)]}
+    return sorted(map(from_file_name, names))
+
+
+def _drafts(path: Path, gathering: Gathering) -> Generator[None, None, list[ImageNotes]]:
+    images = yield from image_files(path, gathering.dataset.rejected)
+    drafts = []
+    for image in images:
+        folders = image.split("/")[:-1]
+        part = part_named(folders[0]) if folders else None
+        labels = folders[1:] if part else folders
+        draft = ImageNotes(image, part)
+        if labels:
+            draft.labels.append(GivenLabel(MAIN_SET, from_file_name(labels[0])))
+        drafts.append(draft)
+    return drafts
+
+
+FORMATS.register(YoloClasses())
