@@ -8,6 +8,7 @@ from tests.fixtures.stored_images import fill, found
 from workbench.app.labels.labelling import assign, assign_crops, edit_set
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
+from workbench.app.training.samples import collect
 from workbench.domain.advice import DataFacts
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.geometry import Rect
@@ -57,7 +58,11 @@ def test_the_shorter_side_is_the_median_of_the_labelled_images(session: Session)
     session.store.images.add(session.store.images.add_source("/p"), images)
     assign(session, [1], "category", "a")
     assign(session, [2, 3], "category", "b")
-    assert facts_of(session.store, "category").shorter_side == 30
+    facts = facts_of(session.store, "category")
+    assert facts.shorter_side == 30
+    # 90 × 30 loses 5/9 of its area, 20 × 50 loses 7/15, 40 × 40 nothing
+    assert facts.cut == pytest.approx((5 / 9 + 7 / 15) / 3, abs=1e-4)
+    assert facts == collect(session.store, "category").facts()
 
 
 def test_mouths_count_with_their_own_label_or_that_of_their_image(session: Session) -> None:

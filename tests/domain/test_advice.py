@@ -98,6 +98,14 @@ def test_unknown_data_are_whole_images_of_the_usual_size_in_balance() -> None:
     assert facts.imbalance == 1.0
 
 
+@pytest.mark.parametrize(("cut", "wide"), [(0.0, False), (0.199, False), (0.2, True), (0.3, True)])
+def test_images_whose_ends_would_be_lost_are_squeezed(cut: float, wide: bool) -> None:
+    advice = advise(DataFacts((100, 100), cut=cut))
+    assert advice.values.get("aspect") == ("squeeze" if wide else None)
+    assert ("aspect" in advice.reasons) == wide
+    assert not wide or f"{100 * cut:.0f} %" in str(advice.reasons["aspect"])
+
+
 @pytest.mark.parametrize(("image_size", "resized"), [(224, 256), (112, 128), (100, 114)])
 def test_five_crops_are_of_an_image_larger_by_an_eighth_of_its_side(
     image_size: int, resized: int

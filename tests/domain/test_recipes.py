@@ -77,6 +77,7 @@ view_weight = 1.0
 tie = 0.0
 """
 """A recipe as stored by versions that wrote tables inline."""
+LATER = {"aspect": "centre"}  # keys that were added since, with the values of before
 
 
 def test_a_stored_recipe_is_read_unchanged() -> None:
@@ -96,7 +97,8 @@ def test_a_stored_recipe_is_read_unchanged() -> None:
 
 def test_a_recipe_is_written_with_the_values_it_was_always_written_with() -> None:
     stored = parse_toml(STORED, "recipe.toml")
-    assert parse_toml(to_toml(complete(stored)), "recipe.toml") == stored
+    again = parse_toml(to_toml(complete(stored)), "recipe.toml")
+    assert again == {**stored, **LATER}
     plain = parse_toml(to_toml(Recipe(target="view")), "recipe.toml")
     assert plain.keys() == set(KEYS) - {"stages", "options"}, "every key but empty tables"
 

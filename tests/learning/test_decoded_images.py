@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from workbench.domain.recipes import Aspect
 from workbench.domain.runs import Sample
 from workbench.learning.images.data import DecodedImageCache, load_images
 
@@ -51,6 +53,21 @@ def test_another_box_or_side_is_decoded_separately(tmp_path: Path) -> None:
     assert found is not None
     assert torch.equal(found, squares[1])
     assert cache.find(whole, SIDE + 1) is None
+    assert cache.find(whole, SIDE, "squeeze") is None
+
+
+def test_each_aspect_is_kept_by_itself(tmp_path: Path) -> None:
+    cache = DecodedImageCache(tmp_path / "kept")
+    given = sample(tmp_path, 1, (0, 0, 40, 16))
+    of = {
+        aspect: load_images([given], SIDE, tmp_path, lambda _: None, lambda: False, cache, aspect)
+        for aspect in get_args(Aspect)
+    }
+    assert (cache.found, cache.added) == (0, 3)
+    for aspect, images in of.items():
+        assert torch.equal(cache.find(given, SIDE, aspect), images.pixels[0])
+    assert not torch.equal(of["centre"].pixels, of["squeeze"].pixels)
+    assert not torch.equal(of["squeeze"].pixels, of["pad"].pixels)
 
 
 def test_a_damaged_cached_image_is_decoded_again(tmp_path: Path) -> None:
@@ -73,7 +90,7 @@ def test_the_least_recently_used_images_are_evicted_first(tmp_path: Path) -> Non
     generous = DecodedImageCache(tmp_path / "kept")
     for at, one in enumerate(samples):
         generous.store(one, torch.full((SIDE, SIDE, 3), at, dtype=torch.uint8))
-        path = generous._path(one, SIDE)
+        path = generous._path(one, SIDE, "centre")
         assert path is not None
         os.utime(path, (at, at))
     assert generous.find(samples[0], SIDE) is not None  # used just now

@@ -1,6 +1,8 @@
 """Crops, splits and runs are read as they were stored."""
 
 import dataclasses
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -8,11 +10,13 @@ from tests.fixtures.stored_images import fill
 from workbench.domain.crops import Crop, CropState, CropUpdate, merge_detection
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
+from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.studies import Study, parse_plan
 from workbench.domain.text import Message
+from workbench.storage.project import Project
 
 MARKS = tuple((i / 7, 300 - i / 3) for i in range(68))
 
@@ -73,10 +77,11 @@ def test_the_newest_split_is_current_and_earlier_ones_stay(project):
     fill(project, 4)
     plan = SplitPlan(1 / 3, 1 / 3, 1 / 3, seed=11)
     first = project.splits.make(plan, {1: Part.TRAIN, 2: Part.TEST})
-    assert project.splits.current() == (first, plan)
+    current = project.splits.current()
+    assert (current.id, current.plan, current.name) == (first, plan, "33 / 33 / 33 · 11")
     assert project.splits.parts() == {1: Part.TRAIN, 2: Part.TEST}
     second = project.splits.make(SplitPlan(), {3: Part.VALIDATION}, "again")
-    assert project.splits.current()[0] == second
+    assert project.splits.current().id == second
     assert project.splits.counts() == {Part.TRAIN: 0, Part.VALIDATION: 1, Part.TEST: 0}
     project.images.remove([3])
     assert project.splits.parts() == {}
@@ -154,16 +159,17 @@ def test_epochs_are_replaced_and_cut_back(project):
     assert project.runs.get("r1").epochs_done == 1
 
 
-def test_usable_crops_come_by_id_with_their_shorter_side(project):
+def test_usable_crops_come_by_id_with_their_size(project):
     fill(project, 3)
     states = (CropState.ADJUSTED, CropState.REJECTED, CropState.FOUND, CropState.MISSED)
     for at, state in enumerate(states):
         rect = None if state is CropState.MISSED else Rect(0, 0, 20 + at, 30)
         project.crops.save(Crop(None, 3 - at % 3, at, state, rect, MARKS))
-    crops, images, sides = project.crops.usable()
-    assert (crops.tolist(), images.tolist(), sides.tolist()) == ([1, 3], [3, 1], [20, 22])
+    crops, images, sizes = project.crops.usable()
+    assert (crops.tolist(), images.tolist()) == ([1, 3], [3, 1])
+    assert sizes.tolist() == [[20, 30], [22, 30]]
     project.crops.save(Crop(None, 1, 9, CropState.FOUND, Rect(0, 0, 50, 8), MARKS))
-    assert project.crops.usable()[2].tolist() == [20, 22, 8]
+    assert project.crops.usable()[2].tolist()[2] == [50, 8]
 
 
 def test_studies_come_newest_first(project):
@@ -206,3 +212,39 @@ def test_the_history_lists_the_newest_edits_and_which_were_undone(project):
     project.history.forget()
     assert project.history.entries() == []
     assert project.history.undo() is project.history.redo() is None
+
+
+def test_a_deleted_split_returns_with_its_members_after_other_undone_edits(project):
+    fill(project, 4)
+    first = project.splits.make(SplitPlan(), {1: Part.TRAIN, 2: Part.TEST}, "paper")
+    project.splits.make(SplitPlan(), {3: Part.TRAIN}, "other")
+    project.splits.delete(first)
+    project.images.remove([4])
+    project.history.undo()
+    project.images.remove([3])  # discards what was undone
+    assert [split.name for split in project.splits.all()] == ["other"]
+    project.history.undo()
+    project.history.undo()
+    assert [split.name for split in project.splits.all()] == ["other", "paper"]
+    assert project.splits.parts(first) == {1: Part.TRAIN, 2: Part.TEST}
+    assert project.splits.counts(first)[Part.TEST] == 1
+
+
+def test_a_project_without_names_of_splits_opens(project):
+    """Earlier versions gave splits no name, and runs did not know theirs."""
+    fill(project, 2)
+    project.splits.make(SplitPlan(seed=4), {1: Part.TRAIN, 2: Part.TEST})
+    project.runs.create(record("old"))
+    project.close()
+    with closing(sqlite3.connect(project.folder / DATABASE_FILE)) as db, db:
+        db.execute("ALTER TABLE run DROP COLUMN split")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'split_of_runs'")
+        db.execute("""UPDATE split SET name = '',
+            plan = '{"train":0.7,"validation":0.15,"test":0.15,"seed":4}'""")
+    again = Project.open(project.folder)
+    assert again.runs.get("old").split == ""
+    current = again.splits.current()
+    assert (current.name, current.plan) == ("70 / 15 / 15 · 4", SplitPlan(seed=4))
+    again.splits.make(SplitPlan(seed=4), {1: Part.TEST})
+    assert len(again.splits.all()) == 1, "the one of this name is replaced"
+    again.close()

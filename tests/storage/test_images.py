@@ -226,8 +226,8 @@ def test_labels_that_an_import_adds_come_in_their_order_behind_the_known_ones(pr
     assert project.labels.get("category").names == ("swan", "auk", "gull", "tern")
 
 
-def test_the_shorter_side_of_each_image_and_none_of_unknown_ones(project):
-    assert project.images.shorter_sides(np.array([1, 2])).tolist() == [0, 0]
+def test_the_size_of_each_image_and_none_of_unknown_ones(project):
+    assert project.images.sizes(np.array([1, 2])).tolist() == [[0, 0], [0, 0]]
     source = project.images.add_source("/photos")
     sides = [(300, 200), (50, 400), (70, 70)]
     project.images.add(
@@ -238,9 +238,10 @@ def test_the_shorter_side_of_each_image_and_none_of_unknown_ones(project):
         ],
     )
     project.images.remove([1])
-    assert project.images.shorter_sides(np.array([3, 2, 1, 99])).tolist() == [70, 50, 0, 0]
-    assert project.images.shorter_sides(np.array([2])).tolist() == [50]
-    assert len(project.images.shorter_sides(np.array([], np.int64))) == 0
+    sizes = project.images.sizes(np.array([3, 2, 1, 99]))
+    assert sizes.tolist() == [[70, 70], [50, 400], [0, 0], [0, 0]]
+    assert project.images.sizes(np.array([2])).tolist() == [[50, 400]]
+    assert project.images.sizes(np.array([], np.int64)).shape == (0, 2)
 
 
 def test_images_of_a_source_with_some_labels_come_by_the_time_of_the_label(project):

@@ -24,11 +24,9 @@ SMALL_SIDE = 64  # pixels; crops whose shorter side is at most this use the smal
 UNBALANCED = 4.0  # ratio of largest to smallest class from which classes are weighted
 EPOCHS = 20
 STEPS = 180  # minimum optimizer steps of a training: 20 epochs of 288 images
-SMALL_BATCHES = (
-    (8, 64),
-    (16, 128),
-    (32, math.inf),
-)  # (batch size, used below this many training images)
+# Batch sizes, each used below a number of training images
+SMALL_BATCHES = ((8, 64), (16, 128), (32, math.inf))
+CUT = 0.2  # mean share of the images that the centre crop may leave out
 TEST_MARGIN = 8 / 7  # side of the resized test image over that of its crops: 256 / 224
 TWICE = Message(
     "Sampling already oversamples rare classes; class weights would count them twice, "
@@ -44,13 +42,15 @@ class DataFacts:
     """Statistics of the data before training.
 
     Image counts per class of the training part, number of validation images, whether the inputs are
-    mouth crops, and their median shorter side in pixels.
+    mouth crops, their median shorter side in pixels, and the mean share of their area that lies
+    outside the centre with sides that differ by at most 4:3 (see `cut_share`).
     """
 
     class_counts: tuple[int, ...]
     validation: int = 0
     crops: bool = False
     shorter_side: int = 224
+    cut: float = 0.0
 
     @property
     def train(self) -> int:
@@ -84,7 +84,8 @@ def advise(facts: DataFacts, chosen: PartialRecipe = NO_KEYS) -> Advice:
     known = _network(facts, chosen)
     advice = _size(known) | _start(facts, known, chosen)
     held = (advice.values | chosen).with_defaults
-    return advice | _rate(advice, held) | _crops(held) | _balance(facts, chosen)
+    late = _rate(advice, held) | _crops(held) | _balance(facts, chosen)
+    return advice | _aspect(facts) | late
 
 
 def _network(facts: DataFacts, chosen: PartialRecipe) -> Backbone:
@@ -243,6 +244,21 @@ def length_of(known: Backbone, images: int, own: int | None = None) -> tuple[int
     epochs = max(EPOCHS, math.ceil(STEPS / math.ceil(few / (own or batch))))
     share = min(1.0, (own or batch) / usual) if known.batch_norm else 1.0
     return epochs, batch, share
+
+
+def _aspect(facts: DataFacts) -> Advice:
+    """Keep wide images whole if their ends are more than CUT of their area."""
+    if facts.cut < CUT:
+        return NO_ADVICE
+    return Advice(
+        partial_recipe(aspect="squeeze"),
+        {
+            "aspect": Message(
+                "The images are wide: their centre would leave out {share:.0f} % of them.",
+                share=100 * facts.cut,
+            )
+        },
+    )
 
 
 def _crops(held: RecipeValues) -> Advice:

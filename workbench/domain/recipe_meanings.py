@@ -86,6 +86,11 @@ MEANINGS: dict[str, str] = {
     "keep": mark("The epoch whose weights are kept: the best on the validation part, or the last."),
     "seed": mark("Seed of all random numbers."),
     "image_size": mark("Side of the square network input, in pixels."),
+    "aspect": mark(
+        "How an image becomes a square: `centre` cuts it so that its sides differ by at most 4:3, "
+        "and nothing outside is seen; `squeeze` keeps all of it, narrower; `pad` keeps all of it, "
+        "smaller, with a grey border."
+    ),
     "crop_scale": mark("Smallest share of an image's area that a random crop keeps."),
     "flip": mark("Random horizontal flips; they swap mirrored labels such as left and right."),
     "rotation": mark("Largest random rotation, in degrees."),

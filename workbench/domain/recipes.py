@@ -33,6 +33,8 @@ def label_sets_of(target: str) -> tuple[str, ...]:
     return JOINT_SETS if target == JOINT else (target,)
 
 
+Aspect = Literal["centre", "squeeze", "pad"]
+LARGEST_RATIO = 4 / 3  # of the sides of what is kept of an image with aspect "centre"
 ADAMW_SHARE = 0.1  # of SGD's learning rate: AdamW's step size does not shrink with the gradient
 
 
@@ -53,12 +55,14 @@ class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     with a share drawn from Beta(mix_alpha, mix_alpha): "mixup" everywhere, "cutmix" as a pasted
     rectangle. crop_scale: smallest share of the area kept by the random crop. rotation in degrees.
     brightness and contrast: relative. test_mirror averages the scores of an image and its mirror
-    image. test_resize: side of the square scored at test; 0: the image size, scored once.
-    test_crops: crops of a larger square that are scored: its "centre", or the "five" of centre and
-    corners; "+whole" adds the resized square itself. averaging: the kept weights are a moving
-    average over about this share of all steps; 0: the last weights. cache: augmentations per image,
-    used in turn, whose frozen-stage outputs are cached on disk; 0: a new augmentation in each
-    epoch. early_stopping: epochs without better validation loss; 0: off.
+    image. aspect: how an image becomes a square: its "centre", cut to sides that differ by at most
+    4:3 and squeezed; all of it, "squeeze"d; or all of it with a grey border ("pad"). test_resize:
+    side of the square scored at test; 0: the image size, scored once. test_crops: crops of a larger
+    square that are scored: its "centre", or the "five" of centre and corners; "+whole" adds the
+    resized square itself. averaging: the kept weights are a moving average over about this share of
+    all steps; 0: the last weights. cache: augmentations per image, used in turn, whose frozen-stage
+    outputs are cached on disk; 0: a new augmentation in each epoch. early_stopping: epochs without
+    better validation loss; 0: off.
     """
 
     target: str = ""
@@ -95,6 +99,7 @@ class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     keep: Literal["best", "last"] = "last"
     seed: Annotated[int, Meta(ge=0)] = 0
     image_size: Annotated[int, Meta(ge=32, le=1024)] = 224
+    aspect: Aspect = "centre"
     crop_scale: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.55
     flip: bool = True
     rotation: Annotated[float, Meta(ge=0.0, le=180.0)] = 0.0

@@ -114,6 +114,9 @@ class Check(msgspec.Struct, frozen=True):
     correlation: float
 
 
+NARROW = 0.08  # share of a side that need not be shown as left out
+
+
 class Heat(msgspec.Struct, frozen=True, kw_only=True):
     """A heatmap: by Grad-CAM, an attention `mask`, or from sliding `windows`.
 
@@ -140,6 +143,16 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
     mask: bool = False
     window: tuple[float, float, float, float] | None = None
     windows: int = 0
+
+    @property
+    def frame(self) -> tuple[float, float, float, float] | None:
+        """The part of the box to be framed: the strongest window, or the seen part unless that is
+        all but a narrow margin."""
+        if self.window is not None:
+            return self.window
+        left, top, right, bottom = self.seen
+        lost = max(left, top, 1 - right, 1 - bottom)
+        return self.seen if lost > NARROW else None
 
 
 class Explained(msgspec.Struct, frozen=True, tag="explained", tag_field="answer", kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.domain.geometry import Rect
-from workbench.domain.recipes import StoredRecipe, stored_recipe
+from workbench.domain.recipes import Aspect, StoredRecipe, stored_recipe
 from workbench.domain.reports import PartScore
 from workbench.domain.splits import Part
 
@@ -111,6 +111,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "fine-tune"
     options: dict[str, dict[str, bool | int | float | str]] = {}
     test_crops: str = "centre+whole"
+    aspect: Aspect = "centre"
     thresholds: tuple[float, ...] = ()
     weights_digest: str = ""
 
@@ -121,7 +122,8 @@ class RunRecord:
 
     `created`, `started` and `finished` are seconds since the epoch; `metrics` maps a part's name to
     its score, or any other name to a number; `message` is the reason of a failure, a
-    `domain.text.Message` if it was read from a project.
+    `domain.text.Message` if it was read from a project; `split` names the split that it was
+    prepared with, `version` the version of the labels that it saw ("" if unknown).
     """
 
     id: str
@@ -136,6 +138,8 @@ class RunRecord:
     metrics: dict[str, Any] = field(default_factory=dict)
     message: str = ""
     epochs_done: int = 0
+    split: str = ""
+    version: str = ""
 
     @property
     def recipe(self) -> StoredRecipe:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from workbench.domain.crops import STATES, Crop, CropState, CropTable, CropUpdate
 from workbench.domain.errors import KnownError
@@ -115,17 +116,17 @@ class Crops:
         return crop_table(self._db, label_set, images)
 
     def usable(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Ids (ascending), image ids and shorter sides in pixels of all found or adjusted crops.
+        """Ids (ascending), image ids and sizes (N × 2, in pixels) of all found or adjusted crops.
 
         Fast for any number of crops.
         """
-        crops, images, sides = self._db.columns(
-            "SELECT id, image, min(right - left, bottom - top) FROM crop"
+        crops, images, widths, heights = self._db.columns(
+            "SELECT id, image, right - left, bottom - top FROM crop"
             " WHERE state IN (?, ?) AND left IS NOT NULL ORDER BY id",
             (CropState.FOUND.value, CropState.ADJUSTED.value),
-            3,
+            4,
         )
-        return crops, images, sides
+        return crops, images, np.stack((widths, heights), axis=1)
 
     def counts(self) -> dict[CropState, int]:
         """Number of crops in each state."""
@@ -162,6 +163,20 @@ class Crops:
                 return self._insert(crop)
             self._update([crop])
         return crop
+
+    def add(self, crops: Sequence[Crop]) -> list[int]:
+        """Insert many new crops of existing images; return their ids, in order."""
+        if not crops:
+            return []
+        with self._recorder.edit(Message("Crop")):
+            free = 1 + int(
+                self._db.value("SELECT seq FROM sqlite_sequence WHERE name = 'crop'") or 0
+            )
+            self._db.run_many(
+                f"INSERT INTO crop (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                ((free + at, *_values(crop)) for at, crop in enumerate(crops)),
+            )
+        return list(range(free, free + len(crops)))
 
     def apply(self, image_id: int, update: CropUpdate) -> None:
         """Apply the result of a new detection of one image."""

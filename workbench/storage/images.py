@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -26,9 +26,11 @@ from workbench.domain.images import (
 from workbench.domain.labels import Author, LabelSet
 from workbench.domain.splits import PARTS
 from workbench.domain.text import Message, from_stored, stored
+from workbench.domain.versions import VersionFile
+from workbench.storage.annotators import EVER_OF_IMAGES
 from workbench.storage.database import Database, IntArray, listed, listed_texts
 from workbench.storage.history import Recorder, now
-from workbench.storage.labels import EVER_OF_IMAGES, Labels
+from workbench.storage.labels import Labels
 from workbench.storage.searching import Search
 
 _DIGITS = re.compile(r"\d+")
@@ -213,16 +215,16 @@ class StoredImages:
             raise KnownError("There is no image {id} in this project.", id=id)
         return rows[0]
 
-    def shorter_sides(self, ids: IntArray) -> IntArray:
-        """Shorter side in pixels of each of these images, 0 for unknown ids.
+    def sizes(self, ids: IntArray) -> IntArray:
+        """Width and height in pixels of each of these N images as N × 2, 0 for unknown ids.
 
         Fast for any number of ids.
         """
-        known, sides = self._db.columns("SELECT id, min(width, height) FROM image", (), 2)
+        known, widths, heights = self._db.columns("SELECT id, width, height FROM image", (), 3)
         if not len(known) or not len(ids):
-            return np.zeros(len(ids), np.int64)
-        of_id = np.zeros(max(int(known.max()), int(ids.max())) + 1, np.int64)
-        of_id[known] = sides
+            return np.zeros((len(ids), 2), np.int64)
+        of_id = np.zeros((max(int(known.max()), int(ids.max())) + 1, 2), np.int64)
+        of_id[known] = np.stack((widths, heights), axis=1)
         return np.asarray(of_id[ids])
 
     def count(self) -> int:
@@ -239,6 +241,22 @@ class StoredImages:
                 id=id,
             )
         return Path(path)
+
+    def index(self) -> list[tuple[int, str, str]]:
+        """Id, hash and last known absolute path ("" without a file) of all images, several rows for
+        several locations. Fast for any number of images."""
+        rows = self._db.rows(
+            "SELECT i.id, i.hash, s.path, s.kind, p.path FROM image i"
+            " LEFT JOIN place p ON p.image = i.id LEFT JOIN source s ON s.id = p.source"
+        )
+        return [
+            (id_, hash_, f"{_base(source, kind)}{os.sep}{path}" if path is not None else "")
+            for id_, hash_, source, kind, path in rows
+        ]
+
+    def hashes(self) -> dict[str, int]:
+        """Ids of all images by hash."""
+        return dict(self._db.rows("SELECT hash, id FROM image"))
 
     def by_hash(self, hash: str) -> int | None:
         """Id of the image with this hash, or None."""
@@ -346,6 +364,10 @@ class StoredImages:
         """Locations of an image: source id and path in the source."""
         return self._db.rows("SELECT source, path FROM place WHERE image = ? ORDER BY id", (id,))
 
+    def places(self) -> list[tuple[int, int, str]]:
+        """All locations of all images: image id, source id and path in the source."""
+        return self._db.rows("SELECT image, source, path FROM place ORDER BY id")
+
     def remove(self, ids: Iterable[int] | IntArray) -> None:
         """Remove images from the project with their labels and crops; files on disk are kept."""
         ids = [int(id_) for id_ in ids]
@@ -360,6 +382,35 @@ class StoredImages:
                 self._db.run(f"DELETE FROM {table} WHERE image {of_images}", (wanted,))  # noqa: S608
             self._db.run(f"DELETE FROM image WHERE id {of_images}", (wanted,))  # noqa: S608
             self._forget(ids)
+
+    def put_back(self, files: Mapping[str, VersionFile]) -> None:
+        """Add images that were removed, by their hashes, with their locations."""
+        if not files:
+            return
+        with self._recorder.edit(Message("Put images back")):
+            added = [self._put_back(hash_, found) for hash_, found in files.items()]
+            self._forget(added)
+
+    def _put_back(self, hash_: str, found: VersionFile) -> int:
+        cursor = self._db.run(
+            "INSERT INTO image (hash, width, height, sort_key, added_at) VALUES (?, ?, ?, ?, ?)",
+            (hash_, found.width, found.height, found.sort_key, found.added_at),
+        )
+        image = int(cursor.lastrowid or 0)
+        for place in found.places:
+            self._db.run(
+                "INSERT INTO place (source, image, path, size, mtime_bits) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (source, path) DO UPDATE SET (image, size, mtime_bits)"
+                " = (excluded.image, excluded.size, excluded.mtime_bits)",
+                (
+                    self.add_source(place.source, Origin(place.kind)),
+                    image,
+                    place.path,
+                    place.size,
+                    place.mtime_bits,
+                ),
+            )
+        return image
 
     def _forget(self, removed: Iterable[int] = ()) -> None:
         self._search.forget()

@@ -262,7 +262,7 @@ def _heat_caption(heat: Heat, layer: str) -> Message:
 
 def _overlay(pixels: Pixels, heat: Heat, opacity: float) -> Pixels:
     covered = overlaid(pixels, heat_array(heat), opacity, heat.seen, heat.cells)
-    return covered if heat.window is None else framed(covered, heat.window)
+    return covered if heat.frame is None else framed(covered, heat.frame)
 
 
 def save_wall(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.training.samples import collect, list_in_use, undetected_images
+from workbench.app.training.samples import collect, list_in_use, side_and_cut, undetected_images
 from workbench.domain.advice import DataFacts
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT
@@ -18,15 +18,15 @@ from workbench.storage.project import Project
 
 @dataclass(frozen=True)
 class _Subjects:
-    """N images or crops: ids of images, positions of labels in the set (-1: none), and shorter
-    sides in pixels."""
+    """N images or crops: ids of images, positions of labels in the set (-1: none), and sizes (N ×
+    2, in pixels)."""
 
     images: NDArray[np.int64]
     labels: NDArray[np.int64]
-    sides: NDArray[np.int64]
+    sizes: NDArray[np.int64]
 
     def where(self, rows: NDArray[np.bool_]) -> _Subjects:
-        return _Subjects(self.images[rows], self.labels[rows], self.sides[rows])
+        return _Subjects(self.images[rows], self.labels[rows], self.sizes[rows])
 
 
 def facts_of(store: Project, target: str) -> DataFacts:
@@ -62,14 +62,14 @@ def _facts(store: Project, subjects: _Subjects, in_use: Sequence[int], crops: bo
     share = 1.0 if split else DEFAULT_SPLIT.train
     drawn = round(DEFAULT_SPLIT.validation * len(subjects.images))
     held = int(of_part[Part.VALIDATION].sum()) if split else drawn
-    sides = int(np.median(subjects.sides))
-    return DataFacts(tuple(round(int(counts[at]) * share) for at in in_use), held, crops, sides)
+    class_counts = tuple(round(int(counts[at]) * share) for at in in_use)
+    return DataFacts(class_counts, held, crops, *side_and_cut(subjects.sizes))
 
 
 def _images(store: Project, label_set: LabelSet) -> _Subjects:
     ids = store.images.ids()
     labels = store.labels.label_ids(ids, label_set.name)
-    return _Subjects(ids, labels, store.images.shorter_sides(ids))
+    return _Subjects(ids, labels, store.images.sizes(ids))
 
 
 def _mouths(store: Project, label_set: LabelSet) -> _Subjects:
@@ -77,7 +77,7 @@ def _mouths(store: Project, label_set: LabelSet) -> _Subjects:
     a single mouth, and whole images of sources without detections."""
     every = _images(store, label_set)
     table = store.crops.table(label_set.name)
-    crops, images, sides = store.crops.usable()
+    crops, images, sizes = store.crops.usable()
     size = 1 + max((int(ids.max()) for ids in (every.images, table.images) if len(ids)), default=0)
     of_image = np.full(size, -1, np.int64)
     of_image[every.images] = every.labels
@@ -90,7 +90,7 @@ def _mouths(store: Project, label_set: LabelSet) -> _Subjects:
     return _Subjects(
         np.concatenate((images, rest.images)),
         np.concatenate((labels, rest.labels)),
-        np.concatenate((sides, rest.sides)),
+        np.concatenate((sizes, rest.sizes)),
     )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.domain.advice import DataFacts
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFile, ImageFilter
 from workbench.domain.labels import LabelSet, Subject
-from workbench.domain.recipes import JOINT
+from workbench.domain.recipes import JOINT, LARGEST_RATIO
 from workbench.domain.runs import LabelList, RunLabels, Sample
 from workbench.domain.splits import DEFAULT_SPLIT, Part
 from workbench.domain.text import mark
@@ -24,13 +24,14 @@ from workbench.storage.project import Project
 class SampleSet:
     """Samples of one target.
 
-    `crops`: whether they are mouth crops; `shorter_side`: its median in pixels.
+    `crops`: whether they are mouth crops; `shorter_side` and `cut`: see DataFacts.
     """
 
     labels: RunLabels
     samples: tuple[Sample, ...]
     crops: bool
     shorter_side: int
+    cut: float
 
     def facts(self) -> DataFacts:
         """Facts for recommendations; without a split, the counts that DEFAULT_SPLIT would give."""
@@ -47,6 +48,7 @@ class SampleSet:
             validation if split else round(DEFAULT_SPLIT.validation * len(self.samples)),
             self.crops,
             self.shorter_side,
+            self.cut,
         )
 
 
@@ -155,7 +157,7 @@ def _of_subjects(
         RunLabels(target_list, view_list),
         tuple(samples),
         target.subject is Subject.CROP,
-        _median_side(subjects, files),
+        *side_and_cut(_sizes(subjects, files)),
     )
 
 
@@ -218,13 +220,22 @@ def _too_few(target: LabelSet, subjects: Sequence[_Subject]) -> KnownError:
     )
 
 
-def _median_side(subjects: Sequence[_Subject], files: Mapping[int, ImageFile]) -> int:
-    sides = []
+def _sizes(subjects: Sequence[_Subject], files: Mapping[int, ImageFile]) -> NDArray[np.int64]:
+    """Width and height in pixels of each subject whose size is known, as N × 2."""
+    sizes = []
     for subject in subjects:
-        file = files.get(subject.image)
-        rect = subject.crop.rect if subject.crop is not None else None
-        if rect is not None:
-            sides.append(min(rect.width, rect.height))
-        elif file is not None:
-            sides.append(min(file.width, file.height))
-    return int(median(sides)) if sides else 0
+        known = subject.crop.rect if subject.crop is not None else None
+        size = known or files.get(subject.image)
+        if size is not None:
+            sizes.append((size.width, size.height))
+    return np.array(sizes, np.int64).reshape(-1, 2)
+
+
+def side_and_cut(sizes: NDArray[np.int64]) -> tuple[int, float]:
+    """Median shorter side in pixels, and mean share that the centre crop cuts off, of N × 2
+    sizes."""
+    if not len(sizes):
+        return 0, 0.0
+    longer, shorter = sizes.max(axis=1), sizes.min(axis=1)
+    cut = 1 - LARGEST_RATIO * shorter / np.maximum(longer, 1)
+    return int(np.median(shorter)), round(float(cut.clip(0, 1).mean()), 4)

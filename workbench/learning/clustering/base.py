@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import backbone
 from workbench.domain.clusters import ClusteringSpec, ClusterRequest
-from workbench.domain.recipes import Recipe
+from workbench.domain.recipes import Aspect, Recipe
 from workbench.domain.registry import Registry
 from workbench.domain.text import Message
 from workbench.learning.evaluation.trained import load_model, read_card
@@ -43,11 +43,12 @@ class ClusterAssignment:
 
 @dataclass(frozen=True)
 class InputFormat:
-    """Side of the square input images, and their normalisation."""
+    """Side of the square input images, their normalisation, and how they became squares."""
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    aspect: Aspect = "centre"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def input_format_of(start: StartRequest) -> InputFormat:
     """Input format of the start's network. Raises KnownError for a run without a network."""
     if start.run:
         card = read_card(Path(start.run))
-        return InputFormat(card.image_size, card.mean, card.std)
+        return InputFormat(card.image_size, card.mean, card.std, card.aspect)
     known = backbone(start.backbone)
     return InputFormat(known.input_size, known.mean, known.std)
 

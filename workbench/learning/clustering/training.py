@@ -67,8 +67,15 @@ class ClusterTraining:
     def _read(self) -> Images:
         request = self._folder_request
         samples = request.samples(SAMPLES_FILE)
-        size = input_format_of(self.request.start).size
-        images = load_images(samples, size, request.folder, request.report, request.interrupted)
+        given = input_format_of(self.request.start)
+        images = load_images(
+            samples,
+            given.size,
+            request.folder,
+            request.report,
+            request.interrupted,
+            aspect=given.aspect,
+        )
         if images is None:
             raise RequestInterrupted
         return images

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
+from workbench.domain.recipes import Aspect
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.device import Device
@@ -26,7 +27,8 @@ class SourceModel:
     """Compute features (N × D) of a start and, if it has a classifier, N × Z source-class
     probabilities.
 
-    `image_size` is the side of its inputs, which are normalised with `mean` and `std`.
+    `image_size` is the side of its inputs, which are decoded with `aspect` and normalised with
+    `mean` and `std`.
     """
 
     body: nn.Module
@@ -34,6 +36,7 @@ class SourceModel:
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    aspect: Aspect = "centre"
 
     @torch.inference_mode()
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -52,7 +55,8 @@ def of_run(folder: Path, device: Device) -> SourceModel:
         scores: Tensor = network.head(given)
         return scores[:, target].softmax(dim=1)
 
-    return SourceModel(network.body, classify, card.image_size, card.mean, card.std)
+    size = card.image_size
+    return SourceModel(network.body, classify, size, card.mean, card.std, card.aspect)
 
 
 def of_weights(name: str, path: Path | None, seed: int, device: Device) -> SourceModel:

@@ -11,14 +11,15 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from workbench.domain.geometry import Rect
-from workbench.domain.recipes import Recipe
+from workbench.domain.recipes import LARGEST_RATIO, Aspect, Recipe
 from workbench.domain.runs import ModelCard
 from workbench.vision.reading import read_rgb
 
 SIDES = (False, True)
-ASPECT = 4 / 3  # largest aspect ratio; longer images are cropped
+BORDER = (124, 116, 104)  # RGB of a padded image's border: the mean of ImageNet, 0 when normalised
 
 
+Fractions = tuple[float, float, float, float]  # left, top, right, bottom
 CropFunction = Callable[[Tensor, ModelCard], Tensor]  # pixels of bytes -> what the network is given
 
 
@@ -27,20 +28,27 @@ def working_side(image_size: int, test_resize: int) -> int:
     return max(image_size, test_resize)
 
 
-def kept_part(width: int, height: int) -> Rect:
-    """Centre crop of a width × height region with an aspect ratio of at most 4:3.
+def kept_part(width: int, height: int, aspect: Aspect = "centre") -> Rect:
+    """The part of a width × height region that is resized to a square, as the recipe's `aspect`.
 
-    The crop is then resized to a square, which keeps the object whole; the distortion is within
-    that of the training's random crops.
+    "centre": a centre crop with sides that differ by at most 4:3, so that the distortion is within
+    that of the training's random crops. "squeeze": the whole region. "pad": a square around it,
+    which reaches beyond the region.
     """
-    w, h = min(width, round(height * ASPECT)), min(height, round(width * ASPECT))
+    if aspect == "squeeze":
+        return Rect(0, 0, width, height)
+    if aspect == "pad":
+        w = h = max(width, height)
+    else:
+        w, h = min(width, round(height * LARGEST_RATIO)), min(height, round(width * LARGEST_RATIO))
     left, top = (width - w) // 2, (height - h) // 2
     return Rect(left, top, left + w, top + h)
 
 
-def seen_part(width: int, height: int, card: ModelCard) -> tuple[float, float, float, float]:
-    """Scored part of a width × height region, as fractions left, top, right, bottom."""
-    kept = kept_part(width, height)
+def seen_part(width: int, height: int, card: ModelCard) -> Fractions:
+    """Scored part of a width × height region, as fractions left, top, right, bottom; the border of
+    a padded image is below 0 and above 1."""
+    kept = kept_part(width, height, card.aspect)
     margin = (1 - card.image_size / working_side(card.image_size, card.test_resize)) / 2
     dx, dy = kept.width * margin, kept.height * margin
     return (
@@ -51,20 +59,47 @@ def seen_part(width: int, height: int, card: ModelCard) -> tuple[float, float, f
     )
 
 
-def decode_image(path: Path, rect: Rect | None, side: int) -> Tensor:
-    """Decode an image, or a rectangle of it in displayed pixels, to side × side × 3 uint8. Raises
-    KnownError, naming the file, if it cannot be read."""
+def shown_part(
+    width: int, height: int, card: ModelCard, cells: Fractions
+) -> tuple[Fractions, Fractions]:
+    """The scored part without the border of a padded image, and the `cells` of a map, given as
+    fractions of the whole scored part, as fractions of it."""
+    left, top, right, bottom = seen_part(width, height, card)
+    shown = max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom)
+    x = [(left + at * (right - left) - shown[0]) / (shown[2] - shown[0]) for at in cells[::2]]
+    y = [(top + at * (bottom - top) - shown[1]) / (shown[3] - shown[1]) for at in cells[1::2]]
+    return shown, (x[0], y[0], x[1], y[1])
+
+
+def decode_image(
+    path: Path, rect: Rect | None, side: int, aspect: Aspect = "centre"
+) -> Tensor:  # fmt: skip
+    """Decode an image, or a rectangle of it in displayed pixels, to side × side × 3 uint8 as the
+    recipe's `aspect`. Raises KnownError, naming the file, if it cannot be read."""
     array = read_rgb(path, longest=2 * side, rect=rect)
-    kept = kept_part(array.shape[1], array.shape[0])
+    kept = kept_part(array.shape[1], array.shape[0], aspect)
     if not array.flags.writeable:  # torch requires writable memory
         array = array.copy()
-    pixels = torch.from_numpy(array)[kept.top : kept.bottom, kept.left : kept.right]
+    pixels = torch.from_numpy(array)
+    if aspect == "pad":
+        pixels = _padded(pixels, kept)
+    else:
+        pixels = pixels[kept.top : kept.bottom, kept.left : kept.right]
     if pixels.shape[:2] == (side, side):
         return pixels
     small = F.interpolate(
         pixels.permute(2, 0, 1)[None], (side, side), mode="bilinear", antialias=True
     )
     return small[0].permute(1, 2, 0)
+
+
+def _padded(pixels: Tensor, square: Rect) -> Tensor:
+    """The H × W × 3 pixels inside a `square` around them, with a border."""
+    height, width, _ = pixels.shape
+    padded = torch.empty((square.height, square.width, 3), dtype=torch.uint8)
+    padded[:] = torch.tensor(BORDER, dtype=torch.uint8)
+    padded[-square.top : height - square.top, -square.left : width - square.left] = pixels
+    return padded
 
 
 def scored_centre(pixels: Tensor, image_size: int) -> Tensor:

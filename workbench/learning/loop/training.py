@@ -130,7 +130,8 @@ class Training:
         side = working_side(self.recipe.image_size, self.recipe.test_resize)
         samples, folder = self.run_folder.samples, self.run_folder.path
         cache = DecodedImageCache.of_user()
-        images = load_images(samples, side, folder, self.report, self.interrupted, cache)
+        aspect = self.recipe.aspect
+        images = load_images(samples, side, folder, self.report, self.interrupted, cache, aspect)
         if images is None:
             self._end_before_start()
             return

@@ -65,6 +65,7 @@ def card_of(recipe: Recipe, labels: RunLabels, network: Network) -> ModelCard:
         method=recipe.method,
         options=recipe.options,
         test_crops=recipe.test_crops,
+        aspect=recipe.aspect,
     )
 
 

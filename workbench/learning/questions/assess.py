@@ -19,6 +19,7 @@ from workbench.domain.assessments import (
     StartScores,
 )
 from workbench.domain.errors import KnownError, parsing
+from workbench.domain.recipes import Aspect
 from workbench.domain.reports import Assessed
 from workbench.domain.runs import SAMPLES_FILE, Sample, decode_samples
 from workbench.domain.text import Message
@@ -61,7 +62,7 @@ class Assessor:
         self._train = self._select(samples, "train")
         self._held_out = self._select(samples, self._request.held_out)
         self._device: Device = choose_device()
-        self._read: dict[tuple[str, int], Images] = {}
+        self._read: dict[tuple[str, int, Aspect], Images] = {}
 
     def run(self) -> None:
         """Report Assessed. Raises KnownError if a part has no labelled images."""
@@ -163,7 +164,7 @@ class Assessor:
     def _extract(
         self, model: SourceModel, samples: Sequence[Sample], part: str, start: StartRequest
     ) -> _Extracted:
-        images = self._images(samples, part, model.image_size)
+        images = self._images(samples, part, model)
         rows = np.flatnonzero(images.read)
         features, probabilities = [], []
         for at in range(0, len(rows), BATCH):
@@ -185,20 +186,22 @@ class Assessor:
             images.targets.numpy()[rows],
         )
 
-    def _images(self, samples: Sequence[Sample], part: str, side: int) -> Images:
-        if (part, side) not in self._read:
+    def _images(self, samples: Sequence[Sample], part: str, model: SourceModel) -> Images:
+        key = part, model.image_size, model.aspect
+        if key not in self._read:
             folder_request = self._folder_request
             images = load_images(
                 samples,
-                side,
+                model.image_size,
                 folder_request.folder,
                 folder_request.report,
                 folder_request.interrupted,
+                aspect=model.aspect,
             )
             if images is None:
                 raise RequestInterrupted
-            self._read[part, side] = images
-        return self._read[part, side]
+            self._read[key] = images
+        return self._read[key]
 
 
 def _of_classifier(train: _Extracted) -> dict[str, float | int | None]:

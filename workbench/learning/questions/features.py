@@ -104,9 +104,7 @@ def write_features(folder_request: FolderRequest) -> None:
     writer: FeatureWriter | None = None
     problems: list[KnownError] = []
     written = dimensions = 0
-    for chosen, pixels in _batches(
-        folder_request, samples, model.image_size, request.batch, problems
-    ):
+    for chosen, pixels in _batches(folder_request, samples, model, request.batch, problems):
         features = unit_features(model, pixels, device)
         if writer is None:
             dimensions = features.shape[1]
@@ -133,7 +131,7 @@ def _card(start: StartRequest, model: SourceModel, dimensions: int) -> FeatureCa
 def _batches(
     folder_request: FolderRequest,
     samples: Sequence[Sample],
-    side: int,
+    model: SourceModel,
     batch: int,
     problems: list[KnownError],
 ) -> Iterator[tuple[list[Sample], Tensor]]:
@@ -142,7 +140,7 @@ def _batches(
     chosen: list[Sample] = []
     pixels: list[Tensor] = []
     last = began = time.monotonic()
-    for at, result in decoded(samples, side):
+    for at, result in decoded(samples, model.image_size, aspect=model.aspect):
         if isinstance(result, KnownError):
             problems.append(result)
         else:

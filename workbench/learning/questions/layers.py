@@ -156,7 +156,7 @@ def _features(
     part: str,
 ) -> tuple[dict[str, Features], NDArray[np.int64]]:
     """Features of each stage for the readable images, and their labels."""
-    images = _read(folder_request, samples, model.image_size)
+    images = _read(folder_request, samples, model)
     rows = np.flatnonzero(images.read)
     device = next(model.body.parameters()).device
     found: dict[str, list[Features]] = {}
@@ -171,9 +171,14 @@ def _features(
     return whole, images.targets.numpy()[rows]
 
 
-def _read(folder_request: FolderRequest, samples: Sequence[Sample], side: int) -> Images:
+def _read(folder_request: FolderRequest, samples: Sequence[Sample], model: SourceModel) -> Images:
     images = load_images(
-        samples, side, folder_request.folder, folder_request.report, folder_request.interrupted
+        samples,
+        model.image_size,
+        folder_request.folder,
+        folder_request.report,
+        folder_request.interrupted,
+        aspect=model.aspect,
     )
     if images is None:
         raise RequestInterrupted

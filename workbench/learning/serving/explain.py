@@ -36,7 +36,7 @@ from workbench.learning.images.pixels import (
     decode_image,
     network_input,
     normalised,
-    seen_part,
+    shown_part,
     working_side,
 )
 from workbench.learning.networks.attention import map_layer, mask_maps
@@ -330,12 +330,13 @@ def _label_set(request: Explain, card: ModelCard) -> str:
 def _decode_images(
     images: tuple[ImageInput, ...], loaded: Loaded
 ) -> tuple[dict[int, Tensor], list[Unread]]:
-    side = working_side(loaded.card.image_size, loaded.card.test_resize)
+    card = loaded.card
+    side = working_side(card.image_size, card.test_resize)
     pixels: dict[int, Tensor] = {}
     unread: list[Unread] = []
     for index, image in enumerate(images):
         try:
-            pixels[index] = decode_image(Path(image.path), rect_of(image), side)
+            pixels[index] = decode_image(Path(image.path), rect_of(image), side, card.aspect)
         except KnownError as error:
             unread.append(Unread(index, error.sentence))
     return pixels, unread
@@ -352,4 +353,5 @@ def _placed(heat: Heat, image: ImageInput, card: ModelCard) -> Heat:
     if box is None:
         header = read_header(Path(image.path))
         box = Rect(0, 0, header.width, header.height)
-    return msgspec.structs.replace(heat, seen=seen_part(box.width, box.height, card))
+    seen, cells = shown_part(box.width, box.height, card, heat.cells)
+    return msgspec.structs.replace(heat, seen=seen, cells=cells)

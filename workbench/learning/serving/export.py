@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError
+from workbench.domain.recipes import Aspect
 from workbench.domain.reports import Progress
 from workbench.domain.requests import Answer, Export, Exported, Going
 from workbench.domain.runs import ModelCard, Sample
@@ -22,7 +23,7 @@ from workbench.domain.text import Message
 from workbench.files import replacing, writing
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.images.data import decoded
-from workbench.learning.images.pixels import network_input, working_side
+from workbench.learning.images.pixels import BORDER, network_input, working_side
 from workbench.learning.networks.models import Network, blocks, probabilities
 from workbench.learning.serving.loaded import Loaded
 
@@ -92,6 +93,13 @@ def write(module: nn.Module, card: ModelCard, path: Path) -> None:
     onnx.save(model, path)
 
 
+_FRAMING: dict[Aspect, str] = {
+    "centre": "cut centred so that the sides differ by at most 4:3",
+    "squeeze": "keep the whole image",
+    "pad": f"centre on a square of the longer side, with a border of RGB {BORDER}",
+}
+
+
 def properties(card: ModelCard) -> dict[str, str]:
     """Metadata a consumer of the file needs."""
     view = card.labels.view
@@ -105,7 +113,7 @@ def properties(card: ModelCard) -> dict[str, str]:
         "mean": json.dumps(card.mean),
         "std": json.dumps(card.std),
         "preprocessing": (
-            "Upright RGB; cut centred so that the sides differ by at most 4:3; squeeze to "
+            f"Upright RGB; {_FRAMING[card.aspect]}; resize to "
             "resize x resize (bilinear, antialiased); keep the centre image_size x image_size; "
             "divide by 255, subtract mean, divide by std; batch x 3 x height x width, float32."
         ),
@@ -138,7 +146,8 @@ def _inputs(request: Export, card: ModelCard) -> Tensor:
     """Network inputs of the readable images. Raises KnownError if there are none."""
     side = working_side(card.image_size, card.test_resize)
     samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.images]
-    pixels = [s for _, s in decoded(samples, side) if not isinstance(s, KnownError)]
+    squares = decoded(samples, side, aspect=card.aspect)
+    pixels = [square for _, square in squares if not isinstance(square, KnownError)]
     if not pixels:
         raise KnownError(
             "None of the run's images can be read, so the export cannot be checked.",

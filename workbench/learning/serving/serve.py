@@ -156,7 +156,7 @@ def score(request: Score, loaded: Loaded) -> Iterator[Scored]:
     rows: list[int] = []
     pixels: list[Tensor] = []
     unread: list[Unread] = []
-    for at, result in decoded(samples, side):
+    for at, result in decoded(samples, side, aspect=loaded.card.aspect):
         if isinstance(result, KnownError):
             unread.append(Unread(at, result.sentence))
         else:

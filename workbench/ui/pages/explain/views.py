@@ -129,15 +129,15 @@ class HeatView(SyncedView):
         return self._heat_hidden
 
     def paint_overlay(self, painter: QPainter) -> None:
-        """Draw the heatmap and, for sliding windows, the frame of the strongest one."""
+        """Draw the heatmap, and a frame around what the network saw of the image."""
         if self._layer is None or self._heat is None or self._heat_hidden:
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.setOpacity(self.opacity)
         painter.drawImage(seen_rect(self._heat, self.target()), self._layer)
         painter.setOpacity(1.0)
-        if self._heat.window is not None:
-            frame = part_rect(self._heat.window, self.target())
+        if self._heat.frame is not None:
+            frame = part_rect(self._heat.frame, self.target())
             for wide, colour in ((3.0, Qt.GlobalColor.black), (1.5, Qt.GlobalColor.white)):
                 painter.setPen(QPen(colour, wide))
                 painter.drawRect(frame)

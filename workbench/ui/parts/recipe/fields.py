@@ -62,6 +62,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         mark("Images"),
         (
             "image_size",
+            "aspect",
             "crop_scale",
             "flip",
             "rotation",
@@ -99,6 +100,7 @@ _TITLES = {
     "precision": mark("Precision"),
     "seed": mark("Seed"),
     "image_size": mark("Image size (px)"),
+    "aspect": mark("Wide images"),
     "crop_scale": mark("Smallest random crop"),
     "flip": mark("Horizontal flip"),
     "rotation": mark("Rotation (°)"),
@@ -141,6 +143,8 @@ _CHOICES = {
     "last": mark("Last"),
     "centre": mark("Centre"),
     "centre+whole": mark("Centre and whole"),
+    "squeeze": mark("Squeeze"),
+    "pad": mark("Pad"),
     "five": mark("Five"),
     "five+whole": mark("Five and whole"),
 }  # titles of the values of keys with a fixed list of choices
