@@ -191,6 +191,11 @@ def test_tables_as_csv(results):
     assert views_csv(results, Scope()).splitlines()[0] == "view,accuracy,images"
 
 
+def test_undefined_scores_are_empty_cells():
+    results = RunResults(record(), table(np.array([0, 0, 1]), np.array([0, 1, 1])))
+    assert classes_csv(results, Scope()).splitlines()[3] == "toucan,,,,0"
+
+
 def test_a_cell_of_a_million_predictions_gives_its_images_at_once():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 1_000_000)

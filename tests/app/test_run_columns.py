@@ -98,7 +98,8 @@ def test_moments_are_sorted_as_moments_and_a_status_has_its_reason(table):
 def test_the_file_has_the_columns_of_the_window_behind_the_id(table, records):
     table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
     of_name = {row[0]: row for row in rows(records)}
-    lines = [["id", *HEADS], *([name, *of_name[name]] for name in sorted(of_name))]
+    lines = [["id", *HEADS, "Version"]]
+    lines += [[name, *of_name[name], ""] for name in sorted(of_name)]
     assert table.csv() == "".join(",".join(line) + "\n" for line in lines)
 
 
@@ -117,7 +118,8 @@ def test_the_object_of_a_run_has_its_keys_in_their_order(records, tmp_path, caps
     assert run(["runs", str(tmp_path / "birds"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["runs"]
     first = {"run": "broken", "name": "broken", "status": "failed", "target": "category"}
-    first |= {"epochs": 3, "message": "The memory of the device is full.", "parts": {}}
+    first |= {"epochs": 3, "message": "The memory of the device is full."}
+    first |= {"version": "", "split": "", "parts": {}}
     assert list(found[0].items()) == list(first.items())
     assert found[2]["parts"] == {"validation": {"top1": 0.75}}
 

@@ -321,10 +321,18 @@ def test_prepare_names_classes_without_training_images(session: Session) -> None
     with session.edit("A class that is only tested"):
         session.store.labels.save_set(session.store.labels.get("category").with_labels(("rare",)))
         session.store.labels.assign(test[:2], "category", "rare")
+        session.store.labels.save_set(session.store.labels.get("category").with_labels(("new",)))
+        train = [image for image in ids if image not in test]
+        session.store.labels.assign(train[:1], "category", "new")
     record = prepare(session, FAST)
     lines = (session.store.runs_folder / record.id / REPORTS_FILE).read_bytes().splitlines()
     notes = [note.text for note in map(decode_report, lines) if isinstance(note, Note)]
     assert "Labels without training images: rare." in notes
+    assert "Labels without test images, whose recall will be undefined: new." in notes
+    assert record.split == session.splits.current().name
+    own = prepare(session, FAST, plan=SplitPlan(0.5, 0.0, 0.5, 3))
+    assert session.runs.get(own.id).split == "50 / 0 / 50 · 3"
+    session.remove_run(own.id)
     cross = [it for it in ids if session.store.images.row(it).labels["category"] == ("cross",)]
     with session.edit("Two classes are enough"):
         session.store.labels.assign(cross, "category", "bar")

@@ -73,11 +73,18 @@ def test_import_reports_added_and_skipped_files(command, photos):
     assert command("import", "birds.workbench", photos)[1]["added"] == 0
 
 
-def test_import_for_people_is_a_short_table(birds, photos, capsys):
+def test_an_import_ends_in_a_report_that_can_be_shown_and_saved_again(birds, photos, capsys):
     assert run(["import", "birds", str(photos)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["added", "0"]
-    assert len({len(line.rstrip()) for line in lines[1:6]}) == 1
+    assert lines[0].endswith("images known before")
+    assert run(["imports", "birds"]) == 0
+    listed = capsys.readouterr().out
+    assert "images added" in listed
+    assert "images known before" in listed
+    assert run(["imports", "birds", "--report", "2", "--csv", "report.csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[: len(lines)] == lines
+    assert Path("report.csv").read_text(encoding="utf-8").startswith("kind,subject,details")
+    assert run(["imports", "birds", "--report", "9"]) == 1
 
 
 @pytest.mark.parametrize(("count", "named"), [(0, 0), (20, 20), (23, 20)])
@@ -217,9 +224,41 @@ def test_split_deals_every_image(command, birds):
     )
     assert code == 0
     assert done["parts"] == {"train": 4, "validation": 0, "test": 2}
+    assert done["left_out"] == 0
     code, refused = command("split", birds, "--train", "0.9", "--test", "0.3")
     assert code == 2
     assert "at most 1" in refused["remedy"]
+
+
+def test_train_and_test_of_a_half_leave_no_validation(command, birds):
+    code, done = command("split", birds, "--train", "0.5", "--test", "0.5")
+    assert (code, done["parts"]) == (0, {"train": 3, "validation": 0, "test": 3})
+
+
+def test_shares_below_one_leave_images_out_and_report_it(command, birds, capsys):
+    assert run(["split", str(birds), "--train", "0.34", "--validation", "0", "--test", "0.33"]) == 0
+    assert "2 images are in no part of the split." in capsys.readouterr().err
+
+
+def test_splits_are_listed_chosen_renamed_and_deleted(command, birds):
+    command("split", birds, "--name", "first")
+    code, listed = command("split", birds, "--folds", "2", "--name", "cv", "--validation", "0")
+    names = [(one["name"], one["current"]) for one in listed["splits"]]
+    assert (code, names) == (
+        0,
+        [("cv: fold 1 of 2", True), ("cv: fold 2 of 2", False), ("first", False)],
+    )
+    code, listed = command("split", birds, "--use", "first", "--rename", "first", "main")
+    assert [one["name"] for one in listed["splits"] if one["current"]] == ["main"]
+    code, listed = command("split", birds, "--delete", "cv: fold 2 of 2")
+    assert [one["name"] for one in listed["splits"]] == ["cv: fold 1 of 2", "main"]
+    code, refused = command("split", birds, "--use", "other")
+    assert code == 1
+    assert "main" in refused["remedy"]
+    code, refused = command("split", birds, "--folds", "2", "--train", "0.5")
+    assert code == 2
+    code, listed = command("split", birds, "--list")
+    assert len(listed["splits"]) == 2
 
 
 def test_a_missing_project_is_reported(command):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from workbench.app.session import Session
 from workbench.cli.command import Output, find_run, run
 from workbench.cli.runs import print_run
 from workbench.domain.errors import KnownError
+from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.recipes import JOINT
 from workbench.domain.runs import RunStatus
 from workbench.storage.project import Project
@@ -113,6 +116,21 @@ def test_a_run_is_evaluated_on_the_part_that_is_given(command) -> None:
     trained = command("evaluate", "Birds", "first-owl", "--part", "train")[1]
     assert trained["part"] == "train"
     assert trained["confusion"]["counts"] == [[3, 1, 0], [0, 4, 0], [0, 0, 4]]
+
+
+def test_a_label_without_test_images_has_undefined_scores(birds, command, capsys) -> None:
+    with closing(sqlite3.connect(birds / DATABASE_FILE)) as db, db:
+        db.execute("DELETE FROM prediction WHERE part = 2 AND (truth = 2 OR predicted = 2)")
+    _, found = command("evaluate", "Birds", "first-owl")
+    assert found["confusion"]["counts"] == [[5, 1, 0], [0, 6, 0], [0, 0, 0]]
+    nothing = {"precision": None, "recall": None, "f1": None, "images": 0}
+    assert found["classes"]["toucan"] == nothing
+    assert found["macro"]["recall"] == pytest.approx((5 / 6 + 1) / 2)
+    assert run(["evaluate", "Birds", "first-owl"]) == 0
+    printed = capsys.readouterr()
+    (row,) = [line for line in printed.out.splitlines() if line.startswith("toucan")]
+    assert row.split() == ["toucan", "–", "–", "–", "0"]
+    assert "labels without test images, whose recall is undefined: toucan" in printed.err
 
 
 def test_a_run_of_two_heads_has_scores_of_the_views(command) -> None:

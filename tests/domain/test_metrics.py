@@ -12,6 +12,7 @@ from workbench.domain.metrics import (
     bin_of,
     class_scores,
     confusion_matrix,
+    macro_average,
     mcnemar,
     nearest,
     reliability,
@@ -98,9 +99,11 @@ def test_scores_agree_with_counting_by_hand(case):
         messages = [t for t, p in pairs if p == c]
         meant = [p for t, p in pairs if t == c]
         assert score.support == len(meant)
-        assert score.precision == pytest.approx(hits / len(messages) if messages else 0)
-        assert score.recall == pytest.approx(hits / len(meant) if meant else 0)
-        assert score.f1 == pytest.approx(2 * hits / max(1, len(messages) + len(meant)))
+        undefined = pytest.approx(np.nan, nan_ok=True)
+        assert score.precision == (pytest.approx(hits / len(messages)) if messages else undefined)
+        assert score.recall == (pytest.approx(hits / len(meant)) if meant else undefined)
+        both = len(messages) + len(meant)
+        assert score.f1 == (pytest.approx(2 * hits / both) if meant else undefined)
     known = truth >= 0
     for k in range(1, classes + 1):
         best = np.argsort(-scores[known], axis=1)[:, :k]
@@ -153,7 +156,24 @@ def test_precision_and_recall_in_numbers():
     assert (first.precision, first.recall, first.support) == (6 / 7, 0.75, 8)
     assert first.f1 == pytest.approx(0.8)
     assert (second.precision, second.recall, second.f1) == (0.6, 0.75, pytest.approx(2 / 3))
-    assert (third.precision, third.recall, third.f1, third.support) == (0, 0, 0, 0)
+    assert np.isnan([third.precision, third.recall, third.f1]).all()
+    assert third.support == 0
+
+
+def test_scores_without_images_or_predictions_are_undefined():
+    """Class 0 is never predicted, class 2 has no images, but is predicted once."""
+    scores = class_scores(np.array([[0, 2, 0], [0, 3, 1], [0, 0, 0]]))
+    never, _, empty = scores
+    assert (never.recall, never.f1) == (0, 0)
+    assert np.isnan(never.precision)
+    assert empty.precision == 0
+    assert np.isnan([empty.recall, empty.f1]).all()
+    mean = macro_average(scores)
+    assert mean.precision == pytest.approx((0.6 + 0) / 2)
+    assert mean.recall == pytest.approx((0 + 0.75) / 2)
+    assert mean.f1 == pytest.approx((0 + 2 * 3 / 9) / 2)
+    assert mean.support == 6
+    assert np.isnan(macro_average([]).recall)
 
 
 def test_labels_of_unknown_images_do_not_count():

@@ -125,7 +125,7 @@ def test_no_classes_and_no_images_are_painted(view):
     view.viewport().repaint()
     view.set_matrix(NAMES, np.zeros((6, 6), np.int64))
     view.viewport().repaint()
-    assert view.sentence(0, 0) == "True egret, predicted egret: 0 (0.0 %)"
+    assert view.sentence(0, 0) == "True egret: no images"
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """The split that is drawn where there is none is the same wherever it is used or named."""
 
+import pytest
+
 from tests.fixtures.page_host import PageHost
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import DEFAULT_SPLIT_NOTE, prepare
 from workbench.app.training.samples import collect
-from workbench.cli.train import split_command
+from workbench.cli.splits import split_command
 from workbench.domain.splits import DEFAULT_SPLIT, PARTS, STRATA, SplitPlan
+from workbench.domain.splits import shares as omitted
 from workbench.domain.studies import parse_plan
 from workbench.ui.dialogs.split import SplitDialog
 from workbench.ui.parts.recipe.form import RecipeForm
@@ -26,7 +29,7 @@ def test_window_command_and_studies_use_the_default_split(qtbot, tmp_path, qapp)
     assert shares(parse_plan(study, "study").split) == expected
     options = {option.name: option.default for option in split_command.params}
     assert options["stratify"] == ",".join(STRATA)
-    assert tuple(options[part] for part in PARTS) == expected
+    assert tuple(omitted({}).values()) == pytest.approx(expected)
     assert options["seed"] == DEFAULT_SPLIT.seed
     dialog = SplitDialog(host.context)
     qtbot.addWidget(dialog)
@@ -48,7 +51,7 @@ def test_window_command_and_studies_use_the_default_split(qtbot, tmp_path, qapp)
         assert facts.class_counts == (round(12 * DEFAULT_SPLIT.train),) * 3
         assert facts.validation == round(36 * DEFAULT_SPLIT.validation)
     prepare(session, FAST)
-    _, made = session.store.splits.current()
+    made = session.store.splits.current().plan
     assert made == DEFAULT_SPLIT
     assert session.store.history.entries()[0].text == f"Split {words}"
     host.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QKeyEvent
@@ -11,6 +14,7 @@ from tests.fixtures.finished_runs import fill, make_run
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import TARGET_HEAD, Scope, load_results
 from workbench.domain.metrics import ReliabilityBin
+from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.splits import Part
 from workbench.ui.pages.results.confusion import MatrixSection
 from workbench.ui.pages.results.header import KeyFigures, ScopeBar
@@ -268,3 +272,16 @@ def test_the_pointer_and_the_chosen_bar_are_framed(qtbot, view):
     press(view, Qt.Key.Key_Right)
     press(view, Qt.Key.Key_Right)
     assert picture() != plain
+
+
+def test_a_label_without_images_has_dashes_and_a_word(qtbot, session, images):
+    make_run(session.store, images, "first")
+    with closing(sqlite3.connect(session.folder / DATABASE_FILE)) as db, db:
+        db.execute("DELETE FROM prediction WHERE part = 2 AND truth = 2")
+    results = load_results(session, "first")
+    section = ClassesSection(lambda *_: None)
+    qtbot.addWidget(section)
+    scope = Scope(Part.TEST)
+    section.show_run(RunInScope(results, scope, CurrentLabels(session, results, TARGET_HEAD)))
+    assert section.table.cells()[2] == ["toucan", "–", "–", "–", "0"]
+    assert section.caption.text().endswith("1 label has no images here; its recall is undefined.")

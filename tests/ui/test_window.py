@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 
 from workbench.app.jobs import Task
@@ -217,38 +217,6 @@ def test_closing_stops_running_jobs(window, qtbot):
     assert window.session.jobs.jobs() == ()
 
 
-def test_a_dropped_folder_is_imported_with_the_choices_of_the_dialog(
-    window, qtbot, tmp_path, monkeypatch
-):
-    from tests.ui.conftest import write_photo
-    from workbench.ui.dialogs import importing as import_dialog
-
-    write_photo(tmp_path / "more" / "front" / "x.jpg", 99)
-    write_photo(tmp_path / "more" / "left" / "y.jpg", 98)
-    choices = []
-
-    def answer(dialog):
-        choices.append(dialog.chosen())
-        return dialog.DialogCode.Accepted
-
-    monkeypatch.setattr(import_dialog.ImportDialog, "exec", answer)
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "more"))])
-    event = QDropEvent(
-        QPointF(QPoint(400, 300)),
-        Qt.DropAction.CopyAction,
-        data,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    with qtbot.waitSignal(window.session.jobs.ended):
-        window.dropEvent(event)
-    assert choices == [{"category": "", "view": "folder", "expression": ""}]
-    assert window.session.store.labels.counts("view")["front"] == 1
-    assert "2 images imported. 2 have labels." in window.notes.texts()
-    assert len(window.page("images").list.ids) == 26
-
-
 @pytest.mark.parametrize("size", [(1280, 720), (960, 540)])
 def test_it_fits_small_screens(window, qtbot, size):
     window.resize(*size)
@@ -283,9 +251,12 @@ def opened(monkeypatch):
 
 
 def test_commands_open_their_dialogs(window, opened, monkeypatch):
-    for run in (window.edit_label_sets, window.split, window.check_computer, window.edit_keys):
+    for run in (window.edit_label_sets, window.split, window.show_leakage):
         run()
-    assert opened == ["LabelSetsDialog", "SplitDialog", "DoctorDialog", "KeysDialog"]
+    assert opened == ["LabelSetsDialog", "SplitDialog", "LeakageDialog"]
+    for run in (window.check_computer, window.edit_keys):
+        run()
+    assert opened[3:] == ["DoctorDialog", "KeysDialog"]
     about = []
     monkeypatch.setattr(QMessageBox, "about", lambda *words: about.append(words[1:]))
     window.about()

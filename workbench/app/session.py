@@ -11,19 +11,24 @@ from typing import Any, Protocol, Self, TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Failed, Job, JobRunner, Outcome, Task, nothing
+from workbench.domain.agreement import Moments, Opinions
 from workbench.domain.changes import Changes, HistoryEntry
 from workbench.domain.clusters import Clustering, Clusters
 from workbench.domain.crops import Crop
 from workbench.domain.errors import ValueRefused
 from workbench.domain.images import ImageFilter, ImageRow, SkippedFile, Sort, Source
+from workbench.domain.import_reports import ImportReport
+from workbench.domain.label_names import tidied
 from workbench.domain.labels import Annotation, LabelSet
 from workbench.domain.metrics import IntArray
+from workbench.domain.projects import ReadOnly
 from workbench.domain.reports import Epoch, Report
 from workbench.domain.runs import RunRecord
-from workbench.domain.splits import Part, SplitPlan
+from workbench.domain.splits import Part, StoredSplit
 from workbench.domain.studies import Study
 from workbench.domain.text import Message, counted
 from workbench.domain.values import Json
+from workbench.domain.versions import Version
 from workbench.storage.history import Edit
 from workbench.storage.project import Project
 
@@ -79,6 +84,19 @@ class LabelReader(Protocol):
         """All current and previous labels of an image and its crops, oldest first."""
 
 
+class AnnotatorReader(Protocol):
+    """The people who label."""
+
+    def names(self) -> Mapping[int, str]:
+        """Names by id, in alphabetical order."""
+
+    def opinions(self, label_set: str) -> Opinions:
+        """The labels of a set that named people gave, oldest first; cleared ones are left out."""
+
+    def moments(self) -> Moments:
+        """When each named person labelled which image, in any set."""
+
+
 class CropReader(Protocol):
     """Crops of mouths."""
 
@@ -90,13 +108,19 @@ class CropReader(Protocol):
 
 
 class SplitReader(Protocol):
-    """The current split."""
+    """The splits, one of them current."""
 
-    def current(self) -> tuple[int, SplitPlan] | None:
-        """Id and plan of the current split; None if there is none."""
+    def all(self) -> list[StoredSplit]:
+        """All splits, newest first."""
 
-    def counts(self) -> Mapping[Part, int]:
-        """Number of images in each part."""
+    def current(self) -> StoredSplit | None:
+        """The current split; None if there is none."""
+
+    def counts(self, id: int | None = ...) -> Mapping[Part, int]:
+        """Number of images in each part of a split (None: the current one)."""
+
+    def parts(self, id: int | None = ...) -> Mapping[int, Part]:
+        """Part of each image in a split (None: the current one)."""
 
 
 class RunReader(Protocol):
@@ -146,6 +170,23 @@ class HistoryReader(Protocol):
         """The last `limit` edits, newest first."""
 
 
+class ReportReader(Protocol):
+    """Reports of imports."""
+
+    def all(self) -> Mapping[int, ImportReport]:
+        """The reports by number, newest first."""
+
+
+class VersionReader(Protocol):
+    """Versions of images, labels, mouths and split."""
+
+    def all(self) -> list[Version]:
+        """All versions, newest first."""
+
+    def get(self, name: str) -> Version:
+        """One version. Raises KnownError if there is none."""
+
+
 class SettingsReader(Protocol):
     """Named JSON values."""
 
@@ -161,6 +202,7 @@ class Session(QObject):
     """
 
     changed = Signal(object)
+    annotator_changed = Signal(str)
     closed = Signal()  # the store is closed next
 
     def __init__(self, store: Project, parent: QObject | None = None) -> None:
@@ -168,6 +210,7 @@ class Session(QObject):
         self.store = store
         self.images: ImageReader = store.images
         self.labels: LabelReader = store.labels
+        self.annotators: AnnotatorReader = store.annotators
         self.crops: CropReader = store.crops
         self.splits: SplitReader = store.splits
         self.runs: RunReader = store.runs
@@ -175,8 +218,11 @@ class Session(QObject):
         self.clusterings: ClusteringReader = store.clusterings
         self.history: HistoryReader = store.history
         self.settings: SettingsReader = store.settings
+        self.import_reports: ReportReader = store.import_reports
+        self.versions: VersionReader = store.versions
         self.jobs = JobRunner(self)
         self._depth = 0
+        self.repeat_share = 0  # percent
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -202,6 +248,24 @@ class Session(QObject):
     def runs_folder(self) -> Path:
         """The folder that contains a folder for each run, named by its id."""
         return self.store.runs_folder
+
+    @property
+    def read_only(self) -> ReadOnly | None:
+        """Why the project cannot be changed; None if it can."""
+        return self.store.read_only
+
+    @property
+    def annotator(self) -> str:
+        """Name of the person who labels by hand now; "" without a name."""
+        return self.store.labels.annotator
+
+    def set_annotator(self, name: str, repeat_share: int = 0) -> None:
+        """Store `name` with all labels given by hand from now on; "" stores no name.
+
+        After `repeat_share` percent of them, an image is shown again without its label.
+        """
+        self.store.labels.annotator, self.repeat_share = tidied(name), repeat_share
+        self.annotator_changed.emit(self.annotator)
 
     @contextmanager
     def edit(self, text: str, joined_to: int | None = None) -> Generator[Edit, None, None]:
@@ -255,8 +319,12 @@ class Session(QObject):
         self.announce(Changes(studies=True))
 
     def remember(self, key: str, value: Json) -> None:
-        """Store a JSON value in the project's settings; this is not an edit."""
-        self.store.settings.put(key, value)
+        """Store a JSON value in the project's settings; this is not an edit.
+
+        In a read-only project, nothing is stored.
+        """
+        if self.read_only is None:
+            self.store.settings.put(key, value)
 
     def start(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ from workbench.cli.command import (
 )
 from workbench.cli.progress import carry_out
 from workbench.domain.errors import KnownError
+from workbench.domain.metrics import ClassScore, macro_average
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import PARTS, Part
 from workbench.domain.values import Cell, Json
@@ -227,6 +229,22 @@ def _again(out: Output, found: Evaluation) -> dict[str, Json]:
     }
 
 
+def _score_object(score: ClassScore) -> dict[str, Json]:
+    return {
+        "precision": score.precision,
+        "recall": score.recall,
+        "f1": score.f1,
+        "images": score.support,
+    }
+
+
+def _scores_text(score: ClassScore) -> str:
+    """Precision, recall and F1 as a line; undefined ones as a dash."""
+    values = {"precision": score.precision, "recall": score.recall, "F1": score.f1}
+    shown = (f"{name} {'–' if isnan(value) else f'{value:.4f}'}" for name, value in values.items())
+    return ", ".join(shown)
+
+
 def _details(out: Output, results: RunResults, part: Part) -> dict[str, Json]:
     scope = Scope(part)
     classes = results.classes(scope)
@@ -237,14 +255,18 @@ def _details(out: Output, results: RunResults, part: Part) -> dict[str, Json]:
             ("label", "precision", "recall", "F1", "images"),
             [(name, s.precision, s.recall, s.f1, s.support) for name, s in classes],
         )
+        mean = macro_average(score for _, score in classes)
+        out.print(f"macro averages: {_scores_text(mean)}")
+    empty = [name for name, score in classes if not score.support]
+    if empty:
+        names = ", ".join(empty)
+        out.warn(f"warning: labels without {part} images, whose recall is undefined: {names}")
     if views:
         out.print(f"\nviews of {part.value}")
         out.table(("view", "top-1", "images"), [(v.view, v.accuracy, v.images) for v in views])
     return {
-        "classes": {
-            name: {"precision": s.precision, "recall": s.recall, "f1": s.f1, "images": s.support}
-            for name, s in classes
-        },
+        "classes": {name: _score_object(score) for name, score in classes},
+        "macro": _score_object(macro_average(score for _, score in classes)),
         "views": {v.view: {"top1": v.accuracy, "images": v.images} for v in views},
         "confusion": {
             "labels": list(results.label_list().labels),

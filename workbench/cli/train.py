@@ -1,20 +1,17 @@
-"""The commands `split` and `train`."""
+"""The command `train`."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from workbench.app.jobs import Failed
 from workbench.app.session import Session
-from workbench.app.training.splitting import split
 from workbench.app.training.training import RunControl, prepare, start_task, training_task
 from workbench.cli.command import (
     STOPPED,
-    TEXT_OR_NOTHING,
     Output,
     Result,
     command,
@@ -27,57 +24,7 @@ from workbench.cli.runs import print_run, run_with_scores, scores_of
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import KeyValue, parse_recipe, with_setting
 from workbench.domain.runs import RunStatus
-from workbench.domain.splits import DEFAULT_SPLIT, PARTS, STRATA, SplitPlan
 from workbench.files import read_regular
-
-
-def _share(part: str, default: float) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """An option for the share of images in a part."""
-    help = f"Share of the {part} part."
-    share = click.FloatRange(0.0, 1.0)
-    return click.option(f"--{part}", type=share, default=default, show_default=True, help=help)
-
-
-@command("split", "workbench split Birds --train 0.5 --validation 0 --test 0.5 --seed 1")
-@project_argument
-@_share("train", DEFAULT_SPLIT.train)
-@_share("validation", DEFAULT_SPLIT.validation)
-@_share("test", DEFAULT_SPLIT.test)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=DEFAULT_SPLIT.seed,
-    show_default=True,
-    help="Random seed.",
-)
-@click.option(
-    "--stratify",
-    type=TEXT_OR_NOTHING,
-    default=",".join(STRATA),
-    show_default=True,
-    help="Label sets, separated by commas, whose labels are distributed evenly over the parts.",
-)
-def split_command(
-    out: Output,
-    project: Path,
-    train: float,
-    validation: float,
-    test: float,
-    seed: int,
-    stratify: str,
-) -> Result:
-    """Split all images into train, validation and test.
-
-    Shares that sum to less than 1 leave images out. The same seed gives the same split.
-    """
-    with opened(project) as session:
-        plan = SplitPlan(train, validation, test, seed)
-        names = [name.strip() for name in stratify.split(",") if name.strip()]
-        for name in names:
-            session.labels.get(name)
-        counts = split(session, plan, names)
-        out.table(("part", "images"), [(part, counts.get(part, 0)) for part in PARTS])
-        return {"parts": {part.value: counts.get(part, 0) for part in PARTS}, "seed": seed}
 
 
 @command(

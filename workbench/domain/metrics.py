@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp, lgamma, log
+from math import exp, isnan, lgamma, log, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,11 @@ def top_k_accuracy(truth: IntArray, scores: FloatArray, k: int) -> float:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and F1 of one class in [0, 1] (0 if undefined); support is its image
-    count."""
+    """Precision, recall and F1 of one class in [0, 1]; support is its image count.
+
+    Undefined scores are NaN: recall and F1 of a class without images, and precision of a class that
+    is never predicted. F1 of a class whose images are all missed is 0.
+    """
 
     precision: float
     recall: float
@@ -52,12 +56,28 @@ def class_scores(matrix: IntArray) -> tuple[ClassScore, ...]:
     result = []
     for i in range(len(matrix)):
         hit, support, claimed = matrix[i, i], matrix[i].sum(), matrix[:, i].sum()
-        precision = hit / claimed if claimed else 0.0
-        recall = hit / support if support else 0.0
-        total = precision + recall
-        f1 = 2 * precision * recall / total if total else 0.0
+        precision = hit / claimed if claimed else nan
+        recall = hit / support if support else nan
+        f1 = 2 * hit / (support + claimed) if support else nan
         result.append(ClassScore(float(precision), float(recall), float(f1), int(support)))
     return tuple(result)
+
+
+def macro_average(scores: Iterable[ClassScore]) -> ClassScore:
+    """Mean precision, recall and F1, each over the classes for which it is defined (NaN if there is
+    none); support is the number of all images."""
+    every = list(scores)
+    return ClassScore(
+        _mean(score.precision for score in every),
+        _mean(score.recall for score in every),
+        _mean(score.f1 for score in every),
+        sum(score.support for score in every),
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    defined = [value for value in values if not isnan(value)]
+    return sum(defined) / len(defined) if defined else nan
 
 
 BoolArray = NDArray[np.bool_]

@@ -153,7 +153,11 @@ class Recorder:
             return
         self._db.run("DELETE FROM change WHERE edit IN (SELECT id FROM edit WHERE undone)")
         self._db.run("DELETE FROM edit WHERE undone")
-        self._db.run("DELETE FROM membership WHERE split NOT IN (SELECT id FROM split)")
+        self._db.run(
+            "DELETE FROM membership WHERE split NOT IN (SELECT id FROM split)"
+            " AND split NOT IN (SELECT row FROM change WHERE kind = ?)",
+            (KINDS["split"],),  # a deleted split whose deletion can be undone
+        )
 
     def _changes_of(self, table: str, kind: int, edit: int, step: int | None) -> Changes:
         where, which = "edit = ? AND kind = ?", [edit, kind]

@@ -31,6 +31,8 @@ _COLUMNS = (
     "metrics",
     "message",
     "epochs_done",
+    "split",
+    "version",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM run"  # noqa: S608
 

@@ -194,3 +194,43 @@ def studies(db: SqliteDatabase) -> None:
 def marks(db: SqliteDatabase) -> None:
     """Add multi-label truth to predictions: one byte per label, 1 = present."""
     db.conn.execute("ALTER TABLE prediction ADD COLUMN marks BLOB")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def split_of_runs(db: SqliteDatabase) -> None:
+    """Add the name of the split that a run was prepared with; "" if it is unknown."""
+    db.conn.execute("ALTER TABLE run ADD COLUMN split TEXT NOT NULL DEFAULT ''")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def import_reports(db: SqliteDatabase) -> None:
+    """Add the reports of imports."""
+    db.conn.execute(
+        "CREATE TABLE import_report (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)"
+    )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def versions(db: SqliteDatabase) -> None:
+    """Add versions, and the name of the one that a run saw."""
+    db.conn.execute(
+        "CREATE TABLE version (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+        " note TEXT NOT NULL, made_at INTEGER NOT NULL, author TEXT NOT NULL,"
+        " automatic INTEGER NOT NULL, images INTEGER NOT NULL, labels INTEGER NOT NULL,"
+        " body BLOB NOT NULL, moment TEXT NOT NULL)"
+    )
+    db.conn.execute("ALTER TABLE run ADD COLUMN version TEXT NOT NULL DEFAULT ''")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def annotators(db: SqliteDatabase) -> None:
+    """Add the people who label.
+
+    `annotation.annotator` is null for labels without a name; `role` is null for LABEL, else a value
+    of `labels.Role`. Both may be null, because recorded rows of earlier edits do not have them.
+    """
+    db.conn.execute(
+        "CREATE TABLE annotator (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE)"
+    )
+    db.conn.execute("ALTER TABLE annotation ADD COLUMN annotator INTEGER")
+    db.conn.execute("ALTER TABLE annotation ADD COLUMN role INTEGER")

@@ -1,8 +1,6 @@
-"""The Images page, and the dialogs of imports and splits."""
+"""The Images page, and the dialogs of skipped files and splits."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from tests.gallery.projects import BROKEN, EMPTY, FULL, LONG
 from tests.gallery.registry import scene
@@ -10,7 +8,8 @@ from tests.gallery.scenes.opening import go
 from tests.gallery.stage import Stage
 from workbench.domain.images import ImageFilter
 from workbench.domain.splits import Part
-from workbench.ui.dialogs.importing import ImportDialog, SkippedDialog
+from workbench.ui.dialogs.importing import SkippedDialog
+from workbench.ui.dialogs.leakage import LeakageDialog
 from workbench.ui.dialogs.split import SplitDialog
 from workbench.ui.pages.images.page import ImagesPage
 
@@ -67,49 +66,6 @@ def images_error(stage: Stage) -> None:
 # Dialogs
 
 
-def _import(stage: Stage, project: str, places: list[Path]) -> None:
-    window = stage.open(project)
-    known = {name: one.names for name, one in window.session.store.labels.sets().items()}
-    dialog = ImportDialog(places, known, window)
-    stage.show(dialog)
-    stage.take(front=dialog)
-
-
-@scene("dialog-import", "full", FULL, shows=[ImportDialog])
-def import_full(stage: Stage) -> None:
-    _import(stage, FULL, [stage.beside("photographs")])
-
-
-@scene("dialog-import", "empty", EMPTY, shows=[ImportDialog])
-def import_empty(stage: Stage) -> None:
-    """A folder without anything in it."""
-    folder = stage.home / "nothing here"
-    folder.mkdir(exist_ok=True)
-    _import(stage, EMPTY, [folder])
-
-
-@scene("dialog-import", "error", FULL, shows=[ImportDialog])
-def import_error(stage: Stage) -> None:
-    """A file that is no table, and one that is not there."""
-    wrong = stage.home / "shopping list.csv"
-    wrong.write_text("milk;butter\n", encoding="utf-8")
-    _import(stage, FULL, [wrong, stage.home / "missing.csv"])
-
-
-@scene("dialog-import", "table", EMPTY, shows=[ImportDialog])
-def import_table(stage: Stage) -> None:
-    table = stage.home / "labels.csv"
-    table.write_text("path,category,view\n", encoding="utf-8")
-    _import(stage, EMPTY, [table])
-
-
-@scene("dialog-import", "long", LONG, shows=[ImportDialog])
-def import_long(stage: Stage) -> None:
-    folder = next(stage.beside("").glob("2024*"))
-    more = [Path("/media/照片") / f"第{n}张存储卡" for n in range(5)]
-    _import(stage, LONG, [*sorted(folder.iterdir()), folder, *more])
-
-
 @scene("dialog-skipped", "full", BROKEN, shows=[SkippedDialog])
 def skipped_full(stage: Stage) -> None:
     window = stage.open(BROKEN)
@@ -152,5 +108,30 @@ def split_error(stage: Stage) -> None:
     stage.show(dialog)
     dialog.shares[Part.TRAIN].setValue(90)
     dialog.shares[Part.TEST].setValue(60)
+    stage.settle()
+    stage.take(front=dialog)
+
+
+@scene("dialog-leakage", "empty", EMPTY, shows=[LeakageDialog])
+def leakage_empty(stage: Stage) -> None:
+    window = stage.open(EMPTY)
+    dialog = LeakageDialog(window.context, window)
+    stage.show(dialog)
+    stage.take(front=dialog)
+
+
+@scene("dialog-leakage", "full", FULL, shows=[LeakageDialog])
+def leakage_full(stage: Stage) -> None:
+    """Images that stand for copies: the first ones of the train and test parts."""
+    window = stage.open(FULL)
+    parts = window.session.splits.parts()
+    sides = [
+        sorted(image for image, part in parts.items() if part is wanted)[:3]
+        for wanted in (Part.TRAIN, Part.TEST)
+    ]
+    pairs = [[*sorted(pair), 0.97] for pair in zip(*sides, strict=True)]
+    window.session.remember("near_duplicates", {"newest": max(parts), "pairs": pairs})
+    dialog = LeakageDialog(window.context, window)
+    stage.show(dialog)
     stage.settle()
     stage.take(front=dialog)

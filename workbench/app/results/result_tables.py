@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
@@ -27,12 +28,16 @@ EPOCH_COLUMNS = (
 
 
 def to_csv(header: Cells, rows: Iterable[Cells]) -> str:
-    """A table as CSV text (RFC 4180 quoting, line feeds); None becomes an empty cell."""
+    """A table as CSV text (RFC 4180 quoting, line feeds); None and NaN become empty cells."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
+    writer.writerows([["" if _undefined(cell) else cell for cell in row] for row in rows])
     return out.getvalue()
+
+
+def _undefined(cell: Cell) -> bool:
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 def matrix_csv(results: RunResults, scope: Scope) -> str:

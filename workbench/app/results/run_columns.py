@@ -138,6 +138,13 @@ for _column in (
         outputs=RunOutput.TABLE,
     ),
     RunColumn(
+        "split",
+        mark("Split"),
+        lambda run: run.split,
+        "name of the split it was prepared with",
+        outputs=RunOutput.JSON,
+    ),
+    RunColumn(
         "status",
         mark("Status"),
         lambda run: run.status.value,
@@ -162,6 +169,13 @@ for _column in (
         outputs=RunOutput.COMMAND,
     ),
     RunColumn(
+        "version",
+        mark("Version"),
+        lambda run: run.version,
+        "version of the labels that it saw",
+        outputs=RunOutput.CSV | RunOutput.JSON,
+    ),
+    RunColumn(
         "message",
         mark("Message"),
         lambda run: run.message,
@@ -174,7 +188,7 @@ for _column in (
 # Orders that differ from RUN_COLUMNS; columns not named here follow the others.
 _ORDERS: Mapping[RunOutput, tuple[str, ...]] = {
     RunOutput.COMMAND: ("run", "name", "target", "status", "made", "validation", "test"),
-    RunOutput.JSON: ("run", "name", "status", "target", "epochs", "message"),
+    RunOutput.JSON: ("run", "name", "status", "target", "epochs", "message", "version"),
 }
 
 

@@ -16,9 +16,11 @@ from workbench.app.jobs import Steps, Task, nothing, run_to_end, when_done
 from workbench.app.session import Session
 from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
+from workbench.app.training.leakage import leaks_note, open_leaks
 from workbench.app.training.samples import SampleSet, collect, undetected_images
-from workbench.app.training.splitting import draw, put_split
+from workbench.app.training.splitting import draw, put_splits
 from workbench.app.training.starts import put_start, start_of, whole_start
+from workbench.app.versions import draft_for_run, version_of_run
 from workbench.domain.advice import TWICE, DataFacts, advise
 from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
@@ -51,6 +53,7 @@ from workbench.domain.splits import DEFAULT_SPLIT, Part, SplitPlan, stratified_s
 from workbench.domain.text import Message, counted
 from workbench.files import new_folder, write_recorded, writing
 from workbench.storage.project import Project
+from workbench.storage.versions import VersionDraft
 
 NEED = "unlabelled"  # in a spec's `needs`; its parameter of this name is the maximum number
 _Subject = tuple[int, Crop | None]  # an image id, and a crop of the image or None
@@ -141,7 +144,8 @@ DEFAULT_SPLIT_NOTE = Message(
 class PreparedRun:
     """A run whose folder is complete, but which is not in the project yet.
 
-    `drawn` is the split that was drawn for it if the project had none.
+    `drawn` is the split that was drawn for it if the project had none; `seen` is the version of the
+    labels that it learns from, or its name; `split` names its split.
     """
 
     id: str
@@ -149,6 +153,8 @@ class PreparedRun:
     recipe: Recipe
     labels: RunLabels
     drawn: Mapping[int, Part] | None
+    seen: VersionDraft | str
+    split: str = ""
 
 
 def prepare(
@@ -214,17 +220,23 @@ def _freeze(
         yield
     more = with_unlabelled(store, found, recipe, parts)
     yield
+    if plan is None and (found_leaks := open_leaks(store)):
+        notes.append(leaks_note(found_leaks))
     notes += _notes(found) + _recipe_notes(recipe)
+    seen = draft_for_run(store, drawn, DEFAULT_SPLIT)
+    yield
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     write_run(store.runs_folder / run_id, recipe, more, start, notes)
-    return PreparedRun(run_id, name, recipe, found.labels, drawn)
+    current = store.splits.current()
+    used = plan or (current or DEFAULT_SPLIT)
+    return PreparedRun(run_id, name, recipe, found.labels, drawn, seen, used.name)
 
 
 def _keep(project: Session, frozen: PreparedRun, status: RunStatus = RunStatus.QUEUED) -> RunRecord:
     """Add a prepared run, and the split drawn for it, to the project."""
     store, recipe = project.store, frozen.recipe
     if frozen.drawn is not None and store.splits.current() is None:
-        put_split(project, DEFAULT_SPLIT, frozen.drawn)
+        put_splits(project, [(DEFAULT_SPLIT, dict(frozen.drawn))])
     record = RunRecord(
         id=frozen.id,
         name=frozen.name or _name(store, recipe),
@@ -233,6 +245,8 @@ def _keep(project: Session, frozen: PreparedRun, status: RunStatus = RunStatus.Q
         recipe_toml=to_toml(recipe),
         labels=frozen.labels,
         created=time.time(),
+        split=frozen.split,
+        version=version_of_run(store, frozen.seen),
     )
     store.runs.create(record)
     project.announce(Changes(runs=frozenset({record.id})))
@@ -310,6 +324,12 @@ def _notes(found: SampleSet) -> list[Message]:
     notes = []
     if empty:
         notes.append(Message("Labels without training images: {names}.", names=", ".join(empty)))
+    if any(sample.part == Part.TEST for sample in labelled):
+        tested = {sample.target for sample in labelled if sample.part == Part.TEST}
+        missing = [names[at] for at in sorted(used - tested)]
+        if missing:
+            text = "Labels without test images, whose recall will be undefined: {names}."
+            notes.append(Message(text, names=", ".join(missing)))
     outside = sum(not sample.part for sample in labelled)
     if outside:
         notes.append(

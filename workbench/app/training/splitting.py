@@ -3,74 +3,185 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from workbench.app.jobs import Steps, Task, when_done
+from workbench.app.jobs import Steps, Task, run_to_end, when_done
 from workbench.app.session import Session
-from workbench.domain.errors import KnownError
-from workbench.domain.labels import Subject
-from workbench.domain.splits import STRATA, Part, SplitPlan, stratified_split
-from workbench.domain.text import Message
+from workbench.app.training.grouping import group_steps
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.splits import (
+    STRATA,
+    Part,
+    SplitPlan,
+    SplitReport,
+    StoredSplit,
+    k_folds,
+    report_split,
+    stratified_split,
+)
+from workbench.domain.text import Message, mark
 from workbench.storage.project import Project
 
 _JOINING = re.compile(r"[\\/+,]")  # separators of labels in a stratum, and their escape
 
 
-def split(session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[Part, int]:
+Drawn = tuple[SplitPlan, dict[int, Part]]  # a split that is not stored yet
+
+
+def split(
+    session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA, name: str = ""
+) -> dict[Part, int]:
     """Split all images, as one edit; return the number of images in each part.
 
     Each combination of labels of the sets in `stratify` (of an image, or of its mouths) is divided
-    by the plan's fractions. The same project, plan and seed give the same split on every machine.
-    Files with the same content are one image, so they are in the same part. Raises KnownError
-    without images, ValueRefused for an unknown set.
+    by the plan's fractions; no group of the plan's grouping is divided, and each label of any set
+    keeps a training image if it can. The same project, plan and seed give the same split on every
+    machine. Files with the same content are one image, so they are in the same part. With
+    `plan.folds`, that many splits are stored, and the first is current.
+
+    Raises KnownError without images, ValueRefused for an unknown set or a wrong pattern.
     """
-    put_split(session, plan, draw(session.store, plan, stratify))
-    return session.store.splits.counts()
+    put_splits(session, run_to_end(_draw_steps(session.store, plan, stratify)), name)
+    return dict(session.splits.counts())
 
 
 def split_task(
-    session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA
-) -> Task[dict[int, Part]]:
-    """A job that does the same as `split` and ends Done(parts by image id)."""
+    session: Session, plan: SplitPlan, stratify: Sequence[str] = STRATA, name: str = ""
+) -> Task[list[Drawn]]:
+    """A job that does the same as `split` and ends Done(plan and parts by image id, of each
+    split)."""
     folder = session.store.folder
 
-    def work() -> Steps[dict[int, Part]]:
+    def work() -> Steps[list[Drawn]]:
         yield None
         with Project.reading(folder) as store:
-            return draw(store, plan, stratify)
+            return (yield from _draw_steps(store, plan, stratify))
 
-    def keep(parts: dict[int, Part]) -> None:
-        put_split(session, plan, parts)
+    def keep(drawn: list[Drawn]) -> None:
+        put_splits(session, drawn, name)
 
     title = Message("Split images")
     return Task(title, work, finish=when_done(keep), kind="split")
 
 
-def put_split(session: Session, plan: SplitPlan, members: Mapping[int, Part]) -> None:
-    """Make a drawn split the current one, as one edit."""
-    with session.edit(Message("Split {percentages}", percentages=plan.percentages)):
-        session.store.splits.make(plan, members)
+def put_splits(session: Session, drawn: Sequence[Drawn], name: str = "") -> None:
+    """Store drawn splits and make the first one current, as one edit.
+
+    Without a name, each is named by its plan; with several, the plan's name follows `name`. Splits
+    of the same names are replaced, others are kept.
+    """
+    several = len(drawn) > 1
+    with session.edit(Message("Split {percentages}", percentages=drawn[0][0].percentages)):
+        for plan, members in reversed(drawn):
+            own = f"{name}: {plan.name}" if several and name else name
+            session.store.splits.make(plan, members, own)
+
+
+def take_split(session: Session, parts: Mapping[int, Part], name: str) -> StoredSplit:
+    """Store a split that comes from files (image id → part) and make it current, as one edit.
+
+    Images that are not in `parts` are in no part. If there is a split of this name that came from
+    files, too, it is extended, so that one list for each part can be imported one after the other;
+    a part that is given now takes precedence. A drawn split of this name is replaced. Raises
+    ValueRefused for a blank name.
+    """
+    name = checked_name(name)
+    store = session.store
+    known = next((split for split in store.splits.all() if split.name == name), None)
+    earlier = store.splits.parts(known.id) if known is not None and known.plan is None else {}
+    with session.edit(Message("Import split {name}", name=name)):
+        made = store.splits.make(None, {**earlier, **parts}, name)
+    return next(split for split in store.splits.all() if split.id == made)
+
+
+def checked_name(name: str) -> str:
+    """The name of a split as it is stored: one line. Raises ValueRefused for a blank one."""
+    name = " ".join(name.split())
+    if not name:
+        allowed = Message("a text with at least one character")
+        raise ValueRefused(Message("name of the split"), "", allowed)
+    return name
+
+
+def find_split(session: Session, name: str) -> StoredSplit:
+    """The split of this name, the newest of several. Raises KnownError, naming all, if there is
+    none."""
+    splits = session.splits.all()
+    for split in splits:
+        if split.name == name:
+            return split
+    raise KnownError(
+        "There is no split “{name}” in this project.",
+        mark("Splits: {known}.") if splits else mark("Create one first."),
+        name=name,
+        known=", ".join(split.name for split in splits),
+    )
+
+
+def use_split(session: Session, split: StoredSplit) -> None:
+    """Make a stored split the current one, as one edit."""
+    with session.edit(Message("Use split {name}", name=split.name)):
+        session.store.splits.use(split.id)
+
+
+def rename_split(session: Session, split: StoredSplit, name: str) -> None:
+    """Rename a split, as one edit. Raises ValueRefused for a blank name or that of another."""
+    name = checked_name(name)
+    if any(other.name == name for other in session.splits.all() if other.id != split.id):
+        raise ValueRefused(
+            Message("name of the split"), name, Message("a name that no other split has")
+        )
+    with session.edit(Message("Rename split {name}", name=split.name)):
+        session.store.splits.rename(split.id, name)
+
+
+def delete_split(session: Session, split: StoredSplit) -> None:
+    """Delete a split, as one edit. If it is the current one, the project has none."""
+    with session.edit(Message("Delete split {name}", name=split.name)):
+        session.store.splits.delete(split.id)
+
+
+def split_report(session: Session) -> SplitReport | None:
+    """What the current split holds of its plan, for the labels as they are now; None without a
+    split."""
+    store = session.store
+    split = store.splits.current()
+    if split is None:
+        return None
+    ids = np.sort(store.images.ids()).tolist()
+    members = store.splits.parts(split.id)
+    return report_split(split.plan, members, _classes(store, ids, store.labels.sets()), ids)
 
 
 def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:
     """Draw a split as `split` does, without storing it; return the part of each image."""
+    return run_to_end(_draw_steps(store, plan, stratify))[0][1]
+
+
+def _draw_steps(store: Project, plan: SplitPlan, stratify: Sequence[str]) -> Steps[list[Drawn]]:
+    """Draw the split, or the splits of all folds, of a plan."""
     sets = store.labels.sets()
     names = [name for name in stratify if name in sets or name not in STRATA]
-    ids = store.images.ids()
-    if not len(ids):
+    ordered = np.sort(store.images.ids()).tolist()
+    if not ordered:
         raise KnownError("There are no images to split yet.", "Import a folder first.")
-    ordered = np.sort(ids)
-    columns = [_labels(store, ordered.tolist(), name) for name in names]
-    strata = {
-        image: "/".join(column[at] for column in columns)
-        for at, image in enumerate(ordered.tolist())
-    }
-    return stratified_split(plan, strata)
+    columns = [_strata(store, ordered, name) for name in names]
+    strata = {image: "/".join(column[at] for column in columns) for at, image in enumerate(ordered)}
+    yield None
+    classes = _classes(store, ordered, sets)
+    yield None
+    groups = (yield from group_steps(store, plan.grouping)) if plan.grouping else None
+    if not plan.folds:
+        return [(plan, stratified_split(plan, strata, groups, classes))]
+    folds = k_folds(plan, strata, groups, classes)
+    return [(plan.of_fold(at), members) for at, members in enumerate(folds, 1)]
 
 
-def _labels(store: Project, images: list[int], label_set: str) -> list[str]:
+def _strata(store: Project, images: list[int], label_set: str) -> list[str]:
     """Stratum of each image by one set: its labels, or those of its mouths, as one text."""
     known = store.labels.get(label_set)
     if known.exclusive and known.subject is Subject.IMAGE:
@@ -78,14 +189,39 @@ def _labels(store: Project, images: list[int], label_set: str) -> list[str]:
         return [names[at] for at in store.labels.label_ids(images, label_set).tolist()]
     of_images = store.labels.of_images(images, label_set)
     found = {image: ", ".join(map(_escaped, labels)) for image, labels in of_images.items()}
+    for image, labels in _labels_of_mouths(store, known).items():
+        found[image] = "+".join(sorted(map(_escaped, labels)))
+    return [found.get(image, "") for image in images]
+
+
+def _labels_of_mouths(store: Project, known: LabelSet) -> dict[int, set[str]]:
+    """Labels of the mouths of each image that has any; nothing for a set of images."""
+    found: dict[int, set[str]] = {}
     if known.subject is Subject.CROP:
-        table = store.crops.table(label_set)
-        mouths: dict[int, set[str]] = {}
+        table = store.crops.table(known.name)
         for image, at in zip(table.images.tolist(), table.labels.tolist(), strict=True):
             if at >= 0:
-                mouths.setdefault(image, set()).add(_escaped(known.names[at]))
-        found |= {image: "+".join(sorted(labels)) for image, labels in mouths.items()}
-    return [found.get(image, "") for image in images]
+                found.setdefault(image, set()).add(known.names[at])
+    return found
+
+
+def _classes(
+    store: Project, images: list[int], sets: Mapping[str, LabelSet]
+) -> dict[int, list[tuple[str, str]]]:
+    """All labels of each labelled image and of its mouths, with the names of their sets."""
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for name, known in sets.items():
+        if known.exclusive and known.subject is Subject.IMAGE:
+            keys = [(name, label) for label in known.names]
+            at = store.labels.label_ids(images, name).tolist()
+            for image, position in zip(images, at, strict=True):
+                if position >= 0:
+                    found[image].append(keys[position])
+            continue
+        several: dict[int, Iterable[str]] = dict(store.labels.of_images(images, name))
+        for image, labels in (several | _labels_of_mouths(store, known)).items():
+            found[image] += [(name, label) for label in labels]
+    return found
 
 
 def _escaped(label: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.session import Session
 from workbench.app.training.preparing import PreparedRun, prepare_task
-from workbench.app.training.splitting import split_task
+from workbench.app.training.splitting import Drawn, split_task
 from workbench.app.transfer import transfer_runs, transferring
 from workbench.app.transfer.relatedness import compare_task
 from workbench.app.transfer.sources import named_sources, opened_beside
@@ -24,7 +24,7 @@ from workbench.domain.recipes import JOINT, JOINT_SETS, PartialRecipe, check_key
 from workbench.domain.relatedness import Relatedness, RelatednessRequest
 from workbench.domain.reports import Started, decode_report
 from workbench.domain.runs import REPORTS_FILE, WEIGHTS_FILE, RunRecord, RunStatus
-from workbench.domain.splits import DEFAULT_SPLIT, Part
+from workbench.domain.splits import DEFAULT_SPLIT
 from workbench.domain.transfers import (
     CANDIDATE_LAYERS,
     RATE,
@@ -241,7 +241,7 @@ def _single(
         yield TransferStep(TransferStage.SINGLE, session, runs=left)
 
 
-def _held_out(session: Session, transfer: Transfer) -> Task[dict[int, Part]]:
+def _held_out(session: Session, transfer: Transfer) -> Task[list[Drawn]]:
     """A job that splits the images of the target, for held-out images."""
     own = (transfer.request.label_set,)
     return split_task(session, DEFAULT_SPLIT, JOINT_SETS if transfer.joint else own)

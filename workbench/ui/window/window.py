@@ -11,8 +11,6 @@ from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QDialog,
-    QMainWindow,
     QMessageBox,
     QStackedWidget,
 )
@@ -21,6 +19,7 @@ from workbench import __version__
 from workbench.app.device import DeviceProbe
 from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import Failed, Job, Outcome
+from workbench.app.restoring import daily_point_is_due, daily_task
 from workbench.app.service import LearningService
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
@@ -40,23 +39,24 @@ from workbench.ui.commands import (
     commands_of,
     portable,
 )
-from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.dialogs.report import ReportDialog, describe_system
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.page import PAGES, Context, Page, PageTarget, boxed, column, row
+from workbench.ui.window.dialog_commands import DialogCommands
 from workbench.ui.window.notifications import Notifications
 from workbench.ui.window.palette import CommandPalette, PaletteEntry
 from workbench.ui.window.rail import Rail
-from workbench.ui.window.statusbar import StatusBar
+from workbench.ui.window.statusbar import StatusBar, read_only_banner
 
 STATE = "window"  # key in the settings of the project
+RESTORE_POINT_AFTER = 10_000  # milliseconds, so that it does not slow the start
 
 
 def _ignore_switch(_: Path, __: bool) -> None:
     """Open no other project: default for a window on its own."""
 
 
-class MainWindow(QMainWindow):
+class MainWindow(DialogCommands):
     """Window of one project. Closing it pauses runs, stops other jobs and closes the project.
 
     Pages are created when they are first shown.
@@ -102,7 +102,7 @@ class MainWindow(QMainWindow):
         self.rail = Rail(PAGES.values())
         self.stack = QStackedWidget()
         self.status = StatusBar(self.session.jobs, self.context.queue)
-        right = column((self.stack, 1), self.status)
+        right = column(*read_only_banner(self.session.read_only), (self.stack, 1), self.status)
         self.setCentralWidget(boxed(row(self.rail, (right, 1))))
         self.notes = Notifications(self.stack)
         self.stack.currentChanged.connect(self.notes.place)
@@ -137,11 +137,20 @@ class MainWindow(QMainWindow):
         self.rail.chosen.connect(self.go)
         self.palette_box.chosen.connect(self.commands.trigger)
         self.session.changed.connect(self._changed)
+        self.status.annotator_clicked.connect(self.choose_annotator)
+        self.session.annotator_changed.connect(self.status.show_annotator)
+        self.session.set_annotator(self.settings.annotator, self.settings.repeat_share)
         self.session.jobs.ended.connect(self._job_ended)
         self.device = DeviceProbe(self)
         self.device.found.connect(self.status.set_device)
         self.device.start()
         QTimer.singleShot(0, self, self._check_sources)
+        QTimer.singleShot(RESTORE_POINT_AFTER, self, self.make_daily_restore_point)
+
+    def make_daily_restore_point(self) -> None:
+        """Copy the database in a job, if today's copy is missing."""
+        if not self._closed and daily_point_is_due(self.session):
+            self.session.start(daily_task(self.session))
 
     def _check_sources(self) -> None:
         if not self._closed:
@@ -187,9 +196,9 @@ class MainWindow(QMainWindow):
 
     # Notifications and errors
 
-    def notify(self, text: str, kind: str = "info") -> None:
-        """Show a notification over the page; `kind` is "info", "warn" or "bad"."""
-        self.notes.post(text, kind)
+    def notify(self, text: str, kind: str = "info", show: Callable[[], None] | None = None) -> None:
+        """Show a notification over the page; see `Notifications.post`."""
+        self.notes.post(text, kind, show)
 
     def show_report(self, report: str) -> None:
         """Show the report of an internal error."""
@@ -238,10 +247,6 @@ class MainWindow(QMainWindow):
         """Open another project in place of this one."""
         self._switch(folder, False)
 
-    def _show(self, dialog: QDialog) -> None:
-        dialog.exec()
-        dialog.deleteLater()
-
     def _can_undo(self) -> bool:
         return self.session.history.undo_text() is not None
 
@@ -262,55 +267,6 @@ class MainWindow(QMainWindow):
         apply_theme(application, mode)
         self.settings.set_theme(mode)
 
-    @command(mark("New project…"), id="new", key="Ctrl+N", menu=Menu.FILE)
-    def new_project(self) -> None:
-        """Create a project and open it in place of this one."""
-        folder = choose_new_project(self)
-        if folder is not None:
-            self._switch(folder, True)
-
-    @command(mark("Open project…"), id="open", key="Ctrl+O", menu=Menu.FILE)
-    def open_project(self) -> None:
-        """Open another project in place of this one."""
-        folder = choose_project(self)
-        if folder is not None:
-            self._switch(folder, False)
-
-    @command(mark("Import folder…"), key="Ctrl+I", menu=Menu.FILE)
-    def import_folder(self) -> None:
-        """Import the images of a folder."""
-        from workbench.ui.dialogs.importing import import_folder
-
-        import_folder(self.context, self)
-
-    @command(mark("Import list file…"), key="Ctrl+Shift+I", menu=Menu.FILE)
-    def import_list(self) -> None:
-        """Import the images listed in a file."""
-        from workbench.ui.dialogs.importing import import_lists
-
-        import_lists(self.context, self)
-
-    @command(mark("Import labels…"), menu=Menu.FILE)
-    def import_labels(self) -> None:
-        """Import labels of images from a file."""
-        from workbench.ui.dialogs.files import choose_label_file
-
-        choose_label_file(self.context, self)
-
-    @command(mark("Export labels…"), key="Ctrl+E", menu=Menu.FILE)
-    def export_labels(self) -> None:
-        """Export labels to a file."""
-        from workbench.ui.dialogs.files import choose_export_file
-
-        choose_export_file(self.context, self)
-
-    @command(mark("Re-link moved sources…"), menu=Menu.FILE)
-    def relink(self) -> None:
-        """Choose the new folders of sources that moved."""
-        from workbench.ui.dialogs.files import relink_missing_sources
-
-        relink_missing_sources(self.context, self)
-
     @command(mark("Close window"), id="close", key="Ctrl+W", menu=Menu.FILE)
     def close_window(self) -> None:
         """Close the window."""
@@ -322,6 +278,7 @@ class MainWindow(QMainWindow):
         menu=Menu.EDIT,
         when=_can_undo,
         live_title=_undo_title,
+        edits=True,
     )
     def undo(self) -> None:
         """Undo the last edit."""
@@ -335,6 +292,7 @@ class MainWindow(QMainWindow):
         menu=Menu.EDIT,
         when=_can_redo,
         live_title=_redo_title,
+        edits=True,
     )
     def redo(self) -> None:
         """Redo the edit that was undone last."""
@@ -342,19 +300,12 @@ class MainWindow(QMainWindow):
         if text is not None:
             self.notify(tr("Redone: {edit}").format(edit=tr(text)))
 
-    @command(mark("Label sets…"), id="label_sets", key="Ctrl+L", menu=Menu.LABEL)
-    def edit_label_sets(self) -> None:
-        """Edit the label sets."""
-        from workbench.ui.dialogs.label_sets import LabelSetsDialog
+    @command(mark("Versions…"), id="versions", key="Ctrl+Shift+V", menu=Menu.EDIT)
+    def show_versions(self) -> None:
+        """List, create and compare versions, and go back to one."""
+        from workbench.ui.dialogs.versions import VersionsDialog
 
-        self._show(LabelSetsDialog(self.session, parent=self))
-
-    @command(mark("Split images…"), key="Ctrl+Shift+S", menu=Menu.LABEL)
-    def split(self) -> None:
-        """Split the images into train, validation and test parts."""
-        from workbench.ui.dialogs.split import SplitDialog
-
-        self._show(SplitDialog(self.context, self))
+        self._show(VersionsDialog(self.context, self))
 
     @command(mark("Find a command…"), id="palette", key="Ctrl+K", menu=Menu.VIEW)
     def open_palette(self) -> None:

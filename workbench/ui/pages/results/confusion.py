@@ -105,7 +105,9 @@ class MatrixArea(QAbstractScrollArea):
     def sentence(self, truth: int, predicted: int) -> str:
         """The description of a cell."""
         row, n = self._counts[truth], int(self._counts[truth, predicted])
-        share = n / row.sum() if row.sum() else 0.0
+        if not row.sum():
+            return tr("True {truth}: no images").format(truth=self._labels[truth])
+        share = n / row.sum()
         text = tr("True {truth}, predicted {predicted}: {n:,} ({share:.1f} %)").format(
             truth=self._labels[truth],
             predicted=self._labels[predicted],

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, Q
 
 from workbench.app.results.result_tables import classes_csv, reliability_csv, views_csv
 from workbench.app.results.results import Scope
-from workbench.domain.metrics import ReliabilityBin
+from workbench.domain.metrics import ReliabilityBin, macro_average
 from workbench.domain.text import plural, tr
 from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
@@ -220,11 +220,17 @@ class ClassesSection(ResultSection):
                 for (n, s), more in zip(scores, further, strict=True)
             ]
         )
-        supported = [score.f1 for _, score in scores if score.support]
-        mean = sum(supported) / len(supported) if supported else None
-        self.caption.setText(
-            tr("Mean F1 {score}. Click a row to see its images.").format(score=percent(mean))
-        )
+        mean = macro_average(score for _, score in scores).f1
+        text = tr("Mean F1 {score}. Click a row to see its images.").format(score=percent(mean))
+        empty = sum(not score.support for _, score in scores)
+        if empty:
+            more = plural(
+                empty,
+                "{n:,} label has no images here; its recall is undefined.",
+                "{n:,} labels have no images here; their recall is undefined.",
+            )
+            text = f"{text} {more}"
+        self.caption.setText(text)
 
     def _picked(self, row: int) -> None:
         shown = self.shown

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.training.choices import specs_task
+from workbench.app.training.leakage import leaks_note, open_leaks
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.reports import Report
@@ -21,9 +22,11 @@ from workbench.domain.runs import RunRecord
 from workbench.domain.text import mark, tr
 from workbench.ui.commands import Menu, ShortcutTip, command
 from workbench.ui.dialogs.layers import open_layers
+from workbench.ui.dialogs.leakage import LeakageDialog
 from workbench.ui.dialogs.starts import open_starts
 from workbench.ui.dialogs.study import StudyStarter
 from workbench.ui.dialogs.transfer import TransferStarter
+from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context, Page, PageHeader, PageTarget, boxed, column, row, split
 from workbench.ui.pages.train.live_run import LiveRun
 from workbench.ui.pages.train.preflight import PreflightLine
@@ -54,6 +57,32 @@ class TrainLine(QWidget):
         row(self.unfold, (preflight, 1), *buttons, on=self, spacing=8)
 
 
+class LeakLine(QWidget):
+    """A warning of near-duplicates in different parts of the split, until they are moved or
+    dismissed; the button shows them."""
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self.text = PlainLabel()
+        self.text.setProperty("role", "warn")
+        self.text.setWordWrap(True)
+        self.button = QPushButton(tr("Near-duplicates…"))
+        self.button.clicked.connect(self._open)
+        row((self.text, 1), self.button, on=self, spacing=8)
+        self.hide()
+
+    def update_leaks(self) -> None:
+        """Count the near-duplicates in different parts again."""
+        found = open_leaks(self._context.session)
+        self.text.setText(tr(leaks_note(found)))
+        self.setVisible(bool(found))
+
+    def _open(self) -> None:
+        self.dialog = LeakageDialog(self._context, self)
+        self.dialog.open()
+
+
 class TrainPage(Page):
     """The recipe draft, the queue and the curves of a run; the model makes all decisions."""
 
@@ -70,6 +99,7 @@ class TrainPage(Page):
         self.studies = StudyStarter(context, self.model.study_keys, self)
         self.transfers = TransferStarter(context, self.model.draft_keys, self)
         self.line = TrainLine(self.preflight)
+        self.leaks = LeakLine(context, self)
         self.train, self.unfold, self.study = self.line.train, self.line.unfold, self.line.study
         self._specs_requested = False
         self._lay_out()
@@ -84,7 +114,14 @@ class TrainPage(Page):
             self._watch(), queue_side(self.queue), sizes=(900, 264), stretch=(1, 0), handle=8
         )
         work = boxed(
-            column(self.form, self.line, (self.splitter, 1), margins=(16, 0, 16, 12), spacing=8)
+            column(
+                self.form,
+                self.leaks,
+                self.line,
+                (self.splitter, 1),
+                margins=(16, 0, 16, 12),
+                spacing=8,
+            )
         )
         self._stack = QStackedLayout()
         self.empty = EmptyState("play", "", tr("Label images"), self._go_label)
@@ -157,6 +194,7 @@ class TrainPage(Page):
         choices = self.model.update_targets()
         self.form.set_targets(choices)
         self.form.set_parts(self.model.parts())
+        self.leaks.update_leaks()
         ready = any(not choice.reason for choice in choices) or bool(self.model.records())
         self._stack.setCurrentIndex(0 if ready else 1)
         if not ready:
@@ -263,6 +301,7 @@ class TrainPage(Page):
         key="Ctrl+Return",
         menu=Menu.RUN,
         when=can_train,
+        edits=True,
     )
     def start_training(self) -> None:
         """Start a training with these settings, or report why it cannot start."""
@@ -270,11 +309,15 @@ class TrainPage(Page):
         self.model.train()
         self._show_button()
 
-    @command(mark("Try a training step"), id="try", menu=Menu.RUN)
+    @command(mark("Try a training step"), id="try", menu=Menu.RUN, edits=True)
     def try_step(self) -> None:
         """Run a trial step and show what a training will need."""
         if not self.isVisible():
             return  # nobody would see the result
+        if (found := self.context.session.read_only) is not None:
+            text = tr("The project is read-only: {reason}.").format(reason=tr(found.reason))
+            self.preflight.show_reason(text)
+            return
         if self.model.running():
             self.preflight.show_reason(
                 tr("A step cannot be tried during a training: the figures would be wrong.")
@@ -284,7 +327,7 @@ class TrainPage(Page):
         if task is not None:
             self.preflight.run(task)
 
-    @command(mark("Compare methods in a study…"), id="study", menu=Menu.RUN)
+    @command(mark("Compare methods in a study…"), id="study", menu=Menu.RUN, edits=True)
     def start_study(self) -> None:
         """Open the dialog to compare methods on the same splits."""
         self.studies.open_dialog()
@@ -293,17 +336,18 @@ class TrainPage(Page):
         mark("Transfer from the closest source…"),
         id="transfer",
         menu=Menu.RUN,
+        edits=True,
     )
     def start_transfer(self) -> None:
         """Open the dialog to choose sources to train on first."""
         self.transfers.open_dialog()
 
-    @command(mark("Compare start weights…"), id="starts", menu=Menu.RUN)
+    @command(mark("Compare start weights…"), id="starts", menu=Menu.RUN, edits=True)
     def compare_starts(self) -> None:
         """Open the dialog that compares start weights before anything is trained."""
         self.starts = open_starts(self.context, self.model, self)
 
-    @command(mark("Show accuracy by depth…"), id="depth", menu=Menu.RUN)
+    @command(mark("Show accuracy by depth…"), id="depth", menu=Menu.RUN, edits=True)
     def study_depth(self) -> None:
         """Show how accuracy grows with depth in the network with the selected start weights."""
         self.by_depth = open_layers(self.context, self.model, self)
