@@ -22,7 +22,8 @@ os.environ.setdefault("WORKBENCH_SQUARES_GIB", "0")  # nothing is kept in a pers
 import workbench.learning  # noqa: F401 - before a test loads onnxruntime: its telemetry is off
 from workbench.app.jobs import Job
 from workbench.app.session import Session
-from workbench.storage.project import Project, process_started
+from workbench.storage.locks import process_started
+from workbench.storage.project import Project
 
 for variable in [name for name in os.environ if name.startswith("GIT_")]:
     del os.environ[variable]  # of a hook of git: tests have repositories of their own

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.stored_images import fill
 from workbench.cli.command import run
+from workbench.domain.projects import DATABASE_FILE
 from workbench.storage.project import Project
 
 
@@ -60,3 +62,53 @@ def test_people_see_where_a_project_was_created(tmp_path: Path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     assert run(["new", "Owls"]) == 0
     assert capsys.readouterr().out == f"created {tmp_path / 'Owls.workbench'}\n"
+
+
+def damage(folder: Path) -> None:
+    path = folder / DATABASE_FILE
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_damaged_project_is_restored_from_the_point_that_the_error_offers(
+    birds: Path, capsys
+) -> None:
+    assert run(["labels", "export", "Birds", "kept.csv"]) == 0  # the first command of the day
+    damage(birds)
+    capsys.readouterr()
+    assert run(["labels", "export", "Birds", "lost.csv"]) == 1
+    offered = next(line for line in capsys.readouterr().err.splitlines() if "restore" in line)
+    command, words = offered.split("#")
+    assert "(daily): 3 images, 1 label" in words
+    assert run(shlex.split(command)[1:]) == 0
+    assert run(["labels", "export", "Birds", "again.csv"]) == 0
+    assert Path("again.csv").read_text() == Path("kept.csv").read_text()
+    assert not Path("lost.csv").exists()
+
+
+def test_the_state_before_a_restore_can_be_restored(birds: Path, capsys) -> None:
+    assert run(["undo", "Birds"]) == 0  # the point is made before or after the edit
+    assert run(["restore", "Birds", "--list", "--json"]) == 0
+    (point,) = json.loads(capsys.readouterr().out.splitlines()[-1])["restore_points"]
+    assert run(["redo", "Birds"]) == 0
+    assert run(["restore", "Birds", point["name"], "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["restored"] == point
+    assert result["before"]["labels"] == 1
+    assert run(["restore", "Birds", "before"]) == 1
+    assert "There is no single restore point" in capsys.readouterr().err
+    assert run(["restore", "Birds", result["before"]["name"]]) == 0
+    store = Project.open(birds)
+    try:
+        assert store.labels.counts("view")["left"] == 1
+    finally:
+        store.close()
+
+
+def test_a_damaged_project_without_points_is_reported_with_its_reason(birds: Path, capsys) -> None:
+    damage(birds)
+    assert run(["runs", "Birds"]) == 1
+    printed = capsys.readouterr().err
+    assert "its database is damaged" in printed
+    assert "no restore points" in printed
+    assert run(["restore", "Birds"]) == 1
+    assert "has no restore points" in capsys.readouterr().err

@@ -33,8 +33,9 @@ def stop_clock(session: Session) -> None:
         if known:
             store.settings.put(key, [{**one, "made": DAY - at} for at, one in enumerate(known)])
     with sqlite3.connect(store.folder / DATABASE_FILE) as database:
-        for table in ("edit", "annotation"):
+        for table in ("edit", "annotation", "version"):
             database.execute(
                 f"UPDATE {table} SET made_at = (? + 60 * min(id, 90)) * 1000000", (int(DAY),)
             )
+        database.execute("UPDATE version SET author = 'ada'")
     database.close()

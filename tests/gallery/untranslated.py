@@ -36,17 +36,20 @@ from tests.gallery.loading import Loading
 from tests.gallery.project_images import MARKUP
 from tests.gallery.registry import chosen
 from tests.gallery.scenes import everything
+from tests.gallery.scenes.imports import USERS_NAMES
 from tests.gallery.screenshots import Screen
 from tests.gallery.stage import Stage, Watches
 from tests.gallery.taking import play
 from tests.gallery.waiting import PaintWatch
-from workbench.app.labels.label_files import COLUMNS
 from workbench.app.training.choices import specs
 from workbench.domain.backbones import BACKBONES
-from workbench.domain.formats import FORMATS
+from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.recipes import KEYS
 from workbench.domain.text import CONTEXT, use_language
+from workbench.formats import FORMATS
+from workbench.formats.label_file import COLUMNS
+from workbench.ui.dialogs.import_sources import ENCODINGS
 from workbench.ui.dialogs.manual import ManualDialog
 from workbench.ui.look.language import translated
 from workbench.ui.look.theme import apply_theme
@@ -72,7 +75,7 @@ ROWS = 40  # rows of a table that are looked at
 # Names of things, the same in every language
 NAMES = (
     "Vantage Workbench ImageNet Grad CAM CPU GPU GiB MiB SHA ONNX CSV JSON PNG SVG HTML TSV TOML "
-    "COCO VOC JPEG BMP TIFF WebP LEEP NCE SQLite Python Qt dlib Linux "
+    "KiB COCO VOC JPEG BMP TIFF WebP LEEP NCE SQLite Python Qt dlib Linux "
     "Esc Del Space Enter Return Home End Left Right Up Down PgUp PgDown Tab Backspace Ins inf nan"
 )
 
@@ -121,10 +124,10 @@ def _names_in(cell: str) -> list[str]:
 def names_of_program() -> set[str]:
     """Names that the program gives: of recipe keys and values, networks, methods and the papers
     they are from, formats."""
-    names = [*KEYS, *BACKBONES, *(one.name for one in FORMATS), *NAMES.split()]
+    names = [*KEYS, *BACKBONES, *(one.name for one in IMAGE_FORMATS), *FORMATS, *NAMES.split()]
     for known in BACKBONES.values():
         names += [known.title, *known.stage_names]
-    names += COLUMNS
+    names += [*COLUMNS, *ENCODINGS, "utf-8"]
     return {*names, *(spec.name for spec in specs()), *(spec.source for spec in specs())}
 
 
@@ -284,7 +287,7 @@ def main(arguments: Sequence[str]) -> int:
     use_language(translated)
     apply_theme(application, "dark")
     projects = given.projects.glob("*.workbench")
-    known = Names(names_of_program().union(*(names_of(one) for one in projects)))
+    known = Names(names_of_program().union(USERS_NAMES, *(names_of(one) for one in projects)))
     watches = Watches(PaintWatch(application), Loading())
     places = (given.projects, given.home, given.home)
     stage = ListeningStage(*places, "dark", Screen(1920, 1080), watches, known=known)

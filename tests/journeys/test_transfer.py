@@ -18,7 +18,8 @@ from workbench.demo.toys import BODIES, VIEWS, render_toy
 from workbench.domain.relatedness import Relatedness, SourceRelatedness
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import SplitPlan
-from workbench.storage.project import Project, read_lock
+from workbench.storage.locks import read_lock
+from workbench.storage.project import Project
 from workbench.ui.look.theme import apply_theme
 from workbench.ui.window.window import MainWindow
 

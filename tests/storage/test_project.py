@@ -16,15 +16,11 @@ from sqlite_utils.migrations import Migrations
 
 from tests.fixtures.stored_images import fill
 from workbench.domain.errors import KnownError
-from workbench.domain.projects import DATABASE_FILE
+from workbench.domain.projects import DATABASE_FILE, RESTORE_FOLDER, PointKind
 from workbench.storage import project as project_module
-from workbench.storage.project import (
-    LOCK_FILE,
-    Holder,
-    Project,
-    process_started,
-    this_process,
-)
+from workbench.storage.locks import LOCK_FILE, Holder, process_started, this_process
+from workbench.storage.project import Project
+from workbench.storage.restore_points import list_points
 from workbench.storage.schema import migrations
 
 
@@ -237,13 +233,14 @@ def test_an_older_project_is_backed_up_and_brought_up_to_date(project, next_vers
     again.history.undo()
     assert again.images.count() == 3
     again.close()
-    (backup,) = project.folder.glob("backup-*.sqlite")
-    db = sqlite3.connect(backup)
+    (point,) = list_points(project.folder)
+    assert (point.kind, point.images) == (PointKind.MIGRATION, 3)
+    db = sqlite3.connect(point.file)
     assert db.execute("SELECT count(*) FROM image").fetchone() == (3,)
     assert "note" not in [row[1] for row in db.execute("PRAGMA table_info(image)")]
     db.close()
     Project.open(project.folder).close()
-    assert len(list(project.folder.glob("backup-*.sqlite"))) == 1
+    assert list_points(project.folder) == [point]
 
 
 KILLED_IN_BACKUP = """
@@ -268,18 +265,18 @@ def test_a_kill_during_the_backup_leaves_no_partial_backup(project, next_version
     project.close()
     killed = subprocess.run([sys.executable, "-c", KILLED_IN_BACKUP, str(project.folder)])
     assert killed.returncode == -signal.SIGXFSZ
-    assert list(project.folder.glob("backup-*.sqlite")) == []
-    assert list(project.folder.glob("backup-*")) != [], "it was killed before it wrote anything"
+    place = project.folder / RESTORE_FOLDER
+    assert list(place.glob("*.sqlite")) == []
+    assert list(place.iterdir()) != [], "it was killed before it wrote anything"
 
     @next_version()
     def second_step(db):
         db.conn.execute("ALTER TABLE image ADD COLUMN note TEXT NOT NULL DEFAULT ''")
 
     Project.open(project.folder).close()
-    (backup,) = project.folder.glob("backup-*")
-    db = sqlite3.connect(backup)
-    assert db.execute("SELECT count(*) FROM image").fetchone() == (3000,)
-    db.close()
+    (point,) = list_points(project.folder)
+    assert point.images == 3000
+    assert list(place.iterdir()) == [point.file]
 
 
 def test_a_step_that_fails_changes_nothing(project, next_version):

@@ -4,13 +4,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from tests.fixtures.stored_images import fill
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
+from workbench.domain.projects import DATABASE_FILE, PointKind
 from workbench.storage.project import Project
+from workbench.storage.restore_points import list_points, make_point
 from workbench.ui import application
 from workbench.ui.application import Workbench, run_window
+from workbench.ui.dialogs.restoring import RestoreDialog
 
 
 @pytest.fixture
@@ -111,3 +117,52 @@ def test_the_program_starts_on_a_project_and_ends_with_its_window(
     assert run_window(folder) == 0
     assert seen == [(folder, "report")]
     assert sys.excepthook is before
+
+
+def test_a_damaged_project_is_restored_from_the_list_and_opened(workbench, tmp_path, qtbot):
+    project = Project.create(tmp_path / "one")
+    fill(project, 30)
+    project.close()
+    point = make_point(project.folder, PointKind.DAILY)
+    path = project.folder / DATABASE_FILE
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    def choose():
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, RestoreDialog)
+        assert [dialog.list.topLevelItem(0).text(at) for at in (1, 2)] == ["daily", "30"]
+        assert dialog.points == [point]
+        QTest.keyClick(dialog.list, Qt.Key.Key_Return)
+
+    QTimer.singleShot(0, choose)
+    assert workbench.open(project.folder)
+    assert workbench.window.session.images.count() == 30
+
+
+def test_a_damaged_project_without_points_is_explained_and_not_opened(workbench, tmp_path):
+    folder = make(tmp_path / "one")
+    (folder / DATABASE_FILE).write_bytes(b"no database" * 1000)
+    seen = []
+
+    def close():
+        dialog = QApplication.activeModalWidget()
+        seen.append((dialog.restore_button.isEnabled(), dialog.note.text()))
+        dialog.reject()
+
+    QTimer.singleShot(0, close)
+    assert not workbench.open(folder)
+    assert seen == [(False, "There are no restore points of this project.")]
+
+
+def test_the_window_makes_one_restore_point_a_day(workbench, tmp_path, qtbot):
+    folder = make(tmp_path / "one")
+    assert workbench.open(folder)
+    workbench.window.make_daily_restore_point()
+    assert not workbench.window.session.jobs.jobs()  # there is nothing to keep
+    fill(workbench.window.session.store, 3)
+    workbench.window.make_daily_restore_point()
+    qtbot.waitUntil(lambda: not workbench.window.session.jobs.jobs())
+    (point,) = list_points(folder)
+    assert (point.kind, point.images) == (PointKind.DAILY, 3)
+    workbench.window.make_daily_restore_point()
+    assert not workbench.window.session.jobs.jobs()

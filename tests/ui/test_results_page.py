@@ -270,7 +270,7 @@ def test_everything_can_be_saved(page, tmp_path):
 def test_the_runs_and_all_curves_are_saved_as_tables(page, tmp_path):
     page.copies.save_data(tmp_path / "runs.csv")
     lines = (tmp_path / "runs.csv").read_text().splitlines()
-    assert lines[0] == "id,Run,Target,Backbone,Start,Test top-1,Epochs,Date,Status"
+    assert lines[0] == "id,Run,Target,Backbone,Start,Test top-1,Epochs,Date,Status,Version"
     assert lines[1].startswith("second,second,category,SqueezeNet 1.1,imagenet,93.3 %,3,")
     for run in ("first", "second"):
         page.table.runs.check(run, True)

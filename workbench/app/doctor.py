@@ -159,7 +159,9 @@ def examine_project(session: Session) -> Iterator[Finding]:
     store = session.store
     damage = store.damage()
     if damage:
-        remedy = Message("Restore project.sqlite from one of the backups beside it.")
+        remedy = Message(
+            "Restore an earlier state: workbench restore {folder} --list", folder=store.folder
+        )
         yield Finding(PROJECT, mark("database"), "; ".join(damage[:3]), False, remedy)
     else:
         yield Finding(PROJECT, mark("database"), Message("intact"))

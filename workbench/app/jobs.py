@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import traceback
 from collections.abc import Callable, Generator
@@ -10,7 +11,7 @@ from typing import Generic, TypeVar, cast
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of, remedy_of
 from workbench.domain.reports import Report
 from workbench.domain.text import Message
 
@@ -22,6 +23,7 @@ class JobResult:
     """Base class of the results that a job yields for its task to apply in the owner's thread."""
 
 
+DISK_ERRORS = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # causes outside of the program
 Yielded = Report | JobResult
 Kind = TypeVar("Kind", bound=Yielded)
 Steps = Generator[Yielded | None, None, T]
@@ -126,6 +128,14 @@ def failure(title: Message, error: BaseException) -> Failed:
     """Outcome of a job called `title` that ended with `error`."""
     if isinstance(error, KnownError):
         return Failed(error.sentence, error.remedy)
+    if isinstance(error, OSError) and error.filename and error.errno in DISK_ERRORS:
+        known = KnownError(
+            "{path} cannot be written: {reason}.",
+            remedy_of(error),
+            path=error.filename,
+            reason=reason_of(error),
+        )
+        return Failed(known.sentence, known.remedy)
     report = "".join(traceback.format_exception(error))
     sentence = Message("Unexpected error in “{title}”.", title=title)
     return Failed(sentence, report=report)

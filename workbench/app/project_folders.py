@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from workbench.domain.errors import KnownError
-from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
+from workbench.domain.projects import DATABASE_FILE, RESTORE_FOLDER, SUFFIX, with_suffix
 
 
 def find_project(given: Path) -> Path | None:
@@ -15,8 +15,8 @@ def find_project(given: Path) -> Path | None:
     path = Path(os.path.abspath(given))
     around = (path, *path.parents) if os.path.exists(path) else ()
     for folder in (path, with_suffix(path), *around):
-        if os.path.isfile(folder / DATABASE_FILE):
-            return folder
+        if os.path.isfile(folder / DATABASE_FILE) or os.path.isdir(folder / RESTORE_FOLDER):
+            return folder  # a project that lost its database can be restored
     return None
 
 

@@ -9,6 +9,7 @@ import importlib
 import io
 import json
 import math
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,12 +23,20 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from workbench import __version__
+from workbench.app.jobs import Failed
 from workbench.app.project_folders import project_folder
+from workbench.app.restoring import (
+    daily_point_is_due,
+    daily_task,
+    newest_points,
+    shown_time,
+)
 from workbench.app.session import Session
 from workbench.app.training.training import recover
 from workbench.cli import COMMANDS
 from workbench.cli.progress import CommandInterrupted
 from workbench.domain.errors import KnownError, ValueRefused, reason_of, remedy_of
+from workbench.domain.projects import DamagedProject, RestorePoint
 from workbench.domain.runs import RunRecord
 from workbench.domain.text import Message, counted
 from workbench.domain.values import Cell, Cells, Json
@@ -271,15 +280,13 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         return _report_usage(error, as_json)
-    except ValueRefused as error:
-        return _report_error(error, as_json, 2)
     except KnownError as error:
-        return _report_error(error, as_json, 1)
+        return _report_error(error, as_json)
     except BrokenPipeError:
         sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: SIM115 - nothing reads it
         return 1
     except OSError as error:
-        return _report_error(_system_error(error), as_json, 1)
+        return _report_error(_system_error(error), as_json)
     except (CommandInterrupted, KeyboardInterrupt, click.Abort) as stop:
         Output(as_json).warn("Stopped.")
         result = stop.result if isinstance(stop, CommandInterrupted) else {"status": "stopped"}
@@ -303,10 +310,33 @@ def _report_usage(error: click.ClickException, as_json: bool) -> int:
     return 2
 
 
-def _report_error(error: KnownError, as_json: bool, code: int) -> int:
+def _report_error(error: KnownError, as_json: bool) -> int:
+    if isinstance(error, DamagedProject):
+        return _report_damage(error, as_json)
     Output(as_json).warn(f"error: {error}")
     Output(as_json).finish({"error": error.sentence, "remedy": error.remedy})
-    return code
+    return 2 if isinstance(error, ValueRefused) else 1
+
+
+def _report_damage(error: DamagedProject, as_json: bool) -> int:
+    """Report a project that cannot be opened, with its newest restore points."""
+    points, folder = newest_points(error.folder), shlex.quote(str(error.folder))
+    out = Output(as_json)
+    out.warn(f"error: {error.sentence}")
+    for point in points:
+        out.warn(f"  workbench restore {folder} {point.name}  # {described(point)}")
+    known = [point.name for point in points]
+    if not points:
+        out.warn("  There are no restore points of it.")
+    out.finish({"error": error.sentence, "remedy": error.remedy, "restore_points": known})
+    return 1
+
+
+def described(point: RestorePoint) -> str:
+    """A restore point in words: its kind, time and content."""
+    images = image_count(point.images)
+    labels = counted(point.labels, "{n:,} label", "{n:,} labels")
+    return f"{shown_time(point)} ({point.kind.reason}): {images}, {labels}"
 
 
 def _system_error(error: OSError) -> KnownError:
@@ -334,7 +364,12 @@ def opened(given: Path) -> Iterator[Session]:
     session = Session.open(project_folder(given))
     try:
         recover(session)
+        daily = session.start(daily_task(session)) if daily_point_is_due(session) else None
         yield session
+        if daily is not None:
+            daily.settle()
+            if isinstance(daily.outcome, Failed):
+                Output(False).warn(f"warning: {daily.outcome.text}")
     finally:
         session.close()
 

@@ -1,36 +1,36 @@
-"""The commands `new`, `import`, `undo` and `redo`."""
+"""The commands `new`, `import`, `undo`, `redo` and `restore`."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from workbench.app.images.importing import ImportResult, import_task
+from workbench.app.images.importing import import_task
+from workbench.app.project_folders import project_folder
+from workbench.app.restoring import find_point, list_points, restore_task
 from workbench.app.session import Session
 from workbench.cli.command import (
     Output,
     Result,
     command,
+    described,
     ensure_application,
     opened,
     project_argument,
 )
+from workbench.cli.imports import choices_of, print_report, reading_options, report_values
 from workbench.cli.progress import carry_out
-from workbench.domain.formats import (
-    FORMATS,
-    IMPORTABLE_SETS,
-    FileKind,
-    Origin,
-    endings,
-    images_read,
-)
+from workbench.domain.formats import IMPORTABLE_SETS, Origin, images_read
 from workbench.domain.labels import VIEW_PRESETS
+from workbench.domain.projects import RestorePoint
+from workbench.domain.values import Json
+from workbench.formats import FORMATS
 
 ORIGINS = click.Choice([origin.value for origin in Origin if origin is not Origin.NONE])
-SHOWN_SKIPPED = 20  # skipped files printed; --json has them all
 
 
 @command("new", "workbench new Birds --views animals")
@@ -60,13 +60,13 @@ def _labels_from(function: Callable[..., Result]) -> Callable[..., Result]:
 
 
 IMPORT_HELP = f"""
-Import images from folders, list files and tables.
+Import images from folders, lists, tables and datasets.
 
-PATHS are folders (with their sub-folders), list files, tables and single images. Labels come from
-the name of an image's folder (folder), from the end of each line of a list file (list;
-{endings(FORMATS.read_as(FileKind.LIST))}), or from the column of a table that is named like the
-label set (csv; {endings(FORMATS.read_as(FileKind.TABLE))}). {images_read()} Files are never moved,
-changed or copied; importing again adds only new images.
+PATHS are folders (with their sub-folders), lists, tables, files and folders of dataset formats
+({", ".join(FORMATS)}), and single images. Labels come from the name of an image's folder (folder),
+from the end of each line of a list (list), from the column of a table that is named like the label
+set (csv), or from any other with --labels. {images_read()} Files are never moved, changed or
+copied; importing again adds only new images. The report can be shown again with: workbench imports.
 """
 
 
@@ -79,39 +79,14 @@ changed or copied; importing again adds only new images.
 @project_argument
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_labels_from
-def import_command(
-    out: Output, project: Path, paths: tuple[Path, ...], **labels_from: str | None
-) -> Result:
-    """Import images from folders, list files and tables."""
-    origins = {name: origin or Origin.NONE for name, origin in labels_from.items()}
+@reading_options
+def import_command(out: Output, project: Path, paths: tuple[Path, ...], **options: Any) -> Result:
+    """Import images from folders, lists, tables and datasets."""
+    origins = {name: options[name] or Origin.NONE for name in IMPORTABLE_SETS}
     with opened(project) as session:
-        found = carry_out(import_task(session, paths, origins))
-        _print_import(out, found)
-        return {
-            "added": found.added,
-            "known": found.known,
-            "duplicates": found.duplicates,
-            "labelled": found.labelled,
-            "skipped": [{"path": one.path, "reason": one.reason} for one in found.skipped],
-            "images": session.images.count(),
-        }
-
-
-def _print_import(out: Output, found: ImportResult) -> None:
-    out.table(
-        ("", "images"),
-        [
-            ("added", found.added),
-            ("imported before", found.known),
-            ("exact duplicates", found.duplicates),
-            ("labelled", found.labelled),
-            ("skipped", len(found.skipped)),
-        ],
-    )
-    for one in found.skipped[:SHOWN_SKIPPED]:
-        out.print(f"  {one.path}: {one.reason}")
-    if len(found.skipped) > SHOWN_SKIPPED:
-        out.print(f"  … and {len(found.skipped) - SHOWN_SKIPPED} more")
+        found = carry_out(import_task(session, paths, origins, choices_of(options)))
+        print_report(out, found.report)
+        return {**report_values(found.report), "images": session.images.count()}
 
 
 @command("undo", "workbench undo Birds")
@@ -126,6 +101,47 @@ def undo_command(out: Output, project: Path) -> Result:
 def redo_command(out: Output, project: Path) -> Result:
     """Redo the edit that was undone last."""
     return _step(out, project, back=False)
+
+
+@command("restore", "workbench restore Birds --list\nworkbench restore Birds 20260131-090000-daily")
+@project_argument
+@click.argument("point", default="")
+@click.option("--list", "listed", is_flag=True, help="List the restore points instead.")
+def restore_command(out: Output, project: Path, point: str, listed: bool) -> Result:
+    """Restore the database of a project from a restore point.
+
+    A restore point is a copy of the whole database: images, labels, mouths, splits, runs and the
+    history. One is made each day, before an upgrade and before a restore; the newest five of each
+    kind are kept. POINT is the name of one, as --list shows it, or the beginning of a name; without
+    it, the newest is used. The state before the restore is a restore point itself.
+    """
+    folder = project_folder(project)
+    if listed:
+        points = list_points(folder)
+        rows = [(p.name, p.kind.reason, p.images, p.labels, p.size) for p in points]
+        out.table(("name", "made", "images", "labels", "bytes"), rows)
+        return {"restore_points": [_point_values(each) for each in points]}
+    ensure_application()
+    found = find_point(folder, point)
+    before = carry_out(restore_task(folder, found))
+    out.print(f"restored {folder.stem}: {described(found)}")
+    if before is not None:
+        out.print(f"the state before is restore point {before.name}")
+    return {
+        "restored": _point_values(found),
+        "before": _point_values(before) if before is not None else None,
+    }
+
+
+def _point_values(point: RestorePoint) -> dict[str, Json]:
+    return {
+        "name": point.name,
+        "kind": point.kind.value,
+        "made_at": point.made_at,
+        "images": point.images,
+        "labels": point.labels,
+        "bytes": point.size,
+    }
 
 
 def _step(out: Output, project: Path, back: bool) -> Result:

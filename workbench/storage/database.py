@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.errors import KnownError
+from workbench.domain.projects import DamagedProject, ReadOnly
 from workbench.domain.text import Message
 
 CHANGES = 4000  # changed rows between two checkpoints: about 30 MB of log if they are scattered
@@ -81,13 +82,23 @@ def listed_texts(texts: Iterable[str]) -> str:
     return _encode(list(texts)).decode()
 
 
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's code of an error without its extension; 0 if it has none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
 def external_error(error: sqlite3.Error, path: Path) -> KnownError | None:
     """Map an SQLite error with an external cause (disk full, damaged file) to a KnownError, else
     None."""
-    code = getattr(error, "sqlite_errorcode", None)
-    reason = _EXTERNAL.get(code & 0xFF) if code is not None else None
+    code = primary_code(error)
+    reason = _EXTERNAL.get(code)
     if reason is None:
         return None
+    if code in DAMAGE:
+        return DamagedProject(path.parent, reason)
     return KnownError(
         "The project in {parent} cannot be used: {reason}.",
         "Previously saved data is not lost.",
@@ -96,25 +107,30 @@ def external_error(error: sqlite3.Error, path: Path) -> KnownError | None:
     )
 
 
-def _only_to_read(path: Path) -> str:
-    """Read-only URI of a database file; the server of a network share is part of its path."""
+def read_only_uri(path: Path, immutable: bool = False) -> str:
+    """Read-only URI of a database file; the server of a network share is part of its path.
+
+    An `immutable` file is read without its log and without locks: nothing may change it meanwhile.
+    """
     uri = path.absolute().as_uri()
     on_share = not uri.startswith("file:///")
-    return ("file:////" + uri.removeprefix("file://") if on_share else uri) + "?mode=ro"
+    given = "?mode=ro&immutable=1" if immutable else "?mode=ro"
+    return ("file:////" + uri.removeprefix("file://") if on_share else uri) + given
 
 
 class Database:
     """A connection for the thread that created it.
 
-    If not `writable`, it can change only its own temporary tables.
+    One that is only read can change its own temporary tables, nothing else.
     """
 
-    def __init__(self, path: Path, writable: bool = True) -> None:
+    def __init__(self, path: Path, read_from: str = "") -> None:
+        """Open the file `path`, or the read-only URI `read_from` in its place."""
         self.path = path
+        self.read_only: ReadOnly | None = None  # set if edits are refused
         self._owner = threading.get_ident()
-        place = str(path) if writable else _only_to_read(path)
         self.connection = sqlite3.connect(
-            place, isolation_level=None, timeout=5.0, uri=not writable
+            read_from or str(path), isolation_level=None, timeout=5.0, uri=bool(read_from)
         )
         self._checkpoints = Checkpoints(path)
 
@@ -138,7 +154,8 @@ class Database:
     def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
         """Execute a statement."""
         self._check_thread()
-        return self.connection.execute(sql, parameters)
+        with self._reporting_damage():
+            return self.connection.execute(sql, parameters)
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute a statement for each row."""
@@ -147,11 +164,13 @@ class Database:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
-        return self.run(sql, parameters).fetchall()
+        with self._reporting_damage():
+            return self.run(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """First row of a query as a tuple, or None."""
-        return self.run(sql, parameters).fetchone()
+        with self._reporting_damage():
+            return self.run(sql, parameters).fetchone()
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """First value of a query, or None."""
@@ -180,9 +199,11 @@ class Database:
         """Run the block in a transaction, or as part of an open one.
 
         `durable` transactions are on disk when the block ends; others survive a crash of the
-        program, but may be lost in a power failure.
+        program, but may be lost in a power failure. Raises KnownError if the project is read-only.
         """
         self._check_thread()
+        if self.read_only is not None:
+            raise self.read_only.refusal(self.path.parent.stem)
         if self.connection.in_transaction:
             yield
             return
@@ -202,22 +223,15 @@ class Database:
             raise known from error
         self._checkpoints.committed(self.connection.total_changes)
 
+    @contextmanager
+    def _reporting_damage(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if primary_code(error) in DAMAGE:
+                raise external_error(error, self.path) or error from error
+            raise
+
     def _check_thread(self) -> None:
         if threading.get_ident() != self._owner:
             raise RuntimeError("a project can only be used by the thread that opened it")
-
-
-@contextmanager
-def reading(path: Path) -> Generator[Database, None, None]:
-    """A read-only connection of the calling thread to a project's database.
-
-    Raises KnownError if it cannot be read.
-    """
-    try:
-        with closing(Database(path, writable=False)) as db:
-            yield db
-    except sqlite3.Error as error:
-        known = external_error(error, path)
-        if known is None:
-            raise
-        raise known from error

@@ -3,93 +3,54 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import platform
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 from sqlite_utils import Database as SqliteDatabase
 
 from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
-from workbench.domain.projects import DATABASE_FILE, SUFFIX, with_suffix
-from workbench.domain.text import Message, mark
-from workbench.files import PART, make_folder, replacing, write_whole
+from workbench.domain.projects import (
+    DATABASE_FILE,
+    SUFFIX,
+    DamagedProject,
+    PointKind,
+    ReadOnly,
+    with_suffix,
+)
+from workbench.domain.text import Message
+from workbench.files import make_folder
+from workbench.storage.annotators import Annotators
 from workbench.storage.crops import Crops
-from workbench.storage.database import Database, external_error, reading
+from workbench.storage.database import Database, external_error
 from workbench.storage.features import Clusterings, FeatureIndexes, Thumbnails
 from workbench.storage.history import Edit, History, Recorder
 from workbench.storage.images import StoredImages
+from workbench.storage.import_reports import ImportReports
 from workbench.storage.labels import Labels
+from workbench.storage.locks import in_use, read_lock, remove_lock, this_process, write_lock
 from workbench.storage.predictions import Predictions
+from workbench.storage.read_only import (
+    forget_copy,
+    open_to_read,
+    open_upgraded,
+    reading,
+    why_read_only,
+)
+from workbench.storage.restore_points import has_points, make_point
 from workbench.storage.runs import Runs, Studies
 from workbench.storage.schema import APPLICATION_ID, migrations
 from workbench.storage.searching import Search
 from workbench.storage.splits import Splits
-
-LOCK_FILE = "project.lock"
-SHOWN_COMMAND = 80  # characters of a command line in an error
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """The process that has a project open: process id, host name, start time ("" if unknown)."""
-
-    pid: int
-    host: str
-    started: str
-
-
-def this_process() -> Holder:
-    """The current process as a lock holder."""
-    return Holder(os.getpid(), platform.node(), process_started(os.getpid()) or "")
-
-
-def process_started(pid: int) -> str | None:
-    """Start time of process `pid` as a text, or None if there is no such process.
-
-    Together with the id it identifies a process: ids are reused, but not within one clock tick.
-    """
-    try:
-        process = psutil.Process(pid)
-        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            return None  # a zombie holds no lock
-        created = process.create_time()
-    except psutil.Error:  # no such process, or no access
-        return None
-    if sys.platform == "linux":  # clock ticks since boot: unaffected by clock changes
-        return str(round((created - psutil.boot_time()) * os.sysconf("SC_CLK_TCK")))
-    return repr(created)
-
-
-def read_lock(folder: Path) -> Holder | None:
-    """Return the running process that has locked the project in `folder`, or None."""
-    try:
-        holder = msgspec.json.decode((folder / LOCK_FILE).read_bytes(), type=Holder)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    if holder.host != platform.node():
-        return holder  # on another host: its process cannot be checked
-    return holder if process_started(holder.pid) == holder.started else None
-
-
-def write_lock(folder: Path) -> None:
-    """Lock the project in `folder`, replacing any existing lock."""
-    write_whole(folder / LOCK_FILE, msgspec.json.encode(this_process()), flush=False, shared=True)
-
-
-def remove_lock(folder: Path) -> None:
-    """Remove the project's lock if this process holds it."""
-    if read_lock(folder) == this_process():
-        (folder / LOCK_FILE).unlink(missing_ok=True)
+from workbench.storage.versions import Versions
 
 
 class ProjectSettings:
@@ -127,16 +88,19 @@ class Project:
         self._db: Database | None = db
         self._recorder = Recorder(db)
         self.labels = Labels(db, self._recorder)
+        self.annotators = Annotators(db, self._recorder)
         predictions = Predictions(db)
-        search = Search(db, self.labels, predictions)
+        search = Search(db, self.labels, self.annotators, predictions)
         self._recorder.on_changes.append(search.update)
         self.images = StoredImages(db, self._recorder, self.labels, search)
         self.crops = Crops(db, self._recorder)
         self.splits = Splits(db, self._recorder)
+        self.versions = Versions(db, self._recorder, self.labels, self.images, self.splits)
         self.runs = Runs(db, predictions)
         self.studies = Studies(db)
         self.history = History(db, self._recorder)
         self.settings = ProjectSettings(db)
+        self.import_reports = ImportReports(db)
         self.features = FeatureIndexes(folder)
         self.clusterings = Clusterings(folder)
 
@@ -155,16 +119,20 @@ class Project:
                 "{folder} already exists.", "Open it, or choose another name.", folder=folder
             )
         make_folder(folder)
-        project = cls._opened(folder)
-        with project.edit(Message("New project")):
-            for label_set in (CATEGORY, VIEW_PRESETS[views], EXPRESSIONS):
-                project.labels.save_set(label_set)
-        project.history.forget()
+        with contextlib.ExitStack() as undo:
+            undo.callback(_empty, folder)
+            project = cls._opened(folder)
+            undo.callback(project.close)
+            with project.edit(Message("New project")):
+                for label_set in (CATEGORY, VIEW_PRESETS[views], EXPRESSIONS):
+                    project.labels.save_set(label_set)
+            project.history.forget()
+            undo.pop_all()
         return project
 
     @classmethod
     def open(cls, folder: Path) -> Project:
-        """Open a project.
+        """Open a project; for reading only, if its folder or its disk cannot be written.
 
         Raises KnownError if the folder is not a project, is damaged, was written by a newer
         version, or is open elsewhere.
@@ -172,6 +140,8 @@ class Project:
         folder = Path(folder).absolute()
         path = folder / DATABASE_FILE
         if not path.is_file() or not path.stat().st_size:
+            if has_points(folder):
+                raise DamagedProject(folder, Message("its database is missing or empty"))
             raise KnownError(
                 "{folder} is not a project: its {database_file} is missing or empty.",
                 "Choose a folder whose name ends in {suffix}.",
@@ -179,27 +149,46 @@ class Project:
                 database_file=DATABASE_FILE,
                 suffix=SUFFIX,
             )
-        return cls._opened(folder)
+        try:
+            return cls._opened(folder)
+        except KnownError as error:
+            reason = why_read_only(path, error)
+            if reason is None:
+                raise
+            return cls._opened_to_read(folder, reason)
+
+    @classmethod
+    def _opened_to_read(cls, folder: Path, reason: ReadOnly) -> Project:
+        """Open a project without its lock, so also one that another computer has open."""
+        path = folder / DATABASE_FILE
+        holder = read_lock(folder)
+        if holder is not None and holder.host == this_process().host:
+            raise in_use(folder, holder)
+        with _known_errors(path), contextlib.ExitStack() as undo:
+            undo.callback(forget_copy, path)
+            db = open_to_read(path)
+            _check_kind(db, folder)
+            if _pending(db, folder):
+                db.close()
+                db = open_upgraded(path, _apply_migrations)
+            undo.callback(db.close)
+            db.read_only = reason
+            project = cls(folder, db)
+            undo.pop_all()
+            return project
 
     @classmethod
     def _opened(cls, folder: Path) -> Project:
         path = folder / DATABASE_FILE
-        try:
-            with contextlib.ExitStack() as undo:
-                db = Database(path)
-                undo.callback(db.close)
-                _claim(db, folder)
-                undo.callback(remove_lock, folder)
-                _migrate(db, folder)
-                project = cls(folder, db)
-                undo.pop_all()
-                return project
-        except sqlite3.Error as error:
-            raise external_error(error, path) or error from error
-        except OSError as error:
-            raise KnownError(
-                "{folder} cannot be used: {reason}.", folder=folder, reason=reason_of(error)
-            ) from error
+        with _known_errors(path), contextlib.ExitStack() as undo:
+            db = Database(path)
+            undo.callback(db.close)
+            _claim(db, folder)
+            undo.callback(remove_lock, folder)
+            _migrate(db, folder)
+            project = cls(folder, db)
+            undo.pop_all()
+            return project
 
     @classmethod
     @contextmanager
@@ -219,10 +208,15 @@ class Project:
         """The folder's name without the suffix."""
         return self.folder.stem
 
+    @property
+    def read_only(self) -> ReadOnly | None:
+        """Why the project cannot be changed; None if it can."""
+        return self._db.read_only if self._db is not None else None
+
     @cached_property
     def thumbnails(self) -> Thumbnails:
         """Thumbnails of the project's images, opened on first access."""
-        return Thumbnails(self.folder)
+        return Thumbnails(self.folder, writable=self.read_only is None)
 
     @property
     def runs_folder(self) -> Path:
@@ -250,12 +244,16 @@ class Project:
         if "thumbnails" in self.__dict__:
             self.thumbnails.close()
         self._db.close()
+        if self._db.read_only is None:
+            remove_lock(self.folder)
+        else:
+            forget_copy(self._db.path)
         self._db = None
-        remove_lock(self.folder)
 
     def _made(self, name: str) -> Path:
         folder = self.folder / name
-        folder.mkdir(exist_ok=True)
+        if self.read_only is None:
+            folder.mkdir(exist_ok=True)
         return folder
 
 
@@ -266,88 +264,87 @@ def _claim(db: Database, folder: Path) -> None:
     once; it is released even if its holder is killed.
     """
     with db.transaction():
-        application = db.value("PRAGMA application_id")
-        empty = not db.value("SELECT count(*) FROM sqlite_master")
-        if application != APPLICATION_ID and not empty:
-            raise KnownError(
-                "{folder} is not a project: its {name} was created by another program.",
-                folder=folder,
-                name=db.path.name,
-            )
+        _check_kind(db, folder)
         holder = read_lock(folder)
         if holder is not None:
-            raise _in_use(folder, holder)
+            raise in_use(folder, holder)
         write_lock(folder)
 
 
-def _in_use(folder: Path, holder: Holder) -> KnownError:
-    """Error for a project that `holder`, a window or a command, has open."""
-    values = {"name": folder.name, "pid": holder.pid, "host": holder.host}
-    if holder.host != platform.node():
-        return KnownError(
-            "{name} is in use by another program (process {pid} on {host}).",
-            "Close it there first, or delete {lock} if that computer is no longer in use.",
-            **values,
-            lock=folder / LOCK_FILE,
+def _check_kind(db: Database, folder: Path) -> None:
+    """Raise KnownError if the database is neither a project's nor empty."""
+    application = db.value("PRAGMA application_id")
+    empty = not db.value("SELECT count(*) FROM sqlite_master")
+    if application != APPLICATION_ID and not empty:
+        raise KnownError(
+            "{folder} is not a project: its {name} was created by another program.",
+            folder=folder,
+            name=db.path.name,
         )
-    command = _command_of(holder.pid)
-    sentence = (
-        mark("{name} is in use by another program: {command} (process {pid} on {host}).")
-        if command
-        else mark("{name} is in use by another program (process {pid} on {host}).")
-    )
-    return KnownError(
-        Message(sentence, **values, command=command),
-        "Close that program first, or wait until it has finished.",
-    )
 
 
-def _command_of(pid: int) -> str:
-    """The beginning of the command line of process `pid`, without the folder of its program; "" if
-    it is unknown."""
+def _empty(folder: Path) -> None:
+    """Delete what a project that could not be created has left in its folder."""
+    for left in folder.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    folder.rmdir()
+
+
+@contextmanager
+def _known_errors(path: Path) -> Iterator[None]:
+    """Report errors of the disk and of SQLite as KnownErrors that name the project."""
     try:
-        words = psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return ""
-    text = " ".join((os.path.basename(words[0]), *words[1:])) if words else ""
-    return text if len(text) <= SHOWN_COMMAND else f"{text[:SHOWN_COMMAND]}…"
+        yield
+    except sqlite3.Error as error:
+        raise external_error(error, path) or error from error
+    except OSError as error:
+        raise KnownError(
+            "{folder} cannot be used: {reason}.", folder=path.parent, reason=reason_of(error)
+        ) from error
 
 
-def _migrate(db: Database, folder: Path) -> None:
-    """Migrate the database to the current schema, after a backup of existing data."""
-    store = SqliteDatabase(db.connection)
-    # sqlite-utils has no public list of all registered migrations
-    known = {migration.name for migration in migrations._migrations}  # noqa: SLF001
-    applied = {migration.name for migration in migrations.applied(store)}
+def _pending(db: Database, folder: Path) -> bool:
+    """Whether the database has an older schema. Raises KnownError if it has a newer one."""
+    applied, known = _migrations_of(db)
     if applied - known:
         raise KnownError(
             "{name} was written by a newer version of Vantage Workbench.",
             "Update this program to open it.",
             name=folder.name,
         )
+    return applied != known
+
+
+def _migrations_of(db: Database) -> tuple[set[str], set[str]]:
+    """Names of the migrations that the database has, and of all."""
+    # sqlite-utils has no public list of all registered migrations
+    known = {migration.name for migration in migrations._migrations}  # noqa: SLF001
+    applied = {migration.name for migration in migrations.applied(SqliteDatabase(db.connection))}
+    return applied, known
+
+
+def _apply_migrations(db: Database) -> None:
+    migrations.apply(SqliteDatabase(db.connection))
+
+
+def _migrate(db: Database, folder: Path) -> None:
+    """Migrate the database to the current schema, after a restore point of existing data."""
+    pending = _pending(db, folder)
     db.tune()
-    if applied == known:
+    if not pending:
         return
-    if applied:
+    if _migrations_of(db)[0]:
         _back_up(db, folder)
-    migrations.apply(store)
+    _apply_migrations(db)
 
 
 def _back_up(db: Database, folder: Path) -> None:
-    for left in folder.glob(f"backup-*.sqlite{PART}*"):  # left by a killed process
-        left.unlink()
     needed = db.path.stat().st_size
     if shutil.disk_usage(folder).free < 2 * needed:
         raise KnownError(
-            "{name} must be upgraded, but there is not enough disk space for a backup.",
+            "{name} must be upgraded, but there is not enough disk space for a restore point.",
             "Free up {size:.0f} MB, then open it again.",
             name=folder.name,
             size=2 * needed / 1e6,
-        )
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    with replacing(folder / f"backup-{stamp}.sqlite") as part:
-        backup = sqlite3.connect(part)
-        try:
-            db.connection.backup(backup)
-        finally:
-            backup.close()
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    make_point(folder, PointKind.MIGRATION)

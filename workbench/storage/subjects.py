@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from workbench.domain.features import Keys, feature_key
 from workbench.domain.formats import Origin
 from workbench.domain.images import Source
-from workbench.storage.database import IntArray, listed, reading
+from workbench.storage.database import IntArray, listed
+from workbench.storage.read_only import reading
 
 _AT_ONCE = 2000  # rows read between two yields, where the job can stop
 _SIDES = "c.left, c.top, c.right, c.bottom"

@@ -24,9 +24,11 @@ from workbench.app.project_folders import find_project
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
+from workbench.domain.projects import DamagedProject
 from workbench.domain.text import mark, tr
 from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.dialogs.report import ReportDialog, report_of
+from workbench.ui.dialogs.restoring import RestoreDialog
 from workbench.ui.look.language import install_language
 from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import apply_theme
@@ -80,6 +82,8 @@ class Workbench(QObject):
             if self.window is not None and _same(folder, self.window.session.folder):
                 return True
             session = Session.create(folder) if new else Session.open(folder)
+        except DamagedProject as error:
+            return self._offer_restore(error)
         except KnownError as error:
             self.show_error(error)
             return False
@@ -95,6 +99,14 @@ class Workbench(QObject):
             welcome.close()
             welcome.deleteLater()
         return True
+
+    def _offer_restore(self, error: DamagedProject) -> bool:
+        """Show the restore points of a project that cannot be opened; open it once restored."""
+        front = self.window or self.welcome
+        dialog = RestoreDialog(error, front)
+        restored = dialog.exec() == RestoreDialog.DialogCode.Accepted
+        dialog.deleteLater()
+        return restored and self.open(error.folder)
 
     def _switch_later(self, folder: Path, new: bool) -> None:
         """Switch after the current event: the menu it comes from belongs to the old window."""

@@ -7,7 +7,8 @@ A command is a method of a page or of the window, decorated with `@command`:
 
 Its id is the name of the page and of the method ("images.find_similar"). Shortcuts that users have
 changed are stored under the id, so pass `id` to keep it when a method is renamed. `when` is a
-method of the same class, defined above the command. Texts of widgets show a shortcut with
+method of the same class, defined above the command; commands that change the project have
+`edits=True`, and are disabled if it is read-only. Texts of widgets show a shortcut with
 `ShortcutTip` or `ShortcutText`, which follow such changes.
 """
 
@@ -83,6 +84,11 @@ def always() -> bool:
     return True
 
 
+def never() -> bool:
+    """Keep a command disabled at all times."""
+    return False
+
+
 @dataclass(frozen=True)
 class Command:
     """A command of an existing page or window, as menus, palette and list of shortcuts show it.
@@ -118,6 +124,7 @@ class _Mark:
     when: Callable[[Any], bool] | None
     repeats: bool
     live_title: Callable[[Any], str] | None
+    edits: bool
 
     def bind(self, owner: QWidget, method: str) -> Command:
         """The command of one page or window, with `method` of `owner` as its action."""
@@ -127,10 +134,15 @@ class _Mark:
             run=getattr(owner, method),
             key=self.key,
             menu=self.menu,
-            enabled=always if self.when is None else partial(self.when, owner),
+            enabled=self._condition(owner),
             repeats=self.repeats,
             live_title=None if self.live_title is None else partial(self.live_title, owner),
         )
+
+    def _condition(self, owner: QWidget) -> Callable[[], bool]:
+        if self.edits and owner.context.session.read_only is not None:  # type: ignore[attr-defined]
+            return never
+        return always if self.when is None else partial(self.when, owner)
 
 
 def command(
@@ -142,16 +154,17 @@ def command(
     when: Callable[[Any], bool] | None = None,
     repeats: bool = False,
     live_title: Callable[[Any], str] | None = None,
+    edits: bool = False,
 ) -> Callable[[Method], Method]:
     """Make a method without arguments a command; see the module's docstring and `Command`.
 
     `title` is a text marked with `mark`; `id` defaults to the method's name; `when` and
-    `live_title` are called with the page or window.
+    `live_title` are called with the page or window; `edits` disables it in a read-only project.
     """
 
     def attach(method: Method) -> Method:
         name = id or method.__name__
-        setattr(method, _MARK, _Mark(name, title, key, menu, when, repeats, live_title))
+        setattr(method, _MARK, _Mark(name, title, key, menu, when, repeats, live_title, edits))
         return method
 
     return attach

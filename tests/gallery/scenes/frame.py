@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import threading
 
+from tests.gallery.clock import stop_clock
 from tests.gallery.projects import BROKEN, EMPTY, FACES, FULL, LONG
 from tests.gallery.registry import scene
 from tests.gallery.scenes.opening import go
 from tests.gallery.stage import Stage
-from workbench.app.images.importing import ImportResult
 from workbench.app.jobs import Steps, Task
+from workbench.app.labels.labelling import assign
+from workbench.app.labels.reading import NO_CHOICES
 from workbench.app.settings import UserSettings
-from workbench.domain.formats import Origin
-from workbench.domain.images import SkippedFile
+from workbench.domain.import_reports import ImportReport
+from workbench.domain.projects import DamagedProject, PointKind
 from workbench.domain.reports import Progress
 from workbench.domain.text import Message
+from workbench.storage.restore_points import make_point
 from workbench.ui.application import Workbench
-from workbench.ui.dialogs.files import export_to, import_from
-from workbench.ui.dialogs.importing import import_summary, start_import
+from workbench.ui.dialogs.files import export_to
+from workbench.ui.dialogs.import_reports import show_result
+from workbench.ui.dialogs.importing import start_import, start_label_import
+from workbench.ui.dialogs.restoring import RestoreDialog
+from workbench.ui.dialogs.versions import VersionsDialog
 from workbench.ui.pages.images.page import ImagesPage
 
 
@@ -59,6 +65,53 @@ def welcome_error(stage: Stage) -> None:
     stage.take()
 
 
+@scene("dialog-restore", "full", FULL, shows=[RestoreDialog])
+def restore_full(stage: Stage) -> None:
+    workbench = _welcome(stage, FULL)
+    assert workbench.welcome is not None
+    folder = stage.home / f"{FULL}.workbench"
+    for kind in PointKind:
+        made = make_point(folder, kind)
+        made.file.rename(made.file.with_name(f"2026031{len(kind) % 7}-090000-{kind}.sqlite"))
+    error = DamagedProject(folder, Message("its database is damaged"))
+    dialog = RestoreDialog(error, workbench.welcome)
+    stage.show(dialog)
+    stage.take(front=dialog)
+
+
+@scene("dialog-restore", "empty", EMPTY, shows=[RestoreDialog])
+def restore_empty(stage: Stage) -> None:
+    workbench = _welcome(stage, EMPTY)
+    error = DamagedProject(stage.home / f"{EMPTY}.workbench", Message("its database is damaged"))
+    dialog = RestoreDialog(error, workbench.welcome)
+    stage.show(dialog)
+    stage.take(front=dialog)
+
+
+@scene("dialog-versions", "empty", EMPTY, shows=[VersionsDialog])
+def versions_empty(stage: Stage) -> None:
+    dialog = VersionsDialog(stage.open(EMPTY).context)
+    stage.show(dialog)
+    stage.take(front=dialog)
+
+
+@scene("dialog-versions", "full", FULL, shows=[VersionsDialog])
+def versions_full(stage: Stage) -> None:
+    """Versions made by a person and for runs, compared with the project after an edit."""
+    window = stage.open(FULL)
+    session, versions = window.session, window.session.store.versions
+    versions.add(versions.draft(), f"{FULL} 1", "front, back, left, right", "ada")
+    images = session.images.ids()[:5].tolist()
+    assign(session, images, "view", "left")
+    session.remove_images(session.images.ids()[-2:].tolist())
+    stop_clock(session)
+    dialog = VersionsDialog(window.context, window)
+    stage.show(dialog)
+    dialog.versions.selectRow(0)
+    stage.settle(lambda: bool(dialog.changes))
+    stage.take(front=dialog)
+
+
 @scene("palette", "full", FULL)
 def palette_full(stage: Stage) -> None:
     window = stage.open(FULL)
@@ -79,9 +132,8 @@ def palette_full(stage: Stage) -> None:
 def messages_full(stage: Stage) -> None:
     window = stage.open(FULL)
     stage.settle()
-    skipped = [SkippedFile(f"{number}.jpg", "truncated") for number in range(3)]
-    window.notify(*import_summary(ImportResult(added=72, labelled=72)))
-    window.notify(*import_summary(ImportResult(known=72, skipped=skipped)))
+    report = ImportReport(title=Message("Import"), added=72, labelled=72)
+    show_result(window.context, window, report)
     export_to(window.context, stage.home / "no such folder" / "labels.csv")
     stage.settle()
     stage.take()
@@ -93,7 +145,7 @@ def messages_long(stage: Stage) -> None:
     stage.settle()
     path = next(stage.beside("").glob("2024*")) / "没有这个文件夹" / ("x" * 90) / "labels.csv"
     export_to(window.context, stage.home / f"{'x' * 90}.csv")
-    import_from(window.context, path)
+    start_label_import(window.context, window, path)
     stage.settle()
     stage.take()
 
@@ -106,12 +158,12 @@ def messages_error(stage: Stage) -> None:
     stage.settle()
     folder = stage.home / "a folder without images"
     folder.mkdir(exist_ok=True)
-    start_import(window.context, [folder], {"category": Origin.FOLDER})
+    start_import(window.context, window, [folder], NO_CHOICES)
     stage.settle(lambda: bool(window.notes.texts()))
     wrong = stage.home / "shopping list.csv"
     wrong.write_text("milk;butter\n", encoding="utf-8")
-    import_from(window.context, wrong)
-    import_from(window.context, stage.home / "missing labels.csv")
+    start_label_import(window.context, window, wrong)
+    start_label_import(window.context, window, stage.home / "missing labels.csv")
     stage.settle()
     stage.take()
 

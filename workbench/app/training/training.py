@@ -269,6 +269,8 @@ class _RunRecorder:
 
 def recover(project: Session) -> None:
     """Pause runs that are still marked as running or queued when a project is opened."""
+    if project.read_only is not None:
+        return
     for record in project.store.runs.all():
         if record.status in (RunStatus.RUNNING, RunStatus.QUEUED):
             project.store.runs.update(record.id, status=RunStatus.PAUSED)

@@ -1,8 +1,9 @@
-"""Status bar: running jobs with their progress and buttons to stop them, and the device."""
+"""Status bar: running jobs with their progress and stop buttons, the annotator, the device; and the
+banner of a read-only project."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Job, JobRunner, Outcome
 from workbench.app.training.training_queue import TrainingQueue
+from workbench.domain.projects import ReadOnly
 from workbench.domain.reports import Report, Started
 from workbench.domain.text import plural, tr
 from workbench.ui.look.icons import icon
@@ -23,6 +25,7 @@ from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.parts.job_line import JobState, clock, state_after
 
 HEIGHT = 36  # pixels
+_NAME = 140  # largest width of the annotator's name in pixels
 TRAINING = "training"  # kind of the tasks started by the training queue
 
 
@@ -106,8 +109,24 @@ def _button(name: str, tip: str, parent: QWidget) -> QToolButton:
     return button
 
 
+def read_only_banner(found: ReadOnly | None) -> list[QLabel]:
+    """A line that tells why a project is read-only; nothing if it is not."""
+    if found is None:
+        return []
+    text = tr("Read-only: {reason}. {remedy}")
+    banner = PlainLabel(text.format(reason=tr(found.reason), remedy=tr(found.remedy)))
+    banner.setObjectName("readOnlyBanner")
+    banner.setProperty("role", "warn")
+    banner.setWordWrap(True)
+    banner.setContentsMargins(16, 8, 16, 8)
+    return [banner]
+
+
 class StatusBar(QFrame):
-    """One entry per running job, as many as fit, then the number of the others; and the device."""
+    """One entry per running job, as many as fit, then the number of the others; the person who
+    labels, and the device. `annotator_clicked()` is emitted for a click on the person's name."""
+
+    annotator_clicked = Signal()
 
     def __init__(self, jobs: JobRunner, queue: TrainingQueue) -> None:
         super().__init__()
@@ -120,12 +139,17 @@ class StatusBar(QFrame):
         self.more.setProperty("role", "muted")
         self.device = PlainLabel()
         self.device.setProperty("role", "muted")
+        self.annotator = _button("user", tr("Name stored with your labels"), self)
+        self.annotator.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.annotator.clicked.connect(self.annotator_clicked)
+        self.show_annotator("")
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(16, 0, 16, 0)
         self._row.setSpacing(16)
         self._row.addWidget(self.idle)
         self._row.addWidget(self.more)
         self._row.addStretch(1)
+        self._row.addWidget(self.annotator)
         self._row.addWidget(self.device)
         jobs.started.connect(self._add_job)
         jobs.reported.connect(self._show_report)
@@ -136,6 +160,13 @@ class StatusBar(QFrame):
     def set_device(self, name: str) -> None:
         """Show the device that computes."""
         self.device.setText(tr(name))
+
+    def show_annotator(self, name: str) -> None:
+        """Show the name of the person who labels, "" for none."""
+        text = name or tr("No annotator")
+        middle = Qt.TextElideMode.ElideMiddle
+        self.annotator.setText(self.annotator.fontMetrics().elidedText(text, middle, _NAME))
+        self.annotator.setProperty("role", "" if name else "muted")
 
     def _add_job(self, job: Job[object]) -> None:
         line = StatusJob(job, self._queue)

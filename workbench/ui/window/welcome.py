@@ -35,7 +35,7 @@ class _Recent(QPushButton):
         self.folder = folder
         self.setProperty("tall", True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        name = QLabel(folder.stem)
+        name = PlainLabel(folder.stem)
         name.setProperty("role", "heading")
         path = PlainLabel()
         path.setProperty("role", "caption")

@@ -199,7 +199,7 @@ class ImagesPage(Page):
         """Whether an image is selected or current."""
         return len(self.selected()) > 0
 
-    @command(mark("Clear label"), key="Backspace", menu=Menu.LABEL, when=has_images)
+    @command(mark("Clear label"), key="Backspace", menu=Menu.LABEL, when=has_images, edits=True)
     def clear_label(self) -> None:
         """Remove the labels of the selected images."""
         self.set_label(None)
@@ -273,6 +273,7 @@ class ImagesPage(Page):
         key="Del",
         menu=Menu.EDIT,
         when=has_images,
+        edits=True,
     )
     def remove_selected(self) -> None:
         """Remove the selected images from the project; their files stay."""

@@ -185,6 +185,7 @@ class MouthsPage(Page):
         key="Ctrl+M",
         menu=Menu.MOUTHS,
         when=can_find,
+        edits=True,
     )
     def find_mouths(self) -> None:
         """Find mouths in the images not searched yet."""
@@ -245,13 +246,14 @@ class MouthsPage(Page):
         key="Return",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def accept(self) -> None:
         """Accept the current mouth and go to the next one."""
         self._end_flash()
         self.model.accept()
 
-    @command(mark("Reject mouth"), key="X", menu=Menu.MOUTHS, when=has_image)
+    @command(mark("Reject mouth"), key="X", menu=Menu.MOUTHS, when=has_image, edits=True)
     def reject(self) -> None:
         """Reject the current mouth and go to the next one."""
         self._end_flash()
@@ -263,6 +265,7 @@ class MouthsPage(Page):
         key="K",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def keep_only(self) -> None:
         """Keep the current face and reject the others of the image."""
@@ -275,6 +278,7 @@ class MouthsPage(Page):
         key="D",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def toggle_drawing(self) -> None:
         """Start or stop drawing a mouth box by hand."""
@@ -287,17 +291,18 @@ class MouthsPage(Page):
         key="Backspace",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def clear_label(self) -> None:
         """Remove the label of the current mouth."""
         self.label(None)
 
-    @command(mark("Larger box"), key="]", menu=Menu.MOUTHS, when=has_image)
+    @command(mark("Larger box"), key="]", menu=Menu.MOUTHS, when=has_image, edits=True)
     def larger(self) -> None:
         """Enlarge the current box."""
         self.model.resize(SCALE)
 
-    @command(mark("Smaller box"), key="[", menu=Menu.MOUTHS, when=has_image)
+    @command(mark("Smaller box"), key="[", menu=Menu.MOUTHS, when=has_image, edits=True)
     def smaller(self) -> None:
         """Shrink the current box."""
         self.model.resize(1 / SCALE)
@@ -308,6 +313,7 @@ class MouthsPage(Page):
         key="Alt+Left",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def nudge_left(self) -> None:
         """Move the current box left."""
@@ -319,6 +325,7 @@ class MouthsPage(Page):
         key="Alt+Right",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def nudge_right(self) -> None:
         """Move the current box right."""
@@ -330,6 +337,7 @@ class MouthsPage(Page):
         key="Alt+Up",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def nudge_up(self) -> None:
         """Move the current box up."""
@@ -341,6 +349,7 @@ class MouthsPage(Page):
         key="Alt+Down",
         menu=Menu.MOUTHS,
         when=has_image,
+        edits=True,
     )
     def nudge_down(self) -> None:
         """Move the current box down."""

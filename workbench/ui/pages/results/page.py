@@ -259,12 +259,12 @@ class ResultsPage(Page):
         """Whether a run is selected."""
         return bool(self.table.current_run())
 
-    @command(mark("Rename run"), id="rename", menu=Menu.RUN)
+    @command(mark("Rename run"), id="rename", menu=Menu.RUN, edits=True)
     def rename_run(self) -> None:
         """Edit the name of the run in the table."""
         self.table.rename_current()
 
-    @command(mark("Delete run…"), id="remove", menu=Menu.RUN, when=has_run)
+    @command(mark("Delete run…"), id="remove", menu=Menu.RUN, when=has_run, edits=True)
     def remove_current(self) -> None:
         """Delete the selected run, after confirmation."""
         self.remove_run(self.table.current_run())

@@ -62,6 +62,9 @@ class _RunsModel(FigureModel):
             return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
         if name == NAME and role == Qt.ItemDataRole.EditRole:
             return record.name
+        if name == NAME and role == Qt.ItemDataRole.ToolTipRole and record.version:
+            text = tr("{run}, trained on version “{version}” of the labels")
+            return plain_text(text.format(run=record.name, version=record.version))
         if name == STATUS and role == Qt.ItemDataRole.DecorationRole:
             return icon(*_status_icon(record))
         if name == STATUS and role == Qt.ItemDataRole.ToolTipRole:

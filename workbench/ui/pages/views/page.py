@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Unpack
 
@@ -45,6 +46,7 @@ class ViewsPage(Page):
         self.labelling = LabelSession(context.session, self.header.label_set)
         self.bar = FilterBar(context.session)
         self.tiles = ImageTiles(context, self.header.label_set)
+        self.tiles.hides = lambda image: self.labelling.look.hides(image)
         self.strip = ImageGrid(self.tiles, strip=True)
         order = self.header.order
         self.similar = SimilarSearch(context, self.bar, self.labelling.list, self.tiles, order)
@@ -94,12 +96,15 @@ class ViewsPage(Page):
         self.stage.accepted.connect(self.accept)
         self.stage.flashed.connect(self._advance)
         self.coverage.chosen.connect(self._filter_by_cell)
+        self.context.session.annotator_changed.connect(lambda _: self._end_second_look())
 
     # display
 
     def reload(self, keep: bool = True) -> None:
         """List the images for the filter bar and the sort order of the header; if they cannot be,
         report why and show the previous filter and order."""
+        if self.bar.filter.ids is None:
+            self.labelling.look.active = False
         problem = self.labelling.show(self.bar.filter, self.header.sort)
         if problem:
             self.context.notify(problem, "warn")
@@ -139,6 +144,7 @@ class ViewsPage(Page):
         self.keys.show_set(self.labelling.label_set)
 
     def _use_set(self, name: str) -> None:
+        self._end_second_look()
         self.labelling.use(name)
         self._show_set()
         self._show_current()
@@ -146,6 +152,8 @@ class ViewsPage(Page):
 
     def _show_current(self) -> None:
         image = self.strip.current()
+        if self.labelling.look.repeat not in (None, image):
+            self._end_repeat()
         self.feed.show(self.strip.ids(), image)
         if image is None:
             self.stage.show_badges([])
@@ -170,7 +178,11 @@ class ViewsPage(Page):
         self._show_current()
 
     def _show_progress(self) -> None:
-        self.header.show_progress(*self.labelling.overview.progress())
+        if self.labelling.look.active:
+            ids = self.labelling.list.ids
+            self.header.show_seen(self.labelling.look.seen(ids), len(ids))
+        else:
+            self.header.show_progress(*self.labelling.overview.progress())
         overview = self.labelling.overview
         sets = self.context.session.labels.sets()
         self.coverage.show_coverage(overview.coverage(), sets[overview.label_set])
@@ -224,10 +236,32 @@ class ViewsPage(Page):
         self.strip.move_to(move)
 
     def _advance(self) -> None:
+        image = self.strip.current()
+        if image is None:
+            return
+        if image == self.labelling.look.repeat:
+            self.strip.set_current(self.labelling.before_repeat)
+        elif (repeat := self.labelling.repeat_after(image)) is not None:
+            self.tiles.forget([repeat])
+            self.strip.set_current(repeat)
+            return
         if self.header.after_label == NEXT_UNLABELLED:
             self.next_unlabelled()
         elif self.header.after_label == NEXT:
             self.strip.move_to("right")
+
+    def _end_repeat(self) -> None:
+        shown, self.labelling.look.repeat = self.labelling.look.repeat, None
+        if shown is not None:
+            self.tiles.forget([shown])
+
+    def _end_second_look(self) -> None:
+        """Show all labels again."""
+        self._end_repeat()
+        if self.labelling.look.active:
+            self.labelling.look.active = False
+            self.bar.set_filter(dataclasses.replace(self.bar.filter, ids=None, ids_name=""))
+        self.tiles.altered.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Go to the next unlabelled image when Tab is pressed on the strip; Shift+Tab leaves it."""
@@ -249,6 +283,8 @@ class ViewsPage(Page):
         self.bar.set_filter(cell_filter(self.labelling.overview, row, column, count))
 
     def _show_menu(self, at: QPoint) -> None:
+        if any(self.labelling.look.hides(image) for image in self.strip.selected().tolist()):
+            return  # it shows and changes labels
         pop_up(self.context, self, at, self.strip.selected(), self.header.label_set)
 
     # commands, in the order of the menus
@@ -262,6 +298,7 @@ class ViewsPage(Page):
         key="Space",
         menu=Menu.LABEL,
         when=has_image,
+        edits=True,
     )
     def accept(self) -> None:
         """Accept the suggestion for the current image, or for all selected ones."""
@@ -282,6 +319,7 @@ class ViewsPage(Page):
         key="Backspace",
         menu=Menu.LABEL,
         when=has_image,
+        edits=True,
     )
     def clear_label(self) -> None:
         """Remove the labels of the selected images."""
@@ -351,6 +389,7 @@ class ViewsPage(Page):
         id="suggest",
         menu=Menu.LABEL,
         when=has_image,
+        edits=True,
     )
     def suggest_labels(self) -> None:
         """Predict, with the newest run, all images without a label of the active set."""
@@ -365,11 +404,44 @@ class ViewsPage(Page):
         else:
             self.context.session.start(task)
 
+    def _second_look_title(self) -> str:
+        return tr("End second look") if self.labelling.look.active else tr("Second look")
+
+    @command(
+        mark("Second look"),
+        id="second_look",
+        menu=Menu.LABEL,
+        when=has_image,
+        live_title=_second_look_title,
+    )
+    def second_look(self) -> None:
+        """Label images of other people without seeing their labels, or end this."""
+        look = self.labelling.look
+        if look.active:
+            self._end_second_look()
+            return
+        images = look.of_others() if look.possible() else ()
+        if images:
+            look.active = True
+            self._end_repeat()
+            self.bar.set_filter(ImageFilter(ids=images, ids_name=tr("second look")))
+            self.tiles.altered.emit()
+            self.next_unlabelled()
+        elif look.possible():
+            self.context.notify(tr("There are no images that only others have labelled."), "info")
+        else:
+            message = tr(
+                "A second look needs your name (Label → Annotator…) and a label set whose labels "
+                "exclude each other."
+            )
+            self.context.notify(message, "info")
+
     @command(
         mark("Edit labels…"),
         id="view_labels",
         key="Ctrl+Shift+L",
         menu=Menu.LABEL,
+        edits=True,
     )
     def edit_set(self) -> None:
         """Open the label-set editor on the active set."""
@@ -381,8 +453,11 @@ class ViewsPage(Page):
 
     def save_state(self) -> dict[str, Any]:
         """Filter, sort order, label set, what follows a label, current image and splitter."""
+        shown = self.labelling.list.filter
+        if self.labelling.look.active:
+            shown = dataclasses.replace(shown, ids=None, ids_name="")
         return {
-            "filter": to_state(self.labelling.list.filter),
+            "filter": to_state(shown),
             "sort": self.header.sort.value,
             "set": self.header.label_set,
             "then": self.header.after_label,

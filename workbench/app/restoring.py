@@ -1,0 +1,98 @@
+"""Restore points of a project: the daily one, and going back to one of them."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import date
+from pathlib import Path
+
+from workbench.app.jobs import Steps, Task
+from workbench.app.session import Session
+from workbench.domain.errors import KnownError
+from workbench.domain.projects import DATABASE_FILE, PointKind, RestorePoint
+from workbench.domain.text import Message
+from workbench.storage import restore_points
+
+ROOM = 3  # a daily point is made if there is room for so many copies
+BEAT = 0.05  # seconds between two looks at whether the job is stopped
+LISTED = 3  # restore points named in an error
+
+list_points = restore_points.list_points
+
+
+def newest_points(folder: Path) -> list[RestorePoint]:
+    """The newest restore points of a project that cannot be opened, for an error."""
+    return list_points(folder)[:LISTED]
+
+
+def find_point(folder: Path, given: str = "") -> RestorePoint:
+    """The restore point with this name or unique beginning of a name; "" is the newest.
+
+    Raises KnownError if there is none.
+    """
+    points = list_points(folder)
+    if not points:
+        raise KnownError("{folder} has no restore points.", folder=folder)
+    found = [point for point in points if point.name == given] or [
+        point for point in points if point.name.startswith(given)
+    ]
+    if not found or (given and len(found) > 1):
+        raise KnownError(
+            "There is no single restore point “{given}”.",
+            "Restore points: {known}.",
+            given=given,
+            known=", ".join(point.name for point in points),
+        )
+    return found[0]
+
+
+def day_of(point: RestorePoint) -> date:
+    """The local day on which a restore point was made."""
+    return date.fromtimestamp(point.made_at)
+
+
+def shown_time(point: RestorePoint) -> str:
+    """The local time of a restore point, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(point.made_at))
+
+
+def daily_point_is_due(session: Session) -> bool:
+    """Whether today has no daily restore point, there are images to keep, and there is room."""
+    if session.read_only is not None or not session.images.count():
+        return False
+    size = (session.folder / DATABASE_FILE).stat().st_size
+    if shutil.disk_usage(session.folder).free < ROOM * size:
+        return False
+    daily = (point for point in list_points(session.folder) if point.kind is PointKind.DAILY)
+    return all(day_of(point) != date.today() for point in daily)
+
+
+def daily_task(session: Session) -> Task[RestorePoint]:
+    """A job that makes a daily restore point. It fails if the database is damaged."""
+    folder = session.folder
+
+    def work() -> Steps[RestorePoint]:
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as pool:  # SQLite's copy cannot yield
+            made = pool.submit(restore_points.make_point, folder, PointKind.DAILY, stop.is_set)
+            try:
+                while not wait([made], BEAT).done:
+                    yield None
+            finally:
+                stop.set()
+        return made.result()
+
+    return Task(Message("Restore point"), work, kind="restore point")
+
+
+def restore_task(folder: Path, point: RestorePoint) -> Task[RestorePoint | None]:
+    """A job that restores a project that is not open, as `storage.restore_points.restore`."""
+
+    def work() -> Steps[RestorePoint | None]:
+        yield None
+        return restore_points.restore(folder, point)
+
+    return Task(Message("Restore"), work, kind="restore")

@@ -1,0 +1,119 @@
+"""Dialog of a project that cannot be opened: its restore points, one of which can be restored."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtWidgets import (
+    QDialogButtonBox,
+    QHeaderView,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.app.jobs import Failed, JobRunner
+from workbench.app.restoring import list_points, restore_task, shown_time
+from workbench.domain.projects import DamagedProject, RestorePoint
+from workbench.domain.text import tr
+from workbench.ui.look.markup import PlainLabel
+from workbench.ui.parts.dialog import Dialog
+
+_WIDTHS = (150, 140, 90, 90, 90)  # pixels
+
+
+class RestoreDialog(Dialog):
+    """Why a project cannot be opened, and a list of its restore points, newest first.
+
+    It is accepted when the project is restored.
+    """
+
+    def __init__(self, error: DamagedProject, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Restore project"))
+        self.setMinimumWidth(520)
+        self._folder = error.folder
+        self._jobs = JobRunner(self)
+        self.points = list_points(error.folder)
+        self.resize(640, 420 if self.points else 200)
+        explanation = PlainLabel(tr(error.sentence))
+        explanation.setWordWrap(True)
+        self.note = PlainLabel(
+            tr("Choose the state to restore. The present file is set aside, not deleted.")
+            if self.points
+            else tr("There are no restore points of this project.")
+        )
+        self.note.setWordWrap(True)
+        self.list = self._point_list()
+        self.list.setVisible(bool(self.points))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(12)
+        for widget in (explanation, self.note):
+            column.addWidget(widget)
+        column.addWidget(self.list, 1)
+        if not self.points:
+            column.addStretch(1)
+        column.addWidget(self._buttons())
+        self.list.setFocus()
+
+    def _point_list(self) -> QTreeWidget:
+        made = QTreeWidget()
+        made.setHeaderLabels(
+            [tr("Date"), tr("Made"), tr("Images"), tr("Labels"), tr("Size", "of a file")]
+        )
+        made.setAccessibleName(tr("Restore points"))
+        made.setRootIsDecorated(False)
+        made.header().setStretchLastSection(False)
+        made.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        for at, width in enumerate(_WIDTHS):
+            made.setColumnWidth(at, width)
+        made.addTopLevelItems([_item(point) for point in self.points])
+        if (newest := made.topLevelItem(0)) is not None:
+            made.setCurrentItem(newest)
+        made.itemActivated.connect(lambda *_: self.restore())
+        return made
+
+    def _buttons(self) -> QDialogButtonBox:
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self.restore_button = buttons.addButton(
+            tr("Restore"), QDialogButtonBox.ButtonRole.AcceptRole
+        )
+        self.restore_button.setProperty("primary", True)
+        self.restore_button.setEnabled(bool(self.points))
+        buttons.accepted.connect(self.restore)
+        buttons.rejected.connect(self.reject)
+        return buttons
+
+    def restore(self) -> None:
+        """Restore the selected point in a job; close when it is done."""
+        item = self.list.currentItem()
+        if item is None or self._jobs.jobs():
+            return
+        at = self.list.indexOfTopLevelItem(item)
+        self.restore_button.setEnabled(False)
+        self.note.setText(tr("Restoring…"))
+        job = self._jobs.start(restore_task(self._folder, self.points[at]))
+        job.done.connect(self._finish)
+        job.failed.connect(self._show_failure)
+
+    def _finish(self, _: RestorePoint | None) -> None:
+        self.accept()
+
+    def _show_failure(self, failure: Failed) -> None:
+        self.note.setText(tr(failure.text))
+        self.restore_button.setEnabled(True)
+
+    def done(self, result: int) -> None:
+        """Close once a running restore has ended: it cannot be stopped half-way."""
+        self._jobs.stop_all_and_wait()
+        super().done(result)
+
+
+def _item(point: RestorePoint) -> QTreeWidgetItem:
+    size = QLocale().formattedDataSize(point.size, 1)
+    cells = [shown_time(point), tr(point.kind.reason), f"{point.images:,}", f"{point.labels:,}"]
+    item = QTreeWidgetItem([*cells, size])
+    for at in (2, 3, 4):
+        item.setTextAlignment(at, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return item
